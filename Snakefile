@@ -1,0 +1,39 @@
+# OccludeNet as a build. The rooms in the order in which the data walks through them;
+# config.yaml is the manual of their settings, docs/ and README.md explain the rest.
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+if Path("config.yaml").exists():
+
+    configfile: "config.yaml"
+
+
+include: "workflow/common.smk"
+include: "workflow/acquire.smk"
+include: "workflow/index.smk"
+include: "workflow/detect.smk"
+include: "workflow/occluders.smk"
+include: "workflow/select.smk"
+include: "workflow/actor_masks.smk"
+include: "workflow/composite.smk"
+include: "workflow/counterfactual.smk"
+include: "workflow/annotate.smk"
+include: "workflow/train.smk"
+include: "workflow/evaluate.smk"
+include: "workflow/report.smk"
+
+
+rule all:
+    localrule: True
+    default_target: True
+    input:
+        rules.annotate.output,
+        rules.report.output,
+
+
+rule dataset:
+    # The clips and their annotations, without training.
+    localrule: True
+    input:
+        rules.annotate.output,

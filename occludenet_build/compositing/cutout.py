@@ -1,0 +1,129 @@
+"""The occluder in the clip's own colours, at any size and on any pixel offset."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.planes import Layout
+
+_CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out of the processor's
+
+
+def read_rgba(path: Path) -> np.ndarray:
+    """uint8 (H, W, 4) RGBA of a PNG; one without alpha is opaque."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint8 or image.ndim != 3:
+        raise UserError(f"occluder {path}: wanted an 8-bit RGB or RGBA PNG; run occluders again")
+    if image.shape[2] == 3:
+        return np.dstack([image[:, :, ::-1], np.full(image.shape[:2], 255, np.uint8)])
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+
+
+@dataclass(frozen=True)
+class PlanePatch:
+    """What is laid on one plane: plane = plane * keep + add.
+
+    The first sample of a chroma patch is the one above the patch's first luma pixel.
+    """
+
+    add: np.ndarray  # float32 (h, w), colour x alpha
+    keep: np.ndarray  # float32 (h, w), 1 - alpha
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A cut-out at one size and one offset to the chroma grid, in the coded picture."""
+
+    planes: tuple[PlanePatch, ...]
+    mask: np.ndarray  # bool (h, w) at luma size: alpha of one half or more
+
+
+class Cutout:
+    """One cut-out for one clip. `size`: its (width, height) in displayed pixels of the clip."""
+
+    def __init__(
+        self, rgba: np.ndarray, layout: Layout, display: Display, pixel_aspect: float = 1.0
+    ) -> None:
+        height, width = rgba.shape[:2]
+        # Pixels that are shown wide would widen the occluder: it gets fewer of them.
+        sideways = display.rotation % 180 != 0
+        tall = height * pixel_aspect if sideways else float(height)
+        self.size = (float(width) if sideways else width / pixel_aspect, tall)
+        self._layout = layout
+        self._ladder = _halvings(_premultiplied(display.to_coded(rgba), layout))
+        self._cache: OrderedDict[tuple[int, int, int, int], Patch] = OrderedDict()
+
+    def patch(self, x: int, y: int, w: int, h: int) -> Patch:
+        """The patch for a rectangle of the coded picture."""
+        key = (w, h, x & 1, y & 1)
+        found = self._cache.pop(key, None) or self._make(*key)
+        self._cache[key] = found
+        if len(self._cache) > _CACHED_PATCHES:
+            self._cache.popitem(last=False)
+        return found
+
+    def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
+        level = next(
+            (a for a in reversed(self._ladder) if a.shape[1] >= w and a.shape[0] >= h),
+            self._ladder[0],
+        )
+        pixels = cv2.resize(level, (w, h), interpolation=cv2.INTER_LINEAR)
+        alpha = pixels[:, :, 3]
+        luma = PlanePatch(np.ascontiguousarray(pixels[:, :, 0]), 1 - alpha)
+        chroma = self._chroma(pixels[:, :, 1:], odd_x, odd_y)
+        return Patch((luma, *chroma), alpha >= 0.5)
+
+    def _chroma(self, pixels: np.ndarray, odd_x: int, odd_y: int) -> tuple[PlanePatch, PlanePatch]:
+        """U, V and alpha at luma size -> patches on the chroma grid."""
+        if self._layout.sub_x:
+            pixels = _halve_columns(pixels, odd_x, self._layout.left_sited)
+        if self._layout.sub_y:
+            pixels = _halve_rows(pixels, odd_y)
+        keep = 1 - pixels[:, :, 2]
+        blue, red = (np.ascontiguousarray(pixels[:, :, i]) for i in (0, 1))
+        return PlanePatch(blue, keep), PlanePatch(red, keep)
+
+
+def _premultiplied(rgba: np.ndarray, layout: Layout) -> np.ndarray:
+    """float32 (H, W, 4): Y, U, V code values times alpha, alpha in [0, 1]."""
+    alpha = rgba[:, :, 3:].astype(np.float32) / 255
+    return np.concatenate([layout.from_rgb(rgba[:, :, :3]) * alpha, alpha], axis=2)
+
+
+def _halvings(pixels: np.ndarray) -> list[np.ndarray]:
+    """The cut-out and its halvings: resizing from the nearest is fast and does not alias."""
+    ladder = [pixels]
+    while min(ladder[-1].shape[:2]) >= 16:
+        height, width = ladder[-1].shape[:2]
+        half = (max(1, round(width / 2)), max(1, round(height / 2)))
+        ladder.append(cv2.resize(ladder[-1], half, interpolation=cv2.INTER_AREA))
+    return ladder
+
+
+def _halve_columns(pixels: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:
+    """(h, w, c) at luma columns -> chroma columns.
+
+    Left-sited samples weigh luma columns 2i-1, 2i, 2i+1 by 1/4, 1/2, 1/4; others are the mean of
+    2i and 2i+1. Beyond the patch alpha is 0.
+    """
+    width = pixels.shape[1]
+    pixels = np.pad(pixels, ((0, 0), (odd, (width + odd) % 2), (0, 0)))
+    if not left_sited:
+        return (pixels[:, 0::2] + pixels[:, 1::2]) / 2
+    pixels = np.pad(pixels, ((0, 0), (0, 2), (0, 0)))  # the last column reaches one sample on
+    even, uneven = pixels[:, 0::2], pixels[:, 1::2]
+    before = np.concatenate([np.zeros_like(uneven[:, :1]), uneven[:, :-1]], axis=1)
+    return even / 2 + (before + uneven) / 4
+
+
+def _halve_rows(pixels: np.ndarray, odd: int) -> np.ndarray:
+    """(h, w, c) at luma rows -> chroma rows, each the mean of two."""
+    pixels = np.pad(pixels, ((odd, (pixels.shape[0] + odd) % 2), (0, 0), (0, 0)))
+    return (pixels[0::2] + pixels[1::2]) / 2

@@ -1,0 +1,78 @@
+"""From the tables of a shard to the jobs of its clips; names and places of the outputs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from occludenet_build.compositing.geometry import Box
+from occludenet_build.core import tables
+from occludenet_build.core.errors import UserError
+
+
+def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> str:
+    """Where an occluded clip lies, relative to the build: the release's tree and name.
+
+    >>> clip_path("OccludeNet-D", "val", 0.5, "abseiling", "vGlsp8wOH-8_000085_000095")
+    'OccludeNet-D/val/50%/abseiling/0.50_vGlsp8wOH-8_000085_000095.mp4'
+    """
+    return f"{dataset}/{split}/{percent(scale)}%/{label}/{scale:.2f}_{clip}.mp4"
+
+
+def percent(scale: float) -> str:
+    """0.25 -> 25, as folders and lists are named."""
+    return f"{scale * 100:g}"
+
+
+class ActorBoxes:
+    """The actor's boxes of any clip, from the store of detect."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._shards: dict[str, tables.ClipGroups] = {}
+
+    def of(self, clip: str, shard: str) -> dict[int, tuple[Box, bool]]:
+        """Frame -> (box x1 y1 x2 y2 in displayed pixels, interpolated?)."""
+        if shard not in self._shards:
+            self._shards[shard] = tables.ClipGroups(self._store / shard / "detail.parquet")
+        found = self._shards[shard].read(clip)
+        if found is None:
+            raise UserError(
+                f"wanted boxes of {clip} in {self._store}/{shard}, got none; run detect"
+            )
+        actor = found.filter(pc.field("actor"))
+        columns = [actor[name].to_pylist() for name in ("frame", "x1", "y1", "x2", "y2", "filled")]
+        return {
+            frame: ((x1, y1, x2, y2), f) for frame, x1, y1, x2, y2, f in zip(*columns, strict=True)
+        }
+
+
+def remove_stale(
+    before: Iterable[dict[str, Any]], now: pa.Table, root: Path, columns: Iterable[str]
+) -> None:
+    """Delete files of an earlier run that no row names any more."""
+    kept = {name for row in now.to_pylist() for name in files_of(row, columns)}
+    stale = {name for row in before for name in files_of(row, columns)} - kept
+    for name in sorted(stale):
+        (root / name).unlink(missing_ok=True)
+    if stale:
+        logging.info("removed %d files that belong to no clip any more", len(stale))
+
+
+def files_of(row: dict[str, Any], columns: Iterable[str]) -> list[str]:
+    """The files that a manifest row names, in columns of one file or of a list."""
+    names: list[str] = []
+    for column in columns:
+        value = row.get(column)
+        names += value if isinstance(value, list) else [value] if value else []
+    return names
+
+
+def intact(root: Path, row: dict[str, Any], columns: Iterable[str]) -> bool:
+    """Whether all files of a finished clip are still there."""
+    return all((root / name).is_file() for name in files_of(row, columns))

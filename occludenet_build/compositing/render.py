@@ -1,0 +1,225 @@
+"""One clip from its source to all its outputs: decoded once, every scale in one pass.
+
+Of each frame: copy it to the canvas, erase the actor if asked to, encode the clean twin, then for
+every scale lay the occluder on, encode, and put the pixels back. Sound packets are passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from occludenet_build.compositing.canvas import Canvas
+from occludenet_build.compositing.cutout import Cutout, Patch, read_rgba
+from occludenet_build.compositing.erase import (
+    FILLS,
+    Scene,
+    dilated,
+    on_planes,
+    plate,
+    sampled_frames,
+)
+from occludenet_build.compositing.geometry import Box, Rect, place
+from occludenet_build.compositing.truth import TruthRows, rle_at, share_of_box
+from occludenet_build.config import Composite
+from occludenet_build.core import masks as rle
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import replacing
+from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.planes import in_format, views, working_format
+from occludenet_build.core.video.source import Source, display_of, reading
+from occludenet_build.core.video.writer import SharedSound, TwinWriter
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The actor's masks of a clip and how they are filled."""
+
+    rles: dict[int, bytes]
+    """Frame -> COCO RLE counts, displayed picture."""
+    fill: str
+    dilate: int
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """All that makes the outputs of one source clip."""
+
+    clip: str
+    source: Path
+    frames: int
+    boxes: dict[int, tuple[Box, bool]]
+    """Frame -> the actor's box and whether it was interpolated; other frames stay as they are."""
+    cutout: Path
+    root: Path
+    """The build's folder."""
+    targets: dict[float, str]
+    """Scale -> the file that is written, relative to root."""
+    clean: str | None
+    """The twin without an occluder, relative to root."""
+    erasure: Erasure | None = None
+
+    @property
+    def outputs(self) -> list[str]:
+        return [*self.targets.values(), *([self.clean] if self.clean else [])]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    truth: TruthRows
+    pix_fmt: str
+    sound: str
+    """copied, encoded or none."""
+
+
+def render(job: ClipJob, settings: Composite) -> Rendered:
+    """Write all outputs of a clip, each whole or not at all.
+
+    Raises ItemError: the reasons of reading, source_changed, encode_failed.
+    """
+    with ExitStack() as targets:
+        paths = {s: targets.enter_context(replacing(job.root / n)) for s, n in job.targets.items()}
+        clean = targets.enter_context(replacing(job.root / job.clean)) if job.clean else None
+        with reading(job.source) as source:
+            clip = _Clip(job, settings, source)
+            with clip.writing(paths, clean):
+                for number, frame in enumerate(clip.frames()):
+                    clip.write(number, frame)
+        if source.frame_count != job.frames:
+            raise ItemError(
+                "source_changed", f"{source.frame_count} frames, {job.frames} when indexed"
+            )
+    return clip.rendered()
+
+
+class _Clip:
+    """The state of one pass over a clip."""
+
+    def __init__(self, job: ClipJob, settings: Composite, source: Source) -> None:
+        self.job, self.settings, self.source = job, settings, source
+        self.truth = TruthRows(job.clip)
+        self._packets = source.packets(self._sound_packet)
+        self._early: list = []  # sound that comes before the first frame
+        self._sound: SharedSound | None = None
+        self._first = next(self._packets, None)
+        if self._first is None:
+            raise ItemError("zero_frames", source.first_error)
+        self.display = display_of(self._first)
+        self.canvas = Canvas(self._first, working_format(self._first))
+        aspect = float(source.stream.sample_aspect_ratio or 1)
+        rgba = read_rgba(job.cutout)
+        self.cutout = Cutout(rgba, self.canvas.layout, self.display, aspect)
+        self.scene = _scene(job, self.canvas, self.display) if job.erasure else None
+
+    def _sound_packet(self, packet) -> None:
+        if self._sound is None:
+            self._early.append(packet)
+        else:
+            self._sound(packet)
+
+    def frames(self) -> Iterator:
+        yield self._first
+        yield from self._packets
+
+    def writing(self, paths: dict[float, Path], clean: Path | None) -> ExitStack:
+        """Open an encoder per output; closing the stack finishes the files."""
+        stack = ExitStack()
+        try:
+            self.writers = {s: stack.enter_context(self._writer(p)) for s, p in paths.items()}
+            self.clean = stack.enter_context(self._writer(clean)) if clean else None
+        except BaseException:
+            stack.close()
+            raise
+        writers = [*self.writers.values(), *([self.clean] if self.clean else [])]
+        self._sound = SharedSound(writers, self.source)
+        for packet in self._early:
+            self._sound(packet)
+        return stack
+
+    def _writer(self, path: Path) -> TwinWriter:
+        rate = float(self.source.stream.average_rate or 25)
+        return TwinWriter(
+            path,
+            self.source,
+            self.canvas.frame,
+            rotation=self.display.rotation,
+            crf=self.settings.crf,
+            preset=self.settings.preset,
+            gop=max(1, round(self.settings.keyframe_seconds * rate)),
+        )
+
+    def write(self, number: int, frame) -> None:
+        self.canvas.load(frame)
+        if self.scene is not None:
+            _erase(self.canvas.planes, number, self.job, self.display, self.scene)
+        if self.clean is not None:
+            self.clean.frame(self.canvas.frame, frame.pts)
+        box, filled = self.job.boxes.get(number, (None, False))
+        when = {"frame": number, "pts": frame.pts}
+        when["seconds"] = float(frame.pts * self.source.time_base)
+        for scale, writer in self.writers.items():
+            rect = box and place(self.cutout.size, box, scale, self.settings.scale_mode)
+            if not rect:
+                writer.frame(self.canvas.frame, frame.pts)
+                self.truth.add(scale, **when)
+                continue
+            x, y, w, h = self.display.rect_to_coded(*rect)
+            patch = self.cutout.patch(x, y, w, h)
+            with self.canvas.pasted(patch, x, y):
+                writer.frame(self.canvas.frame, frame.pts)
+            self.truth.add(scale, **when, filled=filled, **self._facts(patch, rect, box))
+
+    def _facts(self, patch: Patch, rect: Rect, box: Box) -> dict[str, object]:
+        mask, size = self.display.upright(patch.mask), self.display.size
+        hidden = share_of_box(mask, rect, box, size)
+        found = rle_at(mask, rect.x, rect.y, size)
+        return rect._asdict() | {
+            "occluded": hidden > 0,
+            "box_hidden": hidden,
+            "occluder_rle": found,
+        }
+
+    def rendered(self) -> Rendered:
+        sound = self._sound.how if self._sound else "none"
+        return Rendered(self.truth, self.canvas.frame.format.name, sound)
+
+
+def _erase(
+    planes: list[np.ndarray], number: int, job: ClipJob, display: Display, scene: Scene
+) -> None:
+    """Erase the actor from the planes of one frame; nothing where he has no mask."""
+    masks = _plane_masks(number, job, display, scene)
+    if masks is not None:
+        FILLS[job.erasure.fill](planes, masks, scene)
+
+
+def _plane_masks(
+    number: int, job: ClipJob, display: Display, scene: Scene
+) -> list[np.ndarray] | None:
+    counts = job.erasure.rles.get(number)
+    if counts is None:
+        return None
+    width, height = display.size
+    mask = dilated(rle.decode(counts, height, width), job.erasure.dilate)
+    return on_planes(display.to_coded(mask), scene.layout)
+
+
+def _scene(job: ClipJob, canvas: Canvas, display: Display) -> Scene:
+    """What the fill needs to know; the median looks at the clip in a pass of its own."""
+    scene = Scene(canvas.layout)
+    if job.erasure.fill != "median":
+        return scene
+    wanted = sampled_frames(job.frames)
+    with reading(job.source) as source:
+        samples = []
+        for number, frame in enumerate(source):
+            if number in wanted:
+                planes = views(in_format(frame, canvas.frame.format.name), canvas.layout)
+                nowhere = [np.zeros(p.shape, bool) for p in planes]
+                masks = _plane_masks(number, job, display, scene) or nowhere
+                samples.append(([p.copy() for p in planes], masks))
+    return Scene(canvas.layout, plate(samples, canvas.layout))

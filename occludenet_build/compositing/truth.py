@@ -1,0 +1,96 @@
+"""The ground truth of a clip: what was pasted where, to the pixel, in every frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from pycocotools import mask as coco_mask
+
+from occludenet_build.compositing.geometry import Box, Rect
+from occludenet_build.core.tables import column
+
+TRUTH = pa.schema(
+    [
+        column("clip", "string", "id of the source clip"),
+        column("scale", "float32", "nominal size of the occluder relative to the actor's box"),
+        column("frame", "int32", "frame number, from 0 in display order"),
+        column("pts", "int64", "presentation time, ticks of the source's time base"),
+        column("seconds", "float64", "the same, seconds"),
+        column("x", "int32", "left of the paste rectangle, displayed pixels; null: no occluder"),
+        column("y", "int32", "top of the paste rectangle; may be outside the picture"),
+        column("w", "int32", "width of the paste rectangle"),
+        column("h", "int32", "height of the paste rectangle"),
+        column("occluded", "bool", "some pixel of the actor's box is hidden"),
+        column("filled", "bool", "the actor's box was interpolated, not detected"),
+        column("box_hidden", "float32", "share of the box inside the picture that is hidden"),
+        column("occluder_rle", "binary", "COCO RLE counts of the occluder, displayed picture"),
+    ]
+)
+
+
+class TruthRows:
+    """Collects the rows of one clip, column by column."""
+
+    def __init__(self, clip: str) -> None:
+        self._clip = clip
+        self._columns: dict[str, list] = {name: [] for name in TRUTH.names if name != "clip"}
+        self.occluded_frames: dict[float, int] = {}
+
+    def add(self, scale: float, frame: int, pts: int, seconds: float, **facts: object) -> None:
+        """A frame's row; what is not given is null (and false for the two flags)."""
+        row = {"scale": scale, "frame": frame, "pts": pts, "seconds": seconds} | facts
+        row = {"occluded": False, "filled": False, "box_hidden": 0.0} | row
+        for name, values in self._columns.items():
+            values.append(row.get(name))
+        count = self.occluded_frames.get(scale, 0)
+        self.occluded_frames[scale] = count + bool(row["occluded"])
+
+    def table(self) -> pa.Table:
+        """The rows in the order of TRUTH, by scale, then frame."""
+        columns = {
+            f.name: pa.array(self._columns[f.name], f.type) for f in TRUTH if f.name != "clip"
+        }
+        rows = len(self._columns["frame"])
+        columns["clip"] = pa.array([self._clip] * rows, pa.string())
+        table = pa.table({name: columns[name] for name in TRUTH.names}, schema=TRUTH)
+        return table.sort_by([("scale", "ascending"), ("frame", "ascending")])
+
+
+def share_of_box(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) -> float:
+    """Share of the box's pixels inside the picture that the mask hides.
+
+    mask: bool (h, w), upright, whose first pixel stands at (at.x, at.y); size: (width, height).
+    """
+    x1, y1 = max(round(box[0]), 0), max(round(box[1]), 0)
+    x2, y2 = min(round(box[2]), size[0]), min(round(box[3]), size[1])
+    if x2 <= x1 or y2 <= y1:
+        return 0.0
+    rows = slice(max(y1 - at.y, 0), max(y2 - at.y, 0))
+    columns = slice(max(x1 - at.x, 0), max(x2 - at.x, 0))
+    return float(np.count_nonzero(mask[rows, columns])) / ((x2 - x1) * (y2 - y1))
+
+
+def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | None:
+    """COCO RLE counts of a mask placed at (x, y) in a picture of (width, height).
+
+    Straight from the runs of the small mask: the whole picture is never drawn. None if nothing
+    of it is inside.
+    """
+    width, height = size
+    left, top = max(x, 0), max(y, 0)
+    inside = mask[top - y : max(height - y, 0), left - x : max(width - x, 0)]
+    if not inside.any():
+        return None
+    # Column by column, as COCO counts; a zero row on each side ends every run in its column.
+    columns = np.pad(inside.T, ((0, 0), (1, 1))).astype(np.int8)
+    column, row = np.nonzero(np.diff(columns, axis=1))
+    edges = (left + column) * height + top + row
+    starts, ends = edges[0::2], edges[1::2]
+    apart = starts[1:] != ends[:-1]  # runs over the picture's lower edge go on in the next column
+    starts = np.concatenate([starts[:1], starts[1:][apart]])
+    ends = np.concatenate([ends[:-1][apart], ends[-1:]])
+    counts = np.diff(np.stack([starts, ends], axis=1).ravel(), prepend=0).tolist()
+    counts.append(width * height - int(ends[-1]))
+    return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)[
+        "counts"
+    ]

@@ -1,0 +1,1 @@
+"""The ground floor: video, boxes, masks, tables, the ledger. Imports nothing of the rooms above."""

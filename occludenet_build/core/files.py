@@ -1,0 +1,93 @@
+"""Nothing half-written is ever seen: a temporary name beside the target, fsync, rename."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from occludenet_build.core.errors import UserError
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path in the target's folder; rename it onto the target on success.
+
+    The suffix is kept, as muxers choose a format by it. The name is always the same, so that
+    what a killed process left behind is overwritten by the next try; one target has one writer.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.part{target.suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, target)
+        _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path | str, value: object) -> None:
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_bytes_if_changed(path: Path | str, content: bytes) -> bool:
+    """Write unless the file already holds this: an untouched file reruns nothing that reads it."""
+    target = Path(path)
+    if target.exists() and target.read_bytes() == content:
+        return False
+    write_bytes(target, content)
+    return True
+
+
+def sha256_file(path: Path | str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def short_hash(*parts: str) -> str:
+    """A 128-bit key over texts, each kept apart from its neighbours."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder alone. The kernel lets go when the process dies, so no stale lock is left.
+
+    A second process waits: after a kill -9 of the workflow its jobs may still be running, and
+    the new run takes over what they have finished.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        stream = open(folder / ".lock", "a")
+    except OSError as error:
+        raise UserError(f"cannot write in {folder}: {error.strerror}") from error
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,184 @@
+"""The item ledger of a shard: what is finished is known by a key and is never made again.
+
+A room that works through the clips of a shard keeps, in `<room>/store/<shard>/`:
+
+    journal/<clip>.parquet   a finished clip: its row and its detail rows, written in one rename
+    rows.parquet             the rows of all clips of the last complete run
+    detail.parquet           their detail rows, one row group per clip
+
+The key of a clip covers everything that made it (source, boxes, settings, code). Snakemake knows
+only the manifest `<room>/<shard>.parquet`, a copy of the rows without what differs from run to
+run; it deletes that before a rerun, the store stays. A kill -9 at any moment loses at most the
+clips in hand.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from occludenet_build.core import tables
+from occludenet_build.core.errors import TRANSIENT
+from occludenet_build.core.files import exclusive, replacing, short_hash
+from occludenet_build.core.progress import progress
+from occludenet_build.core.tables import column
+
+STATUS = [
+    column("clip", "string", "id of the source clip"),
+    column("status", "string", "ok, skipped (not wanted or not usable) or failed"),
+    column("reason", "string", "why not ok, from core.errors.REASONS; null if ok"),
+    column("detail", "string", "what exactly happened; null if ok"),
+    column("key", "string", "hash over everything that made this row"),
+    column("seconds", "float64", "wall-clock time this clip took, seconds"),
+]
+"""The columns that every manifest starts with."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished clip: its manifest row (with STATUS columns) and its detail rows."""
+
+    row: dict[str, Any]
+    detail: pa.Table | None = None
+
+
+def key(room: str, code: str, settings: dict[str, Any], *inputs: str) -> str:
+    """The key of one clip: room, code digest, settings, and the hashes of its inputs."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return short_hash(room, code, text, *inputs)
+
+
+class Ledger:
+    """One shard of one room. Use `hold`, which locks the store against a second writer."""
+
+    def __init__(self, store: Path, rows: pa.Schema, detail: pa.Schema | None) -> None:
+        self.store, self.row_schema, self.detail_schema = store, rows, detail
+        self.journal = store / "journal"
+        self.journal.mkdir(parents=True, exist_ok=True)
+        self._kept = self._read_kept()
+
+    @property
+    def detail_path(self) -> Path:
+        return self.store / "detail.parquet"
+
+    def _read_kept(self) -> dict[str, dict[str, Any]]:
+        """Rows of the last complete run, if it wrote the columns of today."""
+        path = self.store / "rows.parquet"
+        if not path.exists() or (self.detail_schema and not self.detail_path.exists()):
+            return {}
+        table = pq.read_table(path, partitioning=None)
+        return (
+            {r["clip"]: r for r in table.to_pylist()}
+            if table.schema.equals(self.row_schema)
+            else {}
+        )
+
+    def finished(self, clip: str, wanted_key: str) -> dict[str, Any] | None:
+        """The row of a clip that was finished with this key, or None."""
+        row = self._journal_row(clip) or self._kept.get(clip)
+        if row is None or row["key"] != wanted_key or row["reason"] in TRANSIENT:
+            return None
+        return row
+
+    def _journal_path(self, clip: str) -> Path:
+        return self.journal / f"{short_hash(clip)}.parquet"
+
+    def _journal_row(self, clip: str) -> dict[str, Any] | None:
+        path = self._journal_path(clip)
+        if not path.exists():
+            return None
+        return json.loads(pq.read_schema(path).metadata[b"row"])
+
+    def commit(self, result: Result) -> None:
+        """Write one finished clip; may be called by several processes for different clips."""
+        schema = self.detail_schema or pa.schema([column("clip", "string", "")])
+        detail = result.detail if result.detail is not None else schema.empty_table()
+        detail = detail.cast(schema)
+        row = json.dumps(result.row)
+        with replacing(self._journal_path(result.row["clip"])) as temporary:
+            pq.write_table(detail.replace_schema_metadata({"row": row}), temporary)
+
+    def kept_rows(self) -> list[dict[str, Any]]:
+        """The rows of the last complete run, to clean up after clips that are gone."""
+        return list(self._kept.values())
+
+    def close(self, order: list[str], manifest: Path | None = None) -> pa.Table:
+        """Merge the journal into the store, then publish the manifest for the clips in `order`.
+
+        The time each clip took stays in the store and is null in the manifest, so that equal
+        results are equal bytes.
+        """
+        rows = [self._journal_row(clip) or self._kept[clip] for clip in order]
+        if self.detail_schema is not None:
+            self._merge_detail(order)
+        table = tables.from_rows(rows, self.row_schema)
+        tables.write(table, self.store / "rows.parquet")
+        shutil.rmtree(self.journal)
+        if manifest is not None:
+            tables.write(_without_times(table), manifest)
+        return table
+
+    def _merge_detail(self, order: list[str]) -> None:
+        # One clip at a time: memory does not grow with the shard.
+        old = tables.ClipGroups(self.detail_path)
+        with replacing(self.detail_path) as temporary:
+            with pq.ParquetWriter(temporary, self.detail_schema, compression="zstd") as writer:
+                for clip in order:
+                    path = self._journal_path(clip)
+                    part = pq.read_table(path) if path.exists() else old.read(clip)
+                    if part is not None and len(part):
+                        part = part.replace_schema_metadata(None).cast(self.detail_schema)
+                        writer.write_table(part, row_group_size=len(part))
+        old.close()
+
+
+def _without_times(table: pa.Table) -> pa.Table:
+    at = table.schema.get_field_index("seconds")
+    return table.set_column(at, table.schema.field(at), pa.nulls(len(table), pa.float64()))
+
+
+@contextmanager
+def hold(store: Path, rows: pa.Schema, detail: pa.Schema | None = None) -> Iterator[Ledger]:
+    """The ledger of one shard, held alone until the block ends."""
+    with exclusive(store):
+        yield Ledger(store, rows, detail)
+
+
+def work_through(
+    ledger: Ledger,
+    todo: dict[str, str],
+    make: Callable[[list[str]], Iterator[Result]],
+    intact: Callable[[dict[str, Any]], bool] = lambda row: True,
+) -> None:
+    """Make what is not finished: `todo` is clip -> key, `make` yields a Result per clip.
+
+    `intact(row)` says whether the files of a finished clip still exist.
+    """
+    missing = []
+    for clip, wanted in todo.items():
+        row = ledger.finished(clip, wanted)
+        if row is None or not intact(row):
+            missing.append(clip)
+    known = len(todo) - len(missing)
+    logging.info("%d clips, %d finished before, %d to do", len(todo), known, len(missing))
+    for result in progress(make(missing), len(missing), "clip") if missing else ():
+        ledger.commit(result)
+
+
+def log_summary(table: pa.Table) -> None:
+    """One line with the count of every status and reason."""
+    counts = Counter(
+        row["status"] if row["status"] == "ok" else f"{row['status']}: {row['reason']}"
+        for row in table.select(["status", "reason"]).to_pylist()
+    )
+    logging.info("%s", ", ".join(f"{n} {what}" for what, n in sorted(counts.items())) or "0 clips")

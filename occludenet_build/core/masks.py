@@ -1,0 +1,53 @@
+"""Masks as COCO run-length codes: a few hundred bytes per frame instead of a picture.
+
+A mask is a bool array (H, W), row 0 on top. Its code is the `counts` bytes of pycocotools; the
+height and width stand beside it in the tables.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco
+
+
+def encode(mask: np.ndarray) -> bytes:
+    """Mask, bool (H, W) -> code.
+
+    >>> decode(encode(np.eye(2, dtype=bool)), 2, 2).tolist()
+    [[True, False], [False, True]]
+    """
+    if mask.ndim != 2 or mask.dtype != bool:
+        raise ValueError(f"wanted a mask bool (H, W), got {mask.dtype} {mask.shape}")
+    # The code runs down the columns. OpenCV transposes faster than numpy.
+    columns = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8))
+    return coco.encode(columns.reshape(mask.shape[::-1]).T)["counts"]
+
+
+def decode(counts: bytes, height: int, width: int) -> np.ndarray:
+    """Code -> mask, bool (H, W), contiguous."""
+    columns = coco.decode(_rle(counts, height, width)).T
+    return cv2.transpose(columns).reshape(height, width).view(bool)
+
+
+def area(counts: bytes, height: int, width: int) -> int:
+    """Pixels of a mask."""
+    return int(coco.area(_rle(counts, height, width)))
+
+
+def intersection(a: bytes, b: bytes, height: int, width: int) -> int:
+    """Pixels that two masks of one picture share, without decoding them."""
+    both = coco.merge([_rle(a, height, width), _rle(b, height, width)], intersect=True)
+    return int(coco.area(both))
+
+
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """The tight box x1 y1 x2 y2 of a mask, pixels, half-open; None if the mask is empty."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not columns.size:
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _rle(counts: bytes, height: int, width: int) -> dict[str, object]:
+    return {"size": [height, width], "counts": counts}

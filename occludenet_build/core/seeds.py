@@ -1,0 +1,59 @@
+"""Randomness as a function of (seed, item, purpose): no order, core count or shard enters.
+
+Standard library, but for `rng`, so that the workflow can import it anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def integer(seed: int, *parts: str) -> int:
+    """A uniform 64-bit integer that depends on nothing but its arguments."""
+    message = "\x1f".join([str(seed), *parts]).encode()
+    return int.from_bytes(hashlib.blake2b(message, digest_size=8).digest(), "big")
+
+
+def unit(seed: int, *parts: str) -> float:
+    """A uniform number in [0, 1)."""
+    return integer(seed, *parts) / 2**64
+
+
+def rng(seed: int, *parts: str) -> np.random.Generator:
+    """A numpy generator of its own for one item and purpose."""
+    import numpy as np
+
+    return np.random.default_rng(integer(seed, *parts))
+
+
+def choose(options: Iterable[str], seed: int, *parts: str) -> str:
+    """One option by highest random weight: adding an option moves only the items it wins.
+
+    >>> choose(["a", "b"], 1, "clip") == choose(["b", "a"], 1, "clip")
+    True
+    """
+    return max(options, key=lambda option: (integer(seed, *parts, option), option))
+
+
+def split_of(fractions: dict[str, float], seed: int, *parts: str) -> str:
+    """The split an item falls into; `fractions` are in order and sum to 1."""
+    position, edge = unit(seed, *parts), 0.0
+    for name, share in fractions.items():
+        edge += share
+        if position < edge:
+            return name
+    return [name for name, share in fractions.items() if share > 0][-1]
+
+
+def shard_of(item: str, shards: int) -> str:
+    """The shard of an item as it stands in file names, `000` for the first."""
+    return f"{integer(0, item, 'shard') % shards:03d}"
+
+
+def shard_names(shards: int) -> list[str]:
+    return [f"{number:03d}" for number in range(shards)]

@@ -1,0 +1,96 @@
+"""Parquet and CSV at the doors: one writer, atomic, same bytes for the same rows.
+
+A table is declared as a pyarrow schema whose fields carry their meaning; `column` makes one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import replacing, write_bytes_if_changed
+
+
+def column(name: str, dtype: pa.DataType | str, meaning: str) -> pa.Field:
+    """A column with its meaning, unit included, kept in the file itself."""
+    kind = pa.type_for_alias(dtype) if isinstance(dtype, str) else dtype
+    return pa.field(name, kind, metadata={"meaning": meaning})
+
+
+def from_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows with any missing column as null; an unknown column is an error."""
+    rows = list(rows)
+    unknown = {key for row in rows for key in row} - set(schema.names)
+    if unknown:
+        raise ValueError(f"columns {sorted(unknown)} are not in the schema {schema.names}")
+    return pa.table(
+        {f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in schema}, schema=schema
+    )
+
+
+def write(table: pa.Table, path: Path | str) -> None:
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def write_if_changed(table: pa.Table, path: Path | str) -> bool:
+    """Leave a file that holds the same bytes untouched, so that nothing reruns for it."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return write_bytes_if_changed(path, sink.getvalue().to_pybytes())
+
+
+def digest(table: pa.Table) -> str:
+    """A hash over the values of a table, whatever its chunks and compression."""
+    sink = pa.BufferOutputStream()
+    plain = table.combine_chunks().replace_schema_metadata(None)
+    with pa.ipc.new_stream(sink, plain.schema) as writer:
+        writer.write_table(plain)
+    return hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
+
+
+def read(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except FileNotFoundError as error:
+        raise UserError(f"wanted the table {path}, it is missing; run the room before") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"wanted a Parquet table, {path} does not read: {error}") from error
+
+
+def read_rows(path: Path | str) -> list[dict[str, Any]]:
+    return read(path).to_pylist()
+
+
+def concat(paths: Iterable[Path | str], schema: pa.Schema) -> pa.Table:
+    """All rows of several tables of one schema."""
+    parts = [read(path).cast(schema) for path in paths]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+class ClipGroups:
+    """Detail rows by clip, in a file whose row groups are clips: only what is asked for is read."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._file = pq.ParquetFile(path) if Path(path).exists() else None
+        self._groups: dict[str, int] = {}
+        if self._file is not None:
+            at = self._file.schema_arrow.get_field_index("clip")
+            metadata = self._file.metadata
+            for group in range(metadata.num_row_groups):
+                self._groups[metadata.row_group(group).column(at).statistics.max] = group
+
+    def read(self, clip: str) -> pa.Table | None:
+        if self._file is None or clip not in self._groups:
+            return None
+        return self._file.read_row_group(self._groups[clip])
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,116 @@
+"""The planes of a frame as arrays: formats, chroma grids, colour matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import av
+import numpy as np
+
+_BASES = {"yuv420p": (1, 1), "yuv422p": (1, 0), "yuv444p": (0, 0)}
+"""Format -> (log2 of the horizontal, of the vertical chroma subsampling)."""
+
+_KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
+_MATRIX = {1: "bt709", 9: "bt2020", 10: "bt2020"}
+"""AVColorSpace -> matrix; swscale takes everything else, unspecified too, for BT.601."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the numbers of a planar YUV frame mean colours."""
+
+    depth: int
+    sub_x: int
+    sub_y: int
+    full_range: bool
+    matrix: str
+    left_sited: bool = True
+    """Chroma samples stand above even luma columns (MPEG-2, H.264), not between (JPEG)."""
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        return np.uint8 if self.depth == 8 else np.uint16
+
+    @property
+    def black(self) -> tuple[int, int, int]:
+        """Y, U, V of black."""
+        luma = 0 if self.full_range else 16 << (self.depth - 8)
+        return luma, self.grey, self.grey
+
+    @property
+    def grey(self) -> int:
+        """The chroma value without colour."""
+        return 128 << (self.depth - 8)
+
+    @cached_property
+    def _to_yuv(self) -> tuple[np.ndarray, np.ndarray]:
+        kr, kb = _KR_KB[self.matrix]
+        luma = np.array([kr, 1 - kr - kb, kb])
+        blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - kb))
+        red = (np.array([1, 0, 0]) - luma) / (2 * (1 - kr))
+        unit = 1 << (self.depth - 8)
+        peak = (1 << self.depth) - 1
+        spans = (peak, peak) if self.full_range else (219 * unit, 224 * unit)
+        matrix = np.stack([luma * spans[0], blue * spans[1], red * spans[1]])
+        return matrix.astype(np.float32) / 255, np.array(self.black, np.float32)
+
+    def from_rgb(self, rgb: np.ndarray) -> np.ndarray:
+        """uint8 (..., 3) RGB -> float32 (..., 3) Y, U, V code values, chroma not subsampled."""
+        matrix, offset = self._to_yuv
+        return rgb.astype(np.float32) @ matrix.T + offset
+
+
+def layout_of(frame: av.VideoFrame) -> Layout:
+    """The layout of a frame in a working format."""
+    name = frame.format.name
+    full = "yuvj" in name or frame.color_range == 2
+    depth = 10 if name.endswith("10le") else 8
+    sub_x, sub_y = _BASES[_base(name)]
+    return Layout(depth, sub_x, sub_y, full, _MATRIX.get(frame.colorspace, "bt601"), not full)
+
+
+def _base(name: str) -> str:
+    return name.replace("yuvj", "yuv").removesuffix("10le")
+
+
+def working_format(frame: av.VideoFrame) -> str:
+    """The format in which a frame is changed and encoded: its own wherever H.264 has it.
+
+    H.264 cannot halve the chroma of odd sizes; those keep their size and take full chroma.
+    """
+    name = frame.format.name
+    deep = any(c.bits > 8 for c in frame.format.components)
+    suffix, prefix = ("10le", "yuv") if deep else ("", "yuvj" if "yuvj" in name else "yuv")
+    base = _base(name) if _base(name) in _BASES else "yuv420p"
+    sub_x, sub_y = _BASES[base]
+    if frame.width % (1 << sub_x) or frame.height % (1 << sub_y):
+        base = "yuv444p"
+    return base.replace("yuv", prefix) + suffix
+
+
+def in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The frame itself, or converted; pts are kept."""
+    return frame if frame.format.name == name else frame.reformat(format=name)
+
+
+def new_frame(like: av.VideoFrame) -> av.VideoFrame:
+    """An empty frame with the size, format and colour tags of another.
+
+    Decoded frames must not be written to: the decoder still predicts from them.
+    """
+    frame = av.VideoFrame(like.width, like.height, like.format.name)
+    for plane in frame.planes:
+        np.frombuffer(plane, np.uint8)[:] = 0  # the encoder may look at the padding
+    frame.color_range, frame.colorspace = like.color_range, like.colorspace
+    frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
+    return frame
+
+
+def views(frame: av.VideoFrame, layout: Layout) -> list[np.ndarray]:
+    """The planes Y, U, V as arrays (H, W) over the frame's own memory."""
+    arrays = []
+    for plane in frame.planes:
+        rows = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
+        arrays.append(rows[:, : plane.width])
+    return arrays

@@ -1,0 +1,64 @@
+"""Chosen frames of a video as pictures of one size: what training, evaluation and report look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.video.source import reading, to_rgb
+
+
+def sample(
+    path: Path | str,
+    numbers: Sequence[int] | None = None,
+    short_side: int | None = None,
+    threads: int = 1,
+) -> np.ndarray:
+    """The frames with these numbers, in this order, repeats allowed: uint8 (T, H, W, 3), RGB.
+
+    Numbers count as in `source.reading`; None stands for every frame. Pictures are upright, and
+    scaled so that the shorter side is `short_side` pixels. Decodes from the start through to the
+    last wanted frame and converts only what is wanted. Raises ItemError: what `reading` raises,
+    `corrupt` where a packet before the last wanted frame does not decode (the numbers would
+    shift), `truncated` where the video ends before it.
+    """
+    wanted = None if numbers is None else set(numbers)
+    last = None if wanted is None else max(wanted)
+    pictures: dict[int, np.ndarray] = {}
+    with reading(path, threads) as source:
+        for number, frame in enumerate(source):
+            if wanted is None or number in wanted:
+                pictures[number] = scaled(to_rgb(frame), short_side)
+            if number == last:
+                break
+        if source.decode_errors:
+            raise ItemError("corrupt", source.first_error)
+    return _stacked(pictures, numbers)
+
+
+def _stacked(pictures: dict[int, np.ndarray], numbers: Sequence[int] | None) -> np.ndarray:
+    order = sorted(pictures) if numbers is None else numbers
+    missing = [number for number in order if number not in pictures]
+    if missing:
+        raise ItemError("truncated", f"frame {min(missing)} is wanted, the video ends before it")
+    if not order:
+        raise ItemError("zero_frames")
+    if len({pictures[number].shape for number in order}) > 1:
+        raise ItemError("corrupt", "the picture changes its size")
+    return np.stack([pictures[number] for number in order])
+
+
+def scaled(picture: np.ndarray, short_side: int | None) -> np.ndarray:
+    """(H, W, 3) with its shorter side at `short_side` pixels, aspect kept; None: as it is."""
+    height, width = picture.shape[:2]
+    if short_side is None or min(height, width) == short_side:
+        return picture
+    factor = short_side / min(height, width)
+    size = (max(short_side, round(width * factor)), max(short_side, round(height * factor)))
+    # Only the area filter averages all pixels when it shrinks; the others alias.
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(picture, size, interpolation=method)

@@ -1,0 +1,175 @@
+"""Write a video from arrays: for the mini-world and for tests that make their own clips.
+
+One encoder thread and a bit-exact muxer, so that the same frames give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import OutputContainer
+
+from occludenet_build.core.files import replacing
+
+CODEC_DEFAULTS: dict[str, dict[str, str]] = {
+    # Without macroblock trees the bytes do not hang on the machine's AVX-512.
+    "libx264": {"preset": "veryfast", "crf": "20", "x264-params": "mbtree=0"},
+    "mpeg4": {"qscale": "3"},
+    "libvpx": {"crf": "12", "b:v": "2M", "deadline": "realtime", "cpu-used": "8"},
+    "libvpx-vp9": {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "8"},
+}
+"""Options an encoder gets unless the caller sets the same key."""
+
+AUDIO_CODEC = {".webm": "libopus", ".avi": "pcm_s16le", ".ogv": "libvorbis"}
+"""Sound codec by container suffix; AAC elsewhere. PCM in AVI, as a codec that starts with padding
+would shift the pictures there by a frame."""
+
+_SMPTE170M, _LIMITED = 6, 1
+"""BT.601 and limited range, which is what the RGB to YUV conversion below makes."""
+
+
+def write_video(
+    path: Path | str,
+    frames_rgb: Iterable[np.ndarray],
+    fps: Fraction | int,
+    *,
+    audio: np.ndarray | None = None,
+    sample_rate: int = 16_000,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    pts: Sequence[int] | None = None,
+    time_base: Fraction | None = None,
+    audio_codec: str | None = None,
+) -> int:
+    """Encode frames (uint8, H x W x 3, RGB, one size) and return how many there were.
+
+    `audio` is float32 mono in [-1, 1] from time 0. `pts` counts ticks of `time_base` (default one
+    frame period), strictly increasing, one per frame: a variable frame rate, or a late start.
+    The container follows the suffix: mp4, mov, mkv, webm, avi. It is written under a temporary
+    name beside the target and then renamed.
+    """
+    first, frames = _peek(frames_rgb)
+    _check_pts(pts)
+    base = Fraction(time_base) if time_base is not None else 1 / Fraction(fps)
+    target = Path(path)
+    with replacing(target) as temporary:
+        with av.open(str(temporary), "w", options=_muxer_options(target, base)) as container:
+            video = _add_video(container, first, Fraction(fps), base, codec, pix_fmt, options)
+            sound = None
+            if audio is not None:
+                name = audio_codec or AUDIO_CODEC.get(target.suffix.lower(), "aac")
+                sound = _add_audio(container, name, sample_rate)
+            container.metadata.clear()
+            count = _encode_video(container, video, frames, pts, base)
+            if sound is not None:
+                _encode_audio(container, sound, np.asarray(audio, np.float32), sample_rate)
+    return count
+
+
+def _muxer_options(target: Path, base: Fraction) -> dict[str, str]:
+    options = {"fflags": "+bitexact"}
+    if target.suffix.lower() in {".mp4", ".mov", ".m4v"}:
+        # Edit lists count in the movie's own ticks: milliseconds would round the first pts.
+        ticks = base.denominator
+        options["movie_timescale"] = str(ticks * -(-1000 // ticks))
+    return options
+
+
+def _peek(frames_rgb: Iterable[np.ndarray]) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    iterator = iter(frames_rgb)
+    try:
+        first = next(iterator)
+    except StopIteration:
+        raise ValueError("a video needs at least one frame, got none") from None
+    return first, chain([first], iterator)
+
+
+def _check_pts(pts: Sequence[int] | None) -> None:
+    if pts is not None and any(b <= a for a, b in zip(pts, pts[1:], strict=False)):
+        raise ValueError("pts must strictly increase")
+
+
+def _add_video(
+    container: OutputContainer,
+    first: np.ndarray,
+    fps: Fraction,
+    base: Fraction,
+    codec: str,
+    pix_fmt: str,
+    options: dict[str, str] | None,
+) -> av.VideoStream:
+    height, width = first.shape[:2]
+    if pix_fmt.startswith("yuv420") and (height % 2 or width % 2):
+        raise ValueError(f"{pix_fmt} needs an even width and height, got {width}x{height}")
+    wanted = CODEC_DEFAULTS.get(codec, {}) | (options or {})
+    if container.format.name == "avi" and codec == "libx264":
+        wanted.setdefault("bf", "0")  # AVI keeps no pts, so frames may not be reordered
+    stream = container.add_stream(codec, rate=fps, options=wanted)
+    context = stream.codec_context
+    stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+    stream.time_base = context.time_base = base
+    context.thread_count = 1
+    if pix_fmt.startswith("yuv"):
+        context.colorspace = context.color_primaries = context.color_trc = _SMPTE170M
+        context.color_range = _LIMITED
+    return stream
+
+
+def _add_audio(container: OutputContainer, name: str, sample_rate: int) -> av.AudioStream:
+    stream = container.add_stream(name, rate=sample_rate, layout="mono")
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _encode_video(
+    container: OutputContainer,
+    stream: av.VideoStream,
+    frames: Iterator[np.ndarray],
+    pts: Sequence[int] | None,
+    base: Fraction,
+) -> int:
+    count = 0
+    for count, picture in enumerate(frames, start=1):
+        if pts is not None and count > len(pts):
+            raise ValueError(f"pts holds {len(pts)} times, but there are more frames")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame = frame.reformat(format=stream.pix_fmt, dst_colorspace=_SMPTE170M)
+        frame.time_base = base
+        frame.pts = pts[count - 1] if pts is not None else count - 1
+        frame.duration = _ticks_shown(pts, count - 1)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+    if pts is not None and count < len(pts):
+        raise ValueError(f"pts holds {len(pts)} times, but there are {count} frames")
+    return count
+
+
+def _ticks_shown(pts: Sequence[int] | None, index: int) -> int:
+    """How long a frame stays; the last one as long as the one before it."""
+    if pts is None or len(pts) < 2:
+        return 1
+    index = min(index, len(pts) - 2)
+    return pts[index + 1] - pts[index]
+
+
+def _encode_audio(
+    container: OutputContainer, stream: av.AudioStream, samples: np.ndarray, sample_rate: int
+) -> None:
+    """The resampler brings the sound into the encoder's own rate, format and frame size."""
+    context = stream.codec_context
+    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
+    frame.sample_rate = sample_rate
+    frame.time_base = Fraction(1, sample_rate)
+    frame.pts = 0
+    resampler = av.AudioResampler(
+        format=context.format, layout="mono", rate=context.rate, frame_size=context.frame_size
+    )
+    for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+        container.mux(stream.encode(piece))
+    container.mux(stream.encode(None))

@@ -1,0 +1,76 @@
+"""What all rooms share at the door: the command line, the log, one-line errors."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from occludenet_build import config as settings_module
+from occludenet_build.core.errors import UserError
+
+
+def run(
+    room: str,
+    contract: str | None,
+    arguments: Callable[[argparse.ArgumentParser], None],
+    work: Callable[[argparse.Namespace, settings_module.Config], None],
+) -> None:
+    """Run one room from its command line: the `main` of every room is this one call.
+
+    `contract` is the module's docstring, shown by --help. `work(args, config)` gets the settings
+    of the room (and of those it borrows) checked and with their defaults. Ends the process with
+    0, with 2 after one line on the terminal for a UserError, or with 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m occludenet_build.{room}",
+        description=contract,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments(parser)
+    parser.add_argument(
+        "--settings",
+        default="{}",
+        metavar="JSON",
+        help='settings as in config.yaml, as JSON: {"seed": 0, "ROOM": {...}}; default: {}',
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
+    args = parser.parse_args()
+    _set_up_log(room, args.log)
+    # SIGTERM, as schedulers send it, unwinds like Ctrl-C: temporary files are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        work(args, _room_config(args.settings))
+    except UserError as error:
+        logging.error("%s", error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        logging.error("stopped; finished items are kept, a new start goes on from them")
+        sys.exit(130)
+
+
+def _room_config(text: str) -> settings_module.Config:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--settings: wanted JSON, got {text[:80]!r} ({error})") from error
+    return settings_module.load_part(values)
+
+
+def _set_up_log(room: str, path: Path | None) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w"))
+    logging.basicConfig(
+        level=logging.INFO,
+        format=f"%(asctime)s {room}: %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=handlers,
+        force=True,
+    )
+    logging.captureWarnings(True)

@@ -1,0 +1,33 @@
+# annotate: OccludeNet's CSV files, and Parquet with everything.
+#   reads  the tables of select, occluders, composite, counterfactual, actor_masks
+#   writes annotate/clips.parquet, annotate/labels.json, annotate/frames/, <dataset>/annotations/
+
+
+rule annotate:
+    input:
+        select=f"{BUILD}/select/clips.parquet",
+        occluders=rules.occluders.output,
+        composite=rules.composite.input,
+        masks=rules.actor_masks.input,
+        counterfactual=rules.counterfactual.input,
+    output:
+        clips=f"{BUILD}/annotate/clips.parquet",
+        labels=f"{BUILD}/annotate/labels.json",
+    params:
+        settings=room_settings("annotate"),
+        code=code.digest("annotate"),
+        root=BUILD,
+    log:
+        f"{BUILD}/logs/annotate/clips.log",
+    benchmark:
+        f"{BUILD}/benchmarks/annotate/clips.tsv"
+    conda:
+        "../envs/video.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 8000,
+        runtime=lambda wildcards, attempt: attempt * 120,
+    shell:
+        "python -m occludenet_build.annotate --select {input.select}"
+        " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"
+        " --counterfactual {input.counterfactual} --root {params.root} --out {output.clips}"
+        " --settings {params.settings:q} --log {log}"

@@ -1,0 +1,62 @@
+# What all rooms share: the checked settings, the places, the shell.
+#
+# A rule is a thin call of `python -m occludenet_build.<room>`. Its params are one JSON string of
+# the settings that the room depends on and a digest of the code that it runs: a change of either
+# reruns the room and what follows it; a touched file or a written-out default reruns nothing.
+import sys
+
+sys.path.insert(0, workflow.basedir)
+
+from occludenet_build import config as settings
+from occludenet_build.core import code, seeds
+from occludenet_build.core.errors import UserError
+
+try:
+    CONFIG = settings.load(config)
+except UserError as error:
+    # One line instead of Snakemake's traceback of this file.
+    print(error, file=sys.stderr)
+    sys.exit(2)
+
+BUILD = CONFIG.build_dir.rstrip("/")
+DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
+CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
+ARMS = [f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in ("baseline", "car")]
+
+shell.executable("bash")
+# Jobs in a conda environment do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; exec ")
+
+
+wildcard_constraints:
+    shard=r"\d{3,}",
+    arm="baseline|car",
+    seed=r"\d+",
+
+
+def room_settings(room):
+    """The settings a room depends on, as one canonical JSON string."""
+    return settings.canonical(settings.room_settings(CONFIG, room))
+
+
+def index_shard(wildcards):
+    """A shard's table; asking the checkpoint first keeps the other shards out of its reruns."""
+    checkpoints.index.get()
+    return f"{BUILD}/index/shards/{wildcards.shard}.parquet"
+
+
+def select_shard(wildcards):
+    checkpoints.select.get()
+    return f"{BUILD}/select/shards/{wildcards.shard}.parquet"
+
+
+def weights_of(room):
+    """The note about a room's weights file, if its backend needs one."""
+    section = getattr(CONFIG, room)
+    uses = {"detect": ("yolo",), "actor_masks": ("sam", "yolo-seg")}[room]
+    return f"{BUILD}/acquire/weights/{room}.json" if section.backend in uses else []
+
+
+def device_gpus(room):
+    """GPUs a job asks the scheduler for: none where the setting says cpu."""
+    return 0 if getattr(CONFIG, room).device == "cpu" else 1

@@ -1,0 +1,37 @@
+# counterfactual: the occluded clips with the actor erased.
+#   reads  select/shards/<shard>.parquet, actor_masks/<shard>.parquet, boxes, cut-outs
+#   writes counterfactual/<shard>.parquet, <dataset>-counterfactual/
+
+
+rule counterfactual_shard:
+    input:
+        clips=select_shard,
+        masks=rules.actor_masks_shard.output,
+    output:
+        f"{BUILD}/counterfactual/{{shard}}.parquet",
+    params:
+        settings=room_settings("counterfactual"),
+        code=code.digest("counterfactual"),
+        boxes=f"{BUILD}/detect/store",
+        bank=f"{BUILD}/occluders",
+        root=BUILD,
+    log:
+        f"{BUILD}/logs/counterfactual/{{shard}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/counterfactual/{{shard}}.tsv"
+    conda:
+        "../envs/video.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 700 * threads),
+        runtime=lambda wildcards, attempt: attempt * 120,
+    shell:
+        "python -m occludenet_build.counterfactual --clips {input.clips} --masks {input.masks}"
+        " --boxes {params.boxes} --bank {params.bank} --root {params.root} --out {output}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"
+
+
+rule counterfactual:
+    localrule: True
+    input:
+        expand(rules.counterfactual_shard.output, shard=CLIP_SHARDS),

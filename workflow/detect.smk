@@ -1,0 +1,35 @@
+# detect: person boxes in every frame, tracks, the actor.
+#   reads  index/shards/<shard>.parquet, weights or the user's boxes
+#   writes detect/<shard>.parquet, detect/store/<shard>/
+
+
+rule detect_shard:
+    input:
+        videos=index_shard,
+        weights=weights_of("detect"),
+        boxes=CONFIG.detect.boxes if CONFIG.detect.backend == "file" else [],
+    output:
+        f"{BUILD}/detect/{{shard}}.parquet",
+    params:
+        settings=room_settings("detect"),
+        code=code.digest("detect"),
+    log:
+        f"{BUILD}/logs/detect/{{shard}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/detect/{{shard}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 6000,
+        runtime=lambda wildcards, attempt: attempt * 240,
+        gpu=device_gpus("detect") if CONFIG.detect.backend == "yolo" else 0,
+    shell:
+        "python -m occludenet_build.detect --videos {input.videos} --out {output}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"
+
+
+rule detect:
+    localrule: True
+    input:
+        expand(rules.detect_shard.output, shard=DETECT_SHARDS),

@@ -1,0 +1,37 @@
+# evaluate: predictions per clip, top-1 and top-5 per set.
+#   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, the clips
+#   writes evaluate/<arm>-<seed>.parquet, evaluate/<arm>-<seed>.json
+
+
+rule evaluate_arm:
+    input:
+        clips=rules.annotate.output.clips,
+        model=rules.train_arm.output.model,
+    output:
+        predictions=f"{BUILD}/evaluate/{{arm}}-{{seed}}.parquet",
+        metrics=f"{BUILD}/evaluate/{{arm}}-{{seed}}.json",
+    params:
+        settings=room_settings("evaluate"),
+        code=code.digest("evaluate"),
+        root=BUILD,
+    log:
+        f"{BUILD}/logs/evaluate/{{arm}}-{{seed}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/evaluate/{{arm}}-{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 16000,
+        runtime=lambda wildcards, attempt: attempt * 720,
+        gpu=device_gpus("evaluate"),
+    shell:
+        "python -m occludenet_build.evaluate --clips {input.clips} --model {input.model}"
+        " --root {params.root} --out {output.predictions} --threads {threads}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule evaluate:
+    localrule: True
+    input:
+        [f"{BUILD}/evaluate/{arm}.parquet" for arm in ARMS],

@@ -1,0 +1,26 @@
+# occluders: cut-outs from COCO instances.
+#   reads  acquire/coco.json, the COCO images and instances
+#   writes occluders/occluders.parquet, occluders/summary.json, occluders/png/
+
+
+rule occluders:
+    input:
+        rules.acquire_coco.output,
+    output:
+        f"{BUILD}/occluders/occluders.parquet",
+    params:
+        settings=room_settings("occluders"),
+        code=code.digest("occluders"),
+    log:
+        f"{BUILD}/logs/occluders/occluders.log",
+    benchmark:
+        f"{BUILD}/benchmarks/occluders/occluders.tsv"
+    conda:
+        "../envs/video.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 6000,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    shell:
+        "python -m occludenet_build.occluders --coco {input} --out {output} --threads {threads}"
+        " --settings {params.settings:q} --log {log}"

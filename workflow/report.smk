@@ -1,0 +1,29 @@
+# report: a page to look at, and the pictures for Snakemake's own --report.
+#   reads  the tables of all rooms, some clips
+#   writes report/index.html, report/accuracy.csv, report/failures.csv
+
+
+rule report:
+    input:
+        clips=rules.annotate.output.clips,
+        predictions=rules.evaluate.input,
+    output:
+        page=report(f"{BUILD}/report/index.html", category="Build"),
+        accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),
+        failures=report(f"{BUILD}/report/failures.csv", category="Build"),
+    params:
+        settings=room_settings("report"),
+        code=code.digest("report"),
+        root=BUILD,
+    log:
+        f"{BUILD}/logs/report/index.log",
+    benchmark:
+        f"{BUILD}/benchmarks/report/index.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    shell:
+        "python -m occludenet_build.report --root {params.root} --out {output.page}"
+        " --settings {params.settings:q} --log {log}"

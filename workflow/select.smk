@@ -1,0 +1,27 @@
+# select: which clips are occluded, and by what. A checkpoint.
+#   reads  index/videos.parquet, detect/<shard>.parquet, occluders/occluders.parquet
+#   writes select/clips.parquet, select/shards/<shard>.parquet
+
+
+checkpoint select:
+    input:
+        index=f"{BUILD}/index/videos.parquet",
+        detect=rules.detect.input,
+        occluders=rules.occluders.output,
+    output:
+        f"{BUILD}/select/clips.parquet",
+    params:
+        settings=room_settings("select"),
+        code=code.digest("select"),
+    log:
+        f"{BUILD}/logs/select/clips.log",
+    benchmark:
+        f"{BUILD}/benchmarks/select/clips.tsv"
+    conda:
+        "../envs/video.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 30,
+    shell:
+        "python -m occludenet_build.select --index {input.index} --detect {input.detect}"
+        " --occluders {input.occluders} --out {output} --settings {params.settings:q} --log {log}"

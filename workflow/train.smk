@@ -1,0 +1,38 @@
+# train: CAR and its baseline, from the same seed.
+#   reads  annotate/clips.parquet, annotate/labels.json, the clips
+#   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv
+
+
+rule train_arm:
+    input:
+        clips=rules.annotate.output.clips,
+        labels=rules.annotate.output.labels,
+        weights=CONFIG.train.weights or [],
+    output:
+        model=f"{BUILD}/train/{{arm}}-{{seed}}.pt",
+        curve=f"{BUILD}/train/{{arm}}-{{seed}}.csv",
+    params:
+        settings=room_settings("train"),
+        code=code.digest("train"),
+        root=BUILD,
+    log:
+        f"{BUILD}/logs/train/{{arm}}-{{seed}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/train/{{arm}}-{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 32000,
+        runtime=lambda wildcards, attempt: attempt * 2880,
+        gpu=device_gpus("train"),
+    shell:
+        "python -m occludenet_build.train --clips {input.clips} --labels {input.labels}"
+        " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
+        " --out {output.model} --threads {threads} --settings {params.settings:q} --log {log}"
+
+
+rule train:
+    localrule: True
+    input:
+        [f"{BUILD}/train/{arm}.pt" for arm in ARMS],
