@@ -102,7 +102,9 @@ class Detect:
     track_iou: float = setting(0.3, low=0, high=1)
     """Least overlap of a box with the last box of its track."""
     min_track_seconds: float = setting(0.3, low=0)
-    """Least length of the actor's track, seconds; half of its shot where that is shorter."""
+    """Time with a box that the actor's track needs, seconds; half of its shot if that is less."""
+    actor_score: float = setting(0.4, low=0, high=1)
+    """Score that the actor's track needs once: what is no person stays weak in all frames."""
     max_gap_seconds: float = setting(0.5, low=0)
     """Longest gap in the actor's track that is filled (and flagged), seconds."""
     actor: str = setting("area_x_duration", choices=("area_x_duration", "central"))
@@ -141,7 +143,7 @@ class Composite:
     """fit: inside scale x width and height; stretch: to that size; area: scale^2 of the area."""
     clean_twin: bool = setting(True)
     """Also write the clip through the same encoder without an occluder."""
-    crf: float = setting(21, low=0, high=51)
+    crf: float = setting(21.0, low=0, high=51)
     """H.264 constant rate factor; lower is better and larger."""
     preset: str = setting(
         "veryfast",
@@ -275,9 +277,12 @@ BORROWED = {
     "counterfactual": ("composite",),
     "annotate": ("composite", "occluders"),
     "evaluate": ("train", "composite"),
-    "report": ("composite", "train", "evaluate"),
+    "report": ("select", "composite", "train", "evaluate"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
+
+SEEDED = ("acquire", "index", "occluders", "select", "train", "report")
+"""Rooms that draw: only these depend on the seed."""
 
 
 def load(values: dict[str, Any], base: Path | str = ".") -> Config:
@@ -297,10 +302,11 @@ def load_part(values: dict[str, Any]) -> Config:
 
 
 def room_settings(config: Config, room: str) -> dict[str, Any]:
-    """What one room depends on, as plain values: its section, those it borrows, the seed."""
+    """What one room depends on, as plain values: its section, those it borrows, its seed."""
     own = (room,) if hasattr(config, room) else ()
     sections = (*own, *BORROWED.get(room, ()))
-    return {"seed": config.seed} | {s: dataclasses.asdict(getattr(config, s)) for s in sections}
+    seed = {"seed": config.seed} if room in SEEDED else {}
+    return seed | {s: dataclasses.asdict(getattr(config, s)) for s in sections}
 
 
 def canonical(settings: dict[str, Any]) -> str:
@@ -397,18 +403,19 @@ def _check_whole(config: Config) -> None:
             raise UserError(f"config: acquire.{key}: wanted a path, got nothing; set it")
     _wants(config.detect, "detect", {"yolo": "weights", "file": "boxes"})
     _wants(config.actor_masks, "actor_masks", {"sam": "weights", "yolo-seg": "weights"})
+    _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
+    _different("train.seeds", [str(seed) for seed in config.train.seeds])
     missing = set(config.train.scales) - set(config.composite.scales)
     if missing:
         raise UserError(
             f"config: train.scales: wanted some of composite.scales {config.composite.scales}, "
             f"got {config.train.scales}"
         )
-    for key, values in (
-        ("composite.scales", config.composite.scales),
-        ("train.seeds", config.train.seeds),
-    ):
-        if len({f"{v:.2f}" for v in values}) < len(values):
-            raise UserError(f"config: {key}: wanted different values, got {values}")
+
+
+def _different(key: str, values: list[str]) -> None:
+    if len(set(values)) < len(values):
+        raise UserError(f"config: {key}: wanted different values, got {', '.join(values)}")
 
 
 def _wants(section: Any, name: str, needs: dict[str, str]) -> None:

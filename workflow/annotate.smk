@@ -23,6 +23,7 @@ rule annotate:
         f"{BUILD}/benchmarks/annotate/clips.tsv"
     conda:
         "../envs/video.yaml"
+    threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 8000,
         runtime=lambda wildcards, attempt: attempt * 120,
@@ -30,4 +31,4 @@ rule annotate:
         "python -m occludenet_build.annotate --select {input.select}"
         " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"
         " --counterfactual {input.counterfactual} --root {params.root} --out {output.clips}"
-        " --settings {params.settings:q} --log {log}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -29,7 +29,7 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; exec "
 
 
 wildcard_constraints:
-    shard=r"\d{3,}",
+    shard=r"\d\d\d+",
     arm="baseline|car",
     seed=r"\d+",
 

@@ -10,6 +10,9 @@ rule report:
     output:
         page=report(f"{BUILD}/report/index.html", category="Build"),
         accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),
+        figures=report(
+            directory(f"{BUILD}/report/figures"), patterns=["{name}.svg"], category="Figures"
+        ),
         failures=report(f"{BUILD}/report/failures.csv", category="Build"),
     params:
         settings=room_settings("report"),
@@ -21,9 +24,10 @@ rule report:
         f"{BUILD}/benchmarks/report/index.tsv"
     conda:
         "../envs/report.yaml"
+    threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     shell:
         "python -m occludenet_build.report --root {params.root} --out {output.page}"
-        " --settings {params.settings:q} --log {log}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"

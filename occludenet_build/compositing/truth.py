@@ -90,7 +90,8 @@ def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | N
     starts = np.concatenate([starts[:1], starts[1:][apart]])
     ends = np.concatenate([ends[:-1][apart], ends[-1:]])
     counts = np.diff(np.stack([starts, ends], axis=1).ravel(), prepend=0).tolist()
-    counts.append(width * height - int(ends[-1]))
+    if ends[-1] < width * height:  # the code drops an empty last run
+        counts.append(width * height - int(ends[-1]))
     return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)[
         "counts"
     ]

@@ -67,5 +67,14 @@ def digest(module: str) -> str:
     """A digest of the source of everything `module` runs: an edit changes it, a touch does not."""
     total = hashlib.blake2b(digest_size=12)
     for name in sorted(closure(f"{PACKAGE.name}.{module}")):
-        total.update(name.encode() + b"\0" + source_file(name).read_bytes() + b"\0")
+        for path in _files(name):
+            total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
+
+
+def _files(module: str) -> list[Path]:
+    """The source of a module; for a package also the templates and tables that lie in it."""
+    source = source_file(module)
+    if source.name != "__init__.py":
+        return [source]
+    return [source, *sorted(p for p in source.parent.iterdir() if p.is_file() and p.suffix != ".py")]

@@ -13,6 +13,8 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +40,26 @@ def resolve_device(name: str) -> str:
             f"device: wanted one that this machine has ({', '.join(there)}) or auto, got {name!r}"
         )
     return wanted
+
+
+def use_threads(count: int) -> None:
+    """How many threads torch takes on the CPU, in this process."""
+    import torch
+
+    torch.set_num_threads(max(1, count))
+
+
+@contextmanager
+def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
+    """A batch that does not fit is a setting to lower, not a traceback."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "out of memory" not in str(error):
+            raise
+        raise UserError(
+            f"{setting}: {batch} frames do not fit into the memory of the device; lower {setting}"
+        ) from error
 
 
 def checkpoint_file(weights: Path | str | None, backend: str) -> Path:

@@ -1,4 +1,4 @@
-"""Chosen frames of a video as pictures of one size: what training, evaluation and report look at."""
+"""Chosen frames of a video as pictures of one size: what training and evaluation look at."""
 
 from __future__ import annotations
 

@@ -48,7 +48,10 @@ class TwinWriter:
         preset: str,
         gop: int,
     ) -> None:
-        self.container = av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"})
+        # Edit lists count in the movie's own ticks: milliseconds would round the first pts.
+        ticks = source.time_base.denominator
+        muxer = {"fflags": "+bitexact", "movie_timescale": str(ticks * -(-1000 // ticks))}
+        self.container = av.open(str(path), "w", format="mp4", options=muxer)
         self.stream = self.container.add_stream(
             "libx264",
             rate=source.stream.average_rate or Fraction(25),

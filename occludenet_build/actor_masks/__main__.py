@@ -1,0 +1,129 @@
+"""The command line of the room; `occludenet_build.actor_masks` holds its contract."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from occludenet_build import actor_masks, config, stage
+from occludenet_build.actor_masks import work as clip_work
+from occludenet_build.actor_masks.backend import Masker
+from occludenet_build.core import code, ledger, pool, tables, torch_models
+from occludenet_build.core.files import sha256_file
+
+
+def main() -> None:
+    stage.run("actor_masks", actor_masks.__doc__, arguments, work)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=Path, required=True, help="select/shards/S.parquet")
+    parser.add_argument("--boxes", type=Path, required=True, help="folder detect/store")
+    parser.add_argument("--out", type=Path, required=True, help="actor_masks/S.parquet")
+    parser.add_argument("--weights", metavar="FILE", help="wins over actor_masks.weights")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
+
+
+def work(args: argparse.Namespace, settings: config.Config) -> None:
+    mine = settings.actor_masks
+    if args.weights is not None:
+        mine = dataclasses.replace(mine, weights=args.weights)
+    backend = BACKENDS[mine.backend]
+    weights_sha256 = _weights_sha256(mine, backend)
+    clips = {row["clip"]: row for row in tables.read_rows(args.clips) if row["status"] == "ok"}
+    keys = {clip: key_of(row, mine, weights_sha256) for clip, row in clips.items()}
+    facts = {"backend": mine.backend, "weights_sha256": weights_sha256}
+
+    def make(missing: list[str]) -> Iterator[ledger.Result]:
+        jobs = (
+            clip_work.Job(clips[clip], args.boxes, facts | {"key": keys[clip]}) for clip in missing
+        )
+        return backend.run(mine, jobs, args.threads)
+
+    store = args.out.parent / "store" / args.out.stem
+    with ledger.hold(store, actor_masks.ROWS, actor_masks.DETAIL) as book:
+        ledger.work_through(book, keys, make)
+        table = book.close(list(clips), args.out)
+    ledger.log_summary(table)
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """How a backend is run, and which settings change its masks (the device does not)."""
+
+    run: Callable[[config.ActorMasks, Iterator[clip_work.Job], int], Iterator[ledger.Result]]
+    matters: tuple[str, ...]
+    needs_weights: bool
+
+
+def _in_processes(
+    settings: config.ActorMasks, jobs: Iterator[clip_work.Job], threads: int
+) -> Iterator[ledger.Result]:
+    return pool.in_processes(functools.partial(_grabcut, settings), jobs, threads)
+
+
+def _grabcut(settings: config.ActorMasks, job: clip_work.Job) -> ledger.Result:
+    from occludenet_build.actor_masks.grabcut import GrabCut
+
+    return clip_work.make(job, GrabCut(settings))
+
+
+def _with_model(
+    load: Callable[[config.ActorMasks, int], Masker],
+    settings: config.ActorMasks,
+    jobs: Iterator[clip_work.Job],
+    threads: int,
+) -> Iterator[ledger.Result]:
+    """All clips in this process: the model is loaded once."""
+    masker = load(settings, threads)
+    for job in jobs:
+        yield clip_work.make(job, masker)
+
+
+def _load_sam(settings: config.ActorMasks, threads: int) -> Masker:
+    from occludenet_build.actor_masks.sam import Sam
+
+    return Sam(settings, threads)
+
+
+def _load_yolo_seg(settings: config.ActorMasks, threads: int) -> Masker:
+    from occludenet_build.actor_masks.yolo_seg import YoloSeg
+
+    return YoloSeg(settings, threads)
+
+
+BACKENDS = {
+    "grabcut": Backend(_in_processes, ("grabcut_iterations", "grabcut_side"), False),
+    "sam": Backend(functools.partial(_with_model, _load_sam), ("sam_model",), True),
+    "yolo-seg": Backend(functools.partial(_with_model, _load_yolo_seg), ("image_size",), True),
+}
+
+
+def _weights_sha256(settings: config.ActorMasks, backend: Backend) -> str | None:
+    if not backend.needs_weights:
+        return None
+    path = torch_models.checkpoint_file(settings.weights, settings.backend)
+    logging.info("%s: weights %s", settings.backend, path)
+    return sha256_file(path)
+
+
+def key_of(row: dict[str, Any], settings: config.ActorMasks, weights_sha256: str | None) -> str:
+    """The ledger key of a clip: everything that its masks depend on."""
+    matters = {name: getattr(settings, name) for name in BACKENDS[settings.backend].matters}
+    return ledger.key(
+        "actor_masks",
+        code.digest("actor_masks"),
+        {"backend": settings.backend} | matters,
+        row["sha256"],
+        row["boxes_hash"],
+        weights_sha256 or "",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What a masker gets and gives: the one interface that all backends share."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from occludenet_build.core.video import source
+
+BoxedFrame = tuple[int, np.ndarray, np.ndarray]
+"""(frame number, displayed picture uint8 (H, W, 3) RGB, box float32 (4,) x1 y1 x2 y2)."""
+MaskedFrame = tuple[int, np.ndarray]
+"""(frame number, mask bool (H, W))."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip with the actor's boxes: frame number -> float32 (4,), displayed pixels."""
+
+    path: Path
+    boxes: Mapping[int, np.ndarray]
+    frame_count: int
+
+    def frames(self) -> Iterator[BoxedFrame]:
+        """The frames that have a box."""
+        for number, rgb in self._pictures(self.boxes.keys()):
+            yield number, rgb, self.boxes[number]
+
+    def sampled(self, count: int) -> Iterator[tuple[int, np.ndarray]]:
+        """About `count` frames (number, picture) spread evenly over the whole clip."""
+        step = max(1, self.frame_count // count)
+        yield from islice(self._pictures(range(step // 2, self.frame_count, step)), count)
+
+    def _pictures(self, wanted: Container[int]) -> Iterator[tuple[int, np.ndarray]]:
+        with source.reading(self.path) as video:
+            for number, frame in enumerate(video):
+                if number in wanted:
+                    yield number, source.to_rgb(frame)
+
+
+class Masker(Protocol):
+    """A backend. It may be used for many clips, one after the other."""
+
+    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        """Masks of the actor in the order of the frames; a frame without one is left out."""
+        ...
+
+
+def batches(frames: Iterator[BoxedFrame], size: int) -> Iterator[list[BoxedFrame]]:
+    """Frames in lists of at most `size`."""
+    while batch := list(islice(frames, size)):
+        yield batch

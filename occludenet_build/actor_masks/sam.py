@@ -1,0 +1,80 @@
+"""Actor masks from segment-anything (SAM), prompted with the actor's box in every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occludenet_build import config
+from occludenet_build.actor_masks.backend import Clip, MaskedFrame, batches
+from occludenet_build.core import torch_models
+from occludenet_build.core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+"""Width of the image encoder -> name of the model."""
+
+
+class Sam:
+    def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
+        from segment_anything import sam_model_registry
+        from segment_anything.utils.transforms import ResizeLongestSide
+
+        self._device = torch_models.resolve_device(settings.device)
+        self._batch = settings.batch
+        torch_models.use_threads(threads)
+        path = torch_models.checkpoint_file(settings.weights, "sam")
+        tensors = torch_models.state_dict(path, "sam")
+        _check_size(tensors, settings.sam_model, path)
+        # The registry's own loading would unpickle anything that stands in the file.
+        self._model = sam_model_registry[settings.sam_model]()
+        try:
+            self._model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise UserError(
+                f"sam: {path} does not fit {settings.sam_model}: {torch_models.first_line(error)}"
+            ) from error
+        self._model.to(self._device).eval()
+        self._resize = ResizeLongestSide(self._model.image_encoder.img_size)
+
+    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        for batch in batches(clip.frames(), self._batch):
+            prompts = [self._prompt(rgb, box) for _, rgb, box in batch]
+            # The encoder runs once for the whole batch. One mask is asked for: SAM offers three
+            # (whole, part, subpart) where a prompt is ambiguous, as a point is and a box is not.
+            with torch_models.memory_as_user_error("actor_masks.batch", len(batch)):
+                found = self._model(prompts, multimask_output=False)
+            for (number, _, _), out in zip(batch, found, strict=True):
+                mask = out["masks"][0, 0].cpu().numpy()
+                if mask.any():
+                    yield number, mask
+
+    def _prompt(self, rgb: np.ndarray, box: np.ndarray) -> dict[str, Any]:
+        """One entry of SAM's batched input: picture and box scaled to its input side."""
+        import torch
+
+        size = rgb.shape[:2]
+        picture = np.ascontiguousarray(self._resize.apply_image(rgb).transpose(2, 0, 1))
+        prompt = self._resize.apply_boxes(box[None], size)
+        return {
+            "image": torch.as_tensor(picture, device=self._device),
+            "boxes": torch.as_tensor(prompt, dtype=torch.float32, device=self._device),
+            "original_size": size,
+        }
+
+
+def _check_size(tensors: dict[str, torch.Tensor], wanted: str, path: Path) -> None:
+    embedding = tensors.get("image_encoder.pos_embed")
+    if embedding is None:
+        raise UserError(f"sam: wanted a segment-anything checkpoint, {path} has no image encoder")
+    found = _WIDTHS.get(embedding.shape[-1], f"a model of width {embedding.shape[-1]}")
+    if found != wanted:
+        raise UserError(
+            f"sam: wanted the checkpoint of {wanted}, {path} is {found}; "
+            "set actor_masks.sam_model to what the file is"
+        )

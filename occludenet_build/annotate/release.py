@@ -1,0 +1,221 @@
+"""The release's CSV files: typed records, parsed and written so that the bytes stay the same.
+
+    overall       OccludeNet-D: a row per clip with occluder, scale, durations
+    list          OccludeNet-D: `file,label`, one file per split and scale
+    single view   OccludeNet-S: class, file, fps, duration
+    multi view    OccludeNet-I and -M: class, file
+
+UTF-8 without a byte order mark, lines end in "\\n", quotes only where a comma, a quote or a line
+break needs them. Whatever would not come back as it was is an error with its line and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import write_text
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one kind of value is written."""
+
+    wanted: str
+    pattern: str
+    parse: Callable[[str], Any]
+    format: Callable[[Any], str]
+
+    def reads(self, text: str) -> bool:
+        """Whether `text` is such a value and would be written like this again."""
+        return (
+            re.fullmatch(self.pattern, text, re.ASCII | re.DOTALL) is not None
+            and self.format(self.parse(text)) == text
+        )
+
+
+TEXT = Form("a text", r".+", str, str)
+FILLED = Form("a number such as 08.62", r"\d{2,}\.\d\d", float, "{:05.2f}".format)
+RATIO = Form("a ratio such as 0.25 or 0.5", r"\d+\.\d+", float, repr)
+LABEL = Form("a whole number such as 0 or 17", r"\d+", int, str)
+
+
+def in_column(name: str, form: Form) -> Any:
+    return field(metadata={"column": name, "form": form})
+
+
+@dataclass(frozen=True)
+class Overall:
+    """A clip in `{split}_d.csv`. Ratios in percent, times in seconds, fps in frames/second."""
+
+    action_class: str = in_column("action class", TEXT)
+    file_name: str = in_column("file name", TEXT)
+    occluder_type: str = in_column("occluder type", TEXT)
+    occluder_file_name: str = in_column("occluder file name", TEXT)
+    occluder_pixel_ratio: float = in_column("occluder pixel ratio", FILLED)
+    occluder_size_ratio: float = in_column("occluder size ratio", RATIO)
+    occlusion_duration: float = in_column("occlusion duration", FILLED)
+    video_duration: float = in_column("video duration", FILLED)
+    fps: float = in_column("fps", FILLED)
+    clip_generation_time: float = in_column("clip generation time", FILLED)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A clip in `{split}_25.csv`: path relative to the dataset, number of its class."""
+
+    file: str = in_column("file", TEXT)
+    label: int = in_column("label", LABEL)
+
+
+@dataclass(frozen=True)
+class SingleView:
+    """A clip of OccludeNet-S."""
+
+    action_class: str = in_column("action class", TEXT)
+    file_name: str = in_column("file name", TEXT)
+    fps: float = in_column("fps", FILLED)
+    video_duration: float = in_column("video duration", FILLED)
+
+
+@dataclass(frozen=True)
+class MultiView:
+    """A clip of OccludeNet-I or -M."""
+
+    action_class: str = in_column("action class", TEXT)
+    file_name: str = in_column("file name", TEXT)
+
+
+Record: TypeAlias = Overall | Listed | SingleView | MultiView
+KINDS: tuple[type[Record], ...] = (Overall, Listed, SingleView, MultiView)
+
+
+def header(kind: type[Record]) -> list[str]:
+    return [f.metadata["column"] for f in dataclasses.fields(kind)]
+
+
+def write(kind: type[Record], records: Iterable[Record]) -> str:
+    """The text of a CSV file."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header(kind))
+    forms = [(f.name, f.metadata["form"]) for f in dataclasses.fields(kind)]
+    writer.writerows([form.format(getattr(r, name)) for name, form in forms] for r in records)
+    return stream.getvalue()
+
+
+def parse(text: str, name: str) -> tuple[type[Record], list[Record]]:
+    """Kind and records of a CSV file; `name` is what errors call it.
+
+    Raises UserError with line, column, what was wanted and what came.
+    """
+    _check_encoding(text, name)
+    rows = _rows(text, name)
+    kind = _kind(next(rows, (1, []))[1], name)
+    records = [_record(kind, cells, f"{name}, line {line}") for line, cells in rows]
+    _check_same(write(kind, records), text, name)
+    return kind, records
+
+
+def rewrite(source: Path, target: Path) -> int:
+    """Read a file into records, write it back byte for byte, and return the number of records."""
+    try:
+        text = source.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UserError(f"wanted a CSV file, {source} does not open: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{source}, byte {error.start}: wanted UTF-8, got {error.reason}"
+        ) from error
+    kind, records = parse(text, str(source))
+    write_text(target, write(kind, records))
+    return len(records)
+
+
+def _check_encoding(text: str, name: str) -> None:
+    if text.startswith("\ufeff"):
+        raise UserError(
+            f"{name}, line 1, column 1: wanted UTF-8 without a byte order mark, got one; save the "
+            "file without it"
+        )
+    if "\r" in text:
+        line = text[: text.index("\r")].count("\n") + 1
+        raise UserError(
+            f"{name}, line {line}, last column: wanted a line that ends in \\n, got a \\r; save "
+            "the file with Unix line ends"
+        )
+
+
+def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """(number of its last line, cells) for every row."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UserError(f"{name}, line {reader.line_num}: wanted CSV, got {error}") from error
+        yield reader.line_num, cells
+
+
+def _kind(cells: list[str], name: str) -> type[Record]:
+    for kind in KINDS:
+        if header(kind) == cells:
+            return kind
+    nearest = max(map(header, KINDS), key=lambda names: _likeness(names, cells))
+    at, wanted, got = _first_difference(nearest, cells)
+    known = "; ".join(",".join(header(kind)) for kind in KINDS)
+    raise UserError(
+        f"{name}, line 1, column {at}: wanted {wanted!r}, got {got!r}; "
+        f"the headers of the release: {known}"
+    )
+
+
+def _likeness(a: list[str], b: list[str]) -> float:
+    return SequenceMatcher(None, ",".join(a), ",".join(b)).ratio()
+
+
+def _first_difference(wanted: list[str], got: list[str]) -> tuple[int, str, str]:
+    for at in range(max(len(wanted), len(got))):
+        pair = [cells[at] if at < len(cells) else "the end" for cells in (wanted, got)]
+        if pair[0] != pair[1]:
+            return at + 1, pair[0], pair[1]
+    raise ValueError("the lists are equal")
+
+
+def _record(kind: type[Record], cells: list[str], where: str) -> Record:
+    fields = dataclasses.fields(kind)
+    if len(cells) != len(fields):
+        at = min(len(cells), len(fields))
+        column = fields[at].metadata["column"] if at < len(fields) else f"number {at + 1}"
+        raise UserError(
+            f"{where}, column {column!r}: wanted {len(fields)} columns, got {len(cells)}"
+        )
+    for spec, cell in zip(fields, cells, strict=True):
+        form: Form = spec.metadata["form"]
+        if not form.reads(cell):
+            raise UserError(
+                f"{where}, column {spec.metadata['column']!r}: wanted {form.wanted}, got {cell!r}"
+            )
+    return kind(*(f.metadata["form"].parse(c) for f, c in zip(fields, cells, strict=True)))
+
+
+def _check_same(ours: str, theirs: str, name: str) -> None:
+    """All values are fine, so what is left is quoting and the end of the file."""
+    if ours == theirs:
+        return
+    lines = [list(io.StringIO(text, newline="\n")) for text in (ours, theirs)]
+    at, wanted, got = _first_difference(*lines)
+    raise UserError(
+        f"{name}, line {at}: wanted {wanted!r}, got {got!r}; quotes only where they are needed, "
+        "and a line end after every row"
+    )

@@ -1,0 +1,112 @@
+"""Command line of the room; the contract is in the package's docstring."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import occludenet_build.detect as room
+from occludenet_build import stage
+from occludenet_build.config import Config, Detect
+from occludenet_build.core import code, ledger, pool, tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import sha256_file
+from occludenet_build.core.torch_models import checkpoint_file
+from occludenet_build.detect import boxfile, search
+from occludenet_build.detect.backend import MATTERS, Clip, GivenBoxes
+
+ALWAYS_MATTER = ("backend", "actor", "track_iou", "min_track_seconds", "max_gap_seconds")
+"""The settings that change the rows of every backend."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--videos", type=Path, required=True, help="index/shards/S.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="detect/S.parquet")
+    parser.add_argument("--weights", metavar="FILE", help="wins over detect.weights")
+    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+
+
+def work(args: argparse.Namespace, config: Config) -> None:
+    settings = config.detect
+    if args.weights is not None:
+        settings = dataclasses.replace(settings, weights=args.weights)
+    wanted = tables.read_rows(args.videos)
+    jobs = {job.clip.name: job for job in make_jobs(wanted, settings, args.threads)}
+    with ledger.hold(args.out.parent / "store" / args.out.stem, room.ROWS, room.BOXES) as book:
+        todo = {clip: job.key for clip, job in jobs.items()}
+        ledger.work_through(book, todo, partial(_make, jobs, args.threads))
+        table = book.close(list(jobs), args.out)
+    ledger.log_summary(table)
+
+
+def make_jobs(rows: list[dict[str, Any]], settings: Detect, threads: int) -> Iterator[search.Job]:
+    """One job per row of the index, with the key that covers all it depends on."""
+    given = _given(rows, settings)
+    weights = _weights_hash(settings)
+    digest = code.digest("detect")
+    mattering = (*ALWAYS_MATTER, *MATTERS[settings.backend])
+    matters = {name: getattr(settings, name) for name in mattering}
+    for row in rows:
+        boxes = given.get(row["clip"])
+        inputs = (row["sha256"], weights or "", _hash(boxes))
+        yield search.Job(
+            clip=_clip(row, boxes),
+            key=ledger.key("detect", digest, matters, *inputs),
+            settings=settings,
+            weights_sha256=weights,
+            threads=threads,
+        )
+
+
+def _clip(row: dict[str, Any], given: GivenBoxes | None) -> Clip:
+    return Clip(
+        name=row["clip"],
+        path=row["path"],
+        width=row["width"],
+        height=row["height"],
+        frames=row["frames"],
+        fps=row["fps"],
+        given=given,
+    )
+
+
+def _given(rows: list[dict[str, Any]], settings: Detect) -> dict[str, GivenBoxes]:
+    if settings.backend != "file":
+        return {}
+    if settings.boxes is None:
+        raise UserError("detect.boxes: wanted a file for detect.backend file, got nothing; set it")
+    clips = {row["clip"]: (row["width"], row["height"], row["frames"]) for row in rows}
+    return boxfile.read(settings.boxes, clips)
+
+
+def _hash(given: GivenBoxes | None) -> str:
+    if given is None:
+        return ""
+    digest = hashlib.blake2b(digest_size=16)
+    for values in (given.frames, given.boxes, given.scores, given.tracks):
+        digest.update(b"" if values is None else values.tobytes())
+    return digest.hexdigest()
+
+
+def _weights_hash(settings: Detect) -> str | None:
+    if settings.backend != "yolo":
+        return None
+    return sha256_file(checkpoint_file(settings.weights, "yolo"))
+
+
+def _make(jobs: dict[str, search.Job], threads: int, missing: list[str]) -> Iterator[ledger.Result]:
+    settings = jobs[missing[0]].settings
+    # One model uses all threads itself; the others are as many processes.
+    workers = 1 if settings.backend == "yolo" else threads
+    logging.info("backend %s", settings.backend)
+    return pool.in_processes(search.search, (jobs[clip] for clip in missing), workers)
+
+
+if __name__ == "__main__":
+    stage.run("detect", room.__doc__, arguments, work)

@@ -1,0 +1,139 @@
+"""What the figure does: five actions that differ in how all its limbs move.
+
+Angles are degrees from straight down, growing towards the right of the picture; a limb is
+(upper, lower). Lengths are shares of the figure's height.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Limb = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One instant. The far limbs are drawn behind the body, the near ones before it."""
+
+    far_arm: Limb
+    near_arm: Limb
+    far_leg: Limb
+    near_leg: Limb
+    lean: float = 0.0
+    """Of the torso, degrees from upright, towards the right."""
+    nod: float = 0.0
+    """Of the head, degrees beyond the lean."""
+    hop: float = 0.0
+    """Feet above the ground."""
+    profile: bool = False
+    """Seen from the side: shoulders and hips lie over each other."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one actor does it, drawn once per clip."""
+
+    amplitude: float = 1.0
+    """Factor on the reach of the movement."""
+    step: float = 8.0
+    """Swing of the legs while the body travels, degrees."""
+    slack: float = 0.0
+    """Degrees by which resting limbs hang apart."""
+
+
+def _rise(turn: float) -> float:
+    """0 at the start of a cycle, 1 in its middle, smooth."""
+    return (1 - math.cos(2 * math.pi * turn)) / 2
+
+
+def _sway(turn: float, degrees: float) -> float:
+    return degrees * math.sin(2 * math.pi * turn)
+
+
+def jumping_jacks(turn: float, manner: Manner) -> Pose:
+    open_ = _rise(turn) * manner.amplitude
+    arm, leg = 14 + manner.slack + 142 * open_, 5 + 27 * open_
+    return Pose(
+        far_arm=(-arm, -arm - 10 * open_ - 4),
+        near_arm=(arm, arm + 10 * open_ + 4),
+        far_leg=(-leg, -leg + 3),
+        near_leg=(leg, leg - 3),
+        hop=0.05 * abs(math.sin(2 * math.pi * turn)),
+    )
+
+
+def squat(turn: float, manner: Manner) -> Pose:
+    down = _rise(turn) * manner.amplitude
+    swing = _sway(turn * 2, manner.step * 0.4)
+    thigh, shin = 7 + 66 * down, 4 - 16 * down
+    arm = 16 + manner.slack + 24 * down
+    return Pose(
+        far_arm=(-arm, 118 + 22 * down),
+        near_arm=(arm, -118 - 22 * down),
+        far_leg=(-thigh + swing, -shin),
+        near_leg=(thigh + swing, shin),
+        lean=_sway(turn, 3),
+        nod=_sway(turn, 3),
+    )
+
+
+def waving_hand(turn: float, manner: Manner) -> Pose:
+    wave = _sway(turn * 2, 34 * manner.amplitude)
+    swing = _sway(turn, manner.step)
+    rest = 12 + manner.slack
+    return Pose(
+        far_arm=(-rest + swing * 0.4, -rest + swing * 0.4 + 8),
+        near_arm=(118 + wave * 0.3, 176 + wave),
+        far_leg=(-6 + swing, -4 + min(swing, 0)),
+        near_leg=(6 - swing, 4 - max(swing, 0)),
+        lean=-4 + _sway(turn, 3),
+        nod=6,
+    )
+
+
+def marching(turn: float, manner: Manner) -> Pose:
+    def leg(phase: float) -> Limb:
+        lift = math.sin(2 * math.pi * phase)
+        thigh = 74 * manner.amplitude * max(lift, 0) + 16 * min(lift, 0)
+        return thigh, thigh - 78 * max(lift, 0) - 8
+
+    def arm(phase: float) -> Limb:
+        upper = _sway(phase, 44 * manner.amplitude) - 4
+        return upper, upper + 40 + manner.slack
+
+    return Pose(
+        far_arm=arm(turn),
+        near_arm=arm(turn + 0.5),
+        far_leg=leg(turn + 0.5),
+        near_leg=leg(turn),
+        lean=4,
+        profile=True,
+    )
+
+
+def side_kick(turn: float, manner: Manner) -> Pose:
+    kick = _rise(turn) * manner.amplitude
+    chamber = _rise(turn * 2) * 46
+    guard = 30 + manner.slack
+    thigh = 8 + 84 * kick
+    return Pose(
+        far_arm=(-guard - 30 * kick, -guard - 110 + 30 * kick),
+        near_arm=(guard, 150 - 40 * kick),
+        far_leg=(-7 - 4 * kick, -5 + 2 * kick),
+        near_leg=(thigh, thigh - chamber),
+        lean=-32 * kick,
+        nod=20 * kick,
+        hop=0.02 * abs(math.sin(4 * math.pi * turn)),
+    )
+
+
+ACTIONS: dict[str, Callable[[float, Manner], Pose]] = {
+    "jumping jacks": jumping_jacks,
+    "marching": marching,
+    "side kick": side_kick,
+    "squat": squat,
+    "waving hand": waving_hand,
+}
+"""Class name, written as Kinetics writes its own -> pose at `turn` cycles (any real number)."""

@@ -1,0 +1,129 @@
+"""The command line of the room; `occludenet_build.occluders` holds its contract."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from occludenet_build import config, occluders, stage
+from occludenet_build.core import pool, seeds, tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import exclusive, sha256_file, write_json
+from occludenet_build.core.progress import progress
+from occludenet_build.occluders import coco
+from occludenet_build.occluders.cutout import Job, cut
+from occludenet_build.occluders.summary import summary
+
+
+def main() -> None:
+    stage.run("occluders", occluders.__doc__, arguments, work)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--coco", type=Path, metavar="FILE", help="acquire/coco.json")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="photos, instead of --coco")
+    parser.add_argument("--instances", type=Path, metavar="FILE", help="COCO instances JSON")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="worker processes")
+
+
+def work(args: argparse.Namespace, settings: config.Config) -> None:
+    images, instances = _sources(args)
+    wanted = settings.occluders
+    fractions = dataclasses.asdict(wanted.split)
+    folder = args.out.parent
+    with exclusive(folder):
+        jobs = [
+            Job(photo, images, folder, wanted.min_pixels, split_of(photo, fractions, settings.seed))
+            for photo in coco.photos(instances, wanted.categories)
+        ]
+        made = progress(pool.in_processes(cut, jobs, args.threads), len(jobs), "photo")
+        rows = sorted((row for part in made for row in part), key=_order)
+        check_disjoint(rows)
+        found = summary(rows, wanted.categories, wanted.min_pixels, fractions)
+        _say(found)
+        if not any(row["status"] == "ok" for row in rows):
+            raise UserError(f"occluders: not one cut-out. {'. '.join(found['lines'])}")
+        tables.write_if_changed(tables.from_rows(rows, occluders.SCHEMA), args.out)
+        write_json(folder / "summary.json", found)
+        _remove_stale(folder, rows, wanted.categories)
+
+
+def _order(row: Mapping[str, Any]) -> tuple[str, int, int]:
+    return row["category"], row["coco_image"], row["coco_annotation"]
+
+
+def _sources(args: argparse.Namespace) -> tuple[Path, Path]:
+    """(folder of photos, instances file), both there."""
+    images, instances = args.images, args.instances
+    if args.coco is not None and images is None and instances is None:
+        images, instances = _acquired(args.coco)
+    elif args.coco is not None or images is None or instances is None:
+        raise UserError("occluders: wanted either --coco, or --images with --instances")
+    if not images.is_dir():
+        raise UserError(f"occluders: wanted a folder of COCO images, {images} is not one")
+    if not instances.is_file():
+        raise UserError(f"occluders: wanted a COCO instances JSON, {instances} is missing")
+    return images, instances
+
+
+def _acquired(path: Path) -> tuple[Path, Path]:
+    try:
+        noted = json.loads(path.read_text())
+        images, instances = Path(noted["images"]), Path(noted["instances"])
+        wanted_hash = noted["instances_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"occluders: wanted acquire's coco.json, {path}: {error!r}") from error
+    if instances.is_file() and sha256_file(instances) != wanted_hash:
+        raise UserError(f"occluders: {instances} has changed since acquire ran; run acquire again")
+    return images, instances
+
+
+def split_of(photo: coco.Photo, fractions: dict[str, float], seed: int) -> str:
+    """The split of a photo and with it of all its cut-outs: no photo stands in two."""
+    return seeds.split_of(fractions, seed, str(photo.image), "occluder split")
+
+
+def check_disjoint(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Stop if an occluder name or a photo stands in two splits."""
+    seen: dict[str, str] = {}
+    for row in rows:
+        if row["status"] == "ok":
+            for item in (row["occluder"], f"photo {row['coco_image']}"):
+                if seen.setdefault(item, row["split"]) != row["split"]:
+                    raise RuntimeError(f"{item} stands in {seen[item]} and in {row['split']}")
+
+
+def _say(found: Mapping[str, Any]) -> None:
+    for name, count in found["categories"].items():
+        splits = ", ".join(f"{n} {split}" for split, n in count["splits"].items())
+        logging.info("%s: %d of %d kept (%s)", name, count["kept"], count["instances"], splits)
+    for line in found["lines"]:
+        logging.warning("%s", line)
+
+
+# The leading dot and .part are what a killed run left of a file.
+_OURS = re.compile(r"\.?(\d{12,}_\d{7,}|\d{7,}_dog_\d{12,})_\d+\.\d\d(_\d+)?(\.part)?\.png")
+
+
+def _remove_stale(
+    folder: Path, rows: Iterable[Mapping[str, Any]], categories: tuple[str, ...]
+) -> None:
+    """Remove cut-outs of earlier settings: files with a name of ours that no row names."""
+    named = {folder / row["file"] for row in rows if row["status"] == "ok"}
+    for path in (folder / "png").glob("*/*.png"):
+        if path not in named and _OURS.fullmatch(path.name):
+            path.unlink()
+    for category in (folder / "png").glob("*/"):
+        if category.name not in categories and not any(category.iterdir()):
+            category.rmdir()
+
+
+if __name__ == "__main__":
+    main()

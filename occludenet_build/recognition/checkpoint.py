@@ -1,0 +1,51 @@
+"""Checkpoints: what a training leaves to go on from, what it ends with, what others made.
+
+A file of ours is a dict of tensors and plain values; every file is read with weights_only, so it
+cannot run code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import replacing
+from occludenet_build.core.torch_models import first_line
+
+ENVELOPES = ("model", "model_state", "state_dict", "module")
+"""Keys under which known trainers keep the network."""
+
+
+def save(values: dict[str, Any], path: Path) -> None:
+    with replacing(path) as temporary:
+        torch.save(values, temporary)
+
+
+def load(path: Path | str) -> dict[str, Any]:
+    """A checkpoint on the CPU. Raises UserError where it is missing or holds no plain values."""
+    if not Path(path).is_file():
+        raise UserError(f"wanted a checkpoint, {path} is missing")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch names no closed set: zip, pickle, runtime errors
+        raise UserError(
+            f"wanted a checkpoint of tensors and plain values, {path} does not load: "
+            f"{first_line(error)}"
+        ) from error
+    if not isinstance(values, dict):
+        raise UserError(f"wanted a checkpoint, {path} holds a {type(values).__name__}")
+    return values
+
+
+def load_tensors(path: Path | str) -> dict[str, Tensor]:
+    """The network's tensors by name, out of the envelopes that are in use."""
+    values = load(path)
+    inner = next((values[k] for k in ENVELOPES if isinstance(values.get(k), dict)), values)
+    tensors = {k.removeprefix("module."): v for k, v in inner.items() if isinstance(v, Tensor)}
+    if not tensors:
+        raise UserError(f"wanted a checkpoint, {path} holds no tensors; keys: {list(values)[:5]}")
+    return tensors

@@ -1,0 +1,193 @@
+"""Clips and clip pairs as data sets and batches: uint8 pictures of one size."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.frames import Frames
+from occludenet_build.recognition.sampling import crop_places, cropped, draw, views
+from occludenet_build.recognition.table import Clip
+
+
+class Skipped(NamedTuple):
+    """A clip that cannot be read; no other takes its place."""
+
+    file: str
+    reason: str
+
+
+class Pair(NamedTuple):
+    """A training clip, uint8 (T, H, W, 3), and the same with the actor erased, or None."""
+
+    clip: Tensor
+    counterfactual: Tensor | None
+    label: int
+    file: str
+
+
+class Batch(NamedTuple):
+    clips: Tensor
+    """uint8 (N, T, H, W, 3); N may be 0."""
+    counterfactuals: Tensor | None
+    """uint8 (M, T, H, W, 3) of the M clips that are `present`; None for M = 0."""
+    present: Tensor
+    """(N,) bool: the clip's actor is erased somewhere in its counterfactual's view."""
+    labels: Tensor
+    """(N,) int64, positions in the list of labels."""
+    files: list[str]
+    skipped: list[Skipped]
+
+
+class TrainingClips(Dataset):
+    """Items by (number, epoch): the view of a clip in an epoch hangs on nothing else."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        labels: Sequence[str],
+        source: Frames,
+        *,
+        frames: int,
+        size: int,
+        flip: bool,
+        pairs: bool,
+        seed: int,
+    ) -> None:
+        """`frames` of `size` x `size` px; without `pairs` no counterfactual is opened."""
+        self.clips, self.source, self.seed = clips, source, seed
+        self.frames, self.size, self.flip, self.pairs = frames, size, flip, pairs
+        self.positions = {label: position for position, label in enumerate(labels)}
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, key: tuple[int, int]) -> Pair | Skipped:
+        number, epoch = key
+        clip = self.clips[number]
+        try:
+            pictures, erased = self._seen(clip, epoch)
+        except ItemError as error:
+            return Skipped(clip.file, str(error))
+        return Pair(pictures, erased, self.positions[clip.label], clip.file)
+
+    def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
+        """Both clips of the pair in one draw of frames, crop and flip."""
+        one = draw(self.seed, clip.file, epoch, clip.frames, self.frames, self.flip)
+
+        def seen(file: str) -> np.ndarray:
+            return cropped(self.source.of(file, one.frames), self.size, one.top, one.left, one.flip)
+
+        pictures = seen(clip.file)
+        erased = seen(clip.erased_file) if self.pairs and clip.erased_file else pictures
+        # In these frames and this crop nothing may be erased: then there is no second clip.
+        same = np.array_equal(pictures, erased)
+        return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
+
+
+class EvaluationClips(Dataset):
+    """Items by number: (number, uint8 (views x crops, T, H, W, 3)), or Skipped."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        source: Frames,
+        *,
+        frames: int,
+        size: int,
+        views: int,
+        crops: int,
+    ) -> None:
+        self.clips, self.source = clips, source
+        self.frames, self.size, self.views, self.crops = frames, size, views, crops
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, number: int) -> tuple[int, Tensor] | Skipped:
+        clip = self.clips[number]
+        in_time = views(clip.frames, self.frames, self.views)
+        try:
+            pictures = self.source.of(clip.file, [frame for view in in_time for frame in view])
+        except ItemError as error:
+            return Skipped(clip.file, str(error))
+        seen = [
+            cropped(part, self.size, top, left, flip=False)
+            for part in np.split(pictures, self.views)
+            for top, left in crop_places(self.crops, *pictures.shape[1:3])
+        ]
+        return number, torch.from_numpy(np.stack(seen))
+
+
+def together(items: list[Pair | Skipped]) -> Batch:
+    pairs = [item for item in items if isinstance(item, Pair)]
+    erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
+    return Batch(
+        clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
+        counterfactuals=torch.stack(erased) if erased else None,
+        present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
+        labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
+        files=[pair.file for pair in pairs],
+        skipped=[item for item in items if isinstance(item, Skipped)],
+    )
+
+
+class Order:
+    """The batches of a whole training as lists of (number, epoch), from step `start` on.
+
+    Every epoch has its own order, a function of seed and epoch; its last batch may be smaller.
+    """
+
+    def __init__(self, clips: int, batch: int, epochs: int, seed: int, start: int = 0) -> None:
+        self.clips, self.batch, self.epochs = clips, batch, epochs
+        self.seed, self.start = seed, start
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.clips // self.batch)
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch * self.epochs - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        first, done = divmod(self.start, self.steps_per_epoch)
+        for epoch in range(first, self.epochs):
+            order = rng(self.seed, "order", str(epoch)).permutation(self.clips).tolist()
+            for at in range(done * self.batch, self.clips, self.batch):
+                yield [(number, epoch) for number in order[at : at + self.batch]]
+            done = 0
+
+
+def loader(
+    clips: Dataset,
+    batches: Iterable[list],
+    workers: int,
+    device: str,
+    collate: Callable[[list], Any] = together,
+) -> DataLoader:
+    """`batches` in their order, decoded by `workers` processes, or by this one for 0."""
+    return DataLoader(
+        clips,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        # A fork would copy torch's locks without the threads that hold them.
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_begin_worker if workers else None,
+        pin_memory=device.startswith("cuda"),
+    )
+
+
+def _begin_worker(number: int) -> None:
+    # Ctrl-C reaches the whole process group: the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)

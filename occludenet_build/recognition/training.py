@@ -1,0 +1,125 @@
+"""One training put together: clips, network, loop, and the checkpoint it ends with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from occludenet_build.config import Train
+from occludenet_build.core.files import sha256_file, short_hash
+from occludenet_build.core.torch_models import resolve_device
+from occludenet_build.recognition import backbones, checkpoint, loop
+from occludenet_build.recognition.clips import TrainingClips
+from occludenet_build.recognition.frames import Frames, fit_in_memory
+from occludenet_build.recognition.table import Clip
+
+
+@dataclass(frozen=True)
+class Training:
+    """What decides a training, but for its code."""
+
+    arm: str
+    seed: int
+    """The number the user gave it."""
+    derived_seed: int
+    """What its draws hang on: 63 bits of the build's seed and its own."""
+    settings: Train
+    """Those of the arm: alpha is 0 in the baseline."""
+    labels: list[str]
+    """Names in the order of the logits."""
+    clips: list[Clip]
+
+    def key(self, code: str) -> str:
+        """What a checkpoint must carry to be gone on from."""
+        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "seeds", "weights"}
+        settings = {
+            name: value
+            for name, value in dataclasses.asdict(self.settings).items()
+            if name not in indifferent
+        }
+        weights = sha256_file(self.settings.weights) if self.settings.weights else ""
+        data = [
+            (c.file_hash, c.erased_file and c.counterfactual_hash, c.label, c.file, c.frames)
+            for c in self.clips
+        ]
+        parts = [settings, self.derived_seed, self.labels, data]
+        return short_hash(code, weights, *(json.dumps(part, sort_keys=True) for part in parts))
+
+
+def run(training: Training, root: Path, work_file: Path, out: Path, code: str) -> list[dict]:
+    """Train, write the network to `out` and return the rows of the loss curve."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    settings = training.settings
+    device = resolve_device(settings.device)
+    model = _network(training)
+    clips, kept = _data(training, root)
+    logging.info(
+        "%s, seed %d: %s on %s, %d clips of %d classes, %d with the actor erased",
+        training.arm,
+        training.seed,
+        settings.backbone,
+        device,
+        len(training.clips),
+        len({clip.label for clip in training.clips}),
+        sum(clip.erased_file is not None for clip in training.clips),
+    )
+    state = loop.train(
+        model,
+        clips,
+        settings,
+        seed=training.derived_seed,
+        device=device,
+        workers=0 if kept else settings.workers,  # kept frames live in one process
+        work_file=work_file,
+        key=training.key(code),
+    )
+    _write(training, model, out)
+    return state.rows
+
+
+def _network(training: Training) -> nn.Module:
+    """Baseline and CAR of one seed start from the same weights."""
+    settings = training.settings
+    torch.manual_seed(training.derived_seed)
+    model = backbones.build(settings.backbone, len(training.labels), settings.frames, settings.size)
+    if settings.weights is not None:
+        backbones.start_from(model, settings.backbone, settings.weights)
+    return model
+
+
+def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
+    """The training clips, and whether they are kept decoded in this process."""
+    settings = training.settings
+    pairs = settings.alpha > 0
+    lengths = [c.frames * (2 if pairs and c.erased_file else 1) for c in training.clips]
+    kept = fit_in_memory(lengths, settings.short_side, settings.memory_mib)
+    clips = TrainingClips(
+        training.clips,
+        training.labels,
+        Frames(root, settings.short_side, kept),
+        frames=settings.frames,
+        size=settings.size,
+        flip=settings.flip,
+        pairs=pairs,
+        seed=training.derived_seed,
+    )
+    return clips, kept
+
+
+def _write(training: Training, model: nn.Module, out: Path) -> None:
+    values = {
+        "model": {name: tensor.cpu() for name, tensor in model.state_dict().items()},
+        "backbone": training.settings.backbone,
+        "labels": training.labels,
+        "settings": dataclasses.asdict(training.settings),
+        "arm": training.arm,
+        "seed": training.seed,
+    }
+    checkpoint.save(values, out)

@@ -1,0 +1,60 @@
+"""The command line of report."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from occludenet_build import report, stage
+from occludenet_build.config import Config
+from occludenet_build.core.files import write_text
+from occludenet_build.report import accuracy, facts, figures
+from occludenet_build.report.build import Build
+from occludenet_build.report.page import render
+from occludenet_build.report.strips import strips
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", type=Path, required=True, help="the build's folder")
+    parser.add_argument("--out", type=Path, required=True, help="report/index.html")
+    parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
+
+
+def work(args: argparse.Namespace, config: Config) -> None:
+    build, wanted = Build(args.root), config.report
+    charts = _charts(build)
+    examples = strips(build, wanted.examples, wanted.frames, config.seed, args.threads)
+    page = render(build, config, charts, examples)
+    folder = args.out.parent
+    _write_charts(folder / "figures", charts)
+    write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
+    write_text(folder / "failures.csv", facts.failures_csv(facts.failures(build)))
+    write_text(args.out, page)
+    missing = ", ".join(build.missing) or "nothing"
+    logging.info("%s: %.1f MB; not there: %s", args.out, len(page) / 1e6, missing)
+
+
+def _charts(build: Build) -> dict[str, str]:
+    """Name -> SVG, of those for which there is data."""
+    clips, scores = build.rows("annotate"), accuracy.scores(build)
+    charts = {
+        "accuracy": figures.accuracy(scores, accuracy.means(scores), accuracy.classes_known(build)),
+        "loss": figures.loss(build.trainings("train")),
+    }
+    if clips is not None:
+        charts["occlusion_duration"] = figures.occlusion_duration(clips)
+        charts["area_ratio"] = figures.area_ratio(clips)
+    return {name: svg for name, svg in charts.items() if svg is not None}
+
+
+def _write_charts(folder: Path, charts: dict[str, str]) -> None:
+    for name, svg in charts.items():
+        write_text(folder / f"{name}.svg", svg)
+    for old in folder.glob("*.svg"):
+        if old.stem not in charts:
+            old.unlink()
+
+
+if __name__ == "__main__":
+    stage.run("report", report.__doc__, add_arguments, work)

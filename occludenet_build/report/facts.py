@@ -1,0 +1,208 @@
+"""Numbers of a build: how many came through each room, what did not and why, what is short."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from occludenet_build.config import Quota
+from occludenet_build.core import seeds
+from occludenet_build.core.errors import REASONS
+from occludenet_build.report.build import Build
+
+SPLITS = ("train", "val", "test")
+CLEAN = "clean"
+_EXAMPLES = 3
+_ITEM_ROOMS = (
+    "acquire", "index", "detect", "occluders", "select", "composite", "actor_masks",
+    "counterfactual",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Count:
+    """A headline number; `share` of the videos found, where that says something."""
+
+    name: str
+    number: int
+    note: str
+    share: float | None = None
+
+
+def headline(build: Build) -> list[Count]:
+    """How many videos came through each room; rooms that have not run are left out."""
+    counts: list[Count] = []
+    index, clips = build.rows("index"), build.rows("annotate")
+    found = 0 if index is None else len(index)
+
+    def add(room: str, name: str, note: str) -> None:
+        rows = build.rows(room)
+        if rows is not None:
+            number = int((rows["status"] == "ok").sum())
+            counts.append(Count(name, number, note, number / found if found else None))
+
+    if index is not None:
+        counts.append(Count("videos found", found, "files in the folder of sources", 1.0))
+    add("index", "decodable", "every frame was decoded once")
+    add("detect", "with an actor", "of the candidates that were searched for people")
+    add("select", "chosen", "within the quota, with an occluder of their split")
+    add("composite", "composited", "source clips that carry an occluder")
+    if clips is not None:
+        occluded = int((clips["set"] != CLEAN).sum())
+        note = f"{len(clips) - occluded:,} clean twins, "
+        note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals beside them"
+        counts.append(Count("occluded clips", occluded, note))
+    return counts
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What did not come through a room for one reason."""
+
+    room: str
+    status: str
+    reason: str
+    count: int
+    meaning: str
+    examples: list[tuple[str, str]]
+    """(name, detail) of the first few."""
+
+
+def failures(build: Build) -> list[Failure]:
+    """Per room and reason; an item that a later room lists again is counted where it came first."""
+    found: list[Failure] = []
+    seen: set[tuple[str, str]] = set()
+    for room in _ITEM_ROOMS:
+        rows = build.rows(room)
+        if rows is not None:
+            lost = _lost(room, rows[rows["status"] != "ok"], seen)
+            groups = lost.groupby(["status", "reason"])
+            mine = [_failure(room, status, reason, rows) for (status, reason), rows in groups]
+            found.extend(sorted(mine, key=lambda failure: -failure.count))
+    return found
+
+
+def _lost(room: str, rows: pd.DataFrame, seen: set[tuple[str, str]]) -> pd.DataFrame:
+    """Name, status, reason and detail of what is new in this room."""
+    lost = pd.DataFrame({"name": _names(room, rows)}, index=rows.index)
+    for name in ("status", "reason", "detail"):
+        lost[name] = rows[name].astype(object).where(rows[name].notna(), "")
+    pairs = list(zip(lost["name"], lost["reason"], strict=True))
+    fresh = pd.Series([pair not in seen for pair in pairs], index=lost.index, dtype=bool)
+    seen.update(pairs)
+    return lost[fresh].sort_values("name")
+
+
+def _names(room: str, rows: pd.DataFrame) -> list[str]:
+    if room != "occluders":
+        return rows["clip"].tolist()
+    pairs = zip(rows["coco_image"], rows["coco_annotation"], strict=True)
+    return [f"photo {_whole(photo)}, annotation {_whole(number)}" for photo, number in pairs]
+
+
+def _whole(value: Any) -> str:
+    return "?" if pd.isna(value) else str(int(value))
+
+
+def _failure(room: str, status: str, reason: str, rows: pd.DataFrame) -> Failure:
+    first = rows.head(_EXAMPLES)
+    examples = list(zip(first["name"], first["detail"], strict=True))
+    meaning = REASONS.get(reason, "a reason that is not in the list")
+    return Failure(room, status, reason, len(rows), meaning, examples)
+
+
+def failures_csv(rows: list[Failure]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["room", "status", "reason", "count", "meaning", "examples"])
+    for row in rows:
+        named = " | ".join(f"{name}: {detail}" if detail else name for name, detail in row.examples)
+        writer.writerow([row.room, row.status, row.reason, row.count, row.meaning, named])
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class in one split, from file to clip."""
+
+    split: str
+    label: str
+    videos: int
+    decodable: int
+    searched: int
+    actor: int
+    chosen: int
+    composited: int
+    quota: int | None
+
+    @property
+    def short(self) -> int:
+        return max(0, self.quota - self.chosen) if self.quota is not None else 0
+
+
+def classes(build: Build, quota: Quota) -> list[ClassRow]:
+    """Per split and class how many came how far; empty before the index."""
+    index = build.rows("index")
+    if index is None:
+        return []
+    marks = index[index["label"].notna() & index["split"].notna()].set_index("clip")
+    marks = pd.DataFrame(
+        {
+            "split": marks["split"],
+            "label": marks["label"],
+            "videos": True,
+            "decodable": marks["status"] == "ok",
+            "searched": marks.index.isin(_clips(build, "detect", ok=False)),
+            "actor": marks.index.isin(_clips(build, "detect")),
+            "chosen": marks.index.isin(_clips(build, "select")),
+            "composited": marks.index.isin(_clips(build, "composite")),
+        }
+    )
+    rows = []
+    for (split, label), sums in marks.groupby(["split", "label"]).sum().iterrows():
+        counts = {name: int(number) for name, number in sums.items()}
+        rows.append(ClassRow(split, label, **counts, quota=getattr(quota, split)))
+    return sorted(rows, key=lambda row: (SPLITS.index(row.split), row.label + "/"))
+
+
+def _clips(build: Build, room: str, ok: bool = True) -> list[str]:
+    rows = build.rows(room)
+    if rows is None:
+        return []
+    return rows.loc[rows["status"] == "ok", "clip"].tolist() if ok else rows["clip"].tolist()
+
+
+@dataclass(frozen=True)
+class Cutout:
+    file: str
+    name: str
+    split: str
+    licence: str
+
+
+def _text(value: Any) -> str:
+    return "licence unknown" if pd.isna(value) else str(value)
+
+
+def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[Cutout]]]:
+    """(category, some of its cut-outs, drawn by hash) for the sheet."""
+    bank = build.rows("occluders")
+    if bank is None:
+        return
+    for category, rows in bank[bank["status"] == "ok"].groupby("category"):
+        drawn = sorted(
+            rows.to_dict("records"),
+            key=lambda row: seeds.integer(seed, row["occluder"], "report sheet"),
+        )
+        yield (
+            category,
+            [
+                Cutout(row["file"], row["occluder"], row["split"], _text(row["licence"]))
+                for row in drawn[:per_category]
+            ],
+        )

@@ -1,0 +1,220 @@
+"""Charts as SVG: with fixed colours for a file, with the page's variables for the page.
+
+Text stays text, ids follow from the name of the chart: the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from occludenet_build.report.accuracy import Mean, Score
+from occludenet_build.report.facts import CLEAN
+
+COLOURS = {
+    "ink": "#1b2430",
+    "muted": "#5d6878",
+    "line": "#d5dbe3",
+    "baseline": "#64748b",
+    "car": "#c8521a",
+    "box": "#2b6cb0",
+    "mask": "#1f8268",
+}
+"""Variable of the page -> its colour in a file of its own."""
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["line"],
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.titlecolor": COLOURS["ink"],
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": COLOURS["line"],
+    "grid.linewidth": 0.6,
+    "xtick.color": COLOURS["line"],
+    "ytick.color": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["muted"],
+    "ytick.labelcolor": COLOURS["muted"],
+    "legend.frameon": False,
+    "text.parse_math": False,
+}
+
+_BINS = [share / 20 for share in range(21)]
+_MARKS = {"baseline": "o", "car": "s"}
+
+
+def chart(name: str, draw: Callable[[Figure], None], width: float, height: float) -> str:
+    """An SVG file of `width` x `height` inches."""
+    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        stream = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def inline(svg: str) -> str:
+    """The same for the inside of the page: its colours, its font, its width."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg aria-hidden="true" \1', svg, count=1)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<g>\s*<path d="[^"]*" style="fill: )#ffffff', r"\1none", svg)
+    svg = svg.replace("'DejaVu Sans'", "system-ui, sans-serif")
+    for name, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg
+
+
+def occlusion_duration(clips: pd.DataFrame) -> str | None:
+    """How long each source clip is occluded, share of its frames."""
+    ratios = clips[clips["set"] != CLEAN].groupby("clip")["duration_ratio"].first()
+    if ratios.empty:
+        return None
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.hist(ratios, bins=_BINS, color=COLOURS["box"], rwidth=0.92)
+        axes.set(xlim=(0, 1), xlabel="share of the frames that are occluded", ylabel="source clips")
+        _whole_numbers(axes)
+
+    return chart("occlusion_duration", draw, 6.6, 2.5)
+
+
+def area_ratio(clips: pd.DataFrame) -> str | None:
+    """What is hidden of the actor at each scale: of his box, and of his mask where there is one."""
+    occluded = clips[clips["set"] != CLEAN]
+    sets = occluded.groupby("set")["scale"].first().sort_values().index.tolist()
+    kinds = [("area_ratio", "box", "his box"), ("actor_hidden", "mask", "his mask")]
+    kinds = [kind for kind in kinds if occluded[kind[0]].notna().any()]
+    if not sets or not kinds:
+        return None
+
+    def draw(figure: Figure) -> None:
+        grid = figure.subplots(len(kinds), len(sets), sharex=True, sharey=True, squeeze=False)
+        for axes, name in zip(grid[0], sets, strict=True):
+            axes.set_title(name, loc="left")
+        for line, (column, colour, words) in zip(grid, kinds, strict=True):
+            for axes, name in zip(line, sets, strict=True):
+                values = occluded.loc[occluded["set"] == name, column].dropna()
+                _shares(axes, values, COLOURS[colour])
+            line[0].set_ylabel("clips")
+            line[len(line) // 2].set_xlabel(f"share of {words} hidden, mean of occluded frames")
+
+    return chart("area_ratio", draw, 1.2 + 1.9 * len(sets), 0.5 + 1.6 * len(kinds))
+
+
+def _shares(axes: Axes, values: pd.Series, colour: str) -> None:
+    """A histogram of shares with its median."""
+    axes.hist(values, bins=_BINS, color=colour, rwidth=0.92)
+    axes.set(xlim=(0, 1))
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.tick_params(labelbottom=True)
+    _whole_numbers(axes)
+    if len(values):
+        middle = float(values.median())
+        axes.axvline(middle, color=COLOURS["ink"], linewidth=1)
+        side = "left" if middle < 0.6 else "right"
+        place = axes.get_xaxis_transform()
+        axes.text(middle, 0.98, f" {middle:.2f} ", ha=side, va="top", transform=place)
+
+
+def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> str | None:
+    """Top-1 by set: a line per arm; bars are the Wilson interval, or the deviation over seeds."""
+    if not found:
+        return None
+    sets = _sets(found)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, arm in enumerate(sorted({score.arm for score in found})):
+            _arm(axes, arm, found, averaged, sets, shift=0.06 * number - 0.03)
+        if classes:
+            axes.axhline(100 / classes, color=COLOURS["muted"], linewidth=1, linestyle=(0, (2, 2)))
+            place = (1.0, 100 / classes)
+            axes.annotate(
+                "chance", place, (3, 0), xycoords=("axes fraction", "data"), va="center",
+                textcoords="offset points", color=COLOURS["muted"], fontsize=8,
+            )  # fmt: skip
+        axes.set_xticks(range(len(sets)), sets)
+        axes.set(ylim=(-2, 102), xlim=(-0.3, len(sets) - 0.7), ylabel="top-1, percent")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+
+    return chart("accuracy", draw, 6.0, 3.1)
+
+
+def _arm(
+    axes: Axes, arm: str, found: list[Score], averaged: list[Mean], sets: list[str], shift: float
+) -> None:
+    mine = [score for score in found if score.arm == arm]
+    seeds = [mean for mean in averaged if mean.arm == arm]
+    colour = COLOURS.get(arm, COLOURS["ink"])
+    style: dict[str, Any] = {
+        "color": colour,
+        "marker": _MARKS.get(arm, "D"),
+        "markersize": 5,
+        "capsize": 3,
+    }
+    if seeds:
+        places = np.array([sets.index(mean.set) for mean in seeds]) + shift
+        bars = np.array([100 * mean.deviation for mean in seeds])
+        axes.errorbar(places, [100 * m.top1 for m in seeds], bars, label=arm, **style)
+        dots = [sets.index(score.set) + shift for score in mine]
+        tops = [100 * score.top1 for score in mine]
+        axes.scatter(dots, tops, s=9, color=colour, alpha=0.5, linewidths=0)
+        return
+    places = np.array([sets.index(score.set) for score in mine]) + shift
+    edges = [(score.top1 - score.low, score.high - score.top1) for score in mine]
+    bars = 100 * np.array(edges).T
+    axes.errorbar(places, [100 * score.top1 for score in mine], bars, label=arm, **style)
+
+
+def _sets(found: Iterable[Score]) -> list[str]:
+    return [name for _, name in sorted({(score.scale, score.set) for score in found})]
+
+
+def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
+    """Cross entropy and causal term over the steps, a line per training."""
+    curves = {key: rows for key, rows in curves.items() if len(rows)}
+    if not curves:
+        return None
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, 2)
+        named = {"ce": "cross entropy", "kl": "causal term, before its weight"}
+        for axes, (column, title) in zip(panels, named.items(), strict=True):
+            shown = set()
+            for (arm, _), rows in curves.items():
+                if column == "kl" and arm == "baseline":
+                    continue
+                label = None if arm in shown else arm
+                shown.add(arm)
+                colour = COLOURS.get(arm, COLOURS["ink"])
+                axes.plot(rows["step"], rows[column], color=colour, linewidth=1.4, label=label)
+            axes.set_title(title, loc="left")
+            axes.set(xlabel="step", ylim=(0, None))
+        panels[0].legend(loc="upper right")
+
+    return chart("loss", draw, 6.6, 2.6)
+
+
+def _whole_numbers(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))

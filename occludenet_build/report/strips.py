@@ -1,0 +1,217 @@
+"""Example strips: a few clips as rows of frames, from the source to the counterfactual.
+
+Each clip is decoded once, up to the last frame that is shown. What cannot be read becomes a row
+that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from occludenet_build.core import seeds
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.pool import in_processes
+from occludenet_build.core.progress import progress
+from occludenet_build.core.tables import ClipGroups
+from occludenet_build.core.video.source import reading, to_rgb
+from occludenet_build.report.build import Build
+from occludenet_build.report.facts import CLEAN
+from occludenet_build.report.pictures import Drawing, draw, jpeg, strip_of
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a strip: a JPEG as data URI, or why there is none."""
+
+    name: str
+    image: str | None
+    note: str = ""
+    width: int = 0
+    """Of the JPEG, pixels."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A source clip with everything made from it."""
+
+    clip: str
+    label: str
+    split: str
+    category: str
+    occluder: str
+    seconds: list[float]
+    lines: list[Line]
+    shares: list[Row]
+    """Per scale: set, area_ratio, actor_hidden (may be None)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a worker needs to make a strip: rows of the tables, nothing open."""
+
+    root: Path
+    source: str
+    frames: list[int]
+    outputs: list[Row]
+    """Rows of annotate/clips.parquet, ascending scales."""
+    drawings: dict[int, Drawing]
+    """Frame -> boxes and masks, of the middle scale."""
+
+
+def strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
+    """Strips of `count` clips in the order in which they were drawn."""
+    examples = list(_examples(build, count, frames, seed))
+    made = progress(in_processes(make_strip, examples, threads), len(examples), "example")
+    by_clip = {strip.clip: strip for strip in made}
+    return [by_clip[example.outputs[0]["clip"]] for example in examples]
+
+
+def drawn(clips: list[Row], count: int, seed: int) -> list[str]:
+    """Names of clips: the classes in turn, each in the order of a hash.
+
+    Within a class clips with and without a counterfactual alternate, as both should be seen.
+    """
+    classes: dict[str, list[list[str]]] = {}
+    order = partial(seeds.integer, seed)
+    for row in sorted(clips, key=lambda row: order(row["clip"], "report")):
+        twin = row["counterfactual"] is not None
+        classes.setdefault(row["label"], [[], []])[not twin].append(row["clip"])
+    turns = [
+        _in_turn(*classes[label]) for label in sorted(classes, key=lambda n: order(n, "class"))
+    ]
+    return _in_turn(*turns)[:count]
+
+
+def _in_turn(*lists: list[str]) -> list[str]:
+    return [item for item in chain(*zip_longest(*lists)) if item is not None]
+
+
+def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Example]:
+    clips, chosen = build.rows("annotate"), build.rows("select")
+    if clips is None or chosen is None:
+        return
+    rows = clips[clips["set"] != CLEAN].astype(object).where(clips.notna(), None).to_dict("records")
+    outputs: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["scale"]):
+        outputs.setdefault(row["clip"], []).append(row)
+    places = {row["clip"]: row for row in chosen.to_dict("records")}
+    known = [scales[0] for clip, scales in outputs.items() if clip in places]
+    for clip in drawn(known, count, seed):
+        middle = outputs[clip][len(outputs[clip]) // 2]
+        shown = evenly(int(middle["frames"]), frames)
+        drawings = _drawings(build.root, places[clip], middle["set"], shown)
+        yield Example(build.root, places[clip]["path"], shown, outputs[clip], drawings)
+
+
+def evenly(frames: int, count: int) -> list[int]:
+    """Frame numbers in the middle of `count` equal parts; all frames of a shorter clip.
+
+    >>> evenly(10, 5), evenly(2, 5)
+    ([1, 3, 5, 7, 9], [0, 1])
+    """
+    count = min(count, frames)
+    return [(2 * part + 1) * frames // (2 * count) for part in range(count)]
+
+
+def _drawings(root: Path, place: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
+    """Boxes and masks of the frames that are shown, as far as the tables hold them."""
+    clip = place["clip"]
+    boxes = _rows(root / f"detect/store/{place['detect_shard']}/detail.parquet", clip)
+    masks = _rows(root / f"annotate/frames/{place['shard']}.parquet", clip)
+    actor = {row["frame"]: row for row in boxes if row["actor"]}
+    mask = {row["frame"]: row for row in masks if row["set"] == set_name}
+    found = {}
+    for frame in frames:
+        box, truth = actor.get(frame), mask.get(frame, {})
+        found[frame] = Drawing(
+            box=tuple(box[name] for name in ("x1", "y1", "x2", "y2")) if box else None,
+            filled=bool(box and box["filled"]),
+            actor_rle=truth.get("actor_rle"),
+            occluder_rle=truth.get("occluder_rle"),
+        )
+    return found
+
+
+def _rows(path: Path, clip: str) -> list[Row]:
+    groups = ClipGroups(path)
+    found = groups.read(clip)
+    groups.close()
+    return found.to_pylist() if found is not None else []
+
+
+def make_strip(example: Example) -> Strip:
+    """Decode what an example names; runs in a worker."""
+    first = example.outputs[0]
+    lines = [_line("source", example.source, example)]
+    for row in example.outputs:
+        lines.append(_line(_percent(row), example.root / row["file"], example))
+    middle = example.outputs[len(example.outputs) // 2]
+    lines.append(_counterfactual(middle, example))
+    drawn_line = _line(f"ground truth, {_percent(middle)}", example.root / middle["file"], example,
+                       example.drawings)  # fmt: skip
+    return Strip(
+        clip=first["clip"],
+        label=first["label"],
+        split=first["split"],
+        category=first["category"],
+        occluder=first["occluder"],
+        seconds=[frame / first["fps"] for frame in example.frames],
+        lines=[*lines, drawn_line],
+        shares=[
+            {name: row[name] for name in ("set", "area_ratio", "actor_hidden")}
+            for row in example.outputs
+        ],
+    )
+
+
+def _percent(row: Row) -> str:
+    return f"{row['set'].removeprefix('D-')}\N{NO-BREAK SPACE}%"
+
+
+def _counterfactual(row: Row, example: Example) -> Line:
+    name = f"counterfactual, {_percent(row)}"
+    if row["counterfactual"] is None:
+        return Line(name, None, f"none was made for this clip of the split {row['split']}")
+    return _line(name, example.root / row["counterfactual"], example)
+
+
+def _line(
+    name: str, path: Path | str, example: Example, drawings: dict[int, Drawing] | None = None
+) -> Line:
+    try:
+        pictures = pick(path, example.frames)
+    except ItemError as error:
+        return Line(name, None, f"cannot be shown: {error}")
+    if not pictures:
+        return Line(name, None, "cannot be shown: it has fewer frames than the tables say")
+    height = strip_height(next(iter(pictures.values())), len(example.frames))
+    drawn_on = drawings or {}
+    shown = [draw(picture, height, drawn_on.get(f)) for f, picture in sorted(pictures.items())]
+    whole = strip_of(shown)
+    return Line(name, jpeg(whole), width=whole.shape[1])
+
+
+def strip_height(picture: np.ndarray, count: int, width: int = 1500, most: int = 200) -> int:
+    """Height of the thumbnails, pixels, so that `count` of them fit into `width`."""
+    return max(16, min(most, int(width / count * picture.shape[0] / picture.shape[1])))
+
+
+def pick(path: Path | str, wanted: list[int]) -> dict[int, np.ndarray]:
+    """Frame number -> displayed picture uint8 (H, W, 3); decodes no further than it must."""
+    found = {}
+    with reading(path) as source:
+        for number, frame in enumerate(source):
+            if number in wanted:
+                found[number] = to_rgb(frame)
+            if number >= wanted[-1]:
+                break
+    return found

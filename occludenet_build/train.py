@@ -1,0 +1,104 @@
+"""train: a network on the occluded training clips, as CAR or as its baseline.
+
+Reads  annotate/clips.parquet and annotate/labels.json, and of the clips those of the split train
+       at train.scales; for CAR their counterfactuals too.
+Writes --out, the network: a checkpoint of plain values
+           model      tensors by name
+           backbone   its name in recognition.backbones
+           labels     label names in the order of the logits, which is that of the ids
+           settings, arm, seed
+       the same name with .csv, the loss curve, a row every train.log_steps steps
+           epoch          from 1
+           step           steps done
+           clips          in these steps
+           loss, ce, kl   means over them: the whole, the cross entropy, the causal term
+           dropped        clips without a causal term: nothing is erased in their view
+           skipped        clips that could not be read; the log names them
+           top1           percent right, in training
+           learning_rate  of the last step
+       store/<name>/checkpoint.pt beside it: a killed training goes on from there to the same
+           curve, if settings, data, starting weights and code are the same.
+
+The baseline is the same training with alpha 0: same first weights, order, frames and crops. It
+neither needs nor opens a counterfactual.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import io
+import logging
+from pathlib import Path
+
+from occludenet_build import stage
+from occludenet_build.config import Config, Train
+from occludenet_build.core import code, files
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.seeds import integer
+from occludenet_build.recognition.table import read_labels, training_clips
+
+ARMS = ("baseline", "car")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=Path, required=True, help="annotate/clips.parquet")
+    parser.add_argument("--labels", type=Path, required=True, help="annotate/labels.json")
+    parser.add_argument("--root", type=Path, default=Path(), help="folder the clip files lie in")
+    parser.add_argument("--arm", choices=ARMS, required=True)
+    parser.add_argument("--seed", type=int, help="default: the first of train.seeds")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.pt")
+
+
+def work(args: argparse.Namespace, config: Config) -> None:
+    settings = for_arm(config.train, args.arm)
+    seed = settings.seeds[0] if args.seed is None else args.seed
+    labels = read_labels(args.labels)
+    clips = training_clips(args.clips, labels, settings)
+
+    import torch
+
+    from occludenet_build.recognition.training import Training, run
+
+    torch.set_num_threads(args.threads)
+    derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
+    training = Training(args.arm, seed, derived, settings, labels, clips)
+    store = args.out.parent / "store" / args.out.stem
+    with files.exclusive(store):
+        rows = run(training, args.root, store / "checkpoint.pt", args.out, code.digest("train"))
+        write_curve(args.out.with_suffix(".csv"), rows)
+    logging.info("wrote %s", args.out)
+
+
+def for_arm(settings: Train, arm: str) -> Train:
+    """What the arm depends on; what only CAR uses has its default value in the baseline."""
+    if settings.size > settings.short_side:
+        raise UserError(
+            f"train.size: wanted at most train.short_side, {settings.short_side}, "
+            f"got {settings.size}; change one of them"
+        )
+    if arm == "baseline":
+        usual = Train()
+        return dataclasses.replace(
+            settings,
+            alpha=0.0,
+            causal_term=usual.causal_term,
+            detach_counterfactual=usual.detach_counterfactual,
+        )
+    if settings.alpha == 0:
+        raise UserError("train.alpha: wanted more than 0 for the arm car, got 0; change it")
+    return settings
+
+
+def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+if __name__ == "__main__":
+    stage.run("train", __doc__, add_arguments, work)

@@ -1,0 +1,65 @@
+"""Fixtures: self-made clips with known truth; real data where it lies beside the project."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from occludenet_build.core.video.synth import write_video
+
+REPO = Path(__file__).resolve().parents[1]
+REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real clips, COCO images and weights, which is not part of the project."""
+    if not (REAL_DATA / "videos").is_dir():
+        pytest.skip("the real clips are not on this machine (set OCCLUDENET_TEST_DATA)")
+    return REAL_DATA
+
+
+def moving_square(
+    frames: int, width: int = 96, height: int = 64, side: int = 16
+) -> list[np.ndarray]:
+    """A bright square that moves right by one pixel a frame over a dim textured ground."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    ground = (60 + 20 * np.sin(columns / 5) + 20 * np.cos(rows / 7)).astype(np.uint8)
+    pictures = []
+    for number in range(frames):
+        picture = np.repeat(ground[:, :, None], 3, axis=2)
+        left = 4 + number % max(1, width - side - 8)
+        picture[height // 2 - side // 2 : height // 2 + side // 2, left : left + side] = (
+            230,
+            120,
+            40,
+        )
+        pictures.append(picture)
+    return pictures
+
+
+def tone(seconds: float, rate: int = 16_000) -> np.ndarray:
+    """float32 mono, 440 Hz."""
+    return (0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)).astype(
+        np.float32
+    )
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path):
+    """Write a small clip: make_clip(name, frames=24, **options of write_video) -> path."""
+
+    def make(name: str, frames: int = 24, size: tuple[int, int] = (96, 64), **options) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fps = options.pop("fps", Fraction(24))
+        if options.pop("sound", False):
+            options["audio"] = tone(frames / float(fps))
+        write_video(path, moving_square(frames, *size), fps, **options)
+        return path
+
+    return make

@@ -1,0 +1,329 @@
+"""The room as it is used: its command line, its backends, its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from occludenet_build.config import Detect
+from occludenet_build.core import boxes as geometry
+from occludenet_build.core import tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import sha256_file
+from occludenet_build.core.video.source import rgb_frames
+from occludenet_build.core.video.synth import write_video
+from occludenet_build.detect import BOXES, ROWS, boxfile, search
+from occludenet_build.detect.__main__ import make_jobs
+from occludenet_build.detect.backend import DETECTORS, MATTERS, Clip
+
+REPO = Path(__file__).resolve().parents[1]
+
+WIDTH, HEIGHT, FRAMES = 160, 120, 40
+PERSON = (24, 60)
+
+
+def background() -> np.ndarray:
+    small = np.random.default_rng(3).integers(60, 200, (6, 8, 3)).astype(np.uint8)
+    return np.kron(small, np.ones((20, 20, 1), np.uint8))
+
+
+def truth(frame: int, stands: range = range(0)) -> tuple[int, int, int, int]:
+    """A person in two colours who walks to the right, and stands still for a while."""
+    x = 4 + 3 * (frame - sum(1 for s in stands if s <= frame))
+    return x, 40, x + PERSON[0], 40 + PERSON[1]
+
+
+def pictures(stands: range = range(0), people: int = 1, noise: float = 2.0) -> list[np.ndarray]:
+    random, made = np.random.default_rng(0), []
+    for frame in range(FRAMES):
+        picture = background().astype(np.float32)
+        if people:
+            x1, y1, x2, y2 = truth(frame, stands)
+            picture[y1 : y1 + 25, x1:x2] = (235, 30, 30)
+            picture[y1 + 25 : y2, x1:x2] = (10, 10, 240)
+        picture += random.normal(0, noise, picture.shape)
+        made.append(picture.clip(0, 255).astype(np.uint8))
+    return made
+
+
+def row_of(path: Path, frames: int = FRAMES) -> dict:
+    facts = {"clip": path.stem, "path": str(path), "sha256": sha256_file(path), "frames": frames}
+    return facts | {"width": WIDTH, "height": HEIGHT, "fps": 20.0}
+
+
+def clip_of(path: Path) -> Clip:
+    return Clip(path.stem, str(path), WIDTH, HEIGHT, FRAMES, 20.0)
+
+
+@pytest.fixture(scope="session")
+def walker(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("detect") / "walker.mp4"
+    write_video(path, pictures(), 20)
+    return path
+
+
+def detected(path: Path, settings: Detect) -> tuple[dict, pd.DataFrame]:
+    result = search.search(search.Job(clip_of(path), "k", settings, None, 1))
+    detail = pd.DataFrame() if result.detail is None else result.detail.to_pandas()
+    return result.row, detail
+
+
+def overlaps(detail: pd.DataFrame, stands: range = range(0)) -> np.ndarray:
+    acting = detail[detail["actor"]].sort_values("frame")
+    true = np.float32([truth(f, stands) for f in acting["frame"]])
+    return np.diag(geometry.iou(true, acting[["x1", "y1", "x2", "y2"]].to_numpy(np.float32)))
+
+
+@pytest.mark.parametrize("stands", [range(0), range(10, 18)], ids=["walks", "stands for a while"])
+def test_motion_finds_who_moves(tmp_path, stands):
+    write_video(tmp_path / "a.mp4", pictures(stands), 20)
+    row, detail = detected(tmp_path / "a.mp4", Detect(backend="motion"))
+    found = overlaps(detail, stands)
+    assert row["status"] == "ok" and row["actor_frames"] >= 0.95 * FRAMES
+    assert found.mean() > 0.8 and (found > 0.5).mean() > 0.95
+    assert detail["score"].dropna().between(0, 1).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0, 8.0])
+def test_motion_reports_nothing_where_nothing_moves(tmp_path, noise):
+    write_video(tmp_path / "a.mp4", pictures(people=0, noise=noise), 20)
+    row, detail = detected(tmp_path / "a.mp4", Detect(backend="motion"))
+    assert (row["status"], row["reason"], len(detail)) == ("skipped", "no_actor", 0)
+
+
+def test_rows_follow_their_schemas_and_order(walker):
+    result = search.search(search.Job(clip_of(walker), "k", Detect(backend="motion"), None, 1))
+    tables.from_rows([result.row], ROWS)
+    assert result.detail.schema.equals(BOXES)
+    detail = result.detail.to_pandas()
+    assert detail[["frame", "track"]].apply(tuple, axis=1).is_monotonic_increasing
+    assert (detail[detail["actor"]].groupby("frame").size() == 1).all()
+    assert result.row["boxes"] == len(detail)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"frames": FRAMES + 1}, "source_changed"),
+        ({"width": WIDTH + 2}, "source_changed"),
+        ({"path": "gone.mp4"}, "missing"),
+    ],
+)
+def test_a_clip_that_does_not_fit_is_a_failed_row(walker, changes, reason):
+    clip = dataclasses.replace(clip_of(walker), **changes)
+    row = search.search(search.Job(clip, "k", Detect(backend="motion"), None, 1)).row
+    assert (row["status"], row["reason"]) == ("failed", reason)
+
+
+def write_boxes(path: Path, rows: list[dict]) -> Path:
+    table = pd.DataFrame(rows)
+    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
+    return path
+
+
+def box_rows(gone: range = range(0), **more) -> list[dict]:
+    return [
+        {"clip": "walker", "frame": f, **dict(zip(("x1", "y1", "x2", "y2"), truth(f), strict=True))}
+        | more
+        for f in range(FRAMES)
+        if f not in gone
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("more", [{}, {"score": 0.01}, {"score": 0.5, "track": 7}])
+def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
+    path = write_boxes(tmp_path / f"boxes{suffix}", box_rows(range(10, 15), **more))
+    settings = Detect(backend="file", boxes=str(path))
+    (job,) = make_jobs([row_of(walker)], settings, 1)
+    result = search.search(job)
+    detail = result.detail.to_pandas()
+    assert (result.row["actor_frames"], result.row["filled_frames"]) == (FRAMES, 5)
+    assert detail["frame"][detail["filled"]].tolist() == list(range(10, 15))
+    assert detail["score"][detail["filled"]].isna().all()
+    assert result.row["actor_track"] == more.get("track", 0)
+    assert np.allclose(overlaps(detail), 1, atol=1e-5)
+
+
+def test_a_clip_without_boxes_has_no_actor(tmp_path, walker):
+    path = write_boxes(tmp_path / "b.csv", [r | {"clip": "other"} for r in box_rows()])
+    (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(path)), 1)
+    assert search.search(job).row["reason"] == "no_actor"
+
+
+CLIPS = {"walker": (WIDTH, HEIGHT, FRAMES)}
+GOOD = {"clip": "walker", "frame": 3, "x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"clip": "walker", "frame": 3, "x1": 1}], "lacks y1, x2, y2"),
+        ([GOOD | {"x1": float("nan")}], "as x1"),
+        ([GOOD | {"x2": "wide"}], "as x2, got 'wide'"),
+        ([GOOD | {"frame": 2.5}], "as frame"),
+        ([GOOD | {"frame": FRAMES}], "frames 0 to 39, got a box in frame 40"),
+        ([GOOD | {"frame": -1}], "got a box in frame -1"),
+        ([GOOD | {"x2": 0.5}], "inside 160x120"),
+        ([GOOD | {"x1": 500.0, "x2": 600.0}], "inside 160x120"),
+        ([GOOD | {"score": 3.0}], "from 0 to 1 as score"),
+        ([GOOD | {"track": 1}, GOOD | {"track": 1, "x1": 0.0}], "track 1 has two boxes"),
+        ([GOOD | {"track": 3e9}], "as track"),
+    ],
+)
+def test_a_wrong_box_file_is_one_line(tmp_path, rows, said):
+    path = write_boxes(tmp_path / "boxes.csv", rows)
+    with pytest.raises(UserError, match=said) as error:
+        boxfile.read(path, CLIPS)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("b.txt", b"", "wanted a .csv or .parquet"),
+        ("b.csv", b"", "does not read"),
+        ("b.parquet", b"PAR1 no", "does not read"),
+        ("none.csv", None, "is missing"),
+    ],
+)
+def test_a_box_file_that_does_not_read_is_one_line(tmp_path, name, content, said):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        boxfile.read(tmp_path / name, CLIPS)
+
+
+def keys(settings: Detect, row: dict) -> str:
+    (job,) = make_jobs([row], settings, 1)
+    return job.key
+
+
+def test_the_key_covers_what_matters_and_no_more(tmp_path, walker):
+    boxes = write_boxes(tmp_path / "b.csv", box_rows())
+    for backend in DETECTORS:
+        weights = write_boxes(tmp_path / "w.csv", box_rows())  # any bytes: nothing is loaded
+        base = Detect(backend=backend, weights=str(weights), boxes=str(boxes))
+        key = keys(base, row_of(walker))
+        same = dataclasses.replace(base, device="cuda:3", batch=1)
+        assert keys(same, row_of(walker)) == key
+        assert keys(base, row_of(walker) | {"sha256": "other"}) != key
+        assert keys(dataclasses.replace(base, actor="central"), row_of(walker)) != key
+        for name in MATTERS[backend]:
+            value = type(getattr(base, name))(getattr(base, name) * 2)
+            assert keys(dataclasses.replace(base, **{name: value}), row_of(walker)) != key
+    other = write_boxes(tmp_path / "c.csv", box_rows(range(1)))
+    assert keys(dataclasses.replace(base, boxes=str(other)), row_of(walker)) != key
+
+
+def run(folder: Path, settings: dict, *more: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "occludenet_build.detect"]
+    command += [
+        "--videos",
+        str(folder / "index.parquet"),
+        "--out",
+        str(folder / "detect/000.parquet"),
+    ]
+    command += ["--settings", json.dumps({"seed": 0, "detect": settings}), *more]
+    environment = os.environ | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_the_command_line(tmp_path, walker):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    rows = [row_of(walker), row_of(broken)]
+    tables.write(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
+    done = run(tmp_path, {"backend": "motion"}, "--threads", "2")
+    assert done.returncode == 0, done.stderr
+    first, second = tables.read_rows(tmp_path / "detect/000.parquet")
+    assert (first["clip"], first["status"]) == ("walker", "ok")
+    assert (second["status"], second["reason"]) == ("failed", "not_a_video")
+    detail = tables.read(tmp_path / "detect/store/000/detail.parquet")
+    assert detail.schema.equals(BOXES) and len(detail) == first["boxes"]
+    manifest = (tmp_path / "detect/000.parquet").read_bytes()
+    again = run(tmp_path, {"backend": "motion", "batch": 3})
+    assert "2 finished before, 0 to do" in again.stderr
+    assert (tmp_path / "detect/000.parquet").read_bytes() == manifest
+
+
+def test_a_user_error_is_one_line_and_exit_2(tmp_path, walker):
+    tables.write(pa.Table.from_pylist([row_of(walker)]), tmp_path / "index.parquet")
+    done = run(tmp_path, {"backend": "yolo"}, "--weights", "yolov5nu.pt")
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert "yolov5nu.pt" in done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backend": "yolo"}, "wanted a weights file"),
+        ({"backend": "yolo", "weights": "yolov5nu.pt"}, "yolov5nu.pt"),
+        ({"backend": "file"}, "detect.boxes: wanted a file"),
+        ({"backend": "file", "boxes": "none.csv"}, "none.csv is missing"),
+    ],
+)
+def test_what_is_missing_is_said_before_any_work(walker, changes, said):
+    with pytest.raises(UserError, match=said):
+        list(make_jobs([row_of(walker)], Detect(**changes), 1))
+
+
+@pytest.fixture(scope="module")
+def yolo(real_data):
+    weights = real_data / "weights" / "yolov5nu_dequant.pt"
+    settings = Detect(weights=str(weights), batch=2, image_size=320)
+    return settings, DETECTORS["yolo"](settings, 1)
+
+
+def real_clip(path: Path, frames: int) -> Clip:
+    _, picture = next(rgb_frames(path))
+    return Clip(path.stem, str(path), picture.shape[1], picture.shape[0], frames, 25.0)
+
+
+def first_frames(clip: Clip) -> list[tuple[int, np.ndarray]]:
+    return [pair for pair, _ in zip(rgb_frames(clip.path), range(clip.frames), strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "box"),
+    [
+        # read off the displayed pictures, as shares of width and height
+        ("intel_asl_walk.mkv", (0.28, 0.15, 0.72, 1.0)),
+        ("asl_walk_rot90.mp4", (0.28, 0.15, 0.72, 1.0)),
+    ],
+)
+def test_yolo_finds_the_person_upright(yolo, real_data, name, box):
+    clip = real_clip(real_data / "videos" / name, 3)
+    found = list(yolo[1].find(clip, iter(first_frames(clip))))
+    assert [f.frame for f in found] == [0, 1, 2]
+    wanted = np.float32([box]) * np.float32([clip.width, clip.height] * 2)
+    for here in found:
+        assert here.boxes.dtype == here.scores.dtype == np.float32
+        best = int(np.argmax(here.scores))
+        assert here.scores[best] > 0.5
+        assert geometry.iou(wanted, here.boxes[best : best + 1])[0, 0] > 0.6
+        assert np.array_equal(here.boxes, geometry.clipped(here.boxes, clip.width, clip.height))
+
+
+def test_yolo_finds_nobody_in_a_car_park(yolo, real_data):
+    clip = real_clip(real_data / "videos" / "intel_car_detection.mp4", 4)
+    found = list(yolo[1].find(clip, iter(first_frames(clip))))
+    assert all((f.scores < yolo[0].score).all() for f in found)
+
+
+def test_yolo_gives_the_same_boxes_in_other_batches(yolo, real_data):
+    clip = real_clip(real_data / "videos" / "intel_asl_walk.mkv", 3)
+    frames = first_frames(clip)
+    together = list(yolo[1].find(clip, iter(frames)))
+    alone = [next(iter(yolo[1].find(clip, iter([pair])))) for pair in frames]
+    for first, second in zip(together, alone, strict=True):
+        assert np.allclose(first.boxes, second.boxes, atol=0.05)

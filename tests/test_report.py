@@ -1,0 +1,175 @@
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_build import CLIPS, SmallBuild
+from test_annotate import annotate
+
+from occludenet_build.config import Quota, load_part
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.statistics import mcnemar, wilson
+from occludenet_build.report import accuracy, facts
+from occludenet_build.report.__main__ import work
+from occludenet_build.report.build import Build
+from occludenet_build.report.strips import drawn, evenly, strip_height
+
+
+class Arguments:
+    def __init__(self, root: Path, out: Path) -> None:
+        self.root, self.out, self.threads = root, out, 1
+
+
+def page(root: Path, out: Path, **settings) -> str:
+    work(
+        Arguments(root, out / "index.html"),
+        load_part({"report": {"examples": 3, "frames": 4}} | settings),
+    )
+    return (out / "index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> SmallBuild:
+    made = SmallBuild(tmp_path_factory.mktemp("build"), videos=True).write()
+    annotate(made)
+    made.train(seeds=(0, 1))
+    return made
+
+
+@pytest.fixture(scope="module")
+def text(build: SmallBuild) -> str:
+    return page(build.root, build.root / "report")
+
+
+def test_the_page_needs_nothing_but_itself(text: str) -> None:
+    links = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert links and all(link.startswith(("#", "data:image/")) for link in links)
+    assert not re.search(r"url\((?!#)|@import|<script|<link", text)
+    assert text.count("<section") == text.count("</section>") == 7
+
+
+def test_names_from_outside_are_escaped(text: str) -> None:
+    assert "<fast>" not in text and "&lt;fast&gt; &amp; high" in text
+    assert "Invalid data &lt;found&gt;" in text
+
+
+def test_the_same_build_gives_the_same_bytes(build: SmallBuild, text: str, tmp_path: Path) -> None:
+    assert page(build.root, tmp_path) == text
+    for path in (build.root / "report").rglob("*.*"):
+        assert (
+            tmp_path / path.relative_to(build.root / "report")
+        ).read_bytes() == path.read_bytes()
+
+
+def test_strips_show_every_row(text: str) -> None:
+    assert text.count('<figure class="strip">') == 3
+    for name in ("source", "25\xa0%", "50\xa0%", "75\xa0%", "ground truth, 50\xa0%"):
+        assert text.count(f'<span class="what">{name}</span>\n    <img') == 3
+    assert text.count('<span class="what">counterfactual, 50\xa0%</span>') == 3
+
+
+def test_charts_lie_beside_the_page(build: SmallBuild, text: str) -> None:
+    folder = build.root / "report/figures"
+    names = {"accuracy", "loss", "occlusion_duration", "area_ratio"}
+    assert {path.stem for path in folder.glob("*.svg")} == names
+    for path in folder.glob("*.svg"):
+        ElementTree.parse(path)
+    lines = (build.root / "report/accuracy.csv").read_text().splitlines()
+    assert lines[0] == "arm,seed,set,scale,clips,right,top1,low,high,top5"
+    assert len(lines) == 1 + 2 * 2 * 4
+
+
+def test_an_empty_build_still_gets_a_page(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    text = page(tmp_path / "build", tmp_path / "out")
+    assert "No room has run yet." in text and "No network was evaluated" in text
+    assert not list((tmp_path / "out/figures").glob("*.svg"))
+    assert (tmp_path / "out/failures.csv").read_text().count("\n") == 1
+
+
+def test_a_build_without_training(tmp_path: Path) -> None:
+    made = SmallBuild(tmp_path / "build").write()
+    annotate(made)
+    text = page(made.root, tmp_path / "out")
+    assert "Not there: train, evaluate." in text
+    assert "cannot be shown: missing" in text  # this build has no video files
+
+
+def test_failures_are_counted_once(build: SmallBuild) -> None:
+    found = {(f.room, f.reason): f for f in facts.failures(Build(build.root))}
+    assert found["index", "not_a_video"].examples == [("broken", "Invalid data <found>")]
+    assert found["occluders", "too_small"].count == 4
+    assert found["detect", "no_actor"].count == 1 and ("select", "no_actor") not in found
+    assert found["composite", "encode_failed"].status == "failed"
+    csv = (build.root / "report/failures.csv").read_text()
+    assert (
+        "composite,failed,encode_failed,1,the encoder or the muxer refused,lost-1: no space" in csv
+    )
+
+
+def test_the_way_through_the_build(build: SmallBuild) -> None:
+    counts = {count.name: count.number for count in facts.headline(Build(build.root))}
+    made = len(CLIPS)
+    assert counts == {
+        "videos found": made + 3,
+        "decodable": made + 2,
+        "with an actor": made + 1,
+        "chosen": made + 1,
+        "composited": made,
+        "occluded clips": 3 * made,
+    }
+
+
+def test_shortfalls(build: SmallBuild) -> None:
+    rows = {(r.split, r.label): r for r in facts.classes(Build(build.root), Quota(train=5, test=1))}
+    row = rows["train", "drinking"]
+    assert (row.videos, row.actor, row.chosen, row.composited, row.short) == (4, 3, 3, 2, 2)
+    assert rows["test", "drinking"].short == 0
+    assert facts.classes(Build(build.root), Quota(None, None, None))[0].short == 0
+
+
+def test_scores_carry_their_uncertainty(build: SmallBuild) -> None:
+    scores = accuracy.scores(Build(build.root))
+    clean = next(s for s in scores if s.set == "clean")
+    assert (clean.clips, clean.right, clean.top1) == (3, 3, 1.0)
+    assert clean.low == pytest.approx(wilson(3, 3)[0]) and clean.high == 1.0
+    means = {(m.arm, m.set): m for m in accuracy.means(scores)}
+    assert means["car", "clean"].seeds == 2 and means["car", "clean"].deviation == 0
+    for pair in accuracy.pairs(Build(build.root)):
+        assert pair.clips == 3
+        assert pair.p == mcnemar(pair.only_car, pair.only_baseline)
+
+
+def test_wilson_against_the_formula() -> None:
+    low, high = wilson(13, 53)
+    z, share = 1.959963984540054, 13 / 53
+    middle = (share + z**2 / (2 * 53)) / (1 + z**2 / 53)
+    half = z / (1 + z**2 / 53) * (share * (1 - share) / 53 + z**2 / (4 * 53**2)) ** 0.5
+    assert (low, high) == pytest.approx((middle - half, middle + half))
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_examples_take_the_classes_in_turn() -> None:
+    rows = [
+        {"clip": f"{label}{number}", "label": label, "counterfactual": number % 2 or None}
+        for label in "abc"
+        for number in range(6)
+    ]
+    names = drawn(rows, 6, seed=1)
+    assert {name[0] for name in names[:3]} == {name[0] for name in names[3:]} == set("abc")
+    assert all(int(name[1]) % 2 for name in names[:3])  # first those with a counterfactual
+    assert not any(int(name[1]) % 2 for name in names[3:])
+    assert drawn(rows[::-1], 6, seed=1) == names
+    assert len(drawn(rows, 100, seed=1)) == len(rows)
+
+
+def test_thumbnails_fit() -> None:
+    assert evenly(300, 6) == [25, 75, 125, 175, 225, 275] and evenly(1, 6) == [0]
+    wide, tall = np.zeros((720, 1280, 3)), np.zeros((1280, 720, 3))
+    assert strip_height(wide, 6) == 140 and strip_height(tall, 6) == 200
+
+
+def test_a_build_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="wanted the folder of a build"):
+        Build(tmp_path / "nothing")
