@@ -99,7 +99,7 @@ class Detect:
     """Boxes that overlap more are one person."""
     min_area_share: float = setting(0.005, low=0, high=1)
     """motion: least area of a moving person, share of the picture."""
-    track_iou: float = setting(0.3, low=0, high=1)
+    track_iou: float = setting(0.4, low=0, high=1)
     """Least overlap of a box with the last box of its track."""
     min_track_seconds: float = setting(0.3, low=0)
     """Time with a box that the actor's track needs, seconds; half of its shot if that is less."""

@@ -13,7 +13,7 @@ from occludenet_build.detect.backend import Found
 from occludenet_build.detect.cuts import CutFinder
 
 FPS = 25.0
-RULES = tracks.Rules(fps=FPS, score=0.25, track_iou=0.3)
+RULES = tracks.Rules(fps=FPS, score=0.25, track_iou=0.4)
 ACTOR = actor.Rules("area_x_duration", 320, 240, FPS, 0.2, 0.4, 0.5)
 
 
@@ -187,7 +187,7 @@ def test_gaps_up_to_the_limit_are_filled(missing, filled):
         assert box == pytest.approx(person[frame])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.sets(st.integers(0, 59), max_size=50), st.floats(-3, 3), st.floats(0, 1))
 def test_filled_boxes_lie_between_their_neighbours(gone, speed, max_gap):
     person = without(walk(0, 60, 150, speed), *gone)
@@ -204,7 +204,7 @@ def test_filled_boxes_lie_between_their_neighbours(gone, speed, max_gap):
         assert (box >= pair.min(axis=0) - 1e-3).all() and (box <= pair.max(axis=0) + 1e-3).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 40), st.integers(1, 8), st.sampled_from(sorted(actor.POLICIES)))
 def test_a_short_far_away_person_changes_nothing(start, length, policy):
     main = without(walk(0, 50, 120, 1, BIG), 20, 21)
@@ -215,7 +215,7 @@ def test_a_short_far_away_person_changes_nothing(start, length, policy):
     assert np.array_equal(alone.boxes, both.boxes) and np.array_equal(alone.frames, both.frames)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.lists(
@@ -234,7 +234,7 @@ def test_every_strong_box_has_one_track_and_no_track_two_boxes(pictures):
         )
         for k, here in enumerate(pictures)
     ]
-    made = tracks.follow(found, tracks.Rules(FPS, 0.25, 0.3, same_person_iou=1.0))
+    made = tracks.follow(found, tracks.Rules(FPS, 0.25, 0.4, same_person_iou=1.0))
     kept = sum(len(t.frames) for t in made)
     strong = sum(int((f.scores >= RULES.score).sum()) for f in found)
     assert strong <= kept <= sum(len(f.scores) for f in found)

@@ -6,6 +6,7 @@
 rule actor_masks_shard:
     input:
         clips=select_shard,
+        select=ancient(SELECT),
         weights=weights_of("actor_masks"),
     output:
         f"{BUILD}/actor_masks/{{shard}}.parquet",

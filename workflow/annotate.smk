@@ -5,7 +5,7 @@
 
 rule annotate:
     input:
-        select=f"{BUILD}/select/clips.parquet",
+        select=SELECT,
         occluders=rules.occluders.output,
         composite=rules.composite.input,
         masks=rules.actor_masks.input,

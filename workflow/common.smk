@@ -39,8 +39,15 @@ def room_settings(room):
     return settings.canonical(settings.room_settings(CONFIG, room))
 
 
+# A shard's table is no output of the checkpoint that writes it: it counts by its content, so that
+# one more video reruns one shard. But an input function that asks a finished checkpoint leaves no
+# edge in the DAG, and a change before the checkpoint would go unseen: rules that read shard tables
+# also name the checkpoint's own table, as ancient(), which is an edge and not a reason to rerun.
+INDEX = f"{BUILD}/index/videos.parquet"
+SELECT = f"{BUILD}/select/clips.parquet"
+
+
 def index_shard(wildcards):
-    """A shard's table; asking the checkpoint first keeps the other shards out of its reruns."""
     checkpoints.index.get()
     return f"{BUILD}/index/shards/{wildcards.shard}.parquet"
 

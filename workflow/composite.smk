@@ -6,6 +6,7 @@
 rule composite_shard:
     input:
         clips=select_shard,
+        select=ancient(SELECT),
     output:
         f"{BUILD}/composite/{{shard}}.parquet",
     params:

@@ -6,6 +6,7 @@
 rule counterfactual_shard:
     input:
         clips=select_shard,
+        select=ancient(SELECT),
         masks=rules.actor_masks_shard.output,
     output:
         f"{BUILD}/counterfactual/{{shard}}.parquet",

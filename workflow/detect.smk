@@ -6,6 +6,7 @@
 rule detect_shard:
     input:
         videos=index_shard,
+        index=ancient(INDEX),
         weights=weights_of("detect"),
         boxes=CONFIG.detect.boxes if CONFIG.detect.backend == "file" else [],
     output:

@@ -7,7 +7,7 @@ checkpoint index:
     input:
         rules.acquire_videos.output,
     output:
-        f"{BUILD}/index/videos.parquet",
+        INDEX,
     params:
         settings=room_settings("index"),
         code=code.digest("index"),

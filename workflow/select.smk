@@ -5,11 +5,11 @@
 
 checkpoint select:
     input:
-        index=f"{BUILD}/index/videos.parquet",
+        index=INDEX,
         detect=rules.detect.input,
         occluders=rules.occluders.output,
     output:
-        f"{BUILD}/select/clips.parquet",
+        SELECT,
     params:
         settings=room_settings("select"),
         code=code.digest("select"),

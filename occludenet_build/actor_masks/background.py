@@ -45,7 +45,7 @@ class Background:
         # from the window's pixel centres to the median's
         shift_x = rect[0] * ratio[0] + (sx - 1) / 2
         shift_y = rect[1] * ratio[1] + (sy - 1) / 2
-        matrix = np.float64([[sx, 0, shift_x], [0, sy, shift_y]])
+        matrix = np.array([[sx, 0, shift_x], [0, sy, shift_y]], np.float64)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         rgb = cv2.warpAffine(self.rgb, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
         known = cv2.warpAffine(self.known.view(np.uint8) * 255, matrix, size, flags=flags)

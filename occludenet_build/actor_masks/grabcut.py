@@ -5,7 +5,7 @@ The box grown by a margin is cut out and scaled down to the set side. What is kn
      +-----------------+  rim of the window: background for certain
      |  ,-----------.  |  corners of the box: background for certain
      | /   guess     \ |  an upright oval: probably the actor, around it probably not
-     | |   ( core )  | |  the middle of the box: the actor for certain
+     | |   ( core )  | |  the trunk: the actor for certain
      | \             / |
      +-----------------+
 
@@ -34,10 +34,12 @@ _MARGIN = 0.12
 """Share of the box's sides that the window adds on each side."""
 _RIM = 0.06
 """Share beyond which a pixel of the window is background for certain."""
-_GUESS, _CORE, _REACH = (0.34, 0.5), (0.17, 0.36), (0.53, 0.6)
+_GUESS, _CORE, _REACH = (0.34, 0.5), (0.15, 0.28), (0.53, 0.6)
 """Half axes of the ovals, shares of the box's width and height. Measured on real clips against a
 segmentation model: a smaller core loses the actor to a strong background, a larger one is wrong
 for people who bend."""
+_CORE_MIDDLE = 0.4
+"""Height of the core's centre, share of the box: the trunk, as there are gaps between the legs."""
 _ROUND = 2.5
 """Exponent of the ovals: 2 is an ellipse, more is squarer."""
 _SAME, _OTHER, _FAR = 12, 28, 70
@@ -86,7 +88,7 @@ class GrabCut:
         if models is None or models.age >= _FRESH:
             mode, rounds, models = cv2.GC_INIT_WITH_MASK, self._iterations, Models.empty()
         cv2.setRNGSeed(0)
-        cv2.grabCut(picture, labels, None, models.back, models.front, rounds, mode)
+        cv2.grabCut(picture, labels, (0, 0, 0, 0), models.back, models.front, rounds, mode)
         # odd labels are the actor, certain (1) or probable (3)
         mask = _without_specks(labels & 1)
         if not _LEAST_SHARE < mask.mean() < _MOST_SHARE:
@@ -130,8 +132,8 @@ class Window:
             return None
         scale = min(1.0, side / max(x2 - x1, y2 - y1))
         size = max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale))
-        ratio = np.float32([size[0] / (x2 - x1), size[1] / (y2 - y1)] * 2)
-        inner = (box - np.float32([x1, y1, x1, y1])) * ratio
+        ratio = np.array([size[0] / (x2 - x1), size[1] / (y2 - y1)] * 2, np.float32)
+        inner = (box - np.array([x1, y1, x1, y1], np.float32)) * ratio
         return Window((x1, y1, x2, y2), inner, size, shape)
 
     def scaled(self, rgb: np.ndarray) -> np.ndarray:
@@ -152,14 +154,14 @@ class Window:
         xs, ys = np.arange(self.size[0]) + 0.5, np.arange(self.size[1]) + 0.5
         return ((ys >= y1) & (ys < y2))[:, None] & ((xs >= x1) & (xs < x2))[None]
 
-    def oval(self, axes: tuple[float, float]) -> np.ndarray:
-        """An upright rounded shape around the box's centre, bool (h, w).
+    def oval(self, axes: tuple[float, float], middle: float = 0.5) -> np.ndarray:
+        """An upright rounded shape in the box, bool (h, w).
 
-        axes: half its width and height, shares of the box.
+        axes: half its width and height, middle: the height of its centre, shares of the box.
         """
         x1, y1, x2, y2 = self.box
         xs = (np.arange(self.size[0]) + 0.5 - (x1 + x2) / 2) / ((x2 - x1) * axes[0])
-        ys = (np.arange(self.size[1]) + 0.5 - (y1 + y2) / 2) / ((y2 - y1) * axes[1])
+        ys = (np.arange(self.size[1]) + 0.5 - y1 - (y2 - y1) * middle) / ((y2 - y1) * axes[1])
         return (np.abs(ys) ** _ROUND)[:, None] + (np.abs(xs) ** _ROUND)[None] < 1
 
 
@@ -167,7 +169,7 @@ def _labels(window: Window, picture: np.ndarray, still: Background | None) -> np
     """What is known and guessed of each pixel, in GrabCut's labels, uint8 (h, w)."""
     labels = np.full(picture.shape[:2], cv2.GC_PR_BGD, np.uint8)
     labels[window.oval(_GUESS)] = cv2.GC_PR_FGD
-    labels[window.oval(_CORE)] = cv2.GC_FGD
+    labels[window.oval(_CORE, _CORE_MIDDLE)] = cv2.GC_FGD
     labels[~window.oval(_REACH)] = cv2.GC_BGD
     if still is not None:
         _apply_background(labels, window, picture, still)

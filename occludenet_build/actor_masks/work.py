@@ -89,7 +89,7 @@ def actor_boxes(detail: Path, clip: str) -> dict[int, np.ndarray]:
         groups.close()
     rows = table.to_pylist() if table is not None else []
     return {
-        row["frame"]: np.float32([row["x1"], row["y1"], row["x2"], row["y2"]])
+        row["frame"]: np.array([row[side] for side in ("x1", "y1", "x2", "y2")], np.float32)
         for row in rows
         if row["actor"]
     }

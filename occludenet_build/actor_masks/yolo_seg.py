@@ -41,7 +41,7 @@ class YoloSeg:
 
     def _predict(self, pictures: list[np.ndarray]) -> list[Results]:
         with torch_models.memory_as_user_error("actor_masks.batch", len(pictures)):
-            return self._model.predict(
+            return self._model.predict(  # type: ignore[return-value]
                 # ultralytics takes arrays as BGR
                 [np.ascontiguousarray(rgb[..., ::-1]) for rgb in pictures],
                 imgsz=self._settings.image_size,
@@ -59,9 +59,9 @@ def _best(result: Results, box: np.ndarray, shape: tuple[int, int]) -> np.ndarra
     """The mask, bool (H, W) of `shape`, of the person whose box overlaps most, or None."""
     from ultralytics.utils import ops
 
-    if result.masks is None:
+    if result.masks is None or result.boxes is None:
         return None
-    overlap = boxes.iou(box[None], result.boxes.xyxy.float().cpu().numpy())[0]
+    overlap = boxes.iou(box[None], result.boxes.cpu().numpy().xyxy.astype(np.float32))[0]
     best = int(overlap.argmax())
     if overlap[best] < _LEAST_IOU:
         return None

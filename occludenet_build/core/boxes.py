@@ -25,7 +25,7 @@ def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
     >>> clipped(np.float32([[-5, 2, 7, 99]]), 20, 10).tolist()
     [[0.0, 2.0, 7.0, 10.0]]
     """
-    return np.clip(boxes, 0, np.float32([width, height, width, height]))
+    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
 
 
 def intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -58,6 +58,9 @@ def closure(module: str) -> set[str]:
     return seen
 
 
+# What shapes no result: settings reach a room as values, and these only carry them and report.
+_NEUTRAL = {f"{PACKAGE.name}.{name}" for name in ("config", "stage", "core.progress", "core.errors")}
+
 # Folders of independent modules: importing one does not mean running its neighbours.
 _SHELVES = {f"{PACKAGE.name}.core"}
 
@@ -66,7 +69,7 @@ _SHELVES = {f"{PACKAGE.name}.core"}
 def digest(module: str) -> str:
     """A digest of the source of everything `module` runs: an edit changes it, a touch does not."""
     total = hashlib.blake2b(digest_size=12)
-    for name in sorted(closure(f"{PACKAGE.name}.{module}")):
+    for name in sorted(closure(f"{PACKAGE.name}.{module}") - _NEUTRAL):
         for path in _files(name):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()

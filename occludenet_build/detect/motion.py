@@ -69,7 +69,7 @@ class Motion:
             scores.append(contrast(mean, threshold))
             boxes.append((x + left, y + top, x + left + width, y + top + height))
         keep = np.array(scores, np.float32) >= min(self.settings.low_score, self.settings.score)
-        return np.array(boxes, np.float32).reshape(-1, 4)[keep], np.float32(scores)[keep]
+        return np.array(boxes, np.float32).reshape(-1, 4)[keep], np.array(scores, np.float32)[keep]
 
 
 def contrast(mean_difference: float, threshold: float) -> float:

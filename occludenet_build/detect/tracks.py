@@ -4,7 +4,7 @@ The way of ByteTrack (Zhang et al. 2022), with time in seconds: each live track 
 where its own speed carries it. Boxes of at least `score` are matched by overlap, first to tracks
 that were just seen, then to those that wait; weaker ones of at least `low_score` may then continue
 a track that was just seen and still lacks a box, and never begin one; then boxes and tracks that
-are left are compared once more with a margin around them, for fast people and low frame rates.
+are left are compared with a margin around them, for fast people and low frame rates.
 Models give one person several boxes: a weak box mostly inside a strong one is dropped, and a box
 that overlaps one of another track begins none. A track that finds no box waits for
 MEMORY_SECONDS, so a person who comes back close by, as after a moment behind something, stays the
@@ -35,6 +35,8 @@ MOSTLY_INSIDE = 0.7
 """A weak box of which so much lies in one strong box is a part of that person."""
 MARGIN = 0.3
 """Of the last comparison, share of the width and height, on each side."""
+WIDE_IOU = 0.3
+"""Least overlap in the last comparison."""
 _PREDICT_SECONDS = 0.5
 """A speed is believed for so long."""
 
@@ -128,7 +130,7 @@ def _match(live: list[_Live], here: Found, rules: Rules) -> list[int]:
         (near, rules.track_iou, recent, strong),
         (near, rules.track_iou, ~recent, strong),
         (near, max(WEAK_IOU, rules.track_iou), recent, weak),
-        (wide, rules.track_iou, np.ones_like(recent), strong),
+        (wide, WIDE_IOU, np.ones_like(recent), strong),
     ):
         for track, box in _pairs(overlap, tracks & free, boxes & ~taken, least):
             live[track].add(here.frame, here.boxes[box], float(here.scores[box]))

@@ -47,7 +47,7 @@ class Yolo:
 
     def _predict(self, pictures_bgr: list[np.ndarray]) -> list[Any]:
         try:
-            return self.model.predict(
+            results = self.model.predict(
                 pictures_bgr,
                 imgsz=self.settings.image_size,
                 conf=min(self.settings.low_score, self.settings.score),
@@ -59,6 +59,7 @@ class Yolo:
                 verbose=False,
                 save=False,
             )
+            return list(results)
         except RuntimeError as error:
             if "out of memory" not in str(error):
                 raise

@@ -82,12 +82,12 @@ def squat(turn: float, manner: Manner) -> Pose:
 def waving_hand(turn: float, manner: Manner) -> Pose:
     wave = _sway(turn * 2, 34 * manner.amplitude)
     swing = _sway(turn, manner.step)
-    rest = 12 + manner.slack
+    rest = 44 + manner.slack
     return Pose(
-        far_arm=(-rest + swing * 0.4, -rest + swing * 0.4 + 8),
+        far_arm=(-rest + swing * 0.4, 50 + swing * 0.4),
         near_arm=(118 + wave * 0.3, 176 + wave),
-        far_leg=(-6 + swing, -4 + min(swing, 0)),
-        near_leg=(6 - swing, 4 - max(swing, 0)),
+        far_leg=(-9 + swing, -6 + min(swing, 0)),
+        near_leg=(9 - swing, 6 - max(swing, 0)),
         lean=-4 + _sway(turn, 3),
         nod=6,
     )
@@ -96,12 +96,12 @@ def waving_hand(turn: float, manner: Manner) -> Pose:
 def marching(turn: float, manner: Manner) -> Pose:
     def leg(phase: float) -> Limb:
         lift = math.sin(2 * math.pi * phase)
-        thigh = 74 * manner.amplitude * max(lift, 0) + 16 * min(lift, 0)
+        thigh = 74 * manner.amplitude * max(lift, 0) + 27 * min(lift, 0)
         return thigh, thigh - 78 * max(lift, 0) - 8
 
     def arm(phase: float) -> Limb:
-        upper = _sway(phase, 44 * manner.amplitude) - 4
-        return upper, upper + 40 + manner.slack
+        upper = _sway(phase, 54 * manner.amplitude) - 4
+        return upper, upper + 30 + manner.slack
 
     return Pose(
         far_arm=arm(turn),
@@ -114,17 +114,17 @@ def marching(turn: float, manner: Manner) -> Pose:
 
 
 def side_kick(turn: float, manner: Manner) -> Pose:
-    kick = _rise(turn) * manner.amplitude
+    kick = _rise(turn) ** 1.7 * manner.amplitude
     chamber = _rise(turn * 2) * 46
-    guard = 30 + manner.slack
+    guard = 16 + manner.slack / 2
     thigh = 8 + 84 * kick
     return Pose(
-        far_arm=(-guard - 30 * kick, -guard - 110 + 30 * kick),
-        near_arm=(guard, 150 - 40 * kick),
+        far_arm=(-guard - 25 * kick, -190 + 60 * kick),
+        near_arm=(guard, 200 - 30 * kick),
         far_leg=(-7 - 4 * kick, -5 + 2 * kick),
         near_leg=(thigh, thigh - chamber),
-        lean=-32 * kick,
-        nod=20 * kick,
+        lean=-24 * kick,
+        nod=15 * kick,
         hop=0.02 * abs(math.sin(4 * math.pi * turn)),
     )
 

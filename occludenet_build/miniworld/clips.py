@@ -43,16 +43,16 @@ class Script:
     phase: float
     manner: Manner
 
-    def turn(self, seconds: float | np.ndarray) -> float | np.ndarray:
+    def turn(self, seconds: float) -> float:
         """Cycles of the action done so far."""
         return self.phase + self.cycles_per_second * seconds
 
 
 def draw_script(random: np.random.Generator) -> Script:
-    travel, middle = random.uniform(0.42, 0.48), random.uniform(0.47, 0.53)
+    travel, middle = random.uniform(0.46, 0.52), random.uniform(0.48, 0.52)
     facing = int(random.choice([-1, 1]))
     return Script(
-        height=random.uniform(0.60, 0.70),
+        height=random.uniform(0.58, 0.68),
         ground=random.uniform(0.90, 0.96),
         start=middle - facing * travel / 2,
         end=middle + facing * travel / 2,
@@ -112,7 +112,9 @@ def sound(settings: Settings, clip: Clip) -> np.ndarray:
     script = draw_script(rng(settings.seed, clip.name, "script"))
     count = round(settings.frames / settings.fps * SAMPLE_RATE)
     seconds = np.arange(count) / SAMPLE_RATE
-    since_beat = np.asarray(script.turn(seconds)) * 2 % 1 / (2 * script.cycles_per_second)
+    since_beat = (
+        (script.phase + script.cycles_per_second * seconds) * 2 % 1 / (2 * script.cycles_per_second)
+    )
     pitch = random.uniform(180, 420)
     beat = np.exp(-since_beat * 18) * np.sin(2 * np.pi * pitch * since_beat)
     return (0.5 * beat + 0.01 * random.standard_normal(count)).astype(np.float32)

@@ -106,7 +106,9 @@ def draw(settings: Settings, picture: Picture) -> Scene:
             extra(scene, random, 1 - side)
     area = random.uniform(9_000, 23_000)
     card = OCCLUDERS[picture.kind](random).rgba()
-    scene.put(_stood(card, random, area, side + random.uniform(0, 0.12) * (0.5 - side)), picture.kind)
+    scene.put(
+        _stood(card, random, area, side + random.uniform(0, 0.12) * (0.5 - side)), picture.kind
+    )
     if picture.number % 7 == 3:
         _add_post(scene, random)
     return scene
@@ -132,7 +134,8 @@ def _add_crowd(scene: Scene, random: np.random.Generator, side: float) -> None:
     heap = np.zeros((HEIGHT, WIDTH, 4), np.float32)
     for _ in range(6):
         one = _stood(card, random, random.uniform(3_000, 5_000), side + random.uniform(-0.2, 0.2))
-        heap = heap * (1 - one[..., 3:] / np.float32(255)) + one
+        np.multiply(heap, 1 - one[..., 3:] / np.float32(255), out=heap)
+        heap += one
     scene.put(heap.astype(np.uint8), name, crowd=True)
 
 
@@ -163,7 +166,7 @@ def _stood(card: np.ndarray, random: np.random.Generator, area: float, x: float)
     Premultiplied uint8, HEIGHT x WIDTH x 4.
     """
     side = card.shape[0]
-    flat = card.astype(np.float32)
+    flat: np.ndarray = card.astype(np.float32)
     flat[..., :3] *= flat[..., 3:] / 255
     if random.random() < 0.5:
         flat = np.ascontiguousarray(flat[:, ::-1])
@@ -173,7 +176,9 @@ def _stood(card: np.ndarray, random: np.random.Generator, area: float, x: float)
     pixels = np.count_nonzero(flat[..., 3] > 127)
     scale = min((area / pixels) ** 0.5, 0.9 * HEIGHT / tall, 0.9 * WIDTH / wide)
     size = (max(1, round(wide * scale)), max(1, round(tall * scale)))
-    small = cv2.resize(flat[top : top + tall, left : left + wide], size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        flat[top : top + tall, left : left + wide], size, interpolation=cv2.INTER_AREA
+    )
     column = int(np.clip(round(x * WIDTH - size[0] / 2), 2, WIDTH - 2 - size[0]))
     row = min(round(HEIGHT * random.uniform(0.86, 0.97)), HEIGHT - 2) - size[1]
     placed = np.zeros((HEIGHT, WIDTH, 4), np.uint8)

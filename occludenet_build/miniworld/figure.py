@@ -60,7 +60,10 @@ def hang(pose: Pose, height: float, x: float, ground_y: float, facing: int) -> l
 
     def limb(kind: str, start: Point, angles: Limb, length: float) -> list[Placed]:
         joint = _walk(start, angles[0], length)
-        return [Placed(f"lower_{kind}", joint, angles[1]), Placed(f"upper_{kind}", start, angles[0])]
+        return [
+            Placed(f"lower_{kind}", joint, angles[1]),
+            Placed(f"upper_{kind}", start, angles[0]),
+        ]
 
     armpit = _walk(chest, -pose.lean, 0.02)
     placed = [

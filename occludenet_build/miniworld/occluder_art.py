@@ -66,7 +66,9 @@ def _dye(random: np.random.Generator) -> np.ndarray:
 def _cloth(random: np.random.Generator, colour: Colour, kinds: Sequence[str]) -> np.ndarray:
     second = np.clip(np.asarray(colour) * random.uniform(0.6, 1.35), 0, 1)
     kind = str(random.choice(list(kinds)))
-    return paint.fabric(random, SIDE, SIDE, kind, (colour, second), random.uniform(0.05, 0.1) * SIDE)
+    return paint.fabric(
+        random, SIDE, SIDE, kind, (colour, second), random.uniform(0.05, 0.1) * SIDE
+    )
 
 
 def _weave(random: np.random.Generator, grain: float, strength: float) -> np.ndarray:
@@ -76,7 +78,10 @@ def _weave(random: np.random.Generator, grain: float, strength: float) -> np.nda
 def backpack(random: np.random.Generator) -> Card:
     sketch, colour = Sketch(), _dye(random)
     dark, trim = colour * 0.5, _dye(random)
-    cloth, weave = _cloth(random, colour, ["plain", "dots", "plaid", "camouflage"]), _weave(random, 5, 0.2)
+    cloth, weave = (
+        _cloth(random, colour, ["plain", "dots", "plaid", "camouflage"]),
+        _weave(random, 5, 0.2),
+    )
     wide, tall = random.uniform(0.27, 0.32), random.uniform(0.36, 0.40)
     top, bottom = 0.52 - tall, 0.52 + tall
     for sign in (-1, 1):
@@ -88,7 +93,9 @@ def backpack(random: np.random.Generator) -> Card:
     loop = [(0.43, top + 0.05), (0.45, top - 0.05), (0.55, top - 0.05), (0.57, top + 0.05)]
     sketch.lay(sketch.line(loop, 0.032), dark, depth_px=6)
     sketch.lay(sketch.blob(0.5, 0.52, wide, tall, 3.2), cloth, depth_px=60, weave=weave)
-    sketch.lay(sketch.blob(0.5, top + 0.17, wide * 0.93, 0.15, 3), cloth * 1.08, depth_px=30, weave=weave)
+    sketch.lay(
+        sketch.blob(0.5, top + 0.17, wide * 0.93, 0.15, 3), cloth * 1.08, depth_px=30, weave=weave
+    )
     zipper = [(0.5 - wide * 0.85, top + 0.26), (0.5, top + 0.31), (0.5 + wide * 0.85, top + 0.26)]
     sketch.mark(sketch.line(zipper, 0.014), (0.12, 0.12, 0.12))
     sketch.seam(zipper, METAL, 1)
@@ -187,7 +194,9 @@ def dog(random: np.random.Generator) -> Card:
     return sketch
 
 
-def _leg(sketch: Sketch, x: float, top: float, length: float, colour: Colour, hair: np.ndarray) -> None:
+def _leg(
+    sketch: Sketch, x: float, top: float, length: float, colour: Colour, hair: np.ndarray
+) -> None:
     foot = top + length
     outline = [(x - 0.055, top - 0.06), (x + 0.055, top - 0.06), (x + 0.035, top + length * 0.5)]
     outline += [(x + 0.032, foot - 0.02), (x + 0.06, foot), (x - 0.03, foot + 0.005)]

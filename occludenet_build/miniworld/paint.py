@@ -29,7 +29,8 @@ def clouds(
         rows = math.ceil(height / max(cell_y / shrink, 1.0)) + 2
         columns = math.ceil(width / max(cell_x / shrink, 1.0)) + 2
         grid = rng.random((rows, columns), dtype=np.float32)
-        total += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) / shrink
+        fine = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        total += np.asarray(fine, np.float32) / np.float32(shrink)
     low, high = total.min(), total.max()
     return (total - low) / max(float(high - low), 1e-6)
 
@@ -61,7 +62,9 @@ def polygon(height: int, width: int, points: Sequence[Point] | np.ndarray) -> np
     return shape
 
 
-def smooth(points: Sequence[Point] | np.ndarray, closed: bool = True, steps: int = 10) -> np.ndarray:
+def smooth(
+    points: Sequence[Point] | np.ndarray, closed: bool = True, steps: int = 10
+) -> np.ndarray:
     """Points of a Catmull-Rom curve through the given ones."""
     knots = np.asarray(points, np.float64)
     if closed:
@@ -72,7 +75,9 @@ def smooth(points: Sequence[Point] | np.ndarray, closed: bool = True, steps: int
     pieces = []
     for a, b, c, d in zip(knots, knots[1:], knots[2:], knots[3:], strict=False):
         cubic = 3 * b - a - 3 * c + d
-        pieces.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + cubic * t**3))
+        pieces.append(
+            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + cubic * t**3)
+        )
     return np.concatenate([*pieces, knots[-2:-1]])
 
 
@@ -102,7 +107,10 @@ def _around(shape: np.ndarray, margin: int) -> tuple[slice, slice]:
 
 
 class Card:
-    """A picture with an outline, grown by laying shapes on it: rgb float32 H x W x 3, alpha H x W."""
+    """A picture with an outline, grown by laying shapes on it.
+
+    `rgb` float32 H x W x 3 and `alpha` float32 H x W, both in [0, 1].
+    """
 
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width
@@ -176,7 +184,8 @@ def _dots(rng: np.random.Generator, y: np.ndarray, x: np.ndarray, pitch: float) 
 
 
 def _camouflage(rng: np.random.Generator, y: np.ndarray, x: np.ndarray, pitch: float) -> np.ndarray:
-    return (clouds(rng, *x.shape, pitch * 2.5, 2) > 0.52).astype(np.float32)
+    rows, columns = x.shape
+    return (clouds(rng, rows, columns, pitch * 2.5, 2) > 0.52).astype(np.float32)
 
 
 FABRICS: dict[str, Callable[..., np.ndarray]] = {

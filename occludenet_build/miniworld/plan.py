@@ -23,7 +23,7 @@ class Settings:
     """What makes one mini-world different from another."""
 
     seed: int = 0
-    train: int = 20
+    train: int = 24
     """Clips per class; so are `val` and `test`."""
     val: int = 3
     test: int = 15
@@ -32,7 +32,7 @@ class Settings:
     height: int = 112
     seconds: float = 2.0
     fps: int = 12
-    shortcut: float = 0.9
+    shortcut: float = 0.5
     """Share of a class's training clips before the background tied to it, 0..1."""
     images: int = 14
     """COCO pictures per occluder type."""

@@ -38,7 +38,8 @@ def _box(
 
 
 def _grain(canvas: Canvas, rng: np.random.Generator, cell: float, strength: float) -> None:
-    noise = clouds(rng, *canvas.shape[:2], cell, 4)
+    height, width = canvas.shape[:2]
+    noise = clouds(rng, height, width, cell, 4)
     canvas *= (1 + strength * (noise - 0.5))[..., None]
 
 
@@ -52,7 +53,9 @@ def _floor(height: int, width: int, vanish_x: float) -> tuple[int, np.ndarray, n
 
 def _disc(canvas: Canvas, x: float, y: float, r: float, colour: paint.Colour, soft: float) -> None:
     height, width = canvas.shape[:2]
-    shape = paint.polygon(height, width, paint.rounded(x * width, y * height, r * height, r * height, 2))
+    shape = paint.polygon(
+        height, width, paint.rounded(x * width, y * height, r * height, r * height, 2)
+    )
     cover = cv2.GaussianBlur(shape, (0, 0), max(soft * height, 0.5))[..., None] / np.float32(255)
     canvas += (np.asarray(colour, np.float32) - canvas) * cover
 
@@ -72,7 +75,9 @@ def gym(rng: np.random.Generator, height: int, width: int) -> Canvas:
     _box(canvas, mat, 0.46, mat + 0.17, HORIZON, (0.30, 0.38, 0.52))
     first, across, away = _floor(height, width, rng.uniform(0.3, 0.7))
     plank = np.floor(across * 9)
-    tone = 0.82 + 0.18 * np.mod(np.sin(plank * 12.9 + np.floor(away + plank * 0.37) * 78.2) * 43758, 1)
+    tone = 0.82 + 0.18 * np.mod(
+        np.sin(plank * 12.9 + np.floor(away + plank * 0.37) * 78.2) * 43758, 1
+    )
     canvas[first:] = np.array((0.80, 0.60, 0.36), np.float32) * tone[..., None]
     line = (np.abs(across - rng.uniform(-0.5, 0.5)) < 0.035) | (np.abs(away - 2.4) < 0.12)
     canvas[first:][line] = (0.90, 0.90, 0.86)
@@ -121,7 +126,10 @@ def beach(rng: np.random.Generator, height: int, width: int) -> Canvas:
     waterline = shore + height * 0.02 * np.sin(x * rng.uniform(8, 14) + rng.uniform(0, 6))
     below = np.arange(height)[:, None] - waterline[None]
     canvas[(below > 0) & (below < height * 0.02)] = (0.95, 0.97, 0.96)
-    sand = np.array((0.90, 0.80, 0.58)) * (0.86 + 0.2 * clouds(rng, height, width, height / 8, 5))[..., None]
+    sand = (
+        np.array((0.90, 0.80, 0.58))
+        * (0.86 + 0.2 * clouds(rng, height, width, height / 8, 5))[..., None]
+    )
     canvas[below >= height * 0.02] = sand[below >= height * 0.02]
     pole, hue = rng.choice([0.12, 0.86]) + rng.uniform(-0.05, 0.05), rng.uniform(0.3, 0.8, 3)
     _box(canvas, pole - 0.006, 0.30, pole + 0.006, 0.78, (0.85, 0.85, 0.82), 1)
@@ -143,7 +151,8 @@ def forest(rng: np.random.Generator, height: int, width: int) -> Canvas:
     first, across, away = _floor(height, width, rng.uniform(0.35, 0.65))
     grass = clouds(rng, height - first, width, (height / 14, 2.5), 3)[..., None]
     ground = (1 - grass) * (0.22, 0.36, 0.13) + grass * np.array((0.48, 0.60, 0.24))
-    winding = np.abs(across + 0.25 * np.sin(away * 1.3)) + 0.25 * clouds(rng, *across.shape, 9, 3)
+    ragged = 0.25 * clouds(rng, height - first, width, 9, 3)
+    winding = np.abs(across + 0.25 * np.sin(away * 1.3)) + ragged
     soil = np.array((0.50, 0.40, 0.28)) * (0.75 + 0.5 * grass)
     canvas[first:] = np.where(winding[..., None] < 0.42, soil, ground)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
@@ -169,7 +178,9 @@ def street(rng: np.random.Generator, height: int, width: int) -> Canvas:
     left = rng.uniform(-0.15, -0.02)
     while left < 1:
         wide, top = rng.uniform(0.2, 0.36), rng.uniform(-0.05, 0.22)
-        brick = np.array([(0.62, 0.36, 0.28), (0.66, 0.60, 0.52), (0.50, 0.48, 0.50)][rng.integers(3)])
+        brick = np.array(
+            [(0.62, 0.36, 0.28), (0.66, 0.60, 0.52), (0.50, 0.48, 0.50)][rng.integers(3)]
+        )
         _box(canvas, left, top, left + wide, HORIZON, brick * rng.uniform(0.9, 1.1), 2)
         for x in np.arange(left + 0.025, left + wide - 0.05, 0.075):
             for y in np.arange(top + 0.05, 0.4, 0.135):
@@ -205,7 +216,9 @@ def background(kind: str, rng: np.random.Generator, height: int, width: int) -> 
     canvas = BACKGROUNDS[kind](rng, height * 2, width * 2)
     if rng.random() < 0.5:
         canvas = canvas[:, ::-1]
-    small = cv2.resize(np.ascontiguousarray(canvas, np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        np.ascontiguousarray(canvas, np.float32), (width, height), interpolation=cv2.INTER_AREA
+    )
     return np.round(_filmed(small, rng) * 255).astype(np.uint8)
 
 
@@ -214,6 +227,6 @@ def _filmed(scene: Canvas, rng: np.random.Generator) -> Canvas:
     scene = cv2.GaussianBlur(scene, (0, 0), max(scene.shape[0] / 110, 0.3))
     scene = np.clip(scene, 0, 1) ** rng.uniform(0.75, 1.35)
     grey = scene.mean(axis=2, keepdims=True)
-    scene = grey + rng.uniform(0.35, 0.95) * (scene - grey)
-    scene = 0.5 + 0.7 * (scene - 0.5)
+    scene = grey + rng.uniform(0.3, 0.8) * (scene - grey)
+    scene = 0.5 + 0.62 * (scene - 0.5)
     return np.clip(scene * rng.uniform(0.88, 1.12, 3) * rng.uniform(0.85, 1.1), 0.02, 0.98)

@@ -6,7 +6,7 @@ background: if clothes went with it, they would be a second shortcut that erasin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,8 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    def pick(options: list[tuple[float, ...]]) -> tuple[float, ...]:
-        chosen = np.asarray(options[rng.integers(len(options))])
+    def pick(options: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+        chosen = np.asarray(options[int(rng.integers(len(options)))])
         return tuple(np.clip(chosen + rng.normal(0, 0.025, 3), 0, 1).tolist())
 
     return Look(
@@ -70,7 +70,7 @@ def draw_look(rng: np.random.Generator) -> Look:
         long_sleeves=bool(rng.random() < 0.5),
         shorts=bool(rng.random() < 0.25),
         long_hair=bool(rng.random() < 0.4),
-        build=float(rng.uniform(0.92, 1.15)),
+        build=float(rng.uniform(0.98, 1.2)),
         grain=int(rng.integers(2**31)),
     )
 
@@ -200,7 +200,9 @@ def _shoe(height: float, look: Look, shift: float, half: float) -> Piece:
     rows, columns = round(0.075 * height), round(0.2 * height)
     cx, top = columns / 2, 0.024 * height
     card = Card(rows, columns)
-    shell = paint.rounded(cx + shift * height, top + 0.006 * height, half * height, 0.027 * height, 3)
+    shell = paint.rounded(
+        cx + shift * height, top + 0.006 * height, half * height, 0.027 * height, 3
+    )
     card.lay(paint.polygon(rows, columns, shell), look.shoes, depth_px=0.025 * height)
     y = top + 0.028 * height
     edge = half * height

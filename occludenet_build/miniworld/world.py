@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import cv2
 
 from occludenet_build.core import code
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import write_json, write_text
+from occludenet_build.core.files import exclusive, write_json, write_text
+from occludenet_build.core.pool import in_processes
+from occludenet_build.core.progress import progress
 from occludenet_build.miniworld import coco
 from occludenet_build.miniworld.clips import write_clip
 from occludenet_build.miniworld.plan import Clip, Settings, plan
 
+Item = Clip | coco.Picture
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
 OURS = ("videos", "coco", "truth", "clips.csv", STAMP)
 
@@ -30,19 +27,29 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
 
     The same settings give the same files whatever the number of workers.
     """
-    stamp = {"settings": asdict(settings), "code": code.digest("miniworld")}
-    if _standing(folder) == stamp:
-        return False
-    _clear(folder)
-    (folder / UNFINISHED).touch()
-    clips, sheets = plan(settings), coco.pictures(settings)
-    _all(partial(write_clip, folder, settings), clips, workers)
-    rows = _all(partial(coco.write_picture, folder / "coco", settings), sheets, workers)
-    coco.write_instances(folder / "coco", list(zip(sheets, rows, strict=True)))
-    write_text(folder / "clips.csv", _table(clips))
-    write_json(folder / STAMP, stamp)
-    (folder / UNFINISHED).unlink()
+    with exclusive(folder):
+        stamp = {"settings": asdict(settings), "code": code.digest("miniworld")}
+        if _standing(folder) == stamp:
+            return False
+        _clear(folder)
+        clips, pictures = plan(settings), coco.pictures(settings)
+        draw = partial(_draw, folder, settings)
+        items = [*clips, *pictures]
+        results = progress(in_processes(draw, items, workers), len(items), "file")
+        drawn = dict(results)
+        coco.write_instances(folder / "coco", [(picture, drawn[picture]) for picture in pictures])
+        write_text(folder / "clips.csv", _table(clips))
+        write_json(folder / STAMP, stamp)
+        (folder / UNFINISHED).unlink()
     return True
+
+
+def _draw(folder: Path, settings: Settings, item: Item) -> tuple[Item, list[dict]]:
+    """One clip or picture; the annotations are a picture's only."""
+    if isinstance(item, Clip):
+        write_clip(folder, settings, item)
+        return item, []
+    return item, coco.write_picture(folder / "coco", settings, item)
 
 
 def _standing(folder: Path) -> dict | None:
@@ -54,7 +61,6 @@ def _standing(folder: Path) -> dict | None:
 
 def _clear(folder: Path) -> None:
     """Remove an older world, and nothing that is not known to be one."""
-    folder.mkdir(parents=True, exist_ok=True)
     there = [name for name in OURS if (folder / name).exists()]
     if there and not any((folder / mark).exists() for mark in (STAMP, UNFINISHED)):
         raise UserError(
@@ -65,19 +71,6 @@ def _clear(folder: Path) -> None:
     for name in there:
         path = folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _all(task: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list:
-    if workers <= 1:
-        return [task(item) for item in items]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-        return list(pool.map(task, items, chunksize=max(1, len(items) // (workers * 8))))
-
-
-def _one_thread() -> None:
-    """The workers fill the cores by themselves."""
-    cv2.setNumThreads(1)
 
 
 def _table(clips: list[Clip]) -> str:

@@ -75,7 +75,7 @@ def _index(path: Path) -> COCO:
 
 def _check_form(dataset: Any, path: Path) -> None:
     """Stop where a list or a key that this room needs is not there."""
-    needed = {
+    needed: dict[str, dict[str, type]] = {
         "images": {"id": int},
         "annotations": {"id": int, "image_id": int, "category_id": int},
         "categories": {"id": int, "name": str},

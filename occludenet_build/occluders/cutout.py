@@ -55,21 +55,23 @@ def _origin(photo: Photo, instance: Instance) -> dict[str, Any]:
     }
 
 
-def _refuse(row: dict[str, Any], status: str, reason: str, detail: str = "") -> None:
-    row.update(status=status, reason=reason, detail=detail or None)
+def _refuse(row: dict[str, Any], error: ItemError) -> None:
+    status = "skipped" if error.reason in ("crowd", "too_small") else "failed"
+    row.update(status=status, reason=error.reason, detail=error.detail or None)
 
 
 def _looked_at(row: dict[str, Any], instance: Instance, job: Job) -> np.ndarray | None:
     """The mask if the instance is wanted, else None and the reason in its row."""
-    if instance.crowd:
-        return _refuse(row, "skipped", "crowd")
     try:
+        if instance.crowd:
+            raise ItemError("crowd")
         mask = mask_of(instance, job.photo)
+        row["pixels"] = int(np.count_nonzero(mask))
+        if row["pixels"] < job.min_pixels:
+            raise ItemError("too_small", f"{row['pixels']} of {job.min_pixels} px")
     except ItemError as error:
-        return _refuse(row, "failed", error.reason, error.detail)
-    row["pixels"] = int(np.count_nonzero(mask))
-    if row["pixels"] < job.min_pixels:
-        return _refuse(row, "skipped", "too_small", f"{row['pixels']} of {job.min_pixels} px")
+        _refuse(row, error)
+        return None
     return mask
 
 
@@ -79,7 +81,7 @@ def _cut_all(job: Job, rows: list[dict[str, Any]], masks: list[np.ndarray | None
     except ItemError as error:
         for row in rows:
             if "status" not in row:
-                _refuse(row, "failed", error.reason, error.detail)
+                _refuse(row, error)
         return
     taken: set[str] = set()
     for row, mask in zip(rows, masks, strict=True):

@@ -29,10 +29,10 @@ class Backbone:
 
 
 def _mvit_v2_s(classes: int, frames: int, size: int) -> nn.Module:
-    # Its position tables have the size of the input.
-    return video.mvit_v2_s(
-        weights=None, num_classes=classes, temporal_size=frames, spatial_size=(size, size)
-    )
+    # Its position tables have the size of the input, and torchvision's builder fixes it.
+    if (frames, size) != (16, 224):
+        raise ValueError("it takes 16 frames of 224 px")
+    return video.mvit_v2_s(weights=None, num_classes=classes)
 
 
 BACKBONES: dict[str, Backbone] = {

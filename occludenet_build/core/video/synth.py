@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.video.reformatter import VideoReformatter
 
 from occludenet_build.core.files import replacing
 
 CODEC_DEFAULTS: dict[str, dict[str, str]] = {
     # Without macroblock trees the bytes do not hang on the machine's AVX-512.
     "libx264": {"preset": "veryfast", "crf": "20", "x264-params": "mbtree=0"},
-    "mpeg4": {"qscale": "3"},
-    "libvpx": {"crf": "12", "b:v": "2M", "deadline": "realtime", "cpu-used": "8"},
-    "libvpx-vp9": {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "8"},
+    "mpeg4": {"b": "4000000"},
+    "libvpx": {"crf": "12", "b": "2000000", "deadline": "realtime", "cpu-used": "8"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8"},
 }
 """Options an encoder gets unless the caller sets the same key."""
 
@@ -91,7 +93,7 @@ def _peek(frames_rgb: Iterable[np.ndarray]) -> tuple[np.ndarray, Iterator[np.nda
 
 
 def _check_pts(pts: Sequence[int] | None) -> None:
-    if pts is not None and any(b <= a for a, b in zip(pts, pts[1:], strict=False)):
+    if pts is not None and any(b <= a for a, b in pairwise(pts)):
         raise ValueError("pts must strictly increase")
 
 
@@ -110,7 +112,7 @@ def _add_video(
     wanted = CODEC_DEFAULTS.get(codec, {}) | (options or {})
     if container.format.name == "avi" and codec == "libx264":
         wanted.setdefault("bf", "0")  # AVI keeps no pts, so frames may not be reordered
-    stream = container.add_stream(codec, rate=fps, options=wanted)
+    stream = cast(av.VideoStream, container.add_stream(codec, rate=fps, options=wanted))
     context = stream.codec_context
     stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
     stream.time_base = context.time_base = base
@@ -122,7 +124,7 @@ def _add_video(
 
 
 def _add_audio(container: OutputContainer, name: str, sample_rate: int) -> av.AudioStream:
-    stream = container.add_stream(name, rate=sample_rate, layout="mono")
+    stream = cast(av.AudioStream, container.add_stream(name, rate=sample_rate, layout="mono"))
     stream.codec_context.thread_count = 1
     return stream
 
@@ -134,12 +136,12 @@ def _encode_video(
     pts: Sequence[int] | None,
     base: Fraction,
 ) -> int:
-    count = 0
+    count, convert = 0, VideoReformatter().reformat
     for count, picture in enumerate(frames, start=1):
         if pts is not None and count > len(pts):
             raise ValueError(f"pts holds {len(pts)} times, but there are more frames")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame = frame.reformat(format=stream.pix_fmt, dst_colorspace=_SMPTE170M)
+        frame = convert(frame, format=stream.pix_fmt, dst_colorspace=_SMPTE170M)
         frame.time_base = base
         frame.pts = pts[count - 1] if pts is not None else count - 1
         frame.duration = _ticks_shown(pts, count - 1)
