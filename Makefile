@@ -4,7 +4,9 @@ BIN := $(VENV)/bin
 CORES ?= $(shell nproc)
 WORLD := build/demo/world
 
-.PHONY: setup demo test test-all lint format bench clean
+WORLD_MADE = $(BIN)/python -m occludenet_build.miniworld --out $(WORLD)
+
+.PHONY: setup demo own test test-all lint format bench clean
 
 setup: $(VENV)/.ready
 
@@ -14,9 +16,19 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(BIN)/python -m occludenet_build.miniworld --out $(WORLD)
+	$(WORLD_MADE)
 	$(BIN)/snakemake --cores $(CORES) --configfile demo/config.yaml -- all
 	$(BIN)/python -m occludenet_build.report --root build/demo --summary
+
+# Your own videos with what the demo uses: make own VIDEOS=/path/to/folder
+own: setup
+	@test -d "$(VIDEOS)" || { echo 'wanted a folder: make own VIDEOS=/path/to/videos'; exit 2; }
+	$(WORLD_MADE)
+	mkdir -p build/own
+	$(BIN)/python -c 'import json, sys; print(json.dumps({"acquire": {"videos": sys.argv[1]}}))' \
+		"$(abspath $(VIDEOS))" > build/own/videos.yaml
+	$(BIN)/snakemake --cores $(CORES) --configfile demo/own_videos.yaml build/own/videos.yaml -- all
+	$(BIN)/python -m occludenet_build.report --root build/own --summary
 
 test: setup
 	$(BIN)/python -m pytest -q

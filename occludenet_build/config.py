@@ -276,7 +276,6 @@ BORROWED = {
     "select": ("occluders",),
     "counterfactual": ("composite",),
     "annotate": ("composite", "occluders"),
-    "evaluate": ("train", "composite"),
     "report": ("select", "composite", "train", "evaluate"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
@@ -405,6 +404,11 @@ def _check_whole(config: Config) -> None:
     _wants(config.actor_masks, "actor_masks", {"sam": "weights", "yolo-seg": "weights"})
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])
+    if config.train.size > config.train.short_side:
+        raise UserError(
+            f"config: train.size: wanted at most train.short_side {config.train.short_side}, "
+            f"got {config.train.size}"
+        )
     missing = set(config.train.scales) - set(config.composite.scales)
     if missing:
         raise UserError(

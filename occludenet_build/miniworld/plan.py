@@ -32,7 +32,7 @@ class Settings:
     height: int = 112
     seconds: float = 2.0
     fps: int = 12
-    shortcut: float = 0.5
+    shortcut: float = 0.4
     """Share of a class's training clips before the background tied to it, 0..1."""
     images: int = 14
     """COCO pictures per occluder type."""

@@ -13,26 +13,33 @@ from occludenet_build.report import accuracy, facts, figures
 from occludenet_build.report.build import Build
 from occludenet_build.report.page import render
 from occludenet_build.report.strips import strips
+from occludenet_build.report.summary import summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
-    parser.add_argument("--out", type=Path, required=True, help="report/index.html")
+    parser.add_argument("--out", type=Path, help="default: ROOT/report/index.html")
+    parser.add_argument("--summary", action="store_true", help="say how it ended, write nothing")
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
 def work(args: argparse.Namespace, config: Config) -> None:
     build, wanted = Build(args.root), config.report
+    page_path = args.out or args.root / "report" / "index.html"
+    if args.summary:
+        for line in summary(build, config, page_path):
+            logging.info("%s", line)
+        return
     charts = _charts(build)
     examples = strips(build, wanted.examples, wanted.frames, config.seed, args.threads)
     page = render(build, config, charts, examples)
-    folder = args.out.parent
+    folder = page_path.parent
     _write_charts(folder / "figures", charts)
     write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
     write_text(folder / "failures.csv", facts.failures_csv(facts.failures(build)))
-    write_text(args.out, page)
+    write_text(page_path, page)
     missing = ", ".join(build.missing) or "nothing"
-    logging.info("%s: %.1f MB; not there: %s", args.out, len(page) / 1e6, missing)
+    logging.info("%s: %.1f MB; not there: %s", page_path, len(page) / 1e6, missing)
 
 
 def _charts(build: Build) -> dict[str, str]:
