@@ -79,19 +79,31 @@ def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | N
     width, height = size
     left, top = max(x, 0), max(y, 0)
     inside = mask[top - y : max(height - y, 0), left - x : max(width - x, 0)]
-    if not inside.any():
+    # Column by column, as COCO counts; the zero before each column ends every run in its column.
+    columns = np.zeros((inside.shape[1] + 1, inside.shape[0] + 1), bool)
+    columns[:-1, 1:] = inside.T
+    flat = columns.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    if not len(changes):
         return None
-    # Column by column, as COCO counts; a zero row on each side ends every run in its column.
-    columns = np.pad(inside.T, ((0, 0), (1, 1))).astype(np.int8)
-    column, row = np.nonzero(np.diff(columns, axis=1))
-    edges = (left + column) * height + top + row
-    starts, ends = edges[0::2], edges[1::2]
-    apart = starts[1:] != ends[:-1]  # runs over the picture's lower edge go on in the next column
-    starts = np.concatenate([starts[:1], starts[1:][apart]])
-    ends = np.concatenate([ends[:-1][apart], ends[-1:]])
-    counts = np.diff(np.stack([starts, ends], axis=1).ravel(), prepend=0).tolist()
-    if ends[-1] < width * height:  # the code drops an empty last run
-        counts.append(width * height - int(ends[-1]))
-    return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)[
-        "counts"
-    ]
+    # from places in the small picture (one row higher) to places in the whole one
+    edges = changes + changes // (len(inside) + 1) * (height - len(inside) - 1)
+    edges += left * height + top
+    counts = np.diff(_joined(edges), prepend=0)
+    rest = width * height - edges[-1]
+    if rest:  # the code drops an empty last run
+        counts = np.append(counts, rest)
+    whole = {"size": [height, width], "counts": counts}
+    return coco_mask.frPyObjects(whole, height, width)["counts"]
+
+
+def _joined(edges: np.ndarray) -> np.ndarray:
+    """Starts and ends of runs in turn, without those where a run only passes to the next column.
+
+    That happens where the mask touches both the picture's lower and its upper edge.
+    """
+    apart = edges[2::2] != edges[1:-1:2]
+    if apart.all():
+        return edges
+    kept = np.concatenate([[True], np.repeat(apart, 2), [True]])
+    return edges[kept]

@@ -63,7 +63,13 @@ def parser() -> argparse.ArgumentParser:
         ("test", int, 0, 10_000, "test clips per class"),
         ("seconds", float, 0.25, 60, "length of a clip"),
         ("fps", int, 1, 60, "frames per second"),
-        ("shortcut", float, 0, 1, "share of training clips with the background of their action"),
+        (
+            "shortcut",
+            float,
+            0,
+            1,
+            "share of training clips with their action's background, 0.2: no shortcut",
+        ),
         ("images", int, 0, 1_000, "COCO pictures per occluder type"),
     ]:
         made.add_argument(
