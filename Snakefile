@@ -25,15 +25,15 @@ include: "workflow/report.smk"
 
 
 rule all:
-    localrule: True
     default_target: True
     input:
         rules.annotate.output,
         rules.report.output,
+    localrule: True
 
 
 rule dataset:
-    # The clips and their annotations, without training.
-    localrule: True
     input:
         rules.annotate.output,
+    # The clips and their annotations, without training.
+    localrule: True

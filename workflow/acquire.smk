@@ -5,19 +5,19 @@ from occludenet_build.acquire import listing_digest
 
 
 rule acquire_videos:
-    localrule: True
     output:
         f"{BUILD}/acquire/videos.parquet",
-    params:
-        settings=room_settings("acquire"),
-        code=code.digest("acquire"),
-        listing=listing_digest(CONFIG.acquire.videos),
     log:
         f"{BUILD}/logs/acquire/videos.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/videos.tsv"
+    localrule: True
     conda:
         "../envs/video.yaml"
+    params:
+        settings=room_settings("acquire"),
+        code=code.digest("acquire"),
+        listing=listing_digest(CONFIG.acquire.videos),
     shell:
         "python -m occludenet_build.acquire videos --out {output}"
         " --settings {params.settings:q} --log {log}"
@@ -26,16 +26,16 @@ rule acquire_videos:
 rule acquire_coco:
     output:
         f"{BUILD}/acquire/coco.json",
-    params:
-        settings=room_settings("acquire"),
-        code=code.digest("acquire"),
-        bytes=Path(CONFIG.acquire.coco_instances).stat().st_size,
     log:
         f"{BUILD}/logs/acquire/coco.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/coco.tsv"
     conda:
         "../envs/video.yaml"
+    params:
+        settings=room_settings("acquire"),
+        code=code.digest("acquire"),
+        bytes=Path(CONFIG.acquire.coco_instances).stat().st_size,
     shell:
         "python -m occludenet_build.acquire coco --out {output}"
         " --settings {params.settings:q} --log {log}"
@@ -44,25 +44,27 @@ rule acquire_coco:
 rule acquire_weights:
     output:
         f"{BUILD}/acquire/weights/{{room}}.json",
-    params:
-        source=lambda wildcards: getattr(CONFIG, wildcards.room).weights,
-        code=code.digest("acquire"),
-        bytes=lambda wildcards: Path(getattr(CONFIG, wildcards.room).weights).stat().st_size,
     log:
         f"{BUILD}/logs/acquire/weights-{{room}}.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/weights-{{room}}.tsv"
     conda:
         "../envs/video.yaml"
+    params:
+        source=lambda wildcards: getattr(CONFIG, wildcards.room).weights,
+        code=code.digest("acquire"),
+        bytes=lambda wildcards: Path(getattr(CONFIG, wildcards.room).weights)
+        .stat()
+        .st_size,
     shell:
         "python -m occludenet_build.acquire weights --source {params.source:q} --out {output}"
         " --log {log}"
 
 
 rule acquire:
-    localrule: True
     input:
         rules.acquire_videos.output,
         rules.acquire_coco.output,
         weights_of("detect"),
         weights_of("actor_masks"),
+    localrule: True

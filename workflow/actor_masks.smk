@@ -10,10 +10,6 @@ rule actor_masks_shard:
         weights=weights_of("actor_masks"),
     output:
         f"{BUILD}/actor_masks/{{shard}}.parquet",
-    params:
-        settings=room_settings("actor_masks"),
-        code=code.digest("actor_masks"),
-        boxes=f"{BUILD}/detect/store",
     log:
         f"{BUILD}/logs/actor_masks/{{shard}}.log",
     benchmark:
@@ -25,12 +21,16 @@ rule actor_masks_shard:
         mem_mb=lambda wildcards, attempt: attempt * 8000,
         runtime=lambda wildcards, attempt: attempt * 240,
         gpu=0 if CONFIG.actor_masks.backend == "grabcut" else device_gpus("actor_masks"),
+    params:
+        settings=room_settings("actor_masks"),
+        code=code.digest("actor_masks"),
+        boxes=lambda wildcards: f"{BUILD}/detect/store",
     shell:
         "python -m occludenet_build.actor_masks --clips {input.clips} --boxes {params.boxes}"
         " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"
 
 
 rule actor_masks:
-    localrule: True
     input:
         expand(rules.actor_masks_shard.output, shard=CLIP_SHARDS),
+    localrule: True

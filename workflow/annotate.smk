@@ -13,10 +13,6 @@ rule annotate:
     output:
         clips=f"{BUILD}/annotate/clips.parquet",
         labels=f"{BUILD}/annotate/labels.json",
-    params:
-        settings=room_settings("annotate"),
-        code=code.digest("annotate"),
-        root=BUILD,
     log:
         f"{BUILD}/logs/annotate/clips.log",
     benchmark:
@@ -27,6 +23,10 @@ rule annotate:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 8000,
         runtime=lambda wildcards, attempt: attempt * 120,
+    params:
+        settings=room_settings("annotate"),
+        code=code.digest("annotate"),
+        root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build.annotate --select {input.select}"
         " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"

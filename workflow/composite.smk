@@ -9,12 +9,6 @@ rule composite_shard:
         select=ancient(SELECT),
     output:
         f"{BUILD}/composite/{{shard}}.parquet",
-    params:
-        settings=room_settings("composite"),
-        code=code.digest("composite"),
-        boxes=f"{BUILD}/detect/store",
-        bank=f"{BUILD}/occluders",
-        root=BUILD,
     log:
         f"{BUILD}/logs/composite/{{shard}}.log",
     benchmark:
@@ -25,6 +19,12 @@ rule composite_shard:
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 700 * threads),
         runtime=lambda wildcards, attempt: attempt * 120,
+    params:
+        settings=room_settings("composite"),
+        code=code.digest("composite"),
+        boxes=lambda wildcards: f"{BUILD}/detect/store",
+        bank=lambda wildcards: f"{BUILD}/occluders",
+        root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build.composite --clips {input.clips} --boxes {params.boxes}"
         " --bank {params.bank} --root {params.root} --out {output} --threads {threads}"
@@ -32,6 +32,6 @@ rule composite_shard:
 
 
 rule composite:
-    localrule: True
     input:
         expand(rules.composite_shard.output, shard=CLIP_SHARDS),
+    localrule: True

@@ -10,12 +10,6 @@ rule counterfactual_shard:
         masks=rules.actor_masks_shard.output,
     output:
         f"{BUILD}/counterfactual/{{shard}}.parquet",
-    params:
-        settings=room_settings("counterfactual"),
-        code=code.digest("counterfactual"),
-        boxes=f"{BUILD}/detect/store",
-        bank=f"{BUILD}/occluders",
-        root=BUILD,
     log:
         f"{BUILD}/logs/counterfactual/{{shard}}.log",
     benchmark:
@@ -26,6 +20,12 @@ rule counterfactual_shard:
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 700 * threads),
         runtime=lambda wildcards, attempt: attempt * 120,
+    params:
+        settings=room_settings("counterfactual"),
+        code=code.digest("counterfactual"),
+        boxes=lambda wildcards: f"{BUILD}/detect/store",
+        bank=lambda wildcards: f"{BUILD}/occluders",
+        root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build.counterfactual --clips {input.clips} --masks {input.masks}"
         " --boxes {params.boxes} --bank {params.bank} --root {params.root} --out {output}"
@@ -33,6 +33,6 @@ rule counterfactual_shard:
 
 
 rule counterfactual:
-    localrule: True
     input:
         expand(rules.counterfactual_shard.output, shard=CLIP_SHARDS),
+    localrule: True

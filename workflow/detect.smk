@@ -11,9 +11,6 @@ rule detect_shard:
         boxes=CONFIG.detect.boxes if CONFIG.detect.backend == "file" else [],
     output:
         f"{BUILD}/detect/{{shard}}.parquet",
-    params:
-        settings=room_settings("detect"),
-        code=code.digest("detect"),
     log:
         f"{BUILD}/logs/detect/{{shard}}.log",
     benchmark:
@@ -25,12 +22,15 @@ rule detect_shard:
         mem_mb=lambda wildcards, attempt: attempt * 6000,
         runtime=lambda wildcards, attempt: attempt * 240,
         gpu=device_gpus("detect") if CONFIG.detect.backend == "yolo" else 0,
+    params:
+        settings=room_settings("detect"),
+        code=code.digest("detect"),
     shell:
         "python -m occludenet_build.detect --videos {input.videos} --out {output}"
         " --threads {threads} --settings {params.settings:q} --log {log}"
 
 
 rule detect:
-    localrule: True
     input:
         expand(rules.detect_shard.output, shard=DETECT_SHARDS),
+    localrule: True

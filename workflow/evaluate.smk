@@ -10,10 +10,6 @@ rule evaluate_arm:
     output:
         predictions=f"{BUILD}/evaluate/{{arm}}-{{seed}}.parquet",
         metrics=f"{BUILD}/evaluate/{{arm}}-{{seed}}.json",
-    params:
-        settings=room_settings("evaluate"),
-        code=code.digest("evaluate"),
-        root=BUILD,
     log:
         f"{BUILD}/logs/evaluate/{{arm}}-{{seed}}.log",
     benchmark:
@@ -25,6 +21,10 @@ rule evaluate_arm:
         mem_mb=lambda wildcards, attempt: attempt * 16000,
         runtime=lambda wildcards, attempt: attempt * 720,
         gpu=device_gpus("evaluate"),
+    params:
+        settings=room_settings("evaluate"),
+        code=code.digest("evaluate"),
+        root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build.evaluate --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.predictions} --threads {threads}"
@@ -32,6 +32,6 @@ rule evaluate_arm:
 
 
 rule evaluate:
-    localrule: True
     input:
         [f"{BUILD}/evaluate/{arm}.parquet" for arm in ARMS],
+    localrule: True

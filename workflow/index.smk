@@ -8,9 +8,6 @@ checkpoint index:
         rules.acquire_videos.output,
     output:
         INDEX,
-    params:
-        settings=room_settings("index"),
-        code=code.digest("index"),
     log:
         f"{BUILD}/logs/index/videos.log",
     benchmark:
@@ -21,6 +18,9 @@ checkpoint index:
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 500 * threads),
         runtime=lambda wildcards, attempt: attempt * 720,
+    params:
+        settings=room_settings("index"),
+        code=code.digest("index"),
     shell:
         "python -m occludenet_build.index --videos {input} --out {output} --threads {threads}"
         " --settings {params.settings:q} --log {log}"

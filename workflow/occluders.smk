@@ -8,9 +8,6 @@ rule occluders:
         rules.acquire_coco.output,
     output:
         f"{BUILD}/occluders/occluders.parquet",
-    params:
-        settings=room_settings("occluders"),
-        code=code.digest("occluders"),
     log:
         f"{BUILD}/logs/occluders/occluders.log",
     benchmark:
@@ -21,6 +18,9 @@ rule occluders:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 6000,
         runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        settings=room_settings("occluders"),
+        code=code.digest("occluders"),
     shell:
         "python -m occludenet_build.occluders --coco {input} --out {output} --threads {threads}"
         " --settings {params.settings:q} --log {log}"

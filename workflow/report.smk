@@ -11,13 +11,11 @@ rule report:
         page=report(f"{BUILD}/report/index.html", category="Build"),
         accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),
         figures=report(
-            directory(f"{BUILD}/report/figures"), patterns=["{name}.svg"], category="Figures"
+            directory(f"{BUILD}/report/figures"),
+            patterns=["{name}.svg"],
+            category="Figures",
         ),
         failures=report(f"{BUILD}/report/failures.csv", category="Build"),
-    params:
-        settings=room_settings("report"),
-        code=code.digest("report"),
-        root=BUILD,
     log:
         f"{BUILD}/logs/report/index.log",
     benchmark:
@@ -28,6 +26,10 @@ rule report:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        settings=room_settings("report"),
+        code=code.digest("report"),
+        root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build.report --root {params.root} --out {output.page}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -10,9 +10,6 @@ checkpoint select:
         occluders=rules.occluders.output,
     output:
         SELECT,
-    params:
-        settings=room_settings("select"),
-        code=code.digest("select"),
     log:
         f"{BUILD}/logs/select/clips.log",
     benchmark:
@@ -22,6 +19,9 @@ checkpoint select:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
+    params:
+        settings=room_settings("select"),
+        code=code.digest("select"),
     shell:
         "python -m occludenet_build.select --index {input.index} --detect {input.detect}"
         " --occluders {input.occluders} --out {output} --settings {params.settings:q} --log {log}"

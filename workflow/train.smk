@@ -11,10 +11,6 @@ rule train_arm:
     output:
         model=f"{BUILD}/train/{{arm}}-{{seed}}.pt",
         curve=f"{BUILD}/train/{{arm}}-{{seed}}.csv",
-    params:
-        settings=room_settings("train"),
-        code=code.digest("train"),
-        root=BUILD,
     log:
         f"{BUILD}/logs/train/{{arm}}-{{seed}}.log",
     benchmark:
@@ -26,6 +22,10 @@ rule train_arm:
         mem_mb=lambda wildcards, attempt: attempt * 32000,
         runtime=lambda wildcards, attempt: attempt * 2880,
         gpu=device_gpus("train"),
+    params:
+        settings=room_settings("train"),
+        code=code.digest("train"),
+        root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build.train --clips {input.clips} --labels {input.labels}"
         " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
@@ -33,6 +33,6 @@ rule train_arm:
 
 
 rule train:
-    localrule: True
     input:
         [f"{BUILD}/train/{arm}.pt" for arm in ARMS],
+    localrule: True

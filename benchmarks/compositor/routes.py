@@ -14,8 +14,8 @@ from unittest import mock
 
 import imageio_ffmpeg
 import numpy as np
-from compositor.clips import FPS, Clip, Shard
 
+from compositor.clips import FPS, Clip, Shard
 from occludenet_build import config as cfg
 from occludenet_build.compositing import render as render_module
 from occludenet_build.compositing.cutout import read_rgba

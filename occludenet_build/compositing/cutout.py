@@ -76,20 +76,19 @@ class Cutout:
         )
         pixels = cv2.resize(level, (w, h), interpolation=cv2.INTER_LINEAR)
         # Planes by themselves: numpy takes several times as long over interleaved samples.
-        luma, *chroma, alpha = cv2.split(pixels)
-        blue, red, hidden = self._chroma((*chroma, alpha), odd_x, odd_y)
-        keep, chroma_keep = 1 - alpha, 1 - hidden
-        planes = (luma, keep), (blue, chroma_keep), (red, chroma_keep)
-        return Patch(tuple(PlanePatch(*plane) for plane in planes), alpha >= 0.5)
+        coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
+        luma, alpha, chroma_keep = coded[0], coded[3], 1 - hidden
+        planes = PlanePatch(luma, 1 - alpha), *(PlanePatch(c, chroma_keep) for c in (blue, red))
+        return Patch(planes, alpha >= 0.5)
 
-    def _chroma(
-        self, planes: tuple[np.ndarray, ...], odd_x: int, odd_y: int
-    ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """U, V and alpha at luma size -> the same on the chroma grid."""
-        if not self._layout.sub_x:
-            return planes
-        columns = _halve_columns(planes, odd_x, self._layout.left_sited)
-        return _halve_rows(columns, odd_y) if self._layout.sub_y else columns
+    def _on_chroma(self, planes: np.ndarray, odd_x: int, odd_y: int) -> np.ndarray:
+        """U, V and alpha (3, h, w) at luma size -> the same on the chroma grid."""
+        if self._layout.sub_x:
+            planes = _halve_columns(planes, odd_x, self._layout.left_sited)
+        if self._layout.sub_y:
+            planes = _halve_rows(planes, odd_y)
+        return planes
 
 
 def _premultiplied(rgba: np.ndarray, layout: Layout) -> np.ndarray:
@@ -108,27 +107,25 @@ def _halvings(pixels: np.ndarray) -> list[np.ndarray]:
     return ladder
 
 
-def _halve_columns(planes: tuple[np.ndarray, ...], odd: int, left_sited: bool) -> np.ndarray:
-    """(h, w) each at luma columns -> (planes, h, chroma columns).
+def _halve_columns(planes: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:
+    """(c, h, w) at luma columns -> chroma columns.
 
     Left-sited samples weigh luma columns 2i-1, 2i, 2i+1 by 1/4, 1/2, 1/4; others are the mean of
     2i and 2i+1. Beyond the patch alpha is 0.
     """
-    height, width = planes[0].shape
-    start, even_width = 2 + odd, width + odd + (width + odd) % 2
-    padded = np.zeros((len(planes), height, even_width + 4), np.float32)
-    for target, plane in zip(padded, planes, strict=True):
-        target[:, start : start + width] = plane
+    count, height, width = planes.shape
+    padded = np.zeros((count, height, width + odd + (width + odd) % 2 + 4), np.float32)
+    padded[:, :, 2 + odd : 2 + odd + width] = planes
     if not left_sited:
         return (padded[:, :, 2:-2:2] + padded[:, :, 3:-2:2]) * 0.5
-    sides = padded[:, :, 1:-2:2] + padded[:, :, 3::2]  # one sample more: the last column reaches on
-    sides *= 0.25
-    sides += padded[:, :, 2::2] * 0.5
-    return sides
+    halved = padded[:, :, 1:-2:2] + padded[:, :, 3::2]  # the last column reaches one sample on
+    halved *= 0.25
+    halved += padded[:, :, 2::2] * 0.5
+    return halved
 
 
 def _halve_rows(planes: np.ndarray, odd: int) -> np.ndarray:
-    """(planes, h, w) at luma rows -> chroma rows, each the mean of two."""
+    """(c, h, w) at luma rows -> chroma rows, each the mean of two."""
     count, height, width = planes.shape
     halved = np.zeros((count, (height + odd + 1) // 2, width), np.float32)
     upper, lower = planes[:, odd::2], planes[:, 1 - odd :: 2]

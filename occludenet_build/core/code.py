@@ -59,7 +59,9 @@ def closure(module: str) -> set[str]:
 
 
 # What shapes no result: settings reach a room as values, and these only carry them and report.
-_NEUTRAL = {f"{PACKAGE.name}.{name}" for name in ("config", "stage", "core.progress", "core.errors")}
+_NEUTRAL = {
+    f"{PACKAGE.name}.{name}" for name in ("config", "stage", "core.progress", "core.errors")
+}
 
 # Folders of independent modules: importing one does not mean running its neighbours.
 _SHELVES = {f"{PACKAGE.name}.core"}
@@ -80,4 +82,7 @@ def _files(module: str) -> list[Path]:
     source = source_file(module)
     if source.name != "__init__.py":
         return [source]
-    return [source, *sorted(p for p in source.parent.iterdir() if p.is_file() and p.suffix != ".py")]
+    return [
+        source,
+        *sorted(p for p in source.parent.iterdir() if p.is_file() and p.suffix != ".py"),
+    ]

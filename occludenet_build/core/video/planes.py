@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import av
 import numpy as np
@@ -101,7 +102,7 @@ def new_frame(like: av.VideoFrame) -> av.VideoFrame:
     """
     frame = av.VideoFrame(like.width, like.height, like.format.name)
     for plane in frame.planes:
-        np.frombuffer(plane, np.uint8)[:] = 0  # the encoder may look at the padding
+        _memory(plane, np.uint8)[:] = 0  # the encoder may look at the padding
     frame.color_range, frame.colorspace = like.color_range, like.colorspace
     frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
     return frame
@@ -111,6 +112,11 @@ def views(frame: av.VideoFrame, layout: Layout) -> list[np.ndarray]:
     """The planes Y, U, V as arrays (H, W) over the frame's own memory."""
     arrays = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
+        rows = _memory(plane, layout.dtype).reshape(plane.height, -1)
         arrays.append(rows[:, : plane.width])
     return arrays
+
+
+def _memory(plane: Any, dtype: type[np.generic]) -> np.ndarray:
+    """A plane's own memory, padding included."""
+    return np.frombuffer(plane, dtype)

@@ -82,7 +82,7 @@ class _Seen:
             self.display, self.pix_fmt = display_of(frame), frame.format.name
         elif (frame.width, frame.height) != (self.display.coded_width, self.display.coded_height):
             raise ItemError("unreadable", f"picture size changes at frame {len(self.pts)}")
-        self.pts.append(frame.pts)
+        self.pts.append(frame.pts or 0)
         self.last_duration = frame.duration or 0
         self.corrupt += bool(frame.is_corrupt)
 

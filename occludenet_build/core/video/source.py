@@ -76,7 +76,7 @@ class Source:
         self.stream.codec_context.thread_count = threads
         self.stream.codec_context.thread_type = "AUTO" if threads != 1 else "NONE"
         self.audio = list(container.streams.audio)
-        self.time_base = Fraction(self.stream.time_base)
+        self.time_base = Fraction(self.stream.time_base or 1)
         self.frame_count = 0
         self.decode_errors = 0
         self.first_error = ""
@@ -164,6 +164,6 @@ def frame_hash(path: Path | str) -> str:
     digest = hashlib.blake2b(digest_size=16)
     with reading(path) as source:
         for frame in source:
-            digest.update(str(frame.pts * source.time_base).encode())
+            digest.update(str((frame.pts or 0) * source.time_base).encode())
             digest.update(frame.to_ndarray().tobytes())
     return digest.hexdigest()

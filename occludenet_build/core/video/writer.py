@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from occludenet_build.core.video.source import Source
 
 MP4_AUDIO = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus")
 """Sound that MP4 carries everywhere; other sound is encoded again as AAC."""
+
 
 @cache
 def _x264_params() -> str:
@@ -99,7 +100,7 @@ class TwinWriter:
     def encode_sound(self, index: int, frames: list[av.AudioFrame | None]) -> None:
         """Encode decoded sound; None flushes."""
         for frame in frames:
-            self._mux(lambda frame=frame: self._sound[index].encode(frame))
+            self._mux(partial(self._sound[index].encode, frame))
 
     def _mux(self, packets: Callable[[], Any]) -> None:
         try:
@@ -157,7 +158,7 @@ class SharedSound:
     @staticmethod
     def _decoded(packet: av.Packet) -> list[av.AudioFrame | None]:
         try:
-            frames: list[av.AudioFrame | None] = list(packet.decode())
+            frames: list[Any] = list(packet.decode())
         except FFmpegError:
             return []  # damaged sound: a short silence, not a lost clip
         return frames if packet.dts is not None else [*frames, None]
