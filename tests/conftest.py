@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,3 +65,16 @@ def make_clip(tmp_path: Path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """A drawn world of about a dozen clips."""
+    folder = tmp_path_factory.mktemp("world")
+    subprocess.run(
+        [sys.executable, "-m", "occludenet_build.miniworld", "--out", str(folder / "world")]
+        + ["--train", "2", "--val", "1", "--test", "1", "--images", "8", "--seconds", "1"],
+        cwd=REPO,
+        check=True,
+    )
+    return folder / "world"

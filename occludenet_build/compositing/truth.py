@@ -89,10 +89,12 @@ def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | N
     # from places in the small picture (one row higher) to places in the whole one
     edges = changes + changes // (len(inside) + 1) * (height - len(inside) - 1)
     edges += left * height + top
-    counts = np.diff(_joined(edges), prepend=0)
-    rest = width * height - edges[-1]
-    if rest:  # the code drops an empty last run
-        counts = np.append(counts, rest)
+    edges = _joined(edges)
+    counts = np.empty(len(edges) + 1, edges.dtype)
+    counts[0], counts[-1] = edges[0], width * height - edges[-1]
+    np.subtract(edges[1:], edges[:-1], out=counts[1:-1])
+    if not counts[-1]:  # the code drops an empty last run
+        counts = counts[:-1]
     whole = {"size": [height, width], "counts": counts}
     return coco_mask.frPyObjects(whole, height, width)["counts"]
 

@@ -1,0 +1,91 @@
+"""A working directory with a small mini-world, in which tests run the real Snakemake."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from conftest import REPO
+
+SETTINGS = {
+    "acquire": {
+        "videos": "world/videos",
+        "coco_images": "world/coco/images",
+        "coco_instances": "world/coco/instances.json",
+    },
+    "index": {"shards": 2},
+    "detect": {"backend": "motion"},
+    "occluders": {"min_pixels": 6000, "split": {"train": 0.4, "val": 0.3, "test": 0.3}},
+    "select": {"shards": 3},
+    "composite": {"scales": [0.25, 0.75], "preset": "ultrafast"},
+    "actor_masks": {"backend": "grabcut"},
+    "train": {"backbone": "tiny3d", "scales": [0.75], "epochs": 1},
+}
+
+
+class Build:
+    """A working directory with the world in it."""
+
+    def __init__(self, folder: Path, world: Path | None, settings: dict) -> None:
+        self.folder, self.settings = folder, copy.deepcopy(settings)
+        if world is not None:
+            shutil.copytree(world, folder / "world")
+
+    def where(self, settings: dict) -> Build:
+        """The same folder with other settings."""
+        return Build(self.folder, None, settings)
+
+    def merged(self, change: dict) -> dict:
+        """The settings with some values of some rooms changed."""
+        return self.settings | {
+            room: self.settings.get(room, {}) | values for room, values in change.items()
+        }
+
+    def command(self, *targets: str, cores: int = 2) -> list[str]:
+        (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.settings, sort_keys=False))
+        # run as a module: the environment of the tests, wherever it lies
+        return [sys.executable, "-m", "snakemake", "-s", str(REPO / "Snakefile"), "--cores"] + [
+            str(cores),
+            "--directory",
+            str(self.folder),
+            *targets,
+            "--configfile",
+            "mine.yaml",
+        ]
+
+    def run(self, *targets: str, cores: int = 2, ok: bool = True) -> str:
+        command = self.command(*targets, cores=cores)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=self.folder, check=False, env=environment()
+        )
+        assert (done.returncode == 0) == ok, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    def planned(self, *targets: str) -> dict[str, int]:
+        """Jobs by rule that a run would start now."""
+        text = self.run(*targets, "-n")
+        stats = re.search(r"^job +count\n-+ +-+\n(.*?)\ntotal", text, re.M | re.S)
+        if stats is None:
+            assert "Nothing to be done" in text, text[-2000:]
+            return {}
+        rows = (line.split() for line in stats[1].splitlines())
+        return {name: int(count) for name, count in rows if name not in ("all", *targets)}
+
+    def clips(self) -> dict[str, int]:
+        """All finished videos with their time stamps."""
+        build = self.folder / "build"
+        found = build.glob("OccludeNet-D*/**/*.mp4")
+        return {str(p.relative_to(build)): p.stat().st_mtime_ns for p in found if p.is_file()}
+
+    def unfinished(self) -> list[Path]:
+        return list((self.folder / "build").rglob(".*.part*"))
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
