@@ -23,7 +23,8 @@ from occludenet_build.core.video.source import rgb_frames
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.detect import BOXES, ROWS, boxfile, search
 from occludenet_build.detect.__main__ import make_jobs
-from occludenet_build.detect.backend import DETECTORS, MATTERS, Clip
+from occludenet_build.detect.backend import Clip
+from occludenet_build.detect.backends import DETECTORS, MATTERS
 
 REPO = Path(__file__).resolve().parents[1]
 

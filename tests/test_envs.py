@@ -1,4 +1,4 @@
-"""A job in an environment that holds one env file's packages and nothing else. Slow: it installs."""
+"""A job in an environment that holds one env file and nothing else. Slow: it installs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ VIDEO = [
     " --out new/counterfactual/000.parquet",
     "annotate --select build/select/clips.parquet --occluders build/occluders/occluders.parquet"
     " --composite build/composite/000.parquet --masks build/actor_masks/000.parquet"
-    " --counterfactual build/counterfactual/000.parquet --root new --out new/annotate/clips.parquet",
+    " --counterfactual build/counterfactual/000.parquet --root new"
+    " --out new/annotate/clips.parquet",
 ]
 TORCH = [
     "detect --videos build/index/shards/000.parquet --out new/detect/000.parquet",

@@ -7,14 +7,15 @@ every scale lay the occluder on, encode, and put the pixels back. Sound packets 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from occludenet_build.compositing.ahead import Ahead, Paste
 from occludenet_build.compositing.canvas import Canvas
-from occludenet_build.compositing.cutout import Cutout, Patch, read_rgba
+from occludenet_build.compositing.cutout import Cutout, read_rgba
 from occludenet_build.compositing.erase import (
     FILLS,
     Scene,
@@ -23,8 +24,8 @@ from occludenet_build.compositing.erase import (
     plate,
     sampled_frames,
 )
-from occludenet_build.compositing.geometry import Box, Rect, place
-from occludenet_build.compositing.truth import TruthRows, rle_at, share_of_box
+from occludenet_build.compositing.geometry import Box
+from occludenet_build.compositing.truth import TruthRows
 from occludenet_build.config import Composite
 from occludenet_build.core import masks as rle
 from occludenet_build.core.errors import ItemError
@@ -101,7 +102,6 @@ class _Clip:
 
     def __init__(self, job: ClipJob, settings: Composite, source: Source) -> None:
         self.job, self.settings, self.source = job, settings, source
-        self.truth = TruthRows(job.clip)
         self._packets = source.packets(self._sound_packet)
         self._early: list = []  # sound that comes before the first frame
         self._sound: SharedSound | None = None
@@ -111,8 +111,10 @@ class _Clip:
         self.display = display_of(self._first)
         self.canvas = Canvas(self._first, working_format(self._first))
         aspect = float(source.stream.sample_aspect_ratio or 1)
-        rgba = read_rgba(job.cutout)
-        self.cutout = Cutout(rgba, self.canvas.layout, self.display, aspect)
+        cutout = Cutout(read_rgba(job.cutout), self.canvas.layout, self.display, aspect)
+        scales = tuple(job.targets)
+        self._ahead = Ahead(job.boxes, cutout, self.display, scales, settings.scale_mode)
+        self._facts: list[tuple[int, dict[float, dict]]] = []  # pts and facts by scale, per frame
         self.scene = _scene(job, self.canvas, self.display) if job.erasure else None
 
     def _sound_packet(self, packet) -> None:
@@ -158,34 +160,26 @@ class _Clip:
             _erase(self.canvas.planes, number, self.job, self.display, self.scene)
         if self.clean is not None:
             self.clean.frame(self.canvas.frame, frame.pts)
-        box, filled = self.job.boxes.get(number, (None, False))
-        when = {"frame": number, "pts": frame.pts}
-        when["seconds"] = float(frame.pts * self.source.time_base)
+        pastes = self._ahead.at(number)
         for scale, writer in self.writers.items():
-            rect = box and place(self.cutout.size, box, scale, self.settings.scale_mode)
-            if not rect:
+            with self._pasted(pastes.get(scale)):
                 writer.frame(self.canvas.frame, frame.pts)
-                self.truth.add(scale, **when)
-                continue
-            x, y, w, h = self.display.rect_to_coded(*rect)
-            patch = self.cutout.patch(x, y, w, h)
-            with self.canvas.pasted(patch, x, y):
-                writer.frame(self.canvas.frame, frame.pts)
-            self.truth.add(scale, **when, filled=filled, **self._facts(patch, rect, box))
+        self._facts.append((frame.pts, {scale: p.facts for scale, p in pastes.items()}))
 
-    def _facts(self, patch: Patch, rect: Rect, box: Box) -> dict[str, object]:
-        mask, size = self.display.upright(patch.mask), self.display.size
-        hidden = share_of_box(mask, rect, box, size)
-        found = rle_at(mask, rect.x, rect.y, size)
-        return rect._asdict() | {
-            "occluded": hidden > 0,
-            "box_hidden": hidden,
-            "occluder_rle": found,
-        }
+    def _pasted(self, paste: Paste | None) -> AbstractContextManager[None]:
+        return self.canvas.pasted(paste.patch, paste.x, paste.y) if paste else nullcontext()
 
     def rendered(self) -> Rendered:
         sound = self._sound.how if self._sound else "none"
-        return Rendered(self.truth, self.canvas.frame.format.name, sound)
+        return Rendered(self._truth(), self.canvas.frame.format.name, sound)
+
+    def _truth(self) -> TruthRows:
+        rows = TruthRows(self.job.clip)
+        for number, (pts, facts) in enumerate(self._facts):
+            seconds = float(pts * self.source.time_base)
+            for scale in self.job.targets:
+                rows.add(scale, number, pts, seconds, **facts.get(scale, {}))
+        return rows
 
 
 def _erase(

@@ -19,7 +19,8 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.torch_models import checkpoint_file
 from occludenet_build.detect import boxfile, search
-from occludenet_build.detect.backend import MATTERS, Clip, GivenBoxes
+from occludenet_build.detect.backend import Clip, GivenBoxes
+from occludenet_build.detect.backends import MATTERS
 
 ALWAYS_MATTER = ("backend", "actor", "track_iou", "min_track_seconds", "max_gap_seconds")
 """The settings that change the rows of every backend."""

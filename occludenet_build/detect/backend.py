@@ -1,14 +1,12 @@
-"""The one interface that finds people, and its backends by name."""
+"""The one interface that finds people; `backends` has those that implement it, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-
-from occludenet_build.config import Detect
 
 Frames = Iterator[tuple[int, np.ndarray]]
 """(frame number, displayed RGB picture uint8 (H, W, 3)), each frame once, in order."""
@@ -58,36 +56,3 @@ class Detector(Protocol):
     def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
         """One Found per frame, in order. Takes from `frames` no more than a batch ahead."""
         ...
-
-
-def _yolo(settings: Detect, threads: int) -> Detector:
-    from occludenet_build.detect.yolo import Yolo
-
-    return Yolo(settings, threads)
-
-
-def _motion(settings: Detect, threads: int) -> Detector:
-    from occludenet_build.detect.motion import Motion
-
-    return Motion(settings)
-
-
-def _boxfile(settings: Detect, threads: int) -> Detector:
-    from occludenet_build.detect.boxfile import BoxFile
-
-    return BoxFile()
-
-
-DETECTORS: dict[str, Callable[[Detect, int], Detector]] = {
-    "yolo": _yolo,
-    "motion": _motion,
-    "file": _boxfile,
-}
-"""Name in the settings -> detector for (settings, torch threads)."""
-
-MATTERS: dict[str, tuple[str, ...]] = {
-    "yolo": ("image_size", "iou", "score", "low_score", "actor_score"),
-    "motion": ("min_area_share", "score", "low_score", "actor_score"),
-    "file": (),
-}
-"""The settings that change a backend's boxes; device and batch do not."""

@@ -17,7 +17,8 @@ from occludenet_build.core.files import short_hash
 from occludenet_build.core.ledger import Result
 from occludenet_build.core.video.source import rgb_frames
 from occludenet_build.detect import BOXES, actor, tracks
-from occludenet_build.detect.backend import DETECTORS, Clip, Detector, Found, Frames
+from occludenet_build.detect.backend import Clip, Detector, Found, Frames
+from occludenet_build.detect.backends import DETECTORS
 from occludenet_build.detect.cuts import CutFinder
 
 

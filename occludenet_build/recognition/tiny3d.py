@@ -7,6 +7,7 @@ hundred clips and from scratch a network on plain colours learns the background 
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 WIDTHS = (8, 16, 32, 64)
@@ -29,11 +30,12 @@ class Tiny3D(nn.Module):
         super().__init__()
         pairs = zip((1, *WIDTHS[:-1]), WIDTHS, strict=True)
         self.blocks = nn.Sequential(*(Block(before, after) for before, after in pairs))
-        self.head = nn.Linear(WIDTHS[-1], classes)
+        self.head = nn.Linear(2 * WIDTHS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        # The actor is small: the strongest place counts, not the mean over the picture.
-        return self.head(self.blocks(moving(x)).amax(dim=(3, 4)).mean(dim=2))
+        seen = self.blocks(moving(x)).flatten(3)
+        # The actor is small: the strongest place counts. The mean lets every place learn.
+        return self.head(torch.cat([seen.amax(dim=3), seen.mean(dim=3)], dim=1).mean(dim=2))
 
 
 def moving(x: Tensor) -> Tensor:
