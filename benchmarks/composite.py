@@ -4,14 +4,14 @@
 
 Three occluded clips from each source, with sound, one thread per encoder, every frame occluded.
 All ratios are medians over interleaved repetitions. Prints a table, and as its last line one JSON
-object:
+object (--quick leaves out some of the cases):
 
     cpu_ratio_to_floor        a running worker, ground truth and hashes included / the same-content
                               floor (decode and the same encodes of the finished pictures in one
                               process; the files are the same bytes)
     cpu_ratio_to_plain_floor  the room as a whole process over a shard, start-up counted / one
                               ffmpeg per clip that decodes once and encodes three times
-    cpu_ratio_started         the same without the room's start-up
+    cpu_ratio_started         the same less startup_seconds: what a long shard comes to
     cpu_ratio_of_rival        OpenCV, BGR blend, VideoWriter, ffmpeg, per scale / the plain floor
     cpu_ratio_of_overlay      ffmpeg's overlay filter with a file of commands / the plain floor
     startup_seconds           CPU of the room over a shard that is finished
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -42,32 +43,40 @@ from occludenet_build.compositing.render import ClipJob
 from occludenet_build.config import Composite
 from occludenet_build.core.pool import in_processes
 
+Found = dict[str, dict[str, float] | float]
 SETTINGS = Composite(clean_twin=False)
+_STARTS = 3  # how often the start-up is measured
 CRF = {"medium": 23.0, "veryfast": 21.0}
+
+
+Size = tuple[int, int]
+SMALL, MIDDLE, LARGE = (340, 256), (640, 360), (1280, 720)
+ALL = tuple((size, preset) for size in (SMALL, MIDDLE, LARGE) for preset in CRF)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Which cases run, over how much, how often."""
 
-    cases: tuple[tuple[tuple[int, int], str], ...]
+    in_worker: tuple[tuple[Size, str], ...]
+    as_processes: tuple[tuple[Size, str], ...]
     clips: int
-    frames: dict[tuple[int, int], int]
+    frames: dict[Size, int]
     repeats: int
     rival_repeats: int
+    scaling_repeats: int
     scaling_clips: int
 
 
-SMALL, MIDDLE, LARGE = (340, 256), (640, 360), (1280, 720)
 FULL = Plan(
-    tuple((size, preset) for size in (SMALL, MIDDLE, LARGE) for preset in CRF),
-    clips=3, frames={SMALL: 250, MIDDLE: 125, LARGE: 50},
-    repeats=5, rival_repeats=3, scaling_clips=16,
+    in_worker=ALL, as_processes=ALL, clips=3, frames={SMALL: 250, MIDDLE: 125, LARGE: 50},
+    repeats=5, rival_repeats=3, scaling_repeats=3, scaling_clips=16,
 )  # fmt: skip
 QUICK = Plan(
-    ((SMALL, "medium"), (MIDDLE, "medium"), (MIDDLE, "veryfast"), (LARGE, "veryfast")),
-    clips=1, frames={SMALL: 75, MIDDLE: 40, LARGE: 16},
-    repeats=3, rival_repeats=1, scaling_clips=8,
+    in_worker=((SMALL, "medium"), (MIDDLE, "veryfast"), (LARGE, "veryfast")),
+    as_processes=((SMALL, "medium"), (LARGE, "veryfast")),
+    clips=1, frames={SMALL: 50, MIDDLE: 40, LARGE: 12},
+    repeats=3, rival_repeats=1, scaling_repeats=1, scaling_clips=4,
 )  # fmt: skip
 
 
@@ -79,7 +88,15 @@ def main() -> None:
     plan = QUICK if parser.parse_args().quick else FULL
     cv2.setNumThreads(1)  # as in the workers of the room
     with tempfile.TemporaryDirectory(prefix="bench-composite-") as folder:
-        _report(Bench(plan, Path(folder)).run())
+        _head()
+        print(json.dumps(Bench(plan, Path(folder)).run()))
+
+
+def _head() -> None:
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load {load}; CPU and wall in seconds, medians")
+    titles = f"{'case':20} {'way':34} {'CPU':>8} {'wall':>8} {'CPU/floor':>9}  lowest-highest"
+    print(titles, flush=True)
 
 
 class Bench:
@@ -89,32 +106,37 @@ class Bench:
         self.plan, self.folder = plan, folder
         self.out = folder / "out"
         self.out.mkdir()
-        self.found: dict[str, dict[str, float] | float] = {}
-        self._shards: dict[tuple[int, int], Shard] = {}
+        self._shards: dict[Size, Shard] = {}
+        self._starts: list[float] = []  # CPU seconds of the room over finished shards
 
-    def run(self) -> dict[str, dict[str, float] | float]:
+    def run(self) -> Found:
         by_key: dict[str, dict[str, float]] = defaultdict(dict)
-        for size, preset in self.plan.cases:
-            case = f"{size[0]}x{size[1]}/{preset}"
+        self._warm_up()
+        for size, preset in self.plan.in_worker:
+            case, shard = f"{size[0]}x{size[1]}/{preset}", self._shard(size)
             settings = replace(SETTINGS, preset=preset, crf=CRF[preset])
-            for key, ratio in self._case(case, self._shard(size), settings).items():
+            ratios = {"cpu_ratio_to_floor": self._in_worker(case, shard, settings)}
+            if (size, preset) in self.plan.as_processes:
+                ratios |= self._processes(case, shard, settings)
+            for key, ratio in ratios.items():
                 by_key[key][case] = round(ratio, 3)
-        self.found |= by_key
-        self.found["worker_scaling"] = round(self._worker_scaling(), 3)
-        self.found["peak_mib"] = round(self._peak_mib(), 1)
-        return self.found
+        return by_key | {
+            "startup_seconds": round(statistics.median(self._starts), 3),
+            "worker_scaling": round(self._worker_scaling(), 3),
+            "peak_mib": round(self._peak_mib(), 1),
+        }
 
-    def _shard(self, size: tuple[int, int]) -> Shard:
+    def _warm_up(self) -> None:
+        """The first start of the room reads and compiles all modules: that is nobody's cost."""
+        measure.of_command([sys.executable, "-m", "occludenet_build.composite", "--help"])
+
+    def _shard(self, size: Size) -> Shard:
         if size not in self._shards:
             folder = self.folder / f"{size[0]}x{size[1]}"
             frames = self.plan.frames[size]
             clips = [Clip(folder / "sources", n, size, frames) for n in range(self.plan.clips)]
             self._shards[size] = Shard(folder, tuple(clips)).write()
         return self._shards[size]
-
-    def _case(self, case: str, shard: Shard, settings: Composite) -> dict[str, float]:
-        ratios = {"cpu_ratio_to_floor": self._in_worker(case, shard, settings)}
-        return ratios | self._processes(case, shard, settings)
 
     def _in_worker(self, case: str, shard: Shard, settings: Composite) -> float:
         """Ours and the same-content floor in this process, clip by clip, in turn."""
@@ -138,7 +160,8 @@ class Bench:
             costs["plain"].append(self._each(shard, partial(routes.plain, settings=settings)))
             command = routes.room(shard, settings, root)
             costs["room"].append(measure.of_command(command))
-            costs["start"].append(measure.of_command(command))  # all clips are finished
+            if len(self._starts) < _STARTS:
+                self._starts.append(measure.of_command(command).cpu)  # all clips are finished
             if number < self.plan.rival_repeats:
                 for name in ("rival", "overlay"):
                     route = partial(getattr(routes, name), shard, settings=settings)
@@ -151,29 +174,26 @@ class Bench:
             (measure.of_command(command(clip, folder=self.out)) for clip in shard.clips), Cost()
         )
 
-    @staticmethod
-    def _process_ratios(case: str, costs: dict[str, list[Cost]]) -> dict[str, float]:
-        plain, start = costs["plain"], costs["start"]
+    def _process_ratios(self, case: str, costs: dict[str, list[Cost]]) -> dict[str, float]:
+        plain = costs["plain"]
         _line(case, "plain floor: ffmpeg, no occluder", plain, plain)
-        started = [
-            Cost(a.cpu - b.cpu, a.wall - b.wall) for a, b in zip(costs["room"], start, strict=True)
-        ]
+        start = statistics.median(self._starts)
+        started = [Cost(cost.cpu - start, cost.wall) for cost in costs["room"]]
         return {
             "cpu_ratio_to_plain_floor": _line(case, "ours, whole process", costs["room"], plain),
             "cpu_ratio_started": _line(case, "ours, without start-up", started, plain),
             "cpu_ratio_of_rival": _line(case, "OpenCV route", costs["rival"], plain),
             "cpu_ratio_of_overlay": _line(case, "overlay filter", costs["overlay"], plain),
-            "startup_seconds": statistics.median(c.cpu for c in start),
         }
 
     def _worker_scaling(self) -> float:
         shard = self._shard(MIDDLE)
         settings = replace(SETTINGS, preset="veryfast")
         ratios = []
-        for number in range(3):
+        for number in range(self.plan.scaling_repeats):
             one, two = (self._span(shard, settings, n, str(number)) for n in (1, 2))
             ratios.append(one / two)
-            print(f"{'two workers':24} {one:8.2f} s of one, {two:6.2f} s of two, {one / two:.2f} x")
+            print(f"running workers, wall: one {one:.2f} s, two {two:.2f} s: {one / two:.3f} x")
         return statistics.median(ratios)
 
     def _span(self, shard: Shard, settings: Composite, workers: int, name: str) -> float:
@@ -208,12 +228,8 @@ def _line(case: str, name: str, costs: list[Cost], floor: list[Cost]) -> float:
     cpu, wall = (statistics.median(getattr(c, kind) for c in costs) for kind in ("cpu", "wall"))
     ratio = statistics.median(ratios)
     spread = f"{min(ratios):.3f}-{max(ratios):.3f}"
-    print(f"{case:20} {name:34} {cpu:8.2f} {wall:8.2f} {ratio:8.3f}  {spread}", flush=True)
+    print(f"{case:20} {name:34} {cpu:8.2f} {wall:8.2f} {ratio:9.3f}  {spread}", flush=True)
     return ratio
-
-
-def _report(found: dict[str, dict[str, float] | float]) -> None:
-    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -88,4 +88,7 @@ class Build:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    """As of a user who has not activated the environment that holds Snakemake."""
+    own = str(Path(sys.executable).parent)
+    path = [folder for folder in os.environ["PATH"].split(":") if folder != own]
+    return os.environ | {"PATH": ":".join(path)}

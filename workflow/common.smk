@@ -25,7 +25,11 @@ ARMS = [f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in ("baseline", "
 
 shell.executable("bash")
 # Jobs in a conda environment do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; exec ")
+PREFIX = f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; "
+if "conda" not in {str(m) for m in workflow.deployment_settings.deployment_method}:
+    # The Python that runs Snakemake runs the jobs, whether its environment is activated or not.
+    PREFIX += f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
+shell.prefix(PREFIX + "exec ")
 
 
 wildcard_constraints:

@@ -14,7 +14,7 @@ from occludenet_build.compositing.geometry import Box, Rect, place
 from occludenet_build.compositing.truth import rle_at, share_of_box
 from occludenet_build.core.video.display import Display
 
-_FRAMES = 16
+_FRAMES = 32
 _PIXELS = 1 << 20  # of all patches that wait, at about 12 bytes each: memory stays bounded at 4K
 
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
 from occludenet_build.compositing.cutout import Patch, PlanePatch
 from occludenet_build.core.video.planes import Layout, in_format, layout_of, new_frame, views
+
+
+class Change(NamedTuple):
+    """Samples of a plane that an occluder changes: where, what was there, what comes there."""
+
+    place: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
 
 
 class Canvas:
@@ -30,24 +39,31 @@ class Canvas:
         for mine, theirs in zip(self.planes, source, strict=True):
             np.copyto(mine, theirs)
 
-    @contextmanager
-    def pasted(self, patch: Patch, x: int, y: int) -> Iterator[None]:
-        """The occluder with its first luma pixel at (x, y) of the coded picture, for a while."""
-        saved = []
+    def blended(self, patch: Patch, x: int, y: int) -> list[Change]:
+        """The occluder with its first luma pixel at (x, y) of the coded picture; not yet shown.
+
+        All scales of a frame are blended in a row: after an encode every call here is slow, as
+        the processor's caches are full of something else.
+        """
         shifts = ((0, 0), *[(self.layout.sub_x, self.layout.sub_y)] * 2)
-        for plane, part, (sub_x, sub_y) in zip(self.planes, patch.planes, shifts, strict=True):
-            region = _lay(plane, part, x >> sub_x, y >> sub_y)
-            if region is not None:
-                saved.append(region)
+        changes = [
+            _blend(plane, part, x >> sub_x, y >> sub_y)
+            for plane, part, (sub_x, sub_y) in zip(self.planes, patch.planes, shifts, strict=True)
+        ]
+        return [change for change in changes if change is not None]
+
+    @contextmanager
+    def showing(self, changes: list[Change]) -> Iterator[None]:
+        """The frame with these changes, for a while."""
+        for place, _, after in changes:
+            place[:] = after
         yield
-        for target, before in saved:
-            target[:] = before
+        for place, before, _ in changes:
+            place[:] = before
 
 
-def _lay(
-    plane: np.ndarray, part: PlanePatch, x: int, y: int
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Blend a patch into a plane; return the place and what was there, None if it is outside."""
+def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None:
+    """A patch laid on a plane; None if it is outside."""
     height, width = plane.shape
     left, top = max(x, 0), max(y, 0)
     right = min(x + part.add.shape[1], width)
@@ -55,10 +71,9 @@ def _lay(
     if left >= right or top >= bottom:
         return None
     inside = slice(top - y, bottom - y), slice(left - x, right - x)
-    target = plane[top:bottom, left:right]
-    before = target.copy()
+    place = plane[top:bottom, left:right]
+    before = place.copy()
     blended = before * part.keep[inside]
     blended += part.add[inside]
     blended += 0.5  # casting cuts off
-    np.copyto(target, blended, casting="unsafe")
-    return target, before
+    return Change(place, before, blended.astype(plane.dtype))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -26,8 +26,7 @@ def read_rgba(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 
 
-@dataclass(frozen=True)
-class PlanePatch:
+class PlanePatch(NamedTuple):
     """What is laid on one plane: plane = plane * keep + add.
 
     The first sample of a chroma patch is the one above the patch's first luma pixel.
@@ -37,8 +36,7 @@ class PlanePatch:
     keep: np.ndarray  # float32 (h, w), 1 - alpha
 
 
-@dataclass(frozen=True)
-class Patch:
+class Patch(NamedTuple):
     """A cut-out at one size and one offset to the chroma grid, in the coded picture."""
 
     planes: tuple[PlanePatch, ...]

@@ -7,13 +7,13 @@ every scale lay the occluder on, encode, and put the pixels back. Sound packets 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from occludenet_build.compositing.ahead import Ahead, Paste
+from occludenet_build.compositing.ahead import Ahead
 from occludenet_build.compositing.canvas import Canvas
 from occludenet_build.compositing.cutout import Cutout, read_rgba
 from occludenet_build.compositing.erase import (
@@ -161,13 +161,11 @@ class _Clip:
         if self.clean is not None:
             self.clean.frame(self.canvas.frame, frame.pts)
         pastes = self._ahead.at(number)
+        changes = {s: self.canvas.blended(p.patch, p.x, p.y) for s, p in pastes.items()}
         for scale, writer in self.writers.items():
-            with self._pasted(pastes.get(scale)):
+            with self.canvas.showing(changes.get(scale, [])):
                 writer.frame(self.canvas.frame, frame.pts)
         self._facts.append((frame.pts, {scale: p.facts for scale, p in pastes.items()}))
-
-    def _pasted(self, paste: Paste | None) -> AbstractContextManager[None]:
-        return self.canvas.pasted(paste.patch, paste.x, paste.y) if paste else nullcontext()
 
     def rendered(self) -> Rendered:
         sound = self._sound.how if self._sound else "none"

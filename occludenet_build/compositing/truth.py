@@ -83,7 +83,7 @@ def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | N
     columns = np.zeros((inside.shape[1] + 1, inside.shape[0] + 1), bool)
     columns[:-1, 1:] = inside.T
     flat = columns.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    changes = (flat[1:] != flat[:-1]).nonzero()[0]
     if not len(changes):
         return None
     # from places in the small picture (one row higher) to places in the whole one
