@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from occludenet_build import config as settings_module
@@ -24,7 +26,8 @@ def run(
 
     `contract` is the module's docstring, shown by --help. `work(args, config)` gets the settings
     of the room (and of those it borrows) checked and with their defaults. Ends the process with
-    0, with 2 after one line on the terminal for a UserError, or with 130 after Ctrl-C.
+    0, with 2 after one line on the terminal for a UserError, with 1 after one for a full disk or a
+    worker that was killed, or with 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m occludenet_build.{room}",
@@ -48,6 +51,14 @@ def run(
     except UserError as error:
         logging.error("%s", error)
         sys.exit(2)
+    except BrokenProcessPool:
+        logging.error("a worker was killed, most likely for want of memory: give fewer --threads")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        logging.error("the disk is full; finished items are kept, make room and start again")
+        sys.exit(1)
     except KeyboardInterrupt:
         logging.error("stopped; finished items are kept, a new start goes on from them")
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Room `detect`: people in every frame, who is who, and who is the actor.
+"""detect: people in every frame, who is who, and who is the actor.
 
 Reads  index/shards/S.parquet   the clips of a shard (written by `index`)
        the videos, and the weights (--weights, or detect.weights) or the boxes (detect.boxes)

@@ -6,6 +6,7 @@ machine's load; parallel work is by clips.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache, partial
@@ -103,16 +104,20 @@ class TwinWriter:
             self._mux(partial(self._sound[index].encode, frame))
 
     def _mux(self, packets: Callable[[], Any]) -> None:
+        self._checked(lambda: self.container.mux(packets()))
+
+    @staticmethod
+    def _checked(action: Callable[[], None]) -> None:
         try:
-            self.container.mux(packets())
+            action()
         except FFmpegError as error:
-            if error.errno == 28:  # ENOSPC concerns the job, not the clip
-                raise OSError(28, "no space left on device") from error
+            if error.errno == errno.ENOSPC:  # concerns the job, not the clip
+                raise OSError(errno.ENOSPC, "no space left on device") from error
             raise ItemError("encode_failed", error.strerror or str(error)) from error
 
     def finish(self) -> None:
         self._mux(lambda: self.stream.encode(None))
-        self.container.close()
+        self._checked(self.container.close)
 
     def __enter__(self) -> TwinWriter:
         return self

@@ -1,0 +1,83 @@
+"""What a user sees at the door of a room: help, one-line errors, exit codes, logs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from conftest import REPO
+
+from occludenet_build import stage
+from occludenet_build.core.errors import UserError
+
+ROOMS = [p.stem for p in sorted((REPO / "workflow").glob("*.smk")) if p.stem != "common"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_help_is_the_contract(room):
+    done = subprocess.run(
+        [sys.executable, "-m", f"occludenet_build.{room}", "--help"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{room}:" in done.stdout
+    assert "--settings" in done.stdout and "--log" in done.stdout
+
+
+ENDS = [
+    (None, 0, "fine"),
+    (UserError("wanted a, got b"), 2, "wanted a, got b"),
+    (OSError(errno.ENOSPC, "full"), 1, "the disk is full"),
+    (BrokenProcessPool("died"), 1, "a worker was killed"),
+    (KeyboardInterrupt(), 130, "a new start goes on from them"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "line"), ENDS, ids=[line for *_, line in ENDS])
+def test_every_end_is_one_line_and_a_code(monkeypatch, tmp_path, error, code, line):
+    log = tmp_path / "logs" / "room.log"
+    monkeypatch.setattr(sys, "argv", ["room", "--log", str(log)])
+
+    def work(args, config):
+        import logging
+
+        if error is not None:
+            raise error
+        logging.info("fine")
+
+    if code:
+        with pytest.raises(SystemExit) as ended:
+            stage.run("room", "room: a test", lambda parser: None, work)
+        assert ended.value.code == code
+    else:
+        stage.run("room", "room: a test", lambda parser: None, work)
+    assert line in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{", "wanted JSON"),
+        ('{"detect":{"score":2}}', "detect.score"),
+        ('{"x":1}', "unknown key x"),
+    ],
+)
+def test_wrong_settings_are_one_line(tmp_path, settings, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "occludenet_build.index", "--videos", "none", "--out", "x.parquet"]
+        + ["--settings", settings],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr
