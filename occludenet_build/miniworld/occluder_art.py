@@ -1,6 +1,7 @@
 """The four occluder types of OccludeNet as drawings: backpack, handbag, suitcase and dog.
 
-Each drawer fills a card of `SIDE` x `SIDE` px; coordinates below are in shares of it.
+Each drawer fills a card of `SIDE` x `SIDE` px; coordinates below are in shares of it. The bags are
+tall: what fits into the box of an upright person then hides much of him, not a square at his belt.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def backpack(random: np.random.Generator) -> Card:
         _cloth(random, colour, ["plain", "dots", "plaid", "camouflage"]),
         _weave(random, 5, 0.2),
     )
-    wide, tall = random.uniform(0.27, 0.32), random.uniform(0.36, 0.40)
+    wide, tall = random.uniform(0.20, 0.24), random.uniform(0.38, 0.41)
     top, bottom = 0.52 - tall, 0.52 + tall
     for sign in (-1, 1):
         strap = [(0.5 + sign * wide * 0.6, top + 0.08), (0.5 + sign * (wide + 0.07), 0.45)]
@@ -112,7 +113,7 @@ def handbag(random: np.random.Generator) -> Card:
     sketch, colour = Sketch(), _dye(random)
     leather = _weave(random, 7, 0.3)
     cloth = _cloth(random, colour, ["plain", "plain", "pinstripes", "dots"])
-    wide, top = random.uniform(0.33, 0.38), random.uniform(0.40, 0.46)
+    wide, top = random.uniform(0.25, 0.29), random.uniform(0.36, 0.42)
     rise = random.uniform(0.09, 0.15)
     for shift, shade in ((0.03, 0.45), (-0.02, 0.7)):
         arch = [(0.5 - wide * 0.55 + shift, top + 0.06), (0.5 - wide * 0.42 + shift, rise + 0.06)]
@@ -139,7 +140,7 @@ def handbag(random: np.random.Generator) -> Card:
 def suitcase(random: np.random.Generator) -> Card:
     sketch, colour = Sketch(), _dye(random)
     shell = _weave(random, 40, 0.1)
-    wide, top = random.uniform(0.26, 0.33), random.uniform(0.24, 0.30)
+    wide, top = random.uniform(0.19, 0.24), random.uniform(0.22, 0.28)
     middle, half = (top + 0.90) / 2, (0.90 - top) / 2
     grip = [(0.5 - wide * 0.4, top + 0.02), (0.5 - wide * 0.4, 0.07), (0.5 + wide * 0.4, 0.07)]
     grip.append((0.5 + wide * 0.4, top + 0.02))
