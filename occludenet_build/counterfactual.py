@@ -23,8 +23,9 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build import stage
+from occludenet_build.compositing.erase import Erasure
 from occludenet_build.compositing.jobs import ActorBoxes, clip_path, intact, remove_stale
-from occludenet_build.compositing.render import ClipJob, Erasure, render
+from occludenet_build.compositing.render import ClipJob, render
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.code import digest
 from occludenet_build.core.errors import ItemError

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from occludenet_build.compositing import erase
 from occludenet_build.compositing.cutout import Cutout, read_rgba
+from occludenet_build.compositing.erase import Erasure
 from occludenet_build.compositing.geometry import Rect, place
-from occludenet_build.compositing.render import ClipJob, Erasure, render
+from occludenet_build.compositing.render import ClipJob, render
 from occludenet_build.compositing.truth import rle_at, share_of_box
 from occludenet_build.config import Composite
 from occludenet_build.core import masks

@@ -5,15 +5,27 @@ The authors' figure has the visible actor black: `zero` is the default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from occludenet_build.core import masks as rle
+from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 
 _PLATE_FRAMES = 24  # frames the temporal median looks at: bounded memory on long clips
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The actor's masks of a clip and how they are filled."""
+
+    rles: dict[int, bytes]
+    """Frame -> COCO RLE counts, displayed picture."""
+    fill: str
+    dilate: int
 
 
 def dilated(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -60,9 +72,8 @@ def _blur(planes: list[np.ndarray], masks: list[np.ndarray], scene: Scene) -> No
     for plane, mask, black in zip(planes, masks, scene.layout.black, strict=True):
         weight = (~mask).astype(np.float32)
         radius = max(3, round(max(plane.shape) / 8))
-        near, sigma = weight, radius / 2
-        colour = cv2.GaussianBlur(plane * weight, (0, 0), sigma)
-        near = cv2.GaussianBlur(weight, (0, 0), sigma)
+        colour = cv2.GaussianBlur(plane * weight, (0, 0), radius / 2)
+        near = cv2.GaussianBlur(weight, (0, 0), radius / 2)
         rest = plane[~mask]
         far = float(rest.mean()) if rest.size else float(black)
         # far inside a large hole no surroundings weigh anything: the mean takes over smoothly
@@ -93,11 +104,41 @@ def sampled_frames(frames: int) -> set[int]:
     return {round(i * (frames - 1) / max(1, count - 1)) for i in range(count)}
 
 
-def plate(
-    samples: Iterable[tuple[list[np.ndarray], list[np.ndarray]]], layout: Layout
+class Eraser:
+    """Erases the actor of one clip, frame by frame. `look` first where the fill is `median`."""
+
+    def __init__(self, erasure: Erasure, layout: Layout, display: Display) -> None:
+        self._erasure, self._layout, self._display = erasure, layout, display
+        self._looked_at: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
+        self._plate: list[np.ndarray] | None = None
+
+    def look(self, number: int, planes: list[np.ndarray]) -> None:
+        """Show the eraser a frame of the clip for its median."""
+        nowhere = [np.zeros(plane.shape, bool) for plane in planes]
+        masks = self._masks(number) or nowhere
+        self._looked_at.append(([plane.copy() for plane in planes], masks))
+
+    def erase(self, number: int, planes: list[np.ndarray]) -> None:
+        """Change the planes of a frame in place; nothing where the actor has no mask."""
+        if self._looked_at:
+            self._plate, self._looked_at = _plate(self._looked_at, self._layout), []
+        masks = self._masks(number)
+        if masks is not None:
+            FILLS[self._erasure.fill](planes, masks, Scene(self._layout, self._plate))
+
+    def _masks(self, number: int) -> list[np.ndarray] | None:
+        counts = self._erasure.rles.get(number)
+        if counts is None:
+            return None
+        width, height = self._display.size
+        mask = dilated(rle.decode(counts, height, width), self._erasure.dilate)
+        return on_planes(self._display.to_coded(mask), self._layout)
+
+
+def _plate(
+    taken: list[tuple[list[np.ndarray], list[np.ndarray]]], layout: Layout
 ) -> list[np.ndarray]:
     """The median over time of the pixels outside the actor, from (planes, masks) of some frames."""
-    taken = [([p.copy() for p in planes], masks) for planes, masks in samples]
     result = []
     for index in range(3):
         values = np.ma.array(

@@ -11,39 +11,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from occludenet_build.compositing.ahead import Ahead
 from occludenet_build.compositing.canvas import Canvas
 from occludenet_build.compositing.cutout import Cutout, read_rgba
-from occludenet_build.compositing.erase import (
-    FILLS,
-    Scene,
-    dilated,
-    on_planes,
-    plate,
-    sampled_frames,
-)
+from occludenet_build.compositing.erase import Eraser, Erasure, sampled_frames
 from occludenet_build.compositing.geometry import Box
 from occludenet_build.compositing.truth import TruthRows
 from occludenet_build.config import Composite
-from occludenet_build.core import masks as rle
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import replacing
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import in_format, views, working_format
 from occludenet_build.core.video.source import Source, display_of, reading
 from occludenet_build.core.video.writer import SharedSound, TwinWriter
-
-
-@dataclass(frozen=True)
-class Erasure:
-    """The actor's masks of a clip and how they are filled."""
-
-    rles: dict[int, bytes]
-    """Frame -> COCO RLE counts, displayed picture."""
-    fill: str
-    dilate: int
 
 
 @dataclass(frozen=True)
@@ -115,7 +95,10 @@ class _Clip:
         scales = tuple(job.targets)
         self._ahead = Ahead(job.boxes, cutout, self.display, scales, settings.scale_mode)
         self._facts: list[tuple[int, dict[float, dict]]] = []  # pts and facts by scale, per frame
-        self.scene = _scene(job, self.canvas, self.display) if job.erasure else None
+        self.eraser: Eraser | None = None
+        if job.erasure is not None:
+            path, frames = job.source, job.frames
+            self.eraser = _eraser(job.erasure, path, frames, self.canvas, self.display)
 
     def _sound_packet(self, packet) -> None:
         if self._sound is None:
@@ -156,8 +139,8 @@ class _Clip:
 
     def write(self, number: int, frame) -> None:
         self.canvas.load(frame)
-        if self.scene is not None:
-            _erase(self.canvas.planes, number, self.job, self.display, self.scene)
+        if self.eraser is not None:
+            self.eraser.erase(number, self.canvas.planes)
         if self.clean is not None:
             self.clean.frame(self.canvas.frame, frame.pts)
         pastes = self._ahead.at(number)
@@ -180,38 +163,15 @@ class _Clip:
         return rows
 
 
-def _erase(
-    planes: list[np.ndarray], number: int, job: ClipJob, display: Display, scene: Scene
-) -> None:
-    """Erase the actor from the planes of one frame; nothing where he has no mask."""
-    masks = _plane_masks(number, job, display, scene)
-    if masks is not None:
-        FILLS[job.erasure.fill](planes, masks, scene)
-
-
-def _plane_masks(
-    number: int, job: ClipJob, display: Display, scene: Scene
-) -> list[np.ndarray] | None:
-    counts = job.erasure.rles.get(number)
-    if counts is None:
-        return None
-    width, height = display.size
-    mask = dilated(rle.decode(counts, height, width), job.erasure.dilate)
-    return on_planes(display.to_coded(mask), scene.layout)
-
-
-def _scene(job: ClipJob, canvas: Canvas, display: Display) -> Scene:
-    """What the fill needs to know; the median looks at the clip in a pass of its own."""
-    scene = Scene(canvas.layout)
-    if job.erasure.fill != "median":
-        return scene
-    wanted = sampled_frames(job.frames)
-    with reading(job.source) as source:
-        samples = []
-        for number, frame in enumerate(source):
-            if number in wanted:
-                planes = views(in_format(frame, canvas.frame.format.name), canvas.layout)
-                nowhere = [np.zeros(p.shape, bool) for p in planes]
-                masks = _plane_masks(number, job, display, scene) or nowhere
-                samples.append(([p.copy() for p in planes], masks))
-    return Scene(canvas.layout, plate(samples, canvas.layout))
+def _eraser(
+    erasure: Erasure, source: Path, frames: int, canvas: Canvas, display: Display
+) -> Eraser:
+    """The clip's eraser; the median looks at the clip in a pass of its own."""
+    eraser = Eraser(erasure, canvas.layout, display)
+    if erasure.fill == "median":
+        wanted, pixels = sampled_frames(frames), canvas.frame.format.name
+        with reading(source) as again:
+            for number, frame in enumerate(again):
+                if number in wanted:
+                    eraser.look(number, views(in_format(frame, pixels), canvas.layout))
+    return eraser
