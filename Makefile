@@ -25,8 +25,8 @@ own: setup
 	@test -d "$(VIDEOS)" || { echo 'wanted a folder: make own VIDEOS=/path/to/videos'; exit 2; }
 	$(WORLD_MADE)
 	mkdir -p build/own
-	$(BIN)/python -c 'import json, sys; print(json.dumps({"acquire": {"videos": sys.argv[1]}}))' \
-		"$(abspath $(VIDEOS))" > build/own/videos.yaml
+	$(BIN)/python -c 'import json, pathlib, sys; folder = pathlib.Path(sys.argv[1]).resolve(); \
+		print(json.dumps({"acquire": {"videos": str(folder)}}))' "$(VIDEOS)" > build/own/videos.yaml
 	$(BIN)/snakemake --cores $(CORES) --configfile demo/own_videos.yaml build/own/videos.yaml -- all
 	$(BIN)/python -m occludenet_build.report --root build/own --summary
 

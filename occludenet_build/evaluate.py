@@ -25,7 +25,6 @@ import pyarrow as pa
 from occludenet_build import stage
 from occludenet_build.config import Config
 from occludenet_build.core import files, tables
-from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
 from occludenet_build.recognition.table import Clip, must_be_known, read_clips
 
@@ -59,9 +58,12 @@ def work(args: argparse.Namespace, config: Config) -> None:
     settings = config.evaluate
     clips = read_clips(args.clips, settings.split)
     if not clips:
-        raise UserError(
-            f"{args.clips}: wanted clips of the split {settings.split}, got none; change "
-            "evaluate.split or acquire.split"
+        # A handful of the user's own videos may all fall into other splits: not a reason to stop.
+        logging.warning(
+            "%s has no clip of the split %s, so nothing is evaluated; change evaluate.split or "
+            "acquire.split",
+            args.clips,
+            settings.split,
         )
 
     import torch
@@ -72,7 +74,8 @@ def work(args: argparse.Namespace, config: Config) -> None:
     network = Network.read(args.model)
     must_be_known(clips, network.labels, str(args.model))
     rows, skipped = [], []
-    for clip, result in predictions(network, clips, args.root, settings):
+    results = predictions(network, clips, args.root, settings) if clips else ()
+    for clip, result in results:
         if isinstance(result, str):
             logging.warning("skipped %s: %s", clip.file, result)
             skipped.append({"file": clip.file, "reason": result})

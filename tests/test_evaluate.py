@@ -116,9 +116,13 @@ def test_an_unreadable_clip_is_listed_and_has_no_row(tmp_path, caplog):
     assert "2 clips could not be read" in caplog.text
 
 
+def test_a_split_without_clips_is_said_and_not_an_error(world, tmp_path, caplog):
+    got, summary = run(world, tmp_path / "a.parquet", Evaluate(split="val"))
+    assert (len(got), summary["sets"]) == (0, [])
+    assert "has no clip of the split val" in caplog.text
+
+
 def test_what_is_refused(world, tmp_path):
-    with pytest.raises(UserError, match="wanted clips of the split val"):
-        run(world, tmp_path / "a.parquet", Evaluate(split="val"))
     with pytest.raises(UserError, match="is missing"):
         run(world, tmp_path / "a.parquet", model="none.pt")
     torch.save({"model": {}}, world / "bare.pt")

@@ -14,11 +14,12 @@ from occludenet_build.report import accuracy, facts
 from occludenet_build.report.__main__ import work
 from occludenet_build.report.build import Build
 from occludenet_build.report.strips import drawn, evenly, strip_height
+from occludenet_build.report.summary import summary
 
 
 class Arguments:
     def __init__(self, root: Path, out: Path) -> None:
-        self.root, self.out, self.threads = root, out, 1
+        self.root, self.out, self.threads, self.summary = root, out, 1, False
 
 
 def page(root: Path, out: Path, **settings) -> str:
@@ -173,3 +174,15 @@ def test_thumbnails_fit() -> None:
 def test_a_build_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="wanted the folder of a build"):
         Build(tmp_path / "nothing")
+
+
+def test_the_summary_gives_places_and_accuracies(build: SmallBuild) -> None:
+    lines = list(summary(Build(build.root), load_part({}), Path("page.html")))
+    assert lines[0].endswith("OccludeNet-D")
+    assert "page.html" in lines[1]
+    assert any(line.startswith("car 0") for line in lines)
+
+
+def test_the_summary_of_a_build_without_evaluation(tmp_path: Path) -> None:
+    lines = list(summary(Build(tmp_path), load_part({}), Path("page.html")))
+    assert lines[-1] == "accuracy: nothing was evaluated"
