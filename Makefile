@@ -41,6 +41,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(WORLD_MADE)
 	$(BIN)/snakemake --lint --configfile demo/config.yaml
 
 format: setup
