@@ -24,12 +24,12 @@ CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
 ARMS = [f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in ("baseline", "car")]
 
 shell.executable("bash")
-# Jobs in a conda environment do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it.
-PREFIX = f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; "
-if "conda" not in {str(m) for m in workflow.deployment_settings.deployment_method}:
-    # The Python that runs Snakemake runs the jobs, whether its environment is activated or not.
-    PREFIX += f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
-shell.prefix(PREFIX + "exec ")
+# Jobs in a conda environment bring their own Python; all others run with the one that runs
+# Snakemake, whether its environment is activated or not.
+USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
+PYTHON = "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
+# Conda jobs do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; {PYTHON}exec ")
 
 
 wildcard_constraints:
