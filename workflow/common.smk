@@ -27,9 +27,13 @@ shell.executable("bash")
 # Jobs in a conda environment bring their own Python; all others run with the one that runs
 # Snakemake, whether its environment is activated or not.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
-PYTHON = "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
+PYTHON = (
+    "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
+)
 # Conda jobs do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; {PYTHON}exec ")
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; {PYTHON}exec "
+)
 
 
 wildcard_constraints:
