@@ -14,6 +14,7 @@ copied; what MP4 cannot carry is encoded as AAC, and the row says so.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -26,8 +27,9 @@ from occludenet_build import config as cfg
 from occludenet_build import stage
 from occludenet_build.compositing.jobs import (
     ActorBoxes,
-    clip_path,
+    inputs_of,
     intact,
+    job_of,
     remove_stale,
 )
 from occludenet_build.compositing.render import ClipJob, Rendered, render
@@ -97,25 +99,15 @@ def _work(args: argparse.Namespace, config: cfg.Config) -> None:
 
 
 def _key(row: dict[str, Any], settings: cfg.Composite, code: str) -> str:
-    made_from = ("sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
-    return ledger.key("composite", code, vars(settings), row["clip"], *(row[n] for n in made_from))
+    return ledger.key("composite", code, vars(settings), *inputs_of(row))
 
 
 def _job(
     row: dict[str, Any], boxes: ActorBoxes, settings: cfg.Composite, args: argparse.Namespace
 ) -> ClipJob:
-    clip, split, label = row["clip"], row["split"], row["label"]
-    clean = f"{settings.dataset}-clean/{split}/{label}/{clip}.mp4"
-    return ClipJob(
-        clip=clip,
-        source=Path(row["path"]),
-        frames=row["frames"],
-        boxes=boxes.of(clip, row["detect_shard"]),
-        cutout=args.bank / row["occluder_file"],
-        root=args.root,
-        targets={s: clip_path(settings.dataset, split, s, label, clip) for s in settings.scales},
-        clean=clean if settings.clean_twin else None,
-    )
+    job = job_of(row, boxes, args.bank, args.root, settings.dataset, settings.scales)
+    clean = f"{settings.dataset}-clean/{row['split']}/{row['label']}/{row['clip']}.mp4"
+    return dataclasses.replace(job, clean=clean if settings.clean_twin else None)
 
 
 def _make(job: tuple[ClipJob, dict[str, Any], str], settings: cfg.Composite) -> ledger.Result:

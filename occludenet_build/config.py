@@ -226,6 +226,13 @@ class Train:
     workers: int = setting(2, low=0, high=256)
     """Processes that decode."""
 
+    def __post_init__(self) -> None:
+        if self.size > self.short_side:
+            raise UserError(
+                f"config: train.size: wanted at most train.short_side, {self.short_side}, "
+                f"got {self.size}; change one of them"
+            )
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -404,11 +411,6 @@ def _check_whole(config: Config) -> None:
     _wants(config.actor_masks, "actor_masks", {"sam": "weights", "yolo-seg": "weights"})
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])
-    if config.train.size > config.train.short_side:
-        raise UserError(
-            f"config: train.size: wanted at most train.short_side {config.train.short_side}, "
-            f"got {config.train.size}"
-        )
     missing = set(config.train.scales) - set(config.composite.scales)
     if missing:
         raise UserError(

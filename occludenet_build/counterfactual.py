@@ -13,6 +13,7 @@ actor alone. Frames in which the actor has no mask stay as they are and are coun
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -24,7 +25,13 @@ import pyarrow as pa
 from occludenet_build import config as cfg
 from occludenet_build import stage
 from occludenet_build.compositing.erase import Erasure
-from occludenet_build.compositing.jobs import ActorBoxes, clip_path, intact, remove_stale
+from occludenet_build.compositing.jobs import (
+    ActorBoxes,
+    inputs_of,
+    intact,
+    job_of,
+    remove_stale,
+)
 from occludenet_build.compositing.render import ClipJob, render
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.code import digest
@@ -89,11 +96,8 @@ def _work(args: argparse.Namespace, config: cfg.Config) -> None:
 
 def _key(row: dict[str, Any], masked: dict[str, Any], config: cfg.Config, code: str) -> str:
     settings = {"composite": vars(config.composite), "counterfactual": vars(config.counterfactual)}
-    made_from = ("sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
-    inputs = [row["clip"], *(row[name] for name in made_from)]
-    return ledger.key(
-        "counterfactual", code, settings, *inputs, masked["masks_hash"] or masked["status"]
-    )
+    masks = masked["masks_hash"] or masked["status"]
+    return ledger.key("counterfactual", code, settings, *inputs_of(row), masks)
 
 
 def _job(
@@ -106,20 +110,8 @@ def _job(
     found, settings = rles.read(row["clip"]), config.counterfactual
     pairs = zip(*(found[n].to_pylist() for n in ("frame", "rle")), strict=True) if found else ()
     dataset = f"{config.composite.dataset}-counterfactual"
-    return ClipJob(
-        clip=row["clip"],
-        source=Path(row["path"]),
-        frames=row["frames"],
-        boxes=boxes.of(row["clip"], row["detect_shard"]),
-        cutout=args.bank / row["occluder_file"],
-        root=args.root,
-        targets={
-            scale: clip_path(dataset, row["split"], scale, row["label"], row["clip"])
-            for scale in config.composite.scales
-        },
-        clean=None,
-        erasure=Erasure(dict(pairs), settings.fill, settings.dilate),
-    )
+    job = job_of(row, boxes, args.bank, args.root, dataset, config.composite.scales)
+    return dataclasses.replace(job, erasure=Erasure(dict(pairs), settings.fill, settings.dilate))
 
 
 def _make(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from occludenet_build.compositing.geometry import Box
+from occludenet_build.compositing.render import ClipJob
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 
@@ -27,6 +28,14 @@ def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> 
 def percent(scale: float) -> str:
     """0.25 -> 25, as folders and lists are named."""
     return f"{scale * 100:g}"
+
+
+_MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
+
+
+def inputs_of(chosen: dict[str, Any]) -> list[str]:
+    """What a row of the selection gives to the key of its clips."""
+    return [chosen[name] for name in _MADE_FROM]
 
 
 class ActorBoxes:
@@ -50,6 +59,28 @@ class ActorBoxes:
         return {
             frame: ((x1, y1, x2, y2), f) for frame, x1, y1, x2, y2, f in zip(*columns, strict=True)
         }
+
+
+def job_of(
+    chosen: dict[str, Any],
+    boxes: ActorBoxes,
+    bank: Path,
+    root: Path,
+    dataset: str,
+    scales: Iterable[float],
+) -> ClipJob:
+    """The job of a row of the selection: an occluded clip at every scale, nothing else."""
+    clip, split, label = chosen["clip"], chosen["split"], chosen["label"]
+    return ClipJob(
+        clip=clip,
+        source=Path(chosen["path"]),
+        frames=chosen["frames"],
+        boxes=boxes.of(clip, chosen["detect_shard"]),
+        cutout=bank / chosen["occluder_file"],
+        root=root,
+        targets={scale: clip_path(dataset, split, scale, label, clip) for scale in scales},
+        clean=None,
+    )
 
 
 def remove_stale(
