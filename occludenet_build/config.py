@@ -10,22 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-
-
-def setting(default: Any, **limits: Any) -> Any:
-    """A field with its limits: `low`, `high` (inclusive), `choices`, `path=True` (must exist)."""
-    if isinstance(default, (list, dict)):
-        raise TypeError("defaults are immutable: use a tuple or a dataclass")
-    if dataclasses.is_dataclass(default):
-        return field(default_factory=lambda: default, metadata=limits)
-    return field(default=default, metadata=limits)
+from occludenet_build.core.settings import build, setting
 
 
 @dataclass(frozen=True)
@@ -122,9 +112,32 @@ class Occluders:
 
 
 @dataclass(frozen=True)
+class Window:
+    """When in a clip the occluder is there; shares of the clip's frames."""
+
+    start: float = setting(0.0, low=0, high=1)
+    end: float = setting(1.0, low=0, high=1)
+    ramp: float = setting(0.0, low=0, high=1)
+    """It grows from nothing, and shrinks to it, in so long a time; 0: abrupt."""
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise UserError(
+                f"config: composite.window: wanted a start before its end, got {self.start:g} and "
+                f"{self.end:g}"
+            )
+
+
+@dataclass(frozen=True)
 class Select:
     shards: int = setting(8, low=1, high=10_000)
     """Number of shards for the rooms that make clips and masks: about 64 clips in each."""
+    assignment: str = setting("quota", choices=("quota", "published"))
+    """quota: our own draw, no occluder in two splits; published: the choice of a release's CSV."""
+    published: str | None = setting(None, path=True)
+    """A release's `{split}_d.csv`, or the folder that holds them, for `published`."""
+    occluders_per_clip: int = setting(1, low=1, high=16)
+    """Occluders pasted at once, all of one type."""
     quota: Quota = setting(Quota())
     """Clips per class and split."""
     min_actor_frames: int = setting(1, low=1)
@@ -139,19 +152,42 @@ class Composite:
     """Name of the dataset's folder in build_dir."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0.01, high=4)
     """Size of the occluder relative to the actor's box (the paper: 0.25, 0.50, 0.75)."""
-    scale_mode: str = setting("fit", choices=("fit", "stretch", "area"))
-    """fit: inside scale x width and height; stretch: to that size; area: scale^2 of the area."""
+    scale_mode: str = setting("fit", choices=("fit", "stretch", "area", "target"))
+    """fit: inside scale x width and height; stretch: to that size; area: scale^2 of the area;
+    target: a scale is the share of the actor that is to be hidden, solved for each clip."""
+    target_tolerance: float = setting(0.05, low=0.001, high=0.5)
+    """target: how far the mean share hidden may be off; clips that miss it are rows, not clips."""
+    motion: str = setting(
+        "track", choices=("track", "static", "linear", "circular", "sine", "random")
+    )
+    """track: on the actor; the others: a path through the picture, sizes relative to the picture
+    (as in K-400-O)."""
+    window: Window = setting(Window())
+    smooth_seconds: float = setting(0.3, low=0, high=10)
+    """Boxes are averaged over this time before the occluder is placed, within a shot; 0: as they
+    were detected, frame by frame, as in the paper."""
     clean_twin: bool = setting(True)
     """Also write the clip through the same encoder without an occluder."""
+    codec: str = setting(
+        "libx264", choices=("libx264", "libx265", "h264_nvenc", "h264_qsv", "h264_amf")
+    )
+    """Encoder; a hardware encoder that this machine lacks gives way to libx264, and it is said."""
     crf: float = setting(21.0, low=0, high=51)
-    """H.264 constant rate factor; lower is better and larger."""
+    """Constant rate factor, or the encoder's own scale of that kind; lower is better and larger."""
     preset: str = setting(
         "veryfast",
         choices=("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"),
     )
-    """H.264 preset. veryfast at crf 21 has the SSIM of medium at crf 23 for 0.4 of its CPU."""
+    """x264's preset. veryfast at crf 21 has the SSIM of medium at crf 23 for 0.4 of its CPU."""
     keyframe_seconds: float = setting(2.0, low=0.04)
     """Longest distance of key frames, seconds."""
+    pix_fmt: str = setting("source", choices=("source", "yuv420p"))
+    """source: the source's own format where the encoder has it; yuv420p: plays everywhere."""
+    instruction_set: str = setting("avx2", choices=("avx2", "sse2"))
+    """Newest processor instructions the encoder may use: machines agree that have them."""
+    share_frames: int = setting(24, low=0)
+    """Stretches of at least so many frames that no output changes are encoded once and their
+    packets shared; 0: every output is encoded by itself."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +215,8 @@ class Counterfactual:
     """What stands where the actor was: black, the frame's mean, its blur, the clip's median."""
     dilate: int = setting(3, low=0, high=200)
     """The actor's mask grows by this, pixels, before it is erased."""
-    splits: tuple[str, ...] = setting(("train",), choices=("train", "val", "test"))
-    """Splits that get counterfactual clips; CAR trains on train."""
+    splits: tuple[str, ...] = setting(("train",), choices=("train", "val", "test"), empty=True)
+    """Splits that get counterfactual clips; CAR trains on train. []: none."""
 
 
 @dataclass(frozen=True)
@@ -281,13 +317,13 @@ class Config:
 BORROWED = {
     "index": ("select",),
     "select": ("occluders",),
-    "counterfactual": ("composite",),
+    "composite": ("counterfactual",),
     "annotate": ("composite", "occluders"),
     "report": ("select", "composite", "train", "evaluate"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
 
-SEEDED = ("acquire", "index", "occluders", "select", "train", "report")
+SEEDED = ("acquire", "index", "occluders", "select", "composite", "train", "report")
 """Rooms that draw: only these depend on the seed."""
 
 
@@ -297,14 +333,14 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
     Paths are relative to `base` and must exist. Raises UserError with one line that names the
     key, what was wanted and what came.
     """
-    config = _build(Config, values, "", Path(base))
+    config = build(Config, values, base)
     _check_whole(config)
     return config
 
 
 def load_part(values: dict[str, Any]) -> Config:
     """Check the settings of some rooms, as a room gets them; the others keep their defaults."""
-    return _build(Config, values, "", Path())
+    return build(Config, values)
 
 
 def room_settings(config: Config, room: str) -> dict[str, Any]:
@@ -320,84 +356,6 @@ def canonical(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
-    where = prefix.rstrip(".") or "the configuration"
-    if not isinstance(values, dict):
-        raise UserError(f"config: {where}: wanted a mapping, got {_shown(values)}")
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    for key in values:
-        if key not in known:
-            raise UserError(
-                f"config: unknown key {prefix}{key}: wanted one of {', '.join(known)}; "
-                "correct or remove it"
-            )
-    hints = typing.get_type_hints(cls)
-    return cls(
-        **{
-            key: _checked(value, hints[key], known[key], prefix + key, base)
-            for key, value in values.items()
-        }
-    )
-
-
-def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Path) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, key + ".", base)
-    value = _typed(value, hint, key)
-    if value is None:
-        return None
-    for item in value if isinstance(value, tuple) else (value,):
-        _check_limits(item, spec.metadata, key)
-    if spec.metadata.get("path"):
-        return _existing(value, key, base)
-    return value
-
-
-def _typed(value: Any, hint: Any, key: str) -> Any:
-    """`value` as the type of the hint, or an error; 1 is a float, but "1" and true are not."""
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        hint = next(a for a in typing.get_args(hint) if a is not type(None))
-        return _typed(value, hint, key)
-    if typing.get_origin(hint) is tuple:
-        if not isinstance(value, (list, tuple)) or not value:
-            raise UserError(f"config: {key}: wanted a list, got {_shown(value)}")
-        return tuple(_typed(v, typing.get_args(hint)[0], key) for v in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise UserError(f"config: {key}: wanted {_NAMES[hint]}, got {_shown(value)}")
-    return value
-
-
-_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-
-
-def _shown(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__})"
-
-
-def _check_limits(value: Any, limits: typing.Mapping[str, Any], key: str) -> None:
-    low, high, choices = limits.get("low"), limits.get("high"), limits.get("choices")
-    if choices and value not in choices:
-        wanted = ", ".join(str(c) for c in choices)
-        raise UserError(f"config: {key}: wanted one of {wanted}, got {value!r}")
-    # not (value >= low) also refuses nan
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        wanted = f"between {low} and {high}" if high is not None else f"at least {low}"
-        raise UserError(f"config: {key}: wanted a value {wanted}, got {value!r}")
-
-
-def _existing(value: str, key: str, base: Path) -> str:
-    path = base / Path(value).expanduser()
-    if not path.exists():
-        raise UserError(
-            f"config: {key}: wanted an existing path, got {value!r} ({path} is missing)"
-        )
-    return str(path)
-
-
 def _check_whole(config: Config) -> None:
     """What one field alone cannot tell."""
     for key, shares in (("acquire", config.acquire.split), ("occluders", config.occluders.split)):
@@ -408,6 +366,16 @@ def _check_whole(config: Config) -> None:
         if getattr(config.acquire, key) is None:
             raise UserError(f"config: acquire.{key}: wanted a path, got nothing; set it")
     _wants(config.detect, "detect", {"yolo": "weights", "file": "boxes"})
+    if config.select.assignment == "published" and config.select.published is None:
+        raise UserError(
+            "config: select.published: wanted a release's CSV file or folder for "
+            "select.assignment published, got nothing; set it"
+        )
+    if config.composite.scale_mode == "target" and max(config.composite.scales) > 1:
+        raise UserError(
+            "config: composite.scales: wanted shares of at most 1 for scale_mode target, got "
+            f"{max(config.composite.scales):g}"
+        )
     _wants(config.actor_masks, "actor_masks", {"sam": "weights", "yolo-seg": "weights"})
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])

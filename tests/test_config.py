@@ -10,6 +10,7 @@ import yaml
 from conftest import REPO
 
 from occludenet_build import config as cfg
+from occludenet_build import manual
 from occludenet_build.core.errors import UserError
 
 
@@ -50,6 +51,9 @@ MISTAKES = [
     ({"select": {"quota": {"test": 0}}}, "select.quota.test: wanted a value at least 1, got 0"),
     ({"train": {"size": 200}}, "train.size: wanted at most train.short_side, 128, got 200"),
     ({"seed": -1}, "seed: wanted a value at least 0"),
+    ({"select": {"assignment": "published"}}, "select.published: wanted a release's CSV"),
+    ({"composite": {"window": {"start": 0.5, "end": 0.5}}}, "composite.window: wanted a start bef"),
+    ({"composite": {"scale_mode": "target", "scales": [0.5, 1.5]}}, "wanted shares of at most 1"),
     ({"train": {"scales": [0.33]}}, "train.scales: wanted some of composite.scales"),
 ]
 
@@ -93,8 +97,8 @@ def test_swapping_two_values_changes_the_string(base):
 
 
 def test_the_manual_lists_every_setting_with_its_default():
-    manual = yaml.safe_load((REPO / "config.yaml").read_text())
-    assert manual == as_yaml(cfg.Config())
+    assert (REPO / "config.yaml").read_text() == manual.text(), "python -m occludenet_build.manual"
+    assert yaml.safe_load(manual.text()) == as_yaml(cfg.Config())
 
 
 def test_defaults_have_the_type_of_their_field():

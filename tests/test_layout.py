@@ -67,7 +67,9 @@ def test_only_the_video_core_decodes():
     assert all(m.startswith(f"{PACKAGE}.core.video.") for m in users), users
 
 
-@pytest.mark.parametrize("module", ["config", "core.seeds", "core.code", "core.errors"])
+@pytest.mark.parametrize(
+    "module", ["config", "core.settings", "core.seeds", "core.code", "core.errors"]
+)
 def test_what_the_workflow_imports_needs_no_package(module):
     """Snakemake may run where only Snakemake is installed."""
     import sys
@@ -82,12 +84,12 @@ def test_what_the_workflow_imports_needs_no_package(module):
 def test_modules_say_what_they_are_and_stay_readable(module):
     text = code.source_file(module).read_text()
     assert ast.get_docstring(ast.parse(text)) or not text.strip(), f"{module} has no docstring"
-    assert len(text.splitlines()) <= 480 if module.endswith(".config") else 320
+    assert len(text.splitlines()) <= (480 if module.endswith(".config") else 250)
 
 
 def test_every_room_has_its_rule_file_and_its_contract():
     rooms = {m.split(".")[1] for m in code.modules() if floor(m) == len(FLOORS) and m != PACKAGE}
-    rooms -= {"miniworld"}
+    rooms -= {"manual", "miniworld", "verify"}  # programs of their own
     rules = {p.stem for p in (REPO / "workflow").glob("*.smk")} - {"common"}
     assert rooms == rules
     snakefile = (REPO / "Snakefile").read_text()

@@ -60,7 +60,8 @@ def closure(module: str) -> set[str]:
 
 # What shapes no result: settings reach a room as values, and these only carry them and report.
 _NEUTRAL = {
-    f"{PACKAGE.name}.{name}" for name in ("config", "stage", "core.progress", "core.errors")
+    f"{PACKAGE.name}.{name}"
+    for name in ("config", "stage", "core.settings", "core.progress", "core.errors")
 }
 
 # Folders of independent modules: importing one does not mean running its neighbours.
