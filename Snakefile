@@ -17,8 +17,8 @@ include: "workflow/occluders.smk"
 include: "workflow/select.smk"
 include: "workflow/actor_masks.smk"
 include: "workflow/composite.smk"
-include: "workflow/counterfactual.smk"
 include: "workflow/annotate.smk"
+include: "workflow/validate.smk"
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"
 include: "workflow/report.smk"
@@ -28,6 +28,7 @@ rule all:
     default_target: True
     input:
         rules.annotate.output,
+        rules.validate.output,
         rules.report.output,
     localrule: True
 
@@ -35,5 +36,6 @@ rule all:
 rule dataset:
     input:
         rules.annotate.output,
+        rules.validate.output,
     # The clips and their annotations, without training.
     localrule: True

@@ -319,6 +319,7 @@ BORROWED = {
     "select": ("occluders",),
     "composite": ("counterfactual",),
     "annotate": ("composite", "occluders"),
+    "validate": ("composite", "select"),
     "report": ("select", "composite", "train", "evaluate"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""

@@ -6,13 +6,15 @@ Reads acquire/videos.parquet. Writes, next to --out:
     shards/NNN.parquet the usable candidates of each shard of detection, SHARD columns
 
 A candidate is a usable video among the first `oversample` x quota of its class and split, in an
-order given by a hash: more are not searched for people. A shard table is rewritten only when it
+order given by a hash: more are not searched for people. With select.assignment published, the
+candidates are the source clips that the release names. A shard table is rewritten only when it
 changes, so that adding one video reruns one shard.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.tables import column
 from occludenet_build.core.video.probe import VideoInfo, probe
+from occludenet_build.release.published import match, read
 
 _FACTS = [
     column("sha256", "string", "hash of the file"),
@@ -93,6 +96,8 @@ def _work(args: argparse.Namespace, config: cfg.Config) -> None:
     rows = [_merge(row, facts.get(row["clip"])) for row in listed]
     _mark_duplicates(rows)
     _draw(rows, config)
+    if config.select.assignment == "published":
+        _take_published(rows, config.select.published)
     table = tables.from_rows(rows, INDEX)
     tables.write(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.index.shards)
@@ -207,6 +212,16 @@ def _draw(rows: list[dict[str, Any]], config: cfg.Config) -> None:
         members.sort(key=lambda r: seeds.integer(config.seed, r["clip"], "draw"))
         for rank, row in enumerate(members):
             row |= {"rank": rank, "candidate": rank < limit}
+
+
+def _take_published(rows: list[dict[str, Any]], release: str | None) -> None:
+    """The candidates are the usable videos that a release names, whatever the quota."""
+    choice = match(read(release), rows)
+    there = {video["clip"] for _, video in choice if video is not None}
+    for row in rows:
+        if row["status"] == "ok":
+            row["candidate"] = row["clip"] in there
+    logging.info("%d published source clips, %d among the videos", len(choice), len(there))
 
 
 def _write_shards(rows: list[dict[str, Any]], folder: Path, shards: int) -> None:

@@ -73,7 +73,7 @@ def _meanings() -> dict[str, dict[str, str]]:
     tree = ast.parse(source_file(cfg.__name__).read_text())
     return {
         node.name: {
-            before.target.id: after.value.value
+            before.target.id: str(after.value.value)
             for before, after in zip(node.body, node.body[1:], strict=False)
             if isinstance(before, ast.AnnAssign)
             and isinstance(before.target, ast.Name)

@@ -9,16 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 from small_build import FRAMES, SCALES, SmallBuild, write_groups
 
-from occludenet_build.annotate import CLIPS, release
+from occludenet_build.annotate import CLIPS
 from occludenet_build.annotate import FRAMES as FRAME_COLUMNS
 from occludenet_build.annotate.__main__ import add_arguments, work
-from occludenet_build.annotate.merge import label_ids
 from occludenet_build.compositing.truth import TRUTH
 from occludenet_build.config import load_part
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.release import csv_format
+from occludenet_build.release.order import label_ids
+from occludenet_build.validate.checks import run_checks
+from occludenet_build.validate.clips import read_release
 
-OVERALL = ",".join(release.header(release.Overall))
+OVERALL = ",".join(csv_format.header(csv_format.Overall))
 ROW = "abseiling,0.25_a.mp4,dog,d.png,75.25,0.25,08.62,10.03,29.92,11.53"
 
 
@@ -52,14 +55,14 @@ def annotate(build: SmallBuild, **settings) -> list[dict]:
 def test_what_is_in_the_format_comes_back_as_it_was(tmp_path: Path, text: str) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_bytes(text.encode())
-    release.rewrite(source, target)
+    csv_format.rewrite(source, target)
     assert target.read_bytes() == text.encode()
 
 
 @pytest.mark.skipif(not REFERENCE, reason="the release's files are not here")
 def test_the_release_comes_back_byte_for_byte(tmp_path: Path) -> None:
     for path in REFERENCE:
-        release.rewrite(path, tmp_path / "again.csv")
+        csv_format.rewrite(path, tmp_path / "again.csv")
         assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
 
 
@@ -89,7 +92,7 @@ def test_the_release_comes_back_byte_for_byte(tmp_path: Path) -> None:
 )
 def test_what_would_not_come_back_is_an_error_with_its_place(text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
-        release.parse(text, "in.csv")
+        csv_format.parse(text, "in.csv")
     assert str(caught.value).startswith("in.csv") and said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -149,7 +152,7 @@ def test_the_dataset_folder_looks_like_the_release(
     wanted = {f"{s}_{kind}.csv" for s in ("train", "test") for kind in ("d", "25", "50", "75")}
     assert names == wanted
     for path in (folder / "annotations").iterdir():
-        release.rewrite(path, tmp_path / "again.csv")
+        csv_format.rewrite(path, tmp_path / "again.csv")
         assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
     lines = (folder / "annotations/train_d.csv").read_text().splitlines()
     assert [line.split(",0.25_")[1][:7] for line in lines if ",0.25_" in line] == [
@@ -164,6 +167,13 @@ def test_the_dataset_folder_looks_like_the_release(
     assert json.loads((build.root / "annotate/labels.json").read_text())["drinking"] == 1
 
 
+def test_validate_finds_no_error_in_it(built: tuple[SmallBuild, list[dict]]) -> None:
+    release = read_release([built[0].root / "OccludeNet-D/annotations"])
+    assert len(release.annotated) == len(release.entries) > 0
+    found = run_checks(release)
+    assert not [f for some in found.values() for f in some if f.severity == "error"]
+
+
 def test_paths_of_the_lists_resolve(tmp_path: Path) -> None:
     build = SmallBuild(tmp_path / "build").write()
     for row in annotate(build):
@@ -171,7 +181,7 @@ def test_paths_of_the_lists_resolve(tmp_path: Path) -> None:
         (build.root / row["file"]).touch()
     folder = build.root / "OccludeNet-D"
     for path in (folder / "annotations").glob("*_[0-9]*.csv"):
-        _, records = release.parse(path.read_text(), path.name)
+        _, records = csv_format.parse(path.read_text(), path.name)
         assert records and all((folder / record.file).is_file() for record in records)
     assert not Path((folder / "train_25percent").readlink()).is_absolute()
 

@@ -81,7 +81,7 @@ def test_order_and_written_out_defaults_make_no_difference(base):
 def test_a_setting_reaches_its_room_and_those_that_borrow_it_only(base):
     changed = copy.deepcopy(base) | {"composite": {"crf": 30}}
     before, after = cfg.load(base), cfg.load(changed)
-    rooms = [f.name for f in dataclasses.fields(cfg.Config)][2:] + ["annotate"]
+    rooms = [f.name for f in dataclasses.fields(cfg.Config)][2:] + ["annotate", "validate"]
     differ = {
         room for room in rooms if cfg.room_settings(before, room) != cfg.room_settings(after, room)
     }

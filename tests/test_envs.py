@@ -35,10 +35,8 @@ VIDEO = [
     "select --index build/index/videos.parquet --detect build/detect/000.parquet"
     " --occluders build/occluders/occluders.parquet --out new/select/clips.parquet",
     "composite --clips build/select/shards/000.parquet --boxes build/detect/store"
-    " --bank build/occluders --root new --out new/composite/000.parquet",
-    "counterfactual --clips build/select/shards/000.parquet --masks build/actor_masks/000.parquet"
-    " --boxes build/detect/store --bank build/occluders --root new"
-    " --out new/counterfactual/000.parquet",
+    " --bank build/occluders --masks build/actor_masks/000.parquet --root new"
+    " --out new/composite/000.parquet --erased new/counterfactual/000.parquet",
     "annotate --select build/select/clips.parquet --occluders build/occluders/occluders.parquet"
     " --composite build/composite/000.parquet --masks build/actor_masks/000.parquet"
     " --counterfactual build/counterfactual/000.parquet --root new"

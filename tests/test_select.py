@@ -2,68 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 
 import pytest
+from small_select import bank, choose, indexed
 
 from occludenet_build import config as cfg
-from occludenet_build import index, select
-from occludenet_build.core import seeds, tables
+from occludenet_build import index
+from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
-
-
-def indexed(clips, config):
-    """Index rows as the room index leaves them, for clips (name, split, label)."""
-    rows = [
-        {"clip": c, "split": s, "label": la, "status": "ok", "path": f"/v/{c}", "sha256": c}
-        | {"frames": 50, "width": 64, "height": 64, "fps": 25.0, "duration_seconds": 2.0}
-        for c, s, la in clips
-    ]
-    index._draw(rows, config)
-    return rows
-
-
-def bank(categories=("dog", "backpack"), each=3):
-    return [
-        {"occluder": f"{c}{s}{n}.png", "category": c, "status": "ok", "split": s}
-        | {"file": f"png/{c}/{n}.png", "sha256": f"{c}{s}{n}"}
-        for c in categories
-        for s in ("train", "val", "test")
-        for n in range(each)
-    ]
-
-
-def choose(tmp_path, rows, occluders, config, actors=None):
-    """Run the room on plain tables; actors: clip -> frames with an actor (default 40)."""
-    columns = ("clip", "status", "reason", "detail", "actor_frames", "boxes_hash")
-    import pyarrow as pa
-
-    found = [{"clip": r["clip"], "actor_frames": (actors or {}).get(r["clip"], 40)} for r in rows]
-    for row in found:
-        row["status"] = "ok" if row["actor_frames"] else "skipped"
-        row["reason"] = None if row["actor_frames"] else "no_actor"
-        row["boxes_hash"], row["detail"] = "b" + row["clip"], None
-    schema = index.INDEX
-    full = [{name: r.get(name) for name in schema.names} for r in rows]
-    tables.write(tables.from_rows(full, schema), tmp_path / "videos.parquet")
-    kinds = {"actor_frames": pa.int32()}
-    manifest = pa.schema([(c, kinds.get(c, pa.string())) for c in columns])
-    tables.write(tables.from_rows(found, manifest), tmp_path / "000.parquet")
-    names = list(occluders[0]) if occluders else ["occluder", "category", "status", "split"]
-    tables.write(
-        tables.from_rows(occluders, pa.schema([(n, pa.string()) for n in names])),
-        tmp_path / "occluders.parquet",
-    )
-    args = argparse.Namespace(
-        index=tmp_path / "videos.parquet",
-        detect=[tmp_path / "000.parquet"],
-        occluders=tmp_path / "occluders.parquet",
-        out=tmp_path / "clips.parquet",
-    )
-    select._work(args, config)
-    return {row["clip"]: row for row in tables.read_rows(args.out)}
-
 
 CLIPS = [(f"c{n}", ("train", "val", "test")[n % 3], f"class{n % 2}") for n in range(240)]
 SMALL = cfg.load_part({"select": {"shards": 4, "quota": {"train": 8, "val": 3, "test": 4}}})
@@ -127,6 +74,55 @@ def test_a_split_without_occluders_is_said(tmp_path):
     only_train = [row for row in bank() if row["split"] == "train"]
     rows = choose(tmp_path, indexed(CLIPS, SMALL), only_train, SMALL)
     assert {r["reason"] for r in rows.values() if r["split"] == "test"} == {"no_occluder"}
+
+
+def several(number):
+    return cfg.load_part({"select": {"occluders_per_clip": number}})
+
+
+def others(row):
+    columns = (row["other_occluders"], row["other_files"], row["other_sha256"])
+    return list(zip(*columns, strict=True))
+
+
+def test_one_occluder_is_the_default_and_has_no_others(tmp_path):
+    rows = choose(tmp_path, indexed(CLIPS, SMALL), bank(), SMALL)
+    assert {len(others(row)) for row in rows.values()} == {0}
+
+
+@pytest.mark.parametrize(("number", "each", "got"), [(2, 5, 2), (4, 5, 4), (5, 5, 5), (16, 3, 3)])
+def test_several_occluders_are_different_ones_of_one_type_and_split(tmp_path, number, each, got):
+    config, occluders = several(number), bank(each=each)
+    facts = {row["occluder"]: row for row in occluders}
+    one = choose(tmp_path, indexed(CLIPS[:60], config), occluders, several(1))
+    many = choose(tmp_path, indexed(CLIPS[:60], config), occluders, config)
+    for clip, row in many.items():
+        assert row["occluder"] == one[clip]["occluder"]
+        names = [row["occluder"], *row["other_occluders"]]
+        assert len(set(names)) == len(names) == got
+        kinds = {(facts[name]["category"], facts[name]["split"]) for name in names}
+        assert kinds == {(row["category"], row["split"])}
+        rows = [facts[name] for name in row["other_occluders"]]
+        assert others(row) == [(r["occluder"], r["file"], r["sha256"]) for r in rows]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_occluders_of_another_type_move_no_further_ones(tmp_path, number):
+    config = several(number)
+    rows, occluders = indexed(CLIPS[:60], config), bank(each=4)
+    before = choose(tmp_path, rows, occluders, config)
+    more = [row for row in bank(each=9) if row["category"] == "dog"]
+    backpacks = [row for row in occluders if row["category"] == "backpack"]
+    after = choose(tmp_path, rows, backpacks + more, config)
+    unmoved = [clip for clip, row in before.items() if row["category"] == "backpack"]
+    assert unmoved and all(after[clip] == before[clip] for clip in unmoved)
+
+
+def test_more_occluders_per_clip_keep_the_ones_there_were(tmp_path):
+    rows, occluders = indexed(CLIPS[:60], several(1)), bank(each=6)
+    two = choose(tmp_path, rows, occluders, several(2))
+    four = choose(tmp_path, rows, occluders, several(4))
+    assert all(others(four[clip])[:1] == others(row) for clip, row in two.items())
 
 
 def test_nothing_to_choose_is_one_clear_error(tmp_path):

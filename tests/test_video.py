@@ -13,10 +13,14 @@ from conftest import moving_square
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video import source as reader
 from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.encoder import Encoding, Picture, formats
+from occludenet_build.core.video.joined import RunEncoder
 from occludenet_build.core.video.planes import in_format, working_format
 from occludenet_build.core.video.probe import probe
-from occludenet_build.core.video.writer import SharedSound, TwinWriter
+from occludenet_build.core.video.sound import SharedSound
+from occludenet_build.core.video.writer import TwinWriter
 
+ENCODING = Encoding("libx264", 18, "ultrafast", "avx2", keyframe_seconds=1)
 LIMITS = {"max_decode_errors": 0, "max_pixels": 10**7}
 
 
@@ -41,16 +45,19 @@ def twin(path, out):
         early, share = [], None
         packets = source.packets(lambda p: share(p) if share else early.append(p))
         first = next(packets)
-        like = in_format(first, working_format(first))
+        like = in_format(first, working_format(first, formats("libx264")))
+        rate, aspect = source.stream.average_rate, source.stream.sample_aspect_ratio
+        picture = Picture(like, source.time_base, Fraction(rate or 25), Fraction(aspect or 1))
         rotation = reader.display_of(first).rotation
-        with TwinWriter(
-            out, source, like, rotation=rotation, crf=18, preset="ultrafast", gop=24
-        ) as writer:
-            share = SharedSound([writer], source)
+        with TwinWriter(out, source, picture, ENCODING, rotation) as writer:
+            share, shown = SharedSound([writer], source), []
+            encoder = RunEncoder(picture, ENCODING, [writer], shown, 0)
             for packet in early:
                 share(packet)
             for frame in [first, *packets]:
-                writer.frame(in_format(frame, like.format.name), frame.pts)
+                shown.append(frame.pts)
+                encoder.encode(in_format(frame, like.format.name), frame.pts)
+            encoder.finish()
     return out
 
 

@@ -10,9 +10,18 @@ sys.path.insert(0, workflow.basedir)
 from occludenet_build import config as settings
 from occludenet_build.core import code, seeds
 from occludenet_build.core.errors import UserError
+from occludenet_build.release import published
+
+
+def published_choice(select):
+    """The CSV files whose choice is replayed, if one is."""
+    replays = select.assignment == "published"
+    return [str(p) for p in published.csv_files(select.published)] if replays else []
+
 
 try:
     CONFIG = settings.load(config)
+    PUBLISHED = published_choice(CONFIG.select)
 except UserError as error:
     # One line instead of Snakemake's traceback of this file.
     print(error, file=sys.stderr)

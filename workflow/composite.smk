@@ -1,14 +1,25 @@
-# composite: the occluded clips at every scale, the clean twin, the ground truth.
-#   reads  select/shards/<shard>.parquet, the boxes of detect, the cut-outs
-#   writes composite/<shard>.parquet, composite/store/<shard>/, <dataset>/, <dataset>-clean/
+# composite: the occluded clips at every scale, the clean twin, the ground truth, and the same clips
+# with the actor erased, in one pass.
+#   reads  select/shards/<shard>.parquet, the boxes of detect, the cut-outs, the masks if wanted
+#   writes composite/<shard>.parquet, composite/store/<shard>/, <dataset>/, <dataset>-clean/,
+#          counterfactual/<shard>.parquet, <dataset>-counterfactual/
+
+
+def masks_of(wildcards):
+    """The masks of a shard, where something is erased or measured by them."""
+    target = CONFIG.composite.scale_mode == "target"
+    wanted = CONFIG.counterfactual.splits or target
+    return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if wanted else []
 
 
 rule composite_shard:
     input:
         clips=select_shard,
         select=ancient(SELECT),
+        masks=masks_of,
     output:
-        f"{BUILD}/composite/{{shard}}.parquet",
+        clips=f"{BUILD}/composite/{{shard}}.parquet",
+        erased=f"{BUILD}/counterfactual/{{shard}}.parquet",
     log:
         f"{BUILD}/logs/composite/{{shard}}.log",
     benchmark:
@@ -17,21 +28,28 @@ rule composite_shard:
         "../envs/video.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 700 * threads),
-        runtime=lambda wildcards, attempt: attempt * 120,
+        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 900 * threads),
+        runtime=lambda wildcards, attempt: attempt * 240,
     params:
         settings=room_settings("composite"),
         code=code.digest("composite"),
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         bank=lambda wildcards: f"{BUILD}/occluders",
         root=lambda wildcards: BUILD,
+        masks=lambda wildcards, input: f"--masks {input.masks}" if input.masks else "",
     shell:
         "python -m occludenet_build.composite --clips {input.clips} --boxes {params.boxes}"
-        " --bank {params.bank} --root {params.root} --out {output} --threads {threads}"
-        " --settings {params.settings:q} --log {log}"
+        " --bank {params.bank} {params.masks} --root {params.root} --out {output.clips}"
+        " --erased {output.erased} --threads {threads} --settings {params.settings:q} --log {log}"
 
 
 rule composite:
     input:
-        expand(rules.composite_shard.output, shard=CLIP_SHARDS),
+        expand(rules.composite_shard.output.clips, shard=CLIP_SHARDS),
+    localrule: True
+
+
+rule counterfactual:
+    input:
+        expand(rules.composite_shard.output.erased, shard=CLIP_SHARDS),
     localrule: True

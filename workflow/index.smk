@@ -1,11 +1,12 @@
 # index: what each video is, from decoding every frame once. A checkpoint.
-#   reads  acquire/videos.parquet
+#   reads  acquire/videos.parquet, a release's CSV files if its choice is replayed
 #   writes index/videos.parquet, index/shards/<shard>.parquet
 
 
 checkpoint index:
     input:
-        rules.acquire_videos.output,
+        videos=rules.acquire_videos.output,
+        published=PUBLISHED,
     output:
         INDEX,
     log:
@@ -22,5 +23,5 @@ checkpoint index:
         settings=room_settings("index"),
         code=code.digest("index"),
     shell:
-        "python -m occludenet_build.index --videos {input} --out {output} --threads {threads}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build.index --videos {input.videos} --out {output}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"

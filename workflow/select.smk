@@ -1,5 +1,6 @@
 # select: which clips are occluded, and by what. A checkpoint.
-#   reads  index/videos.parquet, detect/<shard>.parquet, occluders/occluders.parquet
+#   reads  index/videos.parquet, detect/<shard>.parquet, occluders/occluders.parquet,
+#          a release's CSV files if its choice is replayed
 #   writes select/clips.parquet, select/shards/<shard>.parquet
 
 
@@ -8,6 +9,7 @@ checkpoint select:
         index=INDEX,
         detect=rules.detect.input,
         occluders=rules.occluders.output,
+        published=PUBLISHED,
     output:
         SELECT,
     log:

@@ -1,8 +1,8 @@
-"""Self-made clips that cost an encoder what real ones do, and a shard of them as tables.
+"""Self-made clips that cost an encoder what real ones do.
 
 A textured ground pans by parts of a pixel, a figure with swinging limbs walks over it, and every
-frame has a sensor's noise. The boxes shake as a detector's do, so hardly any two sizes of the
-occluder are equal. Every frame has a box: the most that the compositor can be asked to do.
+frame has a sensor's noise. The boxes shake as a detector's do. Every frame has a box: the most
+that the compositor can be asked to do; or 70 % have one, in two stretches.
 """
 
 from __future__ import annotations
@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from occludenet_build import select
-from occludenet_build.compositing.jobs import clip_path
-from occludenet_build.compositing.render import ClipJob
-from occludenet_build.config import Composite
-from occludenet_build.core import tables
-from occludenet_build.core.files import sha256_file
+from occludenet_build.core import masks
 from occludenet_build.core.video.synth import write_video
-from occludenet_build.detect import BOXES
 
 FPS = 25
+ALWAYS = ((0.0, 1.0),)
+MOSTLY = ((0.0, 0.45), (0.6, 0.85))
+"""When the actor is there, as shares of the clip: 70 %, in two stretches."""
 _NOISE = 5.0  # standard deviation, levels; costs an encoder what the real clips of these sizes do
 _RATE = 44_100
 
@@ -41,6 +37,7 @@ class Clip:
     number: int
     size: tuple[int, int]
     frames: int
+    present: tuple[tuple[float, float], ...] = ALWAYS
 
     @property
     def name(self) -> str:
@@ -51,17 +48,33 @@ class Clip:
         return self.folder / f"{self.name}.mp4"
 
     @cached_property
-    def boxes(self) -> list[Box]:
-        """The figure's box in each frame, shaken by up to 1 % of its height."""
+    def boxes(self) -> dict[int, Box]:
+        """Frame -> the figure's box, shaken by up to 1 % of its height."""
         width, height = self.size
         rng = np.random.default_rng(self.number)
-        tall, found = 0.62 * height, []
-        for number in range(self.frames):
+        tall, found = 0.62 * height, {}
+        for number in self._frames_with_actor():
             centre = (0.3 + 0.4 * number / self.frames) * width
             x1, y1, x2, y2 = centre - 0.2 * tall, 0.2 * height, centre + 0.2 * tall, 0.82 * height
             shake = rng.normal(0, 0.004 * tall, 4)
-            found.append(tuple(float(v) for v in np.array([x1, y1, x2, y2]) + shake))
+            found[number] = tuple(float(v) for v in np.array([x1, y1, x2, y2]) + shake)
         return found
+
+    def _frames_with_actor(self) -> Iterator[int]:
+        for start, end in self.present:
+            yield from range(round(start * self.frames), round(end * self.frames))
+
+    @cached_property
+    def masks(self) -> dict[int, bytes]:
+        """Frame -> an ellipse in the box, as actor_masks codes it."""
+        return {number: masks.encode(self._ellipse(box)) for number, box in self.boxes.items()}
+
+    def _ellipse(self, box: Box) -> np.ndarray:
+        """bool (H, W)"""
+        x1, y1, x2, y2 = box
+        drawn = np.zeros(self.size[::-1], np.uint8)
+        cv2.ellipse(drawn, (((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1), 0), 1, -1)
+        return drawn.astype(bool)
 
     def write(self) -> None:
         seconds = self.frames / FPS
@@ -130,59 +143,3 @@ def write_cutout(path: Path) -> None:
     rgba[:, :, 3] = alpha
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", rgba)[1].tobytes())
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Clips of one size, written with the tables that the room reads."""
-
-    folder: Path
-    clips: tuple[Clip, ...]
-
-    @property
-    def cutout(self) -> Path:
-        return self.folder / "bank" / "bag.png"
-
-    def write(self) -> Shard:
-        write_cutout(self.cutout)
-        for clip in self.clips:
-            clip.path.parent.mkdir(parents=True, exist_ok=True)
-            clip.write()
-        tables.write(tables.from_rows(map(self._row, self.clips), select.CLIPS), self.table)
-        for clip in self.clips:
-            path = self.folder / "detect" / clip.name / "detail.parquet"
-            tables.write(tables.from_rows(_box_rows(clip), BOXES), path)
-        return self
-
-    @property
-    def table(self) -> Path:
-        return self.folder / "select" / "000.parquet"
-
-    def _row(self, clip: Clip) -> dict[str, Any]:
-        row = {"clip": clip.name, "status": "ok", "path": str(clip.path), "label": "walking"}
-        row |= {"split": "test", "category": "suitcase", "occluder": "bag.png", "fps": FPS}
-        row |= {"detect_shard": clip.name, "boxes_hash": clip.name, "occluder_file": "bag.png"}
-        row |= {"sha256": sha256_file(clip.path), "occluder_sha256": sha256_file(self.cutout)}
-        return row | {"frames": clip.frames, "duration_seconds": clip.frames / FPS}
-
-    def job(self, clip: Clip, settings: Composite, root: Path) -> ClipJob:
-        """What the room makes of a clip's row."""
-        name = settings.dataset, "test"
-        return ClipJob(
-            clip=clip.name,
-            source=clip.path,
-            frames=clip.frames,
-            boxes={number: (box, False) for number, box in enumerate(clip.boxes)},
-            cutout=self.cutout,
-            root=root,
-            targets={s: clip_path(*name, s, "walking", clip.name) for s in settings.scales},
-            clean=None,
-        )
-
-
-def _box_rows(clip: Clip) -> list[dict[str, Any]]:
-    same = {"clip": clip.name, "score": 0.9, "track": 0, "actor": True, "filled": False}
-    return [
-        same | {"frame": number} | dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))
-        for number, box in enumerate(clip.boxes)
-    ]

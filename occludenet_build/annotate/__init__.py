@@ -49,14 +49,18 @@ CLIPS = pa.schema(
         column("occluder", "string", "id of the occluder; null if clean"),
         column("category", "string", "type of the occluder; null if clean"),
         column("frames", "int32", "frames of the clip"),
-        column("occluded_frames", "int32", "frames in which the occluder stands; 0 if clean"),
+        column("occluded_frames", "int32", "frames in which some of the actor's box is hidden; 0 "
+               "if clean"),
         column("fps", "float64", "average frame rate of the source, frames per second"),
         column("duration_seconds", "float64", "length of the source, seconds"),
         column("occlusion_seconds", "float64", "occluded_frames / fps, seconds"),
-        column("area_ratio", "float64", "mean share of the actor's box hidden, occluded frames"),
+        column("degree", "float64", "Fig. 4a: mean size of the occluder relative to the actor's "
+               "box (larger ratio of sides), occluded frames; 0 if clean"),
+        column("area_ratio", "float64", "Fig. 4b: mean share of the actor's box hidden, occluded "
+               "frames"),
         column("actor_hidden", "float64", "mean share of the actor's mask hidden, occluded frames "
                "with a mask; null if there is none"),
-        column("duration_ratio", "float64", "occluded_frames / frames"),
+        column("duration_ratio", "float64", "Fig. 4c: occluded_frames / frames"),
         column("generation_seconds", "float64", "measured time per clip made, seconds"),
     ]
 )  # fmt: skip
@@ -77,16 +81,20 @@ FRAMES = pa.schema(
         column("y", "int32", "its upper edge, pixels; it may lie outside the picture"),
         column("w", "int32", "its width, pixels"),
         column("h", "int32", "its height, pixels"),
-        column("occluded", "bool", "the occluder stands in this frame"),
+        column("more_rects", pa.list_(pa.int32()), "x, y, w, h of each further occluder; null if "
+               "there is one"),
+        column("degree", "float32", "its size relative to the actor's box; null if none"),
+        column("occluded", "bool", "some pixel of the actor's box is hidden"),
         column("filled", "bool", "the actor's box was filled in over a gap"),
         column("box_hidden", "float32", "share of the actor's box that the occluder hides"),
         column("occluder_rle", "binary", "visible occluder: COCO RLE counts; null if none"),
         column("actor_rle", "binary", "whole actor, as in the clean picture: COCO RLE counts; "
                "null if not masked"),
+        column("visible_rle", "binary", "what the occluder leaves of him; null if not masked"),
         column("actor_area", "int32", "pixels of the whole actor; null if not masked"),
         column("visible_area", "int32", "pixels of the actor that the occluder leaves; null if "
                "not masked"),
         column("actor_hidden", "float32", "share of the actor's mask hidden; null if not masked"),
     ]
 )  # fmt: skip
-"""frames/S.parquet: the visible actor's mask is actor_rle without occluder_rle."""
+"""frames/S.parquet"""

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from occludenet_build import annotate, stage
-from occludenet_build.annotate import CLEAN, CLIPS, release
+from occludenet_build.annotate import CLEAN, CLIPS
 from occludenet_build.annotate.dataset import write_dataset
-from occludenet_build.annotate.merge import Doors, join
+from occludenet_build.annotate.merge import Doors, candidates, join
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
+from occludenet_build.release import csv_format
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace, config: Config) -> None:
     if args.rewrite:
-        count = release.rewrite(*args.rewrite)
+        count = csv_format.rewrite(*args.rewrite)
         logging.info("%d rows, the same bytes: %s", count, args.rewrite[1])
         return
     for name in ("select", "occluders", "composite", "root", "out"):
@@ -45,7 +46,7 @@ def _annotate(args: argparse.Namespace, config: Config) -> None:
     doors = Doors(args.select, args.occluders, args.composite, args.counterfactual, args.masks)
     frames = args.out.parent / "frames"
     rows, labels = join(doors, frames, args.threads)
-    splits = set(tables.read(args.select, ["split"])["split"].to_pylist())
+    splits = {row["split"] for row in candidates(args.select)}
     folder = args.root / config.composite.dataset
     write_dataset(folder, rows, _pixel_ratios(args.occluders), splits, config.composite.scales)
     _remove_old_shards(frames, args.composite)

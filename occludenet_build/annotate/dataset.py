@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.annotate import CLEAN
-from occludenet_build.annotate.merge import SPLITS
-from occludenet_build.annotate.release import Listed, Overall, Record, write
 from occludenet_build.compositing.jobs import percent
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
+from occludenet_build.release.csv_format import Listed, Overall, Record, write
+from occludenet_build.release.order import SPLITS
 
 Row = dict[str, Any]
 

@@ -20,7 +20,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import replacing
 from occludenet_build.core.tables import ClipGroups
 
-COPIED = ["clip", "scale", "frame", "pts", "seconds", "x", "y", "w", "h"]
+COPIED = ["clip", "scale", "frame", "pts", "seconds", "x", "y", "w", "h", "more_rects", "degree"]
 COPIED += ["occluded", "filled", "box_hidden", "occluder_rle"]
 
 
@@ -53,6 +53,8 @@ class Measured:
 
     clip: str
     set: str
+    occluded_frames: int
+    degree: float
     area_ratio: float
     actor_hidden: float | None
 
@@ -114,7 +116,7 @@ def _frames(clip: Clip, rows: pa.Table, actor: pa.Table | None) -> pa.Table:
     columns["width"] = [clip.width] * len(rows)
     pairs = zip(rows["frame"].to_pylist(), rows["occluder_rle"].to_pylist(), strict=True)
     hidden = [_hidden(known.get(frame), rle, clip) for frame, rle in pairs]
-    for at, name in enumerate(("actor_rle", "actor_area", "visible_area", "actor_hidden")):
+    for at, name in enumerate(_OF_ACTOR):
         columns[name] = [values[at] for values in hidden]
     return pa.table({f.name: _column(columns[f.name], f.type) for f in FRAMES}, schema=FRAMES)
 
@@ -131,17 +133,20 @@ def _actor_by_frame(actor: pa.Table | None) -> dict[int, tuple[bytes, int]]:
     return {frame: (rle, area) for frame, rle, area in zip(*names, strict=True) if area}
 
 
+_OF_ACTOR = ("actor_rle", "visible_rle", "actor_area", "visible_area", "actor_hidden")
+
+
 def _hidden(
     actor: tuple[bytes, int] | None, occluder: bytes | None, clip: Clip
-) -> tuple[bytes | None, int | None, int | None, float | None]:
-    """(mask, area, visible area, share hidden) of the actor in one frame."""
+) -> tuple[bytes | None, bytes | None, int | None, int | None, float | None]:
+    """_OF_ACTOR in one frame."""
     if actor is None:
-        return None, None, None, None
+        return None, None, None, None, None
     rle, area = actor
-    if occluder is None:
-        return rle, area, area, 0.0
-    covered = masks.intersection(rle, occluder, clip.height, clip.width)
-    return rle, area, area - covered, covered / area
+    size = clip.height, clip.width
+    covered = masks.intersection(rle, occluder, *size) if occluder else 0
+    visible = masks.difference(rle, occluder, *size) if occluder and covered else rle
+    return rle, visible, area, area - covered, covered / area
 
 
 def _measure(clip: Clip, table: pa.Table) -> Iterator[Measured]:
@@ -152,6 +157,8 @@ def _measure(clip: Clip, table: pa.Table) -> Iterator[Measured]:
         yield Measured(
             clip.clip,
             name,
+            len(rows),
+            pc.mean(rows["degree"].cast("float64")).as_py(),
             pc.mean(rows["box_hidden"].cast("float64")).as_py(),
             pc.mean(rows["actor_hidden"].cast("float64")).as_py(),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,9 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
+from occludenet_build.release.order import CATEGORIES, SPLITS, class_order, label_ids
 
 Row = dict[str, Any]
-
-SPLITS = ("train", "val", "test")
-CATEGORIES = ("handbag", "backpack", "suitcase", "dog")
-"""The order of the release within a class; other types follow by name."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,6 @@ def set_name(scale: float) -> str:
     return f"D-{percent(scale)}"
 
 
-def class_order(label: str) -> str:
-    """Sorts class names as the release does: as paths, "drinking beer/" before "drinking/"."""
-    return label + "/"
-
-
-def label_ids(labels: Iterable[str]) -> dict[str, int]:
-    """Class name -> number, counted from 0 in the order of the release."""
-    return {name: number for number, name in enumerate(sorted(set(labels), key=class_order))}
-
-
 def release_order(row: Row) -> tuple:
     """Split, class, occluder type, source clip; the scales of a source stay as they come."""
     category = row["category"]
@@ -58,12 +45,17 @@ def release_order(row: Row) -> tuple:
     return SPLITS.index(row["split"]), class_order(row["label"]), known, category, row["clip"]
 
 
+def candidates(select: Path) -> list[Row]:
+    """The rows of select that were chosen from: whose classes and splits count."""
+    return [row for row in tables.read_rows(select) if row["reason"] != "not_published"]
+
+
 def join(doors: Doors, frames: Path, threads: int = 1) -> tuple[list[Row], dict[str, int]]:
     """Rows of CLIPS and the label ids; writes the tables of frames into the folder `frames`.
 
     Raises UserError where the tables contradict each other.
     """
-    chosen = {row["clip"]: row for row in tables.read_rows(doors.select)}
+    chosen = {row["clip"]: row for row in candidates(doors.select)}
     manifests = {path.stem: tables.read_rows(path) for path in doors.composite}
     _log_absent(chosen, manifests)
     made = [_made(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
@@ -204,6 +196,7 @@ def _clean_rows(row: Row, common: Row) -> Iterator[Row]:
             "occluded_frames": 0,
             "occlusion_seconds": 0.0,
             "duration_ratio": 0.0,
+            "degree": 0.0,
             "area_ratio": 0.0,
         }
 
@@ -224,9 +217,10 @@ def _occluded_rows(
             "counterfactual_hash": counterfactual_hash,
             "occluder": row["occluder"],
             "category": row["category"],
-            "occluded_frames": row["occluded_frames"],
-            "occlusion_seconds": row["occluded_frames"] / row["fps"],
-            "duration_ratio": row["occluded_frames"] / row["frames"],
+            "occluded_frames": found.occluded_frames,
+            "occlusion_seconds": found.occluded_frames / row["fps"],
+            "duration_ratio": found.occluded_frames / row["frames"],
+            "degree": found.degree,
             "area_ratio": found.area_ratio,
             "actor_hidden": found.actor_hidden,
         }

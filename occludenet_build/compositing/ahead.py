@@ -1,18 +1,21 @@
 """What is laid on each frame, made for some frames at a time.
 
 Between two encodes all code and data here would be cold in the processor's caches and take three
-to five times as long. The boxes of a clip are known before its pixels, so nothing need wait.
+to five times as long. Where occluders stand is known before any pixel, so nothing need wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from occludenet_build.compositing import layers
 from occludenet_build.compositing.cutout import Cutout, Patch
-from occludenet_build.compositing.geometry import Box, Rect, place
+from occludenet_build.compositing.geometry import Rect, degree
+from occludenet_build.compositing.placement import Placed, Placement
 from occludenet_build.compositing.truth import rle_at, share_of_box
 from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.planes import Layout
 
 _FRAMES = 32
 _PIXELS = 1 << 20  # of all patches that wait, at about 12 bytes each: memory stays bounded at 4K
@@ -28,18 +31,21 @@ class Paste(NamedTuple):
 
 
 class Ahead:
-    """The pastes of a clip, asked for frame by frame in rising order."""
+    """The pastes of a clip, asked for frame by frame in rising order.
+
+    `factors`: nominal scale -> the size that the occluder has.
+    """
 
     def __init__(
         self,
-        boxes: Mapping[int, tuple[Box, bool]],
-        cutout: Cutout,
+        placement: Placement,
+        cutouts: Sequence[Cutout],
+        layout: Layout,
         display: Display,
-        scales: tuple[float, ...],
-        mode: str,
+        factors: Mapping[float, float],
     ) -> None:
-        self._boxes, self._cutout, self._display = boxes, cutout, display
-        self._scales, self._mode = scales, mode
+        self._placement, self._cutouts = placement, cutouts
+        self._layout, self._display, self._factors = layout, display, factors
         self._made: dict[int, dict[float, Paste]] = {}
 
     def at(self, number: int) -> dict[float, Paste]:
@@ -57,16 +63,28 @@ class Ahead:
                 return
 
     def _frame(self, number: int) -> dict[float, Paste]:
-        if number not in self._boxes:
-            return {}
-        box, filled = self._boxes[number]
-        rects = {scale: place(self._cutout.size, box, scale, self._mode) for scale in self._scales}
-        return {scale: self._paste(rect, box, filled) for scale, rect in rects.items() if rect}
+        found = {s: self._placement.rects(number, f) for s, f in self._factors.items()}
+        return {scale: self._paste(number, placed) for scale, placed in found.items() if placed}
 
-    def _paste(self, rect: Rect, box: Box, filled: bool) -> Paste:
+    def _paste(self, number: int, placed: Sequence[Placed]) -> Paste:
+        patch, x, y = layers.over([self._patch(*one) for one in placed], self._layout)
+        mask, first = self._display.upright(patch.mask), placed[0][1]
+        at = self._display.rect_to_displayed(x, y, *patch.mask.shape[::-1])
+        facts = first._asdict() | self._facts(number, mask, Rect(*at), first)
+        if len(placed) > 1:
+            facts["more_rects"] = [value for _, rect in placed[1:] for value in rect]
+        return Paste(patch, x, y, facts)
+
+    def _patch(self, occluder: int, rect: Rect) -> layers.Laid:
         x, y, w, h = self._display.rect_to_coded(*rect)
-        patch = self._cutout.patch(x, y, w, h)
-        mask, size = self._display.upright(patch.mask), self._display.size
-        hidden = share_of_box(mask, rect, box, size)
-        facts = rect._asdict() | {"filled": filled, "occluded": hidden > 0, "box_hidden": hidden}
-        return Paste(patch, x, y, facts | {"occluder_rle": rle_at(mask, rect.x, rect.y, size)})
+        return layers.Laid(self._cutouts[occluder].patch(x, y, w, h), x, y)
+
+    def _facts(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
+        size = self._display.size
+        facts: dict[str, Any] = {"occluder_rle": rle_at(mask, at.x, at.y, size)}
+        actor = self._placement.stage.boxes.get(number)
+        if actor is None:
+            return facts
+        hidden = share_of_box(mask, at, actor.box, size)
+        facts |= {"degree": degree(first, actor.box), "box_hidden": hidden}
+        return facts | {"occluded": hidden > 0, "filled": actor.filled}

@@ -39,6 +39,11 @@ class Canvas:
         for mine, theirs in zip(self.planes, source, strict=True):
             np.copyto(mine, theirs)
 
+    def copy(self, other: Canvas) -> None:
+        """Take over the pixels of another canvas of the same clip."""
+        for mine, theirs in zip(self.planes, other.planes, strict=True):
+            np.copyto(mine, theirs)
+
     def blended(self, patch: Patch, x: int, y: int) -> list[Change]:
         """The occluder with its first luma pixel at (x, y) of the coded picture; not yet shown.
 

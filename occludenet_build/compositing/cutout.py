@@ -13,6 +13,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 
+_OPAQUE = 0.5  # alpha from which a pixel counts as hidden
 _CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out of the processor's
 
 
@@ -55,6 +56,7 @@ class Cutout:
         tall = height * pixel_aspect if sideways else float(height)
         self.size = (float(width) if sideways else width / pixel_aspect, tall)
         self._layout = layout
+        self._display = display
         self._ladder = _halvings(_premultiplied(display.to_coded(rgba), layout))
         self._cache: OrderedDict[tuple[int, int, int, int], Patch] = OrderedDict()
 
@@ -67,18 +69,26 @@ class Cutout:
             self._cache.popitem(last=False)
         return found
 
+    def silhouette(self, w: int, h: int) -> np.ndarray:
+        """bool (h, w), upright: the mask that a patch of this displayed size has."""
+        w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
+        alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
+        resized = cv2.resize(alpha, (w, h), interpolation=cv2.INTER_LINEAR)
+        return self._display.upright(resized >= _OPAQUE)
+
+    def _level(self, w: int, h: int) -> np.ndarray:
+        """The smallest halving that need not be enlarged."""
+        fitting = (a for a in reversed(self._ladder) if a.shape[1] >= w and a.shape[0] >= h)
+        return next(fitting, self._ladder[0])
+
     def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
-        level = next(
-            (a for a in reversed(self._ladder) if a.shape[1] >= w and a.shape[0] >= h),
-            self._ladder[0],
-        )
-        pixels = cv2.resize(level, (w, h), interpolation=cv2.INTER_LINEAR)
+        pixels = cv2.resize(self._level(w, h), (w, h), interpolation=cv2.INTER_LINEAR)
         # Planes by themselves: numpy takes several times as long over interleaved samples.
         coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
         luma, alpha, chroma_keep = coded[0], coded[3], 1 - hidden
         planes = PlanePatch(luma, 1 - alpha), *(PlanePatch(c, chroma_keep) for c in (blue, red))
-        return Patch(planes, alpha >= 0.5)
+        return Patch(planes, alpha >= _OPAQUE)
 
     def _on_chroma(self, planes: np.ndarray, odd_x: int, odd_y: int) -> np.ndarray:
         """U, V and alpha (3, h, w) at luma size -> the same on the chroma grid."""

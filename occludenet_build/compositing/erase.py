@@ -5,7 +5,7 @@ The authors' figure has the visible actor black: `zero` is the default.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -20,10 +20,8 @@ _PLATE_FRAMES = 24  # frames the temporal median looks at: bounded memory on lon
 
 @dataclass(frozen=True)
 class Erasure:
-    """The actor's masks of a clip and how they are filled."""
+    """How the actor's pixels are filled."""
 
-    rles: dict[int, bytes]
-    """Frame -> COCO RLE counts, displayed picture."""
     fill: str
     dilate: int
 
@@ -107,8 +105,11 @@ def sampled_frames(frames: int) -> set[int]:
 class Eraser:
     """Erases the actor of one clip, frame by frame. `look` first where the fill is `median`."""
 
-    def __init__(self, erasure: Erasure, layout: Layout, display: Display) -> None:
-        self._erasure, self._layout, self._display = erasure, layout, display
+    def __init__(
+        self, erasure: Erasure, rles: Mapping[int, bytes], layout: Layout, display: Display
+    ) -> None:
+        self._erasure, self._rles = erasure, rles
+        self._layout, self._display = layout, display
         self._looked_at: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
         self._plate: list[np.ndarray] | None = None
 
@@ -127,7 +128,7 @@ class Eraser:
             FILLS[self._erasure.fill](planes, masks, Scene(self._layout, self._plate))
 
     def _masks(self, number: int) -> list[np.ndarray] | None:
-        counts = self._erasure.rles.get(number)
+        counts = self._rles.get(number)
         if counts is None:
             return None
         width, height = self._display.size

@@ -28,6 +28,16 @@ Box = tuple[float, float, float, float]
 """x1, y1, x2, y2, half-open, displayed pixels."""
 
 
+class ActorBox(NamedTuple):
+    """Where the actor is in one frame."""
+
+    box: Box
+    filled: bool = False
+    """Interpolated in a gap, not detected."""
+    track: int = 0
+    """Who, within a shot: another number in the next frame means a cut or another person."""
+
+
 def _fit(cut: Size, box: Size, scale: float) -> Size:
     factor = scale * min(box[0] / cut[0], box[1] / cut[1])
     return cut[0] * factor, cut[1] * factor
@@ -46,12 +56,31 @@ SCALE_MODES: dict[str, Callable[[Size, Size, float], Size]] = {
     "fit": _fit,
     "stretch": _stretch,
     "area": _area,
+    "target": _area,
 }
 """How large: (cut-out size, box size, scale) -> size.
 
 fit: the largest with its own aspect inside scale x width and scale x height. stretch: exactly
-that width and height. area: scale^2 of the box's area, with its own aspect.
+that width and height. area: scale^2 of the box's area, with its own aspect. target: the same, of
+the scale that hides as much as is asked for (`target`).
 """
+
+
+def inside(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels x1, y1, x2, y2 of a box inside a picture of (width, height); maybe none."""
+    x1, y1 = max(round(box[0]), 0), max(round(box[1]), 0)
+    return x1, y1, max(min(round(box[2]), size[0]), x1), max(min(round(box[3]), size[1]), y1)
+
+
+def touches(rect: Rect, size: tuple[int, int]) -> bool:
+    """Whether some of a rectangle lies inside a picture of (width, height)."""
+    return rect.x < size[0] and rect.y < size[1] and rect.x + rect.w > 0 and rect.y + rect.h > 0
+
+
+def degree(rect: Rect, box: Box) -> float | None:
+    """The occluder's size relative to the actor's box (Fig. 4a): the larger ratio of sides."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    return max(rect.w / width, rect.h / height) if width > 0 and height > 0 else None
 
 
 def place(cut: Size, box: Box, scale: float, mode: str) -> Rect | None:

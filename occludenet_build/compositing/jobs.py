@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from occludenet_build.compositing.geometry import Box
-from occludenet_build.compositing.render import ClipJob
+from occludenet_build.compositing.clip_job import ClipJob, Output
+from occludenet_build.compositing.geometry import ActorBox
+from occludenet_build.config import Composite
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 
@@ -35,7 +36,7 @@ _MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occ
 
 def inputs_of(chosen: dict[str, Any]) -> list[str]:
     """What a row of the selection gives to the key of its clips."""
-    return [chosen[name] for name in _MADE_FROM]
+    return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
 
 
 class ActorBoxes:
@@ -45,8 +46,8 @@ class ActorBoxes:
         self._store = store
         self._shards: dict[str, tables.ClipGroups] = {}
 
-    def of(self, clip: str, shard: str) -> dict[int, tuple[Box, bool]]:
-        """Frame -> (box x1 y1 x2 y2 in displayed pixels, interpolated?)."""
+    def of(self, clip: str, shard: str) -> dict[int, ActorBox]:
+        """Frame -> the actor."""
         if shard not in self._shards:
             self._shards[shard] = tables.ClipGroups(self._store / shard / "detail.parquet")
         found = self._shards[shard].read(clip)
@@ -55,31 +56,59 @@ class ActorBoxes:
                 f"wanted boxes of {clip} in {self._store}/{shard}, got none; run detect"
             )
         actor = found.filter(pc.field("actor"))
-        columns = [actor[name].to_pylist() for name in ("frame", "x1", "y1", "x2", "y2", "filled")]
+        names = ("frame", "x1", "y1", "x2", "y2", "filled", "track")
+        columns = [actor[name].to_pylist() for name in names]
         return {
-            frame: ((x1, y1, x2, y2), f) for frame, x1, y1, x2, y2, f in zip(*columns, strict=True)
+            frame: ActorBox((x1, y1, x2, y2), filled, track)
+            for frame, x1, y1, x2, y2, filled, track in zip(*columns, strict=True)
         }
+
+
+def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
+    """The occluded clips of a row of the selection and, if wanted, the clean twin."""
+    split, label, clip = chosen["split"], chosen["label"], chosen["clip"]
+    clean = f"{settings.dataset}-clean/{split}/{label}/{clip}.mp4"
+    return (
+        *_occluded(chosen, settings, settings.dataset, erased=False),
+        *([Output(clean, None)] if settings.clean_twin else []),
+    )
+
+
+def erased_outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
+    """The same occluded clips without the actor."""
+    return _occluded(chosen, settings, f"{settings.dataset}-counterfactual", erased=True)
+
+
+def _occluded(
+    chosen: dict[str, Any], settings: Composite, dataset: str, *, erased: bool
+) -> tuple[Output, ...]:
+    place = chosen["label"], chosen["clip"]
+    return tuple(
+        Output(clip_path(dataset, chosen["split"], scale, *place), scale, erased)
+        for scale in settings.scales
+    )
 
 
 def job_of(
     chosen: dict[str, Any],
-    boxes: ActorBoxes,
+    boxes: Mapping[int, ActorBox],
     bank: Path,
     root: Path,
-    dataset: str,
-    scales: Iterable[float],
+    settings: Composite,
+    seed: int,
 ) -> ClipJob:
-    """The job of a row of the selection: an occluded clip at every scale, nothing else."""
-    clip, split, label = chosen["clip"], chosen["split"], chosen["label"]
+    """The job of a row of the selection, still without outputs and masks."""
     return ClipJob(
-        clip=clip,
+        clip=chosen["clip"],
         source=Path(chosen["path"]),
         frames=chosen["frames"],
-        boxes=boxes.of(clip, chosen["detect_shard"]),
-        cutout=bank / chosen["occluder_file"],
+        fps=chosen["fps"],
+        boxes=boxes,
+        cutouts=tuple(bank / f for f in (chosen["occluder_file"], *(chosen["other_files"] or ()))),
         root=root,
-        targets={scale: clip_path(dataset, split, scale, label, clip) for scale in scales},
-        clean=None,
+        scales=settings.scales,
+        outputs=(),
+        seed=seed,
     )
 
 

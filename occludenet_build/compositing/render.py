@@ -1,80 +1,75 @@
-"""One clip from its source to all its outputs: decoded once, every scale in one pass.
+"""One clip from its source to all its outputs: decoded once, everything in one pass.
 
-Of each frame: copy it to the canvas, erase the actor if asked to, encode the clean twin, then for
-every scale lay the occluder on, encode, and put the pixels back. Sound packets are passed on.
+A clip falls into runs (`runs`): stretches that no output changes, which are encoded once and
+shared, and the others. Of each frame: copy it to the canvas, encode it for the outputs that show
+it as it is, then for every scale lay the occluder on, encode, and put the pixels back; the same
+again with the actor erased. Sound packets are passed on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-from occludenet_build.compositing.ahead import Ahead
+from occludenet_build.compositing.ahead import Ahead, Paste
 from occludenet_build.compositing.canvas import Canvas
+from occludenet_build.compositing.clip_job import ClipJob, Rendered
 from occludenet_build.compositing.cutout import Cutout, read_rgba
-from occludenet_build.compositing.erase import Eraser, Erasure, sampled_frames
-from occludenet_build.compositing.geometry import Box
+from occludenet_build.compositing.erase import Eraser, sampled_frames
+from occludenet_build.compositing.placement import Placement, Stage
+from occludenet_build.compositing.runs import Content, Run, contents, runs_of
+from occludenet_build.compositing.target import solve
 from occludenet_build.compositing.truth import TruthRows
 from occludenet_build.config import Composite
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import replacing
-from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.encoder import (
+    JOINS,
+    Encoding,
+    Picture,
+    formats,
+    group_size,
+    version,
+)
+from occludenet_build.core.video.joined import RunEncoder
 from occludenet_build.core.video.planes import in_format, views, working_format
+from occludenet_build.core.video.sound import SharedSound
 from occludenet_build.core.video.source import Source, display_of, reading
-from occludenet_build.core.video.writer import SharedSound, TwinWriter
+from occludenet_build.core.video.writer import TwinWriter
 
 
-@dataclass(frozen=True)
-class ClipJob:
-    """All that makes the outputs of one source clip."""
-
-    clip: str
-    source: Path
-    frames: int
-    boxes: dict[int, tuple[Box, bool]]
-    """Frame -> the actor's box and whether it was interpolated; other frames stay as they are."""
-    cutout: Path
-    root: Path
-    """The build's folder."""
-    targets: dict[float, str]
-    """Scale -> the file that is written, relative to root."""
-    clean: str | None
-    """The twin without an occluder, relative to root."""
-    erasure: Erasure | None = None
-
-    @property
-    def outputs(self) -> list[str]:
-        return [*self.targets.values(), *([self.clean] if self.clean else [])]
-
-
-@dataclass(frozen=True)
-class Rendered:
-    truth: TruthRows
-    pix_fmt: str
-    sound: str
-    """copied, encoded or none."""
+def encoding_of(settings: Composite) -> Encoding:
+    return Encoding(
+        settings.codec,
+        settings.crf,
+        settings.preset,
+        settings.instruction_set,
+        settings.keyframe_seconds,
+    )
 
 
 def render(job: ClipJob, settings: Composite) -> Rendered:
     """Write all outputs of a clip, each whole or not at all.
 
-    Raises ItemError: the reasons of reading, source_changed, encode_failed.
+    Raises ItemError: the reasons of reading, source_changed, encode_failed, target_missed.
     """
     with ExitStack() as targets:
-        paths = {s: targets.enter_context(replacing(job.root / n)) for s, n in job.targets.items()}
-        clean = targets.enter_context(replacing(job.root / job.clean)) if job.clean else None
+        paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
         with reading(job.source) as source:
             clip = _Clip(job, settings, source)
-            with clip.writing(paths, clean):
-                for number, frame in enumerate(clip.frames()):
-                    clip.write(number, frame)
+            with clip.writing(paths):
+                clip.write()
         if source.frame_count != job.frames:
             raise ItemError(
                 "source_changed", f"{source.frame_count} frames, {job.frames} when indexed"
             )
-    return clip.rendered()
+        rendered = clip.rendered()
+        if job.scales and not min(rendered.truth.occluded_frames.values()):
+            counts = rendered.truth.occluded_frames
+            raise ItemError("no_occluded_frame", f"occluded frames by scale: {counts}")
+    return rendered
 
 
 class _Clip:
@@ -82,6 +77,7 @@ class _Clip:
 
     def __init__(self, job: ClipJob, settings: Composite, source: Source) -> None:
         self.job, self.settings, self.source = job, settings, source
+        self.encoding = encoding_of(settings)
         self._packets = source.packets(self._sound_packet)
         self._early: list = []  # sound that comes before the first frame
         self._sound: SharedSound | None = None
@@ -89,16 +85,40 @@ class _Clip:
         if self._first is None:
             raise ItemError("zero_frames", source.first_error)
         self.display = display_of(self._first)
-        self.canvas = Canvas(self._first, working_format(self._first))
-        aspect = float(source.stream.sample_aspect_ratio or 1)
-        cutout = Cutout(read_rgba(job.cutout), self.canvas.layout, self.display, aspect)
-        scales = tuple(job.targets)
-        self._ahead = Ahead(job.boxes, cutout, self.display, scales, settings.scale_mode)
-        self._facts: list[tuple[int, dict[float, dict]]] = []  # pts and facts by scale, per frame
-        self.eraser: Eraser | None = None
-        if job.erasure is not None:
-            path, frames = job.source, job.frames
-            self.eraser = _eraser(job.erasure, path, frames, self.canvas, self.display)
+        wanted = working_format(self._first, formats(settings.codec), settings.pix_fmt)
+        self.canvas = Canvas(self._first, wanted)
+        self._place()
+        self._shown: list[int] = []  # pts
+        self._facts: list[dict[float, dict]] = []  # by scale, per frame
+        self._erased: Canvas | None = None
+        self._eraser: Eraser | None = None
+        if any(out.erased for out in job.outputs):
+            self._erased = Canvas(self._first, wanted)
+            self._eraser = _eraser(job, self.canvas, self.display)
+
+    def _place(self) -> None:
+        """Where everything stands: known before any pixel."""
+        job, settings, layout = self.job, self.settings, self.canvas.layout
+        aspect = float(self.source.stream.sample_aspect_ratio or 1)
+        cutouts = [Cutout(read_rgba(p), layout, self.display, aspect) for p in job.cutouts]
+        stage = Stage(job.clip, self.display.size, job.frames, job.fps, job.boxes, job.seed)
+        self._placement = Placement(stage, [cutout.size for cutout in cutouts], settings)
+        self.factors, self.shares = {s: s for s in job.scales}, {}
+        if settings.scale_mode == "target":
+            masks = dict(job.masks)
+            tolerance = settings.target_tolerance
+            found = solve(self._placement, cutouts, masks, job.scales, tolerance)
+            self.factors = {scale: solution.factor for scale, solution in found.items()}
+            self.shares = {scale: solution.share for scale, solution in found.items()}
+        self._ahead = Ahead(self._placement, cutouts, layout, self.display, self.factors)
+
+    def _runs(self) -> list[Run]:
+        frames, factors = range(self.job.frames), self.factors.values()
+        pasted = [any(self._placement.rects(n, f) for f in factors) for n in frames]
+        masked = self.job.masks if self._eraser is not None else {}
+        least = self.settings.share_frames if self.encoding.codec in JOINS else 0
+        group = group_size(self.encoding, self._picture.rate)
+        return runs_of(pasted, [n in masked for n in frames], least, group)
 
     def _sound_packet(self, packet) -> None:
         if self._sound is None:
@@ -106,71 +126,118 @@ class _Clip:
         else:
             self._sound(packet)
 
-    def frames(self) -> Iterator:
-        yield self._first
-        yield from self._packets
-
-    def writing(self, paths: dict[float, Path], clean: Path | None) -> ExitStack:
-        """Open an encoder per output; closing the stack finishes the files."""
+    def writing(self, paths: list[Path]) -> ExitStack:
+        """Open the outputs; closing the stack finishes the files."""
+        stream = self.source.stream
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        rate = Fraction(stream.average_rate or 25)
+        self._picture = Picture(self.canvas.frame, self.source.time_base, rate, aspect)
         stack = ExitStack()
         try:
-            self.writers = {s: stack.enter_context(self._writer(p)) for s, p in paths.items()}
-            self.clean = stack.enter_context(self._writer(clean)) if clean else None
+            self.writers = [stack.enter_context(self._writer(path)) for path in paths]
         except BaseException:
             stack.close()
             raise
-        writers = [*self.writers.values(), *([self.clean] if self.clean else [])]
-        self._sound = SharedSound(writers, self.source)
+        self._sound = SharedSound(self.writers, self.source)
         for packet in self._early:
             self._sound(packet)
         return stack
 
     def _writer(self, path: Path) -> TwinWriter:
-        rate = float(self.source.stream.average_rate or 25)
-        return TwinWriter(
-            path,
-            self.source,
-            self.canvas.frame,
-            rotation=self.display.rotation,
-            crf=self.settings.crf,
-            preset=self.settings.preset,
-            gop=max(1, round(self.settings.keyframe_seconds * rate)),
-        )
+        return TwinWriter(path, self.source, self._picture, self.encoding, self.display.rotation)
 
-    def write(self, number: int, frame) -> None:
-        self.canvas.load(frame)
-        if self.eraser is not None:
-            self.eraser.erase(number, self.canvas.planes)
-        if self.clean is not None:
-            self.clean.frame(self.canvas.frame, frame.pts)
+    def write(self) -> None:
+        """All runs, one after the other."""
+        frames = self._frames()
+        runs = self._runs()
+        self.encoder = ""
+        for run in runs:
+            encoders = self._encoders(run)
+            last = run is runs[-1]
+            for _ in range(run.start, run.stop + last * (1 << 60)):  # frames beyond are an error
+                frame = next(frames, None)
+                if frame is None:
+                    break
+                self._write_frame(frame, encoders)
+            for encoder in encoders.values():
+                encoder.finish()
+            self.encoder = self.encoder or self._version(encoders)
+
+    def _frames(self) -> Iterator:
+        yield self._first
+        yield from self._packets
+
+    def _encoders(self, run: Run) -> dict[Content, RunEncoder]:
+        outputs = [(out.scale, out.erased) for out in self.job.outputs]
+        return {
+            content: RunEncoder(
+                self._picture,
+                self.encoding,
+                [self.writers[number] for number in members],
+                self._shown,
+                run.start,
+            )
+            for content, members in contents(run, outputs).items()
+        }
+
+    def _version(self, encoders: Mapping[Content, RunEncoder]) -> str:
+        return version(self.encoding.codec, next(iter(encoders.values())).first_packet)
+
+    def _write_frame(self, frame, encoders: Mapping[Content, RunEncoder]) -> None:
+        number = len(self._shown)
+        self._shown.append(frame.pts)
         pastes = self._ahead.at(number)
-        changes = {s: self.canvas.blended(p.patch, p.x, p.y) for s, p in pastes.items()}
-        for scale, writer in self.writers.items():
-            with self.canvas.showing(changes.get(scale, [])):
-                writer.frame(self.canvas.frame, frame.pts)
-        self._facts.append((frame.pts, {scale: p.facts for scale, p in pastes.items()}))
+        self._facts.append({scale: paste.facts for scale, paste in pastes.items()})
+        self.canvas.load(frame)
+        _encode(self.canvas, encoders, False, pastes, frame.pts)
+        if self._erased is not None and any(erased for _, erased in encoders):
+            assert self._eraser is not None
+            self._erased.copy(self.canvas)
+            self._eraser.erase(number, self._erased.planes)
+            _encode(self._erased, encoders, True, pastes, frame.pts)
 
     def rendered(self) -> Rendered:
-        sound = self._sound.how if self._sound else "none"
-        return Rendered(self._truth(), self.canvas.frame.format.name, sound)
+        return Rendered(
+            truth=self._truth(),
+            pix_fmt=self.canvas.frame.format.name,
+            sound=self._sound.how if self._sound else "none",
+            encoder=self.encoder,
+            factors=self.factors,
+            shares=self.shares,
+        )
 
     def _truth(self) -> TruthRows:
         rows = TruthRows(self.job.clip)
-        for number, (pts, facts) in enumerate(self._facts):
+        for number, (pts, facts) in enumerate(zip(self._shown, self._facts, strict=True)):
             seconds = float(pts * self.source.time_base)
-            for scale in self.job.targets:
+            for scale in self.job.scales:
                 rows.add(scale, number, pts, seconds, **facts.get(scale, {}))
         return rows
 
 
-def _eraser(
-    erasure: Erasure, source: Path, frames: int, canvas: Canvas, display: Display
-) -> Eraser:
+def _encode(
+    canvas: Canvas,
+    encoders: Mapping[Content, RunEncoder],
+    erased: bool,
+    pastes: Mapping[float, Paste],
+    pts: int,
+) -> None:
+    """Show one picture of the clip, or of the clip without its actor, to all its encoders."""
+    mine = {scale: encoder for (scale, gone), encoder in encoders.items() if gone == erased}
+    shown = {s: p for s, p in pastes.items() if s in mine}
+    changes = {s: canvas.blended(p.patch, p.x, p.y) for s, p in shown.items()}
+    for scale, encoder in mine.items():
+        with canvas.showing(changes.get(scale, []) if scale is not None else []):
+            encoder.encode(canvas.frame, pts)
+
+
+def _eraser(job: ClipJob, canvas: Canvas, display) -> Eraser:
     """The clip's eraser; the median looks at the clip in a pass of its own."""
-    eraser = Eraser(erasure, canvas.layout, display)
-    if erasure.fill == "median":
-        wanted, pixels = sampled_frames(frames), canvas.frame.format.name
-        with reading(source) as again:
+    assert job.erasure is not None
+    eraser = Eraser(job.erasure, job.masks, canvas.layout, display)
+    if job.erasure.fill == "median":
+        wanted, pixels = sampled_frames(job.frames), canvas.frame.format.name
+        with reading(job.source) as again:
             for number, frame in enumerate(again):
                 if number in wanted:
                     eraser.look(number, views(in_format(frame, pixels), canvas.layout))

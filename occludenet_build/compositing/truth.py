@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco_mask
 
-from occludenet_build.compositing.geometry import Box, Rect
+from occludenet_build.compositing.geometry import Box, Rect, inside
 from occludenet_build.core.tables import column
 
 TRUTH = pa.schema(
@@ -20,6 +20,17 @@ TRUTH = pa.schema(
         column("y", "int32", "top of the paste rectangle; may be outside the picture"),
         column("w", "int32", "width of the paste rectangle"),
         column("h", "int32", "height of the paste rectangle"),
+        column(
+            "more_rects",
+            pa.list_(pa.int32()),
+            "x, y, w, h of each further occluder, one after the other; null if there is one",
+        ),
+        column(
+            "degree",
+            "float32",
+            "the occluder's size relative to the actor's box: the larger "
+            "of width / width and height / height; null: no occluder or no box",
+        ),
         column("occluded", "bool", "some pixel of the actor's box is hidden"),
         column("filled", "bool", "the actor's box was interpolated, not detected"),
         column("box_hidden", "float32", "share of the box inside the picture that is hidden"),
@@ -61,9 +72,8 @@ def share_of_box(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) ->
 
     mask: bool (h, w), upright, whose first pixel stands at (at.x, at.y); size: (width, height).
     """
-    x1, y1 = max(round(box[0]), 0), max(round(box[1]), 0)
-    x2, y2 = min(round(box[2]), size[0]), min(round(box[3]), size[1])
-    if x2 <= x1 or y2 <= y1:
+    x1, y1, x2, y2 = inside(box, size)
+    if x2 == x1 or y2 == y1:
         return 0.0
     rows = slice(max(y1 - at.y, 0), max(y2 - at.y, 0))
     columns = slice(max(x1 - at.x, 0), max(x2 - at.x, 0))

@@ -35,7 +35,11 @@ REASONS = {
     "too_few_actor_frames": "the actor is visible in fewer frames than asked for",
     "no_occluder": "the split holds no occluder of any category",
     "quota": "the class already has its quota of clips",
+    "not_published": "the release does not name it",
+    "missing_source": "a source clip of the release that is not among the videos",
+    "missing_occluder": "the occluder that the release gives the clip is not in the bank",
     # composite, counterfactual, masks
+    "target_missed": "no size of the occluder hides the share of the actor that is asked for",
     "no_occluded_frame": "no frame of the composited clip is occluded",
     "source_changed": "the source is not the file that was indexed",
     "unsupported_pixels": "the pixel format has no encoder here",

@@ -164,15 +164,20 @@ def work_through(
 
     `intact(row)` says whether the files of a finished clip still exist.
     """
-    missing = []
-    for clip, wanted in todo.items():
-        row = ledger.finished(clip, wanted)
-        if row is None or not intact(row):
-            missing.append(clip)
-    known = len(todo) - len(missing)
-    logging.info("%d clips, %d finished before, %d to do", len(todo), known, len(missing))
-    for result in progress(make(missing), len(missing), "clip") if missing else ():
+    due = missing(ledger, todo, intact)
+    for result in progress(make(due), len(due), "clip") if due else ():
         ledger.commit(result)
+
+
+def missing(
+    ledger: Ledger, todo: dict[str, str], intact: Callable[[dict[str, Any]], bool]
+) -> list[str]:
+    """The clips of `todo` (clip -> key) that are not finished, or whose files are gone."""
+    rows = {clip: ledger.finished(clip, wanted) for clip, wanted in todo.items()}
+    due = [clip for clip, row in rows.items() if row is None or not intact(row)]
+    known = len(todo) - len(due)
+    logging.info("%d clips, %d finished before, %d to do", len(todo), known, len(due))
+    return due
 
 
 def log_summary(table: pa.Table) -> None:

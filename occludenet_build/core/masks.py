@@ -41,6 +41,11 @@ def intersection(a: bytes, b: bytes, height: int, width: int) -> int:
     return int(coco.area(both))
 
 
+def difference(a: bytes, b: bytes, height: int, width: int) -> bytes:
+    """Code of what the first mask has and the second has not."""
+    return encode(decode(a, height, width) & ~decode(b, height, width))
+
+
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     """The tight box x1 y1 x2 y2 of a mask, pixels, half-open; None if the mask is empty."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))

@@ -37,6 +37,15 @@ class Display:
         """Displayed array (H, W, ...) -> coded array, a view. Also turns an upright patch."""
         return np.rot90(displayed, -self.rotation // 90)
 
+    def rect_to_displayed(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
+        """A rectangle (left, top, width, height) in coded pixels -> in displayed pixels."""
+        return {
+            0: (x, y, w, h),
+            90: (y, self.coded_width - x - w, h, w),
+            180: (self.coded_width - x - w, self.coded_height - y - h, w, h),
+            270: (self.coded_height - y - h, x, h, w),
+        }[self.rotation]
+
     def rect_to_coded(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
         """A rectangle (left, top, width, height) in displayed pixels -> in coded pixels."""
         width, height = self.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -59,7 +60,10 @@ class Layout:
     def from_rgb(self, rgb: np.ndarray) -> np.ndarray:
         """uint8 (..., 3) RGB -> float32 (..., 3) Y, U, V code values, chroma not subsampled."""
         matrix, offset = self._to_yuv
-        return rgb.astype(np.float32) @ matrix.T + offset
+        red, green, blue = (rgb[..., channel].astype(np.float32) for channel in range(3))
+        # Written out: a matrix product gives other last digits on another processor.
+        codes = [red * m[0] + green * m[1] + blue * m[2] for m in matrix]
+        return np.stack(codes, axis=-1) + offset
 
 
 def layout_of(frame: av.VideoFrame) -> Layout:
@@ -75,19 +79,30 @@ def _base(name: str) -> str:
     return name.replace("yuvj", "yuv").removesuffix("10le")
 
 
-def working_format(frame: av.VideoFrame) -> str:
-    """The format in which a frame is changed and encoded: its own wherever H.264 has it.
+def working_format(frame: av.VideoFrame, taken: Sequence[str], wanted: str = "source") -> str:
+    """The format in which a frame is changed and encoded: its own wherever the encoder has it.
 
-    H.264 cannot halve the chroma of odd sizes; those keep their size and take full chroma.
+    `taken`: what the encoder takes; other formats become 8 bit with the chroma halved. `wanted`:
+    one format for all clips, or `source`. Codecs cannot halve the chroma of odd sizes; those keep
+    their size and take full chroma.
     """
+    name = _planar(frame) if wanted == "source" else wanted
+    if name not in taken:
+        name = "yuv420p"
+    base = _base(name)
+    sub_x, sub_y = _BASES[base]
+    is_odd = frame.width % (1 << sub_x) or frame.height % (1 << sub_y)
+    return name.replace(base[3:], "444p") if is_odd else name
+
+
+def _planar(frame: av.VideoFrame) -> str:
+    """A frame's own format, or the nearest that is planar YUV of 8 or 10 bits."""
     name = frame.format.name
     deep = any(c.bits > 8 for c in frame.format.components)
-    suffix, prefix = ("10le", "yuv") if deep else ("", "yuvj" if "yuvj" in name else "yuv")
     base = _base(name) if _base(name) in _BASES else "yuv420p"
-    sub_x, sub_y = _BASES[base]
-    if frame.width % (1 << sub_x) or frame.height % (1 << sub_y):
-        base = "yuv444p"
-    return base.replace("yuv", prefix) + suffix
+    if deep:
+        return base + "10le"
+    return base.replace("yuv", "yuvj") if "yuvj" in name else base
 
 
 def in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:

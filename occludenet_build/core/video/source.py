@@ -7,7 +7,6 @@ files.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -157,13 +156,3 @@ def rgb_frames(path: Path | str, threads: int = 1) -> Iterator[tuple[int, np.nda
     with reading(path, threads) as source:
         for number, frame in enumerate(source):
             yield number, to_rgb(frame)
-
-
-def frame_hash(path: Path | str) -> str:
-    """A hash over the decoded pixels and pts: what two builds are compared by."""
-    digest = hashlib.blake2b(digest_size=16)
-    with reading(path) as source:
-        for frame in source:
-            digest.update(str((frame.pts or 0) * source.time_base).encode())
-            digest.update(frame.to_ndarray().tobytes())
-    return digest.hexdigest()

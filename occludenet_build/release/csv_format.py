@@ -125,17 +125,20 @@ def parse(text: str, name: str) -> tuple[type[Record], list[Record]]:
     return kind, records
 
 
+def read(path: Path) -> tuple[type[Record], list[Record]]:
+    """Kind and records of a CSV file. Raises UserError, also where the file does not open."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UserError(f"wanted a CSV file, {path} does not open: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}") from error
+    return parse(text, str(path))
+
+
 def rewrite(source: Path, target: Path) -> int:
     """Read a file into records, write it back byte for byte, and return the number of records."""
-    try:
-        text = source.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise UserError(f"wanted a CSV file, {source} does not open: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{source}, byte {error.start}: wanted UTF-8, got {error.reason}"
-        ) from error
-    kind, records = parse(text, str(source))
+    kind, records = read(source)
     write_text(target, write(kind, records))
     return len(records)
 

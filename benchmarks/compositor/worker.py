@@ -1,0 +1,94 @@
+"""Inside a running worker: what the room does for a clip, and the floor that need not composite."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from unittest import mock
+
+import av
+import numpy as np
+
+from occludenet_build.composite.shard import Due
+from occludenet_build.composite.work import make
+from occludenet_build.compositing import render as render_module
+from occludenet_build.compositing.render import encoding_of, render
+from occludenet_build.config import Composite
+from occludenet_build.core.video.encoder import Picture
+from occludenet_build.core.video.joined import RunEncoder
+from occludenet_build.core.video.planes import layout_of, new_frame, views
+from occludenet_build.core.video.sound import SharedSound
+from occludenet_build.core.video.source import reading
+from occludenet_build.core.video.writer import TwinWriter
+
+Pictures = list[av.VideoFrame]
+
+
+def ours(due: Due, settings: Composite) -> None:
+    """What a worker of the room does for a clip, ground truth and hashes included."""
+    for result in make(due, settings).values():
+        if result.row["status"] != "ok":
+            raise RuntimeError(f"{due.job.clip}: {result.row['reason']} {result.row['detail']}")
+
+
+class _Recorder(RunEncoder):
+    """An encoder that keeps a copy of every picture it gets."""
+
+    kept: list[Pictures]
+
+    def __init__(self, picture: Picture, *arguments) -> None:
+        super().__init__(picture, *arguments)
+        self._mine: Pictures = []
+        self.kept.append(self._mine)
+
+    def encode(self, frame: av.VideoFrame, pts: int) -> None:
+        copy, layout = new_frame(frame), layout_of(frame)
+        for mine, theirs in zip(views(copy, layout), views(frame, layout), strict=True):
+            np.copyto(mine, theirs)
+        self._mine.append(copy)
+        super().encode(frame, pts)
+
+
+@contextmanager
+def _recorded(kept: list[Pictures]) -> Iterator[None]:
+    recorder = type("Recorder", (_Recorder,), {"kept": kept})
+    with mock.patch.object(render_module, "RunEncoder", recorder):
+        yield
+
+
+class Floor:
+    """Decodes, and encodes every output whole from its finished pictures; nothing is shared.
+
+    Its files are checked against those that the room makes when nothing is shared.
+    """
+
+    def __init__(self, due: Due, settings: Composite, folder: Path) -> None:
+        self._job, self._encoding, self._folder = due.job, encoding_of(settings), folder
+        self._pictures: list[Pictures] = []
+        with _recorded(self._pictures):
+            # in one run, with as many encoders as outputs, in their order
+            render(due.job, dataclasses.replace(settings, share_frames=0))
+        self.wanted = [self._ours(number).read_bytes() for number in range(len(self._pictures))]
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self) -> None:
+        shown: list[int] = []
+        with reading(self._job.source) as source, ExitStack() as stack:
+            stream, like = source.stream, self._pictures[0][0]
+            rate = stream.average_rate
+            picture = Picture(like, source.time_base, rate, stream.sample_aspect_ratio or 1)
+            writers = [
+                stack.enter_context(TwinWriter(path, source, picture, self._encoding, 0))
+                for path in self.files
+            ]
+            encoders = [RunEncoder(picture, self._encoding, [w], shown, 0) for w in writers]
+            for number, frame in enumerate(source.packets(SharedSound(writers, source))):
+                shown.append(frame.pts)
+                for encoder, pictures in zip(encoders, self._pictures, strict=True):
+                    encoder.encode(pictures[number], frame.pts)
+            for encoder in encoders:
+                encoder.finish()
+"""
+"""

@@ -1,0 +1,102 @@
+"""The tables of one shard: the keys of its clips, and what there is to do for each."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from occludenet_build import config as cfg
+from occludenet_build.compositing.clip_job import ClipJob
+from occludenet_build.compositing.erase import Erasure
+from occludenet_build.compositing.jobs import (
+    ActorBoxes,
+    erased_outputs_of,
+    inputs_of,
+    job_of,
+    outputs_of,
+)
+from occludenet_build.core import ledger, tables
+from occludenet_build.core.code import digest
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be made of one clip; a key is None where that part is finished."""
+
+    job: ClipJob
+    chosen: dict[str, Any]
+    key: str | None
+    erased_key: str | None
+    unmasked: dict[str, Any] | None
+    """The row of actor_masks where it has no masks: the counterfactual has its reason."""
+
+
+class Shard:
+    """`keys`: for `occluded` and `erased`, clip -> key."""
+
+    def __init__(self, args: argparse.Namespace, config: cfg.Config) -> None:
+        self._args, self._config = args, config
+        self._chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
+        self._boxes = ActorBoxes(args.boxes)
+        self._masked, self._rles = {}, None
+        if args.masks:
+            self._masked = {row["clip"]: row for row in tables.read_rows(args.masks)}
+            store = args.masks.parent / "store" / args.masks.stem
+            self._rles = tables.ClipGroups(store / "detail.parquet")
+        code, splits = digest("composite"), config.counterfactual.splits
+        self.keys = {
+            "occluded": {c: self._key(row, code) for c, row in self._chosen.items()},
+            "erased": {
+                c: self._erased_key(row, code)
+                for c, row in self._chosen.items()
+                if row["split"] in splits
+            },
+        }
+
+    def _key(self, row: dict[str, Any], code: str) -> str:
+        settings, used = self._config.composite, []
+        if settings.motion != "track" or row["other_occluders"]:
+            used.append(str(self._config.seed))
+        if settings.scale_mode == "target":
+            used.append(self._masks_hash(row["clip"]))
+        return ledger.key("composite", code, _plain(settings), *inputs_of(row), *used)
+
+    def _erased_key(self, row: dict[str, Any], code: str) -> str:
+        own = _plain(self._config.counterfactual)
+        return ledger.key("erased", code, own, self._key(row, code), self._masks_hash(row["clip"]))
+
+    def _masks_hash(self, clip: str) -> str:
+        row = self._masked.get(clip)
+        return (row["masks_hash"] or row["status"]) if row else "none"
+
+    def due(self, clip: str, parts: set[str], settings: cfg.Composite) -> Due:
+        """`parts`: which of `occluded` and `erased` are to be made."""
+        chosen, masked = self._chosen[clip], self._masked.get(clip)
+        unmasked = masked if masked and masked["status"] != "ok" else None
+        outputs = outputs_of(chosen, settings) if "occluded" in parts else ()
+        if "erased" in parts and not unmasked:
+            outputs += erased_outputs_of(chosen, settings)
+        args, fill = self._args, self._config.counterfactual
+        boxes = self._boxes.of(clip, chosen["detect_shard"])
+        job = job_of(chosen, boxes, args.bank, args.root, settings, self._config.seed)
+        job = dataclasses.replace(
+            job,
+            outputs=outputs,
+            masks=self._masks(clip),
+            erasure=Erasure(fill.fill, fill.dilate),
+        )
+        key = self.keys["occluded"][clip] if "occluded" in parts else None
+        erased_key = self.keys["erased"][clip] if "erased" in parts else None
+        return Due(job, chosen, key, erased_key, unmasked)
+
+    def _masks(self, clip: str) -> dict[int, bytes]:
+        found = self._rles.read(clip) if self._rles else None
+        if found is None:
+            return {}
+        return dict(zip(found["frame"].to_pylist(), found["rle"].to_pylist(), strict=True))
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    return dataclasses.asdict(settings)

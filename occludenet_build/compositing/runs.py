@@ -1,0 +1,73 @@
+"""Which stretches of a clip all its outputs have in common: they are encoded once.
+
+In the release 30 % of a clip's frames carry no occluder; there, every scale and the clean twin
+show the same pictures. Each run is encoded apart and begins with a key frame, so short ones are
+not worth it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+
+class Run(NamedTuple):
+    """Frames from `start` up to `stop`; whether something is pasted or erased in any of them."""
+
+    start: int
+    stop: int
+    pasted: bool
+    erased: bool
+
+
+def runs_of(pasted: Sequence[bool], erased: Sequence[bool], least: int, group: int) -> list[Run]:
+    """Cut a clip into runs that change in turn.
+
+    `pasted`, `erased`: per frame. `least`: the shortest stretch without a change that is a run of
+    its own; 0 gives one run. `group`: frames between key frames: no run may end in one, as two key
+    frames in a row from two encoders might bear the same number, which H.264 forbids.
+    """
+    changed = [a or b for a, b in zip(pasted, erased, strict=True)]
+    frames = len(changed)
+    if least == 0 or group < 3:
+        return [_run(0, frames, pasted, erased)]
+    borders = _borders(changed, max(least, 4))
+    for at in range(1, len(borders) - 1):
+        if _ends_in_key_frame(borders[at] - borders[at - 1], group):
+            # the stretch without a change gives the frame, or the other one takes it
+            borders[at] += -1 if not changed[borders[at] - 1] else 1
+    return [_run(a, b, pasted, erased) for a, b in pairwise(borders)]
+
+
+def _ends_in_key_frame(length: int, group: int) -> bool:
+    return length % group == 1
+
+
+def _borders(changed: Sequence[bool], least: int) -> list[int]:
+    """Where runs begin, and the end of the clip."""
+    borders, at = [0], 0
+    for is_changed, members in groupby(changed):
+        length = sum(1 for _ in members)
+        if not is_changed and length >= least:
+            borders += [at, at + length]
+        at += length
+    return sorted({*borders, at})
+
+
+def _run(start: int, stop: int, pasted: Sequence[bool], erased: Sequence[bool]) -> Run:
+    return Run(start, stop, any(pasted[start:stop]), any(erased[start:stop]))
+
+
+Content = tuple[float | None, bool]
+"""What a picture shows: the scale of its occluder (None: none is there), and whether the actor is
+erased."""
+
+
+def contents(run: Run, outputs: Sequence[Content]) -> dict[Content, list[int]]:
+    """What is to be encoded in a run, and the outputs that each encoding is for."""
+    found: dict[Content, list[int]] = {}
+    for number, (scale, erased) in enumerate(outputs):
+        shown = (scale if run.pasted else None, erased and run.erased)
+        found.setdefault(shown, []).append(number)
+    return found

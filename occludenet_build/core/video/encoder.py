@@ -1,0 +1,191 @@
+"""Encoders by name: how each is told what to do, which this machine has, and what really ran.
+
+An `Encoder` takes one run of pictures and gives closed groups of pictures: it begins with a key
+frame and nothing in it refers to what lies outside. One thread each, as x264's bytes hang on the
+number; parallel work is by clips.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.error import FFmpegError
+
+from occludenet_build.core.video.processor import instructions
+
+_GLOBAL_HEADER = 1 << 22  # parameter sets go into the container's header
+SOFTWARE = "libx264"
+"""What stands in for a hardware encoder that is not there."""
+JOINS = ("libx264",)
+"""Encoders whose runs, encoded one by one with equal options, make one stream put together."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What an encoder is told. `crf` and `preset` are x264's; others get what is nearest."""
+
+    codec: str
+    crf: float
+    preset: str
+    instruction_set: str
+    keyframe_seconds: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the encoded pictures are, as the header states it. `like` gives size and colour tags."""
+
+    like: av.VideoFrame
+    time_base: Fraction
+    rate: Fraction
+    pixel_aspect: Fraction
+
+
+def _x264(encoding: Encoding) -> dict[str, str]:
+    limit = instructions(encoding.instruction_set)
+    return _software(encoding) | {"x264-params": f"asm={limit}" if limit else ""}
+
+
+def _x265(encoding: Encoding) -> dict[str, str]:
+    limit = instructions(encoding.instruction_set)
+    words = ["log-level=error", "pools=none", "frame-threads=1", *([f"asm={limit}"] * bool(limit))]
+    return _software(encoding) | {"x265-params": ":".join(words)}
+
+
+def _software(encoding: Encoding) -> dict[str, str]:
+    return {"crf": f"{encoding.crf:g}", "preset": encoding.preset, "threads": "1"}
+
+
+def _nvenc(encoding: Encoding) -> dict[str, str]:
+    speed = _speed(encoding.preset, ("p1", "p2", "p3", "p4", "p5", "p6", "p7"))
+    return {"preset": speed, "rc": "vbr", "cq": f"{encoding.crf:g}", "b": "0"}
+
+
+def _qsv(encoding: Encoding) -> dict[str, str]:
+    names = ("veryfast", "veryfast", "veryfast", "faster", "fast", "medium", "slow")
+    return {"preset": _speed(encoding.preset, names), "global_quality": f"{encoding.crf:g}"}
+
+
+def _amf(encoding: Encoding) -> dict[str, str]:
+    speed = _speed(encoding.preset, ("speed",) * 4 + ("balanced", "balanced", "quality"))
+    quality = f"{round(encoding.crf)}"
+    return {"quality": speed, "rc": "cqp", "qp_i": quality, "qp_p": quality}
+
+
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
+
+
+def _speed(preset: str, names: Sequence[str]) -> str:
+    return names[_PRESETS.index(preset)]
+
+
+CODECS: dict[str, Callable[[Encoding], dict[str, str]]] = {
+    "libx264": _x264,
+    "libx265": _x265,
+    "h264_nvenc": _nvenc,
+    "h264_qsv": _qsv,
+    "h264_amf": _amf,
+}
+"""Encoder -> its options."""
+
+
+def available(codec: str) -> str:
+    """The encoder itself, or libx264 where this machine cannot run it, with a line in the log."""
+    trouble = _trouble(codec)
+    if not trouble:
+        return codec
+    logging.warning("%s does not run here (%s): %s is used instead", codec, trouble, SOFTWARE)
+    return SOFTWARE
+
+
+@cache
+def _trouble(codec: str) -> str:
+    """Why an encoder cannot be used, from encoding one black picture; empty if it can."""
+    frame = av.VideoFrame(256, 256, "yuv420p")
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    picture = Picture(frame, Fraction(1, 25), Fraction(25), Fraction(1))
+    try:
+        encoder = Encoder(picture, Encoding(codec, 21, "veryfast", "avx2", 1))
+        encoder.encode(frame, 0)
+        encoder.finish()
+    except (FFmpegError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+def group_size(encoding: Encoding, rate: Fraction) -> int:
+    """Frames between key frames, at most."""
+    return max(1, round(encoding.keyframe_seconds * float(rate)))
+
+
+def formats(codec: str) -> tuple[str, ...]:
+    """The pixel formats that an encoder takes."""
+    return tuple(form.name for form in av.Codec(codec, "w").video_formats or ())
+
+
+def describe(context: Any, picture: Picture, encoding: Encoding) -> None:
+    """Set size, pixel format, times, colour tags and options of an encoder that is not open."""
+    like = picture.like
+    context.width, context.height = like.width, like.height
+    # Planes that an encoder wants interleaved are rearranged on the way in, nothing else.
+    taken = formats(encoding.codec)
+    context.pix_fmt = like.format.name if like.format.name in taken else "nv12"
+    context.time_base, context.framerate = picture.time_base, picture.rate
+    context.color_range, context.colorspace = like.color_range, like.colorspace
+    context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
+    if picture.pixel_aspect != 1:
+        context.sample_aspect_ratio = picture.pixel_aspect
+    group = str(group_size(encoding, picture.rate))
+    context.options = CODECS[encoding.codec](encoding) | {"g": group}
+    context.flags |= _GLOBAL_HEADER
+
+
+class Encoder:
+    """One run of pictures. Feed them in display order, then `finish`.
+
+    Raises FFmpegError where the encoder refuses.
+    """
+
+    def __init__(self, picture: Picture, encoding: Encoding) -> None:
+        self._context: Any = av.CodecContext.create(encoding.codec, "w")
+        describe(self._context, picture, encoding)
+        self._context.open()
+        self._time_base = picture.time_base
+
+    @property
+    def delay(self) -> int:
+        """How many frames a picture may be sent before its turn."""
+        return int(self._context.reorder_depth)
+
+    def encode(self, frame: av.VideoFrame, pts: int) -> list[av.Packet]:
+        """Packets that are ready after this picture, in decoding order."""
+        frame.pts, frame.time_base = pts, self._time_base
+        return self._context.encode(frame)
+
+    def finish(self) -> list[av.Packet]:
+        return self._context.encode(None)
+
+
+def libraries() -> str:
+    """Versions of what a clip's pixels pass through besides the encoder."""
+    version = ".".join(str(part) for part in av.library_versions["libavcodec"])
+    return f"libavcodec {version}, opencv {cv2.__version__}, numpy {np.__version__}"
+
+
+_NAMES = {"libx264": rb"x264 - core \d+(?: r\d+)?", "libx265": rb"x265 \(build \d+\)"}
+
+
+def version(codec: str, first_packet: bytes) -> str:
+    """The encoder with its version, as it wrote it into its first packet."""
+    found = re.search(_NAMES.get(codec, rb"(?!)"), first_packet)
+    return f"{codec} {found[0].decode().removeprefix('x264 - ')}" if found else codec

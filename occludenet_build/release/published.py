@@ -1,0 +1,152 @@
+"""A release's choice: which source clips it occludes, and with what. Standard library only.
+
+Reads the release's overall files, `{split}_d.csv`, whose name says the split. A source clip stands
+in them once per scale, under one occluder; `match` finds it among a user's videos.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.release.csv_format import Overall, parse
+from occludenet_build.release.names import source_of
+from occludenet_build.release.order import SPLITS
+
+Row = dict[str, Any]
+
+_LONGEST_CLASS = 180  # bytes: it becomes a folder
+
+
+@dataclass(frozen=True)
+class Published:
+    """A source clip as the release occludes it; times in seconds, scales in its order."""
+
+    source: str
+    split: str
+    label: str
+    category: str
+    occluder: str
+    scales: tuple[float, ...]
+    occlusion_seconds: float
+    duration_seconds: float
+
+
+def csv_files(path: str | None) -> list[Path]:
+    """The overall files that `select.published` names: itself, or those in it."""
+    if path is None:
+        raise UserError("select.published: wanted a release's CSV file or folder, got nothing")
+    names = [f"{split}_d.csv" for split in SPLITS]
+    wanted = f"select.published: wanted {', '.join(names[:-1])} or {names[-1]}"
+    place = Path(path)
+    if not place.is_dir():
+        if place.name not in names:
+            raise UserError(f"{wanted}, got {path}; the name says the split, so rename the file")
+        return [place]
+    found = [place / name for name in names if (place / name).is_file()]
+    if not found:
+        raise UserError(f"{wanted}, got the folder {path}, which holds none of them")
+    return found
+
+
+def read(path: str | None) -> list[Published]:
+    """Every source clip of the release, in the order of its files."""
+    return [choice for file in csv_files(path) for choice in _read_file(file)]
+
+
+def _read_file(path: Path) -> list[Published]:
+    kind, records = parse(_text(path), str(path))
+    if kind is not Overall:
+        raise UserError(f"{path}: wanted the overall annotation, got another of the release's CSVs")
+    groups: dict[tuple[str, str], list[tuple[float, Overall]]] = defaultdict(list)
+    for record in records:
+        assert isinstance(record, Overall)
+        scale, source = _named(record, path)
+        groups[record.action_class, source].append((scale, record))
+    split = path.name.split("_")[0]
+    return [_choice(source, split, rows, path) for (_, source), rows in groups.items()]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UserError(f"wanted a CSV file, {path} does not open: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}") from error
+
+
+def _named(record: Overall, path: Path) -> tuple[float, str]:
+    """(scale, source clip) of a row, after the class, which becomes a folder, is looked at."""
+    name = record.action_class
+    plain = name == PurePosixPath(name).name and name.isprintable() and not name.startswith(".")
+    if not plain or len(name.encode()) > _LONGEST_CLASS:
+        raise UserError(f"{path}: wanted a class that can name a folder, got {name!r}")
+    try:
+        return source_of(record.file_name)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _choice(source: str, split: str, rows: list[tuple[float, Overall]], path: Path) -> Published:
+    """What the rows of one source clip say; they differ in the scale alone."""
+    first = rows[0][1]
+    occluder = (first.occluder_type, first.occluder_file_name)
+    for _, row in rows:
+        if (other := (row.occluder_type, row.occluder_file_name)) != occluder:
+            raise UserError(
+                f"{path}: {source}: wanted one occluder at all scales, got {' '.join(occluder)} "
+                f"and {' '.join(other)}; remove the rows that are wrong"
+            )
+    return Published(
+        source=source,
+        split=split,
+        label=first.action_class,
+        category=occluder[0],
+        occluder=occluder[1],
+        scales=tuple(scale for scale, _ in rows),
+        occlusion_seconds=first.occlusion_duration,
+        duration_seconds=first.video_duration,
+    )
+
+
+def match(choice: Iterable[Published], videos: Iterable[Row]) -> list[tuple[Published, Row | None]]:
+    """Each source clip with the video that is it, or None; no video is two source clips.
+
+    `videos` are rows with clip, path, split and status. A video is a source clip by its id or by
+    its file's stem; where several files share the stem, only one in a folder of the class is,
+    rather a usable one, rather one of the split.
+    """
+    named = _by_name(videos)
+    taken: set[str] = set()
+    pairs: list[tuple[Published, Row | None]] = []
+    for one in choice:
+        free = [r for r in _candidates(one, named) if r["clip"] not in taken]
+        best = min(free, key=lambda r: _distance(one, r), default=None)
+        taken |= {best["clip"]} if best else set()
+        pairs.append((one, best))
+    return pairs
+
+
+def _by_name(videos: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by id and by stem: ids are unique, and differ from the stem only where stems clash."""
+    named: dict[str, list[Row]] = defaultdict(list)
+    for row in videos:
+        for name in {row["clip"], PurePosixPath(row["path"]).stem}:
+            named[name].append(row)
+    return named
+
+
+def _candidates(one: Published, named: dict[str, list[Row]]) -> list[Row]:
+    rows = named.get(one.source, [])
+    if len(rows) == 1:
+        return rows
+    return [row for row in rows if PurePosixPath(row["path"]).parent.name == one.label]
+
+
+def _distance(one: Published, row: Row) -> tuple[bool, bool, str]:
+    return row["status"] != "ok", row["split"] != one.split, row["clip"]

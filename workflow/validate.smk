@@ -1,0 +1,31 @@
+# validate: what is wrong, or worth knowing, in the annotations; against the release whose choice
+# is replayed, if one is.
+#   reads  <dataset>/annotations/, a release's CSV files if its choice is replayed
+#   writes validate/findings.{parquet,csv}, validate/summary.json, validate/report.txt,
+#          validate/comparison.parquet
+
+
+rule validate:
+    input:
+        rules.annotate.output,
+        against=PUBLISHED,
+    output:
+        findings=f"{BUILD}/validate/findings.parquet",
+        summary=f"{BUILD}/validate/summary.json",
+    log:
+        f"{BUILD}/logs/validate/findings.log",
+    benchmark:
+        f"{BUILD}/benchmarks/validate/findings.tsv"
+    conda:
+        "../envs/video.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 30,
+    params:
+        settings=room_settings("validate"),
+        code=code.digest("validate"),
+        annotations=lambda wildcards: f"{BUILD}/{CONFIG.composite.dataset}/annotations",
+        out=lambda wildcards, output: str(Path(output.findings).parent),
+    shell:
+        "python -m occludenet_build.validate {params.annotations} --against {input.against:q}"
+        " --out {params.out} --settings {params.settings:q} --log {log}"
