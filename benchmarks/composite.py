@@ -1,10 +1,10 @@
 """Benchmark of the compositor: CPU and wall against two floors and two rivals, in one run.
 
-    python benchmarks/composite.py [--quick]
+    python benchmarks/composite.py [--quick] [--profile]
 
-Three occluded clips from each source, with sound, one thread per encoder, every frame occluded.
-All ratios are medians over interleaved repetitions. Prints a table, and as its last line one JSON
-object (--quick leaves out some of the cases):
+Occluded clips at three scales from each source, with sound, one thread per encoder, every frame
+occluded unless said otherwise. All ratios are medians over interleaved repetitions. Prints a
+table, and as its last line one JSON object (--quick leaves out some of the cases):
 
     cpu_ratio_to_floor        a running worker, ground truth and hashes included / the same-content
                               floor (decode and the same encodes of the finished pictures in one
@@ -14,70 +14,42 @@ object (--quick leaves out some of the cases):
     cpu_ratio_started         the same less startup_seconds: what a long shard comes to
     cpu_ratio_of_rival        OpenCV, BGR blend, VideoWriter, ffmpeg, per scale / the plain floor
     cpu_ratio_of_overlay      ffmpeg's overlay filter with a file of commands / the plain floor
+    cpu_ratio_shared_70       clips occluded 70 % of the time, in two stretches: a running worker,
+                              which encodes the rest once / the same-content floor, which encodes
+                              every output whole; the median over the cases at preset medium
+    cpu_ratio_shared_70_by_case, cpu_ratio_shared_70_to_plain, size_ratio_shared_70
+                              the same by case; against the plain floor; bytes, ours / floor
+    cpu_ratio_one_pass        occluded clips, clean twin and counterfactuals in one pass / in two
     startup_seconds           CPU of the room over a shard that is finished
     worker_scaling            wall of one running worker / of two, over the same shard
-    peak_mib                  peak memory of a worker at 1280x720
+    peak_mib                  peak memory of a worker at 1280x720 and the default preset
+    peak_mib_medium           the same at medium, whose encoders hold back 40 pictures each
+    peak_mib_with_counterfactuals  the same with the twin and the counterfactuals: seven outputs
+    profile                   with --profile: where the CPU of a running worker goes, as shares
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import sys
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
-from compositor import measure, routes
-from compositor.clips import Clip, Shard
-from compositor.measure import Cost
+from compositor import measure
+from compositor.clips import MOSTLY, Clip
+from compositor.in_worker import InWorker
+from compositor.plan import FULL, LARGE, MIDDLE, QUICK, Case, Plan, Size
+from compositor.processes import Processes
+from compositor.profile import PARTS
+from compositor.shard import Shard
 
-from occludenet_build.compositing.render import ClipJob
 from occludenet_build.config import Composite
-from occludenet_build.core.pool import in_processes
 
 Found = dict[str, dict[str, float] | float]
-SETTINGS = Composite(clean_twin=False)
-_STARTS = 3  # how often the start-up is measured
-CRF = {"medium": 23.0, "veryfast": 21.0}
-
-
-Size = tuple[int, int]
-SMALL, MIDDLE, LARGE = (340, 256), (640, 360), (1280, 720)
-ALL = tuple((size, preset) for size in (SMALL, MIDDLE, LARGE) for preset in CRF)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which cases run, over how much, how often."""
-
-    in_worker: tuple[tuple[Size, str], ...]
-    as_processes: tuple[tuple[Size, str], ...]
-    clips: int
-    frames: dict[Size, int]
-    repeats: int
-    rival_repeats: int
-    scaling_repeats: int
-    scaling_clips: int
-
-
-FULL = Plan(
-    in_worker=ALL, as_processes=ALL, clips=3, frames={SMALL: 250, MIDDLE: 125, LARGE: 50},
-    repeats=5, rival_repeats=3, scaling_repeats=3, scaling_clips=16,
-)  # fmt: skip
-QUICK = Plan(
-    in_worker=((SMALL, "medium"), (MIDDLE, "veryfast"), (LARGE, "veryfast")),
-    as_processes=((SMALL, "medium"), (LARGE, "veryfast")),
-    clips=1, frames={SMALL: 50, MIDDLE: 40, LARGE: 12},
-    repeats=3, rival_repeats=1, scaling_repeats=1, scaling_clips=4,
-)  # fmt: skip
 
 
 def main() -> None:
@@ -85,151 +57,109 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
-    plan = QUICK if parser.parse_args().quick else FULL
+    parser.add_argument("--profile", action="store_true", help="where the CPU of a worker goes")
+    args = parser.parse_args()
     cv2.setNumThreads(1)  # as in the workers of the room
     with tempfile.TemporaryDirectory(prefix="bench-composite-") as folder:
-        _head()
-        print(json.dumps(Bench(plan, Path(folder)).run()))
-
-
-def _head() -> None:
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{os.cpu_count()} cores, load {load}; CPU and wall in seconds, medians")
-    titles = f"{'case':20} {'way':34} {'CPU':>8} {'wall':>8} {'CPU/floor':>9}  lowest-highest"
-    print(titles, flush=True)
+        measure.head("CPU and wall in seconds, medians")
+        bench = Bench(QUICK if args.quick else FULL, Path(folder), args.profile)
+        found = bench.run()
+        if args.profile:
+            _print_profiles(bench.profiles)
+        print(json.dumps(found | ({"profile": bench.profiles} if args.profile else {})))
 
 
 class Bench:
     """Runs the cases of a plan and collects ratios by key and case."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, profile: bool) -> None:
         self.plan, self.folder = plan, folder
-        self.out = folder / "out"
-        self.out.mkdir()
-        self._shards: dict[Size, Shard] = {}
-        self._starts: list[float] = []  # CPU seconds of the room over finished shards
+        self.profiles: dict[str, dict[str, float]] = {}
+        self._profiled = profile
+        self.worker = InWorker(folder)
+        self.processes = Processes(plan, folder / "room")
+        self._shards: dict[tuple, Shard] = {}
 
     def run(self) -> Found:
-        by_key: dict[str, dict[str, float]] = defaultdict(dict)
-        self._warm_up()
-        for size, preset in self.plan.in_worker:
-            case, shard = f"{size[0]}x{size[1]}/{preset}", self._shard(size)
-            settings = replace(SETTINGS, preset=preset, crf=CRF[preset])
-            ratios = {"cpu_ratio_to_floor": self._in_worker(case, shard, settings)}
-            if (size, preset) in self.plan.as_processes:
-                ratios |= self._processes(case, shard, settings)
-            for key, ratio in ratios.items():
-                by_key[key][case] = round(ratio, 3)
-        return by_key | {
-            "startup_seconds": round(statistics.median(self._starts), 3),
-            "worker_scaling": round(self._worker_scaling(), 3),
-            "peak_mib": round(self._peak_mib(), 1),
-        }
-
-    def _warm_up(self) -> None:
-        """The first start of the room reads and compiles all modules: that is nobody's cost."""
-        measure.of_command([sys.executable, "-m", "occludenet_build.composite", "--help"])
+        found = self._every_frame() | self._shared() | self._one_pass()
+        found["startup_seconds"] = round(statistics.median(self.processes.starts), 3)
+        scaling = self.processes.worker_scaling(Case(MIDDLE, "veryfast"), self._shard(MIDDLE))
+        found["worker_scaling"] = round(scaling, 3)
+        return found | self._peaks()
 
     def _shard(self, size: Size) -> Shard:
-        if size not in self._shards:
-            folder = self.folder / f"{size[0]}x{size[1]}"
-            frames = self.plan.frames[size]
-            clips = [Clip(folder / "sources", n, size, frames) for n in range(self.plan.clips)]
-            self._shards[size] = Shard(folder, tuple(clips)).write()
-        return self._shards[size]
+        return self._made(size, self.plan.frames[size], self.plan.clips)
 
-    def _in_worker(self, case: str, shard: Shard, settings: Composite) -> float:
-        """Ours and the same-content floor in this process, clip by clip, in turn."""
-        ours, floor = [Cost()] * self.plan.repeats, [Cost()] * self.plan.repeats
-        for clip in shard.clips:
-            job = shard.job(clip, settings, self.folder / "build")
-            same_content = routes.SameContent(job, settings, self.folder / "floor")
-            for number in range(self.plan.repeats):
-                # first the one, then the other: the second finds a warmer machine
-                steps = [(ours, partial(routes.ours, job, settings)), (floor, same_content)]
-                for costs, step in steps[:: 1 if number % 2 else -1]:
-                    costs[number] += measure.of_call(step)
-            same_content.check()
-        _line(case, "same-content floor, in a worker", floor, floor)
-        return _line(case, "ours, in a worker", ours, floor)
+    def _made(self, size: Size, frames: int, clips: int = 1, **options: Any) -> Shard:
+        """A shard of clips, written once."""
+        key = (size, frames, clips, *options.items())
+        if key not in self._shards:
+            folder = self.folder / "shards" / str(len(self._shards))
+            named = [Clip(folder / "sources", n, size, frames, **options) for n in range(clips)]
+            self._shards[key] = Shard(folder, tuple(named)).write()
+        return self._shards[key]
 
-    def _processes(self, case: str, shard: Shard, settings: Composite) -> dict[str, float]:
-        costs: dict[str, list[Cost]] = defaultdict(list)
-        for number in range(self.plan.repeats):
-            root = self.folder / "room" / case / str(number)
-            costs["plain"].append(self._each(shard, partial(routes.plain, settings=settings)))
-            command = routes.room(shard, settings, root)
-            costs["room"].append(measure.of_command(command))
-            if len(self._starts) < _STARTS:
-                self._starts.append(measure.of_command(command).cpu)  # all clips are finished
-            if number < self.plan.rival_repeats:
-                for name in ("rival", "overlay"):
-                    route = partial(getattr(routes, name), shard, settings=settings)
-                    costs[name].append(self._each(shard, route))
-        return self._process_ratios(case, costs)
+    def _every_frame(self) -> Found:
+        by_key: dict[str, dict[str, float]] = defaultdict(dict)
+        for case in self.plan.in_worker:
+            shard = self._shard(case.size)
+            ratios = {"cpu_ratio_to_floor": self.worker.to_floor(case, shard, self.plan.repeats)}
+            self._profile(str(case), case, shard)
+            if case in self.plan.as_processes:
+                ratios |= self.processes.ratios(case, shard)
+            for key, ratio in ratios.items():
+                by_key[key][str(case)] = round(ratio, 3)
+        return dict(by_key)
 
-    def _each(self, shard: Shard, command: Callable[..., list]) -> Cost:
-        """One process per clip."""
-        return sum(
-            (measure.of_command(command(clip, folder=self.out)) for clip in shard.clips), Cost()
-        )
-
-    def _process_ratios(self, case: str, costs: dict[str, list[Cost]]) -> dict[str, float]:
-        plain = costs["plain"]
-        _line(case, "plain floor: ffmpeg, no occluder", plain, plain)
-        start = statistics.median(self._starts)
-        started = [Cost(cost.cpu - start, cost.wall) for cost in costs["room"]]
+    def _shared(self) -> Found:
+        by_kind: dict[str, dict[str, float]] = defaultdict(dict)
+        for case in self.plan.shared:
+            shard = self._made(case.size, self.plan.shared_frames, present=MOSTLY)
+            for kind, ratio in self.worker.shared(case, shard, self.plan.shared_repeats).items():
+                by_kind[kind][str(case)] = round(ratio, 3)
+            self._profile(f"{case}, 70 %", case, shard)
+        medium = [ratio for case, ratio in by_kind["floor"].items() if case.endswith("/medium")]
         return {
-            "cpu_ratio_to_plain_floor": _line(case, "ours, whole process", costs["room"], plain),
-            "cpu_ratio_started": _line(case, "ours, without start-up", started, plain),
-            "cpu_ratio_of_rival": _line(case, "OpenCV route", costs["rival"], plain),
-            "cpu_ratio_of_overlay": _line(case, "overlay filter", costs["overlay"], plain),
+            "cpu_ratio_shared_70": round(statistics.median(medium), 3),
+            "cpu_ratio_shared_70_by_case": by_kind["floor"],
+            "cpu_ratio_shared_70_to_plain": by_kind["plain"],
+            "size_ratio_shared_70": by_kind["size"],
         }
 
-    def _worker_scaling(self) -> float:
-        shard = self._shard(MIDDLE)
-        settings = replace(SETTINGS, preset="veryfast")
-        ratios = []
-        for number in range(self.plan.scaling_repeats):
-            one, two = (self._span(shard, settings, n, str(number)) for n in (1, 2))
-            ratios.append(one / two)
-            print(f"running workers, wall: one {one:.2f} s, two {two:.2f} s: {one / two:.3f} x")
-        return statistics.median(ratios)
+    def _one_pass(self) -> Found:
+        ratios = {}
+        for case, present in self.plan.one_pass:
+            shard = self._made(case.size, self.plan.one_pass_frames, present=present)
+            name = f"{case}, 70 %" if present is MOSTLY else str(case)
+            ratio = self.worker.one_pass(name, case, shard, self.plan.one_pass_repeats)
+            ratios[name] = round(ratio, 3)
+            self._profile(f"{name}, 7 outputs", case, shard, erased=True)
+        return {"cpu_ratio_one_pass": ratios}
 
-    def _span(self, shard: Shard, settings: Composite, workers: int, name: str) -> float:
-        """Wall from the first clip's start to the last one's end, in running processes."""
-        roots = [self.folder / f"scaling-{name}" / str(n) for n in range(self.plan.scaling_clips)]
-        clips = [shard.clips[n % len(shard.clips)] for n in range(len(roots))]
-        jobs = [shard.job(c, settings, root) for c, root in zip(clips, roots, strict=True)]
-        times = list(in_processes(partial(_timed, settings=settings), jobs, workers))
-        return max(end for _, end in times) - min(start for start, _ in times)
+    def _peaks(self) -> Found:
+        """Memory hangs on the number of pictures that wait, not on what they show."""
+        default = Composite().preset
+        return {
+            "peak_mib": self._peak_mib(default),
+            "peak_mib_medium": self._peak_mib("medium"),
+            "peak_mib_with_counterfactuals": self._peak_mib(default, erased=True),
+        }
 
-    def _peak_mib(self) -> float:
-        root = self.folder / "peak"
-        room = [str(w) for w in routes.room(self._shard(LARGE), SETTINGS, root)]
-        # of the program's own memory: what wait4 tells includes this process before the exec
-        code = "import runpy, sys; sys.argv = ['composite', *sys.argv[2:]]\n"
-        code += f"runpy.run_module({room[2]!r}, run_name='__main__')\n"
-        code += "text = open('/proc/self/status').read().split('VmHWM:')[1]\n"
-        code += f"open({str(self.out / 'peak')!r}, 'w').write(text.split()[0])"
-        measure.of_command([sys.executable, "-c", code, *room[2:]])
-        return int((self.out / "peak").read_text()) / 1024
+    def _peak_mib(self, preset: str, *, erased: bool = False) -> float:
+        shard = self._made(LARGE, self.plan.peak_frames[preset], still=True)
+        shard.write_masks()
+        return round(self.processes.peak_mib(Case(LARGE, preset), shard, erased=erased), 1)
 
-
-def _timed(job: ClipJob, settings: Composite) -> tuple[float, float]:
-    start = time.monotonic()
-    routes.ours(job, settings)
-    return start, time.monotonic()
+    def _profile(self, name: str, case: Case, shard: Shard, *, erased: bool = False) -> None:
+        if self._profiled:
+            self.profiles[name] = self.worker.profile(case, shard, erased=erased)
 
 
-def _line(case: str, name: str, costs: list[Cost], floor: list[Cost]) -> float:
-    """Print medians of one way; return the median of its CPU ratios to the floor."""
-    ratios = [a.cpu / b.cpu for a, b in zip(costs, floor, strict=False)]
-    cpu, wall = (statistics.median(getattr(c, kind) for c in costs) for kind in ("cpu", "wall"))
-    ratio = statistics.median(ratios)
-    spread = f"{min(ratios):.3f}-{max(ratios):.3f}"
-    print(f"{case:20} {name:34} {cpu:8.2f} {wall:8.2f} {ratio:9.3f}  {spread}", flush=True)
-    return ratio
+def _print_profiles(profiles: dict[str, dict[str, float]]) -> None:
+    """Shares of all CPU, in per cent, by case."""
+    print(f"\n{'where the CPU of a worker goes, %':38}", *(f"{part:>8}" for part in PARTS))
+    for name, shares in profiles.items():
+        print(f"{name:38}", *(f"{100 * shares[part]:8.1f}" for part in PARTS))
 
 
 if __name__ == "__main__":

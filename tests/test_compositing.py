@@ -294,7 +294,7 @@ def test_an_occluder_may_leave_the_picture_or_cover_it(job):
     boxes = [(-40, -20, 40, 60), (500, 500, 600, 600), (-500, -500, 600, 600)]
     clip = replace(clip, boxes={n: ActorBox(box) for n, box in enumerate(boxes)})
     truth = render(clip, SETTINGS).truth
-    assert truth.occluded_frames[0.75] == 2  # the box wholly outside shows nothing
+    assert truth.occluded_frames()[0.75] == 2  # the box wholly outside shows nothing
 
 
 def test_a_source_that_changed_is_refused_and_leaves_nothing(job):

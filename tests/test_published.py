@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -295,7 +294,6 @@ def test_nothing_found_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REFERENCE, reason="the release's files are not here")
 def test_the_release_itself(tmp_path: Path) -> None:
-    start = time.monotonic()
     choice = published.read(str(REFERENCE[0]))
     assert len(choice) == len({one.source for one in choice}) == 4796
     assert len({one.label for one in choice}) == 400
@@ -313,7 +311,6 @@ def test_the_release_itself(tmp_path: Path) -> None:
         "not_published": 4,
         None: 1,
     }
-    assert time.monotonic() - start < 5
 
 
 def test_the_workflow_reads_it_without_a_package() -> None:

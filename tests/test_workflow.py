@@ -29,7 +29,8 @@ def test_the_run_is_complete_and_quiet_afterwards(built):
     clips = built.clips()
     rows = [row for shard in seeds.shard_names(3) for row in rows_of(built, shard)]
     assert {row["status"] for row in rows} == {"ok"}
-    assert len(clips) == 3 * len(rows) and len(rows) >= 15
+    trained = sum(row["split"] == "train" for row in rows)
+    assert len(clips) == 3 * len(rows) + 2 * trained and len(rows) >= 15 and trained
     assert built.planned("composite") == {}
     assert not built.unfinished()
     for room in ("index/videos", "detect/000", "composite/000"):
@@ -113,7 +114,7 @@ def test_one_more_video_reruns_its_shard_only(built, world, tmp_path):
     after = build.clips()
     assert {name: after[name] for name in before} == before
     added = set(after) - set(before)
-    assert len(added) == 3 and all("newvideo000" in name for name in added)
+    assert len(added) == 5 and all("newvideo000" in name for name in added)
 
 
 def recoded(path: Path, tmp_path: Path) -> bytes:

@@ -5,6 +5,10 @@
 #          counterfactual/<shard>.parquet, <dataset>-counterfactual/
 
 
+# Slow presets hold back 40 pictures in each of up to seven encoders: docs/encoding.md.
+WORKER_MB = 1500 if CONFIG.composite.preset in ("fast", "medium", "slow") else 800
+
+
 def masks_of(wildcards):
     """The masks of a shard, where something is erased or measured by them."""
     target = CONFIG.composite.scale_mode == "target"
@@ -28,7 +32,7 @@ rule composite_shard:
         "../envs/video.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 900 * threads),
+        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + WORKER_MB * threads),
         runtime=lambda wildcards, attempt: attempt * 240,
     params:
         settings=room_settings("composite"),

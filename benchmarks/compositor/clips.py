@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -20,9 +21,13 @@ from occludenet_build.core import masks
 from occludenet_build.core.video.synth import write_video
 
 FPS = 25
-ALWAYS = ((0.0, 1.0),)
-MOSTLY = ((0.0, 0.45), (0.6, 0.85))
-"""When the actor is there, as shares of the clip: 70 %, in two stretches."""
+
+Present = tuple[tuple[float, float], ...]
+"""When the actor is there: from, to as shares of the clip."""
+ALWAYS: Present = ((0.0, 1.0),)
+MOSTLY: Present = ((0.0, 0.45), (0.6, 0.85))
+"""70 % of the time, in two stretches."""
+
 _NOISE = 5.0  # standard deviation, levels; costs an encoder what the real clips of these sizes do
 _RATE = 44_100
 
@@ -37,7 +42,9 @@ class Clip:
     number: int
     size: tuple[int, int]
     frames: int
-    present: tuple[tuple[float, float], ...] = ALWAYS
+    present: Present = ALWAYS
+    still: bool = False
+    """The same picture over and over: an encoder is done soon, and needs as much memory."""
 
     @property
     def name(self) -> str:
@@ -86,6 +93,10 @@ class Clip:
         write_video(self.path, pictures, rate, audio=sound, sample_rate=_RATE, options=options)
 
     def _pictures(self) -> Iterator[np.ndarray]:
+        shown = self._moving_pictures()
+        return repeat(next(shown), self.frames) if self.still else shown
+
+    def _moving_pictures(self) -> Iterator[np.ndarray]:
         width, height = self.size
         rng = np.random.default_rng(self.number)
         ground = _texture(rng, width + self.frames + 8, height + 8, 40)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 PARTS = Path(__file__).resolve().parents[1]
 """Where `python -m compositor.<part>` is found."""
+
+Words = Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,10 @@ class Cost:
         return Cost(self.cpu + other.cpu, self.wall + other.wall)
 
 
-def of_command(command: list[str | Path]) -> Cost:
+Step = Callable[[], Cost]
+
+
+def of_command(command: Words) -> Cost:
     """Run a program to its end. Raises RuntimeError with its last words where it fails."""
     environment = os.environ | {"PYTHONPATH": str(PARTS)}
     start = time.perf_counter()
@@ -50,3 +57,51 @@ def of_call(function: Callable[[], object]) -> Cost:
     cpu, wall = time.process_time(), time.perf_counter()
     function()
     return Cost(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def in_turn(steps: Mapping[str, Step], repeats: int) -> dict[str, list[Cost]]:
+    """Costs by name, step after step, forwards and backwards: later ones find a warmer machine."""
+    costs: dict[str, list[Cost]] = {name: [] for name in steps}
+    for number in range(repeats):
+        for name in list(steps)[:: 1 if number % 2 else -1]:
+            costs[name].append(steps[name]())
+    return costs
+
+
+def added(parts: Sequence[Mapping[str, list[Cost]]]) -> dict[str, list[Cost]]:
+    """Costs by name of several clips, repetition by repetition."""
+    return {
+        name: [sum(costs, Cost()) for costs in zip(*(part[name] for part in parts), strict=True)]
+        for name in parts[0]
+    }
+
+
+def peak_mib(command: Words) -> float:
+    """Peak memory of `python -m module ...`, of the program's own: what wait4 tells includes this
+    process before the exec."""
+    python, _, module, *arguments = command
+    with tempfile.NamedTemporaryFile() as note:
+        code = "import runpy, sys; sys.argv = sys.argv[1:]\n"
+        code += f"runpy.run_module({str(module)!r}, run_name='__main__')\n"
+        code += "text = open('/proc/self/status').read().split('VmHWM:')[1]\n"
+        code += f"open({note.name!r}, 'w').write(text.split()[0])"
+        of_command([python, "-c", code, module, *arguments])
+        return int(note.read()) / 1024
+
+
+def head(first: str) -> None:
+    """The machine, and the titles of the lines."""
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load {load}; {first}")
+    titles = f"{'case':26} {'way':34} {'CPU':>8} {'wall':>8} {'CPU/floor':>9}  lowest-highest"
+    print(titles, flush=True)
+
+
+def line(case: str, name: str, costs: Sequence[Cost], floor: Sequence[Cost]) -> float:
+    """Print medians of one way; return the median of its CPU ratios to the floor."""
+    ratios = [a.cpu / b.cpu for a, b in zip(costs, floor, strict=False)]
+    cpu, wall = (statistics.median(getattr(c, kind) for c in costs) for kind in ("cpu", "wall"))
+    ratio = statistics.median(ratios)
+    spread = f"{min(ratios):.3f}-{max(ratios):.3f}"
+    print(f"{case:26} {name:34} {cpu:8.2f} {wall:8.2f} {ratio:9.3f}  {spread}", flush=True)
+    return ratio

@@ -9,16 +9,16 @@ from pathlib import Path
 from unittest import mock
 
 import av
-import numpy as np
 
+from compositor.pictures import copied
 from occludenet_build.composite.shard import Due
 from occludenet_build.composite.work import make
 from occludenet_build.compositing import render as render_module
 from occludenet_build.compositing.render import encoding_of, render
 from occludenet_build.config import Composite
+from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.encoder import Picture
 from occludenet_build.core.video.joined import RunEncoder
-from occludenet_build.core.video.planes import layout_of, new_frame, views
 from occludenet_build.core.video.sound import SharedSound
 from occludenet_build.core.video.source import reading
 from occludenet_build.core.video.writer import TwinWriter
@@ -44,10 +44,7 @@ class _Recorder(RunEncoder):
         self.kept.append(self._mine)
 
     def encode(self, frame: av.VideoFrame, pts: int) -> None:
-        copy, layout = new_frame(frame), layout_of(frame)
-        for mine, theirs in zip(views(copy, layout), views(frame, layout), strict=True):
-            np.copyto(mine, theirs)
-        self._mine.append(copy)
+        self._mine.append(copied(frame))
         super().encode(frame, pts)
 
 
@@ -70,7 +67,7 @@ class Floor:
         with _recorded(self._pictures):
             # in one run, with as many encoders as outputs, in their order
             render(due.job, dataclasses.replace(settings, share_frames=0))
-        self.wanted = [self._ours(number).read_bytes() for number in range(len(self._pictures))]
+        self._wanted = [sha256_file(file) for file in self.ours]
         folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self) -> None:
@@ -90,5 +87,18 @@ class Floor:
                     encoder.encode(pictures[number], frame.pts)
             for encoder in encoders:
                 encoder.finish()
-"""
-"""
+
+    @property
+    def files(self) -> list[Path]:
+        return [self._folder / f"{number}.mp4" for number in range(len(self._pictures))]
+
+    @property
+    def ours(self) -> list[Path]:
+        """What the room makes, in the same order."""
+        return [self._job.root / out.file for out in self._job.outputs]
+
+    def check(self) -> None:
+        """Raises RuntimeError where the floor's files are not those of the room, unshared."""
+        for file, wanted in zip(self.files, self._wanted, strict=True):
+            if sha256_file(file) != wanted:
+                raise RuntimeError(f"{file} differs from ours: they are not comparable")

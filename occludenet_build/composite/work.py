@@ -48,7 +48,7 @@ def _occluded(
     job, detail = due.job, rendered.truth.table()
     row |= _files(job, [out for out in outputs if out.scale is not None])
     row |= _made_with(rendered, settings)
-    row |= {"occluded_frames": max(rendered.truth.occluded_frames.values())}
+    row |= {"occluded_frames": max(rendered.truth.occluded_frames().values())}
     row |= {"pix_fmt": rendered.pix_fmt, "sound": rendered.sound}
     row |= {"factors": [rendered.factors[scale] for scale in job.scales]}
     row |= {"shares": [rendered.shares[scale] for scale in job.scales] if rendered.shares else None}

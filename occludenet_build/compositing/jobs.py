@@ -56,6 +56,13 @@ class ActorBoxes:
                 f"wanted boxes of {clip} in {self._store}/{shard}, got none; run detect"
             )
         actor = found.filter(pc.field("actor"))
+        for side in ("x1", "y1", "x2", "y2"):
+            wrong = actor.filter(pc.invert(pc.fill_null(pc.is_finite(actor[side]), False)))
+            if len(wrong):
+                raise UserError(
+                    f"wanted a number as {side} of {clip}, frame {wrong['frame'][0]}, in "
+                    f"{self._store}/{shard}, got {wrong[side][0]}; run detect"
+                )
         names = ("frame", "x1", "y1", "x2", "y2", "filled", "track")
         columns = [actor[name].to_pylist() for name in names]
         return {

@@ -40,11 +40,13 @@ class Placement:
 
     def __init__(self, stage: Stage, cuts: Sequence[Size], settings: Composite) -> None:
         self.stage, self._cuts, self._settings = stage, cuts, settings
-        self._anchors = [_anchors(stage, settings, number) for number in range(len(cuts))]
+        boxes = _tracked(stage, settings)
+        self._anchors = [_anchors(stage, settings, boxes, n) for n in range(len(cuts))]
+        self._strength = [strength(n, stage.frames, settings.window) for n in range(stage.frames)]
 
     def rects(self, frame: int, scale: float) -> list[Placed]:
         """The occluders of which something is inside the picture."""
-        grown = scale * strength(frame, self.stage.frames, self._settings.window)
+        grown = scale * self._strength[frame] if frame < self.stage.frames else 0
         if not grown:
             return []
         found = []
@@ -58,19 +60,22 @@ class Placement:
     @cached_property
     def frames(self) -> list[int]:
         """The frames in which an occluder can stand."""
-        window = self._settings.window
-        first = self._anchors[0]
-        return [n for n in sorted(first) if strength(n, self.stage.frames, window) > 0]
+        return [n for n in sorted(self._anchors[0]) if self._strength[n] > 0]
 
 
-def _anchors(stage: Stage, settings: Composite, occluder: int) -> dict[int, Box]:
-    """Frame -> the box on whose centre an occluder stands, and which its size is relative to."""
-    draw = partial(seeds.unit, stage.seed, stage.clip, f"motion {occluder}")
-    if settings.motion != "track":
-        return frame_boxes(settings.motion, Scene(stage.size, stage.frames, draw))
+def _tracked(stage: Stage, settings: Composite) -> dict[int, Box]:
     boxes = {frame: actor.box for frame, actor in stage.boxes.items()}
     tracks = {frame: actor.track for frame, actor in stage.boxes.items()}
-    boxes = smoothed(boxes, tracks, stage.fps, settings.smooth_seconds)
+    return smoothed(boxes, tracks, stage.fps, settings.smooth_seconds)
+
+
+def _anchors(
+    stage: Stage, settings: Composite, boxes: dict[int, Box], occluder: int
+) -> dict[int, Box]:
+    """Frame -> the box on whose centre an occluder stands, and which its size is relative to."""
+    if settings.motion != "track":
+        draw = partial(seeds.unit, stage.seed, stage.clip, f"motion {occluder}")
+        return frame_boxes(settings.motion, Scene(stage.size, stage.frames, draw))
     if not occluder:
         return boxes
     aside = offset(occluder, partial(seeds.unit, stage.seed, stage.clip, "aside"))

@@ -66,8 +66,8 @@ def render(job: ClipJob, settings: Composite) -> Rendered:
                 "source_changed", f"{source.frame_count} frames, {job.frames} when indexed"
             )
         rendered = clip.rendered()
-        if job.scales and not min(rendered.truth.occluded_frames.values()):
-            counts = rendered.truth.occluded_frames
+        counts = rendered.truth.occluded_frames()
+        if counts and not min(counts.values()):
             raise ItemError("no_occluded_frame", f"occluded frames by scale: {counts}")
     return rendered
 
@@ -89,7 +89,7 @@ class _Clip:
         self.canvas = Canvas(self._first, wanted)
         self._place()
         self._shown: list[int] = []  # pts
-        self._facts: list[dict[float, dict]] = []  # by scale, per frame
+        self._truth = TruthRows(job.clip, job.scales)
         self._erased: Canvas | None = None
         self._eraser: Eraser | None = None
         if any(out.erased for out in job.outputs):
@@ -113,8 +113,9 @@ class _Clip:
         self._ahead = Ahead(self._placement, cutouts, layout, self.display, self.factors)
 
     def _runs(self) -> list[Run]:
-        frames, factors = range(self.job.frames), self.factors.values()
-        pasted = [any(self._placement.rects(n, f) for f in factors) for n in frames]
+        frames = range(self.job.frames)
+        largest = max(self.factors.values(), default=0)  # covers what smaller ones touch
+        pasted = [bool(self._placement.rects(n, largest)) for n in frames]
         masked = self.job.masks if self._eraser is not None else {}
         least = self.settings.share_frames if self.encoding.codec in JOINS else 0
         group = group_size(self.encoding, self._picture.rate)
@@ -162,6 +163,7 @@ class _Clip:
             for encoder in encoders.values():
                 encoder.finish()
             self.encoder = self.encoder or self._version(encoders)
+            encoders.clear()  # or their pictures would stay in memory beside the next run's
 
     def _frames(self) -> Iterator:
         yield self._first
@@ -181,13 +183,14 @@ class _Clip:
         }
 
     def _version(self, encoders: Mapping[Content, RunEncoder]) -> str:
-        return version(self.encoding.codec, next(iter(encoders.values())).first_packet)
+        return version(self.encoding.codec, next(iter(encoders.values())).beginning)
 
     def _write_frame(self, frame, encoders: Mapping[Content, RunEncoder]) -> None:
         number = len(self._shown)
         self._shown.append(frame.pts)
         pastes = self._ahead.at(number)
-        self._facts.append({scale: paste.facts for scale, paste in pastes.items()})
+        facts = {scale: paste.facts for scale, paste in pastes.items()}
+        self._truth.add(frame.pts, float(frame.pts * self.source.time_base), facts)
         self.canvas.load(frame)
         _encode(self.canvas, encoders, False, pastes, frame.pts)
         if self._erased is not None and any(erased for _, erased in encoders):
@@ -198,21 +201,13 @@ class _Clip:
 
     def rendered(self) -> Rendered:
         return Rendered(
-            truth=self._truth(),
+            truth=self._truth,
             pix_fmt=self.canvas.frame.format.name,
             sound=self._sound.how if self._sound else "none",
             encoder=self.encoder,
             factors=self.factors,
             shares=self.shares,
         )
-
-    def _truth(self) -> TruthRows:
-        rows = TruthRows(self.job.clip)
-        for number, (pts, facts) in enumerate(zip(self._shown, self._facts, strict=True)):
-            seconds = float(pts * self.source.time_base)
-            for scale in self.job.scales:
-                rows.add(scale, number, pts, seconds, **facts.get(scale, {}))
-        return rows
 
 
 def _encode(

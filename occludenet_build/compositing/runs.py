@@ -22,21 +22,23 @@ class Run(NamedTuple):
 
 
 def runs_of(pasted: Sequence[bool], erased: Sequence[bool], least: int, group: int) -> list[Run]:
-    """Cut a clip into runs that change in turn.
+    """Cut a clip into runs with and without an occluder, in turn.
 
-    `pasted`, `erased`: per frame. `least`: the shortest stretch without a change that is a run of
-    its own; 0 gives one run. `group`: frames between key frames: no run may end in one, as two key
-    frames in a row from two encoders might bear the same number, which H.264 forbids.
+    `pasted`, `erased`: per frame. `least`: the shortest stretch without an occluder that is a run
+    of its own; 0 gives one run. `group`: frames between key frames: no run may end in one, as two
+    key frames in a row from two encoders might bear the same number, which H.264 forbids.
+
+    What is erased cuts no run: the occluded clips are the same bytes whatever the masks are, and
+    whether or not counterfactuals are made with them.
     """
-    changed = [a or b for a, b in zip(pasted, erased, strict=True)]
-    frames = len(changed)
+    frames = len(pasted)
     if least == 0 or group < 3:
         return [_run(0, frames, pasted, erased)]
-    borders = _borders(changed, max(least, 4))
+    borders = _borders(pasted, max(least, 4))
     for at in range(1, len(borders) - 1):
         if _ends_in_key_frame(borders[at] - borders[at - 1], group):
-            # the stretch without a change gives the frame, or the other one takes it
-            borders[at] += -1 if not changed[borders[at] - 1] else 1
+            # the stretch without an occluder gives the frame, or the other one takes it
+            borders[at] += 1 if pasted[borders[at] - 1] else -1
     return [_run(a, b, pasted, erased) for a, b in pairwise(borders)]
 
 
@@ -44,12 +46,12 @@ def _ends_in_key_frame(length: int, group: int) -> bool:
     return length % group == 1
 
 
-def _borders(changed: Sequence[bool], least: int) -> list[int]:
+def _borders(pasted: Sequence[bool], least: int) -> list[int]:
     """Where runs begin, and the end of the clip."""
     borders, at = [0], 0
-    for is_changed, members in groupby(changed):
+    for is_pasted, members in groupby(pasted):
         length = sum(1 for _ in members)
-        if not is_changed and length >= least:
+        if not is_pasted and length >= least:
             borders += [at, at + length]
         at += length
     return sorted({*borders, at})

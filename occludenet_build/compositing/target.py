@@ -67,7 +67,9 @@ def _solved(
         found = _mean_share(map(actors.at, actors.frames), placement, cutouts, factor)
         if abs(found - target) <= tolerance:
             return Solution(factor, found)
-    raise ItemError("target_missed", f"wanted {target:g} hidden, {found:.3f} comes nearest")
+    raise ItemError(
+        "target_missed", f"wanted {target:g} hidden, got {found:.3f} at size {factor:.2f}"
+    )
 
 
 def _bisected(share: Callable[[float], float], target: float) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco_mask
@@ -39,32 +42,46 @@ TRUTH = pa.schema(
 )
 
 
+Facts = Mapping[str, Any]
+"""What is known of a frame at a scale, by column of TRUTH."""
+_NOTHING: Facts = {}
+_ABSENT = {"occluded": False, "filled": False, "box_hidden": 0.0}
+
+
 class TruthRows:
-    """Collects the rows of one clip, column by column."""
+    """Collects the rows of one clip, frame by frame."""
 
-    def __init__(self, clip: str) -> None:
-        self._clip = clip
-        self._columns: dict[str, list] = {name: [] for name in TRUTH.names if name != "clip"}
-        self.occluded_frames: dict[float, int] = {}
+    def __init__(self, clip: str, scales: Iterable[float]) -> None:
+        self._clip, self._scales = clip, sorted(scales)
+        self._pts: list[int] = []
+        self._seconds: list[float] = []
+        self._facts: dict[float, list[Facts]] = {scale: [] for scale in self._scales}
 
-    def add(self, scale: float, frame: int, pts: int, seconds: float, **facts: object) -> None:
-        """A frame's row; what is not given is null (and false for the two flags)."""
-        row = {"scale": scale, "frame": frame, "pts": pts, "seconds": seconds} | facts
-        row = {"occluded": False, "filled": False, "box_hidden": 0.0} | row
-        for name, values in self._columns.items():
-            values.append(row.get(name))
-        count = self.occluded_frames.get(scale, 0)
-        self.occluded_frames[scale] = count + bool(row["occluded"])
+    def add(self, pts: int, seconds: float, facts: Mapping[float, Facts]) -> None:
+        """The next frame; `facts` by scale: what is not given is null (false for the flags)."""
+        self._pts.append(pts)
+        self._seconds.append(seconds)
+        for scale, rows in self._facts.items():
+            rows.append(facts.get(scale, _NOTHING))
+
+    def occluded_frames(self) -> dict[float, int]:
+        """Scale -> frames in which some of the actor's box is hidden."""
+        return {s: sum(f.get("occluded", False) for f in rows) for s, rows in self._facts.items()}
 
     def table(self) -> pa.Table:
         """The rows in the order of TRUTH, by scale, then frame."""
-        columns = {
-            f.name: pa.array(self._columns[f.name], f.type) for f in TRUTH if f.name != "clip"
+        facts = [row for scale in self._scales for row in self._facts[scale]]
+        frames, times = len(self._pts), len(self._scales)
+        columns: dict[str, list] = {
+            "clip": [self._clip] * len(facts),
+            "scale": [scale for scale in self._scales for _ in range(frames)],
+            "frame": list(range(frames)) * times,
+            "pts": self._pts * times,
+            "seconds": self._seconds * times,
         }
-        rows = len(self._columns["frame"])
-        columns["clip"] = pa.array([self._clip] * rows, pa.string())
-        table = pa.table({name: columns[name] for name in TRUTH.names}, schema=TRUTH)
-        return table.sort_by([("scale", "ascending"), ("frame", "ascending")])
+        for name in TRUTH.names[len(columns) :]:
+            columns[name] = [row.get(name, _ABSENT.get(name)) for row in facts]
+        return pa.table({f.name: pa.array(columns[f.name], f.type) for f in TRUTH}, schema=TRUTH)
 
 
 def share_of_box(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) -> float:

@@ -1,4 +1,8 @@
-"""Names of output clips, as the release gives them: `{scale:.2f}_{source}.mp4`."""
+"""Names as the release gives them: clips `{scale:.2f}_{source}.mp4`, and cut-outs.
+
+A cut-out is `{coco image:012d}_{pixels:07d}_{percent:.2f}.png`, a dog `{pixels:07d}_dog_{coco
+image:012d}_{percent:.2f}.png`. The percent hangs on how it was cropped, which is not documented.
+"""
 
 from __future__ import annotations
 
@@ -47,3 +51,28 @@ def listed_path(path: str) -> ListedPath:
             f"{path!r}; write it as the release does"
         )
     return ListedPath(*found.groups())
+
+
+_CUTOUT = re.compile(
+    r"(?:(\d{12,18})_(\d{7,9})|(\d{7,9})_dog_(\d{12,18}))_\d+\.\d\d\.png", re.ASCII
+)
+
+
+def cutout_object(name: str) -> tuple[int, int] | None:
+    """COCO photo and pixels of a cut-out, from its name; None if it has another form.
+
+    >>> cutout_object("000000071549_0050932_61.04.png")
+    (71549, 50932)
+    >>> cutout_object("0067892_dog_000000524291_71.25.png")
+    (524291, 67892)
+    """
+    parts = _CUTOUT.fullmatch(name)
+    if parts is None:
+        return None
+    return int(parts[1] or parts[4]), int(parts[2] or parts[3])
+
+
+def same_cutout(one: str, other: str) -> bool:
+    """Whether two names mean the same object: equal, or equal but for the percent."""
+    found = cutout_object(one)
+    return one == other or (found is not None and found == cutout_object(other))

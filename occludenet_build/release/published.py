@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.release.csv_format import Overall, parse
+from occludenet_build.release.csv_format import Overall
+from occludenet_build.release.csv_format import read as read_csv
 from occludenet_build.release.names import source_of
 from occludenet_build.release.order import SPLITS
 
@@ -59,7 +60,7 @@ def read(path: str | None) -> list[Published]:
 
 
 def _read_file(path: Path) -> list[Published]:
-    kind, records = parse(_text(path), str(path))
+    kind, records = read_csv(path)
     if kind is not Overall:
         raise UserError(f"{path}: wanted the overall annotation, got another of the release's CSVs")
     groups: dict[tuple[str, str], list[tuple[float, Overall]]] = defaultdict(list)
@@ -69,15 +70,6 @@ def _read_file(path: Path) -> list[Published]:
         groups[record.action_class, source].append((scale, record))
     split = path.name.split("_")[0]
     return [_choice(source, split, rows, path) for (_, source), rows in groups.items()]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise UserError(f"wanted a CSV file, {path} does not open: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}") from error
 
 
 def _named(record: Overall, path: Path) -> tuple[float, str]:

@@ -50,7 +50,7 @@ def headline(build: Build) -> list[Count]:
         counts.append(Count("videos found", found, "files in the folder of sources", 1.0))
     add("index", "decodable", "every frame was decoded once")
     add("detect", "with an actor", "of the candidates that were searched for people")
-    add("select", "chosen", "within the quota, with an occluder of their split")
+    add("select", "chosen", "by the quota or as published, with an occluder")
     add("composite", "composited", "source clips that carry an occluder")
     if clips is not None:
         occluded = int((clips["set"] != CLEAN).sum())
@@ -151,6 +151,9 @@ def classes(build: Build, quota: Quota) -> list[ClassRow]:
     if index is None:
         return []
     marks = index[index["label"].notna() & index["split"].notna()].set_index("clip")
+    select = build.rows("select")
+    if select is not None:  # a published choice has classes and splits of its own
+        marks.update(select.set_index("clip")[["split", "label"]])
     marks = pd.DataFrame(
         {
             "split": marks["split"],

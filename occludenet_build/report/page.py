@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from occludenet_build.config import Config
+from occludenet_build.config import Config, Quota
 from occludenet_build.report import accuracy, facts, figures
 from occludenet_build.report.build import TABLES, Build
 from occludenet_build.report.pictures import COLOURS, cutout_png
@@ -90,7 +90,10 @@ def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cut
 
 
 def _classes(build: Build, config: Config) -> dict[str, Any]:
-    rows = facts.classes(build, config.select.quota)
+    quota = config.select.quota
+    if config.select.assignment == "published":
+        quota = Quota(train=None, val=None, test=None)
+    rows = facts.classes(build, quota)
     selected = build.rows("select") is not None
     short = [row for row in rows if row.short and selected]
     totals: dict[str, Counter[str]] = {split: Counter() for split in facts.SPLITS}
@@ -101,7 +104,7 @@ def _classes(build: Build, config: Config) -> dict[str, Any]:
         totals[row.split]["short classes"] += bool(row.short)
     return {
         "selected": selected,
-        "quota": vars(config.select.quota),
+        "quota": vars(quota),
         "totals": {split: total for split, total in totals.items() if total},
         "classes": rows if len(rows) <= _ALL_CLASSES else short,
         "all_classes": len(rows) <= _ALL_CLASSES,

@@ -7,17 +7,15 @@ also says: the percent at its end hangs on how the cut-out was cropped, which is
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter, defaultdict
 
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import short_hash
+from occludenet_build.release.names import cutout_object
 from occludenet_build.release.order import SPLITS
 from occludenet_build.release.published import Published, match, read
 from occludenet_build.select.rows import Row, actor_problem, occluders, place, skipped
-
-_NAME = re.compile(r"(?:(\d{12,18})_(\d{7,9})|(\d{7,9})_dog_(\d{12,18}))_\d+\.\d\d\.png", re.ASCII)
 
 
 def rows_of(
@@ -48,22 +46,10 @@ def _bank(choice: list[tuple[Published, Row | None]], cutouts: list[Row]) -> dic
     for row in cutouts:
         by_object[row["category"], row["coco_image"], row["pixels"]].append(row)
     for one, _ in choice:
-        same = by_object.get((one.category, *_object(one.occluder)), [])
+        same = by_object.get((one.category, *(cutout_object(one.occluder) or (-1, -1))), [])
         if one.occluder not in found and len(same) == 1:
             found[one.occluder] = same[0]
     return found
-
-
-def _object(name: str) -> tuple[int, int]:
-    """COCO photo and pixels of a cut-out, from its name.
-
-    >>> _object("000000071549_0050932_61.04.png"), _object("0067892_dog_000000524291_71.25.png")
-    ((71549, 50932), (524291, 67892))
-    """
-    parts = _NAME.fullmatch(name)
-    if parts is None:
-        return -1, -1
-    return int(parts[1] or parts[4]), int(parts[2] or parts[3])
 
 
 def _replayed(

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from occludenet_build.release.csv_format import Overall
+from occludenet_build.release.names import same_cutout
 from occludenet_build.validate.clips import Release, split_order
 
 BEYOND_SECONDS = 0.1
@@ -57,7 +58,7 @@ def _row(key: Key, here: Overall | None, there: Overall | None) -> Row:
     for name in ("duration", "occlusion"):
         # Two decimals are printed: what is finer is the noise of their floats.
         row[f"{name}_difference"] = round(row[f"{name}_seconds"] - row[f"{name}_seconds_there"], 2)
-    others = any(row[name] != row[f"{name}_there"] for name in ("label", "category", "occluder"))
+    others = any(_other(row, name) for name in ("label", "category", "occluder"))
     return row | {"differs": others or _beyond(row, "duration") or _beyond(row, "occlusion")}
 
 
@@ -65,6 +66,11 @@ def _values(record: Overall | None, suffix: str) -> Row:
     if record is None:
         return {}
     return {name + suffix: getattr(record, field) for name, field in FIELDS.items()}
+
+
+def _other(row: Row, name: str) -> bool:
+    here, there = row[name], row[f"{name}_there"]
+    return not same_cutout(here, there) if name == "occluder" else bool(here != there)
 
 
 def _beyond(row: Row, name: str) -> bool:
@@ -76,7 +82,7 @@ def summary(rows: list[Row]) -> dict[str, Any]:
     status = Counter(row["status"] for row in rows)
     common = [row for row in rows if row["status"] == "both"]
     other = {
-        f"other_{name}": sum(row[name] != row[f"{name}_there"] for row in common)
+        f"other_{name}": sum(_other(row, name) for row in common)
         for name in ("label", "category", "occluder", "fps")
     }
     return {

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
-from occludenet_build.core.video.processor import instructions
+from occludenet_build.core.video.processor import x264_asm, x265_asm
 
 _GLOBAL_HEADER = 1 << 22  # parameter sets go into the container's header
 SOFTWARE = "libx264"
@@ -51,12 +51,12 @@ class Picture:
 
 
 def _x264(encoding: Encoding) -> dict[str, str]:
-    limit = instructions(encoding.instruction_set)
+    limit = x264_asm(encoding.instruction_set)
     return _software(encoding) | {"x264-params": f"asm={limit}" if limit else ""}
 
 
 def _x265(encoding: Encoding) -> dict[str, str]:
-    limit = instructions(encoding.instruction_set)
+    limit = x265_asm(encoding.instruction_set)
     words = ["log-level=error", "pools=none", "frame-threads=1", *([f"asm={limit}"] * bool(limit))]
     return _software(encoding) | {"x265-params": ":".join(words)}
 
@@ -167,6 +167,11 @@ class Encoder:
         """How many frames a picture may be sent before its turn."""
         return int(self._context.reorder_depth)
 
+    @property
+    def header(self) -> bytes:
+        """The parameter sets; x265 says there who it is."""
+        return bytes(self._context.extradata or b"")
+
     def encode(self, frame: av.VideoFrame, pts: int) -> list[av.Packet]:
         """Packets that are ready after this picture, in decoding order."""
         frame.pts, frame.time_base = pts, self._time_base
@@ -185,7 +190,7 @@ def libraries() -> str:
 _NAMES = {"libx264": rb"x264 - core \d+(?: r\d+)?", "libx265": rb"x265 \(build \d+\)"}
 
 
-def version(codec: str, first_packet: bytes) -> str:
-    """The encoder with its version, as it wrote it into its first packet."""
-    found = re.search(_NAMES.get(codec, rb"(?!)"), first_packet)
+def version(codec: str, beginning: bytes) -> str:
+    """The encoder with its version, as it wrote it into its header or its first packet."""
+    found = re.search(_NAMES.get(codec, rb"(?!)"), beginning)
     return f"{codec} {found[0].decode().removeprefix('x264 - ')}" if found else codec

@@ -33,7 +33,8 @@ class RunEncoder:
             self._encoder = Encoder(picture, encoding)
         self._writers, self._shown, self._next = writers, shown, start
         self._retimed = encoding.codec in JOINS
-        self.first_packet = b""
+        self.beginning = b""
+        """The header and the first packet."""
 
     def encode(self, frame: av.VideoFrame, pts: int) -> None:
         with refusals():
@@ -47,7 +48,7 @@ class RunEncoder:
 
     def _write(self, packets: list[av.Packet]) -> None:
         for packet in packets:
-            self.first_packet = self.first_packet or bytes(packet)
+            self.beginning = self.beginning or self._encoder.header + bytes(packet)
             if self._retimed:
                 packet.dts = self._decoding_time()
             self._next += 1
@@ -58,5 +59,12 @@ class RunEncoder:
         shown, delay, number = self._shown, self._encoder.delay, self._next
         if number >= delay:
             return shown[number - delay]
-        early = shown[delay] - shown[0] if len(shown) > delay else 0
-        return shown[number] - early
+        return shown[number] - self._early()
+
+    def _early(self) -> int:
+        """How long before it is shown the first picture is decoded."""
+        shown, delay = self._shown, self._encoder.delay
+        if len(shown) > delay:
+            return shown[delay] - shown[0]
+        # The first run was over before so many pictures came; more may follow.
+        return delay * (shown[-1] - shown[0])

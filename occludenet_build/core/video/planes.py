@@ -13,9 +13,16 @@ import numpy as np
 _BASES = {"yuv420p": (1, 1), "yuv422p": (1, 0), "yuv444p": (0, 0)}
 """Format -> (log2 of the horizontal, of the vertical chroma subsampling)."""
 
-_KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
-_MATRIX = {1: "bt709", 9: "bt2020", 10: "bt2020"}
+_KR_KB = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+    "bt2020": (0.2627, 0.0593),
+}
+_MATRIX = {1: "bt709", 4: "fcc", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 """AVColorSpace -> matrix; swscale takes everything else, unspecified too, for BT.601."""
+_RGB, _BT601 = 0, 6  # AVColorSpace
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,13 @@ def _planar(frame: av.VideoFrame) -> str:
 
 def in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
     """The frame itself, or converted; pts are kept."""
-    return frame if frame.format.name == name else frame.reformat(format=name)
+    if frame.format.name == name:
+        return frame
+    # With more threads swscale gives other low bits from time to time, in formats of 10 bits.
+    converted = frame.reformat(format=name, threads=1)
+    if converted.colorspace == _RGB:  # it has a matrix now, and players would believe the tag
+        converted.colorspace = _BT601
+    return converted
 
 
 def new_frame(like: av.VideoFrame) -> av.VideoFrame:

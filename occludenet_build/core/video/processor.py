@@ -1,8 +1,16 @@
-"""The processor's instruction sets, as far as an encoder's output hangs on them.
+"""The processor's instruction sets, as far as x264's bytes hang on them.
 
-x264 chooses other code, and makes other bytes, with SSE2 and with AVX-512; from SSSE3 to AVX2 its
-bytes agree. With AVX-512 they are not even the same from run to run at widths of 336 to 352
-pixels: its macroblock tree reads beyond the rows that it wrote. So AVX-512 is never used.
+Four things make them hang, all but the last in its macroblock tree (seen in x264's source and
+tried, `tests/test_determinism.py`):
+
+- With AVX-512 the tree takes a row's macroblocks by eights and adds what it finds beyond the row:
+  the next row's, and after the last row what happens to be in memory. Unless the width is a
+  multiple of 128 pixels the bytes change from run to run. So AVX-512 is never used; without this
+  they would be those of AVX2.
+- Everything up to AVX2 divides by way of the approximate reciprocal (RCPPS), which is another one
+  in processors of another maker. One clip in three or four differs.
+- AVX and older have no fused multiply and another rounding: one clip in twenty differs from AVX2.
+- Without SSSE3 ties between predictions are broken otherwise: every clip differs.
 """
 
 from __future__ import annotations
@@ -11,27 +19,55 @@ import platform
 from functools import cache
 from pathlib import Path
 
+import cv2
+
+_OPENCV = {"avx2": (11, 12), "avx": (10,), "sse4.2": (7,), "sse2": (3,)}
+"""Instruction set, newest first -> OpenCV's numbers of what must be there."""
+
+_EXACT = {"avx2": 0x10F3F7, "avx": 0x1003E7, "sse4.2": 0x1001E7}
+"""Instruction set -> it and all older ones as x264's flags, without SSE2: what x264 then does in
+plain C is the tree's division, and some filters. (numpy needs SSE4.2 itself.)"""
+
 
 @cache
-def flags() -> frozenset[str]:
-    """What the processor says it has; empty where it does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return frozenset()
-    found = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return frozenset(found.partition(":")[2].split())
+def newest(limit: str) -> str:
+    """The newest instruction set of this processor that is not newer than `limit`.
 
-
-def instructions(wanted: str) -> str:
-    """The value of `asm` for x264 and x265: `wanted` (avx2 or sse2) where the processor has it.
-
-    Empty where it has not: what it has is older, and is used as it is.
+    Asks the processor, not the system: they differ where the processor is emulated. Empty where
+    it is none of Intel's kind.
     """
-    return wanted if wanted in flags() else ""
+    names = list(_OPENCV)
+    older = names[names.index(limit) :]
+    return next((name for name in older if all(map(cv2.checkHardwareSupport, _OPENCV[name]))), "")
+
+
+def x264_asm(wanted: str) -> str:
+    """x264's `asm` for avx2, sse2 or portable; empty: as x264 likes."""
+    if wanted != "portable":
+        return newest(wanted)
+    found = newest("avx2")
+    return str(_EXACT[found]) if found else ""
+
+
+def x265_asm(wanted: str) -> str:
+    """x265's `asm`; it needs nothing else to be portable."""
+    return newest("avx2" if wanted == "portable" else wanted)
 
 
 def used(wanted: str) -> str:
-    """What to record with a clip: `wanted`, or what this machine has instead."""
-    older = (name for name in ("avx", "sse4_1", "ssse3") if name in flags())
-    return instructions(wanted) or next(older, platform.machine())
+    """What to record with a clip: bytes agree where this, encoder and libraries are the same."""
+    found = newest("avx2" if wanted == "portable" else wanted)
+    if not found:
+        return platform.machine()
+    return "portable" if wanted == "portable" else f"{found} {_maker()}"
+
+
+@cache
+def _maker() -> str:
+    """GenuineIntel, AuthenticAMD; empty where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    found = next((line for line in lines if line.startswith("vendor_id")), "")
+    return found.partition(":")[2].strip()

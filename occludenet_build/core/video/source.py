@@ -94,17 +94,18 @@ class Source:
                 return
             except FFmpegError as error:
                 self._note(error)
-                yield from self._decoded(None)
+                yield from self.decoded(None)
                 return
             if packet.stream is self.stream:
-                yield from self._decoded(packet)
+                yield from self.decoded(packet)
             if on_packet is not None:
                 on_packet(packet)
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         return self.packets()
 
-    def _decoded(self, packet: av.Packet | None) -> Iterator[av.VideoFrame]:
+    def decoded(self, packet: av.Packet | None) -> Iterator[av.VideoFrame]:
+        """What a packet gives, None for what is still in the decoder; an error is counted."""
         try:
             frames = self.stream.codec_context.decode(packet)
         except EOFError:
@@ -147,7 +148,7 @@ def display_of(frame: av.VideoFrame) -> Display:
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """The displayed picture: uint8 (H, W, 3), RGB, contiguous."""
     # to_ndarray converts with the frame's own matrix and range
-    coded = frame.to_ndarray(format="rgb24")
+    coded = frame.to_ndarray(format="rgb24", threads=1)
     return np.ascontiguousarray(display_of(frame).upright(coded))
 
 

@@ -141,7 +141,7 @@ def _encode_video(
         if pts is not None and count > len(pts):
             raise ValueError(f"pts holds {len(pts)} times, but there are more frames")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame = convert(frame, format=stream.pix_fmt, dst_colorspace=_SMPTE170M)
+        frame = convert(frame, format=stream.pix_fmt, dst_colorspace=_SMPTE170M, threads=1)
         frame.time_base = base
         frame.pts = pts[count - 1] if pts is not None else count - 1
         frame.duration = _ticks_shown(pts, count - 1)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 from av.error import FFmpegError
@@ -21,6 +21,8 @@ from occludenet_build.core.video.source import Source
 
 MP4_AUDIO = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus")
 """Sound that MP4 carries everywhere; other sound is encoded again as AAC."""
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""Channels -> their layout in AAC; other numbers become two."""
 
 
 @contextmanager
@@ -60,8 +62,12 @@ class TwinWriter:
 
     def _sound_stream(self, stream: av.AudioStream) -> av.AudioStream:
         if is_copied(stream):
-            return self.container.add_stream_from_template(stream)
-        return self.container.add_stream("aac", rate=stream.codec_context.sample_rate)
+            mine = self.container.add_stream_from_template(stream)
+        else:
+            mine = self.container.add_stream("aac", **_nearest_aac(stream))
+        if "language" in stream.metadata:
+            mine.metadata["language"] = stream.metadata["language"]
+        return mine
 
     def picture_packet(self, packet: av.Packet) -> None:
         """Write an encoded picture; packets come in decoding order."""
@@ -96,6 +102,13 @@ class TwinWriter:
             self.container.close()
         except FFmpegError:
             pass  # the error that brought us here says more
+
+
+def _nearest_aac(stream: av.AudioStream) -> dict[str, Any]:
+    """The rate and the channels of a stream, or what AAC has that comes nearest."""
+    rates = av.Codec("aac", "w").audio_rates or [stream.rate]
+    rate = min(rates, key=lambda rate: abs(rate - stream.rate))
+    return {"rate": rate, "layout": _LAYOUTS.get(stream.layout.nb_channels, "stereo")}
 
 
 def is_copied(stream: av.AudioStream) -> bool:

@@ -1,0 +1,101 @@
+"""The cases of whole processes: the room, start-up counted, ffmpeg, and what people write."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from compositor import measure, routes
+from compositor.measure import Cost, line
+from compositor.plan import Case, Plan
+from compositor.shard import Shard
+from compositor.worker import ours
+from occludenet_build.composite.shard import Due
+from occludenet_build.config import Composite
+from occludenet_build.core.pool import in_processes
+
+
+class Processes:
+    """`starts`: CPU seconds of the room over shards that are finished."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan, self._folder, self._out = plan, folder, folder / "out"
+        self._out.mkdir(parents=True)
+        self.starts: list[float] = []
+        # The first start of the room reads and compiles all modules: that is nobody's cost.
+        measure.of_command([sys.executable, "-m", "occludenet_build.composite", "--help"])
+
+    def ratios(self, case: Case, shard: Shard) -> dict[str, float]:
+        """The keys of one case."""
+        costs: dict[str, list[Cost]] = defaultdict(list)
+        settings = case.settings
+        for number in range(self._plan.process_repeats):
+            command = routes.room(shard, settings, self._folder / str(case) / str(number))
+            costs["plain"].append(self._each(shard, partial(routes.plain, settings=settings)))
+            costs["room"].append(measure.of_command(command))
+            if len(self.starts) < self._plan.starts:
+                self.starts.append(measure.of_command(command).cpu)  # all clips are finished
+            if number < self._plan.rival_repeats:
+                for name in ("rival", "overlay"):
+                    route = partial(getattr(routes, name), shard, settings=settings)
+                    costs[name].append(self._each(shard, route))
+        return self._ratios(str(case), costs)
+
+    def _each(self, shard: Shard, command: Callable[..., measure.Words]) -> Cost:
+        """One process per clip."""
+        commands = [command(clip, folder=self._out) for clip in shard.clips]
+        return sum(map(measure.of_command, commands), Cost())
+
+    def _ratios(self, case: str, costs: dict[str, list[Cost]]) -> dict[str, float]:
+        plain, start = costs["plain"], statistics.median(self.starts)
+        line(case, "plain floor: ffmpeg, no occluder", plain, plain)
+        started = [Cost(cost.cpu - start, cost.wall) for cost in costs["room"]]
+        return {
+            "cpu_ratio_to_plain_floor": line(case, "ours, whole process", costs["room"], plain),
+            "cpu_ratio_started": line(case, "ours, without start-up", started, plain),
+            "cpu_ratio_of_rival": line(case, "OpenCV route", costs["rival"], plain),
+            "cpu_ratio_of_overlay": line(case, "overlay filter", costs["overlay"], plain),
+        }
+
+    def peak_mib(self, case: Case, shard: Shard, *, erased: bool) -> float:
+        """Of the room over a shard of one clip; with the twin and the counterfactuals if erased."""
+        settings = case.with_twin if erased else case.settings
+        root = self._folder / "peak" / str(case) / str(erased)
+        peak = measure.peak_mib(routes.room(shard, settings, root, erased=erased))
+        print(f"{case}: peak {peak:.0f} MiB with {7 if erased else 3} outputs", flush=True)
+        return peak
+
+    def worker_scaling(self, case: Case, shard: Shard) -> float:
+        """Wall of one running worker / of two, over the same clips."""
+        ratios = []
+        for number in range(self._plan.scaling_repeats):
+            root = self._folder / "scaling" / str(number)
+            one, two = (self._span(shard, case.settings, root, n) for n in (1, 2))
+            ratios.append(one / two)
+            print(f"running workers, wall: one {one:.2f} s, two {two:.2f} s: {one / two:.3f} x")
+        return statistics.median(ratios)
+
+    def _span(self, shard: Shard, settings: Composite, root: Path, workers: int) -> float:
+        """Wall from the first clip's start to the last one's end, in running processes."""
+        count = self._plan.scaling_clips
+        clips = [shard.clips[n % len(shard.clips)] for n in range(count)]
+        dues = [shard.due(clip, settings, root / str(n)) for n, clip in enumerate(clips)]
+        (meeting := root / f"meeting-{workers}").mkdir(parents=True)
+        work = partial(_timed, settings=settings, meeting=meeting, workers=workers)
+        times = list(in_processes(work, dues, workers))
+        return max(end for _, end in times) - min(start for start, _ in times)
+
+
+def _timed(due: Due, settings: Composite, meeting: Path, workers: int) -> tuple[float, float]:
+    (meeting / str(os.getpid())).touch()
+    while len(list(meeting.iterdir())) < workers:  # one starts sooner than the other
+        time.sleep(0.002)
+    start = time.monotonic()
+    ours(due, settings)
+    return start, time.monotonic()

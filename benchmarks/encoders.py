@@ -1,0 +1,129 @@
+"""Encoder settings: CPU, size and SSIM of each, in one run; the table of docs/encoding.md.
+
+    python benchmarks/encoders.py [--quick]
+
+Real clips of up to 10 s where they are (OCCLUDENET_TEST_DATA, ../shared/data), else self-made
+ones; one thread; SSIM of all planes against the source. Everything is relative to libx264 medium
+at crf 23 on the same clip, and the mean over the clips. The last line is a JSON object:
+
+    cpu, size, ssim   setting -> ratio
+    at_equal_ssim     x264's preset -> crf, cpu and size at the reference's SSIM, interpolated
+    reference_ssim    the reference's SSIM itself
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, geometric_mean, median
+
+import numpy as np
+from compositor import footage
+from compositor.encoding import Encoded, Setting, encoded
+from compositor.footage import Footage
+
+from occludenet_build.core.video.encoder import available
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
+CRFS = (18, 21, 23, 26)
+DEFAULT = Setting()
+NAME = "libx264 veryfast 21"
+REFERENCE = Setting(preset="medium", crf=23)
+
+Measured = dict[str, list[Encoded]]
+"""Setting -> of each clip, relative to the reference on that clip."""
+
+
+def settings() -> dict[str, Setting]:
+    """By name, but for those that hang on the clip's pixel format."""
+    grid = {f"libx264 {p} {crf}": Setting(preset=p, crf=crf) for p in PRESETS for crf in CRFS}
+    found = {f"{NAME}, GOP {n} s": replace(DEFAULT, keyframe_seconds=n) for n in (1, 10)}
+    found[f"{NAME}, sse2"] = replace(DEFAULT, instruction_set="sse2")
+    found[f"{NAME}, runs shared"] = replace(DEFAULT, shared=True)
+    found["libx264 medium 23, runs shared"] = replace(REFERENCE, shared=True)
+    for preset, crf in (("ultrafast", 23), ("veryfast", 23), ("veryfast", 28), ("medium", 28)):
+        found[f"libx265 {preset} {crf}"] = Setting("libx265", preset, crf)
+    for codec in ("h264_nvenc", "h264_qsv", "h264_amf"):
+        if available(codec) == codec:
+            found[f"{codec} veryfast 21"] = Setting(codec)
+    return grid | found
+
+
+def of_full_chroma() -> dict[str, Setting]:
+    as_420 = replace(DEFAULT, pix_fmt="yuv420p")
+    return {f"{NAME}, 4:4:4": DEFAULT, f"{NAME}, 4:4:4 as yuv420p": as_420}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
+    count, frames = (1, 160) if parser.parse_args().quick else (4, 300)
+    measured: Measured = defaultdict(list)
+    wanted, references = settings(), []
+    with tempfile.TemporaryDirectory(prefix="bench-encoders-") as name:
+        scratch = Path(name)
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+        for clip in footage.clips(count, frames, scratch):
+            references.append(_measure(clip, wanted, measured, scratch))
+        _measure(footage.full_chroma(frames // 2, scratch), of_full_chroma(), measured, scratch)
+    print(json.dumps(_table(measured) | {"reference_ssim": round(fmean(references), 4)}))
+
+
+def _measure(clip: Footage, wanted: dict[str, Setting], measured: Measured, scratch: Path) -> float:
+    """Add what is measured on a clip; the reference's SSIM."""
+    file = scratch / "encoded.mp4"
+    references = [encoded(clip, REFERENCE, file)]
+    found = {name: encoded(clip, setting, file) for name, setting in wanted.items()}
+    references.append(encoded(clip, REFERENCE, file))
+    cpu, size, ssim = median(ref.cpu for ref in references), references[0].size, references[0].ssim
+    for name, one in found.items():
+        measured[name].append(Encoded(one.cpu / cpu, one.size / size, one.ssim / ssim))
+    print(f"{clip.name}: reference {cpu:.2f} s, {size} bytes, SSIM {ssim:.4f}", flush=True)
+    return ssim
+
+
+def _table(measured: Measured) -> dict[str, dict]:
+    """Print the means over the clips and return them by column."""
+    print(f"{'relative to libx264 medium 23':44} {'CPU':>7} {'size':>7} {'SSIM':>7}")
+    columns: dict[str, dict] = {"cpu": {}, "size": {}, "ssim": {}}
+    for name, clips in measured.items():
+        for key, column in columns.items():
+            column[name] = round(geometric_mean(getattr(clip, key) for clip in clips), 4)
+        cpu, size, ssim = (column[name] for column in columns.values())
+        print(f"{name:44} {cpu:7.3f} {size:7.3f} {ssim:7.4f}")
+    return columns | {"at_equal_ssim": _equal_ssim(measured)}
+
+
+def _equal_ssim(measured: Measured) -> dict[str, dict[str, float]]:
+    """x264's presets at the crf that gives the reference's SSIM; those that reach it."""
+    print(f"{'at the SSIM of libx264 medium 23':44} {'CPU':>7} {'size':>7} {'crf':>7}")
+    found = {}
+    for preset in PRESETS:
+        rows = zip(*(measured[f"libx264 {preset} {crf}"] for crf in CRFS), strict=True)
+        points = [point for row in rows if (point := _at_one(row))]
+        if points:
+            crf, cpu, size = (round(fmean(values), 3) for values in zip(*points, strict=True))
+            found[preset] = {"crf": crf, "cpu": cpu, "size": size}
+            print(f"libx264 {preset:36} {cpu:7.3f} {size:7.3f} {crf:7.1f}")
+    return found
+
+
+def _at_one(row: tuple[Encoded, ...]) -> tuple[float, float, float] | None:
+    """crf, CPU and size of a clip where its SSIM is the reference's; it falls as crf rises."""
+    ssims = [one.ssim for one in row][::-1]
+    if not ssims[0] <= 1 <= ssims[-1]:
+        return None
+    values = (CRFS, [one.cpu for one in row], np.log([one.size for one in row]))
+    crf, cpu, size = (float(np.interp(1, ssims, column[::-1])) for column in values)
+    return crf, cpu, float(np.exp(size))
+
+
+if __name__ == "__main__":
+    main()
