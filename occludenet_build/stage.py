@@ -55,7 +55,7 @@ def run(
         logging.error("a worker was killed, most likely for want of memory: give fewer --threads")
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         logging.error("the disk is full; finished items are kept, make room and start again")
         sys.exit(1)

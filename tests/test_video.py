@@ -1,9 +1,8 @@
-"""Reading, probing and twinning videos, on self-made files with known truth and the real clips."""
+"""Reading and probing videos, on self-made files with known truth and the real clips."""
 
 from __future__ import annotations
 
 import shutil
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -13,102 +12,9 @@ from conftest import moving_square
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video import source as reader
 from occludenet_build.core.video.display import Display
-from occludenet_build.core.video.encoder import Encoding, Picture, formats
-from occludenet_build.core.video.joined import RunEncoder
-from occludenet_build.core.video.planes import in_format, working_format
 from occludenet_build.core.video.probe import probe
-from occludenet_build.core.video.sound import SharedSound
-from occludenet_build.core.video.writer import TwinWriter
 
-ENCODING = Encoding("libx264", 18, "ultrafast", "avx2", keyframe_seconds=1)
 LIMITS = {"max_decode_errors": 0, "max_pixels": 10**7}
-
-
-def stamps(path):
-    """Exact times of all frames, seconds."""
-    with reader.reading(path) as source:
-        return [frame.pts * source.time_base for frame in source]
-
-
-def sound(path):
-    """(time in seconds, bytes) of every sound packet."""
-    with reader.opened(path) as container:
-        if not container.streams.audio:
-            return []
-        packets = container.demux(container.streams.audio)
-        return [(p.pts * p.time_base, bytes(p)) for p in packets if p.dts is not None]
-
-
-def twin(path, out):
-    """Pass a clip through decoder and encoder as the compositor does."""
-    with reader.reading(path) as source:
-        early, share = [], None
-        packets = source.packets(lambda p: share(p) if share else early.append(p))
-        first = next(packets)
-        like = in_format(first, working_format(first, formats("libx264")))
-        rate, aspect = source.stream.average_rate, source.stream.sample_aspect_ratio
-        picture = Picture(like, source.time_base, Fraction(rate or 25), Fraction(aspect or 1))
-        rotation = reader.display_of(first).rotation
-        with TwinWriter(out, source, picture, ENCODING, rotation) as writer:
-            share, shown = SharedSound([writer], source), []
-            encoder = RunEncoder(picture, ENCODING, [writer], shown, 0)
-            for packet in early:
-                share(packet)
-            for frame in [first, *packets]:
-                shown.append(frame.pts)
-                encoder.encode(in_format(frame, like.format.name), frame.pts)
-            encoder.finish()
-    return out
-
-
-SOURCES = [
-    ("plain.mp4", {"sound": True}),
-    ("ntsc.mp4", {"fps": Fraction(30000, 1001), "sound": True}),
-    ("silent.mp4", {}),
-    ("mkv.mkv", {"sound": True, "audio_codec": "libopus"}),
-    ("webm.webm", {"codec": "libvpx-vp9", "sound": True}),
-    ("avi.avi", {"codec": "mpeg4"}),
-    (
-        "variable.mkv",
-        {"pts": [0, 40, 80, 200, 240, 555], "time_base": Fraction(1, 1000), "frames": 6},
-    ),
-    (
-        "late.mp4",
-        {"pts": [1001 * (n + 3) for n in range(8)], "time_base": Fraction(1, 30000), "frames": 8},
-    ),
-    ("one.mp4", {"frames": 1}),
-    ("tall.mp4", {"size": (64, 128)}),
-    ("full.mp4", {"pix_fmt": "yuv444p"}),
-    ("deep.mp4", {"pix_fmt": "yuv420p10le"}),
-    ("odd.mkv", {"size": (95, 63), "pix_fmt": "yuv444p"}),
-]
-
-
-@pytest.mark.parametrize(("name", "options"), SOURCES, ids=[name for name, _ in SOURCES])
-def test_a_twin_has_the_times_geometry_and_sound_of_its_source(make_clip, tmp_path, name, options):
-    path = make_clip(name, **options)
-    out = twin(path, tmp_path / "twin.mp4")
-    assert stamps(out) == stamps(path)
-    assert sound(out) == sound(path)
-    before, after = probe(path, **LIMITS), probe(out, **LIMITS)
-    for fact in ("display", "sample_aspect", "frames", "pix_fmt", "audio_codec", "variable_rate"):
-        assert getattr(after, fact) == getattr(before, fact), fact
-
-
-def test_twins_of_the_real_clips(real_data, tmp_path):
-    for path in sorted((real_data / "videos").iterdir()):
-        if path.stat().st_size > 700_000:
-            continue
-        out = twin(path, tmp_path / "twin.mp4")
-        assert stamps(out) == stamps(path), path.name
-        assert [data for _, data in sound(out)] == [data for _, data in sound(path)], path.name
-
-
-def test_sound_that_mp4_cannot_carry_is_encoded_again(make_clip, tmp_path):
-    path = make_clip("pcm.mkv", frames=48, sound=True, audio_codec="pcm_s16le")
-    out = twin(path, tmp_path / "twin.mp4")
-    assert probe(out, **LIMITS).audio_codec == "aac"
-    assert abs(probe(out, **LIMITS).audio_seconds - 2) < 0.1
 
 
 def rotated(path, out, degrees):
@@ -124,14 +30,13 @@ def rotated(path, out, degrees):
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_rotation_is_applied_kept_and_inverted(make_clip, tmp_path, degrees):
+def test_rotation_is_applied(make_clip, tmp_path, degrees):
     upright = make_clip("upright.mp4", frames=3)
     path = rotated(upright, tmp_path / "turned.mp4", degrees)
     plain = [picture for _, picture in reader.rgb_frames(upright)]
     turned = [picture for _, picture in reader.rgb_frames(path)]
     np.testing.assert_array_equal(turned[0], np.rot90(plain[0], degrees // 90))
-    info = probe(twin(path, tmp_path / "twin.mp4"), **LIMITS)
-    assert info.display == Display(96, 64, degrees)
+    assert probe(path, **LIMITS).display == Display(96, 64, degrees)
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
