@@ -1,4 +1,4 @@
-"""The manual of settings: config.yaml, written from config.py.
+"""The manual of settings: config.yaml, written from the package config.
 
     python -m occludenet_build.manual > config.yaml
 
@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from occludenet_build import config as cfg
-from occludenet_build.core.code import source_file
+from occludenet_build.core.code import modules, source_file
 
 _HEAD = """\
 # The manual: every setting with its default, unit and range.
@@ -70,7 +70,8 @@ def _range(limits: Mapping[str, Any]) -> str:
 
 def _meanings() -> dict[str, dict[str, str]]:
     """Class -> field -> the text that stands under it."""
-    tree = ast.parse(source_file(cfg.__name__).read_text())
+    files = (source_file(name) for name in modules() if name.startswith(cfg.__name__))
+    trees = [ast.parse(path.read_text()) for path in files]
     return {
         node.name: {
             before.target.id: str(after.value.value)
@@ -80,6 +81,7 @@ def _meanings() -> dict[str, dict[str, str]]:
             and isinstance(after, ast.Expr)
             and isinstance(after.value, ast.Constant)
         }
+        for tree in trees
         for node in tree.body
         if isinstance(node, ast.ClassDef)
     }

@@ -37,6 +37,7 @@ from occludenet_build.config import Config, Train
 from occludenet_build.core import code, files
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import integer
+from occludenet_build.core.weights import local_file
 from occludenet_build.recognition.table import read_labels, training_clips
 
 ARMS = ("baseline", "car")
@@ -46,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, required=True, help="annotate/clips.parquet")
     parser.add_argument("--labels", type=Path, required=True, help="annotate/labels.json")
     parser.add_argument("--root", type=Path, default=Path(), help="folder the clip files lie in")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="or acquire's note of one; wins over train.weights"
+    )
     parser.add_argument("--arm", choices=ARMS, required=True)
     parser.add_argument("--seed", type=int, help="default: the first of train.seeds")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
@@ -53,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def work(args: argparse.Namespace, config: Config) -> None:
-    settings = for_arm(config.train, args.arm)
+    named = args.weights or config.train.weights
+    found = local_file(named, config.train.weights_sha256, "train.weights")
+    settings = for_arm(dataclasses.replace(config.train, weights=found), args.arm)
     seed = settings.seeds[0] if args.seed is None else args.seed
     labels = read_labels(args.labels)
     clips = training_clips(args.clips, labels, settings)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
-from conftest import REPO
 
-from occludenet_build import acquire
 from occludenet_build import config as cfg
+from occludenet_build.acquire import videos
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 
@@ -21,7 +16,7 @@ def listing(tmp_path, names: list[str], **settings) -> dict[str, dict]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     config = cfg.load_part({"acquire": {"videos": str(tmp_path / "videos")} | settings})
-    acquire.acquire_videos(config, tmp_path / "out.parquet")
+    videos.acquire_videos(config, tmp_path / "out.parquet")
     rows = tables.read_rows(tmp_path / "out.parquet")
     return {row["path"].split("/videos/")[1]: row for row in rows}
 
@@ -85,36 +80,13 @@ def test_another_video_moves_no_split(tmp_path):
 
 def test_the_digest_sees_names_and_sizes_not_times(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"12")
-    before = acquire.listing_digest(tmp_path)
+    before = videos.listing_digest(tmp_path)
     (tmp_path / "a.mp4").touch()
-    assert acquire.listing_digest(tmp_path) == before
+    assert videos.listing_digest(tmp_path) == before
     (tmp_path / "b.mp4").write_bytes(b"")
-    assert acquire.listing_digest(tmp_path) != before
+    assert videos.listing_digest(tmp_path) != before
 
 
 def test_mistakes_are_one_line(tmp_path):
     with pytest.raises(UserError, match="has none"):
         listing(tmp_path, [".hidden"])
-    done = subprocess.run(
-        [sys.executable, "-m", "occludenet_build.acquire", "weights", "--source", "none.pt"]
-        + ["--out", str(tmp_path / "w.json")],
-        capture_output=True,
-        text=True,
-        cwd=REPO,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "wanted a file, got none.pt" in done.stderr
-
-
-def test_weights_are_noted_with_their_hash(tmp_path):
-    (tmp_path / "w.pt").write_bytes(b"weights")
-    out = tmp_path / "w.json"
-    subprocess.run(
-        [sys.executable, "-m", "occludenet_build.acquire", "weights"]
-        + ["--source", str(tmp_path / "w.pt"), "--out", str(out)],
-        cwd=REPO,
-        check=True,
-    )
-    assert json.loads(out.read_text())["bytes"] == 7

@@ -27,9 +27,12 @@ def whole(world, tmp_path_factory) -> Build:
     return build
 
 
-VIDEO = [
+NETWORK = [
     "acquire videos --out new/acquire/videos.parquet",
     "acquire coco --out new/acquire/coco.json",
+    "acquire weights --source build/acquire/coco.json --out new/acquire/weights/detect.json",
+]
+VIDEO = [
     "index --videos build/acquire/videos.parquet --out new/index/videos.parquet",
     "occluders --coco build/acquire/coco.json --out new/occluders/occluders.parquet",
     "select --index build/index/videos.parquet --detect build/detect/000.parquet"
@@ -55,7 +58,8 @@ REPORT = ["report --root build --out new/report/index.html"]
 
 
 @pytest.mark.parametrize(
-    ("env", "commands"), [("video", VIDEO), ("report", REPORT), ("torch", TORCH)]
+    ("env", "commands"),
+    [("network", NETWORK), ("video", VIDEO), ("report", REPORT), ("torch", TORCH)],
 )
 def test_jobs_run_with_only_their_environment(whole, tmp_path, env, commands):
     python = installed(env, tmp_path)

@@ -35,7 +35,7 @@ def world(tmp_path_factory):
 def run(root, out, arm="car", seed=0, settings=SMALL):
     args = Namespace(
         clips=root / "annotate/clips.parquet", labels=root / "annotate/labels.json", root=root,
-        arm=arm, seed=seed, threads=1, out=out,
+        arm=arm, seed=seed, threads=1, out=out, weights=None,
     )  # fmt: skip
     train.work(args, Config(train=settings))
     return checkpoint.load(out), out.with_suffix(".csv").read_text()

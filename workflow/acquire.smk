@@ -1,7 +1,10 @@
 # acquire: what there is to build from.
-#   reads  the user's folders
+#   reads  the user's folders, the network
 #   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<room>.json
-from occludenet_build.acquire import listing_digest
+#
+# Rules that need the network run where Snakemake runs (localrule), since the nodes of a cluster
+# often have none.
+from occludenet_build.acquire.videos import listing_digest
 
 
 rule acquire_videos:
@@ -13,7 +16,7 @@ rule acquire_videos:
         f"{BUILD}/benchmarks/acquire/videos.tsv"
     localrule: True
     conda:
-        "../envs/video.yaml"
+        "../envs/network.yaml"
     params:
         settings=room_settings("acquire"),
         code=code.digest("acquire"),
@@ -31,7 +34,7 @@ rule acquire_coco:
     benchmark:
         f"{BUILD}/benchmarks/acquire/coco.tsv"
     conda:
-        "../envs/video.yaml"
+        "../envs/network.yaml"
     params:
         settings=room_settings("acquire"),
         code=code.digest("acquire"),
@@ -48,17 +51,19 @@ rule acquire_weights:
         f"{BUILD}/logs/acquire/weights-{{room}}.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/weights-{{room}}.tsv"
+    wildcard_constraints:
+        room="detect|actor_masks|train",
+    retries: 0 if CONFIG.download.offline else 2
+    localrule: True
     conda:
-        "../envs/video.yaml"
+        "../envs/network.yaml"
     params:
-        source=lambda wildcards: getattr(CONFIG, wildcards.room).weights,
+        settings=weights_settings,
         code=code.digest("acquire"),
-        bytes=lambda wildcards: Path(getattr(CONFIG, wildcards.room).weights)
-        .stat()
-        .st_size,
+        bytes=weights_bytes,
     shell:
-        "python -m occludenet_build.acquire weights --source {params.source:q} --out {output}"
-        " --log {log}"
+        "python -m occludenet_build.acquire weights --room {wildcards.room} --out {output}"
+        " --settings {params.settings:q} --log {log}"
 
 
 rule acquire:
@@ -67,4 +72,5 @@ rule acquire:
         rules.acquire_coco.output,
         weights_of("detect"),
         weights_of("actor_masks"),
+        weights_of("train"),
     localrule: True

@@ -24,10 +24,11 @@ rule actor_masks_shard:
     params:
         settings=room_settings("actor_masks"),
         code=code.digest("actor_masks"),
+        weights=weights_option,
         boxes=lambda wildcards: f"{BUILD}/detect/store",
     shell:
         "python -m occludenet_build.actor_masks --clips {input.clips} --boxes {params.boxes}"
-        " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"
+        " --out {output} --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
 
 
 rule actor_masks:

@@ -3,6 +3,8 @@
 # A rule is a thin call of `python -m occludenet_build.<room>`. Its params are one JSON string of
 # the settings that the room depends on and a digest of the code that it runs: a change of either
 # reruns the room and what follows it; a touched file or a written-out default reruns nothing.
+import json
+import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)
@@ -10,6 +12,7 @@ sys.path.insert(0, workflow.basedir)
 from occludenet_build import config as settings
 from occludenet_build.core import code, seeds
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.settings import is_url
 from occludenet_build.release import published
 
 
@@ -74,11 +77,51 @@ def select_shard(wildcards):
     return f"{BUILD}/select/shards/{wildcards.shard}.parquet"
 
 
+def masks_of(wildcards):
+    """The masks of a shard, where something is erased or measured by them."""
+    target = CONFIG.composite.scale_mode == "target"
+    wanted = CONFIG.counterfactual.splits or target
+    return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if wanted else []
+
+
 def weights_of(room):
-    """The note about a room's weights file, if its backend needs one."""
+    """The note about a room's weights, if it needs any."""
     section = getattr(CONFIG, room)
-    uses = {"detect": ("yolo",), "actor_masks": ("sam", "yolo-seg")}[room]
-    return f"{BUILD}/acquire/weights/{room}.json" if section.backend in uses else []
+    backends = {"detect": ("yolo",), "actor_masks": ("sam", "yolo-seg")}
+    needed = section.weights if room == "train" else section.backend in backends[room]
+    return f"{BUILD}/acquire/weights/{room}.json" if needed else []
+
+
+def weights_option(wildcards, input):
+    """The note as an argument: which file it is of, and with which hash, stands in it."""
+    return f"--weights {shlex.quote(str(input.weights))}" if input.weights else ""
+
+
+def weights_settings(wildcards):
+    """Only what decides which file it is, and how it is fetched."""
+    section = getattr(CONFIG, wildcards.room)
+    return settings.canonical(
+        settings.room_settings(CONFIG, "download")
+        | {
+            wildcards.room: {
+                "weights": section.weights,
+                "weights_sha256": section.weights_sha256,
+            }
+        }
+    )
+
+
+def weights_bytes(wildcards):
+    """The size of a room's own weights file; of a fetched one whether it has been removed."""
+    weights = getattr(CONFIG, wildcards.room).weights
+    if not is_url(weights):
+        return Path(weights).stat().st_size
+    note = Path(f"{BUILD}/acquire/weights/{wildcards.room}.json")
+    return 0 if not note.exists() or weights_file(note).exists() else -1
+
+
+def weights_file(note):
+    return Path(json.loads(note.read_text())["path"])
 
 
 def device_gpus(room):

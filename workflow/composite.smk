@@ -9,13 +9,6 @@
 WORKER_MB = 1500 if CONFIG.composite.preset in ("fast", "medium", "slow") else 800
 
 
-def masks_of(wildcards):
-    """The masks of a shard, where something is erased or measured by them."""
-    target = CONFIG.composite.scale_mode == "target"
-    wanted = CONFIG.counterfactual.splits or target
-    return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if wanted else []
-
-
 rule composite_shard:
     input:
         clips=select_shard,

@@ -25,9 +25,10 @@ rule detect_shard:
     params:
         settings=room_settings("detect"),
         code=code.digest("detect"),
+        weights=weights_option,
     shell:
         "python -m occludenet_build.detect --videos {input.videos} --out {output}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
+        " --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
 
 
 rule detect:

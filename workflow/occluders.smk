@@ -1,6 +1,7 @@
-# occluders: cut-outs from COCO instances.
-#   reads  acquire/coco.json, the COCO images and instances
-#   writes occluders/occluders.parquet, occluders/summary.json, occluders/png/
+# occluders: cut-outs from COCO instances, and own pictures.
+#   reads  acquire/coco.json, the COCO images and instances, the folder occluders.own
+#   writes occluders/occluders.parquet, occluders/summary.json, occluders/png/, occluders/sheets/
+from occludenet_build.acquire.videos import listing_digest
 
 
 rule occluders:
@@ -21,6 +22,7 @@ rule occluders:
     params:
         settings=room_settings("occluders"),
         code=code.digest("occluders"),
+        own=listing_digest(CONFIG.occluders.own) if CONFIG.occluders.own else "",
     shell:
         "python -m occludenet_build.occluders --coco {input} --out {output} --threads {threads}"
         " --settings {params.settings:q} --log {log}"

@@ -1,5 +1,5 @@
 # train: CAR and its baseline, from the same seed.
-#   reads  annotate/clips.parquet, annotate/labels.json, the clips
+#   reads  annotate/clips.parquet, annotate/labels.json, the clips, weights
 #   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv
 
 
@@ -7,7 +7,7 @@ rule train_arm:
     input:
         clips=rules.annotate.output.clips,
         labels=rules.annotate.output.labels,
-        weights=CONFIG.train.weights or [],
+        weights=weights_of("train"),
     output:
         model=f"{BUILD}/train/{{arm}}-{{seed}}.pt",
         curve=f"{BUILD}/train/{{arm}}-{{seed}}.csv",
@@ -26,10 +26,12 @@ rule train_arm:
         settings=room_settings("train"),
         code=code.digest("train"),
         root=lambda wildcards: BUILD,
+        weights=weights_option,
     shell:
         "python -m occludenet_build.train --clips {input.clips} --labels {input.labels}"
         " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
-        " --out {output.model} --threads {threads} --settings {params.settings:q} --log {log}"
+        " --out {output.model} --threads {threads}"
+        " {params.weights} --settings {params.settings:q} --log {log}"
 
 
 rule train:

@@ -14,6 +14,7 @@ from occludenet_build.actor_masks import work as clip_work
 from occludenet_build.actor_masks.backends import BACKENDS, Backend
 from occludenet_build.core import code, ledger, tables, torch_models
 from occludenet_build.core.files import sha256_file
+from occludenet_build.core.weights import local_file
 
 
 def main() -> None:
@@ -24,15 +25,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, required=True, help="select/shards/S.parquet")
     parser.add_argument("--boxes", type=Path, required=True, help="folder detect/store")
     parser.add_argument("--out", type=Path, required=True, help="actor_masks/S.parquet")
-    parser.add_argument("--weights", metavar="FILE", help="wins over actor_masks.weights")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="or acquire's note of one; wins over actor_masks.weights"
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
 
 
 def work(args: argparse.Namespace, settings: config.Config) -> None:
     mine = settings.actor_masks
-    if args.weights is not None:
-        mine = dataclasses.replace(mine, weights=args.weights)
     backend = BACKENDS[mine.backend]
+    if backend.needs_weights:
+        named = args.weights or mine.weights
+        found = local_file(named, mine.weights_sha256, "actor_masks.weights")
+        mine = dataclasses.replace(mine, weights=found)
     weights_sha256 = _weights_sha256(mine, backend)
     clips = {row["clip"]: row for row in tables.read_rows(args.clips) if row["status"] == "ok"}
     keys = {clip: key_of(row, mine, weights_sha256) for clip, row in clips.items()}

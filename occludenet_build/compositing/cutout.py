@@ -73,7 +73,7 @@ class Cutout:
         """bool (h, w), upright: the mask that a patch of this displayed size has."""
         w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
         alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
-        resized = cv2.resize(alpha, (w, h), interpolation=cv2.INTER_LINEAR)
+        resized = _resized(alpha, (w, h), cv2.INTER_LINEAR)
         return self._display.upright(resized >= _OPAQUE)
 
     def _level(self, w: int, h: int) -> np.ndarray:
@@ -82,7 +82,7 @@ class Cutout:
         return next(fitting, self._ladder[0])
 
     def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
-        pixels = cv2.resize(self._level(w, h), (w, h), interpolation=cv2.INTER_LINEAR)
+        pixels = _resized(self._level(w, h), (w, h), cv2.INTER_LINEAR)
         # Planes by themselves: numpy takes several times as long over interleaved samples.
         coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
@@ -111,8 +111,18 @@ def _halvings(pixels: np.ndarray) -> list[np.ndarray]:
     while min(ladder[-1].shape[:2]) >= 16:
         height, width = ladder[-1].shape[:2]
         half = (max(1, round(width / 2)), max(1, round(height / 2)))
-        ladder.append(cv2.resize(ladder[-1], half, interpolation=cv2.INTER_AREA))
+        ladder.append(_resized(ladder[-1], half, cv2.INTER_AREA))
     return ladder
+
+
+def _resized(pixels: np.ndarray, size: tuple[int, int], method: int) -> np.ndarray:
+    """Resized to (width, height), with the same bytes on every processor.
+
+    Intel's library inside OpenCV rounds otherwise with every instruction set. The switch is the
+    thread's own, so it is set where it matters.
+    """
+    cv2.ipp.setUseIPP(False)
+    return cv2.resize(pixels, size, interpolation=method)
 
 
 def _halve_columns(planes: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:

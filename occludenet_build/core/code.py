@@ -64,6 +64,11 @@ _NEUTRAL = {
     for name in ("config", "stage", "core.settings", "core.progress", "core.errors")
 }
 
+
+def _shapes_results(module: str) -> bool:
+    return not any(module == name or module.startswith(f"{name}.") for name in _NEUTRAL)
+
+
 # Folders of independent modules: importing one does not mean running its neighbours.
 _SHELVES = {f"{PACKAGE.name}.core"}
 
@@ -72,7 +77,7 @@ _SHELVES = {f"{PACKAGE.name}.core"}
 def digest(module: str) -> str:
     """A digest of the source of everything `module` runs: an edit changes it, a touch does not."""
     total = hashlib.blake2b(digest_size=12)
-    for name in sorted(closure(f"{PACKAGE.name}.{module}") - _NEUTRAL):
+    for name in sorted(filter(_shapes_results, closure(f"{PACKAGE.name}.{module}"))):
         for path in _files(name):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()

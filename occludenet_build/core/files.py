@@ -25,11 +25,16 @@ def replacing(path: Path | str) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
         yield temporary
-        _sync(temporary)
-        os.replace(temporary, target)
-        _sync(target.parent)
+        publish(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Give a finished file of the same folder its name; it survives a power failure."""
+    _sync(temporary)
+    os.replace(temporary, target)
+    _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

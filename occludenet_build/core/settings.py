@@ -6,6 +6,7 @@ Standard library only: the workflow imports it.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from dataclasses import field
@@ -17,7 +18,8 @@ from occludenet_build.core.errors import UserError
 
 def setting(default: Any, **limits: Any) -> Any:
     """A field with its limits: `low`, `high` (inclusive), `choices`, `path=True` (must exist),
-    `empty=True` (a list may be empty)."""
+    `url=True` (or an http(s) address), `sha256=True` (64 hex digits), `empty=True` (a list may be
+    empty)."""
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable: use a tuple or a dataclass")
     if dataclasses.is_dataclass(default):
@@ -64,7 +66,13 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
         return None
     for item in value if isinstance(value, tuple) else (value,):
         _check_limits(item, spec.metadata, key)
+    if spec.metadata.get("sha256"):
+        return _hexadecimal(value, key)
+    if spec.metadata.get("url") and is_url(value):
+        return value
     if spec.metadata.get("path"):
+        if isinstance(value, tuple):
+            return tuple(_existing(item, key, base) for item in value)
         return _existing(value, key, base)
     return value
 
@@ -103,6 +111,17 @@ def _check_limits(value: Any, limits: typing.Mapping[str, Any], key: str) -> Non
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         wanted = f"between {low} and {high}" if high is not None else f"at least {low}"
         raise UserError(f"config: {key}: wanted a value {wanted}, got {value!r}")
+
+
+def is_url(value: str) -> bool:
+    """Whether a text names something on the network rather than a file."""
+    return value.lower().startswith(("http://", "https://"))
+
+
+def _hexadecimal(value: str, key: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+        raise UserError(f"config: {key}: wanted a sha256, 64 hex digits, got {value[:80]!r}")
+    return value.lower()
 
 
 def _existing(value: str, key: str, base: Path) -> str:

@@ -18,6 +18,7 @@ from occludenet_build.core import code, ledger, pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.torch_models import checkpoint_file
+from occludenet_build.core.weights import local_file
 from occludenet_build.detect import boxfile, search
 from occludenet_build.detect.backend import Clip, GivenBoxes
 from occludenet_build.detect.backends import MATTERS
@@ -29,14 +30,18 @@ ALWAYS_MATTER = ("backend", "actor", "track_iou", "min_track_seconds", "max_gap_
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", type=Path, required=True, help="index/shards/S.parquet")
     parser.add_argument("--out", type=Path, required=True, help="detect/S.parquet")
-    parser.add_argument("--weights", metavar="FILE", help="wins over detect.weights")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="or acquire's note of one; wins over detect.weights"
+    )
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
 
 
 def work(args: argparse.Namespace, config: Config) -> None:
     settings = config.detect
-    if args.weights is not None:
-        settings = dataclasses.replace(settings, weights=args.weights)
+    if settings.backend == "yolo":
+        named = args.weights or settings.weights
+        found = local_file(named, settings.weights_sha256, "detect.weights")
+        settings = dataclasses.replace(settings, weights=found)
     wanted = tables.read_rows(args.videos)
     jobs = {job.clip.name: job for job in make_jobs(wanted, settings, args.threads)}
     with ledger.hold(args.out.parent / "store" / args.out.stem, room.ROWS, room.BOXES) as book:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import logging
 import re
@@ -12,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build import config, occluders, stage
-from occludenet_build.core import pool, seeds, tables
+from occludenet_build.core import pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import exclusive, sha256_file, write_json
 from occludenet_build.core.progress import progress
-from occludenet_build.occluders import coco
-from occludenet_build.occluders.cutout import Job, cut
+from occludenet_build.occluders.alike import refuse_near_duplicates
+from occludenet_build.occluders.jobs import jobs_of, rows_of
+from occludenet_build.occluders.looking import Row
+from occludenet_build.occluders.sheets import write_sheets
 from occludenet_build.occluders.summary import summary
 
 
@@ -36,27 +37,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def work(args: argparse.Namespace, settings: config.Config) -> None:
     images, instances = _sources(args)
     wanted = settings.occluders
-    fractions = dataclasses.asdict(wanted.split)
     folder = args.out.parent
     with exclusive(folder):
-        jobs = [
-            Job(photo, images, folder, wanted.min_pixels, split_of(photo, fractions, settings.seed))
-            for photo in coco.photos(instances, wanted.categories)
-        ]
-        made = progress(pool.in_processes(cut, jobs, args.threads), len(jobs), "photo")
+        jobs = list(jobs_of(images, instances, folder, settings))
+        made = progress(pool.in_processes(rows_of, jobs, args.threads), len(jobs), "picture")
         rows = sorted((row for part in made for row in part), key=_order)
+        if wanted.gates.apply:
+            refuse_near_duplicates(rows, wanted.gates.near_duplicate)
         check_disjoint(rows)
-        found = summary(rows, wanted.categories, wanted.min_pixels, fractions)
+        categories = _categories(rows, wanted.categories)
+        found = summary(rows, categories, wanted.min_pixels, vars(wanted.split))
         _say(found)
         if not any(row["status"] == "ok" for row in rows):
             raise UserError(f"occluders: not one cut-out. {'. '.join(found['lines'])}")
+        found["sheets"] = write_sheets(folder, rows, categories, settings.seed)
         tables.write_if_changed(tables.from_rows(rows, occluders.SCHEMA), args.out)
         write_json(folder / "summary.json", found)
-        _remove_stale(folder, rows, wanted.categories)
+        _remove_stale(folder, rows, categories)
 
 
-def _order(row: Mapping[str, Any]) -> tuple[str, int, int]:
-    return row["category"], row["coco_image"], row["coco_annotation"]
+def _categories(rows: Iterable[Row], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are set, then those that only own pictures have."""
+    brought = {row["category"] for row in rows if row["status"] == "ok"}
+    return *wanted, *sorted(brought - set(wanted))
+
+
+def _order(row: Row) -> tuple[str, int, int, str]:
+    photo, annotation = row.get("coco_image"), row.get("coco_annotation")
+    return row["category"], photo or 0, annotation or 0, row["source"] or ""
 
 
 def _sources(args: argparse.Namespace) -> tuple[Path, Path]:
@@ -85,17 +93,13 @@ def _acquired(path: Path) -> tuple[Path, Path]:
     return images, instances
 
 
-def split_of(photo: coco.Photo, fractions: dict[str, float], seed: int) -> str:
-    """The split of a photo and with it of all its cut-outs: no photo stands in two."""
-    return seeds.split_of(fractions, seed, str(photo.image), "occluder split")
-
-
 def check_disjoint(rows: Iterable[Mapping[str, Any]]) -> None:
     """Stop if an occluder name or a photo stands in two splits."""
     seen: dict[str, str] = {}
     for row in rows:
         if row["status"] == "ok":
-            for item in (row["occluder"], f"photo {row['coco_image']}"):
+            photo = row.get("coco_image")
+            for item in (row["occluder"], *([] if photo is None else [f"photo {photo}"])):
                 if seen.setdefault(item, row["split"]) != row["split"]:
                     raise RuntimeError(f"{item} stands in {seen[item]} and in {row['split']}")
 
@@ -103,13 +107,21 @@ def check_disjoint(rows: Iterable[Mapping[str, Any]]) -> None:
 def _say(found: Mapping[str, Any]) -> None:
     for name, count in found["categories"].items():
         splits = ", ".join(f"{n} {split}" for split, n in count["splits"].items())
-        logging.info("%s: %d of %d kept (%s)", name, count["kept"], count["instances"], splits)
+        release = f"; the release has {count['release']}" if count["release"] else ""
+        logging.info("%s: %d of %d kept (%s)%s", name, count["kept"], count["instances"],
+                     splits, release)  # fmt: skip
+        refused = ", ".join(f"{n} {reason}" for reason, n in sorted(count["reasons"].items()))
+        if refused:
+            logging.info("%s: not kept: %s", name, refused)
     for line in found["lines"]:
         logging.warning("%s", line)
 
 
 # The leading dot and .part are what a killed run left of a file.
-_OURS = re.compile(r"\.?(\d{12,}_\d{7,}|\d{7,}_dog_\d{12,})_\d+\.\d\d(_\d+)?(\.part)?\.png")
+_OURS = re.compile(
+    r"\.?((\d{12,}_\d{7,}|\d{7,}_dog_\d{12,})_\d+\.\d\d(_\d+)?"
+    r"|own_[A-Za-z0-9._-]*_[0-9a-f]{6})(\.part)?\.png"
+)
 
 
 def _remove_stale(

@@ -1,4 +1,4 @@
-"""One photo: its instances checked, the large ones cut out and written."""
+"""One photo: its instances looked at, the wanted ones cut out and written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from occludenet_build.config import Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes_if_changed
-from occludenet_build.core.masks import box_of
-from occludenet_build.occluders.coco import Instance, Photo, candidates, mask_of
+from occludenet_build.occluders.alike import perceptual_hash
+from occludenet_build.occluders.blur import blur_of
+from occludenet_build.occluders.coco import Instance, Photo, candidates
+from occludenet_build.occluders.edges import release_crop, rgba
+from occludenet_build.occluders.looking import Row, look, refuse
+from occludenet_build.occluders.refine import refined
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 """Formats that are decoded here: others may start programs."""
@@ -23,70 +28,41 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 @dataclass(frozen=True)
 class Job:
-    """A photo with where it lies, where its cut-outs go, the least size and its split."""
+    """A photo with where it lies, where its cut-outs go, the room's settings and its split."""
 
     photo: Photo
     images: Path
     out: Path
-    min_pixels: int
+    settings: Occluders
     split: str
 
 
-def cut(job: Job) -> list[dict[str, Any]]:
+def cut(job: Job) -> list[Row]:
     """A table row per instance of the photo; the PNGs of those that are ok are written."""
-    rows, masks = [], []
+    rows, wanted = [], []
     for instance in job.photo.instances:
-        row = _origin(job.photo, instance)
+        row, mask = look(instance, job.photo, job.settings)
         rows.append(row)
-        masks.append(_looked_at(row, instance, job))
-    if any(mask is not None for mask in masks):
-        _cut_all(job, rows, masks)
+        if mask is not None:
+            wanted.append((row, instance, mask))
+    if wanted:
+        _cut_all(job, wanted)
     return rows
 
 
-def _origin(photo: Photo, instance: Instance) -> dict[str, Any]:
-    return {
-        "category": instance.category,
-        "coco_image": photo.image,
-        "coco_annotation": instance.annotation,
-        "licence": photo.licence,
-        "licence_url": photo.licence_url,
-        "origin_url": photo.origin_url,
-    }
-
-
-def _refuse(row: dict[str, Any], error: ItemError) -> None:
-    status = "skipped" if error.reason in ("crowd", "too_small") else "failed"
-    row.update(status=status, reason=error.reason, detail=error.detail or None)
-
-
-def _looked_at(row: dict[str, Any], instance: Instance, job: Job) -> np.ndarray | None:
-    """The mask if the instance is wanted, else None and the reason in its row."""
-    try:
-        if instance.crowd:
-            raise ItemError("crowd")
-        mask = mask_of(instance, job.photo)
-        row["pixels"] = int(np.count_nonzero(mask))
-        if row["pixels"] < job.min_pixels:
-            raise ItemError("too_small", f"{row['pixels']} of {job.min_pixels} px")
-    except ItemError as error:
-        _refuse(row, error)
-        return None
-    return mask
-
-
-def _cut_all(job: Job, rows: list[dict[str, Any]], masks: list[np.ndarray | None]) -> None:
+def _cut_all(job: Job, wanted: list[tuple[Row, Instance, np.ndarray]]) -> None:
     try:
         rgb = read_photo(job.images, job.photo)
     except ItemError as error:
-        for row in rows:
-            if "status" not in row:
-                _refuse(row, error)
+        for row, _, _ in wanted:
+            refuse(row, error)
         return
     taken: set[str] = set()
-    for row, mask in zip(rows, masks, strict=True):
-        if mask is not None:
-            row.update(_written(rgb, mask, row, job, taken))
+    for row, instance, mask in wanted:
+        try:
+            row.update(_cut_one(rgb, mask, instance, row, job, taken))
+        except ItemError as error:
+            refuse(row, error)
 
 
 def read_photo(folder: Path, photo: Photo) -> np.ndarray:
@@ -107,38 +83,55 @@ def read_photo(folder: Path, photo: Photo) -> np.ndarray:
         raise ItemError("image_unreadable", str(error)[:200]) from error
 
 
-def rgba(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The cut-out, uint8 (h, w, 4): tight, alpha 0 or 255, black where transparent."""
-    x1, y1, x2, y2 = box_of(mask) or (0, 0, 0, 0)
-    alpha = mask[y1:y2, x1:x2, None]
-    return np.concatenate([rgb[y1:y2, x1:x2] * alpha, alpha * np.uint8(255)], axis=2)
-
-
-def _written(
-    rgb: np.ndarray, mask: np.ndarray, row: dict[str, Any], job: Job, taken: set[str]
+def _cut_one(
+    rgb: np.ndarray, mask: np.ndarray, instance: Instance, row: Row, job: Job, taken: set[str]
 ) -> dict[str, Any]:
-    """Write one PNG; what its row says of it."""
-    picture = rgba(rgb, mask)
-    height, width = picture.shape[:2]
-    percent = 100 * row["pixels"] / (height * width)
-    name = next(n for n in names(row, percent) if n not in taken)
+    """Write one PNG; what its row says of it. Its name is the polygon's, refined or not."""
+    settings = job.settings
+    crop = release_crop(mask, instance.box_xywh())
+    better, overlap = refined(rgb, mask, settings.refine)
+    row |= {"refined": overlap, "blur": blur_of(rgb, better)}
+    check_blur(row, settings)
+    name = next(n for n in names(row, _percent(mask, crop)) if n not in taken)
     taken.add(name)
-    content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))[1].tobytes()
-    file = f"png/{row['category']}/{name}"
-    write_bytes_if_changed(job.out / file, content)
+    if better is not mask:
+        crop = release_crop(better, None)
     return {
         "occluder": name,
+        "perceptual_hash": perceptual_hash(rgb, better),
+        **written(rgba(rgb, better, crop, settings.feather), row["category"], name, job.out),
         "status": "ok",
         "split": job.split,
+    }
+
+
+def check_blur(row: Row, settings: Occluders) -> None:
+    limit = settings.gates.blur
+    if settings.gates.apply and row["blur"] is not None and row["blur"] > limit:
+        raise ItemError("blurred", f"blur {row['blur']:.3g}, the gate {limit:g}")
+
+
+def _percent(mask: np.ndarray, crop: tuple[int, int, int, int]) -> float:
+    x1, y1, x2, y2 = crop
+    return 100 * float(mask[y1:y2, x1:x2].mean())
+
+
+def written(picture: np.ndarray, category: str, name: str, out: Path) -> dict[str, Any]:
+    """Write a cut-out, uint8 (h, w, 4) RGBA; the columns that its file fills."""
+    content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))[1].tobytes()
+    file = f"png/{category}/{name}"
+    write_bytes_if_changed(out / file, content)
+    height, width = picture.shape[:2]
+    return {
         "file": file,
         "width": width,
         "height": height,
-        "pixel_ratio": percent,
+        "pixel_ratio": 100 * float((picture[..., 3] >= 128).mean()),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
 
 
-def names(row: dict[str, Any], percent: float) -> Iterator[str]:
+def names(row: Row, percent: float) -> Iterator[str]:
     """The release's name, then the same with _2, _3, ...
 
     >>> next(names({"category": "dog", "coco_image": 42, "pixels": 31000}, 61.5))

@@ -37,7 +37,8 @@ class Training:
 
     def key(self, code: str) -> str:
         """What a checkpoint must carry to be gone on from."""
-        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "seeds", "weights"}
+        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "seeds"}
+        indifferent |= {"weights", "weights_sha256"}  # the file's hash counts
         settings = {
             name: value
             for name, value in dataclasses.asdict(self.settings).items()

@@ -1,7 +1,8 @@
 """Names as the release gives them: clips `{scale:.2f}_{source}.mp4`, and cut-outs.
 
 A cut-out is `{coco image:012d}_{pixels:07d}_{percent:.2f}.png`, a dog `{pixels:07d}_dog_{coco
-image:012d}_{percent:.2f}.png`. The percent hangs on how it was cropped, which is not documented.
+image:012d}_{percent:.2f}.png`. The percent hangs on the crop: COCO's box cut off to whole pixels,
+as far as one known photo tells.
 """
 
 from __future__ import annotations

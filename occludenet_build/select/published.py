@@ -1,7 +1,7 @@
 """The replay of a release's choice on a user's videos and bank, and what of it is missing.
 
 A cut-out is the release's by its name. Else by its COCO photo, pixels and type, which the name
-also says: the percent at its end hangs on how the cut-out was cropped, which is not documented.
+also says: the percent at its end hangs on how the cut-out was cropped.
 """
 
 from __future__ import annotations

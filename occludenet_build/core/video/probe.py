@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video.display import Display
@@ -53,6 +54,26 @@ def probe(path: Path | str, *, max_decode_errors: int, max_pixels: int) -> Video
         seen = _decode(source)
         _refuse(source, seen, stated, max_decode_errors)
         return _info(container, source, seen)
+
+
+def skim(path: Path | str) -> None:
+    """Read the whole file but decode its first frame only: is it a video, and all of it?
+
+    Raises ItemError: missing, empty_file, not_a_video, unreadable, zero_frames, truncated.
+    """
+    with opened(path) as container:
+        source = Source(container)
+        stated, seen = _stated(source), _Seen()
+        try:
+            # the last packet of each stream is empty, which also empties the decoder
+            for packet in container.demux([source.stream, *source.audio]):
+                seen.packet(packet)
+                if packet.stream is source.stream and not seen.pts:
+                    for frame in source.decoded(packet):
+                        seen.frame(frame)
+        except FFmpegError as error:
+            raise ItemError("unreadable", error.strerror or str(error)) from error
+        _refuse(source, seen, stated, max_errors=source.decode_errors)
 
 
 class _Seen:

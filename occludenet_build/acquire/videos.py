@@ -1,19 +1,7 @@
-"""acquire: what there is to build from. Reads the user's own folders.
-
-    acquire videos   -> videos.parquet   a row per file under acquire.videos
-    acquire coco     -> coco.json        where the COCO images and instances lie, with their hash
-    acquire weights  -> weights.json     a weights file with its hash
-
-A videos folder has one of three layouts: `<split>/<class>/<video>` (as Kinetics tools write it),
-`<class>/<video>`, or videos alone (one class). Where no folder names the split, it follows from a
-hash of the clip's name; two cuts of one YouTube video fall into the same split. Files whose name
-begins with a dot are passed over.
-"""
+"""acquire videos: the user's own folder as a table."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import os
 import re
@@ -22,52 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-
 from occludenet_build import config as cfg
-from occludenet_build import stage
+from occludenet_build.acquire import VIDEOS
 from occludenet_build.core import files, seeds, tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.tables import column
-
-VIDEOS = pa.schema(
-    [
-        column("clip", "string", "id: the file's stem, with a suffix where two would be alike"),
-        column("path", "string", "the file"),
-        column("label", "string", "class name"),
-        column("split", "string", "train, val or test"),
-        column("status", "string", "ok or failed"),
-        column("reason", "string", "why not ok, from core.errors.REASONS"),
-        column("detail", "string", "what exactly"),
-    ]
-)
 
 SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
 """Folder names that stand for a split."""
 
 _KINETICS_NAME = re.compile(r"^(?P<youtube>.{11})_\d{6}_\d{6}$")
 _LONGEST_NAME = 180  # bytes: "0.25_" and ".mp4" and a temporary name's dots fit into 255
-
-
-def main() -> None:
-    stage.run("acquire", __doc__, _arguments, _work)
-
-
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("videos", "coco", "weights"))
-    parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
-    parser.add_argument("--source", type=Path, help="weights: the file")
-
-
-def _work(args: argparse.Namespace, config: cfg.Config) -> None:
-    if args.what == "videos":
-        acquire_videos(config, args.out)
-    elif args.what == "coco":
-        acquire_coco(config.acquire, args.out)
-    else:
-        if args.source is None:
-            raise UserError("acquire weights: wanted --source FILE, got nothing")
-        files.write_json(args.out, _weights(args.source))
 
 
 def acquire_videos(config: cfg.Config, out: Path) -> None:
@@ -150,36 +102,3 @@ def _split(clip: str, config: cfg.Config) -> str:
     named = _KINETICS_NAME.match(clip)
     origin = named["youtube"] if named else clip
     return seeds.split_of(vars(config.acquire.split), config.seed, origin, "split")
-
-
-def acquire_coco(settings: cfg.Acquire, out: Path) -> None:
-    """Note where COCO lies, with a hash of the instances."""
-    if settings.coco_images is None or settings.coco_instances is None:
-        raise UserError("acquire: wanted coco_images and coco_instances, got nothing; set both")
-    instances = Path(settings.coco_instances)
-    if not instances.is_file():
-        raise UserError(f"acquire.coco_instances: wanted a JSON file, got {instances}")
-    files.write_json(
-        out,
-        {
-            "images": settings.coco_images,
-            "instances": str(instances),
-            "instances_sha256": files.sha256_file(instances),
-        },
-    )
-
-
-def _weights(path: Path) -> dict[str, Any]:
-    if not path.is_file() or path.stat().st_size == 0:
-        raise UserError(f"weights: wanted a file, got {path}, which is missing or empty")
-    return {"path": str(path), "sha256": files.sha256_file(path), "bytes": path.stat().st_size}
-
-
-def read_weights(table: Path) -> tuple[Path, str]:
-    """(file, sha256) from what `acquire weights` wrote."""
-    noted = json.loads(table.read_text())
-    return Path(noted["path"]), noted["sha256"]
-
-
-if __name__ == "__main__":
-    main()

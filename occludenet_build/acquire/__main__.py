@@ -1,0 +1,48 @@
+"""Command line of the room; the contract is in the package's docstring."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import occludenet_build.acquire as room
+from occludenet_build import config as cfg
+from occludenet_build import stage
+from occludenet_build.acquire import coco, videos, weights
+from occludenet_build.core.errors import UserError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("videos", "coco", "weights"))
+    parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
+    parser.add_argument("--room", choices=weights.ROOMS, help="weights: those of its settings")
+    parser.add_argument("--source", metavar="FILE|URL", help="weights: wins over the settings")
+    parser.add_argument("--sha256", metavar="HEX", help="weights: what they must have")
+    parser.add_argument("--offline", action="store_true", help="as download.offline: true")
+
+
+def work(args: argparse.Namespace, config: cfg.Config) -> None:
+    if args.what == "videos":
+        videos.acquire_videos(config, args.out)
+    elif args.what == "coco":
+        coco.acquire_coco(config.acquire, args.out)
+    else:
+        download = config.download
+        if args.offline:
+            download = dataclasses.replace(download, offline=True)
+        weights.acquire_weights(_wanted(args, config), download, args.out)
+
+
+def _wanted(args: argparse.Namespace, config: cfg.Config) -> weights.Wanted:
+    section = getattr(config, args.room) if args.room else None
+    source = args.source or (section.weights if section else None)
+    sha256 = args.sha256 or (section.weights_sha256 if section else None)
+    if source is None:
+        where = f"{args.room}.weights is not set" if args.room else "neither was given"
+        raise UserError(f"acquire weights: wanted --source or a --room with weights, {where}")
+    return weights.Wanted(source, sha256, f"{args.room}.weights" if args.room else "--source")
+
+
+if __name__ == "__main__":
+    stage.run("acquire", room.__doc__, arguments, work)

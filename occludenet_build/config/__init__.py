@@ -1,0 +1,171 @@
+"""Every setting: one frozen dataclass per room, unit and range under each field.
+
+A configuration is a YAML mapping of room -> settings. `load` checks it as a whole before any
+job starts; `canonical` writes the settings that one room depends on as one JSON string, in which
+neither the order of keys nor a written-out default makes a difference. Standard library only:
+the workflow imports it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.config.clips import (
+    ActorMasks,
+    Composite,
+    Counterfactual,
+    Detect,
+    Quota,
+    Select,
+    Window,
+)
+from occludenet_build.config.learning import Evaluate, Report, Train
+from occludenet_build.config.sources import Acquire, Downloads, Fractions, Gates, Index, Occluders
+from occludenet_build.config.surveillance import Leaks, Proposals, Segments
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.settings import build, setting
+
+__all__ = [
+    "BORROWED",
+    "SEEDED",
+    "Acquire",
+    "ActorMasks",
+    "Composite",
+    "Config",
+    "Counterfactual",
+    "Detect",
+    "Downloads",
+    "Evaluate",
+    "Fractions",
+    "Gates",
+    "Index",
+    "Leaks",
+    "Occluders",
+    "Proposals",
+    "Quota",
+    "Report",
+    "Segments",
+    "Select",
+    "Train",
+    "Window",
+    "canonical",
+    "load",
+    "load_part",
+    "room_settings",
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    build_dir: str = setting("build")
+    """Where everything is written, relative to Snakemake's working directory."""
+    seed: int = setting(0, low=0)
+    """All draws follow from it: splits, selection, occluders, training."""
+    download: Downloads = setting(Downloads())
+    acquire: Acquire = setting(Acquire())
+    index: Index = setting(Index())
+    detect: Detect = setting(Detect())
+    occluders: Occluders = setting(Occluders())
+    select: Select = setting(Select())
+    composite: Composite = setting(Composite())
+    actor_masks: ActorMasks = setting(ActorMasks())
+    counterfactual: Counterfactual = setting(Counterfactual())
+    train: Train = setting(Train())
+    evaluate: Evaluate = setting(Evaluate())
+    report: Report = setting(Report())
+    leaks: Leaks = setting(Leaks())
+    proposals: Proposals = setting(Proposals())
+    segments: Segments = setting(Segments())
+
+
+BORROWED = {
+    "index": ("select",),
+    "select": ("occluders",),
+    "composite": ("counterfactual",),
+    "annotate": ("composite", "occluders"),
+    "validate": ("composite", "select"),
+    "report": ("select", "composite", "train", "evaluate"),
+    "segments": ("composite",),
+}
+"""Rooms that read settings of other rooms: room -> those rooms."""
+
+SEEDED = ("acquire", "index", "occluders", "select", "composite", "train", "report")
+"""Rooms that draw: only these depend on the seed."""
+
+
+def load(values: dict[str, Any], base: Path | str = ".") -> Config:
+    """Check a whole configuration and return it with every default filled in.
+
+    Paths are relative to `base` and must exist. Raises UserError with one line that names the
+    key, what was wanted and what came.
+    """
+    config = build(Config, values, base)
+    _check_whole(config)
+    return config
+
+
+def load_part(values: dict[str, Any]) -> Config:
+    """Check the settings of some rooms, as a room gets them; the others keep their defaults."""
+    return build(Config, values)
+
+
+def room_settings(config: Config, room: str) -> dict[str, Any]:
+    """What one room depends on, as plain values: its section, those it borrows, its seed."""
+    own = (room,) if hasattr(config, room) else ()
+    sections = (*own, *BORROWED.get(room, ()))
+    seed = {"seed": config.seed} if room in SEEDED else {}
+    return seed | {s: dataclasses.asdict(getattr(config, s)) for s in sections}
+
+
+def canonical(settings: dict[str, Any]) -> str:
+    """One string for equal settings, whatever the order of the keys."""
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check_whole(config: Config) -> None:
+    """What one field alone cannot tell."""
+    for key, shares in (("acquire", config.acquire.split), ("occluders", config.occluders.split)):
+        total = shares.train + shares.val + shares.test
+        if abs(total - 1) > 1e-9:
+            raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
+    for key in ("videos", "coco_images", "coco_instances"):
+        if getattr(config.acquire, key) is None:
+            raise UserError(f"config: acquire.{key}: wanted a path, got nothing; set it")
+    _wants(config.detect, "detect", {"yolo": "weights", "file": "boxes"})
+    if config.select.assignment == "published" and config.select.published is None:
+        raise UserError(
+            "config: select.published: wanted a release's CSV file or folder for "
+            "select.assignment published, got nothing; set it"
+        )
+    if config.composite.scale_mode == "target" and max(config.composite.scales) > 1:
+        raise UserError(
+            "config: composite.scales: wanted shares of at most 1 for scale_mode target, got "
+            f"{max(config.composite.scales):g}"
+        )
+    _wants(config.actor_masks, "actor_masks", {"sam": "weights", "yolo-seg": "weights"})
+    _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
+    _different("train.seeds", [str(seed) for seed in config.train.seeds])
+    missing = set(config.train.scales) - set(config.composite.scales)
+    if missing:
+        raise UserError(
+            f"config: train.scales: wanted some of composite.scales {config.composite.scales}, "
+            f"got {config.train.scales}"
+        )
+
+
+def _different(key: str, values: list[str]) -> None:
+    if len(set(values)) < len(values):
+        raise UserError(f"config: {key}: wanted different values, got {', '.join(values)}")
+
+
+def _wants(section: Any, name: str, needs: dict[str, str]) -> None:
+    needed = needs.get(section.backend)
+    if needed and getattr(section, needed) is None:
+        raise UserError(
+            f"config: {name}.{needed}: wanted a file for {name}.backend {section.backend}, "
+            f"got nothing; set it or choose another backend"
+        )

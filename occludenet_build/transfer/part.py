@@ -1,0 +1,179 @@
+"""The unfinished file of a download, from which it goes on after a lost connection or a kill -9.
+
+    .<name>.part        what has come so far
+    .<name>.part.json   of what it is a part: a hash of the address, the server's validators, length
+
+Both are gone when the file is whole. The part is locked while a thread or process works on it; the
+kernel lets go when that dies. What is in it counts only together with its state: a part without
+one is begun anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from occludenet_build.core import files
+from occludenet_build.transfer.item import Download
+
+
+class Stopped(Exception):
+    """The run ends: leave everything as it is."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What the server said of the file when its first byte came."""
+
+    url: str
+    etag: str | None
+    last_modified: str | None
+    length: int | None
+
+    @classmethod
+    def of(cls, url: str, headers: Mapping[str, str], length: int | None) -> State:
+        return cls(files.short_hash(url), headers.get("ETag"), headers.get("Last-Modified"), length)
+
+    @property
+    def validator(self) -> str | None:
+        """What If-Range takes: a strong ETag, else the date."""
+        strong = self.etag and not self.etag.startswith("W/")
+        return self.etag if strong else self.last_modified
+
+    def agrees(self, other: State) -> bool:
+        """Whether nothing that both know differs."""
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+class Part:
+    """Use `held`. `counted(on_disk, received)` is told of every change in bytes."""
+
+    def __init__(
+        self, path: Path, stream: BinaryIO, counted: Callable[[int, int], None], url: str
+    ) -> None:
+        self.path, self._stream, self._counted = path, stream, counted
+        self.state = _read_state(_state_path(path), url)
+        self.size = os.fstat(stream.fileno()).st_size if self.state else 0
+        self.spliced = self.size > 0
+        """Whether it comes from more than one answer."""
+        self.received = 0
+        counted(self.size, 0)
+
+    def request_headers(self, download: Download) -> dict[str, str]:
+        """Ask for the rest only, where it can be known that it is the rest of this."""
+        if not self.size or self.state is None:
+            return {}
+        rest = {"Range": f"bytes={self.size}-"}
+        if self.state.validator:
+            return rest | {"If-Range": self.state.validator}
+        return rest if download.sha256 else {}
+
+    @property
+    def whole(self) -> bool:
+        """All of the stated length is here; false where none was stated."""
+        return bool(self.size and self.state and self.state.length == self.size)
+
+    def restart(self, state: State | None = None) -> None:
+        """Throw away what is here, and begin what `state` describes."""
+        # in this order: what the old state describes is never joined to the new file
+        self._stream.truncate(0)
+        self._counted(-self.size, 0)
+        self.state, self.size, self.spliced = state, 0, False
+        if state is not None:
+            _write_state(_state_path(self.path), state)
+
+    def append(self, chunk: bytes) -> None:
+        self._stream.write(chunk)
+        self.size += len(chunk)
+        self.received += len(chunk)
+        self._counted(len(chunk), len(chunk))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def publish(self, target: Path) -> None:
+        files.publish(self.path, target)
+        _state_path(self.path).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        self._counted(-self.size, 0)
+        self.path.unlink(missing_ok=True)
+        _state_path(self.path).unlink(missing_ok=True)
+
+
+@contextmanager
+def held(
+    download: Download, counted: Callable[[int, int], None], stopped: threading.Event
+) -> Iterator[Part]:
+    """The part of a download, held alone; what is in it stays there when the block ends."""
+    path = _path(download)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, stopped) as stream:
+        yield Part(path, stream, counted, download.url)
+
+
+def tidy(download: Download) -> None:
+    """Remove the state that a kill between the last two steps has left of a finished file."""
+    if not _path(download).exists():
+        _state_path(_path(download)).unlink(missing_ok=True)
+
+
+def _path(download: Download) -> Path:
+    return download.target.with_name(f".{download.target.name}.part")
+
+
+def _locked(path: Path, stopped: threading.Event) -> BinaryIO:
+    while True:
+        stream = open(path, "ab")
+        while not _lock(stream):
+            if stopped.wait(0.2):
+                stream.close()
+                raise Stopped
+        if _still_named(stream, path):
+            return stream
+        stream.close()
+
+
+def _still_named(stream: BinaryIO, path: Path) -> bool:
+    """Whoever held the lock may have published or discarded the file that was waited for."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(stream: BinaryIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _state_path(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _write_state(path: Path, state: State) -> None:
+    """In one step but without fsync: a torn state only costs what has come so far."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(json.dumps(dataclasses.asdict(state)))
+    os.replace(temporary, path)
+
+
+def _read_state(path: Path, url: str) -> State | None:
+    """None too where it is that of another address, or does not read."""
+    try:
+        state = State(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return state if state.url == files.short_hash(url) else None
