@@ -128,11 +128,12 @@ class Composite:
     """Longest distance of key frames, seconds."""
     pix_fmt: str = setting("source", choices=("source", "yuv420p"))
     """source: the source's own format where the encoder has it; yuv420p: plays everywhere."""
-    instruction_set: str = setting("avx2", choices=("avx2", "sse2"))
-    """Newest processor instructions the encoder may use: machines agree that have them."""
+    instruction_set: str = setting("avx2", choices=("avx2", "sse2", "portable"))
+    """Newest processor instructions the encoder may use: machines of one maker agree that have
+    them. portable: all makers agree."""
     share_frames: int = setting(24, low=0)
-    """Stretches of at least so many frames that no output changes are encoded once and their
-    packets shared; 0: every output is encoded by itself."""
+    """Stretches of at least so many frames without an occluder are encoded once and their packets
+    shared; 0: every output is encoded by itself."""
 
 
 @dataclass(frozen=True)
