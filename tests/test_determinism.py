@@ -76,7 +76,9 @@ def stream(frames: list[av.VideoFrame], instruction_set="avx2", preset="veryfast
     """Digest of the frames as the room encodes them."""
     picture = Picture(frames[0], Fraction(1, 25), Fraction(25), Fraction(1))
     run = Encoder(picture, Encoding("libx264", 21, preset, instruction_set, 2))
-    packets = [packet for number, frame in enumerate(frames) for packet in run.encode(frame, number)]
+    packets = [
+        packet for number, frame in enumerate(frames) for packet in run.encode(frame, number)
+    ]
     return hashlib.sha256(b"".join(map(bytes, packets + run.finish()))).hexdigest()
 
 
@@ -138,7 +140,9 @@ def job(folder: Path, width: int) -> ClipJob:
     source, cutout = folder / f"{width}.mp4", folder / "cut.png"
     if not source.exists():
         noise = np.random.default_rng(0).normal(0, 5, (24, 64, width, 1))
-        noisy = (np.clip(p + n, 0, 255) for p, n in zip(moving_square(24, width), noise, strict=True))
+        noisy = (
+            np.clip(p + n, 0, 255) for p, n in zip(moving_square(24, width), noise, strict=True)
+        )
         write_video(source, (picture.astype(np.uint8) for picture in noisy), 24)
         cv2.imwrite(str(cutout), occluder(np.random.default_rng(0), 40, 60))
     return ClipJob(

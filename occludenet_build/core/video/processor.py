@@ -1,16 +1,19 @@
 """The processor's instruction sets, as far as x264's bytes hang on them.
 
-Four things make them hang, all but the last in its macroblock tree (seen in x264's source and
-tried, `tests/test_determinism.py`):
+Four things make them hang, the first three in its macroblock tree (read in x264's source and tried
+on self-built variants, emulated processors and real clips; `tests/test_determinism.py`):
 
 - With AVX-512 the tree takes a row's macroblocks by eights and adds what it finds beyond the row:
   the next row's, and after the last row what happens to be in memory. Unless the width is a
-  multiple of 128 pixels the bytes change from run to run. So AVX-512 is never used; without this
-  they would be those of AVX2.
-- Everything up to AVX2 divides by way of the approximate reciprocal (RCPPS), which is another one
-  in processors of another maker. One clip in three or four differs.
-- AVX and older have no fused multiply and another rounding: one clip in twenty differs from AVX2.
-- Without SSSE3 ties between predictions are broken otherwise: every clip differs.
+  multiple of 128 pixels the bytes change from run to run. So AVX-512 is never used; without the
+  fault they would be those of AVX2.
+- Everything up to AVX2 divides by way of an approximate reciprocal (RCPPS), of which each maker has
+  his own: with another one, one encode in five came out otherwise.
+- AVX and older round otherwise than AVX2: one encode in twenty.
+- Without SSSE3 ties between predictions are broken otherwise: every encode.
+
+`portable` keeps x264 from the first three: the same pictures on all processors with SSE4.2, mostly
+those of `avx2`.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ def x264_asm(wanted: str) -> str:
     if wanted != "portable":
         return newest(wanted)
     found = newest("avx2")
-    return str(_EXACT[found]) if found else ""
+    return str(_EXACT[found]) if found in _EXACT else found
 
 
 def x265_asm(wanted: str) -> str:

@@ -1,0 +1,108 @@
+"""What it costs that x264 is kept from instructions, for the sake of the same bytes.
+
+    python benchmarks/instructions.py [--quick]
+
+One thread encodes the same decoded pictures in turn: with whatever the processor has (`any`,
+which may give other bytes on every run), and with each of the settings. Ratios are medians over
+interleaved repetitions of the process's CPU. Prints a table, and as its last line a JSON object:
+
+    cpu_ratio_of_avx2, cpu_ratio_of_sse2, cpu_ratio_of_portable    case -> CPU / that of `any`
+    size_ratio_of_avx2, ...                                        the same of the bytes
+    streams_of_any, streams_of_avx2, ...    case -> how many different streams came
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import av
+import numpy as np
+from compositor import measure
+from compositor.clips import FPS, Clip
+from compositor.measure import Cost
+from compositor.plan import CRF
+
+from occludenet_build.core.video import encoder
+from occludenet_build.core.video.encoder import Encoder, Encoding, Picture
+from occludenet_build.core.video.processor import x264_asm
+from occludenet_build.core.video.source import reading
+
+SETTINGS = ("avx2", "sse2", "portable")
+FRAMES = {(340, 256): 150, (640, 360): 75}
+QUICK_FRAMES = {(340, 256): 60, (640, 360): 30}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
+    quick = parser.parse_args().quick
+    measure.head("CPU and wall in seconds, medians; floor: any instructions")
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    with tempfile.TemporaryDirectory(prefix="bench-instructions-") as folder:
+        for size, frames in (QUICK_FRAMES if quick else FRAMES).items():
+            clip = Clip(Path(folder), 0, size, frames)
+            clip.write()
+            with reading(clip.path) as source:
+                pictures = list(source)
+            for preset in CRF:
+                case = f"{size[0]}x{size[1]}/{preset}"
+                for key, value in compare(case, pictures, preset, 5 if quick else 9):
+                    found[key][case] = value
+    print(json.dumps(found))
+
+
+def compare(
+    case: str, pictures: list[av.VideoFrame], preset: str, repeats: int
+) -> Iterator[tuple[str, float]]:
+    """Key and value of all that is found for a case."""
+    streams: dict[str, list[bytes]] = {name: [] for name in ("any", *SETTINGS)}
+    steps = {name: partial(_encoded, pictures, preset, name, streams[name]) for name in streams}
+    costs = measure.in_turn(steps, repeats)
+    for name, mine in costs.items():
+        ratio = measure.line(case, name, mine, costs["any"])
+        if name in SETTINGS:
+            yield f"cpu_ratio_of_{name}", round(ratio, 3)
+            yield f"size_ratio_of_{name}", round(len(streams[name][0]) / len(streams["any"][0]), 4)
+        yield f"streams_of_{name}", len(set(streams[name]))
+
+
+def _encoded(
+    pictures: list[av.VideoFrame], preset: str, instruction_set: str, streams: list[bytes]
+) -> Cost:
+    """Cost of one encode, after which the memory it had is filled with something else."""
+    picture = Picture(pictures[0], Fraction(1, FPS), Fraction(FPS), Fraction(1))
+    packets: list[av.Packet] = []
+
+    def encode() -> None:
+        run = Encoder(picture, Encoding("libx264", CRF[preset], preset, instruction_set, 2))
+        for number, frame in enumerate(pictures):
+            packets.extend(run.encode(frame, number))
+        packets.extend(run.finish())
+
+    with _without_limit(instruction_set == "any"):
+        cost = measure.of_call(encode)
+    streams.append(b"".join(bytes(packet) for packet in packets))
+    for size in np.random.default_rng(len(streams)).integers(100, 2_000_000, 12):
+        np.random.default_rng(size).bytes(size)
+    return cost
+
+
+@contextmanager
+def _without_limit(yes: bool) -> Iterator[None]:
+    with patch.object(encoder, "x264_asm", (lambda _: "") if yes else x264_asm):
+        yield
+
+
+if __name__ == "__main__":
+    main()
