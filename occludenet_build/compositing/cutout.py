@@ -119,10 +119,14 @@ def _resized(pixels: np.ndarray, size: tuple[int, int], method: int) -> np.ndarr
     """Resized to (width, height), with the same bytes on every processor.
 
     Intel's library inside OpenCV rounds otherwise with every instruction set. The switch is the
-    thread's own, so it is set where it matters.
+    thread's own.
     """
+    before = cv2.ipp.useIPP()
     cv2.ipp.setUseIPP(False)
-    return cv2.resize(pixels, size, interpolation=method)
+    try:
+        return cv2.resize(pixels, size, interpolation=method)
+    finally:
+        cv2.ipp.setUseIPP(before)
 
 
 def _halve_columns(planes: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from occludenet_build.core.errors import UserError
 
@@ -105,10 +105,21 @@ def load_yolo(
     return model, numbers[class_name]
 
 
-def _read_yolo(path: Path) -> YOLO:
-    _offline()
+def _yolo_class() -> Any:
+    """ultralytics' YOLO, without its own Image.open in PIL: that one wants to install a package
+    when a file is no picture."""
+    from PIL import Image
+
+    opened = Image.open
     from ultralytics import YOLO
 
+    Image.open = opened
+    return YOLO
+
+
+def _read_yolo(path: Path) -> YOLO:
+    _offline()
+    YOLO = _yolo_class()
     if not zipfile.is_zipfile(path):
         raise UserError(
             f"yolo: wanted weights of a PyTorch model, {path} is truncated or something else"
