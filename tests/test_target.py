@@ -24,7 +24,7 @@ from small_render import (
 )
 
 from occludenet_build.compositing import layers
-from occludenet_build.compositing.cutout import Patch, PlanePatch
+from occludenet_build.compositing.cutout import ROUND, Patch, PlanePatch
 from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.compositing.motion import MOTIONS
 from occludenet_build.compositing.render import render
@@ -222,7 +222,7 @@ def random_patch(rng, layout, x, y, w, h):
         columns = (x + w - 1 >> sub_x) - (x >> sub_x) + 1
         alpha = rng.choice([0.0, 0.3, 1.0], (rows, columns)).astype(np.float32)
         colour = rng.integers(0, 200, (rows, columns)).astype(np.float32)
-        parts.append(PlanePatch(colour * alpha, 1 - alpha))
+        parts.append(PlanePatch(colour * alpha + ROUND, 1 - alpha))
     return layers.Laid(Patch(tuple(parts), parts[0].keep < 0.5), x, y)
 
 
@@ -230,7 +230,7 @@ def laid_on(plane, part, x, y):
     """The reference: a patch on a float plane that reaches 64 samples beyond the origin."""
     height, width = part.keep.shape
     at = plane[y + 64 : y + 64 + height, x + 64 : x + 64 + width]
-    at[:] = at * part.keep.astype(float) + part.add
+    at[:] = at * part.keep.astype(float) + (part.add - ROUND)
 
 
 RECTS = st.tuples(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -57,12 +55,11 @@ class Canvas:
         ]
         return [change for change in changes if change is not None]
 
-    @contextmanager
-    def showing(self, changes: list[Change]) -> Iterator[None]:
-        """The frame with these changes, for a while."""
+    def show(self, changes: list[Change]) -> None:
         for place, _, after in changes:
             place[:] = after
-        yield
+
+    def hide(self, changes: list[Change]) -> None:
         for place, before, _ in changes:
             place[:] = before
 
@@ -80,5 +77,4 @@ def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None
     before = place.copy()
     blended = before * part.keep[inside]
     blended += part.add[inside]
-    blended += 0.5  # casting cuts off
     return Change(place, before, blended.astype(plane.dtype))

@@ -13,6 +13,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 
+ROUND = np.float32(0.5)  # casting cuts off
 _OPAQUE = 0.5  # alpha from which a pixel counts as hidden
 _CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out of the processor's
 
@@ -28,12 +29,12 @@ def read_rgba(path: Path) -> np.ndarray:
 
 
 class PlanePatch(NamedTuple):
-    """What is laid on one plane: plane = plane * keep + add.
+    """What is laid on one plane: plane = plane * keep + add, cut off to whole numbers.
 
     The first sample of a chroma patch is the one above the patch's first luma pixel.
     """
 
-    add: np.ndarray  # float32 (h, w), colour x alpha
+    add: np.ndarray  # float32 (h, w), colour x alpha + ROUND
     keep: np.ndarray  # float32 (h, w), 1 - alpha
 
 
@@ -87,7 +88,10 @@ class Cutout:
         coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
         luma, alpha, chroma_keep = coded[0], coded[3], 1 - hidden
-        planes = PlanePatch(luma, 1 - alpha), *(PlanePatch(c, chroma_keep) for c in (blue, red))
+        planes = (
+            PlanePatch(luma + ROUND, 1 - alpha),
+            *(PlanePatch(c + ROUND, chroma_keep) for c in (blue, red)),
+        )
         return Patch(planes, alpha >= _OPAQUE)
 
     def _on_chroma(self, planes: np.ndarray, odd_x: int, odd_y: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occludenet_build.compositing.cutout import Patch, PlanePatch
+from occludenet_build.compositing.cutout import ROUND, Patch, PlanePatch
 from occludenet_build.core.video.planes import Layout
 
 
@@ -35,10 +35,10 @@ def over(placed: Sequence[Laid], layout: Layout) -> Laid:
 def _layered(parts: Sequence[tuple[PlanePatch, int, int]]) -> PlanePatch:
     """One after the other: plane * keep + add, then the same of the next."""
     left, top, width, height = _bounds([(part.keep, x, y) for part, x, y in parts])
-    add, keep = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
+    add, keep = np.full((height, width), ROUND), np.ones((height, width), np.float32)
     for part, x, y in parts:
         at = _window(part.keep, x - left, y - top)
-        add[at] = add[at] * part.keep + part.add
+        add[at] = (add[at] - ROUND) * part.keep + part.add
         keep[at] *= part.keep
     return PlanePatch(add, keep)
 

@@ -222,8 +222,10 @@ def _encode(
     shown = {s: p for s, p in pastes.items() if s in mine}
     changes = {s: canvas.blended(p.patch, p.x, p.y) for s, p in shown.items()}
     for scale, encoder in mine.items():
-        with canvas.showing(changes.get(scale, []) if scale is not None else []):
-            encoder.encode(canvas.frame, pts)
+        on_top = changes.get(scale, []) if scale is not None else []
+        canvas.show(on_top)
+        encoder.encode(canvas.frame, pts)
+        canvas.hide(on_top)
 
 
 def _eraser(job: ClipJob, canvas: Canvas, display) -> Eraser:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import av
 
 from occludenet_build.core.video.encoder import JOINS, Encoder, Encoding, Picture
-from occludenet_build.core.video.writer import TwinWriter, refusals
+from occludenet_build.core.video.writer import REFUSALS, TwinWriter
 
 
 class RunEncoder:
@@ -29,7 +29,7 @@ class RunEncoder:
         shown: Sequence[int],
         start: int,
     ) -> None:
-        with refusals():
+        with REFUSALS:
             self._encoder = Encoder(picture, encoding)
         self._writers, self._shown, self._next = writers, shown, start
         self._retimed = encoding.codec in JOINS
@@ -37,12 +37,12 @@ class RunEncoder:
         """The header and the first packet."""
 
     def encode(self, frame: av.VideoFrame, pts: int) -> None:
-        with refusals():
+        with REFUSALS:
             packets = self._encoder.encode(frame, pts)
         self._write(packets)
 
     def finish(self) -> None:
-        with refusals():
+        with REFUSALS:
             packets = self._encoder.finish()
         self._write(packets)
 

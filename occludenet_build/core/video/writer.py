@@ -6,8 +6,7 @@ MP4. A writer takes pictures as packets, since twins may share them.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -25,18 +24,23 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "
 """Channels -> their layout in AAC; other numbers become two."""
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what an encoder or muxer refuses into ItemError("encode_failed").
+class _Refusals:
+    """Turns what an encoder or muxer refuses into ItemError("encode_failed").
 
-    A full disk concerns the job, not the clip: OSError.
+    A full disk concerns the job, not the clip: OSError. Entered for every packet, so it is plain.
     """
-    try:
-        yield
-    except FFmpegError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OSError(error.errno, "no space left for videos") from error
-        raise ItemError("encode_failed", error.strerror or str(error)) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FFmpegError):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise OSError(error.errno, "no space left for videos") from error
+            raise ItemError("encode_failed", error.strerror or str(error)) from error
+
+
+REFUSALS = _Refusals()
 
 
 class TwinWriter:
@@ -85,7 +89,7 @@ class TwinWriter:
             self._mux(partial(self._sound[index].encode, frame))
 
     def _mux(self, packets: Callable[[], av.Packet | list[av.Packet]]) -> None:
-        with refusals():
+        with REFUSALS:
             self.container.mux(packets())
 
     def __enter__(self) -> TwinWriter:
@@ -95,7 +99,7 @@ class TwinWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         if kind is None:
-            with refusals():
+            with REFUSALS:
                 self.container.close()
             return
         try:
