@@ -15,6 +15,7 @@ include: "workflow/index.smk"
 include: "workflow/detect.smk"
 include: "workflow/occluders.smk"
 include: "workflow/select.smk"
+include: "workflow/leaks.smk"
 include: "workflow/actor_masks.smk"
 include: "workflow/composite.smk"
 include: "workflow/annotate.smk"
@@ -22,6 +23,8 @@ include: "workflow/validate.smk"
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"
 include: "workflow/report.smk"
+include: "workflow/proposals.smk"
+include: "workflow/segments.smk"
 
 
 rule all:
@@ -29,6 +32,7 @@ rule all:
     input:
         rules.annotate.output,
         rules.validate.output,
+        rules.leaks.output,
         rules.report.output,
     localrule: True
 
@@ -37,5 +41,6 @@ rule dataset:
     input:
         rules.annotate.output,
         rules.validate.output,
+        rules.leaks.output,
     # The clips and their annotations, without training.
     localrule: True

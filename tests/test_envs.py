@@ -37,6 +37,9 @@ VIDEO = [
     "occluders --coco build/acquire/coco.json --out new/occluders/occluders.parquet",
     "select --index build/index/videos.parquet --detect build/detect/000.parquet"
     " --occluders build/occluders/occluders.parquet --out new/select/clips.parquet",
+    "leaks --clips build/select/clips.parquet --out new/leaks/clips.parquet",
+    "proposals --videos build/index/videos.parquet --detect build/detect/000.parquet"
+    " --out new/proposals/candidates.parquet",
     "composite --clips build/select/shards/000.parquet --boxes build/detect/store"
     " --bank build/occluders --masks build/actor_masks/000.parquet --root new"
     " --out new/composite/000.parquet --erased new/counterfactual/000.parquet",

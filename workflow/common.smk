@@ -3,6 +3,7 @@
 # A rule is a thin call of `python -m occludenet_build.<room>`. Its params are one JSON string of
 # the settings that the room depends on and a digest of the code that it runs: a change of either
 # reruns the room and what follows it; a touched file or a written-out default reruns nothing.
+import dataclasses
 import json
 import shlex
 import sys
@@ -46,6 +47,20 @@ PYTHON = (
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; {PYTHON}exec "
 )
+
+
+def stop(line):
+    """End with one line that says what is wrong, instead of Snakemake's traceback."""
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def needed(room, key):
+    """A setting that only some targets need, asked for when one of them is."""
+    value = getattr(getattr(CONFIG, room), key)
+    if value is None:
+        stop(f"config: {room}.{key}: wanted a path, got nothing; set it")
+    return value
 
 
 wildcard_constraints:
@@ -127,3 +142,35 @@ def weights_file(note):
 def device_gpus(room):
     """GPUs a job asks the scheduler for: none where the setting says cpu."""
     return 0 if getattr(CONFIG, room).device == "cpu" else 1
+
+
+# Surveillance videos are listed, indexed and searched like all others, but all of them, and in a
+# place of their own.
+SURVEILLANCE = f"{BUILD}/surveillance"
+SURVEILLANCE_CONFIG = dataclasses.replace(
+    CONFIG,
+    acquire=dataclasses.replace(
+        CONFIG.acquire, videos=CONFIG.segments.videos, layout="auto"
+    ),
+    select=settings.Select(quota=settings.Quota(None, None, None)),
+)
+
+
+def surveillance_settings(room):
+    return settings.canonical(settings.room_settings(SURVEILLANCE_CONFIG, room))
+
+
+def surveillance_listing(wildcards):
+    return listing_digest(needed("segments", "videos"))
+
+
+def segments_table(wildcards):
+    """The user's table, or the one that he filled in; asked for only if segments are."""
+    needed("segments", "videos")
+    review = f"{BUILD}/proposals/review.csv"
+    if CONFIG.segments.table is None and not Path(review).exists():
+        stop(
+            f"config: segments.table: wanted a CSV file, got nothing, and there is no {review}; "
+            "set it, or run proposals first and decide"
+        )
+    return CONFIG.segments.table or review

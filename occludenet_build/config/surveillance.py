@@ -54,7 +54,7 @@ class Proposals:
     """Least share of the person that is hidden, mean over the candidate's time."""
     max_hidden: float = setting(0.8, low=0, high=1)
     """Largest share that counts in a frame: of whom more is hidden, too little is left."""
-    max_blur: float = setting(0.75, low=0, high=1)
+    max_blur: float = setting(0.65, low=0, high=1)
     """Blur of the person, 0 sharp to 1, beyond which there is nothing to see."""
 
 

@@ -1,0 +1,85 @@
+"""One video from its boxes to its best windows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from occludenet_build.config import Proposals
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.ledger import Result
+from occludenet_build.proposals import WINDOWS, people, windows
+from occludenet_build.proposals.hiding import Sight, sights
+from occludenet_build.proposals.scene import stretches
+from occludenet_build.proposals.sheets import Sheet, sheets
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs for one video."""
+
+    video: dict[str, Any]
+    """Its row of the index."""
+    boxes: pa.Table | None
+    """Its rows of detect's BOXES."""
+    key: str
+    settings: Proposals
+    problem: ItemError | None = None
+    """Why it cannot be looked at, where that is known beforehand."""
+
+
+def search(job: Job) -> Result:
+    """The windows of one video. A video that does not read becomes a failed row."""
+    begun = time.monotonic()
+    row: dict[str, Any] = {"clip": job.video["clip"], "key": job.key}
+    detail = None
+    try:
+        facts, made = _look(job)
+        row |= {"status": "ok", "reason": None, "detail": None} | facts
+        detail = _detail(job.video["clip"], made)
+    except ItemError as error:
+        row |= {"status": "failed", "reason": error.reason, "detail": error.detail or None}
+    return Result(row | {"seconds": time.monotonic() - begun}, detail)
+
+
+def _look(job: Job) -> tuple[dict[str, Any], list[Sheet]]:
+    if job.problem is not None:
+        raise job.problem
+    video, settings = job.video, job.settings
+    view = people.View(video["width"], video["height"], video["fps"])
+    tracks = people.tracks(job.boxes, view)
+    seen: dict[int, list[Sight]] = {}
+    cuts: list[float] = []
+    fixed: list[bool] = []
+    for stretch in stretches(video["path"]) if tracks else ():
+        for track, here in sights(tracks, stretch, view).items():
+            seen.setdefault(track, []).extend(here)
+        cuts += stretch.cuts
+        fixed += [stretch.fixed] * len(stretch.glimpses)
+    found = windows.best(seen, video["duration_seconds"], cuts, settings)
+    made = [one for one in sheets(video["path"], found) if one.blur <= settings.max_blur]
+    facts = {"people": len(tracks), "candidates": len(made)}
+    return facts | {"fixed": float(np.mean(fixed)) if fixed else None}, made
+
+
+def _detail(clip: str, made: list[Sheet]) -> pa.Table:
+    rows = [
+        {
+            "clip": clip,
+            "start_seconds": one.window.start,
+            "end_seconds": one.window.end,
+            "track": one.window.track,
+            "score": one.window.hidden,
+            "present": one.window.present,
+            "measured": one.window.measured,
+            "shown": one.window.shown,
+            "blur": one.blur,
+            "sheet": one.jpeg,
+        }
+        for one in made
+    ]
+    return pa.Table.from_pylist(rows, WINDOWS)

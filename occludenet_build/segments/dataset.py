@@ -1,0 +1,53 @@
+"""The dataset's folder: its CSV files, and no clip that no row names."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from occludenet_build.core.files import write_text
+from occludenet_build.release.csv_format import SingleView, write
+from occludenet_build.release.order import SPLITS, class_order
+
+Row = dict[str, Any]
+
+
+def write_annotations(folder: Path, rows: list[Row]) -> None:
+    """`annotations/{split}_s.csv` for the clips that were cut, by class and name."""
+    made = [row for row in rows if row["status"] == "ok"]
+    made.sort(key=lambda row: (class_order(row["label"]), row["clip"]))
+    for split in SPLITS:
+        records = [_record(row) for row in made if row["split"] == split]
+        write_text(folder / "annotations" / f"{split}_s.csv", write(SingleView, records))
+
+
+def _record(row: Row) -> SingleView:
+    name = PurePosixPath(row["file"]).name
+    return SingleView(row["label"], name, row["fps"], row["duration_seconds"])
+
+
+def remove_stale(root: Path, before: list[Row], rows: list[Row]) -> None:
+    """Delete the clips of an earlier run that no row names any more."""
+    stale = {row["file"] for row in before} - {row["file"] for row in rows} - {None}
+    for file in sorted(stale):
+        (root / file).unlink(missing_ok=True)
+    if stale:
+        logging.info("removed %d clips whose rows are gone", len(stale))
+
+
+def log_counts(rows: list[Row]) -> None:
+    """Clips per split and class, and the videos that several splits share."""
+    made = [row for row in rows if row["status"] == "ok"]
+    for split in SPLITS:
+        counts = Counter(row["label"] for row in made if row["split"] == split)
+        shown = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
+        logging.info("%s: %s", split, shown or "none")
+    splits: dict[str, set[str]] = {}
+    for row in made:
+        splits.setdefault(row["path"], set()).add(row["split"])
+    shared = sorted(path for path, found in splits.items() if len(found) > 1)
+    if shared:
+        names = ", ".join(Path(path).name for path in shared[:5])
+        logging.warning("%d videos have clips in more than one split: %s", len(shared), names)

@@ -1,0 +1,31 @@
+# leaks: what of one split of the chosen clips is known from another, or from another dataset.
+#   reads  select/clips.parquet, the videos, the lists of leaks.lists
+#   writes leaks/clips.parquet, leaks/findings.{parquet,csv}, leaks/lists.parquet,
+#          leaks/summary.json
+
+
+rule leaks:
+    input:
+        clips=SELECT,
+        lists=list(CONFIG.leaks.lists),
+    output:
+        clips=f"{BUILD}/leaks/clips.parquet",
+        findings=f"{BUILD}/leaks/findings.parquet",
+        lists=f"{BUILD}/leaks/lists.parquet",
+        summary=f"{BUILD}/leaks/summary.json",
+    log:
+        f"{BUILD}/logs/leaks/findings.log",
+    benchmark:
+        f"{BUILD}/benchmarks/leaks/findings.tsv"
+    conda:
+        "../envs/video.yaml"
+    threads: 32
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 300 * threads),
+        runtime=lambda wildcards, attempt: attempt * 480,
+    params:
+        settings=room_settings("leaks"),
+        code=code.digest("leaks"),
+    shell:
+        "python -m occludenet_build.leaks --clips {input.clips} --out {output.clips}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"

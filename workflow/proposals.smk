@@ -1,0 +1,84 @@
+# proposals: stretches of surveillance videos in which static things hide part of a person. For
+# OccludeNet-S; a target of its own. A person reads the page and decides; segments cuts the rest.
+#   reads  segments.videos, weights or the user's boxes
+#   writes proposals/candidates.parquet, proposals/index.html; proposals/review.csv, which is the
+#          reader's and therefore no output
+#          surveillance/: listing, index and boxes of those videos, by the rooms that make them
+
+
+use rule acquire_videos as surveillance_videos with:
+    output:
+        f"{SURVEILLANCE}/videos.parquet",
+    log:
+        f"{BUILD}/logs/surveillance/videos.log",
+    benchmark:
+        f"{BUILD}/benchmarks/surveillance/videos.tsv"
+    params:
+        settings=surveillance_settings("acquire"),
+        code=code.digest("acquire"),
+        listing=surveillance_listing,
+
+
+rule surveillance_index:
+    input:
+        rules.surveillance_videos.output,
+    output:
+        videos=f"{SURVEILLANCE}/index/videos.parquet",
+        shards=expand(
+            f"{SURVEILLANCE}/index/shards/{{shard}}.parquet", shard=DETECT_SHARDS
+        ),
+    log:
+        f"{BUILD}/logs/surveillance/index.log",
+    benchmark:
+        f"{BUILD}/benchmarks/surveillance/index.tsv"
+    conda:
+        "../envs/video.yaml"
+    threads: 32
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 500 * threads),
+        runtime=lambda wildcards, attempt: attempt * 720,
+    params:
+        settings=surveillance_settings("index"),
+        code=code.digest("index"),
+    shell:
+        "python -m occludenet_build.index --videos {input} --out {output.videos}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"
+
+
+use rule detect_shard as surveillance_detect with:
+    input:
+        videos=f"{SURVEILLANCE}/index/shards/{{shard}}.parquet",
+        weights=weights_of("detect"),
+        boxes=CONFIG.detect.boxes if CONFIG.detect.backend == "file" else [],
+    output:
+        f"{SURVEILLANCE}/detect/{{shard}}.parquet",
+    log:
+        f"{BUILD}/logs/surveillance/detect-{{shard}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/surveillance/detect-{{shard}}.tsv"
+
+
+rule proposals:
+    input:
+        videos=rules.surveillance_index.output.videos,
+        detect=expand(rules.surveillance_detect.output, shard=DETECT_SHARDS),
+    output:
+        candidates=f"{BUILD}/proposals/candidates.parquet",
+        videos=f"{BUILD}/proposals/videos.parquet",
+        page=f"{BUILD}/proposals/index.html",
+    log:
+        f"{BUILD}/logs/proposals/candidates.log",
+    benchmark:
+        f"{BUILD}/benchmarks/proposals/candidates.tsv"
+    conda:
+        "../envs/video.yaml"
+    threads: 16
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 1000 * threads),
+        runtime=lambda wildcards, attempt: attempt * 480,
+    params:
+        settings=room_settings("proposals"),
+        code=code.digest("proposals"),
+    shell:
+        "python -m occludenet_build.proposals --videos {input.videos} --detect {input.detect}"
+        " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"

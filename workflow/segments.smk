@@ -1,0 +1,28 @@
+# segments: OccludeNet-S, clips of 8 to 10 s cut out of surveillance videos. A target of its own.
+#   reads  segments.videos, segments.table or what was accepted in proposals/review.csv
+#   writes segments/clips.parquet, OccludeNet-S/
+
+
+rule segments:
+    input:
+        segments_table,
+    output:
+        f"{BUILD}/segments/clips.parquet",
+    log:
+        f"{BUILD}/logs/segments/clips.log",
+    benchmark:
+        f"{BUILD}/benchmarks/segments/clips.tsv"
+    conda:
+        "../envs/video.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 900 * threads),
+        runtime=lambda wildcards, attempt: attempt * 120,
+    params:
+        settings=room_settings("segments"),
+        code=code.digest("segments"),
+        listing=surveillance_listing,
+        root=lambda wildcards: BUILD,
+    shell:
+        "python -m occludenet_build.segments --table {input:q} --root {params.root}"
+        " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"
