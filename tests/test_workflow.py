@@ -187,6 +187,7 @@ def test_kill_9_and_a_new_start_lose_nothing(world, tmp_path, finished):
 
 def test_ctrl_c_leaves_no_lock_and_nothing_half_written(world, tmp_path):
     build = Build(tmp_path / "stopped", world, SETTINGS)
+    build = build.where(build.merged({"composite": {"preset": "slow"}}))  # time to press Ctrl-C
     process = start(build, "composite")
     wait_for(lambda: committed(build) >= 1)
     os.killpg(process.pid, signal.SIGINT)
