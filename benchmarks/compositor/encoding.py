@@ -34,9 +34,7 @@ class Setting:
 
     @property
     def encoding(self) -> Encoding:
-        return Encoding(
-            self.codec, self.crf, self.preset, self.instruction_set, self.keyframe_seconds
-        )
+        return Encoding.of(self)
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from compositor.pictures import copied
 from occludenet_build.composite.shard import Due
 from occludenet_build.composite.work import make
 from occludenet_build.compositing import render as render_module
-from occludenet_build.compositing.render import encoding_of, render
+from occludenet_build.compositing.render import render
 from occludenet_build.config import Composite
 from occludenet_build.core.files import sha256_file
-from occludenet_build.core.video.encoder import Picture
+from occludenet_build.core.video.encoder import Encoding, Picture
 from occludenet_build.core.video.joined import RunEncoder
-from occludenet_build.core.video.sound import SharedSound
+from occludenet_build.core.video.sound import SharedSound, SoundQueue
 from occludenet_build.core.video.source import reading
-from occludenet_build.core.video.writer import TwinWriter
+from occludenet_build.core.video.writer import TwinWriter, picture_of
 
 Pictures = list[av.VideoFrame]
 
@@ -62,7 +62,7 @@ class Floor:
     """
 
     def __init__(self, due: Due, settings: Composite, folder: Path) -> None:
-        self._job, self._encoding, self._folder = due.job, encoding_of(settings), folder
+        self._job, self._encoding, self._folder = due.job, Encoding.of(settings), folder
         self._pictures: list[Pictures] = []
         with _recorded(self._pictures):
             # in one run, with as many encoders as outputs, in their order
@@ -73,15 +73,15 @@ class Floor:
     def __call__(self) -> None:
         shown: list[int] = []
         with reading(self._job.source) as source, ExitStack() as stack:
-            stream, like = source.stream, self._pictures[0][0]
-            rate = stream.average_rate
-            picture = Picture(like, source.time_base, rate, stream.sample_aspect_ratio or 1)
+            picture = picture_of(source, self._pictures[0][0])
             writers = [
                 stack.enter_context(TwinWriter(path, source, picture, self._encoding, 0))
                 for path in self.files
             ]
             encoders = [RunEncoder(picture, self._encoding, [w], shown, 0) for w in writers]
-            for number, frame in enumerate(source.packets(SharedSound(writers, source))):
+            sound = SoundQueue()
+            sound.send_to(SharedSound(writers, source))
+            for number, frame in enumerate(source.packets(sound)):
                 shown.append(frame.pts)
                 for encoder, pictures in zip(encoders, self._pictures, strict=True):
                     encoder.encode(pictures[number], frame.pts)

@@ -46,26 +46,26 @@ class Shard:
             store = args.masks.parent / "store" / args.masks.stem
             self._rles = tables.ClipGroups(store / "detail.parquet")
         code, splits = digest("composite"), config.counterfactual.splits
-        self.keys = {
-            "occluded": {c: self._key(row, code) for c, row in self._chosen.items()},
-            "erased": {
-                c: self._erased_key(row, code)
-                for c, row in self._chosen.items()
-                if row["split"] in splits
-            },
+        occluded = {clip: self._key(row, code) for clip, row in self._chosen.items()}
+        erased = {
+            clip: self._erased_key(clip, key, code)
+            for clip, key in occluded.items()
+            if self._chosen[clip]["split"] in splits
         }
+        self.keys = {"occluded": occluded, "erased": erased}
 
     def _key(self, row: dict[str, Any], code: str) -> str:
         settings, used = self._config.composite, []
+        plain = dataclasses.asdict(settings)
         if settings.motion != "track" or row["other_occluders"]:
             used.append(str(self._config.seed))
         if settings.scale_mode == "target":
             used.append(self._masks_hash(row["clip"]))
-        return ledger.key("composite", code, _plain(settings), *inputs_of(row), *used)
+        return ledger.key("composite", code, plain, *inputs_of(row), *used)
 
-    def _erased_key(self, row: dict[str, Any], code: str) -> str:
-        own = _plain(self._config.counterfactual)
-        return ledger.key("erased", code, own, self._key(row, code), self._masks_hash(row["clip"]))
+    def _erased_key(self, clip: str, key: str, code: str) -> str:
+        own = dataclasses.asdict(self._config.counterfactual)
+        return ledger.key("erased", code, own, key, self._masks_hash(clip))
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)
@@ -81,12 +81,9 @@ class Shard:
         args, fill = self._args, self._config.counterfactual
         boxes = self._boxes.of(clip, chosen["detect_shard"])
         job = job_of(chosen, boxes, args.bank, args.root, settings, self._config.seed)
-        job = dataclasses.replace(
-            job,
-            outputs=outputs,
-            masks=self._masks(clip),
-            erasure=Erasure(fill.fill, fill.dilate),
-        )
+        job = dataclasses.replace(job, outputs=outputs, erasure=Erasure(fill.fill, fill.dilate))
+        if "erased" in parts or settings.scale_mode == "target":
+            job = dataclasses.replace(job, masks=self._masks(clip))
         key = self.keys["occluded"][clip] if "occluded" in parts else None
         erased_key = self.keys["erased"][clip] if "erased" in parts else None
         return Due(job, chosen, key, erased_key, unmasked)
@@ -96,7 +93,3 @@ class Shard:
         if found is None:
             return {}
         return dict(zip(found["frame"].to_pylist(), found["rle"].to_pylist(), strict=True))
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    return dataclasses.asdict(settings)

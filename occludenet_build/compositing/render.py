@@ -1,16 +1,16 @@
 """One clip from its source to all its outputs: decoded once, everything in one pass.
 
-A clip falls into runs (`runs`): stretches that no output changes, which are encoded once and
-shared, and the others. Of each frame: copy it to the canvas, encode it for the outputs that show
+A clip falls into runs (`runs`): stretches without an occluder, which are encoded once and shared,
+and the others. Of each frame: copy it to the canvas, encode it for the outputs that show
 it as it is, then for every scale lay the occluder on, encode, and put the pixels back; the same
 again with the actor erased. Sound packets are passed on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 
 from occludenet_build.compositing.ahead import Ahead, Paste
@@ -19,7 +19,7 @@ from occludenet_build.compositing.clip_job import ClipJob, Rendered
 from occludenet_build.compositing.cutout import Cutout, read_rgba
 from occludenet_build.compositing.erase import Eraser, sampled_frames
 from occludenet_build.compositing.placement import Placement, Stage
-from occludenet_build.compositing.runs import Content, Run, contents, runs_of
+from occludenet_build.compositing.runs import Run, contents, runs_of
 from occludenet_build.compositing.target import solve
 from occludenet_build.compositing.truth import TruthRows
 from occludenet_build.config import Composite
@@ -28,26 +28,15 @@ from occludenet_build.core.files import replacing
 from occludenet_build.core.video.encoder import (
     JOINS,
     Encoding,
-    Picture,
     formats,
     group_size,
     version,
 )
 from occludenet_build.core.video.joined import RunEncoder
 from occludenet_build.core.video.planes import in_format, views, working_format
-from occludenet_build.core.video.sound import SharedSound
+from occludenet_build.core.video.sound import SharedSound, SoundQueue, how_passed
 from occludenet_build.core.video.source import Source, display_of, reading
-from occludenet_build.core.video.writer import TwinWriter
-
-
-def encoding_of(settings: Composite) -> Encoding:
-    return Encoding(
-        settings.codec,
-        settings.crf,
-        settings.preset,
-        settings.instruction_set,
-        settings.keyframe_seconds,
-    )
+from occludenet_build.core.video.writer import TwinWriter, picture_of
 
 
 def render(job: ClipJob, settings: Composite) -> Rendered:
@@ -72,16 +61,19 @@ def render(job: ClipJob, settings: Composite) -> Rendered:
     return rendered
 
 
+ByScale = dict[float | None, RunEncoder]
+"""Scale of the occluder (None: none is there) -> what encodes the pictures that show it."""
+
+
 class _Clip:
     """The state of one pass over a clip."""
 
     def __init__(self, job: ClipJob, settings: Composite, source: Source) -> None:
         self.job, self.settings, self.source = job, settings, source
-        self.encoding = encoding_of(settings)
-        self._packets = source.packets(self._sound_packet)
-        self._early: list = []  # sound that comes before the first frame
-        self._sound: SharedSound | None = None
-        self._first = next(self._packets, None)
+        self.encoding = Encoding.of(settings)
+        self._packets = SoundQueue()
+        self._frames = source.packets(self._packets)
+        self._first = next(self._frames, None)
         if self._first is None:
             raise ItemError("zero_frames", source.first_error)
         self.display = display_of(self._first)
@@ -105,9 +97,8 @@ class _Clip:
         self._placement = Placement(stage, [cutout.size for cutout in cutouts], settings)
         self.factors, self.shares = {s: s for s in job.scales}, {}
         if settings.scale_mode == "target":
-            masks = dict(job.masks)
             tolerance = settings.target_tolerance
-            found = solve(self._placement, cutouts, masks, job.scales, tolerance)
+            found = solve(self._placement, cutouts, job.masks, job.scales, tolerance)
             self.factors = {scale: solution.factor for scale, solution in found.items()}
             self.shares = {scale: solution.share for scale, solution in found.items()}
         self._ahead = Ahead(self._placement, cutouts, layout, self.display, self.factors)
@@ -121,27 +112,16 @@ class _Clip:
         group = group_size(self.encoding, self._picture.rate)
         return runs_of(pasted, [n in masked for n in frames], least, group)
 
-    def _sound_packet(self, packet) -> None:
-        if self._sound is None:
-            self._early.append(packet)
-        else:
-            self._sound(packet)
-
     def writing(self, paths: list[Path]) -> ExitStack:
         """Open the outputs; closing the stack finishes the files."""
-        stream = self.source.stream
-        aspect = Fraction(stream.sample_aspect_ratio or 1)
-        rate = Fraction(stream.average_rate or 25)
-        self._picture = Picture(self.canvas.frame, self.source.time_base, rate, aspect)
+        self._picture = picture_of(self.source, self.canvas.frame)
         stack = ExitStack()
         try:
             self.writers = [stack.enter_context(self._writer(path)) for path in paths]
         except BaseException:
             stack.close()
             raise
-        self._sound = SharedSound(self.writers, self.source)
-        for packet in self._early:
-            self._sound(packet)
+        self._packets.send_to(SharedSound(self.writers, self.source))
         return stack
 
     def _writer(self, path: Path) -> TwinWriter:
@@ -149,79 +129,61 @@ class _Clip:
 
     def write(self) -> None:
         """All runs, one after the other."""
-        frames = self._frames()
+        frames = chain([self._first], self._frames)
         runs = self._runs()
         self.encoder = ""
         for run in runs:
-            encoders = self._encoders(run)
-            last = run is runs[-1]
-            for _ in range(run.start, run.stop + last * (1 << 60)):  # frames beyond are an error
-                frame = next(frames, None)
-                if frame is None:
-                    break
-                self._write_frame(frame, encoders)
-            for encoder in encoders.values():
+            plain, erased = self._encoders(run)
+            # frames that the index does not know are an error, told at the end
+            length = None if run is runs[-1] else run.stop - run.start
+            for frame in islice(frames, length):
+                self._write_frame(frame, plain, erased)
+            for encoder in (*plain.values(), *erased.values()):
                 encoder.finish()
-            self.encoder = self.encoder or self._version(encoders)
-            encoders.clear()  # or their pictures would stay in memory beside the next run's
+                self.encoder = self.encoder or version(self.encoding.codec, encoder.beginning)
+            plain.clear()  # their pictures would stay beside the next run's
+            erased.clear()
 
-    def _frames(self) -> Iterator:
-        yield self._first
-        yield from self._packets
-
-    def _encoders(self, run: Run) -> dict[Content, RunEncoder]:
+    def _encoders(self, run: Run) -> tuple[ByScale, ByScale]:
+        """What encodes the clip in a run, and what the clip without its actor."""
+        found: tuple[ByScale, ByScale] = ({}, {})
         outputs = [(out.scale, out.erased) for out in self.job.outputs]
-        return {
-            content: RunEncoder(
-                self._picture,
-                self.encoding,
-                [self.writers[number] for number in members],
-                self._shown,
-                run.start,
-            )
-            for content, members in contents(run, outputs).items()
-        }
+        for (scale, erased), members in contents(run, outputs).items():
+            writers = [self.writers[number] for number in members]
+            encoder = RunEncoder(self._picture, self.encoding, writers, self._shown, run.start)
+            found[erased][scale] = encoder
+        return found
 
-    def _version(self, encoders: Mapping[Content, RunEncoder]) -> str:
-        return version(self.encoding.codec, next(iter(encoders.values())).beginning)
-
-    def _write_frame(self, frame, encoders: Mapping[Content, RunEncoder]) -> None:
+    def _write_frame(self, frame, plain: ByScale, erased: ByScale) -> None:
         number = len(self._shown)
         self._shown.append(frame.pts)
         pastes = self._ahead.at(number)
         facts = {scale: paste.facts for scale, paste in pastes.items()}
         self._truth.add(frame.pts, float(frame.pts * self.source.time_base), facts)
         self.canvas.load(frame)
-        _encode(self.canvas, encoders, False, pastes, frame.pts)
-        if self._erased is not None and any(erased for _, erased in encoders):
-            assert self._eraser is not None
+        _encode(self.canvas, plain, pastes, frame.pts)
+        if erased:
+            assert self._erased is not None and self._eraser is not None
             self._erased.copy(self.canvas)
             self._eraser.erase(number, self._erased.planes)
-            _encode(self._erased, encoders, True, pastes, frame.pts)
+            _encode(self._erased, erased, pastes, frame.pts)
 
     def rendered(self) -> Rendered:
         return Rendered(
             truth=self._truth,
             pix_fmt=self.canvas.frame.format.name,
-            sound=self._sound.how if self._sound else "none",
+            sound=how_passed(self.source),
             encoder=self.encoder,
             factors=self.factors,
             shares=self.shares,
         )
 
 
-def _encode(
-    canvas: Canvas,
-    encoders: Mapping[Content, RunEncoder],
-    erased: bool,
-    pastes: Mapping[float, Paste],
-    pts: int,
-) -> None:
-    """Show one picture of the clip, or of the clip without its actor, to all its encoders."""
-    mine = {scale: encoder for (scale, gone), encoder in encoders.items() if gone == erased}
-    shown = {s: p for s, p in pastes.items() if s in mine}
+def _encode(canvas: Canvas, encoders: ByScale, pastes: Mapping[float, Paste], pts: int) -> None:
+    """Show one picture to its encoders, to each with its occluder."""
+    shown = {s: p for s, p in pastes.items() if s in encoders}
     changes = {s: canvas.blended(p.patch, p.x, p.y) for s, p in shown.items()}
-    for scale, encoder in mine.items():
+    for scale, encoder in encoders.items():
         on_top = changes.get(scale, []) if scale is not None else []
         canvas.show(on_top)
         encoder.encode(canvas.frame, pts)

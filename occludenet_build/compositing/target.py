@@ -6,7 +6,7 @@ over the frames in which it stands. Of the actor's mask where the clip has masks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ class Solution(NamedTuple):
 def solve(
     placement: Placement,
     cutouts: Sequence[Cutout],
-    masks: dict[int, bytes],
+    masks: Mapping[int, bytes],
     targets: Iterable[float],
     tolerance: float,
 ) -> dict[float, Solution]:
@@ -108,7 +108,7 @@ def _lay(hidden: np.ndarray, silhouette: np.ndarray, at: Rect) -> None:
 class _Actors:
     """The actor's pixels in the frames in which an occluder can stand."""
 
-    def __init__(self, placement: Placement, masks: dict[int, bytes]) -> None:
+    def __init__(self, placement: Placement, masks: Mapping[int, bytes]) -> None:
         self._stage, self._masks = placement.stage, masks
         known = masks if masks else self._stage.boxes
         self.frames = [n for n in placement.frames if n in known and self._has_pixels(n)]

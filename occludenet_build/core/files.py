@@ -72,6 +72,15 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def stamp(path: Path | str) -> str:
+    """Size and time of a file, or that it is missing: a cheap sign that it is another one."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return "missing"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
 def short_hash(*parts: str) -> str:
     """A 128-bit key over texts, each kept apart from its neighbours."""
     digest = hashlib.blake2b(digest_size=16)

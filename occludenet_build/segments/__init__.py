@@ -58,3 +58,6 @@ CLIPS = pa.schema(
     ]
 )
 """clips.parquet"""
+
+FILES = ("file",)
+"""The columns that name files."""

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import occludenet_build.segments as room
 from occludenet_build import stage
@@ -15,6 +14,8 @@ from occludenet_build.config import Segments as Settings
 from occludenet_build.core import ledger
 from occludenet_build.core.code import digest
 from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.files import stamp
+from occludenet_build.core.outputs import intact, remove_stale
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.video.encoder import Encoding, available
 from occludenet_build.segments import dataset, table
@@ -42,10 +43,10 @@ def work(args: argparse.Namespace, config: Config) -> None:
             yield from in_processes(make, (jobs[clip] for clip in missing), args.threads)
 
         todo = {clip: job.key for clip, job in jobs.items()}
-        ledger.work_through(book, todo, made, lambda row: _is_there(args.root, row))
+        ledger.work_through(book, todo, made, lambda row: intact(args.root, row, room.FILES))
         before = book.kept_rows()
         rows = book.close(list(jobs), args.out)
-    dataset.remove_stale(args.root, before, rows.to_pylist())
+    remove_stale(before, rows, args.root, room.FILES)
     dataset.write_annotations(args.root / settings.dataset, rows.to_pylist())
     ledger.log_summary(rows)
     dataset.log_counts(rows.to_pylist())
@@ -57,27 +58,18 @@ def _given(path: Path | str | None, name: str, what: str) -> Path:
     return Path(path)
 
 
-def _is_there(root: Path, row: dict[str, Any]) -> bool:
-    return row["file"] is None or (root / row["file"]).is_file()
-
-
 def make_jobs(segments: list[Segment], videos: Videos, root: Path, config: Config) -> Iterator[Job]:
     """A job per segment, in the order of the table."""
     settings, composite = config.segments, config.composite
-    encoding = Encoding(
-        available(composite.codec),
-        composite.crf,
-        composite.preset,
-        composite.instruction_set,
-        composite.keyframe_seconds,
-    )
+    codec = available(composite.codec)
+    encoding = Encoding.of(dataclasses.replace(composite, codec=codec))
     coded = dataclasses.asdict(encoding) | {"pix_fmt": composite.pix_fmt}
     code = digest("segments")
     for segment, clip in zip(segments, clip_names(segments), strict=True):
         label, source, problem = _checked(segment, videos, settings)
         file = f"{settings.dataset}/{segment.split}/{label}/{clip}.mp4"
         what = (str(segment.start), str(segment.end), segment.video)
-        made_from = _stamp(source) if problem is None else str(problem)
+        made_from = f"{source} {stamp(source)}" if source and not problem else str(problem)
         key = ledger.key("segments", code, coded, file, *what, made_from)
         yield Job(
             clip, key, segment, label, source, root, file, encoding, composite.pix_fmt, problem
@@ -105,13 +97,6 @@ def _checked(
         detail = f"{seconds:g} s, wanted at most {settings.max_seconds:g}"
         return label, source, ItemError("too_long", detail)
     return label, source, None
-
-
-def _stamp(source: Path | None) -> str:
-    if source is None:
-        return "missing"
-    status = source.stat()
-    return f"{source} {status.st_size} {status.st_mtime_ns}"
 
 
 if __name__ == "__main__":

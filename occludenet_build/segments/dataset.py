@@ -28,15 +28,6 @@ def _record(row: Row) -> SingleView:
     return SingleView(row["label"], name, row["fps"], row["duration_seconds"])
 
 
-def remove_stale(root: Path, before: list[Row], rows: list[Row]) -> None:
-    """Delete the clips of an earlier run that no row names any more."""
-    stale = {row["file"] for row in before} - {row["file"] for row in rows} - {None}
-    for file in sorted(stale):
-        (root / file).unlink(missing_ok=True)
-    if stale:
-        logging.info("removed %d clips whose rows are gone", len(stale))
-
-
 def log_counts(rows: list[Row]) -> None:
     """Clips per split and class, and the videos that several splits share."""
     made = [row for row in rows if row["status"] == "ok"]

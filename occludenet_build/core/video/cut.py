@@ -31,9 +31,10 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video.encoder import Encoding, Picture, formats
 from occludenet_build.core.video.joined import RunEncoder
 from occludenet_build.core.video.planes import in_format, working_format
+from occludenet_build.core.video.sound import SoundQueue
 from occludenet_build.core.video.source import Source, display_of, reading
 from occludenet_build.core.video.trimmed import TrimmedSound
-from occludenet_build.core.video.writer import TwinWriter
+from occludenet_build.core.video.writer import TwinWriter, picture_of
 
 TOLERANCE = Fraction(1, 10)
 """A stretch may end so much later than the video, seconds: lengths are often rounded up."""
@@ -96,9 +97,8 @@ class _Stretch:
     def __init__(self, source: Source, zero: int, start: Fraction, end: Fraction) -> None:
         self.source, self.zero, self.base = source, zero, source.time_base
         self.begin, self.end = zero + start / self.base, zero + end / self.base
-        self._early: list[av.Packet] = []  # sound that comes before the first picture
-        self._sound: TrimmedSound | None = None
-        self._frames = _timed(source.packets(self._sound_packet))
+        self._packets = SoundQueue()
+        self._frames = _timed(source.packets(self._packets))
         self._held: list[Timed] = []
         self._shown: list[int] = []  # pts, those of the first picture taken off
         self._stop = zero
@@ -113,14 +113,6 @@ class _Stretch:
             return False
         return self._held[0][0] <= target
 
-    def _sound_packet(self, packet: av.Packet) -> None:
-        if packet.stream.type != "audio":
-            return
-        if self._sound is None:
-            self._early.append(packet)
-        else:
-            self._sound(packet)
-
     def write(self, out: Path, encoding: Encoding, pix_fmt: str) -> Piece:
         frames = chain(self._held, self._frames)
         first = next((timed for timed in frames if timed[0] >= self.begin), None)
@@ -132,28 +124,25 @@ class _Stretch:
         picture = self._picture(first[1], encoding, pix_fmt)
         rotation = display_of(first[1]).rotation
         with TwinWriter(out, self.source, picture, encoding, rotation) as writer:
-            self._sound = TrimmedSound(
-                writer, self.source, first[0] * self.base, self.end * self.base
-            )
-            for packet in self._early:
-                self._sound(packet)
+            begin, end = first[0] * self.base, self.end * self.base
+            sound = TrimmedSound(writer, self.source, begin, end)
+            self._packets.send_to(sound)
             encoder = RunEncoder(picture, encoding, [writer], self._shown, 0)
-            self._encode(first, frames, encoder, picture.like.format.name)
-            self._sound.finish()
+            last = self._encode(first, frames, encoder, picture.like.format.name)
+            self._read_on(last, frames, sound)
+            sound.finish()
         if self.source.decode_errors > errors:
             raise ItemError("corrupt", self.source.first_error)
-        return self._piece(first[0], self._sound.how)
+        return self._piece(first[0], sound.how)
 
     def _picture(self, first: av.VideoFrame, encoding: Encoding, pix_fmt: str) -> Picture:
-        stream = self.source.stream
-        like = in_format(first, working_format(first, formats(encoding.codec), pix_fmt))
-        aspect = Fraction(stream.sample_aspect_ratio or 1)
-        rate = Fraction(stream.average_rate or 25)
-        return Picture(like, self.base, rate, aspect)
+        wanted = working_format(first, formats(encoding.codec), pix_fmt)
+        return picture_of(self.source, in_format(first, wanted))
 
     def _encode(
         self, first: Timed, frames: Iterator[Timed], encoder: RunEncoder, pixels: str
-    ) -> None:
+    ) -> Timed | None:
+        """The first frame beyond the stretch, if there is one."""
         size, zero = (first[1].width, first[1].height), first[0]
         timed: Timed | None = first
         while timed is not None and timed[0] < self.end:
@@ -168,7 +157,7 @@ class _Stretch:
         encoder.finish()
         if timed is None:
             self._check_end()
-        self._read_on(timed, frames)
+        return timed
 
     def _check(self, pts: int, frame: av.VideoFrame, size: tuple[int, int]) -> None:
         if (frame.width, frame.height) != size:
@@ -187,10 +176,10 @@ class _Stretch:
             detail = self.source.first_error or f"the video ends at {self._at(self._stop):.2f} s"
             raise ItemError("outside_video", detail)
 
-    def _read_on(self, timed: Timed | None, frames: Iterator[Timed]) -> None:
+    def _read_on(self, timed: Timed | None, frames: Iterator[Timed], sound: TrimmedSound) -> None:
         """Sound may come later in the file than its pictures."""
         limit = self.end + _LAG / self.base
-        while timed is not None and timed[0] < limit and self._sound and not self._sound.done:
+        while timed is not None and timed[0] < limit and not sound.done:
             timed = next(frames, None)
 
     def _at(self, pts: int) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -38,6 +38,11 @@ class Encoding:
     preset: str
     instruction_set: str
     keyframe_seconds: float
+
+    @classmethod
+    def of(cls, settings: Any) -> Encoding:
+        """From settings whose fields bear the same names."""
+        return cls(**{spec.name: getattr(settings, spec.name) for spec in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ def group_size(encoding: Encoding, rate: Fraction) -> int:
     return max(1, round(encoding.keyframe_seconds * float(rate)))
 
 
+@cache
 def formats(codec: str) -> tuple[str, ...]:
     """The pixel formats that an encoder takes."""
     return tuple(form.name for form in av.Codec(codec, "w").video_formats or ())

@@ -8,6 +8,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from occludenet_build.core.video.sound import decoded, how_passed
 from occludenet_build.core.video.source import Source
 from occludenet_build.core.video.writer import TwinWriter, is_copied
 
@@ -25,8 +26,7 @@ class TrimmedSound:
     def __init__(self, writer: TwinWriter, source: Source, begin: Fraction, end: Fraction) -> None:
         self._writer, self._begin, self._end = writer, begin, end
         self._open = {stream.index for stream in source.audio}
-        copied = [is_copied(stream) for stream in source.audio]
-        self.how = ("copied" if all(copied) else "encoded") if copied else "none"
+        self.how = how_passed(source)
         self._trims = {s.index: self._trim(s) for s in source.audio if not is_copied(s)}
 
     @property
@@ -44,7 +44,7 @@ class TrimmedSound:
         elif is_copied(stream):
             self._copy(packet, at, _length(packet))
         else:
-            self._encode(stream.index, _decoded(packet))
+            self._encode(stream.index, decoded(packet))
 
     def _copy(self, packet: av.Packet, at: Fraction, length: Fraction) -> None:
         if at + length <= self._begin - max(PREROLL, length):
@@ -82,13 +82,6 @@ def _length(packet: av.Packet) -> Fraction:
     if packet.duration:
         return packet.duration * packet.time_base
     return Fraction(context.frame_size or 1024, context.sample_rate or 44_100)
-
-
-def _decoded(packet: av.Packet) -> list[Any]:
-    try:
-        return list(packet.decode())
-    except FFmpegError:
-        return []  # damaged sound: a short silence, not a lost clip
 
 
 def _pulled(graph: av.filter.Graph) -> list[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -41,6 +42,13 @@ class _Refusals:
 
 
 REFUSALS = _Refusals()
+
+
+def picture_of(source: Source, like: av.VideoFrame) -> Picture:
+    """The header of a source's twin, whose pictures are like that frame."""
+    stream = source.stream
+    rate, aspect = stream.average_rate or 25, stream.sample_aspect_ratio or 1
+    return Picture(like, source.time_base, Fraction(rate), Fraction(aspect))
 
 
 class TwinWriter:
