@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import logging
 import signal
@@ -13,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from occludenet_build import config as settings_module
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.errors import DISK_FULL, UserError
 
 
 def run(
@@ -55,7 +54,7 @@ def run(
         logging.error("a worker was killed, most likely for want of memory: give fewer --threads")
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in DISK_FULL:
             raise
         logging.error("the disk is full; finished items are kept, make room and start again")
         sys.exit(1)

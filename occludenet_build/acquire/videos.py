@@ -6,13 +6,12 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.acquire import VIDEOS
-from occludenet_build.core import files, seeds, tables
+from occludenet_build.core import files, names, seeds, tables
 from occludenet_build.core.errors import UserError
 
 SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
@@ -27,12 +26,16 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
     settings = config.acquire
     if settings.videos is None:
         raise UserError("acquire.videos: wanted a folder, got nothing; set it")
-    found = sorted(_listing(Path(settings.videos)))
+    found = _listing(Path(settings.videos))
     if not found:
         raise UserError(f"acquire.videos: wanted a folder with videos, {settings.videos} has none")
     layout = settings.layout if settings.layout != "auto" else _guess_layout(found)
-    names = _clip_names(found)
-    rows = [_row(Path(settings.videos), path, names[path], layout, config) for path in found]
+    stems = [_safe(path.stem) for path in found]
+    clips = names.told_apart(stems, [(str(path),) for path in found])
+    rows = [
+        _row(Path(settings.videos), path, clip, layout, config)
+        for path, clip in zip(found, clips, strict=True)
+    ]
     table = tables.from_rows(sorted(rows, key=lambda r: r["clip"]), VIDEOS)
     tables.write(table, out)
     counts = Counter(f"{row['split']}" for row in rows if row["status"] == "ok")
@@ -42,19 +45,13 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
 def listing_digest(folder: Path | str) -> str:
     """A digest of names and sizes below a folder: adding a file changes it, touching does not."""
     root = Path(folder)
-    return files.short_hash(
-        *(f"{path} {(root / path).stat().st_size}" for path in sorted(_listing(root)))
-    )
+    return files.short_hash(*(f"{path} {(root / path).stat().st_size}" for path in _listing(root)))
 
 
-def _listing(root: Path) -> Iterator[PurePosixPath]:
+def _listing(root: Path) -> list[PurePosixPath]:
     if not root.is_dir():
         raise UserError(f"acquire.videos: wanted a folder, got {root}")
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = [s for s in subfolders if not s.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield PurePosixPath((Path(folder) / name).relative_to(root).as_posix())
+    return sorted(names.below(root))
 
 
 def _guess_layout(found: list[PurePosixPath]) -> str:
@@ -64,24 +61,11 @@ def _guess_layout(found: list[PurePosixPath]) -> str:
     return "kinetics" if all(top.lower() in SPLITS for top in tops) else "classes"
 
 
-def _clip_names(found: list[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """A name per file, good for a file name, that no other file has."""
-    stems = {path: _safe(path.stem) for path in found}
-    often = Counter(stem.casefold() for stem in stems.values())
-    return {
-        path: stem if often[stem.casefold()] == 1 else f"{stem}-{files.short_hash(str(path))[:6]}"
-        for path, stem in stems.items()
-    }
-
-
 def _safe(stem: str) -> str:
     """Printable UTF-8 of bounded length."""
     text = stem.encode("utf-8", "replace").decode()
-    text = "".join(c if c.isprintable() else "_" for c in text)
-    if len(text.encode()) <= _LONGEST_NAME:
-        return text
-    short = text.encode()[: _LONGEST_NAME - 7].decode("utf-8", "ignore")
-    return f"{short}-{files.short_hash(stem.encode('utf-8', 'replace').decode())[:6]}"
+    plain = "".join(c if c.isprintable() else "_" for c in text)
+    return names.shortened(plain, _LONGEST_NAME, text)
 
 
 def _row(

@@ -18,7 +18,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.release.order import CATEGORIES, SPLITS, class_order, label_ids
+from occludenet_build.release.order import SPLITS, class_order, label_ids, type_order
 
 Row = dict[str, Any]
 
@@ -40,9 +40,8 @@ def set_name(scale: float) -> str:
 
 def release_order(row: Row) -> tuple:
     """Split, class, occluder type, source clip; the scales of a source stay as they come."""
-    category = row["category"]
-    known = CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
-    return SPLITS.index(row["split"]), class_order(row["label"]), known, category, row["clip"]
+    kind = type_order(row["category"])
+    return SPLITS.index(row["split"]), class_order(row["label"]), kind, row["clip"]
 
 
 def candidates(select: Path) -> list[Row]:

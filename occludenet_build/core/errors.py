@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Error numbers of a disk, a quota or a limit that takes no more: they concern the whole job."""
+
 
 class UserError(Exception):
     """The whole job cannot go on: says what was wanted, what came, what to do."""

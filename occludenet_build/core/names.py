@@ -1,4 +1,4 @@
-"""Names that come from outside: what an archive, a list or a server calls a file.
+"""Names that come from outside: what an archive, a list, a server or a user calls a file.
 
 A name is a relative path with `/`. `inside` is the one way from such a name to a place on disk.
 Standard library only.
@@ -6,10 +6,14 @@ Standard library only.
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import short_hash
 
 LONGEST_PART = 240
 """Bytes of a file's name: file systems take 255, and temporary names are a little longer."""
@@ -51,3 +55,30 @@ def inside(folder: Path, name: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ItemError("unsafe_link", f"a link in {folder} leads {name[:120]!a} out of it")
     return path
+
+
+def below(folder: Path) -> Iterator[PurePosixPath]:
+    """The files in a folder, however deep, relative to it, but for what begins with a dot."""
+    for parent, subfolders, names in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                yield PurePosixPath((Path(parent) / name).relative_to(folder).as_posix())
+
+
+def shortened(text: str, longest: int, origin: str | None = None) -> str:
+    """A text of at most `longest` bytes; where it is longer its end becomes a hash of it, or of
+    what it comes from."""
+    if len(text.encode()) <= longest:
+        return text
+    short = text.encode()[: longest - 7].decode("utf-8", "ignore")
+    return f"{short}-{short_hash(text if origin is None else origin)[:6]}"
+
+
+def told_apart(names: Sequence[str], origins: Sequence[Sequence[str]]) -> list[str]:
+    """The names; those that two have, on any file system, with a hash of where each comes from."""
+    often = Counter(name.casefold() for name in names)
+    return [
+        name if often[name.casefold()] == 1 else f"{name}-{short_hash(*origin)[:6]}"
+        for name, origin in zip(names, origins, strict=True)
+    ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from occludenet_build.core.video.sample import at_even_times
 from occludenet_build.core.video.source import reading, to_rgb
 
 PER_SECOND = 2
@@ -81,16 +82,9 @@ def stretches(path: Path | str) -> Iterator[Stretch]:
 def glimpses(path: Path | str) -> Iterator[Glimpse]:
     """PER_SECOND pictures a second, at even times from the first frame."""
     with reading(path) as source:
-        zero, due = None, 0
-        for number, frame in enumerate(source):
-            assert frame.pts is not None
-            zero = frame.pts if zero is None else zero
-            seconds = (frame.pts - zero) * source.time_base
-            if seconds * PER_SECOND >= due:
-                due = int(seconds * PER_SECOND) + 1
-                picture = to_rgb(frame)
-                small, scale = shrunk(picture, SIDE)
-                yield Glimpse(number, float(seconds), small, scale)
+        for number, seconds, frame in at_even_times(source, PER_SECOND):
+            small, scale = shrunk(to_rgb(frame), SIDE)
+            yield Glimpse(number, float(seconds), small, scale)
 
 
 def shrunk(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:

@@ -14,6 +14,12 @@ def class_order(label: str) -> str:
     return label + "/"
 
 
+def type_order(category: str) -> tuple[int, str]:
+    """Sorts occluder types as the release does, others behind them by name."""
+    known = CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
+    return known, category
+
+
 def label_ids(labels: Iterable[str]) -> dict[str, int]:
     """Class name -> number, counted from 0 in the order of the release."""
     return {name: number for number, name in enumerate(sorted(set(labels), key=class_order))}

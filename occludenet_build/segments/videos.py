@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
+from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.core.files import short_hash
 from occludenet_build.segments.table import Segment
 
 SUFFIXES = {
@@ -27,7 +25,7 @@ class Videos:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise UserError(f"segments.videos: wanted a folder, got {folder}")
-        self._paths = sorted(_listing(self.folder))
+        self._paths = sorted(names.below(self.folder))
         self._named: dict[str, list[PurePosixPath]] = defaultdict(list)
         for path in self._paths:
             if path.suffix.lower() in SUFFIXES:
@@ -58,22 +56,10 @@ def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
     return path.parts[-len(end.parts) :] == end.parts
 
 
-def _listing(root: Path) -> Iterable[PurePosixPath]:
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield PurePosixPath((Path(folder) / name).relative_to(root).as_posix())
-
-
 def clip_names(segments: list[Segment]) -> list[str]:
     """A name for each segment's clip that no other has, whatever file system it lies on."""
-    names = [clip_name(s.video, s.start, s.end) for s in segments]
-    often = Counter(name.casefold() for name in names)
-    return [
-        name if often[name.casefold()] == 1 else f"{name}-{short_hash(s.video, str(s.start))[:6]}"
-        for name, s in zip(names, segments, strict=True)
-    ]
+    plain = [clip_name(s.video, s.start, s.end) for s in segments]
+    return names.told_apart(plain, [(s.video, str(s.start)) for s in segments])
 
 
 def clip_name(video: str, start: Fraction, end: Fraction) -> str:
@@ -85,10 +71,7 @@ def clip_name(video: str, start: Fraction, end: Fraction) -> str:
     path = PurePosixPath(video)
     stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
     text = stem.encode("utf-8", "replace").decode().lstrip(".") or "video"
-    if len(text.encode()) > _LONGEST_STEM:
-        short = text.encode()[: _LONGEST_STEM - 7].decode("utf-8", "ignore")
-        text = f"{short}-{short_hash(text)[:6]}"
-    return f"{text}_{_time(start)}_{_time(end)}"
+    return f"{names.shortened(text, _LONGEST_STEM)}_{_time(start)}_{_time(end)}"
 
 
 def _time(seconds: Fraction) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import queue
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 import requests
 
 from occludenet_build.config import Downloads
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.errors import DISK_FULL, UserError
 from occludenet_build.core.progress import ByteProgress
 from occludenet_build.transfer import fetch, request
 from occludenet_build.transfer.budget import Budget
@@ -89,7 +88,7 @@ def _outcomes(
 
 def _for_the_user(error: BaseException) -> BaseException:
     """A folder that cannot be written to is one line; a full disk has its own at the door."""
-    if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno not in DISK_FULL:
         return UserError(f"downloads: cannot write {error.filename}: {error.strerror}")
     return error
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from occludenet_build.release.csv_format import Overall
-from occludenet_build.release.order import CATEGORIES, class_order
+from occludenet_build.release.order import class_order, type_order
 from occludenet_build.validate.clips import Release, Source
 from occludenet_build.validate.finding import Finding
 
@@ -145,7 +145,3 @@ def _quota(split: str, counts: dict[str, Counter[str]]) -> Iterator[Finding]:
     for label in sorted(off, key=class_order):
         told = ", ".join(f"{name} {counts[label][name]}" for name in types)
         yield Finding("note", split, label, sum(counts[label].values()), detail=f"off it: {told}")
-
-
-def type_order(name: str) -> tuple[int, str]:
-    return CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES), name

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from occludenet_build.release.order import type_order
 from occludenet_build.validate.clips import Place, Release, split_order
-from occludenet_build.validate.content import by_source, type_order
+from occludenet_build.validate.content import by_source
 from occludenet_build.validate.finding import Finding
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.video.sample import at_even_times
 from occludenet_build.core.video.source import display_of, reading
 
 
@@ -22,16 +23,10 @@ def glances(
     Raises ItemError: what `reading` raises, corrupt.
     """
     with reading(path, threads) as source:
-        zero, due = None, 0
-        for frame in source:
-            assert frame.pts is not None
-            zero = frame.pts if zero is None else zero
-            slot = (frame.pts - zero) * source.time_base * per_second
-            if slot >= due:
-                due = int(slot) + 1
-                small = frame.reformat(side, side, "gray", interpolation="AREA", threads=1)
-                yield int(slot), display_of(frame).upright(small.to_ndarray())
+        for _, seconds, frame in at_even_times(source, per_second):
+            small = frame.reformat(side, side, "gray", interpolation="AREA", threads=1)
+            yield int(seconds * per_second), display_of(frame).upright(small.to_ndarray())
         if source.decode_errors:
             raise ItemError("corrupt", source.first_error)
-        if zero is None:
+        if not source.frame_count:
             raise ItemError("zero_frames", source.first_error)

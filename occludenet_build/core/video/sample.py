@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.video.source import reading, to_rgb
+from occludenet_build.core.video.source import Source, reading, to_rgb
 
 
 def sample(
@@ -38,6 +40,20 @@ def sample(
         if source.decode_errors:
             raise ItemError("corrupt", source.first_error)
     return _stacked(pictures, numbers)
+
+
+def at_even_times(
+    source: Source, per_second: Fraction | int
+) -> Iterator[tuple[int, Fraction, av.VideoFrame]]:
+    """(number, seconds from the first frame, frame): the first at or after each k / per_second."""
+    zero, due = None, 0
+    for number, frame in enumerate(source):
+        assert frame.pts is not None  # the source sees to it
+        zero = frame.pts if zero is None else zero
+        seconds = (frame.pts - zero) * source.time_base
+        if seconds * per_second >= due:
+            due = int(seconds * per_second) + 1
+            yield number, seconds, frame
 
 
 def _stacked(pictures: dict[int, np.ndarray], numbers: Sequence[int] | None) -> np.ndarray:

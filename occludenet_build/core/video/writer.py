@@ -5,7 +5,6 @@ MP4. A writer takes pictures as packets, since twins may share them.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any, cast
 import av
 from av.error import FFmpegError
 
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import DISK_FULL, ItemError
 from occludenet_build.core.video.encoder import Encoding, Picture, describe
 from occludenet_build.core.video.source import Source
 
@@ -36,7 +35,7 @@ class _Refusals:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, FFmpegError):
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno in DISK_FULL:
                 raise OSError(error.errno, "no space left for videos") from error
             raise ItemError("encode_failed", error.strerror or str(error)) from error
 
