@@ -314,7 +314,6 @@ def _spy(function, note):
 
 
 def test_yolo_seg_on_a_real_clip(real_data):
-    pytest.importorskip("ultralytics")
     from occludenet_build.actor_masks.yolo_seg import YoloSeg
 
     weights = real_data / "weights" / "yolov8n-seg_dequant.pt"
