@@ -209,7 +209,7 @@ def _draw(rows: list[dict[str, Any]], config: cfg.Config) -> None:
     for (split, _), members in cells.items():
         quota = getattr(config.select.quota, split)
         limit = math.inf if quota is None else math.ceil(config.index.oversample * quota)
-        members.sort(key=lambda r: seeds.integer(config.seed, r["clip"], "draw"))
+        members.sort(key=lambda r: seeds.draw(config.seed, r["clip"]))
         for rank, row in enumerate(members):
             row |= {"rank": rank, "candidate": rank < limit}
 

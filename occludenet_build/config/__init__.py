@@ -23,6 +23,7 @@ from occludenet_build.config.clips import (
     Select,
     Window,
 )
+from occludenet_build.config.kinetics import Kinetics, YouTube
 from occludenet_build.config.learning import Evaluate, Report, Train
 from occludenet_build.config.sources import Acquire, Downloads, Fractions, Gates, Index, Occluders
 from occludenet_build.config.surveillance import Leaks, Proposals, Segments
@@ -43,6 +44,7 @@ __all__ = [
     "Fractions",
     "Gates",
     "Index",
+    "Kinetics",
     "Leaks",
     "Occluders",
     "Proposals",
@@ -52,6 +54,7 @@ __all__ = [
     "Select",
     "Train",
     "Window",
+    "YouTube",
     "canonical",
     "load",
     "load_part",
@@ -67,6 +70,7 @@ class Config:
     """All draws follow from it: splits, selection, occluders, training."""
     download: Downloads = setting(Downloads())
     acquire: Acquire = setting(Acquire())
+    kinetics: Kinetics = setting(Kinetics())
     index: Index = setting(Index())
     detect: Detect = setting(Detect())
     occluders: Occluders = setting(Occluders())
@@ -93,7 +97,7 @@ BORROWED = {
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
 
-SEEDED = ("acquire", "index", "occluders", "select", "composite", "train", "report")
+SEEDED = ("acquire", "kinetics", "index", "occluders", "select", "composite", "train", "report")
 """Rooms that draw: only these depend on the seed."""
 
 

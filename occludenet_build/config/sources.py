@@ -26,14 +26,22 @@ class Acquire:
     """Class name of the videos of a flat folder."""
     split: Fractions = setting(Fractions())
     """Shares of train, val and test where the layout names no split."""
-    coco_images: str | None = setting(None, path=True)
-    """Folder of the COCO images."""
-    coco_instances: str | None = setting(None, path=True)
-    """COCO instances JSON."""
+    coco_instances: str | None = setting(None, path=True, url=True)
+    """COCO instances: a JSON file, or a zip that holds one; file or address. COCO's own:
+    http://images.cocodataset.org/annotations/annotations_trainval2017.zip"""
+    coco_member: str = setting("instances_train2017.json")
+    """Name of the instances file in that zip."""
+    coco_sha256: str | None = setting(None, sha256=True)
+    """What the file or zip must have."""
+    coco_images: str | None = setting(None, path=True, url=True)
+    """Folder of the COCO images, or an address that their file names are added to. null: those
+    images that the bank needs are fetched, from where the instances file says."""
 
 
 @dataclass(frozen=True)
 class Downloads:
+    folder: str | None = setting(None)
+    """Folder for what is fetched, which several builds may share; null: in build_dir."""
     offline: bool = setting(False)
     """Never open a connection: what is not here yet is listed, and the build stops."""
     parallel: int = setting(8, low=1, high=128)

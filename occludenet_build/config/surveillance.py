@@ -12,6 +12,9 @@ from occludenet_build.core.settings import setting
 class Segments:
     videos: str | None = setting(None, path=True)
     """Folder of long surveillance videos, such as UCF-Crime's, for proposals and segments."""
+    archives: tuple[str, ...] = setting((), path=True, url=True, empty=True)
+    """Instead of a folder: archives of such videos, or lists (.txt) of archives; files or
+    addresses. They are fetched and unpacked."""
     table: str | None = setting(None, path=True)
     """CSV of what is cut: video,start_seconds,end_seconds,class,split[,decision]. null: what you
     accepted in proposals/review.csv."""

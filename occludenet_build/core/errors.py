@@ -53,6 +53,19 @@ REASONS = {
     "not_json": "does not begin and end as JSON does",
     "not_an_archive": "neither tar nor zip",
     "offline": "not here, and downloads are switched off",
+    # YouTube
+    "private": "the uploader has made the video private",
+    "removed": "the uploader or YouTube has removed the video",
+    "account_closed": "the uploader's account is gone",
+    "copyright": "taken down, or blocked, for copyright",
+    "geo_blocked": "not available in this country",
+    "age_restricted": "wants a login that proves an age",
+    "members_only": "for members or buyers",
+    "live": "a stream that has not ended, or a premiere to come",
+    "unavailable": "YouTube says no more than that it is not available",
+    "no_format": "no format of a size that is asked for",
+    "bot_check": "YouTube wants a login before it serves anything more to this address",
+    "extractor_failed": "yt-dlp does not understand the page; a newer yt-dlp may",
     # archives
     "archive_bomb": "unpacks to more bytes or members than allowed",
     "unsafe_path": "an absolute path, or one that climbs out of the folder",
@@ -102,5 +115,6 @@ TRANSIENT = {
     *("missing", "encode_failed", "image_missing"),
     *("too_many_requests", "server_error", "timed_out", "connection_lost", "offline"),
     *("wrong_length", "wrong_hash", "bad_answer", "bad_certificate"),
+    *("live", "bot_check", "extractor_failed"),
 }
 """Reasons that may have passed: such items are tried again on the next run."""

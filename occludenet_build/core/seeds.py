@@ -31,6 +31,11 @@ def rng(seed: int, *parts: str) -> np.random.Generator:
     return np.random.default_rng(integer(seed, *parts))
 
 
+def draw(seed: int, clip: str) -> int:
+    """A clip's place in the order in which clips are chosen: the smaller the sooner."""
+    return integer(seed, clip, "draw")
+
+
 def choose(options: Iterable[str], seed: int, *parts: str) -> str:
     """One option by highest random weight: adding an option moves only the items it wins.
 

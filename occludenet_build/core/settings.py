@@ -68,12 +68,11 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
         _check_limits(item, spec.metadata, key)
     if spec.metadata.get("sha256"):
         return _hexadecimal(value, key)
-    if spec.metadata.get("url") and is_url(value):
-        return value
     if spec.metadata.get("path"):
+        may_be_url = spec.metadata.get("url", False)
         if isinstance(value, tuple):
-            return tuple(_existing(item, key, base) for item in value)
-        return _existing(value, key, base)
+            return tuple(_source(item, may_be_url, key, base) for item in value)
+        return _source(value, may_be_url, key, base)
     return value
 
 
@@ -122,6 +121,10 @@ def _hexadecimal(value: str, key: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
         raise UserError(f"config: {key}: wanted a sha256, 64 hex digits, got {value[:80]!r}")
     return value.lower()
+
+
+def _source(value: str, may_be_url: bool, key: str, base: Path) -> str:
+    return value if may_be_url and is_url(value) else _existing(value, key, base)
 
 
 def _existing(value: str, key: str, base: Path) -> str:

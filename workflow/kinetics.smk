@@ -1,0 +1,24 @@
+# kinetics: the clips of Kinetics-400, where kinetics.route names one.
+#   reads  the official lists; archives, YouTube or a mirror
+#   writes kinetics/clips.parquet, kinetics/classes.csv, and below download.folder kinetics/
+
+
+rule kinetics:
+    output:
+        f"{BUILD}/kinetics/clips.parquet",
+    log:
+        f"{BUILD}/logs/kinetics/clips.log",
+    benchmark:
+        f"{BUILD}/benchmarks/kinetics/clips.tsv"
+    retries: 0 if CONFIG.download.offline else 2
+    localrule: True
+    threads: 4
+    conda:
+        "../envs/network.yaml"
+    params:
+        settings=room_settings("kinetics"),
+        code=code.digest("kinetics"),
+        folder=f"{FETCHED}/kinetics",
+    shell:
+        "python -m occludenet_build.kinetics --out {output} --folder {params.folder:q}"
+        " --threads {threads} --settings {params.settings:q} --log {log}"
