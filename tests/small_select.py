@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from occludenet_build import index
 from occludenet_build.config import Config
 from occludenet_build.core import tables
+from occludenet_build.index import INDEX
+from occludenet_build.index.draw import draw
 from occludenet_build.occluders import SCHEMA as OCCLUDERS
 from occludenet_build.select.__main__ import work
 
@@ -27,7 +28,7 @@ def indexed(clips, config: Config) -> list[dict]:
         | {"sha256": c}
         for c, s, la in clips
     ]
-    index._draw(rows, config)
+    draw(rows, config)
     return rows
 
 
@@ -43,8 +44,8 @@ def bank(categories=("dog", "backpack"), each=3) -> list[dict]:
 
 def choose(folder: Path, rows, occluders, config: Config, actors=None) -> dict[str, dict]:
     """Run the room; actors: clip -> frames with an actor (default 40). Its rows by clip."""
-    full = [{name: r.get(name) for name in index.INDEX.names} for r in rows]
-    tables.write(tables.from_rows(full, index.INDEX), folder / "videos.parquet")
+    full = [{name: r.get(name) for name in INDEX.names} for r in rows]
+    tables.write(tables.from_rows(full, INDEX), folder / "videos.parquet")
     found = [_found(r["clip"], (actors or {}).get(r["clip"], 40)) for r in rows if _searched(r)]
     tables.write(tables.from_rows(found, _FOUND), folder / "000.parquet")
     tables.write(tables.from_rows(occluders, OCCLUDERS), folder / "occluders.parquet")

@@ -13,11 +13,11 @@ import pytest
 from small_surveillance import FIGURE, WALL, Walker, seen_boxes, write
 from small_workflow import Build
 
-from occludenet_build import index
 from occludenet_build.config import Config, Detect, Index, Proposals, Quota, Select
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.detect.__main__ import work as detect
+from occludenet_build.index.__main__ import work as index_work
 from occludenet_build.proposals import page, review
 from occludenet_build.proposals.__main__ import work
 from occludenet_build.proposals.hiding import Sight, break_off
@@ -70,7 +70,7 @@ def searched(tmp_path_factory) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     out = folder / "index/videos.parquet"
-    index._work(argparse.Namespace(videos=folder / "listed.parquet", out=out, threads=1), CONFIG)
+    index_work(argparse.Namespace(videos=folder / "listed.parquet", out=out, threads=1), CONFIG)
     settings = Detect(backend="file", boxes=str(folder / "boxes.csv"))
     detect(
         argparse.Namespace(videos=folder / "index/shards/000.parquet", weights=None, threads=1,

@@ -10,9 +10,9 @@ import pytest
 from small_select import bank, choose, indexed
 
 from occludenet_build import config as cfg
-from occludenet_build import index
 from occludenet_build.core import code
 from occludenet_build.core.errors import UserError
+from occludenet_build.index.draw import take_published
 from occludenet_build.release import csv_format, published
 from occludenet_build.select import CLIPS as SELECTED
 
@@ -57,7 +57,7 @@ def replay(
         if row["clip"] in (failed or {}):
             row |= {"status": "failed", "reason": failed[row["clip"]], "detail": "so it is"}
             row |= {"candidate": None}
-    index._take_published(rows, config.select.published)
+    take_published(rows, config.select.published)
     return choose(folder, rows, [*bank(), *more], config, actors)
 
 
@@ -181,7 +181,7 @@ def test_the_candidates_are_the_published_clips_whatever_the_quota(tmp_path: Pat
     path = released(tmp_path / "val_d.csv", [("run", f"c{n}", "dog", "d.png") for n in range(30)])
     config = replaying(path, quota={"val": 1})
     rows = indexed(clips, config)
-    index._take_published(rows, config.select.published)
+    take_published(rows, config.select.published)
     assert {r["clip"] for r in rows if r["candidate"]} == {f"c{n}" for n in range(30)}
 
 

@@ -8,9 +8,9 @@ import pytest
 from small_select import bank, choose, indexed
 
 from occludenet_build import config as cfg
-from occludenet_build import index
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
+from occludenet_build.index.__main__ import mark_duplicates
 
 CLIPS = [(f"c{n}", ("train", "val", "test")[n % 3], f"class{n % 2}") for n in range(240)]
 SMALL = cfg.load_part({"select": {"shards": 4, "quota": {"train": 8, "val": 3, "test": 4}}})
@@ -133,5 +133,5 @@ def test_nothing_to_choose_is_one_clear_error(tmp_path):
 
 def test_the_same_bytes_in_two_files_are_used_once():
     rows = [{"clip": name, "status": "ok", "sha256": "same"} for name in ("b", "a")]
-    index._mark_duplicates(rows)
+    mark_duplicates(rows)
     assert [(r["clip"], r["status"]) for r in rows] == [("b", "skipped"), ("a", "ok")]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from occludenet_build.actor_masks import DETAIL
 from occludenet_build.actor_masks.backend import Clip, Masker
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import sha256_file, short_hash
-from occludenet_build.core.ledger import Result
+from occludenet_build.core.ledger import Result, attempt
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,19 @@ class Job:
 
 def make(job: Job, masker: Masker) -> Result:
     """The masks of one clip, or a row that says why there are none."""
-    start = time.monotonic()
-    row: dict[str, Any] = {"clip": job.row["clip"], "status": "ok"} | job.facts
-    detail = None
-    try:
-        rows, shape = _coded(job, masker)
-        row |= {
-            "masked_frames": len(rows),
-            "height": shape[0],
-            "width": shape[1],
-            "masks_hash": short_hash(*(f"{r['frame']}:{r['rle'].hex()}" for r in rows)),
-        }
-        detail = tables.from_rows(rows, DETAIL)
-    except ItemError as error:
-        status = "skipped" if error.reason in ("no_mask", "no_actor") else "failed"
-        row |= {"status": status, "reason": error.reason, "detail": error.detail or None}
-    row["seconds"] = time.monotonic() - start
-    return Result(row, detail)
+    row = {"clip": job.row["clip"]} | job.facts
+    return attempt(row, lambda: _found(job, masker), skipped=("no_mask", "no_actor"))
+
+
+def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
+    rows, shape = _coded(job, masker)
+    facts = {
+        "masked_frames": len(rows),
+        "height": shape[0],
+        "width": shape[1],
+        "masks_hash": short_hash(*(f"{r['frame']}:{r['rle'].hex()}" for r in rows)),
+    }
+    return facts, tables.from_rows(rows, DETAIL)
 
 
 def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core import tables
-from occludenet_build.core.errors import TRANSIENT
+from occludenet_build.core.errors import TRANSIENT, ItemError
 from occludenet_build.core.files import exclusive, replacing, short_hash
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
@@ -50,6 +51,25 @@ class Result:
 
     row: dict[str, Any]
     detail: pa.Table | None = None
+
+
+def attempt(
+    row: dict[str, Any],
+    make: Callable[[], tuple[dict[str, Any], pa.Table | None]],
+    skipped: Collection[str] = (),
+) -> Result:
+    """What `make` finds out of one clip, (columns, detail rows), added to `row`: its clip, its key.
+
+    An ItemError of it becomes the row's status and reason: failed, or skipped for those named.
+    """
+    begun, detail = time.monotonic(), None
+    try:
+        found, detail = make()
+        row = row | {"status": "ok", "reason": None, "detail": None} | found
+    except ItemError as error:
+        status = "skipped" if error.reason in skipped else "failed"
+        row = row | {"status": status, "reason": error.reason, "detail": error.detail or None}
+    return Result(row | {"seconds": time.monotonic() - begun}, detail)
 
 
 def key(room: str, code: str, settings: dict[str, Any], *inputs: str) -> str:

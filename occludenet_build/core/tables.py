@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ def read(path: Path | str, columns: list[str] | None = None) -> pa.Table:
         raise UserError(f"wanted the table {path}, it is missing; run the room before") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"wanted a Parquet table, {path} does not read: {error}") from error
+
+
+def fraction(value: Fraction) -> str:
+    """An exact number as it stands in a column: num/den."""
+    return f"{value.numerator}/{value.denominator}"
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +13,7 @@ import pyarrow as pa
 from occludenet_build.config import Detect
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import short_hash
-from occludenet_build.core.ledger import Result
+from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.video.source import rgb_frames
 from occludenet_build.detect import BOXES, actor, tracks
 from occludenet_build.detect.backend import Clip, Detector, Found, Frames
@@ -40,27 +39,21 @@ def _detector(settings: Detect, threads: int) -> Detector:
 
 def search(job: Job) -> Result:
     """Find the people of one clip. A clip that does not read becomes a failed row."""
-    start = time.monotonic()
     row = {
         "clip": job.clip.name,
         "key": job.key,
         "backend": job.settings.backend,
         "weights_sha256": job.weights_sha256,
     }
-    try:
-        # The model first: a fault of it is the user's, not the clip's.
-        found, cuts = _look(job.clip, _detector(job.settings, job.threads))
-    except ItemError as error:
-        row |= {"status": "failed", "reason": error.reason, "detail": error.detail or None}
-        return Result(row | {"seconds": time.monotonic() - start})
-    facts, detail = rows_of(job.clip, job.settings, found, cuts)
-    return Result(row | facts | {"seconds": time.monotonic() - start}, detail)
+    # The model first: a fault of it is the user's, not the clip's.
+    detector = _detector(job.settings, job.threads)
+    return attempt(row, lambda: _look(job.clip, job.settings, detector))
 
 
-def _look(clip: Clip, detector: Detector) -> tuple[list[Found], list[int]]:
+def _look(clip: Clip, settings: Detect, detector: Detector) -> tuple[dict[str, Any], pa.Table]:
     finder = CutFinder()
     frames = finder.watch(_checked(clip, rgb_frames(clip.path)))
-    return list(detector.find(clip, frames)), finder.cuts
+    return rows_of(clip, settings, list(detector.find(clip, frames)), finder.cuts)
 
 
 def _checked(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:

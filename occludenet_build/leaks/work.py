@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 
-from occludenet_build.core.errors import ItemError
-from occludenet_build.core.ledger import Result
+from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.video.glance import glances
 from occludenet_build.leaks import HASHES
 from occludenet_build.leaks.hashes import SIDE, picture_hashes
@@ -30,21 +28,20 @@ class Job:
 
 def hash_clip(job: Job) -> Result:
     """The hashes of one clip; what cannot be read becomes a failed row."""
-    begun, name = time.monotonic(), job.clip["clip"]
+    name = job.clip["clip"]
     known = youtube_of(name)
-    row: Row = {"clip": name, "status": "ok", "reason": None, "detail": None, "key": job.key}
+    row: Row = {"clip": name, "key": job.key}
     row |= {"split": job.clip["split"], "label": job.clip["label"]}
     row |= {"youtube_id": known[0] if known else None}
-    detail = None
-    try:
-        per_second = Fraction(job.per_second).limit_denominator(1000)
-        found = {k: picture_hashes(p) for k, p in glances(job.clip["path"], per_second, SIDE)}
-        hashes = {k: value for k, value in found.items() if value is not None}
-        detail = _detail(name, hashes)
-        row |= {"pictures": len(hashes), "plain_pictures": len(found) - len(hashes)}
-    except ItemError as error:
-        row |= {"status": "failed", "reason": error.reason, "detail": error.detail or None}
-    return Result(row | {"seconds": time.monotonic() - begun}, detail)
+    return attempt(row, lambda: _hashes(job))
+
+
+def _hashes(job: Job) -> tuple[Row, pa.Table]:
+    per_second = Fraction(job.per_second).limit_denominator(1000)
+    found = {k: picture_hashes(p) for k, p in glances(job.clip["path"], per_second, SIDE)}
+    hashes = {k: value for k, value in found.items() if value is not None}
+    facts = {"pictures": len(hashes), "plain_pictures": len(found) - len(hashes)}
+    return facts, _detail(job.clip["clip"], hashes)
 
 
 def _detail(clip: str, hashes: dict[int, tuple[int, int]]) -> pa.Table:

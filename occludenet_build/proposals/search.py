@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from occludenet_build.config import Proposals
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.ledger import Result
+from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.proposals import WINDOWS, people, windows
 from occludenet_build.proposals.hiding import Sight, sights
 from occludenet_build.proposals.scene import stretches
@@ -34,19 +33,10 @@ class Job:
 
 def search(job: Job) -> Result:
     """The windows of one video. A video that does not read becomes a failed row."""
-    begun = time.monotonic()
-    row: dict[str, Any] = {"clip": job.video["clip"], "key": job.key}
-    detail = None
-    try:
-        facts, made = _look(job)
-        row |= {"status": "ok", "reason": None, "detail": None} | facts
-        detail = _detail(job.video["clip"], made)
-    except ItemError as error:
-        row |= {"status": "failed", "reason": error.reason, "detail": error.detail or None}
-    return Result(row | {"seconds": time.monotonic() - begun}, detail)
+    return attempt({"clip": job.video["clip"], "key": job.key}, lambda: _look(job))
 
 
-def _look(job: Job) -> tuple[dict[str, Any], list[Sheet]]:
+def _look(job: Job) -> tuple[dict[str, Any], pa.Table]:
     if job.problem is not None:
         raise job.problem
     video, settings = job.video, job.settings
@@ -62,8 +52,9 @@ def _look(job: Job) -> tuple[dict[str, Any], list[Sheet]]:
         fixed += [stretch.fixed] * len(stretch.glimpses)
     found = windows.best(seen, video["duration_seconds"], cuts, settings)
     made = [one for one in sheets(video["path"], found) if one.blur <= settings.max_blur]
-    facts = {"people": len(tracks), "candidates": len(made)}
-    return facts | {"fixed": float(np.mean(fixed)) if fixed else None}, made
+    share = float(np.mean(fixed)) if fixed else None
+    facts = {"people": len(tracks), "candidates": len(made), "fixed": share}
+    return facts, _detail(video["clip"], made)
 
 
 def _detail(clip: str, made: list[Sheet]) -> pa.Table:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import replacing, sha256_file
-from occludenet_build.core.ledger import Result
+from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.video.cut import Piece, cut
 from occludenet_build.core.video.encoder import Encoding
 from occludenet_build.core.video.probe import probe
@@ -36,7 +35,7 @@ class Job:
 
 def make(job: Job) -> Result:
     """Cut one clip. What cannot be cut becomes a row with its reason."""
-    begun, segment = time.monotonic(), job.segment
+    segment = job.segment
     row: dict[str, Any] = {
         "clip": job.clip,
         "key": job.key,
@@ -47,11 +46,7 @@ def make(job: Job) -> Result:
         "label": job.label,
         "split": segment.split,
     }
-    try:
-        row |= {"status": "ok", "reason": None, "detail": None} | _clip(job)
-    except ItemError as error:
-        row |= {"status": "failed", "reason": error.reason, "detail": error.detail or None}
-    return Result(row | {"seconds": time.monotonic() - begun})
+    return attempt(row, lambda: (_clip(job), None))
 
 
 def _clip(job: Job) -> dict[str, Any]:
@@ -80,7 +75,7 @@ def _facts(path: Path, piece: Piece) -> dict[str, Any]:
         "frames": piece.frames,
         "first_pts": piece.first_pts,
         "last_pts": piece.last_pts,
-        "time_base": _text(piece.time_base),
+        "time_base": tables.fraction(piece.time_base),
         "cut_seconds": float(piece.start_seconds),
         "fps": float(info.fps),
         "duration_seconds": float(info.duration),
@@ -88,7 +83,3 @@ def _facts(path: Path, piece: Piece) -> dict[str, Any]:
         "height": height,
         "sound": piece.sound,
     }
-
-
-def _text(value: Fraction) -> str:
-    return f"{value.numerator}/{value.denominator}"

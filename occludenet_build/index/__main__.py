@@ -1,0 +1,75 @@
+"""Command line of the room; the contract is in the package's docstring."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import occludenet_build.index as room
+from occludenet_build import config as cfg
+from occludenet_build import stage
+from occludenet_build.core import files, ledger, seeds, tables
+from occludenet_build.index import INDEX, SHARD
+from occludenet_build.index.draw import draw, take_published
+from occludenet_build.index.facts import facts_of
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--videos", type=Path, required=True, help="table of the room acquire")
+    parser.add_argument("--out", type=Path, required=True, help="index/videos.parquet")
+    parser.add_argument("--threads", type=int, default=1, help="worker processes")
+
+
+def work(args: argparse.Namespace, config: cfg.Config) -> None:
+    listed = tables.read_rows(args.videos)
+    facts = facts_of(
+        [row for row in listed if row["status"] == "ok"],
+        config.index,
+        args.out.parent / "store" / "all",
+        args.threads,
+    )
+    rows = [_merge(row, facts.get(row["clip"])) for row in listed]
+    mark_duplicates(rows)
+    draw(rows, config)
+    if config.select.assignment == "published":
+        take_published(rows, config.select.published)
+    table = tables.from_rows(rows, INDEX)
+    tables.write(table, args.out)
+    _write_shards(rows, args.out.parent / "shards", config.index.shards)
+    ledger.log_summary(table)
+
+
+def _merge(listed: dict[str, Any], facts: dict[str, Any] | None) -> dict[str, Any]:
+    """One row; the time stamp in the ledger's key gives way to the content."""
+    row = listed | (facts or {})
+    row["key"] = files.short_hash(row["clip"], row.get("sha256") or row.get("reason") or "")
+    row["seconds"] = None
+    return row
+
+
+def mark_duplicates(rows: list[dict[str, Any]]) -> None:
+    """The same bytes under two names would stand in two splits: the first name keeps them."""
+    first: dict[str, str] = {}
+    for row in sorted(rows, key=lambda r: r["clip"]):
+        if row["status"] != "ok":
+            continue
+        if first.setdefault(row["sha256"], row["clip"]) != row["clip"]:
+            row |= {"status": "skipped", "reason": "duplicate"}
+            row["detail"] = f"same bytes as {first[row['sha256']]}"
+
+
+def _write_shards(rows: list[dict[str, Any]], folder: Path, shards: int) -> None:
+    # A rank depends on the other videos: it stays out, or one more video would touch all shards.
+    names = [name for name in SHARD.names if name not in ("rank", "candidate")]
+    schema = pa.schema([SHARD.field(name) for name in names])
+    for shard in seeds.shard_names(shards):
+        mine = [r for r in rows if r["status"] == "ok" and r["candidate"] and r["shard"] == shard]
+        plain = [{name: row.get(name) for name in names} for row in mine]
+        tables.write_if_changed(tables.from_rows(plain, schema), folder / f"{shard}.parquet")
+
+
+if __name__ == "__main__":
+    stage.run("index", room.__doc__, arguments, work)
