@@ -9,15 +9,15 @@ from PIL import Image
 from small_coco import WANTED, World, box, square
 
 from occludenet_build import config
+from occludenet_build.coco.looking import SKIPPED
+from occludenet_build.coco.shape import shape_of
+from occludenet_build.coco.wanted import wanted_images
 from occludenet_build.core import tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.occluders import cutout
 from occludenet_build.occluders.blur import blur_of
 from occludenet_build.occluders.edges import release_crop, rgba
-from occludenet_build.occluders.looking import SKIPPED
 from occludenet_build.occluders.refine import refined
-from occludenet_build.occluders.shape import shape_of
-from occludenet_build.occluders.wanted import wanted_images
 
 SIZE = (300, 240)
 

@@ -8,8 +8,8 @@ import random
 import pytest
 from small_coco import World, square
 
+from occludenet_build.coco.instances import photos
 from occludenet_build.core.errors import UserError
-from occludenet_build.occluders.instances import photos
 
 
 @pytest.fixture

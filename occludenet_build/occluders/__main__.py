@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build import config, occluders, stage
+from occludenet_build.coco.looking import Row
 from occludenet_build.core import pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import exclusive, sha256_file, write_json
 from occludenet_build.core.progress import progress
 from occludenet_build.occluders.alike import refuse_near_duplicates
 from occludenet_build.occluders.jobs import jobs_of, rows_of
-from occludenet_build.occluders.looking import Row
 from occludenet_build.occluders.sheets import write_sheets
 from occludenet_build.occluders.summary import summary
 

@@ -10,20 +10,17 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from occludenet_build.coco.looking import Row, look, refuse
+from occludenet_build.coco.photo import Instance, Photo, candidates
+from occludenet_build.coco.picture import check_stated, opened
 from occludenet_build.config import Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes_if_changed
 from occludenet_build.occluders.alike import perceptual_hash
 from occludenet_build.occluders.blur import blur_of
-from occludenet_build.occluders.coco import Instance, Photo, candidates
 from occludenet_build.occluders.edges import release_crop, rgba
-from occludenet_build.occluders.looking import Row, look, refuse
 from occludenet_build.occluders.refine import refined
-
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-"""Formats that are decoded here: others may start programs."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +67,9 @@ def read_photo(folder: Path, photo: Photo) -> np.ndarray:
     path = next((p for n in candidates(photo) if (p := folder / n).is_file()), None)
     if path is None:
         raise ItemError("image_missing", f"{photo.file_name}")
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            if image.size != (photo.width, photo.height):
-                stated = f"{photo.width}x{photo.height}"
-                raise ItemError(
-                    "image_unreadable", f"{image.width}x{image.height}, stated as {stated}"
-                )
-            return np.array(image.convert("RGB"))
-    # SyntaxError and ValueError are what Pillow raises for broken chunks
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ItemError("image_unreadable", str(error)[:200]) from error
+    with opened(path) as image:
+        check_stated(image, (photo.width, photo.height))
+        return np.array(image.convert("RGB"))
 
 
 def _cut_one(

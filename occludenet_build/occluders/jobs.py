@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from occludenet_build.coco.instances import photos
+from occludenet_build.coco.looking import Row
+from occludenet_build.coco.photo import Photo
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
-from occludenet_build.occluders.coco import Photo
 from occludenet_build.occluders.cutout import Job, cut
-from occludenet_build.occluders.instances import photos
-from occludenet_build.occluders.looking import Row
 from occludenet_build.occluders.own import Own, own_pictures, take
 
 

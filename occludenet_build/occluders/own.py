@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from occludenet_build.coco.looking import Row, check_size, refuse
+from occludenet_build.coco.picture import opened
+from occludenet_build.coco.shape import shape_of
 from occludenet_build.config import Occluders
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError, UserError
@@ -24,10 +26,7 @@ from occludenet_build.core.masks import box_of
 from occludenet_build.occluders.alike import perceptual_hash
 from occludenet_build.occluders.blur import blur_of
 from occludenet_build.occluders.cutout import written
-from occludenet_build.occluders.looking import Row, check_size, refuse
-from occludenet_build.occluders.shape import shape_of
 
-_MAX_PIXELS = 2**26
 _LONGEST_STEM = 100
 
 
@@ -97,16 +96,10 @@ def _taken(own: Own, row: Row) -> dict[str, Any]:
 
 def _read(path: Path) -> np.ndarray:
     """uint8 (H, W, 4), black where transparent."""
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise ItemError("image_unreadable", f"{image.width}x{image.height} is too large")
-            if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-                raise ItemError("no_alpha", f"the PNG is {image.mode}, wanted RGBA")
-            picture = np.array(image.convert("RGBA"))
-    # SyntaxError and ValueError are what Pillow raises for broken chunks
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ItemError("image_unreadable", str(error)[:200]) from error
+    with opened(path, formats=("PNG",)) as image:
+        if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+            raise ItemError("no_alpha", f"the PNG is {image.mode}, wanted RGBA")
+        picture = np.array(image.convert("RGBA"))
     picture[picture[..., 3] == 0] = 0
     return picture
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from occludenet_build.coco.photo import Instance, Mask, Photo
+from occludenet_build.coco.shape import shape_of
 from occludenet_build.config import Gates, Occluders
 from occludenet_build.core.errors import ItemError
-from occludenet_build.occluders.coco import Instance, Mask, Photo
-from occludenet_build.occluders.shape import shape_of
 
 Row = dict[str, Any]
 

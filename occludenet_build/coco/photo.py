@@ -11,10 +11,9 @@ import msgspec
 import numpy as np
 from pycocotools import mask as rle
 
+from occludenet_build.coco.picture import MAX_PIXELS
+from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError
-
-_MAX_PIXELS = 2**26
-"""A picture stated as larger is an error in the file: its masks would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,11 @@ class Photo:
 
 def candidates(photo: Photo) -> Iterator[str]:
     """Names under which a photo may lie in the folder: as stated, plain, by COCO's subsets."""
-    name = (photo.file_name or "").strip()
-    if not name or name.startswith("/") or ".." in name.split("/") or "\0" in name:
-        raise ItemError("image_missing", f"the file name {photo.file_name!r} leaves the folder")
+    try:
+        name = names.clean((photo.file_name or "").strip())
+    except ItemError as error:
+        detail = f"the file name leaves the folder, or is none: {error.detail}"
+        raise ItemError("image_missing", detail) from error
     plain = name.rsplit("/", 1)[-1]
     yield from dict.fromkeys([name, plain, f"train2017/{plain}", f"val2017/{plain}"])
 
@@ -65,7 +66,7 @@ class Mask:
     def __init__(self, instance: Instance, photo: Photo) -> None:
         """Raises ItemError bad_mask."""
         height, width = photo.height, photo.width
-        if not height or not width or min(height, width) < 1 or height * width > _MAX_PIXELS:
+        if not height or not width or min(height, width) < 1 or height * width > MAX_PIXELS:
             raise ItemError("bad_mask", f"the photo's stated size is {width}x{height}")
         try:
             segmentation = msgspec.json.decode(instance.segmentation or b"null")

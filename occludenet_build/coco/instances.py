@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from occludenet_build.coco.photo import Instance, Photo
 from occludenet_build.core.errors import UserError
-from occludenet_build.occluders.coco import Instance, Photo
 
 _Id = int | str | None
 
@@ -87,7 +87,7 @@ def _read(path: Path) -> _File:
 
 
 def _refused(path: Path, said: str) -> UserError:
-    return UserError(f"occluders: wanted COCO instances, {path}: {said}; get the file again")
+    return UserError(f"wanted COCO instances, {path}: {said}; get the file again")
 
 
 def _one_line(error: Exception) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from occludenet_build.coco.instances import photos
+from occludenet_build.coco.looking import look
+from occludenet_build.coco.photo import Instance
 from occludenet_build.config import Occluders
-from occludenet_build.occluders.coco import Instance
-from occludenet_build.occluders.instances import photos
-from occludenet_build.occluders.looking import look
 
 
 @dataclass(frozen=True)
