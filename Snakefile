@@ -10,6 +10,7 @@ if Path("config.yaml").exists():
 
 
 include: "workflow/common.smk"
+include: "workflow/kinetics.smk"
 include: "workflow/acquire.smk"
 include: "workflow/index.smk"
 include: "workflow/detect.smk"

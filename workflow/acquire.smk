@@ -1,6 +1,7 @@
 # acquire: what there is to build from.
 #   reads  the user's folders, the network
-#   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<room>.json
+#   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<room>.json,
+#          surveillance/archives.json
 #
 # Rules that need the network run where Snakemake runs (localrule), since the nodes of a cluster
 # often have none.
@@ -8,6 +9,8 @@ from occludenet_build.acquire.videos import listing_digest
 
 
 rule acquire_videos:
+    input:
+        kinetics=KINETICS,
     output:
         f"{BUILD}/acquire/videos.parquet",
     log:
@@ -18,11 +21,12 @@ rule acquire_videos:
     conda:
         "../envs/network.yaml"
     params:
-        settings=room_settings("acquire"),
-        code=code.digest("acquire"),
-        listing=listing_digest(CONFIG.acquire.videos),
+        settings=acquire_settings("videos", "layout", "flat_class", "split"),
+        code=code.digest(f"acquire.{'kinetics' if KINETICS else 'videos'}"),
+        listing=videos_listing,
+        kinetics="--kinetics" if KINETICS else "",
     shell:
-        "python -m occludenet_build.acquire videos --out {output}"
+        "python -m occludenet_build.acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -33,14 +37,17 @@ rule acquire_coco:
         f"{BUILD}/logs/acquire/coco.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/coco.tsv"
+    retries: 0 if CONFIG.download.offline else 2
+    localrule: True
     conda:
         "../envs/network.yaml"
     params:
-        settings=room_settings("acquire"),
-        code=code.digest("acquire"),
-        bytes=Path(CONFIG.acquire.coco_instances).stat().st_size,
+        settings=coco_settings,
+        code=code.digest("acquire.coco"),
+        bytes=coco_bytes,
+        folder=f"{FETCHED}/coco",
     shell:
-        "python -m occludenet_build.acquire coco --out {output}"
+        "python -m occludenet_build.acquire coco --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -59,10 +66,33 @@ rule acquire_weights:
         "../envs/network.yaml"
     params:
         settings=weights_settings,
-        code=code.digest("acquire"),
+        code=code.digest("acquire.weights"),
         bytes=weights_bytes,
     shell:
         "python -m occludenet_build.acquire weights --room {wildcards.room} --out {output}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule acquire_archives:
+    output:
+        f"{SURVEILLANCE}/archives.json",
+    log:
+        f"{BUILD}/logs/acquire/archives.log",
+    benchmark:
+        f"{BUILD}/benchmarks/acquire/archives.tsv"
+    retries: 0 if CONFIG.download.offline else 2
+    localrule: True
+    conda:
+        "../envs/network.yaml"
+    params:
+        settings=settings.canonical(
+            settings.room_settings(CONFIG, "download")
+            | {"segments": {"archives": CONFIG.segments.archives}}
+        ),
+        code=code.digest("acquire.archives"),
+        folder=SURVEILLANCE_VIDEOS,
+    shell:
+        "python -m occludenet_build.acquire archives --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 

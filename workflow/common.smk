@@ -32,6 +32,10 @@ except UserError as error:
     sys.exit(2)
 
 BUILD = CONFIG.build_dir.rstrip("/")
+FETCHED = (CONFIG.download.folder or BUILD).rstrip("/")
+KINETICS = (
+    [f"{BUILD}/kinetics/clips.parquet"] if CONFIG.kinetics.route != "none" else []
+)
 DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
 CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
 ARMS = [f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in ("baseline", "car")]
@@ -74,6 +78,13 @@ def room_settings(room):
     return settings.canonical(settings.room_settings(CONFIG, room))
 
 
+def acquire_settings(*names):
+    """Those settings of acquire that a part of it depends on, and the seed."""
+    whole = settings.room_settings(CONFIG, "acquire")
+    part = {name: whole["acquire"][name] for name in names}
+    return settings.canonical(whole | {"acquire": part})
+
+
 # A shard's table is no output of the checkpoint that writes it: it counts by its content, so that
 # one more video reruns one shard. But an input function that asks a finished checkpoint leaves no
 # edge in the DAG, and a change before the checkpoint would go unseen: rules that read shard tables
@@ -97,6 +108,39 @@ def masks_of(wildcards):
     target = CONFIG.composite.scale_mode == "target"
     wanted = CONFIG.counterfactual.splits or target
     return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if wanted else []
+
+
+def coco_settings(wildcards):
+    """Only what decides which files of COCO these are, and how they are fetched."""
+    named = needed("acquire", "coco_instances")
+    acquire = settings.room_settings(CONFIG, "acquire")["acquire"]
+    part = {
+        "acquire": {
+            key: acquire[key]
+            for key in ("coco_instances", "coco_member", "coco_sha256", "coco_images")
+        }
+    }
+    fetches_images = CONFIG.acquire.coco_images is None or is_url(
+        CONFIG.acquire.coco_images
+    )
+    if fetches_images:
+        bank = settings.room_settings(CONFIG, "occluders")["occluders"]
+        part["occluders"] = {
+            key: bank[key] for key in ("categories", "min_pixels", "gates")
+        }
+    if fetches_images or is_url(named):
+        part |= settings.room_settings(CONFIG, "download")
+    return settings.canonical(part)
+
+
+def coco_bytes(wildcards):
+    """The size of the user's own instances file, and whether what was fetched is still there."""
+    note = Path(f"{BUILD}/acquire/coco.json")
+    noted = json.loads(note.read_text()) if note.exists() else {}
+    if not all(Path(noted[key]).exists() for key in ("images", "instances") if noted):
+        return -1
+    named = CONFIG.acquire.coco_instances
+    return 0 if is_url(named) else Path(named).stat().st_size
 
 
 def weights_of(room):
@@ -144,13 +188,26 @@ def device_gpus(room):
     return 0 if getattr(CONFIG, room).device == "cpu" else 1
 
 
+def videos_listing(wildcards):
+    """What stands in the user's folder; with Kinetics the table that is an input says it."""
+    return "" if KINETICS else listing_digest(needed("acquire", "videos"))
+
+
 # Surveillance videos are listed, indexed and searched like all others, but all of them, and in a
 # place of their own.
 SURVEILLANCE = f"{BUILD}/surveillance"
+SURVEILLANCE_VIDEOS = (
+    f"{FETCHED}/surveillance/videos"
+    if CONFIG.segments.archives
+    else CONFIG.segments.videos
+)
+SURVEILLANCE_FETCHED = (
+    [f"{SURVEILLANCE}/archives.json"] if CONFIG.segments.archives else []
+)
 SURVEILLANCE_CONFIG = dataclasses.replace(
     CONFIG,
     acquire=dataclasses.replace(
-        CONFIG.acquire, videos=CONFIG.segments.videos, layout="auto"
+        CONFIG.acquire, videos=SURVEILLANCE_VIDEOS, layout="auto"
     ),
     select=settings.Select(quota=settings.Quota(None, None, None)),
 )
@@ -161,12 +218,13 @@ def surveillance_settings(room):
 
 
 def surveillance_listing(wildcards):
-    return listing_digest(needed("segments", "videos"))
+    """As of the videos; what came out of archives stands in a table that is an input."""
+    return "" if SURVEILLANCE_FETCHED else listing_digest(needed("segments", "videos"))
 
 
 def segments_table(wildcards):
     """The user's table, or the one that he filled in; asked for only if segments are."""
-    needed("segments", "videos")
+    surveillance_listing(wildcards)
     review = f"{BUILD}/proposals/review.csv"
     if CONFIG.segments.table is None and not Path(review).exists():
         stop(

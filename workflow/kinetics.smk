@@ -12,9 +12,9 @@ rule kinetics:
         f"{BUILD}/benchmarks/kinetics/clips.tsv"
     retries: 0 if CONFIG.download.offline else 2
     localrule: True
-    threads: 4
     conda:
         "../envs/network.yaml"
+    threads: 4
     params:
         settings=room_settings("kinetics"),
         code=code.digest("kinetics"),

@@ -7,6 +7,9 @@
 
 
 use rule acquire_videos as surveillance_videos with:
+    input:
+        kinetics=[],
+        archives=SURVEILLANCE_FETCHED,
     output:
         f"{SURVEILLANCE}/videos.parquet",
     log:
@@ -15,8 +18,9 @@ use rule acquire_videos as surveillance_videos with:
         f"{BUILD}/benchmarks/surveillance/videos.tsv"
     params:
         settings=surveillance_settings("acquire"),
-        code=code.digest("acquire"),
+        code=code.digest("acquire.videos"),
         listing=surveillance_listing,
+        kinetics="",
 
 
 rule surveillance_index:

@@ -5,7 +5,8 @@
 
 rule segments:
     input:
-        segments_table,
+        table=segments_table,
+        archives=SURVEILLANCE_FETCHED,
     output:
         f"{BUILD}/segments/clips.parquet",
     log:
@@ -23,6 +24,7 @@ rule segments:
         code=code.digest("segments"),
         listing=surveillance_listing,
         root=lambda wildcards: BUILD,
+        videos=SURVEILLANCE_VIDEOS,
     shell:
-        "python -m occludenet_build.segments --table {input:q} --root {params.root}"
+        "python -m occludenet_build.segments --table {input.table:q} --videos {params.videos:q} --root {params.root}"
         " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"

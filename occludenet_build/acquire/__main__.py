@@ -9,13 +9,15 @@ from pathlib import Path
 import occludenet_build.acquire as room
 from occludenet_build import config as cfg
 from occludenet_build import stage
-from occludenet_build.acquire import coco, videos, weights
+from occludenet_build.acquire import archives, coco, kinetics, videos, weights
 from occludenet_build.core.errors import UserError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("videos", "coco", "weights"))
+    parser.add_argument("what", choices=("videos", "coco", "weights", "archives"))
     parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
+    parser.add_argument("--kinetics", type=Path, help="videos: table of the room kinetics")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="for what is fetched")
     parser.add_argument("--room", choices=weights.ROOMS, help="weights: those of its settings")
     parser.add_argument("--source", metavar="FILE|URL", help="weights: wins over the settings")
     parser.add_argument("--sha256", metavar="HEX", help="weights: what they must have")
@@ -23,15 +25,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def work(args: argparse.Namespace, config: cfg.Config) -> None:
-    if args.what == "videos":
+    if args.offline:
+        config = dataclasses.replace(
+            config, download=dataclasses.replace(config.download, offline=True)
+        )
+    if args.what == "videos" and args.kinetics is not None:
+        kinetics.acquire_kinetics(args.kinetics, args.out)
+    elif args.what == "videos":
         videos.acquire_videos(config, args.out)
     elif args.what == "coco":
-        coco.acquire_coco(config.acquire, args.out)
+        coco.acquire_coco(config, args.folder or args.out.with_name("coco"), args.out)
+    elif args.what == "archives":
+        archives.acquire_archives(config, _folder(args), args.out)
     else:
-        download = config.download
-        if args.offline:
-            download = dataclasses.replace(download, offline=True)
-        weights.acquire_weights(_wanted(args, config), download, args.out)
+        weights.acquire_weights(_wanted(args, config), config.download, args.out)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    if args.folder is None:
+        raise UserError("acquire archives: wanted --folder, got nothing")
+    return args.folder
 
 
 def _wanted(args: argparse.Namespace, config: cfg.Config) -> weights.Wanted:

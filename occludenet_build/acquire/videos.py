@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build import config as cfg
-from occludenet_build.acquire import VIDEOS
+from occludenet_build.acquire.table import VIDEOS
 from occludenet_build.core import files, names, seeds, tables
 from occludenet_build.core.errors import UserError
 

@@ -87,6 +87,7 @@ class Config:
 
 
 BORROWED = {
+    "kinetics": ("download",),
     "index": ("select",),
     "select": ("occluders",),
     "composite": ("counterfactual",),
@@ -136,9 +137,6 @@ def _check_whole(config: Config) -> None:
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
-    for key in ("videos", "coco_images", "coco_instances"):
-        if getattr(config.acquire, key) is None:
-            raise UserError(f"config: acquire.{key}: wanted a path, got nothing; set it")
     _wants(config.detect, "detect", {"yolo": "weights", "file": "boxes"})
     if config.select.assignment == "published" and config.select.published is None:
         raise UserError(
