@@ -121,6 +121,7 @@ def test_conda_environments_pin_what_the_constraints_pin(path):
 
 NAMES = {
     "cv2": "opencv-python",
+    "imageio_ffmpeg": "imageio-ffmpeg",
     "yaml": "pyyaml",
     "PIL": "pillow",
     "segment_anything": "segment-anything",

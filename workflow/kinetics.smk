@@ -10,7 +10,8 @@ rule kinetics:
         f"{BUILD}/logs/kinetics/clips.log",
     benchmark:
         f"{BUILD}/benchmarks/kinetics/clips.tsv"
-    retries: 0 if CONFIG.download.offline else 2
+    # YouTube is asked no sooner for having refused.
+    retries: 0 if CONFIG.download.offline or CONFIG.kinetics.route == "youtube" else 2
     localrule: True
     conda:
         "../envs/network.yaml"

@@ -19,8 +19,9 @@ class YouTube:
     """Largest height that is fetched, pixels of the shorter side."""
     max_seconds: float = setting(3600.0, low=1)
     """Longest video that is fetched for its ten seconds."""
-    sleep_seconds: float = setting(5.0, low=0, high=3600)
-    """Least pause between two videos; up to half of it is added by chance."""
+    sleep_seconds: float = setting(8.0, low=0, high=3600)
+    """Least pause from the end of one video to the next; up to half of it is added by chance.
+    YouTube serves about 300 videos an hour to who has not logged in."""
     timeout_seconds: float = setting(900.0, low=1)
     """Longest time that one video may take."""
     cookies: str | None = setting(None, path=True)

@@ -14,27 +14,30 @@ from occludenet_build.core.errors import UserError
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; rename it onto the target on success.
 
     The suffix is kept, as muxers choose a format by it. The name is always the same, so that
     what a killed process left behind is overwritten by the next try; one target has one writer.
+    Without `sync` a power failure may take the file: for whoever writes many and syncs them all.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
         yield temporary
-        publish(temporary, target)
+        publish(temporary, target, sync)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def publish(temporary: Path, target: Path) -> None:
-    """Give a finished file of the same folder its name; it survives a power failure."""
-    _sync(temporary)
+def publish(temporary: Path, target: Path, sync: bool = True) -> None:
+    """Give a finished file of the same folder its name; with `sync` it survives a power failure."""
+    if sync:
+        _sync(temporary)
     os.replace(temporary, target)
-    _sync(target.parent)
+    if sync:
+        _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

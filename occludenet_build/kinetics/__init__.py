@@ -1,12 +1,23 @@
 """kinetics: the clips of Kinetics-400, by one of three routes, and which of them are there.
 
-Reads   the official lists (kinetics.annotations); by kinetics.route the frozen archives, YouTube,
-        or a mirror on disk
+Reads   the official lists (annotations); by kinetics.route the frozen archives, YouTube, or a
+        mirror on disk
 Writes  <out folder>/clips.parquet     a row per wanted clip of the lists, PRESENCE below
-        <out folder>/classes.csv       the shortfall of each class and split
-        <folder>/videos/<split>/<class>/<id>_<start>_<end>.mp4   (not for a mirror)
+        <out folder>/classes.csv       split, class, listed, present, replaced, corrupt, missing
+                                       (counts of clips), share (of those there, 0 to 1); what lacks
+                                       most comes first
+        <folder>/videos/<split>/<class>/<id>_<start>_<end>.mp4        (not for a mirror)
+        <folder>/replacements/<split>/<class>/<id>_<start>_<end>.mp4  (archives: of the pack)
 
-What is there is not fetched again; what failed for a reason that may pass is tried again.
+What is there is not fetched again; what failed for a reason that may pass is tried again. Clips
+that are not there are rows with a reason, however many: see `presence`.
+
+    annotations   the lists, and which of their clips are wanted
+    naming        which clip a file is, by its name
+    archives, youtube, mirror   a route each: a Found for each wanted clip
+    verdicts      whether files are sound
+    choice        which of several files of a clip is taken
+    presence      the tables, the same for all routes
 """
 
 from __future__ import annotations

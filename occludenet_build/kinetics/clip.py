@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 NO_LABEL = "unlabelled"
 
+SPLITS = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validate": "val",
+    "validation": "val",
+    "test": "test",
+}
+"""What lists, folders and archives call the splits; `training dog` is a class."""
+
 
 @dataclass(frozen=True)
 class Clip:

@@ -8,13 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.video.suffixes import SUFFIXES
 from occludenet_build.segments.table import Segment
 
-SUFFIXES = {
-    *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-    *(".nut", ".ogv", ".ts", ".webm", ".wmv"),
-}
-"""Files that a name without its suffix can mean."""
 _LONGEST_STEM = 160  # bytes: times, a suffix and a temporary name's dots still fit into 255
 
 

@@ -19,6 +19,11 @@ Many files
 Archives
     archives    what is unpacked and what is refused
     entries     the members of tar and zip in one form
+Archives of many files, fetched and unpacked, once
+    bundles     deliver: a Delivery for each archive, as they end
+    sources     which archives: files, addresses, lists of both
+    shelf       where they lie, and unpacking one
+    records     what each has delivered
 
 Nothing half-written is ever seen: a file gets its name when it is whole and is what it should be.
 """

@@ -145,7 +145,7 @@ def _write(entry: Entry, target: Path) -> bool:
     if _unpacked_before(entry, target):
         return False
     try:
-        with files.replacing(target) as temporary:
+        with files.replacing(target, sync=False) as temporary:
             with faults(), entry.open() as source, open(temporary, "wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
             os.utime(temporary, (entry.modified, entry.modified))

@@ -1,0 +1,91 @@
+"""What the route youtube knows of the clips that it was ever asked for: core.ledger, kept whole.
+
+A ledger's store usually holds the clips of one list. Here a later run may want fewer clips, or
+others, and what was learnt of the rest must not be asked again: rows are only ever added. What a
+run that was killed has left in the journal is taken over when the next one begins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from occludenet_build.config import Config
+from occludenet_build.core import ledger
+from occludenet_build.core.errors import TRANSIENT
+from occludenet_build.core.tables import column
+from occludenet_build.kinetics.clip import Clip
+
+ROWS = pa.schema([*ledger.STATUS, column("bytes", "int64", "size of the clip; null if not ok")])
+"""`clip` is `Clip.file`."""
+
+_LOGIN = ("age_restricted", "members_only", "private", "forbidden")
+
+
+class Book:
+    """Use `held`."""
+
+    def __init__(self, book: ledger.Ledger) -> None:
+        self._book = book
+        self._rows = {row["clip"]: row for row in book.kept_rows()}
+        left = self._take_over()
+        self._rows |= left
+        if left:
+            self.close()
+
+    def row(self, clip: Clip) -> dict[str, Any] | None:
+        return self._rows.get(clip.file)
+
+    def add(self, result: ledger.Result) -> None:
+        self._book.commit(result)
+        self._rows[result.row["clip"]] = result.row
+
+    def close(self) -> None:
+        """The rows into one file."""
+        self._book.close(list(self._rows))
+        self._book = ledger.Ledger(self._book.store, ROWS, None)
+
+    def _take_over(self) -> dict[str, dict[str, Any]]:
+        rows = {}
+        for path in sorted(self._book.journal.glob("[!.]*.parquet")):
+            row = json.loads(pq.read_schema(path).metadata[b"row"])
+            if set(row) <= set(ROWS.names):  # else of another version of this module
+                rows[row["clip"]] = row
+        return rows
+
+
+@contextmanager
+def held(store: Path) -> Iterator[Book]:
+    """The book, held alone until the block ends."""
+    with ledger.hold(store, ROWS) as book:
+        yield Book(book)
+
+
+def key(clip: Clip, config: Config, reason: str | None) -> str:
+    """What a result hangs on: id, times, height, crf, address; a failure also on the one setting
+    that could have prevented it. Code is not in it: an edit does not fetch a thousand videos."""
+    settings = config.kinetics.youtube
+    limits: dict[str, Any] = {
+        "too_long": settings.max_seconds,
+        "too_large": config.download.max_bytes,
+        **dict.fromkeys(_LOGIN, settings.cookies),
+    }
+    made_by = {
+        "height": settings.height,
+        "crf": settings.crf,
+        "address": settings.address,
+        "limit": limits.get(reason or ""),
+    }
+    return ledger.key("youtube", "", made_by, clip.youtube_id, f"{clip.start} {clip.end}")
+
+
+def settled(row: dict[str, Any], clip: Clip, config: Config) -> bool:
+    """Whether a row is the answer for today's settings too, and will not pass."""
+    reason = row["reason"]
+    return row["key"] == key(clip, config, reason) and reason not in TRANSIENT
