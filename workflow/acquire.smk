@@ -85,7 +85,7 @@ rule acquire_archives:
     conda:
         "../envs/network.yaml"
     params:
-        settings=settings.canonical(
+        settings=as_param(
             settings.room_settings(CONFIG, "download")
             | {"segments": {"archives": CONFIG.segments.archives}}
         ),

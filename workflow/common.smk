@@ -73,16 +73,22 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+def as_param(values):
+    """Settings as one canonical JSON string. A function, as braces in a text are wildcards."""
+    text = settings.canonical(values)
+    return lambda wildcards: text
+
+
 def room_settings(room):
-    """The settings a room depends on, as one canonical JSON string."""
-    return settings.canonical(settings.room_settings(CONFIG, room))
+    """The settings a room depends on."""
+    return as_param(settings.room_settings(CONFIG, room))
 
 
 def acquire_settings(*names):
     """Those settings of acquire that a part of it depends on, and the seed."""
     whole = settings.room_settings(CONFIG, "acquire")
     part = {name: whole["acquire"][name] for name in names}
-    return settings.canonical(whole | {"acquire": part})
+    return as_param(whole | {"acquire": part})
 
 
 # A shard's table is no output of the checkpoint that writes it: it counts by its content, so that
@@ -214,7 +220,7 @@ SURVEILLANCE_CONFIG = dataclasses.replace(
 
 
 def surveillance_settings(room):
-    return settings.canonical(settings.room_settings(SURVEILLANCE_CONFIG, room))
+    return as_param(settings.room_settings(SURVEILLANCE_CONFIG, room))
 
 
 def surveillance_listing(wildcards):
