@@ -1,4 +1,5 @@
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from small_build import CLIPS, SmallBuild
 from test_annotate import annotate
 
 from occludenet_build.config import Quota, load_part
+from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.statistics import mcnemar, wilson
+from occludenet_build.kinetics import PRESENCE
 from occludenet_build.report import accuracy, facts
 from occludenet_build.report.__main__ import work
 from occludenet_build.report.build import Build
@@ -120,6 +123,21 @@ def test_the_way_through_the_build(build: SmallBuild) -> None:
         "composited": made,
         "occluded clips": 3 * made,
     }
+
+
+def test_clips_of_kinetics_are_counted_against_the_lists(build: SmallBuild, tmp_path: Path) -> None:
+    shutil.copytree(build.root, tmp_path / "build")
+    index = tables.read(tmp_path / "build/index/videos.parquet").column("clip").to_pylist()
+    statuses = ["missing", "replaced", *["present"] * (len(index) - 2)]
+    listed = [{"clip": c, "status": s} for c, s in zip(index, statuses, strict=True)]
+    there = tmp_path / "build/kinetics/clips.parquet"
+    # the second is what an earlier route has left
+    for rows, name in ((listed, "clips listed"), (listed[1:], "videos found")):
+        tables.write(tables.from_rows(rows, PRESENCE), there)
+        first = facts.headline(Build(tmp_path / "build"))[0]
+        assert (first.name, first.number) == (name, len(index))
+        if name == "clips listed":
+            assert f"{len(index) - 1} are there, 1 of them" in first.note
 
 
 def test_shortfalls(build: SmallBuild) -> None:

@@ -49,6 +49,11 @@ class Build:
         parts = [tables.read(path).to_pandas() for path in self.files(room)]
         return pd.concat(parts, ignore_index=True) if parts else None
 
+    def kinetics(self) -> pd.DataFrame | None:
+        """Which clips of Kinetics are there; None where the videos come from elsewhere."""
+        path = self.root / "kinetics" / "clips.parquet"
+        return _parquet(path) if path.exists() else None
+
     def trainings(self, room: str) -> dict[tuple[str, int], pd.DataFrame]:
         """(arm, seed) -> rows, of the files <arm>-<seed> that train and evaluate write."""
         found = {}

@@ -47,7 +47,7 @@ def headline(build: Build) -> list[Count]:
             counts.append(Count(name, number, note, number / found if found else None))
 
     if index is not None:
-        counts.append(Count("videos found", found, "files in the folder of sources", 1.0))
+        counts.append(_sources(build, index))
     add("index", "decodable", "every frame was decoded once")
     add("detect", "with an actor", "of the candidates that were searched for people")
     add("select", "chosen", "by the quota or as published, with an occluder")
@@ -58,6 +58,18 @@ def headline(build: Build) -> list[Count]:
         note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals beside them"
         counts.append(Count("occluded clips", occluded, note))
     return counts
+
+
+def _sources(build: Build, index: pd.DataFrame) -> Count:
+    listed, found = build.kinetics(), len(index)
+    # the table of an earlier route may still lie there
+    if listed is None or set(listed["clip"]) != set(index["clip"]):
+        return Count("videos found", found, "files in the folder of sources", 1.0)
+    statuses = listed["status"].value_counts()
+    there = int(statuses.get("present", 0) + statuses.get("replaced", 0))
+    note = f"of Kinetics-400's lists, wanted here; {there:,} are there, "
+    note += f"{int(statuses.get('replaced', 0)):,} of them from the replacement pack"
+    return Count("clips listed", found, note, 1.0)
 
 
 @dataclass(frozen=True)
