@@ -23,8 +23,9 @@ from test_archives import info, tar_of, zip_of
 
 from occludenet_build import config as cfg
 from occludenet_build.core.errors import REASONS, UserError
-from occludenet_build.transfer import bundles, sources
+from occludenet_build.transfer import bundles
 from occludenet_build.transfer.bundles import Delivery, Shelf, deliver
+from occludenet_build.transfer.item import file_name
 
 QUICK = cfg.Downloads(
     parallel=3,
@@ -279,7 +280,7 @@ def test_archives_of_one_name_and_lists_of_one_name(site, shelf):
         site.put(f"/{folder}/l.txt", b"part_0.tar")
     list(deliver([site.url(f"/{f}/l.txt") for f in ("train", "val", "test")], shelf, QUICK))
     assert contents(shelf) == FILES
-    queries = [sources.file_name(f"http://h/a.zip?id={n}") for n in range(2)]
+    queries = [file_name(f"http://h/a.zip?id={n}", "a") for n in range(2)]
     assert queries[0] != queries[1] and all(name.endswith(".zip") for name in queries)
 
 

@@ -20,6 +20,7 @@ from occludenet_build import config as cfg
 from occludenet_build.acquire import weights
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.weights import local_file
+from occludenet_build.transfer.item import file_name
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -135,7 +136,7 @@ def test_offline_needs_no_network(note, site, monkeypatch):
 
 
 def test_offline_takes_a_file_that_was_put_there(note, site, tmp_path):
-    place = tmp_path / "weights" / weights.file_name(site.url("/v1/yolov5su.pt"))
+    place = tmp_path / "weights" / file_name(site.url("/v1/yolov5su.pt"), "weights")
     place.parent.mkdir()
     place.write_bytes(CONTENT)
     with pytest.raises(UserError, match="switched off"):
@@ -166,9 +167,9 @@ NAMES = [
 
 @pytest.mark.parametrize(("url", "pattern"), NAMES)
 def test_names_of_addresses(url, pattern):
-    name = weights.file_name(url)
+    name = file_name(url, "weights")
     assert re.fullmatch(pattern, name) and "/" not in name and not name.startswith(".")
-    assert len(name) < 130 and weights.file_name(url + "x") != name
+    assert len(name) < 130 and file_name(url + "x", "weights") != name
 
 
 def test_a_room_takes_a_file_or_its_note(tmp_path):

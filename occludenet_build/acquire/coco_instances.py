@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from occludenet_build.acquire.recorded import (
     Wanted,
     fetched,
-    file_name,
     own,
     read_record,
     refuse_setting,
@@ -29,6 +28,7 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.transfer import archives
 from occludenet_build.transfer.checks import CHECKS
+from occludenet_build.transfer.item import file_name
 
 KEY = "acquire.coco_instances"
 

@@ -13,13 +13,11 @@ what the settings ask for.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
@@ -57,13 +55,6 @@ def own(wanted: Wanted) -> Record:
             f"{wanted.hash_setting}: wanted {wanted.sha256}, {path} has {sha256}; correct either"
         )
     return {"path": str(path), "sha256": sha256, "bytes": path.stat().st_size, "url": None}
-
-
-def file_name(url: str, unnamed: str) -> str:
-    """What an address is called on disk: no two addresses share a name."""
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
-    plain = PurePosixPath(re.sub(r"[^A-Za-z0-9._-]", "_", name)[-100:].lstrip(".") or unnamed)
-    return f"{plain.stem}-{files.short_hash(url)[:8]}{plain.suffix}"
 
 
 def fetched(

@@ -9,10 +9,10 @@ import logging
 from pathlib import Path
 
 from occludenet_build.acquire.recorded import Wanted, fetched, own
-from occludenet_build.acquire.recorded import file_name as name_of
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.settings import is_url
+from occludenet_build.transfer.item import file_name
 
 ROOMS = ("detect", "actor_masks", "train")
 """The rooms whose settings name weights."""
@@ -22,12 +22,8 @@ def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
     """Write the note of the file, after fetching it if need be; core.weights reads it."""
     if is_url(wanted.source):
         with files.exclusive(out.parent):
-            note = fetched(wanted, settings, out.parent / file_name(wanted.source))
+            note = fetched(wanted, settings, out.parent / file_name(wanted.source, "weights"))
     else:
         note = own(wanted)
     files.write_json(out, note)
     logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
-
-
-def file_name(url: str) -> str:
-    return name_of(url, "weights")

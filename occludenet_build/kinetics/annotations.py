@@ -24,7 +24,7 @@ from occludenet_build.core.settings import is_url
 from occludenet_build.kinetics.clip import NO_LABEL, SPLITS, Clip
 from occludenet_build.kinetics.naming import plain, splits_in
 from occludenet_build.transfer import Download, download_all, shown
-from occludenet_build.transfer.sources import file_name
+from occludenet_build.transfer.item import file_name
 
 MALFORMED = 10
 """Lines of one list that may be malformed; with more it is another kind of file."""
@@ -104,7 +104,7 @@ def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[Clip]
     if not is_url(source):
         yield from read_csv(Path(source))
         return
-    path = _fetched(source, folder / file_name(source), settings)
+    path = _fetched(source, folder / file_name(source, "list"), settings)
     try:
         yield from read_csv(path)
     except UserError:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import short_hash
+from occludenet_build.core.settings import is_url
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,18 @@ def refuse(url: str) -> None:
         problem = str(error)
     if problem:
         raise ItemError("bad_url", f"{shown(url)}: {problem}")
+
+
+def file_name(source: str, unnamed: str) -> str:
+    """What an address, or a path, is called on disk: no two share a name.
+
+    >>> file_name("https://host/train/part_0.tar.gz?key=1", "archive")
+    'part_0-5dc32ecc.tar.gz'
+    """
+    path = unquote(urlsplit(source).path) if is_url(source) else source
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(path).name)[-100:].lstrip(".")
+    stem, dot, suffix = (plain or unnamed).partition(".")
+    return f"{stem}-{short_hash(source)[:8]}{dot}{suffix}"
 
 
 def shown(url: str) -> str:

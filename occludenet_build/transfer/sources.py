@@ -12,14 +12,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urljoin, urlsplit
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.transfer.item import Download, refuse, shown
+from occludenet_build.transfer.item import Download, file_name, refuse, shown
 from occludenet_build.transfer.parallel import download_all
 
 _LARGEST_LIST = 1 << 24
@@ -49,15 +49,7 @@ class Source:
         >>> Source("https://h/train/part_0.tar.gz").file
         'part_0-7166cbf5d425.tar.gz'
         """
-        return file_name(self.text)
-
-
-def file_name(source: str) -> str:
-    """The name that a source ends with, and a hash of all of it."""
-    path = unquote(urlsplit(source).path) if is_url(source) else source
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(path).name)[-100:].lstrip(".")
-    stem, dot, suffix = (plain or "archive").partition(".")
-    return f"{stem}-{files.short_hash(source)[:12]}{dot}{suffix}"
+        return file_name(self.text, "archive")
 
 
 def expand(
@@ -102,7 +94,7 @@ def _is_list(source: str) -> bool:
 def _entries(source: str, folder: Path, settings: Downloads) -> list[str]:
     if not is_url(source):
         return _parsed(Path(source), source)
-    kept = folder / file_name(_checked(source))
+    kept = folder / file_name(_checked(source), "list")
     if not settings.offline:
         return _fetched(source, kept, settings)
     if not kept.exists():
