@@ -329,14 +329,13 @@ def test_killed_in_the_middle(coco):
         # a comment, so that there is something to wait for
         path = coco.world.images / name(number)
         entity.content = path.read_bytes() + bytes(300_000)
-        entity.pause = 0.5
+        entity.pause = 5.0
     process = subprocess.Popen(coco.command(), cwd=REPO, stderr=subprocess.DEVNULL)
     journal = coco.out.parent / "store" / "coco_images" / "journal"
-    until = time.monotonic() + 30
-    while len(list(journal.glob("*.parquet"))) < 2 or not list(coco.folder.rglob("*.part")):
+    until = time.monotonic() + 60
+    while len(list(journal.glob("*.parquet"))) < 2 or _begun(coco.folder) < 2:
         assert time.monotonic() < until and process.poll() is None
         time.sleep(0.02)
-    time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not coco.out.exists()
@@ -349,6 +348,12 @@ def test_killed_in_the_middle(coco):
     assert all(coco.site.of(f"/photos/{n}")[-1].range for n in (3, 4))
     assert {row["status"] for row in coco.rows().values()} == {"ok"}
     assert coco.there() == {name(number) for number in WANTED}
+
+
+def _begun(folder: Path) -> int:
+    """Parts that hold something, and the note of what they are parts of."""
+    parts = [path for path in folder.rglob("*.part") if path.stat().st_size]
+    return sum(path.with_name(f"{path.name}.json").exists() for path in parts)
 
 
 @pytest.mark.parametrize("moment", ["before the record", "before the zip was removed"])
