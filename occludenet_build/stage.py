@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -63,11 +64,18 @@ def run(
         sys.exit(130)
 
 
+DOWNLOADS = "OCCLUDENET_DOWNLOAD"
+"""Environment variable with the section `download` as JSON, as the workflow sets it: how files are
+fetched changes none, so that it is no parameter of a rule, which would rerun what follows."""
+
+
 def _room_config(text: str) -> settings_module.Config:
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"--settings: wanted JSON, got {text[:80]!r} ({error})") from error
+    if DOWNLOADS in os.environ and isinstance(values, dict):
+        values = {"download": json.loads(os.environ[DOWNLOADS])} | values
     return settings_module.load_part(values)
 
 

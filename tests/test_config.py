@@ -46,7 +46,6 @@ MISTAKES = [
     ({"detect": {"backend": "yolo"}}, "detect.weights: wanted a file for detect.backend yolo"),
     ({"detect": {"backend": "magic"}}, "detect.backend: wanted one of yolo, motion, file"),
     ({"detect": {"weights": "no/such.pt"}}, "detect.weights: wanted an existing path"),
-    ({"acquire": {"videos": None}}, "acquire.videos: wanted a path, got nothing"),
     ({"acquire": {"split": {"train": 0.9}}}, "acquire.split: wanted shares that sum to 1"),
     ({"select": {"quota": {"test": 0}}}, "select.quota.test: wanted a value at least 1, got 0"),
     ({"train": {"size": 200}}, "train.size: wanted at most train.short_side, 128, got 200"),

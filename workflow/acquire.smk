@@ -85,10 +85,7 @@ rule acquire_archives:
     conda:
         "../envs/network.yaml"
     params:
-        settings=as_param(
-            settings.room_settings(CONFIG, "download")
-            | {"segments": {"archives": CONFIG.segments.archives}}
-        ),
+        settings=as_param({"segments": {"archives": CONFIG.segments.archives}}),
         code=code.digest("acquire.archives"),
         folder=SURVEILLANCE_VIDEOS,
     shell:

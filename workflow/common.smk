@@ -5,12 +5,14 @@
 # reruns the room and what follows it; a touched file or a written-out default reruns nothing.
 import dataclasses
 import json
+import os
 import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)
 
 from occludenet_build import config as settings
+from occludenet_build import stage
 from occludenet_build.core import code, seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
@@ -40,6 +42,7 @@ DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
 CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
 ARMS = [f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in ("baseline", "car")]
 
+os.environ[stage.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
 shell.executable("bash")
 # Jobs in a conda environment bring their own Python; all others run with the one that runs
 # Snakemake, whether its environment is activated or not.
@@ -117,8 +120,8 @@ def masks_of(wildcards):
 
 
 def coco_settings(wildcards):
-    """Only what decides which files of COCO these are, and how they are fetched."""
-    named = needed("acquire", "coco_instances")
+    """Only what decides which files of COCO these are."""
+    needed("acquire", "coco_instances")
     acquire = settings.room_settings(CONFIG, "acquire")["acquire"]
     part = {
         "acquire": {
@@ -134,8 +137,6 @@ def coco_settings(wildcards):
         part["occluders"] = {
             key: bank[key] for key in ("categories", "min_pixels", "gates")
         }
-    if fetches_images or is_url(named):
-        part |= settings.room_settings(CONFIG, "download")
     return settings.canonical(part)
 
 
@@ -163,11 +164,10 @@ def weights_option(wildcards, input):
 
 
 def weights_settings(wildcards):
-    """Only what decides which file it is, and how it is fetched."""
+    """Only what decides which file it is."""
     section = getattr(CONFIG, wildcards.room)
     return settings.canonical(
-        settings.room_settings(CONFIG, "download")
-        | {
+        {
             wildcards.room: {
                 "weights": section.weights,
                 "weights_sha256": section.weights_sha256,

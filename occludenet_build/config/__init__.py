@@ -87,7 +87,6 @@ class Config:
 
 
 BORROWED = {
-    "kinetics": ("download",),
     "index": ("select",),
     "select": ("occluders",),
     "composite": ("counterfactual",),
