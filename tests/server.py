@@ -119,6 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
             with site.lock:
                 site.active -= 1
 
+    def do_HEAD(self) -> None:
+        """As GET, but for the body."""
+        self.do_GET()
+
     def _fault(self, entity: Entity | None) -> Fault | None:
         if entity is None or not entity.faults:
             return None
@@ -174,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.body(content)
 
     def body(self, content: bytes, pause: float = 0.0, piece: int = 1 << 16) -> None:
+        if self.command == "HEAD":
+            return
         for at in range(0, len(content), piece):
             part = content[at : at + piece]
             self.wfile.write(part)

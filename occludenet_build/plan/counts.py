@@ -1,0 +1,143 @@
+"""Items and units of work: what a configuration means, for so many videos of such a kind."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from occludenet_build.config import Config
+from occludenet_build.core.errors import UserError
+from occludenet_build.plan import rules
+from occludenet_build.plan.videos import World
+from occludenet_build.release import published
+from occludenet_build.release.order import SPLITS
+
+Counts = dict[str, float | None]
+"""Count -> how many; None where it is not known.
+
+    videos, index_px            listed; their decoded pixels
+    candidates, search_frames,  searched for people
+    search_px
+    chosen, chosen_px           clips that are occluded
+    actor_frames                their frames with an actor's box
+    clips_made, output_px       outputs of composite; their pixels, counterfactuals included
+    kept_px, erased_px          the same without counterfactuals; counterfactuals alone
+    truth_rows, released        rows of annotate: a frame at a scale; a clip at a scale
+    train_clips, train_views    of all arms together: a view is a clip passed through the network
+    steps
+    test_clips, test_views      of all arms together
+    predictions
+    trainings, jobs, one        for what is stored
+    objects                     of COCO, that are cut out
+    fetched_clips               clips of Kinetics
+"""
+
+
+@dataclass(frozen=True)
+class Yields:
+    """What becomes of videos; None: not known, counted as all."""
+
+    usable: float | None = None
+    """Share of the listed videos that index takes."""
+    actors: float | None = None
+    """Share of the videos searched for people that have an actor."""
+    actor_share: float | None = None
+    """Share of a chosen clip's frames with the actor's box."""
+
+
+def counts(
+    config: Config, world: World, yields: Yields, objects: int | None, target: str = "all"
+) -> Counts:
+    """The counts of a configuration. `objects`: as `coco.known`."""
+    usable = 1.0 if world.usable_known else yields.usable or 1.0
+    candidates, chosen = choice(config, world, usable, yields.actors or 1.0)
+    clips = sum(chosen.values())
+    erased = sum(chosen[split] for split in config.counterfactual.splits)
+    scales, clean = len(config.composite.scales), int(config.composite.clean_twin)
+    frames, pixels = world.frames, world.pixels
+    made = clips * (scales + clean)
+    found: Counts = {
+        "videos": world.videos,
+        "index_px": times(world.videos, pixels),
+        "candidates": candidates,
+        "search_frames": times(candidates, frames),
+        "search_px": times(candidates, pixels),
+        "chosen": clips,
+        "chosen_px": times(clips, pixels),
+        "actor_frames": times(clips * (yields.actor_share or 1.0), frames),
+        "clips_made": made + erased * scales,
+        "output_px": times(made + erased * scales, pixels),
+        "kept_px": times(made, pixels),
+        "erased_px": times(erased * scales, pixels),
+        "truth_rows": times(clips * scales, frames),
+        "released": clips * scales,
+        "objects": objects,
+        "fetched_clips": world.videos if config.kinetics.route != "none" else 0,
+        "one": 1,
+        "jobs": sum(rules.jobs_of(rule, config) for rule in rules.TARGETS[target]),
+    }
+    return found | learning(config, chosen)
+
+
+def times(number: float, each: float | None) -> float | None:
+    return None if each is None else number * each
+
+
+def learning(config: Config, chosen: dict[str, float]) -> Counts:
+    """Training and evaluation. CAR sees two clips where the baseline sees one."""
+    train, evaluate = config.train, config.evaluate
+    clips = chosen["train"] * len(train.scales)
+    pairs = clips if "train" in config.counterfactual.splits else 0
+    tested = len(config.composite.scales) + config.composite.clean_twin
+    shown = chosen[evaluate.split] * tested
+    arms, seeds = len(rules.arms(config)), len(train.seeds)
+    return {
+        "train_clips": clips,
+        "steps": arms * train.epochs * math.ceil(clips / train.batch),
+        "train_views": seeds * train.epochs * (2 * clips + pairs),
+        "test_clips": shown,
+        "test_views": arms * shown * evaluate.views * evaluate.crops,
+        "predictions": arms * shown,
+        "trainings": arms,
+    }
+
+
+def share_of_arm(rule: str, arm: str, config: Config) -> float:
+    """The part of a rule's units that falls to one arm's job."""
+    trainings = len(config.train.seeds)
+    if rule != "train_arm" or "train" not in config.counterfactual.splits:
+        return 1 / (2 * trainings)
+    return (2 if arm.startswith("car") else 1) / (3 * trainings)
+
+
+def choice(
+    config: Config, world: World, usable: float, actors: float
+) -> tuple[float, dict[str, float]]:
+    """(videos searched for people, chosen clips by split), expected."""
+    if config.select.assignment == "published":
+        return _published(config, world, usable, actors)
+    candidates, chosen = 0.0, dict.fromkeys(SPLITS, 0.0)
+    for (split, _), videos in world.cells.items():
+        quota = getattr(config.select.quota, split)
+        limit = math.inf if quota is None else math.ceil(config.index.oversample * quota)
+        searched = min(videos * usable, limit)
+        candidates += searched
+        chosen[split] += min(searched * actors, math.inf if quota is None else quota)
+    return candidates, chosen
+
+
+def _published(
+    config: Config, world: World, usable: float, actors: float
+) -> tuple[float, dict[str, float]]:
+    """What a release names; of videos that are not here yet all of it."""
+    named = published.read(config.select.published)
+    pairs = published.match(named, world.rows)
+    there = Counter(one.split for one, video in pairs if video is not None or not world.here)
+    if not there:
+        raise UserError(
+            f"select.published: wanted videos of the release {config.select.published}, none of "
+            f"its {len(named)} clips is among the {world.videos} videos; see acquire.videos"
+        )
+    chosen = {split: there[split] * usable * actors for split in SPLITS}
+    return there.total() * usable, chosen

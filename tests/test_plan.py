@@ -1,0 +1,378 @@
+"""plan: what is counted, what is learned from builds, what servers and disks say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPO
+from hypothesis import given
+from hypothesis import strategies as st
+from server import Site, redirect, states, status
+from small_plan import PIXELS, small_build
+
+from occludenet_build import config as cfg
+from occludenet_build.core.errors import UserError
+from occludenet_build.plan import benchmark, build, configs, disk, fetch, kinetics, rates, schedule
+from occludenet_build.plan.counts import Yields, counts
+from occludenet_build.plan.estimate import estimate
+from occludenet_build.plan.fit import line
+from occludenet_build.plan.rules import RULES, jobs_of
+from occludenet_build.plan.videos import World, glance
+
+OBJECTS = 5
+
+
+def world(train: int, test: int, classes: int = 2) -> World:
+    cells = Counter({("train", str(n)): train for n in range(classes)})
+    cells |= Counter({("test", str(n)): test for n in range(classes)})
+    return World(cells, 10.0, 100.0, "drawn")
+
+
+def settings(**rooms: dict) -> cfg.Config:
+    return cfg.load(
+        {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}} | rooms
+    )
+
+
+ALL = {"select": {"quota": {"train": None, "val": None, "test": None}}}
+COUNTED = [
+    # videos of a class (train, test), settings, yields, what is expected
+    ((4, 2), ALL, Yields(), {"videos": 12, "candidates": 12, "chosen": 12, "released": 36}),
+    ((4, 2), ALL, Yields(), {"clips_made": 12 * 4 + 8 * 3, "output_px": 7200, "erased_px": 2400}),
+    ((4, 2), ALL, Yields(usable=0.5), {"videos": 12, "candidates": 6, "chosen": 6}),
+    ((4, 2), ALL, Yields(actors=0.5), {"candidates": 12, "chosen": 6, "actor_frames": 60}),
+    ((4, 2), ALL, Yields(actor_share=0.5), {"chosen": 12, "actor_frames": 60, "truth_rows": 360}),
+    (
+        (40, 20),
+        {"select": {"quota": {"train": 5, "test": 3}}, "index": {"oversample": 2}},
+        Yields(),
+        {"candidates": 2 * (10 + 6), "chosen": 2 * (5 + 3), "search_frames": 320},
+    ),
+    ((9, 20), {"select": {"quota": {"train": 10}}}, Yields(), {"candidates": 58, "chosen": 58}),
+    (
+        (4, 2),
+        ALL | {"train": {"seeds": [0, 1], "epochs": 3, "scales": [0.75], "batch": 4}},
+        Yields(),
+        {"train_clips": 8, "train_views": 2 * 3 * (8 + 16), "steps": 4 * 3 * 2, "trainings": 4},
+    ),
+    (
+        (4, 2),
+        ALL | {"evaluate": {"views": 2, "crops": 3}},
+        Yields(),
+        {"test_clips": 16, "test_views": 2 * 16 * 6, "predictions": 32},
+    ),
+    (
+        (4, 2),
+        ALL | {"counterfactual": {"splits": []}, "composite": {"clean_twin": False}},
+        Yields(),
+        {"clips_made": 36, "erased_px": 0, "train_views": 2 * 5 * 24},
+    ),
+]
+
+
+@pytest.mark.parametrize(("videos", "rooms", "yields", "expected"), COUNTED)
+def test_a_configuration_is_counted(videos, rooms, yields, expected):
+    found = counts(settings(**rooms), world(*videos), yields, OBJECTS)
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_what_is_not_known_of_videos_stays_unknown():
+    unknown = dataclasses.replace(world(4, 2), frames=None, pixels=None)
+    found = counts(settings(), unknown, Yields(), None)
+    assert found["chosen"] == 12
+    assert found["output_px"] is None and found["search_frames"] is None and not found["objects"]
+    whole = estimate(settings(), found, rates.Rates(), 2)
+    assert set(whole.unknown) == {c.rule for c in whole.costs} and whole.cpu_seconds == 0
+
+
+KINETICS = [
+    ({}, {"train": 246_535, "val": 19_907, "test": 39_806}),
+    ({"splits": ["test"], "per_class": 10}, {"test": 4000}),
+    ({"classes": ["a", "b"], "splits": ["val"]}, {"val": 100}),
+    ({"per_class": 48, "splits": ["train", "test"]}, {"train": 19_200, "test": 19_200}),
+]
+
+
+@pytest.mark.parametrize(("room", "expected"), KINETICS)
+def test_kinetics_is_counted_as_published(room, expected):
+    cells, _ = kinetics.cells(settings(kinetics={"route": "archives"} | room).kinetics, 0)
+    found: Counter[str] = Counter()
+    for (split, _), clips in cells.items():
+        found[split] += clips
+    assert found == expected
+
+
+def test_kinetics_is_counted_by_its_lists(tmp_path):
+    path = tmp_path / "train.csv"
+    head = "label,youtube_id,time_start,time_end,split\n"
+    path.write_text(head + "".join(f"{c},{'x' * 11},1,11,train\n" for c in "aaab"))
+    room = {"route": "archives", "annotations": [str(path)], "per_class": 2}
+    cells, origin = kinetics.cells(settings(kinetics=room).kinetics, 0)
+    assert cells == {("train", "a"): 2, ("train", "b"): 1} and "official lists" in origin
+
+
+def test_configurations_merge_as_snakemake_merges_them(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: 1\nindex: {shards: 2, oversample: 3}\n")
+    (tmp_path / "a.yaml").write_text("index: {shards: 5}\nleaks: {distance: 1}\n")
+    (tmp_path / "b.yaml").write_text("leaks: {distance: 2}\ndetect: {backend: motion}\n")
+    (tmp_path / "c.yaml").write_text("actor_masks: {backend: grabcut}\n")
+    files = [tmp_path / f"{name}.yaml" for name in "abc"]
+    config = configs.load(files, tmp_path)
+    got = config.seed, config.index.shards, config.index.oversample, config.leaks.distance
+    assert got == (1, 5, 3.0, 2)
+    assert Path(config.build_dir) == Path("build")
+
+
+@pytest.mark.parametrize("text", ["- 1", "a: [", "index: 3", "indexx: {}"])
+def test_a_bad_configuration_is_one_line(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError) as said:
+        configs.load([tmp_path / "a.yaml"], tmp_path)
+    assert "\n" not in str(said.value)
+
+
+def test_threads_and_rooms_are_those_of_the_workflow():
+    told = {}
+    for file in (REPO / "workflow").glob("*.smk"):
+        rules = re.split(r"^(?:rule|checkpoint) (\w+):\n", file.read_text(), flags=re.M)[1:]
+        for name, body in zip(rules[::2], rules[1::2], strict=True):
+            threads = re.search(r"^    threads: (\d+)", body, re.M)
+            bench = re.search(r"^        f\"{BUILD}/benchmarks/(.*)\"", body, re.M)
+            told[name] = (int(threads[1]) if threads else 1, bench[1] if bench else "")
+    for name, rule in RULES.items():
+        threads, bench = told[name]
+        assert rule.threads == threads, name
+        assert re.sub(r"\{\{.*\}\}", "*", bench) == rule.benchmarks, name
+    beside = {"surveillance", "proposals", "segments", "weights", "archives"}
+    measured = {name for name, (_, bench) in told.items() if bench and name not in RULES}
+    assert all(any(word in name for word in beside) for name in measured), measured
+
+
+def test_the_order_of_rules_is_that_of_the_workflow():
+    seen: set[str] = set()
+    for name, rule in RULES.items():
+        assert {*rule.after, *rule.same} <= seen, name
+        seen.add(name)
+
+
+LEARNED = {"index": (1.0, 0.25), "detect_shard": (3.0, 0.5), "composite_shard": (2.0, 1.5)}
+
+
+def test_a_build_is_predicted_to_cost_what_it_cost(tmp_path):
+    cpu = LEARNED | {"select": (0.5, 0.001)}
+    built = build.read(small_build(tmp_path, 12, cpu))
+    learned = rates.learn([built], "it")
+    for job in built.jobs:
+        rate = learned.rules[job.rule]
+        assert rate.cpu.at(job.units) == pytest.approx(job.cpu), job.rule
+        assert rate.wall.at(job.units) == pytest.approx(job.wall), job.rule
+    assert {job.rule for job in built.jobs} == set(cpu)
+    assert built.counts["output_px"] == PIXELS * (12 * 2 + 6)
+    assert built.counts["actor_frames"] == 60 and built.yields == Yields(1.0, 1.0, 0.5)
+    assert built.counts["train_views"] == 3 * (6 + 12) and built.counts["test_views"] == 96
+
+
+def test_starts_and_units_come_apart(tmp_path):
+    """By the ledgers within a build; where there are none, by builds of two sizes."""
+    cpu = LEARNED | {"select": (0.5, 0.1)}
+    folders = [small_build(tmp_path / str(n), n, cpu) for n in (8, 24)]
+    learned = rates.learn([build.read(folder) for folder in folders], "both")
+    assert learned.rules["select"].cpu.start == pytest.approx(0.5)
+    assert learned.rules["select"].cpu.each == pytest.approx(0.1)
+    one = rates.learn([build.read(folders[1])], "one").rules["detect_shard"]
+    workers = min(4, rates.cores())
+    clip = one.wall.each * PIXELS * workers
+    assert clip == pytest.approx(0.5), "the seconds of a clip, whoever makes it"
+
+
+points = st.lists(st.tuples(st.floats(1, 1e6), st.floats(0.01, 1e4)), min_size=1, max_size=8)
+
+
+@given(points)
+def test_a_line_keeps_the_sum_and_is_never_negative(some):
+    found = line(some)
+    assert found.start >= 0 and found.each >= 0
+    total = sum(cost for _, cost in some)
+    assert sum(found.at(units) for units, _ in some) == pytest.approx(total, rel=1e-6)
+
+
+def test_rates_of_other_settings_are_not_used(tmp_path):
+    learned = rates.learn([build.read(small_build(tmp_path, 12, LEARNED))], "it")
+    items = counts(settings(), world(4, 2), Yields(), OBJECTS)
+    yolo = dataclasses.replace(settings().detect, backend="yolo")
+    other = dataclasses.replace(settings(), detect=yolo)
+    assert "detect_shard" not in estimate(settings(), items, learned, 2).unknown
+    whole = estimate(other, items, learned, 2)
+    (cost,) = (cost for cost in whole.costs if cost.rule == "detect_shard")
+    assert cost.cpu_seconds is None and "motion" in cost.source
+
+
+def test_rates_are_saved_and_read(tmp_path):
+    learned = rates.learn([build.read(small_build(tmp_path / "b", 12, LEARNED))], "it")
+    learned = dataclasses.replace(learned, start_cpu=2.0, job_cpu=0.1)
+    rates.save(learned, tmp_path / "rates.json")
+    assert rates.load(tmp_path / "rates.json") == learned
+    assert learned.machine["cores"] == rates.cores() and learned.date
+    for text in ("{}", "[", '{"format": 1}', '{"format": 99, "rules": {}}'):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(UserError, match="--save-rates"):
+            rates.load(tmp_path / "bad.json")
+
+
+def test_a_resumed_job_tells_nothing(tmp_path):
+    """Its ledger has the seconds of all runs, its benchmark only those of the last."""
+    folder = small_build(tmp_path, 12, {"index": (0.1, 50.0), "detect_shard": (3.0, 0.5)})
+    path = folder / "benchmarks/index/videos.tsv"
+    path.write_text(path.read_text().replace("600.1", "2.0"))
+    assert {job.rule for job in build.read(folder).jobs} == {"detect_shard"}
+
+
+def test_cpu_seconds_are_those_that_the_room_tells(tmp_path):
+    (tmp_path / "a.tsv").write_text("s\tmax_rss\tcpu_time\n40.0\t50.0\t10.0\n")
+    log = tmp_path / "a.log"
+    assert benchmark.read(tmp_path / "a.tsv", log).cpu == pytest.approx(10 * 40 / 15.5)
+    log.write_text("12:00:00 train: wrote m.pt\n12:00:01 train: CPU 33.25 s\n")
+    assert benchmark.read(tmp_path / "a.tsv", log).cpu == 33.25
+
+
+TASKS = [
+    ([("index", 4, 1)], 2, 4),
+    ([("index", 4, 1), ("detect_shard", 3, 2)], 2, 10),
+    ([("index", 4, 1), ("detect_shard", 3, 2)], 8, 7),
+    ([("detect_shard", 3, 4)], 8, 6),
+    ([("acquire_videos", 5, 1), ("acquire_coco", 2, 1), ("occluders", 3, 1)], 4, 8),
+    ([("actor_masks_shard", 2, 2), ("composite_shard", 3, 2)], 4, 10),
+    ([("actor_masks_shard", 2, 2), ("composite_shard", 3, 2)], 8, 5),
+]
+
+
+@pytest.mark.parametrize(("jobs", "cores", "expected"), TASKS)
+def test_jobs_wait_for_cores_and_for_each_other(jobs, cores, expected):
+    tasks = [schedule.Task(rule, str(n), s) for rule, s, count in jobs for n in range(count)]
+    assert schedule.makespan(tasks, cores) == expected
+
+
+def test_full_scale_is_scheduled_in_a_moment():
+    config = settings(index={"shards": 300}, select={"shards": 10_000})
+    items = counts(config, world(100_000, 1000), Yields(), OBJECTS)
+    rate = rates.Rate("", line([(1, 1.0)]), line([(1, 1.0)]), 2, 1.0, {}, False, 1, "")
+    known = rates.Rates({rule: dataclasses.replace(rate) for rule in RULES})
+    whole = estimate(config, items, known, 64)
+    assert not whole.unknown and whole.wall_seconds > 0
+    assert sum(cost.jobs for cost in whole.costs) > 20_000
+
+
+def test_sizes_are_asked_of_the_server(tmp_path):
+    with Site() as site:
+        site.put("/list/k400_test_path.txt", b"a.tar\n" + site.url("/b.tar").encode())
+        site.put("/list/a.tar", b"x" * 1000)
+        site.put("/b.tar", b"y" * 500, redirect("/c.tar"))
+        site.put("/c.tar", b"z" * 70)
+        site.put("/list/k400_train_path.txt", b"no.tar")
+        site.put("/weights.pt", b"", status(503))
+        room = {"route": "archives", "replacements": [], "splits": ["test"], "annotations": []}
+        room["archives"] = [site.url(f"/list/k400_{s}_path.txt") for s in ("train", "test")]
+        room["annotations"] = [site.url("/none.csv")]
+        train = {"weights": site.url("/weights.pt")}
+        config = settings(kinetics=room, train=train, acquire={"coco_images": str(tmp_path)})
+        config = dataclasses.replace(config, build_dir=str(tmp_path / "build"))
+        found = {f.what.rpartition("/")[2]: f.bytes for f in fetch.fetches(config, None)}
+        assert found == {"a.tar": 1000, "b.tar": 70, "none.csv": None, "weights.pt": None}
+        assert all(seen.sent < 100 for seen in site.seen), "nothing but the list was read"
+        offline = dataclasses.replace(config.download, offline=True)
+        before = len(site.seen)
+        kept = fetch.fetches(dataclasses.replace(config, download=offline), None)
+        assert len(site.seen) == before and all(f.bytes is None for f in kept)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/a", "file:///etc/passwd", "http:///a", "http://[/"])
+def test_other_addresses_are_not_asked(url):
+    assert fetch._size(url) is None
+
+
+def test_a_server_without_a_length_is_unknown():
+    with Site() as site:
+        site.put("/a", b"abc", states(None))
+        assert fetch._size(site.url("/a")) is None
+
+
+def test_the_disk_has_room_or_not(tmp_path, monkeypatch):
+    config = dataclasses.replace(settings(), build_dir=str(tmp_path / "not" / "yet"))
+    free = shutil.disk_usage(tmp_path).free
+    (enough,) = disk.disks(config, 1000, True, [], 0)
+    assert enough.has_room and enough.wanted == 1000 and "has room" in enough.line()
+    (full,) = disk.disks(config, 4 * free, True, [], 0)
+    assert not full.has_room and "NOT" in full.line()
+    (there,) = disk.disks(config, 4 * free, True, [], 4 * free)
+    assert there.has_room and there.wanted == 0
+    unknown = [fetch.Fetch("acquire", "w", 1, None)]
+    (least,) = disk.disks(config, 1000, True, unknown, 0)
+    assert least.has_room and "at least" in least.line() and "known" in least.line()
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(False, (310, 280)), (True, (610, 0))])
+def test_archives_count_while_they_are_there(keep, expected):
+    route = {"route": "archives", "keep_archives": keep}
+    config = settings(kinetics=route, download={"parallel": 2})
+    sizes = [20, 180, 100]
+    archives = [fetch.Fetch("kinetics", "a", 1, size, True) for size in sizes]
+    assert disk.needs(config, [*archives, fetch.Fetch("acquire", "w", 1, 10)])[:2] == expected
+
+
+def test_a_header_tells_frames_and_pixels(make_clip, tmp_path):
+    path = make_clip("a.mp4", frames=24, size=(96, 64))
+    assert glance({"path": str(path)}) == (24, 24 * 96 * 64)
+    (tmp_path / "b.mp4").write_bytes(b"no video")
+    assert glance({"path": str(tmp_path / "b.mp4")}) is None
+
+
+def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "occludenet_build.plan", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_command_line(world, tmp_path):
+    mine = {"acquire": {"videos": str(world / "videos")}, "detect": {"backend": "motion"}}
+    mine["acquire"]["coco_images"] = str(world / "coco/images")
+    mine["acquire"]["coco_instances"] = str(world / "coco/instances.json")
+    mine["actor_masks"] = {"backend": "grabcut"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    folder = small_build(tmp_path / "earlier", 12, LEARNED)
+    options = ["--configfile", "mine.yaml", "--rates", str(folder)]
+    done = plan(tmp_path, *options, "--cores", "4", "--out", "plan.json")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^detect +\d+ videos +4 +\d", done.stdout, re.M), done.stdout
+    assert "has room" in done.stdout and "? no rate: " in done.stdout
+    told = json.loads((tmp_path / "plan.json").read_text())
+    assert told["cores"] == 4 and told["counts"]["videos"] == len(list(world.rglob("*.mp4")))
+    assert "train_arm" in told["unknown"] and told["rates"]["machine"]["cpu"]
+    assert not (tmp_path / "build").exists(), "planning writes nothing"
+    for wrong in (["--cores", "0"], ["--rates", "nothing"], ["--configfile", "no.yaml"]):
+        done = plan(tmp_path, *options, *wrong)
+        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_every_rule_of_all_has_jobs():
+    config = settings()
+    assert {rule for rule in RULES if not jobs_of(rule, config)} == {"kinetics"}
+
+
+@pytest.mark.slow
+def test_a_measured_plan_is_within_30_percent_of_the_build(tmp_path, monkeypatch):
+    """CPU and bytes; the wall clock of this machine is its neighbours' too."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads do not spin for a busy core
+    compare = runpy.run_path(str(REPO / "benchmarks/plan.py"))["compare"]
+    world = ["--train", "6", "--val", "1", "--test", "4", "--images", "8"]
+    found = compare(tmp_path, quick=False, world=world, sample=18)
+    for name in ("cpu_ratio_plan_to_real", "cpu_ratio_with_snakemake", "bytes_ratio_plan_to_real"):
+        assert 0.7 < found[name] < 1.3, found
