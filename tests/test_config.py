@@ -49,7 +49,10 @@ MISTAKES = [
     ({"acquire": {"videos": None}}, "acquire.videos: wanted a path, got nothing"),
     ({"acquire": {"split": {"train": 0.9}}}, "acquire.split: wanted shares that sum to 1"),
     ({"select": {"quota": {"test": 0}}}, "select.quota.test: wanted a value at least 1, got 0"),
-    ({"train": {"size": 200}}, "train.size: wanted at most train.short_side, 128, got 200"),
+    (
+        {"train": {"size": 200, "short_side": 128}},
+        "train.size: wanted at most train.short_side, 128, got 200",
+    ),
     ({"seed": -1}, "seed: wanted a value at least 0"),
     ({"select": {"assignment": "published"}}, "select.published: wanted a release's CSV"),
     ({"composite": {"window": {"start": 0.5, "end": 0.5}}}, "composite.window: wanted a start bef"),

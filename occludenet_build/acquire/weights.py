@@ -27,7 +27,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.transfer import Download, download_all, shown
 
-ROOMS = ("detect", "actor_masks", "train")
+ROOMS = ("detect", "actor_masks", "train", "audit")
 """The rooms whose settings name weights."""
 
 
