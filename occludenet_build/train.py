@@ -1,11 +1,13 @@
 """train: a network on the occluded training clips, as CAR or as its baseline.
 
 Reads  annotate/clips.parquet and annotate/labels.json, and of the clips those of the split train
-       at train.scales; for CAR their counterfactuals too.
+       at train.scales; for CAR their counterfactuals too, or, where counterfactual.files is false,
+       the masks in annotate/frames: the actor is erased when an occluded clip is read.
 Writes --out, the network: a checkpoint of plain values
            model      tensors by name
            backbone   its name in recognition.backbones
            labels     label names in the order of the logits, which is that of the ids
+           input      the clips it takes: frames, size, short_side, stride, mean, std
            settings, arm, seed
        the same name with .csv, the loss curve, a row every train.log_steps steps
            epoch          from 1
@@ -66,11 +68,16 @@ def work(args: argparse.Namespace, config: Config) -> None:
 
     import torch
 
+    from occludenet_build.recognition.erase import Erasing
     from occludenet_build.recognition.training import Training, run
 
     torch.set_num_threads(args.threads)
     derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
-    training = Training(args.arm, seed, derived, settings, labels, clips)
+    erasing, at_load = None, [clip for clip in clips if clip.erased_at_load]
+    if settings.alpha > 0 and at_load:
+        folder = args.clips.parent / "frames"
+        erasing = Erasing.over(folder, config.counterfactual, config.seed, at_load)
+    training = Training(args.arm, seed, derived, settings, labels, clips, erasing)
     store = args.out.parent / "store" / args.out.stem
     with files.exclusive(store):
         rows = run(training, args.root, store / "checkpoint.pt", args.out, code.digest("train"))

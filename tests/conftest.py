@@ -16,6 +16,16 @@ from occludenet_build.core.video.synth import write_video
 REPO = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))
 
+REFERENCE = Path(os.environ.get("OCCLUDENET_REFERENCE", REPO.parent / "shared" / "reference"))
+
+
+@pytest.fixture(scope="session")
+def parity() -> Path:
+    """The folder of facts about other people's networks, which is not part of the project."""
+    if not (REFERENCE / "parity" / "recipe.py").is_file():
+        pytest.skip("the parity facts are not on this machine (set OCCLUDENET_REFERENCE)")
+    return REFERENCE / "parity"
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -150,7 +150,7 @@ class Room:
         self.details.append(
             [
                 dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True))
-                | {"clip": name, "frame": n, "actor": actor, "filled": n % 2 == 1}
+                | {"clip": name, "frame": n, "actor": actor, "filled": n % 2 == 1, "track": 7}
                 for n, box in boxes.items()
                 for actor in (True, False)
             ]
@@ -207,6 +207,8 @@ def test_the_rows_of_a_shard(tmp_path, clip, caplog):
     assert [row["frame"] for row in found] == list(some)
     assert (walk["masked_frames"], walk["height"], walk["width"]) == (8, HEIGHT, WIDTH)
     assert (walk["backend"], walk["weights_sha256"], walk["seconds"]) == ("grabcut", None, None)
+    assert (walk["jumps"], walk["leaking_frames"], walk["thin_frames"]) == (0, 0, 0)
+    assert walk["doubts"] is None and {row["doubt"] for row in found} == {None}
     for row in found:
         mask = masks.decode(row["rle"], HEIGHT, WIDTH)
         assert row["area"] == mask.sum() and iou(mask, truth[row["frame"]]) > 0.6
@@ -230,7 +232,12 @@ def test_the_rows_of_a_shard(tmp_path, clip, caplog):
         ("grabcut", {"grabcut_side": 50}, True),
         ("grabcut", {"batch": 3, "device": "cpu", "image_size": 320, "sam_model": "vit_h"}, False),
         ("sam", {"sam_model": "vit_l"}, True),
-        ("sam", {"batch": 3, "device": "cpu", "grabcut_side": 50}, False),
+        ("sam", {"sam_multimask": "best"}, True),
+        ("sam", {"every": 4}, True),
+        ("sam", {"batch": 3, "device": "cpu", "grabcut_side": 50, "sam2_model": "tiny"}, False),
+        ("mobile-sam", {"sam_multimask": "best"}, True),
+        ("mobile-sam", {"sam_model": "vit_l"}, False),
+        ("sam2", {"sam2_model": "tiny"}, True),
         ("yolo-seg", {"image_size": 320}, True),
         ("yolo-seg", {"batch": 3}, False),
     ],
@@ -347,6 +354,7 @@ def test_boxes_are_the_actor_s_alone(tmp_path):
     rows = room.details[0]
     rows[1] |= {"x1": 99.0}
     tables.write(pa.Table.from_pylist(rows), tmp_path / "detail.parquet")
-    found = work.actor_boxes(tmp_path / "detail.parquet", "a")
+    found, tracks = work.actor_boxes(tmp_path / "detail.parquet", "a")
     assert {n: box.tolist() for n, box in found.items()} == {0: [1, 2, 3, 4]}
-    assert work.actor_boxes(tmp_path / "detail.parquet", "b") == {}
+    assert tracks == {0: 7}
+    assert work.actor_boxes(tmp_path / "detail.parquet", "b") == ({}, {})

@@ -19,12 +19,11 @@ from occludenet_build.core import boxes as geometry
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
-from occludenet_build.core.video.source import rgb_frames
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.detect import BOXES, ROWS, boxfile, search
 from occludenet_build.detect.__main__ import make_jobs
 from occludenet_build.detect.backend import Clip
-from occludenet_build.detect.backends import DETECTORS, MATTERS
+from occludenet_build.detect.backends import DETECTORS, MATTERS, MODELS
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -73,7 +72,7 @@ def walker(tmp_path_factory) -> Path:
 
 
 def detected(path: Path, settings: Detect) -> tuple[dict, pd.DataFrame]:
-    result = search.search(search.Job(clip_of(path), "k", settings, None, 1))
+    result = search.search(search.Job(clip_of(path), "k", settings, None))
     detail = pd.DataFrame() if result.detail is None else result.detail.to_pandas()
     return result.row, detail
 
@@ -102,7 +101,7 @@ def test_motion_reports_nothing_where_nothing_moves(tmp_path, noise):
 
 
 def test_rows_follow_their_schemas_and_order(walker):
-    result = search.search(search.Job(clip_of(walker), "k", Detect(backend="motion"), None, 1))
+    result = search.search(search.Job(clip_of(walker), "k", Detect(backend="motion"), None))
     tables.from_rows([result.row], ROWS)
     assert result.detail.schema.equals(BOXES)
     detail = result.detail.to_pandas()
@@ -121,7 +120,7 @@ def test_rows_follow_their_schemas_and_order(walker):
 )
 def test_a_clip_that_does_not_fit_is_a_failed_row(walker, changes, reason):
     clip = dataclasses.replace(clip_of(walker), **changes)
-    row = search.search(search.Job(clip, "k", Detect(backend="motion"), None, 1)).row
+    row = search.search(search.Job(clip, "k", Detect(backend="motion"), None)).row
     assert (row["status"], row["reason"]) == ("failed", reason)
 
 
@@ -145,7 +144,7 @@ def box_rows(gone: range = range(0), **more) -> list[dict]:
 def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
     path = write_boxes(tmp_path / f"boxes{suffix}", box_rows(range(10, 15), **more))
     settings = Detect(backend="file", boxes=str(path))
-    (job,) = make_jobs([row_of(walker)], settings, 1)
+    (job,) = make_jobs([row_of(walker)], settings)
     result = search.search(job)
     detail = result.detail.to_pandas()
     assert (result.row["actor_frames"], result.row["filled_frames"]) == (FRAMES, 5)
@@ -157,7 +156,7 @@ def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
 
 def test_a_clip_without_boxes_has_no_actor(tmp_path, walker):
     path = write_boxes(tmp_path / "b.csv", [r | {"clip": "other"} for r in box_rows()])
-    (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(path)), 1)
+    (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(path)))
     assert search.search(job).row["reason"] == "no_actor"
 
 
@@ -205,25 +204,34 @@ def test_a_box_file_that_does_not_read_is_one_line(tmp_path, name, content, said
 
 
 def keys(settings: Detect, row: dict) -> str:
-    (job,) = make_jobs([row], settings, 1)
+    (job,) = make_jobs([row], settings)
     return job.key
+
+
+def other(settings: Detect, name: str) -> object:
+    """Another value of a setting."""
+    named = {"half": False, "torchvision_model": "fcos_resnet50_fpn"}
+    value = getattr(settings, name)
+    return named[name] if name in named else type(value)(value * 2)
 
 
 def test_the_key_covers_what_matters_and_no_more(tmp_path, walker):
     boxes = write_boxes(tmp_path / "b.csv", box_rows())
-    for backend in DETECTORS:
+    for backend in (*DETECTORS, *MODELS):
         weights = write_boxes(tmp_path / "w.csv", box_rows())  # any bytes: nothing is loaded
         base = Detect(backend=backend, weights=str(weights), boxes=str(boxes))
         key = keys(base, row_of(walker))
-        same = dataclasses.replace(base, device="cuda:3", batch=1)
+        same = dataclasses.replace(base, device="cuda:3", batch=1, decode_threads=5)
         assert keys(same, row_of(walker)) == key
         assert keys(base, row_of(walker) | {"sha256": "other"}) != key
         assert keys(dataclasses.replace(base, actor="central"), row_of(walker)) != key
         for name in MATTERS[backend]:
-            value = type(getattr(base, name))(getattr(base, name) * 2)
-            assert keys(dataclasses.replace(base, **{name: value}), row_of(walker)) != key
-    other = write_boxes(tmp_path / "c.csv", box_rows(range(1)))
-    assert keys(dataclasses.replace(base, boxes=str(other)), row_of(walker)) != key
+            changed = dataclasses.replace(base, **{name: other(base, name)})
+            assert keys(changed, row_of(walker)) != key
+    base = dataclasses.replace(base, backend="file")
+    more = write_boxes(tmp_path / "c.csv", box_rows(range(1)))
+    changed = keys(dataclasses.replace(base, boxes=str(more)), row_of(walker))
+    assert changed != keys(base, row_of(walker))
 
 
 def run(folder: Path, settings: dict, *more: str) -> subprocess.CompletedProcess:
@@ -275,56 +283,4 @@ def test_a_user_error_is_one_line_and_exit_2(tmp_path, walker):
 )
 def test_what_is_missing_is_said_before_any_work(walker, changes, said):
     with pytest.raises(UserError, match=said):
-        list(make_jobs([row_of(walker)], Detect(**changes), 1))
-
-
-@pytest.fixture(scope="module")
-def yolo(real_data):
-    weights = real_data / "weights" / "yolov5nu_dequant.pt"
-    settings = Detect(weights=str(weights), batch=2, image_size=320)
-    return settings, DETECTORS["yolo"](settings, 1)
-
-
-def real_clip(path: Path, frames: int) -> Clip:
-    _, picture = next(rgb_frames(path))
-    return Clip(path.stem, str(path), picture.shape[1], picture.shape[0], frames, 25.0)
-
-
-def first_frames(clip: Clip) -> list[tuple[int, np.ndarray]]:
-    return [pair for pair, _ in zip(rgb_frames(clip.path), range(clip.frames), strict=False)]
-
-
-@pytest.mark.parametrize(
-    ("name", "box"),
-    [
-        # read off the displayed pictures, as shares of width and height
-        ("intel_asl_walk.mkv", (0.28, 0.15, 0.72, 1.0)),
-        ("asl_walk_rot90.mp4", (0.28, 0.15, 0.72, 1.0)),
-    ],
-)
-def test_yolo_finds_the_person_upright(yolo, real_data, name, box):
-    clip = real_clip(real_data / "videos" / name, 3)
-    found = list(yolo[1].find(clip, iter(first_frames(clip))))
-    assert [f.frame for f in found] == [0, 1, 2]
-    wanted = np.float32([box]) * np.float32([clip.width, clip.height] * 2)
-    for here in found:
-        assert here.boxes.dtype == here.scores.dtype == np.float32
-        best = int(np.argmax(here.scores))
-        assert here.scores[best] > 0.5
-        assert geometry.iou(wanted, here.boxes[best : best + 1])[0, 0] > 0.6
-        assert np.array_equal(here.boxes, geometry.clipped(here.boxes, clip.width, clip.height))
-
-
-def test_yolo_finds_nobody_in_a_car_park(yolo, real_data):
-    clip = real_clip(real_data / "videos" / "intel_car_detection.mp4", 4)
-    found = list(yolo[1].find(clip, iter(first_frames(clip))))
-    assert all((f.scores < yolo[0].score).all() for f in found)
-
-
-def test_yolo_gives_the_same_boxes_in_other_batches(yolo, real_data):
-    clip = real_clip(real_data / "videos" / "intel_asl_walk.mkv", 3)
-    frames = first_frames(clip)
-    together = list(yolo[1].find(clip, iter(frames)))
-    alone = [next(iter(yolo[1].find(clip, iter([pair])))) for pair in frames]
-    for first, second in zip(together, alone, strict=True):
-        assert np.allclose(first.boxes, second.boxes, atol=0.05)
+        list(make_jobs([row_of(walker)], Detect(**changes)))

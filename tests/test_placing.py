@@ -81,12 +81,20 @@ LARGER = (40, 0, 300, 500)
     ("tracks", "first", "at"),
     [
         ((0, 1), 12, (100, 50, 180, 250)),
+        (((0, 7), (1, 7)), 12, (100, 50, 180, 250)),
         ((3, 1), 12, AFAR),
         ((0, 0), 13, (100, 50, 180, 250)),
         ((0, 0), 12, AFAR),
         ((0, 0), 12, LARGER),
     ],
-    ids=["a cut", "a cut and elsewhere", "a gap", "a given track leaps", "and comes nearer"],
+    ids=[
+        "a cut",
+        "a given track over a cut",
+        "a cut and elsewhere",
+        "a gap",
+        "a given track leaps",
+        "and comes nearer",
+    ],
 )
 def test_nothing_is_averaged_across(tracks, first, at):
     before, after = shaken(12), shaken(15, 1, first=first, at=at)

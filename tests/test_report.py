@@ -12,11 +12,12 @@ from occludenet_build.config import Quota, load_part
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.statistics import mcnemar, wilson
+from occludenet_build.core.thumbnails import evenly, strip_height
 from occludenet_build.kinetics import PRESENCE
 from occludenet_build.report import accuracy, facts
 from occludenet_build.report.__main__ import work
 from occludenet_build.report.build import Build
-from occludenet_build.report.strips import drawn, evenly, strip_height
+from occludenet_build.report.strips import drawn
 from occludenet_build.report.summary import summary
 
 

@@ -59,7 +59,7 @@ rule acquire_weights:
     benchmark:
         f"{BUILD}/benchmarks/acquire/weights-{{room}}.tsv"
     wildcard_constraints:
-        room="detect|actor_masks|train",
+        room="detect|actor_masks|train|audit",
     retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:

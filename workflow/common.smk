@@ -153,7 +153,9 @@ def coco_bytes(wildcards):
 def weights_of(room):
     """The note about a room's weights, if it needs any."""
     section = getattr(CONFIG, room)
-    backends = {"detect": ("yolo",), "actor_masks": ("sam", "yolo-seg")}
+    models = ("sam", "mobile-sam", "sam2", "yolo-seg")
+    detectors = ("yolo", "torchvision")
+    backends = {"detect": detectors, "audit": detectors, "actor_masks": models}
     needed = section.weights if room == "train" else section.backend in backends[room]
     return f"{BUILD}/acquire/weights/{room}.json" if needed else []
 
@@ -187,6 +189,30 @@ def weights_bytes(wildcards):
 
 def weights_file(note):
     return Path(json.loads(note.read_text())["path"])
+
+
+def audit_weights(wildcards):
+    """The note about the second detector's weights, which are asked for only if audit is."""
+    note = weights_of("audit")
+    if note:
+        needed("audit", "weights")
+    return note
+
+
+def audit_settings(wildcards):
+    """detect's, but for the detector."""
+    second = dataclasses.replace(
+        CONFIG.detect,
+        backend=CONFIG.audit.backend,
+        weights=CONFIG.audit.weights,
+        weights_sha256=CONFIG.audit.weights_sha256,
+        torchvision_model=CONFIG.audit.torchvision_model,
+        image_size=CONFIG.audit.image_size,
+        boxes=None,
+        actor="prominent" if CONFIG.detect.actor == "file" else CONFIG.detect.actor,
+    )
+    changed = dataclasses.replace(CONFIG, detect=second)
+    return settings.canonical(settings.room_settings(changed, "detect"))
 
 
 def device_gpus(room):

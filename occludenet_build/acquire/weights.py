@@ -14,7 +14,7 @@ from occludenet_build.core import files
 from occludenet_build.core.settings import is_url
 from occludenet_build.transfer.item import file_name
 
-ROOMS = ("detect", "actor_masks", "train")
+ROOMS = ("detect", "actor_masks", "train", "audit")
 """The rooms whose settings name weights."""
 
 

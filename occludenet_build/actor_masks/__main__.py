@@ -13,6 +13,7 @@ from occludenet_build import actor_masks, config, stage
 from occludenet_build.actor_masks import work as clip_work
 from occludenet_build.actor_masks.backends import BACKENDS, Backend
 from occludenet_build.core import code, ledger, tables, torch_models
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.weights import local_file
 
@@ -34,6 +35,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def work(args: argparse.Namespace, settings: config.Config) -> None:
     mine = settings.actor_masks
     backend = BACKENDS[mine.backend]
+    if backend.every_frame and mine.every > 1:
+        raise UserError(
+            f"actor_masks.every: wanted 1 for the backend {mine.backend}, which goes from frame "
+            f"to frame itself, got {mine.every}; change one of them"
+        )
     if backend.needs_weights:
         named = args.weights or mine.weights
         found = local_file(named, mine.weights_sha256, "actor_masks.weights")

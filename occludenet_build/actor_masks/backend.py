@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -20,11 +20,30 @@ MaskedFrame = tuple[int, np.ndarray]
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip with the actor's boxes: frame number -> float32 (4,), displayed pixels."""
+    """A clip with the actor's boxes: frame number -> float32 (4,), displayed pixels.
+
+    tracks: frame number -> the track its box belongs to; tracks end at cuts.
+    """
 
     path: Path
     boxes: Mapping[int, np.ndarray]
     frame_count: int
+    tracks: Mapping[int, int] = field(default_factory=dict)
+
+    def runs(self) -> list[list[int]]:
+        """The frames that have a box, in stretches without a gap or a change of track.
+
+        >>> boxes = dict.fromkeys([0, 1, 2, 5, 6], np.zeros(4, np.float32))
+        >>> Clip(Path("a.mp4"), boxes, 9, {0: 1, 1: 1, 2: 7, 5: 7, 6: 7}).runs()
+        [[0, 1], [2], [5, 6]]
+        """
+        numbers = sorted(self.boxes)
+        runs = [numbers[:1]] if numbers else []
+        for before, number in pairwise(numbers):
+            if number > before + 1 or self.tracks.get(number) != self.tracks.get(before):
+                runs.append([])
+            runs[-1].append(number)
+        return runs
 
     def frames(self) -> Iterator[BoxedFrame]:
         """The frames that have a box."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from occludenet_build.actor_masks import DETAIL
 from occludenet_build.actor_masks.backend import Clip, Masker
+from occludenet_build.actor_masks.doubts import KINDS, Doubts, described
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import sha256_file, short_hash
@@ -34,10 +35,16 @@ def make(job: Job, masker: Masker) -> Result:
 
 def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
     rows, shape = _coded(job, masker)
+    doubted = [(row["frame"], (row["doubt"] or "").split()) for row in rows]
+    counts = {kind: sum(kind in kinds for _, kinds in doubted) for kind in KINDS}
     facts = {
         "masked_frames": len(rows),
         "height": shape[0],
         "width": shape[1],
+        "jumps": counts["jump"],
+        "leaking_frames": counts["leaking"],
+        "thin_frames": counts["thin"],
+        "doubts": described(doubted),
         "masks_hash": short_hash(*(f"{r['frame']}:{r['rle'].hex()}" for r in rows)),
     }
     return facts, tables.from_rows(rows, DETAIL)
@@ -45,18 +52,20 @@ def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
 
 def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:
     """Detail rows and the masks' (H, W); what is kept per frame is a few hundred bytes."""
-    clip = _clip(job)
+    clip, doubts = _clip(job), Doubts()
     rows: list[dict[str, Any]] = []
     wanted = job.row["height"], job.row["width"]
     for number, mask in masker.masks(clip):
         if mask.shape != wanted:
-            found = f"{mask.shape[1]}x{mask.shape[0]}"
+            size = f"{mask.shape[1]}x{mask.shape[0]}"
             raise ItemError(
-                "corrupt", f"frame {number} is {found}, the clip {wanted[1]}x{wanted[0]}"
+                "corrupt", f"frame {number} is {size}, the clip {wanted[1]}x{wanted[0]}"
             )
         counts = masks.encode(mask)
         area = masks.area(counts, *wanted)
-        rows.append({"clip": job.row["clip"], "frame": number, "area": area, "rle": counts})
+        found = doubts.of(number, mask, clip.boxes[number], clip.tracks.get(number))
+        row = {"clip": job.row["clip"], "frame": number, "area": area, "rle": counts}
+        rows.append(row | {"doubt": " ".join(found) or None})
     if not rows:
         raise ItemError("no_mask", f"in none of {len(clip.boxes)} frames with a box")
     return rows, wanted
@@ -64,7 +73,8 @@ def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, i
 
 def _clip(job: Job) -> Clip:
     path = Path(job.row["path"])
-    boxes = actor_boxes(job.boxes / job.row["detect_shard"] / "detail.parquet", job.row["clip"])
+    detail = job.boxes / job.row["detect_shard"] / "detail.parquet"
+    boxes, tracks = actor_boxes(detail, job.row["clip"])
     if not boxes:
         raise ItemError("no_actor")
     try:
@@ -73,19 +83,18 @@ def _clip(job: Job) -> Clip:
         raise ItemError("missing", error.strerror or str(error)) from error
     if found != job.row["sha256"]:
         raise ItemError("source_changed")
-    return Clip(path, boxes, job.row["frames"])
+    return Clip(path, boxes, job.row["frames"], tracks)
 
 
-def actor_boxes(detail: Path, clip: str) -> dict[int, np.ndarray]:
-    """The actor's box by frame, detected and filled: float32 (4,) x1 y1 x2 y2."""
+def actor_boxes(detail: Path, clip: str) -> tuple[dict[int, np.ndarray], dict[int, int]]:
+    """The actor's box by frame, detected and filled, float32 (4,) x1 y1 x2 y2; and its track."""
     groups = tables.ClipGroups(detail)
     try:
         table = groups.read(clip)
     finally:
         groups.close()
     rows = table.to_pylist() if table is not None else []
-    return {
-        row["frame"]: np.array([row[side] for side in ("x1", "y1", "x2", "y2")], np.float32)
-        for row in rows
-        if row["actor"]
-    }
+    mine = [row for row in rows if row["actor"]]
+    sides = ("x1", "y1", "x2", "y2")
+    boxes = {row["frame"]: np.array([row[side] for side in sides], np.float32) for row in mine}
+    return boxes, {row["frame"]: row.get("track") for row in mine}

@@ -45,7 +45,8 @@ CLIPS = pa.schema(
         column("file", "string", "the clip, relative to the build folder"),
         column("file_hash", "string", "hash of the clip, as its room wrote it"),
         column("counterfactual", "string", "the clip without its actor, relative; null if none"),
-        column("counterfactual_hash", "string", "hash of the counterfactual; null if none"),
+        column("counterfactual_hash", "string", "hash of the counterfactual; null if none; "
+               "`load:` and a hash of what it is made with where train erases the actor itself"),
         column("occluder", "string", "id of the occluder; null if clean"),
         column("category", "string", "type of the occluder; null if clean"),
         column("frames", "int32", "frames of the clip"),

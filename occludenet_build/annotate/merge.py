@@ -206,7 +206,7 @@ def _occluded_rows(
     erased = {scale: names for scale, *names in _files(twin)} if twin is not None else {}
     for scale, file, file_hash in _files(row):
         found = measured[row["clip"], set_name(scale)]
-        counterfactual, counterfactual_hash = erased.get(scale, (None, None))
+        counterfactual, counterfactual_hash = erased.get(scale, (None, _at_load_time(twin)))
         yield common | {
             "set": found.set,
             "scale": scale,
@@ -223,6 +223,11 @@ def _occluded_rows(
             "area_ratio": found.area_ratio,
             "actor_hidden": found.actor_hidden,
         }
+
+
+def _at_load_time(twin: Row | None) -> str | None:
+    """What stands for a counterfactual that has no file: the key of masks, fill and clip."""
+    return f"load:{twin['key']}" if twin is not None and not twin["files"] else None
 
 
 def _files(row: Row) -> list[tuple[float, str, str]]:

@@ -19,6 +19,8 @@ copied; what MP4 cannot carry is encoded as AAC, and the row says so. Occluded c
 counterfactuals are known by keys of their own: another mask makes the counterfactuals again and
 nothing else (but for scale_mode `target`, which measures by the masks). A counterfactual differs
 from its occluded clip in the actor alone; frames in which he has no mask stay and are counted.
+With counterfactual.files false there is a row and no file: train erases the actor when it reads
+an occluded clip, with the masks and the occluder's ground truth of annotate/frames.
 """
 
 from __future__ import annotations

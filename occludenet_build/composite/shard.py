@@ -65,7 +65,8 @@ class Shard:
 
     def _erased_key(self, clip: str, key: str, code: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
-        return ledger.key("erased", code, own, key, self._masks_hash(clip))
+        used = [str(self._config.seed)] if own["fill"] == "noise" else []
+        return ledger.key("erased", code, own, key, self._masks_hash(clip), *used)
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)
@@ -76,12 +77,13 @@ class Shard:
         chosen, masked = self._chosen[clip], self._masked.get(clip)
         unmasked = masked if masked and masked["status"] != "ok" else None
         outputs = outputs_of(chosen, settings) if "occluded" in parts else ()
-        if "erased" in parts and not unmasked:
-            outputs += erased_outputs_of(chosen, settings)
         args, fill = self._args, self._config.counterfactual
+        if "erased" in parts and fill.files and not unmasked:
+            outputs += erased_outputs_of(chosen, settings)
         boxes = self._boxes.of(clip, chosen["detect_shard"])
         job = job_of(chosen, boxes, args.bank, args.root, settings, self._config.seed)
-        job = dataclasses.replace(job, outputs=outputs, erasure=Erasure(fill.fill, fill.dilate))
+        erasure = Erasure(fill.fill, fill.dilate, self._config.seed, clip)
+        job = dataclasses.replace(job, outputs=outputs, erasure=erasure)
         if "erased" in parts or settings.scale_mode == "target":
             job = dataclasses.replace(job, masks=self._masks(clip))
         key = self.keys["occluded"][clip] if "occluded" in parts else None

@@ -64,10 +64,11 @@ def _erased(
     row = _row(due, due.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
     if due.unmasked is not None:
         return ledger.Result(row | {n: due.unmasked[n] for n in ("status", "reason", "detail")})
-    if rendered is None:
+    if failure:
         return ledger.Result(row | failure)
     row |= _files(job, outputs)
-    row |= _made_with(rendered, settings)
+    if rendered is not None:  # else train erases, and no file was to be made
+        row |= _made_with(rendered, settings)
     return ledger.Result(row | {"erased_frames": len(job.masks)})
 
 

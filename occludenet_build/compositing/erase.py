@@ -1,17 +1,20 @@
 """do(A = a): what stands where the actor was. Works in the clip's own planes.
 
-The authors' figure has the visible actor black: `zero` is the default.
+The authors' figure has the visible actor black: `zero` is the default. The fills themselves are
+in erase_fills.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from occludenet_build.compositing.erase_fills import FILLS, Hole, blur
 from occludenet_build.core import masks as rle
+from occludenet_build.core.seeds import rng
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 
@@ -20,10 +23,12 @@ _PLATE_FRAMES = 24  # frames the temporal median looks at: bounded memory on lon
 
 @dataclass(frozen=True)
 class Erasure:
-    """How the actor's pixels are filled."""
+    """How the actor's pixels are filled. `seed` and `clip` are what noise hangs on."""
 
     fill: str
     dilate: int
+    seed: int = 0
+    clip: str = ""
 
 
 def dilated(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -36,64 +41,26 @@ def dilated(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 def on_planes(mask: np.ndarray, layout: Layout) -> list[np.ndarray]:
     """The mask on the Y, U and V grids: a chroma sample is erased with any of its pixels."""
-    chroma = mask
-    if layout.sub_x:
-        chroma = np.pad(chroma, ((0, 0), (0, chroma.shape[1] % 2)))
-        chroma = chroma[:, 0::2] | chroma[:, 1::2]
-    if layout.sub_y:
-        chroma = np.pad(chroma, ((0, chroma.shape[0] % 2), (0, 0)))
-        chroma = chroma[0::2] | chroma[1::2]
+    chroma = _counted(mask, layout) > 0
     return [mask, chroma, chroma]
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What a fill may know of the clip: its layout and its picture without the actor."""
-
-    layout: Layout
-    plate: list[np.ndarray] | None = None
+def mostly_on_planes(mask: np.ndarray, layout: Layout) -> list[np.ndarray]:
+    """The mask on the Y, U and V grids: a chroma sample belongs to it with half of its pixels."""
+    chroma = 2 * _counted(mask, layout) >= (1 << layout.sub_x + layout.sub_y)
+    return [mask, chroma, chroma]
 
 
-def _zero(planes: list[np.ndarray], masks: list[np.ndarray], scene: Scene) -> None:
-    for plane, mask, value in zip(planes, masks, scene.layout.black, strict=True):
-        plane[mask] = value
-
-
-def _mean(planes: list[np.ndarray], masks: list[np.ndarray], scene: Scene) -> None:
-    for plane, mask, black in zip(planes, masks, scene.layout.black, strict=True):
-        rest = plane[~mask]
-        plane[mask] = round(float(rest.mean())) if rest.size else black
-
-
-def _blur(planes: list[np.ndarray], masks: list[np.ndarray], scene: Scene) -> None:
-    """The surroundings, blurred into the hole; the actor's own pixels weigh nothing."""
-    for plane, mask, black in zip(planes, masks, scene.layout.black, strict=True):
-        weight = (~mask).astype(np.float32)
-        radius = max(3, round(max(plane.shape) / 8))
-        colour = cv2.GaussianBlur(plane * weight, (0, 0), radius / 2)
-        near = cv2.GaussianBlur(weight, (0, 0), radius / 2)
-        rest = plane[~mask]
-        far = float(rest.mean()) if rest.size else float(black)
-        # far inside a large hole no surroundings weigh anything: the mean takes over smoothly
-        filled = (colour + 1e-3 * far) / (near + 1e-3)
-        plane[mask] = np.round(filled[mask]).astype(plane.dtype)
-
-
-def _median(planes: list[np.ndarray], masks: list[np.ndarray], scene: Scene) -> None:
-    """The clip's temporal median where the actor was not; blurred where he always was."""
-    if scene.plate is None:
-        raise ValueError("the median needs the clip's plate")
-    for plane, mask, plate in zip(planes, masks, scene.plate, strict=True):
-        plane[mask] = plate[mask]
-
-
-FILLS: dict[str, Callable[[list[np.ndarray], list[np.ndarray], Scene], None]] = {
-    "zero": _zero,
-    "mean": _mean,
-    "blur": _blur,
-    "median": _median,
-}
-"""Fill by name: changes the planes in place where the masks are true."""
+def _counted(mask: np.ndarray, layout: Layout) -> np.ndarray:
+    """How many pixels of the mask lie below each chroma sample, uint8."""
+    counts = mask.astype(np.uint8)
+    if layout.sub_x:
+        counts = np.pad(counts, ((0, 0), (0, counts.shape[1] % 2)))
+        counts = counts[:, 0::2] + counts[:, 1::2]
+    if layout.sub_y:
+        counts = np.pad(counts, ((0, counts.shape[0] % 2), (0, 0)))
+        counts = counts[0::2] + counts[1::2]
+    return counts
 
 
 def sampled_frames(frames: int) -> set[int]:
@@ -103,12 +70,21 @@ def sampled_frames(frames: int) -> set[int]:
 
 
 class Eraser:
-    """Erases the actor of one clip, frame by frame. `look` first where the fill is `median`."""
+    """Erases the actor of one clip, frame by frame. `look` first where the fill is `median`.
+
+    rles: frame -> the actor; before: frame -> an occluder that is already in the picture and
+    stays. Both COCO RLE counts of the displayed picture.
+    """
 
     def __init__(
-        self, erasure: Erasure, rles: Mapping[int, bytes], layout: Layout, display: Display
+        self,
+        erasure: Erasure,
+        rles: Mapping[int, bytes],
+        layout: Layout,
+        display: Display,
+        before: Mapping[int, bytes] | None = None,
     ) -> None:
-        self._erasure, self._rles = erasure, rles
+        self._erasure, self._rles, self._before = erasure, rles, before or {}
         self._layout, self._display = layout, display
         self._looked_at: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
         self._plate: list[np.ndarray] | None = None
@@ -119,21 +95,47 @@ class Eraser:
         masks = self._masks(number) or nowhere
         self._looked_at.append(([plane.copy() for plane in planes], masks))
 
-    def erase(self, number: int, planes: list[np.ndarray]) -> None:
-        """Change the planes of a frame in place; nothing where the actor has no mask."""
+    def erase(self, number: int, planes: list[np.ndarray]) -> bool:
+        """Change the planes of a frame in place, and say whether there was anything to erase."""
         if self._looked_at:
             self._plate, self._looked_at = _plate(self._looked_at, self._layout), []
-        masks = self._masks(number)
-        if masks is not None:
-            FILLS[self._erasure.fill](planes, masks, Scene(self._layout, self._plate))
+        holes = list(self._holes(number, planes))
+        for hole in holes:
+            FILLS[self._erasure.fill](hole)
+        return any(hole.mask.any() for hole in holes)
+
+    def _holes(self, number: int, planes: list[np.ndarray]) -> Iterator[Hole]:
+        actors = self._masks(number)
+        if actors is None:
+            return
+        erasure, peak = self._erasure, (1 << self._layout.depth) - 1
+        draw = rng(erasure.seed, erasure.clip, "erase", str(number))
+        occluders = self._occluders(number)
+        plates = self._plate or (None, None, None)
+        for at, (plane, actor) in enumerate(zip(planes, actors, strict=True)):
+            mask = unseen = actor
+            if occluders is not None:
+                mask, unseen = actor & ~occluders[at], actor | occluders[at]
+            black = self._layout.black[at]
+            yield Hole(plane, mask, actor, unseen, black, peak, plates[at], draw)
 
     def _masks(self, number: int) -> list[np.ndarray] | None:
+        """The grown actor on each plane."""
         counts = self._rles.get(number)
         if counts is None:
             return None
-        width, height = self._display.size
-        mask = dilated(rle.decode(counts, height, width), self._erasure.dilate)
+        mask = dilated(self._decoded(counts), self._erasure.dilate)
         return on_planes(self._display.to_coded(mask), self._layout)
+
+    def _occluders(self, number: int) -> list[np.ndarray] | None:
+        counts = self._before.get(number)
+        if counts is None:
+            return None
+        return mostly_on_planes(self._display.to_coded(self._decoded(counts)), self._layout)
+
+    def _decoded(self, counts: bytes) -> np.ndarray:
+        width, height = self._display.size
+        return rle.decode(counts, height, width)
 
 
 def _plate(
@@ -141,13 +143,14 @@ def _plate(
 ) -> list[np.ndarray]:
     """The median over time of the pixels outside the actor, from (planes, masks) of some frames."""
     result = []
-    for index in range(3):
+    for index, black in enumerate(layout.black):
         values = np.ma.array(
             np.stack([planes[index] for planes, _ in taken]),
             mask=np.stack([masks[index] for _, masks in taken]),
         )
         median = np.ma.median(values, axis=0)
-        result.append(np.round(median.filled(0)).astype(layout.dtype))
-    never = [np.all(np.stack([masks[i] for _, masks in taken]), axis=0) for i in range(3)]
-    _blur(result, never, Scene(layout))
+        plane = np.round(median.filled(0)).astype(layout.dtype)
+        never = np.all(values.mask, axis=0)
+        blur(Hole(plane, never, never, never, black, (1 << layout.depth) - 1))
+        result.append(plane)
     return result

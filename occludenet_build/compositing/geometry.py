@@ -35,7 +35,9 @@ class ActorBox(NamedTuple):
     filled: bool = False
     """Interpolated in a gap, not detected."""
     track: int = 0
-    """Who, within a shot: another number in the next frame means a cut or another person."""
+    """Who: another number in the next frame means another person, or a cut."""
+    shot: int = 0
+    """A track of the user's own may go on across a cut."""
 
 
 def _fit(cut: Size, box: Size, scale: float) -> Size:

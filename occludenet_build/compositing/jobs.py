@@ -61,11 +61,11 @@ class ActorBoxes:
                     f"wanted a number as {side} of {clip}, frame {wrong['frame'][0]}, in "
                     f"{self._store}/{shard}, got {wrong[side][0]}; run detect"
                 )
-        names = ("frame", "x1", "y1", "x2", "y2", "filled", "track")
+        names = ("frame", "x1", "y1", "x2", "y2", "filled", "track", "shot")
         columns = [actor[name].to_pylist() for name in names]
         return {
-            frame: ActorBox((x1, y1, x2, y2), filled, track)
-            for frame, x1, y1, x2, y2, filled, track in zip(*columns, strict=True)
+            frame: ActorBox((x1, y1, x2, y2), filled, track, shot)
+            for frame, x1, y1, x2, y2, filled, track, shot in zip(*columns, strict=True)
         }
 
 

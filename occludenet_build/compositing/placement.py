@@ -65,8 +65,8 @@ class Placement:
 
 def _tracked(stage: Stage, settings: Composite) -> dict[int, Box]:
     boxes = {frame: actor.box for frame, actor in stage.boxes.items()}
-    tracks = {frame: actor.track for frame, actor in stage.boxes.items()}
-    return smoothed(boxes, tracks, stage.fps, settings.smooth_seconds)
+    people = {frame: (actor.shot, actor.track) for frame, actor in stage.boxes.items()}
+    return smoothed(boxes, people, stage.fps, settings.smooth_seconds)
 
 
 def _anchors(

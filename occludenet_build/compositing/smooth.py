@@ -11,10 +11,9 @@ An average goes over a run: consecutive frames of one person in one shot. Near t
 the kernel is cut off on both sides alike, by what the nearer end leaves: the first and the last
 box stay as they were detected. A run ends
 - at a gap in the frames;
-- where the track changes. detect.tracks starts anew after a hard cut, with numbers that no
-  earlier shot has, so this is every cut it found, and every change of the actor;
-- at a leap: neighbouring boxes that hardly overlap. A `track` column of the user's own goes on
-  across cuts (detect.tracks.in_shots), and no table says where those are.
+- where the shot or the track changes: at every cut that detect found, though a `track` column of
+  the user's own goes on across it, and at every change of the actor;
+- at a leap: neighbouring boxes that hardly overlap. Not every dissolve is found.
 
 Averages of corners are those of centre and size, as both are linear in each other.
 """
@@ -22,7 +21,8 @@ Averages of corners are those of centre and size, as both are linear in each oth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,17 +34,17 @@ have to move by two thirds of his width from one frame to the next."""
 
 
 def smoothed(
-    boxes: Mapping[int, Box], tracks: Mapping[int, int], fps: float, seconds: float
+    boxes: Mapping[int, Box], people: Mapping[int, Hashable], fps: float, seconds: float
 ) -> dict[int, Box]:
     """The actor's boxes, frame -> box, averaged over `seconds`; ascending frames.
 
-    `tracks` says for every frame of `boxes` whose box it is. At a window of at most two frames,
-    so also at 0 seconds, the boxes come back with the values they had.
+    `people` says for every frame of `boxes` whose box it is, and in which shot. At a window of at
+    most two frames, so also at 0 seconds, the boxes come back with the values they had.
     """
     frames = sorted(boxes)
     corners = np.array([boxes[frame] for frame in frames], np.float64).reshape(-1, 4)
-    numbers = np.array([tracks[frame] for frame in frames], np.int64)
-    starts = _starts(np.array(frames, np.int64), numbers, corners)
+    same = np.array([people[a] == people[b] for a, b in pairwise(frames)], bool)
+    starts = _starts(np.array(frames, np.int64), same, corners)
     averaged = _averaged(corners.T, _reach(starts), hann(seconds * fps)).T
     return {
         frame: (x1, y1, x2, y2)
@@ -58,11 +58,12 @@ def hann(width: float) -> np.ndarray:
     return (1 + np.cos(2 * np.pi * away / max(width, 1))) / 2
 
 
-def _starts(frames: np.ndarray, tracks: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Which of N boxes begin a run, (N,) bool, from frames, tracks (N,) and corners (N, 4)."""
+def _starts(frames: np.ndarray, same: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Which of N boxes begin a run, (N,) bool, from frames (N,), whether the next one is the same
+    person's in the same shot (N - 1,), and corners (N, 4)."""
     starts = np.ones(len(frames), bool)
-    same = (np.diff(frames) == 1) & (np.diff(tracks) == 0)
-    starts[1:] = ~same | (_overlap(corners[:-1], corners[1:]) < LEAP)
+    goes_on = (np.diff(frames) == 1) & same
+    starts[1:] = ~goes_on | (_overlap(corners[:-1], corners[1:]) < LEAP)
     return starts
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from occludenet_build.config.audit import Audit
 from occludenet_build.config.clips import (
     ActorMasks,
     Composite,
@@ -35,6 +36,7 @@ __all__ = [
     "SEEDED",
     "Acquire",
     "ActorMasks",
+    "Audit",
     "Composite",
     "Config",
     "Counterfactual",
@@ -82,6 +84,7 @@ class Config:
     evaluate: Evaluate = setting(Evaluate())
     report: Report = setting(Report())
     leaks: Leaks = setting(Leaks())
+    audit: Audit = setting(Audit())
     proposals: Proposals = setting(Proposals())
     segments: Segments = setting(Segments())
 
@@ -94,10 +97,22 @@ BORROWED = {
     "validate": ("composite", "select"),
     "report": ("select", "composite", "train", "evaluate"),
     "segments": ("composite",),
+    "train": ("counterfactual",),
+    "leftover": ("counterfactual", "detect"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
 
-SEEDED = ("acquire", "kinetics", "index", "occluders", "select", "composite", "train", "report")
+SEEDED = (
+    "acquire",
+    "kinetics",
+    "index",
+    "occluders",
+    "select",
+    "composite",
+    "train",
+    "report",
+    "audit",
+)
 """Rooms that draw: only these depend on the seed."""
 
 
@@ -136,7 +151,8 @@ def _check_whole(config: Config) -> None:
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
-    _wants(config.detect, "detect", {"yolo": "weights", "file": "boxes"})
+    wanted = {"yolo": "weights", "torchvision": "weights", "file": "boxes"}
+    _wants(config.detect, "detect", wanted)
     if config.select.assignment == "published" and config.select.published is None:
         raise UserError(
             "config: select.published: wanted a release's CSV file or folder for "
@@ -147,7 +163,8 @@ def _check_whole(config: Config) -> None:
             "config: composite.scales: wanted shares of at most 1 for scale_mode target, got "
             f"{max(config.composite.scales):g}"
         )
-    _wants(config.actor_masks, "actor_masks", {"sam": "weights", "yolo-seg": "weights"})
+    models = ("sam", "mobile-sam", "sam2", "yolo-seg")
+    _wants(config.actor_masks, "actor_masks", dict.fromkeys(models, "weights"))
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])
     missing = set(config.train.scales) - set(config.composite.scales)

@@ -11,10 +11,13 @@ from occludenet_build.core.settings import setting
 @dataclass(frozen=True)
 class Train:
     backbone: str = setting("r3d_18")
-    """Name in recognition.backbones: torchvision's video models, tiny3d."""
+    """Name in recognition.backbones: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
+    x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
+    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m,
+    videomae_s, videomae_b, videomae_l."""
     weights: str | None = setting(None, path=True, url=True)
-    """Checkpoint the backbone starts from, a file or an http(s) address; a head of another size is
-    left out and said."""
+    """Checkpoint the backbone starts from, a file or an http(s) address, in the form its authors or
+    mmaction2 published; a head of other classes is left out and said."""
     weights_sha256: str | None = setting(None, sha256=True)
     """What the weights must have; another file stops the build."""
     alpha: float = setting(1.0, low=0)
@@ -27,12 +30,16 @@ class Train:
     """One training per seed and arm."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0.01, high=4)
     """Occlusion scales of the training clips."""
-    frames: int = setting(8, low=1, high=512)
-    """Frames per clip, one drawn from each of as many equal segments."""
-    size: int = setting(112, low=16, high=1024)
-    """Side of the square crop, pixels."""
-    short_side: int = setting(128, low=16, high=2048)
-    """The short side is scaled to this before the crop, pixels."""
+    frames: int | None = setting(None, low=1, high=512)
+    """Frames per clip; null: as many as the backbone was made for."""
+    stride: int | None = setting(None, low=0, high=512)
+    """Frames from one to the next; 0: one from each of as many equal segments; null: as the
+    backbone was made for."""
+    size: int | None = setting(None, low=16, high=1024)
+    """Side of the square crop, pixels; null: what the backbone was made for."""
+    short_side: int | None = setting(None, low=16, high=2048)
+    """The short side is scaled to this before the crop, pixels; null: larger than the crop as with
+    the backbone's own."""
     flip: bool = setting(True)
     """Mirror half of the training clips."""
     epochs: int = setting(5, low=1, high=100_000)
@@ -55,7 +62,7 @@ class Train:
     """Processes that decode."""
 
     def __post_init__(self) -> None:
-        if self.size > self.short_side:
+        if self.size is not None and self.short_side is not None and self.size > self.short_side:
             raise UserError(
                 f"config: train.size: wanted at most train.short_side, {self.short_side}, "
                 f"got {self.size}; change one of them"

@@ -92,6 +92,11 @@ class ClipGroups:
             for group in range(metadata.num_row_groups):
                 self._groups[metadata.row_group(group).column(at).statistics.max] = group
 
+    @property
+    def clips(self) -> list[str]:
+        """The clips that have rows, in the order of the file."""
+        return list(self._groups)
+
     def read(self, clip: str) -> pa.Table | None:
         if self._file is None or clip not in self._groups:
             return None

@@ -7,6 +7,7 @@ starts without them.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import functools
 import os
 import shutil
@@ -23,6 +24,9 @@ from occludenet_build.core.errors import UserError
 if TYPE_CHECKING:
     import torch
     from ultralytics import YOLO
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 
 
 def resolve_device(name: str) -> str:
@@ -49,13 +53,35 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(max(1, count))
 
 
+def keep_large_blocks() -> None:
+    """Blocks that are freed stay with the process, which soon wants others of their size.
+
+    glibc gives a large block back and takes a new one, which the system clears first: for the
+    layers of a network on the CPU that is a tenth of all time.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        # an older glibc takes no more than the second
+        set_option(_M_MMAP_THRESHOLD, 1 << 30) or set_option(_M_MMAP_THRESHOLD, 1 << 25)
+        set_option(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or this machine, had too little memory: libraries say it in many ways."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        words in said
+        for words in ("out of memory", "can't allocate memory", "failed to allocate memory")
+    )
+
+
 @contextmanager
 def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
     """A batch that does not fit is a setting to lower, not a traceback."""
     try:
         yield
     except RuntimeError as error:
-        if "out of memory" not in str(error):
+        if not out_of_memory(error):
             raise
         raise UserError(
             f"{setting}: {batch} frames do not fit into the memory of the device; lower {setting}"
@@ -72,8 +98,11 @@ def checkpoint_file(weights: Path | str | None, backend: str) -> Path:
     return path
 
 
-def state_dict(path: Path, backend: str) -> dict[str, torch.Tensor]:
-    """Tensors by name from a checkpoint that may hold nothing but data (`weights_only`)."""
+def state_dict(path: Path, backend: str, inside: str | None = None) -> dict[str, torch.Tensor]:
+    """Tensors by name from a checkpoint that may hold nothing but data (`weights_only`).
+
+    `inside`: the entry of the checkpoint in which they stand.
+    """
     import torch
 
     try:
@@ -82,6 +111,8 @@ def state_dict(path: Path, backend: str) -> dict[str, torch.Tensor]:
         raise UserError(
             f"{backend}: wanted a checkpoint of tensors, {path} does not load: {first_line(error)}"
         ) from error
+    if inside is not None and isinstance(values, dict):
+        values = values.get(inside)
     if not isinstance(values, dict) or not all(hasattr(v, "shape") for v in values.values()):
         raise UserError(f"{backend}: wanted a dict of tensors, {path} holds something else")
     return values
@@ -98,11 +129,16 @@ def load_yolo(
     model = _read_yolo(path)
     if model.task != task:
         raise UserError(f"yolo: wanted a {task} model, {path} is a {model.task} model")
-    numbers = {str(name).lower(): int(number) for number, name in model.names.items()}
-    if class_name not in numbers:
+    return model, class_number(model.names, class_name, path)
+
+
+def class_number(names: dict[int, str], wanted: str, path: Path) -> int:
+    """The number of a class among the `names` that the model in `path` knows."""
+    numbers = {str(name).lower(): int(number) for number, name in names.items()}
+    if wanted not in numbers:
         shown = ", ".join(list(numbers)[:8])
-        raise UserError(f"yolo: wanted a model with the class {class_name!r}, {path} has {shown}")
-    return model, numbers[class_name]
+        raise UserError(f"yolo: wanted a model with the class {wanted!r}, {path} has {shown}")
+    return numbers[wanted]
 
 
 def _yolo_class() -> Any:
@@ -118,7 +154,7 @@ def _yolo_class() -> Any:
 
 
 def _read_yolo(path: Path) -> YOLO:
-    _offline()
+    ultralytics_offline()
     YOLO = _yolo_class()
     if not zipfile.is_zipfile(path):
         raise UserError(
@@ -155,7 +191,7 @@ def _refuse_anchor_based(path: Path) -> None:
 
 
 @functools.cache
-def _offline() -> None:
+def ultralytics_offline() -> None:
     """Keep ultralytics from downloading, installing, phoning home and reading a user's settings.
 
     It reads these variables when it is first imported.

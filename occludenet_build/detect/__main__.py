@@ -17,13 +17,21 @@ from occludenet_build.config import Config, Detect
 from occludenet_build.core import code, ledger, pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
+from occludenet_build.core.settings import is_url
 from occludenet_build.core.torch_models import checkpoint_file
 from occludenet_build.core.weights import local_file
-from occludenet_build.detect import boxfile, search
+from occludenet_build.detect import boxfile, exports, search, together
 from occludenet_build.detect.backend import Clip, GivenBoxes
-from occludenet_build.detect.backends import MATTERS
+from occludenet_build.detect.backends import MATTERS, MODELS
 
-ALWAYS_MATTER = ("backend", "actor", "track_iou", "min_track_seconds", "max_gap_seconds")
+ALWAYS_MATTER = (
+    "backend",
+    "actor",
+    "tracker",
+    "track_iou",
+    "min_track_seconds",
+    "max_gap_seconds",
+)
 """The settings that change the rows of every backend."""
 
 
@@ -38,12 +46,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace, config: Config) -> None:
     settings = config.detect
-    if settings.backend == "yolo":
-        named = args.weights or settings.weights
+    if settings.backend in MODELS:
+        named = _named_file(args.weights or settings.weights)
         found = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=found)
     wanted = tables.read_rows(args.videos)
-    jobs = {job.clip.name: job for job in make_jobs(wanted, settings, args.threads)}
+    jobs = {job.clip.name: job for job in make_jobs(wanted, settings)}
     with ledger.hold(args.out.parent / "store" / args.out.stem, room.ROWS, room.BOXES) as book:
         todo = {clip: job.key for clip, job in jobs.items()}
         ledger.work_through(book, todo, partial(_make, jobs, args.threads))
@@ -51,7 +59,13 @@ def work(args: argparse.Namespace, config: Config) -> None:
     ledger.log_summary(table)
 
 
-def make_jobs(rows: list[dict[str, Any]], settings: Detect, threads: int) -> Iterator[search.Job]:
+def _named_file(weights: str | None) -> str | None:
+    """An OpenVINO export may be named by its folder."""
+    is_here = weights is not None and not is_url(weights)
+    return str(exports.model_file(Path(str(weights)))) if is_here else weights
+
+
+def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[search.Job]:
     """One job per row of the index, with the key that covers all it depends on."""
     given = _given(rows, settings)
     weights = _weights_hash(settings)
@@ -66,7 +80,6 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect, threads: int) -> Ite
             key=ledger.key("detect", digest, matters, *inputs),
             settings=settings,
             weights_sha256=weights,
-            threads=threads,
         )
 
 
@@ -88,30 +101,38 @@ def _given(rows: list[dict[str, Any]], settings: Detect) -> dict[str, GivenBoxes
     if settings.boxes is None:
         raise UserError("detect.boxes: wanted a file for detect.backend file, got nothing; set it")
     clips = {row["clip"]: (row["width"], row["height"], row["frames"]) for row in rows}
-    return boxfile.read(settings.boxes, clips)
+    return boxfile.read(settings.boxes, clips, wants_actor=settings.actor == "file")
 
 
 def _hash(given: GivenBoxes | None) -> str:
     if given is None:
         return ""
     digest = hashlib.blake2b(digest_size=16)
-    for values in (given.frames, given.boxes, given.scores, given.tracks):
+    for values in (given.frames, given.boxes, given.scores, given.tracks, given.actors):
         digest.update(b"" if values is None else values.tobytes())
     return digest.hexdigest()
 
 
 def _weights_hash(settings: Detect) -> str | None:
-    if settings.backend != "yolo":
+    if settings.backend not in MODELS:
         return None
-    return sha256_file(checkpoint_file(settings.weights, "yolo"))
+    files = exports.files(checkpoint_file(settings.weights, settings.backend))
+    if len(files) == 1:
+        return sha256_file(files[0])
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(checkpoint_file(path, settings.backend).read_bytes())
+    return digest.hexdigest()
 
 
 def _make(jobs: dict[str, search.Job], threads: int, missing: list[str]) -> Iterator[ledger.Result]:
     settings = jobs[missing[0]].settings
-    # One model uses all threads itself; the others are as many processes.
-    workers = 1 if settings.backend == "yolo" else threads
+    todo = (jobs[clip] for clip in missing)
     logging.info("backend %s", settings.backend)
-    return pool.in_processes(search.search, (jobs[clip] for clip in missing), workers)
+    # One model for all clips, which uses all threads itself; the others are as many processes.
+    if settings.backend in MODELS:
+        return together.search_together(todo, settings, threads)
+    return pool.in_processes(search.search, todo, threads)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@
 | x1, y1, x2, y2 | number | px | displayed picture, half-open |
 | score | number | 0 to 1 | optional; 1 if the column is missing |
 | track | integer | | optional; who is who, taken as it is |
+| actor | 0 or 1, true or false | | optional; with detect.actor file: whose box the actor's is, at
+most one of a frame |
 
 A person whom the file leaves out in a frame is not there in it. Rows of clips that are not in the
 shard are left alone, so one file serves all shards.
@@ -26,7 +28,8 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.detect.backend import Clip, Found, Frames, GivenBoxes
 
 NEEDED = ("clip", "frame", "x1", "y1", "x2", "y2")
-OPTIONAL = ("score", "track")
+OPTIONAL = ("score", "track", "actor")
+_WORDS = {"true": 1, "false": 0}
 READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
@@ -44,13 +47,20 @@ class BoxFile:
             yield Found(number, given.boxes[here], given.scores[here], tracks)
 
 
-def read(path: Path | str, clips: dict[str, tuple[int, int, int]]) -> dict[str, GivenBoxes]:
+def read(
+    path: Path | str, clips: dict[str, tuple[int, int, int]], wants_actor: bool = False
+) -> dict[str, GivenBoxes]:
     """The boxes of the wanted `clips` (name -> width, height, frames).
 
     Raises UserError, with the clip and the frame, for a row that cannot be right: the file is
     wrong as a whole then, and half of it would be worse than none.
     """
     table = _table(Path(path))
+    if wants_actor and "actor" not in table.columns:
+        raise UserError(
+            f"detect.boxes: wanted the column actor, 0 or 1, for detect.actor file, {path} has "
+            f"{', '.join(map(str, table.columns))}; add it or choose another detect.actor"
+        )
     table = table[table["clip"].isin(clips)]
     _check_numbers(table, path)
     table = table.sort_values(["clip", "frame"], kind="stable")
@@ -78,7 +88,7 @@ def _table(path: Path) -> pd.DataFrame:
     missing = [name for name in NEEDED if name not in table.columns]
     if missing:
         raise UserError(
-            f"detect.boxes: wanted the columns {', '.join(NEEDED)} [, score][, track], "
+            f"detect.boxes: wanted the columns {', '.join(NEEDED)} [, score][, track][, actor], "
             f"{path} lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
         )
     return table.assign(clip=table["clip"].astype(str))
@@ -88,7 +98,7 @@ def _check_numbers(table: pd.DataFrame, path: Path | str) -> None:
     for name in (*NEEDED[1:], *OPTIONAL):
         if name not in table.columns:
             continue
-        values = pd.to_numeric(table[name], errors="coerce").to_numpy(float)
+        values = _numbers(table[name])
         wanted = "a number"
         wrong = ~np.isfinite(values)
         if name in ("frame", "track"):
@@ -97,14 +107,24 @@ def _check_numbers(table: pd.DataFrame, path: Path | str) -> None:
         if name == "score":
             wanted = "a number from 0 to 1"
             wrong |= (values < 0) | (values > 1)
+        if name == "actor":
+            wanted = "0 or 1"
+            wrong |= (values != 0) & (values != 1)
         if wrong.any():
             _refuse(table.iloc[int(np.argmax(wrong))], name, wanted, path)
 
 
+def _numbers(column: pd.Series) -> np.ndarray:
+    """float64, NaN where there is no number; the words true and false count as 1 and 0."""
+    words = column.map(lambda value: _WORDS.get(str(value).strip().lower(), value))
+    return pd.to_numeric(words, errors="coerce").to_numpy(float)
+
+
 def _refuse(row: pd.Series, name: str, wanted: str, path: Path | str) -> None:
+    got = row[name].item() if isinstance(row[name], np.generic) else row[name]
     raise UserError(
         f"detect.boxes: {path}: clip {row['clip']!r}, frame {row['frame']}: "
-        f"wanted {wanted} as {name}, got {row[name]!r}"
+        f"wanted {wanted} as {name}, got {got!r}"
     )
 
 
@@ -131,7 +151,9 @@ def _given(
     scores = rows["score"] if "score" in rows else pd.Series(np.ones(count))
     tracks = pd.to_numeric(rows["track"]).to_numpy(np.int32) if "track" in rows else None
     _check_tracks(clip, numbers, tracks, path)
-    return GivenBoxes(numbers, inside, pd.to_numeric(scores).to_numpy(np.float32), tracks)
+    actors = _numbers(rows["actor"]) == 1 if "actor" in rows else None
+    _check_actors(clip, numbers, actors, path)
+    return GivenBoxes(numbers, inside, pd.to_numeric(scores).to_numpy(np.float32), tracks, actors)
 
 
 def _check_tracks(
@@ -144,4 +166,17 @@ def _check_tracks(
         frame, track = pairs[counts > 1][0]
         raise UserError(
             f"detect.boxes: {path}: clip {clip!r}, frame {frame}: track {track} has two boxes"
+        )
+
+
+def _check_actors(
+    clip: str, numbers: np.ndarray, actors: np.ndarray | None, path: Path | str
+) -> None:
+    if actors is None:
+        return
+    frames, counts = np.unique(numbers[actors], return_counts=True)
+    if (counts > 1).any():
+        raise UserError(
+            f"detect.boxes: {path}: clip {clip!r}, frame {frames[counts > 1][0]}: wanted one actor "
+            f"at most, got {counts.max()}; for several take detect.actor all"
         )

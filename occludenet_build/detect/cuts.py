@@ -1,12 +1,13 @@
-"""Hard shot cuts, found while the frames pass by; what stays in memory is six numbers a frame.
+"""Shot cuts, found while the frames pass by; what stays in memory is six numbers a frame.
 
-A cut between frames b - 1 and b is
+A hard cut between frames b - 1 and b is
 - a large step of a small copy of the picture,
 - that stands out among its neighbours (a pan or a shaking camera makes many steps alike),
 - after which the arrangement is another (a change of exposure changes all pixels alike),
 - and which is not taken back within three frames (a flash, a damaged frame).
 A frame that blends two shots, as interlaced footage has them, gets a cut on both its sides.
-Slow dissolves and fades are not found: tracks end in them since no box matches.
+A dissolve (`dissolves`) is a cut in its middle. A fade to black is none: tracks end in it by
+themselves, as nobody is seen.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
+
+from occludenet_build.detect.dissolves import DissolveFinder, correlation
 
 THUMBNAIL = (64, 36)
 """Width and height of the small copy."""
@@ -38,6 +41,7 @@ class CutFinder:
         # Row t: difference of frame t to frames t-1 ... t-5; inf where there is none.
         self._steps: list[list[float]] = []
         self._changes: list[float] = []
+        self._dissolves = DissolveFinder()
 
     def watch(self, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
         """Pass frames (number, uint8 H x W x 3) on, looking at each."""
@@ -50,15 +54,22 @@ class CutFinder:
         steps = [float(np.abs(small - earlier).mean()) for earlier in reversed(self._recent)]
         self._steps.append(steps + [np.inf] * (_LAGS - len(steps)))
         two_back = self._recent[-2] if len(self._recent) > 1 else small
-        self._changes.append(1 - _correlation(small, two_back))
+        self._changes.append(1 - correlation(small, two_back))
         self._recent.append(small)
+        self._dissolves.see(small)
 
     @property
     def cuts(self) -> list[int]:
         """The first frame of every shot but the first, ascending."""
         steps = np.array(self._steps).reshape(-1, _LAGS)
         large = np.flatnonzero(np.isfinite(steps[:, 0]) & (steps[:, 0] >= LEAST_STEP))
-        return [int(b) for b in large if self._is_cut(steps, int(b))]
+        hard = [int(b) for b in large if self._is_cut(steps, int(b))]
+        middles = [
+            (first + last + 1) // 2
+            for first, last in self._dissolves.spans
+            if not any(first < b <= last for b in hard)
+        ]
+        return sorted([*hard, *middles])
 
     def _is_cut(self, steps: np.ndarray, b: int) -> bool:
         around = np.concatenate([steps[max(1, b - NEAR) : b, 0], steps[b + 1 : b + NEAR + 1, 0]])
@@ -78,11 +89,3 @@ def _taken_back(steps: np.ndarray, b: int) -> bool:
     """
     pairs = [(b + j, j + i) for j in range(3) for i in range(3) if b + j < len(steps)]
     return min(steps[t, lag] for t, lag in pairs) < 0.5 * steps[b, 0]
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """-1 to 1, each colour about its mean; 1 for two pictures without any detail."""
-    first = first - first.mean(axis=(0, 1))
-    second = second - second.mean(axis=(0, 1))
-    spread = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / spread if spread > 1 else 1.0

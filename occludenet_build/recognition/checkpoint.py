@@ -6,6 +6,7 @@ cannot run code.
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from occludenet_build.core.torch_models import first_line
 
 ENVELOPES = ("model", "model_state", "state_dict", "module")
 """Keys under which known trainers keep the network."""
+PREFIXES = ("module.", "_orig_mod.")
+"""What wrappers for several GPUs and for compiling put before every name."""
 
 
 def save(values: dict[str, Any], path: Path) -> None:
@@ -30,7 +33,9 @@ def load(path: Path | str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise UserError(f"wanted a checkpoint, {path} is missing")
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        # VideoMAE and VideoMamba store their command line beside the network.
+        with torch.serialization.safe_globals([Namespace]):
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch names no closed set: zip, pickle, runtime errors
         raise UserError(
             f"wanted a checkpoint of tensors and plain values, {path} does not load: "
@@ -45,7 +50,13 @@ def load_tensors(path: Path | str) -> dict[str, Tensor]:
     """The network's tensors by name, out of the envelopes that are in use."""
     values = load(path)
     inner = next((values[k] for k in ENVELOPES if isinstance(values.get(k), dict)), values)
-    tensors = {k.removeprefix("module."): v for k, v in inner.items() if isinstance(v, Tensor)}
+    tensors = {_bare(key): value for key, value in inner.items() if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"wanted a checkpoint, {path} holds no tensors; keys: {list(values)[:5]}")
     return tensors
+
+
+def _bare(key: str) -> str:
+    for prefix in PREFIXES:
+        key = key.removeprefix(prefix)
+    return key

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frames import Frames
 from occludenet_build.recognition.sampling import crop_places, cropped, draw, views
 from occludenet_build.recognition.table import Clip
@@ -59,13 +60,17 @@ class TrainingClips(Dataset):
         *,
         frames: int,
         size: int,
+        stride: int,
         flip: bool,
         pairs: bool,
         seed: int,
+        erasing: Erasing | None = None,
     ) -> None:
-        """`frames` of `size` x `size` px; without `pairs` no counterfactual is opened."""
+        """`frames`, `stride` apart (0: spread over the clip), of `size` x `size` px; without
+        `pairs` no counterfactual is opened. `erasing`: makes those that have no file."""
         self.clips, self.source, self.seed = clips, source, seed
-        self.frames, self.size, self.flip, self.pairs = frames, size, flip, pairs
+        self.frames, self.size, self.stride = frames, size, stride
+        self.flip, self.pairs, self.erasing = flip, pairs, erasing
         self.positions = {label: position for position, label in enumerate(labels)}
 
     def __len__(self) -> int:
@@ -82,13 +87,18 @@ class TrainingClips(Dataset):
 
     def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
         """Both clips of the pair in one draw of frames, crop and flip."""
-        one = draw(self.seed, clip.file, epoch, clip.frames, self.frames, self.flip)
+        one = draw(self.seed, clip.file, epoch, clip.frames, self.frames, self.flip, self.stride)
 
-        def seen(file: str) -> np.ndarray:
-            return cropped(self.source.of(file, one.frames), self.size, one.top, one.left, one.flip)
+        def seen(pictures: np.ndarray) -> np.ndarray:
+            return cropped(pictures, self.size, one.top, one.left, one.flip)
 
-        pictures = seen(clip.file)
-        erased = seen(clip.erased_file) if self.pairs and clip.erased_file else pictures
+        if self.pairs and clip.erased_at_load and self.erasing is not None:
+            both = self.source.both(clip.file, one.frames, self.erasing.of(clip))
+            pictures, erased = (seen(part) for part in both)
+        else:
+            pictures = erased = seen(self.source.of(clip.file, one.frames))
+            if self.pairs and clip.erased_file:
+                erased = seen(self.source.of(clip.erased_file, one.frames))
         # In these frames and this crop nothing may be erased: then there is no second clip.
         same = np.array_equal(pictures, erased)
         return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
@@ -104,18 +114,20 @@ class EvaluationClips(Dataset):
         *,
         frames: int,
         size: int,
+        stride: int,
         views: int,
         crops: int,
     ) -> None:
         self.clips, self.source = clips, source
-        self.frames, self.size, self.views, self.crops = frames, size, views, crops
+        self.frames, self.size, self.stride = frames, size, stride
+        self.views, self.crops = views, crops
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, number: int) -> tuple[int, Tensor] | Skipped:
         clip = self.clips[number]
-        in_time = views(clip.frames, self.frames, self.views)
+        in_time = views(clip.frames, self.frames, self.views, self.stride)
         try:
             pictures = self.source.of(clip.file, [frame for view in in_time for frame in view])
         except ItemError as error:

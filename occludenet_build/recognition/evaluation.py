@@ -15,6 +15,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import backbones, checkpoint
+from occludenet_build.recognition.backbones import Input
 from occludenet_build.recognition.clips import EvaluationClips, Skipped
 from occludenet_build.recognition.frames import Frames
 from occludenet_build.recognition.predict import predict
@@ -23,12 +24,12 @@ from occludenet_build.recognition.table import Clip
 
 @dataclass(frozen=True)
 class Network:
-    """What train wrote. `settings` are those it was trained with."""
+    """What train wrote. `input`: the clips it was trained with."""
 
     model: nn.Module
     backbone: str
     labels: list[str]
-    settings: dict[str, Any]
+    input: Input
     arm: str
     seed: int
 
@@ -40,33 +41,42 @@ class Network:
             raise UserError(
                 f"wanted a network written by train, {path} lacks {', '.join(sorted(missing))}"
             )
-        settings, labels = values["settings"], values["labels"]
-        model = backbones.build(
-            values["backbone"], len(labels), settings["frames"], settings["size"]
-        )
+        labels, seen = values["labels"], _input(values)
+        model = backbones.build(values["backbone"], len(labels), seen.frames, seen.size)
         model.load_state_dict(values["model"])
-        return cls(model, values["backbone"], labels, settings, values["arm"], values["seed"])
+        return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"])
 
     def described(self) -> dict[str, Any]:
         return {"backbone": self.backbone, "arm": self.arm, "seed": self.seed}
+
+
+def _input(values: dict[str, Any]) -> Input:
+    """Networks from before backbones stated their input: grey statistics, frames spread evenly."""
+    if "input" in values:
+        return Input(**values["input"])
+    settings = values["settings"]
+    return Input(settings["frames"], settings["size"], settings["short_side"], stride=0)
 
 
 def predictions(
     network: Network, clips: Sequence[Clip], root: Path, settings: Evaluate
 ) -> Iterator[tuple[Clip, np.ndarray | str]]:
     """Per clip its logits, float32 (K,), or why it cannot be read."""
-    source = Frames(root, network.settings["short_side"], keep=False)
+    seen = network.input
+    source = Frames(root, seen.short_side, keep=False)
     data = EvaluationClips(
         clips,
         source,
-        frames=network.settings["frames"],
-        size=network.settings["size"],
+        frames=seen.frames,
+        size=seen.size,
+        stride=seen.stride,
         views=settings.views,
         crops=settings.crops,
     )
     results = predict(
         network.model,
         data,
+        seen,
         average=settings.average,
         batch=settings.batch,
         workers=settings.workers,

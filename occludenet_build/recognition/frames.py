@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.video.sample import sample
+from occludenet_build.core.video.sample import sample, sample_twice
 
 _WIDEST = 16 / 9
 """Assumed aspect where memory is estimated."""
@@ -31,9 +32,25 @@ class Frames:
             return sample(self.root / file, numbers, self.short_side)
         if file not in self._kept:
             self._kept[file] = sample(self.root / file, None, self.short_side)
-        if max(numbers) >= len(self._kept[file]):
+        return self._of_kept(file, numbers)
+
+    def both(
+        self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `of` gives, and the same frames as `look` shows them (core.video.sample); `look`
+        must be the same for a file each time."""
+        if not self.keep:
+            return sample_twice(self.root / file, numbers, self.short_side, look)
+        other = f"{file}\0"  # no file is called so
+        if other not in self._kept:
+            pair = sample_twice(self.root / file, None, self.short_side, look)
+            self._kept[file], self._kept[other] = pair
+        return self._of_kept(file, numbers), self._of_kept(other, numbers)
+
+    def _of_kept(self, name: str, numbers: Sequence[int]) -> np.ndarray:
+        if max(numbers) >= len(self._kept[name]):
             raise ItemError("truncated", f"frame {max(numbers)} is wanted")
-        return self._kept[file][list(numbers)]
+        return self._kept[name][list(numbers)]
 
 
 def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:

@@ -24,7 +24,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.backbones import normalised
+from occludenet_build.recognition.backbones import Input, input_of, normalised
 from occludenet_build.recognition.clips import Batch, Order, TrainingClips, loader
 from occludenet_build.recognition.curve import State
 from occludenet_build.recognition.loss import car_loss
@@ -81,11 +81,12 @@ def _step(
     device: str,
     state: State,
 ) -> None:
-    logits = model(normalised(batch.clips.to(device)))
+    seen = input_of(settings)
+    logits = model(normalised(batch.clips.to(device), seen.mean, seen.std))
     terms = car_loss(
         logits,
         batch.labels.to(device),
-        counterfactual_logits(model, batch.counterfactuals, device),
+        counterfactual_logits(model, batch.counterfactuals, device, seen),
         batch.present.to(device),
         alpha=settings.alpha,
         causal_term=settings.causal_term,
@@ -101,13 +102,13 @@ def _step(
 
 
 def counterfactual_logits(
-    model: nn.Module, counterfactuals: Tensor | None, device: str
+    model: nn.Module, counterfactuals: Tensor | None, device: str, seen: Input
 ) -> Tensor | None:
     """c, by a forward of its own: batch norm takes this batch's statistics and keeps none."""
     if counterfactuals is None:
         return None
     with _statistics_kept(model):
-        return model(normalised(counterfactuals.to(device)))
+        return model(normalised(counterfactuals.to(device), seen.mean, seen.std))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occludenet_build.recognition.backbones import normalised
+from occludenet_build.recognition.backbones import Input, normalised
 from occludenet_build.recognition.clips import EvaluationClips, Skipped, loader
 
 
@@ -33,6 +33,7 @@ AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
 def predict(
     model: nn.Module,
     clips: EvaluationClips,
+    seen: Input,
     *,
     average: str,
     batch: int,
@@ -45,14 +46,16 @@ def predict(
     batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
     for items in loader(clips, batches, workers, device, collate=list):
         read = [item for item in items if not isinstance(item, Skipped)]
-        averaged = iter(_averaged(model, [seen for _, seen in read], average, device))
+        averaged = iter(_averaged(model, [views for _, views in read], seen, average, device))
         for item in items:
             yield item if isinstance(item, Skipped) else next(averaged)
 
 
-def _averaged(model: nn.Module, clips: list[Tensor], average: str, device: str) -> Tensor:
+def _averaged(
+    model: nn.Module, clips: list[Tensor], seen: Input, average: str, device: str
+) -> Tensor:
     if not clips:
         return torch.empty(0)
     views = torch.stack(clips).to(device)
-    logits = model(normalised(views.flatten(0, 1))).float().unflatten(0, views.shape[:2])
-    return AVERAGES[average](logits).cpu()
+    logits = model(normalised(views.flatten(0, 1), seen.mean, seen.std)).float()
+    return AVERAGES[average](logits.unflatten(0, views.shape[:2])).cpu()

@@ -24,10 +24,20 @@ class Draw:
     flip: bool = False
 
 
-def draw(seed: int, file: str, epoch: int, count: int, frames: int, flip: bool) -> Draw:
-    """The training view of a clip of `count` frames: of nothing but these arguments."""
+def draw(
+    seed: int, file: str, epoch: int, count: int, frames: int, flip: bool, stride: int = 0
+) -> Draw:
+    """The training view of a clip of `count` frames: of nothing but these arguments.
+
+    `stride` 0 draws one frame of each of `frames` equal segments; else where the first lies, and
+    the others follow it.
+    """
     random = rng(seed, file, "draw", str(epoch))
-    chosen = tuple(int(random.integers(low, high)) for low, high in segments(count, frames))
+    if stride:
+        start = int(random.integers(0, room(count, frames, stride) + 1))
+        chosen = dense(count, frames, stride, start)
+    else:
+        chosen = tuple(int(random.integers(low, high)) for low, high in segments(count, frames))
     top, left, coin = (float(value) for value in random.random(3))
     return Draw(chosen, top, left, flip and coin < 0.5)
 
@@ -44,14 +54,35 @@ def segments(count: int, parts: int) -> list[tuple[int, int]]:
     return [(low, max(high, low + 1)) for low, high in pairwise(edges)]
 
 
-def views(count: int, frames: int, number: int) -> list[tuple[int, ...]]:
-    """`number` even samplings of a clip, each with another offset within the segments.
+def room(count: int, frames: int, stride: int) -> int:
+    """How far `frames` frames, `stride` apart, can be moved within a clip of `count`."""
+    return max(count - ((frames - 1) * stride + 1), 0)
+
+
+def dense(count: int, frames: int, stride: int, start: int) -> tuple[int, ...]:
+    """Frames `stride` apart; a clip that is too short begins again, so that something moves.
+
+    >>> dense(20, 4, 2, 5), dense(5, 4, 2, 0)
+    ((5, 7, 9, 11), (0, 2, 4, 1))
+    """
+    return tuple((start + number * stride) % count for number in range(frames))
+
+
+def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[int, ...]]:
+    """`number` even samplings of a clip: with `stride` 0 each has another offset within the
+    segments, else they begin from the first place to the last (one: in the middle), as mmaction2's.
 
     >>> views(8, 4, 1)
     [(1, 3, 5, 7)]
     >>> views(8, 4, 2)
     [(0, 2, 4, 6), (1, 3, 5, 7)]
+    >>> views(16, 4, 2, stride=2)
+    [(0, 2, 4, 6), (9, 11, 13, 15)]
     """
+    if stride:
+        last = room(count, frames, stride)
+        starts = [round(last * view / (number - 1)) for view in range(number)] if number > 1 else []
+        return [dense(count, frames, stride, start) for start in starts or [last // 2]]
     # (segment + (view + 1/2) / number) * count / frames, in whole numbers
     return [
         tuple(

@@ -17,6 +17,8 @@ from occludenet_build.core.errors import UserError
 
 CLEAN = "clean"
 """The set of the clips without an occluder."""
+AT_LOAD = "load:"
+"""What counterfactual_hash begins with where there is no file, but the masks to erase with."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ class Clip:
     def erased_file(self) -> str | None:
         """The counterfactual; None too where nothing was erased: such a pair says nothing."""
         return self.counterfactual if self.counterfactual_hash != self.file_hash else None
+
+    @property
+    def erased_at_load(self) -> bool:
+        """There is no file: the actor is erased when the clip is read."""
+        return (self.counterfactual_hash or "").startswith(AT_LOAD)
+
+    @property
+    def erased_hash(self) -> str | None:
+        """What stands for the pixels of the counterfactual; None if there is none."""
+        return self.counterfactual_hash if self.erased_file or self.erased_at_load else None
 
 
 def read_clips(path: Path, split: str) -> list[Clip]:
@@ -82,7 +94,7 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
             f"({len(every)} of the split at other scales); change train.scales or acquire.split"
         )
     must_be_known(clips, labels, "annotate/labels.json")
-    if settings.alpha > 0 and not any(clip.erased_file for clip in clips):
+    if settings.alpha > 0 and not any(clip.erased_hash for clip in clips):
         raise UserError(
             f"{path}: wanted counterfactuals for CAR, got none for {len(clips)} training clips; "
             "run counterfactual with train in counterfactual.splits, or train the baseline only"

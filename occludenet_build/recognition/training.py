@@ -16,6 +16,7 @@ from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import backbones, checkpoint, loop
 from occludenet_build.recognition.clips import TrainingClips
+from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frames import Frames, fit_in_memory
 from occludenet_build.recognition.table import Clip
 
@@ -34,6 +35,8 @@ class Training:
     labels: list[str]
     """Names in the order of the logits."""
     clips: list[Clip]
+    erasing: Erasing | None = None
+    """Makes the counterfactuals that have no file."""
 
     def key(self, code: str) -> str:
         """What a checkpoint must carry to be gone on from."""
@@ -45,10 +48,7 @@ class Training:
             if name not in indifferent
         }
         weights = sha256_file(self.settings.weights) if self.settings.weights else ""
-        data = [
-            (c.file_hash, c.erased_file and c.counterfactual_hash, c.label, c.file, c.frames)
-            for c in self.clips
-        ]
+        data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
         parts = [settings, self.derived_seed, self.labels, data]
         return short_hash(code, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
@@ -69,7 +69,7 @@ def run(training: Training, root: Path, work_file: Path, out: Path, code: str) -
         device,
         len(training.clips),
         len({clip.label for clip in training.clips}),
-        sum(clip.erased_file is not None for clip in training.clips),
+        sum(clip.erased_hash is not None for clip in training.clips),
     )
     state = loop.train(
         model,
@@ -89,7 +89,8 @@ def _network(training: Training) -> nn.Module:
     """Baseline and CAR of one seed start from the same weights."""
     settings = training.settings
     torch.manual_seed(training.derived_seed)
-    model = backbones.build(settings.backbone, len(training.labels), settings.frames, settings.size)
+    seen = backbones.input_of(settings)
+    model = backbones.build(settings.backbone, len(training.labels), seen.frames, seen.size)
     if settings.weights is not None:
         backbones.start_from(model, settings.backbone, settings.weights)
     return model
@@ -97,19 +98,21 @@ def _network(training: Training) -> nn.Module:
 
 def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
     """The training clips, and whether they are kept decoded in this process."""
-    settings = training.settings
+    settings, seen = training.settings, backbones.input_of(training.settings)
     pairs = settings.alpha > 0
-    lengths = [c.frames * (2 if pairs and c.erased_file else 1) for c in training.clips]
-    kept = fit_in_memory(lengths, settings.short_side, settings.memory_mib)
+    lengths = [c.frames * (2 if pairs and c.erased_hash else 1) for c in training.clips]
+    kept = fit_in_memory(lengths, seen.short_side, settings.memory_mib)
     clips = TrainingClips(
         training.clips,
         training.labels,
-        Frames(root, settings.short_side, kept),
-        frames=settings.frames,
-        size=settings.size,
+        Frames(root, seen.short_side, kept),
+        frames=seen.frames,
+        size=seen.size,
+        stride=seen.stride,
         flip=settings.flip,
         pairs=pairs,
         seed=training.derived_seed,
+        erasing=training.erasing,
     )
     return clips, kept
 
@@ -120,6 +123,7 @@ def _write(training: Training, model: nn.Module, out: Path) -> None:
         "backbone": training.settings.backbone,
         "labels": training.labels,
         "settings": dataclasses.asdict(training.settings),
+        "input": dataclasses.asdict(backbones.input_of(training.settings)),
         "arm": training.arm,
         "seed": training.seed,
     }

@@ -11,9 +11,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from occludenet_build.config import Config, Quota
+from occludenet_build.core.thumbnails import COLOURS
 from occludenet_build.report import accuracy, facts, figures
 from occludenet_build.report.build import TABLES, Build
-from occludenet_build.report.pictures import COLOURS, cutout_png
+from occludenet_build.report.pictures import cutout_png
 from occludenet_build.report.strips import Strip
 
 _SHEET = 10
@@ -43,6 +44,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         drawn=COLOURS,
         occlusion=occlusion(build),
         failures=facts.failures(build),
+        leftover=build.json("leftover/summary.json"),
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
         **_classes(build, config),

@@ -13,17 +13,25 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import ClipGroups
-from occludenet_build.core.video.source import reading, to_rgb
+from occludenet_build.core.thumbnails import (
+    COLOURS,
+    Drawing,
+    Mark,
+    Outline,
+    draw,
+    evenly,
+    pick,
+    strip_height,
+    strip_of,
+)
 from occludenet_build.report.build import Build
 from occludenet_build.report.facts import CLEAN
-from occludenet_build.report.pictures import Drawing, draw, jpeg, strip_of
+from occludenet_build.report.pictures import jpeg
 
 Row = dict[str, Any]
 
@@ -112,16 +120,6 @@ def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Exam
         yield Example(build.root, places[clip]["path"], shown, outputs[clip], drawings)
 
 
-def evenly(frames: int, count: int) -> list[int]:
-    """Frame numbers in the middle of `count` equal parts; all frames of a shorter clip.
-
-    >>> evenly(10, 5), evenly(2, 5)
-    ([1, 3, 5, 7, 9], [0, 1])
-    """
-    count = min(count, frames)
-    return [(2 * part + 1) * frames // (2 * count) for part in range(count)]
-
-
 def _drawings(root: Path, place: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
     """Boxes and masks of the frames that are shown, as far as the tables hold them."""
     clip = place["clip"]
@@ -132,13 +130,22 @@ def _drawings(root: Path, place: Row, set_name: str, frames: list[int]) -> dict[
     found = {}
     for frame in frames:
         box, truth = actor.get(frame), mask.get(frame, {})
-        found[frame] = Drawing(
-            box=tuple(box[name] for name in ("x1", "y1", "x2", "y2")) if box else None,
-            filled=bool(box and box["filled"]),
-            actor_rle=truth.get("actor_rle"),
-            occluder_rle=truth.get("occluder_rle"),
-        )
+        found[frame] = Drawing(_marks(box), tuple(_outlines(truth)))
     return found
+
+
+def _marks(box: Row | None) -> tuple[Mark, ...]:
+    if box is None:
+        return ()
+    colour = COLOURS["filled" if box["filled"] else "detected"]
+    return (Mark(tuple(box[name] for name in ("x1", "y1", "x2", "y2")), colour),)
+
+
+def _outlines(truth: Row) -> Iterator[Outline]:
+    for name in ("actor", "occluder"):
+        rle = truth.get(f"{name}_rle")
+        if rle is not None:
+            yield Outline(rle, COLOURS[name])
 
 
 def _rows(path: Path, clip: str) -> list[Row]:
@@ -198,20 +205,3 @@ def _line(
     shown = [draw(picture, height, drawn_on.get(f)) for f, picture in sorted(pictures.items())]
     whole = strip_of(shown)
     return Line(name, jpeg(whole), width=whole.shape[1])
-
-
-def strip_height(picture: np.ndarray, count: int, width: int = 1500, most: int = 200) -> int:
-    """Height of the thumbnails, pixels, so that `count` of them fit into `width`."""
-    return max(16, min(most, int(width / count * picture.shape[0] / picture.shape[1])))
-
-
-def pick(path: Path | str, wanted: list[int]) -> dict[int, np.ndarray]:
-    """Frame number -> displayed picture uint8 (H, W, 3); decodes no further than it must."""
-    found = {}
-    with reading(path) as source:
-        for number, frame in enumerate(source):
-            if number in wanted:
-                found[number] = to_rgb(frame)
-            if number >= wanted[-1]:
-                break
-    return found

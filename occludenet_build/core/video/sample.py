@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,18 +28,44 @@ def sample(
     `corrupt` where a packet before the last wanted frame does not decode (the numbers would
     shift), `truncated` where the video ends before it.
     """
+    pictures = {
+        number: scaled(to_rgb(frame), short_side)
+        for number, frame in _wanted(path, numbers, threads)
+    }
+    return _stacked(pictures, numbers)
+
+
+def sample_twice(
+    path: Path | str,
+    numbers: Sequence[int] | None,
+    short_side: int | None,
+    look: Callable[[int, av.VideoFrame], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `sample` gives, and the same frames as `look` shows them, from one decode.
+
+    look: (number, frame) -> the displayed picture, uint8 (H, W, 3).
+    """
+    plain, other = {}, {}
+    for number, frame in _wanted(path, numbers, 1):
+        plain[number] = scaled(to_rgb(frame), short_side)
+        other[number] = scaled(look(number, frame), short_side)
+    return _stacked(plain, numbers), _stacked(other, numbers)
+
+
+def _wanted(
+    path: Path | str, numbers: Sequence[int] | None, threads: int
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames with these numbers in display order; None: all. Stops after the last."""
     wanted = None if numbers is None else set(numbers)
     last = None if wanted is None else max(wanted)
-    pictures: dict[int, np.ndarray] = {}
     with reading(path, threads) as source:
         for number, frame in enumerate(source):
             if wanted is None or number in wanted:
-                pictures[number] = scaled(to_rgb(frame), short_side)
+                yield number, frame
             if number == last:
                 break
         if source.decode_errors:
             raise ItemError("corrupt", source.first_error)
-    return _stacked(pictures, numbers)
 
 
 def at_even_times(

@@ -1,0 +1,147 @@
+"""Benchmark of the detection of people: the room against its bare model, in one run.
+
+    python benchmarks/detect.py [--quick] [--stride] [--threads N] [--device D]
+
+The room's command (`detect`, backend yolo, 640 pixels) over a shard of clips, in this process and
+with the model in memory: decoding, letterboxing, the model, NMS, tracks, rows and the ledger. The
+bare model is the network's forward alone, on tensors that lie ready, over the very batches that
+the room made (same number, same shape), turn by turn with the room. Both run with the same
+threads. Prints tables, and as its last line one JSON object:
+
+    rate_ratio_to_bare_model  frames per second of the room / of the bare model, median over turns
+    rate_ratio_range          the lowest and the highest of the turns
+    cpu_ratio_to_bare_model   CPU per frame of the room / of the bare model, the same way
+    frames_per_second         of the room, its best turn
+    decode_frames_per_second  of decoding and letterboxing alone, on the same threads
+    gpu_utilisation           per cent, while the room runs; null without CUDA or pynvml
+    ap50_person               on the COCO pictures beside the project; null without them
+    strides                   by k: CPU share, frames/s, IoU to every frame's boxes, presence
+
+--quick: fewer clips, and no strides unless --stride asks for them. The real clips and weights are
+taken from OCCLUDENET_TEST_DATA or ../shared/data; without them clips are drawn and the weights are
+random, which says nothing on accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from compositor.measure import Cost
+from detector import accuracy, gpu, material, strides
+from detector.floor import Bare, decoding
+from detector.room import Room
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
+    parser.add_argument("--stride", action="store_true", help="the table of strides as well")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batch", type=int, default=16)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="bench-detect-") as folder:
+        print(json.dumps(Bench(args, Path(folder)).run()))
+
+
+class Bench:
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self.args, self.folder, self.repeats = args, folder, 2 if args.quick else 4
+        self.options = {"device": args.device, "batch": args.batch}
+        self.material = material.found(folder, args.quick)
+        self.room = Room(folder, self.material.weights, args.threads, **self.options)
+        self.frames = sum(int(str(row["frames"])) for row in self.material.clips)
+        kind = "real" if self.material.real else "DRAWN (random weights: no accuracy)"
+        load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+        print(
+            f"{os.cpu_count()} cores, load {load}; {args.threads} threads, "
+            f"{self.room.model.model.device}; {len(self.material.clips)} {kind} clips, "
+            f"{self.frames} frames"
+        )
+
+    def run(self) -> dict[str, object]:
+        found = self._rates() | self._accuracy()
+        if self.args.stride or not self.args.quick:
+            found["strides"] = self._strides()
+        return found
+
+    def _rates(self) -> dict[str, object]:
+        room, clips, bare = self.room, self.material.clips, Bare(self.room)
+        room.run(clips[:1])  # the first batches of a process set it up
+        turns: list[tuple[Cost, Cost]] = []
+        with gpu.utilisation() as samples:
+            for number in range(self.repeats):
+                # room, bare, bare, room, ...: a machine that slows down slows both
+                floor = bare.run(room.shapes()) if number % 2 else None
+                ours, rows, boxes = room.run(clips)
+                turns.append((ours, floor or bare.run(room.shapes())))
+        self._show_parts(room.parts)
+        accuracy.show_people(rows, boxes)
+        ratios = [floor.wall / ours.wall for ours, floor in turns]
+        decode = decoding(room, clips, self.args.threads)
+        self._show_rates(turns, decode, gpu.text(samples))
+        return {
+            "rate_ratio_to_bare_model": round(statistics.median(ratios), 3),
+            "rate_ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+            "cpu_ratio_to_bare_model": round(
+                statistics.median(ours.cpu / floor.cpu for ours, floor in turns), 3
+            ),
+            "frames_per_second": round(self.frames / min(ours.wall for ours, _ in turns), 1),
+            "decode_frames_per_second": round(self.frames / decode.wall, 1),
+            "gpu_utilisation": round(statistics.mean(samples), 1) if samples else None,
+        }
+
+    def _show_parts(self, parts: dict[str, float]) -> None:
+        print("\nwhere the time goes, ms per frame")
+        for name, value in parts.items():
+            print(f"  {name:40} {value:8.2f}", flush=True)
+
+    def _show_rates(self, turns: list[tuple[Cost, Cost]], decode: Cost, busy: str) -> None:
+        print(f"\n{'frames per second':24} {'room':>8} {'bare':>8} {'ratio':>7} {'CPU ratio':>10}")
+        for number, (ours, floor) in enumerate(turns, 1):
+            rates = self.frames / ours.wall, self.frames / floor.wall
+            ratios = floor.wall / ours.wall, ours.cpu / floor.cpu
+            print(
+                f"{f'turn {number}':24} {rates[0]:8.1f} {rates[1]:8.1f} "
+                f"{ratios[0]:7.3f} {ratios[1]:10.3f}"
+            )
+        limit = self.frames / decode.wall
+        print(
+            f"{'decoding alone':24} {limit:8.1f}   CPU {1000 * decode.cpu / self.frames:.2f} ms "
+            "a frame"
+        )
+        best = min(floor.wall for _, floor in turns)
+        if decode.wall > best:
+            print("decoding is the limit: more detect.decode_threads, or cores, would lift it")
+        print(f"GPU busy: {busy}", flush=True)
+
+    def _accuracy(self) -> dict[str, object]:
+        if self.material.pictures is None:
+            print("AP50: n/a, no COCO pictures")
+            return {"ap50_person": None}
+        low = replace(self.room.settings.detect, low_score=0.01)
+        value = accuracy.ap50(self.material.pictures, low, self.args.threads)
+        print(f"AP50 of person on COCO's pictures: {value:.3f}", flush=True)
+        return {"ap50_person": round(value, 3)}
+
+    def _strides(self) -> strides.Found:
+        clips, threads = self.material.people, self.args.threads
+        repeats = 1 if self.args.quick else self.repeats
+        weights = self.material.weights
+        found = strides.measured(self.folder, weights, threads, clips, repeats, **self.options)
+        strides.show(found)
+        return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What the room is held against: the bare model over the same batches; and decoding alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+from compositor.measure import Cost, of_call
+
+from occludenet_build.detect.backend import Clip
+from occludenet_build.detect.streams import Stream, in_turns
+
+from .material import Row
+from .room import Room, Shape
+
+
+class Bare:
+    """The network's forward on tensors that are ready on its device: no decoding, no NMS."""
+
+    def __init__(self, room: Room) -> None:
+        yolo = room.model.model.model
+        self._network, self._device = yolo.network, torch.device(yolo.network.device)
+        self._half = yolo.network.half
+        self._ready: dict[Shape, torch.Tensor] = {}
+
+    def run(self, shapes: Counter[Shape]) -> Cost:
+        new = [self._tensor(shape) for shape in shapes if shape not in self._ready]
+        self._forward(new)  # the first of a shape prepares it
+        tensors = [self._tensor(shape) for shape in shapes.elements()]
+        return of_call(lambda: self._forward(tensors))
+
+    def _tensor(self, shape: Shape) -> torch.Tensor:
+        if shape not in self._ready:
+            count, (height, width, _) = shape
+            # channels last, as the room's pictures lie in memory
+            bytes_ = torch.rand(count, height, width, 3, device=self._device)
+            pictures = bytes_.permute(0, 3, 1, 2)
+            self._ready[shape] = pictures.half() if self._half else pictures
+        return self._ready[shape]
+
+    def _forward(self, tensors: list[torch.Tensor]) -> None:
+        with torch.inference_mode():
+            for tensor in tensors:
+                self._network(tensor)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def decoding(room: Room, clips: list[Row], threads: int) -> Cost:
+    """The frames of the clips, decoded and prepared as for the model, and dropped."""
+    known = ("path", "width", "height", "frames", "fps")
+    made = [Clip(str(row["clip"]), **{name: row[name] for name in known}) for row in clips]
+
+    def run() -> None:
+        for _ in in_turns((Stream(clip, room.model.prepare) for clip in made), threads):
+            pass
+
+    return of_call(run)

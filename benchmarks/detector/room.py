@@ -1,0 +1,116 @@
+"""The room as its command runs it, over a shard, in this process, with the model in memory."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from argparse import Namespace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pandas as pd
+import pyarrow as pa
+from compositor.measure import Cost, of_call
+
+from occludenet_build import config as cfg
+from occludenet_build.core import tables
+from occludenet_build.core.ledger import Ledger
+from occludenet_build.detect import streams, together
+from occludenet_build.detect.__main__ import work
+from occludenet_build.detect.backend import Model, People, Size
+
+from .material import Row
+
+Shape = tuple[int, tuple[int, ...]]
+"""Pictures of a batch, and the shape of each."""
+
+BESIDE = "decode, cuts, letterbox (CPU, beside)"
+
+_runs = itertools.count()
+
+
+class Timed:
+    """A model that notes its batches and the time they take. See backend.Model."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.prepare = model, model.prepare
+        self.batches: list[Shape] = []
+        self.seconds: dict[str, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        self.batches, self.seconds = [], defaultdict(float)
+
+    def start(self, prepared: list[Any]) -> Any:
+        self.batches.append((len(prepared), prepared[0].shape))
+        return self.timed("model", self.model.start, prepared)
+
+    def finish(self, started: Any, sizes: list[Size]) -> list[People]:
+        return self.timed("NMS", self.model.finish, started, sizes)
+
+    def timed(self, part: str, call: Callable, *values: Any) -> Any:
+        begun = time.perf_counter()
+        result = call(*values)
+        self.seconds[part] += time.perf_counter() - begun
+        return result
+
+
+class Room:
+    """Runs the room with these settings; every run in a folder of its own."""
+
+    def __init__(self, folder: Path, weights: Path, threads: int, **detect: Any) -> None:
+        self.folder, self.threads, self.weights = folder, threads, weights
+        self.settings = cfg.load_part({"detect": {"weights": str(weights)} | detect})
+        self.model = Timed(together.loaded(self.settings.detect, threads))
+        self.parts: dict[str, float] = {}
+        """Where the time of the last run went, milliseconds per frame that the model saw: wall,
+        but for the CPU of the decode threads, which is spent beside the rest."""
+
+    def run(self, clips: list[Row]) -> tuple[Cost, pd.DataFrame, pd.DataFrame]:
+        """What it costs to search the clips, their rows, and their boxes."""
+        folder = self.folder / f"run{next(_runs)}"
+        index, out = folder / "index.parquet", folder / "detect" / "000.parquet"
+        tables.write(pa.Table.from_pylist(clips), index)
+        args = Namespace(videos=index, out=out, weights=str(self.weights), threads=self.threads)
+        self.model.begin()
+        with self._watched() as decoding:
+            cost = of_call(lambda: work(args, self.settings))
+        self._note_parts(cost, sum(decoding))
+        boxes = tables.read(out.parent / "store" / "000" / "detail.parquet")
+        return cost, tables.read(out).to_pandas(), boxes.to_pandas()
+
+    def _note_parts(self, cost: Cost, decoding: float) -> None:
+        frames = sum(count for count, _ in self.model.batches)
+        seconds = dict(self.model.seconds)
+        # what is left: no frame is ready, or the tables are read and written
+        seconds |= {"waiting, tables": cost.wall - sum(seconds.values()), BESIDE: decoding}
+        self.parts = {name: 1000 * value / frames for name, value in seconds.items()}
+
+    @contextmanager
+    def _watched(self) -> Iterator[list[float]]:
+        """CPU seconds of every turn that a thread decodes; the other parts go to the model's."""
+        spent: list[float] = []
+        take, rows_of, commit = streams.Stream.take, together.rows_of, Ledger.commit
+        timed = self.model.timed
+
+        def taken(stream: streams.Stream) -> streams.Turn:
+            begun = time.thread_time()
+            turn = take(stream)
+            spent.append(time.thread_time() - begun)
+            return turn
+
+        with (
+            mock.patch.object(together, "loaded", lambda settings, threads: self.model),
+            mock.patch.object(streams.Stream, "take", taken),
+            mock.patch.object(together, "rows_of", lambda *v: timed("tracks, rows", rows_of, *v)),
+            mock.patch.object(Ledger, "commit", lambda *v: timed("ledger", commit, *v)),
+        ):
+            yield spent
+
+    def shapes(self) -> Counter[Shape]:
+        """The batches of the last run."""
+        return Counter(self.model.batches)

@@ -1,0 +1,112 @@
+"""Command line of the room; the contract is in the package's docstring."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import occludenet_build.audit as room
+from occludenet_build import stage
+from occludenet_build.audit.compare import compare, summary
+from occludenet_build.config import Audit, Config
+from occludenet_build.core import seeds, tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import write_json
+
+Row = dict[str, Any]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("sample", "compare"))
+    parser.add_argument("--clips", type=Path, help="sample: select/clips.parquet")
+    parser.add_argument("--sample", type=Path, help="compare: audit/sample.parquet")
+    parser.add_argument("--first", type=Path, metavar="DIR", help="compare: detect/store")
+    parser.add_argument("--second", type=Path, help="compare: audit/detect/sample.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="the table that is written")
+
+
+def work(args: argparse.Namespace, config: Config) -> None:
+    needed = {"sample": ("clips",), "compare": ("sample", "first", "second")}[args.what]
+    missing = [f"--{name}" for name in needed if getattr(args, name) is None]
+    if missing:
+        raise UserError(f"audit {args.what}: wanted {', '.join(missing)}, got nothing; give it")
+    if args.what == "sample":
+        chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
+        rows = sample(chosen, config.audit.clips, config.seed)
+        tables.write(tables.from_rows(rows, room.SAMPLE), args.out)
+        logging.info("%d of %d chosen clips", len(rows), len(chosen))
+    else:
+        _compare(args, config.audit)
+
+
+def sample(chosen: list[Row], count: int, seed: int) -> list[Row]:
+    """Rows of SAMPLE of the `count` clips that a hash puts first, sorted by name."""
+    order = sorted(chosen, key=lambda row: seeds.integer(seed, row["clip"], "audit"))
+    drawn = sorted(order[:count], key=lambda row: row["clip"])
+    return [{name: row[name] for name in room.SAMPLE.names} for row in drawn]
+
+
+def _compare(args: argparse.Namespace, settings: Audit) -> None:
+    searched = {row["clip"]: row for row in tables.read_rows(args.second)}
+    second = tables.ClipGroups(args.second.parent / "store" / args.second.stem / "detail.parquet")
+    rows = []
+    for clip in tables.read_rows(args.sample):
+        store = args.first / clip["detect_shard"] / "detail.parquet"
+        rows.append(_row(clip, searched.get(clip["clip"]), store, second, settings.iou))
+    second.close()
+    tables.write(tables.from_rows(rows, room.CLIPS), args.out)
+    found = summary(rows) | {"second": _described(searched, settings)}
+    write_json(args.out.parent / "summary.json", found)
+    _tell(found["all"])
+
+
+def _row(clip: Row, found: Row | None, store: Path, second: tables.ClipGroups, iou: float) -> Row:
+    row = {name: clip[name] for name in ("clip", "label", "split", "frames")}
+    if found is None:
+        raise UserError(f"audit compare: wanted {clip['clip']} in --second, got none; run detect")
+    if found["status"] == "failed":
+        return row | {name: found[name] for name in ("status", "reason", "detail")}
+    first = _first(store, clip["clip"])
+    return row | {"status": "ok"} | compare(first, second.read(clip["clip"]), iou)
+
+
+def _first(store: Path, clip: str) -> pa.Table:
+    groups = tables.ClipGroups(store)
+    found = groups.read(clip)
+    groups.close()
+    if found is None:
+        raise UserError(f"audit compare: wanted boxes of {clip} in {store}, got none; run detect")
+    return found
+
+
+def _described(searched: dict[str, Row], settings: Audit) -> Row:
+    hashes = sorted({row["weights_sha256"] for row in searched.values() if row["weights_sha256"]})
+    return {
+        "backend": settings.backend,
+        "weights_sha256": hashes,
+        "image_size": settings.image_size,
+        "iou": settings.iou,
+    }
+
+
+def _tell(found: Row) -> None:
+    if not found["actor_frames"]:
+        logging.info("%d clips, no frame with an actor", found["clips"])
+        return
+    logging.info(
+        "%d clips, %d frames with an actor: somebody stands there for both in %.1f %%, the second "
+        "finds nobody in %.1f %%, has the same actor in %.1f %%",
+        found["clips"],
+        found["actor_frames"],
+        100 * found["agreeing_share"],
+        100 * found["only_first_share"],
+        100 * found["same_actor_share"],
+    )
+
+
+if __name__ == "__main__":
+    stage.run("audit", room.__doc__, arguments, work)

@@ -1,0 +1,26 @@
+"""Settings of the audit: how far the actor's boxes hang on the detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from occludenet_build.config.clips import TORCHVISION_MODELS
+from occludenet_build.core.settings import setting
+
+
+@dataclass(frozen=True)
+class Audit:
+    backend: str = setting("yolo", choices=("yolo", "torchvision", "motion"))
+    """The second detector; what is not said here is as in detect."""
+    weights: str | None = setting(None, path=True, url=True)
+    """Its weights, others than detect's: a file, or an http(s) address, fetched once by acquire."""
+    weights_sha256: str | None = setting(None, sha256=True)
+    """What the weights must have; another file stops the build."""
+    torchvision_model: str = setting("fasterrcnn_resnet50_fpn_v2", choices=TORCHVISION_MODELS)
+    """Which of torchvision's detectors the weights are of."""
+    image_size: int = setting(640, low=32, high=4096)
+    """Longer side of the picture that it sees, pixels."""
+    clips: int = setting(200, low=1)
+    """Chosen clips that it searches, drawn by hash."""
+    iou: float = setting(0.5, low=0, high=1)
+    """Least overlap of two boxes that are the same person's."""

@@ -1,0 +1,60 @@
+"""leftover: is somebody still found where the actor was erased? Joins tables; detect looks.
+
+    python -m occludenet_build.leftover --clips select/shards/S.parquet
+        --erased counterfactual/S.parquet --root BUILD --out leftover/videos/S.parquet
+        Lists the counterfactual clips of a shard for detect.
+    python -m occludenet_build.leftover --videos leftover/videos/*.parquet
+        --found leftover/detect/*.parquet --boxes detect/store --masks actor_masks/*.parquet
+        --out leftover/clips.parquet
+        Compares what detect found in them with the actor's boxes in the source clips.
+
+Writes  videos/S.parquet   VIDEOS below, a row per counterfactual clip
+        clips.parquet      CLIPS below, the same with what was found
+        summary.json       fill, clips, erased_frames, leftover_frames, residual; and the same
+                           by_class and by_scale
+
+In a frame where the actor was erased he is left over if a person is found with an IoU of 0.3 or
+more with his box, unless that person overlaps more with somebody else whom detect had found there
+in the source. The residual rate is left-over frames / erased frames. A person model may well find
+a person in his outline, and so measures what is left of his shape too; the backend motion finds
+whatever moves, and the backend file has no boxes for these clips. Frames in which he had a box and
+no mask are not erased: they are counted beside, and he is left in them whole.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from occludenet_build.core.tables import column
+
+VIDEOS = pa.schema(
+    [
+        column("clip", "string", "<scale>_<id of the source clip>: the name that detect knows"),
+        column("source", "string", "id of the source clip"),
+        column("scale", "float64", "nominal size of the occluder"),
+        column("split", "string", "train, val or test"),
+        column("label", "string", "class name"),
+        column("path", "string", "the counterfactual clip"),
+        column("sha256", "string", "its hash"),
+        column("width", "int32", "displayed picture, pixels"),
+        column("height", "int32", "displayed picture, pixels"),
+        column("frames", "int32", "frames of the clip"),
+        column("fps", "float64", "average frame rate, frames per second"),
+        column("detect_shard", "string", "shard of detect that holds the source's boxes"),
+    ]
+)
+"""What detect reads of a video, and where it comes from."""
+
+CLIPS = pa.schema(
+    [
+        *[f for f in VIDEOS if f.name in ("clip", "source", "scale", "split", "label", "path")],
+        column("status", "string", "ok, or failed: detect could not read the clip"),
+        column("reason", "string", "why not ok, from core.errors.REASONS; null if ok"),
+        column("fill", "string", "what stands where the actor was"),
+        column("actor_frames", "int32", "frames with an actor box in the source"),
+        column("erased_frames", "int32", "those in which he has a mask and was erased"),
+        column("leftover_frames", "int32", "erased frames in which he is found all the same"),
+        column("residual", "float64", "leftover_frames / erased_frames; null if none was erased"),
+        column("first_leftover", "int32", "the first of these frames; null if none"),
+    ]
+)

@@ -1,0 +1,146 @@
+"""The backbones by name, each with the input that it was made for.
+
+Inputs are those of the published Kinetics-400 models: torchvision's from its weights' transforms
+and notes, the others from the projects' configurations. Strides are in frames at 30 frames per
+second, which is what nearly all clips of Kinetics have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+from torchvision.models import video
+
+from occludenet_build.recognition.backbones import renames
+from occludenet_build.recognition.backbones.resnet3d import ResNet3D
+from occludenet_build.recognition.backbones.spec import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Backbone,
+    Colour,
+    Input,
+)
+from occludenet_build.recognition.backbones.tiny3d import Tiny3D
+from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
+from occludenet_build.recognition.backbones.videomae import VideoMAE
+from occludenet_build.recognition.backbones.videomamba import VideoMamba, fit_positions
+from occludenet_build.recognition.backbones.x3d import X3D
+
+KINETICS_MEAN: Colour = (0.43216, 0.394666, 0.37645)
+KINETICS_STD: Colour = (0.22803, 0.22145, 0.216989)
+
+
+def _mvit_v2_s(classes: int, frames: int, size: int) -> nn.Module:
+    # Its position tables have the size of the input, and torchvision's builder fixes it.
+    if (frames, size) != (16, 224):
+        raise ValueError("it takes 16 frames of 224 px")
+    return video.mvit_v2_s(weights=None, num_classes=classes)
+
+
+def _torchvision(name: str, head: str, seen: Input) -> Backbone:
+    builder = getattr(video, name)
+    return Backbone(lambda n, t, s: builder(weights=None, num_classes=n), head, seen)
+
+
+def _x3d(seen: Input, **shape) -> Backbone:
+    return Backbone(
+        lambda n, t, s: X3D(n, t, s, **shape),
+        "head.projection.",
+        seen,
+        (renames.X3D_MMACTION, renames.X3D_PYTORCHVIDEO),
+    )
+
+
+def _ibm_i3d(depth: int) -> Backbone:
+    """IBM's, without strides over time, as in its released checkpoints."""
+    return Backbone(
+        lambda n, t, s: ResNet3D(
+            n,
+            depth,
+            inflate=None,
+            inflate_style="3x3x3",
+            conv1_kernel=(3, 7, 7),
+            conv1_stride_t=1,
+            pool1_stride_t=1,
+            with_pool2=False,
+        ),
+        "cls_head.fc_cls.",
+        Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
+        (renames.RESNET3D_IBM,),
+    )
+
+
+def _uniformerv2(**shape) -> Backbone:
+    return Backbone(
+        lambda n, t, s: UniFormerV2(n, s, **shape),
+        "backbone.transformer.proj.2.",
+        Input(8, 224, 256, 0),
+        (renames.UNIFORMERV2_MMACTION, renames.UNIFORMERV2_BARE),
+        k710=True,
+    )
+
+
+def _videomamba(width: int, depth: int) -> Backbone:
+    return Backbone(
+        lambda n, t, s: VideoMamba(n, t, s, width=width, depth=depth),
+        "head.",
+        Input(8, 224, 256, 0, IMAGENET_MEAN, IMAGENET_STD),
+        (renames.TRUNK,),
+        fit_positions,
+        k710=True,
+    )
+
+
+def _videomae(width: int, depth: int, heads: int) -> Backbone:
+    return Backbone(
+        lambda n, t, s: VideoMAE(n, t, s, width=width, depth=depth, heads=heads),
+        "head.",
+        Input(16, 224, 256, 4, IMAGENET_MEAN, IMAGENET_STD),
+        (renames.VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in an order of their own
+    )
+
+
+_RESNET_INPUT = Input(16, 112, 128, 2, KINETICS_MEAN, KINETICS_STD)
+
+BACKBONES: dict[str, Backbone] = {
+    "tiny3d": Backbone(lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0)),
+    "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT),
+    "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT),
+    "r2plus1d_18": _torchvision("r2plus1d_18", "fc.", _RESNET_INPUT),
+    "s3d": _torchvision(
+        "s3d", "classifier.1.", replace(_RESNET_INPUT, frames=128, size=224, short_side=256)
+    ),
+    "mvit_v2_s": Backbone(
+        _mvit_v2_s,
+        "head.1.",
+        Input(16, 224, 256, 4),
+        (renames.MVIT_SLOWFAST, renames.MVIT_MMACTION),
+    ),
+    "swin3d_t": _torchvision(
+        "swin3d_t", "head.", Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD)
+    ),
+    "x3d_xs": _x3d(Input(4, 160, 182, 12)),
+    "x3d_s": _x3d(Input(13, 160, 182, 6)),
+    "x3d_m": _x3d(Input(16, 224, 256, 5)),
+    "x3d_l": _x3d(Input(16, 312, 356, 5), depth_factor=5.0),
+    "x3d_s_pytorchvideo": _x3d(Input(13, 160, 182, 6), shortcut_norm=False),
+    "i3d_r50": Backbone(
+        lambda n, t, s: ResNet3D(n),
+        "cls_head.fc_cls.",
+        Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
+    ),
+    "ibm_i3d_resnet18": _ibm_i3d(18),
+    "ibm_i3d_resnet50": _ibm_i3d(50),
+    "ibm_i3d_resnet101": _ibm_i3d(101),
+    "uniformerv2_b16": _uniformerv2(),
+    "uniformerv2_l14": _uniformerv2(
+        patch=14, width=1024, layers=24, heads=16, return_list=(20, 21, 22, 23)
+    ),
+    "videomamba_t": _videomamba(192, 24),
+    "videomamba_s": _videomamba(384, 24),
+    "videomamba_m": _videomamba(576, 32),
+    "videomae_s": _videomae(384, 12, 6),
+    "videomae_b": _videomae(768, 12, 12),
+    "videomae_l": _videomae(1024, 24, 16),
+}

@@ -1,0 +1,179 @@
+"""VideoMamba: Li et al., "VideoMamba: State Space Model for Efficient Video Understanding", 2024.
+
+Section 3.2: patches of single frames, a class token in front, positions in space and time, and
+bidirectional Mamba blocks over all patches of the clip, frame by frame (spatial first). Names
+and shapes are those of the official checkpoints. Depth and width of tiny, small and middle: 24
+and 192, 24 and 384, 32 and 576.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+
+from occludenet_build.recognition.backbones.scan import selective_scan
+from occludenet_build.recognition.backbones.spec import Tensors, rising
+
+EPSILON = 1e-5
+
+
+class VideoMamba(nn.Module):
+    """(N, 3, T, H, W) -> logits (N, classes), for `frames` of `size` x `size` px."""
+
+    def __init__(
+        self,
+        classes: int,
+        frames: int = 8,
+        size: int = 224,
+        *,
+        patch: int = 16,
+        tubelet: int = 1,
+        width: int = 576,
+        depth: int = 32,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(width, (tubelet, patch, patch))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, (size // patch) ** 2 + 1, width))
+        self.temporal_pos_embedding = nn.Parameter(torch.zeros(1, frames // tubelet, width))
+        # The rate of a block is that of the one before: it drops what that one gave.
+        rates = [0.0, *rising(drop_path, depth)][:depth]
+        self.layers = nn.ModuleList(Block(width, rate) for rate in rates)
+        self.drop_path = StochasticDepth(drop_path, "row")
+        self.norm_f = nn.RMSNorm(width, eps=EPSILON)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, classes)
+        self._initialise()
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self._tokens(self.patch_embed.proj(x))
+        residual = torch.zeros_like(hidden)
+        for layer in self.layers:
+            hidden, residual = layer(hidden, residual)
+        seen = self.norm_f(residual + self.drop_path(hidden))
+        return self.head(self.dropout(seen[:, 0]))
+
+    def _tokens(self, patches: Tensor) -> Tensor:
+        """(N, width, T, h, w) -> (N, 1 + T h w, width), the class token first."""
+        places, times = self.pos_embed[:, 1:], self.temporal_pos_embedding
+        there, wanted = patches.shape[2:], (times.shape[1], places.shape[1])
+        if (there[0], there[1] * there[2]) != wanted:
+            raise ValueError(
+                f"wanted clips of {wanted[0]} x {wanted[1]} patches, got {there[0]} x "
+                f"{there[1] * there[2]}; build it for these frames and this size"
+            )
+        tokens = patches.flatten(3).permute(0, 2, 3, 1) + places[:, None] + times[:, :, None]
+        first = self.cls_token + self.pos_embed[:, :1]
+        return torch.cat([first.expand(len(tokens), -1, -1), tokens.flatten(1, 2)], dim=1)
+
+    def _initialise(self) -> None:
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        nn.init.trunc_normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            for name, parameter in self.layers.named_parameters():
+                if name.endswith("out_proj.weight"):  # however deep, the sum keeps its size
+                    parameter.div_(math.sqrt(len(self.layers)))
+
+
+class PatchEmbed(nn.Module):
+    def __init__(self, width: int, cube: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.proj = nn.Conv3d(3, width, cube, cube)
+
+
+class Block(nn.Module):
+    """Add, norm, mix: the sum of all blocks before goes on beside what this one gives."""
+
+    def __init__(self, width: int, drop_path: float) -> None:
+        super().__init__()
+        self.mixer = Mamba(width)
+        self.norm = nn.RMSNorm(width, eps=EPSILON)
+        self.drop_path = StochasticDepth(drop_path, "row")
+
+    def forward(self, hidden: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        residual = residual + self.drop_path(hidden)
+        return self.mixer(self.norm(residual)), residual
+
+
+class Mamba(nn.Module):
+    """The mixer, from front to back and (names with _b) from back to front."""
+
+    def __init__(self, width: int, states: int = 16, kernel: int = 4, expand: int = 2) -> None:
+        super().__init__()
+        inner, rank = expand * width, math.ceil(width / 16)
+        self.states, self.rank = states, rank
+        self.in_proj = nn.Linear(width, 2 * inner, bias=False)
+        self.A_log, self.A_b_log = _decay(inner, states), _decay(inner, states)
+        self.D, self.D_b = nn.Parameter(torch.ones(inner)), nn.Parameter(torch.ones(inner))
+        for end in ("", "_b"):
+            conv = nn.Conv1d(inner, inner, kernel, groups=inner, padding=kernel - 1)
+            self.add_module(f"conv1d{end}", conv)
+            self.add_module(f"x_proj{end}", nn.Linear(inner, rank + 2 * states, bias=False))
+            self.add_module(f"dt_proj{end}", _steps(rank, inner))
+        self.out_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(N, L, width) -> (N, L, width)"""
+        x, z = self.in_proj(hidden).chunk(2, dim=2)
+        there = self._direction(x, "", self.A_log, self.D)
+        back = self._direction(x.flip(1), "_b", self.A_b_log, self.D_b).flip(1)
+        return self.out_proj((there + back) * F.silu(z))
+
+    def _direction(self, x: Tensor, end: str, a_log: Tensor, skip: Tensor) -> Tensor:
+        conv, x_proj, dt_proj = (
+            self.get_submodule(f"{name}{end}") for name in ("conv1d", "x_proj", "dt_proj")
+        )
+        length = x.shape[1]
+        # The padding is at both ends; what is cut off saw later tokens.
+        x = F.silu(conv(x.transpose(1, 2))[..., :length]).transpose(1, 2)
+        delta, B, C = x_proj(x).split([self.rank, self.states, self.states], dim=2)
+        delta = F.softplus(dt_proj(delta))
+        return selective_scan(x, delta, -a_log.exp(), B, C) + skip * x
+
+
+def _decay(inner: int, states: int) -> nn.Parameter:
+    """A = -1, -2, ... -states in every channel (Mamba, section 3.6)."""
+    return nn.Parameter(torch.arange(1.0, states + 1).log().repeat(inner, 1))
+
+
+def _steps(rank: int, inner: int, low: float = 1e-3, high: float = 1e-1) -> nn.Linear:
+    """Gives steps softplus(...) that begin log-uniform between `low` and `high`."""
+    linear = nn.Linear(rank, inner)
+    nn.init.uniform_(linear.weight, -(rank**-0.5), rank**-0.5)
+    step = torch.empty(inner).uniform_(math.log(low), math.log(high)).exp()
+    with torch.no_grad():
+        linear.bias.copy_(step.expm1().log())  # the inverse of softplus
+    return linear
+
+
+def fit_positions(given: Tensors, wanted: Tensors) -> Tensors:
+    """Tables of another length, interpolated as the official fine-tuning does it: bicubic in
+    space, linear in time."""
+    given = dict(given)
+    space, time = "pos_embed", "temporal_pos_embedding"
+    if _another_length(given, wanted, space):
+        first, places = given[space][:, :1], given[space][:, 1:]
+        old, new = math.isqrt(places.shape[1]), math.isqrt(wanted[space].shape[1] - 1)
+        if old * old == places.shape[1]:
+            square = places.unflatten(1, (old, old)).permute(0, 3, 1, 2)
+            fitted = F.interpolate(square, (new, new), mode="bicubic", align_corners=False)
+            given[space] = torch.cat([first, fitted.flatten(2).transpose(1, 2)], dim=1)
+    if _another_length(given, wanted, time):
+        line = given[time].transpose(1, 2)
+        fitted = F.interpolate(line, wanted[time].shape[1], mode="linear", align_corners=False)
+        given[time] = fitted.transpose(1, 2)
+    return given
+
+
+def _another_length(given: Tensors, wanted: Tensors, name: str) -> bool:
+    if name not in given or given[name].ndim != 3:
+        return False
+    (_, there, width), (_, length, ours) = given[name].shape, wanted[name].shape
+    return width == ours and there != length

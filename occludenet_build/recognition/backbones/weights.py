@@ -1,0 +1,121 @@
+"""Weights of a checkpoint into one of our networks: names, heads, what does not fit."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.backbones.registry import BACKBONES
+from occludenet_build.recognition.backbones.renames import renamed
+from occludenet_build.recognition.backbones.spec import Backbone, Tensors
+from occludenet_build.recognition.checkpoint import load_tensors
+
+K710, K400 = 710, 400
+_SHOWN = 4
+
+
+def start_from(model: nn.Module, name: str, path: Path | str) -> None:
+    """Load a checkpoint file into a backbone: `take_over` of what is in it."""
+    take_over(model, name, load_tensors(path), str(path))
+
+
+def take_over(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
+    """Load tensors into a backbone; a head of another number of classes is left out and said.
+
+    Raises UserError that names the keys where anything else is missing, unexpected or of
+    another shape; `path` is for messages.
+    """
+    spec, wanted = BACKBONES[name], model.state_dict()
+    given = _shaped(_our_names(tensors, wanted, spec), wanted)
+    given = _without_fixed_tables(spec.fit(given, wanted), model)
+    if spec.k710:
+        given = _kinetics_400(given, wanted, spec.head, path)
+    if _other_head(given, wanted, spec.head, path):
+        given, wanted = _without(given, spec.head), _without(wanted, spec.head)
+    problems = _problems(given, wanted)
+    if problems:
+        raise UserError(
+            f"wanted a checkpoint of {name}, {path} is not one: {problems}; change train.weights "
+            "or train.backbone"
+        )
+    model.load_state_dict(given, strict=False)
+
+
+def _our_names(given: Tensors, wanted: Tensors, spec: Backbone) -> Tensors:
+    """As they are, or by the renaming of a format: whichever names most of what is wanted."""
+    named = [{renamed(key, names): t for key, t in given.items()} for names in ((), *spec.formats)]
+    return max(named, key=lambda tensors: len(tensors.keys() & wanted.keys()))
+
+
+def _shaped(given: Tensors, wanted: Tensors) -> Tensors:
+    """A linear layer may be a convolution of one pixel elsewhere: the same numbers."""
+
+    def fitted(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+        alike = [side for side in tensor.shape if side > 1] == [side for side in shape if side > 1]
+        return tensor.reshape(shape) if alike else tensor
+
+    return {k: fitted(t, tuple(wanted[k].shape)) if k in wanted else t for k, t in given.items()}
+
+
+def _without_fixed_tables(given: Tensors, model: nn.Module) -> Tensors:
+    """mmaction2 keeps VideoMAE's sine table as a buffer; ours computes it."""
+    table = getattr(model, "positions", None)
+    stored = given.get("pos_embed")
+    if not isinstance(table, Tensor) or stored is None or stored.shape != table.shape:
+        return given
+    same = (stored.float() - table).abs().max() < 1e-4
+    return {key: t for key, t in given.items() if key != "pos_embed"} if same else given
+
+
+def _kinetics_400(given: Tensors, wanted: Tensors, head: str, path: str) -> Tensors:
+    """Of a head of K710 the first 400 classes, if 400 are wanted: they are Kinetics-400's."""
+    heads = {key: tensor for key, tensor in given.items() if key.startswith(head)}
+    ours = [len(tensor) for key, tensor in wanted.items() if key.startswith(head)]
+    if set(ours) != {K400} or not heads or {len(t) for t in heads.values()} != {K710}:
+        return given
+    logging.info("%s: of its head's 710 classes the first 400, those of Kinetics-400", path)
+    return given | {key: tensor[:K400] for key, tensor in heads.items()}
+
+
+def _other_head(given: Tensors, wanted: Tensors, head: str, path: str) -> bool:
+    """Whether the head is missing whole, or has other classes than wanted and is else the same."""
+    ours = {key: tensor for key, tensor in wanted.items() if key.startswith(head)}
+    theirs = {key: given[key] for key in ours if key in given}
+    if not theirs:
+        logging.info("%s: its head is missing, ours starts at random", path)
+        return True
+    there, here = ({len(tensor) for tensor in tensors.values()} for tensors in (theirs, ours))
+    if there == here or any(theirs[key].shape[1:] != ours[key].shape[1:] for key in theirs):
+        return False
+    logging.info(
+        "%s: its head has %d classes, %d are wanted: ours starts at random", path, *there, *here
+    )
+    return True
+
+
+def _without(tensors: Tensors, head: str) -> Tensors:
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(head)}
+
+
+def _problems(given: Tensors, wanted: Tensors) -> str:
+    # A count of batches decides nothing, and old checkpoints have none.
+    missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
+    unexpected = [key for key in given if key not in wanted]
+    other = [
+        f"{key} ({_shape(given[key])}, wanted {_shape(wanted[key])})"
+        for key in given
+        if key in wanted and given[key].shape != wanted[key].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    return "; ".join(f"{len(keys)} {what}: {_listed(keys)}" for what, keys in kinds.items() if keys)
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "one number"
+
+
+def _listed(keys: list[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")

@@ -1,0 +1,106 @@
+"""The actor erased when an occluded clip is read: counterfactuals without files of their own.
+
+The hole is the actor's grown mask less the occluder as it was pasted, both from annotate/frames. It
+is filled in the clip's own planes, by the compositor's fills, so that the picture is that of the
+file up to coding, but for two things:
+
+- where the occluder is half transparent at its edge, a file has it over the fill; here pixels in
+  which it hides the half or more stay as they are, with what shows through of the actor, and the
+  others are filled
+- a fill that looks at the surroundings (all but zero) does not see what the occluder hides
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from occludenet_build.compositing.canvas import Canvas
+from occludenet_build.compositing.erase import Eraser, Erasure
+from occludenet_build.config import Counterfactual
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.tables import ClipGroups
+from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.planes import Layout
+from occludenet_build.core.video.source import display_of, to_rgb
+from occludenet_build.recognition.table import Clip
+
+Look = Callable[[int, Any], np.ndarray]
+"""(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class Erasing:
+    """Erases by settings, with the masks of `folder`, annotate/frames."""
+
+    folder: Path
+    settings: Counterfactual
+    seed: int
+    shards: dict[str, str] = field(default_factory=dict)
+    """Source clip -> the table that has its frames."""
+
+    @staticmethod
+    def over(folder: Path, settings: Counterfactual, seed: int, clips: Iterable[Clip]) -> Erasing:
+        """Looks once where the frames of these clips are: workers open one table per clip."""
+        shards: dict[str, str] = {}
+        for path in sorted(folder.glob("*.parquet")):
+            groups = ClipGroups(path)
+            shards.update(dict.fromkeys(groups.clips, path.name))
+            groups.close()
+        mine = {clip.clip for clip in clips}
+        absent = sorted(mine - shards.keys())
+        if absent:
+            raise UserError(
+                f"wanted the masks of {len(mine)} clips in {folder}, got none of {absent[0]} and "
+                f"{len(absent) - 1} more; run annotate again, or set counterfactual.files to true"
+            )
+        return Erasing(folder, settings, seed, {clip: shards[clip] for clip in mine})
+
+    def of(self, clip: Clip) -> Look:
+        """What erases the actor in a clip's frames, in any order."""
+        return _Erased(self, clip)
+
+    def eraser(self, clip: Clip, layout: Layout, display: Display) -> Eraser:
+        actors, occluders = self._masks(clip)
+        erasure = Erasure(self.settings.fill, self.settings.dilate, self.seed, clip.clip)
+        return Eraser(erasure, actors, layout, display, occluders)
+
+    def _masks(self, clip: Clip) -> tuple[dict[int, bytes], dict[int, bytes]]:
+        """COCO RLE counts of the actor and of the visible occluder by frame."""
+        groups = ClipGroups(self.folder / self.shards[clip.clip])
+        rows = groups.read(clip.clip)
+        groups.close()
+        assert rows is not None  # `over` has seen it
+        rows = rows.filter(pc.equal(rows["set"], clip.set))
+        frames = rows["frame"].to_pylist()
+        columns = (rows[name].to_pylist() for name in ("actor_rle", "occluder_rle"))
+        actors, occluders = (
+            {frame: rle for frame, rle in zip(frames, column, strict=True) if rle is not None}
+            for column in columns
+        )
+        return actors, occluders
+
+
+class _Erased:
+    """The frames of one clip without the actor. Masks are read with the first frame."""
+
+    def __init__(self, erasing: Erasing, clip: Clip) -> None:
+        self._erasing, self._clip = erasing, clip
+        self._ready: tuple[Canvas, Eraser] | None = None
+
+    def __call__(self, number: int, frame: Any) -> np.ndarray:
+        display = display_of(frame)
+        if self._ready is None:
+            canvas = Canvas(frame, frame.format.name)
+            self._ready = canvas, self._erasing.eraser(self._clip, canvas.layout, display)
+        canvas, eraser = self._ready
+        canvas.load(frame)
+        if not eraser.erase(number, canvas.planes):
+            return to_rgb(frame)  # of 10 bits a copied frame converts to other last digits
+        coded = canvas.frame.to_ndarray(format="rgb24", threads=1)
+        return np.ascontiguousarray(display.upright(coded))

@@ -1,0 +1,99 @@
+"""What a build holds of one clip: where its files and its rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.core import tables
+from occludenet_build.core.errors import UserError
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: its source, and what the rooms wrote about it."""
+
+    name: str
+    source: Path
+    frames: int
+    fps: float
+    root: Path
+    detect_shard: str
+    shard: str | None = None
+    """Of the rooms that make clips; None: it was not chosen."""
+    occluded: dict[float, str] = field(default_factory=dict)
+    """Scale -> file, relative to the build."""
+    erased: dict[float, str] = field(default_factory=dict)
+
+    def boxes(self) -> list[Row]:
+        return self._detail(f"detect/store/{self.detect_shard}")
+
+    def masks(self) -> list[Row]:
+        return self._detail(f"actor_masks/store/{self.shard}") if self.shard else []
+
+    def truth(self) -> list[Row]:
+        return self._detail(f"composite/store/{self.shard}") if self.shard else []
+
+    def _detail(self, store: str) -> list[Row]:
+        groups = tables.ClipGroups(self.root / store / "detail.parquet")
+        found = groups.read(self.name)
+        groups.close()
+        return found.to_pylist() if found is not None else []
+
+
+def clips_of(root: Path, names: Iterable[str]) -> list[Clip]:
+    """The named clips, or all that were searched for people if none is named."""
+    if not (root / "index/videos.parquet").exists():
+        raise UserError(f"--build: wanted the folder of a build with an index, got {root}")
+    index = {row["clip"]: row for row in tables.read_rows(root / "index/videos.parquet")}
+    searched = _by_clip(root, "detect")
+    wanted = list(dict.fromkeys(names)) or sorted(searched)
+    unknown = [name for name in wanted if name not in searched or name not in index]
+    if unknown:
+        raise UserError(
+            f"--clip: wanted clips that detect has searched, got {', '.join(unknown)}; "
+            f"{root}/detect has {len(searched)}, such as {', '.join(sorted(searched)[:3])}"
+        )
+    chosen = _chosen(root)
+    occluded, erased = _by_clip(root, "composite"), _by_clip(root, "counterfactual")
+    return [
+        _clip(root, index[name], chosen.get(name), occluded.get(name), erased.get(name))
+        for name in wanted
+    ]
+
+
+def _by_clip(root: Path, room: str) -> dict[str, Row]:
+    paths = sorted((root / room).glob("*.parquet"))
+    return {row["clip"]: row for path in paths for row in tables.read_rows(path)}
+
+
+def _chosen(root: Path) -> dict[str, Row]:
+    path = root / "select/clips.parquet"
+    rows = tables.read_rows(path) if path.exists() else []
+    return {row["clip"]: row for row in rows if row["status"] == "ok"}
+
+
+def _clip(
+    root: Path, index: Row, chosen: Row | None, occluded: Row | None, erased: Row | None
+) -> Clip:
+    return Clip(
+        name=index["clip"],
+        source=Path(index["path"]),
+        frames=index["frames"] or 0,
+        fps=index["fps"] or 0.0,
+        root=root,
+        detect_shard=chosen["detect_shard"] if chosen else index["shard"],
+        shard=chosen["shard"] if chosen else None,
+        occluded=_files(occluded),
+        erased=_files(erased),
+    )
+
+
+def _files(row: Row | None) -> dict[float, str]:
+    if row is None or not row["files"]:
+        return {}
+    return dict(sorted(zip(row["scales"], row["files"], strict=True)))

@@ -1,0 +1,70 @@
+# audit: what a second detector says of the actor's boxes, in a sample of the chosen clips. A target
+# of its own.
+#   reads  select/clips.parquet, detect/store/<shard>/, the weights of the second detector
+#   writes audit/sample.parquet, audit/clips.parquet, audit/summary.json
+#          audit/detect/: the boxes of the second detector, by the room that finds boxes
+
+
+rule audit_sample:
+    input:
+        SELECT,
+    output:
+        f"{BUILD}/audit/sample.parquet",
+    log:
+        f"{BUILD}/logs/audit/sample.log",
+    benchmark:
+        f"{BUILD}/benchmarks/audit/sample.tsv"
+    localrule: True
+    conda:
+        "../envs/video.yaml"
+    params:
+        settings=room_settings("audit"),
+        code=code.digest("audit"),
+    shell:
+        "python -m occludenet_build.audit sample --clips {input} --out {output}"
+        " --settings {params.settings:q} --log {log}"
+
+
+use rule detect_shard as audit_detect with:
+    input:
+        videos=rules.audit_sample.output,
+        weights=audit_weights,
+    output:
+        f"{BUILD}/audit/detect/sample.parquet",
+    log:
+        f"{BUILD}/logs/audit/detect.log",
+    benchmark:
+        f"{BUILD}/benchmarks/audit/detect.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 6000,
+        runtime=lambda wildcards, attempt: attempt * 240,
+        gpu=0 if CONFIG.audit.backend == "motion" else device_gpus("detect"),
+    params:
+        settings=audit_settings,
+        code=code.digest("detect"),
+        weights=weights_option,
+
+
+rule audit:
+    input:
+        sample=rules.audit_sample.output,
+        second=rules.audit_detect.output,
+    output:
+        clips=f"{BUILD}/audit/clips.parquet",
+        summary=f"{BUILD}/audit/summary.json",
+    log:
+        f"{BUILD}/logs/audit/clips.log",
+    benchmark:
+        f"{BUILD}/benchmarks/audit/clips.tsv"
+    conda:
+        "../envs/video.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 30,
+    params:
+        settings=room_settings("audit"),
+        code=code.digest("audit"),
+        first=f"{BUILD}/detect/store",
+    shell:
+        "python -m occludenet_build.audit compare --sample {input.sample} --first {params.first}"
+        " --second {input.second} --out {output.clips} --settings {params.settings:q} --log {log}"
