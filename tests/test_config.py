@@ -44,7 +44,7 @@ MISTAKES = [
     ({"detect": {"batch": 1.5}}, "detect.batch: wanted a whole number, got 1.5"),
     ({"detect": {"batch": True}}, "detect.batch: wanted a whole number, got True"),
     ({"detect": {"backend": "yolo"}}, "detect.weights: wanted a file for detect.backend yolo"),
-    ({"detect": {"backend": "magic"}}, "detect.backend: wanted one of yolo, torchvision, motion, file"),
+    ({"detect": {"backend": "magic"}}, "detect.backend: wanted one of yolo, torchvision"),
     ({"detect": {"weights": "no/such.pt"}}, "detect.weights: wanted an existing path"),
     ({"acquire": {"split": {"train": 0.9}}}, "acquire.split: wanted shares that sum to 1"),
     ({"select": {"quota": {"test": 0}}}, "select.quota.test: wanted a value at least 1, got 0"),
