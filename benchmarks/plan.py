@@ -8,7 +8,8 @@ rates are those of an earlier build of a third of its videos. Prints CPU seconds
 room as planned and as they came, and as its last line one JSON object:
 
     cpu_ratio_plan_to_real     CPU seconds of the rooms
-    wall_ratio_plan_to_real    seconds from start to end: both runs feel who else is on the machine
+    wall_ratio_plan_to_real    seconds from start to end: both runs feel who else is on the machine;
+                               with --quick the plan does not know Snakemake's own
     bytes_ratio_plan_to_real   bytes on disk
     worst_room_bytes_ratio     of rooms that take more than a hundredth, the one furthest off
     cpu_ratio_with_snakemake   CPU seconds of all processes; not with --quick

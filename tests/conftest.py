@@ -13,6 +13,9 @@ import pytest
 
 from occludenet_build.core.video.synth import write_video
 
+# before torch is loaded: its waiting threads would spin, on cores that other tests want
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 REPO = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))
 

@@ -50,9 +50,10 @@ USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment
 PYTHON = (
     "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
 )
-# Conda jobs do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it.
+# Conda jobs do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it. Threads of torch
+# that wait would spin, on cores that other jobs want.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r}; {PYTHON}exec "
+    f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
 
 
