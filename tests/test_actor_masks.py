@@ -290,6 +290,7 @@ def test_sam_is_prompted_with_the_box_of_each_frame(tmp_path, clip, monkeypatch)
     torch.save(registry["vit_b"]().state_dict(), tmp_path / "sam.pth")
     settings = config.ActorMasks(weights=str(tmp_path / "sam.pth"), device="cpu", batch=2)
     sam = Sam(settings, threads=2)
+    sam._batch = 2  # as on a GPU
     encoder, prompter = sam._model.image_encoder, sam._model.prompt_encoder
     seen, batches = [], []
     spied = _spy(prompter.forward, lambda **k: seen.append(k["boxes"].numpy()))

@@ -38,7 +38,9 @@ class Sam:
 
     def _set_up(self, settings: config.ActorMasks, model: Any, resize: Any) -> None:
         self._device = torch_models.resolve_device(settings.device)
-        self._batch, self._multimask = settings.batch, settings.sam_multimask == "best"
+        self._multimask = settings.sam_multimask == "best"
+        # A picture takes 2.5 GiB in the encoder's attention; on a CPU a batch gains no time for it.
+        self._batch = 1 if self._device == "cpu" else settings.batch
         self._model = model.to(self._device).eval()
         self._resize = resize(model.image_encoder.img_size)
 

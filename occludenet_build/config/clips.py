@@ -198,7 +198,7 @@ class ActorMasks:
     device: str = setting("auto")
     """auto, cpu, cuda, cuda:1, mps."""
     batch: int = setting(8, low=1, high=4096)
-    """Frames per batch of the model backends."""
+    """Frames per batch of the model backends; SAM takes one at a time on a CPU."""
     image_size: int = setting(640, low=32, high=4096)
     """Longer side of the picture that yolo-seg sees, pixels."""
     grabcut_iterations: int = setting(3, low=1, high=50)
