@@ -187,10 +187,15 @@ def test_kill_9_and_a_new_start_lose_nothing(world, tmp_path, finished):
 
 def test_ctrl_c_leaves_no_lock_and_nothing_half_written(world, tmp_path):
     build = Build(tmp_path / "stopped", world, SETTINGS)
-    build = build.where(build.merged({"composite": {"preset": "slow"}}))  # time to press Ctrl-C
+    # many files a clip: there must be time to press Ctrl-C
+    slow = {"preset": "slow", "scales": [0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]}
+    build = build.where(build.merged({"composite": slow}))
     process = start(build, "composite")
     wait_for(lambda: committed(build) >= 1)
+    os.killpg(process.pid, signal.SIGSTOP)
+    assert len(list(build.folder.glob("build/composite/*.parquet"))) < 2, "it was nearly over"
     os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal.SIGCONT)
     assert process.wait(60) != 0
     assert not build.unfinished()
     assert not list((build.folder / ".snakemake" / "locks").glob("*"))
