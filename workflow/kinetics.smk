@@ -19,7 +19,7 @@ rule kinetics:
     params:
         settings=room_settings("kinetics"),
         code=code.digest("kinetics"),
-        folder=f"{FETCHED}/kinetics",
+        folder=lambda wildcards: f"{FETCHED}/kinetics",
     shell:
         "python -m occludenet_build.kinetics --out {output} --folder {params.folder:q}"
         " --threads {threads} --settings {params.settings:q} --log {log}"
