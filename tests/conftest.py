@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from server import Site
 
 from occludenet_build.core.video.synth import write_video
 
@@ -62,6 +64,14 @@ def tone(seconds: float, rate: int = 16_000) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)).astype(
         np.float32
     )
+
+
+@pytest.fixture
+def site(monkeypatch) -> Iterator[Site]:
+    """A server on loopback that no proxy stands before."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Site() as site:
+        yield site
 
 
 @pytest.fixture

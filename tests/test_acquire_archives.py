@@ -38,12 +38,10 @@ WHOLE = {
 
 
 @pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        for path, members in PARTS.items():
-            site.put(path, zip_of(*members))
-        yield site
+def site(site):
+    for path, members in PARTS.items():
+        site.put(path, zip_of(*members))
+    return site
 
 
 def settings(site: Site, *paths: str, **download) -> dict:

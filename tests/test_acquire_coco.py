@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPO
-from server import Site, corrupt, drop, forever, instead, status
+from server import corrupt, drop, forever, instead, status
 from small_coco import square
 from small_coco_site import SmallCoco, name, zipped
 
@@ -22,13 +22,6 @@ from occludenet_build.transfer import checks
 
 WANTED = {1, 2, 3, 4}
 PHOTOS = {f"/photos/{number}" for number in WANTED}
-
-
-@pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        yield site
 
 
 @pytest.fixture

@@ -49,13 +49,6 @@ def everything(name: str) -> str | None:
 
 
 @pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        yield site
-
-
-@pytest.fixture
 def shelf(tmp_path):
     yield Shelf(tmp_path / "room/archives", tmp_path / "room/content", everything)
     outside = {p.name for p in tmp_path.iterdir()} - {"room", "own", "log"}

@@ -8,7 +8,7 @@ import shutil
 from collections import Counter
 
 import pytest
-from server import Site, instead, status
+from server import instead, status
 from small_kinetics import CLIPS, HEADER, LABELS, Room, clip, list_bytes, video, write_list
 
 from occludenet_build import config as cfg
@@ -112,13 +112,6 @@ def test_an_unknown_class_names_close_ones():
         selected(CLIPS, settings(classes=["drinking_bear"]), 0)
     with pytest.raises(UserError, match="wanted clips of val, the lists have 12 clips of train"):
         selected(CLIPS[:12], settings(splits=["val"]), 0)
-
-
-@pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        yield site
 
 
 def test_lists_are_fetched_once_and_clips_told_once(site, tmp_path, monkeypatch):

@@ -26,13 +26,6 @@ PACK = "/400/replacement_for_corrupted_k400.tgz"
 
 
 @pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        yield site
-
-
-@pytest.fixture
 def kinetics(site, tmp_path):
     """kinetics(**settings) -> Room, with a small official server: train in 3 parts, val in one,
     test in one. A clip is not in them, one is empty, one is cut, one is cut in the pack too."""

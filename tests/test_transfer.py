@@ -57,13 +57,6 @@ QUICK = cfg.Downloads(
 )
 
 
-@pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        yield site
-
-
 def get(site: Site, tmp_path: Path, path: str = "/a.bin", settings=QUICK, **wanted) -> Outcome:
     target = tmp_path / "got" / path.strip("/")
     (outcome,) = download_all([Download(site.url(path), target, **wanted)], settings)

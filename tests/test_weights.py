@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPO
-from server import Site, corrupt, drop, forever, status
+from server import corrupt, drop, forever, status
 from small_workflow import Build
 
 from occludenet_build import config as cfg
@@ -29,11 +29,9 @@ QUICK = cfg.Downloads(retries=1, backoff_seconds=0.01)
 
 
 @pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        site.put("/v1/yolov5su.pt", CONTENT)
-        yield site
+def site(site):
+    site.put("/v1/yolov5su.pt", CONTENT)
+    return site
 
 
 @pytest.fixture

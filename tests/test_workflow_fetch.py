@@ -11,7 +11,6 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import pytest
 from server import Site, drop, status
 from small_surveillance import Walker, write
 from small_workflow import SETTINGS, Build
@@ -92,13 +91,6 @@ def put_coco(site: Site, world: Path) -> dict:
     content = json.dumps(instances).encode()
     site.put("/annotations.zip", zipped({"annotations/instances_train2017.json": content}))
     return {"coco_instances": site.url("/annotations.zip")}
-
-
-@pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Site() as site:
-        yield site
 
 
 def test_kinetics_and_coco_from_a_server(site, world, tmp_path):

@@ -20,7 +20,7 @@ rule actor_masks_shard:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 8000,
         runtime=lambda wildcards, attempt: attempt * 240,
-        gpu=0 if CONFIG.actor_masks.backend == "grabcut" else device_gpus("actor_masks"),
+        gpu=device_gpus("actor_masks"),
     params:
         settings=room_settings("actor_masks"),
         code=code.digest("actor_masks"),

@@ -38,7 +38,7 @@ use rule detect_shard as audit_detect with:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 6000,
         runtime=lambda wildcards, attempt: attempt * 240,
-        gpu=0 if CONFIG.audit.backend == "motion" else device_gpus("detect"),
+        gpu=device_gpus("audit", of="detect"),
     params:
         settings=audit_settings,
         code=code.digest("detect"),

@@ -151,14 +151,23 @@ def coco_bytes(wildcards):
     return 0 if is_url(named) else Path(named).stat().st_size
 
 
+DETECTORS = ("yolo", "torchvision")
+MODELS = {
+    "detect": DETECTORS,
+    "audit": DETECTORS,
+    "actor_masks": ("sam", "mobile-sam", "sam2", "yolo-seg"),
+}
+
+
+def runs_model(room):
+    """Whether a room runs a network; train and evaluate always do."""
+    return room not in MODELS or getattr(CONFIG, room).backend in MODELS[room]
+
+
 def weights_of(room):
     """The note about a room's weights, if it needs any."""
-    section = getattr(CONFIG, room)
-    models = ("sam", "mobile-sam", "sam2", "yolo-seg")
-    detectors = ("yolo", "torchvision")
-    backends = {"detect": detectors, "audit": detectors, "actor_masks": models}
-    needed = section.weights if room == "train" else section.backend in backends[room]
-    return f"{BUILD}/acquire/weights/{room}.json" if needed else []
+    needs = CONFIG.train.weights if room == "train" else runs_model(room)
+    return f"{BUILD}/acquire/weights/{room}.json" if needs else []
 
 
 def weights_option(wildcards, input):
@@ -216,9 +225,12 @@ def audit_settings(wildcards):
     return settings.canonical(settings.room_settings(changed, "detect"))
 
 
-def device_gpus(room):
-    """GPUs a job asks the scheduler for: none where the setting says cpu."""
-    return 0 if getattr(CONFIG, room).device == "cpu" else 1
+def device_gpus(room, of=None):
+    """GPUs a job asks the scheduler for: none where nothing runs a model, or the setting says cpu.
+
+    `of`: the room whose device it is, where that is another.
+    """
+    return int(runs_model(room) and getattr(CONFIG, of or room).device != "cpu")
 
 
 def videos_listing(wildcards):

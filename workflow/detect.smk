@@ -21,11 +21,7 @@ rule detect_shard:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 6000,
         runtime=lambda wildcards, attempt: attempt * 240,
-        gpu=(
-            device_gpus("detect")
-            if CONFIG.detect.backend in ("yolo", "torchvision")
-            else 0
-        ),
+        gpu=device_gpus("detect"),
     params:
         settings=room_settings("detect"),
         code=code.digest("detect"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from occludenet_build.compositing.resize import resized
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
@@ -74,8 +75,8 @@ class Cutout:
         """bool (h, w), upright: the mask that a patch of this displayed size has."""
         w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
         alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
-        resized = _resized(alpha, (w, h), cv2.INTER_LINEAR)
-        return self._display.upright(resized >= _OPAQUE)
+        alpha = resized(alpha, (w, h), cv2.INTER_LINEAR)
+        return self._display.upright(alpha >= _OPAQUE)
 
     def _level(self, w: int, h: int) -> np.ndarray:
         """The smallest halving that need not be enlarged."""
@@ -83,7 +84,7 @@ class Cutout:
         return next(fitting, self._ladder[0])
 
     def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
-        pixels = _resized(self._level(w, h), (w, h), cv2.INTER_LINEAR)
+        pixels = resized(self._level(w, h), (w, h), cv2.INTER_LINEAR)
         # Planes by themselves: numpy takes several times as long over interleaved samples.
         coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
@@ -115,22 +116,8 @@ def _halvings(pixels: np.ndarray) -> list[np.ndarray]:
     while min(ladder[-1].shape[:2]) >= 16:
         height, width = ladder[-1].shape[:2]
         half = (max(1, round(width / 2)), max(1, round(height / 2)))
-        ladder.append(_resized(ladder[-1], half, cv2.INTER_AREA))
+        ladder.append(resized(ladder[-1], half, cv2.INTER_AREA))
     return ladder
-
-
-def _resized(pixels: np.ndarray, size: tuple[int, int], method: int) -> np.ndarray:
-    """Resized to (width, height), with the same bytes on every processor.
-
-    Intel's library inside OpenCV rounds otherwise with every instruction set. The switch is the
-    thread's own.
-    """
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)
-    try:
-        return cv2.resize(pixels, size, interpolation=method)
-    finally:
-        cv2.ipp.setUseIPP(before)
 
 
 def _halve_columns(planes: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from occludenet_build.compositing.resize import resized
 from occludenet_build.core import masks
 
 _AROUND = 0.25
@@ -67,14 +68,14 @@ def blur(hole: Hole) -> None:
     weight = (~hole.unseen).astype(np.float32)
     deviation = max(1.5, max(size) / 16)
     colour, near = (
-        cv2.GaussianBlur(_resized(part, size, cv2.INTER_AREA), (0, 0), deviation)
+        cv2.GaussianBlur(resized(part, size, cv2.INTER_AREA), (0, 0), deviation)
         for part in (plane * weight, weight)
     )
     rest = plane[~hole.unseen]
     far = float(rest.mean()) if rest.size else float(hole.black)
     # far inside a large hole no surroundings weigh anything: the mean takes over smoothly
     filled = (colour + 1e-3 * far) / (near + 1e-3)
-    large = _resized(filled, plane.shape[::-1], cv2.INTER_LINEAR)
+    large = resized(filled, plane.shape[::-1], cv2.INTER_LINEAR)
     plane[hole.mask] = np.round(large[hole.mask]).astype(plane.dtype)
 
 
@@ -111,14 +112,14 @@ def inpaint(hole: Hole) -> None:
         hole.plane[hole.mask] = hole.black
         return
     size = _fitting(plane.shape, _INPAINT_SIDE)
-    small = _resized(np.ascontiguousarray(plane), size, cv2.INTER_AREA)
+    small = resized(np.ascontiguousarray(plane), size, cv2.INTER_AREA)
     # any sample with a share of the actor in it is unknown: nothing of him bleeds out
-    lost = _resized(unseen.astype(np.float32), size, cv2.INTER_AREA) > 0
+    lost = resized(unseen.astype(np.float32), size, cv2.INTER_AREA) > 0
     if lost.all():
         hole.plane[hole.mask] = hole.black
         return
     filled = cv2.inpaint(small, lost.astype(np.uint8), _INPAINT_RADIUS, cv2.INPAINT_TELEA)
-    large = _resized(filled, plane.shape[::-1], cv2.INTER_LINEAR)
+    large = resized(filled, plane.shape[::-1], cv2.INTER_LINEAR)
     inside = hole.mask[around]
     hole.plane[around][inside] = large[inside]
 
@@ -161,13 +162,3 @@ def _fitting(shape: tuple[int, ...], side: int) -> tuple[int, ...]:
     """(width, height) of an array (H, W) scaled down so that its longer side is `side` at most."""
     scale = min(1.0, side / max(shape))
     return tuple(max(1, round(length * scale)) for length in shape[::-1])
-
-
-def _resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
-    """Without Intel's library inside OpenCV, which rounds otherwise on other processors."""
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)
-    try:
-        return cv2.resize(pixels, size, interpolation=method)
-    finally:
-        cv2.ipp.setUseIPP(before)

@@ -32,65 +32,36 @@ _SPLIT = 0.75
 _NOBODY = -1
 
 
-def _cbiou(frame_rate: float, memory: int, iou: float) -> Any:
-    from trackers import CBIoUTracker
+def _tracker(
+    class_name: str, ious: tuple[str, ...], weak_continue: bool = True, **more: Any
+) -> Callable[[float, int, float], Any]:
+    """How a tracker of the package is made; `ious` are its names for the least overlap."""
 
-    return CBIoUTracker(
-        lost_track_buffer=memory,
-        frame_rate=frame_rate,
-        track_activation_threshold=_SPLIT,
-        high_conf_det_threshold=_SPLIT,
-        minimum_consecutive_frames=1,
-        minimum_iou_threshold_first_assoc=iou,
-        minimum_iou_threshold_unconfirmed_assoc=iou,
-    )
+    def make(frame_rate: float, memory: int, iou: float) -> Any:
+        import trackers
 
+        activation = {"track_activation_threshold": _SPLIT} if weak_continue else {}
+        return getattr(trackers, class_name)(
+            lost_track_buffer=memory,
+            frame_rate=frame_rate,
+            high_conf_det_threshold=_SPLIT,
+            minimum_consecutive_frames=1,
+            **dict.fromkeys(ious, iou),
+            **activation,
+            **more,
+        )
 
-def _bytetrack(frame_rate: float, memory: int, iou: float) -> Any:
-    from trackers import ByteTrackTracker
-
-    return ByteTrackTracker(
-        lost_track_buffer=memory,
-        frame_rate=frame_rate,
-        track_activation_threshold=_SPLIT,
-        high_conf_det_threshold=_SPLIT,
-        minimum_consecutive_frames=1,
-        minimum_iou_threshold=iou,
-    )
+    return make
 
 
-def _ocsort(frame_rate: float, memory: int, iou: float) -> Any:
-    from trackers import OCSORTTracker
-
-    return OCSORTTracker(
-        lost_track_buffer=memory,
-        frame_rate=frame_rate,
-        high_conf_det_threshold=_SPLIT,
-        minimum_consecutive_frames=1,
-        minimum_iou_threshold=iou,
-    )
-
-
-def _botsort(frame_rate: float, memory: int, iou: float) -> Any:
-    from trackers import BoTSORTTracker
-
-    return BoTSORTTracker(
-        lost_track_buffer=memory,
-        frame_rate=frame_rate,
-        track_activation_threshold=_SPLIT,
-        high_conf_det_threshold=_SPLIT,
-        minimum_consecutive_frames=1,
-        minimum_iou_threshold_first_assoc=iou,
-        minimum_iou_threshold_unconfirmed_assoc=iou,
-        enable_cmc=False,
-    )
-
+_ONE = ("minimum_iou_threshold",)
+_TWO = ("minimum_iou_threshold_first_assoc", "minimum_iou_threshold_unconfirmed_assoc")
 
 TRACKERS: dict[str, Callable[[float, int, float], Any]] = {
-    "cbiou": _cbiou,
-    "bytetrack": _bytetrack,
-    "ocsort": _ocsort,
-    "botsort": _botsort,
+    "cbiou": _tracker("CBIoUTracker", _TWO),
+    "bytetrack": _tracker("ByteTrackTracker", _ONE),
+    "ocsort": _tracker("OCSORTTracker", _ONE, weak_continue=False),
+    "botsort": _tracker("BoTSORTTracker", _TWO, enable_cmc=False),
 }
 """Name in the settings -> tracker for (frames per second, thirtieths of a second that somebody is
 waited for, least overlap)."""
