@@ -24,31 +24,49 @@ from occludenet_build.config.clips import (
     Select,
     Window,
 )
+from occludenet_build.config.evaluation import (
+    Attention,
+    Dump,
+    Evaluate,
+    ListedSet,
+    Paper,
+    Predictions,
+    Report,
+)
 from occludenet_build.config.kinetics import Kinetics, YouTube
-from occludenet_build.config.learning import Evaluate, Report, Train
 from occludenet_build.config.sources import Acquire, Downloads, Fractions, Gates, Index, Occluders
 from occludenet_build.config.surveillance import Leaks, Proposals, Segments
+from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import build, setting
 
 __all__ = [
+    "ARMS",
     "BORROWED",
     "SEEDED",
     "Acquire",
     "ActorMasks",
+    "Attention",
     "Audit",
+    "Augment",
     "Composite",
     "Config",
     "Counterfactual",
     "Detect",
     "Downloads",
+    "Dump",
     "Evaluate",
     "Fractions",
     "Gates",
     "Index",
     "Kinetics",
     "Leaks",
+    "ListedSet",
+    "Mix",
     "Occluders",
+    "Optimizer",
+    "Paper",
+    "Predictions",
     "Proposals",
     "Quota",
     "Report",
@@ -82,6 +100,9 @@ class Config:
     counterfactual: Counterfactual = setting(Counterfactual())
     train: Train = setting(Train())
     evaluate: Evaluate = setting(Evaluate())
+    predictions: Predictions = setting(Predictions())
+    attention: Attention = setting(Attention())
+    paper: Paper = setting(Paper())
     report: Report = setting(Report())
     leaks: Leaks = setting(Leaks())
     audit: Audit = setting(Audit())
@@ -99,6 +120,8 @@ BORROWED = {
     "segments": ("composite",),
     "train": ("counterfactual",),
     "leftover": ("counterfactual", "detect"),
+    "attention": ("evaluate",),
+    "paper": ("composite", "evaluate", "predictions"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
 
@@ -112,6 +135,8 @@ SEEDED = (
     "train",
     "report",
     "audit",
+    "attention",
+    "paper",
 )
 """Rooms that draw: only these depend on the seed."""
 
@@ -167,7 +192,7 @@ def _check_whole(config: Config) -> None:
     _wants(config.actor_masks, "actor_masks", dict.fromkeys(models, "weights"))
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])
-    missing = set(config.train.scales) - set(config.composite.scales)
+    missing = set(config.train.scales) - {0.0, *config.composite.scales}
     if missing:
         raise UserError(
             f"config: train.scales: wanted some of composite.scales {config.composite.scales}, "

@@ -19,12 +19,17 @@ from occludenet_build.core.errors import UserError
 def setting(default: Any, **limits: Any) -> Any:
     """A field with its limits: `low`, `high` (inclusive), `choices`, `path=True` (must exist),
     `url=True` (or an http(s) address), `sha256=True` (64 hex digits), `empty=True` (a list may be
-    empty)."""
+    empty). A field may be a list of dataclasses: `tuple[Part, ...]`."""
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable: use a tuple or a dataclass")
     if dataclasses.is_dataclass(default):
         return field(default_factory=lambda: default, metadata=limits)
     return field(default=default, metadata=limits)
+
+
+def required(**limits: Any) -> Any:
+    """A field without a default, for parts of a list."""
+    return field(metadata=limits)
 
 
 def build(cls: type, values: Any, base: Path | str = ".") -> Any:
@@ -48,6 +53,9 @@ def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
                 "correct or remove it"
             )
     hints = typing.get_type_hints(cls)
+    needed = [name for name, f in known.items() if _is_needed(f) and name not in values]
+    if needed:
+        raise UserError(f"config: {where}: wanted {', '.join(needed)} too; set them")
     return cls(
         **{
             key: _checked(value, hints[key], known[key], prefix + key, base)
@@ -56,11 +64,18 @@ def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
     )
 
 
+def _is_needed(f: dataclasses.Field) -> bool:
+    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+
+
 def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Path) -> Any:
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast(type, hint), value, key + ".", base)
     if value in ([], ()) and spec.metadata.get("empty"):
         return ()
+    part = _part(hint)
+    if part is not None:
+        return _parts(part, value, key, base)
     value = _typed(value, hint, key)
     if value is None:
         return None
@@ -74,6 +89,18 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
             return tuple(_source(item, may_be_url, key, base) for item in value)
         return _source(value, may_be_url, key, base)
     return value
+
+
+def _part(hint: Any) -> type | None:
+    """The dataclass of which the hint wants a list."""
+    inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+    return typing.cast(type, inner) if dataclasses.is_dataclass(inner) else None
+
+
+def _parts(part: type, value: Any, key: str, base: Path) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise UserError(f"config: {key}: wanted a list, got {_shown(value)}")
+    return tuple(_build(part, item, f"{key}[{number}].", base) for number, item in enumerate(value))
 
 
 def _typed(value: Any, hint: Any, key: str) -> Any:

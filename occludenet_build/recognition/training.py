@@ -109,7 +109,7 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
         frames=seen.frames,
         size=seen.size,
         stride=seen.stride,
-        flip=settings.flip,
+        flip=settings.augment.flip,
         pairs=pairs,
         seed=training.derived_seed,
         erasing=training.erasing,
