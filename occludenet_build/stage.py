@@ -22,13 +22,15 @@ def run(
     contract: str | None,
     arguments: Callable[[argparse.ArgumentParser], None],
     work: Callable[[argparse.Namespace, settings_module.Config], None],
+    first: bool = True,
 ) -> None:
     """Run one room from its command line: the `main` of every room is this one call.
 
     `contract` is the module's docstring, shown by --help. `work(args, config)` gets the settings
     of the room (and of those it borrows) checked and with their defaults. Ends the process with
     0, with 2 after one line on the terminal for a UserError, with 1 after one for a full disk or a
-    worker that was killed, or with 130 after Ctrl-C.
+    worker that was killed, or with 130 after Ctrl-C. Of several processes that do one job together
+    only the `first` tells more than its errors.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m occludenet_build.{room}",
@@ -44,7 +46,9 @@ def run(
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
     args = parser.parse_args()
-    _set_up_log(room, args.log)
+    _set_up_log(room, args.log if first else None)
+    if not first:
+        logging.getLogger().setLevel(logging.ERROR)
     # SIGTERM, as schedulers send it, unwinds like Ctrl-C: temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -4,7 +4,7 @@ Reads  annotate/clips.parquet and annotate/labels.json, and of the clips those o
        at train.scales; for CAR their counterfactuals too, or, where counterfactual.files is false,
        the masks in annotate/frames: the actor is erased when an occluded clip is read.
 Writes --out, the network: a checkpoint of plain values
-           model      tensors by name
+           model      tensors by name; of the moving average, where there is one
            backbone   its name in recognition.backbones
            labels     label names in the order of the logits, which is that of the ids
            input      the clips it takes: frames, size, short_side, stride, mean, std
@@ -19,10 +19,16 @@ Writes --out, the network: a checkpoint of plain values
            top1           percent right, in training
            learning_rate  of the last step
        store/<name>/checkpoint.pt beside it: a killed training goes on from there to the same
-           curve, if settings, data, starting weights and code are the same.
+           curve, if settings, data, starting weights and code are the same
+       store/<name>/board, the curve as TensorBoard's event files
 
-The baseline is the same training with alpha 0: same first weights, order, frames and crops. It
-neither needs nor opens a counterfactual.
+The arms, by name (docs/training.md):
+    baseline          the occluded clips; neither needs nor opens a counterfactual
+    car, car_a<alpha> the same with the causal term, of the weight train.alpha or <alpha>
+    clean             the clean twins
+    stillmix, fame    the baseline with that augmentation
+All arms of one seed start from the same weights and go by the same draws of order, frames and
+crops. Under torchrun, train.processes of them share every batch out; the first writes.
 """
 
 from __future__ import annotations
@@ -32,17 +38,17 @@ import csv
 import dataclasses
 import io
 import logging
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 from occludenet_build import stage
-from occludenet_build.config import Config, Train
+from occludenet_build.config import Config
+from occludenet_build.config.arms import for_arm
 from occludenet_build.core import code, files
-from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import integer
 from occludenet_build.core.weights import local_file
 from occludenet_build.recognition.table import read_labels, training_clips
-
-ARMS = ("baseline", "car")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="FILE", help="or acquire's note of one; wins over train.weights"
     )
-    parser.add_argument("--arm", choices=ARMS, required=True)
+    parser.add_argument("--arm", required=True, help="baseline, car, car_a0.5, ...")
     parser.add_argument("--seed", type=int, help="default: the first of train.seeds")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.pt")
@@ -69,9 +75,9 @@ def work(args: argparse.Namespace, config: Config) -> None:
     import torch
 
     from occludenet_build.recognition.erase import Erasing
+    from occludenet_build.recognition.team import joined
     from occludenet_build.recognition.training import Training, run
 
-    torch.set_num_threads(args.threads)
     derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
     erasing, at_load = None, [clip for clip in clips if clip.erased_at_load]
     if settings.alpha > 0 and at_load:
@@ -79,25 +85,16 @@ def work(args: argparse.Namespace, config: Config) -> None:
         erasing = Erasing.over(folder, config.counterfactual, config.seed, at_load)
     training = Training(args.arm, seed, derived, settings, labels, clips, erasing)
     store = args.out.parent / "store" / args.out.stem
-    with files.exclusive(store):
-        rows = run(training, args.root, store / "checkpoint.pt", args.out, code.digest("train"))
-        write_curve(args.out.with_suffix(".csv"), rows)
-    logging.info("wrote %s", args.out)
-
-
-def for_arm(settings: Train, arm: str) -> Train:
-    """What the arm depends on; what only CAR uses has its default value in the baseline."""
-    if arm == "baseline":
-        usual = Train()
-        return dataclasses.replace(
-            settings,
-            alpha=0.0,
-            causal_term=usual.causal_term,
-            detach_counterfactual=usual.detach_counterfactual,
-        )
-    if settings.alpha == 0:
-        raise UserError("train.alpha: wanted more than 0 for the arm car, got 0; change it")
-    return settings
+    with (
+        joined(settings) as (team, device),
+        files.exclusive(store) if team.first else nullcontext(),
+    ):
+        team.wait()
+        torch.set_num_threads(max(1, args.threads // team.size))
+        rows = run(training, team, device, args.root, store, args.out, code.digest("train"))
+        if team.first:
+            write_curve(args.out.with_suffix(".csv"), rows)
+            logging.info("wrote %s", args.out)
 
 
 def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
@@ -109,4 +106,5 @@ def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
 
 
 if __name__ == "__main__":
-    stage.run("train", __doc__, add_arguments, work)
+    # Of the processes that torchrun starts the first has the log; the others tell what stops them.
+    stage.run("train", __doc__, add_arguments, work, first=os.environ.get("RANK", "0") == "0")

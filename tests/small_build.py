@@ -27,10 +27,10 @@ from occludenet_build.core.files import write_json, write_text
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.detect import BOXES
 from occludenet_build.detect import ROWS as DETECT
-from occludenet_build.evaluate import PREDICTIONS
 from occludenet_build.index import INDEX
 from occludenet_build.occluders import SCHEMA as BANK
 from occludenet_build.occluders.summary import summary
+from occludenet_build.recognition.predictions import About, write
 from occludenet_build.select import CLIPS as SELECT
 
 WIDTH, HEIGHT, FRAMES, FPS = 64, 48, 10, 8
@@ -90,7 +90,7 @@ class SmallBuild:
         shown = [row for row in rows if row["split"] == "test"]
         for seed in seeds:
             for arm in ("baseline", "car"):
-                tables.write(_predictions(shown, arm), self.root / f"evaluate/{arm}-{seed}.parquet")
+                _predict(shown, arm, seed, self.root / f"evaluate/{arm}-{seed}.parquet")
                 note = {"skipped": [{"file": "a.mp4", "reason": "truncated"}]}
                 write_json(self.root / f"evaluate/{arm}-{seed}.json", note)
                 write_text(self.root / f"train/{arm}-{seed}.csv", _curve(arm, seed))
@@ -290,17 +290,17 @@ def _boxes(clip: str) -> pa.Table:
     return tables.from_rows(rows, BOXES)
 
 
-def _predictions(rows: list[dict[str, Any]], arm: str) -> pa.Table:
+def _predict(rows: list[dict[str, Any]], arm: str, seed: int, path: Path) -> None:
     labels = sorted({row["label"] for row in rows})
     found = []
     for number, row in enumerate(rows):
         right = row["set"] == "clean" or (number % 3 == 0) or (arm == "car" and number % 2 == 0)
         said = row["label"] if right else next(n for n in labels if n != row["label"])
         kept = {name: row[name] for name in ("clip", "set", "scale", "file", "label")}
-        kept |= {name: row[name] for name in ("area_ratio", "duration_ratio")}
+        kept |= {name: row[name] for name in ("degree", "area_ratio", "duration_ratio")}
         kept |= {"predicted": said, "top1": right, "top5": True}
         found.append(kept | {"logits": [float(name == said) for name in labels]})
-    return tables.from_rows(found, PREDICTIONS)
+    write(found, About(model="tiny3d", labels=tuple(labels), arm=arm, seed=seed), path)
 
 
 def _curve(arm: str, seed: int) -> str:

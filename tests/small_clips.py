@@ -60,6 +60,8 @@ def _row(root, split, label, source, scale):
         "counterfactual": erased,
         "counterfactual_hash": sha256_file(root / erased) if erased else None,
         "frames": FRAMES,
+        "degree": scale,
         "area_ratio": scale,
+        "actor_hidden": scale or None,
         "duration_ratio": 1.0 if scale else 0.0,
     }

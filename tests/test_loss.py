@@ -102,17 +102,70 @@ def test_extreme_logits_stay_finite(dtype, term):
     assert all(torch.isfinite(t).all() for t in (loss, p.grad, c.grad))
 
 
+SOFT = torch.tensor(
+    [[0.7, 0.3, 0, 0, 0], [0, 1, 0, 0, 0], [0.2] * 5, [0, 0, 0.1, 0.8, 0.1]], dtype=torch.float64
+)
+
+
+@pytest.mark.parametrize("targets", [torch.tensor([0, 1, 2, 3]), SOFT], ids=["labels", "soft"])
+@pytest.mark.parametrize("empty", ["drop", "keep"])
+@pytest.mark.parametrize("detached", ["", "p", "c"])
 @pytest.mark.parametrize("term", ["kl_p_y", "ce_y"])
-def test_gradients_against_finite_differences(term):
+def test_gradients_against_finite_differences(term, detached, empty, targets):
+    """What is detached is held fixed in the causal term, and moves in the cross entropy."""
     torch.manual_seed(0)
     p = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     c = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
-    labels, present = torch.tensor([0, 1, 2, 3]), torch.tensor([True, False, True, True])
+    present = torch.tensor([True, False, True, True])
+    still_p, still_c = p.detach().clone(), c.detach().clone()
 
     def loss(p, c):
-        return car_loss(p, labels, c, present, alpha=0.7, causal_term=term).loss
+        return car_loss(
+            p, targets, c, present, alpha=0.7, causal_term=term, empty_masks=empty,
+            detach_prediction=detached == "p", detach_counterfactual=detached == "c",
+        ).loss  # fmt: skip
 
-    assert torch.autograd.gradcheck(loss, (p, c))
+    def written_out(p, c):
+        """From the equations, clip by clip."""
+        total = 0
+        for n in range(4):
+            target = targets[n] if targets.ndim == 2 else F.one_hot(targets[n], 5).double()
+            total = total - (target * p[n].log_softmax(0)).sum()
+            q = still_p[n] if detached == "p" else p[n]
+            if present[n]:
+                at = int(present[:n].sum())
+                d = still_c[at] if detached == "c" else c[at]
+            elif empty == "keep":
+                d = still_p[n] if detached == "c" else q
+            else:
+                continue
+            log_y = (q - d).log_softmax(0)
+            kl = (q.softmax(0) * (q.log_softmax(0) - log_y)).sum()
+            total = total + 0.7 * (kl if term == "kl_p_y" else -(target * log_y).sum())
+        return total / 4
+
+    assert loss(p, c).item() == pytest.approx(written_out(p, c).item(), rel=1e-12)
+    got = torch.autograd.grad(loss(p, c), (p, c), allow_unused=True)
+    for number, gradient in enumerate(got):
+        inputs = [p.detach().clone(), c.detach().clone()]
+        for index in torch.cartesian_prod(*map(torch.arange, inputs[number].shape)).tolist():
+            sides = []
+            for step in (1e-6, -1e-6):
+                moved = [one.clone() for one in inputs]
+                moved[number][tuple(index)] += step
+                sides.append(float(written_out(*moved)))
+            slope = (sides[0] - sides[1]) / 2e-6
+            mine = 0.0 if gradient is None else float(gradient[tuple(index)])
+            assert mine == pytest.approx(slope, abs=2e-9)
+
+
+def test_soft_targets_that_are_one_hot_are_labels():
+    torch.manual_seed(0)
+    p, c, labels = torch.randn(6, 5), torch.randn(6, 5), torch.randint(5, (6,))
+    for term in ("kl_p_y", "ce_y"):
+        hard = car_loss(p, labels, c, causal_term=term)
+        soft = car_loss(p, F.one_hot(labels, 5).float(), c, causal_term=term)
+        torch.testing.assert_close(hard.each, soft.each)
 
 
 def test_alpha_zero_is_plain_cross_entropy_to_the_bit():
@@ -123,10 +176,26 @@ def test_alpha_zero_is_plain_cross_entropy_to_the_bit():
     assert not terms.dropped.any()
 
 
-def test_detached_counterfactual_gets_no_gradient():
+def test_detached_logits_get_no_gradient_of_the_causal_term():
+    label = torch.tensor([0])
     p, c = batch(PLAIN).requires_grad_(), batch([0.5, 0.2, 0.1]).requires_grad_()
-    car_loss(p, torch.tensor([0]), c, detach_counterfactual=True).loss.backward()
+    car_loss(p, label, c, detach_counterfactual=True).loss.backward()
     assert c.grad is None and p.grad is not None
+    p, plain = batch(PLAIN).requires_grad_(), batch(PLAIN).requires_grad_()
+    car_loss(p, label, c, detach_prediction=True).loss.backward()
+    F.cross_entropy(plain, label).backward()
+    assert torch.equal(p.grad, plain.grad) and c.grad.abs().sum() > 0
+
+
+def test_kept_empty_masks_cost_what_the_vector_says():
+    """c_equals_p_empty_mask: KL = log 3 - H(P)."""
+    p, labels = batch(PLAIN, PLAIN), torch.tensor([0, 0])
+    present = torch.tensor([True, False])
+    terms = car_loss(p, labels, batch([0.5, 0.2, 0.1]), present, empty_masks="keep")
+    assert terms.causal.tolist() == pytest.approx([0.0129725855, 0.2518741099], abs=1e-10)
+    assert not terms.dropped.any()
+    alone = car_loss(p, labels, None, torch.zeros(2, dtype=torch.bool), empty_masks="keep")
+    assert alone.causal.tolist() == pytest.approx([0.2518741099] * 2, abs=1e-10)
 
 
 def test_clips_without_counterfactual_keep_only_their_cross_entropy():

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +14,9 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.statistics import mcnemar, wilson
 from occludenet_build.core.thumbnails import evenly, strip_height
+from occludenet_build.evaluate.effect import COLUMNS
 from occludenet_build.kinetics import PRESENCE
+from occludenet_build.recognition.predictions import read, write
 from occludenet_build.report import accuracy, facts
 from occludenet_build.report.__main__ import work
 from occludenet_build.report.build import Build
@@ -157,17 +160,54 @@ def test_scores_carry_their_uncertainty(build: SmallBuild) -> None:
     means = {(m.arm, m.set): m for m in accuracy.means(scores)}
     assert means["car", "clean"].seeds == 2 and means["car", "clean"].deviation == 0
     for pair in accuracy.pairs(Build(build.root)):
-        assert pair.clips == 3
-        assert pair.p == mcnemar(pair.only_car, pair.only_baseline)
+        assert (pair.arm, pair.clips) == ("car", 3)
+        assert pair.p == mcnemar(pair.only_arm, pair.only_baseline)
 
 
-def test_wilson_against_the_formula() -> None:
-    low, high = wilson(13, 53)
-    z, share = 1.959963984540054, 13 / 53
-    middle = (share + z**2 / (2 * 53)) / (1 + z**2 / 53)
-    half = z / (1 + z**2 / 53) * (share * (1 - share) / 53 + z**2 / (4 * 53**2)) ** 0.5
-    assert (low, high) == pytest.approx((middle - half, middle + half))
-    assert wilson(0, 0) == (0.0, 1.0)
+def more_trained(build: SmallBuild, root: Path) -> Path:
+    """The build with a third arm, a set of a list and the causal effect of one network."""
+    shutil.copytree(build.root, root)
+    for arm in ("baseline", "car", "car_a0.5"):
+        path = root / f"evaluate/{arm}-0.parquet"
+        source = "baseline" if arm == "baseline" else "car"
+        predicted = read(build.root / f"evaluate/{source}-0.parquet")
+        rows = predicted.rows.astype(object).where(predicted.rows.notna(), None).to_dict("records")
+        others = [row | {"set": "S", "scale": None} for row in rows if row["set"] == "D-25"]
+        write([*rows, *others], dataclasses.replace(predicted.about, arm=arm), path)
+    effect = {"set": "D-25", "label": "(all)", "n": 3, "effect": 0.25, "effect_low": -0.125}
+    effect |= {"effect_high": 0.5, "moved": 50.0, "top1": 75.0, "top1_erased": 25.0}
+    cells = [[str(effect.get(name, "")) for name in COLUMNS], ["D-25"] + ["1"] * (len(COLUMNS) - 1)]
+    text = "\n".join(map(",".join, [list(COLUMNS), *cells]))
+    (root / "evaluate/car-0.effect.csv").write_text(text)
+    (root / "evaluate/baseline-0.effect.csv").write_text(",".join(COLUMNS) + "\n")
+    return root
+
+
+def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) -> None:
+    root = more_trained(build, tmp_path / "build")
+    scores = accuracy.scores(Build(root))
+    assert accuracy.sets(scores) == ["clean", "D-25", "D-50", "D-75", "S"]
+    assert {s.arm for s in scores} == {"baseline", "car", "car_a0.5"}
+    assert {s.scale for s in scores if s.set == "S"} == {None}
+    pairs = accuracy.pairs(Build(root))
+    both = {(pair.arm, pair.seed) for pair in pairs}
+    assert both == {("car", 0), ("car", 1), ("car_a0.5", 0)}
+    one = {(p.arm, p.set): (p.only_arm, p.only_baseline) for p in pairs if p.seed == 0}
+    assert one["car", "S"] == one["car_a0.5", "D-25"] == one["car", "D-25"]
+    text = page(root, tmp_path / "out")
+    assert "car_a0.5" in text and "<td>S</td>" in text
+    assert "+0.250" in text and "-0.125 to +0.500" in text and text.count("without the actor") == 1
+    rows = (tmp_path / "out/accuracy.csv").read_text().splitlines()
+    assert any(row.startswith("car,0,S,,3,") for row in rows)
+    assert "S (3)" in "\n".join(summary(Build(root), load_part({}), Path("page.html")))
+
+
+def test_a_table_of_an_older_version_is_said(build: SmallBuild, tmp_path: Path) -> None:
+    shutil.copytree(build.root, tmp_path / "build")
+    path = tmp_path / "build/evaluate/car-0.parquet"
+    tables.write(tables.read(path).replace_schema_metadata(None), path)
+    with pytest.raises(UserError, match="run evaluate again"):
+        page(tmp_path / "build", tmp_path / "out")
 
 
 def test_examples_take_the_classes_in_turn() -> None:

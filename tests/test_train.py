@@ -1,28 +1,16 @@
-"""Training: both arms, going on after a stop, what is skipped, dropped or refused."""
+"""Training: the arms, going on after a stop, what is skipped, dropped or refused."""
 
-import csv
 import dataclasses
-import json
-import subprocess
-import sys
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 from small_clips import save_table, write_world
-from torch import nn
+from small_train import SMALL, changed, curve, run, same
 
-from occludenet_build import train
-from occludenet_build.config import Config, Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition import backbones, checkpoint, loop
+from occludenet_build.recognition import backbones, loop
 from occludenet_build.recognition.clips import Order
-
-SMALL = Train(
-    backbone="tiny3d", size=16, short_side=18, frames=4, epochs=3, batch=4, scales=(0.25, 0.75),
-    learning_rate=0.01, log_steps=2, workers=0, device="cpu",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +18,6 @@ def world(tmp_path_factory):
     root = tmp_path_factory.mktemp("world")
     write_world(root)
     return root
-
-
-def run(root, out, arm="car", seed=0, settings=SMALL):
-    args = Namespace(
-        clips=root / "annotate/clips.parquet", labels=root / "annotate/labels.json", root=root,
-        arm=arm, seed=seed, threads=1, out=out, weights=None,
-    )  # fmt: skip
-    train.work(args, Config(train=settings))
-    return checkpoint.load(out), out.with_suffix(".csv").read_text()
-
-
-def curve(text):
-    return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(text.splitlines())]
-
-
-def same(one, other):
-    return all(torch.equal(one["model"][key], other["model"][key]) for key in one["model"])
 
 
 def test_writes_the_network_and_the_curve(world, tmp_path):
@@ -65,7 +36,7 @@ def test_writes_the_network_and_the_curve(world, tmp_path):
 @pytest.mark.parametrize("minutes", [0.0, 10.0])
 def test_goes_on_to_the_same_curve(world, tmp_path, monkeypatch, saves, minutes):
     """Stopped after a checkpoint: of an epoch, or (minutes 0) of any step within one."""
-    settings = dataclasses.replace(SMALL, checkpoint_minutes=minutes)
+    settings = changed(checkpoint_minutes=minutes)
     if minutes and saves > 3:
         pytest.skip("three epochs only")
     whole = run(world, tmp_path / "whole.pt", settings=settings)
@@ -89,11 +60,11 @@ def test_goes_on_to_the_same_curve(world, tmp_path, monkeypatch, saves, minutes)
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(world, tmp_path, caplog):
     caplog.set_level("INFO")
     run(world, tmp_path / "car-0.pt")
-    changed = dataclasses.replace(SMALL, learning_rate=0.02)
-    run(world, tmp_path / "car-0.pt", settings=changed)
+    faster = changed(learning_rate=0.02)
+    run(world, tmp_path / "car-0.pt", settings=faster)
     assert "not gone on from" in caplog.text
     caplog.clear()
-    run(world, tmp_path / "car-0.pt", settings=dataclasses.replace(changed, workers=1))
+    run(world, tmp_path / "car-0.pt", settings=changed(faster, workers=1))
     assert "9 steps done" in caplog.text
 
 
@@ -108,18 +79,66 @@ def test_baseline_is_plain_training_and_opens_no_counterfactual(world, tmp_path)
     assert all(row["kl"] == 0 and row["dropped"] == 0 for row in curve(text))
 
 
-def test_both_arms_start_alike(world, tmp_path):
-    still = dataclasses.replace(SMALL, learning_rate=0.0, epochs=1)
-    car, _ = run(world, tmp_path / "car.pt", settings=still)
-    baseline, _ = run(world, tmp_path / "baseline.pt", arm="baseline", settings=still)
+def test_all_arms_of_a_seed_start_alike(world, tmp_path):
+    still = changed(learning_rate=0.0, epochs=1)
+    names = ("baseline", "car", "car_a0.5", "clean", "stillmix", "fame")
+    arms = [run(world, tmp_path / f"{arm}.pt", arm, settings=still) for arm in names]
     other, _ = run(world, tmp_path / "other.pt", seed=1, settings=still)
-    assert same(car, baseline) and not same(car, other)
+    assert all(same(arm, arms[0][0]) for arm, _ in arms) and not same(other, arms[0][0])
+    assert [arm["arm"] for arm, _ in arms] == list(names)
+    assert [arm["settings"]["alpha"] for arm, _ in arms] == [0, 1, 0.5, 0, 0, 0]
+
+
+def test_car_sees_the_clips_that_the_baseline_sees(world, tmp_path):
+    """One order, one draw: with weights that stand still both have the same cross entropy."""
+    still = changed(learning_rate=0.0, counterfactual_forward="own")
+    texts = [run(world, tmp_path / f"{a}.pt", a, settings=still)[1] for a in ("baseline", "car")]
+    baseline, car = map(curve, texts)
+    for one, other in zip(baseline, car, strict=True):
+        assert (one["ce"], one["top1"]) == (other["ce"], other["top1"])
+        assert one["kl"] == 0 < other["kl"]
+
+
+def test_an_arm_of_an_alpha_is_car_with_that_alpha(world, tmp_path):
+    half, text = run(world, tmp_path / "car_a0.5.pt", "car_a0.5")
+    car, other = run(world, tmp_path / "car.pt", "car", settings=changed(alpha=0.5))
+    assert same(half, car) and text == other
+
+
+def test_clean_sees_the_clean_twins(tmp_path):
+    rows = write_world(tmp_path, test=0)
+    for row in rows:
+        if row["scale"]:
+            (tmp_path / row["file"]).unlink()
+    _, text = run(tmp_path, tmp_path / "clean.pt", "clean", settings=changed(epochs=1))
+    assert sum(row["clips"] for row in curve(text)) == 6
+    assert all(row["skipped"] == 0 for row in curve(text))
+
+
+@pytest.mark.parametrize("arm", ["stillmix", "fame"])
+def test_a_comparator_mixes_and_begins_like_the_baseline(world, tmp_path, arm):
+    every = changed(mix=dataclasses.replace(SMALL.mix, probability=1.0))
+    nobody = changed(mix=dataclasses.replace(SMALL.mix, probability=0.0))
+    baseline, _ = run(world, tmp_path / "baseline.pt", "baseline")
+    mixed, _ = run(world, tmp_path / "mixed.pt", arm, settings=every)
+    unmixed, _ = run(world, tmp_path / "unmixed.pt", arm, settings=nobody)
+    assert same(unmixed, baseline) and not same(mixed, baseline)
+
+
+def test_mixup_and_smoothing_are_learnt_from(world, tmp_path):
+    """Whose targets are all but even has lost little by not knowing better."""
+    even = dataclasses.replace(SMALL.augment, label_smoothing=0.99)
+    _, text = run(world, tmp_path / "even.pt", settings=changed(augment=even))
+    mixup = dataclasses.replace(SMALL.augment, mixup=0.8)
+    mixed, _ = run(world, tmp_path / "mixup.pt", settings=changed(augment=mixup))
+    plain, plain_text = run(world, tmp_path / "plain.pt")
+    assert curve(text)[-1]["ce"] != curve(plain_text)[-1]["ce"] and not same(mixed, plain)
 
 
 def test_decoding_processes_and_memory_change_nothing(world, tmp_path):
     kept = run(world, tmp_path / "kept.pt")[1]
     for workers in (0, 1):
-        settings = dataclasses.replace(SMALL, memory_mib=0, workers=workers)
+        settings = changed(memory_mib=0, workers=workers)
         assert run(world, tmp_path / f"{workers}.pt", settings=settings)[1] == kept
 
 
@@ -130,7 +149,7 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
     used[1] |= {"counterfactual": None, "counterfactual_hash": None}
     used[2]["counterfactual_hash"] = used[2]["file_hash"]
     save_table(tmp_path, rows)
-    epoch = dataclasses.replace(SMALL, epochs=1)
+    epoch = changed(epochs=1)
     _, text = run(tmp_path, tmp_path / "car.pt", settings=epoch)
     rows = curve(text)
     counts = [sum(row[name] for row in rows) for name in ("clips", "skipped", "dropped")]
@@ -146,12 +165,17 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"size": 20}, "car", "train.size"),
         ({"backbone": "r4d"}, "car", "train.backbone: wanted one of tiny3d, r3d_18"),
         ({"backbone": "s3d"}, "car", "s3d takes no clips of 4 frames of 16 px"),
-        ({"learning_rate": 1e30}, "baseline", "clips/0."),
+        ({"learning_rate": 1e30}, "baseline", "loss is nan in step 1, with the clips clips/0."),
+        ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
+        ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
+        ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d has none"),
+        ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, or car_a"),
+        ({}, "car_a0", "train.arms: wanted one of"),
     ],
 )
 def test_user_errors(world, tmp_path, change, arm, message):
     with pytest.raises(UserError, match=message):
-        run(world, tmp_path / "x.pt", arm=arm, settings=dataclasses.replace(SMALL, **change))
+        run(world, tmp_path / "x.pt", arm=arm, settings=changed(**change))
 
 
 def test_car_without_counterfactuals_says_what_to_do(tmp_path):
@@ -167,25 +191,6 @@ def test_order_of_an_epoch_hangs_on_seed_and_epoch():
     assert sorted(number for batch in order[:3] for number, _ in batch) == list(range(10))
     assert order[:3] != [[(n, 0) for n, _ in batch] for batch in order[3:]]
     assert list(Order(10, 4, 2, seed=5, start=4)) == order[4:]
-
-
-def test_learning_rate_rises_and_falls():
-    settings = dataclasses.replace(SMALL, epochs=4, warmup_epochs=1.0, learning_rate=1.0)
-    rates = [loop.learning_rate(step, 5, settings) for step in range(20)]
-    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert rates[5] == 1.0 and rates[5:] == sorted(rates[5:], reverse=True) and rates[-1] < 0.02
-
-
-def test_counterfactuals_leave_batch_norm_statistics_alone():
-    model = nn.Sequential(nn.Conv3d(3, 4, 1), nn.BatchNorm3d(4), nn.Flatten(), nn.LazyLinear(2))
-    clips = torch.randint(0, 255, (2, 3, 4, 4, 3), dtype=torch.uint8)
-    seen = backbones.Input(3, 4, 4, 0)
-    model(backbones.normalised(clips))
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    logits = loop.counterfactual_logits(model, clips, "cpu", seen)
-    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-    assert torch.equal(logits, model(backbones.normalised(clips)))  # by its own batch
-    assert not torch.equal(before["1.running_mean"], model[1].running_mean)
 
 
 @pytest.mark.parametrize(
@@ -211,17 +216,3 @@ def test_starting_weights(tmp_path, caplog):
     torch.save({"model": Path("evil")}, tmp_path / "evil.pt")
     with pytest.raises(UserError, match="does not load"):
         backbones.start_from(model, "tiny3d", tmp_path / "evil.pt")
-
-
-def test_command_line(world, tmp_path):
-    settings = {"train": dataclasses.asdict(dataclasses.replace(SMALL, epochs=1))}
-    command = [
-        sys.executable, "-m", "occludenet_build.train", "--clips", world / "annotate/clips.parquet",
-        "--labels", world / "annotate/labels.json", "--root", world, "--arm", "baseline",
-        "--seed", "3", "--out", tmp_path / "baseline-3.pt", "--settings", json.dumps(settings),
-        "--log", tmp_path / "train.log",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "epoch 1/1: loss" in (tmp_path / "train.log").read_text()
-    assert checkpoint.load(tmp_path / "baseline-3.pt")["seed"] == 3

@@ -13,6 +13,7 @@ sys.path.insert(0, workflow.basedir)
 
 from occludenet_build import config as settings
 from occludenet_build import stage
+from occludenet_build.config import arms
 from occludenet_build.core import code, seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
@@ -40,7 +41,9 @@ KINETICS = (
 )
 DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
 CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
-ARMS = [f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in ("baseline", "car")]
+ARMS = [
+    f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
+]
 
 os.environ[stage.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
 shell.executable("bash")
@@ -73,7 +76,7 @@ def needed(room, key):
 
 wildcard_constraints:
     shard=r"\d\d\d+",
-    arm="baseline|car",
+    arm=arms.PATTERN,
     seed=r"\d+",
 
 
@@ -86,6 +89,12 @@ def as_param(values):
 def room_settings(room):
     """The settings a room depends on."""
     return as_param(settings.room_settings(CONFIG, room))
+
+
+def arm_settings(wildcards):
+    """What one training depends on: another arm, another seed and what only CAR uses rerun none."""
+    one = arms.of_training(CONFIG, wildcards.arm, int(wildcards.seed))
+    return settings.canonical(settings.room_settings(one, "train"))
 
 
 def acquire_settings(*names):

@@ -1,15 +1,29 @@
-# evaluate: predictions per clip, top-1 and top-5 per set.
-#   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, the clips
-#   writes evaluate/<arm>-<seed>.parquet, evaluate/<arm>-<seed>.json
+# evaluate: predictions per clip, top-1 and top-5 per set, the causal effect per class.
+#   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, the clips, the lists of evaluate.lists
+#   writes evaluate/<arm>-<seed>.parquet, .json, .effect.csv
+
+
+def evaluate_settings():
+    """Where nothing is erased neither counterfactual's settings nor the seed matter."""
+    whole = settings.room_settings(CONFIG, "evaluate")
+    erases = CONFIG.evaluate.counterfactuals
+    return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 
 
 rule evaluate_arm:
     input:
         clips=rules.annotate.output.clips,
         model=rules.train_arm.output.model,
+        lists=[
+            path
+            for listed in CONFIG.evaluate.lists
+            for path in (listed.file, listed.label_map)
+            if path
+        ],
     output:
         predictions=f"{BUILD}/evaluate/{{arm}}-{{seed}}.parquet",
         metrics=f"{BUILD}/evaluate/{{arm}}-{{seed}}.json",
+        effect=f"{BUILD}/evaluate/{{arm}}-{{seed}}.effect.csv",
     log:
         f"{BUILD}/logs/evaluate/{{arm}}-{{seed}}.log",
     benchmark:
@@ -22,7 +36,7 @@ rule evaluate_arm:
         runtime=lambda wildcards, attempt: attempt * 720,
         gpu=device_gpus("evaluate"),
     params:
-        settings=room_settings("evaluate"),
+        settings=evaluate_settings(),
         code=code.digest("evaluate"),
         root=lambda wildcards: BUILD,
     shell:

@@ -1,6 +1,13 @@
-# train: CAR and its baseline, from the same seed.
+# train: the arms, CAR and what it is compared with, from the same seed.
 #   reads  annotate/clips.parquet, annotate/labels.json, the clips, weights
-#   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv
+#   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv, train/store/<arm>-<seed>/
+
+TRAIN_PROGRAM = (
+    "python -m"
+    if CONFIG.train.processes == 1
+    # Without -- torchrun takes --log for an option of its own.
+    else f"env OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node {CONFIG.train.processes} -m --"
+)
 
 
 rule train_arm:
@@ -17,18 +24,19 @@ rule train_arm:
         f"{BUILD}/benchmarks/train/{{arm}}-{{seed}}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: 8 * CONFIG.train.processes
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 32000,
         runtime=lambda wildcards, attempt: attempt * 2880,
-        gpu=device_gpus("train"),
+        gpu=device_gpus("train") * CONFIG.train.processes,
     params:
-        settings=room_settings("train"),
+        settings=arm_settings,
         code=code.digest("train"),
         root=lambda wildcards: BUILD,
         weights=weights_option,
+        program=TRAIN_PROGRAM,
     shell:
-        "python -m occludenet_build.train --clips {input.clips} --labels {input.labels}"
+        "{params.program} occludenet_build.train --clips {input.clips} --labels {input.labels}"
         " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
         " --out {output.model} --threads {threads}"
         " {params.weights} --settings {params.settings:q} --log {log}"

@@ -119,6 +119,7 @@ BORROWED = {
     "report": ("select", "composite", "train", "evaluate"),
     "segments": ("composite",),
     "train": ("counterfactual",),
+    "evaluate": ("counterfactual",),
     "leftover": ("counterfactual", "detect"),
     "attention": ("evaluate",),
     "paper": ("composite", "evaluate", "predictions"),
@@ -133,6 +134,7 @@ SEEDED = (
     "select",
     "composite",
     "train",
+    "evaluate",
     "report",
     "audit",
     "attention",
@@ -192,6 +194,12 @@ def _check_whole(config: Config) -> None:
     _wants(config.actor_masks, "actor_masks", dict.fromkeys(models, "weights"))
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])
+    erased = config.counterfactual.splits
+    if config.evaluate.counterfactuals and config.evaluate.split not in erased:
+        raise UserError(
+            f"config: counterfactual.splits: wanted {config.evaluate.split} among them for "
+            f"evaluate.counterfactuals, got {', '.join(erased) or 'none'}; add it"
+        )
     missing = set(config.train.scales) - {0.0, *config.composite.scales}
     if missing:
         raise UserError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import setting
 
 ARMS = ("baseline", "car", "clean", "stillmix", "fame")
+WEIGHTED = "car_a"
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,12 @@ class Train:
     optimizer: Optimizer = setting(Optimizer())
     augment: Augment = setting(Augment())
     mix: Mix = setting(Mix())
+    dropout: float | None = setting(None, low=0, high=0.99)
+    """Of x3d_*, uniformerv2_*, videomamba_*, videomae_*: share of the head's inputs (and of
+    UniFormerV2's global blocks) that is zeroed in training; null: the backbone's own."""
+    drop_path: float | None = setting(None, low=0, high=0.99)
+    """Of uniformerv2_*, videomamba_*, videomae_*: share of the clips that skip the last block,
+    rising evenly from 0 at the first; null: the backbone's own, 0."""
     processes: int = setting(1, low=1, high=1024)
     """Of one training, by torchrun, one GPU each; the same batch is shared out."""
     tensorboard: bool = setting(True)
@@ -151,3 +160,47 @@ class Train:
                 f"config: train.size: wanted at most train.short_side, {self.short_side}, "
                 f"got {self.size}; change one of them"
             )
+        _check_arms(self)
+        for name in ("first_rate", "final_rate"):
+            rate = getattr(self.optimizer, name)
+            if rate > self.learning_rate:
+                raise UserError(
+                    f"config: train.optimizer.{name}: wanted at most train.learning_rate, "
+                    f"{self.learning_rate:g}, got {rate:g}; change one of them"
+                )
+
+
+def with_alpha(alpha: float) -> str:
+    """The name of CAR's arm of this weight.
+
+    >>> with_alpha(0.5), with_alpha(2.0), with_alpha(1e-7)
+    ('car_a0.5', 'car_a2', 'car_a0.0000001')
+    """
+    return f"{WEIGHTED}{Decimal(repr(alpha)).normalize():f}"
+
+
+def _check_arms(train: Train) -> None:
+    """No training twice under two names, and none that is another's by its alpha."""
+    _different("train.arms", train.arms)
+    _different("train.alphas", [with_alpha(alpha) for alpha in train.alphas])
+    if 0 in train.alphas:
+        raise UserError(
+            "config: train.alphas: wanted weights above 0, got 0; that is the arm baseline"
+        )
+    if "car" not in train.arms:
+        return
+    if train.alpha == 0:
+        raise UserError(
+            "config: train.alpha: wanted more than 0 for the arm car, got 0; change it or take car "
+            "out of train.arms"
+        )
+    if train.alpha in train.alphas:
+        raise UserError(
+            f"config: train.alphas: wanted other weights than train.alpha, {train.alpha:g}, which "
+            "the arm car has; take it out"
+        )
+
+
+def _different(key: str, values: Sequence[str]) -> None:
+    if len(set(values)) < len(values):
+        raise UserError(f"config: {key}: wanted different values, got {', '.join(values)}")

@@ -95,6 +95,8 @@ REASONS = {
     "unsupported_pixels": "the pixel format has no encoder here",
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
+    # attention
+    "zero_map": "no place raises the class's score in the frames that count",
     # occluders
     "crowd": "a crowd annotation, not one object",
     "too_small": "the mask has fewer pixels than asked for",

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from occludenet_build.config import Config
+from occludenet_build.config.arms import for_arm, names
 from occludenet_build.core.errors import UserError
 from occludenet_build.plan import rules
 from occludenet_build.plan.videos import World
@@ -85,17 +86,18 @@ def times(number: float, each: float | None) -> float | None:
 
 
 def learning(config: Config, chosen: dict[str, float]) -> Counts:
-    """Training and evaluation. CAR sees two clips where the baseline sees one."""
-    train, evaluate = config.train, config.evaluate
+    """Training and evaluation."""
+    train, evaluate, seeds = config.train, config.evaluate, len(config.train.seeds)
     clips = chosen["train"] * len(train.scales)
-    pairs = clips if "train" in config.counterfactual.splits else 0
+    by_arm = [chosen["train"] * len(for_arm(train, arm).scales) for arm in names(train)]
+    views = chosen["train"] * sum(views_of_arm(arm, config) for arm in names(train))
     tested = len(config.composite.scales) + config.composite.clean_twin
     shown = chosen[evaluate.split] * tested
-    arms, seeds = len(rules.arms(config)), len(train.seeds)
+    arms = len(rules.arms(config))
     return {
         "train_clips": clips,
-        "steps": arms * train.epochs * math.ceil(clips / train.batch),
-        "train_views": seeds * train.epochs * (2 * clips + pairs),
+        "steps": seeds * train.epochs * sum(math.ceil(shown / train.batch) for shown in by_arm),
+        "train_views": seeds * train.epochs * views,
         "test_clips": shown,
         "test_views": arms * shown * evaluate.views * evaluate.crops,
         "predictions": arms * shown,
@@ -104,11 +106,19 @@ def learning(config: Config, chosen: dict[str, float]) -> Counts:
 
 
 def share_of_arm(rule: str, arm: str, config: Config) -> float:
-    """The part of a rule's units that falls to one arm's job."""
-    trainings = len(config.train.seeds)
-    if rule != "train_arm" or "train" not in config.counterfactual.splits:
-        return 1 / (2 * trainings)
-    return (2 if arm.startswith("car") else 1) / (3 * trainings)
+    """The part of a rule's units that falls to one arm's job, `car-0`."""
+    if rule != "train_arm":
+        return 1 / len(rules.arms(config))
+    views = {name: views_of_arm(name, config) for name in names(config.train)}
+    return views[arm.rpartition("-")[0]] / (sum(views.values()) * len(config.train.seeds))
+
+
+def views_of_arm(arm: str, config: Config) -> int:
+    """Clips that an epoch passes through the network for each source clip: CAR sees two where
+    the baseline sees one."""
+    train = for_arm(config.train, arm)
+    pairs = train.alpha > 0 and "train" in config.counterfactual.splits
+    return len(train.scales) * (2 if pairs else 1)
 
 
 def choice(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from occludenet_build.config import Config
+from occludenet_build.config.arms import names
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ TARGETS = {"all": tuple(RULES), "dataset": tuple(name for name in RULES if name 
 
 def arms(config: Config) -> list[str]:
     """The trainings, by the name of their jobs."""
-    return [f"{arm}-{seed}" for seed in config.train.seeds for arm in ("baseline", "car")]
+    return [f"{arm}-{seed}" for seed in config.train.seeds for arm in names(config.train)]
 
 
 def jobs_of(rule: str, config: Config) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from occludenet_build.config import Augment
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.seeds import rng
+from occludenet_build.core.seeds import integer, rng
+from occludenet_build.recognition.augment import augmented
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frames import Frames
-from occludenet_build.recognition.sampling import crop_places, cropped, draw, views
+from occludenet_build.recognition.sampling import draw
 from occludenet_build.recognition.table import Clip
 
 
@@ -61,7 +64,7 @@ class TrainingClips(Dataset):
         frames: int,
         size: int,
         stride: int,
-        flip: bool,
+        augment: Augment,
         pairs: bool,
         seed: int,
         erasing: Erasing | None = None,
@@ -70,7 +73,7 @@ class TrainingClips(Dataset):
         `pairs` no counterfactual is opened. `erasing`: makes those that have no file."""
         self.clips, self.source, self.seed = clips, source, seed
         self.frames, self.size, self.stride = frames, size, stride
-        self.flip, self.pairs, self.erasing = flip, pairs, erasing
+        self.augment, self.pairs, self.erasing = augment, pairs, erasing
         self.positions = {label: position for position, label in enumerate(labels)}
 
     def __len__(self) -> int:
@@ -86,58 +89,28 @@ class TrainingClips(Dataset):
         return Pair(pictures, erased, self.positions[clip.label], clip.file)
 
     def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
-        """Both clips of the pair in one draw of frames, crop and flip."""
-        one = draw(self.seed, clip.file, epoch, clip.frames, self.frames, self.flip, self.stride)
-
-        def seen(pictures: np.ndarray) -> np.ndarray:
-            return cropped(pictures, self.size, one.top, one.left, one.flip)
-
-        if self.pairs and clip.erased_at_load and self.erasing is not None:
-            both = self.source.both(clip.file, one.frames, self.erasing.of(clip))
-            pictures, erased = (seen(part) for part in both)
-        else:
-            pictures = erased = seen(self.source.of(clip.file, one.frames))
-            if self.pairs and clip.erased_file:
-                erased = seen(self.source.of(clip.erased_file, one.frames))
+        """Both clips of the pair in one draw of frames, crop, mirror and all that changes them."""
+        one = draw(
+            self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
+        )
+        seed = integer(self.seed, clip.file, "augment", str(epoch)) >> 1
+        both = augmented(self._read(clip, one.frames), one, self.size, self.augment, seed)
+        pictures, erased = both[0], both[-1]
         # In these frames and this crop nothing may be erased: then there is no second clip.
-        same = np.array_equal(pictures, erased)
+        same = len(both) == 1 or np.array_equal(pictures, erased)
         return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
 
-
-class EvaluationClips(Dataset):
-    """Items by number: (number, uint8 (views x crops, T, H, W, 3)), or Skipped."""
-
-    def __init__(
-        self,
-        clips: Sequence[Clip],
-        source: Frames,
-        *,
-        frames: int,
-        size: int,
-        stride: int,
-        views: int,
-        crops: int,
-    ) -> None:
-        self.clips, self.source = clips, source
-        self.frames, self.size, self.stride = frames, size, stride
-        self.views, self.crops = views, crops
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, number: int) -> tuple[int, Tensor] | Skipped:
-        clip = self.clips[number]
-        in_time = views(clip.frames, self.frames, self.views, self.stride)
-        try:
-            pictures = self.source.of(clip.file, [frame for view in in_time for frame in view])
-        except ItemError as error:
-            return Skipped(clip.file, str(error))
-        seen = [
-            cropped(part, self.size, top, left, flip=False)
-            for part in np.split(pictures, self.views)
-            for top, left in crop_places(self.crops, *pictures.shape[1:3])
-        ]
-        return number, torch.from_numpy(np.stack(seen))
+    def _read(self, clip: Clip, numbers: Sequence[int]) -> list[np.ndarray]:
+        """The clip and, where there is one, its counterfactual, uint8 (T, H, W, 3)."""
+        if self.pairs and clip.erased_at_load and self.erasing is not None:
+            return list(self.source.both(clip.file, numbers, self.erasing.of(clip)))
+        pictures = self.source.of(clip.file, numbers)
+        if not self.pairs or not clip.erased_file:
+            return [pictures]
+        erased = self.source.of(clip.erased_file, numbers)
+        if erased.shape != pictures.shape:
+            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
+        return [pictures, erased]
 
 
 def together(items: list[Pair | Skipped]) -> Batch:
@@ -202,4 +175,11 @@ def loader(
 def _begin_worker(number: int) -> None:
     # Ctrl-C reaches the whole process group: the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _unless_stopped
     cv2.setNumThreads(1)
+
+
+def _unless_stopped(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """A parent that is stopped while it takes a batch breaks a pipe: no news, no traceback."""
+    if not isinstance(error, ConnectionError):
+        sys.__excepthook__(kind, error, trace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -26,14 +27,26 @@ class Tally:
     """Clips that could not be read."""
     right: int = 0
 
-    def add(self, terms: Terms, logits: Tensor, labels: Tensor) -> None:
-        number = len(labels)
-        self.clips += number
-        self.loss += float(terms.loss.detach()) * number
-        self.ce += float(terms.ce.detach().double().sum())
-        self.kl += float(terms.causal.detach().double().sum())
-        self.dropped += int(terms.dropped.sum())
-        self.right += int((logits.detach().argmax(dim=1).cpu() == labels).sum())
+    @classmethod
+    def of(cls, terms: Terms, logits: Tensor, labels: Tensor) -> Tally:
+        """Of a batch of logits (N, K) and labels (N,)."""
+        return cls(
+            clips=len(labels),
+            loss=float(terms.each.detach().double().sum()),
+            ce=float(terms.ce.detach().double().sum()),
+            kl=float(terms.causal.detach().double().sum()),
+            dropped=int(terms.dropped.sum()),
+            right=int((logits.detach().argmax(dim=1).cpu() == labels.cpu()).sum()),
+        )
+
+    def numbers(self) -> list[float]:
+        """Its sums in the order of its fields, to be added up over processes."""
+        return [float(getattr(self, f.name)) for f in fields(self)]
+
+    @classmethod
+    def from_numbers(cls, numbers: Sequence[float]) -> Tally:
+        kinds = [type(getattr(cls(), f.name)) for f in fields(cls)]  # clips are counted whole
+        return cls(*(kind(number) for kind, number in zip(kinds, numbers, strict=True)))
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -69,10 +82,13 @@ class State:
         sums = {name: Tally(**values[name]) for name in ("epoch", "row")}
         return cls(**values | sums)
 
-    def close_row(self, epoch: int, learning_rate: float) -> None:
+    def close_row(self, epoch: int, learning_rate: float) -> dict[str, float | int]:
+        """Adds the row in hand to the curve and returns it."""
         head = {"epoch": epoch, "step": self.step}
-        self.rows.append({**head, **self.row.means(), "learning_rate": learning_rate})
+        row = {**head, **self.row.means(), "learning_rate": learning_rate}
+        self.rows.append(row)
         self.epoch, self.row = self.epoch + self.row, Tally()
+        return row
 
     def close_epoch(self, epoch: int, epochs: int) -> None:
         means = self.epoch.means()

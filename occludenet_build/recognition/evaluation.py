@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from occludenet_build.config import Evaluate
@@ -16,9 +15,12 @@ from occludenet_build.core.progress import progress
 from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import backbones, checkpoint
 from occludenet_build.recognition.backbones import Input
-from occludenet_build.recognition.clips import EvaluationClips, Skipped
+from occludenet_build.recognition.clips import Skipped
+from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frames import Frames
-from occludenet_build.recognition.predict import predict
+from occludenet_build.recognition.predict import Answer, predict
+from occludenet_build.recognition.predictions import About
+from occludenet_build.recognition.shown import EvaluationClips
 from occludenet_build.recognition.table import Clip
 
 
@@ -32,6 +34,8 @@ class Network:
     input: Input
     arm: str
     seed: int
+    epochs: int | None
+    alpha: float | None
 
     @classmethod
     def read(cls, path: Path) -> Network:
@@ -44,10 +48,21 @@ class Network:
         labels, seen = values["labels"], _input(values)
         model = backbones.build(values["backbone"], len(labels), seen.frames, seen.size)
         model.load_state_dict(values["model"])
-        return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"])
+        trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
+        return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
 
-    def described(self) -> dict[str, Any]:
-        return {"backbone": self.backbone, "arm": self.arm, "seed": self.seed}
+    def about(self, settings: Evaluate) -> About:
+        return About(
+            model=self.backbone,
+            labels=tuple(self.labels),
+            arm=self.arm,
+            seed=self.seed,
+            average=settings.average,
+            views=settings.views,
+            crops=settings.crops,
+            epochs=self.epochs,
+            alpha=self.alpha,
+        )
 
 
 def _input(values: dict[str, Any]) -> Input:
@@ -59,19 +74,24 @@ def _input(values: dict[str, Any]) -> Input:
 
 
 def predictions(
-    network: Network, clips: Sequence[Clip], root: Path, settings: Evaluate
-) -> Iterator[tuple[Clip, np.ndarray | str]]:
-    """Per clip its logits, float32 (K,), or why it cannot be read."""
+    network: Network,
+    clips: Sequence[Clip],
+    root: Path,
+    settings: Evaluate,
+    erasing: Erasing | None = None,
+) -> Iterator[tuple[Clip, Answer | str]]:
+    """Each clip once, with what the network says or why it cannot be read."""
     seen = network.input
-    source = Frames(root, seen.short_side, keep=False)
     data = EvaluationClips(
         clips,
-        source,
+        Frames(root, seen.short_side, keep=False),
         frames=seen.frames,
         size=seen.size,
         stride=seen.stride,
         views=settings.views,
         crops=settings.crops,
+        counterfactuals=settings.counterfactuals,
+        erasing=erasing,
     )
     results = predict(
         network.model,
@@ -83,4 +103,4 @@ def predictions(
         device=resolve_device(settings.device),
     )
     for clip, result in progress(zip(clips, results, strict=True), len(clips), "clip"):
-        yield clip, result.reason if isinstance(result, Skipped) else result.numpy()
+        yield clip, result.reason if isinstance(result, Skipped) else result

@@ -4,7 +4,8 @@ p are the logits of the clip, c those of its counterfactual, the same clip with 
 Eq. 4 of the paper prints the first term as -sum P log(label), which is infinite for every one-hot
 label; its table for alpha = 0 equals plain training, so the first term is the ordinary cross
 entropy. Eq. 4's second term is KL(P || Y) as printed (`kl_p_y`); `ce_y` is -log Y[label], the
-reading of the authors' figure. Gradients run through P and through c unless it is detached.
+reading of the authors' figure. Gradients run through p and c where they are not detached. Where
+targets are soft (mixup, label smoothing) both cross entropies are those with soft targets.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from torch import Tensor
 
 
 class Terms(NamedTuple):
-    """What a batch costs: `loss` = mean(`ce` + alpha * `causal`)."""
+    """What a batch costs."""
 
-    loss: Tensor
-    """Scalar."""
+    each: Tensor
+    """(N,) `ce` + alpha * `causal`: what is learnt from, as a mean over the clips of a step."""
     ce: Tensor
     """(N,) cross entropy of each clip, natural logarithm."""
     causal: Tensor
@@ -29,57 +30,72 @@ class Terms(NamedTuple):
     dropped: Tensor
     """(N,) bool: the clip has no usable counterfactual. All False where alpha is 0."""
 
+    @property
+    def loss(self) -> Tensor:
+        """Scalar, the mean of `each`."""
+        return self.each.mean()
+
 
 def car_loss(
     clip_logits: Tensor,
-    labels: Tensor,
+    targets: Tensor,
     counterfactual_logits: Tensor | None = None,
     present: Tensor | None = None,
     *,
     alpha: float = 1.0,
     causal_term: str = "kl_p_y",
+    detach_prediction: bool = False,
     detach_counterfactual: bool = False,
+    empty_masks: str = "drop",
 ) -> Terms:
     """The loss of a batch, in float32 outside autocast (float64 stays).
 
-    clip_logits (N, K); labels (N,) int64; present (N,) bool, None for all: whose actor was
-    erased; counterfactual_logits (M, K), M = present.sum(), in the same order, None for M = 0.
-    A clip whose actor mask is empty is its own counterfactual: Y would be uniform and the term
-    would punish confidence, so such a clip keeps its cross entropy only and is counted.
+    clip_logits (N, K); targets: labels (N,) int64, or shares of the classes (N, K) float, each row
+    sums to 1; present (N,) bool, None for all: whose actor was erased; counterfactual_logits
+    (M, K), M = present.sum(), in the same order, None for M = 0.
+    A clip in which nothing is erased is its own counterfactual: Y is uniform and the term punishes
+    confidence. `empty_masks` drop: such a clip keeps its cross entropy only and is counted; keep:
+    it has that term.
     """
     with torch.autocast(clip_logits.device.type, enabled=False):
         p = _exact(clip_logits)
-        ce = F.cross_entropy(p, labels, reduction="none")
-        nothing = torch.zeros_like(ce)
+        targets = targets.to(p.dtype) if targets.is_floating_point() else targets
+        ce = F.cross_entropy(p, targets, reduction="none")
+        nothing, nobody = torch.zeros_like(ce), torch.zeros_like(ce, dtype=torch.bool)
         if alpha == 0:
-            return Terms(ce.mean(), ce, nothing, torch.zeros_like(labels, dtype=torch.bool))
-        if counterfactual_logits is None or not len(counterfactual_logits):
-            return Terms(ce.mean(), ce, nothing, torch.ones_like(labels, dtype=torch.bool))
-        if present is None:
-            present = torch.ones_like(labels, dtype=torch.bool)
+            return Terms(ce, ce, nothing, nobody)
+        if counterfactual_logits is None:
+            counterfactual_logits, present = p[:0], nobody
+        present = ~nobody if present is None else present
         c = _exact(counterfactual_logits)
+        p = p.detach() if detach_prediction else p
         c = c.detach() if detach_counterfactual else c
-        term = CAUSAL_TERMS[causal_term](p[present], c, labels[present])
+        if empty_masks == "keep":
+            its_own = p.detach() if detach_counterfactual else p
+            c = its_own.masked_scatter(present[:, None], c)
+            causal = CAUSAL_TERMS[causal_term](p, c, targets)
+            return Terms(ce + alpha * causal, ce, causal, nobody)
+        term = CAUSAL_TERMS[causal_term](p[present], c, targets[present])
         causal = nothing.masked_scatter(present, term)
-        return Terms((ce + alpha * causal).mean(), ce, causal, ~present)
+        return Terms(ce + alpha * causal, ce, causal, ~present)
 
 
 def _exact(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def _kl_p_y(p: Tensor, c: Tensor, labels: Tensor) -> Tensor:
+def _kl_p_y(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
     # Both as logarithms: P * log(P / Y) is nan or inf for logits of some hundreds.
     log_p, log_y = F.log_softmax(p, dim=1), F.log_softmax(p - c, dim=1)
     return F.kl_div(log_y, log_p, reduction="none", log_target=True).sum(dim=1)
 
 
-def _ce_y(p: Tensor, c: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(p - c, labels, reduction="none")
+def _ce_y(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(p - c, targets, reduction="none")
 
 
 CAUSAL_TERMS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "kl_p_y": _kl_p_y,
     "ce_y": _ce_y,
 }
-"""(p, c, labels) -> (N,), by the name in the settings."""
+"""(p, c, targets) -> (N,), by the name in the settings."""

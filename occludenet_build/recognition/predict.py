@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import log
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from occludenet_build.recognition.backbones import Input, normalised
-from occludenet_build.recognition.clips import EvaluationClips, Skipped, loader
+from occludenet_build.recognition.clips import Skipped, loader
+from occludenet_build.recognition.shown import EvaluationClips
+
+
+class Answer(NamedTuple):
+    """What a network says of a clip, float32 (K,)."""
+
+    logits: Tensor
+    erased: Tensor | None
+    """Of the clip without its actor; None where there is none."""
+    problem: str | None
+    """Why its counterfactual cannot be read."""
 
 
 def _mean_of_logits(logits: Tensor) -> Tensor:
@@ -39,16 +51,25 @@ def predict(
     batch: int,
     workers: int,
     device: str,
-) -> Iterator[Tensor | Skipped]:
-    """Per clip, in the order of the data set: the averaged logits (K,) float32, or Skipped."""
+) -> Iterator[Answer | Skipped]:
+    """Per clip, in the order of the data set."""
     model.to(device).eval()
     numbers = list(range(len(clips)))
     batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
+
+    def averaged(views: list[Tensor]) -> Iterator[Tensor]:
+        return iter(_averaged(model, views, seen, average, device))
+
     for items in loader(clips, batches, workers, device, collate=list):
         read = [item for item in items if not isinstance(item, Skipped)]
-        averaged = iter(_averaged(model, [views for _, views in read], seen, average, device))
+        plain = averaged([item.clip for item in read])
+        erased = averaged([item.erased for item in read if item.erased is not None])
         for item in items:
-            yield item if isinstance(item, Skipped) else next(averaged)
+            if isinstance(item, Skipped):
+                yield item
+                continue
+            twin = None if item.erased is None else next(erased)
+            yield Answer(next(plain), twin, item.problem)
 
 
 def _averaged(

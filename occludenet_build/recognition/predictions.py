@@ -8,6 +8,7 @@ cannot be mixed by mistake.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.statistics import one_clip_points, wilson
 from occludenet_build.core.tables import column
 
 PREDICTIONS = pa.schema(
@@ -87,6 +89,11 @@ def write(rows: Sequence[dict[str, Any]], about: About, path: Path) -> None:
 def read(path: Path) -> Predicted:
     """Raises UserError where the file is none of ours."""
     table = tables.read(path)
+    return Predicted(about_of(table, path), table.to_pandas())
+
+
+def about_of(table: pa.Table, path: Path | str) -> About:
+    """Whose predictions a table of `path` holds. Raises UserError where it is none of ours."""
     noted = (table.schema.metadata or {}).get(_ABOUT)
     if noted is None:
         raise UserError(
@@ -94,8 +101,7 @@ def read(path: Path) -> Predicted:
             "of an older version; run evaluate again"
         )
     values = json.loads(noted)
-    about = About(**values | {"labels": tuple(values["labels"])})
-    return Predicted(about, table.to_pandas())
+    return About(**values | {"labels": tuple(values["labels"])})
 
 
 def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
@@ -103,6 +109,42 @@ def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[s
     order = sorted(range(len(labels)), key=lambda position: -logits[position])[:5]
     best = [labels[position] for position in order]
     return {"predicted": best[0], "top1": best[0] == label, "top5": label in best}
+
+
+def place(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Where a row stands in a table: sets by scale, those of lists after them, then by file."""
+    scale = row.get("scale")
+    return scale is None, scale or 0.0, row["set"], row["file"]
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per set, in the order of the rows: set, scale, n, and in percent of the n clips top1 and
+    top5, each with `_low` and `_high` (Wilson, 95 %), and one_clip_points."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["set"], []).append(row)
+    return [
+        {"set": name, "scale": group[0].get("scale"), "n": len(group)}
+        | _accuracy(group, "top1")
+        | _accuracy(group, "top5")
+        | {"one_clip_points": one_clip_points(len(group))}
+        for name, group in groups.items()
+    ]
+
+
+def _accuracy(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
+    right = sum(row[name] for row in rows)
+    low, high = wilson(right, len(rows))
+    return {name: 100 * right / len(rows), f"{name}_low": 100 * low, f"{name}_high": 100 * high}
+
+
+def log_summary(found: Sequence[dict[str, Any]], skipped: int) -> None:
+    logging.info("%-10s %6s  %-22s %7s", "set", "n", "top-1 % (95 %)", "top-5 %")
+    for entry in found:
+        top1 = "{top1:.1f} ({top1_low:.1f} to {top1_high:.1f})".format(**entry)
+        logging.info("%-10s %6d  %-22s %7.1f", entry["set"], entry["n"], top1, entry["top5"])
+    if skipped:
+        logging.warning("%d files were left out: `skipped` in the .json says why", skipped)
 
 
 def must_agree(predicted: Sequence[Predicted]) -> None:

@@ -28,6 +28,7 @@ class Clip:
     clip: str
     set: str
     scale: float
+    """nan for a clip of a list."""
     split: str
     label: str
     file: str
@@ -35,8 +36,11 @@ class Clip:
     counterfactual: str | None
     counterfactual_hash: str | None
     frames: int
+    """0: not known, counted when the clip is read."""
     area_ratio: float | None
     duration_ratio: float | None
+    degree: float | None = None
+    actor_hidden: float | None = None
 
     @property
     def erased_file(self) -> str | None:

@@ -12,13 +12,15 @@ import torch
 from torch import nn
 
 from occludenet_build.config import Train
+from occludenet_build.config.arms import mix_kind
 from occludenet_build.core.files import sha256_file, short_hash
-from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import backbones, checkpoint, loop
 from occludenet_build.recognition.clips import TrainingClips
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frames import Frames, fit_in_memory
+from occludenet_build.recognition.step import Learner
 from occludenet_build.recognition.table import Clip
+from occludenet_build.recognition.team import Team
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Training:
 
     def key(self, code: str) -> str:
         """What a checkpoint must carry to be gone on from."""
-        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "seeds"}
+        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
+        indifferent |= {"arms", "alphas", "seeds"}  # which others there are
         indifferent |= {"weights", "weights_sha256"}  # the file's hash counts
         settings = {
             name: value
@@ -49,48 +52,58 @@ class Training:
         }
         weights = sha256_file(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
-        parts = [settings, self.derived_seed, self.labels, data]
+        parts = [settings, mix_kind(self.arm), self.derived_seed, self.labels, data]
         return short_hash(code, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
-def run(training: Training, root: Path, work_file: Path, out: Path, code: str) -> list[dict]:
+def run(
+    training: Training, team: Team, device: str, root: Path, store: Path, out: Path, code: str
+) -> list[dict]:
     """Train, write the network to `out` and return the rows of the loss curve."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     settings = training.settings
-    device = resolve_device(settings.device)
-    model = _network(training)
+    learner = Learner.of(
+        _network(training),
+        settings,
+        classes=len(training.labels),
+        seed=training.derived_seed,
+        device=device,
+        team=team,
+        mix=mix_kind(training.arm),
+    )
     clips, kept = _data(training, root)
     logging.info(
-        "%s, seed %d: %s on %s, %d clips of %d classes, %d with the actor erased",
+        "%s, seed %d: %s on %s%s, %d clips of %d classes, %d with the actor erased",
         training.arm,
         training.seed,
         settings.backbone,
         device,
+        f", {team.size} processes" if team.size > 1 else "",
         len(training.clips),
         len({clip.label for clip in training.clips}),
         sum(clip.erased_hash is not None for clip in training.clips),
     )
-    state = loop.train(
-        model,
-        clips,
-        settings,
-        seed=training.derived_seed,
-        device=device,
-        workers=0 if kept else settings.workers,  # kept frames live in one process
-        work_file=work_file,
-        key=training.key(code),
-    )
-    _write(training, model, out)
+    workers = 0 if kept else settings.workers  # kept frames live in one process
+    state = loop.train(learner, clips, workers=workers, store=store, key=training.key(code))
+    if team.first:
+        _write(training, learner.evaluated, out)
     return state.rows
 
 
 def _network(training: Training) -> nn.Module:
-    """Baseline and CAR of one seed start from the same weights."""
+    """All arms of one seed start from the same weights."""
     settings = training.settings
     torch.manual_seed(training.derived_seed)
     seen = backbones.input_of(settings)
-    model = backbones.build(settings.backbone, len(training.labels), seen.frames, seen.size)
+    model = backbones.build(
+        settings.backbone,
+        len(training.labels),
+        seen.frames,
+        seen.size,
+        dropout=settings.dropout,
+        drop_path=settings.drop_path,
+    )
     if settings.weights is not None:
         backbones.start_from(model, settings.backbone, settings.weights)
     return model
@@ -109,7 +122,7 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
         frames=seen.frames,
         size=seen.size,
         stride=seen.stride,
-        flip=settings.augment.flip,
+        augment=settings.augment,
         pairs=pairs,
         seed=training.derived_seed,
         erasing=training.erasing,

@@ -47,7 +47,7 @@ def _charts(build: Build) -> dict[str, str]:
     clips, scores = build.rows("annotate"), accuracy.scores(build)
     charts = {
         "accuracy": figures.accuracy(scores, accuracy.means(scores), accuracy.classes_known(build)),
-        "loss": figures.loss(build.trainings("train")),
+        "loss": figures.loss(build.curves()),
     }
     if clips is not None:
         charts["occlusion_duration"] = figures.occlusion_duration(clips)

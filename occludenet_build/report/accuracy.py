@@ -1,16 +1,20 @@
-"""Accuracy by set for every training, with N and its uncertainty; CAR against the baseline."""
+"""Accuracy by set for every training, with N and its uncertainty; each arm against the baseline."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import mean, stdev
+from typing import Any
 
 import pandas as pd
 
-from occludenet_build.core.statistics import mcnemar, wilson
+from occludenet_build.core.statistics import mcnemar, over_seeds, wilson
 from occludenet_build.report.build import Build
+
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Score:
     arm: str
     seed: int
     set: str
-    scale: float
+    scale: float | None
+    """None for a set that is given by a list."""
     clips: int
     right: int
     top1: float
@@ -35,7 +40,6 @@ class Mean:
 
     arm: str
     set: str
-    scale: float
     seeds: int
     top1: float
     deviation: float
@@ -43,73 +47,93 @@ class Mean:
 
 @dataclass(frozen=True)
 class Pair:
-    """CAR and baseline of one seed on the clips of one set that both were shown."""
+    """An arm and the baseline of one seed on the clips of one set that both were shown."""
 
+    arm: str
     seed: int
     set: str
     clips: int
-    only_car: int
+    only_arm: int
     only_baseline: int
     p: float
 
     @property
     def points(self) -> float:
-        """CAR minus baseline, percentage points."""
-        return 100 * (self.only_car - self.only_baseline) / self.clips
+        """Arm minus baseline, percentage points."""
+        return 100 * (self.only_arm - self.only_baseline) / self.clips
 
 
 def scores(build: Build) -> list[Score]:
-    """In the order arm, seed, scale."""
-    found = []
-    for (arm, seed), rows in build.trainings("evaluate").items():
-        for (scale, name), part in rows.groupby(["scale", "set"]):
-            clips, right = len(part), int(part["top1"].sum())
-            interval = wilson(right, clips)
-            top5 = float(part["top5"].mean())
-            found.append(
-                Score(arm, seed, name, float(scale), clips, right, right / clips, *interval, top5)
-            )
-    return found
+    """In the order arm, seed, set."""
+    found = [
+        _score(arm, seed, part)
+        for (arm, seed), predicted in build.predictions().items()
+        for _, part in predicted.rows.groupby("set")
+    ]
+    places = {name: place for place, name in enumerate(sets(found))}
+    return sorted(found, key=lambda score: (score.arm, score.seed, places[score.set]))
+
+
+def _score(arm: str, seed: int, rows: pd.DataFrame) -> Score:
+    clips, right = len(rows), int(rows["top1"].sum())
+    scale = float(rows["scale"].astype(float).iloc[0])
+    return Score(
+        arm,
+        seed,
+        str(rows["set"].iloc[0]),
+        None if math.isnan(scale) else scale,
+        clips,
+        right,
+        right / clips,
+        *wilson(right, clips),
+        float(rows["top5"].mean()),
+    )
+
+
+def sets(found: Iterable[Score]) -> list[str]:
+    """Names of the sets: by scale, those of lists last."""
+    places = {score.set: (score.scale is None, score.scale or 0.0) for score in found}
+    return sorted(places, key=lambda name: (places[name], name))
 
 
 def means(found: list[Score]) -> list[Mean]:
     """Per arm and set, where an arm was trained with more than one seed."""
-    groups: dict[tuple[str, float, str], list[float]] = {}
+    groups: dict[tuple[str, str], list[float]] = {}
     for score in found:
-        groups.setdefault((score.arm, score.scale, score.set), []).append(score.top1)
+        groups.setdefault((score.arm, score.set), []).append(score.top1)
+    averaged = {key: over_seeds(values) for key, values in groups.items()}
     return [
-        Mean(arm, name, scale, len(values), mean(values), stdev(values))
-        for (arm, scale, name), values in sorted(groups.items())
-        if len(values) > 1
+        Mean(*key, len(groups[key]), mean, deviation)
+        for key, (mean, deviation) in averaged.items()
+        if deviation is not None
     ]
 
 
 def pairs(build: Build) -> list[Pair]:
-    """Where both arms of a seed exist: the exact McNemar test, clip by clip."""
-    trained = build.trainings("evaluate")
+    """Where an arm and the baseline of a seed exist: the exact McNemar test, clip by clip."""
+    trained = build.predictions()
+    order = sets(scores(build))
     found = []
-    for seed in sorted({seed for _, seed in trained}):
-        arms = [trained.get((arm, seed)) for arm in ("car", "baseline")]
-        if all(rows is not None for rows in arms):
-            both = pd.merge(*arms, on=["file", "set", "scale"], suffixes=("_car", "_baseline"))
-            found.extend(_pairs(seed, both))
+    for (arm, seed), predicted in trained.items():
+        if arm != BASELINE and (BASELINE, seed) in trained:
+            columns = ["set", "file", "top1"]
+            mine, theirs = predicted.rows[columns], trained[BASELINE, seed].rows[columns]
+            both = pd.merge(mine, theirs, on=["set", "file"], suffixes=("", "_baseline"))
+            parts = dict(list(both.groupby("set")))
+            found += [_pair(arm, seed, parts[name]) for name in order if name in parts]
     return found
 
 
-def _pairs(seed: int, both: pd.DataFrame) -> list[Pair]:
-    found = []
-    for (_, name), part in both.groupby(["scale", "set"]):
-        car, baseline = part["top1_car"].astype(bool), part["top1_baseline"].astype(bool)
-        only = int((car & ~baseline).sum()), int((baseline & ~car).sum())
-        found.append(Pair(seed, name, len(part), *only, mcnemar(*only)))
-    return found
+def _pair(arm: str, seed: int, both: pd.DataFrame) -> Pair:
+    right, baseline = both["top1"].astype(bool), both["top1_baseline"].astype(bool)
+    only = int((right & ~baseline).sum()), int((baseline & ~right).sum())
+    return Pair(arm, seed, str(both["set"].iloc[0]), len(both), *only, mcnemar(*only))
 
 
 def classes_known(build: Build) -> int | None:
     """Over how many classes the networks choose: chance is 1 of them."""
-    for rows in build.trainings("evaluate").values():
-        if len(rows) and rows["logits"].iloc[0] is not None:
-            return len(rows["logits"].iloc[0])
+    for predicted in build.predictions().values():
+        return len(predicted.about.labels)
     return None
 
 
@@ -118,7 +142,9 @@ def scores_csv(found: list[Score]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     names = ["arm", "seed", "set", "scale", "clips", "right", "top1", "low", "high", "top5"]
     writer.writerow(names)
-    for score in found:
-        values = [getattr(score, name) for name in names]
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in values])
+    writer.writerows([_cell(getattr(score, name)) for name in names] for score in found)
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

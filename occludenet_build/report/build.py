@@ -11,6 +11,7 @@ import pandas as pd
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.predictions import Predicted, read
 
 TABLES = {
     "acquire": "acquire/videos.parquet",
@@ -34,6 +35,7 @@ class Build:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.rows = cache(self._rows)
+        self.predicted = cache(read)
         if not root.is_dir():
             raise UserError(f"--root: wanted the folder of a build, got {root}")
 
@@ -54,14 +56,27 @@ class Build:
         path = self.root / "kinetics" / "clips.parquet"
         return _parquet(path) if path.exists() else None
 
-    def trainings(self, room: str) -> dict[tuple[str, int], pd.DataFrame]:
-        """(arm, seed) -> rows, of the files <arm>-<seed> that train and evaluate write."""
-        found = {}
-        for path in self.files(room):
-            arm, _, seed = path.stem.rpartition("-")
-            if arm and seed.isdigit():
-                read = pd.read_csv if path.suffix == ".csv" else _parquet
-                found[arm, int(seed)] = read(path)
+    def curves(self) -> dict[tuple[str, int], pd.DataFrame]:
+        """(arm, seed) -> loss curve."""
+        return {key: pd.read_csv(path) for key, path in self._trainings("train").items()}
+
+    def predictions(self) -> dict[tuple[str, int], Predicted]:
+        """(arm, seed) -> what that network says of the clips."""
+        return {key: self.predicted(path) for key, path in self._trainings("evaluate").items()}
+
+    def effects(self) -> dict[tuple[str, int], pd.DataFrame]:
+        """(arm, seed) -> the causal effect of Eq. 1, of those for which it was asked."""
+        tables_of = {
+            key: pd.read_csv(path.with_suffix(".effect.csv"))
+            for key, path in self._trainings("evaluate").items()
+            if path.with_suffix(".effect.csv").exists()
+        }
+        return {key: table for key, table in tables_of.items() if len(table)}
+
+    def _trainings(self, room: str) -> dict[tuple[str, int], Path]:
+        """(arm, seed) -> file, of the files <arm>-<seed> that train and evaluate write."""
+        named = ((path.stem.rpartition("-"), path) for path in self.files(room))
+        found = {(a, int(seed)): path for (a, _, seed), path in named if a and seed.isdigit()}
         return dict(sorted(found.items()))
 
     def json(self, name: str) -> Any:

@@ -5,26 +5,26 @@ Text stays text, ids follow from the name of the chart: the same numbers give th
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from occludenet_build.core.charts import INK, LINE, MUTED
+from occludenet_build.core.charts import svg as chart
+from occludenet_build.report import accuracy as counted
 from occludenet_build.report.accuracy import Mean, Score
 from occludenet_build.report.facts import CLEAN
 
 COLOURS = {
-    "ink": "#1b2430",
-    "muted": "#5d6878",
-    "line": "#d5dbe3",
+    "ink": INK,
+    "muted": MUTED,
+    "line": LINE,
     "baseline": "#64748b",
     "car": "#c8521a",
     "box": "#2b6cb0",
@@ -32,42 +32,9 @@ COLOURS = {
 }
 """Variable of the page -> its colour in a file of its own."""
 
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["line"],
-    "axes.labelcolor": COLOURS["muted"],
-    "axes.titlecolor": COLOURS["ink"],
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": COLOURS["line"],
-    "grid.linewidth": 0.6,
-    "xtick.color": COLOURS["line"],
-    "ytick.color": COLOURS["line"],
-    "xtick.labelcolor": COLOURS["muted"],
-    "ytick.labelcolor": COLOURS["muted"],
-    "legend.frameon": False,
-    "text.parse_math": False,
-}
-
 _BINS = [share / 20 for share in range(21)]
 _MARKS = {"baseline": "o", "car": "s"}
-
-
-def chart(name: str, draw: Callable[[Figure], None], width: float, height: float) -> str:
-    """An SVG file of `width` x `height` inches."""
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure)
-        stream = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
+_OTHERS = ("#7a5195", "#2b6cb0", "#1f8268", "#b08900", "#a3195b")
 
 
 def inline(svg: str) -> str:
@@ -141,7 +108,7 @@ def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> s
     """Top-1 by set: a line per arm; bars are the Wilson interval, or the deviation over seeds."""
     if not found:
         return None
-    sets = _sets(found)
+    sets = counted.sets(found)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -166,7 +133,7 @@ def _arm(
 ) -> None:
     mine = [score for score in found if score.arm == arm]
     seeds = [mean for mean in averaged if mean.arm == arm]
-    colour = COLOURS.get(arm, COLOURS["ink"])
+    colour = _colour(arm, {score.arm for score in found})
     style: dict[str, Any] = {
         "color": colour,
         "marker": _MARKS.get(arm, "D"),
@@ -187,10 +154,6 @@ def _arm(
     axes.errorbar(places, [100 * score.top1 for score in mine], bars, label=arm, **style)
 
 
-def _sets(found: Iterable[Score]) -> list[str]:
-    return [name for _, name in sorted({(score.scale, score.set) for score in found})]
-
-
 def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
     """Cross entropy and causal term over the steps, a line per training."""
     curves = {key: rows for key, rows in curves.items() if len(rows)}
@@ -207,13 +170,19 @@ def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
                     continue
                 label = None if arm in shown else arm
                 shown.add(arm)
-                colour = COLOURS.get(arm, COLOURS["ink"])
+                colour = _colour(arm, {arm for arm, _ in curves})
                 axes.plot(rows["step"], rows[column], color=colour, linewidth=1.4, label=label)
             axes.set_title(title, loc="left")
             axes.set(xlabel="step", ylim=(0, None))
         panels[0].legend(loc="upper right")
 
     return chart("loss", draw, 6.6, 2.6)
+
+
+def _colour(arm: str, arms: Iterable[str]) -> str:
+    """Baseline and CAR have colours of their own, other arms take the rest in turn."""
+    others = sorted(set(arms) - set(COLOURS))
+    return COLOURS.get(arm) or _OTHERS[others.index(arm) % len(_OTHERS)]
 
 
 def _whole_numbers(axes: Axes) -> None:

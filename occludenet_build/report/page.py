@@ -47,9 +47,25 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         leftover=build.json("leftover/summary.json"),
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
+        paper=_paper(build),
         **_classes(build, config),
         **_accuracy(build, config),
     )
+
+
+def _paper(build: Build) -> dict[str, list[str]]:
+    """Table or figure of the paper -> its files, relative to the build's folder."""
+    found: dict[str, list[str]] = {}
+    for kind in ("table", "figure"):
+        for path in sorted(build.root.glob(f"paper/{kind}_*.*"), key=lambda p: _number(p.stem)):
+            found.setdefault(path.stem, []).append(f"paper/{path.name}")
+    return found
+
+
+def _number(name: str) -> tuple[int, str]:
+    """figure_4a before figure_14."""
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits or 0), name
 
 
 def _thousands(number: int) -> str:
@@ -119,6 +135,7 @@ def _accuracy(build: Build, config: Config) -> dict[str, Any]:
         "scores": scores,
         "means": accuracy.means(scores),
         "pairs": accuracy.pairs(build),
+        "effects": _effects(build),
         "classes_known": accuracy.classes_known(build),
         "evaluated_split": config.evaluate.split,
         "unread": _unread(build),
@@ -126,7 +143,17 @@ def _accuracy(build: Build, config: Config) -> dict[str, Any]:
     }
 
 
+def _effects(build: Build) -> list[tuple[str, int, dict[str, Any]]]:
+    """(arm, seed, row) of the causal effect over whole sets."""
+    return [
+        (arm, seed, row)
+        for (arm, seed), table in build.effects().items()
+        for row in table[table["eq1"].isna()].to_dict("records")
+    ]
+
+
 def _unread(build: Build) -> int:
     """Clips that evaluate could not read, summed over trainings."""
     notes = (build.json(f"evaluate/{path.stem}.json") for path in build.files("evaluate"))
-    return sum(len(note.get("skipped", [])) for note in notes if note)
+    skipped = (entry for note in notes if note for entry in note.get("skipped", []))
+    return sum(not entry["reason"].startswith("duplicate") for entry in skipped)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from occludenet_build.config import Config
-from occludenet_build.report.accuracy import Score, scores
+from occludenet_build.report.accuracy import Score, scores, sets
 from occludenet_build.report.build import Build
 
 
@@ -18,14 +18,14 @@ def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
     if not found:
         yield "accuracy: nothing was evaluated"
         return
-    sets = sorted({(s.scale, s.set) for s in found})
+    names = sets(found)
     counts = {s.set: s.clips for s in found}
-    yield "top-1, %, by scale of the occluder (clips in brackets)"
-    yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>12}" for _, name in sets)])
+    yield "top-1, %, by set (clips in brackets)"
+    yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>12}" for name in names)])
     for arm, seed in sorted({(s.arm, s.seed) for s in found}):
-        yield _row(f"{arm} {seed}", [s for s in found if (s.arm, s.seed) == (arm, seed)], sets)
+        yield _row(f"{arm} {seed}", [s for s in found if (s.arm, s.seed) == (arm, seed)], names)
 
 
-def _row(name: str, mine: list[Score], sets: list[tuple[float, str]]) -> str:
+def _row(name: str, mine: list[Score], names: list[str]) -> str:
     by_set = {score.set: f"{100 * score.top1:.1f}" for score in mine}
-    return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>12}" for _, label in sets)])
+    return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>12}" for label in names)])

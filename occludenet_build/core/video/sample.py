@@ -9,28 +9,28 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.video.seek import Unsure, from_keyframes
 from occludenet_build.core.video.source import Source, reading, to_rgb
 
 
 def sample(
-    path: Path | str,
-    numbers: Sequence[int] | None = None,
-    short_side: int | None = None,
-    threads: int = 1,
+    path: Path | str, numbers: Sequence[int] | None = None, short_side: int | None = None
 ) -> np.ndarray:
     """The frames with these numbers, in this order, repeats allowed: uint8 (T, H, W, 3), RGB.
 
     Numbers count as in `source.reading`; None stands for every frame. Pictures are upright, and
-    scaled so that the shorter side is `short_side` pixels. Decodes from the start through to the
-    last wanted frame and converts only what is wanted. Raises ItemError: what `reading` raises,
-    `corrupt` where a packet before the last wanted frame does not decode (the numbers would
-    shift), `truncated` where the video ends before it.
+    scaled so that the shorter side is `short_side` pixels. Decodes what the wanted frames are made
+    from, where the packets tell which they are (`seek`), else all up to the last of them. Raises
+    ItemError: what `reading` raises, `corrupt` where a packet that was needed does not decode, or
+    the numbers could shift by one, `truncated` where the video ends before a wanted frame.
     """
+    converter = VideoReformatter()
     pictures = {
-        number: scaled(to_rgb(frame), short_side)
-        for number, frame in _wanted(path, numbers, threads)
+        number: scaled(to_rgb(frame, converter), short_side)
+        for number, frame in _wanted(path, numbers)
     }
     return _stacked(pictures, numbers)
 
@@ -45,20 +45,26 @@ def sample_twice(
 
     look: (number, frame) -> the displayed picture, uint8 (H, W, 3).
     """
+    converter = VideoReformatter()
     plain, other = {}, {}
-    for number, frame in _wanted(path, numbers, 1):
-        plain[number] = scaled(to_rgb(frame), short_side)
+    for number, frame in _wanted(path, numbers):
+        plain[number] = scaled(to_rgb(frame, converter), short_side)
         other[number] = scaled(look(number, frame), short_side)
     return _stacked(plain, numbers), _stacked(other, numbers)
 
 
-def _wanted(
-    path: Path | str, numbers: Sequence[int] | None, threads: int
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The frames with these numbers in display order; None: all. Stops after the last."""
+def _wanted(path: Path | str, numbers: Sequence[int] | None) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames with these numbers, None: all. A frame may come twice: the later one counts."""
+    if numbers:
+        try:
+            with reading(path) as source:
+                yield from from_keyframes(source, set(numbers))
+            return
+        except Unsure:
+            pass  # then from the beginning
     wanted = None if numbers is None else set(numbers)
     last = None if wanted is None else max(wanted)
-    with reading(path, threads) as source:
+    with reading(path) as source:
         for number, frame in enumerate(source):
             if wanted is None or number in wanted:
                 yield number, frame

@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video.display import Display
@@ -145,10 +146,14 @@ def display_of(frame: av.VideoFrame) -> Display:
     return Display(frame.width, frame.height, round(frame.rotation / 90) % 4 * 90)
 
 
-def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """The displayed picture: uint8 (H, W, 3), RGB, contiguous."""
-    # to_ndarray converts with the frame's own matrix and range
-    coded = frame.to_ndarray(format="rgb24", threads=1)
+def to_rgb(frame: av.VideoFrame, converter: VideoReformatter | None = None) -> np.ndarray:
+    """The displayed picture: uint8 (H, W, 3), RGB, contiguous.
+
+    `converter`: kept by who converts many frames; a new one costs as much as a small picture.
+    """
+    # It converts with the frame's own matrix and range.
+    converter = VideoReformatter() if converter is None else converter
+    coded = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
     return np.ascontiguousarray(display_of(frame).upright(coded))
 
 

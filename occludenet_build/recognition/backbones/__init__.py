@@ -19,14 +19,19 @@ from occludenet_build.recognition.backbones.weights import start_from
 __all__ = ["BACKBONES", "Input", "build", "input_of", "layers", "normalised", "start_from"]
 
 
-def build(name: str, classes: int, frames: int, size: int) -> nn.Module:
+def build(name: str, classes: int, frames: int, size: int, **rates: float | None) -> nn.Module:
     """A network with random weights from torch's global generator, in eval mode.
 
-    Raises UserError where it takes no such clips: tried on one without pixels, which costs nothing.
+    `rates`, dropout and drop_path, are for training; None: the network's own. Raises UserError
+    where it has no such rate, and where it takes no such clips: tried on one without pixels, which
+    costs nothing.
     """
     backbone = _known(name)
+    given = {key: rate for key, rate in rates.items() if rate is not None}
+    for key in given.keys() - set(backbone.rates):
+        raise UserError(f"train.{key}: {name} has none; leave it null")
     try:
-        model = backbone.make(classes, frames, size)
+        model = backbone.make(classes, frames, size, **given)
         with torch.device("meta"), torch.no_grad():
             trial = backbone.make(classes, frames, size).eval()
             logits = trial(torch.zeros(1, 3, frames, size, size))

@@ -8,6 +8,7 @@ second, which is what nearly all clips of Kinetics have.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torch import nn
 from torchvision.models import video
@@ -20,6 +21,7 @@ from occludenet_build.recognition.backbones.spec import (
     Backbone,
     Colour,
     Input,
+    Places,
 )
 from occludenet_build.recognition.backbones.tiny3d import Tiny3D
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
@@ -38,17 +40,19 @@ def _mvit_v2_s(classes: int, frames: int, size: int) -> nn.Module:
     return video.mvit_v2_s(weights=None, num_classes=classes)
 
 
-def _torchvision(name: str, head: str, seen: Input) -> Backbone:
+def _torchvision(name: str, head: str, seen: Input, places: Places) -> Backbone:
     builder = getattr(video, name)
-    return Backbone(lambda n, t, s: builder(weights=None, num_classes=n), head, seen)
+    return Backbone(lambda n, t, s: builder(weights=None, num_classes=n), head, seen, places)
 
 
 def _x3d(seen: Input, **shape) -> Backbone:
     return Backbone(
-        lambda n, t, s: X3D(n, t, s, **shape),
+        lambda n, t, s, **rates: X3D(n, t, s, **shape, **rates),
         "head.projection.",
         seen,
+        Places("s5"),
         (renames.X3D_MMACTION, renames.X3D_PYTORCHVIDEO),
+        rates=("dropout",),
     )
 
 
@@ -67,58 +71,84 @@ def _ibm_i3d(depth: int) -> Backbone:
         ),
         "cls_head.fc_cls.",
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
+        Places("backbone.layer4"),
         (renames.RESNET3D_IBM,),
     )
 
 
-def _uniformerv2(**shape) -> Backbone:
+def _uniformerv2(layers: int = 12, **shape: Any) -> Backbone:
     return Backbone(
-        lambda n, t, s: UniFormerV2(n, s, **shape),
+        lambda n, t, s, **rates: UniFormerV2(n, s, layers=layers, **shape, **_uniform(rates)),
         "backbone.transformer.proj.2.",
         Input(8, 224, 256, 0),
+        # Behind the last block the class tokens, which are fused, hear no patch any more.
+        Places(f"backbone.transformer.resblocks.{layers - 2}", "frame_tokens", first=1),
         (renames.UNIFORMERV2_MMACTION, renames.UNIFORMERV2_BARE),
         k710=True,
+        rates=("dropout", "drop_path"),
     )
+
+
+def _uniform(rates: dict[str, float]) -> dict[str, Any]:
+    """One rate for the blocks of CLIP and the global ones, for global blocks and head."""
+    wide = {
+        "dropout": ("mlp_dropout", "cls_dropout"),
+        "drop_path": ("backbone_drop_path", "drop_path"),
+    }
+    return {name: rate for given, rate in rates.items() for name in wide[given]}
 
 
 def _videomamba(width: int, depth: int) -> Backbone:
     return Backbone(
-        lambda n, t, s: VideoMamba(n, t, s, width=width, depth=depth),
+        lambda n, t, s, **rates: VideoMamba(n, t, s, width=width, depth=depth, **rates),
         "head.",
         Input(8, 224, 256, 0, IMAGENET_MEAN, IMAGENET_STD),
+        # Patches reach the class token, which alone is read, in the last mixer for the last time.
+        Places(f"layers.{depth - 1}.norm", "tokens", first=1),
         (renames.TRUNK,),
         fit_positions,
         k710=True,
+        rates=("dropout", "drop_path"),
     )
 
 
 def _videomae(width: int, depth: int, heads: int) -> Backbone:
     return Backbone(
-        lambda n, t, s: VideoMAE(n, t, s, width=width, depth=depth, heads=heads),
+        lambda n, t, s, **rates: VideoMAE(n, t, s, width=width, depth=depth, heads=heads, **rates),
         "head.",
         Input(16, 224, 256, 4, IMAGENET_MEAN, IMAGENET_STD),
+        Places("norm", "tokens", frames=2),
         (renames.VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in an order of their own
+        rates=("dropout", "drop_path"),
     )
 
 
 _RESNET_INPUT = Input(16, 112, 128, 2, KINETICS_MEAN, KINETICS_STD)
 
 BACKBONES: dict[str, Backbone] = {
-    "tiny3d": Backbone(lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0)),
-    "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT),
-    "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT),
-    "r2plus1d_18": _torchvision("r2plus1d_18", "fc.", _RESNET_INPUT),
+    "tiny3d": Backbone(lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0), Places("blocks")),
+    "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT, Places("layer4")),
+    "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT, Places("layer4")),
+    "r2plus1d_18": _torchvision("r2plus1d_18", "fc.", _RESNET_INPUT, Places("layer4")),
     "s3d": _torchvision(
-        "s3d", "classifier.1.", replace(_RESNET_INPUT, frames=128, size=224, short_side=256)
+        "s3d",
+        "classifier.1.",
+        replace(_RESNET_INPUT, frames=128, size=224, short_side=256),
+        Places("features"),
     ),
     "mvit_v2_s": Backbone(
         _mvit_v2_s,
         "head.1.",
         Input(16, 224, 256, 4),
+        # As in the last block patches reach the class token, which alone is read.
+        Places("blocks.15.norm1", "tokens", first=1, frames=2),
         (renames.MVIT_SLOWFAST, renames.MVIT_MMACTION),
     ),
     "swin3d_t": _torchvision(
-        "swin3d_t", "head.", Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD)
+        "swin3d_t",
+        "head.",
+        Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
+        Places("norm", "channels_last"),
     ),
     "x3d_xs": _x3d(Input(4, 160, 182, 12)),
     "x3d_s": _x3d(Input(13, 160, 182, 6)),
@@ -129,6 +159,7 @@ BACKBONES: dict[str, Backbone] = {
         lambda n, t, s: ResNet3D(n),
         "cls_head.fc_cls.",
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
+        Places("backbone.layer4"),
     ),
     "ibm_i3d_resnet18": _ibm_i3d(18),
     "ibm_i3d_resnet50": _ibm_i3d(50),

@@ -35,12 +35,28 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Places:
+    """The last module of a network in whose output places of the clip can be told apart, and whose
+    places all still reach the logits: what class activation maps weight (recognition.cam)."""
+
+    layer: str
+    order: str = "volume"
+    """volume: (N, C, t, h, w); channels_last: (N, t, h, w, C); tokens: (N, first + t h w, C);
+    frame_tokens: (N T, first + h w, C). h = w."""
+    first: int = 0
+    """Class tokens, which stand before the others and have no place."""
+    frames: int = 1
+    """Of tokens: frames of the clip to one place in time."""
+
+
+@dataclass(frozen=True)
 class Backbone:
-    make: Callable[[int, int, int], nn.Module]
-    """(classes, frames, size) -> the network with random weights."""
+    make: Callable[..., nn.Module]
+    """(classes, frames, size, **rates) -> the network with random weights."""
     head: str
     """Starts the names of the parameters that depend on the number of classes."""
     input: Input
+    places: Places
     formats: tuple[Renames, ...] = ()
     """From the names of other projects' checkpoints to ours."""
     fit: Callable[[Tensors, Tensors], Tensors] = lambda given, wanted: given
@@ -48,6 +64,8 @@ class Backbone:
     code does that."""
     k710: bool = False
     """Its checkpoints may have the 710 classes of K710, of which the first 400 are Kinetics-400."""
+    rates: tuple[str, ...] = ()
+    """What `make` may be told to leave out in training: dropout, drop_path."""
 
 
 def rising(rate: float, count: int) -> list[float]:

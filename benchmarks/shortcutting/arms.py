@@ -1,0 +1,65 @@
+"""What is compared, by name: settings of train and of counterfactual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from occludenet_build.config import Augment, Counterfactual, Train
+
+BASELINE, CAR, ORACLE = "baseline", "car", "oracle"
+MEDIAN = "median"
+"""The fill that leaves nothing of the actor where the camera stands still."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Settings of the product by their names; those not given here are its defaults."""
+
+    alpha: float = Train().alpha
+    """0: no CAR."""
+    causal_term: str = Train().causal_term
+    detach_prediction: bool = Train().detach_prediction
+    counterfactual_forward: str = Train().counterfactual_forward
+    label_smoothing: float = Augment().label_smoothing
+    fill: str = Counterfactual().fill
+    oracle: bool = False
+    """Trained where the scenery is tied to nothing: what the network can reach."""
+
+    def settings(self, epochs: int, seed: int) -> Train:
+        """The recipe, the same for all arms."""
+        return Train(
+            backbone="tiny3d",  # names the statistics that pixels are normalised by
+            arms=(CAR if self.alpha else BASELINE,),
+            alpha=self.alpha,
+            causal_term=self.causal_term,
+            detach_prediction=self.detach_prediction,
+            counterfactual_forward=self.counterfactual_forward,
+            seeds=(seed,),
+            frames=8,
+            stride=0,
+            size=48,
+            short_side=48,
+            epochs=epochs,
+            batch=8,
+            learning_rate=0.003,
+            augment=Augment(label_smoothing=self.label_smoothing),
+            tensorboard=False,
+            device="cpu",
+            workers=0,
+        )
+
+
+ARMS = {
+    BASELINE: Arm(alpha=0.0),
+    CAR: Arm(),
+    ORACLE: Arm(alpha=0.0, oracle=True),
+    "car, fill mean": Arm(fill="mean"),
+    "car, fill inpaint": Arm(fill="inpaint"),
+    "car, fill median": Arm(fill=MEDIAN),
+    "car, fill median, alpha 5": Arm(fill=MEDIAN, alpha=5.0),
+    "car, fill median, shared": Arm(fill=MEDIAN, counterfactual_forward="shared"),
+    "car, ce_y": Arm(causal_term="ce_y"),
+    "car, fill median, ce_y": Arm(fill=MEDIAN, causal_term="ce_y"),
+}
+MAIN = (BASELINE, CAR)
+"""The two of --quick."""

@@ -1,0 +1,163 @@
+"""One arm with one seed: trained by the product's loop, then tested. Finished ones are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from occludenet_build.core import code, files
+from occludenet_build.core.seeds import integer
+from occludenet_build.miniworld.plan import TIED
+from occludenet_build.recognition import loop
+from occludenet_build.recognition.backbones import input_of
+from occludenet_build.recognition.clips import TrainingClips
+from occludenet_build.recognition.curve import State
+from occludenet_build.recognition.predict import predict
+from occludenet_build.recognition.shown import EvaluationClips
+from occludenet_build.recognition.step import Learner
+from shortcutting.arms import ARMS, MEDIAN
+from shortcutting.network import SceneAndMovement
+from shortcutting.world import LABELS, UNTIED, Memory, World, erased
+
+SCENERIES = list(TIED.values())
+"""In the order of LABELS: each action's own."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Everything that decides a result but the code. `world`: its seed is the training's too."""
+
+    arm: str
+    world: World
+    epochs: int
+
+    def key(self) -> str:
+        parts = (self.world, ARMS[self.arm].settings(self.epochs, self.world.seed), ARMS[self.arm])
+        return files.short_hash(_code(), *(json.dumps(asdict(p), sort_keys=True) for p in parts))
+
+
+def finished(trial: Trial, results: Path) -> dict[str, Any] | None:
+    """What an earlier run of the same trial, with the same code, has found."""
+    path = kept_at(trial, results)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def run(job: tuple[Trial, Path]) -> tuple[Trial, dict[str, Any]]:
+    """Train, test, keep the result. Takes one tuple, as a pool of processes wants it."""
+    trial, results = job
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    begun = os.times()
+    model, state = _trained(trial)
+    found = _tested(model, trial)
+    ended = os.times()
+    found["kl"] = state.rows[-1]["kl"]
+    found["train_top1"] = state.rows[-1]["top1"]
+    found["cpu_seconds"] = round(ended.user + ended.system - begun.user - begun.system, 1)
+    path = kept_at(trial, results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, {"arm": trial.arm, "seed": trial.world.seed, **found})
+    return trial, found
+
+
+def kept_at(trial: Trial, results: Path) -> Path:
+    name = trial.arm.replace(", ", "-").replace(" ", "_")
+    return results / f"{name}-{trial.world.seed}-{trial.key()[:12]}.json"
+
+
+@cache
+def _code() -> str:
+    """The code that makes a result, the product's and this package's."""
+    here = Path(__file__).parent
+    ours = [(here / f"{name}.py").read_text() for name in ("network", "trial", "world")]
+    return files.short_hash(code.digest("train"), code.digest("miniworld"), *ours)
+
+
+def _trained(trial: Trial) -> tuple[torch.nn.Module, State]:
+    arm = ARMS[trial.arm]
+    settings = arm.settings(trial.epochs, trial.world.seed)
+    seed = integer(0, "train", str(trial.world.seed)) >> 1  # torch takes 63 bits
+    world = replace(trial.world, tied=UNTIED) if arm.oracle else trial.world
+    source, seen = Memory(), input_of(settings)
+    rows = [
+        source.put(clip, seen_, erased(clip.name, seen_, masks, arm.fill) if arm.alpha else None)
+        for clip, seen_, masks in _drawn(world)
+    ]
+    torch.manual_seed(seed)
+    learner = Learner.of(
+        SceneAndMovement(len(LABELS)), settings, classes=len(LABELS), seed=seed, device="cpu"
+    )
+    clips = TrainingClips(
+        rows,
+        LABELS,
+        source,
+        frames=seen.frames,
+        size=seen.size,
+        stride=seen.stride,
+        augment=settings.augment,
+        pairs=settings.alpha > 0,
+        seed=seed,
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-shortcut-") as folder:
+        state = loop.train(learner, clips, workers=0, store=Path(folder), key="")
+    return learner.evaluated, state
+
+
+@lru_cache(maxsize=2)  # a seed's arms share its world, and the oracle has one of its own
+def _drawn(world: World) -> list[tuple]:
+    clips = world.training()
+    return [(clip, *drawn) for clip, drawn in zip(clips, world.drawn(clips), strict=True)]
+
+
+@lru_cache(maxsize=1)
+def _shown(world: World) -> tuple[Memory, list, np.ndarray, np.ndarray]:
+    """The test's pictures and rows; label and scenery of each clip, int (N,)."""
+    source, clips = Memory(), world.testing()
+    rows = [
+        source.put(clip, seen, erased(clip.name, seen, masks, MEDIAN))
+        for clip, (seen, masks) in zip(clips, world.drawn(clips), strict=True)
+    ]
+    labels = np.array([LABELS.index(clip.label) for clip in clips])
+    sceneries = np.array([SCENERIES.index(clip.background) for clip in clips])
+    return source, rows, labels, sceneries
+
+
+def _tested(model: torch.nn.Module, trial: Trial) -> dict[str, float]:
+    """Percentages; `without_actor` is of the crossed clips with nothing left but their scenery."""
+    source, rows, labels, sceneries = _shown(replace(trial.world, tied=UNTIED))
+    seen = input_of(ARMS[trial.arm].settings(trial.epochs, trial.world.seed))
+    clips = EvaluationClips(
+        rows,
+        source,
+        frames=seen.frames,
+        size=seen.size,
+        stride=seen.stride,
+        views=1,
+        crops=1,
+        counterfactuals=True,
+    )
+    answers = list(
+        predict(model, clips, seen, average="softmax", batch=16, workers=0, device="cpu")
+    )
+    said = np.array([int(answer.logits.argmax()) for answer in answers])
+    alone = np.array([int(answer.erased.argmax()) for answer in answers])
+    crossed = labels != sceneries
+    return {
+        "crossed": _percent((said == labels)[crossed]),
+        "own": _percent((said == labels)[~crossed]),
+        "scenery": _percent((said == sceneries)[crossed]),
+        "without_actor": _percent((alone == sceneries)[crossed]),
+    }
+
+
+def _percent(right: np.ndarray) -> float:
+    return 100 * float(right.mean())

@@ -1,0 +1,138 @@
+"""The mini-world with its scenery tied to the action in training and crossed in test, in memory.
+
+Clips are drawn as for the demo, only smaller, and go to the product's loop as pictures: no codec
+stands between. The hole is the figure's own mask, so that what is measured is the method and not
+a mask's quality; it is filled by the compositor's fills, on R, G and B instead of Y, U and V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from occludenet_build.compositing.erase import Eraser, Erasure, sampled_frames
+from occludenet_build.core import masks as rle
+from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.planes import Layout
+from occludenet_build.miniworld import plan as drawing
+from occludenet_build.miniworld.clips import render
+from occludenet_build.recognition.frames import Frames
+from occludenet_build.recognition.table import Clip
+
+LABELS = list(drawing.TIED)
+UNTIED = 1 / len(LABELS)
+"""The share of its own scenery at which scenery says nothing of the action."""
+WIDTH, HEIGHT, FPS, SECONDS = 64, 48, 6, 2.0
+DILATE = 2
+"""Pixels; the figure is 30 px high."""
+
+
+@dataclass(frozen=True)
+class World:
+    """How many clips per class, and how often training shows an action before its own scenery."""
+
+    seed: int
+    tied: float
+    train: int = 40
+    test: int = 10
+    crossed: int = 4
+    """Other sceneries that each figure of the test is shown before; 4 are all."""
+
+    @property
+    def _settings(self) -> drawing.Settings:
+        return drawing.Settings(
+            seed=self.seed,
+            train=self.train,
+            val=0,
+            test=self.test,
+            width=WIDTH,
+            height=HEIGHT,
+            fps=FPS,
+            seconds=SECONDS,
+            shortcut=self.tied,
+        )
+
+    def training(self) -> list[drawing.Clip]:
+        return [clip for clip in drawing.plan(self._settings) if clip.split == "train"]
+
+    def testing(self) -> list[drawing.Clip]:
+        """Each figure before its own scenery, then before others: the same movement in all."""
+        figures = [clip for clip in drawing.plan(self._settings) if clip.split == "test"]
+        return [
+            replace(figure, background=scenery)
+            for number, figure in enumerate(figures)
+            for scenery in sceneries(figure.label, number, self.crossed)
+        ]
+
+    def drawn(self, clips: Sequence[drawing.Clip]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pictures uint8 (T, H, W, 3) and the figure's masks bool (T, H, W)."""
+        return [render(self._settings, clip) for clip in clips]
+
+
+def sceneries(label: str, number: int, crossed: int) -> list[str]:
+    """The action's own scenery, then others, which take turns over the figures.
+
+    >>> sceneries("marching", 0, 2), sceneries("marching", 1, 2)
+    (['forest', 'street', 'kitchen'], ['forest', 'kitchen', 'beach'])
+    """
+    names = list(drawing.TIED.values())
+    own = names.index(drawing.TIED[label])
+    others = [names[(own + 1 + step) % len(names)] for step in range(len(names) - 1)]
+    return [names[own], *(others[(number + step) % len(others)] for step in range(crossed))]
+
+
+class Memory(Frames):
+    """Pictures by name instead of files."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), HEIGHT, keep=True)
+        self.pictures: dict[str, np.ndarray] = {}
+
+    def of(self, file: str, numbers: Sequence[int]) -> np.ndarray:
+        return self.pictures[file][list(numbers)]
+
+    def put(self, clip: drawing.Clip, pictures: np.ndarray, erased: np.ndarray | None) -> Clip:
+        """Keep a clip, and its counterfactual if it has one; the row that names them."""
+        file = f"{clip.name} {clip.background}"
+        self.pictures[file] = pictures
+        other = None if erased is None else f"{file} erased"
+        if other is not None and erased is not None:
+            self.pictures[other] = erased
+        return Clip(
+            clip=file,
+            set="clean",
+            scale=0.0,
+            split=clip.split,
+            label=clip.label,
+            file=file,
+            file_hash=file,
+            counterfactual=other,
+            counterfactual_hash=other,
+            frames=len(pictures),
+            area_ratio=None,
+            duration_ratio=None,
+        )
+
+
+class _Rgb(Layout):
+    """Three full planes whose zero is black."""
+
+    @property
+    def black(self) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+
+def erased(name: str, pictures: np.ndarray, masks: np.ndarray, fill: str) -> np.ndarray:
+    """do(A = a): the pictures (T, H, W, 3) with the masks (T, H, W), grown by DILATE, filled."""
+    rles = {number: rle.encode(mask) for number, mask in enumerate(masks)}
+    layout = _Rgb(depth=8, sub_x=0, sub_y=0, full_range=True, matrix="bt601")
+    eraser = Eraser(Erasure(fill, DILATE, 0, name), rles, layout, Display(WIDTH, HEIGHT))
+    planes = [[np.ascontiguousarray(p) for p in np.moveaxis(frame, 2, 0)] for frame in pictures]
+    for number in sampled_frames(len(planes)) if fill == "median" else ():
+        eraser.look(number, planes[number])
+    for number, frame in enumerate(planes):
+        eraser.erase(number, frame)
+    return np.stack([np.stack(frame, axis=-1) for frame in planes])

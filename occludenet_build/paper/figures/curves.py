@@ -1,0 +1,164 @@
+"""Figures 4a, 4b, 4c and 14: accuracy against how much is occluded, a line per model.
+
+Bands are 95 % bootstrap intervals over source clips. 4a and 14 stand at the nominal degrees, the
+sets of OccludeNet-D; 4b and 4c pool these sets and put each clip where it was measured. 4b's bins
+hold equal numbers of clips, since area ratios crowd at the small end; 4c's have equal widths,
+since most clips are occluded all the time and quantiles would coincide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from occludenet_build.core.charts import COLUMN, LINE, MUTED, chart
+from occludenet_build.paper.figures import printed, scores
+from occludenet_build.paper.figures.bootstrap import curve
+from occludenet_build.paper.figures.style import (
+    band_lines,
+    clips,
+    foot,
+    legend_above,
+    legend_height,
+)
+from occludenet_build.paper.inputs import Figure, Inputs, Missing
+
+_BAND = ["mean", "low", "high"]
+
+
+def by_degree(inputs: Inputs) -> pd.DataFrame:
+    """Figure 4a: series, set, degree (0: clean), mean (top-1, 0 to 1), low, high, n."""
+    rows = scores.scores(inputs)
+    sets = scores.need_degrees(rows, "Figure 4a")
+    rows = rows[rows["set"].isin([scores.CLEAN, *sets])]
+    found = curve(rows, ["series", "set"], "top1", inputs.config.paper, inputs.config.seed, "4a")
+    return found.assign(degree=found["set"].map(_degree)).sort_values(["series", "degree"])
+
+
+def _degree(name: str) -> float:
+    return 0.0 if name == scores.CLEAN else float(name.removeprefix("D-")) / 100
+
+
+def figure_4a(inputs: Inputs) -> Figure:
+    numbers = printed.beside(by_degree(inputs), printed.levels("top-1"), inputs)
+    return _degrees("figure_4a", numbers, "Top-1 accuracy (%)", inputs)
+
+
+def drop_by_degree(inputs: Inputs) -> pd.DataFrame:
+    """Figure 14: series, set, degree, mean (top-5 clean minus occluded, 0 to 1), low, high, n."""
+    rows = scores.scores(inputs)
+    scores.need_degrees(rows, "Figure 14", clean=True)
+    pairs = scores.paired(rows, "top5")
+    if pairs.empty:
+        raise Missing(
+            "Figure 14: no model was shown a clip both clean and occluded; evaluate the set clean "
+            "of the same split"
+        )
+    paper = inputs.config.paper
+    found = curve(pairs, ["series", "set"], "drop", paper, inputs.config.seed, "14")
+    return found.assign(degree=found["set"].map(_degree)).sort_values(["series", "degree"])
+
+
+def figure_14(inputs: Inputs) -> Figure:
+    numbers = printed.beside(drop_by_degree(inputs), printed.drops("top-5"), inputs)
+    return _degrees("figure_14", numbers, "Top-5 accuracy drop (points)", inputs)
+
+
+def _degrees(name: str, numbers: pd.DataFrame, words: str, inputs: Inputs) -> Figure:
+    ours, names = numbers[numbers["source"] == printed.OURS], numbers["series"].unique()
+
+    def draw(figure: Drawing) -> None:
+        axes = figure.subplots()
+        band_lines(axes, ours, "degree", _BAND)
+        printed.line(axes, numbers)
+        ticks = [
+            (degree, f"{'clean' if degree == 0 else f'{degree:.2f}'}\n{clips(rows['n'])}")
+            for degree, rows in ours.groupby("degree")
+        ]
+        axes.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
+        axes.set(xlabel="Occlusion degree", ylabel=words)
+        foot(figure, "bands: 95 % bootstrap over clips")
+        legend_above(figure, axes)
+
+    height = 2.35 + legend_height(names, COLUMN)
+    return Figure(chart(name, draw, COLUMN, height, inputs.config.paper.dpi), numbers)
+
+
+def binned(inputs: Inputs, column: str, edges: Callable[[pd.Series, int], np.ndarray],
+           what: str) -> pd.DataFrame:  # fmt: skip
+    """Figures 4b, 4c: series, bin, x (mean of `column` in the bin), from_, to, mean, low, high, n.
+
+    `edges(values, bins)` are those of the bins; a value on an edge falls into the bin above it,
+    the largest into the last.
+    """
+    paper, rows = inputs.config.paper, scores.scores(inputs)
+    sets = scores.need_degrees(rows, what)
+    rows = rows[rows["set"].isin(sets) & rows[column].notna()]
+    if rows.empty:
+        raise Missing(
+            f"{what}: no clip of {', '.join(sets)} has a measured {column}; it comes from "
+            "annotate/clips.parquet: build OccludeNet-D here, or name a build in predictions.builds"
+        )
+    borders = edges(rows.drop_duplicates(["set", "clip"])[column], paper.bins)
+    place = np.searchsorted(borders, rows[column], side="right") - 1
+    rows = rows.assign(bin=place.clip(0, len(borders) - 2))
+    found = curve(rows, ["series", "bin"], "top1", paper, inputs.config.seed, what)
+    found["x"] = rows.groupby(["series", "bin"])[column].mean().to_numpy()
+    return found.assign(from_=borders[found["bin"]], to=borders[found["bin"] + 1])
+
+
+def equal_counts(values: pd.Series, bins: int) -> np.ndarray:
+    """Edges of bins with as equal numbers as ties allow."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1e-9])
+
+
+def equal_widths(values: pd.Series, bins: int) -> np.ndarray:
+    """Edges of bins of equal width from 0 to 1."""
+    return np.linspace(0, 1, bins + 1)
+
+
+def figure_4b(inputs: Inputs) -> Figure:
+    numbers = binned(inputs, "area_ratio", equal_counts, "Figure 4b")
+    words = "Occlusion area ratio (measured share of the actor's box)"
+    return _bins("figure_4b", numbers, words, "equal numbers", inputs)
+
+
+def figure_4c(inputs: Inputs) -> Figure:
+    numbers = binned(inputs, "duration_ratio", equal_widths, "Figure 4c")
+    words = "Occlusion duration ratio (measured share of the frames)"
+    return _bins("figure_4c", numbers, words, "equal widths", inputs)
+
+
+def _bins(name: str, numbers: pd.DataFrame, words: str, kind: str, inputs: Inputs) -> Figure:
+    names = numbers["series"].unique()
+
+    def draw(figure: Drawing) -> None:
+        axes = figure.subplots()
+        band_lines(axes, numbers, "x", _BAND)
+        axes.set(xlabel=words, ylabel="Top-1 accuracy (%)")
+        _bin_marks(axes, numbers)
+        foot(figure, f"bins of {kind}, each drawn at its mean; bands: 95 % bootstrap over clips")
+        legend_above(figure, axes)
+
+    height = 2.5 + legend_height(names, COLUMN)
+    return Figure(chart(name, draw, COLUMN, height, inputs.config.paper.dpi), numbers)
+
+
+def _bin_marks(axes: Axes, numbers: pd.DataFrame) -> None:
+    """The bins as stripes, with the number of clips in each above them."""
+    low, high = numbers["x"].min(), numbers["x"].max()
+    axes.set_xlim(max(0.0, low - 0.05 * (high - low)), high + 0.05 * (high - low) + 1e-9)
+    left, right = axes.get_xlim()
+    place, at = axes.get_xaxis_transform(), -np.inf
+    for number, (_, rows) in enumerate(numbers.groupby("bin")):
+        edges = rows["from_"].iloc[0], rows["to"].iloc[0]
+        if number % 2:
+            axes.axvspan(max(left, edges[0]), min(right, edges[1]), color=LINE, alpha=0.35, lw=0)
+        at = max(rows["x"].mean(), at + 0.035 * (right - left))
+        axes.text(at, 1.01, clips(rows["n"]), rotation=90, ha="center", va="bottom", fontsize=5,
+                  color=MUTED, transform=place)  # fmt: skip

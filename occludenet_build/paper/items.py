@@ -1,0 +1,71 @@
+"""The paper's tables and figures by name, and what each is made from. Standard library only: the
+workflow imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Item(NamedTuple):
+    kind: str
+    """table, chart (a figure from numbers) or sheet (a figure from pictures)."""
+    needs: tuple[str, ...]
+    """clips: the annotated clips; occluders: the bank; predictions: of evaluate, dumps and other
+    builds; attention: Grad-CAM."""
+
+
+SUFFIXES = {
+    "table": (".csv", ".md", ".tex"),
+    "chart": (".svg", ".png", ".csv"),
+    "sheet": (".svg", ".png", ".csv"),
+}
+"""Kind -> the files of an item, paper/<name><suffix>."""
+
+_TABLE = Item("table", ("predictions",))
+_CHART = Item("chart", ("predictions",))
+_LOOK = Item("sheet", ("clips", "predictions", "attention"))
+
+ITEMS = {
+    "table_1": Item("table", ("clips", "occluders")),
+    **dict.fromkeys(("table_2", "table_3", "table_4", "table_5", "table_6"), _TABLE),
+    "figure_2": _LOOK,
+    "figure_3": Item("sheet", ("clips", "occluders")),
+    **dict.fromkeys(("figure_4a", "figure_4b", "figure_4c", "figure_5a", "figure_5b"), _CHART),
+    **dict.fromkeys(("figure_7_left", "figure_7_right", "figure_8"), _CHART),
+    "figure_9": _LOOK,
+    "figure_11": Item("sheet", ("clips",)),
+    "figure_12": Item("sheet", ("occluders",)),
+    "figure_13": Item("sheet", ("clips",)),
+    **dict.fromkeys(("figure_14", "figure_15", "figure_16"), _CHART),
+    "figure_17": _LOOK,
+}
+"""In the order of the paper."""
+
+
+def targets() -> dict[str, tuple[str, ...]]:
+    """What may be asked for: every item, and figure_4, figure_5, figure_7 for their parts."""
+    parts: dict[str, list[str]] = {}
+    for name in ITEMS:
+        parts.setdefault(_whole(name), []).append(name)
+    return {name: (name,) for name in ITEMS} | {name: tuple(p) for name, p in parts.items()}
+
+
+def needed(name: str, files: Mapping[str, Iterable[str]]) -> list[str]:
+    """What an item is made from, with `files` for each word of Item.needs."""
+    return [path for need in ITEMS[name].needs for path in files[need]]
+
+
+def predictions_in(build: Path, trained: bool = True) -> list[Path]:
+    """The predictions of a build: those of evaluate are called <arm>-<seed>, what else lies there
+    is none; then those of its dumps."""
+    ours = sorted(build.glob("evaluate/*-*.parquet")) if trained else []
+    ours = [path for path in ours if path.stem.rpartition("-")[2].isdigit()]
+    return [*ours, *sorted(build.glob("predictions/*.parquet"))]
+
+
+def _whole(name: str) -> str:
+    """figure_4 of figure_4a, figure_7 of figure_7_left."""
+    kind, number = name.split("_")[:2]
+    return f"{kind}_{number.rstrip('abcdefgh')}"

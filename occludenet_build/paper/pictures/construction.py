@@ -1,0 +1,119 @@
+"""Figure 3: how a clip of OccludeNet-D is made, on one of its frames.
+
+The first clip in the order of a hash, of evaluate.split, that is there clean and at every degree
+and has an occluded frame in which the actor was detected, not filled in. Of these frames it is the
+middle one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from occludenet_build.core.charts import PAGE, chart
+from occludenet_build.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.paper.models import CLEAN
+from occludenet_build.paper.pictures import build, panels
+
+WHAT = "Figure 3"
+
+
+class Chosen(NamedTuple):
+    """One clip, one frame of it."""
+
+    sets: pd.DataFrame
+    """Its rows of annotate/clips.parquet: clean, then by scale."""
+    frame: int
+    box: tuple[float, ...]
+    """x1 y1 x2 y2 of the actor, displayed pixels."""
+    pasted: dict[str, tuple[int, ...]]
+    """Set -> x y w h of the occluder in this frame, displayed pixels."""
+
+    @property
+    def box_xywh(self) -> tuple[float, ...]:
+        x1, y1, x2, y2 = self.box
+        return x1, y1, x2 - x1, y2 - y1
+
+
+def chosen(inputs: Inputs) -> Chosen:
+    rows = build.evaluated(build.clips(inputs, WHAT), inputs)
+    sets = set(rows["set"])
+    if CLEAN not in sets:
+        raise Missing(f"{WHAT}: wanted the clean twins of the clips; set composite.clean_twin")
+    for clip in build.in_order(rows, inputs, "figure 3")["clip"].unique():
+        mine = rows[rows["clip"] == clip].sort_values("scale")
+        if set(mine["set"]) == sets and len(sets) > 1:
+            found = _frame(inputs, mine)
+            if found is not None:
+                return found
+    raise Missing(
+        f"{WHAT}: no clip of {inputs.config.evaluate.split} is there clean and at every degree, "
+        "with an actor that was detected; see annotate/clips.parquet"
+    )
+
+
+def _frame(inputs: Inputs, sets: pd.DataFrame) -> Chosen | None:
+    first = sets.iloc[0]
+    truth = build.truth(inputs, first["shard"], first["clip"])
+    boxes = build.actor_boxes(inputs, first["detect_shard"], first["clip"])
+    if truth.empty or boxes.empty:
+        return None
+    shown = truth[truth["occluded"] & ~truth["filled"] & truth["x"].notna()]
+    counted = shown.groupby("frame")["set"].nunique()
+    seen = boxes.index[~boxes["filled"]]
+    whole = [f for f in counted[counted == len(sets) - 1].index if f in seen]
+    if not whole:
+        return None
+    frame = int(whole[len(whole) // 2])
+    box = tuple(float(boxes.loc[frame, edge]) for edge in ("x1", "y1", "x2", "y2"))
+    pasted = {
+        row["set"]: tuple(int(row[edge]) for edge in "xywh")
+        for row in shown[shown["frame"] == frame].to_dict("records")
+    }
+    return Chosen(sets, frame, box, pasted)
+
+
+def figure_3(inputs: Inputs) -> Figure:
+    found = chosen(inputs)
+    rows = found.sets.to_dict("records")
+    pictures = {
+        row["set"]: build.frames(inputs.root / row["file"], [found.frame], WHAT)[found.frame]
+        for row in rows
+    }
+    clean, occluded = rows[0], rows[1:]
+    piece = panels.cutout(inputs.root / "occluders" / occluded[0]["occluder_file"])
+    columns, motion = max(3, len(occluded)), inputs.config.composite.motion
+    place = "on the box's centre" if motion == "track" else f"on a {motion} path"
+
+    def draw(figure: Drawing) -> None:
+        axes = panels.grid(figure, 2, columns)
+        for each in (*axes[0, 3:], *axes[1, len(occluded) :]):
+            panels.empty(each)
+        panels.picture(axes[0, 0], pictures[CLEAN], f"1  frame of a clip: {clean['label']}")
+        panels.picture(axes[0, 1], pictures[CLEAN], "2  the actor's box, detected")
+        panels.rectangle(axes[0, 1], found.box_xywh, panels.BOX)
+        panels.picture(axes[0, 2], piece, f"3  an occluder, drawn: {occluded[0]['category']}")
+        for each, row in zip(axes[1], occluded, strict=False):
+            panels.picture(each, pictures[row["set"]], f"4  scale {row['scale']:.2f}, {place}")
+            panels.rectangle(each, found.box_xywh, panels.BOX)
+            panels.rectangle(each, found.pasted[row["set"]], panels.OCCLUDER)
+
+    height, width = pictures[CLEAN].shape[:2]
+    inches = 2 * (0.2 + PAGE / columns * height / width) + 0.1
+    dpi = inputs.config.paper.dpi
+    return Figure(chart("figure_3", draw, PAGE, inches, dpi), _numbers(found, rows))
+
+
+def _numbers(found: Chosen, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """clip, set, scale, file, frame, occluder, the actor's box and where the occluder lies, px."""
+    kept = ("clip", "set", "scale", "file", "occluder")
+    edges = dict(zip(("x1", "y1", "x2", "y2"), found.box, strict=True))
+    return pd.DataFrame(
+        {name: row[name] for name in kept}
+        | {"frame": found.frame}
+        | edges
+        | dict(zip("xywh", found.pasted.get(row["set"], (None,) * 4), strict=True))
+        for row in rows
+    )

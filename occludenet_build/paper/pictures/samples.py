@@ -1,0 +1,189 @@
+"""Figure 11: clips of OccludeNet, a row each, frames at even distances.
+
+One source at every degree with its one occluder; a clip that is occluded for part of its time; a
+clip of a static scene (S) and one of interacting people (I, else M). All are the first of their
+kind in the order of a hash. A kind that the build does not have has no row, which the figure says.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from occludenet_build.config import Index, ListedSet
+from occludenet_build.core import seeds, tables
+from occludenet_build.core.charts import PAGE, chart
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.thumbnails import evenly
+from occludenet_build.core.video.probe import probe
+from occludenet_build.paper.inputs import Figure, Inputs
+from occludenet_build.paper.pictures import build, panels
+from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
+
+WHAT = "Figure 11"
+COLUMNS = 6
+PARTIAL = (0.2, 0.8)
+"""Share of the frames that is occluded in a clip that is shown as partially occluded."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row of the sheet."""
+
+    kind: str
+    """D-25, ...; partial; S, I or M."""
+    clip: str
+    label: str
+    root: Path
+    """Folder that the file is relative to: that of the build, or of the list."""
+    file: str
+    frames: list[int]
+    occluded: frozenset[int] = frozenset()
+    """Those of `frames` that are, in a clip that is partially occluded."""
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.file
+
+    @property
+    def words(self) -> str:
+        kinds = {"partial": "part of\nthe time", "S": "static\nscene (S)"}
+        people = {name: f"interaction\n({name})" for name in ("I", "M")}
+        return (kinds | people).get(self.kind, self.kind)
+
+
+def samples(inputs: Inputs) -> list[Sample]:
+    """Raises Missing where there is no annotated clip."""
+    rows = build.occluded(build.evaluated(build.clips(inputs, WHAT), inputs))
+    rows = build.in_order(rows, inputs, "figure 11")
+    found = list(_degrees(rows, inputs)) if len(rows) else []
+    shown = {sample.clip for sample in found}
+    found += _partial(rows[~rows["clip"].isin(shown)], inputs)
+    found += _scene(inputs)
+    people = {one.name: one for one in inputs.config.evaluate.lists}
+    for name in ("I", "M"):
+        if name in people and not any(sample.kind in ("I", "M") for sample in found):
+            found += _listed(people[name], inputs)
+    return found
+
+
+def _degrees(rows: pd.DataFrame, inputs: Inputs) -> Iterator[Sample]:
+    """The source whose occluder is there longest among the first ten of the order."""
+    first = rows.drop_duplicates("clip").head(10)
+    clip = first.loc[first["duration_ratio"].idxmax(), "clip"]
+    for row in rows[rows["clip"] == clip].sort_values("scale").to_dict("records"):
+        frames = evenly(int(row["frames"]), COLUMNS)
+        yield Sample(row["set"], clip, row["label"], inputs.root, row["file"], frames)
+
+
+def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
+    largest = rows[rows["scale"] == rows["scale"].max()]
+    for row in largest[largest["duration_ratio"].between(*PARTIAL)].to_dict("records"):
+        frames = evenly(int(row["frames"]), COLUMNS)
+        truth = build.truth(inputs, row["shard"], row["clip"])
+        mine = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
+        hidden = frozenset(mine["frame"]) & set(frames) if len(mine) else frozenset()
+        if 0 < len(hidden) < len(frames):
+            facts = row["clip"], row["label"], inputs.root, row["file"], frames
+            return [Sample("partial", *facts, frozenset(hidden))]
+    return []
+
+
+def _scene(inputs: Inputs) -> list[Sample]:
+    """Of the clips that this build cut, else of a list S."""
+    path = inputs.root / "segments" / "clips.parquet"
+    if path.exists():
+        rows = tables.read(path).to_pandas()
+        rows = rows[rows["status"] == "ok"]
+        for row in _hashed(rows, inputs).head(1).to_dict("records"):
+            frames = evenly(int(row["frames"]), COLUMNS)
+            return [Sample("S", row["clip"], row["label"], inputs.root, row["file"], frames)]
+    lists = [one for one in inputs.config.evaluate.lists if one.name == "S"]
+    return _listed(lists[0], inputs) if lists else []
+
+
+def _hashed(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    order = rows["file"].map(lambda name: seeds.integer(inputs.config.seed, name, "figure 11"))
+    return rows.assign(_order=order).sort_values(["_order", "file"])
+
+
+def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
+    """The first clip of a list that can be read."""
+    root = Path(one.root) if one.root else Path(one.file).parent
+    names = read_label_map(one.label_map) if one.label_map else None
+    lines = pd.DataFrame(
+        [{"file": line.file, "label": line.label or ""} for line in read_list(one.file, names)]
+    )
+    limits = Index()
+    for row in _hashed(lines, inputs).head(10).to_dict("records"):
+        try:
+            facts = probe(
+                root / row["file"],
+                max_decode_errors=limits.max_decode_errors,
+                max_pixels=limits.max_pixels,
+            )
+        except ItemError:
+            continue
+        frames, clip = evenly(facts.frames, COLUMNS), source_clip(Path(row["file"]).name)
+        return [Sample(one.name, clip, row["label"], root, row["file"], frames)]
+    return []
+
+
+def figure_11(inputs: Inputs) -> Figure:
+    found = samples(inputs)
+    pictures = [build.frames(sample.path, sample.frames, WHAT) for sample in found]
+
+    def draw(figure: Drawing) -> None:
+        axes = panels.grid(figure, len(found), COLUMNS)
+        for line, sample, shown in zip(axes, found, pictures, strict=True):
+            for each in line[len(sample.frames) :]:
+                panels.empty(each)
+            for each, frame in zip(line, sample.frames, strict=False):
+                border = panels.OCCLUDER if frame in sample.occluded else None
+                panels.picture(each, shown[frame], frame=border)
+            label = "\n".join(textwrap.wrap(sample.label, 15)[:3])
+            panels.beside(line[0], f"{sample.words}\n{label}")
+        panels.foot(figure, _said(found))
+
+    width = (PAGE - 0.9) / COLUMNS
+    inches = 0.3 + sum(0.04 + width * _shape(shown) for shown in pictures)
+    return Figure(chart("figure_11", draw, PAGE, inches, inputs.config.paper.dpi), numbers(found))
+
+
+def numbers(found: list[Sample]) -> pd.DataFrame:
+    """kind, clip, label, file, frames, occluded: frame numbers with a space between."""
+    return pd.DataFrame(
+        {
+            **{name: getattr(sample, name) for name in ("kind", "clip", "label", "file")},
+            "frames": " ".join(map(str, sample.frames)),
+            "occluded": " ".join(map(str, sorted(sample.occluded))),
+        }
+        for sample in found
+    )
+
+
+def _shape(shown: dict[int, np.ndarray]) -> float:
+    """Height over width."""
+    height, width = next(iter(shown.values())).shape[:2]
+    return height / width
+
+
+def _said(found: list[Sample]) -> str:
+    kinds = {sample.kind for sample in found}
+    absent = [
+        words
+        for words, names in (
+            ("a clip occluded for part of its time", {"partial"}),
+            ("S", {"S"}),
+            ("I or M", {"I", "M"}),
+        )
+        if not kinds & names
+    ]
+    framed = ["framed: occluded"] if "partial" in kinds else []
+    return "; ".join([*framed, *([f"not in this build: {', '.join(absent)}"] if absent else [])])

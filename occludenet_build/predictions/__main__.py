@@ -1,0 +1,86 @@
+"""The command line of predictions."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from occludenet_build import predictions, stage
+from occludenet_build.config import Config, Dump
+from occludenet_build.core import files
+from occludenet_build.core.errors import UserError
+from occludenet_build.predictions.rows import Found, Known, Row, read
+from occludenet_build.recognition.predictions import About, log_summary, place, summary, write
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="a model of predictions.dumps, or its slug")
+    parser.add_argument("--clips", type=Path, help="annotate/clips.parquet; default: none")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
+
+
+def work(args: argparse.Namespace, config: Config) -> None:
+    dumps = [d for d in config.predictions.dumps if args.model in (d.model, d.slug)]
+    if not dumps:
+        models = sorted({dump.model for dump in config.predictions.dumps})
+        raise UserError(
+            f"--model: wanted one of predictions.dumps ({', '.join(models) or 'none'}), got "
+            f"{args.model}; name its dumps"
+        )
+    known = Known(args.clips)
+    found = [read(dump, known) for dump in dumps]
+    labels = found[0].labels
+    parts = [ordered(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
+    rows = sorted((row for part in parts for row in part), key=place)
+    must_be_once(rows, dumps[0].model)
+    about = About(model=dumps[0].model, labels=labels, average=found[0].average)
+    write(rows, about, args.out)
+    skipped = [row for part in found for row in part.skipped]
+    sources = [counted(*pair, known) for pair in zip(dumps, found, strict=True)]
+    note = {"sets": summary(rows), "skipped": skipped, "files": sources, "model": about.model}
+    files.write_json(args.out.with_suffix(".json"), note)
+    for source in sources:
+        logging.info("%(file)s: %(rows)d rows of %(set)s, %(known)d of this build", source)
+    log_summary(summary(rows), len(skipped))
+
+
+def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
+    """The rows with their logits in the order of `labels`: one file has one order."""
+    if set(found.labels) != set(labels):
+        only = sorted(set(found.labels) ^ set(labels))
+        raise UserError(
+            f"label maps do not match: {dump.file} and the first dump of {dump.model} name "
+            f"different classes, such as {', '.join(only[:5])}; give them different models"
+        )
+    places = [found.labels.index(label) for label in labels]
+    return [row | {name: _moved(row.get(name), places) for name in LOGITS} for row in found.rows]
+
+
+LOGITS = ("logits", "erased_logits")
+
+
+def _moved(values: Sequence[float] | None, places: Sequence[int]) -> list[float] | None:
+    return None if values is None else [values[place] for place in places]
+
+
+def must_be_once(rows: Sequence[Row], model: str) -> None:
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        if (row["set"], row["clip"]) in seen:
+            raise UserError(
+                f"predictions.dumps: {model} has {row['clip']} of {row['set']} twice; each clip "
+                "counts once"
+            )
+        seen.add((row["set"], row["clip"]))
+
+
+def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
+    mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
+    return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}
+
+
+if __name__ == "__main__":
+    stage.run("predictions", predictions.__doc__, add_arguments, work)

@@ -1,0 +1,142 @@
+"""Class activation maps: which places of a clip raise the score of a class.
+
+Grad-CAM, Selvaraju et al., ICCV 2017, section 3, over t, y and x: captum weights the channels of a
+layer by the mean gradient of the class's logit (equation 1) and sums them, without what is
+negative (equation 2). captum wants the channels second: tokens and channels-last outputs are
+brought into that order by a hook, pass through an identity, where captum looks, and go back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from captum.attr import LayerAttribution, LayerGradCam
+from torch import Tensor, nn
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.backbones.spec import Places
+
+
+def _volume(output: Tensor, places: Places, frames: int) -> Tensor:
+    return output
+
+
+def _channels_last(output: Tensor, places: Places, frames: int) -> Tensor:
+    return output.movedim(-1, 1)
+
+
+def _tokens(output: Tensor, places: Places, frames: int) -> Tensor:
+    """(N, first + t h w, C) -> (N, C, t, h, w)"""
+    times = frames // places.frames
+    there = output.shape[1] - places.first
+    side = math.isqrt(max(there, 0) // times)
+    return output[:, places.first :].unflatten(1, (times, side, side)).movedim(-1, 1)
+
+
+def _frame_tokens(output: Tensor, places: Places, frames: int) -> Tensor:
+    """(N T, first + h w, C) -> (N, C, T, h, w)"""
+    side = math.isqrt(max(output.shape[1] - places.first, 0))
+    patches = output[:, places.first :].unflatten(1, (side, side))
+    return patches.unflatten(0, (-1, frames)).movedim(-1, 1)
+
+
+VOLUMES: dict[str, Callable[[Tensor, Places, int], Tensor]] = {
+    "volume": _volume,
+    "channels_last": _channels_last,
+    "tokens": _tokens,
+    "frame_tokens": _frame_tokens,
+}
+"""(output of the layer, places, frames of the clip) -> its places, (N, C, t, h, w)."""
+
+
+def as_volume(output: Tensor, places: Places, frames: int) -> Tensor:
+    """The places of a layer's output, (N, C, t, h, w). Raises UserError where it has none."""
+    try:
+        volume = VOLUMES[places.order](output, places, frames)
+    except (RuntimeError, IndexError) as error:
+        raise _no_places(output, places) from error
+    if volume.ndim != 5:
+        raise _no_places(output, places)
+    return volume
+
+
+def _no_places(output: Tensor, places: Places) -> UserError:
+    return UserError(
+        f"attention.layer: wanted a module whose output lies as {places.order}, {places.layer} "
+        f"gives {tuple(output.shape)}; name another, or null for the backbone's own"
+    )
+
+
+def _back(volume: Tensor, output: Tensor, places: Places) -> Tensor:
+    """`volume` in the order of `output`, with its class tokens."""
+    if places.order == "volume":
+        return volume
+    patches = volume.movedim(1, -1)
+    if places.order == "channels_last":
+        return patches
+    if places.order == "frame_tokens":
+        patches = patches.flatten(0, 1)
+    tokens = patches.reshape(len(output), -1, output.shape[-1])
+    return torch.cat([output[:, : places.first], tokens], dim=1)
+
+
+@contextmanager
+def seen_places(model: nn.Module, places: Places, frames: int) -> Iterator[nn.Module]:
+    """A module that, within the block, gives the layer's places as (N, C, t, h, w).
+
+    What the network computes is the same. Raises UserError where it has no such layer.
+    """
+    seen = nn.Identity()
+
+    def hook(module: nn.Module, args: object, output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise UserError(
+                f"attention.layer: wanted a module that gives one tensor, {places.layer} gives a "
+                f"{type(output).__name__}; name another, or null for the backbone's own"
+            )
+        # a copy: what follows may work in place
+        return _back(seen(as_volume(output, places, frames)), output, places).clone()
+
+    handle = _layer(model, places.layer).register_forward_hook(hook)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _layer(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError as error:
+        known = [key for key, _ in model.named_children()]
+        raise UserError(
+            f"attention.layer: wanted a module of the network, such as {', '.join(known)}, got "
+            f"{name!r}; change it"
+        ) from error
+
+
+def grad_cam(
+    model: nn.Module, places: Places, clips: Tensor, classes: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Maps, float32 (N, T, H, W), 0 and up, and logits, float32 (N, K), of normalised `clips`.
+
+    clips: float32 (N, 3, T, H, W); classes: int64 (N,), whose logits are explained; None: each
+    clip's largest. The network must be in eval mode: its clips do not see each other then.
+    """
+    logits = []
+
+    def score(x: Tensor) -> Tensor:
+        given = model(x)
+        logits.append(given.detach().float())
+        chosen = given.argmax(dim=1) if classes is None else classes
+        return given.gather(1, chosen[:, None])[:, 0]
+
+    with seen_places(model, places, clips.shape[2]) as seen:
+        coarse = LayerGradCam(score, seen).attribute(clips, relu_attributions=True)
+    # Places are cells that fill the clip, so that edges, not centres, are aligned.
+    size = tuple(clips.shape[2:])
+    maps = LayerAttribution.interpolate(coarse, size, interpolate_mode="trilinear")
+    return maps[:, 0].detach().float(), logits[0]

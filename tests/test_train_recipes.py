@@ -1,0 +1,82 @@
+"""The ready configurations: each is checked as Snakemake would read it, with what it follows."""
+
+import math
+
+import pytest
+import yaml
+from conftest import REPO
+
+from occludenet_build import config as cfg
+from occludenet_build.config import arms
+from occludenet_build.recognition.backbones import BACKBONES, input_of
+
+RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in REPO.glob("recipes/*.yaml")}
+MINE = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}}
+
+
+def merged(*names):
+    """As Snakemake merges several --configfile: the later one wins, key by key."""
+
+    def into(one, other):
+        for key, value in other.items():
+            both = isinstance(value, dict) and isinstance(one.get(key), dict)
+            one[key] = into(dict(one[key]), value) if both else value
+        return one
+
+    whole = dict(MINE)
+    for name in names:
+        whole = into(whole, RECIPES[name])
+    return cfg.load(whole)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_loads_and_its_head_says_how(name):
+    config = merged(name)
+    assert input_of(config.train).frames == BACKBONES[config.train.backbone].input.frames
+    head = (REPO / f"recipes/{name}.yaml").read_text().split("\ntrain:")[0]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert "snakemake --configfile mine.yaml" in head and f"recipes/{name}.yaml" in head
+    for line in head.splitlines():
+        for used in (word for word in line.split() if word.startswith("recipes/")):
+            assert (REPO / used).is_file()
+
+
+def test_what_the_paper_states():
+    config = merged("car_uniformerv2_d").train
+    assert (config.backbone, config.epochs, config.alpha) == ("uniformerv2_b16", 5, 1.0)
+    assert arms.names(config) == ["baseline", "car"]
+    for epochs in (5, 10):
+        for model in ("x3d_s", "uniformerv2_b", "videomamba_m"):
+            train = merged(model, f"car_s{epochs}").train
+            assert (train.epochs, train.alpha) == (epochs, 1.0)
+    sweep = merged("car_uniformerv2_d", "alpha_sweep").train
+    alphas = {arms.for_arm(sweep, arm).alpha for arm in arms.names(sweep)}
+    assert alphas == {0, 0.5, 1, 2} and len(sweep.seeds) == 3
+    table_4 = merged("car_uniformerv2_d", "comparators").train
+    assert arms.names(table_4) == ["baseline", "car", "stillmix", "fame"]
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "warmup", "rate"),
+    [("uniformerv2_clip", 55, 5, 1e-5), ("uniformerv2_clip_k710", 5, 1, 2e-6)],
+)
+def test_uniformerv2s_own_rows(name, epochs, warmup, rate):
+    train = merged(name).train
+    assert (train.epochs, train.warmup_epochs, train.learning_rate) == (epochs, warmup, rate)
+    recipe = train.optimizer
+    assert train.batch * recipe.accumulate == 256
+    assert (recipe.first_rate, recipe.final_rate, train.clip_gradient) == (1e-6, 1e-6, 20)
+    assert math.isclose(train.weight_decay, 0.05) and train.precision == "fp16"
+
+
+def test_car_on_d_is_uniformerv2s_recipe_and_the_papers_arms():
+    car, own = RECIPES["car_uniformerv2_d"], RECIPES["uniformerv2_clip_k710"]
+    assert car["evaluate"] == own["evaluate"]
+    assert own["train"].items() <= car["train"].items()
+
+
+def test_every_default_that_a_recipe_of_car_writes_out_is_the_default():
+    usual = cfg.Train()
+    for name, value in RECIPES["car_uniformerv2_d"]["train"].items():
+        if name in ("causal_term", "counterfactual_forward", "empty_masks") or "detach" in name:
+            assert value == getattr(usual, name)

@@ -1,0 +1,59 @@
+# attention: where the networks look, in numbers and pictures. A target of its own.
+#   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, annotate/frames/, the clips
+#   writes attention/<arm>-<seed>.parquet, attention/<arm>-<seed>/, attention/summary.csv
+
+
+def attention_settings():
+    """Of evaluate's only the split: how it averages makes no other map."""
+    whole = settings.room_settings(CONFIG, "attention")
+    return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
+
+
+rule attention_arm:
+    input:
+        clips=rules.annotate.output.clips,
+        model=rules.train_arm.output.model,
+    output:
+        maps=f"{BUILD}/attention/{{arm}}-{{seed}}.parquet",
+        pictures=directory(f"{BUILD}/attention/{{arm}}-{{seed}}"),
+    log:
+        f"{BUILD}/logs/attention/{{arm}}-{{seed}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/attention/{{arm}}-{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 16000,
+        runtime=lambda wildcards, attempt: attempt * 720,
+        gpu=device_gpus("attention"),
+    params:
+        settings=attention_settings(),
+        code=code.digest("attention"),
+        root=lambda wildcards: BUILD,
+    shell:
+        "python -m occludenet_build.attention --clips {input.clips} --model {input.model}"
+        " --root {params.root} --out {output.maps} --threads {threads}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule attention:
+    input:
+        [f"{BUILD}/attention/{arm}.parquet" for arm in ARMS],
+    output:
+        f"{BUILD}/attention/summary.csv",
+    log:
+        f"{BUILD}/logs/attention/summary.log",
+    benchmark:
+        f"{BUILD}/benchmarks/attention/summary.tsv"
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 30,
+    params:
+        settings=as_param({"seed": CONFIG.seed}),
+        code=code.digest("attention"),
+    shell:
+        "python -m occludenet_build.attention --tables {input} --out {output}"
+        " --settings {params.settings:q} --log {log}"

@@ -1,0 +1,115 @@
+# paper: the paper's tables and figures from this build's numbers. Targets: table_1 ... table_6,
+# figure_4a ..., figure_4 for all its parts, and paper for all that can be made.
+#   reads  annotate/clips.parquet, evaluate/, predictions/, attention/, occluders/, other builds
+#   writes paper/<table>.{csv,md,tex}, paper/<figure>.{svg,png,csv}, paper/items.csv
+from occludenet_build.paper import items
+
+# A build may have no clips of its own: only other people's numbers.
+BUILDS_CLIPS = bool(KINETICS or CONFIG.acquire.videos)
+PAPER_NEEDS = {
+    "clips": [rules.annotate.output.clips] if BUILDS_CLIPS else [],
+    "occluders": [rules.occluders.output[0]] if BUILDS_CLIPS else [],
+    "predictions": [
+        *(rules.evaluate.input if CONFIG.paper.trained else ()),
+        *rules.predictions.input,
+        # of other builds, which this workflow does not make
+        *(
+            str(path)
+            for build in CONFIG.predictions.builds
+            for path in items.predictions_in(Path(build))
+        ),
+    ],
+    "attention": [*(rules.attention.output if CONFIG.paper.trained else ())],
+}
+
+
+rule paper_table:
+    input:
+        lambda wildcards: items.needed(wildcards.item, PAPER_NEEDS),
+    output:
+        report(f"{BUILD}/paper/{{item}}.csv", category="Paper"),
+        f"{BUILD}/paper/{{item}}.md",
+        f"{BUILD}/paper/{{item}}.tex",
+    log:
+        f"{BUILD}/logs/paper/{{item}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/paper/{{item}}.tsv"
+    wildcard_constraints:
+        item=r"table_\d",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 8000,
+        runtime=lambda wildcards, attempt: attempt * 30,
+    params:
+        settings=room_settings("paper"),
+        code=code.digest("paper"),
+        root=lambda wildcards: BUILD,
+    shell:
+        "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule paper_figure:
+    input:
+        lambda wildcards: items.needed(wildcards.item, PAPER_NEEDS),
+    output:
+        report(f"{BUILD}/paper/{{item}}.svg", category="Paper"),
+        f"{BUILD}/paper/{{item}}.png",
+        f"{BUILD}/paper/{{item}}.csv",
+    log:
+        f"{BUILD}/logs/paper/{{item}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/paper/{{item}}.tsv"
+    wildcard_constraints:
+        item=r"figure_\w+",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 8000,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        settings=room_settings("paper"),
+        code=code.digest("paper"),
+        root=lambda wildcards: BUILD,
+    shell:
+        "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+        " --settings {params.settings:q} --log {log}"
+
+
+for target, names in items.targets().items():
+
+    rule:
+        name:
+            target
+        input:
+            [
+                f"{BUILD}/paper/{name}{suffix}"
+                for name in names
+                for suffix in items.SUFFIXES[items.ITEMS[name].kind]
+            ],
+        localrule: True
+
+
+# All in one go: what cannot be made is a row of items.csv, and stops nothing.
+rule paper:
+    input:
+        [path for paths in PAPER_NEEDS.values() for path in paths],
+    output:
+        f"{BUILD}/paper/items.csv",
+    log:
+        f"{BUILD}/logs/paper/items.log",
+    benchmark:
+        f"{BUILD}/benchmarks/paper/items.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 8000,
+        runtime=lambda wildcards, attempt: attempt * 120,
+    params:
+        settings=room_settings("paper"),
+        code=code.digest("paper"),
+        root=lambda wildcards: BUILD,
+    shell:
+        "python -m occludenet_build.paper --root {params.root}"
+        " --settings {params.settings:q} --log {log}"
