@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.config.audit import Audit
+from occludenet_build.config.audit import Audit, Leftover
 from occludenet_build.config.clips import (
     ActorMasks,
     Composite,
@@ -48,6 +48,7 @@ __all__ = [
     "Index",
     "Kinetics",
     "Leaks",
+    "Leftover",
     "Occluders",
     "Proposals",
     "Quota",
@@ -85,6 +86,7 @@ class Config:
     report: Report = setting(Report())
     leaks: Leaks = setting(Leaks())
     audit: Audit = setting(Audit())
+    leftover: Leftover = setting(Leftover())
     proposals: Proposals = setting(Proposals())
     segments: Segments = setting(Segments())
 
@@ -98,7 +100,7 @@ BORROWED = {
     "report": ("select", "composite", "train", "evaluate"),
     "segments": ("composite",),
     "train": ("counterfactual",),
-    "leftover": ("counterfactual", "detect"),
+    "leftover": ("counterfactual", "detect", "select"),
 }
 """Rooms that read settings of other rooms: room -> those rooms."""
 
@@ -112,6 +114,7 @@ SEEDED = (
     "train",
     "report",
     "audit",
+    "leftover",
 )
 """Rooms that draw: only these depend on the seed."""
 
