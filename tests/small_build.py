@@ -285,7 +285,7 @@ def _boxes(clip: str) -> pa.Table:
     for frame in sorted(set(range(FRAMES)) - ABSENT):
         filled = frame == 5
         box = {"x1": 4 * frame, "y1": 8, "x2": 4 * frame + 16, "y2": 40}
-        row = {"clip": clip, "frame": frame, "track": 0, "actor": True, "filled": filled}
+        row = {"clip": clip, "frame": frame, "shot": 0, "track": 0, "actor": True, "filled": filled}
         rows.append(row | box | {"score": None if filled else 0.9})
     return tables.from_rows(rows, BOXES)
 

@@ -82,7 +82,7 @@ class SmallRoom:
 
     def _boxes(self, clip: str) -> list[dict[str, Any]]:
         walk = {n: (10.0 + n, 8.0, 50.0 + n, 56.0) for n in range(FRAMES)}
-        same = {"clip": clip, "score": 0.9, "track": 0, "actor": True, "filled": False}
+        same = {"clip": clip, "score": 0.9, "shot": 0, "track": 0, "actor": True, "filled": False}
         sides = ("x1", "y1", "x2", "y2")
         return [
             same | {"frame": n} | dict(zip(sides, box, strict=True))

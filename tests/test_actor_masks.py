@@ -150,7 +150,14 @@ class Room:
         self.details.append(
             [
                 dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True))
-                | {"clip": name, "frame": n, "actor": actor, "filled": n % 2 == 1, "track": 7}
+                | {
+                    "clip": name,
+                    "frame": n,
+                    "actor": actor,
+                    "filled": n % 2 == 1,
+                    "shot": 1,
+                    "track": 7,
+                }
                 for n, box in boxes.items()
                 for actor in (True, False)
             ]
@@ -357,5 +364,5 @@ def test_boxes_are_the_actor_s_alone(tmp_path):
     tables.write(pa.Table.from_pylist(rows), tmp_path / "detail.parquet")
     found, tracks = work.actor_boxes(tmp_path / "detail.parquet", "a")
     assert {n: box.tolist() for n, box in found.items()} == {0: [1, 2, 3, 4]}
-    assert tracks == {0: 7}
+    assert tracks == {0: (1, 7)}
     assert work.actor_boxes(tmp_path / "detail.parquet", "b") == ({}, {})

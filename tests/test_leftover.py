@@ -81,9 +81,10 @@ def build(tmp_path):
 
 
 def compare(build, **settings):
-    run("--clips", build / "select/000.parquet", "--erased", build / "counterfactual/000.parquet",
-        "--root", build, "--out", build / "leftover/videos/000.parquet", **settings)  # fmt: skip
-    run("--videos", build / "leftover/videos/000.parquet",
+    run("list", "--clips", build / "select/000.parquet",
+        "--made", build / "counterfactual/000.parquet", "--root", build,
+        "--out", build / "leftover/videos/000.parquet", **settings)  # fmt: skip
+    run("compare", "--videos", build / "leftover/videos/000.parquet",
         "--found", build / "leftover/detect/000.parquet", "--boxes", build / "detect/store",
         "--masks", build / "actor_masks/000.parquet", "--out", build / "leftover/clips.parquet",
         **settings)  # fmt: skip
@@ -129,9 +130,9 @@ def test_one_frame(found, left):
 )
 def test_what_cannot_be_looked_at(settings, message):
     with pytest.raises(UserError, match=message):
-        run("--out", Path("x.parquet"), **settings)
-    with pytest.raises(UserError, match="got neither"):
-        run("--out", Path("x.parquet"))
+        run("list", "--clips", "a", "--made", "b", "--out", Path("x.parquet"), **settings)
+    with pytest.raises(UserError, match="leftover list: wanted --clips, --made, got nothing"):
+        run("list", "--out", Path("x.parquet"))
 
 
 def test_without_masks_nothing_is_erased(build):
@@ -150,3 +151,40 @@ def test_the_report_shows_it(build, tmp_path):
     text = render(Build(build), Config(), {}, [])
     assert "What is left of the erased actor" in text and "12.5 %" in text and "jumping" in text
     assert "What is left" not in render(Build(tmp_path / "select"), Config(), {}, [])
+
+
+def test_fills_side_by_side(build, tmp_path):
+    compare(build)
+    text = (build / "leftover/summary.json").read_text()
+    for fill, residual in (("none", 0.9), ("zero", 0.125)):
+        folder = build / "leftover/fills" / fill
+        folder.mkdir(parents=True)
+        sums = json.loads(text) | {"fill": fill, "residual": residual}
+        (folder / "summary.json").write_text(json.dumps(sums))
+    parts = [build / f"leftover/fills/{fill}/summary.json" for fill in ("none", "zero")]
+    run("fills", "--summaries", *parts, "--out", build / "leftover/fills.json")
+    found = json.loads((build / "leftover/fills.json").read_text())
+    assert {fill: sums["residual"] for fill, sums in found.items()} == {"none": 0.9, "zero": 0.125}
+    from occludenet_build.config import Config
+    from occludenet_build.report.build import Build
+    from occludenet_build.report.page import render
+
+    page = render(Build(build), Config(), {}, [])
+    assert "90.0 %" in page and '<th class="num">none</th>' in page
+
+
+def test_the_sample_is_of_the_splits_that_have_counterfactuals(build):
+    row = {"status": "ok", "split": "train", "shard": "000"}
+    chosen = [row | {"clip": f"c{n}", "shard": f"00{n % 2}"} for n in range(9)]
+    chosen += [row | {"clip": "t", "split": "test"}, row | {"clip": "s", "status": "skipped"}]
+    tables.write(tables.from_rows(chosen, CLIPS), build / "select/clips.parquet")
+    settings = {"select": {"shards": 3}, "leftover": {"clips": 5}}
+    run("sample", "--clips", build / "select/clips.parquet", "--out", build / "sample", **settings)
+    found = {
+        path.stem: [row["clip"] for row in tables.read_rows(path)]
+        for path in sorted((build / "sample").glob("*.parquet"))
+    }
+    assert sorted(found) == ["000", "001", "002"] and found["002"] == []
+    drawn = [clip for clips in found.values() for clip in clips]
+    assert len(set(drawn)) == 5 and all(clip.startswith("c") for clip in drawn)
+    assert all(int(clip[1:]) % 2 == int(shard) for shard, clips in found.items() for clip in clips)

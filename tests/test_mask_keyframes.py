@@ -101,7 +101,7 @@ def test_nothing_is_carried_over_a_gap_a_cut_or_a_key_without_a_mask(tmp_path):
     pictures, truth = world(20)
     path = Made(pix_fmt="yuv444p").write(tmp_path / "a.mp4", pictures)
     some = {n: box for n, box in boxes_of(truth).items() if n not in (6, 7)}
-    tracks = {n: 1 if n < 12 else 2 for n in some}
+    tracks = {n: (0, 1) if n < 12 else (0, 2) for n in some}
     known = Known(truth, blind={8, 11, 12, 16, 19})
     found = dict(Between(known, 4).masks(Clip(path, some, 20, tracks)))
     assert known.asked == [0, 4, 5, 8, 11, 12, 16, 19]

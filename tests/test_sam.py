@@ -259,7 +259,7 @@ def sam2_of(checkpoint, **settings):
 def test_sam2_follows_each_run_in_pieces(tmp_path, checkpoint, video_predictor, monkeypatch):
     monkeypatch.setattr(sam2, "_PIECE", 5)
     clip = red_world(tmp_path / "a.mp4", (161, 97), 0, 14)
-    tracks = {n: 1 if n < 11 else 2 for n in range(14)}
+    tracks = {n: (0, 1) if n < 11 else (1, 1) for n in range(14)}
     found = list(sam2_of(checkpoint).masks(Clip(clip.path, clip.boxes, 14, tracks)))
     # the checkpoint is not loaded by the package, which would also take "cuda" for granted
     assert video_predictor.asked == [("configs/sam2.1/sam2.1_hiera_t.yaml", None, "cpu")]

@@ -263,6 +263,11 @@ SURVEILLANCE_CONFIG = dataclasses.replace(
     acquire=dataclasses.replace(
         CONFIG.acquire, videos=SURVEILLANCE_VIDEOS, layout="auto"
     ),
+    # a group of everybody would be proposed as one more person
+    detect=dataclasses.replace(
+        CONFIG.detect,
+        actor="prominent" if CONFIG.detect.actor == "all" else CONFIG.detect.actor,
+    ),
     select=settings.Select(quota=settings.Quota(None, None, None)),
 )
 

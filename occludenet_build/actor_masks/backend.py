@@ -14,6 +14,8 @@ from occludenet_build.core.video import source
 
 BoxedFrame = tuple[int, np.ndarray, np.ndarray]
 """(frame number, displayed picture uint8 (H, W, 3) RGB, box float32 (4,) x1 y1 x2 y2)."""
+Who = tuple[int, int]
+"""(shot, track)."""
 MaskedFrame = tuple[int, np.ndarray]
 """(frame number, mask bool (H, W))."""
 
@@ -22,19 +24,21 @@ MaskedFrame = tuple[int, np.ndarray]
 class Clip:
     """A clip with the actor's boxes: frame number -> float32 (4,), displayed pixels.
 
-    tracks: frame number -> the track its box belongs to; tracks end at cuts.
+    tracks: frame number -> the shot and the track of its box; a user's own track may go on over a
+    cut, what is masked may not.
     """
 
     path: Path
     boxes: Mapping[int, np.ndarray]
     frame_count: int
-    tracks: Mapping[int, int] = field(default_factory=dict)
+    tracks: Mapping[int, Who] = field(default_factory=dict)
 
     def runs(self) -> list[list[int]]:
         """The frames that have a box, in stretches without a gap or a change of track.
 
         >>> boxes = dict.fromkeys([0, 1, 2, 5, 6], np.zeros(4, np.float32))
-        >>> Clip(Path("a.mp4"), boxes, 9, {0: 1, 1: 1, 2: 7, 5: 7, 6: 7}).runs()
+        >>> who = {0: (0, 1), 1: (0, 1), 2: (1, 1), 5: (1, 1), 6: (1, 1)}
+        >>> Clip(Path("a.mp4"), boxes, 9, who).runs()
         [[0, 1], [2], [5, 6]]
         """
         numbers = sorted(self.boxes)

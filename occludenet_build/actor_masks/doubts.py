@@ -21,6 +21,7 @@ from statistics import median
 import cv2
 import numpy as np
 
+from occludenet_build.actor_masks.backend import Who
 from occludenet_build.core import boxes
 
 _CALM, _WILD = 0.25, 0.5
@@ -44,7 +45,7 @@ KINDS = ("jump", "leaking", "thin")
 @dataclass(frozen=True)
 class _Before:
     frame: int
-    track: int | None
+    who: Who | None
     mask: np.ndarray
     grid: np.ndarray
 
@@ -56,9 +57,9 @@ class Doubts:
         self._before: _Before | None = None
         self._changes: deque[float] = deque(maxlen=_RECENT)
 
-    def of(self, frame: int, mask: np.ndarray, box: np.ndarray, track: int | None) -> list[str]:
+    def of(self, frame: int, mask: np.ndarray, box: np.ndarray, who: Who | None) -> list[str]:
         """The KINDS that hold for a mask bool (H, W) and its box (4,)."""
-        now = _Before(frame, track, mask, _grid(mask, box))
+        now = _Before(frame, who, mask, _grid(mask, box))
         before, self._before = self._before, now
         found = {
             "jump": before is not None and self._jumps(before, now),
@@ -69,7 +70,7 @@ class Doubts:
 
     def _jumps(self, before: _Before, now: _Before) -> bool:
         """Whether neighbours differ; what is no neighbour, or in another shot, begins anew."""
-        if before.frame + 1 != now.frame or before.track != now.track:
+        if before.frame + 1 != now.frame or before.who != now.who:
             self._changes.clear()
             return False
         change = 1 - max(_iou(before.grid, now.grid), _iou(before.mask, now.mask))

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from occludenet_build.actor_masks import DETAIL
-from occludenet_build.actor_masks.backend import Clip, Masker
+from occludenet_build.actor_masks.backend import Clip, Masker, Who
 from occludenet_build.actor_masks.doubts import KINDS, Doubts, described
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import ItemError
@@ -86,8 +86,8 @@ def _clip(job: Job) -> Clip:
     return Clip(path, boxes, job.row["frames"], tracks)
 
 
-def actor_boxes(detail: Path, clip: str) -> tuple[dict[int, np.ndarray], dict[int, int]]:
-    """The actor's box by frame, detected and filled, float32 (4,) x1 y1 x2 y2; and its track."""
+def actor_boxes(detail: Path, clip: str) -> tuple[dict[int, np.ndarray], dict[int, Who]]:
+    """The actor's box by frame, detected and filled, float32 (4,) x1 y1 x2 y2; and whose it is."""
     groups = tables.ClipGroups(detail)
     try:
         table = groups.read(clip)
@@ -97,4 +97,4 @@ def actor_boxes(detail: Path, clip: str) -> tuple[dict[int, np.ndarray], dict[in
     mine = [row for row in rows if row["actor"]]
     sides = ("x1", "y1", "x2", "y2")
     boxes = {row["frame"]: np.array([row[side] for side in sides], np.float32) for row in mine}
-    return boxes, {row["frame"]: row.get("track") for row in mine}
+    return boxes, {row["frame"]: (row["shot"], row["track"]) for row in mine}

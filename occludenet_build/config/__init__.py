@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.config.audit import Audit
+from occludenet_build.config.audit import Audit, Leftover
 from occludenet_build.config.clips import (
     ActorMasks,
     Composite,
@@ -61,6 +61,7 @@ __all__ = [
     "Index",
     "Kinetics",
     "Leaks",
+    "Leftover",
     "ListedSet",
     "Mix",
     "Occluders",
@@ -106,6 +107,7 @@ class Config:
     report: Report = setting(Report())
     leaks: Leaks = setting(Leaks())
     audit: Audit = setting(Audit())
+    leftover: Leftover = setting(Leftover())
     proposals: Proposals = setting(Proposals())
     segments: Segments = setting(Segments())
 
@@ -120,7 +122,7 @@ BORROWED = {
     "segments": ("composite",),
     "train": ("counterfactual",),
     "evaluate": ("counterfactual",),
-    "leftover": ("counterfactual", "detect"),
+    "leftover": ("counterfactual", "detect", "select"),
     "attention": ("evaluate",),
     "paper": ("composite", "evaluate", "predictions"),
 }
@@ -139,6 +141,7 @@ SEEDED = (
     "audit",
     "attention",
     "paper",
+    "leftover",
 )
 """Rooms that draw: only these depend on the seed."""
 

@@ -1,10 +1,10 @@
-"""Settings of the audit: how far the actor's boxes hang on the detector."""
+"""Settings of the rooms that look again: audit and leftover."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occludenet_build.config.clips import TORCHVISION_MODELS
+from occludenet_build.config.clips import FILLS, TORCHVISION_MODELS
 from occludenet_build.core.settings import setting
 
 
@@ -24,3 +24,13 @@ class Audit:
     """Chosen clips that it searches, drawn by hash."""
     iou: float = setting(0.5, low=0, high=1)
     """Least overlap of two boxes that are the same person's."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """leftover looks at all clips as built; its target leftover_fills compares fills."""
+
+    clips: int = setting(40, low=1)
+    """Clips that leftover_fills takes, of the splits with counterfactuals, drawn by hash."""
+    fills: tuple[str, ...] = setting(("none", *FILLS), choices=("none", *FILLS))
+    """Fills that are compared; none: the occluded clip itself, how often he is found at all."""

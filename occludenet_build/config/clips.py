@@ -206,9 +206,12 @@ class ActorMasks:
     """Longer side of the window that GrabCut works in, pixels: larger is slower and finer."""
 
 
+FILLS = ("zero", "mean", "blur", "median", "noise", "inpaint")
+
+
 @dataclass(frozen=True)
 class Counterfactual:
-    fill: str = setting("zero", choices=("zero", "mean", "blur", "median", "noise", "inpaint"))
+    fill: str = setting("zero", choices=FILLS)
     """What stands where the actor was: black, the frame's mean, its blur, the clip's median, grain
     like the surroundings, or what inpainting makes of them."""
     dilate: int = setting(3, low=0, high=200)

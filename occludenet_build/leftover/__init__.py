@@ -1,17 +1,24 @@
 """leftover: is somebody still found where the actor was erased? Joins tables; detect looks.
 
-    python -m occludenet_build.leftover --clips select/shards/S.parquet
-        --erased counterfactual/S.parquet --root BUILD --out leftover/videos/S.parquet
+    python -m occludenet_build.leftover list --clips select/shards/S.parquet
+        --made counterfactual/S.parquet --root BUILD --out leftover/videos/S.parquet
         Lists the counterfactual clips of a shard for detect.
-    python -m occludenet_build.leftover --videos leftover/videos/*.parquet
+    python -m occludenet_build.leftover compare --videos leftover/videos/*.parquet
         --found leftover/detect/*.parquet --boxes detect/store --masks actor_masks/*.parquet
-        --out leftover/clips.parquet
+        --fill zero --out leftover/clips.parquet
         Compares what detect found in them with the actor's boxes in the source clips.
+    python -m occludenet_build.leftover sample --clips select/clips.parquet --out sample/
+        A table per shard of the leftover.clips clips in which fills are compared.
+    python -m occludenet_build.leftover fills --summaries */summary.json --out leftover/fills.json
+        The residual rates of several fills side by side, in total and by class.
 
 Writes  videos/S.parquet   VIDEOS below, a row per counterfactual clip
         clips.parquet      CLIPS below, the same with what was found
         summary.json       fill, clips, erased_frames, leftover_frames, residual; and the same
                            by_class and by_scale
+        fills/<fill>/      the same of the sample with another fill, and with none, the occluded
+                           clips themselves: how often a detector finds him at all
+        fills.json         a summary per fill
 
 In a frame where the actor was erased he is left over if a person is found with an IoU of 0.3 or
 more with his box, unless that person overlaps more with somebody else whom detect had found there

@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 import occludenet_build.leftover as room
 from occludenet_build import stage
 from occludenet_build.config import Config
-from occludenet_build.core import tables
+from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.leftover.compare import Shard, compared, summary
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", type=Path, help="select/shards/S.parquet, to list")
-    parser.add_argument("--erased", type=Path, help="counterfactual/S.parquet, to list")
-    parser.add_argument("--root", type=Path, default=Path(), help="the build's folder, to list")
-    parser.add_argument("--videos", type=Path, nargs="*", help="what was listed, to compare")
-    parser.add_argument("--found", type=Path, nargs="*", help="what detect found in them")
-    parser.add_argument("--boxes", type=Path, help="detect/store, of the source clips")
+    parser.add_argument("what", choices=NEEDED)
+    parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
+    parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
+    parser.add_argument("--root", type=Path, default=Path(), help="list: the build's folder")
+    parser.add_argument("--videos", type=Path, nargs="*", help="compare: what was listed")
+    parser.add_argument("--found", type=Path, nargs="*", help="compare: what detect found in them")
+    parser.add_argument("--boxes", type=Path, help="compare: detect/store, of the source clips")
     parser.add_argument("--masks", type=Path, nargs="*", default=[], help="actor_masks/*.parquet")
+    parser.add_argument("--fill", help="compare: what was filled in; default: as set")
+    parser.add_argument("--summaries", type=Path, nargs="*", help="fills: summary.json of each")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
+NEEDED = {
+    "list": ("clips", "made"),
+    "compare": ("videos", "found", "boxes"),
+    "sample": ("clips",),
+    "fills": ("summaries",),
+}
+
+
 def work(args: argparse.Namespace, config: Config) -> None:
+    missing = [f"--{name}" for name in NEEDED[args.what] if not getattr(args, name)]
+    if missing:
+        raise UserError(f"leftover {args.what}: wanted {', '.join(missing)}, got nothing; give it")
     _check(config)
-    if args.clips and args.erased:
+    if args.what == "list":
         _list(args)
-    elif args.videos and args.found and args.boxes:
-        _compare(args, config.counterfactual.fill)
+    elif args.what == "compare":
+        _compare(args, args.fill or config.counterfactual.fill)
+    elif args.what == "sample":
+        _sample(args, config)
     else:
-        raise UserError(
-            "leftover: wanted --clips and --erased, to list, or --videos, --found and --boxes, to "
-            "compare, got neither; see --help"
-        )
+        _fills(args)
 
 
 def _check(config: Config) -> None:
@@ -56,14 +73,15 @@ def _check(config: Config) -> None:
 
 def _list(args: argparse.Namespace) -> None:
     chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
-    made = [row for row in tables.read_rows(args.erased) if row["status"] == "ok"]
+    rows = tables.read_rows(args.made)
+    made = [row for row in rows if row["status"] == "ok" and row["clip"] in chosen]
     rows = [
         _video(chosen[row["clip"]], scale, args.root / file, sha256)
         for row in made
         for scale, file, sha256 in zip(row["scales"], row["files"], row["file_hashes"], strict=True)
     ]
     tables.write(tables.from_rows(rows, room.VIDEOS), args.out)
-    logging.info("%d counterfactual clips of %d source clips", len(rows), len(made))
+    logging.info("%d clips of %d source clips", len(rows), len(made))
 
 
 def _video(chosen: dict[str, Any], scale: float, path: Path, sha256: str) -> dict[str, Any]:
@@ -85,14 +103,43 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
     tables.write(tables.from_rows(rows, room.CLIPS), args.out)
     sums = summary(rows, fill)
     write_json(args.out.parent / "summary.json", sums)
-    share = "none" if sums["residual"] is None else f"{100 * sums['residual']:.1f} %"
     logging.info(
         "fill %s: the actor is found in %s of %d erased frames, %d clips",
         fill,
-        share,
+        _share(sums),
         sums["erased_frames"],
         sums["clips"],
     )
+
+
+def _sample(args: argparse.Namespace, config: Config) -> None:
+    """A table per shard, an empty one too: each is a job of its own."""
+    table = tables.read(args.clips)
+    usable = {
+        row["clip"]: row["shard"]
+        for row in table.select(["clip", "status", "split", "shard"]).to_pylist()
+        if row["status"] == "ok" and row["split"] in config.counterfactual.splits
+    }
+    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, "leftover"))
+    drawn = set(order[: config.leftover.clips])
+    for shard in seeds.shard_names(config.select.shards):
+        mine = [clip for clip in drawn if usable[clip] == shard]
+        tables.write(
+            table.filter(pc.is_in(table["clip"], pa.array(mine, pa.string()))),
+            args.out / f"{shard}.parquet",
+        )
+    logging.info("%d of %d clips with counterfactuals", len(drawn), len(usable))
+
+
+def _fills(args: argparse.Namespace) -> None:
+    found = {path.parent.name: json.loads(path.read_text()) for path in args.summaries}
+    write_json(args.out, found)
+    for fill, sums in found.items():
+        logging.info("%-8s %s of %d frames", fill, _share(sums), sums["erased_frames"])
+
+
+def _share(sums: dict[str, Any]) -> str:
+    return "none" if sums["residual"] is None else f"{100 * sums['residual']:.1f} %"
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    fills = build.json("leftover/fills.json") or {}
     environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex}
     return environment.get_template("page.html.j2").render(
         name=config.composite.dataset,
@@ -45,6 +46,8 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         occlusion=occlusion(build),
         failures=facts.failures(build),
         leftover=build.json("leftover/summary.json"),
+        fills=fills,
+        filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
         paper=_paper(build),
