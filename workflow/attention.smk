@@ -3,12 +3,6 @@
 #   writes attention/<arm>-<seed>.parquet, attention/<arm>-<seed>/, attention/summary.csv
 
 
-def attention_settings():
-    """Of evaluate's only the split: how it averages makes no other map."""
-    whole = settings.room_settings(CONFIG, "attention")
-    return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
-
-
 rule attention_arm:
     input:
         clips=rules.annotate.output.clips,

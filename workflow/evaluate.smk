@@ -3,13 +3,6 @@
 #   writes evaluate/<arm>-<seed>.parquet, .json, .effect.csv
 
 
-def evaluate_settings():
-    """Where nothing is erased neither counterfactual's settings nor the seed matter."""
-    whole = settings.room_settings(CONFIG, "evaluate")
-    erases = CONFIG.evaluate.counterfactuals
-    return as_param(whole if erases else {"evaluate": whole["evaluate"]})
-
-
 rule evaluate_arm:
     input:
         clips=rules.annotate.output.clips,

@@ -9,24 +9,6 @@ wildcard_constraints:
     fill="none|zero|mean|blur|median|noise|inpaint",
 
 
-OTHER_FILLS = set(CONFIG.leftover.fills) - {"none", CONFIG.counterfactual.fill}
-
-
-def filled_settings(wildcards):
-    """composite's, with another fill; the clips are made for this room alone."""
-    other = dataclasses.replace(CONFIG.counterfactual, fill=wildcards.fill, files=True)
-    changed = dataclasses.replace(CONFIG, counterfactual=other)
-    return settings.canonical(settings.room_settings(changed, "composite"))
-
-
-def filled_clips(wildcards):
-    """The occluded clips, the counterfactuals as built, or those with another fill."""
-    if wildcards.fill == "none":
-        return f"{BUILD}/composite/{wildcards.shard}.parquet"
-    folder = f"leftover/fills/{wildcards.fill}/" * (wildcards.fill in OTHER_FILLS)
-    return f"{BUILD}/{folder}counterfactual/{wildcards.shard}.parquet"
-
-
 rule leftover_videos:
     input:
         clips=select_shard,

@@ -2,26 +2,6 @@
 #   reads  predictions.dumps, annotate/clips.parquet if clips are built here
 #   writes predictions/<model>.parquet, predictions/<model>.json
 
-DUMPS = {}
-for dump in CONFIG.predictions.dumps:
-    DUMPS.setdefault(dump.slug, []).append(dump)
-
-
-def dump_files(wildcards):
-    """What a model's dumps are read from."""
-    dumps = DUMPS[wildcards.model]
-    return [p for d in dumps for p in (d.file, d.list, d.label_map) if p]
-
-
-def dump_settings(wildcards):
-    """Only its own dumps: another model's rerun nothing here."""
-    dumps = [dataclasses.asdict(dump) for dump in DUMPS[wildcards.model]]
-    return settings.canonical({"predictions": {"dumps": dumps}})
-
-
-def clips_option(wildcards, input):
-    return f"--clips {shlex.quote(str(input.clips))}" if input.clips else ""
-
 
 rule predictions_model:
     input:
