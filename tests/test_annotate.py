@@ -122,6 +122,9 @@ def test_a_row_per_output_clip(built: tuple[SmallBuild, list[dict]]) -> None:
     assert first["counterfactual_hash"] == "twin-0.5"
     clean = next(row for row in rows if row["clip"] == "water-1" and row["set"] == "clean")
     assert (clean["scale"], clean["area_ratio"], clean["occluder"]) == (0.0, 0.0, None)
+    # never a file: train erases the actor from it when it reads it
+    assert clean["counterfactual"] is None
+    assert clean["counterfactual_hash"].startswith("load:clean:")
 
 
 def test_frames_carry_both_masks(built: tuple[SmallBuild, list[dict]]) -> None:

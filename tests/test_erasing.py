@@ -210,6 +210,22 @@ def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
             assert np.array_equal(picture, plain[row["frame"]])
 
 
+def test_a_clean_twin_is_erased_whole(tmp_path):
+    """Clips as they were recorded: the actor alone goes, no occluder is spared."""
+    root, clip, erasing, rows, rles = world(tmp_path, Made(), "zero")
+    assert any(row["occluder_rle"] for row in rows if row["frame"] in rles)
+    clip = replace(clip, set="clean", scale=0.0, file=CLEAN.file, counterfactual_hash="load:clean:k")
+    plain, erased = Frames(root, 96, keep=False).both(clip.file, range(16), erasing.of(clip))
+    for number in range(16):
+        if number not in rles:
+            assert np.array_equal(plain[number], erased[number])
+            continue
+        hole = masks.decode(rles[number], *plain.shape[1:3])
+        assert erased[number][hole].max() < 20 < np.median(plain[number][hole])
+        beside = ~erase.dilated(hole, 6)
+        assert np.array_equal(plain[number][beside], erased[number][beside])
+
+
 def test_frames_in_memory_are_erased_alike(tmp_path):
     root, clip, erasing, *_ = world(tmp_path, Made(), "noise")
     kept, read = Frames(root, 64, keep=True), Frames(root, 64, keep=False)

@@ -46,7 +46,8 @@ CLIPS = pa.schema(
         column("file_hash", "string", "hash of the clip, as its room wrote it"),
         column("counterfactual", "string", "the clip without its actor, relative; null if none"),
         column("counterfactual_hash", "string", "hash of the counterfactual; null if none; "
-               "`load:` and a hash of what it is made with where train erases the actor itself"),
+               "`load:` and a hash of what it is made with where train erases the actor itself, as "
+               "always in clean twins"),
         column("occluder", "string", "id of the occluder; null if clean"),
         column("category", "string", "type of the occluder; null if clean"),
         column("frames", "int32", "frames of the clip"),

@@ -45,7 +45,9 @@ def work(args: argparse.Namespace, config: Config) -> None:
 def _annotate(args: argparse.Namespace, config: Config) -> None:
     doors = Doors(args.select, args.occluders, args.composite, args.counterfactual, args.masks)
     frames = args.out.parent / "frames"
-    rows, labels = join(doors, frames, args.threads)
+    # the median wants the whole clip, which nobody has at load time
+    erase_clean = config.counterfactual.fill != "median"
+    rows, labels = join(doors, frames, args.threads, erase_clean=erase_clean)
     splits = {row["split"] for row in candidates(args.select)}
     folder = args.root / config.composite.dataset
     write_dataset(folder, rows, _pixel_ratios(args.occluders), splits, config.composite.scales)

@@ -49,8 +49,12 @@ def candidates(select: Path) -> list[Row]:
     return [row for row in tables.read_rows(select) if row["reason"] != "not_published"]
 
 
-def join(doors: Doors, frames: Path, threads: int = 1) -> tuple[list[Row], dict[str, int]]:
+def join(
+    doors: Doors, frames: Path, threads: int = 1, *, erase_clean: bool = True
+) -> tuple[list[Row], dict[str, int]]:
     """Rows of CLIPS and the label ids; writes the tables of frames into the folder `frames`.
+
+    erase_clean: clean twins have a counterfactual too, made when they are read.
 
     Raises UserError where the tables contradict each other.
     """
@@ -65,8 +69,9 @@ def join(doors: Doors, frames: Path, threads: int = 1) -> tuple[list[Row], dict[
     rows: list[Row] = []
     for row in sorted(made, key=release_order):
         common = _common(row, chosen[row["clip"]], labels, seconds)
-        rows.extend(_clean_rows(row, common))
-        rows.extend(_occluded_rows(row, common, twins.get(row["clip"]), measured))
+        twin = twins.get(row["clip"])
+        rows.extend(_clean_rows(row, common, twin if erase_clean else None))
+        rows.extend(_occluded_rows(row, common, twin, measured))
     return rows, labels
 
 
@@ -185,9 +190,12 @@ def _common(row: Row, choice: Row, labels: dict[str, int], seconds: dict[str, fl
     }
 
 
-def _clean_rows(row: Row, common: Row) -> Iterator[Row]:
+def _clean_rows(row: Row, common: Row, twin: Row | None) -> Iterator[Row]:
+    """The clean twin. Its counterfactual has never a file: CAR on clips as they were recorded, such
+    as OccludeNet-S, erases the actor when it reads them."""
     if row["clean_file"] is not None:
         yield common | {
+            "counterfactual_hash": f"load:clean:{twin['key']}" if twin is not None else None,
             "set": CLEAN,
             "scale": 0.0,
             "file": row["clean_file"],

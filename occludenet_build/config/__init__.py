@@ -116,7 +116,7 @@ BORROWED = {
     "index": ("select",),
     "select": ("occluders",),
     "composite": ("counterfactual",),
-    "annotate": ("composite", "occluders"),
+    "annotate": ("composite", "counterfactual", "occluders"),
     "validate": ("composite", "select"),
     "report": ("select", "composite", "train", "evaluate"),
     "segments": ("composite",),

@@ -28,7 +28,7 @@ from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import display_of, to_rgb
-from occludenet_build.recognition.table import Clip
+from occludenet_build.recognition.table import CLEAN, Clip
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
@@ -76,14 +76,15 @@ class Erasing:
         rows = groups.read(clip.clip)
         groups.close()
         assert rows is not None  # `over` has seen it
-        rows = rows.filter(pc.equal(rows["set"], clip.set))
+        clean = clip.set == CLEAN  # the actor is the same in every set, and nothing hides him
+        rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))
         frames = rows["frame"].to_pylist()
         columns = (rows[name].to_pylist() for name in ("actor_rle", "occluder_rle"))
         actors, occluders = (
             {frame: rle for frame, rle in zip(frames, column, strict=True) if rle is not None}
             for column in columns
         )
-        return actors, occluders
+        return actors, {} if clean else occluders
 
 
 class _Erased:
