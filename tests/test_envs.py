@@ -56,8 +56,11 @@ TORCH = [
     " --arm car --out new/train/car-0.pt",
     "evaluate --clips build/annotate/clips.parquet --root build --model build/train/car-0.pt"
     " --out new/evaluate/car-0.parquet",
+    "attention --clips build/annotate/clips.parquet --root build --model build/train/car-0.pt"
+    " --out new/attention/car-0.parquet",
+    "predictions --help",
 ]
-REPORT = ["report --root build --out new/report/index.html"]
+REPORT = ["report --root build --out new/report/index.html", "paper --root build"]
 
 
 @pytest.mark.parametrize(

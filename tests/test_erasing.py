@@ -214,7 +214,9 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
     """Clips as they were recorded: the actor alone goes, no occluder is spared."""
     root, clip, erasing, rows, rles = world(tmp_path, Made(), "zero")
     assert any(row["occluder_rle"] for row in rows if row["frame"] in rles)
-    clip = replace(clip, set="clean", scale=0.0, file=CLEAN.file, counterfactual_hash="load:clean:k")
+    clip = replace(
+        clip, set="clean", scale=0.0, file=CLEAN.file, counterfactual_hash="load:clean:k"
+    )
     plain, erased = Frames(root, 96, keep=False).both(clip.file, range(16), erasing.of(clip))
     for number in range(16):
         if number not in rles:

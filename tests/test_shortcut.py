@@ -142,7 +142,7 @@ WANTED = (
 
 def test_finished_trials_are_read_and_summed_up(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["shortcut.py", "--quick", "--results", str(tmp_path)])
-    trials = shortcut.planned(shortcut.MAIN, range(3), shortcut.TIED, quick=True)
+    trials = shortcut.planned(shortcut.QUICK, range(3), shortcut.TIED, quick=True)
     for trial in trials:
         crossed = 40.0 + trial.world.seed + (0 if trial.arm == BASELINE else -2)
         found = dict.fromkeys(("own", "scenery", "without_actor", "train_top1", "kl"), 1.0)

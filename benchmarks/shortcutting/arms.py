@@ -61,5 +61,6 @@ ARMS = {
     "car, ce_y": Arm(causal_term="ce_y"),
     "car, fill median, ce_y": Arm(fill=MEDIAN, causal_term="ce_y"),
 }
-MAIN = (BASELINE, CAR)
-"""The two of --quick."""
+QUICK = (BASELINE, CAR)
+USUAL = (*QUICK, ORACLE, "car, fill median", "car, fill median, ce_y")
+"""What a whole run compares; --further takes all."""
