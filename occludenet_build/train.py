@@ -1,8 +1,9 @@
 """train: a network on the occluded training clips, as CAR or as its baseline.
 
 Reads  annotate/clips.parquet and annotate/labels.json, and of the clips those of the split train
-       at train.scales; for CAR their counterfactuals too, or, where counterfactual.files is false,
-       the masks in annotate/frames: the actor is erased when an occluded clip is read.
+       at train.scales; for CAR their counterfactuals too, or, where these are no files
+       (counterfactual.files false, clean twins), the masks in annotate/frames: the actor is erased
+       when a clip is read.
 Writes --out, the network: a checkpoint of plain values
            model      tensors by name; of the moving average, where there is one
            backbone   its name in recognition.backbones
