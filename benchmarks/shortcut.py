@@ -20,11 +20,12 @@ line one JSON object, in points of top-1 on the crossed test:
     car_t_test_p             of the paired t test, two-sided
     oracle_mean, variants_minus_baseline_mean   null and {} with --quick
     setting                  CAR's settings, the share and the size of the world
-    read                     trials read from DIR, finished there earlier by the same code
+    read                     trials read from DIR, where the same code has finished them earlier
 
-8 minutes on 2 cores. --quick: baseline and CAR only, 3 seeds, a smaller and shorter training whose
-figures are not those of the whole run. Trials of the same settings and code that DIR
-(results/shortcut) holds are read, not run again, by the whole run too; the JSON says how many.
+About 10 minutes on 2 cores. --quick: baseline and CAR only, 3 seeds, a smaller world and a training
+so short that the network is not trained out: its figures are not those of the whole run. Trials of
+the same settings and code that DIR (--results, results/shortcut) holds are read and not run again,
+by the whole run too; what is printed says how many.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ from occludenet_build.core.progress import progress
 
 REPO = Path(__file__).resolve().parents[1]
 TIED = 0.7
-SEEDS, QUICK_SEEDS = 8, 3
+SEEDS, EPOCHS = 5, 24
+QUICK_SEEDS, QUICK_EPOCHS = 3, 8
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ def arguments() -> argparse.Namespace:
 def planned(arms: Sequence[str], seeds: Sequence[int], tied: float, quick: bool) -> list[Trial]:
     """A seed's arms stand together: they share its world."""
     size = {"train": 30, "test": 10, "crossed": 2} if quick else {}
-    epochs = 8 if quick else 12
+    epochs = QUICK_EPOCHS if quick else EPOCHS
     return [Trial(arm, World(seed, tied, **size), epochs) for seed in seeds for arm in arms]
 
 

@@ -93,6 +93,7 @@ def put_coco(site: Site, world: Path) -> dict:
     return {"coco_instances": site.url("/annotations.zip")}
 
 
+@pytest.mark.slow
 def test_kinetics_and_coco_from_a_server(site, world, tmp_path):
     settings = copy.deepcopy(SETTINGS) | {
         "acquire": put_coco(site, world),
