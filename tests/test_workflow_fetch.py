@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
 from server import Site, drop, status
 from small_surveillance import Walker, write
 from small_workflow import SETTINGS, Build
