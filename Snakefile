@@ -39,6 +39,7 @@ rule all:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
+        rules.paper.output,
         rules.report.output,
     localrule: True
 

@@ -49,7 +49,7 @@ from occludenet_build.core.progress import progress
 REPO = Path(__file__).resolve().parents[1]
 TIED = 0.7
 SEEDS, EPOCHS = 5, 24
-QUICK_SEEDS, QUICK_EPOCHS = 3, 8
+QUICK_SEEDS, QUICK_EPOCHS = 3, 7
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def arguments() -> argparse.Namespace:
 
 def planned(arms: Sequence[str], seeds: Sequence[int], tied: float, quick: bool) -> list[Trial]:
     """A seed's arms stand together: they share its world."""
-    size = {"train": 30, "test": 10, "crossed": 2} if quick else {}
+    size = {"train": 24, "test": 6, "crossed": 2} if quick else {}
     epochs = QUICK_EPOCHS if quick else EPOCHS
     return [Trial(arm, World(seed, tied, **size), epochs) for seed in seeds for arm in arms]
 

@@ -1,4 +1,4 @@
-# attention: where the networks look, in numbers and pictures. A target of its own.
+# attention: where the networks look, in numbers and pictures.
 #   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, annotate/frames/, the clips
 #   writes attention/<arm>-<seed>.parquet, attention/<arm>-<seed>/, attention/summary.csv
 
@@ -39,7 +39,7 @@ rule attention:
     log:
         f"{BUILD}/logs/attention/summary.log",
     benchmark:
-        f"{BUILD}/benchmarks/attention/summary.tsv"
+        f"{BUILD}/benchmarks/attention_summary.tsv"
     conda:
         "../envs/torch.yaml"
     resources:

@@ -7,6 +7,7 @@ rule report:
     input:
         clips=rules.annotate.output.clips,
         predictions=rules.evaluate.input,
+        paper=rules.paper.output,
     output:
         page=report(f"{BUILD}/report/index.html", category="Build"),
         accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),

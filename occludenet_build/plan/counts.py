@@ -28,7 +28,7 @@ Counts = dict[str, float | None]
     train_clips, train_views    of all arms together: a view is a clip passed through the network
     steps
     test_clips, test_views      of all arms together
-    predictions
+    predictions, attended       of all arms together: clips predicted, and mapped by attention
     trainings, jobs, one        for what is stored
     objects                     of COCO, that are cut out
     fetched_clips               clips of Kinetics
@@ -94,6 +94,7 @@ def learning(config: Config, chosen: dict[str, float]) -> Counts:
     tested = len(config.composite.scales) + config.composite.clean_twin
     shown = chosen[evaluate.split] * tested
     arms = len(rules.arms(config))
+    limit = math.inf if config.attention.clips is None else config.attention.clips
     return {
         "train_clips": clips,
         "steps": seeds * train.epochs * sum(math.ceil(shown / train.batch) for shown in by_arm),
@@ -101,6 +102,7 @@ def learning(config: Config, chosen: dict[str, float]) -> Counts:
         "test_clips": shown,
         "test_views": arms * shown * evaluate.views * evaluate.crops,
         "predictions": arms * shown,
+        "attended": arms * min(chosen[evaluate.split], limit) * tested,
         "trainings": arms,
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from occludenet_build.core import tables
 from occludenet_build.plan.counts import Counts, Yields
-from occludenet_build.plan.rules import RULES, unit_of
+from occludenet_build.plan.rules import NETWORKS, RULES, unit_of
 from occludenet_build.plan.videos import pixels_of
 
 Row = dict[str, Any]
@@ -79,7 +79,13 @@ class Facts:
             about = self._json(f"evaluate/{job}.json")
             shown = sum(entry["n"] for entry in about.get("sets", ()))
             return shown * about.get("views", 0) * about.get("crops", 0)
+        if rule == "attention_arm":
+            return self._attended(job)
         return self.counts()[RULES[rule].unit] or 0
+
+    def _attended(self, job: str) -> int:
+        path = self.folder / "attention" / f"{job}.parquet"
+        return len(tables.read(path, ["clip"])) if path.exists() else 0
 
     def chosen(self) -> list[str]:
         return [row["clip"] for rows in self.made.values() for row in rows]
@@ -119,7 +125,7 @@ class Facts:
             "actor_masks_shard": self._backend(self.masks),
         }
         named = {rule: {"backend": name} for rule, name in said.items() if name}
-        networks = {"train_arm": backbone, "evaluate_arm": backbone}
+        networks = dict.fromkeys(NETWORKS, backbone)
         return named | {rule: {"backbone": name} for rule, name in networks.items() if name}
 
     def yields(self) -> Yields:
@@ -161,6 +167,7 @@ class Facts:
             "train_views": sum(self._views(job) for job in trained),
             "test_views": sum(self.units("evaluate_arm", job) for job in trained),
             "predictions": shown,
+            "attended": sum(self._attended(job) for job in trained),
             "trainings": len(trained),
             "one": 1,
             "jobs": len(list((self.folder / "benchmarks").rglob("*.tsv"))),

@@ -60,12 +60,21 @@ RULES = {
     "evaluate_arm": Rule(
         "evaluate", 8, "test_views", "evaluate/*.tsv", ("annotate",), ("train_arm",), "arms"
     ),
-    "report": Rule("report", 4, "one", "report/index.tsv", ("annotate", "evaluate_arm")),
+    "attention_arm": Rule(
+        "attention", 8, "attended", "attention/*.tsv", ("annotate",), ("train_arm",), "arms"
+    ),
+    "attention": Rule("attention", 1, "one", "attention_summary.tsv", ("attention_arm",)),
+    "paper": Rule(
+        "paper", 1, "one", "paper/items.tsv",
+        ("annotate", "occluders", "evaluate_arm", "attention"),
+    ),
+    "report": Rule("report", 4, "one", "report/index.tsv", ("annotate", "evaluate_arm", "paper")),
 }  # fmt: skip
 """In the order in which the data walks through them."""
 
 
-_LEARNING = ("train_arm", "evaluate_arm", "report")
+NETWORKS = ("train_arm", "evaluate_arm", "attention_arm")
+_LEARNING = (*NETWORKS, "attention", "paper", "report")
 TARGETS = {"all": tuple(RULES), "dataset": tuple(name for name in RULES if name not in _LEARNING)}
 """Target of Snakemake -> the rules that it needs."""
 
@@ -103,6 +112,7 @@ _KINDS = {
     "composite_shard": ("composite", ("codec", "preset", "scale_mode", "share_frames")),
     "train_arm": ("train", ("backbone", "frames", "size", "short_side")),
     "evaluate_arm": ("train", ("backbone", "frames", "size")),
+    "attention_arm": ("train", ("backbone", "frames", "size")),
 }
 
 
@@ -119,7 +129,7 @@ def backend_of(rule: str, config: Config) -> str | None:
 
 def may_use_gpu(rule: str, backend: str | None) -> bool:
     """Whether a network runs in its jobs."""
-    return rule in ("train_arm", "evaluate_arm") or backend in ("yolo", "sam", "yolo-seg")
+    return rule in NETWORKS or backend in ("yolo", "sam", "yolo-seg")
 
 
 def wants_gpu(rule: str, config: Config) -> bool:

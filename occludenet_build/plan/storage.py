@@ -28,6 +28,8 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "validate": ("released", ("validate",)),
     "train": ("trainings", ("train",)),
     "evaluate": ("predictions", ("evaluate",)),
+    "attention": ("attended", ("attention",)),
+    "paper": ("one", ("paper",)),
     "report": ("one", ("report",)),
     "logs": ("jobs", ("logs", "benchmarks")),
 }

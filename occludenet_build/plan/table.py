@@ -25,6 +25,8 @@ _ITEMS = {
     "validate": ("released", "clips"),
     "train": ("steps", "steps"),
     "evaluate": ("predictions", "predictions"),
+    "attention": ("attended", "maps"),
+    "paper": ("one", "set"),
     "report": ("one", "page"),
 }
 """Room -> (the count that is shown, what it counts)."""
