@@ -7,7 +7,6 @@ import subprocess
 import sys
 from argparse import Namespace
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from occludenet_build import actor_masks, config
-from occludenet_build.actor_masks import background, work
+from occludenet_build.actor_masks import background, group
 from occludenet_build.actor_masks.__main__ import key_of
 from occludenet_build.actor_masks.__main__ import work as run_room
 from occludenet_build.actor_masks.backend import Clip
@@ -156,7 +155,7 @@ class Room:
                     "actor": actor,
                     "filled": n % 2 == 1,
                     "shot": 1,
-                    "track": 7,
+                    "track": 7 if actor else 8,
                 }
                 for n, box in boxes.items()
                 for actor in (True, False)
@@ -356,13 +355,52 @@ def test_the_command_line_says_what_is_wrong(tmp_path):
     assert "yolo-seg: wanted a weights file, got none" in done.stderr
 
 
-def test_boxes_are_the_actor_s_alone(tmp_path):
-    room = Room(tmp_path)
-    room.clip("a", Path("a.mp4"), {0: (1, 2, 3, 4)})
-    rows = room.details[0]
-    rows[1] |= {"x1": 99.0}
-    tables.write(pa.Table.from_pylist(rows), tmp_path / "detail.parquet")
-    found, tracks = work.actor_boxes(tmp_path / "detail.parquet", "a")
-    assert {n: box.tolist() for n, box in found.items()} == {0: [1, 2, 3, 4]}
-    assert tracks == {0: (1, 7)}
-    assert work.actor_boxes(tmp_path / "detail.parquet", "b") == ({}, {})
+def person(frame, box, track, actor=False):
+    return dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True)) | {
+        "frame": frame, "shot": 0, "track": track, "actor": actor,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("actor", "others", "who"),
+    [
+        ((0, 0, 30, 40), [(0, 0, 10, 40), (12, 5, 30, 35)], {(0, 0), (0, 1)}),
+        ((0, 0, 30, 40), [(0, 0, 10, 40), (12, 5, 30, 35), (50, 0, 60, 40)], {(0, 0), (0, 1)}),
+        ((0, 0, 30, 40), [(5, 5, 10, 20), (12, 5, 20, 35)], set()),  # they stand before one actor
+        ((0, 0, 30, 40), [(0, 0, 30, 40)], set()),
+        ((0, 0, 30, 40), [], set()),
+    ],
+)
+def test_a_group_is_told_by_its_box(actor, others, who):
+    boxes = {n: np.float32(actor) for n in range(5)}
+    rows = [person(n, box, track) for n in range(5) for track, box in enumerate(others)]
+    found = group.members(boxes, rows)
+    assert set(found) == who
+    assert all(sorted(of) == list(range(5)) for of in found.values())
+
+
+def test_every_member_of_a_group_is_masked(tmp_path):
+    class Inside:
+        """Masks the middle of the box, as a model finds one person in it."""
+
+        def masks(self, clip):
+            for number, box in sorted(clip.boxes.items()):
+                x1, y1, x2, y2 = (int(v) for v in box)
+                mask = np.zeros((40, 60), bool)
+                mask[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2] = True
+                yield number, mask
+
+    hull, left, right = (0, 0, 50, 40), (0, 0, 15, 40), (30, 5, 50, 35)
+    clip = Clip(tmp_path / "a.mp4", {n: np.float32(hull) for n in range(3)}, 3)
+    rows = [person(n, left, 0) for n in range(3)] + [person(n, right, 1) for n in (0, 2)]
+    clip.boxes[1][:] = left  # the other is lost there
+    shown = dict(group.found(Inside(), clip, group.members(clip.boxes, rows)))
+    assert list(shown) == [0, 1, 2]
+    for number in shown:
+        wanted = np.zeros((40, 60), bool)
+        wanted[2:38, 2:13] = True
+        if number != 1:
+            wanted[7:33, 32:48] = True
+        assert np.array_equal(shown[number], wanted), number
+    alone = dict(group.found(Inside(), clip, {}))
+    assert alone[0][20, 20] and not shown[0][20, 20]

@@ -12,7 +12,8 @@ has no row; a clip without any mask is skipped as no_mask. Backends (actor_masks
   sam2        the package sam2: the box of a shot's first actor frame, propagated through the shot
   yolo-seg    the person of an ultralytics segmentation model that fits the box best
 With actor_masks.every k > 1 the backend sees every k-th frame, and the masks between come from
-optical flow (between.py). Masks that look wrong are counted, and named by frame (doubts.py).
+optical flow (between.py). A group (detect.actor all) is masked person by person (group.py). Masks
+that look wrong are counted, and named by frame (doubts.py).
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from occludenet_build.actor_masks import DETAIL
-from occludenet_build.actor_masks.backend import Clip, Masker, Who
+from occludenet_build.actor_masks import DETAIL, group
+from occludenet_build.actor_masks.backend import Clip, Masker
 from occludenet_build.actor_masks.doubts import KINDS, Doubts, described
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import ItemError
@@ -53,9 +53,10 @@ def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
 def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:
     """Detail rows and the masks' (H, W); what is kept per frame is a few hundred bytes."""
     clip, doubts = _clip(job), Doubts()
+    people = group.members(clip.boxes, _rows(job, actor=False))
     rows: list[dict[str, Any]] = []
     wanted = job.row["height"], job.row["width"]
-    for number, mask in masker.masks(clip):
+    for number, mask in group.found(masker, clip, people):
         if mask.shape != wanted:
             size = f"{mask.shape[1]}x{mask.shape[0]}"
             raise ItemError(
@@ -73,9 +74,8 @@ def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, i
 
 def _clip(job: Job) -> Clip:
     path = Path(job.row["path"])
-    detail = job.boxes / job.row["detect_shard"] / "detail.parquet"
-    boxes, tracks = actor_boxes(detail, job.row["clip"])
-    if not boxes:
+    mine = _rows(job, actor=True)
+    if not mine:
         raise ItemError("no_actor")
     try:
         found = sha256_file(path)
@@ -83,18 +83,18 @@ def _clip(job: Job) -> Clip:
         raise ItemError("missing", error.strerror or str(error)) from error
     if found != job.row["sha256"]:
         raise ItemError("source_changed")
-    return Clip(path, boxes, job.row["frames"], tracks)
+    sides = ("x1", "y1", "x2", "y2")
+    boxes = {row["frame"]: np.array([row[side] for side in sides], np.float32) for row in mine}
+    who = {row["frame"]: (row["shot"], row["track"]) for row in mine}
+    return Clip(path, boxes, job.row["frames"], who)
 
 
-def actor_boxes(detail: Path, clip: str) -> tuple[dict[int, np.ndarray], dict[int, Who]]:
-    """The actor's box by frame, detected and filled, float32 (4,) x1 y1 x2 y2; and whose it is."""
-    groups = tables.ClipGroups(detail)
+def _rows(job: Job, *, actor: bool) -> list[dict[str, Any]]:
+    """The clip's rows of detect, detected and filled: the actor's, or everybody else's."""
+    groups = tables.ClipGroups(job.boxes / job.row["detect_shard"] / "detail.parquet")
     try:
-        table = groups.read(clip)
+        table = groups.read(job.row["clip"])
     finally:
         groups.close()
     rows = table.to_pylist() if table is not None else []
-    mine = [row for row in rows if row["actor"]]
-    sides = ("x1", "y1", "x2", "y2")
-    boxes = {row["frame"]: np.array([row[side] for side in sides], np.float32) for row in mine}
-    return boxes, {row["frame"]: (row["shot"], row["track"]) for row in mine}
+    return [row for row in rows if row["actor"] == actor]
