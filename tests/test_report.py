@@ -240,6 +240,10 @@ def test_the_summary_gives_places_and_accuracies(build: SmallBuild) -> None:
     assert lines[0].endswith("OccludeNet-D")
     assert "page.html" in lines[1]
     assert any(line.startswith("car 0") for line in lines)
+    (build.root / "paper").mkdir()
+    (build.root / "paper/items.csv").write_text("name,status,reason\na,made,\nb,missing,no\n")
+    lines = list(summary(Build(build.root), load_part({}), Path("page.html")))
+    assert "1 tables and figures" in lines[2]
 
 
 def test_the_summary_of_a_build_without_evaluation(tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
     found = scores(build)
     yield f"dataset: {build.root / config.composite.dataset}"
     yield f"page:    {page}"
+    items = build.root / "paper" / "items.csv"
+    if items.exists():
+        made = items.read_text().count(",made,")
+        yield f"paper:   {items.parent}, {made} tables and figures; the others: {items.name}"
     if not found:
         yield "accuracy: nothing was evaluated"
         return
