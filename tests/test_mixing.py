@@ -93,7 +93,7 @@ def test_stillmix_lays_one_frame_of_another_clip_over_every_frame():
     clips = torch.from_numpy(random.integers(0, 256, (5, 4, 12, 12, 3), np.uint8))
     erased = clips // 2
     present, labels = torch.ones(5, dtype=torch.bool), torch.arange(5)
-    out = mix("stillmix", parts=(clips, erased, present, labels), settings=Mix(1.0, 1e6))
+    out = mix("stillmix", parts=(clips, erased, present, labels), settings=Mix(1.0, still_beta=1e6))
     stills = clips.float()
     for number in range(5):
         over = 2 * out.clips[number].float() - clips[number].float()  # the shares are near 1/2
@@ -116,7 +116,7 @@ def test_stillmix_shares_are_of_the_beta_distribution(beta, low, high):
     parts = clips, None, torch.zeros(2, dtype=torch.bool), torch.arange(2)
     shares = []
     for seed in range(60):
-        out = mix("stillmix", seed, Mix(1.0, beta), parts=parts).clips.float() / 255
+        out = mix("stillmix", seed, Mix(1.0, still_beta=beta), parts=parts).clips.float() / 255
         shares.append(float(out[1].mean()))
         assert float(out[0].mean()) == pytest.approx(1 - shares[-1], abs=0.01)
     assert low <= min(shares) and max(shares) <= high

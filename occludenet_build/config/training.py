@@ -43,6 +43,15 @@ class Mix:
 
     probability: float = setting(0.25, low=0, high=1)
     """Share of the clips that are mixed."""
+    stills: str = setting("bank", choices=("bank", "random"))
+    """StillMix: what is mixed in. bank: frames that a network of single frames is surest of, which
+    is trained first; random: any frame of another clip of the batch."""
+    still_frames: int = setting(1024, low=1, high=100_000)
+    """Frames in the bank."""
+    still_epochs: int = setting(10, low=1, high=10_000)
+    """Of the network of single frames, a ResNet-18."""
+    still_weights: str | None = setting(None, path=True)
+    """What it starts from, torchvision's ImageNet weights; null: from nothing."""
     still_beta: float = setting(200.0, low=0.01)
     """StillMix: the share of the clip's own picture is drawn from Beta(b, b)."""
     fame_keep: float = setting(0.5, low=0.01, high=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -78,6 +79,12 @@ class TrainingClips(Dataset):
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def single_frames(self) -> TrainingClips:
+        """The same clips, of which each view is one frame, without counterfactuals."""
+        singles = copy.copy(self)
+        singles.frames, singles.stride, singles.pairs = 1, 0, False
+        return singles
 
     def __getitem__(self, key: tuple[int, int]) -> Pair | Skipped:
         number, epoch = key

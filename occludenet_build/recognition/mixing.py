@@ -21,16 +21,16 @@ from torch import Tensor
 
 from occludenet_build.config import Augment, Mix
 from occludenet_build.recognition.fame import on_other_backgrounds
-from occludenet_build.recognition.still import blended, with_random_stills
+from occludenet_build.recognition.still import blended, with_stills
 
 Change = Callable[[Tensor, Tensor], Tensor]
 """(pictures uint8 (K, T, H, W, 3), (K,) of which clips of the batch they are) -> changed ones."""
 
-KINDS: dict[str, Callable[[Tensor, Mix, np.random.Generator], Change]] = {
-    "stillmix": with_random_stills,
-    "fame": on_other_backgrounds,
+KINDS: dict[str, Callable[[Tensor, Mix, np.random.Generator, Tensor | None], Change]] = {
+    "stillmix": with_stills,
+    "fame": lambda clips, settings, random, _: on_other_backgrounds(clips, settings, random),
 }
-"""By the arm's name; the labels stay as they are."""
+"""By the arm's name; the labels stay as they are. The last is StillMix's bank."""
 
 
 class Mixed(NamedTuple):
@@ -53,18 +53,20 @@ def mixed(
     augment: Augment,
     classes: int,
     random: np.random.Generator,
+    bank: Tensor | None = None,
 ) -> Mixed:
     """A batch as the network sees it; of the kind `none`, without mixup and smoothing, as it came.
 
     clips: uint8 (N, T, H, W, 3), N may be 0; counterfactuals: uint8 (M, T, H, W, 3) of the clips
     that are `present`, (N,) bool; labels: (N,) int64; kind: none, or a name of KINDS; random: a
-    generator of the step's own, on which all that is drawn hangs.
+    generator of the step's own, on which all that is drawn hangs; bank: uint8 (B, H, W, 3), the
+    stills of the kind stillmix, if it has such.
     """
     if not len(clips):
         return Mixed(clips, counterfactuals, None)
     pair = clips, counterfactuals
     if kind != "none":
-        pair = _changed(KINDS[kind](clips, settings, random), *pair, present)
+        pair = _changed(KINDS[kind](clips, settings, random, bank), *pair, present)
     if augment.mixup == 0:
         smooth = smoothed(labels, classes, augment.label_smoothing)
         return Mixed(*pair, smooth if augment.label_smoothing else None)

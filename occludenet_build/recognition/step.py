@@ -44,6 +44,8 @@ class Learner:
     mix: str
     """none, or a name of recognition.mixing.KINDS."""
     classes: int
+    bank: Tensor | None = None
+    """StillMix's stills, uint8 (B, S, S, 3)."""
 
     @classmethod
     def of(
@@ -151,6 +153,7 @@ class Learner:
             augment=self.settings.augment,
             classes=self.classes,
             random=rng(self._drawn("mix", number)),
+            bank=self.bank,
         )
 
     def _complete(self, batch: Batch) -> tuple[Tensor, Tensor | None]:

@@ -6,10 +6,9 @@ single frame tells about an action and nothing of its motion; where it is mixed 
 clip's label, a network that goes by single frames is wrong. Figures as in the authors' code: shares
 from Beta(200, 200), so near one half, one for a batch; a coin for each clip; the label stays.
 
-What differs: the paper draws its stills from a bank of frames (1024 in the authors' settings for
-HMDB51) which a 2D reference network classifies with most confidence. Here there is no such network:
-the still is a random frame of another clip of the batch, the authors' own variant without a bank,
-`StillMixRandomBlending` in their code. What the arm `stillmix` reaches is that variant's.
+The stills come from a bank of frames which a 2D reference network classifies with most confidence
+(reference.py). Without a bank, `train.mix.stills: random`, the still is a random frame of another
+clip of the batch: the authors' own variant, `StillMixRandomBlending` in their code.
 """
 
 from __future__ import annotations
@@ -23,19 +22,25 @@ from torch import Tensor
 from occludenet_build.config import Mix
 
 
-def with_random_stills(
-    clips: Tensor, settings: Mix, random: np.random.Generator
+def with_stills(
+    clips: Tensor, settings: Mix, random: np.random.Generator, bank: Tensor | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """What mixes the stills that were drawn into pictures of these clips, (N, T, H, W, 3).
 
-    A clip alone in its batch has no other and stays as it is.
+    bank: uint8 (B, H, W, 3), or None for frames of the batch, of which a clip alone has none of
+    another and stays as it is.
     """
     number, frames = clips.shape[:2]
     share = float(random.beta(settings.still_beta, settings.still_beta))
-    chosen = torch.as_tensor(coins(number, settings, random), device=clips.device)
-    others = torch.as_tensor(another_of_each(number, random), device=clips.device)
-    moments = torch.as_tensor(random.integers(0, frames, number), device=clips.device)
-    stills = clips[others, moments][:, None]
+    if bank is not None:
+        coined = random.random(number) < settings.probability
+        stills = bank[torch.as_tensor(random.integers(0, len(bank), number))].to(clips.device)
+    else:
+        coined = coins(number, settings, random)
+        others = torch.as_tensor(another_of_each(number, random), device=clips.device)
+        moments = torch.as_tensor(random.integers(0, frames, number), device=clips.device)
+        stills = clips[others, moments]
+    chosen, stills = torch.as_tensor(coined, device=clips.device), stills[:, None]
 
     def change(pictures: Tensor, which: Tensor) -> Tensor:
         mixed = chosen[which]

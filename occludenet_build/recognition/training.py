@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from occludenet_build.config import Train
 from occludenet_build.config.arms import mix_kind
@@ -18,6 +18,7 @@ from occludenet_build.recognition import backbones, checkpoint, loop
 from occludenet_build.recognition.clips import TrainingClips
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frames import Frames, fit_in_memory
+from occludenet_build.recognition.reference import bank_of
 from occludenet_build.recognition.step import Learner
 from occludenet_build.recognition.table import Clip
 from occludenet_build.recognition.team import Team
@@ -85,10 +86,32 @@ def run(
         sum(clip.erased_hash is not None for clip in training.clips),
     )
     workers = 0 if kept else settings.workers  # kept frames live in one process
-    state = loop.train(learner, clips, workers=workers, store=store, key=training.key(code))
+    key = training.key(code)
+    if learner.mix == "stillmix" and settings.mix.stills == "bank":
+        learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
+    state = loop.train(learner, clips, workers=workers, store=store, key=key)
     if team.first:
         _write(training, learner.evaluated, out)
     return state.rows
+
+
+def _bank(
+    training: Training, clips: TrainingClips, learner: Learner, workers: int, path: Path, key: str
+) -> Tensor | None:
+    """The first process makes it, the others read it."""
+    for turn in (learner.team.first, not learner.team.first):
+        if turn:
+            found = bank_of(
+                clips,
+                training.settings,
+                seed=training.derived_seed,
+                device=learner.device,
+                workers=workers,
+                path=path,
+                key=key,
+            )
+        learner.team.wait()
+    return found if len(found) else None
 
 
 def _network(training: Training) -> nn.Module:
