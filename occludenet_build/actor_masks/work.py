@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, i
 
 def _clip(job: Job) -> Clip:
     path = Path(job.row["path"])
-    mine = _rows(job, actor=True)
+    mine = list(_rows(job, actor=True))
     if not mine:
         raise ItemError("no_actor")
     try:
@@ -89,12 +90,13 @@ def _clip(job: Job) -> Clip:
     return Clip(path, boxes, job.row["frames"], who)
 
 
-def _rows(job: Job, *, actor: bool) -> list[dict[str, Any]]:
+def _rows(job: Job, *, actor: bool) -> Iterator[dict[str, Any]]:
     """The clip's rows of detect, detected and filled: the actor's, or everybody else's."""
     groups = tables.ClipGroups(job.boxes / job.row["detect_shard"] / "detail.parquet")
     try:
         table = groups.read(job.row["clip"])
     finally:
         groups.close()
-    rows = table.to_pylist() if table is not None else []
-    return [row for row in rows if row["actor"] == actor]
+    # rows as Python's own are large, and a crowd has many
+    for batch in table.to_batches(max_chunksize=4096) if table is not None else ():
+        yield from (row for row in batch.to_pylist() if row["actor"] == actor)
