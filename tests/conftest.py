@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from occludenet_build.core.video.synth import write_video
 
 # before torch is loaded: its waiting threads would spin, on cores that other tests want
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A background shell has Ctrl-C ignored, and children inherit that: some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPO = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))

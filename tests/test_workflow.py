@@ -146,8 +146,6 @@ def start(build: Build, *targets: str) -> subprocess.Popen:
         cwd=build.folder,
         env=environment(),
         start_new_session=True,
-        # a background shell has Ctrl-C ignored, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "validate": ("released", ("validate",)),
     "train": ("trainings", ("train",)),
     "evaluate": ("predictions", ("evaluate",)),
-    "attention": ("attended", ("attention",)),
+    "attention": ("trainings", ("attention",)),  # pictures of some clips, and small tables
     "paper": ("one", ("paper",)),
     "report": ("one", ("report",)),
     "logs": ("jobs", ("logs", "benchmarks")),
