@@ -53,8 +53,9 @@ def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
 
 def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:
     """Detail rows and the masks' (H, W); what is kept per frame is a few hundred bytes."""
-    clip, doubts = _clip(job), Doubts()
-    people = group.members(clip.boxes, _rows(job, actor=False))
+    found = _found_people(job)
+    clip, doubts = _clip(job, found), Doubts()
+    people = group.members(clip.boxes, _rows(found, actor=False))
     rows: list[dict[str, Any]] = []
     wanted = job.row["height"], job.row["width"]
     for number, mask in group.found(masker, clip, people):
@@ -65,17 +66,17 @@ def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, i
             )
         counts = masks.encode(mask)
         area = masks.area(counts, *wanted)
-        found = doubts.of(number, mask, clip.boxes[number], clip.tracks.get(number))
+        kinds = doubts.of(number, mask, clip.boxes[number], clip.tracks.get(number))
         row = {"clip": job.row["clip"], "frame": number, "area": area, "rle": counts}
-        rows.append(row | {"doubt": " ".join(found) or None})
+        rows.append(row | {"doubt": " ".join(kinds) or None})
     if not rows:
         raise ItemError("no_mask", f"in none of {len(clip.boxes)} frames with a box")
     return rows, wanted
 
 
-def _clip(job: Job) -> Clip:
+def _clip(job: Job, people: pa.Table | None) -> Clip:
     path = Path(job.row["path"])
-    mine = list(_rows(job, actor=True))
+    mine = list(_rows(people, actor=True))
     if not mine:
         raise ItemError("no_actor")
     try:
@@ -90,13 +91,17 @@ def _clip(job: Job) -> Clip:
     return Clip(path, boxes, job.row["frames"], who)
 
 
-def _rows(job: Job, *, actor: bool) -> Iterator[dict[str, Any]]:
-    """The clip's rows of detect, detected and filled: the actor's, or everybody else's."""
+def _found_people(job: Job) -> pa.Table | None:
+    """The clip's rows of detect, detected and filled; None where it has none."""
     groups = tables.ClipGroups(job.boxes / job.row["detect_shard"] / "detail.parquet")
     try:
-        table = groups.read(job.row["clip"])
+        return groups.read(job.row["clip"])
     finally:
         groups.close()
-    # rows as Python's own are large, and a crowd has many
-    for batch in table.to_batches(max_chunksize=4096) if table is not None else ():
+
+
+def _rows(people: pa.Table | None, *, actor: bool) -> Iterator[dict[str, Any]]:
+    """The actor's rows, or everybody else's. As Python's own they are large, and a crowd has many:
+    they come batch by batch."""
+    for batch in people.to_batches(max_chunksize=4096) if people is not None else ():
         yield from (row for row in batch.to_pylist() if row["actor"] == actor)
