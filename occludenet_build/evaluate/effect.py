@@ -6,8 +6,6 @@ clip's prediction, P(do) that of the same clip without its actor, and the mean g
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from occludenet_build.core.files import csv_text
 from occludenet_build.core.seeds import rng
 from occludenet_build.core.statistics import bootstrap_mean, bootstrap_ratios
 
@@ -116,11 +115,7 @@ def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
 
 
 def as_csv(found: Sequence[dict[str, Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(entry.get(name)) for name in COLUMNS] for entry in found)
-    return stream.getvalue()
+    return csv_text(COLUMNS, ([_cell(entry.get(name)) for name in COLUMNS] for entry in found))
 
 
 def _cell(value: Any) -> Any:

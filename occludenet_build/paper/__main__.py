@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from occludenet_build import paper, stage
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import write_bytes, write_text
+from occludenet_build.core.files import csv_text, write_bytes, write_text
 from occludenet_build.paper import dataset, improvement, models, parents, table, tables
 from occludenet_build.paper.inputs import Inputs, Missing
 from occludenet_build.paper.items import ITEMS, SUFFIXES, targets
@@ -48,7 +46,7 @@ def work(args: argparse.Namespace, config: Config) -> None:
             make(name, inputs, folder)
         return
     statuses = [_tried(name, inputs, folder) for name in ITEMS]
-    write_text(folder / "items.csv", _csv(statuses))
+    write_text(folder / "items.csv", csv_text(["name", "status", "reason"], statuses))
     made = sum(status == "made" for _, status, _ in statuses)
     logging.info("%s: %d of %d made", folder / "items.csv", made, len(statuses))
 
@@ -88,14 +86,6 @@ def _tried(name: str, inputs: Inputs, folder: Path) -> tuple[str, str, str]:
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
         return name, "missing", str(error)
     return name, "made", ""
-
-
-def _csv(statuses: Sequence[tuple[str, str, str]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["name", "status", "reason"])
-    writer.writerows(statuses)
-    return stream.getvalue()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import write_text
+from occludenet_build.core.files import csv_text, write_text
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,9 @@ def header(kind: type[Record]) -> list[str]:
 
 def write(kind: type[Record], records: Iterable[Record]) -> str:
     """The text of a CSV file."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header(kind))
     forms = [(f.name, f.metadata["form"]) for f in dataclasses.fields(kind)]
-    writer.writerows([form.format(getattr(r, name)) for name, form in forms] for r in records)
-    return stream.getvalue()
+    rows = ([form.format(getattr(r, name)) for name, form in forms] for r in records)
+    return csv_text(header(kind), rows)
 
 
 def parse(text: str, name: str) -> tuple[type[Record], list[Record]]:

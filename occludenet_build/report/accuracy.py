@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from occludenet_build.core.files import csv_text
 from occludenet_build.core.statistics import mcnemar, over_seeds, wilson
 from occludenet_build.report.build import Build
 
@@ -138,12 +137,8 @@ def classes_known(build: Build) -> int | None:
 
 
 def scores_csv(found: list[Score]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     names = ["arm", "seed", "set", "scale", "clips", "right", "top1", "low", "high", "top5"]
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(score, name)) for name in names] for score in found)
-    return stream.getvalue()
+    return csv_text(names, ([_cell(getattr(score, name)) for name in names] for score in found))
 
 
 def _cell(value: Any) -> Any:

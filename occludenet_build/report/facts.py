@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ import pandas as pd
 from occludenet_build.config import Quota
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import REASONS
+from occludenet_build.core.files import csv_text
 from occludenet_build.report.build import Build
 
 SPLITS = ("train", "val", "test")
@@ -129,13 +128,14 @@ def _failure(room: str, status: str, reason: str, rows: pd.DataFrame) -> Failure
 
 
 def failures_csv(rows: list[Failure]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["room", "status", "reason", "count", "meaning", "examples"])
-    for row in rows:
-        named = " | ".join(f"{name}: {detail}" if detail else name for name, detail in row.examples)
-        writer.writerow([row.room, row.status, row.reason, row.count, row.meaning, named])
-    return stream.getvalue()
+    header = ["room", "status", "reason", "count", "meaning", "examples"]
+    return csv_text(
+        header, ([*(getattr(row, name) for name in header[:-1]), _named(row)] for row in rows)
+    )
+
+
+def _named(row: Failure) -> str:
+    return " | ".join(f"{name}: {detail}" if detail else name for name, detail in row.examples)
 
 
 @dataclass(frozen=True)
