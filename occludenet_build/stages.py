@@ -1,0 +1,166 @@
+"""The stages of the workflow, in the order of the data: one table that everything else reads.
+
+A stage is one step: a rule file `workflow/<name>.smk`, a package, a section of the config, a folder
+of a build and a command, all of the same name. Standard library only: the workflow imports it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of STAGES."""
+
+    name: str
+    wing: str
+    """The package that the stage's package lies in."""
+    summary: str
+    """One line for `occludenet --help` and the documentation."""
+    borrows: tuple[str, ...] = ()
+    """Sections of the config that the stage reads beside its own."""
+    draws: bool = False
+    """Whether its results depend on the seed."""
+    results_version: int = 1
+    """Bumped by hand when the stage would give another result for the same inputs and settings:
+    its results, and those that follow, are then made again. CONTRIBUTING.md has the policy."""
+    in_all: bool = True
+    """Whether `snakemake all` needs it (where the settings ask for it)."""
+
+
+_ROWS = (
+    Stage(
+        "kinetics",
+        "sources",
+        "Fetch Kinetics-400 (archives, YouTube or a mirror) and list the clips that are there",
+        draws=True,
+    ),
+    Stage(
+        "acquire",
+        "sources",
+        "List the videos with class and split; fetch COCO, weights and UCF-Crime; record hashes",
+        draws=True,
+    ),
+    Stage(
+        "index",
+        "sources",
+        "Decode every video once: size, rotation, exact times, sound; a reason for each bad file",
+        ("select",),
+        draws=True,
+    ),
+    Stage(
+        "detect",
+        "people",
+        "Find person boxes in every frame, link them to tracks, choose the actor",
+    ),
+    Stage(
+        "occluders",
+        "occlusion",
+        "Cut RGBA occluders out of COCO, with origin and licence",
+        draws=True,
+    ),
+    Stage(
+        "select",
+        "occlusion",
+        "Choose the clips to occlude and the occluder of each: quota per class and type",
+        ("occluders",),
+        draws=True,
+    ),
+    Stage(
+        "leaks",
+        "occlusion",
+        "Report clips, YouTube ids and near-duplicate videos that two splits share",
+    ),
+    Stage(
+        "audit",
+        "people",
+        "Compare the actor's boxes with a second detector on a sample of clips",
+        draws=True,
+        in_all=False,
+    ),
+    Stage("actor_masks", "people", "Segment the actor in every frame"),
+    Stage(
+        "composite",
+        "occlusion",
+        "Write occluded clips, clean twins, counterfactual clips and the ground truth in one pass",
+        ("counterfactual",),
+        draws=True,
+    ),
+    Stage(
+        "annotate",
+        "dataset",
+        "Write OccludeNet's annotation files, and Parquet tables with everything",
+        ("composite", "counterfactual", "occluders"),
+    ),
+    Stage(
+        "validate",
+        "dataset",
+        "Check annotation files for contradictions, and against a published release",
+        ("composite", "select"),
+    ),
+    Stage(
+        "train",
+        "recognition",
+        "Train CAR, its baseline and the methods it is compared with",
+        ("counterfactual",),
+        draws=True,
+    ),
+    Stage(
+        "evaluate",
+        "recognition",
+        "Predict every clip of the test sets; top-1, top-5 and the causal effect per class",
+        ("counterfactual",),
+        draws=True,
+    ),
+    Stage(
+        "predictions",
+        "recognition",
+        "Read the predictions of other programs (mmaction2, PySlowFast, your own)",
+    ),
+    Stage(
+        "attention",
+        "recognition",
+        "Grad-CAM: how much of it lies on actor, occluder and background",
+        ("evaluate",),
+        draws=True,
+    ),
+    Stage(
+        "paper",
+        "results",
+        "Make the paper's tables and figures from your numbers, beside the printed ones",
+        ("composite", "evaluate", "predictions"),
+        draws=True,
+    ),
+    Stage(
+        "report",
+        "results",
+        "Write the HTML page of a build",
+        ("select", "composite", "train", "evaluate"),
+        draws=True,
+    ),
+    Stage(
+        "leftover",
+        "occlusion",
+        "Look for people again in the counterfactual clips: is the actor gone?",
+        ("counterfactual", "detect", "select"),
+        draws=True,
+        in_all=False,
+    ),
+    Stage(
+        "proposals",
+        "people",
+        "Find people whom static things hide, in long surveillance videos",
+        in_all=False,
+    ),
+    Stage(
+        "segments",
+        "sources",
+        "Cut accepted proposals into clips of 8 to 10 s (OccludeNet-S)",
+        ("composite",),
+        in_all=False,
+    ),
+)
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}
+"""Stage by name, in the order of the data."""
