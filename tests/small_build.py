@@ -20,8 +20,8 @@ from occludenet_build.actor_masks import DETAIL as MASKS
 from occludenet_build.actor_masks import ROWS as MASKED
 from occludenet_build.composite import CLIPS as COMPOSITE
 from occludenet_build.composite import ERASED as TWINS
+from occludenet_build.compositing.ground_truth import TRUTH
 from occludenet_build.compositing.jobs import clip_path
-from occludenet_build.compositing.truth import TRUTH
 from occludenet_build.core import masks, tables
 from occludenet_build.core.files import write_json, write_text
 from occludenet_build.core.video.synth import write_video

@@ -12,7 +12,7 @@ from small_build import FRAMES, SCALES, SmallBuild, write_groups
 from occludenet_build.annotate import CLIPS
 from occludenet_build.annotate import FRAMES as FRAME_COLUMNS
 from occludenet_build.annotate.__main__ import add_arguments, work
-from occludenet_build.compositing.truth import TRUTH
+from occludenet_build.compositing.ground_truth import TRUTH
 from occludenet_build.config import load_part
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError

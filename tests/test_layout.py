@@ -98,8 +98,8 @@ def test_every_room_has_its_rule_file_and_its_contract():
 
 
 def test_an_edit_changes_the_digest_of_what_runs_it_only(tmp_path, monkeypatch):
-    assert f"{PACKAGE}.compositing.canvas" in code.closure(f"{PACKAGE}.composite")
-    assert f"{PACKAGE}.compositing.canvas" not in code.closure(f"{PACKAGE}.detect")
+    assert f"{PACKAGE}.compositing.frame_buffer" in code.closure(f"{PACKAGE}.composite")
+    assert f"{PACKAGE}.compositing.frame_buffer" not in code.closure(f"{PACKAGE}.detect")
     assert f"{PACKAGE}.detect.yolo" in code.closure(f"{PACKAGE}.detect")
     assert f"{PACKAGE}.train" not in code.closure(f"{PACKAGE}.composite")
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import REPO
 
-from occludenet_build.compositing.erase import dilated
+from occludenet_build.compositing.erasing import dilated
 from occludenet_build.config import Counterfactual, Train
 from occludenet_build.core import files
 from occludenet_build.core.seeds import rng

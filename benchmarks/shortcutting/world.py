@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from occludenet_build.compositing.erase import Eraser, Erasure, sampled_frames
+from occludenet_build.compositing.erasing import Eraser, Erasure, sampled_frames
 from occludenet_build.core import masks as rle
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout

@@ -15,8 +15,9 @@ from occludenet_build.actor_masks.backend import Clip, Masker
 from occludenet_build.actor_masks.doubts import KINDS, Doubts, described
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.files import sha256_file, short_hash
+from occludenet_build.core.files import short_hash
 from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.video.source import check_indexed
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,7 @@ def _clip(job: Job, people: pa.Table | None) -> Clip:
     mine = list(_rows(people, actor=True))
     if not mine:
         raise ItemError("no_actor")
-    try:
-        found = sha256_file(path)
-    except OSError as error:
-        raise ItemError("missing", error.strerror or str(error)) from error
-    if found != job.row["sha256"]:
-        raise ItemError("source_changed")
+    check_indexed(path, job.row["sha256"])
     sides = ("x1", "y1", "x2", "y2")
     boxes = {row["frame"]: np.array([row[side] for side in sides], np.float32) for row in mine}
     who = {row["frame"]: (row["shot"], row["track"]) for row in mine}

@@ -7,7 +7,8 @@ and the masks of actor_masks where they are wanted. Writes, below --root:
     <dataset>/<split>/<25%>/<class>/<0.25>_<clip>.mp4   the occluded clips
     <dataset>-clean/<split>/<class>/<clip>.mp4          the same encoder, no occluder
     composite/<shard>.parquet                           CLIPS below, a row per source clip
-    composite/store/<shard>/detail.parquet              compositing.truth.TRUTH, a row per frame
+    composite/store/<shard>/detail.parquet              a row per frame,
+                                                        compositing.ground_truth.TRUTH
 
 and for the splits in counterfactual.splits
 

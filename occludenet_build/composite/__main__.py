@@ -16,7 +16,7 @@ from occludenet_build import config as cfg
 from occludenet_build.composite import CLIPS, ERASED, FILES
 from occludenet_build.composite.shard import Due, Shard
 from occludenet_build.composite.work import make
-from occludenet_build.compositing.truth import TRUTH
+from occludenet_build.compositing.ground_truth import TRUTH
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.outputs import intact, remove_stale

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from occludenet_build import config as cfg
-from occludenet_build.compositing.clip_job import ClipJob
-from occludenet_build.compositing.erase import Erasure
+from occludenet_build.compositing.erasing import Erasure
 from occludenet_build.compositing.jobs import (
     ActorBoxes,
+    ClipJob,
     erased_outputs_of,
     inputs_of,
     job_of,

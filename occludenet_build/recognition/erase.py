@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from occludenet_build.compositing.canvas import Canvas
-from occludenet_build.compositing.erase import Eraser, Erasure
+from occludenet_build.compositing.erasing import Eraser, Erasure
+from occludenet_build.compositing.frame_buffer import FrameBuffer
 from occludenet_build.config import Counterfactual
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import ClipGroups
@@ -92,16 +92,16 @@ class _Erased:
 
     def __init__(self, erasing: Erasing, clip: Clip) -> None:
         self._erasing, self._clip = erasing, clip
-        self._ready: tuple[Canvas, Eraser] | None = None
+        self._ready: tuple[FrameBuffer, Eraser] | None = None
 
     def __call__(self, number: int, frame: Any) -> np.ndarray:
         display = display_of(frame)
         if self._ready is None:
-            canvas = Canvas(frame, frame.format.name)
-            self._ready = canvas, self._erasing.eraser(self._clip, canvas.layout, display)
-        canvas, eraser = self._ready
-        canvas.load(frame)
-        if not eraser.erase(number, canvas.planes):
+            buffer = FrameBuffer(frame, frame.format.name)
+            self._ready = buffer, self._erasing.eraser(self._clip, buffer.layout, display)
+        buffer, eraser = self._ready
+        buffer.load(frame)
+        if not eraser.erase(number, buffer.planes):
             return to_rgb(frame)  # of 10 bits a copied frame converts to other last digits
-        coded = canvas.frame.to_ndarray(format="rgb24", threads=1)
+        coded = buffer.frame.to_ndarray(format="rgb24", threads=1)
         return np.ascontiguousarray(display.upright(coded))

@@ -1,7 +1,8 @@
-"""What is laid on each frame, made for some frames at a time.
+"""The patch of every frame with its ground truth, made for some frames at a time.
 
 Between two encodes all code and data here would be cold in the processor's caches and take three
-to five times as long. Where occluders stand is known before any pixel, so nothing need wait.
+to five times as long. Where occluders stand is known before any pixel is decoded, so patches of
+coming frames can be made early.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from occludenet_build.compositing import layers
-from occludenet_build.compositing.cutout import Cutout, Patch
 from occludenet_build.compositing.geometry import Rect, degree
+from occludenet_build.compositing.ground_truth import rle_at, share_of_box
+from occludenet_build.compositing.patches import Cutout, Patch, PlacedPatch, merge_patches
 from occludenet_build.compositing.placement import Placed, Placement
-from occludenet_build.compositing.truth import rle_at, share_of_box
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 
@@ -30,10 +30,10 @@ class Paste(NamedTuple):
     facts: dict[str, Any]
 
 
-class Ahead:
-    """The pastes of a clip, asked for frame by frame in rising order.
+class PatchPrefetch:
+    """The pastes of a clip, taken frame by frame in rising order.
 
-    `factors`: nominal scale -> the size that the occluder has.
+    `factors`: nominal scale -> size of the occluder relative to the actor's box.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Ahead:
         self._made: dict[int, dict[float, Paste]] = {}
 
     def at(self, number: int) -> dict[float, Paste]:
-        """Scale -> what is laid on this frame; empty where nothing is."""
+        """Nominal scale -> what is pasted on this frame; empty where there is no occluder."""
         if number not in self._made:
             self._fill(number)
         return self._made.pop(number)
@@ -67,7 +67,7 @@ class Ahead:
         return {scale: self._paste(number, placed) for scale, placed in found.items() if placed}
 
     def _paste(self, number: int, placed: Sequence[Placed]) -> Paste:
-        patch, x, y = layers.over([self._patch(*one) for one in placed], self._layout)
+        patch, x, y = merge_patches([self._patch(*one) for one in placed], self._layout)
         mask, first = self._display.upright(patch.mask), placed[0][1]
         at = self._display.rect_to_displayed(x, y, *patch.mask.shape[::-1])
         facts = first._asdict() | self._facts(number, mask, Rect(*at), first)
@@ -75,14 +75,14 @@ class Ahead:
             facts["more_rects"] = [value for _, rect in placed[1:] for value in rect]
         return Paste(patch, x, y, facts)
 
-    def _patch(self, occluder: int, rect: Rect) -> layers.Laid:
+    def _patch(self, occluder: int, rect: Rect) -> PlacedPatch:
         x, y, w, h = self._display.rect_to_coded(*rect)
-        return layers.Laid(self._cutouts[occluder].patch(x, y, w, h), x, y)
+        return PlacedPatch(self._cutouts[occluder].patch(x, y, w, h), x, y)
 
     def _facts(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
         size = self._display.size
         facts: dict[str, Any] = {"occluder_rle": rle_at(mask, at.x, at.y, size)}
-        actor = self._placement.stage.boxes.get(number)
+        actor = self._placement.clip.boxes.get(number)
         if actor is None:
             return facts
         hidden = share_of_box(mask, at, actor.box, size)

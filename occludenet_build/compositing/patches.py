@@ -1,15 +1,19 @@
-"""The occluder in the clip's own colours, at any size and on any pixel offset."""
+"""Occluders as patches: in the clip's own colours, at any size and on any pixel offset.
+
+`Cutout` makes the patch of one occluder for a rectangle; `merge_patches` turns the patches of
+several occluders into one, so that a frame gets one patch however many occluders it has.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from occludenet_build.compositing.resize import resized
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
@@ -19,8 +23,25 @@ _OPAQUE = 0.5  # alpha from which a pixel counts as hidden
 _CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out of the processor's
 
 
+def resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
+    """An array (H, W) or (H, W, C) resized to (width, height), the same bytes on every processor.
+
+    `method` is one of OpenCV's INTER_*. Intel's library inside OpenCV rounds otherwise with every
+    instruction set, so it is switched off; the switch is the thread's own.
+    """
+    before = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)
+    try:
+        return cv2.resize(pixels, size, interpolation=method)
+    finally:
+        cv2.ipp.setUseIPP(before)
+
+
 def read_rgba(path: Path) -> np.ndarray:
-    """uint8 (H, W, 4) RGBA of a PNG; one without alpha is opaque."""
+    """uint8 (H, W, 4) RGBA of a PNG, straight alpha; a PNG without alpha is opaque.
+
+    Raises UserError where the file is missing, unreadable, or not 8-bit RGB or RGBA.
+    """
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None or image.dtype != np.uint8 or image.ndim != 3:
         raise UserError(f"occluder {path}: wanted an 8-bit RGB or RGBA PNG; run occluders again")
@@ -30,7 +51,7 @@ def read_rgba(path: Path) -> np.ndarray:
 
 
 class PlanePatch(NamedTuple):
-    """What is laid on one plane: plane = plane * keep + add, cut off to whole numbers.
+    """What is pasted on one plane: plane = plane * keep + add, cut off to whole numbers.
 
     The first sample of a chroma patch is the one above the patch's first luma pixel.
     """
@@ -47,7 +68,11 @@ class Patch(NamedTuple):
 
 
 class Cutout:
-    """One cut-out for one clip. `size`: its (width, height) in displayed pixels of the clip."""
+    """One cut-out for one clip. `size`: its (width, height) in displayed pixels of the clip.
+
+    `rgba` is uint8 (H, W, 4), straight alpha, upright; `layout` and `display` are those of the
+    clip's frames; `pixel_aspect` is width over height of one coded pixel as it is displayed.
+    """
 
     def __init__(
         self, rgba: np.ndarray, layout: Layout, display: Display, pixel_aspect: float = 1.0
@@ -63,7 +88,7 @@ class Cutout:
         self._cache: OrderedDict[tuple[int, int, int, int], Patch] = OrderedDict()
 
     def patch(self, x: int, y: int, w: int, h: int) -> Patch:
-        """The patch for a rectangle of the coded picture."""
+        """The patch for a rectangle of the coded picture: left, top, width, height in pixels."""
         key = (w, h, x & 1, y & 1)
         found = self._cache.pop(key, None) or self._make(*key)
         self._cache[key] = found
@@ -72,7 +97,7 @@ class Cutout:
         return found
 
     def silhouette(self, w: int, h: int) -> np.ndarray:
-        """bool (h, w), upright: the mask that a patch of this displayed size has."""
+        """bool (h, w), upright: the mask of a patch of this size in displayed pixels."""
         w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
         alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
         alpha = resized(alpha, (w, h), cv2.INTER_LINEAR)
@@ -146,3 +171,55 @@ def _halve_rows(planes: np.ndarray, odd: int) -> np.ndarray:
     halved[:, : lower.shape[1]] += lower
     halved *= 0.5
     return halved
+
+
+class PlacedPatch(NamedTuple):
+    """A patch whose first luma pixel stands at (x, y) of the coded picture."""
+
+    patch: Patch
+    x: int
+    y: int
+
+
+def merge_patches(placed: Sequence[PlacedPatch], layout: Layout) -> PlacedPatch:
+    """One patch that does what all of them do in turn: later ones cover earlier ones."""
+    if len(placed) == 1:
+        return placed[0]
+    shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
+    planes = tuple(
+        _layered([(p.patch.planes[n], p.x >> sub_x, p.y >> sub_y) for p in placed])
+        for n, (sub_x, sub_y) in enumerate(shifts)
+    )
+    left, top = min(p.x for p in placed), min(p.y for p in placed)
+    return PlacedPatch(Patch(planes, _union([(p.patch.mask, p.x, p.y) for p in placed])), left, top)
+
+
+def _layered(parts: Sequence[tuple[PlanePatch, int, int]]) -> PlanePatch:
+    """One after the other: plane * keep + add, then the same of the next."""
+    left, top, width, height = _bounds([(part.keep, x, y) for part, x, y in parts])
+    add, keep = np.full((height, width), ROUND), np.ones((height, width), np.float32)
+    for part, x, y in parts:
+        at = _window(part.keep, x - left, y - top)
+        add[at] = (add[at] - ROUND) * part.keep + part.add
+        keep[at] *= part.keep
+    return PlanePatch(add, keep)
+
+
+def _union(parts: Sequence[tuple[np.ndarray, int, int]]) -> np.ndarray:
+    left, top, width, height = _bounds(parts)
+    mask = np.zeros((height, width), bool)
+    for part, x, y in parts:
+        mask[_window(part, x - left, y - top)] |= part
+    return mask
+
+
+def _bounds(parts: Sequence[tuple[np.ndarray, int, int]]) -> tuple[int, int, int, int]:
+    """left, top, width and height of all arrays together."""
+    left, top = min(x for _, x, _ in parts), min(y for _, _, y in parts)
+    right = max(x + array.shape[1] for array, x, _ in parts)
+    bottom = max(y + array.shape[0] for array, _, y in parts)
+    return left, top, right - left, bottom - top
+
+
+def _window(array: np.ndarray, x: int, y: int) -> tuple[slice, slice]:
+    return slice(y, y + array.shape[0]), slice(x, x + array.shape[1])

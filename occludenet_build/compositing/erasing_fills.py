@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from occludenet_build.compositing.resize import resized
+from occludenet_build.compositing.patches import resized
 from occludenet_build.core import masks
 
 _AROUND = 0.25

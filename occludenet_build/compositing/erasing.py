@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from occludenet_build.compositing.erase_fills import FILLS, Hole, blur
+from occludenet_build.compositing.erasing_fills import FILLS, Hole, blur
 from occludenet_build.core import masks as rle
 from occludenet_build.core.seeds import rng
 from occludenet_build.core.video.display import Display

@@ -6,22 +6,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occludenet_build.compositing.cutout import Patch, PlanePatch
+from occludenet_build.compositing.patches import Patch, PlanePatch
 from occludenet_build.core.video.planes import Layout, in_format, layout_of, new_frame, views
 
 
 class Change(NamedTuple):
-    """Samples of a plane that an occluder changes: where, what was there, what comes there."""
+    """Samples (h, w) of a plane that an occluder changes, in the plane's dtype.
 
-    place: np.ndarray
+    `region` is a view into the plane; `before` and `after` are copies of its samples without and
+    with the occluder.
+    """
+
+    region: np.ndarray
     before: np.ndarray
     after: np.ndarray
 
 
-class Canvas:
+class FrameBuffer:
     """A scratch frame in the working format of a clip.
 
-    `frame` is what goes to an encoder, `planes` are its Y, U, V as arrays (H, W).
+    `frame` is what goes to an encoder; `planes` are its Y, U and V, uint8 or uint16 (H, W), views
+    into the frame; chroma planes are smaller where the format subsamples them.
     """
 
     def __init__(self, first, working_format: str) -> None:
@@ -37,13 +42,15 @@ class Canvas:
         for mine, theirs in zip(self.planes, source, strict=True):
             np.copyto(mine, theirs)
 
-    def copy(self, other: Canvas) -> None:
-        """Take over the pixels of another canvas of the same clip."""
+    def copy(self, other: FrameBuffer) -> None:
+        """Copy the pixels of another frame buffer of the same clip."""
         for mine, theirs in zip(self.planes, other.planes, strict=True):
             np.copyto(mine, theirs)
 
     def blended(self, patch: Patch, x: int, y: int) -> list[Change]:
-        """The occluder with its first luma pixel at (x, y) of the coded picture; not yet shown.
+        """The changes that paste a patch with its first luma pixel at (x, y) of the coded picture.
+
+        The frame itself stays as it is until `show`.
 
         All scales of a frame are blended in a row: after an encode every call here is slow, as
         the processor's caches are full of something else.
@@ -56,16 +63,18 @@ class Canvas:
         return [change for change in changes if change is not None]
 
     def show(self, changes: list[Change]) -> None:
-        for place, _, after in changes:
-            place[:] = after
+        """Write the occluder's samples into the frame."""
+        for region, _, after in changes:
+            region[:] = after
 
     def hide(self, changes: list[Change]) -> None:
-        for place, before, _ in changes:
-            place[:] = before
+        """Put back the samples that the frame had before `show`."""
+        for region, before, _ in changes:
+            region[:] = before
 
 
 def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None:
-    """A patch laid on a plane; None if it is outside."""
+    """A patch pasted on a plane at (x, y); None if it is outside."""
     height, width = plane.shape
     left, top = max(x, 0), max(y, 0)
     right = min(x + part.add.shape[1], width)
@@ -73,8 +82,8 @@ def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None
     if left >= right or top >= bottom:
         return None
     inside = slice(top - y, bottom - y), slice(left - x, right - x)
-    place = plane[top:bottom, left:right]
-    before = place.copy()
+    region = plane[top:bottom, left:right]
+    before = region.copy()
     blended = before * part.keep[inside]
     blended += part.add[inside]
-    return Change(place, before, blended.astype(plane.dtype))
+    return Change(region, before, blended.astype(plane.dtype))
