@@ -14,6 +14,7 @@ from occludenet_build.coco.shape import shape_of
 from occludenet_build.coco.wanted import wanted_images
 from occludenet_build.core import tables
 from occludenet_build.core.errors import REASONS, UserError
+from occludenet_build.core.sheets import LINE
 from occludenet_build.occluders import cutout
 from occludenet_build.occluders.blur import blur_of
 from occludenet_build.occluders.edges import release_crop, rgba
@@ -381,7 +382,7 @@ def test_contact_sheets_show_what_was_kept(world):
     world.rows()
     sheet = world.out.parent / world.summary()["sheets"]["backpack"]
     shown = cv2.imread(str(sheet))
-    assert shown.shape[1] == 3 * shown.shape[0] * 132 // 146
+    assert shown.shape[1] == 3 * shown.shape[0] * 132 // (132 + LINE)
     assert set(world.summary()["sheets"]) == {"backpack"}
     before = sheet.stat().st_mtime_ns
     world.rows()

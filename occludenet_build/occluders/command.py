@@ -19,8 +19,7 @@ from occludenet_build.core.files import exclusive, sha256_file, write_json
 from occludenet_build.core.progress import progress
 from occludenet_build.occluders.alike import refuse_near_duplicates
 from occludenet_build.occluders.jobs import jobs_of, rows_of
-from occludenet_build.occluders.sheets import write_sheets
-from occludenet_build.occluders.summary import summary
+from occludenet_build.occluders.summary import summary, write_sheets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,14 +11,16 @@ import pandas as pd
 from markupsafe import Markup
 
 from occludenet_build.config import Config, Quota
-from occludenet_build.core.thumbnails import COLOURS
+from occludenet_build.core import sheets
+from occludenet_build.core.thumbnails import COLOURS, read_cutout, scaled
 from occludenet_build.report import accuracy, facts, figures
 from occludenet_build.report.build import TABLES, Build
-from occludenet_build.report.pictures import cutout_png
 from occludenet_build.report.strips import Strip
 
 _SHEET = 10
 """Cut-outs of a category that the sheet shows."""
+_CUTOUT_PX = 92
+"""Their longer side."""
 _ALL_CLASSES = 60
 """More rows of classes than this, and only those that are short are listed."""
 
@@ -105,9 +107,19 @@ def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cut
     folder = build.root / "occluders"
     sheet = []
     for category, rows in facts.cutouts(build, _SHEET, seed):
-        images = ((cutout_png(folder / row.file), row) for row in rows)
+        images = ((_cutout(folder / row.file), row) for row in rows)
         sheet.append((category, [(image, row) for image, row in images if image is not None]))
     return sheet
+
+
+def _cutout(path: Path) -> str | None:
+    """A data URI of a cut-out, still transparent; None if the file does not read."""
+    rgba = read_cutout(path)
+    if rgba is None:
+        return None
+    factor = min(1.0, _CUTOUT_PX / max(rgba.shape[:2]))
+    width, height = (max(1, round(side * factor)) for side in rgba.shape[1::-1])
+    return sheets.data_uri("png", sheets.png(scaled(rgba, (width, height))))
 
 
 def _classes(build: Build, config: Config) -> dict[str, Any]:

@@ -13,25 +13,14 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.core import seeds
+from occludenet_build.core import seeds, sheets
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import ClipGroups
-from occludenet_build.core.thumbnails import (
-    COLOURS,
-    Drawing,
-    Mark,
-    Outline,
-    draw,
-    evenly,
-    pick,
-    strip_height,
-    strip_of,
-)
+from occludenet_build.core.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
 from occludenet_build.report.build import Build
 from occludenet_build.report.facts import CLEAN
-from occludenet_build.report.pictures import jpeg
 
 Row = dict[str, Any]
 
@@ -195,13 +184,7 @@ def _line(
     name: str, path: Path | str, example: Example, drawings: dict[int, Drawing] | None = None
 ) -> Line:
     try:
-        pictures = pick(path, example.frames)
+        strip = sheets.film_strip(path, example.frames, drawings)
     except ItemError as error:
         return Line(name, None, f"cannot be shown: {error}")
-    if not pictures:
-        return Line(name, None, "cannot be shown: it has fewer frames than the tables say")
-    height = strip_height(next(iter(pictures.values())), len(example.frames))
-    drawn_on = drawings or {}
-    shown = [draw(picture, height, drawn_on.get(f)) for f, picture in sorted(pictures.items())]
-    whole = strip_of(shown)
-    return Line(name, jpeg(whole), width=whole.shape[1])
+    return Line(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])
