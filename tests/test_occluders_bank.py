@@ -17,8 +17,7 @@ from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.core.sheets import LINE
 from occludenet_build.occluders import cutout
 from occludenet_build.occluders.blur import blur_of
-from occludenet_build.occluders.edges import release_crop, rgba
-from occludenet_build.occluders.refine import refined
+from occludenet_build.occluders.edge_refinement import refined, release_crop, rgba
 
 SIZE = (300, 240)
 

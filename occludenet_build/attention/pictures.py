@@ -42,7 +42,7 @@ def write_arrays(path: Path, made: Map, network: Network) -> None:
 
 
 def unit(cam: np.ndarray) -> np.ndarray:
-    """float32, with 1 for the largest value of the clip; a map of zeros stays one."""
+    """The maps of a clip, (T, H, W), as float32 with 1 for the largest; maps of zeros stay so."""
     top = cam.max()
     return (cam / top if top > 0 else cam).astype(np.float32)
 

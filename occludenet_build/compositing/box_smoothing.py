@@ -1,4 +1,4 @@
-"""The actor's boxes without the jitter of the detector: averages over time, centred.
+"""The actor's boxes without the detector's jitter: averaged over time.
 
 The kernel is a Hann window of total width `seconds`, so frame t + j weighs 1 + cos(2 pi j / W)
 where |j| < W / 2, W = seconds x fps. It is symmetric: what moves and grows steadily stays as it
@@ -30,7 +30,7 @@ from occludenet_build.compositing.geometry import Box
 
 LEAP = 0.2
 """Intersection over union of neighbouring boxes under which they are not averaged: a person would
-have to move by two thirds of his width from one frame to the next."""
+have to move by two thirds of their width from one frame to the next."""
 
 
 def smoothed(
@@ -53,7 +53,10 @@ def smoothed(
 
 
 def hann(width: float) -> np.ndarray:
-    """Weights of the frames 1, 2, ... away, relative to the frame itself; `width` in frames."""
+    """Weights of the frames 1, 2, ... away, relative to the frame itself: float64 (N,).
+
+    `width`: of the whole Hann window, frames.
+    """
     away = np.arange(1, max(1, math.ceil(width / 2)))
     return (1 + np.cos(2 * np.pi * away / max(width, 1))) / 2
 

@@ -1,7 +1,7 @@
-"""do(A = a): what stands where the actor was. Works in the clip's own planes.
+"""Counterfactuals, do(A = a): the actor erased from the planes of a clip, the occluder kept.
 
-The authors' figure has the visible actor black: `zero` is the default. The fills themselves are
-in erase_fills.py.
+`Eraser` finds the actor's pixels on each plane and fills them; the fills by name are in
+`erasing_fills`. The authors' figure has the visible actor black: `zero` is the default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ _PLATE_FRAMES = 24  # frames the temporal median looks at: bounded memory on lon
 
 @dataclass(frozen=True)
 class Erasure:
-    """How the actor's pixels are filled. `seed` and `clip` are what noise hangs on."""
+    """How the actor's pixels are filled.
+
+    `fill`: one of FILLS; `dilate`: pixels by which the mask is grown; noise is drawn from `seed`
+    and `clip`.
+    """
 
     fill: str
     dilate: int
@@ -32,7 +36,7 @@ class Erasure:
 
 
 def dilated(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """bool (H, W) grown by so many pixels."""
+    """A mask bool (H, W), grown by so many pixels: bool (H, W)."""
     if pixels == 0:
         return mask
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
@@ -40,13 +44,19 @@ def dilated(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def on_planes(mask: np.ndarray, layout: Layout) -> list[np.ndarray]:
-    """The mask on the Y, U and V grids: a chroma sample is erased with any of its pixels."""
+    """A mask bool (H, W), coded picture, on the Y, U and V grids: bool (H, W), (h, w), (h, w).
+
+    A chroma sample is erased with any of its pixels.
+    """
     chroma = _counted(mask, layout) > 0
     return [mask, chroma, chroma]
 
 
 def mostly_on_planes(mask: np.ndarray, layout: Layout) -> list[np.ndarray]:
-    """The mask on the Y, U and V grids: a chroma sample belongs to it with half of its pixels."""
+    """A mask bool (H, W), coded picture, on the Y, U and V grids: bool (H, W), (h, w), (h, w).
+
+    A chroma sample belongs to it with half of its pixels.
+    """
     chroma = 2 * _counted(mask, layout) >= (1 << layout.sub_x + layout.sub_y)
     return [mask, chroma, chroma]
 
@@ -64,7 +74,7 @@ def _counted(mask: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def sampled_frames(frames: int) -> set[int]:
-    """The frame numbers that the plate is made of, evenly over the clip."""
+    """The frame numbers of which the temporal median is made, evenly over the clip."""
     count = min(frames, _PLATE_FRAMES)
     return {round(i * (frames - 1) / max(1, count - 1)) for i in range(count)}
 
@@ -90,13 +100,19 @@ class Eraser:
         self._plate: list[np.ndarray] | None = None
 
     def look(self, number: int, planes: list[np.ndarray]) -> None:
-        """Show the eraser a frame of the clip for its median."""
+        """Take a frame of the clip into its temporal median.
+
+        `planes`: Y, U and V, uint8 or uint16 (H, W), chroma at its own size; they are copied.
+        """
         nowhere = [np.zeros(plane.shape, bool) for plane in planes]
         masks = self._masks(number) or nowhere
         self._looked_at.append(([plane.copy() for plane in planes], masks))
 
     def erase(self, number: int, planes: list[np.ndarray]) -> bool:
-        """Change the planes of a frame in place, and say whether there was anything to erase."""
+        """Erase the actor from a frame in place; whether there was anything to erase.
+
+        `planes`: Y, U and V, uint8 or uint16 (H, W), chroma at its own size.
+        """
         if self._looked_at:
             self._plate, self._looked_at = _plate(self._looked_at, self._layout), []
         holes = list(self._holes(number, planes))

@@ -1,4 +1,6 @@
-"""What stands in the hole where the actor was: the fills by name, each on one plane.
+"""The fills of a counterfactual, by name: what stands in the hole where the actor was.
+
+Each changes one plane in place.
 
 All arithmetic is on whole numbers, or the same in every order: equal planes give equal bytes.
 """
@@ -34,9 +36,9 @@ class Hole:
     """One plane (H, W) of a frame, and what is to be filled in it.
 
     mask: bool, where it is filled; actor: bool, the whole actor, of which an occluder may hide a
-    part; unseen: bool, what a fill must not look at (the actor and, if he is erased behind an
-    occluder, that one too); plate: the clip's temporal median, for `median`; draw: the frame's
-    random numbers, for `noise`.
+    part; unseen: bool, what a fill must not look at (the actor and, if they are erased behind an
+    occluder, that one too); all of them (H, W). black, peak: code values of the plane; plate: the
+    clip's temporal median (H, W), for `median`; draw: the frame's random numbers, for `noise`.
     """
 
     plane: np.ndarray
@@ -50,10 +52,12 @@ class Hole:
 
 
 def zero(hole: Hole) -> None:
+    """Black."""
     hole.plane[hole.mask] = hole.black
 
 
 def mean(hole: Hole) -> None:
+    """The mean of the rest of the plane."""
     rest = hole.plane[~hole.unseen]
     hole.plane[hole.mask] = round(float(rest.mean())) if rest.size else hole.black
 
@@ -80,20 +84,26 @@ def blur(hole: Hole) -> None:
 
 
 def median(hole: Hole) -> None:
-    """The clip's temporal median where the actor was not; blurred where he always was."""
+    """The clip's temporal median without the actor; blurred where they stand in all frames.
+
+    Raises ValueError without a plate.
+    """
     if hole.plate is None:
         raise ValueError("the median needs the clip's plate")
     hole.plane[hole.mask] = hole.plate[hole.mask]
 
 
 def noise(hole: Hole) -> None:
-    """Grain with the mean and the spread of the surroundings, drawn anew in every frame."""
+    """Grain with the mean and the spread of the surroundings, drawn anew in every frame.
+
+    Raises ValueError without random numbers.
+    """
     if hole.draw is None:
         raise ValueError("noise needs random numbers")
     around = _window(hole.actor)
     if around is None:
         return
-    # of the actor's window, not the hole's: an occluder before him changes no other sample
+    # of the actor's window, not the hole's: an occluder before the actor changes no other sample
     shape = hole.actor[around].shape
     sums = hole.draw.integers(0, 256, (_BYTES, *shape), np.uint8).sum(axis=0, dtype=np.int64)
     middle, spread = _statistics(hole, around)
@@ -113,7 +123,7 @@ def inpaint(hole: Hole) -> None:
         return
     size = _fitting(plane.shape, _INPAINT_SIDE)
     small = resized(np.ascontiguousarray(plane), size, cv2.INTER_AREA)
-    # any sample with a share of the actor in it is unknown: nothing of him bleeds out
+    # any sample with a share of the actor in it is unknown: nothing of the actor bleeds out
     lost = resized(unseen.astype(np.float32), size, cv2.INTER_AREA) > 0
     if lost.all():
         hole.plane[hole.mask] = hole.black
@@ -136,7 +146,7 @@ FILLS: dict[str, Callable[[Hole], None]] = {
 
 
 def _window(actor: np.ndarray) -> tuple[slice, slice] | None:
-    """The actor's tight window with his surroundings, inside the plane; None if he is nowhere."""
+    """The actor's tight window with its surroundings, inside the plane; None without an actor."""
     box = masks.box_of(actor)
     if box is None:
         return None

@@ -58,7 +58,7 @@ class TruthRows:
         self._facts: dict[float, list[Facts]] = {scale: [] for scale in self._scales}
 
     def add(self, pts: int, seconds: float, facts: Mapping[float, Facts]) -> None:
-        """The next frame; `facts` by scale: what is not given is null (false for the flags)."""
+        """Add the next frame; `facts` by scale: what is not given is null (false for the flags)."""
         self._pts.append(pts)
         self._seconds.append(seconds)
         for scale, rows in self._facts.items():
@@ -98,7 +98,7 @@ def share_of_box(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) ->
 
 
 def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | None:
-    """COCO RLE counts of a mask placed at (x, y) in a picture of (width, height).
+    """COCO RLE counts of a mask bool (h, w), placed at (x, y) in a picture of (width, height).
 
     Straight from the runs of the small mask: the whole picture is never drawn. None if nothing
     of it is inside.

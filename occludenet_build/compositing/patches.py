@@ -24,9 +24,9 @@ _CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out o
 
 
 def resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
-    """An array (H, W) or (H, W, C) resized to (width, height), the same bytes on every processor.
+    """An array (H, W) or (H, W, C), uint8 or float32, resized to (width, height).
 
-    `method` is one of OpenCV's INTER_*. Intel's library inside OpenCV rounds otherwise with every
+    The bytes are the same on every processor. `method` is one of OpenCV's INTER_*. Intel's library inside OpenCV rounds otherwise with every
     instruction set, so it is switched off; the switch is the thread's own.
     """
     before = cv2.ipp.useIPP()

@@ -139,7 +139,7 @@ class _Clip:
         self.encoder = ""
         for segment in segments:
             plain, erased = self._encoders(segment)
-            # frames that the index does not know are an error, told at the end
+            # more frames than were indexed are an error that is raised at the end
             length = None if segment is segments[-1] else segment.stop - segment.start
             for frame in islice(frames, length):
                 self._write_frame(frame, plain, erased)

@@ -1,6 +1,7 @@
 """Contact sheets: rows of thumbnails, captions and grids, as JPEG, PNG or data URI.
 
-Pictures are uint8 (H, W, 3) RGB. What stands on a single thumbnail is drawn by `thumbnails`.
+All pictures, given and returned, are uint8 (H, W, 3) RGB. What stands on a single thumbnail is
+drawn by `thumbnails`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _WHITE, _BLACK = (235, 235, 235), (0, 0, 0)
 
 
 def strip_height(picture: np.ndarray, count: int, width: int = 1500, most: int = 200) -> int:
-    """Height of the thumbnails, pixels, so that `count` of them fit into `width`."""
+    """Height of the thumbnails of a picture uint8 (H, W, 3), so that `count` fit into `width`."""
     return max(16, min(most, int(width / count * picture.shape[0] / picture.shape[1])))
 
 
@@ -50,33 +51,36 @@ def film_strip(
 
 
 def side_by_side(pictures: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
-    """Pictures of one height in a row, with a white gap between them."""
+    """Pictures uint8 (h, w, 3) of one height in a row, with a white gap between them."""
     white = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
     return np.hstack([part for picture in pictures for part in (white, picture)][1:])
 
 
 def grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Tiles of one size in rows of `columns` at most; white where the last row ends early."""
+    """Tiles uint8 (h, w, 3) of one size in rows of `columns` at most: uint8 (H, W, 3).
+
+    White where the last row ends early.
+    """
     columns = min(columns, len(tiles))
     tiles = [*tiles, *[np.full_like(tiles[0], 255)] * (-len(tiles) % columns)]
     return np.vstack([np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)])
 
 
 def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Parts one below the other, black beside the narrow ones."""
+    """Pictures uint8 (h, w, 3) one below the other, black beside the narrow ones."""
     width = max(part.shape[1] for part in parts)
     return np.vstack([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0))) for p in parts])
 
 
 def labelled(name: str, strip: np.ndarray, width: int) -> np.ndarray:
-    """A strip with its name on the left, in `width` black pixels, and a gap below."""
+    """A strip uint8 (h, w, 3), its name left of it in `width` black pixels, and a gap below."""
     label = np.zeros((strip.shape[0], width, 3), np.uint8)
     write(label, name, (4, min(strip.shape[0] - 4, 16)), _WHITE)
     return np.pad(np.hstack([label, strip]), ((0, GAP), (0, 0), (0, 0)))
 
 
 def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
-    """Lines of text, white on black or, not `dark`, black on white.
+    """Lines of text, uint8 (h, w, 3), white on black or, not `dark`, black on white.
 
     As wide as the longest line needs, or exactly `width` pixels.
     """
@@ -89,7 +93,7 @@ def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
 
 
 def jpeg(picture: np.ndarray, quality: int = 84) -> bytes:
-    """A picture as JPEG; `quality` 0 to 100."""
+    """A picture uint8 (H, W, 3) RGB as JPEG; `quality` 0 to 100."""
     return _coded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 

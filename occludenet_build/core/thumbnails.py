@@ -106,7 +106,7 @@ def draw(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np
 
 
 def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture (H, W) or (H, W, C) at (width, height): averaged where smaller, else cubic."""
+    """A picture (H, W, C), uint8 or float32, at (width, height): averaged if smaller, else cubic."""
     way = cv2.INTER_AREA if size[1] < picture.shape[0] else cv2.INTER_CUBIC
     return np.ascontiguousarray(cv2.resize(picture, size, interpolation=way))
 
@@ -118,7 +118,7 @@ def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 
 
 
 def rectangle(picture: np.ndarray, box: Collection[float], colour: Colour, thick: int = 1) -> None:
-    """Draw a box, x1 y1 x2 y2, half-open, into a contiguous picture."""
+    """Draw a box, x1 y1 x2 y2, half-open, into a contiguous picture uint8 (H, W, 3)."""
     x1, y1, x2, y2 = (round(edge) for edge in box)
     cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
 
@@ -126,7 +126,10 @@ def rectangle(picture: np.ndarray, box: Collection[float], colour: Colour, thick
 def write(
     picture: np.ndarray, text: str, at: tuple[int, int], colour: Colour, halo: bool = True
 ) -> None:
-    """Write a word into a picture, its lower left corner `at` x, y; `halo`: dark around it."""
+    """Write a word into a picture uint8 (H, W, 3), its lower left corner `at` x, y.
+
+    `halo`: dark around the letters, so that they read on any ground.
+    """
     # The font has no letters beyond ASCII.
     line = ascii(text)[1:-1]
     for ink, thick in (((0, 0, 0), 3), (colour, 1))[not halo :]:
@@ -134,7 +137,10 @@ def write(
 
 
 def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> np.ndarray:
-    """A picture (H, W, C) in the middle of (width, height), its aspect kept, zeros around it."""
+    """A picture (H, W, C), uint8 or float32, in the middle of (width, height), its aspect kept.
+
+    Zeros around it. Without `enlarge` a smaller picture keeps its size.
+    """
     factor = min(size[0] / picture.shape[1], size[1] / picture.shape[0])
     factor = factor if enlarge else min(1.0, factor)
     width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])

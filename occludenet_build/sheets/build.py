@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: its source, and what the rooms wrote about it."""
+    """One clip: its source, and what the stages wrote about it."""
 
     name: str
     source: Path
@@ -24,18 +24,21 @@ class Clip:
     root: Path
     detect_shard: str
     shard: str | None = None
-    """Of the rooms that make clips; None: it was not chosen."""
+    """Of the stages that make clips; None: it was not chosen."""
     occluded: dict[float, str] = field(default_factory=dict)
     """Scale -> file, relative to the build."""
     erased: dict[float, str] = field(default_factory=dict)
 
     def boxes(self) -> list[Row]:
+        """Rows of detect: everybody's boxes."""
         return self._detail(f"detect/store/{self.detect_shard}")
 
     def masks(self) -> list[Row]:
+        """Rows of actor_masks; none where the clip was not chosen."""
         return self._detail(f"actor_masks/store/{self.shard}") if self.shard else []
 
     def truth(self) -> list[Row]:
+        """Rows of composite, the ground truth; none where the clip was not chosen."""
         return self._detail(f"composite/store/{self.shard}") if self.shard else []
 
     def _detail(self, store: str) -> list[Row]:
@@ -46,7 +49,10 @@ class Clip:
 
 
 def clips_of(root: Path, names: Iterable[str]) -> list[Clip]:
-    """The named clips, or all that were searched for people if none is named."""
+    """The named clips, or all that were searched for people if none is named.
+
+    Raises UserError where `root` is no build or has no such clip.
+    """
     if not (root / "index/videos.parquet").exists():
         raise UserError(f"--build: wanted the folder of a build with an index, got {root}")
     index = {row["clip"]: row for row in tables.read_rows(root / "index/videos.parquet")}
@@ -66,8 +72,8 @@ def clips_of(root: Path, names: Iterable[str]) -> list[Clip]:
     ]
 
 
-def _by_clip(root: Path, room: str) -> dict[str, Row]:
-    paths = sorted((root / room).glob("*.parquet"))
+def _by_clip(root: Path, stage: str) -> dict[str, Row]:
+    paths = sorted((root / stage).glob("*.parquet"))
     return {row["clip"]: row for path in paths for row in tables.read_rows(path)}
 
 

@@ -159,7 +159,10 @@ def figure_2(inputs: Inputs) -> Figure:
 
 
 def before_after(inputs: Inputs) -> list[tuple[Map, Map]]:
-    """Clean and heaviest degree of CLIPS_2 clips, as the baseline's first training saw them."""
+    """Maps of CLIPS_2 clips, clean and at the heaviest degree, of the baseline's first training.
+
+    Raises Missing where no clip was drawn both ways.
+    """
     what = "Figure 2"
     rows = drawn(inputs, what)
     arm = ARMS[0] if rows["arm"].eq(ARMS[0]).any() else rows["arm"].iloc[0]

@@ -38,6 +38,7 @@ class Chosen(NamedTuple):
 
     @property
     def box_xywh(self) -> tuple[float, ...]:
+        """The actor's box: left, top, width, height."""
         x1, y1, x2, y2 = self.box
         return x1, y1, x2 - x1, y2 - y1
 

@@ -74,7 +74,7 @@ def empty(axes: Axes) -> None:
 def grid(
     figure: Figure, rows: int, columns: int, width_ratios: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Axes (rows, columns), close together."""
+    """Axes, an object array of shape (rows, columns), close together."""
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)  # type: ignore[call-arg]

@@ -57,10 +57,12 @@ class Sample:
 
     @property
     def path(self) -> Path:
+        """The video."""
         return self.root / self.file
 
     @property
     def words(self) -> str:
+        """What stands beside the row."""
         kinds = {"partial": "part of\nthe time", "S": "static\nscene (S)"}
         people = {name: f"interaction\n({name})" for name in ("I", "M")}
         return (kinds | people).get(self.kind, self.kind)
@@ -199,7 +201,7 @@ def _said(found: list[Sample]) -> str:
 
 
 def source(inputs: Inputs) -> Path:
-    """The annotation of evaluate.split, else of the first split that has one."""
+    """The annotation of evaluate.split, else of the first split that has one. Raises Missing."""
     folder = inputs.root / inputs.config.composite.dataset / "annotations"
     mine = folder / f"{inputs.config.evaluate.split}_d.csv"
     for path in (mine, *sorted(folder.glob("*_d.csv"))):

@@ -2,7 +2,7 @@
 
 They are checked (a PNG, with an opaque and a transparent part, large enough), cut to what is
 visible and written into the bank. Whoever brings a picture has looked at it: the gates measure it
-and refuse nothing. Its split hangs on its category and name.
+and refuse nothing. Its split depends on its category and name.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import short_hash
 from occludenet_build.core.masks import box_of
-from occludenet_build.occluders.alike import perceptual_hash
 from occludenet_build.occluders.blur import blur_of
 from occludenet_build.occluders.cutout import written
+from occludenet_build.occluders.near_duplicates import perceptual_hash
 
 _LONGEST_STEM = 100
 
@@ -42,7 +42,10 @@ class Own:
 
 
 def own_pictures(out: Path, settings: Occluders, seed: int) -> Iterator[Own]:
-    """What lies in the folder, in the order of its names; names that begin with a dot are not."""
+    """The files of the folder in the order of their names, without those that begin with a dot.
+
+    Raises UserError where there is no such folder or it holds the bank itself.
+    """
     if settings.own is None:
         return
     folder = Path(settings.own)

@@ -18,25 +18,30 @@ import cv2
 import numpy as np
 
 from occludenet_build.core.masks import box_of
+from occludenet_build.core.perceptual_hash import differing_bits, wave_signs
 
 _SIDE, _FREQUENCIES, _GRID = 64, 12, 4
 _BITS = _FREQUENCIES**2 - 1
+_ROWS, _COLUMNS = np.indices((_FREQUENCIES, _FREQUENCIES)).reshape(2, -1)[:, 1:]
+_WAVES = _ROWS, _COLUMNS
 _SIGN_BYTES = 18
 _COLOUR_LIMIT = 9.0
 """Mean difference of the colours, levels of Cr and Cb of 0 to 255, from which two are two."""
 
 
 def perceptual_hash(rgb: np.ndarray, mask: np.ndarray) -> str:
-    """100 hex digits over what the cut-out shows. uint8 (H, W, 3), bool (H, W), not empty."""
+    """100 hex digits over what the cut-out shows.
+
+    `rgb` uint8 (H, W, 3), `mask` bool (H, W), not empty.
+    """
     x1, y1, x2, y2 = box_of(mask) or (0, 0, 0, 0)
     inside = mask[y1:y2, x1:x2]
     part = np.ascontiguousarray(rgb[y1:y2, x1:x2])
     levels = cv2.cvtColor(part, cv2.COLOR_RGB2YCrCb).astype(np.float32)
     levels[~inside] = levels[inside].mean(axis=0)
     small = cv2.resize(levels[..., 0], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    lowest = cv2.dct(small)[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]
     colours = cv2.resize(levels[..., 1:], (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-    signs = np.packbits(lowest > np.median(lowest)).tobytes()
+    signs = wave_signs(small, _WAVES).tobytes()
     return (signs + np.round(colours).astype(np.uint8).tobytes()).hex()
 
 
@@ -53,7 +58,7 @@ class _Kept:
         share; None if all differ in `limit` or more."""
         signs, colours = _parts(code)
         have = len(self._rows)
-        shares = np.bitwise_count(self._signs[:have] ^ signs).sum(axis=1) / _BITS
+        shares = differing_bits(self._signs[:have], signs).sum(axis=1) / _BITS
         near = np.flatnonzero(shares < limit)
         near = near[np.abs(self._colours[near] - colours).mean(axis=1) < _COLOUR_LIMIT]
         if not near.size:
