@@ -87,7 +87,7 @@ class TruthRows:
 def share_of_box(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) -> float:
     """Share of the box's pixels inside the picture that the mask hides.
 
-    mask: bool (h, w), upright, whose first pixel stands at (at.x, at.y); size: (width, height).
+    mask: bool (H, W), upright, whose first pixel stands at (at.x, at.y); size: (width, height).
     """
     x1, y1, x2, y2 = inside(box, size)
     if x2 == x1 or y2 == y1:
@@ -98,7 +98,7 @@ def share_of_box(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) ->
 
 
 def rle_at(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | None:
-    """COCO RLE counts of a mask bool (h, w), placed at (x, y) in a picture of (width, height).
+    """COCO RLE counts of a mask bool (H, W), placed at (x, y) in a picture of (width, height).
 
     Straight from the runs of the small mask: the whole picture is never drawn. None if nothing
     of it is inside.

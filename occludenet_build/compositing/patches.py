@@ -26,8 +26,9 @@ _CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out o
 def resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
     """An array (H, W) or (H, W, C), uint8 or float32, resized to (width, height).
 
-    The bytes are the same on every processor. `method` is one of OpenCV's INTER_*. Intel's library inside OpenCV rounds otherwise with every
-    instruction set, so it is switched off; the switch is the thread's own.
+    The bytes are the same on every processor. `method` is one of OpenCV's INTER_*. Intel's library
+    inside OpenCV rounds otherwise with every instruction set, so it is switched off; the switch is
+    the thread's own.
     """
     before = cv2.ipp.useIPP()
     cv2.ipp.setUseIPP(False)
@@ -97,7 +98,7 @@ class Cutout:
         return found
 
     def silhouette(self, w: int, h: int) -> np.ndarray:
-        """bool (h, w), upright: the mask of a patch of this size in displayed pixels."""
+        """bool (H, W), upright: the mask of a patch of this size in displayed pixels."""
         w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
         alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
         alpha = resized(alpha, (w, h), cv2.INTER_LINEAR)

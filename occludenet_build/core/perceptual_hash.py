@@ -14,7 +14,7 @@ Index = tuple[np.ndarray, np.ndarray]
 
 
 def lowest_waves(side: int, count: int) -> Index:
-    """The `count` lowest frequencies of a square of `side`, the constant left out, low to high.
+    """The `count` lowest frequencies of a square of `side`, without the constant: int64 (N,) twice.
 
     >>> lowest_waves(8, 5)
     (array([0, 1, 0, 1, 2]), array([1, 0, 2, 1, 0]))

@@ -36,7 +36,7 @@ def film_strip(
     width: int = 1500,
     most: int = 200,
 ) -> np.ndarray:
-    """Frames of a video side by side, uint8 (h, about `width`, 3), each with its drawing.
+    """Frames of a video side by side, uint8 (H, W, 3), W about `width`, each with its drawing.
 
     `most`: the largest height, pixels. A frame that the file does not have is black.
     Raises ItemError where the file cannot be read or has none of the frames.
@@ -51,13 +51,13 @@ def film_strip(
 
 
 def side_by_side(pictures: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
-    """Pictures uint8 (h, w, 3) of one height in a row, with a white gap between them."""
+    """Pictures uint8 (H, W, 3) of one height in a row, with a white gap between them."""
     white = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
     return np.hstack([part for picture in pictures for part in (white, picture)][1:])
 
 
 def grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Tiles uint8 (h, w, 3) of one size in rows of `columns` at most: uint8 (H, W, 3).
+    """Tiles uint8 (H, W, 3) of one size in rows of `columns` at most: uint8 (H, W, 3).
 
     White where the last row ends early.
     """
@@ -67,20 +67,20 @@ def grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 
 def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures uint8 (h, w, 3) one below the other, black beside the narrow ones."""
+    """Pictures uint8 (H, W, 3) one below the other, black beside the narrow ones."""
     width = max(part.shape[1] for part in parts)
     return np.vstack([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0))) for p in parts])
 
 
 def labelled(name: str, strip: np.ndarray, width: int) -> np.ndarray:
-    """A strip uint8 (h, w, 3), its name left of it in `width` black pixels, and a gap below."""
+    """A strip uint8 (H, W, 3), its name left of it in `width` black pixels, and a gap below."""
     label = np.zeros((strip.shape[0], width, 3), np.uint8)
     write(label, name, (4, min(strip.shape[0] - 4, 16)), _WHITE)
     return np.pad(np.hstack([label, strip]), ((0, GAP), (0, 0), (0, 0)))
 
 
 def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
-    """Lines of text, uint8 (h, w, 3), white on black or, not `dark`, black on white.
+    """Lines of text, uint8 (H, W, 3), white on black or, not `dark`, black on white.
 
     As wide as the longest line needs, or exactly `width` pixels.
     """

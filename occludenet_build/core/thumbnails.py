@@ -106,7 +106,7 @@ def draw(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np
 
 
 def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture (H, W, C), uint8 or float32, at (width, height): averaged if smaller, else cubic."""
+    """(H, W, C), uint8 or float32, resized to (width, height): averaged if smaller, else cubic."""
     way = cv2.INTER_AREA if size[1] < picture.shape[0] else cv2.INTER_CUBIC
     return np.ascontiguousarray(cv2.resize(picture, size, interpolation=way))
 

@@ -26,6 +26,7 @@ from occludenet_build.occluders.user_cutouts import Own, own_pictures, take
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The stage's command line."""
     parser.add_argument("--coco", type=Path, metavar="FILE", help="acquire/coco.json")
     parser.add_argument("--images", type=Path, metavar="DIR", help="photos, instead of --coco")
     parser.add_argument("--instances", type=Path, metavar="FILE", help="COCO instances JSON")
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Cut out the occluders and write the bank.
+
+    Raises UserError where photos or instances are missing, or not one cut-out is left.
+    """
     images, instances = _sources(args)
     wanted = config.occluders
     folder = args.out.parent

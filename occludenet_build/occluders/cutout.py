@@ -109,7 +109,7 @@ def _percent(mask: np.ndarray, crop: tuple[int, int, int, int]) -> float:
 
 
 def written(picture: np.ndarray, category: str, name: str, out: Path) -> dict[str, Any]:
-    """Write a cut-out, uint8 (h, w, 4) RGBA; the columns that its file fills."""
+    """Write a cut-out, uint8 (H, W, 4) RGBA; the columns that its file fills."""
     content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))[1].tobytes()
     file = f"png/{category}/{name}"
     write_bytes_if_changed(out / file, content)

@@ -137,7 +137,7 @@ def rgba(rgb: np.ndarray, mask: np.ndarray, crop: Box, feather: float = 0.0) -> 
         alpha = inside[..., None]
         return np.concatenate([part * alpha, alpha * np.uint8(255)], axis=2)
     margin = int(np.ceil(feather / 2))
-    framed = cv2.copyMakeBorder(part, *[margin] * 4, cv2.BORDER_REPLICATE)
+    framed = cv2.copyMakeBorder(part, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     return _soft(framed, np.pad(inside, margin), feather)
 
 

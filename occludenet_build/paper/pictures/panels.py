@@ -30,7 +30,7 @@ BOX, OCCLUDER, ACTOR = "#e69f00", "#cc79a7", "#56b4e9"
 
 
 def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = None) -> None:
-    """uint8 (H, W, 3 or 4) in a panel; `frame`: colour of a border."""
+    """A picture uint8 (H, W, 3) in a panel; `frame`: colour of a border."""
     height, width = shown.shape[:2]
     if height > MOST:
         shown = scaled(shown, (max(1, round(width * MOST / height)), MOST))
@@ -74,7 +74,7 @@ def empty(axes: Axes) -> None:
 def grid(
     figure: Figure, rows: int, columns: int, width_ratios: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Axes, an object array of shape (rows, columns), close together."""
+    """Panels close together: Axes in an array (R, C), dtype object (any dtype), of `rows` and `columns`."""
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)  # type: ignore[call-arg]
@@ -87,7 +87,7 @@ def foot(figure: Figure, text: str) -> None:
 
 
 def cutout(path: Path, side: int = 240) -> np.ndarray:
-    """An RGBA cut-out over a checkerboard, uint8 (side, side, 3). Raises Missing."""
+    """An RGBA cut-out over a checkerboard, uint8 (S, S, 3), S = `side`. Raises Missing."""
     rgba = read_cutout(path)
     if rgba is None:
         raise Missing(f"wanted an RGBA cut-out, {path} is missing or none; run occluders again")
