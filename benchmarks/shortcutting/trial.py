@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 import torch
 
-from occludenet_build.core import code, files
+from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
 from occludenet_build.miniworld.plan import TIED
+from occludenet_build.miniworld.world import VERSION
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones import input_of
 from occludenet_build.recognition.clips import TrainingClips
@@ -24,6 +25,7 @@ from occludenet_build.recognition.curve import State
 from occludenet_build.recognition.predict import predict
 from occludenet_build.recognition.shown import EvaluationClips
 from occludenet_build.recognition.step import Learner
+from occludenet_build.stages import results_version
 from shortcutting.arms import ARMS, MEDIAN
 from shortcutting.network import SceneAndMovement
 from shortcutting.world import LABELS, UNTIED, Memory, World, erased
@@ -76,10 +78,10 @@ def kept_at(trial: Trial, results: Path) -> Path:
 
 @cache
 def _code() -> str:
-    """The code that makes a result, the product's and this package's."""
+    """What makes a result beside its settings: the product's versions, this package's code."""
     here = Path(__file__).parent
     ours = [(here / f"{name}.py").read_text() for name in ("network", "trial", "world")]
-    return files.short_hash(code.digest("train"), code.digest("miniworld"), *ours)
+    return files.short_hash(results_version("train"), str(VERSION), *ours)
 
 
 def _trained(trial: Trial) -> tuple[torch.nn.Module, State]:

@@ -16,11 +16,11 @@ import occludenet_build.leaks as room
 from occludenet_build import stage
 from occludenet_build.config import Config, Leaks
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.code import digest
 from occludenet_build.core.pool import in_processes
 from occludenet_build.leaks import findings, lists
 from occludenet_build.leaks.duplicates import Clip, duplicates
 from occludenet_build.leaks.work import Job, hash_clip
+from occludenet_build.stages import results_version
 
 Row = dict[str, Any]
 
@@ -52,10 +52,10 @@ def _store(args: argparse.Namespace) -> Path:
 
 def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
     """The rows of all clips, those that cannot be read included."""
-    code, per_second = digest("leaks"), settings.frames_per_second
+    version, per_second = results_version("leaks"), settings.frames_per_second
     known = {row["clip"]: row for row in chosen}
     keys = {
-        clip: ledger.key("leaks", code, {"per_second": per_second}, *_made_from(row))
+        clip: ledger.key("leaks", version, {"per_second": per_second}, *_made_from(row))
         for clip, row in known.items()
     }
 
