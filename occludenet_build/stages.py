@@ -6,11 +6,13 @@ of a build and a command, all of the same name. Standard library only: the workf
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from occludenet_build.core import code
+
+def module_of(name: str, wing: str) -> str:
+    """Dotted name of the module or package behind the command `name`, which belongs to `wing`."""
+    return f"occludenet_build.{name}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Stage:
     part again, and leaves the rest of the stage's results where they are."""
     in_all: bool = True
     """Whether `snakemake all` needs it (where the settings ask for it)."""
+
+    @property
+    def module(self) -> str:
+        return module_of(self.name, self.wing)
 
 
 _ROWS = (
@@ -173,34 +179,3 @@ _ROWS = (
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}
 """Stage by name, in the order of the data."""
-
-
-RERUN_ON = "OCCLUDENET_RERUN_ON"
-"""Environment variable with the setting `rerun_on`, as the workflow sets it for its jobs: a stage
-that is run by hand and one that Snakemake runs then write the same ledger keys."""
-
-
-def results_version(stage: str, part: str | None = None) -> str:
-    """What stands for the code in a rule's params and in the keys of a ledger.
-
-    The versions of the stage and of its parts: `index 1, facts 1`. A key names the `part` that it
-    is of (or the stage itself, for what belongs to no part) and holds that version alone. With
-    `rerun_on: code` a digest of the code follows.
-
-    >>> results_version("detect"), results_version("index", "facts")
-    ('detect 1', 'facts 1')
-    """
-    row = STAGES[stage]
-    versions = {stage: row.results_version, **row.parts}
-    named = versions if part is None else {part: versions[part]}
-    text = ", ".join(f"{name} {version}" for name, version in named.items())
-    if os.environ.get(RERUN_ON, "version") == "version":
-        return text
-    return f"{text} {code.digest(_module(stage, part))}"
-
-
-def _module(stage: str, part: str | None) -> str:
-    """The part's module where it has one of its own, else the stage's package."""
-    of_part = f"{stage}.{part}"
-    exists = code.source_file(f"{code.PACKAGE.name}.{of_part}").exists()
-    return of_part if part and exists else stage

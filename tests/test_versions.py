@@ -10,7 +10,8 @@ import pytest
 from small_workflow import SETTINGS, Build, repository
 
 from occludenet_build.core import code
-from occludenet_build.stages import RERUN_ON, STAGES, results_version
+from occludenet_build.core.versions import RERUN_ON, results_version
+from occludenet_build.stages import STAGES
 
 TARGETS = ("composite", "train")
 
@@ -41,7 +42,7 @@ def test_comments_formatting_and_renamed_functions_make_nothing_again(upgraded):
     package = upgraded.repo / "occludenet_build"
     for path in package.rglob("*.py"):
         path.write_text(path.read_text().replace("\n    ", "\n  ") + "\n# a comment\n")
-    edited(package / "detect" / "__main__.py", r"def _hash\(", "def _hash_of(")
+    edited(package / "detect" / "command.py", r"def _hash\(", "def _hash_of(")
     for path in (upgraded.repo / "workflow").glob("*.smk"):
         path.write_text(path.read_text().replace("python -m occ", "python  -m occ") + "# more\n")
     (upgraded.repo / "envs" / "video.yaml").write_text("dependencies: []\n")
@@ -111,5 +112,7 @@ def test_the_ledger_and_the_rule_hold_the_same_version(monkeypatch):
     monkeypatch.setenv(RERUN_ON, "code")
     assert results_version("detect").startswith("detect 1 ")
     # what the stage draws is no fact about a video
-    assert results_version("index", "facts").split()[-1] == code.digest("index.facts")
-    assert code.digest("index.facts") != code.digest("index")
+    assert results_version("index", "facts").split()[-1] == code.digest(
+        "occludenet_build.index.facts"
+    )
+    assert code.digest("occludenet_build.index.facts") != code.digest("occludenet_build.index")

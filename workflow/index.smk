@@ -23,5 +23,5 @@ checkpoint index:
         settings=room_settings("index"),
         version=results_version("index"),
     shell:
-        "python -m occludenet_build.index --videos {input.videos} --out {output}"
+        "python -m occludenet_build index --videos {input.videos} --out {output}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -32,5 +32,5 @@ rule report:
         version=results_version("report"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.report --root {params.root} --out {output.page}"
+        "python -m occludenet_build report --root {params.root} --out {output.page}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

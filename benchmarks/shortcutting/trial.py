@@ -16,6 +16,7 @@ import torch
 
 from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
+from occludenet_build.core.versions import results_version
 from occludenet_build.miniworld.plan import TIED
 from occludenet_build.miniworld.world import VERSION
 from occludenet_build.recognition import loop
@@ -25,7 +26,6 @@ from occludenet_build.recognition.curve import State
 from occludenet_build.recognition.predict import predict
 from occludenet_build.recognition.shown import EvaluationClips
 from occludenet_build.recognition.step import Learner
-from occludenet_build.stages import results_version
 from shortcutting.arms import ARMS, MEDIAN
 from shortcutting.network import SceneAndMovement
 from shortcutting.world import LABELS, UNTIED, Memory, World, erased

@@ -18,7 +18,7 @@ from occludenet_build.compositing.jobs import (
     outputs_of,
 )
 from occludenet_build.core import ledger, tables
-from occludenet_build.stages import results_version
+from occludenet_build.core.versions import results_version
 
 
 @dataclass(frozen=True)

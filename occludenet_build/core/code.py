@@ -63,9 +63,10 @@ def closure(module: str, follow: Callable[[str], bool] = lambda name: True) -> s
 _PLUMBING = {
     f"{PACKAGE.name}.{name}"
     for name in (
-        *("cli", "command", "config", "stage", "stages"),
+        *("__main__", "cli", "command", "config", "stages"),
         *("core.code", "core.errors", "core.files", "core.ledger", "core.outputs", "core.pool"),
-        *("core.progress", "core.settings", "core.tables", "core.torch_models", "core.weights"),
+        *("core.progress", "core.settings", "core.tables", "core.torch_models", "core.versions"),
+        "core.weights",
     )
 }
 
@@ -76,13 +77,13 @@ def _shapes_results(module: str) -> bool:
 
 @cache
 def digest(module: str) -> str:
-    """A digest of what `module` (dotted, below this package) runs, 24 hex digits.
+    """A digest of what `module` runs, 24 hex digits.
 
     Of the syntax trees without docstrings: comments, formatting and documentation do not change
     it. The templates and tables that lie in a package count byte by byte.
     """
     total = hashlib.blake2b(digest_size=12)
-    for name in sorted(closure(f"{PACKAGE.name}.{module}", _shapes_results)):
+    for name in sorted(closure(module, _shapes_results)):
         total.update(f"{name}\0{_tree(source_file(name))}\0".encode())
         for path in _beside(name):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

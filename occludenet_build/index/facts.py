@@ -16,8 +16,8 @@ from occludenet_build.config import Index
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.tables import column
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.video.probe import VideoInfo, probe
-from occludenet_build.stages import results_version
 
 COLUMNS = [
     column("sha256", "string", "hash of the file"),
