@@ -74,7 +74,7 @@ def empty(axes: Axes) -> None:
 def grid(
     figure: Figure, rows: int, columns: int, width_ratios: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Panels close together: Axes in an array (R, C), dtype object (any dtype), of `rows` and `columns`."""
+    """Panels close together: an array (R, C) of Axes, dtype object; R `rows`, C `columns`."""
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)  # type: ignore[call-arg]
