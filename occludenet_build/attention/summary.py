@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
+from occludenet_build.accuracy import bootstrap_mean, signed_rank
 from occludenet_build.attention import CLIPS, MEASURES, SUMMARY
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.core.seeds import integer
-from occludenet_build.core.statistics import bootstrap_mean
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]
@@ -117,13 +116,3 @@ def interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     if len(values) < 2:
         return np.nan, np.nan
     return bootstrap_mean(values, np.random.default_rng(seed))
-
-
-def signed_rank(differences: np.ndarray) -> float:
-    """Wilcoxon's p, two-sided; clips without a difference say nothing and are left out.
-
-    >>> signed_rank(np.zeros(5)), signed_rank(np.arange(1.0, 7.0))
-    (1.0, 0.03125)
-    """
-    there = differences[differences != 0]
-    return float(wilcoxon(there).pvalue) if there.size else 1.0

@@ -13,8 +13,8 @@ from occludenet_build import paper, stage
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_bytes, write_text
-from occludenet_build.paper import dataset, improvement, models, parents, table, tables
-from occludenet_build.paper.inputs import Inputs, Missing
+from occludenet_build.paper import dataset, table, tables
+from occludenet_build.paper.inputs import Inputs, Missing, read
 from occludenet_build.paper.items import ITEMS, SUFFIXES, targets
 
 TABLES: dict[str, Callable[[Inputs], table.Table]] = {
@@ -22,7 +22,7 @@ TABLES: dict[str, Callable[[Inputs], table.Table]] = {
     "table_2": tables.table_2,
     "table_3": tables.table_3,
     "table_4": tables.table_4,
-    "table_5": improvement.table_5,
+    "table_5": tables.table_5,
     "table_6": tables.table_6,
 }
 
@@ -51,13 +51,11 @@ def work(args: argparse.Namespace, config: Config) -> None:
     logging.info("%s: %d of %d made", folder / "items.csv", made, len(statuses))
 
 
-def read(root: Path, config: Config) -> Inputs:
-    predicted = models.read_all(root, config)
-    return Inputs(root, predicted, parents.read(config.paper.parents), config)
-
-
 def make(name: str, inputs: Inputs, folder: Path) -> None:
-    """Raises Missing where something that the item needs is not there."""
+    """Write the files of an item into `folder`.
+
+    Raises Missing where something that the item needs is not there.
+    """
     if name in TABLES:
         table.write(TABLES[name](inputs), folder)
     else:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build import predictions, stage
+from occludenet_build.accuracy import summary
 from occludenet_build.config import Config, Dump
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.predictions.rows import Found, Known, Row, read
-from occludenet_build.recognition.predictions import About, log_summary, place, summary, write
+from occludenet_build.recognition.predictions import About, log_summary, row_order, write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,17 +35,18 @@ def work(args: argparse.Namespace, config: Config) -> None:
     found = [read(dump, known) for dump in dumps]
     labels = found[0].labels
     parts = [ordered(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
-    rows = sorted((row for part in parts for row in part), key=place)
+    rows = sorted((row for part in parts for row in part), key=row_order)
     must_be_once(rows, dumps[0].model)
     about = About(model=dumps[0].model, labels=labels, average=found[0].average)
     write(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
     sources = [counted(*pair, known) for pair in zip(dumps, found, strict=True)]
-    note = {"sets": summary(rows), "skipped": skipped, "files": sources, "model": about.model}
+    sets = summary(rows)
+    note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
     files.write_json(args.out.with_suffix(".json"), note)
     for source in sources:
         logging.info("%(file)s: %(rows)d rows of %(set)s, %(known)d of this build", source)
-    log_summary(summary(rows), len(skipped))
+    log_summary(sets, len(labels), len(skipped))
 
 
 def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:

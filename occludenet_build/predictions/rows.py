@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from occludenet_build.accuracy import ranked
 from occludenet_build.config import Dump
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.predictions import formats
 from occludenet_build.predictions.formats import Scores
 from occludenet_build.recognition.lists import Listed, read_label_map, read_list, source_clips
-from occludenet_build.recognition.predictions import about_of, ranked
+from occludenet_build.recognition.predictions import about_of
 
 Row = dict[str, Any]
 _FACTS = ("clip", "set", "scale", "file", "label", "degree", "area_ratio", "actor_hidden",

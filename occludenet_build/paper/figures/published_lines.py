@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 
 from occludenet_build.core.charts import MUTED
 from occludenet_build.paper import published
+from occludenet_build.paper.common_clips import of_d
 from occludenet_build.paper.inputs import Inputs
-from occludenet_build.paper.models import of_d
 
 OURS, PAPER = "ours", "paper"
 KINETICS = 400
@@ -22,7 +22,7 @@ _NAME = "printed in the paper: mean of 7 models"
 
 
 def comparable(inputs: Inputs) -> bool:
-    """All that was shown OccludeNet-D knows as many classes as Kinetics-400 has."""
+    """Whether every model that was shown OccludeNet-D knows the 400 classes of Kinetics-400."""
     shown = [one for one in inputs.predicted if of_d(one.rows["set"]).any()]
     return all(len(one.about.labels) == KINETICS for one in shown)
 
