@@ -71,7 +71,7 @@ class Accuracy:
 
     @classmethod
     def of(cls, answers: Sequence[Any] | np.ndarray | pd.Series) -> Accuracy:
-        """`answers`: a bool, or 0 or 1, per clip."""
+        """`answers` (N,): a bool, or 0 or 1, per clip."""
         values = np.asarray(answers, np.float64)
         return cls(int(values.sum()), len(values))
 
@@ -286,7 +286,7 @@ def bootstrap_mean(
     resamples: int = RESAMPLES,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of `values` (N,); both edges nan without a value.
+    """Percentile interval of the mean of `values` (N,) float64; both edges nan without a value.
 
     `bounds`: as of `bootstrap_ratios`.
     """

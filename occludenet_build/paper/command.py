@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[Inputs], table.Table]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of paper."""
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=list(targets()),
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Make the items of --only, or all that can be made and items.csv.
+
+    Raises UserError where --root is no folder, or predictions do not go together; Missing where an
+    item of --only cannot be made.
+    """
     if not args.root.is_dir():
         raise UserError(f"--root: wanted the folder of a build, got {args.root}")
     inputs = read(args.root, config)

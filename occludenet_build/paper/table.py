@@ -70,6 +70,7 @@ def write(table: Table, folder: Path) -> None:
 
 
 def csv(numbers: pd.DataFrame) -> str:
+    """The text of a CSV file, six digits a number, nulls empty."""
     return numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 

@@ -17,12 +17,17 @@ from occludenet_build.recognition.predictions import About, log_summary, row_ord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of predictions."""
     parser.add_argument("--model", required=True, help="a model of predictions.dumps, or its slug")
     parser.add_argument("--clips", type=Path, help="annotate/clips.parquet; default: none")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Write the table of --model and its JSON file.
+
+    Raises UserError where no dump has that model, or its dumps do not go together.
+    """
     dumps = [d for d in config.predictions.dumps if args.model in (d.model, d.slug)]
     if not dumps:
         models = sorted({dump.model for dump in config.predictions.dumps})
@@ -49,7 +54,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
-    """The rows with their logits in the order of `labels`: one file has one order."""
+    """The rows with their logits in the order of `labels`: one file has one order.
+
+    Raises UserError where the dump names other labels.
+    """
     if set(found.labels) != set(labels):
         only = sorted(set(found.labels) ^ set(labels))
         raise UserError(
@@ -68,6 +76,7 @@ def _moved(values: Sequence[float] | None, places: Sequence[int]) -> list[float]
 
 
 def must_be_once(rows: Sequence[Row], model: str) -> None:
+    """Raises UserError where a clip has two rows in a set."""
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if (row["set"], row["clip"]) in seen:
@@ -79,5 +88,6 @@ def must_be_once(rows: Sequence[Row], model: str) -> None:
 
 
 def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
+    """An entry of `files` in the JSON file: set, file, rows, known (clips of this build)."""
     mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
     return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}

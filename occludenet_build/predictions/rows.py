@@ -1,4 +1,4 @@
-"""A dump's scores as rows of predictions: which clip each is, and what is known of it."""
+"""The scores of a dump as rows of predictions: which clip each is, and what is known of it."""
 
 from __future__ import annotations
 
@@ -45,11 +45,15 @@ class Known:
         self.scales = {row["set"]: row["scale"] for row in rows}
 
     def of(self, set_name: str, file: str) -> Row | None:
+        """What is known of a file's clip in a set; None where it is no clip of this build."""
         return self._rows.get((set_name, PurePosixPath(file).stem))
 
 
 def read(dump: Dump, known: Known) -> Found:
-    """Raises UserError where rows, list, labels or label map do not go together."""
+    """The rows of one dump, and what of it is left out.
+
+    Raises UserError where rows, list, labels or label map do not go together.
+    """
     if Path(dump.file).suffix.lower() == ".parquet":
         return _ours(dump)
     scores = formats.read(dump.file)

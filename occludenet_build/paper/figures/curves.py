@@ -107,8 +107,8 @@ def binned(inputs: Inputs, column: str, edges: Callable[[pd.Series, int], np.nda
            what: str) -> pd.DataFrame:  # fmt: skip
     """Figures 4b, 4c: series, bin, x (mean of `column` in the bin), from_, to, mean, low, high, n.
 
-    `edges(values, bins)` are those of the bins; a value on an edge falls into the bin above it,
-    the largest into the last. Raises Missing where nothing was measured.
+    `edges(values, bins)`: float64 (B + 1,), those of B bins, as `equal_counts`; a value on an edge
+    falls into the bin above it, the largest into the last. Raises Missing without a value.
     """
     paper, rows = inputs.config.paper, series(inputs)
     sets = need_degrees(rows, what)
@@ -137,7 +137,7 @@ def equal_counts(values: pd.Series, bins: int) -> np.ndarray:
 
 
 def equal_widths(values: pd.Series, bins: int) -> np.ndarray:
-    """Edges (bins + 1,) float64 of bins of equal width from 0 to 1."""
+    """Edges (B + 1,) float64 of B = `bins` bins of equal width from 0 to 1."""
     return np.linspace(0, 1, bins + 1)
 
 
