@@ -18,7 +18,13 @@ from matplotlib.figure import Figure as Drawing
 from occludenet_build.accuracy import DIFFERENCES, curve
 from occludenet_build.core.charts import COLUMN, LINE, MUTED, chart
 from occludenet_build.paper.common_clips import CLEAN, NO_TOP5, need_degrees, paired, series
-from occludenet_build.paper.figures import published_lines
+from occludenet_build.paper.figures.published_lines import (
+    OURS,
+    draw_line,
+    published_drops,
+    published_levels,
+    with_published,
+)
 from occludenet_build.paper.figures.style import (
     band_lines,
     clips,
@@ -53,7 +59,7 @@ def _degree(name: str) -> float:
 
 def figure_4a(inputs: Inputs) -> Figure:
     """Raises Missing: see `by_degree`."""
-    numbers = published_lines.beside(by_degree(inputs), published_lines.levels("top-1"), inputs)
+    numbers = with_published(by_degree(inputs), published_levels("top-1"), inputs)
     return _degrees("figure_4a", numbers, "Top-1 accuracy (%)", inputs)
 
 
@@ -79,17 +85,17 @@ def drop_by_degree(inputs: Inputs) -> pd.DataFrame:
 
 def figure_14(inputs: Inputs) -> Figure:
     """Raises Missing: see `drop_by_degree`."""
-    numbers = published_lines.beside(drop_by_degree(inputs), published_lines.drops("top-5"), inputs)
+    numbers = with_published(drop_by_degree(inputs), published_drops("top-5"), inputs)
     return _degrees("figure_14", numbers, "Top-5 accuracy drop (points)", inputs)
 
 
 def _degrees(name: str, numbers: pd.DataFrame, words: str, inputs: Inputs) -> Figure:
-    ours, names = numbers[numbers["source"] == published_lines.OURS], numbers["series"].unique()
+    ours, names = numbers[numbers["source"] == OURS], numbers["series"].unique()
 
     def draw(figure: Drawing) -> None:
         axes = figure.subplots()
         band_lines(axes, ours, "degree", _BAND)
-        published_lines.line(axes, numbers)
+        draw_line(axes, numbers)
         ticks = [
             (degree, f"{'clean' if degree == 0 else f'{degree:.2f}'}\n{clips(rows['n'])}")
             for degree, rows in ours.groupby("degree")

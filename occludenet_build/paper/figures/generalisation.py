@@ -32,7 +32,7 @@ from occludenet_build.paper.common_clips import (
     series,
     series_with,
 )
-from occludenet_build.paper.figures import published_lines
+from occludenet_build.paper.figures.published_lines import best_on_s, draw_level
 from occludenet_build.paper.figures.style import (
     GREY,
     clips,
@@ -115,7 +115,7 @@ def figure_7_left(inputs: Inputs) -> Figure:
     """Raises Missing: see `on_real`."""
     numbers = on_real(inputs)
     words = "whiskers: Wilson 95 %"
-    theirs = published_lines.best_on_s() if numbers["set"].eq("S").any() else None
+    theirs = best_on_s() if numbers["set"].eq("S").any() else None
     return _bars("figure_7_left", numbers, "Top-1 accuracy (%)", words, inputs, theirs)
 
 
@@ -171,9 +171,7 @@ def _bars(
             }
             axes.bar(places, mean, 0.92 * width, yerr=errors, **look)
         if theirs is not None:
-            published_lines.level(
-                axes, theirs, [at for at, (_, kind) in enumerate(groups) if kind == "S"]
-            )
+            draw_level(axes, theirs, [at for at, (_, kind) in enumerate(groups) if kind == "S"])
         zero_line(axes)
         axes.set_xticks(range(len(groups)), [_group(numbers, *group) for group in groups])
         axes.set(ylabel=axis)
