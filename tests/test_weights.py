@@ -20,7 +20,7 @@ from occludenet_build import config as cfg
 from occludenet_build.acquire import weights
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.weights import local_file
-from occludenet_build.transfer.item import file_name
+from occludenet_build.transfer.download import file_name
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -29,7 +29,8 @@ from occludenet_build.core import ledger, tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.tables import column
-from occludenet_build.transfer import Download, Outcome, download_all, shown
+from occludenet_build.transfer.download import Download, Outcome, shown
+from occludenet_build.transfer.parallel import download_all
 
 COCO_IMAGES = pa.schema(
     [

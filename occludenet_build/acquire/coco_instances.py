@@ -28,7 +28,7 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.transfer import archives
 from occludenet_build.transfer.checks import CHECKS
-from occludenet_build.transfer.item import file_name
+from occludenet_build.transfer.download import file_name
 
 KEY = "acquire.coco_instances"
 

@@ -22,7 +22,8 @@ from typing import Any
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.transfer import Download, download_all, shown
+from occludenet_build.transfer.download import Download, shown
+from occludenet_build.transfer.parallel import download_all
 
 Record = dict[str, Any]
 

@@ -12,7 +12,7 @@ from occludenet_build.acquire.recorded import Wanted, fetched, own
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.settings import is_url
-from occludenet_build.transfer.item import file_name
+from occludenet_build.transfer.download import file_name
 
 ROOMS = ("detect", "actor_masks", "train", "audit")
 """The rooms whose settings name weights."""

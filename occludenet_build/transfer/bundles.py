@@ -1,11 +1,11 @@
 """Archives fetched and unpacked as one thing that can be killed at any time and goes on.
 
-    deliver(sources, shelf, settings)    a Delivery for each archive, as they end
+    deliver(sources, target, settings)    a Delivery for each archive, as they end
 
-In the shelf's folder of archives, where `<name>` ends with a hash of the address:
+In the target's folder of archives, where `<name>` ends with a hash of the address:
 
     <name>          the archive: while it is needed, for good with `keep`
-    <name>.json     its record (records.Delivery), written when all of it was unpacked, or failed
+    <name>.json     its record (a Delivery), written when all of it was unpacked, or failed
     <list>          the last copy of a fetched list
     .lock           held: a second process waits
 
@@ -32,18 +32,23 @@ from pathlib import Path
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
-from occludenet_build.transfer import records
-from occludenet_build.transfer.budget import Budget
-from occludenet_build.transfer.item import Download, Outcome
-from occludenet_build.transfer.parallel import download_all
-from occludenet_build.transfer.records import Delivery, Piece
-from occludenet_build.transfer.shelf import NOT_WHOLE, Owners, Shelf, unpacked
+from occludenet_build.transfer.download import Download, Outcome
+from occludenet_build.transfer.parallel import Budget, download_all
 from occludenet_build.transfer.sources import Source, expand
+from occludenet_build.transfer.unpack_target import (
+    NOT_WHOLE,
+    Delivery,
+    Owners,
+    UnpackTarget,
+    read_record,
+    unpacked,
+    write_record,
+)
 
-__all__ = ["Delivery", "Piece", "Shelf", "deliver"]
 
-
-def deliver(sources: Iterable[str], shelf: Shelf, settings: Downloads) -> Iterator[Delivery]:
+def deliver(
+    sources: Iterable[str], target: UnpackTarget, settings: Downloads
+) -> Iterator[Delivery]:
     """Fetch and unpack what the sources name: a Delivery for each archive.
 
     Sources are archives or lists of them, files or addresses (see `sources`); the user's own files
@@ -51,14 +56,14 @@ def deliver(sources: Iterable[str], shelf: Shelf, settings: Downloads) -> Iterat
     archives fail, a broken one counting as one that was not fetched, after the delivery that made
     it so; and with download.offline, at the end, when there are some that no run has tried yet.
     """
-    with files.exclusive(shelf.archives):
-        asked = expand(sources, shelf.archives, settings, shelf.wanted)
-        yield from _Run(shelf, settings, len(asked)).deliver(asked)
+    with files.exclusive(target.archives):
+        asked = expand(sources, target.archives, settings, target.wanted)
+        yield from _Run(target, settings, len(asked)).deliver(asked)
 
 
 class _Run:
-    def __init__(self, shelf: Shelf, settings: Downloads, total: int) -> None:
-        self.shelf, self.settings, self.total = shelf, settings, total
+    def __init__(self, target: UnpackTarget, settings: Downloads, total: int) -> None:
+        self.target, self.settings, self.total = target, settings, total
         self.budget, self.owners = Budget(settings, total), Owners()
         self.not_here: list[str] = []
 
@@ -79,13 +84,13 @@ class _Run:
 
     def _known(self, source: Source) -> Delivery | None:
         """What an earlier run has made of it, if nothing of that is missing."""
-        record = records.read(self._record(source))
+        record = read_record(self._record(source))
         if record is None or record.status != "ok":
             return None
         if not source.is_remote and files.stamp(source.text) not in (record.stamp, "missing"):
             return None
-        known = record.of_today(self.shelf.content, self.shelf.place)
-        if not known.is_there(self.shelf.content):
+        known = record.of_today(self.target.content, self.target.path_for)
+        if not known.is_there(self.target.content):
             return None
         self.owners.note(source.text, known)
         self._clear(source)
@@ -130,31 +135,31 @@ class _Run:
         if outcome.status == "ok":
             return self._unpacked(source, outcome.download.target, fetched)
         if outcome.reason == "offline":
-            before = records.read(self._record(source))
+            before = read_record(self._record(source))
             if before is not None and before.status == "failed":
                 return before
             self.not_here.append(source.shown)
         return fetched.failed(outcome.reason or "", outcome.detail)
 
     def _unpacked(self, source: Source, path: Path, fetched: Delivery) -> Delivery:
-        before = records.read(self._record(source))
-        return unpacked(path, source.text, fetched, self.shelf, self.owners, before)
+        before = read_record(self._record(source))
+        return unpacked(path, source.text, fetched, self.target, self.owners, before)
 
     def _settled(self, source: Source, delivery: Delivery) -> Iterator[Delivery]:
         """Record it, tell it, count it."""
         if delivery.status == "failed":
-            delivery = delivery.joined(records.read(self._record(source)))
+            delivery = delivery.joined(read_record(self._record(source)))
         if delivery.reason != "offline":
-            records.write(self._record(source), delivery)
+            write_record(self._record(source), delivery)
         if delivery.status == "ok":
             self._clear(source)
-        content = self.shelf.content
-        yield delivery.of_today(content, self.shelf.place).standing(content)
+        content = self.target.content
+        yield delivery.of_today(content, self.target.path_for).standing(content)
         if not self.settings.offline:
             self.budget.count(_as_outcome(source, self._archive(source), delivery))
 
     def _clear(self, source: Source) -> None:
-        if source.is_remote and not self.shelf.keep:
+        if source.is_remote and not self.target.keep:
             self._archive(source).unlink(missing_ok=True)
 
     def _refuse_missing(self) -> None:
@@ -166,10 +171,10 @@ class _Run:
             )
 
     def _archive(self, source: Source) -> Path:
-        return self.shelf.archives / source.file
+        return self.target.archives / source.file
 
     def _record(self, source: Source) -> Path:
-        return self.shelf.archives / f"{source.file}.json"
+        return self.target.archives / f"{source.file}.json"
 
 
 def _is_joined(outcome: Outcome) -> bool:

@@ -34,7 +34,7 @@ from occludenet_build.kinetics.youtube import book
 from occludenet_build.kinetics.youtube.patience import REFUSED, Patience
 from occludenet_build.kinetics.youtube.stretch import cut_out
 from occludenet_build.kinetics.youtube.ytdlp import Downloader, checked_id
-from occludenet_build.transfer.item import shown
+from occludenet_build.transfer.download import shown
 
 PLACE = ".youtube"
 """Below the folder of the clips, on the same disk; a name that no room takes for a class."""

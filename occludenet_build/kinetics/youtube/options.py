@@ -14,7 +14,7 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.transfer.item import refuse
+from occludenet_build.transfer.download import refuse
 
 FACTS = "facts.json"
 """Where yt-dlp notes, a JSON object a line, what the video is and where the file stands."""
