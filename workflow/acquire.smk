@@ -26,7 +26,7 @@ rule acquire_videos:
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:
-        "python -m occludenet_build.acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
+        "python -m occludenet_build acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -47,7 +47,7 @@ rule acquire_coco:
         bytes=coco_bytes,
         folder=f"{FETCHED}/coco",
     shell:
-        "python -m occludenet_build.acquire coco --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build acquire coco --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -69,7 +69,7 @@ rule acquire_weights:
         code=code.digest("acquire.weights"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build.acquire weights --room {wildcards.room} --out {output}"
+        "python -m occludenet_build acquire weights --room {wildcards.room} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -89,7 +89,7 @@ rule acquire_archives:
         code=code.digest("acquire.archives"),
         folder=SURVEILLANCE_VIDEOS,
     shell:
-        "python -m occludenet_build.acquire archives --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build acquire archives --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 

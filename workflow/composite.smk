@@ -35,7 +35,7 @@ rule composite_shard:
         root=lambda wildcards: BUILD,
         masks=lambda wildcards, input: f"--masks {input.masks}" if input.masks else "",
     shell:
-        "python -m occludenet_build.composite --clips {input.clips} --boxes {params.boxes}"
+        "python -m occludenet_build composite --clips {input.clips} --boxes {params.boxes}"
         " --bank {params.bank} {params.masks} --root {params.root} --out {output.clips}"
         " --erased {output.erased} --threads {threads} --settings {params.settings:q} --log {log}"
 

@@ -23,5 +23,5 @@ checkpoint index:
         settings=room_settings("index"),
         code=code.digest("index"),
     shell:
-        "python -m occludenet_build.index --videos {input.videos} --out {output}"
+        "python -m occludenet_build index --videos {input.videos} --out {output}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

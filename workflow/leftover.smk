@@ -30,7 +30,7 @@ rule leftover_videos:
         code=code.digest("leftover"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.leftover list --clips {input.clips} --made {input.made}"
+        "python -m occludenet_build leftover list --clips {input.clips} --made {input.made}"
         " --root {params.root} --out {output} --settings {params.settings:q} --log {log}"
 
 
@@ -70,7 +70,7 @@ rule leftover:
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         fill="",
     shell:
-        "python -m occludenet_build.leftover compare --videos {input.videos} --found {input.found}"
+        "python -m occludenet_build leftover compare --videos {input.videos} --found {input.found}"
         " --boxes {params.boxes} --masks {input.masks} {params.fill} --out {output.clips}"
         " --settings {params.settings:q} --log {log}"
 
@@ -92,7 +92,7 @@ rule leftover_sample:
         code=code.digest("leftover"),
         folder=lambda wildcards: f"{BUILD}/leftover/sample",
     shell:
-        "python -m occludenet_build.leftover sample --clips {input} --out {params.folder}"
+        "python -m occludenet_build leftover sample --clips {input} --out {params.folder}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -188,5 +188,5 @@ rule leftover_fills:
         settings=room_settings("leftover"),
         code=code.digest("leftover"),
     shell:
-        "python -m occludenet_build.leftover fills --summaries {input} --out {output}"
+        "python -m occludenet_build leftover fills --summaries {input} --out {output}"
         " --settings {params.settings:q} --log {log}"

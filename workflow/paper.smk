@@ -46,7 +46,7 @@ rule paper_table:
         code=code.digest("paper"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+        "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -73,7 +73,7 @@ rule paper_figure:
         code=code.digest("paper"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+        "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -111,5 +111,5 @@ rule paper:
         code=code.digest("paper"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.paper --root {params.root}"
+        "python -m occludenet_build paper --root {params.root}"
         " --settings {params.settings:q} --log {log}"

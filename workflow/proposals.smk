@@ -45,7 +45,7 @@ rule surveillance_index:
         settings=surveillance_settings("index"),
         code=code.digest("index"),
     shell:
-        "python -m occludenet_build.index --videos {input} --out {output.videos}"
+        "python -m occludenet_build index --videos {input} --out {output.videos}"
         " --threads {threads} --settings {params.settings:q} --log {log}"
 
 
@@ -84,5 +84,5 @@ rule proposals:
         settings=room_settings("proposals"),
         code=code.digest("proposals"),
     shell:
-        "python -m occludenet_build.proposals --videos {input.videos} --detect {input.detect}"
+        "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"
         " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"

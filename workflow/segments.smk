@@ -26,5 +26,5 @@ rule segments:
         root=lambda wildcards: BUILD,
         videos=SURVEILLANCE_VIDEOS,
     shell:
-        "python -m occludenet_build.segments --table {input.table:q} --videos {params.videos:q} --root {params.root}"
+        "python -m occludenet_build segments --table {input.table:q} --videos {params.videos:q} --root {params.root}"
         " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"
