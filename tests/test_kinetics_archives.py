@@ -19,7 +19,7 @@ from small_kinetics import CLIPS, Room, archive, list_bytes, video
 from test_archives import info, tar_of, zip_of
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.kinetics import verdicts
+from occludenet_build.kinetics import candidates
 
 TRAIN, VAL, TEST = ([c for c in CLIPS if c.split == split] for split in ("train", "val", "test"))
 PACK = "/400/replacement_for_corrupted_k400.tgz"
@@ -101,8 +101,8 @@ def test_a_second_run_asks_for_lists_only_and_touches_nothing(site, kinetics, mo
     before, bytes_before = room.files(), room.out.read_bytes()
     site.seen.clear()
     looked_at = []
-    skim = verdicts.skim
-    monkeypatch.setattr(verdicts, "skim", lambda p: looked_at.append(p.name) or skim(p))
+    skim = candidates.skim
+    monkeypatch.setattr(candidates, "skim", lambda p: looked_at.append(p.name) or skim(p))
     assert room.run() == rows and room.out.read_bytes() == bytes_before
     assert all(path.endswith("_path.txt") for path in requests(site))
     assert looked_at == []

@@ -22,9 +22,8 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.kinetics.annotations import Lists
-from occludenet_build.kinetics.choice import Candidate, choose
-from occludenet_build.kinetics.clip import SPLITS, Clip
-from occludenet_build.kinetics.found import Found
+from occludenet_build.kinetics.candidates import Candidate, choose
+from occludenet_build.kinetics.clip import SPLITS, Clip, Found
 from occludenet_build.kinetics.naming import Names, splits_in
 from occludenet_build.transfer.bundles import deliver
 from occludenet_build.transfer.unpack_target import Delivery, UnpackTarget

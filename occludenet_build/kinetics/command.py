@@ -9,8 +9,8 @@ from pathlib import Path
 from occludenet_build import config as cfg
 from occludenet_build.core.errors import UserError
 from occludenet_build.kinetics.annotations import Lists, read_lists
-from occludenet_build.kinetics.found import Found
-from occludenet_build.kinetics.presence import presence_rows, write_presence
+from occludenet_build.kinetics.clip import Found
+from occludenet_build.kinetics.presence_table import presence_rows, write_presence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def _archives(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> I
 
 
 def _youtube(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
-    from occludenet_build.kinetics.youtube import fetch_clips
+    from occludenet_build.kinetics.youtube.fetch import fetch_clips
 
     return fetch_clips(lists.wanted, folder / "videos", config, threads)
 
