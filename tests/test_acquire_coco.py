@@ -554,7 +554,7 @@ def test_the_command_line(coco):
 def test_reading_coco_counts_for_coco_alone():
     reads = {m for m in code.modules() if m.startswith("occludenet_build.coco.")}
     assert reads & code.closure("occludenet_build.acquire.coco")
-    for part in ("videos", "weights"):
+    for part in ("videos", "recorded"):
         assert not reads & code.closure(f"occludenet_build.acquire.{part}")
 
 

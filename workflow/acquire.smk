@@ -22,7 +22,7 @@ rule acquire_videos:
         "../envs/network.yaml"
     params:
         settings=acquire_settings("videos", "layout", "flat_class", "split"),
-        code=code.digest(f"acquire.{'kinetics' if KINETICS else 'videos'}"),
+        code=code.digest("acquire.videos"),
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:
@@ -66,7 +66,7 @@ rule acquire_weights:
         "../envs/network.yaml"
     params:
         settings=weights_settings,
-        code=code.digest("acquire.weights"),
+        code=code.digest("acquire.recorded"),
         bytes=weights_bytes,
     shell:
         "python -m occludenet_build acquire weights --room {wildcards.room} --out {output}"

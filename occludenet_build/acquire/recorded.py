@@ -1,4 +1,4 @@
-"""A file of the user's, or one that is fetched once and held to its hash from then on.
+"""acquire weights, and any file of the user's or fetched once and held to its hash from then on.
 
 Of an address:
 
@@ -13,6 +13,7 @@ what the settings ask for.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +23,14 @@ from typing import Any
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.transfer.download import Download, shown
+from occludenet_build.core.settings import is_url
+from occludenet_build.transfer.download import Download, file_name, shown
 from occludenet_build.transfer.parallel import download_all
 
 Record = dict[str, Any]
+
+SECTIONS = ("detect", "actor_masks", "train", "audit")
+"""Stages whose settings name weights."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,17 @@ class Wanted:
     @property
     def hash_setting(self) -> str:
         return self.sha256_key or f"{self.key}_sha256"
+
+
+def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
+    """Write the note of the file, after fetching it if need be; core.weights reads it."""
+    if is_url(wanted.source):
+        with files.exclusive(out.parent):
+            note = fetched(wanted, settings, out.parent / file_name(wanted.source, "weights"))
+    else:
+        note = own(wanted)
+    files.write_json(out, note)
+    logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
 
 
 def own(wanted: Wanted) -> Record:

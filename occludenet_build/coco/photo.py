@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from pycocotools import mask as rle
 
-from occludenet_build.coco.picture import MAX_PIXELS
+from occludenet_build.coco.image_io import MAX_PIXELS
 from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError
 

@@ -56,7 +56,7 @@ REASONS = {
     # YouTube
     "login_required": "private, for members or buyers, or for an age that a login proves",
     "live": "a stream that has not ended, or a premiere to come",
-    "unavailable": "removed, closed, not for this country, or YouTube only says that it is not there",
+    "unavailable": "removed, closed, not for this country, or YouTube does not say why",
     "no_format": "no format of a size that is asked for",
     "bot_check": "YouTube wants a login before it serves anything more to this address",
     "extractor_failed": "yt-dlp does not understand the page; a newer yt-dlp may",

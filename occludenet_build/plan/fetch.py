@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from occludenet_build.coco.wanted import WantedImage
+from occludenet_build.coco.selection import WantedImage
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from occludenet_build.coco.filters import look
 from occludenet_build.coco.instances import photos
-from occludenet_build.coco.looking import look
 from occludenet_build.coco.photo import Instance
 from occludenet_build.config import Occluders
 
