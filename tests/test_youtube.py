@@ -39,6 +39,7 @@ from test_youtube_messages import MESSAGES
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.video.probe import probe
 from occludenet_build.kinetics.youtube import fetch as route
+from occludenet_build.kinetics.youtube import ledger
 from occludenet_build.kinetics.youtube.cut import cut_out
 from occludenet_build.kinetics.youtube.fetch import fetch_clips
 from occludenet_build.kinetics.youtube.ytdlp import options
@@ -478,6 +479,15 @@ def test_what_a_killed_run_has_learnt_counts(tmp_path, monkeypatch):
     fetch(clips[2:], tmp_path / "out", config_of())  # another list in between
     fetch(clips, tmp_path / "out", config_of())
     assert sorted(told.asked) == names
+
+
+def test_a_reason_of_an_earlier_version_is_asked_for_again(tmp_path, monkeypatch):
+    told = Told(tmp_path, monkeypatch)
+    told.say("*", PRIVATE)
+    fetch([clip_of(ID)], tmp_path / "out", config_of())
+    monkeypatch.setattr(ledger, "REASONS", {})
+    fetch([clip_of(ID)], tmp_path / "out", config_of())
+    assert told.asked == [ID, ID]
 
 
 def test_offline_starts_nothing(tmp_path, monkeypatch):

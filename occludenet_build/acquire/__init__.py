@@ -4,7 +4,7 @@
     acquire coco     -> coco.json            where the COCO images and instances lie, with a hash
                         coco_images.parquet  if images are fetched: a row for each that is wanted
     acquire archives -> archives.json        what came out of the archives of segments.archives
-    acquire weights  -> weights/<room>.json  a weights file with its hash
+    acquire weights  -> weights/<stage>.json  a weights file with its hash
 
 A videos folder has one of three layouts: `<split>/<class>/<video>` (as Kinetics tools write it),
 `<class>/<video>`, or videos alone (one class). Where no folder names the split, it follows from a
@@ -16,7 +16,7 @@ fetched: those that the bank needs by the settings of occluders, and no others. 
 into --folder, by default coco/ beside --out; `acquire.coco_instances` and `acquire.coco_images` say
 what lies there.
 
-Weights (--room ROOM, whose settings say which; or --source) are a file or an http(s) address. What
+Weights (--room STAGE, whose settings say which; or --source) are a file or an http(s) address. What
 an address brings is fetched once, into the folder of --out, and recorded beside it with its hash;
 from then on another hash stops the build: of the file, of what the address brings, or in the
 settings. With download.offline, or --offline, no connection is opened.

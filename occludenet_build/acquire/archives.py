@@ -39,7 +39,7 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
     target = UnpackTarget(folder / ".archives", folder, _path_for)
     for delivery in deliver(sources, target, config.download):
         rows.append(_row(delivery))
-        classes += Counter(Path(target).parent.name for target in _targets(delivery))
+        classes += Counter(Path(target).parent.name for target in delivery.delivered)
     if not classes:
         reasons = ", ".join(sorted({row["reason"] or "no video in it" for row in rows}))
         raise UserError(
@@ -65,14 +65,10 @@ def _path_for(name: str) -> str | None:
     return "/".join([*folders[-1:], file])
 
 
-def _targets(delivery: Delivery) -> list[str]:
-    return [piece.target for piece in delivery.pieces if piece.status == "ok" and piece.target]
-
-
 def _row(delivery: Delivery) -> dict[str, Any]:
     refused = Counter(piece.reason for piece in delivery.pieces if piece.status == "failed")
     names = ("address", "status", "reason", "detail", "bytes", "sha256")
     return {name: getattr(delivery, name) for name in names} | {
-        "videos": len(_targets(delivery)),
+        "videos": len(delivery.delivered),
         "refused": dict(refused),
     }

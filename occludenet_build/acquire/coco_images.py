@@ -256,19 +256,23 @@ class ImageFile:
 
     @property
     def key(self) -> str:
+        """Its key in the ledger: address, name and stated size."""
         size = f"{self.image.width}x{self.image.height}"
         return short_hash("coco image", self.address, self.image.file_name or "", size)
 
     @property
     def path(self) -> Path:
+        """Its target, which it has unless it is refused."""
         assert self.target is not None, "what is refused has no file"
         return self.target
 
     @property
     def there(self) -> bool:
+        """Whether a file stands at the target."""
         return self.path.is_file()
 
     def known_as(self, sha256: str | None) -> ImageFile:
+        """With the hash that what is fetched must have."""
         return dataclasses.replace(self, sha256=sha256)
 
 

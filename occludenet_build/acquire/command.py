@@ -12,6 +12,7 @@ from occludenet_build.core.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the stage."""
     parser.add_argument("what", choices=("videos", "coco", "weights", "archives"))
     parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
     parser.add_argument("--kinetics", type=Path, help="videos: table of the stage kinetics")
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Acquire what `args.what` says."""
     if args.offline:
         config = dataclasses.replace(
             config, download=dataclasses.replace(config.download, offline=True)

@@ -47,6 +47,7 @@ class Wanted:
 
     @property
     def hash_setting(self) -> str:
+        """The setting of its hash."""
         return self.sha256_key or f"{self.key}_sha256"
 
 
@@ -62,7 +63,10 @@ def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
 
 
 def own(wanted: Wanted) -> Record:
-    """Path, sha256 and bytes of a file of the user's."""
+    """Path, sha256 and bytes of a file of the user's.
+
+    Raises UserError where it is missing or empty, or has another hash than the settings say.
+    """
     path = Path(wanted.source)
     if not path.is_file() or path.stat().st_size == 0:
         raise UserError(f"{wanted.key}: wanted a file, got {path}, which is missing or empty")
@@ -82,7 +86,8 @@ def fetched(
 ) -> Record:
     """Path, sha256, bytes and url of what the address brings, fetched if it is not there.
 
-    `accept` raises ItemError for a file that is not to be recorded.
+    `accept` raises ItemError for a file that is not to be recorded. Raises UserError where it
+    cannot be had, or is another one than the record or the settings say.
     """
     record = read_record(path)
     if record is not None:
@@ -95,7 +100,10 @@ def fetched(
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of what was fetched to `path`, whether it is still there or not."""
+    """The record of what was fetched to `path`, whether it is still there or not.
+
+    Raises UserError for a record that does not read.
+    """
     record_path = _record_path(path)
     if not record_path.exists():
         return None
@@ -111,7 +119,7 @@ def _record_path(path: Path) -> Path:
 
 
 def refuse_setting(wanted: Wanted, record: Record, path: Path) -> None:
-    """Stop if the settings ask for another file than the one that was fetched."""
+    """Raises UserError if the settings ask for another file than the one that was fetched."""
     if wanted.sha256 not in (None, record["sha256"]):
         raise UserError(
             f"{wanted.hash_setting}: wanted {wanted.sha256}, but {path} was fetched on "

@@ -37,7 +37,7 @@ _LONGEST_NAME = 180  # bytes: "0.25_" and ".mp4" and a temporary name's dots fit
 
 
 def acquire_videos(config: cfg.Config, out: Path) -> None:
-    """List the videos with their class and split."""
+    """List the videos with their class and split. Raises UserError where there are none."""
     settings = config.acquire
     if settings.videos is None:
         raise UserError("acquire.videos: wanted a folder, got nothing; set it")

@@ -36,7 +36,10 @@ _SHAPE_GATES = (
 
 
 def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np.ndarray | None]:
-    """The row of an instance, and its mask, bool (H, W), if nothing speaks against it so far."""
+    """The row of an instance, and its mask, bool (H, W) of the photo, if nothing speaks against it.
+
+    What does becomes the row's status, reason and detail, and the mask is None; raises no ItemError.
+    """
     row = _origin(photo, instance)
     try:
         if instance.crowd:
@@ -67,17 +70,19 @@ def _origin(photo: Photo, instance: Instance) -> Row:
 
 
 def refuse(row: Row, error: ItemError) -> None:
+    """Set a row's status, skipped or failed, its reason and detail."""
     status = "skipped" if error.reason in SKIPPED else "failed"
     row.update(status=status, reason=error.reason, detail=error.detail or None)
 
 
 def check_size(pixels: int, settings: Occluders) -> None:
+    """Raises ItemError too_small."""
     if pixels < settings.min_pixels:
         raise ItemError("too_small", f"{pixels} of {settings.min_pixels} px")
 
 
 def check_shape(row: Row, gates: Gates) -> None:
-    """Raise ItemError for the first gate that the measures in a row do not pass."""
+    """Raises ItemError for the first gate that the measures in a row do not pass."""
     for reason, name, passes in _SHAPE_GATES:
         if gates.apply and not passes(row[name], getattr(gates, name)):
             raise ItemError(reason, f"{name} {row[name]:.3g}, the gate {getattr(gates, name):g}")

@@ -50,7 +50,10 @@ class Photo:
 
 
 def candidates(photo: Photo) -> Iterator[str]:
-    """Names under which a photo may lie in the folder: as stated, plain, by COCO's subsets."""
+    """Names under which a photo may lie in the folder: as stated, plain, by COCO's subsets.
+
+    Raises ItemError image_missing for a name that leaves the folder, or is none.
+    """
     try:
         name = names.clean((photo.file_name or "").strip())
     except ItemError as error:

@@ -68,7 +68,7 @@ def read_lists(config: cfg.Config, folder: Path) -> Lists:
 
 
 def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[Clip]:
-    """The wanted ones, by name."""
+    """The wanted ones, by name. Raises UserError for unknown classes, and where none is left."""
     _refuse_unknown(clips, settings)
     groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
     for clip in clips:

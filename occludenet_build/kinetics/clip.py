@@ -67,4 +67,5 @@ class Found:
 
     @property
     def there(self) -> bool:
+        """Whether a sound file of it is."""
         return self.status in ("present", "replaced")

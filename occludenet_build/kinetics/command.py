@@ -14,12 +14,14 @@ from occludenet_build.kinetics.presence_table import presence_rows, write_presen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the stage."""
     parser.add_argument("--out", type=Path, required=True, help="table that is written")
     parser.add_argument("--folder", type=Path, required=True, help="what is fetched goes there")
     parser.add_argument("--threads", type=int, default=1, help="files looked at at once")
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Fetch or search, and write the tables. Raises UserError for no route."""
     if config.kinetics.route not in ROUTES:
         raise UserError(
             f"kinetics.route: wanted one of {', '.join(ROUTES)}, got {config.kinetics.route}"

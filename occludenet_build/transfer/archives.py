@@ -54,6 +54,7 @@ class Limits:
     members: int = 2_000_000
 
     def most(self, archive_bytes: int) -> int:
+        """Bytes that an archive of so many bytes may unpack to."""
         return min(self.total_bytes, max(self.free_bytes, self.ratio * archive_bytes))
 
 

@@ -64,7 +64,8 @@ def deliver(
 class _Run:
     def __init__(self, target: UnpackTarget, settings: Downloads, total: int) -> None:
         self.target, self.settings, self.total = target, settings, total
-        self.budget, self.owners = Budget(settings, total), Owners()
+        self.budget = Budget(settings, total)
+        self.owners: Owners = {}
         self.not_here: list[str] = []
 
     def deliver(self, asked: list[Source]) -> Iterator[Delivery]:
@@ -92,7 +93,7 @@ class _Run:
         known = record.of_today(self.target.content, self.target.path_for)
         if not known.is_there(self.target.content):
             return None
-        self.owners.note(source.text, known)
+        self.owners.update(dict.fromkeys(known.delivered, source.text))
         self._clear(source)
         return known
 

@@ -70,6 +70,7 @@ class Run:
     hosts: dict[str, Host] = field(default_factory=dict)
 
     def host(self, name: str) -> Host:
+        """The one of that name; any thread may ask."""
         return self.hosts.setdefault(name, Host(self.settings.per_host))
 
     def sleep(self, seconds: float) -> None:

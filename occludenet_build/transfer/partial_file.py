@@ -94,19 +94,23 @@ class PartialFile:
             _write_state(_beside(self.path, "json"), state)
 
     def append(self, chunk: bytes) -> None:
+        """Add what the network brought."""
         self._stream.write(chunk)
         self.size += len(chunk)
         self.received += len(chunk)
         self._counted(len(chunk), len(chunk))
 
     def flush(self) -> None:
+        """Hand what was appended to the kernel, where a kill does not lose it."""
         self._stream.flush()
 
     def publish(self, target: Path) -> None:
+        """Give the finished file its name, on the same disk."""
         files.publish(self.path, target)
         _beside(self.path, "json").unlink(missing_ok=True)
 
     def discard(self) -> None:
+        """Remove the bytes and their state."""
         self._counted(-self.size, 0)
         self.path.unlink(missing_ok=True)
         _beside(self.path, "json").unlink(missing_ok=True)

@@ -35,6 +35,7 @@ class Source:
 
     @property
     def is_remote(self) -> bool:
+        """Whether it is an address, not a file of the user's."""
         return is_url(self.text)
 
     @property

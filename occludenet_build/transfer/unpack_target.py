@@ -31,7 +31,7 @@ class Piece:
     name: str
     """As the archive has it, cleaned; a name that is refused is escaped."""
     target: str | None
-    """Where it stands, below the folder of the content; null if it does not."""
+    """Its path below the folder of the content; null if it does not stand there."""
     status: str
     """ok; left: not wanted, or, with the reason duplicate, another archive has delivered it;
     failed."""
@@ -61,6 +61,11 @@ class Delivery:
     """Size and time of the user's own file; null for what was fetched."""
     pieces: tuple[Piece, ...] = ()
     """In the archive's order."""
+
+    @property
+    def delivered(self) -> list[str]:
+        """Paths of its files below the folder of the content."""
+        return [piece.target for piece in self.pieces if piece.status == "ok" and piece.target]
 
     def of_today(self, content: Path, path_for: Callable[[str], str | None]) -> Delivery:
         """With the places that its files have now; what is not wanted any more is left."""
@@ -153,19 +158,9 @@ class UnpackTarget:
     limits: Limits = Limits(members=500_000)
 
 
-class Owners:
-    """Which archive has delivered the file of a place: two do not overwrite each other's."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, str] = {}
-
-    def is_taken(self, target: str, archive: str) -> bool:
-        return self._of.get(target, archive) != archive
-
-    def note(self, archive: str, delivery: Delivery) -> None:
-        for piece in delivery.pieces:
-            if piece.status == "ok" and piece.target is not None:
-                self._of[piece.target] = archive
+Owners = dict[str, str]
+"""Path of a file below the content -> archive that has delivered it: two do not overwrite each
+other's."""
 
 
 def unpacked(
@@ -189,7 +184,7 @@ def unpacked(
         target = to.path_for(name)
         if target is None:
             pieces.append(Piece(name, None, "left"))
-        elif owners.is_taken(target, archive):
+        elif owners.get(target, archive) != archive:
             pieces.append(Piece(name, target, "left", "duplicate"))
             return None
         return target
@@ -208,7 +203,7 @@ def unpacked(
             vouched = {p.name for p in before.pieces if p.status == "ok"} if before else set()
             pieces = [_kept_or_removed(p, vouched - made, to.content) for p in pieces]
         delivery = fetched.failed(error.reason, error.detail or None, pieces)
-    owners.note(archive, delivery)
+    owners.update(dict.fromkeys(delivery.delivered, archive))
     return delivery
 
 

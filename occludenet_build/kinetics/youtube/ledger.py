@@ -41,9 +41,11 @@ class Ledger:
             self.close()
 
     def row(self, clip: Clip) -> dict[str, Any] | None:
+        """What came of the clip when it was last asked for, columns ROWS; None if it never was."""
         return self._rows.get(clip.file)
 
     def add(self, result: ledger.Result) -> None:
+        """Commit a row; a kill does not lose it."""
         self._kept.commit(result)
         self._rows[result.row["clip"]] = result.row
 

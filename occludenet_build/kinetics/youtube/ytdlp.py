@@ -87,6 +87,7 @@ class Downloader:
         raise self._failure(code, log, place)
 
     def clear(self) -> None:
+        """Remove the folder and the video in hand."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, command: list[str], place: Path) -> int:
