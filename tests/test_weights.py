@@ -189,9 +189,9 @@ def test_the_command_line(site, tmp_path):
 
     url = site.url("/v1/yolov5su.pt")
     settings = {"detect": {"weights": url, "weights_sha256": SHA256.upper()}}
-    chosen = ("--room", "detect", "--settings", json.dumps(settings))
+    chosen = ("--stage", "detect", "--settings", json.dumps(settings))
     for args, code, says in [
-        ((), 2, "wanted --source or a --room with weights"),
+        ((), 2, "wanted --source or a --stage with weights"),
         (("--source", "none.pt"), 2, "wanted a file, got none.pt"),
         ((*chosen, "--offline"), 2, "downloads are switched off"),
         (chosen, 0, SHA256),

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
     parser.add_argument("--kinetics", type=Path, help="videos: table of the stage kinetics")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="for what is fetched")
-    parser.add_argument("--room", choices=recorded.SECTIONS, help="weights: those of its settings")
+    parser.add_argument("--stage", choices=recorded.SECTIONS, help="weights: those of its settings")
     parser.add_argument("--source", metavar="FILE|URL", help="weights: wins over the settings")
     parser.add_argument("--sha256", metavar="HEX", help="weights: what they must have")
     parser.add_argument("--offline", action="store_true", help="as download.offline: true")
@@ -48,10 +48,10 @@ def _folder(args: argparse.Namespace) -> Path:
 
 
 def _wanted(args: argparse.Namespace, config: cfg.Config) -> recorded.Wanted:
-    section = getattr(config, args.room) if args.room else None
+    section = getattr(config, args.stage) if args.stage else None
     source = args.source or (section.weights if section else None)
     sha256 = args.sha256 or (section.weights_sha256 if section else None)
     if source is None:
-        where = f"{args.room}.weights is not set" if args.room else "neither was given"
-        raise UserError(f"acquire weights: wanted --source or a --room with weights, {where}")
-    return recorded.Wanted(source, sha256, f"{args.room}.weights" if args.room else "--source")
+        where = f"{args.stage}.weights is not set" if args.stage else "neither was given"
+        raise UserError(f"acquire weights: wanted --source or a --stage with weights, {where}")
+    return recorded.Wanted(source, sha256, f"{args.stage}.weights" if args.stage else "--source")

@@ -38,7 +38,7 @@ _SHAPE_GATES = (
 def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np.ndarray | None]:
     """The row of an instance, and its mask, bool (H, W) of the photo, if nothing speaks against it.
 
-    What does becomes the row's status, reason and detail, and the mask is None; raises no ItemError.
+    Else the row has status, reason and detail, and the mask is None. Raises no ItemError.
     """
     row = _origin(photo, instance)
     try:

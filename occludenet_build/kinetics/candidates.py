@@ -4,7 +4,7 @@ A file is read to its end and its first frame decoded, as `transfer` does for a 
 fetches; that all frames decode is found out by `index`. A verdict holds while size and times of the
 file are the same.
 
-To look at a file takes less time than to write a finished item down, so the items of the ledger are
+Reading a file takes less time than recording a finished item, so the items of the ledger are
 buckets of files, by a hash of the name: about a thousand files each for all of Kinetics-400. Of a
 bucket in which something has changed only the files that have changed are read.
 """

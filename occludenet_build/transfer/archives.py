@@ -1,4 +1,4 @@
-"""Unpacking archives that nobody vouches for: tar (plain, gz, bz2, xz) and zip.
+"""Unpack untrusted archives: tar (plain, gz, bz2, xz) and zip.
 
 A member is refused, with a reason, and the others are unpacked, where it
 
@@ -10,13 +10,13 @@ A member is refused, with a reason, and the others are unpacked, where it
     corrupt          does not unpack to its checksum; zip only, a tar has none
     unreadable       is encrypted, or compressed in a way that is not known here
 
-The archive as a whole is refused, by an ItemError, where it is not_an_archive, truncated, corrupt,
-or an archive_bomb: more members or bytes than `Limits` allow. A zip's bomb is known before anything
-is written; a tar's when its limit is reached. `inspect` finds all of that without writing. What was
+The whole archive is refused, by an ItemError, where it is not_an_archive, truncated, corrupt, or an
+archive_bomb: more members or bytes than `Limits` allow. In a zip a bomb is found before anything is
+written, in a tar when the limit is reached. `inspect` finds all of that without writing. What was
 written before stays: each file is whole, and none is outside the folder.
 
-Owners, rights and folders without files are not taken over; names of files are, and their times.
-macOS's `._name` files and `__MACOSX` folders are passed over without a word.
+Names of files and their times are kept; owners, permissions and empty folders are not. macOS's
+`._name` files and `__MACOSX` folders are skipped silently.
 """
 
 from __future__ import annotations

@@ -1,25 +1,25 @@
-"""Archives fetched and unpacked as one thing that can be killed at any time and goes on.
+"""Fetch and unpack archives; a run that is killed at any time is resumed by the next.
 
     deliver(sources, target, settings)    a Delivery for each archive, as they end
 
 In the target's folder of archives, where `<name>` ends with a hash of the address:
 
-    <name>          the archive: while it is needed, for good with `keep`
+    <name>          the archive: until it is unpacked, or for good with `keep`
     <name>.json     its record (a Delivery), written when all of it was unpacked, or failed
     <list>          the last copy of a fetched list
     .lock           held: a second process waits
 
-What is unpacked has its name only when it is whole. An archive whose record says ok and whose
-wanted files are all there is neither fetched nor opened; one whose file has vanished, or that holds
-more of what is wanted now, is fetched again, and what is there already is not written again.
-Archives are unpacked one by one as they arrive, while the next are fetched: download.parallel and
-one of them are on disk at most, and one record is in memory.
+A file gets its name only when it is whole. An archive whose record says ok and whose wanted files
+are all there is neither fetched nor opened. One of whose files one is missing, or that holds more
+of what is wanted now, is fetched again; files that are there are not written again. Archives are
+unpacked one by one as they arrive, while the next are fetched: at most download.parallel archives
+and one more are on disk, and one record is in memory.
 
-An archive that is not whole fails, and nothing of it is kept but files that must be right: those
-before the end of one that is cut, and those of a zip with their checksum. The next run tries it
-again. One that was joined from parts, or lay there from an earlier run, is
-fetched anew at once: its joints may be the fault. Two archives that hold a file of one place: the
-first that comes delivers it, the other has it as a duplicate.
+An archive that is not whole fails. Of it only files that must be right are kept: those before the
+end of a truncated archive, and those of a zip that have their checksum. The next run tries it
+again. An archive that was joined from parts, or is left from an earlier run, is fetched anew at
+once: joining may be the fault. Where two archives hold a file of the same path, the first that
+arrives delivers it, and the other has it as a duplicate.
 """
 
 from __future__ import annotations

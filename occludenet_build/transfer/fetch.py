@@ -65,7 +65,7 @@ class Run:
 
     settings: Downloads
     counted: Callable[[int, int], None]
-    """Is told of changes: (bytes on disk, bytes received)."""
+    """Called with every change: (bytes on disk, bytes received)."""
     stopped: threading.Event = field(default_factory=threading.Event)
     hosts: dict[str, Host] = field(default_factory=dict)
 

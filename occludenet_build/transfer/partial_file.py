@@ -57,7 +57,7 @@ class State:
 
 
 class PartialFile:
-    """Use `held`. `counted(on_disk, received)` is told of every change, in bytes."""
+    """Use `held`. `counted(on_disk, received)` is called with every change, in bytes."""
 
     def __init__(
         self, path: Path, stream: BinaryIO, counted: Callable[[int, int], None], url: str

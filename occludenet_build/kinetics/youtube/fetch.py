@@ -1,14 +1,14 @@
-"""The clips, one video after the other: what is known, asked for, cut and recorded.
+"""Fetch clips, one video after the other: skip what is known; ask, cut, record the rest.
 
 Between the end of one video and the start of the next: youtube.sleep_seconds and up to half of it
-by chance. (What is counted by yt-dlp's authors, about 300 videos an hour without a login, is about
-one in 12 s.) Where YouTube refuses all service, the wait doubles with each refusal, up to
+by chance. (The authors of yt-dlp count about 300 videos an hour without a login: one in 12 s.)
+Where YouTube refuses all service, the wait doubles with each refusal, up to
 download.longest_wait_seconds.
 
-A third of Kinetics is gone for good. That is an answer, not a failure: download.failure_budget is
-not for it. Two things stop the build: youtube.give_up_after refusals of all service in a row, and
-download.give_up_after videos in a row that fail for what should pass, as when the network is down
-or YouTube has changed and this yt-dlp understands no page any more.
+A third of Kinetics is gone for good. That is an answer, not a failure, and download.failure_budget
+does not count it. Two things stop the build: youtube.give_up_after refusals of all service in a
+row, and download.give_up_after videos in a row that fail for a reason that should pass, as when the
+network is down or YouTube has changed and this yt-dlp no longer understands its pages.
 """
 
 from __future__ import annotations
