@@ -56,7 +56,7 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
 def _path_for(name: str) -> str | None:
     """Where a member goes: below the folder that it stands in.
 
-    >>> _path_for("Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4"), _place("Abuse/notes.txt")
+    >>> _path_for("Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4"), _path_for("Abuse/notes.txt")
     ('Abuse/Abuse001_x264.mp4', None)
     """
     *folders, file = name.split("/")
