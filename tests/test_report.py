@@ -15,7 +15,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.thumbnails import evenly, strip_height
 from occludenet_build.evaluate.effect import COLUMNS
-from occludenet_build.kinetics import PRESENCE
+from occludenet_build.kinetics.presence_table import PRESENCE
 from occludenet_build.recognition.predictions import read, write
 from occludenet_build.report import accuracy, facts
 from occludenet_build.report.build import Build
