@@ -12,8 +12,8 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build import occluders
+from occludenet_build.coco.filters import Row
 from occludenet_build.coco.instances import photos
-from occludenet_build.coco.looking import Row
 from occludenet_build.coco.photo import Photo
 from occludenet_build.core import pool, seeds, tables
 from occludenet_build.core.errors import UserError

@@ -22,9 +22,8 @@ from matplotlib.figure import Figure as Drawing
 
 from occludenet_build.core import tables
 from occludenet_build.core.charts import INK, PAGE, chart
-from occludenet_build.paper.figures.scores import degrees
+from occludenet_build.paper.common_clips import CLEAN, degrees
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 from occludenet_build.paper.pictures import panels
 
 ARMS = ("baseline", "car")

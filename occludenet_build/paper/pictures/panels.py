@@ -19,8 +19,8 @@ from occludenet_build.core.charts import INK, MUTED
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.thumbnails import on_checkerboard, pick, read_cutout, scaled
+from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 
 MOST = 400
 """Height that pictures are brought down to, pixels: nobody sees more of a panel on paper."""
