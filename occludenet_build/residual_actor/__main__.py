@@ -1,4 +1,4 @@
-"""The command line of leftover; the contract is in the package's docstring."""
+"""The command line of residual_actor; the contract is in the package's docstring."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import occludenet_build.leftover as room
-from occludenet_build import stage
+from occludenet_build import residual_actor, stage
 from occludenet_build.config import Config
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
-from occludenet_build.leftover.compare import Shard, compared, summary
+from occludenet_build.residual_actor.compare import Shard, compared, summary
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +41,16 @@ NEEDED = {
 }
 
 
+_DRAW = "leftover"
+"""The stage's former name is part of the draw: another word would draw other clips."""
+
+
 def work(args: argparse.Namespace, config: Config) -> None:
     missing = [f"--{name}" for name in NEEDED[args.what] if not getattr(args, name)]
     if missing:
-        raise UserError(f"leftover {args.what}: wanted {', '.join(missing)}, got nothing; give it")
+        raise UserError(
+            f"residual_actor {args.what}: wanted {', '.join(missing)}, got nothing; give it"
+        )
     _check(config)
     if args.what == "list":
         _list(args)
@@ -61,13 +66,13 @@ def _check(config: Config) -> None:
     erased = config.counterfactual
     if not erased.splits or not erased.files:
         raise UserError(
-            "leftover: wanted counterfactual clips to look at, counterfactual.splits is "
+            "residual_actor: wanted counterfactual clips to look at, counterfactual.splits is "
             f"{list(erased.splits)} and files {str(erased.files).lower()}; change them"
         )
     if config.detect.backend == "file":
         raise UserError(
-            "leftover: wanted a detector that looks at the counterfactuals, detect.backend file "
-            "has no boxes for them; set another detect.backend"
+            "residual_actor: wanted a detector that looks at the counterfactuals, detect.backend "
+            "file has no boxes for them; set another detect.backend"
         )
 
 
@@ -80,7 +85,7 @@ def _list(args: argparse.Namespace) -> None:
         for row in made
         for scale, file, sha256 in zip(row["scales"], row["files"], row["file_hashes"], strict=True)
     ]
-    tables.write(tables.from_rows(rows, room.VIDEOS), args.out)
+    tables.write(tables.from_rows(rows, residual_actor.VIDEOS), args.out)
     logging.info("%d clips of %d source clips", len(rows), len(made))
 
 
@@ -97,10 +102,12 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
     rows: list[dict[str, Any]] = []
     for videos in args.videos:
         if videos.stem not in found:
-            raise UserError(f"leftover: wanted what detect found in {videos}, got no such --found")
+            raise UserError(
+                f"residual_actor: wanted what detect found in {videos}, got no such --found"
+            )
         shard = Shard(videos, found[videos.stem], masks.get(videos.stem))
         rows.extend(compared(shard, args.boxes, fill))
-    tables.write(tables.from_rows(rows, room.CLIPS), args.out)
+    tables.write(tables.from_rows(rows, residual_actor.CLIPS), args.out)
     sums = summary(rows, fill)
     write_json(args.out.parent / "summary.json", sums)
     logging.info(
@@ -120,8 +127,8 @@ def _sample(args: argparse.Namespace, config: Config) -> None:
         for row in table.select(["clip", "status", "split", "shard"]).to_pylist()
         if row["status"] == "ok" and row["split"] in config.counterfactual.splits
     }
-    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, "leftover"))
-    drawn = set(order[: config.leftover.clips])
+    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, _DRAW))
+    drawn = set(order[: config.residual_actor.clips])
     for shard in seeds.shard_names(config.select.shards):
         mine = [clip for clip in drawn if usable[clip] == shard]
         tables.write(
@@ -143,4 +150,4 @@ def _share(sums: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    stage.run("leftover", room.__doc__, arguments, work)
+    stage.run("residual_actor", residual_actor.__doc__, arguments, work)
