@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def module_of(name: str, wing: str) -> str:
+    """Dotted name of the module or package behind the command `name`, which belongs to `wing`."""
+    return f"occludenet_build.{name}"
+
+
 @dataclass(frozen=True)
 class Stage:
     """One row of STAGES."""
@@ -27,6 +32,10 @@ class Stage:
     its results, and those that follow, are then made again. CONTRIBUTING.md has the policy."""
     in_all: bool = True
     """Whether `snakemake all` needs it (where the settings ask for it)."""
+
+    @property
+    def module(self) -> str:
+        return module_of(self.name, self.wing)
 
 
 _ROWS = (

@@ -33,7 +33,8 @@ def until_killed(*values):
     return learn(*values)
 
 Learner._learn = until_killed
-runpy.run_module("occludenet_build.train", run_name="__main__")
+sys.argv.insert(1, "train")
+runpy.run_module("occludenet_build", run_name="__main__")
 """
 
 

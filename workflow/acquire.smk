@@ -25,7 +25,7 @@ rule acquire_videos:
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:
-        "python -m occludenet_build.acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
+        "python -m occludenet_build acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -46,7 +46,7 @@ rule acquire_coco:
         bytes=coco_bytes,
         folder=verbatim(f"{FETCHED}/coco"),
     shell:
-        "python -m occludenet_build.acquire coco --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build acquire coco --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -68,7 +68,7 @@ rule acquire_weights:
         code=code.digest("acquire.weights"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build.acquire weights --room {wildcards.stage} --out {output}"
+        "python -m occludenet_build acquire weights --room {wildcards.stage} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -88,7 +88,7 @@ rule acquire_archives:
         code=code.digest("acquire.archives"),
         folder=verbatim(SURVEILLANCE_VIDEOS),
     shell:
-        "python -m occludenet_build.acquire archives --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build acquire archives --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 

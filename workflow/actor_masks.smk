@@ -27,7 +27,7 @@ rule actor_masks_shard:
         weights=weights_option,
         boxes=in_build("detect/store"),
     shell:
-        "python -m occludenet_build.actor_masks --clips {input.clips} --boxes {params.boxes}"
+        "python -m occludenet_build actor_masks --clips {input.clips} --boxes {params.boxes}"
         " --out {output} --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
 
 

@@ -28,7 +28,7 @@ rule annotate:
         code=code.digest("annotate"),
         root=in_build(),
     shell:
-        "python -m occludenet_build.annotate --select {input.select}"
+        "python -m occludenet_build annotate --select {input.select}"
         " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"
         " --counterfactual {input.counterfactual} --root {params.root} --out {output.clips}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -26,7 +26,7 @@ rule attention_arm:
         code=code.digest("attention"),
         root=in_build(),
     shell:
-        "python -m occludenet_build.attention --clips {input.clips} --model {input.model}"
+        "python -m occludenet_build attention --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.maps} --threads {threads}"
         " --settings {params.settings:q} --log {log}"
 
@@ -49,5 +49,5 @@ rule attention:
         settings=as_param({"seed": CONFIG.seed}),
         code=code.digest("attention"),
     shell:
-        "python -m occludenet_build.attention --tables {input} --out {output}"
+        "python -m occludenet_build attention --tables {input} --out {output}"
         " --settings {params.settings:q} --log {log}"

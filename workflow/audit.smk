@@ -21,7 +21,7 @@ rule audit_sample:
         settings=stage_settings("audit"),
         code=code.digest("audit"),
     shell:
-        "python -m occludenet_build.audit sample --clips {input} --out {output}"
+        "python -m occludenet_build audit sample --clips {input} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -66,5 +66,5 @@ rule audit:
         code=code.digest("audit"),
         first=in_build("detect/store"),
     shell:
-        "python -m occludenet_build.audit compare --sample {input.sample} --first {params.first}"
+        "python -m occludenet_build audit compare --sample {input.sample} --first {params.first}"
         " --second {input.second} --out {output.clips} --settings {params.settings:q} --log {log}"

@@ -2,7 +2,7 @@
 #   reads  the configuration; a release's CSV files if its choice is replayed
 #   writes nothing
 #
-# A rule is a thin call of `python -m occludenet_build.<stage>`. Its params are one JSON string of
+# A rule is a thin call of `python -m occludenet_build <stage>`. Its params are one JSON string of
 # the settings that the stage depends on and a digest of the code that it runs: a change of either
 # reruns the stage and what follows it; a touched file or a written-out default reruns nothing.
 import dataclasses
@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, workflow.basedir)
 
 from occludenet_build import config as settings
-from occludenet_build import stage
+from occludenet_build import command
 from occludenet_build.config import arms
 from occludenet_build.core import code, seeds
 from occludenet_build.core.errors import UserError
@@ -52,7 +52,7 @@ ARMS = [
     f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
 ]
 
-os.environ[stage.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
+os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
 shell.executable("bash")
 # Jobs in a conda environment bring their own Python; all others use the one that runs Snakemake,
 # whether its environment is activated or not.

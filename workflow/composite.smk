@@ -38,7 +38,7 @@ rule composite_shard:
         root=in_build(),
         masks=masks_option,
     shell:
-        "python -m occludenet_build.composite --clips {input.clips} --boxes {params.boxes}"
+        "python -m occludenet_build composite --clips {input.clips} --boxes {params.boxes}"
         " --bank {params.bank} {params.masks} --root {params.root} --out {output.clips}"
         " --erased {output.erased} --threads {threads} --settings {params.settings:q} --log {log}"
 

@@ -27,7 +27,7 @@ rule detect_shard:
         code=code.digest("detect"),
         weights=weights_option,
     shell:
-        "python -m occludenet_build.detect --videos {input.videos} --out {output}"
+        "python -m occludenet_build detect --videos {input.videos} --out {output}"
         " --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
 
 

@@ -33,7 +33,7 @@ rule evaluate_arm:
         code=code.digest("evaluate"),
         root=in_build(),
     shell:
-        "python -m occludenet_build.evaluate --clips {input.clips} --model {input.model}"
+        "python -m occludenet_build evaluate --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.predictions} --threads {threads}"
         " --settings {params.settings:q} --log {log}"
 

@@ -23,5 +23,5 @@ checkpoint index:
         settings=stage_settings("index"),
         code=code.digest("index"),
     shell:
-        "python -m occludenet_build.index --videos {input.videos} --out {output.videos}"
+        "python -m occludenet_build index --videos {input.videos} --out {output.videos}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -21,5 +21,5 @@ rule kinetics:
         code=code.digest("kinetics"),
         folder=verbatim(f"{FETCHED}/kinetics"),
     shell:
-        "python -m occludenet_build.kinetics --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build kinetics --out {output} --folder {params.folder:q}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -27,5 +27,5 @@ rule leaks:
         settings=stage_settings("leaks"),
         code=code.digest("leaks"),
     shell:
-        "python -m occludenet_build.leaks --clips {input.clips} --out {output.clips}"
+        "python -m occludenet_build leaks --clips {input.clips} --out {output.clips}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -23,5 +23,5 @@ rule occluders:
         code=code.digest("occluders"),
         own=listing_digest(CONFIG.occluders.own) if CONFIG.occluders.own else "",
     shell:
-        "python -m occludenet_build.occluders --coco {input} --out {output} --threads {threads}"
+        "python -m occludenet_build occluders --coco {input} --out {output} --threads {threads}"
         " --settings {params.settings:q} --log {log}"

@@ -51,7 +51,7 @@ for kind, suffixes in (
             code=code.digest("paper"),
             root=in_build(),
         shell:
-            "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+            "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
             " --settings {params.settings:q} --log {log}"
 
 
@@ -89,5 +89,5 @@ rule paper:
         code=code.digest("paper"),
         root=in_build(),
     shell:
-        "python -m occludenet_build.paper --root {params.root}"
+        "python -m occludenet_build paper --root {params.root}"
         " --settings {params.settings:q} --log {log}"

@@ -82,5 +82,5 @@ rule proposals:
         settings=stage_settings("proposals"),
         code=code.digest("proposals"),
     shell:
-        "python -m occludenet_build.proposals --videos {input.videos} --detect {input.detect}"
+        "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"
         " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"

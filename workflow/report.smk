@@ -32,5 +32,5 @@ rule report:
         code=code.digest("report"),
         root=in_build(),
     shell:
-        "python -m occludenet_build.report --root {params.root} --out {output.page}"
+        "python -m occludenet_build report --root {params.root} --out {output.page}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -33,7 +33,7 @@ rule residual_actor_sample:
         code=code.digest("residual_actor"),
         folder=in_build("residual_actor/sample"),
     shell:
-        "python -m occludenet_build.residual_actor sample --clips {input} --out {params.folder}"
+        "python -m occludenet_build residual_actor sample --clips {input} --out {params.folder}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -78,7 +78,7 @@ rule residual_actor_videos:
         code=code.digest("residual_actor"),
         root=fill_folder,
     shell:
-        "python -m occludenet_build.residual_actor list --clips {input.clips} --made {input.made}"
+        "python -m occludenet_build residual_actor list --clips {input.clips} --made {input.made}"
         " --root {params.root} --out {output} --settings {params.settings:q} --log {log}"
 
 
@@ -122,7 +122,7 @@ rule residual_actor_fill:
         boxes=in_build("detect/store"),
         fill=fill_name,
     shell:
-        "python -m occludenet_build.residual_actor compare --videos {input.videos}"
+        "python -m occludenet_build residual_actor compare --videos {input.videos}"
         " --found {input.found} --boxes {params.boxes} --masks {input.masks} --fill {params.fill}"
         " --out {output.clips} --settings {params.settings:q} --log {log}"
 
@@ -151,5 +151,5 @@ rule residual_actor_fills:
         settings=stage_settings("residual_actor"),
         code=code.digest("residual_actor"),
     shell:
-        "python -m occludenet_build.residual_actor fills --summaries {input} --out {output}"
+        "python -m occludenet_build residual_actor fills --summaries {input} --out {output}"
         " --settings {params.settings:q} --log {log}"

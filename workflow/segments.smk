@@ -26,5 +26,5 @@ rule segments:
         root=in_build(),
         videos=verbatim(SURVEILLANCE_VIDEOS),
     shell:
-        "python -m occludenet_build.segments --table {input.table:q} --videos {params.videos:q}"
+        "python -m occludenet_build segments --table {input.table:q} --videos {params.videos:q}"
         " --root {params.root} --out {output} --threads {threads} --settings {params.settings:q} --log {log}"

@@ -25,5 +25,5 @@ checkpoint select:
         settings=stage_settings("select"),
         code=code.digest("select"),
     shell:
-        "python -m occludenet_build.select --index {input.index} --detect {input.detect}"
+        "python -m occludenet_build select --index {input.index} --detect {input.detect}"
         " --occluders {input.occluders} --out {output} --settings {params.settings:q} --log {log}"

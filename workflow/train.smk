@@ -36,7 +36,7 @@ rule train_arm:
         weights=weights_option,
         program=TRAIN_PROGRAM,
     shell:
-        "{params.program} occludenet_build.train --clips {input.clips} --labels {input.labels}"
+        "{params.program} occludenet_build train --clips {input.clips} --labels {input.labels}"
         " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
         " --out {output.model} --threads {threads}"
         " {params.weights} --settings {params.settings:q} --log {log}"

@@ -27,5 +27,5 @@ rule validate:
         annotations=in_build(f"{CONFIG.composite.dataset}/annotations"),
         out=lambda wildcards, output: str(Path(output.findings).parent),
     shell:
-        "python -m occludenet_build.validate {params.annotations} --against {input.against:q}"
+        "python -m occludenet_build validate {params.annotations} --against {input.against:q}"
         " --out {params.out} --settings {params.settings:q} --log {log}"

@@ -61,7 +61,7 @@ def closure(module: str) -> set[str]:
 # What shapes no result: settings reach a room as values, and these only carry them and report.
 _NEUTRAL = {
     f"{PACKAGE.name}.{name}"
-    for name in ("config", "stage", "core.settings", "core.progress", "core.errors")
+    for name in ("config", "command", "stages", "core.settings", "core.progress", "core.errors")
 }
 
 

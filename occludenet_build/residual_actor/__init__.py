@@ -1,16 +1,16 @@
 """residual_actor: is a person still found where the actor was erased? detect searches.
 
-    python -m occludenet_build.residual_actor list --clips select/shards/S.parquet
+    occludenet residual_actor list --clips select/shards/S.parquet
         --made counterfactual/S.parquet --root BUILD --out residual_actor/built/videos/S.parquet
         Lists the counterfactual clips of a shard for detect.
-    python -m occludenet_build.residual_actor compare --videos residual_actor/built/videos/*.parquet
+    occludenet residual_actor compare --videos residual_actor/built/videos/*.parquet
         --found residual_actor/built/detect/*.parquet --boxes detect/store
         --masks actor_masks/*.parquet --fill zero --out residual_actor/built/clips.parquet
         Compares what detect found in them with the actor's boxes in the source clips.
-    python -m occludenet_build.residual_actor sample --clips select/clips.parquet
+    occludenet residual_actor sample --clips select/clips.parquet
         --out residual_actor/sample
         A table per shard of the residual_actor.clips clips in which fills are compared.
-    python -m occludenet_build.residual_actor fills --summaries residual_actor/*/summary.json
+    occludenet residual_actor fills --summaries residual_actor/*/summary.json
         --out residual_actor/fills.json
         The residual rates of several fills side by side, in total and by class.
 

@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of proposals; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import occludenet_build.proposals as room
-from occludenet_build import stage
+import occludenet_build.proposals as stage
 from occludenet_build.config import Config, Proposals
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.code import digest
@@ -26,18 +25,18 @@ _OF_THE_PAGE = ("candidates",)
 """Settings that change no window of a video."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", type=Path, required=True, help="index/videos.parquet")
     parser.add_argument("--detect", type=Path, nargs="+", required=True, help="its manifests")
     parser.add_argument("--out", type=Path, required=True, help="proposals/candidates.parquet")
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     settings, folder = config.proposals, args.out.parent
     videos = [row for row in tables.read_rows(args.videos) if row["status"] == "ok"]
     keys, make = _jobs(videos, args, settings)
-    with ledger.hold(folder / "store" / "all", room.VIDEOS, room.WINDOWS) as book:
+    with ledger.hold(folder / "store" / "all", stage.VIDEOS, stage.WINDOWS) as book:
         ledger.work_through(book, keys, make)
         manifest = book.close(sorted(keys), folder / "videos.parquet")
         windows = tables.read_rows(book.detail_path)
@@ -45,8 +44,8 @@ def work(args: argparse.Namespace, config: Config) -> None:
     best = sorted(windows, key=lambda row: (-row["score"], row["clip"], row["start_seconds"]))
     best = best[: settings.candidates]
     candidates = list(_candidates(best, videos))
-    table = [{name: row[name] for name in room.CANDIDATES.names} for row in candidates]
-    tables.write(tables.from_rows(table, room.CANDIDATES), args.out)
+    table = [{name: row[name] for name in stage.CANDIDATES.names} for row in candidates]
+    tables.write(tables.from_rows(table, stage.CANDIDATES), args.out)
     rows = review.merged(folder / "review.csv", candidates)
     text = page.render(candidates, [row["sheet"] for row in best], rows, len(videos))
     files.write_text(folder / "index.html", text)
@@ -101,7 +100,3 @@ def _job(
     boxes = groups.read(clip)
     groups.close()
     return dataclasses.replace(job, boxes=boxes)
-
-
-if __name__ == "__main__":
-    stage.run("proposals", room.__doc__, arguments, work)
