@@ -53,10 +53,10 @@ rule all:
     localrule: True
 
 
+# The clips and their annotations, without training.
 rule dataset:
     input:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
-    # The clips and their annotations, without training.
     localrule: True
