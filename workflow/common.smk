@@ -3,8 +3,9 @@
 #   writes nothing
 #
 # A rule is a thin call of `python -m occludenet_build <stage>`. Its params are one JSON string of
-# the settings that the stage depends on and a digest of the code that it runs: a change of either
-# reruns the stage and what follows it; a touched file or a written-out default reruns nothing.
+# the settings that the stage depends on and the version of its results (stages.py): a change of
+# either reruns the stage and what follows it; a touched file, a written-out default, a comment or
+# a formatter reruns nothing.
 import dataclasses
 import json
 import os
@@ -16,10 +17,11 @@ sys.path.insert(0, workflow.basedir)
 from occludenet_build import config as settings
 from occludenet_build import command
 from occludenet_build.config import arms
-from occludenet_build.core import code, seeds
+from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.release import published
+from occludenet_build.core.versions import RERUN_ON, results_version
 
 
 def published_choice(select):
@@ -53,6 +55,7 @@ ARMS = [
 ]
 
 os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
+os.environ[RERUN_ON] = CONFIG.rerun_on
 shell.executable("bash")
 # Jobs in a conda environment bring their own Python; all others use the one that runs Snakemake,
 # whether its environment is activated or not.

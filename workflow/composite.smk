@@ -32,7 +32,7 @@ rule composite_shard:
         runtime=lambda wildcards, attempt: attempt * 240,
     params:
         settings=stage_settings("composite"),
-        code=code.digest("composite"),
+        version=results_version("composite"),
         boxes=in_build("detect/store"),
         bank=in_build("occluders"),
         root=in_build(),

@@ -48,7 +48,7 @@ for kind, suffixes in (
             runtime=lambda wildcards, attempt: attempt * 60,
         params:
             settings=stage_settings("paper"),
-            code=code.digest("paper"),
+            version=results_version("paper"),
             root=in_build(),
         shell:
             "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
@@ -86,7 +86,7 @@ rule paper:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=stage_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=in_build(),
     shell:
         "python -m occludenet_build paper --root {params.root}"

@@ -20,7 +20,7 @@ use rule acquire_videos as surveillance_videos with:
         f"{BUILD}/benchmarks/surveillance/videos.tsv"
     params:
         settings=stage_settings("acquire", SURVEILLANCE_CONFIG),
-        code=code.digest("acquire.videos"),
+        version=results_version("acquire"),
         listing=surveillance_listing,
         kinetics="",
 
@@ -40,7 +40,7 @@ use rule index as surveillance_index with:
         f"{BUILD}/benchmarks/surveillance/index.tsv"
     params:
         settings=stage_settings("index", SURVEILLANCE_CONFIG),
-        code=code.digest("index"),
+        version=results_version("index"),
 
 
 use rule detect_shard as surveillance_detect with:
@@ -56,7 +56,7 @@ use rule detect_shard as surveillance_detect with:
         f"{BUILD}/benchmarks/surveillance/detect-{{shard}}.tsv"
     params:
         settings=stage_settings("detect", SURVEILLANCE_CONFIG),
-        code=code.digest("detect"),
+        version=results_version("detect"),
         weights=weights_option,
 
 
@@ -80,7 +80,7 @@ rule proposals:
         runtime=lambda wildcards, attempt: attempt * 480,
     params:
         settings=stage_settings("proposals"),
-        code=code.digest("proposals"),
+        version=results_version("proposals"),
     shell:
         "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"
         " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"

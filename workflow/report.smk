@@ -29,7 +29,7 @@ rule report:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=stage_settings("report"),
-        code=code.digest("report"),
+        version=results_version("report"),
         root=in_build(),
     shell:
         "python -m occludenet_build report --root {params.root} --out {output.page}"

@@ -30,7 +30,7 @@ rule residual_actor_sample:
         "../envs/video.yaml"
     params:
         settings=stage_settings("residual_actor"),
-        code=code.digest("residual_actor"),
+        version=results_version("residual_actor"),
         folder=in_build("residual_actor/sample"),
     shell:
         "python -m occludenet_build residual_actor sample --clips {input} --out {params.folder}"
@@ -50,7 +50,7 @@ use rule composite_shard as residual_actor_made with:
         f"{BUILD}/benchmarks/residual_actor/{{fill}}/made-{{shard}}.tsv"
     params:
         settings=fill_settings,
-        code=code.digest("composite"),
+        version=results_version("composite"),
         boxes=in_build("detect/store"),
         bank=in_build("occluders"),
         root=fill_folder,
@@ -75,7 +75,7 @@ rule residual_actor_videos:
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
         settings=stage_settings("residual_actor"),
-        code=code.digest("residual_actor"),
+        version=results_version("residual_actor"),
         root=fill_folder,
     shell:
         "python -m occludenet_build residual_actor list --clips {input.clips} --made {input.made}"
@@ -118,7 +118,7 @@ rule residual_actor_fill:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=stage_settings("residual_actor"),
-        code=code.digest("residual_actor"),
+        version=results_version("residual_actor"),
         boxes=in_build("detect/store"),
         fill=fill_name,
     shell:
@@ -149,7 +149,7 @@ rule residual_actor_fills:
         "../envs/video.yaml"
     params:
         settings=stage_settings("residual_actor"),
-        code=code.digest("residual_actor"),
+        version=results_version("residual_actor"),
     shell:
         "python -m occludenet_build residual_actor fills --summaries {input} --out {output}"
         " --settings {params.settings:q} --log {log}"

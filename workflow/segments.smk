@@ -21,7 +21,7 @@ rule segments:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=stage_settings("segments"),
-        code=code.digest("segments"),
+        version=results_version("segments"),
         listing=surveillance_listing,
         root=in_build(),
         videos=verbatim(SURVEILLANCE_VIDEOS),
