@@ -68,7 +68,7 @@ rule acquire_weights:
         version=results_version("acquire"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build acquire weights --room {wildcards.stage} --out {output}"
+        "python -m occludenet_build acquire weights --stage {wildcards.stage} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
