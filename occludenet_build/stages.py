@@ -155,7 +155,7 @@ _ROWS = (
         draws=True,
     ),
     Stage(
-        "leftover",
+        "residual_actor",
         "occlusion",
         "Look for people again in the counterfactual clips: is the actor gone?",
         ("counterfactual", "detect", "select"),

@@ -32,6 +32,7 @@ def base(tmp_path):
 
 MISTAKES = [
     ({"composit": {}}, "unknown key composit"),
+    ({"leftover": {}}, "unknown key leftover: wanted its new name, residual_actor"),
     ({"composite": {"sclaes": [0.5]}}, "unknown key composite.sclaes"),
     ({"composite": {"scales": 0.5}}, "composite.scales: wanted a list, got 0.5"),
     ({"composite": {"scales": []}}, "composite.scales: wanted"),

@@ -153,7 +153,7 @@ def test_threads_and_rooms_are_those_of_the_workflow():
         threads, bench = told[name]
         assert rule.threads == threads, name
         assert re.sub(r"\{\{.*\}\}", "*", bench) == rule.benchmarks, name
-    beside = {"surveillance", "proposals", "segments", "weights", "archives", "audit", "leftover"}
+    beside = {"surveillance", "proposals", "segments", "weights", "archives", "audit", "residual"}
     beside |= {"predictions", "paper"}  # of the paper's single items
     measured = {name for name, (_, bench) in told.items() if bench and name not in RULES}
     assert all(any(word in name for word in beside) for name in measured), measured

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.config.audit import Audit, Leftover
+from occludenet_build.config.audit import Audit, ResidualActor
 from occludenet_build.config.clips import (
     ActorMasks,
     Composite,
@@ -61,7 +61,6 @@ __all__ = [
     "Index",
     "Kinetics",
     "Leaks",
-    "Leftover",
     "ListedSet",
     "Mix",
     "Occluders",
@@ -71,6 +70,7 @@ __all__ = [
     "Proposals",
     "Quota",
     "Report",
+    "ResidualActor",
     "Segments",
     "Select",
     "Train",
@@ -111,7 +111,7 @@ class Config:
     report: Report = setting(Report())
     leaks: Leaks = setting(Leaks())
     audit: Audit = setting(Audit())
-    leftover: Leftover = setting(Leftover())
+    residual_actor: ResidualActor = setting(ResidualActor())
     proposals: Proposals = setting(Proposals())
     segments: Segments = setting(Segments())
 
@@ -126,7 +126,7 @@ BORROWED = {
     "segments": ("composite",),
     "train": ("counterfactual",),
     "evaluate": ("counterfactual",),
-    "leftover": ("counterfactual", "detect", "select"),
+    "residual_actor": ("counterfactual", "detect", "select"),
     "attention": ("evaluate",),
     "paper": ("composite", "evaluate", "predictions"),
 }
@@ -145,9 +145,13 @@ SEEDED = (
     "audit",
     "attention",
     "paper",
-    "leftover",
+    "residual_actor",
 )
 """Rooms that draw: only these depend on the seed."""
+
+
+RENAMED = {"leftover": "residual_actor"}
+"""Sections by their former names."""
 
 
 def load(values: dict[str, Any], base: Path | str = ".") -> Config:
@@ -156,6 +160,7 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
     Paths are relative to `base` and must exist. Raises UserError with one line that names the
     key, what was wanted and what came.
     """
+    _refuse_old_names(values)
     config = build(Config, values, base)
     _check_whole(config)
     return config
@@ -163,6 +168,7 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
 
 def load_part(values: dict[str, Any]) -> Config:
     """Check the settings of some rooms, as a room gets them; the others keep their defaults."""
+    _refuse_old_names(values)
     return build(Config, values)
 
 
@@ -177,6 +183,14 @@ def room_settings(config: Config, room: str) -> dict[str, Any]:
 def canonical(settings: dict[str, Any]) -> str:
     """One string for equal settings, whatever the order of the keys."""
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _refuse_old_names(values: Any) -> None:
+    for old, new in RENAMED.items():
+        if isinstance(values, dict) and old in values:
+            raise UserError(
+                f"config: unknown key {old}: wanted its new name, {new}; rename the section"
+            )
 
 
 def _check_whole(config: Config) -> None:

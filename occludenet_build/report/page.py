@@ -34,7 +34,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    fills = build.json("leftover/fills.json") or {}
+    fills = build.json("residual_actor/fills.json") or {}
     environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex}
     return environment.get_template("page.html.j2").render(
         name=config.composite.dataset,
@@ -47,7 +47,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         drawn=COLOURS,
         occlusion=occlusion(build),
         failures=facts.failures(build),
-        leftover=build.json("leftover/summary.json"),
+        residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
         filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),
         bank=build.json("occluders/summary.json"),

@@ -60,9 +60,9 @@ def is_left(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> bool:
     """
     if not len(found):
         return False
-    his = boxes.iou(actor[None], found)[0]
-    theirs = boxes.iou(others, found).max(axis=0, initial=0.0)
-    return bool(((his >= LEAST_IOU) & (his >= theirs)).any())
+    with_actor = boxes.iou(actor[None], found)[0]
+    with_others = boxes.iou(others, found).max(axis=0, initial=0.0)
+    return bool(((with_actor >= LEAST_IOU) & (with_actor >= with_others)).any())
 
 
 def compared(shard: Shard, sources: Path, fill: str) -> Iterator[Row]:
@@ -107,9 +107,9 @@ def _counts(source: People, found: People, erased: set[int]) -> Row:
     return {
         "actor_frames": len(source.actor),
         "erased_frames": len(frames),
-        "leftover_frames": len(left),
+        "residual_frames": len(left),
         "residual": len(left) / len(frames) if frames else None,
-        "first_leftover": left[0] if left else None,
+        "first_residual": left[0] if left else None,
     }
 
 
@@ -127,7 +127,7 @@ def summary(rows: Iterable[Mapping[str, Any]], fill: str) -> Row:
 
 
 def _sums(rows: list[Mapping[str, Any]]) -> Row:
-    names = ("actor_frames", "erased_frames", "leftover_frames")
+    names = ("actor_frames", "erased_frames", "residual_frames")
     sums: Row = {name: sum(row[name] for row in rows) for name in names}
-    residual = sums["leftover_frames"] / sums["erased_frames"] if sums["erased_frames"] else None
+    residual = sums["residual_frames"] / sums["erased_frames"] if sums["erased_frames"] else None
     return {"clips": len(rows)} | sums | {"residual": residual}

@@ -1,4 +1,4 @@
-"""The command line of leftover; the package's docstring is its contract."""
+"""The command line of residual_actor; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import occludenet_build.leftover as stage
+import occludenet_build.residual_actor as stage
 from occludenet_build.config import Config
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
-from occludenet_build.leftover.compare import Shard, compared, summary
+from occludenet_build.residual_actor.compare import Shard, compared, summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +41,16 @@ NEEDED = {
 }
 
 
+_DRAW = "leftover"
+"""The stage's former name is part of the draw: another word would draw other clips."""
+
+
 def run(args: argparse.Namespace, config: Config) -> None:
     missing = [f"--{name}" for name in NEEDED[args.what] if not getattr(args, name)]
     if missing:
-        raise UserError(f"leftover {args.what}: wanted {', '.join(missing)}, got nothing; give it")
+        raise UserError(
+            f"residual_actor {args.what}: wanted {', '.join(missing)}, got nothing; give it"
+        )
     _check(config)
     if args.what == "list":
         _list(args)
@@ -60,13 +66,13 @@ def _check(config: Config) -> None:
     erased = config.counterfactual
     if not erased.splits or not erased.files:
         raise UserError(
-            "leftover: wanted counterfactual clips to look at, counterfactual.splits is "
+            "residual_actor: wanted counterfactual clips to look at, counterfactual.splits is "
             f"{list(erased.splits)} and files {str(erased.files).lower()}; change them"
         )
     if config.detect.backend == "file":
         raise UserError(
-            "leftover: wanted a detector that looks at the counterfactuals, detect.backend file "
-            "has no boxes for them; set another detect.backend"
+            "residual_actor: wanted a detector that looks at the counterfactuals, detect.backend "
+            "file has no boxes for them; set another detect.backend"
         )
 
 
@@ -96,7 +102,9 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
     rows: list[dict[str, Any]] = []
     for videos in args.videos:
         if videos.stem not in found:
-            raise UserError(f"leftover: wanted what detect found in {videos}, got no such --found")
+            raise UserError(
+                f"residual_actor: wanted what detect found in {videos}, got no such --found"
+            )
         shard = Shard(videos, found[videos.stem], masks.get(videos.stem))
         rows.extend(compared(shard, args.boxes, fill))
     tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
@@ -119,8 +127,8 @@ def _sample(args: argparse.Namespace, config: Config) -> None:
         for row in table.select(["clip", "status", "split", "shard"]).to_pylist()
         if row["status"] == "ok" and row["split"] in config.counterfactual.splits
     }
-    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, "leftover"))
-    drawn = set(order[: config.leftover.clips])
+    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, _DRAW))
+    drawn = set(order[: config.residual_actor.clips])
     for shard in seeds.shard_names(config.select.shards):
         mine = [clip for clip in drawn if usable[clip] == shard]
         tables.write(

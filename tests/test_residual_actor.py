@@ -1,4 +1,4 @@
-"""leftover: who is still found in the counterfactuals, from tables alone."""
+"""residual_actor: who is still found in the counterfactuals, from tables alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from small_build import write_groups
 
-from occludenet_build import actor_masks, config, leftover
+from occludenet_build import actor_masks, config, residual_actor
 from occludenet_build.composite import ERASED
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.detect import BOXES, ROWS
-from occludenet_build.leftover.command import add_arguments
-from occludenet_build.leftover.command import run as run_stage
-from occludenet_build.leftover.compare import is_left
+from occludenet_build.residual_actor.command import add_arguments
+from occludenet_build.residual_actor.command import run as run_stage
+from occludenet_build.residual_actor.compare import is_left
 from occludenet_build.select import CLIPS
 
 ACTOR, OTHER, FAR = (10, 10, 50, 90), (20, 10, 60, 90), (70, 10, 95, 60)
@@ -31,7 +31,7 @@ def run(*words, **settings):
 
 
 def box_rows(clip, boxes):
-    """boxes: frame -> [(box, whether he is the actor)]"""
+    """boxes: frame -> [(box, whether it is the actor's)]"""
     return [
         {"clip": clip, "frame": n, "score": 0.9, "track": 0, "actor": actor, "filled": False}
         | dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True))
@@ -68,10 +68,12 @@ def build(tmp_path):
         "0.50_a": {0: [((11, 10, 51, 90), True)], 1: [(OTHER, True)], 2: [(FAR, True)]},
         "0.50_b": {5: [(ACTOR, True)]},
     }
-    write_boxes(tmp_path / "leftover/detect/store/000/detail.parquet", found)
+    write_boxes(tmp_path / "residual_actor/built/detect/store/000/detail.parquet", found)
     states = [{"clip": "0.50_a", "status": "ok"}, {"clip": "0.50_b", "status": "skipped"}]
     states.append({"clip": "0.50_c", "status": "failed", "reason": "truncated"})
-    tables.write(tables.from_rows(states, ROWS), tmp_path / "leftover/detect/000.parquet")
+    tables.write(
+        tables.from_rows(states, ROWS), tmp_path / "residual_actor/built/detect/000.parquet"
+    )
     rows = [{"clip": "a", "frame": n, "area": 1, "rle": masks.encode(np.ones((2, 2), bool))}
             for n in range(4)]  # fmt: skip
     parts = [
@@ -82,32 +84,33 @@ def build(tmp_path):
 
 
 def compare(build, **settings):
+    folder = build / "residual_actor/built"
     run("list", "--clips", build / "select/000.parquet",
         "--made", build / "counterfactual/000.parquet", "--root", build,
-        "--out", build / "leftover/videos/000.parquet", **settings)  # fmt: skip
-    run("compare", "--videos", build / "leftover/videos/000.parquet",
-        "--found", build / "leftover/detect/000.parquet", "--boxes", build / "detect/store",
-        "--masks", build / "actor_masks/000.parquet", "--out", build / "leftover/clips.parquet",
+        "--out", folder / "videos/000.parquet", **settings)  # fmt: skip
+    run("compare", "--videos", folder / "videos/000.parquet",
+        "--found", folder / "detect/000.parquet", "--boxes", build / "detect/store",
+        "--masks", build / "actor_masks/000.parquet", "--out", folder / "clips.parquet",
         **settings)  # fmt: skip
-    rows = {row["source"]: row for row in tables.read_rows(build / "leftover/clips.parquet")}
-    return rows, json.loads((build / "leftover/summary.json").read_text())
+    rows = {row["source"]: row for row in tables.read_rows(folder / "clips.parquet")}
+    return rows, json.loads((folder / "summary.json").read_text())
 
 
 def test_who_is_left_and_where(build):
     rows, summary = compare(build)
-    videos = tables.read(build / "leftover/videos/000.parquet")
-    assert videos.schema.equals(leftover.VIDEOS)
+    videos = tables.read(build / "residual_actor/built/videos/000.parquet")
+    assert videos.schema.equals(residual_actor.VIDEOS)
     assert videos["path"].to_pylist() == [str(build / f"e/{c}.mp4") for c in "abc"]
-    # frame 0: the actor himself; 1: the other person; 2: somebody far away
-    wanted = {"actor_frames": 6, "erased_frames": 4, "leftover_frames": 1, "residual": 0.25}
-    assert rows["a"].items() >= (wanted | {"first_leftover": 0, "fill": "mean"}).items()
-    # he is found in frame 5, but was not erased there
-    assert rows["b"]["residual"] == 0 and rows["b"]["first_leftover"] is None
+    # frame 0: the actor; 1: the other person; 2: somebody far away
+    wanted = {"actor_frames": 6, "erased_frames": 4, "residual_frames": 1, "residual": 0.25}
+    assert rows["a"].items() >= (wanted | {"first_residual": 0, "fill": "mean"}).items()
+    # the actor is found in frame 5, but was not erased there
+    assert rows["b"]["residual"] == 0 and rows["b"]["first_residual"] is None
     assert (rows["c"]["status"], rows["c"]["reason"]) == ("failed", "truncated")
     assert summary["residual"] == 1 / 8 and summary["clips"] == 2
     assert summary["by_class"]["jumping"]["residual"] == 0.25
     assert summary["by_class"]["walking"] == {"clips": 1, "actor_frames": 6, "erased_frames": 4,
-                                              "leftover_frames": 0, "residual": 0}  # fmt: skip
+                                              "residual_frames": 0, "residual": 0}  # fmt: skip
     assert list(summary["by_scale"]) == ["0.5"]
 
 
@@ -132,7 +135,7 @@ def test_one_frame(found, left):
 def test_what_cannot_be_looked_at(settings, message):
     with pytest.raises(UserError, match=message):
         run("list", "--clips", "a", "--made", "b", "--out", Path("x.parquet"), **settings)
-    with pytest.raises(UserError, match="leftover list: wanted --clips, --made, got nothing"):
+    with pytest.raises(UserError, match="residual_actor list: wanted --clips, --made, got nothing"):
         run("list", "--out", Path("x.parquet"))
 
 
@@ -156,15 +159,15 @@ def test_the_report_shows_it(build, tmp_path):
 
 def test_fills_side_by_side(build, tmp_path):
     compare(build)
-    text = (build / "leftover/summary.json").read_text()
+    text = (build / "residual_actor/built/summary.json").read_text()
     for fill, residual in (("none", 0.9), ("zero", 0.125)):
-        folder = build / "leftover/fills" / fill
+        folder = build / "residual_actor" / fill
         folder.mkdir(parents=True)
         sums = json.loads(text) | {"fill": fill, "residual": residual}
         (folder / "summary.json").write_text(json.dumps(sums))
-    parts = [build / f"leftover/fills/{fill}/summary.json" for fill in ("none", "zero")]
-    run("fills", "--summaries", *parts, "--out", build / "leftover/fills.json")
-    found = json.loads((build / "leftover/fills.json").read_text())
+    parts = [build / f"residual_actor/{fill}/summary.json" for fill in ("none", "zero")]
+    run("fills", "--summaries", *parts, "--out", build / "residual_actor/fills.json")
+    found = json.loads((build / "residual_actor/fills.json").read_text())
     assert {fill: sums["residual"] for fill, sums in found.items()} == {"none": 0.9, "zero": 0.125}
     from occludenet_build.config import Config
     from occludenet_build.report.build import Build
@@ -179,7 +182,7 @@ def test_the_sample_is_of_the_splits_that_have_counterfactuals(build):
     chosen = [row | {"clip": f"c{n}", "shard": f"00{n % 2}"} for n in range(9)]
     chosen += [row | {"clip": "t", "split": "test"}, row | {"clip": "s", "status": "skipped"}]
     tables.write(tables.from_rows(chosen, CLIPS), build / "select/clips.parquet")
-    settings = {"select": {"shards": 3}, "leftover": {"clips": 5}}
+    settings = {"select": {"shards": 3}, "residual_actor": {"clips": 5}}
     run("sample", "--clips", build / "select/clips.parquet", "--out", build / "sample", **settings)
     found = {
         path.stem: [row["clip"] for row in tables.read_rows(path)]
