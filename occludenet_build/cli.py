@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,11 +58,19 @@ def main(words: Sequence[str] | None = None) -> None:
     if words and words[0] == "--version":
         print(f"occludenet {__version__}")
     elif words and words[0] in ("-h", "--help"):
-        print(overview())
+        _show(overview())
     elif not words or words[0] not in COMMANDS:
         sys.exit(_refuse(words))
     else:
         _start(COMMANDS[words[0]], words[1:])
+
+
+def _show(text: str) -> None:
+    """Print it, also where the reader leaves early, as `| head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def overview() -> str:

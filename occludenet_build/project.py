@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import occludenet_build
@@ -32,6 +33,23 @@ def project_root() -> Path:
     if not (root / "Snakefile").is_file():
         raise UserError(f"wanted the workflow's Snakefile in {root}, got none; install again")
     return root
+
+
+def python_path(folder: Path) -> Path:
+    """A folder that holds this package and no other, for jobs that bring their own Python.
+
+    In a checkout this is its root. Beside an installed package lies its whole environment, which
+    another Python must not see: the package is linked into `folder`/.snakemake.
+    """
+    if not (PACKAGE / "_project").is_dir():
+        return PACKAGE.parent
+    link = folder.absolute() / ".snakemake" / "python_path" / PACKAGE.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink() and link.resolve() != PACKAGE:
+        link.unlink()
+    with suppress(FileExistsError):  # of an earlier run, or of one beside this
+        link.symlink_to(PACKAGE, target_is_directory=True)
+    return link.parent
 
 
 def find_demo() -> None:

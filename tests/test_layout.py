@@ -77,7 +77,8 @@ def test_only_the_video_core_decodes():
 
 
 @pytest.mark.parametrize(
-    "module", ["config", "core.settings", "core.seeds", "core.code", "core.errors"]
+    "module",
+    ["config", "command", "project", "core.settings", "core.seeds", "core.code", "core.errors"],
 )
 def test_what_the_workflow_imports_needs_no_package(module):
     """Snakemake may run where only Snakemake is installed."""

@@ -17,6 +17,7 @@ from occludenet_build.config import arms
 from occludenet_build.core import code, seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.project import python_path
 from occludenet_build.release import published
 
 
@@ -56,7 +57,7 @@ PYTHON = (
 # Conda jobs do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it. Threads of torch
 # that wait would spin, on cores that other jobs want.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
+    f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
 
 
