@@ -89,7 +89,9 @@ def _meanings() -> dict[str, dict[str, str]]:
 
 
 def _class_meaning(cls: type) -> str:
-    return (cls.__doc__ or "").strip()
+    """Its docstring; a dataclass without one gets its signature for one from Python."""
+    text = (cls.__doc__ or "").strip()
+    return "" if text.startswith(f"{cls.__name__}(") else text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,8 @@ Writes --out, the network: a checkpoint of plain values
            top1           percent right, in training
            learning_rate  of the last step
        store/<name>/checkpoint.pt beside it: a killed training goes on from there to the same
-           curve, if settings, data, starting weights and code are the same
+           curve, if settings, data, starting weights and the version of its results are the
+           same
        store/<name>/board, the curve as TensorBoard's event files
 
 The arms, by name (docs/training.md):
@@ -44,8 +45,9 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.config.arms import for_arm
-from occludenet_build.core import code, files
+from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 from occludenet_build.recognition.table import read_labels, training_clips
 
@@ -91,9 +93,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     ):
         team.wait()
         torch.set_num_threads(max(1, args.threads // team.size))
-        rows = run_training(
-            training, team, device, args.root, store, args.out, code.digest("train")
-        )
+        version = results_version("train")
+        rows = run_training(training, team, device, args.root, store, args.out, version)
         if team.first:
             write_curve(args.out.with_suffix(".csv"), rows)
             logging.info("wrote %s", args.out)

@@ -23,7 +23,7 @@ rule actor_masks_shard:
         gpu=device_gpus("actor_masks"),
     params:
         settings=room_settings("actor_masks"),
-        code=code.digest("actor_masks"),
+        version=results_version("actor_masks"),
         weights=weights_option,
         boxes=lambda wildcards: f"{BUILD}/detect/store",
     shell:

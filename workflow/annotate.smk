@@ -25,7 +25,7 @@ rule annotate:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=room_settings("annotate"),
-        code=code.digest("annotate"),
+        version=results_version("annotate"),
         root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build annotate --select {input.select}"

@@ -29,7 +29,7 @@ rule composite_shard:
         runtime=lambda wildcards, attempt: attempt * 240,
     params:
         settings=room_settings("composite"),
-        code=code.digest("composite"),
+        version=results_version("composite"),
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         bank=lambda wildcards: f"{BUILD}/occluders",
         root=lambda wildcards: BUILD,

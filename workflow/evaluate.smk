@@ -30,7 +30,7 @@ rule evaluate_arm:
         gpu=device_gpus("evaluate"),
     params:
         settings=evaluate_settings(),
-        code=code.digest("evaluate"),
+        version=results_version("evaluate"),
         root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build evaluate --clips {input.clips} --model {input.model}"

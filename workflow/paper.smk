@@ -43,7 +43,7 @@ rule paper_table:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=room_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
@@ -70,7 +70,7 @@ rule paper_figure:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=room_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
@@ -108,7 +108,7 @@ rule paper:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=room_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build paper --root {params.root}"

@@ -29,7 +29,7 @@ rule report:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=room_settings("report"),
-        code=code.digest("report"),
+        version=results_version("report"),
         root=lambda wildcards: BUILD,
     shell:
         "python -m occludenet_build report --root {params.root} --out {output.page}"

@@ -21,7 +21,7 @@ rule segments:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=room_settings("segments"),
-        code=code.digest("segments"),
+        version=results_version("segments"),
         listing=surveillance_listing,
         root=lambda wildcards: BUILD,
         videos=SURVEILLANCE_VIDEOS,

@@ -31,7 +31,7 @@ rule train_arm:
         gpu=device_gpus("train") * CONFIG.train.processes,
     params:
         settings=arm_settings,
-        code=code.digest("train"),
+        version=results_version("train"),
         root=lambda wildcards: BUILD,
         weights=weights_option,
         program=TRAIN_PROGRAM,

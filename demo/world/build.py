@@ -18,7 +18,7 @@ from occludenet_build.core.progress import progress
 
 Item = Clip | coco.Picture
 VERSION = 1
-"""Bumped by hand when the same settings draw other files: a world that stands is drawn anew."""
+"""Bumped by hand when the same settings would draw another world: it is then drawn again."""
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
 OURS = ("videos", "coco", "truth", "clips.csv", STAMP)
 

@@ -13,9 +13,10 @@ from occludenet_build import actor_masks
 from occludenet_build import config as cfg
 from occludenet_build.actor_masks import work as clip_work
 from occludenet_build.actor_masks.backends import BACKENDS, Backend
-from occludenet_build.core import code, ledger, tables, torch_models
+from occludenet_build.core import ledger, tables, torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 
 
@@ -72,7 +73,7 @@ def key_of(row: dict[str, Any], settings: cfg.ActorMasks, weights_sha256: str | 
     matters = {name: getattr(settings, name) for name in BACKENDS[settings.backend].matters}
     return ledger.key(
         "actor_masks",
-        code.digest("actor_masks"),
+        results_version("actor_masks"),
         {"backend": settings.backend} | matters,
         row["sha256"],
         row["boxes_hash"],

@@ -13,11 +13,12 @@ from typing import Any
 
 import occludenet_build.detect as stage
 from occludenet_build.config import Config, Detect
-from occludenet_build.core import code, ledger, pool, tables
+from occludenet_build.core import ledger, pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
 from occludenet_build.core.torch_models import checkpoint_file
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 from occludenet_build.detect import boxfile, exports, search, together
 from occludenet_build.detect.backend import Clip, GivenBoxes
@@ -68,7 +69,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[search.J
     """One job per row of the index, with the key that covers all it depends on."""
     given = _given(rows, settings)
     weights = _weights_hash(settings)
-    digest = code.digest("detect")
+    version = results_version("detect")
     mattering = (*ALWAYS_MATTER, *MATTERS[settings.backend])
     matters = {name: getattr(settings, name) for name in mattering}
     for row in rows:
@@ -76,7 +77,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[search.J
         inputs = (row["sha256"], weights or "", _hash(boxes))
         yield search.Job(
             clip=_clip(row, boxes),
-            key=ledger.key("detect", digest, matters, *inputs),
+            key=ledger.key("detect", version, matters, *inputs),
             settings=settings,
             weights_sha256=weights,
         )

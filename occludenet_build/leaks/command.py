@@ -15,8 +15,8 @@ import pyarrow.csv as pacsv
 import occludenet_build.leaks as stage
 from occludenet_build.config import Config, Leaks
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.code import digest
 from occludenet_build.core.pool import in_processes
+from occludenet_build.core.versions import results_version
 from occludenet_build.leaks import findings, lists
 from occludenet_build.leaks.duplicates import Clip, duplicates
 from occludenet_build.leaks.work import Job, hash_clip
@@ -51,10 +51,10 @@ def _store(args: argparse.Namespace) -> Path:
 
 def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
     """The rows of all clips, those that cannot be read included."""
-    code, per_second = digest("leaks"), settings.frames_per_second
+    version, per_second = results_version("leaks"), settings.frames_per_second
     known = {row["clip"]: row for row in chosen}
     keys = {
-        clip: ledger.key("leaks", code, {"per_second": per_second}, *_made_from(row))
+        clip: ledger.key("leaks", version, {"per_second": per_second}, *_made_from(row))
         for clip, row in known.items()
     }
 

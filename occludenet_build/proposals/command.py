@@ -13,9 +13,9 @@ from typing import Any
 import occludenet_build.proposals as stage
 from occludenet_build.config import Config, Proposals
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.code import digest
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
+from occludenet_build.core.versions import results_version
 from occludenet_build.proposals import page, review
 from occludenet_build.proposals.search import Job, search
 
@@ -67,13 +67,13 @@ def _jobs(
 ) -> tuple[dict[str, str], Any]:
     """Video -> key, and what makes the missing ones."""
     found = {row["clip"]: (row, path) for path in args.detect for row in tables.read_rows(path)}
-    code, known = digest("proposals"), {row["clip"]: row for row in videos}
+    version, known = results_version("proposals"), {row["clip"]: row for row in videos}
     plain = {k: v for k, v in dataclasses.asdict(settings).items() if k not in _OF_THE_PAGE}
     keys = {}
     for clip, row in known.items():
         boxes, _ = found.get(clip, (None, None))
         made_from = (boxes["boxes_hash"] or boxes["reason"] or "") if boxes else "not searched"
-        keys[clip] = ledger.key("proposals", code, plain, row["sha256"], row["path"], made_from)
+        keys[clip] = ledger.key("proposals", version, plain, row["sha256"], row["path"], made_from)
     job = partial(_job, known=known, found=found, keys=keys, settings=settings)
 
     def make(missing: list[str]) -> Iterator[ledger.Result]:

@@ -11,11 +11,11 @@ import occludenet_build.segments as stage
 from occludenet_build.config import Config
 from occludenet_build.config import Segments as Settings
 from occludenet_build.core import ledger
-from occludenet_build.core.code import digest
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import stamp
 from occludenet_build.core.outputs import intact, remove_stale
 from occludenet_build.core.pool import in_processes
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.video.encoder import Encoding, available
 from occludenet_build.segments import dataset, table
 from occludenet_build.segments.table import Segment
@@ -63,13 +63,13 @@ def make_jobs(segments: list[Segment], videos: Videos, root: Path, config: Confi
     codec = available(composite.codec)
     encoding = Encoding.of(dataclasses.replace(composite, codec=codec))
     coded = dataclasses.asdict(encoding) | {"pix_fmt": composite.pix_fmt}
-    code = digest("segments")
+    version = results_version("segments")
     for segment, clip in zip(segments, clip_names(segments), strict=True):
         label, source, problem = _checked(segment, videos, settings)
         file = f"{settings.dataset}/{segment.split}/{label}/{clip}.mp4"
         what = (str(segment.start), str(segment.end), segment.video)
         made_from = f"{source} {stamp(source)}" if source and not problem else str(problem)
-        key = ledger.key("segments", code, coded, file, *what, made_from)
+        key = ledger.key("segments", version, coded, file, *what, made_from)
         yield Job(
             clip, key, segment, label, source, root, file, encoding, composite.pix_fmt, problem
         )
