@@ -61,7 +61,7 @@ def main() -> None:
 def compare(folder: Path, quick: bool, world: Sequence[str] = (), sample: int = 24) -> Ratios:
     """Plan and build in `folder`; `world`: options of the mini-world."""
     target, more = ("dataset", ONE_SHARD) if quick else ("all", {})
-    _timed(folder, "occludenet_build.miniworld", "--out", WORLD, *(SMALL if quick else world))
+    _timed(folder, "demo.world", "--out", WORLD, *(SMALL if quick else world))
     options = _earlier(folder) if quick else ["--measure", "--sample", str(sample)]
     settings = _settings(folder, "more", more)
     given = ["--target", target, "--out", "plan.json", *settings]
@@ -76,7 +76,7 @@ def compare(folder: Path, quick: bool, world: Sequence[str] = (), sample: int = 
 
 def _earlier(folder: Path) -> list[str]:
     """Another build, of fewer videos."""
-    _timed(folder, "occludenet_build.miniworld", "--out", "first", *FIRST)
+    _timed(folder, "demo.world", "--out", "first", *FIRST)
     more = {"build_dir": "build/first", "acquire": {"videos": "first/videos"}} | ONE_SHARD
     settings = _settings(folder, "first", more)
     _timed(folder, "snakemake", *SNAKEMAKE, "dataset", *settings)

@@ -20,6 +20,7 @@ from occludenet_build.config import arms
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.project import python_path
 from occludenet_build.release import published
 from occludenet_build.core.versions import RERUN_ON, results_version
 
@@ -66,7 +67,7 @@ PYTHON = (
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
 # OMP_WAIT_POLICY: waiting threads of torch otherwise spin on cores that other jobs need.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
+    f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
 
 

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import torch
 
+from demo.world.build import VERSION
+from demo.world.plan import TIED
 from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
 from occludenet_build.core.versions import results_version
-from occludenet_build.miniworld.plan import TIED
-from occludenet_build.miniworld.world import VERSION
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones import input_of
 from occludenet_build.recognition.clips import TrainingClips

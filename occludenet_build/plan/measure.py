@@ -22,13 +22,13 @@ from typing import Any
 
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
-from occludenet_build.core.code import PACKAGE
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.plan import build, coco, rates
 from occludenet_build.plan.rules import RULES, kind_of
 from occludenet_build.plan.schedule import Task, makespan
 from occludenet_build.plan.videos import Row, World
+from occludenet_build.project import project_root
 
 _EPOCHS = {"small": 2, "large": 4}
 """Most epochs of a measured training: but for the decoding in the first, all are alike."""
@@ -149,9 +149,7 @@ def _settings(folder: Path, config: Config, size: str) -> dict[str, Any]:
 
 
 def _command(folder: Path, cores: int, *target: str) -> list[str]:
-    snakefile = PACKAGE.parent / "Snakefile"
-    if not snakefile.exists():
-        raise UserError(f"--measure: wanted the project's Snakefile, {snakefile} is missing")
+    snakefile = project_root() / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "-s", str(snakefile), "--cores", str(cores)]
     command += ["--directory", str(folder), *target]
     return [*command, "--configfile", str(folder / "sample.yaml")]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from occludenet_build.miniworld.actions import Limb, Pose
-from occludenet_build.miniworld.wardrobe import Look, Piece, paint_pieces
+from demo.world.actions import Limb, Pose
+from demo.world.wardrobe import Look, Piece, paint_pieces
 
 SUPER = 3
 """Linear oversampling while drawing."""

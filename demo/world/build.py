@@ -8,13 +8,13 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from demo.world import coco
+from demo.world.clips import write_clip
+from demo.world.plan import Clip, Settings, plan
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import exclusive, write_json, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.miniworld import coco
-from occludenet_build.miniworld.clips import write_clip
-from occludenet_build.miniworld.plan import Clip, Settings, plan
 
 Item = Clip | coco.Picture
 VERSION = 1

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle
 
+from demo.world import coco
+from demo.world.__main__ import main
+from demo.world.actions import ACTIONS, Manner
+from demo.world.build import build
+from demo.world.clips import render
+from demo.world.plan import TIED, Settings, plan
+from demo.world.scenery import BACKGROUNDS
+from demo.world.segments import polygons, run_lengths
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.synth import write_video
-from occludenet_build.miniworld import coco
-from occludenet_build.miniworld.__main__ import main
-from occludenet_build.miniworld.actions import ACTIONS, Manner
-from occludenet_build.miniworld.clips import render
-from occludenet_build.miniworld.plan import TIED, Settings, plan
-from occludenet_build.miniworld.scenery import BACKGROUNDS
-from occludenet_build.miniworld.segments import polygons, run_lengths
-from occludenet_build.miniworld.world import build
 
 TINY = Settings(train=1, val=0, test=0, seconds=1.0, images=2, truth=True)
 

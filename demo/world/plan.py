@@ -7,9 +7,9 @@ from fractions import Fraction
 from math import floor
 from pathlib import PurePosixPath
 
+from demo.world.actions import ACTIONS
+from demo.world.scenery import BACKGROUNDS
 from occludenet_build.core.seeds import integer, rng, unit
-from occludenet_build.miniworld.actions import ACTIONS
-from occludenet_build.miniworld.scenery import BACKGROUNDS
 
 SPLITS = ("train", "val", "test")
 TIED = dict(zip(ACTIONS, BACKGROUNDS, strict=True))

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from occludenet_build.miniworld import paint
-from occludenet_build.miniworld.paint import clouds, ramp
+from demo.world import paint
+from demo.world.paint import clouds, ramp
 
 HORIZON = 0.66
 Canvas = np.ndarray

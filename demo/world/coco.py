@@ -13,15 +13,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from demo.world.actions import ACTIONS, Manner
+from demo.world.figure import Figure
+from demo.world.occluder_art import OCCLUDERS
+from demo.world.plan import Settings
+from demo.world.scenery import BACKGROUNDS, background
+from demo.world.segments import box_xywh, polygons, run_lengths
+from demo.world.wardrobe import draw_look
 from occludenet_build.core.files import replacing, write_json
 from occludenet_build.core.seeds import integer, rng
-from occludenet_build.miniworld.actions import ACTIONS, Manner
-from occludenet_build.miniworld.figure import Figure
-from occludenet_build.miniworld.occluder_art import OCCLUDERS
-from occludenet_build.miniworld.plan import Settings
-from occludenet_build.miniworld.scenery import BACKGROUNDS, background
-from occludenet_build.miniworld.segments import box_xywh, polygons, run_lengths
-from occludenet_build.miniworld.wardrobe import draw_look
 
 WIDTH, HEIGHT = 320, 240
 

@@ -14,9 +14,9 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from demo.world.build import build
+from demo.world.plan import Settings
 from occludenet_build.core.errors import UserError
-from occludenet_build.miniworld.plan import Settings
-from occludenet_build.miniworld.world import build
 
 log = logging.getLogger("miniworld")
 
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     default = {field.name: field.default for field in fields(Settings)}
     size = f"{default['width']}x{default['height']}"
     made = argparse.ArgumentParser(
-        prog="python -m occludenet_build.miniworld",
+        prog="python -m demo.world",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

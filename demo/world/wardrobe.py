@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from occludenet_build.miniworld import paint
-from occludenet_build.miniworld.paint import Card
+from demo.world import paint
+from demo.world.paint import Card
 
 SKINS = [(0.96, 0.80, 0.69), (0.88, 0.67, 0.52), (0.72, 0.50, 0.36), (0.50, 0.33, 0.23)]
 HAIRS = [(0.10, 0.08, 0.07), (0.30, 0.18, 0.10), (0.62, 0.42, 0.18), (0.45, 0.13, 0.08)]

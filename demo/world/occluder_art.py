@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from occludenet_build.miniworld import paint
-from occludenet_build.miniworld.paint import Card, Colour
+from demo.world import paint
+from demo.world.paint import Card, Colour
 
 SIDE = 340
 METAL = (0.82, 0.80, 0.74)

@@ -13,14 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from demo.world.actions import ACTIONS, Manner
+from demo.world.figure import Figure
+from demo.world.plan import Clip, Settings
+from demo.world.scenery import background
+from demo.world.wardrobe import draw_look
 from occludenet_build.core.files import replacing
 from occludenet_build.core.seeds import rng
 from occludenet_build.core.video.synth import write_video
-from occludenet_build.miniworld.actions import ACTIONS, Manner
-from occludenet_build.miniworld.figure import Figure
-from occludenet_build.miniworld.plan import Clip, Settings
-from occludenet_build.miniworld.scenery import background
-from occludenet_build.miniworld.wardrobe import draw_look
 
 SAMPLE_RATE = 16_000
 NOISE = 2.0

@@ -2,5 +2,6 @@
 
 A textured figure does one of five actions before one of five backgrounds, filmed by a fixed
 camera. In training the background mostly goes with the action, in val and test it says nothing:
-a shortcut that CAR should unlearn. `python -m occludenet_build.miniworld --help` draws it.
+a shortcut that CAR should unlearn. `occludenet demo` draws it and builds on it, `python -m
+demo.world` draws it only, in other sizes too.
 """
