@@ -140,16 +140,6 @@ def test_a_loss_that_is_not_finite_stops_all_with_the_names(torn, tmp_path):
     assert said in (tmp_path / "car-0.log").read_text()
 
 
-def test_gradients_travel_in_buckets(monkeypatch):
-    monkeypatch.setattr(team, "_BUCKET", 10)
-    sizes = [4, 4, 4, 30, 1, 9, 1]
-    parameters = [nn.Parameter(torch.zeros(size)) for size in sizes]
-    parameters[2] = nn.Parameter(torch.zeros(4, dtype=torch.float64))
-    buckets = list(team._buckets(parameters))
-    assert [id(p) for bucket in buckets for p in bucket] == [id(p) for p in parameters]
-    assert [[p.numel() for p in bucket] for bucket in buckets] == [[4, 4], [4], [30], [1, 9], [1]]
-
-
 @pytest.mark.parametrize(
     ("wanted", "gpus", "message"),
     [("cuda:1", 2, "'cuda:1'"), ("cuda", 1, "got 1 GPUs"), ("auto", 2, None), ("cpu", 0, None)],
@@ -174,8 +164,8 @@ class OfTwo(team.Team):
     def gathered(self, texts):
         return texts
 
-    def add_gradients(self, model):
-        pass
+    def shared(self, pair):
+        return pair
 
 
 @pytest.mark.parametrize("alone", [False, True])

@@ -34,6 +34,31 @@ def both_logits(
         return p, model(counterfactuals)
 
 
+class PairedForward(nn.Module):
+    """`both_logits` of a network as one module, for torch's DistributedDataParallel.
+
+    DDP waits for every process in the forward and the backward of what it wraps. One call per batch
+    has the same number of them on each process, whoever has a counterfactual. A process without a
+    clip in its part calls it with None and runs the backward of the zero that it gets.
+    """
+
+    def __init__(self, model: nn.Module, forward: str) -> None:
+        """forward: train.counterfactual_forward."""
+        super().__init__()
+        self.model, self._how = model, forward
+
+    def forward(
+        self, clips: Tensor | None, counterfactuals: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """clips float32 (N, 3, T, H, W), counterfactuals float32 (M, 3, T, H, W) or None -> logits
+        float (N, K) and (M, K) or None; without clips a scalar 0, whose gradients are 0."""
+        if clips is not None:
+            return both_logits(self.model, clips, counterfactuals, self._how)
+        # DDP averages a gradient when that of every parameter is there, so the zero needs them all
+        every = [p.sum() for p in self.model.parameters() if p.requires_grad]
+        return 0 * torch.stack(every).sum(), None
+
+
 @contextmanager
 def _statistics_kept(model: nn.Module) -> Iterator[None]:
     """Batch norm normalises by the batch, as in training, but leaves its running statistics."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from occludenet_build.config import Train
@@ -20,7 +23,7 @@ from occludenet_build.recognition.average import moving_average
 from occludenet_build.recognition.backbones import input_of, normalised
 from occludenet_build.recognition.clips import Batch
 from occludenet_build.recognition.curve import Tally
-from occludenet_build.recognition.forward import arithmetic, both_logits
+from occludenet_build.recognition.forward import PairedForward, arithmetic
 from occludenet_build.recognition.loss import Terms, car_loss
 from occludenet_build.recognition.mixing import Mixed, mixed
 from occludenet_build.recognition.optim import make_optimizer
@@ -32,6 +35,8 @@ class Learner:
     """The network and all that changes with it."""
 
     model: nn.Module
+    pair: nn.Module
+    """PairedForward of the model, shared with the other processes."""
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     """Does nothing but for fp16."""
@@ -69,6 +74,7 @@ class Learner:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return cls(
             model,
+            team.shared(PairedForward(model, settings.counterfactual_forward)),
             make_optimizer(model, settings),
             torch.amp.GradScaler(device.split(":")[0], enabled=settings.precision == "fp16"),
             moving_average(model, settings.optimizer.ema),
@@ -97,13 +103,14 @@ class Learner:
         wrong: list[str] = []
         files: list[str] = []
         skipped: list[str] = []
-        for batch_number, batch in enumerate(batches, first):
+        for batch_number, (batch, following) in enumerate(pairwise(chain(batches, [None])), first):
+            assert batch is not None  # which stands behind the last only
             files += batch.files
             skipped += [f"skipped {file}: {reason}" for file, reason in batch.skipped]
-            if self._anyone_has(len(batch.files)):
+            with self._gradients_shared(following is None):
                 one = self._learn(batch, batch_number, clips)
-                wrong += [] if math.isfinite(one.loss) else batch.files
-                tally += one
+            wrong += [] if math.isfinite(one.loss) else batch.files
+            tally += one
         tally.skipped = len(skipped)
         tally = Tally.from_numbers(self.team.total(tally.numbers()))
         for line in self.team.gathered(skipped) if tally.skipped else ():
@@ -114,11 +121,24 @@ class Learner:
             self._update(number, files, clips / tally.clips)
         return tally
 
+    def _gradients_shared(self, last: bool) -> AbstractContextManager:
+        """Within it backward adds gradients up on this process; after the `last` batch of a step
+        it averages the sums over all processes."""
+        if last or not isinstance(self.pair, DistributedDataParallel):
+            return nullcontext()
+        return self.pair.no_sync()
+
     def _learn(self, batch: Batch, number: int, clips: int) -> Tally:
         """Add the batch's share of the gradients."""
+        if not self._anyone_has(len(batch.files)):
+            if self.team.size > 1:
+                self.pair(None)[0].backward()
+            return Tally()
         torch.manual_seed(self._drawn("step", number) >> 1)
         terms, logits = self._terms(batch, number)
-        self.scaler.scale(terms.each.sum() / clips).backward()
+        # times the processes, as their gradients are averaged: the sum over all clips of the step
+        share = terms.each.sum() / clips * self.team.size
+        self.scaler.scale(share).backward()
         return Tally.of(terms, logits, batch.labels)
 
     def _terms(self, batch: Batch, number: int) -> tuple[Terms, Tensor]:
@@ -128,7 +148,7 @@ class Learner:
         pixels = normalised(clips, seen.mean, seen.std)
         others = None if erased is None else normalised(erased, seen.mean, seen.std)
         with arithmetic(settings.precision, self.device):
-            p, c = both_logits(self.model, pixels, others, settings.counterfactual_forward)
+            p, c = self.pair(pixels, others)
         terms = car_loss(
             p,
             labels if targets is None else targets,
@@ -180,7 +200,6 @@ class Learner:
     def _update(self, number: int, files: list[str], more: float) -> None:
         """The optimizer's step. `more`: by how much a mean over the clips that could be read is
         larger than one over all."""
-        self.team.add_gradients(self.model)
         self.scaler.unscale_(self.optimizer)
         parameters = list(self.model.parameters())
         for parameter in parameters if more != 1 else ():
