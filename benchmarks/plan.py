@@ -65,7 +65,7 @@ def compare(folder: Path, quick: bool, world: Sequence[str] = (), sample: int = 
     options = _earlier(folder) if quick else ["--measure", "--sample", str(sample)]
     settings = _settings(folder, "more", more)
     given = ["--target", target, "--out", "plan.json", *settings]
-    _, planning = _timed(folder, "occludenet_build.plan", *options, *given)
+    _, planning = _timed(folder, "occludenet_build", "plan", *options, *given)
     cpu, wall = _timed(folder, "snakemake", *SNAKEMAKE, target, *settings)
     plan = json.loads((folder / "plan.json").read_text())
     ratios = told(plan, folder / "build/demo", wall)

@@ -338,7 +338,7 @@ def test_a_header_tells_frames_and_pixels(make_clip, tmp_path):
 
 
 def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occludenet_build.plan", *arguments]
+    command = [sys.executable, "-m", "occludenet_build", "plan", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
