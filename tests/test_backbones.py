@@ -1,7 +1,5 @@
 """Backbones: facts about the published networks, checkpoints of their forms, the selective scan."""
 
-import doctest
-import importlib
 import importlib.util
 import json
 import re
@@ -18,7 +16,7 @@ from occludenet_build import manual
 from occludenet_build.config import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import backbones, checkpoint, sampling
-from occludenet_build.recognition.backbones import depth, renames, scan, spec
+from occludenet_build.recognition.backbones import renames, scan
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
 from occludenet_build.recognition.backbones.videomae import VideoMAE, sine_table
@@ -680,13 +678,3 @@ def test_a_checkpoint_with_a_command_line_runs_no_code(tmp_path):
     torch.save({"model": {}, "args": Namespace(a=Evil())}, tmp_path / "evil.pth")
     with pytest.raises(UserError, match="does not load"):
         checkpoint.load(tmp_path / "evil.pth")
-
-
-@pytest.mark.parametrize("module", [renames, spec, depth, sampling])
-def test_examples_in_the_docstrings(module):
-    assert doctest.testmod(module).failed == 0
-
-
-def test_examples_of_x3d():
-    module = importlib.import_module("occludenet_build.recognition.backbones.x3d")
-    assert doctest.testmod(module).failed == 0

@@ -47,7 +47,7 @@ class Source:
         """What it is called on disk: no two sources share a name.
 
         >>> Source("https://h/train/part_0.tar.gz").file
-        'part_0-7166cbf5d425.tar.gz'
+        'part_0-7166cbf5.tar.gz'
         """
         return file_name(self.text, "archive")
 
