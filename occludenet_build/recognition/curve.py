@@ -1,15 +1,18 @@
-"""The loss curve of a training, and where the training stands."""
+"""The loss curve of a training, where the training stands, and its curves for TensorBoard."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from occludenet_build.recognition.loss import Terms
+from occludenet_build.recognition.car import Terms
 
 
 @dataclass
@@ -106,3 +109,39 @@ class State:
             self.epoch.clips,
         )
         self.epoch = Tally()
+
+
+class TensorBoard:
+    """Writes rows of the curve. `writer` None: writes nothing."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def add(self, row: dict[str, float | int]) -> None:
+        """Every column but step is a curve of its own."""
+        if self._writer is not None:
+            for name, value in row.items():
+                if name != "step":
+                    self._writer.add_scalar(f"train/{name}", value, row["step"])
+
+    def flush(self) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+
+@contextmanager
+def tensorboard(folder: Path | None, step: int) -> Iterator[TensorBoard]:
+    """Curves from `step` on in `folder`; None: nowhere.
+
+    What an earlier process wrote beyond that step, and then was killed, counts as never written;
+    at step 0 the folder is begun anew.
+    """
+    if folder is None:
+        yield TensorBoard(None)
+        return
+    from torch.utils.tensorboard import SummaryWriter  # which takes a second to load
+
+    if step == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    with SummaryWriter(str(folder), purge_step=step + 1) as writer:
+        yield TensorBoard(writer)

@@ -24,11 +24,11 @@ from torch.nn.parallel import DistributedDataParallel
 from occludenet_build.config import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import resolve_device
-from occludenet_build.recognition.forward import PairedForward
+from occludenet_build.recognition.car import PairedForward
 
 
 @dataclass(frozen=True)
-class Team:
+class Process:
     """One process: its number and how many there are. One alone has nobody to talk to."""
 
     rank: int = 0
@@ -105,24 +105,27 @@ class Team:
             pass
 
 
-ALONE = Team()
+ALONE = Process()
 
 
-def numbers() -> tuple[int, int]:
+def rank_and_size() -> tuple[int, int]:
     """(number of this process, how many), as torchrun says; (0, 1) without it."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 @contextmanager
-def joined(settings: Train) -> Iterator[tuple[Team, str]]:
-    """The team, and this process's device. Raises UserError where torchrun started another number
-    of processes than train.processes, or the devices do not suffice."""
-    rank, size = numbers()
+def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
+    """This process and its device, within torch's process group.
+
+    Raises UserError where torchrun started another number of processes than train.processes, or the
+    devices do not suffice.
+    """
+    rank, size = rank_and_size()
     if size != settings.processes:
         raise UserError(
             f"train.processes: wanted {settings.processes} processes, got {size}; start with "
             f"torchrun --standalone --nproc-per-node {settings.processes} -m -- "
-            "occludenet_build.train"
+            "occludenet_build train"
         )
     if size == 1:
         yield ALONE, resolve_device(settings.device)
@@ -137,7 +140,7 @@ def joined(settings: Train) -> Iterator[tuple[Team, str]]:
     warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
     dist.init_process_group(backend, timeout=timedelta(hours=2))
     try:
-        yield Team(rank, size), device
+        yield Process(rank, size), device
     finally:
         dist.destroy_process_group()
 
