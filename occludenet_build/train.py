@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Train one arm with one seed. Raises UserError where clips, labels or weights do not fit."""
     named = args.weights or config.train.weights
     found = local_file(named, config.train.weights_sha256, "train.weights")
     settings = for_arm(dataclasses.replace(config.train, weights=found), args.arm)
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
+    """The loss curve as CSV; its columns are described above."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

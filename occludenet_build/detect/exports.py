@@ -33,7 +33,10 @@ SUFFIXES = (".onnx", ".xml")
 
 
 def model_file(weights: Path) -> Path:
-    """The .xml of a folder that ultralytics has exported for OpenVINO; any other path itself."""
+    """The .xml of a folder that ultralytics has exported for OpenVINO; any other path itself.
+
+    Raises UserError for a folder with none or several.
+    """
     if not weights.is_dir():
         return weights
     found = sorted(weights.glob("*.xml"))

@@ -53,7 +53,10 @@ VOLUMES: dict[str, Callable[[Tensor, FeatureLayout, int], Tensor]] = {
 
 
 def as_volume(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
-    """The places of a layer's output, (N, C, t, h, w). Raises UserError where it has none."""
+    """The places of a layer's output, float32 (N, C, t, h, w).
+
+    Raises UserError where it has none.
+    """
     try:
         volume = VOLUMES[layout.order](output, layout, frames)
     except (RuntimeError, IndexError) as error:

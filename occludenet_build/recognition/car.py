@@ -36,7 +36,7 @@ class Terms(NamedTuple):
 
     @property
     def loss(self) -> Tensor:
-        """Scalar, the mean of `each`."""
+        """float32 scalar, the mean of `each`."""
         return self.each.mean()
 
 
@@ -117,8 +117,8 @@ def arithmetic(precision: str, device: str) -> torch.autocast:
 def both_logits(
     model: nn.Module, clips: Tensor, counterfactuals: Tensor | None, forward: str
 ) -> tuple[Tensor, Tensor | None]:
-    """p and c of normalised clips (N, 3, T, H, W) and (M, 3, T, H, W), as
-    train.counterfactual_forward says."""
+    """Logits p (N, K) and c (M, K) of normalised clips, float32 (N, 3, T, H, W) and
+    (M, 3, T, H, W), as train.counterfactual_forward says; c is None without counterfactuals."""
     if counterfactuals is None:
         return model(clips), None
     norms = any(isinstance(module, _BatchNorm) for module in model.modules())

@@ -32,7 +32,7 @@ class Tally:
 
     @classmethod
     def of(cls, terms: Terms, logits: Tensor, labels: Tensor) -> Tally:
-        """Of a batch of logits (N, K) and labels (N,)."""
+        """Of a batch of logits float (N, K) and labels int64 (N,)."""
         return cls(
             clips=len(labels),
             loss=float(terms.each.detach().double().sum()),
@@ -48,6 +48,7 @@ class Tally:
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> Tally:
+        """The sums whose `numbers` these are."""
         kinds = [type(getattr(cls(), f.name)) for f in fields(cls)]  # clips are counted whole
         return cls(*(kind(number) for kind, number in zip(kinds, numbers, strict=True)))
 
@@ -55,6 +56,7 @@ class Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def means(self) -> dict[str, float | int]:
+        """Percent for top1, means over the clips for loss, ce and kl, counts for the rest."""
         number = max(self.clips, 1)
         return {
             "clips": self.clips,
@@ -94,6 +96,7 @@ class State:
         return row
 
     def close_epoch(self, epoch: int, epochs: int) -> None:
+        """Write the means of the epoch to the log and begin those of the next."""
         means = self.epoch.means()
         logging.info(
             "epoch %d/%d: loss %.4f, ce %.4f, kl %.4f, dropped pairs %.1f %%, skipped %d, "
@@ -125,6 +128,7 @@ class TensorBoard:
                     self._writer.add_scalar(f"train/{name}", value, row["step"])
 
     def flush(self) -> None:
+        """Write out what is still in memory."""
         if self._writer is not None:
             self._writer.flush()
 

@@ -50,7 +50,8 @@ class Frames:
     def both(
         self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What `of` gives, and the same frames as `look` shows them (core.video.sample); `look`
+        """What `of` gives, and the same frames as `look` shows them (core.video.sample), each uint8
+        (T, H, W, 3); `look`
         must be the same for a file each time."""
         if not self.keep:
             return sample_twice(self.root / file, numbers, self.short_side, look)
@@ -171,6 +172,7 @@ class TrainingClips(Dataset):
 
 
 def collate(items: list[Pair | Skipped]) -> Batch:
+    """Items of TrainingClips as one batch; skipped clips are named in it."""
     pairs = [item for item in items if isinstance(item, Pair)]
     erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
     return Batch(

@@ -163,18 +163,18 @@ def stillmix(
 
 
 def coins(number: int, settings: Mix, random: np.random.Generator) -> np.ndarray:
-    """(number,) bool: which clips are mixed. None where there is no other clip to mix with."""
+    """bool (N,), N = number: which clips are mixed; none where there is no other to mix with."""
     return (random.random(number) < settings.probability) & (number > 1)
 
 
 def another_of_each(number: int, random: np.random.Generator) -> np.ndarray:
-    """(number,) positions: for each clip one of the others, all alike probable; itself if alone."""
+    """int64 (N,), N = number: for each clip one of the others, drawn evenly; itself if alone."""
     steps = random.integers(1, max(number, 2), number)
     return (np.arange(number) + steps) % number
 
 
 def blended(pictures: Tensor, others: Tensor, share: float) -> Tensor:
-    """uint8: `share` of the pictures and the rest of the others, rounded to whole numbers."""
+    """uint8 (N, T, H, W, 3): `share` of the pictures, the rest of the others, rounded."""
     return (share * pictures.float() + (1 - share) * others.float()).round().to(torch.uint8)
 
 

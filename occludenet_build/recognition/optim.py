@@ -93,6 +93,7 @@ def learning_rate(step: int, steps_per_epoch: int, settings: Train) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give each group its share of the step's learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
 

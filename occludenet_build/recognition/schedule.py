@@ -30,21 +30,26 @@ class Schedule:
 
     @classmethod
     def of(cls, clips: int, settings: Train) -> Schedule:
+        """For this many clips, with the batch, accumulation and epochs of the settings."""
         return cls(clips, settings.batch, settings.optimizer.accumulate, settings.epochs)
 
     @property
     def per_epoch(self) -> int:
+        """Steps of an epoch."""
         return -(-self.clips // (self.batch * self.accumulate))
 
     @property
     def total(self) -> int:
+        """Steps of the training."""
         return self.per_epoch * self.epochs
 
     def clips_in(self, step: int) -> int:
+        """How many clips a step has, if none is skipped."""
         whole = self.batch * self.accumulate
         return min(whole, self.clips - step % self.per_epoch * whole)
 
     def batches(self, step: int) -> int:
+        """How many batches a step has."""
         return -(-self.clips_in(step) // self.batch)
 
     def first_batch(self, step: int) -> int:
@@ -65,6 +70,7 @@ class Order:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches of an epoch."""
         return -(-self.clips // self.batch)
 
     def __len__(self) -> int:

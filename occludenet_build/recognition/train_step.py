@@ -63,6 +63,10 @@ class Learner:
         process: Process = ALONE,
         mix: str = "none",
     ) -> Learner:
+        """Moved to the device, with an optimizer, a scaler and an average of its own.
+
+        mix: none, or a name of recognition.mixup.KINDS. Raises UserError for fp16 without cuda.
+        """
         if settings.precision == "fp16" and not device.startswith("cuda"):
             raise UserError(
                 f"train.precision: wanted fp32 or bf16 on {device}, got fp16, which has gradients "

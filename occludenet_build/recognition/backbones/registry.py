@@ -218,7 +218,10 @@ def _known(name: str) -> Backbone:
 
 
 def input_of(settings: Train) -> Input:
-    """What the settings say and, where they say nothing, what the backbone was made for."""
+    """What the settings say and, where they say nothing, what the backbone was made for.
+
+    Raises UserError for an unknown backbone, and for a crop larger than the short side.
+    """
     own = _known(settings.backbone).input
     size = own.size if settings.size is None else settings.size
     short_side = settings.short_side
