@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from occludenet_build.coco.wanted import WantedImage, wanted_images
+from occludenet_build.coco.selection import WantedImage, wanted_images
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
 from occludenet_build.core.settings import is_url
