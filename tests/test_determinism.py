@@ -122,8 +122,7 @@ def test_the_trap_is_real():
     if not cv2.checkHardwareSupport(13):  # CV_CPU_AVX_512F
         pytest.skip("the processor has no AVX-512")
     found = {elsewhere("streams", "any", MALLOC_PERTURB_=value) for value in FILLED_WITH}
-    if len(found) == 1:
-        pytest.skip("this x264 reads nothing beyond its rows any more: the limit can go")
+    assert len(found) > 1, "this x264 reads nothing beyond its rows any more: the limit can go"
 
 
 @pytest.mark.parametrize("preset", ["veryfast", "medium"])

@@ -29,9 +29,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import rgb_frames
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.frames import Frames
-from occludenet_build.recognition.table import Clip
 
 LAYOUTS = {
     "420": Layout(8, 1, 1, False, "bt601"),

@@ -14,7 +14,7 @@ from occludenet_build.core import masks
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.video.sample import scaled
-from occludenet_build.recognition.table import CLEAN, Clip
+from occludenet_build.recognition.clip_table import CLEAN, Clip
 
 COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
 

@@ -28,7 +28,7 @@ from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import display_of, to_rgb
-from occludenet_build.recognition.table import CLEAN, Clip
+from occludenet_build.recognition.clip_table import CLEAN, Clip
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
@@ -46,7 +46,10 @@ class Erasing:
 
     @staticmethod
     def over(folder: Path, settings: Counterfactual, seed: int, clips: Iterable[Clip]) -> Erasing:
-        """Looks once where the frames of these clips are: workers open one table per clip."""
+        """Looks once where the frames of these clips are: workers open one table per clip.
+
+        Raises UserError where a clip has none.
+        """
         shards: dict[str, str] = {}
         for path in sorted(folder.glob("*.parquet")):
             groups = ClipGroups(path)
@@ -62,10 +65,11 @@ class Erasing:
         return Erasing(folder, settings, seed, {clip: shards[clip] for clip in mine})
 
     def of(self, clip: Clip) -> Look:
-        """What erases the actor in a clip's frames, in any order."""
+        """What erases the actor in a clip's frames, in any order: pictures uint8 (H, W, 3)."""
         return _Erased(self, clip)
 
     def eraser(self, clip: Clip, layout: Layout, display: Display) -> Eraser:
+        """What fills the holes of one clip, in the planes of its own frames."""
         actors, occluders = self._masks(clip)
         erasure = Erasure(self.settings.fill, self.settings.dilate, self.seed, clip.clip)
         return Eraser(erasure, actors, layout, display, occluders)

@@ -59,7 +59,10 @@ class Clip:
 
 
 def read_clips(path: Path, split: str) -> list[Clip]:
-    """The clips of a split by file name: no order of the table enters anything."""
+    """The clips of a split by file name: no order of the table enters anything.
+
+    Raises UserError for another table, and where a file stands in it twice.
+    """
     names = [field.name for field in fields(Clip)]
     table = tables.read(path)
     missing = [name for name in names if name not in table.column_names]
@@ -77,7 +80,10 @@ def read_clips(path: Path, split: str) -> list[Clip]:
 
 
 def read_labels(path: Path) -> list[str]:
-    """Label names in the order of their ids, which is the order of a network's logits."""
+    """Label names in the order of their ids, which is the order of a network's logits.
+
+    Raises UserError for a file that is not {name: id} with each id once.
+    """
     try:
         ids = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -107,7 +113,7 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
 
 
 def must_be_known(clips: Sequence[Clip], labels: Sequence[str], where: str) -> None:
-    """Labels are names: a map that lacks one is another map, and is refused."""
+    """Labels are names: Raises UserError for a map that lacks one, as it is another map."""
     unknown = sorted({clip.label for clip in clips} - set(labels))
     if unknown:
         raise UserError(

@@ -5,26 +5,28 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from occludenet_build.config import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import integer, rng
-from occludenet_build.recognition.average import moving_average
-from occludenet_build.recognition.backbones import input_of, normalised
-from occludenet_build.recognition.clips import Batch
+from occludenet_build.recognition.backbones.registry import input_of
+from occludenet_build.recognition.backbones.spec import normalised
+from occludenet_build.recognition.car import PairedForward, Terms, arithmetic, car_loss
 from occludenet_build.recognition.curve import Tally
-from occludenet_build.recognition.forward import arithmetic, both_logits
-from occludenet_build.recognition.loss import Terms, car_loss
-from occludenet_build.recognition.mixing import Mixed, mixed
-from occludenet_build.recognition.optim import make_optimizer
-from occludenet_build.recognition.team import ALONE, Team
+from occludenet_build.recognition.datasets import Batch
+from occludenet_build.recognition.distributed import ALONE, Process
+from occludenet_build.recognition.mixup import Mixed, mixed
+from occludenet_build.recognition.optim import ema_of, make_optimizer
 
 
 @dataclass
@@ -32,17 +34,19 @@ class Learner:
     """The network and all that changes with it."""
 
     model: nn.Module
+    pair: nn.Module
+    """PairedForward of the model, shared with the other processes."""
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     """Does nothing but for fp16."""
-    average: AveragedModel | None
+    ema: AveragedModel | None
     settings: Train
     device: str
-    team: Team
+    process: Process
     seed: int
     """Of dropout and mixing."""
     mix: str
-    """none, or a name of recognition.mixing.KINDS."""
+    """none, or a name of recognition.mixup.KINDS."""
     classes: int
     bank: Tensor | None = None
     """StillMix's stills, uint8 (B, S, S, 3)."""
@@ -56,25 +60,30 @@ class Learner:
         classes: int,
         seed: int,
         device: str,
-        team: Team = ALONE,
+        process: Process = ALONE,
         mix: str = "none",
     ) -> Learner:
+        """Moved to the device, with an optimizer, a scaler and an average of its own.
+
+        mix: none, or a name of recognition.mixup.KINDS. Raises UserError for fp16 without cuda.
+        """
         if settings.precision == "fp16" and not device.startswith("cuda"):
             raise UserError(
                 f"train.precision: wanted fp32 or bf16 on {device}, got fp16, which has gradients "
                 "that vanish and a scaler on cuda only; change it or train.device"
             )
         model.to(device)
-        if team.size > 1 and device.startswith("cuda"):
+        if process.size > 1 and device.startswith("cuda"):
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return cls(
             model,
+            process.shared(PairedForward(model, settings.counterfactual_forward)),
             make_optimizer(model, settings),
             torch.amp.GradScaler(device.split(":")[0], enabled=settings.precision == "fp16"),
-            moving_average(model, settings.optimizer.ema),
+            ema_of(model, settings.optimizer.ema),
             settings,
             device,
-            team,
+            process,
             seed,
             mix,
             classes,
@@ -83,7 +92,7 @@ class Learner:
     @property
     def evaluated(self) -> nn.Module:
         """The network that the training is for: the average, where there is one."""
-        return self.model if self.average is None else self.average.module
+        return self.model if self.ema is None else self.ema.module
 
     def step(self, batches: Iterable[Batch], *, number: int, first: int, clips: int) -> Tally:
         """Learn from these batches, this process's parts of them, as from one.
@@ -97,16 +106,17 @@ class Learner:
         wrong: list[str] = []
         files: list[str] = []
         skipped: list[str] = []
-        for batch_number, batch in enumerate(batches, first):
+        for batch_number, (batch, following) in enumerate(pairwise(chain(batches, [None])), first):
+            assert batch is not None  # which stands behind the last only
             files += batch.files
             skipped += [f"skipped {file}: {reason}" for file, reason in batch.skipped]
-            if self._anyone_has(len(batch.files)):
+            with self._gradients_shared(following is None):
                 one = self._learn(batch, batch_number, clips)
-                wrong += [] if math.isfinite(one.loss) else batch.files
-                tally += one
+            wrong += [] if math.isfinite(one.loss) else batch.files
+            tally += one
         tally.skipped = len(skipped)
-        tally = Tally.from_numbers(self.team.total(tally.numbers()))
-        for line in self.team.gathered(skipped) if tally.skipped else ():
+        tally = Tally.from_numbers(self.process.total(tally.numbers()))
+        for line in self.process.gathered(skipped) if tally.skipped else ():
             logging.warning("%s", line)
         if not math.isfinite(tally.loss):
             self._stop("loss", tally.loss, number, wrong)
@@ -114,11 +124,24 @@ class Learner:
             self._update(number, files, clips / tally.clips)
         return tally
 
+    def _gradients_shared(self, last: bool) -> AbstractContextManager:
+        """Within it backward adds gradients up on this process; after the `last` batch of a step
+        it averages the sums over all processes."""
+        if last or not isinstance(self.pair, DistributedDataParallel):
+            return nullcontext()
+        return self.pair.no_sync()
+
     def _learn(self, batch: Batch, number: int, clips: int) -> Tally:
         """Add the batch's share of the gradients."""
+        if not self._anyone_has(len(batch.files)):
+            if self.process.size > 1:
+                self.pair(None)[0].backward()
+            return Tally()
         torch.manual_seed(self._drawn("step", number) >> 1)
         terms, logits = self._terms(batch, number)
-        self.scaler.scale(terms.each.sum() / clips).backward()
+        # times the processes, as their gradients are averaged: the sum over all clips of the step
+        share = terms.each.sum() / clips * self.process.size
+        self.scaler.scale(share).backward()
         return Tally.of(terms, logits, batch.labels)
 
     def _terms(self, batch: Batch, number: int) -> tuple[Terms, Tensor]:
@@ -128,7 +151,7 @@ class Learner:
         pixels = normalised(clips, seen.mean, seen.std)
         others = None if erased is None else normalised(erased, seen.mean, seen.std)
         with arithmetic(settings.precision, self.device):
-            p, c = both_logits(self.model, pixels, others, settings.counterfactual_forward)
+            p, c = self.pair(pixels, others)
         terms = car_loss(
             p,
             labels if targets is None else targets,
@@ -171,7 +194,7 @@ class Learner:
 
     def _anyone_has(self, number: int) -> bool:
         """Whether this process, or with synchronous batch norm any, has clips."""
-        return (self.team.total([number])[0] if self._synchronous else number) > 0
+        return (self.process.total([number])[0] if self._synchronous else number) > 0
 
     @cached_property
     def _synchronous(self) -> bool:
@@ -180,7 +203,6 @@ class Learner:
     def _update(self, number: int, files: list[str], more: float) -> None:
         """The optimizer's step. `more`: by how much a mean over the clips that could be read is
         larger than one over all."""
-        self.team.add_gradients(self.model)
         self.scaler.unscale_(self.optimizer)
         parameters = list(self.model.parameters())
         for parameter in parameters if more != 1 else ():
@@ -193,16 +215,16 @@ class Learner:
             self._stop("gradient", float(norm), number, files)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.average is not None and finite:
-            self.average.update_parameters(self.model)
+        if self.ema is not None and finite:
+            self.ema.update_parameters(self.model)
         if not self._synchronous:
-            self.team.average_statistics(self.model)
+            self.process.average_statistics(self.model)
 
     def _stop(self, what: str, value: float, number: int, files: list[str]) -> NoReturn:
         """All processes come here together; the first says why."""
-        every = self.team.gathered(files)
-        if not self.team.first:
-            self.team.wait_for_end()
+        every = self.process.gathered(files)
+        if not self.process.first:
+            self.process.wait_for_end()
             raise SystemExit(2)
         raise UserError(
             f"train: the {what} is {value} in step {number}, with the clips {', '.join(every)}; "
@@ -211,5 +233,5 @@ class Learner:
 
     def _drawn(self, purpose: str, batch: int) -> int:
         """A seed of the batch; every process has its own, and the first that of one alone."""
-        others = () if self.team.first else (f"process {self.team.rank}",)
+        others = () if self.process.first else (f"process {self.process.rank}",)
         return integer(self.seed, purpose, str(batch), *others)

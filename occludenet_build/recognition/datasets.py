@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import logging
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,12 +18,61 @@ from torch.utils.data import DataLoader, Dataset
 
 from occludenet_build.config import Augment
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.seeds import integer, rng
+from occludenet_build.core.seeds import integer
+from occludenet_build.core.video.sample import sample, sample_twice
 from occludenet_build.recognition.augment import augmented
+from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.frames import Frames
 from occludenet_build.recognition.sampling import draw
-from occludenet_build.recognition.table import Clip
+
+_WIDEST = 16 / 9
+"""Assumed aspect where memory is estimated."""
+
+
+class Frames:
+    """Frames by file and number, at one short side.
+
+    With `keep`, a file is decoded whole at its first use and stays in memory.
+    """
+
+    def __init__(self, root: Path, short_side: int, keep: bool) -> None:
+        self.root, self.short_side, self.keep = root, short_side, keep
+        self._kept: dict[str, np.ndarray] = {}
+
+    def of(self, file: str, numbers: Sequence[int]) -> np.ndarray:
+        """uint8 (T, H, W, 3). Raises ItemError where the file cannot be used."""
+        if not self.keep:
+            return sample(self.root / file, numbers, self.short_side)
+        if file not in self._kept:
+            self._kept[file] = sample(self.root / file, None, self.short_side)
+        return self._of_kept(file, numbers)
+
+    def both(
+        self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `of` gives, and the same frames as `look` shows them (core.video.sample), each uint8
+        (T, H, W, 3); `look`
+        must be the same for a file each time."""
+        if not self.keep:
+            return sample_twice(self.root / file, numbers, self.short_side, look)
+        other = f"{file}\0"  # no file is called so
+        if other not in self._kept:
+            pair = sample_twice(self.root / file, None, self.short_side, look)
+            self._kept[file], self._kept[other] = pair
+        return self._of_kept(file, numbers), self._of_kept(other, numbers)
+
+    def _of_kept(self, name: str, numbers: Sequence[int]) -> np.ndarray:
+        if max(numbers) >= len(self._kept[name]):
+            raise ItemError("truncated", f"frame {max(numbers)} is wanted")
+        return self._kept[name][list(numbers)]
+
+
+def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:
+    """Whether clips of these lengths can all be kept decoded."""
+    mib = sum(frame_counts) * short_side * short_side * _WIDEST * 3 / 2**20
+    if mib <= limit_mib:
+        logging.info("clips are decoded once and kept in memory, about %.0f MiB", mib)
+    return mib <= limit_mib
 
 
 class Skipped(NamedTuple):
@@ -120,7 +171,8 @@ class TrainingClips(Dataset):
         return [pictures, erased]
 
 
-def together(items: list[Pair | Skipped]) -> Batch:
+def collate(items: list[Pair | Skipped]) -> Batch:
+    """Items of TrainingClips as one batch; skipped clips are named in it."""
     pairs = [item for item in items if isinstance(item, Pair)]
     erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
     return Batch(
@@ -133,38 +185,12 @@ def together(items: list[Pair | Skipped]) -> Batch:
     )
 
 
-class Order:
-    """The batches of a whole training as lists of (number, epoch), from step `start` on.
-
-    Every epoch has its own order, a function of seed and epoch; its last batch may be smaller.
-    """
-
-    def __init__(self, clips: int, batch: int, epochs: int, seed: int, start: int = 0) -> None:
-        self.clips, self.batch, self.epochs = clips, batch, epochs
-        self.seed, self.start = seed, start
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return -(-self.clips // self.batch)
-
-    def __len__(self) -> int:
-        return self.steps_per_epoch * self.epochs - self.start
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        first, done = divmod(self.start, self.steps_per_epoch)
-        for epoch in range(first, self.epochs):
-            order = rng(self.seed, "order", str(epoch)).permutation(self.clips).tolist()
-            for at in range(done * self.batch, self.clips, self.batch):
-                yield [(number, epoch) for number in order[at : at + self.batch]]
-            done = 0
-
-
 def loader(
     clips: Dataset,
     batches: Iterable[list],
     workers: int,
     device: str,
-    collate: Callable[[list], Any] = together,
+    collate: Callable[[list], Any] = collate,
 ) -> DataLoader:
     """`batches` in their order, decoded by `workers` processes, or by this one for 0."""
     return DataLoader(

@@ -14,14 +14,13 @@ from torch.utils.data import Dataset
 from occludenet_build.config import Index
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video.probe import probe
-from occludenet_build.recognition.clips import Skipped
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames, Skipped
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.frames import Frames
 from occludenet_build.recognition.sampling import crop_places, cropped, views
-from occludenet_build.recognition.table import Clip
 
 
-class Shown(NamedTuple):
+class ClipViews(NamedTuple):
     """All views of a clip, uint8 (views x crops, T, H, W, 3), crops the inner index."""
 
     clip: Tensor
@@ -33,7 +32,7 @@ class Shown(NamedTuple):
 
 
 class EvaluationClips(Dataset):
-    """Items by number: Shown, or Skipped for a clip that cannot be read."""
+    """Items by number: ClipViews, or Skipped for a clip that cannot be read."""
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class EvaluationClips(Dataset):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, number: int) -> Shown | Skipped:
+    def __getitem__(self, number: int) -> ClipViews | Skipped:
         clip = self.clips[number]
         try:
             count = clip.frames or frame_count(self.source.root / clip.file)
@@ -71,7 +70,7 @@ class EvaluationClips(Dataset):
         other = None if erased is None else self._seen(erased)
         if other is not None and torch.equal(seen, other):
             other = None
-        return Shown(seen, other, problem)
+        return ClipViews(seen, other, problem)
 
     def _read(
         self, clip: Clip, numbers: Sequence[int]

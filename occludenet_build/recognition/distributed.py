@@ -1,13 +1,14 @@
 """The processes of one training under torchrun: who they are, what they share, how they agree.
 
-Each has the whole network and a part of every batch; their gradients are added up once per step of
-the optimizer, so that all take the same step. This is done here and not by torch's wrapper, which
-waits for ever for a process that has no clip or no counterfactual in its part.
+Each has the whole network and a part of every batch, which may be empty. Torch's
+DistributedDataParallel averages their gradients in the last backward of a step of the optimizer, so
+that all take the same step.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,19 +17,18 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 
 from occludenet_build.config import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import resolve_device
-
-_BUCKET = 2**24
-"""Numbers that travel at once."""
+from occludenet_build.recognition.car import PairedForward
 
 
 @dataclass(frozen=True)
-class Team:
+class Process:
     """One process: its number and how many there are. One alone has nobody to talk to."""
 
     rank: int = 0
@@ -59,23 +59,20 @@ class Team:
         dist.all_gather_object(every, texts)
         return [text for one in every for text in one]
 
-    def add_gradients(self, model: nn.Module) -> None:
-        """Every gradient becomes the sum of those of all processes.
+    def shared(self, pair: PairedForward) -> nn.Module:
+        """The same network, whose gradients a backward averages over all processes.
 
-        One that no process has stays None, so that the optimizer leaves that parameter alone.
+        Every process calls it once per step outside `no_sync`, a process without clips with None.
+        Torch's `Join` does not do for that: it is for a process whose data end before the others'.
+        Within `Join` it gets the others' weights but takes no step of its own, so that its
+        optimizer lacks the moments of that step when it goes on with the next.
         """
         if self.size == 1:
-            return
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        learnt = torch.tensor([p.grad is not None for p in parameters], dtype=torch.uint8)
-        dist.all_reduce(learnt, dist.ReduceOp.MAX)
-        wanted = [p for p, one in zip(parameters, learnt.tolist(), strict=True) if one]
-        for bucket in _buckets(wanted):
-            flat = torch.cat([_gradient(parameter).flatten() for parameter in bucket])
-            dist.all_reduce(flat)
-            parts = flat.split([parameter.numel() for parameter in bucket])
-            for parameter, part in zip(bucket, parts, strict=True):
-                parameter.grad = part.view_as(parameter)
+            return pair
+        with warnings.catch_warnings():  # the newest torch has another name, unknown to 2.6
+            warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
+            # each process keeps its own statistics, as average_statistics averages them
+            return DistributedDataParallel(pair, broadcast_buffers=False)
 
     def average_statistics(self, model: nn.Module) -> None:
         """Running statistics of batch norm become the mean of all processes', so that a
@@ -108,24 +105,27 @@ class Team:
             pass
 
 
-ALONE = Team()
+ALONE = Process()
 
 
-def numbers() -> tuple[int, int]:
+def rank_and_size() -> tuple[int, int]:
     """(number of this process, how many), as torchrun says; (0, 1) without it."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 @contextmanager
-def joined(settings: Train) -> Iterator[tuple[Team, str]]:
-    """The team, and this process's device. Raises UserError where torchrun started another number
-    of processes than train.processes, or the devices do not suffice."""
-    rank, size = numbers()
+def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
+    """This process and its device, within torch's process group.
+
+    Raises UserError where torchrun started another number of processes than train.processes, or the
+    devices do not suffice.
+    """
+    rank, size = rank_and_size()
     if size != settings.processes:
         raise UserError(
             f"train.processes: wanted {settings.processes} processes, got {size}; start with "
             f"torchrun --standalone --nproc-per-node {settings.processes} -m -- "
-            "occludenet_build.train"
+            "occludenet_build train"
         )
     if size == 1:
         yield ALONE, resolve_device(settings.device)
@@ -136,9 +136,11 @@ def joined(settings: Train) -> Iterator[tuple[Team, str]]:
         backend = "cpu:gloo,cuda:nccl"  # what is agreed on lies on the CPU, gradients on the GPU
     else:
         backend = "gloo"
+    # of convolutions of one pixel, which torch lays out in another order: no harm
+    warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
     dist.init_process_group(backend, timeout=timedelta(hours=2))
     try:
-        yield Team(rank, size), device
+        yield Process(rank, size), device
     finally:
         dist.destroy_process_group()
 
@@ -155,20 +157,3 @@ def _own_device(wanted: str) -> str:
             f"got {there} GPUs and {wanted!r}; change one of them"
         )
     return f"cuda:{local}"
-
-
-def _buckets(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Consecutive ones of one kind of number, about _BUCKET numbers together."""
-    bucket: list[nn.Parameter] = []
-    for parameter in parameters:
-        full = sum(p.numel() for p in bucket) >= _BUCKET
-        if bucket and (full or parameter.dtype != bucket[0].dtype):
-            yield bucket
-            bucket = []
-        bucket.append(parameter)
-    if bucket:
-        yield bucket
-
-
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -23,9 +23,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.backbones import normalised
-from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD
-from occludenet_build.recognition.clips import Batch, Order, TrainingClips, loader
+from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
+from occludenet_build.recognition.datasets import Batch, TrainingClips, loader
+from occludenet_build.recognition.schedule import Order
 
 _RATE, _TUNED_RATE = 1e-3, 1e-4
 """Learning rates from nothing and from ImageNet's weights."""
