@@ -1,22 +1,9 @@
 # Which rooms run a network, on what, and with which weights.
 
 
-DETECTORS = ("yolo", "torchvision")
-MODELS = {
-    "detect": DETECTORS,
-    "audit": DETECTORS,
-    "actor_masks": ("sam", "mobile-sam", "sam2", "yolo-seg"),
-}
-
-
-def runs_model(room):
-    """Whether a room runs a network; train and evaluate always do."""
-    return room not in MODELS or getattr(CONFIG, room).backend in MODELS[room]
-
-
 def weights_of(room):
     """The note about a room's weights, if it needs any."""
-    needs = CONFIG.train.weights if room == "train" else runs_model(room)
+    needs = CONFIG.train.weights if room == "train" else runs_network(CONFIG, room)
     return f"{BUILD}/acquire/weights/{room}.json" if needs else []
 
 
@@ -56,4 +43,4 @@ def device_gpus(room, of=None):
 
     `of`: the room whose device it is, where that is another.
     """
-    return int(runs_model(room) and getattr(CONFIG, of or room).device != "cpu")
+    return int(runs_network(CONFIG, room) and getattr(CONFIG, of or room).device != "cpu")
