@@ -31,7 +31,6 @@ import pyarrow as pa
 
 from occludenet_build.core.tables import column
 
-CLEAN = "clean"
 """The set of the clean twins; occluded sets are called D-25, D-50, D-75."""
 
 CLIPS = pa.schema(

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.annotate import CLEAN
 from occludenet_build.annotate.frames import Clip, Measured, Shard, write_shard
-from occludenet_build.compositing.jobs import percent
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.release.order import SPLITS, class_order, label_ids, type_order
+from occludenet_build.release.order import class_order, label_ids, type_order
+from occludenet_build.release.terms import CLEAN, SPLITS, set_name
 
 Row = dict[str, Any]
 
@@ -32,10 +31,6 @@ class Doors:
     composite: list[Path]
     counterfactual: list[Path] = field(default_factory=list)
     masks: list[Path] = field(default_factory=list)
-
-
-def set_name(scale: float) -> str:
-    return f"D-{percent(scale)}"
 
 
 def release_order(row: Row) -> tuple:

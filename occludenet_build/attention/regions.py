@@ -14,7 +14,8 @@ from occludenet_build.core import masks
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.video.sample import scaled
-from occludenet_build.recognition.table import CLEAN, Clip
+from occludenet_build.recognition.table import Clip
+from occludenet_build.release.terms import CLEAN
 
 COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
 

@@ -13,21 +13,7 @@ from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.config import Composite
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-
-
-def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> str:
-    """Where an occluded clip lies, relative to the build: the release's tree and name.
-
-    >>> clip_path("OccludeNet-D", "val", 0.5, "abseiling", "vGlsp8wOH-8_000085_000095")
-    'OccludeNet-D/val/50%/abseiling/0.50_vGlsp8wOH-8_000085_000095.mp4'
-    """
-    return f"{dataset}/{split}/{percent(scale)}%/{label}/{scale:.2f}_{clip}.mp4"
-
-
-def percent(scale: float) -> str:
-    """0.25 -> 25, as folders and lists are named."""
-    return f"{scale * 100:g}"
-
+from occludenet_build.release.terms import clean_path, clip_path, counterfactual_tree
 
 _MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
 
@@ -72,7 +58,7 @@ class ActorBoxes:
 def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
     """The occluded clips of a row of the selection and, if wanted, the clean twin."""
     split, label, clip = chosen["split"], chosen["label"], chosen["clip"]
-    clean = f"{settings.dataset}-clean/{split}/{label}/{clip}.mp4"
+    clean = clean_path(settings.dataset, split, label, clip)
     return (
         *_occluded(chosen, settings, settings.dataset, erased=False),
         *([Output(clean, None)] if settings.clean_twin else []),
@@ -81,7 +67,7 @@ def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...
 
 def erased_outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
     """The same occluded clips without the actor."""
-    return _occluded(chosen, settings, f"{settings.dataset}-counterfactual", erased=True)
+    return _occluded(chosen, settings, counterfactual_tree(settings.dataset), erased=True)
 
 
 def _occluded(

@@ -17,8 +17,7 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.paper.items import predictions_in
 from occludenet_build.recognition.predictions import About, Predicted, must_agree, read
-
-CLEAN = "clean"
+from occludenet_build.release.terms import CLEAN
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.plan import rules
 from occludenet_build.plan.videos import World
 from occludenet_build.release import published
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import SPLITS
 
 Counts = dict[str, float | None]
 """Count -> how many; None where it is not known.

@@ -9,6 +9,7 @@ from pathlib import Path
 from occludenet_build.config import Kinetics
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.release.terms import split_named
 
 LISTED = {"train": 246_535, "val": 19_907, "test": 39_806}
 """Clips in the official lists, as published; many are gone from YouTube."""
@@ -16,7 +17,6 @@ CLASSES = 400
 FRAMES = 300.0
 """Of a typical clip: 10 s at 30 frames per second."""
 PIXELS = FRAMES * 340 * 256
-_NAMES = {"validate": "val", "validation": "val"}
 
 
 def cells(settings: Kinetics, seed: int) -> tuple[Counter[tuple[str, str]], str]:
@@ -58,6 +58,6 @@ def _counted(files: list[Path]) -> Counter[tuple[str, str]]:
                         f"config: kinetics.annotations: wanted the columns of the official lists "
                         f"(label,youtube_id,time_start,time_end,split), {file} has others"
                     )
-                split = row["split"].strip()
-                found[_NAMES.get(split, split), row.get("label") or "unlabelled"] += 1
+                split = split_named(row["split"]) or row["split"]
+                found[split, row.get("label") or "unlabelled"] += 1
     return found

@@ -28,7 +28,8 @@ from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import display_of, to_rgb
-from occludenet_build.recognition.table import CLEAN, Clip
+from occludenet_build.recognition.table import Clip
+from occludenet_build.release.terms import CLEAN
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""

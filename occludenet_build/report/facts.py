@@ -12,10 +12,9 @@ from occludenet_build.config import Quota
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import REASONS
 from occludenet_build.core.files import csv_text
+from occludenet_build.release.terms import CLEAN, SPLITS
 from occludenet_build.report.build import Build
 
-SPLITS = ("train", "val", "test")
-CLEAN = "clean"
 _EXAMPLES = 3
 _ITEM_ROOMS = (
     "acquire", "index", "detect", "occluders", "select", "composite", "actor_masks",

@@ -14,7 +14,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.release import csv_format
 from occludenet_build.release.csv_format import Listed, Overall, Record
 from occludenet_build.release.names import listed_path, source_of
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import SPLITS
 from occludenet_build.validate.finding import Finding
 
 FILE_NAME = re.compile(r"(?P<split>.+)_(?P<kind>d|\d+(\.\d+)?)\.csv", re.ASCII)

@@ -10,6 +10,7 @@ from occludenet_build.core import seeds
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
+from occludenet_build.release.terms import clean_tree, counterfactual_tree
 from occludenet_build.verify import Finding, pictures
 from occludenet_build.verify.manifests import Build, Output
 
@@ -67,7 +68,7 @@ def _dataset_folders(names: set[str]) -> set[str]:
     ['D', 'D-clean', 'D-counterfactual']
     """
     tops = {PurePosixPath(name).parts[0] for name in names}
-    return {f"{top}{suffix}" for top in tops for suffix in ("", "-clean", "-counterfactual")}
+    return {tree for top in tops for tree in (top, clean_tree(top), counterfactual_tree(top))}
 
 
 def _videos(folder: Path) -> Iterator[Path]:

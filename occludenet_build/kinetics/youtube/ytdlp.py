@@ -33,9 +33,10 @@ from occludenet_build.kinetics.youtube.options import (
     options,
     provide_ffmpeg,
 )
+from occludenet_build.release.terms import YOUTUBE_ID
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
-_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+_ID = re.compile(YOUTUBE_ID)
 _LOG_END = 1 << 20
 """Bytes at the end of a log that are read."""
 
