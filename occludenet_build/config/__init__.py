@@ -9,10 +9,11 @@ the workflow imports it.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from occludenet_build.config.audit import Audit, Leftover
 from occludenet_build.config.backends import BACKENDS
@@ -82,9 +83,26 @@ __all__ = [
     "room_settings",
 ]
 
+Section = TypeVar("Section")
+
+
+def _with_sections(cls: type) -> type:
+    """Config with a section for every stage whose row names a module for its settings."""
+    for stage in STAGES.values():
+        if stage.settings:
+            module = importlib.import_module(f"{__name__}.{stage.settings}")
+            section = getattr(module, stage.name.title().replace("_", ""))
+            cls.__annotations__[stage.name] = section
+            setattr(cls, stage.name, setting(section()))
+    return cls
+
 
 @dataclass(frozen=True)
+@_with_sections
 class Config:
+    """All settings. A stage that is added needs no field here: its row in STAGES names the module
+    of its settings, and `section` gives them, typed."""
+
     build_dir: str = setting("build")
     """Where everything is written, relative to Snakemake's working directory."""
     seed: int = setting(0, low=0)
@@ -114,6 +132,14 @@ class Config:
     leftover: Leftover = setting(Leftover())
     proposals: Proposals = setting(Proposals())
     segments: Segments = setting(Segments())
+
+    def section(self, kind: type[Section]) -> Section:
+        """The settings of that class. Raises KeyError where Config has none."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is kind:
+                return value
+        raise KeyError(kind.__name__)
 
 
 def load(values: dict[str, Any], base: Path | str = ".") -> Config:
