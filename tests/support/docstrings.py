@@ -1,6 +1,6 @@
 """Counts what the docstrings of public functions tell: shapes, dtypes, and errors.
 
-    python tests/support/docstrings.py        lists every function that lacks something
+python tests/support/docstrings.py        lists every function that lacks something
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "occludenet_build"
 
 ARRAY = re.compile(r"\b(ndarray|NDArray|ArrayLike|Tensor)\b")
-SHAPE = re.compile(r"\([A-Z0-9_]\w*(?: ?[-+*/] ?\w+)?(?:, ?(?:\w+|\.\.\.)(?: ?[-+*/] ?\w+)?)*,?\)|\bscalar\b|\bany shape\b")
+SHAPE = re.compile(
+    r"\([A-Z0-9_]\w*(?: ?[-+*/] ?\w+)?(?:, ?(?:\w+|\.\.\.)(?: ?[-+*/] ?\w+)?)*,?\)|\bscalar\b|\bany shape\b"
+)
 """Such as (N, 4), (H, W, 3) or (K,)."""
 DTYPE = re.compile(r"\b(u?int(8|16|32|64)?|float(16|32|64)?|bool(ean)?|any dtype)\b")
 RAISES = re.compile(r"\b[Rr]aises?\b")
@@ -88,7 +90,8 @@ def _array_aliases(tree: ast.Module) -> set[str]:
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Attribute, ast.Subscript))
         for target in node.targets
-        if isinstance(target, ast.Name) and ARRAY.search(ast.unparse(node.value))
+        if isinstance(target, ast.Name)
+        and ARRAY.search(ast.unparse(node.value))
         and not ast.unparse(node.value).startswith("dict")
     }
 
@@ -125,4 +128,6 @@ if __name__ == "__main__":
     for lack in missing:
         if wanted in lack.where:
             print(f"{lack.where}: no {lack.kind}")
-    print({kind: f"{yes}/{asked} {100 * yes / asked:.0f} %" for kind, (yes, asked) in counts.items()})
+    print(
+        {kind: f"{yes}/{asked} {100 * yes / asked:.0f} %" for kind, (yes, asked) in counts.items()}
+    )
