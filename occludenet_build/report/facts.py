@@ -14,12 +14,10 @@ from occludenet_build.core.errors import REASONS
 from occludenet_build.core.files import csv_text
 from occludenet_build.release.terms import CLEAN, SPLITS
 from occludenet_build.report.build import Build
+from occludenet_build.stages import STAGES
 
 _EXAMPLES = 3
-_ITEM_ROOMS = (
-    "acquire", "index", "detect", "occluders", "select", "composite", "actor_masks",
-    "counterfactual",
-)  # fmt: skip
+_ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def failures(build: Build) -> list[Failure]:
     """Per room and reason; an item that a later room lists again is counted where it came first."""
     found: list[Failure] = []
     seen: set[tuple[str, str]] = set()
-    for room in _ITEM_ROOMS:
+    for room in _ITEM_TABLES:
         rows = build.rows(room)
         if rows is not None:
             lost = _lost(room, rows[rows["status"] != "ok"], seen)
