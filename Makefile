@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	$(WORLD_MADE)
 	$(BIN)/snakemake --cores $(CORES) --configfile demo/config.yaml -- all
-	$(BIN)/python -m occludenet_build.report --root build/demo --summary
+	$(BIN)/python -m occludenet_build report --root build/demo --summary
 
 # Your own videos with what the demo uses: make own VIDEOS=/path/to/folder
 own: setup
@@ -28,7 +28,7 @@ own: setup
 	$(BIN)/python -c 'import json, pathlib, sys; folder = pathlib.Path(sys.argv[1]).resolve(); \
 		print(json.dumps({"acquire": {"videos": str(folder)}}))' "$(VIDEOS)" > build/own/videos.yaml
 	$(BIN)/snakemake --cores $(CORES) --configfile demo/own_videos.yaml build/own/videos.yaml -- all
-	$(BIN)/python -m occludenet_build.report --root build/own --summary
+	$(BIN)/python -m occludenet_build report --root build/own --summary
 
 test: setup
 	$(BIN)/python -m pytest -q

@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def compare(
-    folder: Path, quick: bool, world: Sequence[str] = (), first: Sequence[str] = ()
+    folder: Path, quick: bool, world: Sequence[str] = (), first: Sequence[str] = THIRD
 ) -> Ratios:
     """Plan and build in `folder`; `world`, `first`: options of the mini-worlds."""
     target, more = ("dataset", ONE_SHARD) if quick else ("all", {})
@@ -65,7 +65,7 @@ def compare(
     earlier = _earlier(folder, target, more, FIRST if quick else first)
     settings = _settings(folder, "more", more)
     given = ["--target", target, "--out", "plan.json", "--build", earlier, *settings]
-    planning = _timed(folder, "occludenet_build.plan", *given)
+    planning = _timed(folder, "occludenet_build", "plan", *given)
     wall = _timed(folder, "snakemake", *SNAKEMAKE, target, *settings)
     plan = json.loads((folder / "plan.json").read_text())
     ratios = told(plan, folder / "build/demo")

@@ -1,12 +1,13 @@
-"""The manual of settings: config.yaml, written from the package config.
+"""manual: config.yaml, written from the package config.
 
-    python -m occludenet_build.manual > config.yaml
+    occludenet manual > config.yaml
 
 Every field of every section with the text under it, its range, and its default.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import dataclasses
 import textwrap
@@ -88,8 +89,15 @@ def _meanings() -> dict[str, dict[str, str]]:
 
 
 def _class_meaning(cls: type) -> str:
-    return (cls.__doc__ or "").strip()
+    """Its docstring; a dataclass without one gets its signature for one from Python."""
+    text = (cls.__doc__ or "").strip()
+    return "" if text.startswith(f"{cls.__name__}(") else text
 
 
-if __name__ == "__main__":
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none of its own."""
+
+
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Print the text of config.yaml: the defaults, whatever `config` holds."""
     print(text(), end="")

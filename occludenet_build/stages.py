@@ -6,7 +6,13 @@ of a build and a command, all of the same name. Standard library only: the workf
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+def module_of(name: str, wing: str) -> str:
+    """Dotted name of the module or package behind the command `name`, which belongs to `wing`."""
+    return f"occludenet_build.{name}"
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,15 @@ class Stage:
     results_version: int = 1
     """Bumped by hand when the stage would give another result for the same inputs and settings:
     its results, and those that follow, are then made again. CONTRIBUTING.md has the policy."""
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Versions of those parts of its results that are kept by keys of their own: a bump makes that
+    part again, and leaves the rest of the stage's results where they are."""
     in_all: bool = True
     """Whether `snakemake all` needs it (where the settings ask for it)."""
+
+    @property
+    def module(self) -> str:
+        return module_of(self.name, self.wing)
 
 
 _ROWS = (
@@ -48,6 +61,7 @@ _ROWS = (
         "Decode every video once: size, rotation, exact times, sound; a reason for each bad file",
         ("select",),
         draws=True,
+        parts={"facts": 1},
     ),
     Stage(
         "detect",
@@ -86,6 +100,7 @@ _ROWS = (
         "Write occluded clips, clean twins, counterfactual clips and the ground truth in one pass",
         ("counterfactual",),
         draws=True,
+        parts={"counterfactual": 1},
     ),
     Stage(
         "annotate",

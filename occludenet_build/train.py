@@ -20,7 +20,8 @@ Writes --out, the network: a checkpoint of plain values
            top1           percent right, in training
            learning_rate  of the last step
        store/<name>/checkpoint.pt beside it: a killed training goes on from there to the same
-           curve, if settings, data, starting weights and code are the same
+           curve, if settings, data, starting weights and the version of its results are the
+           same
        store/<name>/board, the curve as TensorBoard's event files
 
 The arms, by name (docs/training.md):
@@ -39,15 +40,14 @@ import csv
 import dataclasses
 import io
 import logging
-import os
 from contextlib import nullcontext
 from pathlib import Path
 
-from occludenet_build import stage
 from occludenet_build.config import Config
 from occludenet_build.config.arms import for_arm
-from occludenet_build.core import code, files
+from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 from occludenet_build.recognition.table import read_labels, training_clips
 
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.pt")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     named = args.weights or config.train.weights
     found = local_file(named, config.train.weights_sha256, "train.weights")
     settings = for_arm(dataclasses.replace(config.train, weights=found), args.arm)
@@ -77,7 +77,8 @@ def work(args: argparse.Namespace, config: Config) -> None:
 
     from occludenet_build.recognition.erase import Erasing
     from occludenet_build.recognition.team import joined
-    from occludenet_build.recognition.training import Training, run
+    from occludenet_build.recognition.training import Training
+    from occludenet_build.recognition.training import run as run_training
 
     derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
     erasing, at_load = None, [clip for clip in clips if clip.erased_at_load]
@@ -92,7 +93,8 @@ def work(args: argparse.Namespace, config: Config) -> None:
     ):
         team.wait()
         torch.set_num_threads(max(1, args.threads // team.size))
-        rows = run(training, team, device, args.root, store, args.out, code.digest("train"))
+        version = results_version("train")
+        rows = run_training(training, team, device, args.root, store, args.out, version)
         if team.first:
             write_curve(args.out.with_suffix(".csv"), rows)
             logging.info("wrote %s", args.out)
@@ -104,8 +106,3 @@ def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     files.write_text(path, text.getvalue())
-
-
-if __name__ == "__main__":
-    # Of the processes that torchrun starts the first has the log; the others tell what stops them.
-    stage.run("train", __doc__, add_arguments, work, first=os.environ.get("RANK", "0") == "0")

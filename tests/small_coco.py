@@ -11,7 +11,7 @@ from PIL import Image
 from occludenet_build import config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.occluders.__main__ import work
+from occludenet_build.occluders.command import run as run_stage
 
 CATEGORIES = [
     {"id": 1, "name": "person"},
@@ -92,7 +92,7 @@ class World:
             coco=None, images=self.images, instances=self.file, out=self.out, threads=1
         )
         try:
-            work(args, config.load_part({"occluders": settings}))
+            run_stage(args, config.load_part({"occluders": settings}))
         except UserError as error:
             return str(error)
         return 0

@@ -101,7 +101,7 @@ class SmallCoco:
 
     def command(self, **settings) -> list[str]:
         return [
-            *(sys.executable, "-m", "occludenet_build.acquire", "coco", "--out", str(self.out)),
+            *(sys.executable, "-m", "occludenet_build", "acquire", "coco", "--out", str(self.out)),
             *("--folder", str(self.folder), "--settings", json.dumps(self.settings(**settings))),
         ]
 

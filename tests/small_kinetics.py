@@ -22,8 +22,8 @@ from test_archives import tar_of
 from occludenet_build import config as cfg
 from occludenet_build.core import tables
 from occludenet_build.core.video.synth import write_video
-from occludenet_build.kinetics.__main__ import work
 from occludenet_build.kinetics.clip import Clip
+from occludenet_build.kinetics.command import run as run_stage
 
 HEADER = ("label", "youtube_id", "time_start", "time_end", "split")
 LABELS = ("abseiling", "massaging person's head", "drinking beer")
@@ -116,14 +116,14 @@ class Room:
         class Args:
             out, folder, threads = self.out, self.folder, self.threads
 
-        work(Args, cfg.load_part(self.values(**download)))  # type: ignore[arg-type]
+        run_stage(Args, cfg.load_part(self.values(**download)))  # type: ignore[arg-type]
         return self.rows()
 
     def command(self) -> list[str]:
         """As a user starts it."""
         words = ["--out", str(self.out), "--folder", str(self.folder), "--threads", "2"]
         words += ["--log", str(self.root / "log"), "--settings", json.dumps(self.values())]
-        return [sys.executable, "-m", "occludenet_build.kinetics", *words]
+        return [sys.executable, "-m", "occludenet_build", "kinetics", *words]
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self.command(), cwd=REPO, stderr=subprocess.PIPE, text=True)

@@ -16,7 +16,8 @@ from small_build import write_groups
 from small_render import opaque, textured, write_png
 
 from occludenet_build import actor_masks, config, select
-from occludenet_build.composite.__main__ import arguments, work
+from occludenet_build.composite.command import add_arguments
+from occludenet_build.composite.command import run as run_stage
 from occludenet_build.core import masks, tables
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.video.synth import write_video
@@ -117,16 +118,16 @@ class SmallRoom:
 
     def command(self, threads: int = 1, **changed: Any) -> list[str]:
         """As a user starts it."""
-        room = [sys.executable, "-m", "occludenet_build.composite"]
+        room = [sys.executable, "-m", "occludenet_build", "composite"]
         return [*room, *self.words(threads, **changed)]
 
     def run(self, **changed: Any) -> None:
         """In this process."""
         parser = argparse.ArgumentParser()
-        arguments(parser)
+        add_arguments(parser)
         parser.add_argument("--settings")
         args = parser.parse_args(self.words(**changed))
-        work(args, config.load_part(json.loads(args.settings)))
+        run_stage(args, config.load_part(json.loads(args.settings)))
 
     def rows(self, table: Path | None = None) -> dict[str, dict[str, Any]]:
         return {row["clip"]: row for row in tables.read_rows(table or self.out)}

@@ -12,7 +12,7 @@ from occludenet_build.core import tables
 from occludenet_build.index import INDEX
 from occludenet_build.index.draw import draw
 from occludenet_build.occluders import SCHEMA as OCCLUDERS
-from occludenet_build.select.__main__ import work
+from occludenet_build.select.command import run as run_stage
 
 _FOUND = pa.schema(
     [(name, pa.string()) for name in ("clip", "status", "reason", "detail", "boxes_hash")]
@@ -55,7 +55,7 @@ def choose(folder: Path, rows, occluders, config: Config, actors=None) -> dict[s
         occluders=folder / "occluders.parquet",
         out=folder / "clips.parquet",
     )
-    work(args, config)
+    run_stage(args, config)
     return {row["clip"]: row for row in tables.read_rows(args.out)}
 
 

@@ -32,16 +32,16 @@ def run(root, out, arm="car", seed=0, settings=SMALL):
         clips=root / "annotate/clips.parquet", labels=root / "annotate/labels.json", root=root,
         arm=arm, seed=seed, threads=1, out=out, weights=None,
     )  # fmt: skip
-    train.work(args, Config(train=settings))
+    train.run(args, Config(train=settings))
     return checkpoint.load(out), out.with_suffix(".csv").read_text()
 
 
-def command(root, out, arm="car", settings=SMALL, program=("-m", "occludenet_build.train")):
+def command(root, out, arm="car", settings=SMALL, program=("-m", "occludenet_build", "train")):
     start = [sys.executable, *program]
     if settings.processes > 1:
         number = str(settings.processes)
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", number]
-        start = [sys.executable, *launcher, "-m", "--", "occludenet_build.train"]
+        start = [sys.executable, *launcher, "-m", "--", "occludenet_build", "train"]
     return [
         *start, "--clips", str(root / "annotate/clips.parquet"),
         "--labels", str(root / "annotate/labels.json"), "--root", str(root), "--arm", arm,

@@ -32,14 +32,14 @@ SETTINGS = {
 class Build:
     """A working directory with the world in it."""
 
-    def __init__(self, folder: Path, world: Path | None, settings: dict) -> None:
-        self.folder, self.settings = folder, copy.deepcopy(settings)
+    def __init__(self, folder: Path, world: Path | None, settings: dict, repo: Path = REPO) -> None:
+        self.folder, self.settings, self.repo = folder, copy.deepcopy(settings), repo
         if world is not None:
             shutil.copytree(world, folder / "world")
 
     def where(self, settings: dict) -> Build:
         """The same folder with other settings."""
-        return Build(self.folder, None, settings)
+        return Build(self.folder, None, settings, self.repo)
 
     def merged(self, change: dict) -> dict:
         """The settings with some values of some rooms changed."""
@@ -50,7 +50,14 @@ class Build:
     def command(self, *targets: str, cores: int = 2) -> list[str]:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.settings, sort_keys=False))
         # run as a module: the environment of the tests, wherever it lies
-        return [sys.executable, "-m", "snakemake", "-s", str(REPO / "Snakefile"), "--cores"] + [
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "-s",
+            str(self.repo / "Snakefile"),
+            "--cores",
+        ] + [
             str(cores),
             "--directory",
             str(self.folder),
@@ -85,6 +92,14 @@ class Build:
 
     def unfinished(self) -> list[Path]:
         return list((self.folder / "build").rglob(".*.part*"))
+
+
+def repository(folder: Path) -> Path:
+    """A copy of what a checkout runs, whose code tests may change."""
+    for name in ("occludenet_build", "workflow", "profiles", "envs"):
+        shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPO / "Snakefile", folder)
+    return folder
 
 
 def environment() -> dict[str, str]:

@@ -87,7 +87,7 @@ def test_one_that_fails_is_a_row_and_none_at_all_is_one_line(site, tmp_path):
 
 def test_the_command(site, tmp_path):
     site.entities["/Anomaly-Videos-Part-1.zip"].faults.append(forever(status(404)))
-    command = [sys.executable, "-m", "occludenet_build.acquire", "archives"]
+    command = [sys.executable, "-m", "occludenet_build", "acquire", "archives"]
     command += ["--out", str(tmp_path / "a.json"), "--settings", json.dumps(settings(site))]
     asked = [*command, "--folder", str(tmp_path / "videos")]
     done = subprocess.run(asked, cwd=REPO, capture_output=True, text=True)

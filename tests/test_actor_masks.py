@@ -16,9 +16,9 @@ import pytest
 
 from occludenet_build import actor_masks, config
 from occludenet_build.actor_masks import background, group
-from occludenet_build.actor_masks.__main__ import key_of
-from occludenet_build.actor_masks.__main__ import work as run_room
 from occludenet_build.actor_masks.backend import Clip
+from occludenet_build.actor_masks.command import key_of
+from occludenet_build.actor_masks.command import run as run_stage
 from occludenet_build.actor_masks.grabcut import GrabCut
 from occludenet_build.core import masks, tables
 from occludenet_build.core.build import Boxes
@@ -178,7 +178,7 @@ class Room:
             weights=None,
             threads=1,
         )
-        run_room(args, config.Config(actor_masks=settings))
+        run_stage(args, config.Config(actor_masks=settings))
         assert tables.read(self.out).schema.equals(actor_masks.ROWS)
         return {row["clip"]: row for row in tables.read_rows(self.out)}
 
@@ -223,7 +223,7 @@ def test_the_rows_of_a_shard(tmp_path, clip, caplog):
     assert again == rows and "7 clips, 6 finished before, 1 to do" in caplog.text
     room.out.unlink()
     shutil.rmtree(room.out.parent / "store")
-    command = [sys.executable, "-m", "occludenet_build.actor_masks", "--threads", "2"]
+    command = [sys.executable, "-m", "occludenet_build", "actor_masks", "--threads", "2"]
     command += ["--clips", room.root / "clips.parquet", "--boxes", room.root / "store"]
     settings = {"actor_masks": {"backend": "grabcut", "grabcut_side": 96}}
     command += ["--out", room.out, "--settings", json.dumps(settings)]
@@ -348,7 +348,7 @@ def test_yolo_seg_on_a_real_clip(real_data):
 
 
 def test_the_command_line_says_what_is_wrong(tmp_path):
-    command = [sys.executable, "-m", "occludenet_build.actor_masks", "--clips", "none.parquet"]
+    command = [sys.executable, "-m", "occludenet_build", "actor_masks", "--clips", "none.parquet"]
     command += ["--boxes", tmp_path, "--out", tmp_path / "000.parquet"]
     settings = json.dumps({"actor_masks": {"backend": "yolo-seg"}})
     done = subprocess.run([*command, "--settings", settings], capture_output=True, text=True)

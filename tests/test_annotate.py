@@ -11,7 +11,8 @@ from small_build import FRAMES, SCALES, SmallBuild, write_groups
 
 from occludenet_build.annotate import CLIPS
 from occludenet_build.annotate import FRAMES as FRAME_COLUMNS
-from occludenet_build.annotate.__main__ import add_arguments, work
+from occludenet_build.annotate.command import add_arguments
+from occludenet_build.annotate.command import run as run_stage
 from occludenet_build.compositing.truth import TRUTH
 from occludenet_build.config import load_part
 from occludenet_build.core import masks, tables
@@ -36,7 +37,7 @@ REFERENCE = [
 def annotate(build: SmallBuild, **settings) -> list[dict]:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    work(parser.parse_args(build.arguments), load_part(settings))
+    run_stage(parser.parse_args(build.arguments), load_part(settings))
     return tables.read_rows(build.root / "annotate/clips.parquet")
 
 
@@ -254,7 +255,7 @@ def test_a_scale_without_an_occluded_frame(tmp_path: Path) -> None:
 
 
 def test_the_command_line_says_what_is_missing() -> None:
-    command = [sys.executable, "-m", "occludenet_build.annotate"]
+    command = [sys.executable, "-m", "occludenet_build", "annotate"]
     done = subprocess.run([*command, "--root", "."], capture_output=True, text=True)
     assert done.returncode == 2
     assert "wanted --select" in done.stderr and "Traceback" not in done.stderr

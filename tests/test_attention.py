@@ -12,7 +12,7 @@ from small_clips import FRAMES, LABELS, write_world
 
 from occludenet_build import annotate
 from occludenet_build.attention import CLIPS, SUMMARY
-from occludenet_build.attention.__main__ import work
+from occludenet_build.attention.command import run as run_stage
 from occludenet_build.attention.summary import signed_rank, summed_up
 from occludenet_build.config import Attention, Config
 from occludenet_build.core import masks, tables
@@ -80,7 +80,7 @@ def world(tmp_path_factory):
 def look(root, out, settings=SMALL, model="car-0.pt", **changed):
     args = {"clips": root / "annotate/clips.parquet", "root": root, "tables": None, "threads": 1}
     args |= {"model": root / "train" / model, "out": out}
-    work(Namespace(**args | changed), Config(attention=settings))
+    run_stage(Namespace(**args | changed), Config(attention=settings))
     assert tables.read(out).schema.equals(CLIPS)
     return tables.read_rows(out)
 
@@ -267,7 +267,7 @@ def test_the_summary_of_two_trainings(world, tmp_path):
     look(world, paths[0], model=tmp_path / "train/baseline-0.pt")
     look(world, paths[1])
     out = tmp_path / "summary.csv"
-    work(Namespace(tables=paths, out=out), Config())
+    run_stage(Namespace(tables=paths, out=out), Config())
     summary = pd.read_csv(out)
     assert set(summary["set"]) == set(SETS) and set(summary["arm"]) == {"baseline", "car"}
     assert len(summary) == 2 * 3 * 9

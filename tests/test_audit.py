@@ -18,7 +18,7 @@ from small_build import write_groups
 from small_workflow import SETTINGS, Build
 
 from occludenet_build.audit import CLIPS, SAMPLE
-from occludenet_build.audit.__main__ import sample
+from occludenet_build.audit.command import sample
 from occludenet_build.audit.compare import compare, summary
 from occludenet_build.core import tables
 from occludenet_build.core.build import Boxes
@@ -115,7 +115,7 @@ def test_the_sample_is_drawn_by_hash():
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occludenet_build.audit", *map(str, words)]
+    command = [sys.executable, "-m", "occludenet_build", "audit", *map(str, words)]
     environment = os.environ | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 

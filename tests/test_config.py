@@ -12,6 +12,7 @@ from conftest import REPO
 from occludenet_build import config as cfg
 from occludenet_build import manual
 from occludenet_build.core.errors import UserError
+from occludenet_build.stages import STAGES
 
 
 @pytest.fixture
@@ -83,11 +84,11 @@ def test_order_and_written_out_defaults_make_no_difference(base):
 def test_a_setting_reaches_its_room_and_those_that_borrow_it_only(base):
     changed = copy.deepcopy(base) | {"composite": {"crf": 30}}
     before, after = cfg.load(base), cfg.load(changed)
-    rooms = [f.name for f in dataclasses.fields(cfg.Config)][2:] + ["annotate", "validate"]
+    rooms = list(STAGES)
     differ = {
         room for room in rooms if cfg.room_settings(before, room) != cfg.room_settings(after, room)
     }
-    borrowers = {room for room, others in cfg.BORROWED.items() if "composite" in others}
+    borrowers = {stage.name for stage in STAGES.values() if "composite" in stage.borrows}
     assert differ == {"composite"} | borrowers
 
 
@@ -99,7 +100,7 @@ def test_swapping_two_values_changes_the_string(base):
 
 
 def test_the_manual_lists_every_setting_with_its_default():
-    assert (REPO / "config.yaml").read_text() == manual.text(), "python -m occludenet_build.manual"
+    assert (REPO / "config.yaml").read_text() == manual.text(), "python -m occludenet_build manual"
     assert yaml.safe_load(manual.text()) == as_yaml(cfg.Config())
 
 

@@ -21,9 +21,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.detect import BOXES, ROWS, boxfile, search
-from occludenet_build.detect.__main__ import make_jobs
 from occludenet_build.detect.backend import Clip
 from occludenet_build.detect.backends import DETECTORS, MATTERS, MODELS
+from occludenet_build.detect.command import make_jobs
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -235,7 +235,7 @@ def test_the_key_covers_what_matters_and_no_more(tmp_path, walker):
 
 
 def run(folder: Path, settings: dict, *more: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occludenet_build.detect"]
+    command = [sys.executable, "-m", "occludenet_build", "detect"]
     command += [
         "--videos",
         str(folder / "index.parquet"),

@@ -33,8 +33,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.source import rgb_frames
 from occludenet_build.detect import exports, streams, together
-from occludenet_build.detect.__main__ import make_jobs, work
 from occludenet_build.detect.backend import Clip
+from occludenet_build.detect.command import make_jobs
+from occludenet_build.detect.command import run as run_stage
 from occludenet_build.detect.letterbox import fitted
 from occludenet_build.detect.yolo import Yolo
 
@@ -272,7 +273,7 @@ def test_the_command_line(small, make_clip, tmp_path):
     tables.write(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
     settings = {"seed": 0, "detect": {"image_size": 64, "stride": 2, "device": "cpu"}}
     done = subprocess.run(
-        [sys.executable, "-m", "occludenet_build.detect", "--threads", "1"]
+        [sys.executable, "-m", "occludenet_build", "detect", "--threads", "1"]
         + ["--videos", str(tmp_path / "index.parquet"), "--out", str(tmp_path / "a/0.parquet")]
         + ["--weights", str(small), "--settings", json.dumps(settings)],
         capture_output=True,
@@ -289,7 +290,7 @@ def test_the_command_line(small, make_clip, tmp_path):
         weights=str(small),
         threads=1,
     )
-    work(again, cfg.load_part(settings))
+    run_stage(again, cfg.load_part(settings))
     for name in ("0.parquet", "store/0/detail.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

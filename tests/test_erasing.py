@@ -254,18 +254,19 @@ def test_without_files_the_room_writes_rows_and_no_counterfactuals(tmp_path):
     from small_room import SmallRoom
 
     from occludenet_build.annotate.merge import _at_load_time
-    from occludenet_build.composite.__main__ import arguments, work
+    from occludenet_build.composite.command import add_arguments
+    from occludenet_build.composite.command import run as run_stage
 
     room = SmallRoom(tmp_path / "in", tmp_path / "build", ("one", "two"), unmasked=("two",))
     room.write()
     parser = argparse.ArgumentParser()
-    arguments(parser)
+    add_arguments(parser)
     parser.add_argument("--settings")
     args = parser.parse_args(room.words())
     made = {"scales": [0.25, 0.75], "preset": "ultrafast"}
     for fill in ("zero", "mean"):
         chosen = {"composite": made, "counterfactual": {"files": False, "fill": fill}}
-        work(args, load_part(chosen))
+        run_stage(args, load_part(chosen))
         rows = room.rows(room.erased)
         assert rows["one"]["files"] == [] and rows["one"]["erased_frames"] == COUNT
         assert (rows["one"]["status"], rows["two"]["reason"]) == ("ok", "no_mask")

@@ -19,7 +19,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.statistics import wilson
 from occludenet_build.core.video.synth import write_video
-from occludenet_build.evaluate.__main__ import work
+from occludenet_build.evaluate.command import run as run_stage
 from occludenet_build.evaluate.effect import COLUMNS, WHOLE, effects
 from occludenet_build.evaluate.listed import read as read_listed
 from occludenet_build.recognition import backbones, checkpoint
@@ -53,7 +53,7 @@ def write_model(path, labels):
 def run(root, out, settings=SETTINGS, model="car-0.pt", clips=True):
     table = root / "annotate/clips.parquet" if clips else None
     args = Namespace(clips=table, root=root, model=root / model, threads=1, out=out)
-    work(args, Config(evaluate=settings))
+    run_stage(args, Config(evaluate=settings))
     return rows_of(out), json.loads(out.with_suffix(".json").read_text())
 
 

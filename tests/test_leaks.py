@@ -17,7 +17,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.glance import glances
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.leaks import lists
-from occludenet_build.leaks.__main__ import work
+from occludenet_build.leaks.command import run as run_stage
 from occludenet_build.leaks.duplicates import Clip, duplicates
 from occludenet_build.leaks.hashes import SIDE, differing_bits, picture_hashes
 from occludenet_build.leaks.lookup import RADIUS, near
@@ -98,7 +98,7 @@ def run(rows, out, settings, threads=1):
     args = argparse.Namespace(
         clips=out / "select.parquet", out=out / "clips.parquet", threads=threads
     )
-    work(args, Config(leaks=settings))
+    run_stage(args, Config(leaks=settings))
     return tables.read_rows(out / "findings.parquet")
 
 

@@ -15,7 +15,8 @@ from occludenet_build.composite import ERASED
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.detect import BOXES, ROWS
-from occludenet_build.leftover.__main__ import arguments, work
+from occludenet_build.leftover.command import add_arguments
+from occludenet_build.leftover.command import run as run_stage
 from occludenet_build.leftover.compare import is_left
 from occludenet_build.select import CLIPS
 
@@ -25,8 +26,8 @@ SETTINGS = {"detect": {"backend": "motion"}, "counterfactual": {"fill": "mean"}}
 
 def run(*words, **settings):
     parser = argparse.ArgumentParser()
-    arguments(parser)
-    work(parser.parse_args([str(w) for w in words]), config.load_part(SETTINGS | settings))
+    add_arguments(parser)
+    run_stage(parser.parse_args([str(w) for w in words]), config.load_part(SETTINGS | settings))
 
 
 def box_rows(clip, boxes):

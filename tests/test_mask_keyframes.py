@@ -220,9 +220,9 @@ def test_memory_does_not_grow_with_the_clip(tmp_path):
 def test_every_is_refused_where_a_backend_goes_from_frame_to_frame():
     from argparse import Namespace
 
-    from occludenet_build.actor_masks.__main__ import work
+    from occludenet_build.actor_masks.command import run as run_stage
     from occludenet_build.core.errors import UserError
 
     settings = config.Config(actor_masks=config.ActorMasks(backend="sam2", every=4))
     with pytest.raises(UserError, match=r"actor_masks\.every: wanted 1 for the backend sam2"):
-        work(Namespace(weights=None), settings)
+        run_stage(Namespace(weights=None), settings)

@@ -14,7 +14,7 @@ from small_coco import CATEGORIES, WANTED, World, square
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.occluders.__main__ import check_disjoint
+from occludenet_build.occluders.command import check_disjoint
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_the_command_line_with_worker_processes(world, tmp_path):
         world.image(number)
         world.instance(number, square(0, 0, 10))
     rows = world.rows()
-    command = [sys.executable, "-m", "occludenet_build.occluders"]
+    command = [sys.executable, "-m", "occludenet_build", "occluders"]
     command += ["--images", world.images, "--instances", world.file, "--threads", "2"]
     settings = {"occluders": WANTED | {"gates": {"apply": False}}}
     out = tmp_path / "other" / "occluders.parquet"
@@ -245,7 +245,7 @@ def test_the_command_line_with_worker_processes(world, tmp_path):
 
 def test_the_door_of_acquire(world, tmp_path):
     from occludenet_build.core.files import sha256_file
-    from occludenet_build.occluders.__main__ import _acquired
+    from occludenet_build.occluders.command import _acquired
 
     world.file.write_text("{}")
     door = tmp_path / "coco.json"

@@ -20,8 +20,8 @@ from occludenet_build.config import Config, Paper, Predictions
 from occludenet_build.core import tables as parquet
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
-from occludenet_build.paper import __main__ as room
 from occludenet_build.paper import cells, items, models, published, table
+from occludenet_build.paper import command as stage
 from occludenet_build.paper.figures import FIGURES
 from occludenet_build.paper.inputs import Missing
 from occludenet_build.paper.pictures import PICTURES
@@ -34,7 +34,7 @@ D = {"clean": (9, 10), "D-25": (8, 10), "D-50": (7, 10), "D-75": (4, 10)}
 
 
 def made(root: Path, name: str, config: Config | None = None) -> table.Table:
-    return room.TABLES[name](room.read(root, config or Config()))
+    return stage.TABLES[name](stage.read(root, config or Config()))
 
 
 def ours(found: table.Table) -> dict[tuple[str, str], str]:
@@ -410,7 +410,7 @@ def test_recipes_of_one_name_are_told_apart(tmp_path):
 def test_files_are_whole_tables_whatever_a_model_is_called(tmp_path):
     name = r"50%_of {A} & B \ C|~^#$ [x] <y>"
     save(tmp_path / "predictions/a.parquet", rows("D-25", 1, 2), model=name)
-    room.make("table_2", room.read(tmp_path, Config()), tmp_path / "paper")
+    stage.make("table_2", stage.read(tmp_path, Config()), tmp_path / "paper")
     tex = (tmp_path / "paper/table_2.tex").read_text()
     lines = [line for line in tex.splitlines() if line.endswith(r"\\") and "multicol" not in line]
     cells_of = {len(re.split(r"(?<!\\)&", line)) for line in lines}
@@ -428,7 +428,7 @@ def test_files_are_whole_tables_whatever_a_model_is_called(tmp_path):
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occludenet_build.paper", *map(str, arguments)]
+    command = [sys.executable, "-m", "occludenet_build", "paper", *map(str, arguments)]
     return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
 
 
@@ -450,10 +450,10 @@ def options(root: Path, **more) -> Namespace:
 def test_all_in_one_go_says_what_is_missing(tmp_path, monkeypatch):
     trained(tmp_path, "baseline", 0, D)
     names = [name for name in items.ITEMS if name.startswith("table")]
-    monkeypatch.setattr(room, "ITEMS", {name: items.ITEMS[name] for name in names})
+    monkeypatch.setattr(stage, "ITEMS", {name: items.ITEMS[name] for name in names})
     (tmp_path / "p").mkdir()
     (tmp_path / "p/table_5.md").write_text("of an earlier build")
-    room.work(options(tmp_path), Config())
+    stage.run(options(tmp_path), Config())
     with open(tmp_path / "p/items.csv", newline="") as stream:
         statuses = {entry["name"]: entry for entry in csv.DictReader(stream)}
     there = [name for name, entry in statuses.items() if entry["status"] == "made"]
@@ -461,14 +461,14 @@ def test_all_in_one_go_says_what_is_missing(tmp_path, monkeypatch):
     assert "train both" in statuses["table_5"]["reason"]
     assert not list((tmp_path / "p").glob("table_5*"))
     with pytest.raises(UserError, match="wanted the folder of a build"):
-        room.work(options(tmp_path / "none"), Config())
+        stage.run(options(tmp_path / "none"), Config())
 
 
 def test_every_item_has_what_makes_it():
-    made_by = {"table": room.TABLES, "chart": FIGURES, "sheet": PICTURES}
+    made_by = {"table": stage.TABLES, "chart": FIGURES, "sheet": PICTURES}
     for name, item in items.ITEMS.items():
         assert name in made_by[item.kind], name
-    assert len(room.TABLES) + len(FIGURES) + len(PICTURES) == len(items.ITEMS)
+    assert len(stage.TABLES) + len(FIGURES) + len(PICTURES) == len(items.ITEMS)
 
 
 def test_the_report_links_what_was_made(tmp_path):

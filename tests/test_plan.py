@@ -21,7 +21,7 @@ from small_plan import PIXELS, small_build
 from occludenet_build import config as cfg
 from occludenet_build.core.errors import UserError
 from occludenet_build.plan import disk, fetch, rates
-from occludenet_build.plan.__main__ import load
+from occludenet_build.plan.command import load
 from occludenet_build.plan.counts import Yields, counts
 from occludenet_build.plan.estimate import estimate
 from occludenet_build.plan.jobs import KINDS, TARGETS, jobs_of
@@ -313,7 +313,7 @@ def test_a_header_tells_frames_and_pixels(make_clip, tmp_path):
 
 
 def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occludenet_build.plan", *arguments]
+    command = [sys.executable, "-m", "occludenet_build", "plan", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -19,7 +19,7 @@ from occludenet_build.config import load as load_config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.statistics import wilson
-from occludenet_build.predictions.__main__ import work
+from occludenet_build.predictions.command import run as run_stage
 from occludenet_build.recognition.predictions import PREDICTIONS, About, read, write
 
 LABELS = ("air drumming", "drinking", "drinking beer")
@@ -79,7 +79,7 @@ def run(place, *dumps, clips=True, model=None):
     args = Namespace(
         model=model or dumps[0].model, clips=place / "c.parquet" if clips else None, out=out
     )
-    work(args, Config(predictions=Predictions(dumps)))
+    run_stage(args, Config(predictions=Predictions(dumps)))
     predicted = read(out)
     return predicted, predicted.rows, json.loads(out.with_suffix(".json").read_text())
 
@@ -277,7 +277,7 @@ def test_models_by_name_and_by_file_name(place):
 def test_command_line(place):
     given = dataclasses.asdict(a_dump(place))
     command = [
-        sys.executable, "-m", "occludenet_build.predictions", "--model", "I3D-R50",
+        sys.executable, "-m", "occludenet_build", "predictions", "--model", "I3D-R50",
         "--out", place / "x/I3D_R50.parquet", "--settings",
         json.dumps({"predictions": {"dumps": [given]}}),
     ]  # fmt: skip

@@ -16,10 +16,10 @@ from small_workflow import Build
 from occludenet_build.config import Config, Detect, Index, Proposals, Quota, Select
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.detect.__main__ import work as detect
-from occludenet_build.index.__main__ import work as index_work
+from occludenet_build.detect.command import run as detect
+from occludenet_build.index.command import run as index_work
 from occludenet_build.proposals import page, review
-from occludenet_build.proposals.__main__ import work
+from occludenet_build.proposals.command import run as run_stage
 from occludenet_build.proposals.hiding import Sight, break_off
 from occludenet_build.proposals.people import Line, View
 from occludenet_build.proposals.scene import stretches
@@ -87,7 +87,7 @@ def run(searched, out, config=CONFIG):
         out=out / "candidates.parquet",
         threads=1,
     )
-    work(args, config)
+    run_stage(args, config)
     return tables.read_rows(args.out)
 
 

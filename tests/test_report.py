@@ -18,8 +18,8 @@ from occludenet_build.evaluate.effect import COLUMNS
 from occludenet_build.kinetics import PRESENCE
 from occludenet_build.recognition.predictions import read, write
 from occludenet_build.report import accuracy, facts
-from occludenet_build.report.__main__ import work
 from occludenet_build.report.build import Build
+from occludenet_build.report.command import run as run_stage
 from occludenet_build.report.strips import drawn
 from occludenet_build.report.summary import summary
 
@@ -30,7 +30,7 @@ class Arguments:
 
 
 def page(root: Path, out: Path, **settings) -> str:
-    work(
+    run_stage(
         Arguments(root, out / "index.html"),
         load_part({"report": {"examples": 3, "frames": 4}} | settings),
     )

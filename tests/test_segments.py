@@ -19,7 +19,7 @@ from occludenet_build.core.video.source import reading, to_rgb
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.release.csv_format import SingleView, read
 from occludenet_build.segments import table
-from occludenet_build.segments.__main__ import work
+from occludenet_build.segments.command import run as run_stage
 from occludenet_build.segments.videos import Videos, clip_name, clip_names
 
 ENCODING = Encoding("libx264", 18, "ultrafast", "avx2", keyframe_seconds=1)
@@ -231,7 +231,7 @@ def run(folder, text=TABLE):
         out=folder / "build/segments/clips.parquet",
         threads=1,
     )
-    work(args, Config(segments=Segments()))
+    run_stage(args, Config(segments=Segments()))
     return {row["clip"]: row for row in tables.read_rows(args.out)}
 
 

@@ -108,7 +108,7 @@ def test_a_frame_without_anything_stays_as_it_is():
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occludenet_build.sheets", *map(str, words)]
+    command = [sys.executable, "-m", "occludenet_build", "sheets", *map(str, words)]
     environment = os.environ | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 

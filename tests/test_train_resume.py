@@ -9,7 +9,7 @@ from small_clips import write_world
 from small_train import changed, command, curve, environment, run, same
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from occludenet_build.recognition import checkpoint
+from occludenet_build.recognition import checkpoint, loop
 
 SETTINGS = changed(
     accumulate=2,
@@ -33,7 +33,8 @@ def until_killed(*values):
     return learn(*values)
 
 Learner._learn = until_killed
-runpy.run_module("occludenet_build.train", run_name="__main__")
+sys.argv.insert(1, "train")
+runpy.run_module("occludenet_build", run_name="__main__")
 """
 
 
@@ -131,3 +132,17 @@ def test_ctrl_c_is_clean(world, tmp_path):
     assert "stopped; finished items are kept" in said.splitlines()[-1]
     assert not out.exists() and not list(made.parent.glob(".*.part*"))
     assert checkpoint.load(made)["state"]["step"] > 0
+
+
+@pytest.mark.parametrize(
+    ("done", "key", "goes_on"), [(3, "data", True), (9, "data", False), (3, "other", False)]
+)
+def test_edited_code_throws_no_half_trained_network_away(tmp_path, monkeypatch, done, key, goes_on):
+    """Only with `rerun_on: code` does a finished training begin anew; other data always do."""
+    state = loop.asdict(loop.State(step=done))
+    checkpoint.save({"key": "data", "version": "train 1 abc", "state": state}, tmp_path / "x.pt")
+    monkeypatch.setattr(loop, "_parts", lambda learner: {})
+    assert loop._resumed(tmp_path / "x.pt", key, "train 1 abc", None, 9).step == (
+        done if key == "data" else 0
+    )
+    assert loop._resumed(tmp_path / "x.pt", key, "train 1 xyz", None, 9).step == goes_on * done

@@ -17,15 +17,16 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.names import listed_path, source_of
 from occludenet_build.validate import COMPARISON, FINDINGS
-from occludenet_build.validate.__main__ import add_arguments, work
 from occludenet_build.validate.checks import CHECKS, read_label_map, run_checks
+from occludenet_build.validate.command import add_arguments
+from occludenet_build.validate.command import run as run_stage
 from occludenet_build.validate.release import read_release
 
 
 def run(*arguments: str | Path, **settings) -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    work(parser.parse_args([str(argument) for argument in arguments]), load_part(settings))
+    run_stage(parser.parse_args([str(argument) for argument in arguments]), load_part(settings))
 
 
 def told(folder: Path, check: str) -> list[tuple]:
@@ -163,7 +164,7 @@ def test_the_command_line(
     tmp_path: Path, files: dict, arguments: list, status: int, said: str
 ) -> None:
     write(tmp_path / "in", files)
-    command = [sys.executable, "-m", "occludenet_build.validate", *arguments]
+    command = [sys.executable, "-m", "occludenet_build", "validate", *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(REPO)}
     )

@@ -23,7 +23,8 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.verify import FINDINGS, VERDICTS, WRONG
-from occludenet_build.verify.__main__ import add_arguments, work
+from occludenet_build.verify.command import add_arguments
+from occludenet_build.verify.command import run as run_stage
 from occludenet_build.verify.compare import likeness
 
 FRAMES = 8
@@ -81,7 +82,7 @@ def run(*words: object) -> tuple[dict[str, dict[str, Any]], int]:
     add_arguments(parser)
     status = 0
     try:
-        work(parser.parse_args([*map(str, words), "--out", str(out)]), None)
+        run_stage(parser.parse_args([*map(str, words), "--out", str(out)]), None)
     except SystemExit as end:
         status = int(end.code)
     found = tables.read(out)
@@ -400,7 +401,7 @@ def test_half_written_manifests_are_passed_over(build):
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "occludenet_build.verify", *map(str, words)]
+    line = [sys.executable, "-m", "occludenet_build", "verify", *map(str, words)]
     return subprocess.run(line, cwd=REPO, capture_output=True, text=True, env=os.environ)
 
 

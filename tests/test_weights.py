@@ -189,7 +189,7 @@ def test_a_room_takes_a_file_or_its_note(tmp_path):
 
 def test_the_command_line(site, tmp_path):
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "occludenet_build.acquire", "weights", *args]
+        command = [sys.executable, "-m", "occludenet_build", "acquire", "weights", *args]
         command += ["--out", str(tmp_path / "w" / "w.json")]
         return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
 

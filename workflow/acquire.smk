@@ -22,11 +22,11 @@ rule acquire_videos:
         "../envs/network.yaml"
     params:
         settings=acquire_settings("videos", "layout", "flat_class", "split"),
-        code=code.digest(f"acquire.{'kinetics' if KINETICS else 'videos'}"),
+        version=results_version("acquire"),
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:
-        "python -m occludenet_build.acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
+        "python -m occludenet_build acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -43,11 +43,11 @@ rule acquire_coco:
         "../envs/network.yaml"
     params:
         settings=coco_settings,
-        code=code.digest("acquire.coco"),
+        version=results_version("acquire"),
         bytes=coco_bytes,
         folder=f"{FETCHED}/coco",
     shell:
-        "python -m occludenet_build.acquire coco --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build acquire coco --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -66,10 +66,10 @@ rule acquire_weights:
         "../envs/network.yaml"
     params:
         settings=weights_settings,
-        code=code.digest("acquire.weights"),
+        version=results_version("acquire"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build.acquire weights --room {wildcards.room} --out {output}"
+        "python -m occludenet_build acquire weights --room {wildcards.room} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -86,10 +86,10 @@ rule acquire_archives:
         "../envs/network.yaml"
     params:
         settings=as_param({"segments": {"archives": CONFIG.segments.archives}}),
-        code=code.digest("acquire.archives"),
+        version=results_version("acquire"),
         folder=SURVEILLANCE_VIDEOS,
     shell:
-        "python -m occludenet_build.acquire archives --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build acquire archives --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
 
 

@@ -23,11 +23,11 @@ rule actor_masks_shard:
         gpu=device_gpus("actor_masks"),
     params:
         settings=room_settings("actor_masks"),
-        code=code.digest("actor_masks"),
+        version=results_version("actor_masks"),
         weights=weights_option,
         boxes=lambda wildcards: f"{BUILD}/detect/store",
     shell:
-        "python -m occludenet_build.actor_masks --clips {input.clips} --boxes {params.boxes}"
+        "python -m occludenet_build actor_masks --clips {input.clips} --boxes {params.boxes}"
         " --out {output} --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
 
 

@@ -25,10 +25,10 @@ rule annotate:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=room_settings("annotate"),
-        code=code.digest("annotate"),
+        version=results_version("annotate"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.annotate --select {input.select}"
+        "python -m occludenet_build annotate --select {input.select}"
         " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"
         " --counterfactual {input.counterfactual} --root {params.root} --out {output.clips}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

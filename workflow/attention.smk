@@ -23,10 +23,10 @@ rule attention_arm:
         gpu=device_gpus("attention"),
     params:
         settings=attention_settings(),
-        code=code.digest("attention"),
+        version=results_version("attention"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.attention --clips {input.clips} --model {input.model}"
+        "python -m occludenet_build attention --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.maps} --threads {threads}"
         " --settings {params.settings:q} --log {log}"
 
@@ -47,7 +47,7 @@ rule attention:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=as_param({"seed": CONFIG.seed}),
-        code=code.digest("attention"),
+        version=results_version("attention"),
     shell:
-        "python -m occludenet_build.attention --tables {input} --out {output}"
+        "python -m occludenet_build attention --tables {input} --out {output}"
         " --settings {params.settings:q} --log {log}"

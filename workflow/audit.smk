@@ -19,9 +19,9 @@ rule audit_sample:
         "../envs/video.yaml"
     params:
         settings=room_settings("audit"),
-        code=code.digest("audit"),
+        version=results_version("audit"),
     shell:
-        "python -m occludenet_build.audit sample --clips {input} --out {output}"
+        "python -m occludenet_build audit sample --clips {input} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -41,7 +41,7 @@ use rule detect_shard as audit_detect with:
         gpu=device_gpus("audit", of="detect"),
     params:
         settings=audit_settings,
-        code=code.digest("detect"),
+        version=results_version("detect"),
         weights=weights_option,
 
 
@@ -63,8 +63,8 @@ rule audit:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=room_settings("audit"),
-        code=code.digest("audit"),
+        version=results_version("audit"),
         first=f"{BUILD}/detect/store",
     shell:
-        "python -m occludenet_build.audit compare --sample {input.sample} --first {params.first}"
+        "python -m occludenet_build audit compare --sample {input.sample} --first {params.first}"
         " --second {input.second} --out {output.clips} --settings {params.settings:q} --log {log}"

@@ -1,8 +1,9 @@
 # What all rooms share: the checked settings, the places, the shell.
 #
-# A rule is a thin call of `python -m occludenet_build.<room>`. Its params are one JSON string of
-# the settings that the room depends on and a digest of the code that it runs: a change of either
-# reruns the room and what follows it; a touched file or a written-out default reruns nothing.
+# A rule is a thin call of `python -m occludenet_build <stage>`. Its params are one JSON string of
+# the settings that the stage depends on and the version of its results (stages.py): a change of
+# either reruns the stage and what follows it; a touched file, a written-out default, a comment or
+# a formatter reruns nothing.
 import dataclasses
 import json
 import os
@@ -12,12 +13,13 @@ import sys
 sys.path.insert(0, workflow.basedir)
 
 from occludenet_build import config as settings
-from occludenet_build import stage
+from occludenet_build import command
 from occludenet_build.config import arms
-from occludenet_build.core import code, seeds
+from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.release import published
+from occludenet_build.core.versions import RERUN_ON, results_version
 
 
 def published_choice(select):
@@ -45,7 +47,8 @@ ARMS = [
     f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
 ]
 
-os.environ[stage.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
+os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
+os.environ[RERUN_ON] = CONFIG.rerun_on
 shell.executable("bash")
 # Jobs in a conda environment bring their own Python; all others run with the one that runs
 # Snakemake, whether its environment is activated or not.

@@ -29,13 +29,13 @@ rule composite_shard:
         runtime=lambda wildcards, attempt: attempt * 240,
     params:
         settings=room_settings("composite"),
-        code=code.digest("composite"),
+        version=results_version("composite"),
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         bank=lambda wildcards: f"{BUILD}/occluders",
         root=lambda wildcards: BUILD,
         masks=lambda wildcards, input: f"--masks {input.masks}" if input.masks else "",
     shell:
-        "python -m occludenet_build.composite --clips {input.clips} --boxes {params.boxes}"
+        "python -m occludenet_build composite --clips {input.clips} --boxes {params.boxes}"
         " --bank {params.bank} {params.masks} --root {params.root} --out {output.clips}"
         " --erased {output.erased} --threads {threads} --settings {params.settings:q} --log {log}"
 

@@ -24,10 +24,10 @@ rule detect_shard:
         gpu=device_gpus("detect"),
     params:
         settings=room_settings("detect"),
-        code=code.digest("detect"),
+        version=results_version("detect"),
         weights=weights_option,
     shell:
-        "python -m occludenet_build.detect --videos {input.videos} --out {output}"
+        "python -m occludenet_build detect --videos {input.videos} --out {output}"
         " --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
 
 

@@ -30,10 +30,10 @@ rule evaluate_arm:
         gpu=device_gpus("evaluate"),
     params:
         settings=evaluate_settings(),
-        code=code.digest("evaluate"),
+        version=results_version("evaluate"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.evaluate --clips {input.clips} --model {input.model}"
+        "python -m occludenet_build evaluate --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.predictions} --threads {threads}"
         " --settings {params.settings:q} --log {log}"
 

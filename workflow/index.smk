@@ -21,7 +21,7 @@ checkpoint index:
         runtime=lambda wildcards, attempt: attempt * 720,
     params:
         settings=room_settings("index"),
-        code=code.digest("index"),
+        version=results_version("index"),
     shell:
-        "python -m occludenet_build.index --videos {input.videos} --out {output}"
+        "python -m occludenet_build index --videos {input.videos} --out {output}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

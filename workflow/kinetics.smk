@@ -18,8 +18,8 @@ rule kinetics:
     threads: 4
     params:
         settings=room_settings("kinetics"),
-        code=code.digest("kinetics"),
+        version=results_version("kinetics"),
         folder=lambda wildcards: f"{FETCHED}/kinetics",
     shell:
-        "python -m occludenet_build.kinetics --out {output} --folder {params.folder:q}"
+        "python -m occludenet_build kinetics --out {output} --folder {params.folder:q}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -25,7 +25,7 @@ rule leaks:
         runtime=lambda wildcards, attempt: attempt * 480,
     params:
         settings=room_settings("leaks"),
-        code=code.digest("leaks"),
+        version=results_version("leaks"),
     shell:
-        "python -m occludenet_build.leaks --clips {input.clips} --out {output.clips}"
+        "python -m occludenet_build leaks --clips {input.clips} --out {output.clips}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -27,10 +27,10 @@ rule leftover_videos:
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
         settings=room_settings("leftover"),
-        code=code.digest("leftover"),
+        version=results_version("leftover"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.leftover list --clips {input.clips} --made {input.made}"
+        "python -m occludenet_build leftover list --clips {input.clips} --made {input.made}"
         " --root {params.root} --out {output} --settings {params.settings:q} --log {log}"
 
 
@@ -66,11 +66,11 @@ rule leftover:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=room_settings("leftover"),
-        code=code.digest("leftover"),
+        version=results_version("leftover"),
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         fill="",
     shell:
-        "python -m occludenet_build.leftover compare --videos {input.videos} --found {input.found}"
+        "python -m occludenet_build leftover compare --videos {input.videos} --found {input.found}"
         " --boxes {params.boxes} --masks {input.masks} {params.fill} --out {output.clips}"
         " --settings {params.settings:q} --log {log}"
 
@@ -89,10 +89,10 @@ rule leftover_sample:
         "../envs/video.yaml"
     params:
         settings=room_settings("leftover"),
-        code=code.digest("leftover"),
+        version=results_version("leftover"),
         folder=lambda wildcards: f"{BUILD}/leftover/sample",
     shell:
-        "python -m occludenet_build.leftover sample --clips {input} --out {params.folder}"
+        "python -m occludenet_build leftover sample --clips {input} --out {params.folder}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -109,7 +109,7 @@ use rule composite_shard as leftover_made with:
         f"{BUILD}/benchmarks/leftover/{{fill}}/made-{{shard}}.tsv"
     params:
         settings=filled_settings,
-        code=code.digest("composite"),
+        version=results_version("composite"),
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         bank=lambda wildcards: f"{BUILD}/occluders",
         root=lambda wildcards: f"{BUILD}/leftover/fills/{wildcards.fill}",
@@ -128,7 +128,7 @@ use rule leftover_videos as leftover_fill_videos with:
         f"{BUILD}/benchmarks/leftover/{{fill}}/videos-{{shard}}.tsv"
     params:
         settings=room_settings("leftover"),
-        code=code.digest("leftover"),
+        version=results_version("leftover"),
         root=lambda wildcards: (
             f"{BUILD}/leftover/fills/{wildcards.fill}"
             if wildcards.fill in OTHER_FILLS
@@ -167,7 +167,7 @@ use rule leftover as leftover_fill with:
         f"{BUILD}/benchmarks/leftover/{{fill}}/clips.tsv"
     params:
         settings=room_settings("leftover"),
-        code=code.digest("leftover"),
+        version=results_version("leftover"),
         boxes=lambda wildcards: f"{BUILD}/detect/store",
         fill=lambda wildcards: f"--fill {wildcards.fill}",
 
@@ -186,7 +186,7 @@ rule leftover_fills:
         "../envs/video.yaml"
     params:
         settings=room_settings("leftover"),
-        code=code.digest("leftover"),
+        version=results_version("leftover"),
     shell:
-        "python -m occludenet_build.leftover fills --summaries {input} --out {output}"
+        "python -m occludenet_build leftover fills --summaries {input} --out {output}"
         " --settings {params.settings:q} --log {log}"

@@ -21,8 +21,8 @@ rule occluders:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=room_settings("occluders"),
-        code=code.digest("occluders"),
+        version=results_version("occluders"),
         own=listing_digest(CONFIG.occluders.own) if CONFIG.occluders.own else "",
     shell:
-        "python -m occludenet_build.occluders --coco {input} --out {output} --threads {threads}"
+        "python -m occludenet_build occluders --coco {input} --out {output} --threads {threads}"
         " --settings {params.settings:q} --log {log}"

@@ -43,10 +43,10 @@ rule paper_table:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=room_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+        "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -70,10 +70,10 @@ rule paper_figure:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=room_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.paper --root {params.root} --only {wildcards.item}"
+        "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -108,8 +108,8 @@ rule paper:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=room_settings("paper"),
-        code=code.digest("paper"),
+        version=results_version("paper"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.paper --root {params.root}"
+        "python -m occludenet_build paper --root {params.root}"
         " --settings {params.settings:q} --log {log}"

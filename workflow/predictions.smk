@@ -24,10 +24,10 @@ rule predictions_model:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=dump_settings,
-        code=code.digest("predictions"),
+        version=results_version("predictions"),
         clips=clips_option,
     shell:
-        "python -m occludenet_build.predictions --model {wildcards.model} {params.clips}"
+        "python -m occludenet_build predictions --model {wildcards.model} {params.clips}"
         " --out {output.predictions} --settings {params.settings:q} --log {log}"
 
 

@@ -18,7 +18,7 @@ use rule acquire_videos as surveillance_videos with:
         f"{BUILD}/benchmarks/surveillance/videos.tsv"
     params:
         settings=surveillance_settings("acquire"),
-        code=code.digest("acquire.videos"),
+        version=results_version("acquire"),
         listing=surveillance_listing,
         kinetics="",
 
@@ -43,9 +43,9 @@ rule surveillance_index:
         runtime=lambda wildcards, attempt: attempt * 720,
     params:
         settings=surveillance_settings("index"),
-        code=code.digest("index"),
+        version=results_version("index"),
     shell:
-        "python -m occludenet_build.index --videos {input} --out {output.videos}"
+        "python -m occludenet_build index --videos {input} --out {output.videos}"
         " --threads {threads} --settings {params.settings:q} --log {log}"
 
 
@@ -82,7 +82,7 @@ rule proposals:
         runtime=lambda wildcards, attempt: attempt * 480,
     params:
         settings=room_settings("proposals"),
-        code=code.digest("proposals"),
+        version=results_version("proposals"),
     shell:
-        "python -m occludenet_build.proposals --videos {input.videos} --detect {input.detect}"
+        "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"
         " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"

@@ -29,8 +29,8 @@ rule report:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         settings=room_settings("report"),
-        code=code.digest("report"),
+        version=results_version("report"),
         root=lambda wildcards: BUILD,
     shell:
-        "python -m occludenet_build.report --root {params.root} --out {output.page}"
+        "python -m occludenet_build report --root {params.root} --out {output.page}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -21,10 +21,10 @@ rule segments:
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
         settings=room_settings("segments"),
-        code=code.digest("segments"),
+        version=results_version("segments"),
         listing=surveillance_listing,
         root=lambda wildcards: BUILD,
         videos=SURVEILLANCE_VIDEOS,
     shell:
-        "python -m occludenet_build.segments --table {input.table:q} --videos {params.videos:q} --root {params.root}"
+        "python -m occludenet_build segments --table {input.table:q} --videos {params.videos:q} --root {params.root}"
         " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"

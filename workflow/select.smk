@@ -23,7 +23,7 @@ checkpoint select:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=room_settings("select"),
-        code=code.digest("select"),
+        version=results_version("select"),
     shell:
-        "python -m occludenet_build.select --index {input.index} --detect {input.detect}"
+        "python -m occludenet_build select --index {input.index} --detect {input.detect}"
         " --occluders {input.occluders} --out {output} --settings {params.settings:q} --log {log}"

@@ -31,12 +31,12 @@ rule train_arm:
         gpu=device_gpus("train") * CONFIG.train.processes,
     params:
         settings=arm_settings,
-        code=code.digest("train"),
+        version=results_version("train"),
         root=lambda wildcards: BUILD,
         weights=weights_option,
         program=TRAIN_PROGRAM,
     shell:
-        "{params.program} occludenet_build.train --clips {input.clips} --labels {input.labels}"
+        "{params.program} occludenet_build train --clips {input.clips} --labels {input.labels}"
         " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
         " --out {output.model} --threads {threads}"
         " {params.weights} --settings {params.settings:q} --log {log}"

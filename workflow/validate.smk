@@ -23,9 +23,9 @@ rule validate:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         settings=room_settings("validate"),
-        code=code.digest("validate"),
+        version=results_version("validate"),
         annotations=lambda wildcards: f"{BUILD}/{CONFIG.composite.dataset}/annotations",
         out=lambda wildcards, output: str(Path(output.findings).parent),
     shell:
-        "python -m occludenet_build.validate {params.annotations} --against {input.against:q}"
+        "python -m occludenet_build validate {params.annotations} --against {input.against:q}"
         " --out {params.out} --settings {params.settings:q} --log {log}"

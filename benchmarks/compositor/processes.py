@@ -29,7 +29,7 @@ class Processes:
         self._out.mkdir(parents=True)
         self.starts: list[float] = []
         # The first start of the room reads and compiles all modules: that is nobody's cost.
-        measure.of_command([sys.executable, "-m", "occludenet_build.composite", "--help"])
+        measure.of_command([sys.executable, "-m", "occludenet_build", "composite", "--help"])
 
     def ratios(self, case: Case, shard: Shard) -> dict[str, float]:
         """The keys of one case."""

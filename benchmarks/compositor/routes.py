@@ -26,7 +26,7 @@ def room(
     shard: Shard, settings: Composite, root: Path, *, erased: bool = False
 ) -> list[str | Path]:
     """The command of the room over a shard, with one worker."""
-    words = [sys.executable, "-m", "occludenet_build.composite", "--clips", shard.table]
+    words = [sys.executable, "-m", "occludenet_build", "composite", "--clips", shard.table]
     words += ["--boxes", shard.boxes, "--bank", shard.cutout.parent, "--root", root]
     words += ["--out", root / "composite" / "000.parquet"]
     if erased:

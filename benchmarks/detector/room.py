@@ -20,8 +20,8 @@ from occludenet_build import config as cfg
 from occludenet_build.core import tables
 from occludenet_build.core.ledger import Ledger
 from occludenet_build.detect import streams, together
-from occludenet_build.detect.__main__ import work
 from occludenet_build.detect.backend import Model, People, Size
+from occludenet_build.detect.command import run as run_stage
 
 from .material import Row
 
@@ -78,7 +78,7 @@ class Room:
         args = Namespace(videos=index, out=out, weights=str(self.weights), threads=self.threads)
         self.model.begin()
         with self._watched() as decoding:
-            cost = of_call(lambda: work(args, self.settings))
+            cost = of_call(lambda: run_stage(args, self.settings))
         self._note_parts(cost, sum(decoding))
         boxes = tables.read(out.parent / "store" / "000" / "detail.parquet")
         return cost, tables.read(out).to_pandas(), boxes.to_pandas()

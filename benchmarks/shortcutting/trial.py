@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 import torch
 
-from occludenet_build.core import code, files
+from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
+from occludenet_build.core.versions import results_version
 from occludenet_build.miniworld.plan import TIED
+from occludenet_build.miniworld.world import VERSION
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones import input_of
 from occludenet_build.recognition.clips import TrainingClips
@@ -76,10 +78,10 @@ def kept_at(trial: Trial, results: Path) -> Path:
 
 @cache
 def _code() -> str:
-    """The code that makes a result, the product's and this package's."""
+    """What makes a result beside its settings: the product's versions, this package's code."""
     here = Path(__file__).parent
     ours = [(here / f"{name}.py").read_text() for name in ("network", "trial", "world")]
-    return files.short_hash(code.digest("train"), code.digest("miniworld"), *ours)
+    return files.short_hash(results_version("train"), str(VERSION), *ours)
 
 
 def _trained(trial: Trial) -> tuple[torch.nn.Module, State]:

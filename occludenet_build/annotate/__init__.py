@@ -1,9 +1,9 @@
 """annotate: what was made, in the release's own CSV files and, with everything, in Parquet.
 
-    python -m occludenet_build.annotate --rewrite IN.csv OUT.csv
+    occludenet annotate --rewrite IN.csv OUT.csv
         Read a CSV file of the release into typed records and write it back: the same bytes, or
         one line that says what is not in the release's format.
-    python -m occludenet_build.annotate --select ... --composite ... --out annotate/clips.parquet
+    occludenet annotate --select ... --composite ... --out annotate/clips.parquet
         Join the tables of a build.
 
 Reads   select/clips.parquet, occluders/occluders.parquet, and of each shard S the manifests

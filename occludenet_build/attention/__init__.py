@@ -1,9 +1,9 @@
 """attention: where a trained network looks, as shares of its map's mass, and as pictures.
 
-    python -m occludenet_build.attention --clips annotate/clips.parquet --root BUILD
+    occludenet attention --clips annotate/clips.parquet --root BUILD
         --model train/car-0.pt --out attention/car-0.parquet
         Grad-CAM of one network over the clips of evaluate.split, the occluded and the clean.
-    python -m occludenet_build.attention --tables attention/*.parquet --out attention/summary.csv
+    occludenet attention --tables attention/*.parquet --out attention/summary.csv
         Means of all networks, and every arm against the baseline.
 
 Reads  annotate/clips.parquet, annotate/frames/ beside it (the masks), the clips, a network of train

@@ -19,7 +19,7 @@ from occludenet_build.compositing.jobs import (
 )
 from occludenet_build.core import ledger, tables
 from occludenet_build.core.build import Store
-from occludenet_build.core.code import digest
+from occludenet_build.core.versions import results_version
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,30 @@ class Shard:
         if args.masks:
             self._masked = {row["clip"]: row for row in tables.read_rows(args.masks)}
             self._rles = Store(args.masks.parent / "store")
-        code, splits = digest("composite"), config.counterfactual.splits
-        occluded = {clip: self._key(row, code) for clip, row in self._chosen.items()}
+        splits = config.counterfactual.splits
+        occluded = {clip: self._key(row) for clip, row in self._chosen.items()}
         erased = {
-            clip: self._erased_key(clip, key, code)
+            clip: self._erased_key(clip, key)
             for clip, key in occluded.items()
             if self._chosen[clip]["split"] in splits
         }
         self.keys = {"occluded": occluded, "erased": erased}
 
-    def _key(self, row: dict[str, Any], code: str) -> str:
+    def _key(self, row: dict[str, Any]) -> str:
         settings, used = self._config.composite, []
         plain = dataclasses.asdict(settings)
         if settings.motion != "track" or row["other_occluders"]:
             used.append(str(self._config.seed))
         if settings.scale_mode == "target":
             used.append(self._masks_hash(row["clip"]))
-        return ledger.key("composite", code, plain, *inputs_of(row), *used)
+        version = results_version("composite", "composite")
+        return ledger.key("composite", version, plain, *inputs_of(row), *used)
 
-    def _erased_key(self, clip: str, key: str, code: str) -> str:
+    def _erased_key(self, clip: str, key: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
         used = [str(self._config.seed)] if own["fill"] == "noise" else []
-        return ledger.key("erased", code, own, key, self._masks_hash(clip), *used)
+        version = results_version("composite", "counterfactual")
+        return ledger.key("erased", version, own, key, self._masks_hash(clip), *used)
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)

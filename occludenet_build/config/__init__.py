@@ -89,6 +89,10 @@ class Config:
     """Where everything is written, relative to Snakemake's working directory."""
     seed: int = setting(0, low=0)
     """All draws follow from it: splits, selection, occluders, training."""
+    rerun_on: str = setting("version", choices=("version", "code"))
+    """What makes results again beside inputs and settings: a new version of a stage's results,
+    which the project announces in CHANGELOG; or, for who changes the code, an edit of it too
+    (comments, docstrings and formatting do not count). Other values make all results again once."""
     download: Downloads = setting(Downloads())
     acquire: Acquire = setting(Acquire())
     kinetics: Kinetics = setting(Kinetics())

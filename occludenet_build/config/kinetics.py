@@ -13,6 +13,8 @@ _CVDF = "https://s3.amazonaws.com/kinetics/400"
 
 @dataclass(frozen=True)
 class YouTube:
+    """How videos are fetched from YouTube."""
+
     address: str = setting("https://www.youtube.com/watch?v={id}")
     """Address of a video; {id} is its id."""
     height: int = setting(360, low=144, high=4320)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -41,54 +42,75 @@ def modules() -> list[str]:
     return names
 
 
-def closure(module: str) -> set[str]:
+def closure(module: str, follow: Callable[[str], bool] = lambda name: True) -> set[str]:
     """`module` and everything of this package that it imports, directly or not.
 
-    A package stands for all its modules, since a registry may load them by name.
+    Where `module` is a package, all its modules belong to it. Only what `follow` accepts is listed
+    and followed.
     """
-    todo, seen = [module], set()
+    todo = [module, *(m for m in modules() if m.startswith(f"{module}."))]
+    seen: set[str] = set()
     while todo:
         name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        todo.extend(imports(name))
-        if source_file(name).name == "__init__.py" and name.count(".") == 1:
-            todo.extend(m for m in modules() if m.startswith(f"{name}.") and name not in _SHELVES)
+        if name not in seen and follow(name):
+            seen.add(name)
+            todo.extend(imports(name))
     return seen
 
 
-# What shapes no result: settings reach a room as values, and these only carry them and report.
-_NEUTRAL = {
+# Plumbing, which shapes no result: settings reach a stage as values, and the rest carries them,
+# reads and writes tables and files, starts processes and reports.
+_PLUMBING = {
     f"{PACKAGE.name}.{name}"
-    for name in ("config", "stage", "core.settings", "core.progress", "core.errors")
+    for name in (
+        *("__main__", "cli", "command", "config", "stages"),
+        *("core.code", "core.errors", "core.files", "core.ledger", "core.outputs", "core.pool"),
+        *("core.progress", "core.settings", "core.tables", "core.torch_models", "core.versions"),
+        "core.weights",
+    )
 }
 
 
 def _shapes_results(module: str) -> bool:
-    return not any(module == name or module.startswith(f"{name}.") for name in _NEUTRAL)
-
-
-# Folders of independent modules: importing one does not mean running its neighbours.
-_SHELVES = {f"{PACKAGE.name}.core"}
+    return not any(module == name or module.startswith(f"{name}.") for name in _PLUMBING)
 
 
 @cache
 def digest(module: str) -> str:
-    """A digest of the source of everything `module` runs: an edit changes it, a touch does not."""
+    """A digest of what `module` runs, 24 hex digits.
+
+    Of the syntax trees without docstrings: comments, formatting and documentation do not change
+    it. The templates and tables that lie in a package count byte by byte.
+    """
     total = hashlib.blake2b(digest_size=12)
-    for name in sorted(filter(_shapes_results, closure(f"{PACKAGE.name}.{module}"))):
-        for path in _files(name):
+    for name in sorted(closure(module, _shapes_results)):
+        total.update(f"{name}\0{_tree(source_file(name))}\0".encode())
+        for path in _beside(name):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
 
 
-def _files(module: str) -> list[Path]:
-    """The source of a module; for a package also the templates and tables that lie in it."""
+def _tree(source: Path) -> str:
+    tree = ast.parse(source.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """A docstring, of whatever it stands under."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _beside(module: str) -> list[Path]:
+    """The templates and tables that lie in a package."""
     source = source_file(module)
     if source.name != "__init__.py":
-        return [source]
-    return [
-        source,
-        *sorted(p for p in source.parent.iterdir() if p.is_file() and p.suffix != ".py"),
-    ]
+        return []
+    return sorted(p for p in source.parent.iterdir() if p.is_file() and p.suffix != ".py")

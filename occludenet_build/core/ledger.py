@@ -1,15 +1,16 @@
 """The item ledger of a shard: what is finished is known by a key and is never made again.
 
-A room that works through the clips of a shard keeps, in `<room>/store/<shard>/`:
+A stage that works through the clips of a shard keeps, in `<stage>/store/<shard>/`:
 
     journal/<clip>.parquet   a finished clip: its row and its detail rows, written in one rename
     rows.parquet             the rows of all clips of the last complete run
     detail.parquet           their detail rows, one row group per clip
 
-The key of a clip covers everything that made it (source, boxes, settings, code). Snakemake knows
-only the manifest `<room>/<shard>.parquet`, a copy of the rows without what differs from run to
-run; it deletes that before a rerun, the store stays. A kill -9 at any moment loses at most the
-clips in hand.
+The key of a clip covers everything that made it (source, boxes, settings, version of
+the stage's results): code counts by that version alone. Rows of a store with other columns than
+those of today are made again. Snakemake knows only the manifest `<stage>/<shard>.parquet`, a copy
+of the rows without what differs from run to run; it deletes that before a rerun, the store stays.
+A kill -9 at any moment loses at most the clips in hand.
 """
 
 from __future__ import annotations
@@ -72,10 +73,11 @@ def attempt(
     return Result(row | {"seconds": time.monotonic() - begun}, detail)
 
 
-def key(room: str, code: str, settings: dict[str, Any], *inputs: str) -> str:
-    """The key of one clip: room, code digest, settings, and the hashes of its inputs."""
+def key(room: str, version: str, settings: dict[str, Any], *inputs: str) -> str:
+    """The key of one clip: stage, version of its results, settings, and the
+    hashes of its inputs."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    return short_hash(room, code, text, *inputs)
+    return short_hash(room, version, text, *inputs)
 
 
 class Ledger:

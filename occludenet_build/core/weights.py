@@ -29,7 +29,7 @@ def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | 
     if is_url(named):
         raise UserError(
             f"{key}: wanted a file or a note of acquire, got an address; fetch it with "
-            "`python -m occludenet_build.acquire weights` and give its note as --weights"
+            "`occludenet acquire weights` and give its note as --weights"
         )
     path, noted = _read_note(Path(named)) if named.endswith(".json") else (named, None)
     for wanted, source in ((noted, named), (wanted_sha256, f"{key}_sha256")):

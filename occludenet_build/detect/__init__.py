@@ -43,9 +43,9 @@ actor.
 
 A clip in which nobody acts is `skipped: no_actor`; its boxes stay. A clip that does not decode, or
 is not the file that was indexed, is `failed`. A clip is searched again only if its file, the
-weights, its boxes in the file, a setting that matters or the code changed; device, batch and
-threads do not count, though a GPU differs from a CPU in the last digits (set `half` if more is to
-be alike), and one batch from another by what rounding does.
+weights, its boxes in the file, a setting that matters or the version of detect's results changed;
+device, batch and threads do not count, though a GPU differs from a CPU in the last
+digits (set `half` if more is to be alike), and one batch from another by what rounding does.
 
 --threads: threads of a model, and as many that decode for it: on a CPU in turn with it, unless
 detect.decode_threads gives them cores of their own; worker processes over clips for motion and

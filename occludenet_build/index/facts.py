@@ -1,6 +1,6 @@
 """What each video is, from decoding every frame of it: a ledger of its own.
 
-Imports nothing of the room: its digest is the facts' key, and a change of the draw decodes nothing.
+Their version is their own: a change of the draw decodes nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from occludenet_build.config import Index
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.code import digest
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.tables import column
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.video.probe import VideoInfo, probe
 
 COLUMNS = [
@@ -53,10 +53,10 @@ def facts_of(
 ) -> dict[str, dict[str, Any]]:
     """Facts per clip; a file is decoded again only when its size or time stamp changed."""
     limits = {"max_decode_errors": settings.max_decode_errors, "max_pixels": settings.max_pixels}
-    code = digest("index.facts")
+    version = results_version("index", "facts")
     paths = {row["clip"]: row["path"] for row in listed}
     keys = {
-        clip: ledger.key("index", code, limits, path, files.stamp(path))
+        clip: ledger.key("index", version, limits, path, files.stamp(path))
         for clip, path in paths.items()
     }
     with ledger.hold(store, FACTS) as book:

@@ -24,9 +24,10 @@ A list is a CSV file with a column `youtube_id`, and `time_start` and `split` if
 editions of Kinetics have; or any text with one clip's name in each line. Where no column says the
 split, the file's name does, if it holds train, val or test.
 
-Clips are hashed once: again only if the file, `frames_per_second` or the code changed. Nothing is
-compared pair by pair: pictures are looked up in an index of hashes, then the clips that share one
-are laid over each other. A clip that cannot be read is a row with its reason.
+Clips are hashed once: again only if the file, `frames_per_second` or the version of
+the results changed. Nothing is compared pair by pair: pictures are looked up in an index of hashes,
+then the clips that share one are laid over each other. A clip that cannot be read is a row with
+its reason.
 """
 
 from __future__ import annotations

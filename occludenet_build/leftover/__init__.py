@@ -1,15 +1,15 @@
 """leftover: is somebody still found where the actor was erased? Joins tables; detect looks.
 
-    python -m occludenet_build.leftover list --clips select/shards/S.parquet
+    occludenet leftover list --clips select/shards/S.parquet
         --made counterfactual/S.parquet --root BUILD --out leftover/videos/S.parquet
         Lists the counterfactual clips of a shard for detect.
-    python -m occludenet_build.leftover compare --videos leftover/videos/*.parquet
+    occludenet leftover compare --videos leftover/videos/*.parquet
         --found leftover/detect/*.parquet --boxes detect/store --masks actor_masks/*.parquet
         --fill zero --out leftover/clips.parquet
         Compares what detect found in them with the actor's boxes in the source clips.
-    python -m occludenet_build.leftover sample --clips select/clips.parquet --out sample/
+    occludenet leftover sample --clips select/clips.parquet --out sample/
         A table per shard of the leftover.clips clips in which fills are compared.
-    python -m occludenet_build.leftover fills --summaries */summary.json --out leftover/fills.json
+    occludenet leftover fills --summaries */summary.json --out leftover/fills.json
         The residual rates of several fills side by side, in total and by class.
 
 Writes  videos/S.parquet   VIDEOS below, a row per counterfactual clip
@@ -60,9 +60,7 @@ CLIPS = pa.schema(
         column("fill", "string", "what stands where the actor was"),
         column("actor_frames", "int32", "frames with an actor box in the source"),
         column("erased_frames", "int32", "those with a mask, in which the actor was erased"),
-        column(
-            "leftover_frames", "int32", "erased frames in which the actor is found all the same"
-        ),
+        column("leftover_frames", "int32", "erased frames in which the actor is still found"),
         column("residual", "float64", "leftover_frames / erased_frames; null if none was erased"),
         column("first_leftover", "int32", "the first of these frames; null if none"),
     ]

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from occludenet_build.core import code
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import exclusive, write_json, write_text
 from occludenet_build.core.pool import in_processes
@@ -18,6 +17,8 @@ from occludenet_build.miniworld.clips import write_clip
 from occludenet_build.miniworld.plan import Clip, Settings, plan
 
 Item = Clip | coco.Picture
+VERSION = 1
+"""Bumped by hand when the same settings would draw another world: it is then drawn again."""
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
 OURS = ("videos", "coco", "truth", "clips.csv", STAMP)
 
@@ -28,7 +29,7 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
     The same settings give the same files whatever the number of workers.
     """
     with exclusive(folder):
-        stamp = {"settings": asdict(settings), "code": code.digest("miniworld")}
+        stamp = {"settings": asdict(settings), "version": VERSION}
         if _standing(folder) == stamp:
             return False
         _clear(folder)

@@ -1,8 +1,8 @@
 """paper: the paper's tables and figures from this build's numbers, the printed ones beside them.
 
-    python -m occludenet_build.paper --root build
+    occludenet paper --root build
         Everything that can be made from what is there.
-    python -m occludenet_build.paper --root build --only table_2 figure_4a
+    occludenet paper --root build --only table_2 figure_4a
         These; what cannot be made ends with one line and exit status 2.
 
 Reads   evaluate/<arm>-<seed>.parquet, predictions/*.parquet, the same of predictions.builds

@@ -84,7 +84,7 @@ def listing(config: cfg.Config, fetched: Path | None) -> list[Row]:
     settings = cfg.canonical(cfg.room_settings(config, "acquire"))
     with tempfile.TemporaryDirectory(prefix="occludenet-plan-") as folder:
         out = Path(folder) / "videos.parquet"
-        command = [sys.executable, "-m", "occludenet_build.acquire", "videos", "--out", str(out)]
+        command = [sys.executable, "-m", "occludenet_build", "acquire", "videos", "--out", str(out)]
         command += ["--settings", settings] + (["--kinetics", str(fetched)] if fetched else [])
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

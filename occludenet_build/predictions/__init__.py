@@ -17,7 +17,7 @@ must be the list's, and the scores of a row as many as the labels. A clip is thi
 the same set has its file's name (without suffix): then its measured occlusion is filled in, and its
 label must be the build's. Without Snakemake:
 
-    python -m occludenet_build.predictions --model I3D --out I3D.parquet --settings '{"predictions":
+    occludenet predictions --model I3D --out I3D.parquet --settings '{"predictions":
         {"dumps": [{"model": "I3D", "set": "D-25", "file": "i3d_25.pkl", "list": "test_25.csv",
                     "label_map": "k400.txt"}]}}'
 """

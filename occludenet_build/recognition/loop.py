@@ -32,15 +32,18 @@ def train(
     workers: int,
     store: Path,
     key: str,
+    version: str = "",
 ) -> State:
     """Train in place and return the loss curve, which is that of all processes together.
 
     store/checkpoint.pt is written after every epoch and every `checkpoint_minutes`; one that
-    carries the same `key` is gone on from. Raises UserError on a loss that is not finite.
+    carries the same `key` is gone on from: with a warning if another `version` (of the code) made
+    it, but a finished training of another version begins anew. Raises UserError on a loss that is
+    not finite.
     """
     settings, team = learner.settings, learner.team
-    state = _resumed(store / "checkpoint.pt", key, learner)
     steps = Steps.of(len(clips), settings)
+    state = _resumed(store / "checkpoint.pt", key, version, learner, steps.total)
     order = Order(
         len(clips), settings.batch, settings.epochs, learner.seed, steps.first_batch(state.step)
     )
@@ -69,7 +72,7 @@ def train(
             if epoch_ends or time.monotonic() - saved > 60 * settings.checkpoint_minutes:
                 if team.first:
                     curves.flush()
-                    _save(store / "checkpoint.pt", key, learner, state)
+                    _save(store / "checkpoint.pt", key, version, learner, state)
                 saved = time.monotonic()
     return state
 
@@ -85,20 +88,25 @@ class _Parts:
             yield self._team.part(batch)
 
 
-def _save(path: Path, key: str, learner: Learner, state: State) -> None:
-    values: dict[str, Any] = {"key": key, "state": asdict(state)}
+def _save(path: Path, key: str, version: str, learner: Learner, state: State) -> None:
+    values: dict[str, Any] = {"key": key, "version": version, "state": asdict(state)}
     values |= {name: part.state_dict() for name, part in _parts(learner).items()}
     checkpoint.save(values, path)
 
 
-def _resumed(path: Path, key: str, learner: Learner) -> State:
+def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -> State:
     """The state of a checkpoint that belongs to this training, loaded; else a fresh one."""
     if not path.exists():
         return State()
     values = checkpoint.load(path)
     if values.get("key") != key:
-        logging.info("%s was made by other settings, data or code: not gone on from", path)
+        logging.info("%s was made by other settings, data or version: not gone on from", path)
         return State()
+    if values.get("version") != version:
+        if values["state"]["step"] >= total:
+            logging.info("%s was made by other code: training again", path)
+            return State()
+        logging.warning("%s was begun by other code: going on with this one", path)
     for name, part in _parts(learner).items():
         part.load_state_dict(values[name])
     state = State.of(values["state"])

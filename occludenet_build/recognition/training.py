@@ -22,11 +22,12 @@ from occludenet_build.recognition.reference import bank_of
 from occludenet_build.recognition.step import Learner
 from occludenet_build.recognition.table import Clip
 from occludenet_build.recognition.team import Team
+from occludenet_build.stages import STAGES
 
 
 @dataclass(frozen=True)
 class Training:
-    """What decides a training, but for its code."""
+    """What decides a training, but for the version of its results."""
 
     arm: str
     seed: int
@@ -41,8 +42,11 @@ class Training:
     erasing: Erasing | None = None
     """Makes the counterfactuals that have no file."""
 
-    def key(self, code: str) -> str:
-        """What a checkpoint must carry to be gone on from."""
+    def key(self) -> str:
+        """What a checkpoint must carry to be gone on from: data, settings, version of results.
+
+        Never the code: a correction elsewhere does not throw away days of training.
+        """
         indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
         indifferent |= {"arms", "alphas", "seeds"}  # which others there are
         indifferent |= {"weights", "weights_sha256"}  # the file's hash counts
@@ -54,13 +58,17 @@ class Training:
         weights = sha256_file(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
         parts = [settings, mix_kind(self.arm), self.derived_seed, self.labels, data]
-        return short_hash(code, weights, *(json.dumps(part, sort_keys=True) for part in parts))
+        version = f"train {STAGES['train'].results_version}"
+        return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
 def run(
-    training: Training, team: Team, device: str, root: Path, store: Path, out: Path, code: str
+    training: Training, team: Team, device: str, root: Path, store: Path, out: Path, version: str
 ) -> list[dict]:
-    """Train, write the network to `out` and return the rows of the loss curve."""
+    """Train, write the network to `out` and return the rows of the loss curve.
+
+    `version` is that of the results, with a digest of the code where `rerun_on` asks for one.
+    """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     settings = training.settings
@@ -86,10 +94,10 @@ def run(
         sum(clip.erased_hash is not None for clip in training.clips),
     )
     workers = 0 if kept else settings.workers  # kept frames live in one process
-    key = training.key(code)
+    key = training.key()
     if learner.mix == "stillmix" and settings.mix.stills == "bank":
         learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
-    state = loop.train(learner, clips, workers=workers, store=store, key=key)
+    state = loop.train(learner, clips, workers=workers, store=store, key=key, version=version)
     if team.first:
         _write(training, learner.evaluated, out)
     return state.rows

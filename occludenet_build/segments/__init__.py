@@ -20,8 +20,8 @@ Writes --out segments/clips.parquet                    a row per segment (CLIPS 
 A mistake in the table stops the room; every mistake is a line that names line and column. What is
 wrong with a single segment is a row with its reason: missing, ambiguous, unknown_class, too_short,
 too_long, outside_video, corrupt and what else a video can have. Clips are made again only if
-their row, their video, the encoder's settings (those of composite) or the code changed; a clip
-whose row is gone is deleted.
+their row, their video, the encoder's settings (those of composite) or the version of the results
+changed; a clip whose row is gone is deleted.
 
 What is exact in a cut is said in `core/video/cut.py`: which frames, their times, the sound.
 """

@@ -1,6 +1,6 @@
 """validate: what is wrong, or worth knowing, in a release's CSV files.
 
-    python -m occludenet_build.validate FOLDER_OR_CSVS... [--label-map FILE] [--against FOLDER]
+    occludenet validate FOLDER_OR_CSVS... [--label-map FILE] [--against FOLDER]
                                         [--out FOLDER] [--strict]
         Check OccludeNet's own files, or those that annotate wrote, and print a report.
 

@@ -1,4 +1,4 @@
-"""The command line of plan; what it does is in the package's docstring."""
+"""The command line of plan; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import yaml
 from snakemake.utils import update_config
 
 from occludenet_build import config as cfg
-from occludenet_build import plan, stage
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.plan import fetch, rates
@@ -44,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="JSON", help="everything, as JSON")
 
 
-def work(args: argparse.Namespace, _: cfg.Config) -> None:
+def run(args: argparse.Namespace, _: cfg.Config) -> None:
     if args.sample < 1 or (args.cores is not None and args.cores < 1):
         raise UserError("wanted --sample and --cores of at least 1, got less")
     cores = args.cores or rates.cores()
@@ -109,7 +108,3 @@ def _origins(videos: World, known: rates.Rates) -> list[str]:
     if known.yields.usable is None:
         lines.append("every video counts as usable, with an actor in every frame")
     return lines
-
-
-if __name__ == "__main__":
-    stage.run("plan", plan.__doc__, add_arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of validate."""
+"""The command line of validate; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from occludenet_build import stage, validate
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="end with status 2 if there is an error")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     release = read_release(args.release)
     release.label_map = read_label_map(args.label_map) if args.label_map else None
     found = run_checks(release)
@@ -89,7 +88,3 @@ def _write(
 def _csv(rows: list[Row]) -> str:
     names = FINDINGS.names
     return csv_text(names, ([row[name] for name in names] for row in rows))
-
-
-if __name__ == "__main__":
-    stage.run("validate", validate.__doc__, add_arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of evaluate."""
+"""The command line of evaluate; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from occludenet_build import evaluate, stage
 from occludenet_build.config import Config, Evaluate
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.evaluate
     groups, skipped = shown(args, settings)
 
@@ -158,7 +157,3 @@ def write(
     effect = effects(rows, network.labels, config.seed) if settings.counterfactuals else []
     files.write_text(path.with_suffix(".effect.csv"), as_csv(effect))
     tables.log_summary(found, len(skipped))
-
-
-if __name__ == "__main__":
-    stage.run("evaluate", evaluate.__doc__, add_arguments, work)

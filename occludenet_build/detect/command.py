@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of detect; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import occludenet_build.detect as room
-from occludenet_build import stage
+import occludenet_build.detect as stage
 from occludenet_build.config import Config, Detect
-from occludenet_build.core import code, ledger, pool, tables
+from occludenet_build.core import ledger, pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
 from occludenet_build.core.torch_models import checkpoint_file
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 from occludenet_build.detect import boxfile, exports, search, together
 from occludenet_build.detect.backend import Clip, GivenBoxes
@@ -35,7 +35,7 @@ ALWAYS_MATTER = (
 """The settings that change the rows of every backend."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", type=Path, required=True, help="index/shards/S.parquet")
     parser.add_argument("--out", type=Path, required=True, help="detect/S.parquet")
     parser.add_argument(
@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.detect
     if settings.backend in MODELS:
         named = _named_file(args.weights or settings.weights)
@@ -52,7 +52,7 @@ def work(args: argparse.Namespace, config: Config) -> None:
         settings = dataclasses.replace(settings, weights=found)
     wanted = tables.read_rows(args.videos)
     jobs = {job.clip.name: job for job in make_jobs(wanted, settings)}
-    with ledger.hold(args.out.parent / "store" / args.out.stem, room.ROWS, room.BOXES) as book:
+    with ledger.hold(args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES) as book:
         todo = {clip: job.key for clip, job in jobs.items()}
         ledger.work_through(book, todo, partial(_make, jobs, args.threads))
         table = book.close(list(jobs), args.out)
@@ -69,7 +69,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[search.J
     """One job per row of the index, with the key that covers all it depends on."""
     given = _given(rows, settings)
     weights = _weights_hash(settings)
-    digest = code.digest("detect")
+    version = results_version("detect")
     mattering = (*ALWAYS_MATTER, *MATTERS[settings.backend])
     matters = {name: getattr(settings, name) for name in mattering}
     for row in rows:
@@ -77,7 +77,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[search.J
         inputs = (row["sha256"], weights or "", _hash(boxes))
         yield search.Job(
             clip=_clip(row, boxes),
-            key=ledger.key("detect", digest, matters, *inputs),
+            key=ledger.key("detect", version, matters, *inputs),
             settings=settings,
             weights_sha256=weights,
         )
@@ -133,7 +133,3 @@ def _make(jobs: dict[str, search.Job], threads: int, missing: list[str]) -> Iter
     if settings.backend in MODELS:
         return together.search_together(todo, settings, threads)
     return pool.in_processes(search.search, todo, threads)
-
-
-if __name__ == "__main__":
-    stage.run("detect", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of attention; the contract is in the package's docstring."""
+"""The command line of attention; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import occludenet_build.attention as room
-from occludenet_build import stage
+import occludenet_build.attention as stage
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from occludenet_build.recognition.evaluation import Network
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, help="annotate/clips.parquet")
     parser.add_argument("--root", type=Path, default=Path(), help="folder the clip files lie in")
     parser.add_argument("--model", type=Path, help="a network written by train")
@@ -31,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     if args.tables:
         from occludenet_build.attention.summary import write_summary
 
@@ -77,7 +76,7 @@ def _look(args: argparse.Namespace, config: Config) -> None:
     for clip, made in progress(zip(clips, results, strict=True), len(clips), "clip"):
         row = _row(clip) | same | {"layer": places.layer}
         rows.append(row | _found(made, names, network, args.out))
-    tables.write(tables.from_rows(rows, room.CLIPS), args.out)
+    tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
     _log(rows)
 
 
@@ -115,7 +114,3 @@ def _log(rows: list[dict[str, Any]]) -> None:
         Counter((row["set"], row["reason"] or "ok") for row in rows).items()
     ):
         logging.info("%-8s %6d %s", name, count, what)
-
-
-if __name__ == "__main__":
-    stage.run("attention", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of acquire; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-import occludenet_build.acquire as room
 from occludenet_build import config as cfg
-from occludenet_build import stage
 from occludenet_build.acquire import archives, coco, kinetics, videos, weights
 from occludenet_build.core.errors import UserError
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("videos", "coco", "weights", "archives"))
     parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
     parser.add_argument("--kinetics", type=Path, help="videos: table of the room kinetics")
@@ -24,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="as download.offline: true")
 
 
-def work(args: argparse.Namespace, config: cfg.Config) -> None:
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
     if args.offline:
         config = dataclasses.replace(
             config, download=dataclasses.replace(config.download, offline=True)
@@ -55,7 +53,3 @@ def _wanted(args: argparse.Namespace, config: cfg.Config) -> weights.Wanted:
         where = f"{args.room}.weights is not set" if args.room else "neither was given"
         raise UserError(f"acquire weights: wanted --source or a --room with weights, {where}")
     return weights.Wanted(source, sha256, f"{args.room}.weights" if args.room else "--source")
-
-
-if __name__ == "__main__":
-    stage.run("acquire", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of leaks; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow.csv as pacsv
 
-import occludenet_build.leaks as room
-from occludenet_build import stage
+import occludenet_build.leaks as stage
 from occludenet_build.config import Config, Leaks
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.code import digest
 from occludenet_build.core.pool import in_processes
+from occludenet_build.core.versions import results_version
 from occludenet_build.leaks import findings, lists
 from occludenet_build.leaks.duplicates import Clip, duplicates
 from occludenet_build.leaks.work import Job, hash_clip
@@ -25,13 +24,13 @@ from occludenet_build.leaks.work import Job, hash_clip
 Row = dict[str, Any]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, required=True, help="select/clips.parquet")
     parser.add_argument("--out", type=Path, required=True, help="leaks/clips.parquet")
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.leaks
     given = [lists.read(path) for path in settings.lists]
     chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
@@ -52,10 +51,10 @@ def _store(args: argparse.Namespace) -> Path:
 
 def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
     """The rows of all clips, those that cannot be read included."""
-    code, per_second = digest("leaks"), settings.frames_per_second
+    version, per_second = results_version("leaks"), settings.frames_per_second
     known = {row["clip"]: row for row in chosen}
     keys = {
-        clip: ledger.key("leaks", code, {"per_second": per_second}, *_made_from(row))
+        clip: ledger.key("leaks", version, {"per_second": per_second}, *_made_from(row))
         for clip, row in known.items()
     }
 
@@ -63,7 +62,7 @@ def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> lis
         jobs = (Job(known[clip], keys[clip], per_second) for clip in missing)
         yield from in_processes(hash_clip, jobs, args.threads)
 
-    with ledger.hold(_store(args), room.CLIPS, room.HASHES) as book:
+    with ledger.hold(_store(args), stage.CLIPS, stage.HASHES) as book:
         ledger.work_through(book, keys, make)
         table = book.close(sorted(keys), args.out)
     ledger.log_summary(table)
@@ -92,16 +91,12 @@ def read_hashes(clips: list[Row], path: Path) -> list[Clip]:
 
 
 def _write(folder: Path, clips: list[Row], rows: list[Row], counted: list[Row]) -> None:
-    table = tables.from_rows(rows, room.FINDINGS)
+    table = tables.from_rows(rows, stage.FINDINGS)
     tables.write(table, folder / "findings.parquet")
     with files.replacing(folder / "findings.csv") as temporary:
         pacsv.write_csv(table, temporary)
-    tables.write(tables.from_rows(counted, room.LISTS), folder / "lists.parquet")
+    tables.write(tables.from_rows(counted, stage.LISTS), folder / "lists.parquet")
     summary = findings.summary(clips, rows, lists.notes(counted, clips))
     files.write_json(folder / "summary.json", summary)
     for line in findings.in_words(summary):
         logging.info("%s", line)
-
-
-if __name__ == "__main__":
-    stage.run("leaks", room.__doc__, arguments, work)

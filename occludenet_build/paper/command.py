@@ -1,4 +1,4 @@
-"""The command line of paper."""
+"""The command line of paper; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from occludenet_build import paper, stage
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_bytes, write_text
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder; default: ROOT/paper")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     if not args.root.is_dir():
         raise UserError(f"--root: wanted the folder of a build, got {args.root}")
     inputs = read(args.root, config)
@@ -86,7 +85,3 @@ def _tried(name: str, inputs: Inputs, folder: Path) -> tuple[str, str, str]:
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
         return name, "missing", str(error)
     return name, "made", ""
-
-
-if __name__ == "__main__":
-    stage.run("paper", paper.__doc__, add_arguments, work)

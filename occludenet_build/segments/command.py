@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of segments; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import occludenet_build.segments as room
-from occludenet_build import stage
+import occludenet_build.segments as stage
 from occludenet_build.config import Config
 from occludenet_build.config import Segments as Settings
 from occludenet_build.core import ledger
-from occludenet_build.core.code import digest
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import stamp
 from occludenet_build.core.outputs import intact, remove_stale
 from occludenet_build.core.pool import in_processes
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.video.encoder import Encoding, available
 from occludenet_build.segments import dataset, table
 from occludenet_build.segments.table import Segment
@@ -24,7 +23,7 @@ from occludenet_build.segments.videos import Videos, clip_names
 from occludenet_build.segments.work import Job, make
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", type=Path, help="wins over segments.videos")
     parser.add_argument("--table", type=Path, help="wins over segments.table")
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
@@ -32,21 +31,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.segments
     videos = Videos(_given(args.videos or settings.videos, "videos", "a folder"))
     segments = table.read(_given(args.table or settings.table, "table", "a CSV file"))
     jobs = {job.clip: job for job in make_jobs(segments, videos, args.root, config)}
-    with ledger.hold(args.out.parent / "store" / "all", room.CLIPS) as book:
+    with ledger.hold(args.out.parent / "store" / "all", stage.CLIPS) as book:
 
         def made(missing: list[str]) -> Iterator[ledger.Result]:
             yield from in_processes(make, (jobs[clip] for clip in missing), args.threads)
 
         todo = {clip: job.key for clip, job in jobs.items()}
-        ledger.work_through(book, todo, made, lambda row: intact(args.root, row, room.FILES))
+        ledger.work_through(book, todo, made, lambda row: intact(args.root, row, stage.FILES))
         before = book.kept_rows()
         rows = book.close(list(jobs), args.out)
-    remove_stale(before, rows, args.root, room.FILES)
+    remove_stale(before, rows, args.root, stage.FILES)
     dataset.write_annotations(args.root / settings.dataset, rows.to_pylist())
     ledger.log_summary(rows)
     dataset.log_counts(rows.to_pylist())
@@ -64,13 +63,13 @@ def make_jobs(segments: list[Segment], videos: Videos, root: Path, config: Confi
     codec = available(composite.codec)
     encoding = Encoding.of(dataclasses.replace(composite, codec=codec))
     coded = dataclasses.asdict(encoding) | {"pix_fmt": composite.pix_fmt}
-    code = digest("segments")
+    version = results_version("segments")
     for segment, clip in zip(segments, clip_names(segments), strict=True):
         label, source, problem = _checked(segment, videos, settings)
         file = f"{settings.dataset}/{segment.split}/{label}/{clip}.mp4"
         what = (str(segment.start), str(segment.end), segment.video)
         made_from = f"{source} {stamp(source)}" if source and not problem else str(problem)
-        key = ledger.key("segments", code, coded, file, *what, made_from)
+        key = ledger.key("segments", version, coded, file, *what, made_from)
         yield Job(
             clip, key, segment, label, source, root, file, encoding, composite.pix_fmt, problem
         )
@@ -97,7 +96,3 @@ def _checked(
         detail = f"{seconds:g} s, wanted at most {settings.max_seconds:g}"
         return label, source, ItemError("too_long", detail)
     return label, source, None
-
-
-if __name__ == "__main__":
-    stage.run("segments", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of composite: which clips are due, and the two ledgers."""
+"""The command line of composite; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from occludenet_build import composite, stage
 from occludenet_build import config as cfg
 from occludenet_build.composite import CLIPS, ERASED, FILES
 from occludenet_build.composite.shard import Due, Shard
@@ -25,7 +24,7 @@ from occludenet_build.core.progress import progress
 from occludenet_build.core.video.encoder import available
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, required=True, help="select/shards/NNN.parquet")
     parser.add_argument("--boxes", type=Path, required=True, help="detect/store")
     parser.add_argument("--bank", type=Path, required=True, help="folder of the cut-outs")
@@ -36,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
-def work(args: argparse.Namespace, config: cfg.Config) -> None:
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
     if args.erased and config.counterfactual.splits and not args.masks:
         raise UserError("composite: wanted --masks for --erased, got none; give actor_masks' table")
     shard = Shard(args, config)
@@ -78,7 +77,3 @@ def _make_missing(
 
 def _due(shard: Shard, clip: str, missing: dict[str, set[str]], settings: cfg.Composite) -> Due:
     return shard.due(clip, {name for name, clips in missing.items() if clip in clips}, settings)
-
-
-if __name__ == "__main__":
-    stage.run("composite", composite.__doc__, arguments, work)

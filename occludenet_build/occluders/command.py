@@ -1,4 +1,4 @@
-"""The command line of the room; `occludenet_build.occluders` holds its contract."""
+"""The command line of occluders; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from occludenet_build import config, occluders, stage
+from occludenet_build import config as cfg
+from occludenet_build import occluders
 from occludenet_build.coco.looking import Row
 from occludenet_build.core import pool, tables
 from occludenet_build.core.errors import UserError
@@ -22,11 +23,7 @@ from occludenet_build.occluders.sheets import write_sheets
 from occludenet_build.occluders.summary import summary
 
 
-def main() -> None:
-    stage.run("occluders", occluders.__doc__, arguments, work)
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coco", type=Path, metavar="FILE", help="acquire/coco.json")
     parser.add_argument("--images", type=Path, metavar="DIR", help="photos, instead of --coco")
     parser.add_argument("--instances", type=Path, metavar="FILE", help="COCO instances JSON")
@@ -34,12 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="worker processes")
 
 
-def work(args: argparse.Namespace, settings: config.Config) -> None:
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
     images, instances = _sources(args)
-    wanted = settings.occluders
+    wanted = config.occluders
     folder = args.out.parent
     with exclusive(folder):
-        jobs = list(jobs_of(images, instances, folder, settings))
+        jobs = list(jobs_of(images, instances, folder, config))
         made = progress(pool.in_processes(rows_of, jobs, args.threads), len(jobs), "picture")
         rows = sorted((row for part in made for row in part), key=_order)
         if wanted.gates.apply:
@@ -50,7 +47,7 @@ def work(args: argparse.Namespace, settings: config.Config) -> None:
         _say(found)
         if not any(row["status"] == "ok" for row in rows):
             raise UserError(f"occluders: not one cut-out. {'. '.join(found['lines'])}")
-        found["sheets"] = write_sheets(folder, rows, categories, settings.seed)
+        found["sheets"] = write_sheets(folder, rows, categories, config.seed)
         tables.write_if_changed(tables.from_rows(rows, occluders.SCHEMA), args.out)
         write_json(folder / "summary.json", found)
         _remove_stale(folder, rows, categories)
@@ -135,7 +132,3 @@ def _remove_stale(
     for category in (folder / "png").glob("*/"):
         if category.name not in categories and not any(category.iterdir()):
             category.rmdir()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of audit; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import occludenet_build.audit as room
-from occludenet_build import stage
+import occludenet_build.audit as stage
 from occludenet_build.audit.compare import compare, summary
 from occludenet_build.config import Audit, Config
 from occludenet_build.core import seeds, tables
@@ -19,7 +18,7 @@ from occludenet_build.core.files import write_json
 Row = dict[str, Any]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("sample", "compare"))
     parser.add_argument("--clips", type=Path, help="sample: select/clips.parquet")
     parser.add_argument("--sample", type=Path, help="compare: audit/sample.parquet")
@@ -28,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the table that is written")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     needed = {"sample": ("clips",), "compare": ("sample", "first", "second")}[args.what]
     missing = [f"--{name}" for name in needed if getattr(args, name) is None]
     if missing:
@@ -36,7 +35,7 @@ def work(args: argparse.Namespace, config: Config) -> None:
     if args.what == "sample":
         chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
         rows = sample(chosen, config.audit.clips, config.seed)
-        tables.write(tables.from_rows(rows, room.SAMPLE), args.out)
+        tables.write(tables.from_rows(rows, stage.SAMPLE), args.out)
         logging.info("%d of %d chosen clips", len(rows), len(chosen))
     else:
         _compare(args, config.audit)
@@ -46,7 +45,7 @@ def sample(chosen: list[Row], count: int, seed: int) -> list[Row]:
     """Rows of SAMPLE of the `count` clips that a hash puts first, sorted by name."""
     order = sorted(chosen, key=lambda row: seeds.integer(seed, row["clip"], "audit"))
     drawn = sorted(order[:count], key=lambda row: row["clip"])
-    return [{name: row[name] for name in room.SAMPLE.names} for row in drawn]
+    return [{name: row[name] for name in stage.SAMPLE.names} for row in drawn]
 
 
 def _compare(args: argparse.Namespace, settings: Audit) -> None:
@@ -65,7 +64,7 @@ def _compare(args: argparse.Namespace, settings: Audit) -> None:
                 theirs = second.rows(clip["clip"], args.second.stem)
                 row |= compare(Boxes.of(mine), Boxes.of(theirs), settings.iou)
             rows.append(row)
-    tables.write(tables.from_rows(rows, room.CLIPS), args.out)
+    tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
     found = summary(rows) | {"second": _described(searched, settings)}
     write_json(args.out.parent / "summary.json", found)
     _tell(found["all"])
@@ -104,7 +103,3 @@ def _tell(found: Row) -> None:
         100 * found["only_first_share"],
         100 * found["same_actor_share"],
     )
-
-
-if __name__ == "__main__":
-    stage.run("audit", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of sheets."""
+"""The command line of sheets; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from occludenet_build import sheets, stage
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     if args.frames < 1 or args.width < 200:
         raise UserError(
             f"wanted --frames of at least 1 and --width of at least 200, got {args.frames} and "
@@ -38,7 +37,3 @@ def work(args: argparse.Namespace, config: Config) -> None:
     made = in_processes(make, clips, args.threads)
     for path in progress(made, len(clips), "sheet"):
         logging.info("%s", path)
-
-
-if __name__ == "__main__":
-    stage.run("sheets", sheets.__doc__, add_arguments, work)

@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of index; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 
-import occludenet_build.index as room
 from occludenet_build import config as cfg
-from occludenet_build import stage
 from occludenet_build.core import files, ledger, seeds, tables
 from occludenet_build.index import INDEX, SHARD
 from occludenet_build.index.draw import draw, take_published
 from occludenet_build.index.facts import facts_of
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", type=Path, required=True, help="table of the room acquire")
     parser.add_argument("--out", type=Path, required=True, help="index/videos.parquet")
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
-def work(args: argparse.Namespace, config: cfg.Config) -> None:
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
     listed = tables.read_rows(args.videos)
     facts = facts_of(
         [row for row in listed if row["status"] == "ok"],
@@ -69,7 +67,3 @@ def _write_shards(rows: list[dict[str, Any]], folder: Path, shards: int) -> None
         mine = [r for r in rows if r["status"] == "ok" and r["candidate"] and r["shard"] == shard]
         plain = [{name: row.get(name) for name in names} for row in mine]
         tables.write_if_changed(tables.from_rows(plain, schema), folder / f"{shard}.parquet")
-
-
-if __name__ == "__main__":
-    stage.run("index", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""What all rooms share at the door: the command line, the log, one-line errors."""
+"""What all stages and tools share at the door: the command line, the log, one-line errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -17,42 +17,30 @@ from occludenet_build import config as settings_module
 from occludenet_build.core.errors import DISK_FULL, UserError
 
 
-def run(
-    room: str,
+def main(
+    name: str,
     contract: str | None,
-    arguments: Callable[[argparse.ArgumentParser], None],
-    work: Callable[[argparse.Namespace, settings_module.Config], None],
-    first: bool = True,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    run: Callable[[argparse.Namespace, settings_module.Config], None],
+    words: Sequence[str] | None = None,
 ) -> None:
-    """Run one room from its command line: the `main` of every room is this one call.
+    """Run one command, a stage or a tool, from its command line.
 
-    `contract` is the module's docstring, shown by --help. `work(args, config)` gets the settings
-    of the room (and of those it borrows) checked and with their defaults. Ends the process with
-    0, with 2 after one line on the terminal for a UserError, with 1 after one for a full disk or a
-    worker that was killed, or with 130 after Ctrl-C. Of several processes that do one job together
-    only the `first` tells more than its errors.
+    `contract` is the docstring shown by --help, `words` what stands after the command's name
+    (default: sys.argv[1:]). `run(args, config)` gets the settings of the stage (and of those it
+    borrows) checked and with their defaults. Ends the process with 2 after one line on the
+    terminal for a UserError, with 1 after one for a full disk or a worker that was killed, or with
+    130 after Ctrl-C. Raises what else goes wrong, which is a defect.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m occludenet_build.{room}",
-        description=contract,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    arguments(parser)
-    parser.add_argument(
-        "--settings",
-        default="{}",
-        metavar="JSON",
-        help='settings as in config.yaml, as JSON: {"seed": 0, "ROOM": {...}}; default: {}',
-    )
-    parser.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
-    args = parser.parse_args()
-    _set_up_log(room, args.log if first else None)
+    args = _parser(name, contract, add_arguments).parse_args(words)
+    first = _is_first()
+    _set_up_log(name, args.log if first else None)
     if not first:
         logging.getLogger().setLevel(logging.ERROR)
     # SIGTERM, as schedulers send it, unwinds like Ctrl-C: temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        work(args, _room_config(args.settings))
+        run(args, _config(args.settings))
         _log_cpu()
     except UserError as error:
         logging.error("%s", error)
@@ -70,6 +58,31 @@ def run(
         sys.exit(130)
 
 
+def _parser(
+    name: str, contract: str | None, add_arguments: Callable[[argparse.ArgumentParser], None]
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"occludenet {name}",
+        description=contract,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    parser.add_argument(
+        "--settings",
+        default="{}",
+        metavar="JSON",
+        help='settings as in config.yaml, as JSON: {"seed": 0, "STAGE": {...}}; default: {}',
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
+    return parser
+
+
+def _is_first() -> bool:
+    """Whether this process has the log. torchrun starts several for one job and numbers them in
+    RANK: the others tell only what stops them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _log_cpu() -> None:
     """What `plan` learns from: Snakemake's benchmark misses the last seconds of a job."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -81,7 +94,7 @@ DOWNLOADS = "OCCLUDENET_DOWNLOAD"
 fetched changes none, so that it is no parameter of a rule, which would rerun what follows."""
 
 
-def _room_config(text: str) -> settings_module.Config:
+def _config(text: str) -> settings_module.Config:
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
@@ -91,14 +104,14 @@ def _room_config(text: str) -> settings_module.Config:
     return settings_module.load_part(values)
 
 
-def _set_up_log(room: str, path: Path | None) -> None:
+def _set_up_log(name: str, path: Path | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w"))
     logging.basicConfig(
         level=logging.INFO,
-        format=f"%(asctime)s {room}: %(message)s",
+        format=f"%(asctime)s {name}: %(message)s",
         datefmt="%H:%M:%S",
         handlers=handlers,
         force=True,

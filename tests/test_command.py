@@ -1,4 +1,4 @@
-"""What a user sees at the door of a room: help, one-line errors, exit codes, logs."""
+"""What a user sees at the door of a stage or tool: help, one-line errors, exit codes, logs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 from conftest import REPO
 
-from occludenet_build import stage
+from occludenet_build import command
 from occludenet_build.core.errors import UserError
-
-ROOMS = [p.stem for p in sorted((REPO / "workflow").glob("*.smk")) if p.stem != "common"]
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_help_is_the_contract(room):
-    done = subprocess.run(
-        [sys.executable, "-m", f"occludenet_build.{room}", "--help"],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{room}:" in done.stdout
-    assert "--settings" in done.stdout and "--log" in done.stdout
-
 
 ENDS = [
     (None, 0, "fine"),
@@ -40,11 +24,11 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("error", "code", "line"), ENDS, ids=[line for *_, line in ENDS])
-def test_every_end_is_one_line_and_a_code(monkeypatch, tmp_path, error, code, line):
-    log = tmp_path / "logs" / "room.log"
-    monkeypatch.setattr(sys, "argv", ["room", "--log", str(log)])
+def test_every_end_is_one_line_and_a_code(tmp_path, error, code, line):
+    log = tmp_path / "logs" / "stage.log"
+    words = ["--log", str(log)]
 
-    def work(args, config):
+    def run(args, config):
         import logging
 
         if error is not None:
@@ -53,10 +37,10 @@ def test_every_end_is_one_line_and_a_code(monkeypatch, tmp_path, error, code, li
 
     if code:
         with pytest.raises(SystemExit) as ended:
-            stage.run("room", "room: a test", lambda parser: None, work)
+            command.main("stage", "stage: a test", lambda parser: None, run, words)
         assert ended.value.code == code
     else:
-        stage.run("room", "room: a test", lambda parser: None, work)
+        command.main("stage", "stage: a test", lambda parser: None, run, words)
     assert line in log.read_text()
     assert "Traceback" not in log.read_text()
 
@@ -71,8 +55,17 @@ def test_every_end_is_one_line_and_a_code(monkeypatch, tmp_path, error, code, li
 )
 def test_wrong_settings_are_one_line(tmp_path, settings, message):
     done = subprocess.run(
-        [sys.executable, "-m", "occludenet_build.index", "--videos", "none", "--out", "x.parquet"]
-        + ["--settings", settings],
+        [
+            sys.executable,
+            "-m",
+            "occludenet_build",
+            "index",
+            "--videos",
+            "none",
+            "--out",
+            "x.parquet",
+        ]
+        + ["--out", "x.parquet", "--settings", settings],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(REPO)},
         capture_output=True,

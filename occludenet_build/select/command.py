@@ -1,26 +1,24 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of select; the package's docstring is its contract."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-import occludenet_build.select as room
-from occludenet_build import stage
 from occludenet_build.config import Config
 from occludenet_build.core import ledger, seeds, tables
 from occludenet_build.select import CLIPS, published, quota
 from occludenet_build.select.rows import Row
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, required=True, help="index/videos.parquet")
     parser.add_argument("--detect", type=Path, nargs="+", required=True, help="its manifests")
     parser.add_argument("--occluders", type=Path, required=True, help="occluders.parquet")
     parser.add_argument("--out", type=Path, required=True, help="select/clips.parquet")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     replay = config.select.assignment == "published"
     rows_of = published.rows_of if replay else quota.rows_of
     cutouts = [row for row in tables.read_rows(args.occluders) if row["status"] == "ok"]
@@ -49,7 +47,3 @@ def _write_shards(rows: list[Row], folder: Path, shards: int) -> None:
     for shard in seeds.shard_names(shards):
         mine = [r for r in rows if r["status"] == "ok" and r["shard"] == shard]
         tables.write_if_changed(tables.from_rows(mine, CLIPS), folder / f"{shard}.parquet")
-
-
-if __name__ == "__main__":
-    stage.run("select", room.__doc__, arguments, work)

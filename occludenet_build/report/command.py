@@ -1,4 +1,4 @@
-"""The command line of report."""
+"""The command line of report; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import logging
 from pathlib import Path
 
-from occludenet_build import report, stage
 from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
 from occludenet_build.report import accuracy, facts, figures
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     build, wanted = Build(args.root), config.report
     page_path = args.out or args.root / "report" / "index.html"
     if args.summary:
@@ -61,7 +60,3 @@ def _write_charts(folder: Path, charts: dict[str, str]) -> None:
     for old in folder.glob("*.svg"):
         if old.stem not in charts:
             old.unlink()
-
-
-if __name__ == "__main__":
-    stage.run("report", report.__doc__, add_arguments, work)

@@ -1,4 +1,4 @@
-"""Command line of the room; the contract is in the package's docstring."""
+"""The command line of kinetics; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import occludenet_build.kinetics as room
 from occludenet_build import config as cfg
-from occludenet_build import stage
 from occludenet_build.core.errors import UserError
 from occludenet_build.kinetics.annotations import Lists, read_lists
 from occludenet_build.kinetics.found import Found
 from occludenet_build.kinetics.presence import presence_rows, write_presence
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="table that is written")
     parser.add_argument("--folder", type=Path, required=True, help="what is fetched goes there")
     parser.add_argument("--threads", type=int, default=1, help="files looked at at once")
 
 
-def work(args: argparse.Namespace, config: cfg.Config) -> None:
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
     if config.kinetics.route not in ROUTES:
         raise UserError(
             f"kinetics.route: wanted one of {', '.join(ROUTES)}, got {config.kinetics.route}"
@@ -56,7 +54,3 @@ ROUTES: dict[str, Callable[[Lists, Path, cfg.Config, int], Iterator[Found]]] = {
     "youtube": _youtube,
     "mirror": _mirror,
 }
-
-
-if __name__ == "__main__":
-    stage.run("kinetics", room.__doc__, arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of annotate."""
+"""The command line of annotate; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from occludenet_build import annotate, stage
 from occludenet_build.annotate import CLEAN, CLIPS
 from occludenet_build.annotate.dataset import write_dataset
 from occludenet_build.annotate.merge import Doors, candidates, join
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     if args.rewrite:
         count = csv_format.rewrite(*args.rewrite)
         logging.info("%d rows, the same bytes: %s", count, args.rewrite[1])
@@ -68,7 +67,3 @@ def _remove_old_shards(folder: Path, manifests: list[Path]) -> None:
     for path in folder.glob("*.parquet"):
         if path.name not in {manifest.name for manifest in manifests}:
             path.unlink()
-
-
-if __name__ == "__main__":
-    stage.run("annotate", annotate.__doc__, add_arguments, work)

@@ -1,4 +1,4 @@
-"""The command line of verify."""
+"""The command line of verify; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from occludenet_build import stage, verify
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="all findings, as Parquet")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     if args.sample < 0:
         raise UserError(f"--sample: wanted 0 or more, got {args.sample}; 0 decodes nothing")
     build, other = load(args.build), load(args.other) if args.other else None
@@ -77,7 +76,3 @@ def _count(title: str, found: list[Finding]) -> None:
     counts = Counter(finding.verdict for finding in found)
     shown = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
     logging.info("%s: %s", title, shown or "nothing to check")
-
-
-if __name__ == "__main__":
-    stage.run("verify", verify.__doc__, add_arguments, work)

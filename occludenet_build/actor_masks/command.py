@@ -1,4 +1,4 @@
-"""The command line of the room; `occludenet_build.actor_masks` holds its contract."""
+"""The command line of actor_masks; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from occludenet_build import actor_masks, config, stage
+from occludenet_build import actor_masks
+from occludenet_build import config as cfg
 from occludenet_build.actor_masks import work as clip_work
 from occludenet_build.actor_masks.backends import BACKENDS, Backend
-from occludenet_build.core import code, ledger, tables, torch_models
+from occludenet_build.core import ledger, tables, torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
+from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 
 
-def main() -> None:
-    stage.run("actor_masks", actor_masks.__doc__, arguments, work)
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, required=True, help="select/shards/S.parquet")
     parser.add_argument("--boxes", type=Path, required=True, help="folder detect/store")
     parser.add_argument("--out", type=Path, required=True, help="actor_masks/S.parquet")
@@ -32,8 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
 
 
-def work(args: argparse.Namespace, settings: config.Config) -> None:
-    mine = settings.actor_masks
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    mine = config.actor_masks
     backend = BACKENDS[mine.backend]
     if backend.every_frame and mine.every > 1:
         raise UserError(
@@ -62,7 +60,7 @@ def work(args: argparse.Namespace, settings: config.Config) -> None:
     ledger.log_summary(table)
 
 
-def _weights_sha256(settings: config.ActorMasks, backend: Backend) -> str | None:
+def _weights_sha256(settings: cfg.ActorMasks, backend: Backend) -> str | None:
     if not backend.needs_weights:
         return None
     path = torch_models.checkpoint_file(settings.weights, settings.backend)
@@ -70,18 +68,14 @@ def _weights_sha256(settings: config.ActorMasks, backend: Backend) -> str | None
     return sha256_file(path)
 
 
-def key_of(row: dict[str, Any], settings: config.ActorMasks, weights_sha256: str | None) -> str:
+def key_of(row: dict[str, Any], settings: cfg.ActorMasks, weights_sha256: str | None) -> str:
     """The ledger key of a clip: everything that its masks depend on."""
     matters = {name: getattr(settings, name) for name in BACKENDS[settings.backend].matters}
     return ledger.key(
         "actor_masks",
-        code.digest("actor_masks"),
+        results_version("actor_masks"),
         {"backend": settings.backend} | matters,
         row["sha256"],
         row["boxes_hash"],
         weights_sha256 or "",
     )
-
-
-if __name__ == "__main__":
-    main()

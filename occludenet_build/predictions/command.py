@@ -1,4 +1,4 @@
-"""The command line of predictions."""
+"""The command line of predictions; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from occludenet_build import predictions, stage
 from occludenet_build.config import Config, Dump
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
@@ -22,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     dumps = [d for d in config.predictions.dumps if args.model in (d.model, d.slug)]
     if not dumps:
         models = sorted({dump.model for dump in config.predictions.dumps})
@@ -80,7 +79,3 @@ def must_be_once(rows: Sequence[Row], model: str) -> None:
 def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
     mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
     return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}
-
-
-if __name__ == "__main__":
-    stage.run("predictions", predictions.__doc__, add_arguments, work)

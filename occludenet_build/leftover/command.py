@@ -1,4 +1,4 @@
-"""The command line of leftover; the contract is in the package's docstring."""
+"""The command line of leftover; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import occludenet_build.leftover as room
-from occludenet_build import stage
+import occludenet_build.leftover as stage
 from occludenet_build.config import Config
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
@@ -20,7 +19,7 @@ from occludenet_build.core.files import write_json
 from occludenet_build.leftover.compare import Shard, compared, summary
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=NEEDED)
     parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
     parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
@@ -42,7 +41,7 @@ NEEDED = {
 }
 
 
-def work(args: argparse.Namespace, config: Config) -> None:
+def run(args: argparse.Namespace, config: Config) -> None:
     missing = [f"--{name}" for name in NEEDED[args.what] if not getattr(args, name)]
     if missing:
         raise UserError(f"leftover {args.what}: wanted {', '.join(missing)}, got nothing; give it")
@@ -80,7 +79,7 @@ def _list(args: argparse.Namespace) -> None:
         for row in made
         for scale, file, sha256 in zip(row["scales"], row["files"], row["file_hashes"], strict=True)
     ]
-    tables.write(tables.from_rows(rows, room.VIDEOS), args.out)
+    tables.write(tables.from_rows(rows, stage.VIDEOS), args.out)
     logging.info("%d clips of %d source clips", len(rows), len(made))
 
 
@@ -100,7 +99,7 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
             raise UserError(f"leftover: wanted what detect found in {videos}, got no such --found")
         shard = Shard(videos, found[videos.stem], masks.get(videos.stem))
         rows.extend(compared(shard, args.boxes, fill))
-    tables.write(tables.from_rows(rows, room.CLIPS), args.out)
+    tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
     sums = summary(rows, fill)
     write_json(args.out.parent / "summary.json", sums)
     logging.info(
@@ -140,7 +139,3 @@ def _fills(args: argparse.Namespace) -> None:
 
 def _share(sums: dict[str, Any]) -> str:
     return "none" if sums["residual"] is None else f"{100 * sums['residual']:.1f} %"
-
-
-if __name__ == "__main__":
-    stage.run("leftover", room.__doc__, arguments, work)
