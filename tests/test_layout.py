@@ -92,7 +92,7 @@ def test_what_the_workflow_imports_needs_no_package(module):
 def test_modules_say_what_they_are_and_stay_readable(module):
     text = code.source_file(module).read_text()
     assert ast.get_docstring(ast.parse(text)) or not text.strip(), f"{module} has no docstring"
-    assert len(text.splitlines()) <= 250
+    assert len(text.splitlines()) <= 400
 
 
 def test_every_stage_has_its_rule_file():

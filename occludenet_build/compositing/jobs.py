@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from occludenet_build.compositing.clip_job import ClipJob, Output
 from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.config import Composite
-from occludenet_build.core import tables
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.build import Boxes
 from occludenet_build.release.terms import clean_path, clip_path, counterfactual_tree
 
 _MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
@@ -23,36 +20,11 @@ def inputs_of(chosen: dict[str, Any]) -> list[str]:
     return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
 
 
-class ActorBoxes:
-    """The actor's boxes of any clip, from the store of detect."""
-
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._shards: dict[str, tables.ClipGroups] = {}
-
-    def of(self, clip: str, shard: str) -> dict[int, ActorBox]:
-        """Frame -> the actor."""
-        if shard not in self._shards:
-            self._shards[shard] = tables.ClipGroups(self._store / shard / "detail.parquet")
-        found = self._shards[shard].read(clip)
-        if found is None:
-            raise UserError(
-                f"wanted boxes of {clip} in {self._store}/{shard}, got none; run detect"
-            )
-        actor = found.filter(pc.field("actor"))
-        for side in ("x1", "y1", "x2", "y2"):
-            wrong = actor.filter(pc.invert(pc.fill_null(pc.is_finite(actor[side]), False)))
-            if len(wrong):
-                raise UserError(
-                    f"wanted a number as {side} of {clip}, frame {wrong['frame'][0]}, in "
-                    f"{self._store}/{shard}, got {wrong[side][0]}; run detect"
-                )
-        names = ("frame", "x1", "y1", "x2", "y2", "filled", "track", "shot")
-        columns = [actor[name].to_pylist() for name in names]
-        return {
-            frame: ActorBox((x1, y1, x2, y2), filled, track, shot)
-            for frame, x1, y1, x2, y2, filled, track, shot in zip(*columns, strict=True)
-        }
+def actor_boxes(actor: Boxes) -> dict[int, ActorBox]:
+    """Frame -> the actor's box, from boxes of which each frame has one at most."""
+    names = (actor.frames, actor.xyxy, actor.is_filled, actor.tracks, actor.shots)
+    rows = zip(*(values.tolist() for values in names), strict=True)
+    return {frame: ActorBox(tuple(box), *facts) for frame, box, *facts in rows}
 
 
 def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:

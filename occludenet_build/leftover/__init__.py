@@ -17,15 +17,15 @@ Writes  videos/S.parquet   VIDEOS below, a row per counterfactual clip
         summary.json       fill, clips, erased_frames, leftover_frames, residual; and the same
                            by_class and by_scale
         fills/<fill>/      the same of the sample with another fill, and with none, the occluded
-                           clips themselves: how often a detector finds him at all
+                           clips themselves: how often a detector finds the actor
         fills.json         a summary per fill
 
-In a frame where the actor was erased he is left over if a person is found with an IoU of 0.3 or
-more with his box, unless that person overlaps more with somebody else whom detect had found there
-in the source. The residual rate is left-over frames / erased frames. A person model may well find
-a person in his outline, and so measures what is left of his shape too; the backend motion finds
-whatever moves, and the backend file has no boxes for these clips. Frames in which he had a box and
-no mask are not erased: they are counted beside, and he is left in them whole.
+In a frame where the actor was erased, the actor is left over if a person is found with an IoU of
+0.3 or more with the actor's box, unless that person overlaps more with somebody else whom detect
+had found there in the source. The residual rate is left-over frames / erased frames. A person model
+may well find a person in the outline, and so measures what is left of the shape too; the backend
+motion finds whatever moves, and the backend file has no boxes for these clips. Frames in which the
+actor had a box and no mask are not erased: they are counted beside, and show the whole actor.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ CLIPS = pa.schema(
         column("reason", "string", "why not ok, from core.errors.REASONS; null if ok"),
         column("fill", "string", "what stands where the actor was"),
         column("actor_frames", "int32", "frames with an actor box in the source"),
-        column("erased_frames", "int32", "those in which he has a mask and was erased"),
-        column("leftover_frames", "int32", "erased frames in which he is found all the same"),
+        column("erased_frames", "int32", "those with a mask, in which the actor was erased"),
+        column("leftover_frames", "int32", "erased frames in which the actor is still found"),
         column("residual", "float64", "leftover_frames / erased_frames; null if none was erased"),
         column("first_leftover", "int32", "the first of these frames; null if none"),
     ]
