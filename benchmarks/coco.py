@@ -120,7 +120,7 @@ def _photos(file: Path) -> Callable[[], object]:
 
 
 def _wanted(file: Path) -> Callable[[], object]:
-    from occludenet_build.coco.wanted import wanted_images
+    from occludenet_build.coco.selection import wanted_images
     from occludenet_build.config import Occluders
 
     return lambda: wanted_images(file, Occluders(categories=WANTED))

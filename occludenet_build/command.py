@@ -117,3 +117,5 @@ def _set_up_log(name: str, path: Path | None) -> None:
         force=True,
     )
     logging.captureWarnings(True)
+    # at INFO it says that it wrote a list of the fonts, once on every machine
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)

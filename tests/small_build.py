@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from occludenet_build.acquire.table import VIDEOS
+from occludenet_build.acquire.videos import VIDEOS
 from occludenet_build.actor_masks import DETAIL as MASKS
 from occludenet_build.actor_masks import ROWS as MASKED
 from occludenet_build.composite import CLIPS as COMPOSITE

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.kinetics.clip import Clip
-from occludenet_build.kinetics.youtube import fetch_clips, ytdlp
+from occludenet_build.kinetics.youtube import ytdlp
+from occludenet_build.kinetics.youtube.fetch import fetch_clips
 
 ADDRESS = "http://127.0.0.1:9/watch?v={id}"
 

@@ -11,9 +11,10 @@ from small_build import write_groups
 from small_clips import FRAMES, LABELS, write_world
 
 from occludenet_build import annotate
+from occludenet_build.accuracy import signed_rank
 from occludenet_build.attention import CLIPS, SUMMARY
 from occludenet_build.attention.command import run as run_stage
-from occludenet_build.attention.summary import signed_rank, summed_up
+from occludenet_build.attention.summary import summed_up
 from occludenet_build.config import Attention, Config
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError

@@ -14,10 +14,10 @@ from scipy.special import softmax
 from small_clips import FRAMES, LABELS, pictures, save_table, write_world
 
 from occludenet_build import config as settings_of
+from occludenet_build.accuracy import ranked, wilson
 from occludenet_build.config import Config, Evaluate, ListedSet
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
-from occludenet_build.core.statistics import wilson
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.evaluate.command import run as run_stage
 from occludenet_build.evaluate.effect import COLUMNS, WHOLE, effects
@@ -26,7 +26,7 @@ from occludenet_build.recognition import backbones, checkpoint
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.lists import read_label_map, read_list
 from occludenet_build.recognition.predict import AVERAGES
-from occludenet_build.recognition.predictions import ranked, read
+from occludenet_build.recognition.predictions import read
 
 SETTINGS = Evaluate(views=2, batch=4, workers=0, device="cpu")
 

@@ -14,10 +14,11 @@ from small_kinetics import CLIPS, HEADER, LABELS, Room, clip, list_bytes, video,
 from occludenet_build import config as cfg
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.kinetics import PRESENCE, verdicts
+from occludenet_build.kinetics import candidates
 from occludenet_build.kinetics.annotations import MALFORMED, read_csv, read_lists, selected
 from occludenet_build.kinetics.clip import Clip
 from occludenet_build.kinetics.naming import Named, Names, parsed
+from occludenet_build.kinetics.presence_table import PRESENCE
 
 # lists -------------------------------------------------------------------------------------------
 
@@ -286,8 +287,8 @@ def test_a_second_run_reads_nothing_and_writes_the_same(mirror, monkeypatch):
     rows = room.run()
     first = room.out.read_bytes(), room.out.with_name("classes.csv").read_bytes()
     looked_at = []
-    skim = verdicts.skim
-    monkeypatch.setattr(verdicts, "skim", lambda p: looked_at.append(p) or skim(p))
+    skim = candidates.skim
+    monkeypatch.setattr(candidates, "skim", lambda p: looked_at.append(p) or skim(p))
     assert room.run() == rows and looked_at == []
     assert (room.out.read_bytes(), room.out.with_name("classes.csv").read_bytes()) == first
     looked_at.clear()
@@ -300,7 +301,7 @@ def test_a_second_run_reads_nothing_and_writes_the_same(mirror, monkeypatch):
 
 
 def test_many_files_are_looked_at_by_processes(mirror, monkeypatch):
-    monkeypatch.setattr(verdicts, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(candidates, "_WORTH_A_PROCESS", 1)
     alone = mirror().run()
     shutil.rmtree(mirror().folder / "checks")
     room = mirror()

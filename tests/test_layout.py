@@ -15,7 +15,7 @@ from occludenet_build.stages import STAGES
 
 PACKAGE = "occludenet_build"
 FLOORS = [
-    *("stages", "core", "config", "command"),
+    *("stages", "core", "accuracy", "config", "command"),
     *("transfer", "coco", "release", "compositing", "recognition"),
 ]
 """From the ground up; whatever is not here or in ROOF is a stage or tool, and imports no other."""

@@ -9,9 +9,8 @@ from PIL import Image
 from small_coco import WANTED, World, box, square
 
 from occludenet_build import config
-from occludenet_build.coco.looking import SKIPPED
-from occludenet_build.coco.shape import shape_of
-from occludenet_build.coco.wanted import wanted_images
+from occludenet_build.coco.filters import SKIPPED, shape_of
+from occludenet_build.coco.selection import wanted_images
 from occludenet_build.core import tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.occluders import cutout

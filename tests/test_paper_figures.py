@@ -22,23 +22,21 @@ from small_figures import (
     trainings,
 )
 
+from occludenet_build.accuracy import wilson
 from occludenet_build.core import charts, tables
-from occludenet_build.core.statistics import wilson
-from occludenet_build.paper import published
+from occludenet_build.paper import common_clips, published
 from occludenet_build.paper.figures import (
     FIGURES,
     classes,
     curves,
     generalisation,
-    printed,
-    scores,
-    strategies,
+    published_lines,
     style,
-    subclasses,
 )
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
 
 LABELS = ["a", "b"]
+SIX = list("abcdef")
 PARENTS = {"P": ("a", "b"), "Q": ("b", "c"), "R": ("d",)}
 
 
@@ -69,7 +67,7 @@ def test_a_series_is_the_mean_of_its_trainings_clip_by_clip():
         predicted(table({"D-25": row, "clean": [1, 1, 1]}), "m", LABELS, arm="car", seed=seed)
         for seed, row in enumerate([[1, 0, 1], [0, 0, 1]])
     ]
-    rows = scores.scores(inputs(seeds))
+    rows = common_clips.series(inputs(seeds))
     mine = rows[rows["set"] == "D-25"]
     assert mine["top1"].tolist() == [0.5, 0.0, 1.0]
     assert set(mine["series"]) == {"m + car"} and set(mine["seeds"]) == {2}
@@ -97,7 +95,7 @@ def test_the_arms_of_table_6_are_in_no_chart():
     ]
     assert set(curves.by_degree(inputs(arms))["series"]) == {"m + car"}
     with pytest.raises(Missing, match=r"run evaluate, or name dumps"):
-        scores.scores(inputs(arms[1:]))
+        common_clips.series(inputs(arms[1:]))
 
 
 def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
@@ -108,7 +106,7 @@ def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
     tables.write(pyarrow.Table.from_pandas(facts[kept]), tmp_path / "annotate/clips.parquet")
     own = predicted(table({"D-25": [1, 1]}, area_ratio=0.7), "own", LABELS)
     dump = predicted(table({"D-25": [1, 1]}), "dump", LABELS)
-    rows = scores.scores(inputs([own, dump], tmp_path))
+    rows = common_clips.series(inputs([own, dump], tmp_path))
     assert rows.loc[rows["series"] == "dump", "area_ratio"].tolist() == [0.1, 0.2]
     assert set(rows.loc[rows["series"] == "own", "area_ratio"]) == {0.7}
 
@@ -165,8 +163,21 @@ def test_the_scales_of_a_source_are_drawn_together():
 def test_the_drop_is_of_top_5_and_of_the_same_clips():
     rows = table({"clean": [1, 1, 1, 0], "D-25": [1, 1, 0, 0], "D-75": [0, 0, 0, 1]})
     rows["top1"] = False
-    numbers = curves.drop_by_degree(inputs([predicted(rows, "m", LABELS)]))
+    few = predicted(rows, "few", SIX[:5])
+    numbers = curves.drop_by_degree(inputs([predicted(rows, "m", SIX), few]))
     assert shares(numbers, "degree") == {0.25: (0.25, 4), 0.75: (0.5, 4)}
+    assert set(numbers["series"]) == {"m"}  # of five classes top-5 is always right
+    with pytest.raises(Missing, match=r"14: top-5 of a model that knows at most 5 classes"):
+        curves.drop_by_degree(inputs([few]))
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_a_bin_of_clips_that_all_say_the_same_has_an_interval(right):
+    """That of its source clips, each of which is there three times."""
+    rows = table({name: [right] * 8 for name in ("D-25", "D-50", "D-75")}, area_ratio=0.2)
+    given = inputs([predicted(rows, "m", LABELS)])
+    (row,) = curves.binned(given, "area_ratio", curves.equal_counts, "4b").to_dict("records")
+    assert (row["low"], row["high"]) == pytest.approx(wilson(8 * right, 8)) and row["n"] == 24
 
 
 def test_a_class_counts_for_each_of_its_parents_and_those_of_none_stand_apart():
@@ -222,7 +233,7 @@ def parents_by_drop():
 
 @pytest.mark.parametrize(("most", "order"), [(True, ["P", "Q"]), (False, ["Q", "P"])])
 def test_parents_are_ranked_by_their_clips_and_single_classes_are_none(most, order):
-    numbers, _ = subclasses.subclasses(parents_by_drop(), "Figure 15", most)
+    numbers, _ = classes.subclasses(parents_by_drop(), "Figure 15", most)
     assert list(numbers["parent"].unique()) == order
     of = numbers.set_index(["parent", "label"])
     assert of.loc[("Q", "b"), "mean"] == 0.5 and of.loc[("Q", "b"), "n"] == 2
@@ -269,7 +280,7 @@ def test_the_classes_that_drop_most_beside_the_other_strategy():
         label: {"clean": [1] * 12, "D-25": [1] * (12 - n) + [0] * n, "K-400-O": [1, 0]}
         for n, label in enumerate(labels)
     }
-    numbers = strategies.drops(inputs([predicted(labelled(rights), "m", labels)]))
+    numbers = generalisation.class_drops(inputs([predicted(labelled(rights), "m", labels)]))
     assert list(numbers["label"].unique()) == labels[:1:-1]
     of = numbers.set_index(["label", "set"])
     assert of.loc[("c11", "D-25"), "drop"] == pytest.approx(11 / 12)
@@ -286,9 +297,9 @@ def test_the_papers_numbers_stand_apart_and_only_beside_kinetics():
     theirs = numbers[numbers["source"] == "paper"].set_index("degree")["mean"]
     table_3 = published.values(3).set_index(["metric", "column"])["value"]
     assert 100 * theirs[0.75] == pytest.approx(table_3["top-1", "Heavy"])
-    drops = printed.drops("top-5").set_index("degree")["mean"]
+    drops = published_lines.published_drops("top-5").set_index("degree")["mean"]
     assert 100 * drops[0.25] == pytest.approx(93.00 - 91.89)
-    assert printed.best_on_s() == 24.53
+    assert published_lines.best_on_s() == 24.53
 
 
 BARE = [predicted(table({"D-25": [1, 0]}), "m", LABELS)]
@@ -423,4 +434,4 @@ def test_a_legend_has_as_many_columns_as_fit(names, width, columns):
 
 def test_degrees_of_other_scales_are_in_their_order():
     rows = pd.DataFrame({"set": ["D-100", "D-5", "clean", "S", "D-12.5", "D-x"]})
-    assert scores.degrees(rows) == ["D-5", "D-12.5", "D-100"]
+    assert common_clips.degrees(rows) == ["D-5", "D-12.5", "D-100"]

@@ -40,7 +40,8 @@ def test_counts_of_appendix_g():
 def test_every_class_is_kinetics_and_the_orphans_are_the_rest(kinetics):
     found = parents.appendix_g()
     assert len(kinetics) == 400 and set(parents.parents_of(found)) <= kinetics
-    assert parents.orphans(found, kinetics) == published.parents()["orphans"] == ORPHANS
+    without = sorted(kinetics - set(parents.parents_of(found)))
+    assert without == published.parents()["orphans"] == ORPHANS
 
 
 def test_what_is_printed_in_another_way_is_listed_with_its_reason(kinetics):
@@ -74,7 +75,6 @@ def test_a_users_own_parents(tmp_path):
     found = parents.read(str(path))
     assert found == {"Rest": ("sit", "lie"), "All": ("sit", "run")}
     assert parents.parents_of(found)["sit"] == ("Rest", "All")
-    assert parents.orphans(found, ["run", "swim", "fly"]) == ["fly", "swim"]
     assert parents.read(None) == parents.appendix_g()
 
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from occludenet_build.accuracy import wilson
 from occludenet_build.config import Config, Dump, Predictions
 from occludenet_build.config import load as load_config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.statistics import wilson
 from occludenet_build.predictions.command import run as run_stage
 from occludenet_build.recognition.predictions import PREDICTIONS, About, read, write
 

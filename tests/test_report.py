@@ -9,13 +9,13 @@ import pytest
 from small_build import CLIPS, SmallBuild
 from test_annotate import annotate
 
+from occludenet_build.accuracy import mcnemar, wilson
 from occludenet_build.config import Quota, load_part
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.statistics import mcnemar, wilson
 from occludenet_build.core.thumbnails import evenly, strip_height
 from occludenet_build.evaluate.effect import COLUMNS
-from occludenet_build.kinetics import PRESENCE
+from occludenet_build.kinetics.presence_table import PRESENCE
 from occludenet_build.recognition.predictions import read, write
 from occludenet_build.report import accuracy, facts
 from occludenet_build.report.build import Build
@@ -161,7 +161,7 @@ def test_scores_carry_their_uncertainty(build: SmallBuild) -> None:
     assert means["car", "clean"].seeds == 2 and means["car", "clean"].deviation == 0
     for pair in accuracy.pairs(Build(build.root)):
         assert (pair.arm, pair.clips) == ("car", 3)
-        assert pair.p == mcnemar(pair.only_arm, pair.only_baseline)
+        assert pair.p == mcnemar(pair.only_first, pair.only_second)
 
 
 def more_trained(build: SmallBuild, root: Path) -> Path:
@@ -192,7 +192,7 @@ def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) 
     pairs = accuracy.pairs(Build(root))
     both = {(pair.arm, pair.seed) for pair in pairs}
     assert both == {("car", 0), ("car", 1), ("car_a0.5", 0)}
-    one = {(p.arm, p.set): (p.only_arm, p.only_baseline) for p in pairs if p.seed == 0}
+    one = {(p.arm, p.set): (p.only_first, p.only_second) for p in pairs if p.seed == 0}
     assert one["car", "S"] == one["car_a0.5", "D-25"] == one["car", "D-25"]
     text = page(root, tmp_path / "out")
     assert "car_a0.5" in text and "<td>S</td>" in text

@@ -38,9 +38,11 @@ from test_youtube_messages import MESSAGES
 
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.video.probe import probe
-from occludenet_build.kinetics.youtube import fetch_clips, patience
-from occludenet_build.kinetics.youtube.options import options
-from occludenet_build.kinetics.youtube.stretch import cut_out
+from occludenet_build.kinetics.youtube import fetch as route
+from occludenet_build.kinetics.youtube import ledger
+from occludenet_build.kinetics.youtube.cut import cut_out
+from occludenet_build.kinetics.youtube.fetch import fetch_clips
+from occludenet_build.kinetics.youtube.ytdlp import options
 
 ID = "-aB3_xYz-09"
 """Begins as an option does."""
@@ -249,7 +251,7 @@ import signal, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {repo!r}]
 from small_youtube import clip_of, config_of
-from occludenet_build.kinetics.youtube import fetch_clips
+from occludenet_build.kinetics.youtube.fetch import fetch_clips
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 clips = [clip_of(name) for name in {ids!r}]
 config = config_of({address!r}, {{"timeout_seconds": 60.0}})
@@ -338,7 +340,12 @@ def test_an_answer_between_two_refusals_is_patience(tmp_path, monkeypatch, long)
         told.say(name, answer, gives(long))
     found = fetch([clip_of(name) for name in names], tmp_path / "out", config_of(give_up_after=2))
     assert told.asked == [*names, names[0], names[2]]
-    assert [found[name] for name in names] == [PRESENT, ("missing", "private"), PRESENT, PRESENT]
+    assert [found[name] for name in names] == [
+        PRESENT,
+        ("missing", "login_required"),
+        PRESENT,
+        PRESENT,
+    ]
 
 
 def test_many_videos_that_are_gone_stop_nothing(tmp_path, monkeypatch):
@@ -346,7 +353,7 @@ def test_many_videos_that_are_gone_stop_nothing(tmp_path, monkeypatch):
     told.say("*", PRIVATE)
     config = config_of(download={"give_up_after": 2, "failure_budget": 0.0}, give_up_after=1)
     found = fetch([clip_of(name) for name in names], tmp_path / "out", config)
-    assert set(found.values()) == {("missing", "private")}
+    assert set(found.values()) == {("missing", "login_required")}
 
 
 def test_when_nothing_works_the_build_stops(tmp_path, monkeypatch):
@@ -363,7 +370,7 @@ def waits(monkeypatch):
     """The seconds that are waited before each video, and nobody waits."""
     seen: list[float] = []
     clock = SimpleNamespace(sleep=seen.append, monotonic=lambda: 1000.0)
-    monkeypatch.setattr(patience, "time", clock)
+    monkeypatch.setattr(route, "time", clock)
     return seen
 
 
@@ -422,7 +429,7 @@ def test_a_failure_is_asked_for_again_when_what_it_hangs_on_changes(tmp_path, mo
     (tmp_path / "cookies.txt").write_text("# Netscape HTTP Cookie File\n")
     answers = (
         {"facts": {"duration": 5000}},
-        error(next(text for reason, text in MESSAGES if reason == "age_restricted")),
+        error(next(text for _, text in MESSAGES if "confirm your age" in text)),
         error("[youtube] x: This video has been removed by the uploader"),
         gives(long),
     )
@@ -447,7 +454,7 @@ def test_a_file_of_another_route_is_left_as_it_is(tmp_path, monkeypatch, long):
     told, clip = Told(tmp_path, monkeypatch), clip_of(ID)
     told.say(ID, PRIVATE)
     target = tmp_path / clip.file
-    assert only([clip], tmp_path, config_of()).reason == "private"
+    assert only([clip], tmp_path, config_of()).reason == "login_required"
     target.parent.mkdir(parents=True)
     target.write_bytes(long.read_bytes())
     found = only([clip], tmp_path, config_of())
@@ -474,13 +481,22 @@ def test_what_a_killed_run_has_learnt_counts(tmp_path, monkeypatch):
     assert sorted(told.asked) == names
 
 
+def test_a_reason_of_an_earlier_version_is_asked_for_again(tmp_path, monkeypatch):
+    told = Told(tmp_path, monkeypatch)
+    told.say("*", PRIVATE)
+    fetch([clip_of(ID)], tmp_path / "out", config_of())
+    monkeypatch.setattr(ledger, "REASONS", {})
+    fetch([clip_of(ID)], tmp_path / "out", config_of())
+    assert told.asked == [ID, ID]
+
+
 def test_offline_starts_nothing(tmp_path, monkeypatch):
     told, names = Told(tmp_path, monkeypatch), ids(2)
     told.say("*", PRIVATE)
     fetch([clip_of(names[0])], tmp_path / "out", config_of())
     offline = config_of(download={"offline": True})
     found = fetch([clip_of(name) for name in names], tmp_path / "out", offline)
-    assert [found[name][1] for name in names] == ["private", "offline"]
+    assert [found[name][1] for name in names] == ["login_required", "offline"]
     assert told.asked == names[:1]
 
 

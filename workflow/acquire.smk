@@ -69,7 +69,7 @@ rule acquire_weights:
         version=results_version("acquire"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build acquire weights --room {wildcards.room} --out {output}"
+        "python -m occludenet_build acquire weights --stage {wildcards.room} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 

@@ -23,7 +23,8 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.suffixes import SUFFIXES
-from occludenet_build.transfer.bundles import Delivery, Shelf, deliver
+from occludenet_build.transfer.bundles import deliver
+from occludenet_build.transfer.unpack_target import Delivery, UnpackTarget
 
 
 def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
@@ -35,9 +36,10 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
     if not sources:
         raise UserError("segments.archives: wanted archives of videos, got nothing; set it")
     rows, classes = [], Counter[str]()
-    for delivery in deliver(sources, Shelf(folder / ".archives", folder, _place), config.download):
+    target = UnpackTarget(folder / ".archives", folder, _path_for)
+    for delivery in deliver(sources, target, config.download):
         rows.append(_row(delivery))
-        classes += Counter(Path(target).parent.name for target in _targets(delivery))
+        classes += Counter(Path(target).parent.name for target in delivery.delivered)
     if not classes:
         reasons = ", ".join(sorted({row["reason"] or "no video in it" for row in rows}))
         raise UserError(
@@ -51,10 +53,10 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
     logging.info("%d videos of %d classes in %s", classes.total(), len(classes), folder)
 
 
-def _place(name: str) -> str | None:
+def _path_for(name: str) -> str | None:
     """Where a member goes: below the folder that it stands in.
 
-    >>> _place("Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4"), _place("Abuse/notes.txt")
+    >>> _path_for("Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4"), _path_for("Abuse/notes.txt")
     ('Abuse/Abuse001_x264.mp4', None)
     """
     *folders, file = name.split("/")
@@ -63,14 +65,10 @@ def _place(name: str) -> str | None:
     return "/".join([*folders[-1:], file])
 
 
-def _targets(delivery: Delivery) -> list[str]:
-    return [piece.target for piece in delivery.pieces if piece.status == "ok" and piece.target]
-
-
 def _row(delivery: Delivery) -> dict[str, Any]:
     refused = Counter(piece.reason for piece in delivery.pieces if piece.status == "failed")
     names = ("address", "status", "reason", "detail", "bytes", "sha256")
     return {name: getattr(delivery, name) for name in names} | {
-        "videos": len(_targets(delivery)),
+        "videos": len(delivery.delivered),
         "refused": dict(refused),
     }

@@ -1,4 +1,4 @@
-"""A file of the user's, or one that is fetched once and held to its hash from then on.
+"""acquire weights, and any file of the user's or fetched once and held to its hash from then on.
 
 Of an address:
 
@@ -13,6 +13,7 @@ what the settings ask for.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +23,14 @@ from typing import Any
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.transfer import Download, download_all, shown
+from occludenet_build.core.settings import is_url
+from occludenet_build.transfer.download import Download, file_name, shown
+from occludenet_build.transfer.parallel import download_all
 
 Record = dict[str, Any]
+
+SECTIONS = ("detect", "actor_masks", "train", "audit")
+"""Stages whose settings name weights."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,26 @@ class Wanted:
 
     @property
     def hash_setting(self) -> str:
+        """The setting of its hash."""
         return self.sha256_key or f"{self.key}_sha256"
 
 
+def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
+    """Write the note of the file, after fetching it if need be; core.weights reads it."""
+    if is_url(wanted.source):
+        with files.exclusive(out.parent):
+            note = fetched(wanted, settings, out.parent / file_name(wanted.source, "weights"))
+    else:
+        note = own(wanted)
+    files.write_json(out, note)
+    logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
+
+
 def own(wanted: Wanted) -> Record:
-    """Path, sha256 and bytes of a file of the user's."""
+    """Path, sha256 and bytes of a file of the user's.
+
+    Raises UserError where it is missing or empty, or has another hash than the settings say.
+    """
     path = Path(wanted.source)
     if not path.is_file() or path.stat().st_size == 0:
         raise UserError(f"{wanted.key}: wanted a file, got {path}, which is missing or empty")
@@ -65,7 +86,8 @@ def fetched(
 ) -> Record:
     """Path, sha256, bytes and url of what the address brings, fetched if it is not there.
 
-    `accept` raises ItemError for a file that is not to be recorded.
+    `accept` raises ItemError for a file that is not to be recorded. Raises UserError where it
+    cannot be had, or is another one than the record or the settings say.
     """
     record = read_record(path)
     if record is not None:
@@ -78,7 +100,10 @@ def fetched(
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of what was fetched to `path`, whether it is still there or not."""
+    """The record of what was fetched to `path`, whether it is still there or not.
+
+    Raises UserError for a record that does not read.
+    """
     record_path = _record_path(path)
     if not record_path.exists():
         return None
@@ -94,7 +119,7 @@ def _record_path(path: Path) -> Path:
 
 
 def refuse_setting(wanted: Wanted, record: Record, path: Path) -> None:
-    """Stop if the settings ask for another file than the one that was fetched."""
+    """Raises UserError if the settings ask for another file than the one that was fetched."""
     if wanted.sha256 not in (None, record["sha256"]):
         raise UserError(
             f"{wanted.hash_setting}: wanted {wanted.sha256}, but {path} was fetched on "

@@ -1,4 +1,4 @@
-"""acquire videos: the user's own folder as a table."""
+"""acquire videos: the videos of the user's own folder, or the clips of Kinetics, as a table."""
 
 from __future__ import annotations
 
@@ -8,17 +8,32 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pyarrow as pa
+
 from occludenet_build import config as cfg
-from occludenet_build.acquire.table import VIDEOS
 from occludenet_build.core import files, names, seeds, tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.tables import column
 from occludenet_build.release.terms import CLIP_NAME, split_named
+
+VIDEOS = pa.schema(
+    [
+        column("clip", "string", "id: the file's stem, with a suffix where two would be alike"),
+        column("path", "string", "the file"),
+        column("label", "string", "class name"),
+        column("split", "string", "train, val or test"),
+        column("status", "string", "ok or failed"),
+        column("reason", "string", "why not ok, from core.errors.REASONS"),
+        column("detail", "string", "what exactly"),
+    ]
+)
+"""A row per file or clip; every listing writes it and index reads it."""
 
 _LONGEST_NAME = 180  # bytes: "0.25_" and ".mp4" and a temporary name's dots fit into 255
 
 
 def acquire_videos(config: cfg.Config, out: Path) -> None:
-    """List the videos with their class and split."""
+    """List the videos with their class and split. Raises UserError where there are none."""
     settings = config.acquire
     if settings.videos is None:
         raise UserError("acquire.videos: wanted a folder, got nothing; set it")
@@ -82,3 +97,26 @@ def _split(clip: str, config: cfg.Config) -> str:
     found = CLIP_NAME.fullmatch(clip)
     origin = found[1] if found else clip
     return seeds.split_of(vars(config.acquire.split), config.seed, origin, "split")
+
+
+def acquire_kinetics(presence: Path, out: Path) -> None:
+    """List the clips of a table of the stage kinetics, those that are not there too.
+
+    Raises UserError where not one clip is there.
+    """
+    rows = [_kinetics_row(clip) for clip in tables.read_rows(presence)]
+    if not any(row["status"] == "ok" for row in rows):
+        raise UserError(
+            f"acquire: wanted clips of Kinetics, {presence} has {len(rows)} and none is there; "
+            "its reasons say why"
+        )
+    tables.write(tables.from_rows(rows, VIDEOS), out)
+    logging.info("%s", dict(sorted(Counter(row["reason"] or "ok" for row in rows).items())))
+
+
+def _kinetics_row(clip: dict[str, Any]) -> dict[str, Any]:
+    usable = clip["status"] in ("present", "replaced")
+    return {name: clip[name] for name in ("clip", "path", "label", "split", "detail")} | {
+        "status": "ok" if usable else "failed",
+        "reason": None if usable else clip["reason"],
+    }

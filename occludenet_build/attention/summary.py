@@ -1,6 +1,6 @@
-"""The maps of all networks in one table: means, how sure they are, and arms against the baseline.
+"""The maps of all networks in one table: means, their intervals, and arms against the baseline.
 
-What is drawn anew, and counted as one, is the source clip: the seeds of an arm are averaged first.
+The unit that is counted and drawn is the source clip: the seeds of an arm are averaged first.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
+from occludenet_build.accuracy import bootstrap_mean, signed_rank
 from occludenet_build.attention import CLIPS, MEASURES, SUMMARY
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.core.seeds import integer
-from occludenet_build.core.statistics import bootstrap_mean
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]
 
 
 def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
+    """Write `summed_up` of the tables in `paths` as CSV and log the focus of each arm.
+
+    Raises UserError: see `summed_up`.
+    """
     summary = summed_up([tables.read(path).to_pandas() for path in paths], seed)
     write_text(out, summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     shown = ["backbone", "arm", "set", "measure", "n", "mean", "difference", "p"]
@@ -34,7 +37,10 @@ def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
 
 
 def summed_up(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
-    """Columns of SUMMARY from tables of CLIPS; equal input and seed give equal numbers."""
+    """Columns of SUMMARY from tables of CLIPS; equal input and seed give equal numbers.
+
+    Raises UserError where a table lacks a column of CLIPS or stands there twice.
+    """
     wanted = set(CLIPS.names)
     for table in maps:
         if wanted - set(table.columns):
@@ -113,17 +119,8 @@ def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]
 
 
 def interval(values: np.ndarray, seed: int) -> tuple[float, float]:
-    """Of the mean, by bootstrap over clips; of one clip there is none: nan."""
+    """Bootstrap interval of the mean of `values` (N,) float64, a value per clip; nan of one clip,
+    as a measure may have no upper end."""
     if len(values) < 2:
         return np.nan, np.nan
     return bootstrap_mean(values, np.random.default_rng(seed))
-
-
-def signed_rank(differences: np.ndarray) -> float:
-    """Wilcoxon's p, two-sided; clips without a difference say nothing and are left out.
-
-    >>> signed_rank(np.zeros(5)), signed_rank(np.arange(1.0, 7.0))
-    (1.0, 0.03125)
-    """
-    there = differences[differences != 0]
-    return float(wilcoxon(there).pvalue) if there.size else 1.0

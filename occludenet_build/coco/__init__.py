@@ -4,13 +4,12 @@ What is in the file
     photo       Photo, Instance, and the mask of an instance
     instances   photos(file, categories): the instances file, narrowed while it is read
 What is wanted of it
-    looking     what speaks against an instance before its photo is opened
-    shape       what the outline of a mask tells
-    wanted      wanted_images(file, settings): the photos that a bank needs
+    filters     what speaks against an instance before its photo is opened: size, shape of its mask
+    selection   wanted_images(file, settings): the photos that a bank needs
 What is on disk
-    picture     opening a picture that nobody vouches for
+    image_io    opening a picture that nobody vouches for
 
 `acquire` fetches by it, `occluders` cuts out by it. Nothing here writes, and no photo is opened but
-by `picture`. The file and its pictures are not trusted: what is wrong with the whole is one line
+by `image_io`. The file and its pictures are not trusted: what is wrong with the whole is one line
 (UserError), what is wrong with an instance or a photo is its reason (ItemError).
 """

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from pycocotools import mask as rle
 
-from occludenet_build.coco.picture import MAX_PIXELS
+from occludenet_build.coco.image_io import MAX_PIXELS
 from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError
 
@@ -50,7 +50,10 @@ class Photo:
 
 
 def candidates(photo: Photo) -> Iterator[str]:
-    """Names under which a photo may lie in the folder: as stated, plain, by COCO's subsets."""
+    """Names under which a photo may lie in the folder: as stated, plain, by COCO's subsets.
+
+    Raises ItemError image_missing for a name that leaves the folder, or is none.
+    """
     try:
         name = names.clean((photo.file_name or "").strip())
     except ItemError as error:

@@ -74,12 +74,6 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
     return read(path).to_pylist()
 
 
-def concat(paths: Iterable[Path | str], schema: pa.Schema) -> pa.Table:
-    """All rows of several tables of one schema."""
-    parts = [read(path).cast(schema) for path in paths]
-    return pa.concat_tables(parts) if parts else schema.empty_table()
-
-
 class ClipGroups:
     """Detail rows by clip, in a file whose row groups are clips: only what is asked for is read."""
 

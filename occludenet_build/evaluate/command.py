@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from occludenet_build import accuracy
 from occludenet_build.config import Config, Evaluate
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
@@ -133,7 +134,7 @@ def row_of(clip: Clip, answer: Answer, labels: Sequence[str]) -> Row:
         "scale": None if math.isnan(clip.scale) else clip.scale,
         "file": clip.file,
         "label": clip.label,
-        **tables.ranked(logits, labels, clip.label),
+        **accuracy.ranked(logits, labels, clip.label),
         "logits": logits,
         "erased_logits": None if answer.erased is None else answer.erased.tolist(),
         "degree": clip.degree,
@@ -147,8 +148,8 @@ def write(
     path: Path, rows: list[Row], skipped: list[Row], network: Network, config: Config
 ) -> None:
     settings = config.evaluate
-    rows.sort(key=tables.place)
-    found = tables.summary(rows)
+    rows.sort(key=tables.row_order)
+    found = accuracy.summary(rows)
     tables.write(rows, network.about(settings), path)
     about = {"split": settings.split, "average": settings.average, "views": settings.views}
     about |= {"crops": settings.crops, "backbone": network.backbone}
@@ -156,4 +157,4 @@ def write(
     files.write_json(path.with_suffix(".json"), {"sets": found, "skipped": skipped} | about)
     effect = effects(rows, network.labels, config.seed) if settings.counterfactuals else []
     files.write_text(path.with_suffix(".effect.csv"), as_csv(effect))
-    tables.log_summary(found, len(skipped))
+    tables.log_summary(found, len(network.labels), len(skipped))

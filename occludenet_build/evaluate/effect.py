@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from occludenet_build.accuracy import DIFFERENCES, Accuracy, bootstrap_mean, bootstrap_ratios
 from occludenet_build.core.files import csv_text
 from occludenet_build.core.seeds import rng
-from occludenet_build.core.statistics import bootstrap_mean, bootstrap_ratios
 
 WHOLE = "(all)"
 """In the place of a label: the whole set."""
@@ -86,7 +86,8 @@ def _pairs(rows: list[dict[str, Any]], labels: Sequence[str]) -> Pairs:
 
 def _of_set(pairs: Pairs, labels: Sequence[str], seed: int, name: str) -> Iterator[dict[str, Any]]:
     change = pairs.change
-    low, high = bootstrap_ratios(change, np.ones((len(change), 1)), rng(seed, "eq1", name))
+    ones, random = np.ones((len(change), 1)), rng(seed, "eq1", name)
+    low, high = bootstrap_ratios(change, ones, random, bounds=DIFFERENCES)
     yield {"label": WHOLE} | _numbers(pairs, seed, name, WHOLE)
     for place, label in enumerate(labels):
         mine = pairs.of(pairs.truth == place)
@@ -98,7 +99,7 @@ def _of_set(pairs: Pairs, labels: Sequence[str], seed: int, name: str) -> Iterat
 def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
     every = np.arange(len(pairs.truth))
     effect = pairs.change[every, pairs.truth]
-    low, high = bootstrap_mean(effect, rng(seed, "effect", name, label))
+    low, high = bootstrap_mean(effect, rng(seed, "effect", name, label), bounds=DIFFERENCES)
     said, said_erased = pairs.before.argmax(axis=1), pairs.after.argmax(axis=1)
     return {
         "n": len(every),
@@ -108,8 +109,8 @@ def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
         "effect_low": low,
         "effect_high": high,
         "moved": 100 * (said != said_erased).mean(),
-        "top1": 100 * (said == pairs.truth).mean(),
-        "top1_erased": 100 * (said_erased == pairs.truth).mean(),
+        "top1": Accuracy.of(said == pairs.truth).percent,
+        "top1_erased": Accuracy.of(said_erased == pairs.truth).percent,
         "distance": 0.5 * np.abs(pairs.change).sum(axis=1).mean(),
     }
 

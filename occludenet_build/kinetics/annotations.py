@@ -24,8 +24,8 @@ from occludenet_build.core.settings import is_url
 from occludenet_build.kinetics.clip import NO_LABEL, Clip
 from occludenet_build.kinetics.naming import plain, splits_in
 from occludenet_build.release.terms import YOUTUBE_ID, split_named
-from occludenet_build.transfer import Download, download_all, shown
-from occludenet_build.transfer.item import file_name
+from occludenet_build.transfer.download import Download, file_name, shown
+from occludenet_build.transfer.parallel import download_all
 
 MALFORMED = 10
 """Lines of one list that may be malformed; with more it is another kind of file."""
@@ -69,7 +69,7 @@ def read_lists(config: cfg.Config, folder: Path) -> Lists:
 
 
 def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[Clip]:
-    """The wanted ones, by name."""
+    """The wanted ones, by name. Raises UserError for unknown classes, and where none is left."""
     _refuse_unknown(clips, settings)
     groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
     for clip in clips:

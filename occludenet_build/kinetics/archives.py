@@ -22,12 +22,12 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.kinetics.annotations import Lists
-from occludenet_build.kinetics.choice import Candidate, choose
-from occludenet_build.kinetics.clip import Clip
-from occludenet_build.kinetics.found import Found
+from occludenet_build.kinetics.candidates import Candidate, choose
+from occludenet_build.kinetics.clip import Clip, Found
 from occludenet_build.kinetics.naming import Names, splits_in
 from occludenet_build.release.terms import split_named
-from occludenet_build.transfer.bundles import Delivery, Shelf, deliver
+from occludenet_build.transfer.bundles import deliver
+from occludenet_build.transfer.unpack_target import Delivery, UnpackTarget
 
 
 def fetch_archives(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
@@ -90,18 +90,18 @@ class _Work:
             clip = self.clip(name)
             return None if clip is None else clip.file
 
-        shelf = Shelf(
+        unpack_target = UnpackTarget(
             self.folder / "archives",
             self.folder / place,
             target,
             self.config.kinetics.keep_archives,
             of_split,
         )
-        for delivery in deliver(sources, shelf, self.config.download):
+        for delivery in deliver(sources, unpack_target, self.config.download):
             self.asked += 1
             if delivery.status != "ok":
                 self.failed.append(f"{delivery.address} ({delivery.reason})")
-            self._note(delivery, shelf.content, place == "replacements")
+            self._note(delivery, unpack_target.content, place == "replacements")
 
     def _note(self, delivery: Delivery, content: Path, is_replacement: bool) -> None:
         for piece in delivery.pieces:

@@ -1,8 +1,9 @@
-"""A clip of Kinetics: which stretch of which YouTube video, and what it is called."""
+"""A clip of Kinetics: which stretch of which YouTube video, its name, and what was found of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from occludenet_build.release.terms import clip_name
 
@@ -25,7 +26,8 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """
+        """Id and file name.
+
         >>> Clip("3caPS4FHFF8", 36, 46, "val", "abseiling").name
         '3caPS4FHFF8_000036_000046'
         """
@@ -35,3 +37,27 @@ class Clip:
     def file(self) -> str:
         """Where it is put, below the folder of the videos."""
         return f"{self.split}/{self.label.replace('/', '_')}/{self.name}.mp4"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a route found of a clip: the form in which all routes answer."""
+
+    clip: Clip
+    status: str
+    """present, replaced, corrupt or missing."""
+    reason: str | None = None
+    """Why it is not there, from core.errors.REASONS; null if it is."""
+    detail: str | None = None
+    """What exactly."""
+    origin: str | None = None
+    """Archive, address or mirror that it comes from, or should; without passwords and queries."""
+    path: Path | None = None
+    """The file; null if missing."""
+    bytes: int | None = None
+    """Its size; null if missing."""
+
+    @property
+    def there(self) -> bool:
+        """Whether a sound file of it is."""
+        return self.status in ("present", "replaced")

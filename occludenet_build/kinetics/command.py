@@ -9,17 +9,19 @@ from pathlib import Path
 from occludenet_build import config as cfg
 from occludenet_build.core.errors import UserError
 from occludenet_build.kinetics.annotations import Lists, read_lists
-from occludenet_build.kinetics.found import Found
-from occludenet_build.kinetics.presence import presence_rows, write_presence
+from occludenet_build.kinetics.clip import Found
+from occludenet_build.kinetics.presence_table import presence_rows, write_presence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the stage."""
     parser.add_argument("--out", type=Path, required=True, help="table that is written")
     parser.add_argument("--folder", type=Path, required=True, help="what is fetched goes there")
     parser.add_argument("--threads", type=int, default=1, help="files looked at at once")
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Fetch or search, and write the tables. Raises UserError for no route."""
     if config.kinetics.route not in ROUTES:
         raise UserError(
             f"kinetics.route: wanted one of {', '.join(ROUTES)}, got {config.kinetics.route}"
@@ -38,7 +40,7 @@ def _archives(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> I
 
 
 def _youtube(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
-    from occludenet_build.kinetics.youtube import fetch_clips
+    from occludenet_build.kinetics.youtube.fetch import fetch_clips
 
     return fetch_clips(lists.wanted, folder / "videos", config, threads)
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.kinetics.annotations import Lists
-from occludenet_build.kinetics.choice import Candidate, choose
-from occludenet_build.kinetics.clip import Clip
-from occludenet_build.kinetics.found import Found
+from occludenet_build.kinetics.candidates import Candidate, choose
+from occludenet_build.kinetics.clip import Clip, Found
 from occludenet_build.kinetics.naming import Names
 
 

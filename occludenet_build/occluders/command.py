@@ -12,7 +12,7 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build import occluders
-from occludenet_build.coco.looking import Row
+from occludenet_build.coco.filters import Row
 from occludenet_build.core import pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import exclusive, sha256_file, write_json

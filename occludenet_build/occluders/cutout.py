@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from occludenet_build.coco.looking import Row, look, refuse
+from occludenet_build.coco.filters import Row, look, refuse
+from occludenet_build.coco.image_io import check_stated, opened
 from occludenet_build.coco.photo import Instance, Photo, candidates
-from occludenet_build.coco.picture import check_stated, opened
 from occludenet_build.config import Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes_if_changed

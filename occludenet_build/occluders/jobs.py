@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from occludenet_build.coco.filters import Row
 from occludenet_build.coco.instances import photos
-from occludenet_build.coco.looking import Row
 from occludenet_build.coco.photo import Photo
 from occludenet_build.config import Config
 from occludenet_build.core import seeds

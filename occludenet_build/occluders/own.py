@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.coco.looking import Row, check_size, refuse
-from occludenet_build.coco.picture import opened
-from occludenet_build.coco.shape import shape_of
+from occludenet_build.coco.filters import Row, check_size, refuse, shape_of
+from occludenet_build.coco.image_io import opened
 from occludenet_build.config import Occluders
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError, UserError

@@ -10,7 +10,8 @@ Reads   evaluate/<arm>-<seed>.parquet, predictions/*.parquet, the same of predic
         select/clips.parquet, evaluate/<arm>-<seed>.json  what of a set is missing
         and for pictures the clips, annotate/frames/ and attention/
 Writes  paper/<table>.csv, .md, .tex   printed and measured numbers in separate blocks; the CSV has
-                                       a row per number (columns: cells.CELL), Table 1 per dataset
+                                       a row per number (columns: accuracy_cells.CELL), that of
+                                       Table 1 a row per dataset
         paper/<figure>.svg, .png, .csv
         paper/items.csv                name, status (made, missing), reason; only without --only
 

@@ -12,8 +12,8 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_bytes, write_text
-from occludenet_build.paper import dataset, improvement, models, parents, table, tables
-from occludenet_build.paper.inputs import Inputs, Missing
+from occludenet_build.paper import dataset, table, tables
+from occludenet_build.paper.inputs import Inputs, Missing, read
 from occludenet_build.paper.items import ITEMS, SUFFIXES, targets
 
 TABLES: dict[str, Callable[[Inputs], table.Table]] = {
@@ -21,12 +21,13 @@ TABLES: dict[str, Callable[[Inputs], table.Table]] = {
     "table_2": tables.table_2,
     "table_3": tables.table_3,
     "table_4": tables.table_4,
-    "table_5": improvement.table_5,
+    "table_5": tables.table_5,
     "table_6": tables.table_6,
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of paper."""
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=list(targets()),
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Make the items of --only, or all that can be made and items.csv.
+
+    Raises UserError where --root is no folder, or predictions do not go together; Missing where an
+    item of --only cannot be made.
+    """
     if not args.root.is_dir():
         raise UserError(f"--root: wanted the folder of a build, got {args.root}")
     inputs = read(args.root, config)
@@ -50,13 +56,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
     logging.info("%s: %d of %d made", folder / "items.csv", made, len(statuses))
 
 
-def read(root: Path, config: Config) -> Inputs:
-    predicted = models.read_all(root, config)
-    return Inputs(root, predicted, parents.read(config.paper.parents), config)
-
-
 def make(name: str, inputs: Inputs, folder: Path) -> None:
-    """Raises Missing where something that the item needs is not there."""
+    """Write the files of an item into `folder`.
+
+    Raises Missing where something that the item needs is not there.
+    """
     if name in TABLES:
         table.write(TABLES[name](inputs), folder)
     else:

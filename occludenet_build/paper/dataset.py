@@ -8,19 +8,20 @@ import pandas as pd
 
 from occludenet_build.core import tables
 from occludenet_build.paper import published
+from occludenet_build.paper.accuracy_cells import ABSENT
+from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 from occludenet_build.paper.parents import parents_of
 from occludenet_build.paper.table import Table
 
 DYNAMIC = {"track": "Tracking", "static": "Static"}
 """composite.motion -> the paper's word; any other path through the picture is Geometric."""
-_ABSENT = "-"
 
 
 def table_1(inputs: Inputs) -> Table:
+    """Raises Missing where the build has no clips."""
     printed = published.table(1)
-    ours = [row for row in (_made(inputs), _cut(inputs)) if row is not None]
+    ours = [row for row in (_composited(inputs), _cut_out(inputs)) if row is not None]
     if not ours:
         raise Missing(
             "Table 1: wanted annotate/clips.parquet or segments/clips.parquet, there is neither; "
@@ -36,13 +37,13 @@ def table_1(inputs: Inputs) -> Table:
         "Inter-class: classes stand under parents (Appendix G or paper.parents)",
     ]
     numbers = pd.concat(both, ignore_index=True)[["source", *head]]
-    paper, found = (part.replace("", _ABSENT).values.tolist() for part in (printed, measured))
+    paper, found = (part.replace("", ABSENT).values.tolist() for part in (printed, measured))
     title = "Occluded action recognition datasets"
     return Table("table_1", title, head, paper, found, notes, numbers)
 
 
-def _made(inputs: Inputs) -> dict[str, str] | None:
-    """What composite made: nothing is cropped, and each source clip has one view."""
+def _composited(inputs: Inputs) -> dict[str, str] | None:
+    """The clips of composite: nothing is cropped, and each source clip has one view."""
     path = inputs.root / "annotate" / "clips.parquet"
     if not path.exists():
         return None
@@ -59,14 +60,14 @@ def _made(inputs: Inputs) -> dict[str, str] | None:
     }
 
 
-def _cut(inputs: Inputs) -> dict[str, str] | None:
-    """What segments cut out of surveillance videos; what hides whom in them is not measured."""
+def _cut_out(inputs: Inputs) -> dict[str, str] | None:
+    """The clips of segments, cut out of surveillance videos; occlusion is not measured in them."""
     path = inputs.root / "segments" / "clips.parquet"
     rows = tables.read(path).to_pandas() if path.exists() else pd.DataFrame({"status": []})
     rows = rows[rows["status"] == "ok"]
     if rows.empty:
         return None
-    measured = dict.fromkeys(("Occluders", "O-D", "Dynamic"), _ABSENT)
+    measured = dict.fromkeys(("Occluders", "O-D", "Dynamic"), ABSENT)
     return _counted(rows, inputs) | measured | {"Type": "Real", "View": "Single-View"}
 
 

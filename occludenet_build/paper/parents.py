@@ -77,9 +77,3 @@ def parents_of(parents: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...
         for name in names:
             found.setdefault(name, []).append(parent)
     return {name: tuple(those) for name, those in found.items()}
-
-
-def orphans(parents: Mapping[str, Iterable[str]], labels: Iterable[str]) -> list[str]:
-    """Those of the labels that stand under no parent, sorted."""
-    known = parents_of(parents)
-    return sorted(set(labels) - set(known))

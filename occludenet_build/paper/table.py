@@ -12,10 +12,9 @@ import jinja2
 import pandas as pd
 
 from occludenet_build.core.files import write_text
-from occludenet_build.paper.cells import paper_cells, together
+from occludenet_build.paper.accuracy_cells import ABSENT, joined_text, paper_cells
 
 _HERE = Path(__file__).parent
-_ABSENT = "-"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def of_cells(
     printed: pd.DataFrame,
     found: pd.DataFrame,
     notes: list[str],
-    show: Callable[[pd.DataFrame], str] = together,
+    show: Callable[[pd.DataFrame], str] = joined_text,
 ) -> Table:
     """`printed`: published.values; `found`: cells. Rows and columns in the order in which they
     come, the printed columns first. `show`: the cells of one place as text."""
@@ -58,7 +57,7 @@ def grid(
     """A line per row of the table: its name, then the text of each column."""
     places = dict(iter(found.groupby(["row", "column"], sort=False)))
     return [
-        [row, *(show(places[row, c]) if (row, c) in places else _ABSENT for c in columns)]
+        [row, *(show(places[row, c]) if (row, c) in places else ABSENT for c in columns)]
         for row in dict.fromkeys(found["row"])
     ]
 
@@ -71,6 +70,7 @@ def write(table: Table, folder: Path) -> None:
 
 
 def csv(numbers: pd.DataFrame) -> str:
+    """The text of a CSV file, six digits a number, nulls empty."""
     return numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 

@@ -13,15 +13,15 @@ from urllib.parse import urljoin
 
 import requests
 
-from occludenet_build.coco.wanted import WantedImage, wanted_images
+from occludenet_build.coco.selection import WantedImage, wanted_images
 from occludenet_build.config import Config
 from occludenet_build.config.backends import weights_of
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
-from occludenet_build.transfer.answer import LOST, content_length
-from occludenet_build.transfer.item import refuse, shown
-from occludenet_build.transfer.request import session
+from occludenet_build.transfer.download import refuse, shown
+from occludenet_build.transfer.fetch import session
+from occludenet_build.transfer.http_errors import LOST, content_length
 
 _TIMEOUT = 10.0
 """Seconds a server has to answer."""

@@ -8,20 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from occludenet_build.accuracy import summary
 from occludenet_build.config import Config, Dump
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.predictions.rows import Found, Known, Row, read
-from occludenet_build.recognition.predictions import About, log_summary, place, summary, write
+from occludenet_build.recognition.predictions import About, log_summary, row_order, write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of predictions."""
     parser.add_argument("--model", required=True, help="a model of predictions.dumps, or its slug")
     parser.add_argument("--clips", type=Path, help="annotate/clips.parquet; default: none")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Write the table of --model and its JSON file.
+
+    Raises UserError where no dump has that model, or its dumps do not go together.
+    """
     dumps = [d for d in config.predictions.dumps if args.model in (d.model, d.slug)]
     if not dumps:
         models = sorted({dump.model for dump in config.predictions.dumps})
@@ -33,21 +39,25 @@ def run(args: argparse.Namespace, config: Config) -> None:
     found = [read(dump, known) for dump in dumps]
     labels = found[0].labels
     parts = [ordered(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
-    rows = sorted((row for part in parts for row in part), key=place)
+    rows = sorted((row for part in parts for row in part), key=row_order)
     must_be_once(rows, dumps[0].model)
     about = About(model=dumps[0].model, labels=labels, average=found[0].average)
     write(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
     sources = [counted(*pair, known) for pair in zip(dumps, found, strict=True)]
-    note = {"sets": summary(rows), "skipped": skipped, "files": sources, "model": about.model}
+    sets = summary(rows)
+    note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
     files.write_json(args.out.with_suffix(".json"), note)
     for source in sources:
         logging.info("%(file)s: %(rows)d rows of %(set)s, %(known)d of this build", source)
-    log_summary(summary(rows), len(skipped))
+    log_summary(sets, len(labels), len(skipped))
 
 
 def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
-    """The rows with their logits in the order of `labels`: one file has one order."""
+    """The rows with their logits in the order of `labels`: one file has one order.
+
+    Raises UserError where the dump names other labels.
+    """
     if set(found.labels) != set(labels):
         only = sorted(set(found.labels) ^ set(labels))
         raise UserError(
@@ -66,6 +76,7 @@ def _moved(values: Sequence[float] | None, places: Sequence[int]) -> list[float]
 
 
 def must_be_once(rows: Sequence[Row], model: str) -> None:
+    """Raises UserError where a clip has two rows in a set."""
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if (row["set"], row["clip"]) in seen:
@@ -77,5 +88,6 @@ def must_be_once(rows: Sequence[Row], model: str) -> None:
 
 
 def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
+    """An entry of `files` in the JSON file: set, file, rows, known (clips of this build)."""
     mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
     return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}

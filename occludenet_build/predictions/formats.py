@@ -39,7 +39,10 @@ class Scores:
 
 
 def read(path: Path | str) -> Scores:
-    """Raises UserError: another format, rows of different length, what is no number."""
+    """The rows of a file in one of READERS.
+
+    Raises UserError: another format, rows of different length, a score that is no finite number.
+    """
     reader = READERS.get(Path(path).suffix.lower())
     if reader is None:
         raise UserError(

@@ -1,4 +1,4 @@
-"""A dump's scores as rows of predictions: which clip each is, and what is known of it."""
+"""The scores of a dump as rows of predictions: which clip each is, and what is known of it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from occludenet_build.accuracy import ranked
 from occludenet_build.config import Dump
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.predictions import formats
 from occludenet_build.predictions.formats import Scores
 from occludenet_build.recognition.lists import Listed, read_label_map, read_list, source_clips
-from occludenet_build.recognition.predictions import about_of, ranked
+from occludenet_build.recognition.predictions import about_of
 
 Row = dict[str, Any]
 _FACTS = ("clip", "set", "scale", "file", "label", "degree", "area_ratio", "actor_hidden",
@@ -44,11 +45,15 @@ class Known:
         self.scales = {row["set"]: row["scale"] for row in rows}
 
     def of(self, set_name: str, file: str) -> Row | None:
+        """What is known of a file's clip in a set; None where it is no clip of this build."""
         return self._rows.get((set_name, PurePosixPath(file).stem))
 
 
 def read(dump: Dump, known: Known) -> Found:
-    """Raises UserError where rows, list, labels or label map do not go together."""
+    """The rows of one dump, and what of it is left out.
+
+    Raises UserError where rows, list, labels or label map do not go together.
+    """
     if Path(dump.file).suffix.lower() == ".parquet":
         return _ours(dump)
     scores = formats.read(dump.file)

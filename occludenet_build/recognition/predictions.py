@@ -1,4 +1,4 @@
-"""Predictions as a table: what a model says of each clip, ours or another's.
+"""Predictions as a table: the answers of a model, of this build or another, clip by clip.
 
 One file per model and training, a row per clip. The file carries, as metadata of its schema, the
 labels in the order of the logits and whose predictions they are: tables of different label maps
@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from occludenet_build.accuracy import set_order, tells_top5
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.statistics import one_clip_points, wilson
 from occludenet_build.core.tables import column
 
 PREDICTIONS = pa.schema(
@@ -81,19 +81,20 @@ class Predicted:
 
 
 def write(rows: Sequence[dict[str, Any]], about: About, path: Path) -> None:
+    """Write rows of PREDICTIONS with `about` in the file. Raises ValueError for another column."""
     table = tables.from_rows(list(rows), PREDICTIONS)
     noted = {_ABOUT: json.dumps(asdict(about), sort_keys=True).encode()}
     tables.write(table.replace_schema_metadata((table.schema.metadata or {}) | noted), path)
 
 
 def read(path: Path) -> Predicted:
-    """Raises UserError where the file is none of ours."""
+    """What `write` wrote. Raises UserError where the file is another table or does not read."""
     table = tables.read(path)
     return Predicted(about_of(table, path), table.to_pandas())
 
 
 def about_of(table: pa.Table, path: Path | str) -> About:
-    """Whose predictions a table of `path` holds. Raises UserError where it is none of ours."""
+    """Whose predictions a table of `path` holds. Raises UserError where it is another table."""
     noted = (table.schema.metadata or {}).get(_ABOUT)
     if noted is None:
         raise UserError(
@@ -104,51 +105,30 @@ def about_of(table: pa.Table, path: Path | str) -> About:
     return About(**values | {"labels": tuple(values["labels"])})
 
 
-def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
-    """predicted, top1 and top5 of one clip; of equal logits the first counts as larger."""
-    order = sorted(range(len(labels)), key=lambda position: -logits[position])[:5]
-    best = [labels[position] for position in order]
-    return {"predicted": best[0], "top1": best[0] == label, "top5": label in best}
+def row_order(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Key that sorts rows of PREDICTIONS: sets by `accuracy.set_order`, then by file."""
+    return *set_order(row["set"], row.get("scale")), row["file"]
 
 
-def place(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Where a row stands in a table: sets by scale, those of lists after them, then by file."""
-    scale = row.get("scale")
-    return scale is None, scale or 0.0, row["set"], row["file"]
+def log_summary(found: Sequence[dict[str, Any]], classes: int, skipped: int) -> None:
+    """Log the accuracies of `accuracy.summary`, and how many files were left out.
 
-
-def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per set, in the order of the rows: set, scale, n, and in percent of the n clips top1 and
-    top5, each with `_low` and `_high` (Wilson, 95 %), and one_clip_points."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row["set"], []).append(row)
-    return [
-        {"set": name, "scale": group[0].get("scale"), "n": len(group)}
-        | _accuracy(group, "top1")
-        | _accuracy(group, "top5")
-        | {"one_clip_points": one_clip_points(len(group))}
-        for name, group in groups.items()
-    ]
-
-
-def _accuracy(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
-    right = sum(row[name] for row in rows)
-    low, high = wilson(right, len(rows))
-    return {name: 100 * right / len(rows), f"{name}_low": 100 * low, f"{name}_high": 100 * high}
-
-
-def log_summary(found: Sequence[dict[str, Any]], skipped: int) -> None:
+    `classes`: how many the model knows; top-5 is "-" where it says nothing.
+    """
     logging.info("%-10s %6s  %-22s %7s", "set", "n", "top-1 % (95 %)", "top-5 %")
     for entry in found:
         top1 = "{top1:.1f} ({top1_low:.1f} to {top1_high:.1f})".format(**entry)
-        logging.info("%-10s %6d  %-22s %7.1f", entry["set"], entry["n"], top1, entry["top5"])
+        top5 = f"{entry['top5']:.1f}" if tells_top5(classes) else "-"
+        logging.info("%-10s %6d  %-22s %7s", entry["set"], entry["n"], top1, top5)
     if skipped:
         logging.warning("%d files were left out: `skipped` in the .json says why", skipped)
 
 
 def must_agree(predicted: Sequence[Predicted]) -> None:
-    """All of one label map, by name; another order is none. Raises UserError."""
+    """Check that all models know the same labels, by name, in whatever order.
+
+    Raises UserError where one knows a label that another does not.
+    """
     for other in predicted[1:]:
         if set(other.about.labels) != set(predicted[0].about.labels):
             only = sorted(set(other.about.labels) ^ set(predicted[0].about.labels))

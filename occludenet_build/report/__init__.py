@@ -10,8 +10,9 @@ Writes, where --out is report/index.html:
     report/figures/      the same charts on their own: occlusion_duration.svg, area_ratio.svg,
                          accuracy.svg, loss.svg, those for which there is data
     report/accuracy.csv  arm,seed,set,scale,clips,right,top1,low,high,top5: shares, and the
-                         Wilson 95 % interval of top-1; scale is empty for sets of lists; only a
-                         header if nothing was evaluated
+                         Wilson 95 % interval of top-1; scale is empty for sets of lists, top5
+                         where the networks know at most five classes; only a header if nothing
+                         was evaluated
     report/failures.csv  room,status,reason,count,meaning,examples
 
 The same build gives the same bytes: no times, examples drawn by a hash of their names.

@@ -1,16 +1,23 @@
-"""Accuracy by set for every training, with N and its uncertainty; each arm against the baseline."""
+"""Accuracy by set for every training, with N and its interval; each arm against the baseline."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from occludenet_build.accuracy import (
+    Comparison,
+    SetAccuracy,
+    by_set,
+    compared,
+    over_seeds,
+    set_order,
+    tells_top5,
+)
 from occludenet_build.core.files import csv_text
-from occludenet_build.core.statistics import mcnemar, over_seeds, wilson
 from occludenet_build.report.build import Build
 
 BASELINE = "baseline"
@@ -30,7 +37,8 @@ class Score:
     top1: float
     low: float
     high: float
-    top5: float
+    top5: float | None
+    """None where the network knows so few classes that it is always right."""
 
 
 @dataclass(frozen=True)
@@ -45,54 +53,41 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Comparison):
     """An arm and the baseline of one seed on the clips of one set that both were shown."""
 
     arm: str
     seed: int
     set: str
-    clips: int
-    only_arm: int
-    only_baseline: int
-    p: float
-
-    @property
-    def points(self) -> float:
-        """Arm minus baseline, percentage points."""
-        return 100 * (self.only_arm - self.only_baseline) / self.clips
 
 
 def scores(build: Build) -> list[Score]:
-    """In the order arm, seed, set."""
-    found = [
-        _score(arm, seed, part)
+    """Accuracies of this build's trainings, in the order arm, seed, set."""
+    return [
+        _score(arm, seed, one, tells_top5(len(predicted.about.labels)))
         for (arm, seed), predicted in build.predictions().items()
-        for _, part in predicted.rows.groupby("set")
+        for one in by_set(predicted.rows)
     ]
-    places = {name: place for place, name in enumerate(sets(found))}
-    return sorted(found, key=lambda score: (score.arm, score.seed, places[score.set]))
 
 
-def _score(arm: str, seed: int, rows: pd.DataFrame) -> Score:
-    clips, right = len(rows), int(rows["top1"].sum())
-    scale = float(rows["scale"].astype(float).iloc[0])
+def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> Score:
     return Score(
         arm,
         seed,
-        str(rows["set"].iloc[0]),
-        None if math.isnan(scale) else scale,
-        clips,
-        right,
-        right / clips,
-        *wilson(right, clips),
-        float(rows["top5"].mean()),
+        one.set,
+        one.scale,
+        one.top1.clips,
+        one.top1.right,
+        one.top1.share,
+        *one.top1.interval,
+        one.top5.share if top5 else None,
     )
 
 
 def sets(found: Iterable[Score]) -> list[str]:
     """Names of the sets: by scale, those of lists last."""
-    places = {score.set: (score.scale is None, score.scale or 0.0) for score in found}
-    return sorted(places, key=lambda name: (places[name], name))
+    scales = {score.set: score.scale for score in found}
+    return sorted(scales, key=lambda name: set_order(name, scales[name]))
 
 
 def means(found: list[Score]) -> list[Mean]:
@@ -124,9 +119,8 @@ def pairs(build: Build) -> list[Pair]:
 
 
 def _pair(arm: str, seed: int, both: pd.DataFrame) -> Pair:
-    right, baseline = both["top1"].astype(bool), both["top1_baseline"].astype(bool)
-    only = int((right & ~baseline).sum()), int((baseline & ~right).sum())
-    return Pair(arm, seed, str(both["set"].iloc[0]), len(both), *only, mcnemar(*only))
+    two = compared(both["top1"], both["top1_baseline"])
+    return Pair(**vars(two), arm=arm, seed=seed, set=str(both["set"].iloc[0]))
 
 
 def classes_known(build: Build) -> int | None:
@@ -137,6 +131,7 @@ def classes_known(build: Build) -> int | None:
 
 
 def scores_csv(found: list[Score]) -> str:
+    """accuracy.csv: a row per score, shares with six digits; empty where a score has no value."""
     names = ["arm", "seed", "set", "scale", "clips", "right", "top1", "low", "high", "top5"]
     return csv_text(names, ([_cell(getattr(score, name)) for name in names] for score in found))
 

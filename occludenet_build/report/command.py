@@ -16,6 +16,7 @@ from occludenet_build.report.summary import summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of report."""
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
     parser.add_argument("--out", type=Path, help="default: ROOT/report/index.html")
     parser.add_argument("--summary", action="store_true", help="say how it ended, write nothing")
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Write the page and its files, or log the summary. Raises UserError without a build."""
     build, wanted = Build(args.root), config.report
     page_path = args.out or args.root / "report" / "index.html"
     if args.summary:

@@ -38,7 +38,7 @@ _OTHERS = ("#7a5195", "#2b6cb0", "#1f8268", "#b08900", "#a3195b")
 
 
 def inline(svg: str) -> str:
-    """The same for the inside of the page: its colours, its font, its width."""
+    """The same SVG text for the inside of the page: with its colours, its font, its width."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg aria-hidden="true" \1', svg, count=1)
@@ -52,7 +52,7 @@ def inline(svg: str) -> str:
 
 
 def occlusion_duration(clips: pd.DataFrame) -> str | None:
-    """How long each source clip is occluded, share of its frames."""
+    """How long each source clip is occluded, share of its frames; None without occluded clips."""
     ratios = clips[clips["set"] != CLEAN].groupby("clip")["duration_ratio"].first()
     if ratios.empty:
         return None
@@ -67,10 +67,11 @@ def occlusion_duration(clips: pd.DataFrame) -> str | None:
 
 
 def area_ratio(clips: pd.DataFrame) -> str | None:
-    """What is hidden of the actor at each scale: of his box, and of his mask where there is one."""
+    """Share of the actor's box that is hidden at each scale, and of their mask where there is one;
+    None without occluded clips."""
     occluded = clips[clips["set"] != CLEAN]
     sets = occluded.groupby("set")["scale"].first().sort_values().index.tolist()
-    kinds = [("area_ratio", "box", "his box"), ("actor_hidden", "mask", "his mask")]
+    kinds = [("area_ratio", "box", "the box"), ("actor_hidden", "mask", "the mask")]
     kinds = [kind for kind in kinds if occluded[kind[0]].notna().any()]
     if not sets or not kinds:
         return None
@@ -105,7 +106,10 @@ def _shares(axes: Axes, values: pd.Series, colour: str) -> None:
 
 
 def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> str | None:
-    """Top-1 by set: a line per arm; bars are the Wilson interval, or the deviation over seeds."""
+    """Top-1 by set: a line per arm; bars are the Wilson interval, or the deviation over seeds.
+
+    `classes`: how many the networks know, for the line of chance. None without scores.
+    """
     if not found:
         return None
     sets = counted.sets(found)
@@ -155,7 +159,7 @@ def _arm(
 
 
 def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
-    """Cross entropy and causal term over the steps, a line per training."""
+    """Cross entropy and causal term over the steps, a line per training; None without curves."""
     curves = {key: rows for key, rows in curves.items() if len(rows)}
     if not curves:
         return None

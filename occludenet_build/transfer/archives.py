@@ -1,4 +1,4 @@
-"""Unpacking archives that nobody vouches for: tar (plain, gz, bz2, xz) and zip.
+"""Unpack untrusted archives: tar (plain, gz, bz2, xz) and zip.
 
 A member is refused, with a reason, and the others are unpacked, where it
 
@@ -10,28 +10,52 @@ A member is refused, with a reason, and the others are unpacked, where it
     corrupt          does not unpack to its checksum; zip only, a tar has none
     unreadable       is encrypted, or compressed in a way that is not known here
 
-The archive as a whole is refused, by an ItemError, where it is not_an_archive, truncated, corrupt,
-or an archive_bomb: more members or bytes than `Limits` allow. A zip's bomb is known before anything
-is written; a tar's when its limit is reached. `inspect` finds all of that without writing. What was
+The whole archive is refused, by an ItemError, where it is not_an_archive, truncated, corrupt, or an
+archive_bomb: more members or bytes than `Limits` allow. In a zip a bomb is found before anything is
+written, in a tar when the limit is reached. `inspect` finds all of that without writing. What was
 written before stays: each file is whole, and none is outside the folder.
 
-Owners, rights and folders without files are not taken over; names of files are, and their times.
-macOS's `._name` files and `__MACOSX` folders are passed over without a word.
+Names of files and their times are kept; owners, permissions and empty folders are not. macOS's
+`._name` files and `__MACOSX` folders are skipped silently.
 """
 
 from __future__ import annotations
 
+import bz2
+import calendar
+import gzip
+import lzma
 import os
 import shutil
+import stat
 import tarfile
 import unicodedata
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 from occludenet_build.core import files, names
 from occludenet_build.core.errors import ItemError
-from occludenet_build.transfer.entries import Entry, Limits, faults, opened
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to. Videos and pictures do not shrink: the honest are near 1."""
+
+    total_bytes: int = 2 << 40
+    ratio: int = 200
+    """Bytes unpacked per byte of the archive, once they are more than `free_bytes`."""
+    free_bytes: int = 1 << 26
+    members: int = 2_000_000
+
+    def most(self, archive_bytes: int) -> int:
+        """Bytes that an archive of so many bytes may unpack to."""
+        return min(self.total_bytes, max(self.free_bytes, self.ratio * archive_bytes))
 
 
 @dataclass(frozen=True)
@@ -54,21 +78,21 @@ class Member:
 def unpack(
     archive: Path,
     folder: Path,
-    place: Callable[[str], str | None] = lambda name: name,
+    path_for: Callable[[str], str | None] = lambda name: name,
     limits: Limits | None = None,
 ) -> Iterator[Member]:
     """Unpack into `folder`: a Member for each file, in the archive's order.
 
-    `place(name)` gives the name below `folder` for a member's name (both cleaned, with `/`), or
+    `path_for(name)` gives the name below `folder` for a member's name (both cleaned, with `/`), or
     None for what is not wanted; what it does not want is not yielded. Files are written under a
     temporary name and renamed, with the time that the archive has for them. A file of the same
     size and time counts as unpacked before, so that a second run writes what is missing only.
     """
     taken: set[str] = set()
-    with opened(archive, limits or Limits()) as entries:
+    with _opened(archive, limits or Limits()) as entries:
         for entry in entries:
             try:
-                target = _target(entry, folder, place, taken)
+                target = _target(entry, folder, path_for, taken)
                 if target is None:
                     continue
                 made = _write(entry, target)
@@ -85,7 +109,7 @@ def inspect(archive: Path, limits: Limits | None = None) -> int:
     Raises ItemError: not_an_archive, truncated, corrupt, unreadable, archive_bomb.
     """
     count = 0
-    with opened(archive, limits or Limits()) as entries:
+    with _opened(archive, limits or Limits()) as entries:
         for entry in entries:
             if entry.kind == "file":
                 count += 1
@@ -94,14 +118,14 @@ def inspect(archive: Path, limits: Limits | None = None) -> int:
     return count
 
 
-def _read_through(entry: Entry) -> None:
-    with faults(), entry.open() as stream:
+def _read_through(entry: _Entry) -> None:
+    with _faults(), entry.open() as stream:
         while stream.read(1 << 20):
             pass
 
 
 def _target(
-    entry: Entry, folder: Path, place: Callable[[str], str | None], taken: set[str]
+    entry: _Entry, folder: Path, path_for: Callable[[str], str | None], taken: set[str]
 ) -> Path | None:
     """Where a member goes; None for what is passed over. Raises ItemError for what is refused."""
     if entry.kind == "folder":
@@ -113,7 +137,7 @@ def _target(
         raise ItemError("unsafe_link", "links are not unpacked")
     if entry.kind == "special":
         raise ItemError("special_file", "only files are unpacked")
-    wanted = place(name)
+    wanted = path_for(name)
     if wanted is None:
         return None
     target = names.inside(folder, wanted)
@@ -130,7 +154,7 @@ def _is_macos(name: str) -> bool:
     return parts[-1].startswith("._") or "__MACOSX" in parts
 
 
-def _second_opinion(entry: Entry, folder: Path) -> None:
+def _second_opinion(entry: _Entry, folder: Path) -> None:
     """The standard library's own filter for tar files that hold data."""
     if entry.tar is None:
         return
@@ -140,13 +164,13 @@ def _second_opinion(entry: Entry, folder: Path) -> None:
         raise ItemError("unsafe_path", str(error)) from error
 
 
-def _write(entry: Entry, target: Path) -> bool:
+def _write(entry: _Entry, target: Path) -> bool:
     """Whether it had to be written."""
     if _unpacked_before(entry, target):
         return False
     try:
         with files.replacing(target, sync=False) as temporary:
-            with faults(), entry.open() as source, open(temporary, "wb") as sink:
+            with _faults(), entry.open() as source, open(temporary, "wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
             os.utime(temporary, (entry.modified, entry.modified))
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
@@ -154,8 +178,195 @@ def _write(entry: Entry, target: Path) -> bool:
     return True
 
 
-def _unpacked_before(entry: Entry, target: Path) -> bool:
+def _unpacked_before(entry: _Entry, target: Path) -> bool:
     if target.is_symlink() or not target.is_file():
         return False
     found = target.stat()
     return (found.st_size, int(found.st_mtime)) == (entry.size, entry.modified)
+
+
+# members of tar and zip in one form: nothing below writes, or judges names
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A member, before it is judged."""
+
+    name: str
+    kind: str
+    """file, folder, link or special."""
+    size: int
+    modified: int
+    """Seconds since 1970; 0 where the archive does not say."""
+    open: Callable[[], IO[bytes]]
+    tar: tarfile.TarInfo | None = None
+
+
+@contextmanager
+def _opened(path: Path, limits: Limits) -> Iterator[Iterator[_Entry]]:
+    """The members of an archive, in its order.
+
+    Raises ItemError: not_an_archive; archive_bomb; truncated, where a tar lacks its end mark;
+    corrupt. A zip's are known before its first member comes, a tar's only when it is reached.
+    """
+    with open(path, "rb") as stream:
+        begins = stream.read(6)
+        stream.seek(0)
+        read = _zip_entries if begins[:4] in _ZIP else _tar_entries
+        yield _faulty(read(stream, limits, path.stat().st_size))
+
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@contextmanager
+def _faults(broken: str = "corrupt") -> Iterator[None]:
+    """What the libraries raise on a broken archive, as an ItemError."""
+    try:
+        yield
+    except EOFError as error:
+        raise ItemError("truncated", str(error)) from error
+    except (tarfile.ReadError, zipfile.BadZipFile) as error:
+        ends = "unexpected end of data" in str(error)
+        raise ItemError("truncated" if ends else broken, str(error)) from error
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
+        raise ItemError("corrupt", str(error)) from error
+    except RuntimeError as error:  # encrypted, an unknown compression, headers without end
+        raise ItemError("unreadable", str(error)) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ItemError("corrupt", str(error)) from error
+
+
+def _faulty(entries: Iterator[_Entry]) -> Iterator[_Entry]:
+    with _faults():
+        yield from entries
+
+
+def _zip_entries(stream: IO[bytes], limits: Limits, archive_bytes: int) -> Iterator[_Entry]:
+    with _faults(broken="truncated"):  # its index stands at its end
+        archive = zipfile.ZipFile(stream)
+    members = archive.infolist()
+    _refuse_bomb(len(members), sum(m.file_size for m in members), limits, archive_bytes)
+    for member in members:
+        yield _Entry(
+            member.filename,
+            _zip_kind(member),
+            member.file_size,
+            _zip_time(member),
+            partial(archive.open, member),
+        )
+
+
+def _zip_kind(member: zipfile.ZipInfo) -> str:
+    mode = member.external_attr >> 16
+    if member.is_dir():
+        return "folder"
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "special"
+
+
+def _zip_time(member: zipfile.ZipInfo) -> int:
+    try:
+        return max(0, calendar.timegm((*member.date_time, 0, 0, 0)))
+    except ValueError:
+        return 0
+
+
+def _uncompressed(stream: IO[bytes]) -> Any:
+    begins = stream.read(6)
+    stream.seek(0)
+    if begins.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=stream)
+    if begins.startswith(b"BZh"):
+        return bz2.BZ2File(stream)
+    if begins.startswith(b"\xfd7zXZ\x00"):
+        return lzma.LZMAFile(stream)
+    return stream
+
+
+class _Bounded:
+    """A stream that is never read further, nor in larger pieces, than honest archives need."""
+
+    LARGEST_READ = 1 << 24
+
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._most = stream, most
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= self.LARGEST_READ:
+            raise ItemError("archive_bomb", f"a header of {size} bytes")
+        data = self._stream.read(size)
+        self._check(self._stream.tell())
+        return data
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        self._check(position)
+        return self._stream.seek(position, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def _check(self, position: int) -> None:
+        if position > self._most:
+            raise ItemError("archive_bomb", f"unpacks to more than {self._most} bytes")
+
+
+def _tar_entries(packed: IO[bytes], limits: Limits, archive_bytes: int) -> Iterator[_Entry]:
+    # headers and padding come on top of what the members hold
+    most = limits.most(archive_bytes) + max(archive_bytes, 1 << 20)
+    stream: Any = _Bounded(_uncompressed(packed), most)
+    with _faults(broken="not_an_archive"):
+        tar = tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape")
+    count = total = 0
+    while (member := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined] # it would keep all of them
+        count, total = count + 1, total + max(0, member.size)
+        if member.size < 0 or tar.offset <= member.offset:  # type: ignore[attr-defined]
+            raise ItemError("corrupt", "a member of negative length")
+        _refuse_bomb(count, total, limits, archive_bytes)
+        yield _Entry(
+            member.name,
+            _tar_kind(member),
+            member.size,
+            min(max(0, int(member.mtime)), 1 << 33),
+            partial(_tar_open, tar, member),
+            tar=member,
+        )
+    _refuse_open_end(stream, tar.offset)  # type: ignore[attr-defined]
+
+
+def _tar_open(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    stream = tar.extractfile(member)
+    assert stream is not None, "only files are opened"
+    return stream
+
+
+def _tar_kind(member: tarfile.TarInfo) -> str:
+    if member.isdir():
+        return "folder"
+    if member.issym() or member.islnk():
+        return "link"
+    return "file" if member.isreg() else "special"
+
+
+def _refuse_open_end(stream: Any, offset: int) -> None:
+    """tarfile ends without a word where a header is broken or the file stops between two members;
+    an archive that is whole ends with blocks of zeros, and its compression with a checksum."""
+    stream.seek(offset)
+    mark = stream.read(tarfile.BLOCKSIZE)
+    if len(mark) < tarfile.BLOCKSIZE:
+        raise ItemError("truncated", f"no end mark at byte {offset}")
+    if any(mark):
+        raise ItemError("corrupt", f"no header at byte {offset}")
+    while stream.read(1 << 20):
+        pass
+
+
+def _refuse_bomb(members: int, total: int, limits: Limits, archive_bytes: int) -> None:
+    if members > limits.members:
+        raise ItemError("archive_bomb", f"more than {limits.members} members")
+    if total > limits.most(archive_bytes):
+        raise ItemError("archive_bomb", f"{total} bytes in an archive of {archive_bytes}, or more")

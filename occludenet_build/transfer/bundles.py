@@ -1,25 +1,25 @@
-"""Archives fetched and unpacked as one thing that can be killed at any time and goes on.
+"""Fetch and unpack archives; a run that is killed at any time is resumed by the next.
 
-    deliver(sources, shelf, settings)    a Delivery for each archive, as they end
+    deliver(sources, target, settings)    a Delivery for each archive, as they end
 
-In the shelf's folder of archives, where `<name>` ends with a hash of the address:
+In the target's folder of archives, where `<name>` ends with a hash of the address:
 
-    <name>          the archive: while it is needed, for good with `keep`
-    <name>.json     its record (records.Delivery), written when all of it was unpacked, or failed
+    <name>          the archive: until it is unpacked, or for good with `keep`
+    <name>.json     its record (a Delivery), written when all of it was unpacked, or failed
     <list>          the last copy of a fetched list
     .lock           held: a second process waits
 
-What is unpacked has its name only when it is whole. An archive whose record says ok and whose
-wanted files are all there is neither fetched nor opened; one whose file has vanished, or that holds
-more of what is wanted now, is fetched again, and what is there already is not written again.
-Archives are unpacked one by one as they arrive, while the next are fetched: download.parallel and
-one of them are on disk at most, and one record is in memory.
+A file gets its name only when it is whole. An archive whose record says ok and whose wanted files
+are all there is neither fetched nor opened. One of whose files one is missing, or that holds more
+of what is wanted now, is fetched again; files that are there are not written again. Archives are
+unpacked one by one as they arrive, while the next are fetched: at most download.parallel archives
+and one more are on disk, and one record is in memory.
 
-An archive that is not whole fails, and nothing of it is kept but files that must be right: those
-before the end of one that is cut, and those of a zip with their checksum. The next run tries it
-again. One that was joined from parts, or lay there from an earlier run, is
-fetched anew at once: its joints may be the fault. Two archives that hold a file of one place: the
-first that comes delivers it, the other has it as a duplicate.
+An archive that is not whole fails. Of it only files that must be right are kept: those before the
+end of a truncated archive, and those of a zip that have their checksum. The next run tries it
+again. An archive that was joined from parts, or is left from an earlier run, is fetched anew at
+once: joining may be the fault. Where two archives hold a file of the same path, the first that
+arrives delivers it, and the other has it as a duplicate.
 """
 
 from __future__ import annotations
@@ -32,18 +32,23 @@ from pathlib import Path
 from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
-from occludenet_build.transfer import records
-from occludenet_build.transfer.budget import Budget
-from occludenet_build.transfer.item import Download, Outcome
-from occludenet_build.transfer.parallel import download_all
-from occludenet_build.transfer.records import Delivery, Piece
-from occludenet_build.transfer.shelf import NOT_WHOLE, Owners, Shelf, unpacked
+from occludenet_build.transfer.download import Download, Outcome
+from occludenet_build.transfer.parallel import Budget, download_all
 from occludenet_build.transfer.sources import Source, expand
+from occludenet_build.transfer.unpack_target import (
+    NOT_WHOLE,
+    Delivery,
+    Owners,
+    UnpackTarget,
+    read_record,
+    unpacked,
+    write_record,
+)
 
-__all__ = ["Delivery", "Piece", "Shelf", "deliver"]
 
-
-def deliver(sources: Iterable[str], shelf: Shelf, settings: Downloads) -> Iterator[Delivery]:
+def deliver(
+    sources: Iterable[str], target: UnpackTarget, settings: Downloads
+) -> Iterator[Delivery]:
     """Fetch and unpack what the sources name: a Delivery for each archive.
 
     Sources are archives or lists of them, files or addresses (see `sources`); the user's own files
@@ -51,15 +56,16 @@ def deliver(sources: Iterable[str], shelf: Shelf, settings: Downloads) -> Iterat
     archives fail, a broken one counting as one that was not fetched, after the delivery that made
     it so; and with download.offline, at the end, when there are some that no run has tried yet.
     """
-    with files.exclusive(shelf.archives):
-        asked = expand(sources, shelf.archives, settings, shelf.wanted)
-        yield from _Run(shelf, settings, len(asked)).deliver(asked)
+    with files.exclusive(target.archives):
+        asked = expand(sources, target.archives, settings, target.wanted)
+        yield from _Run(target, settings, len(asked)).deliver(asked)
 
 
 class _Run:
-    def __init__(self, shelf: Shelf, settings: Downloads, total: int) -> None:
-        self.shelf, self.settings, self.total = shelf, settings, total
-        self.budget, self.owners = Budget(settings, total), Owners()
+    def __init__(self, target: UnpackTarget, settings: Downloads, total: int) -> None:
+        self.target, self.settings, self.total = target, settings, total
+        self.budget = Budget(settings, total)
+        self.owners: Owners = {}
         self.not_here: list[str] = []
 
     def deliver(self, asked: list[Source]) -> Iterator[Delivery]:
@@ -79,15 +85,15 @@ class _Run:
 
     def _known(self, source: Source) -> Delivery | None:
         """What an earlier run has made of it, if nothing of that is missing."""
-        record = records.read(self._record(source))
+        record = read_record(self._record(source))
         if record is None or record.status != "ok":
             return None
         if not source.is_remote and files.stamp(source.text) not in (record.stamp, "missing"):
             return None
-        known = record.of_today(self.shelf.content, self.shelf.place)
-        if not known.is_there(self.shelf.content):
+        known = record.of_today(self.target.content, self.target.path_for)
+        if not known.is_there(self.target.content):
             return None
-        self.owners.note(source.text, known)
+        self.owners.update(dict.fromkeys(known.delivered, source.text))
         self._clear(source)
         return known
 
@@ -130,31 +136,31 @@ class _Run:
         if outcome.status == "ok":
             return self._unpacked(source, outcome.download.target, fetched)
         if outcome.reason == "offline":
-            before = records.read(self._record(source))
+            before = read_record(self._record(source))
             if before is not None and before.status == "failed":
                 return before
             self.not_here.append(source.shown)
         return fetched.failed(outcome.reason or "", outcome.detail)
 
     def _unpacked(self, source: Source, path: Path, fetched: Delivery) -> Delivery:
-        before = records.read(self._record(source))
-        return unpacked(path, source.text, fetched, self.shelf, self.owners, before)
+        before = read_record(self._record(source))
+        return unpacked(path, source.text, fetched, self.target, self.owners, before)
 
     def _settled(self, source: Source, delivery: Delivery) -> Iterator[Delivery]:
         """Record it, tell it, count it."""
         if delivery.status == "failed":
-            delivery = delivery.joined(records.read(self._record(source)))
+            delivery = delivery.joined(read_record(self._record(source)))
         if delivery.reason != "offline":
-            records.write(self._record(source), delivery)
+            write_record(self._record(source), delivery)
         if delivery.status == "ok":
             self._clear(source)
-        content = self.shelf.content
-        yield delivery.of_today(content, self.shelf.place).standing(content)
+        content = self.target.content
+        yield delivery.of_today(content, self.target.path_for).standing(content)
         if not self.settings.offline:
             self.budget.count(_as_outcome(source, self._archive(source), delivery))
 
     def _clear(self, source: Source) -> None:
-        if source.is_remote and not self.shelf.keep:
+        if source.is_remote and not self.target.keep:
             self._archive(source).unlink(missing_ok=True)
 
     def _refuse_missing(self) -> None:
@@ -166,10 +172,10 @@ class _Run:
             )
 
     def _archive(self, source: Source) -> Path:
-        return self.shelf.archives / source.file
+        return self.target.archives / source.file
 
     def _record(self, source: Source) -> Path:
-        return self.shelf.archives / f"{source.file}.json"
+        return self.target.archives / f"{source.file}.json"
 
 
 def _is_joined(outcome: Outcome) -> bool:

@@ -13,7 +13,7 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.probe import skim
 from occludenet_build.transfer import archives
-from occludenet_build.transfer.item import Download
+from occludenet_build.transfer.download import Download
 
 _SMALL_JSON = 1 << 24
 _PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")

@@ -19,7 +19,7 @@ from occludenet_build.config import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.transfer.item import Download, file_name, refuse, shown
+from occludenet_build.transfer.download import Download, file_name, refuse, shown
 from occludenet_build.transfer.parallel import download_all
 
 _LARGEST_LIST = 1 << 24
@@ -35,6 +35,7 @@ class Source:
 
     @property
     def is_remote(self) -> bool:
+        """Whether it is an address, not a file of the user's."""
         return is_url(self.text)
 
     @property
@@ -47,7 +48,7 @@ class Source:
         """What it is called on disk: no two sources share a name.
 
         >>> Source("https://h/train/part_0.tar.gz").file
-        'part_0-7166cbf5d425.tar.gz'
+        'part_0-7166cbf5.tar.gz'
         """
         return file_name(self.text, "archive")
 

@@ -17,6 +17,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
+    """Tie this process to its parent's life, and become yt-dlp."""
     parent = int(sys.argv.pop(1))
     control = getattr(ctypes.CDLL(None), "prctl", None)
     if control is not None:

@@ -5,7 +5,7 @@ asks for in English. One message can hold several hints ("Video unavailable. Thi
 available, try again later. The current session has been rate-limited"): the first rule that fits
 has it, those that stop the whole work before those about one video, the vaguest last. What no
 rule knows is extractor_failed, with the message: it is tried again, never taken for a video that is
-gone.
+gone. What exactly YouTube said of a video stands in the row's detail.
 """
 
 from __future__ import annotations
@@ -18,58 +18,67 @@ from occludenet_build.core.errors import ItemError
 Rules = Sequence[tuple[str, str]]
 """(reason, pattern), in the order in which they are tried, whatever the case."""
 
-SERVICE: Rules = (
-    ("bot_check", r"confirm you.?re not a bot|captcha|unusual traffic|IP is likely being blocked"),
-    ("bot_check", r"^please sign in\b"),
-    ("too_many_requests", r"rate.limited by|try again later|HTTP Error 429|too many requests"),
+_SERVICE: Rules = (
+    ("bot_check", r"not a bot|captcha|unusual traffic|likely being blocked|^please sign in\b"),
+    ("too_many_requests", r"rate.limited|try again later|HTTP Error 429|too many requests"),
 )
 """YouTube serves this address, or this account, nothing for now."""
 
-VIDEO: Rules = (
-    # a client or a format that YouTube turns down, not the video
-    ("extractor_failed", r"page needs to be reloaded|not available on this app"),
-    ("extractor_failed", r"unable to download video data: HTTP Error 403"),
+_VIDEO: Rules = (
     (
-        "age_restricted",
-        r"confirm your age|verify your age|age.restricted|for some (users|audiences)",
+        "login_required",
+        r"private video|video is private|(confirm|verify) your age|age.restricted|members.only"
+        r"|(channel's|premium) members|join this channel|requires payment|to (buy|rent|purchase)"
+        r"|for some (users|audiences)|only available to pa",
     ),
-    ("members_only", r"members.only|channel's members|join this channel|premium members"),
-    ("members_only", r"requires payment|to (buy|rent|purchase)|purchase this|only available to pa"),
-    ("private", r"private video|video is private"),
-    ("account_closed", r"account .*(terminated|closed|suspended)|closed their .*account"),
-    ("account_closed", r"channel .*(terminated|does not exist)"),
-    ("removed", r"removed (by the|for violat)"),  # some with advice for "your country"
-    ("geo_blocked", r"in your (country|region)|from your location|geo.?restrict|country domain"),
-    ("copyright", r"copyright"),
-    ("removed", r"(has been|was) (removed|deleted)"),
-    ("removed", r"(privacy|trademark|legal) (claim|complaint)|no longer available"),
-    # the recording of a stream that is over is not one to come
-    ("unavailable", r"live stream recording is not available"),
-    ("live", r"live event|premieres? (in|will)|will begin|not currently live"),
-    ("live", r"^offline\b|processing this video|stream is offline|live stream.*(start|offline)"),
-    ("no_format", r"requested format is not available|DRM protected"),
-    ("unavailable", r"video (is |is currently )?(unavailable|not available)|does(n't| not) exist"),
-    ("unavailable", r"(video|content) isn't available|unavailable video"),
+    (
+        "unavailable",
+        r"(account|channel) .*(terminated|closed|suspended)|closed their .*account|copyright"
+        r"|(been|was) (removed|deleted)|no longer available|(privacy|trademark|legal) (claim|comp)"
+        r"|in your (country|region)|from your location|geo.?restrict|country domain"
+        r"|live stream recording is not available",
+    ),
+    (
+        "live",
+        r"live event|premieres? (in|will)|will begin|not currently live|processing this video"
+        r"|live stream.*(start|offline)|^offline\b|stream is offline",
+    ),
 )
+"""What is clear of one video. The recording of a stream that is over is not one to come."""
 
-NETWORK: Rules = (
+_VAGUE: Rules = (
+    # a client or a format that YouTube turns down, not the video
+    (
+        "extractor_failed",
+        r"page needs to be reloaded|not available on this app|download video data: HTTP Error 403",
+    ),
+    ("no_format", r"requested format is not available|DRM protected"),
+    (
+        "unavailable",
+        r"video (is |is currently )?(unavailable|not available)|(video|content) isn't available"
+        r"|unavailable video|does(n't| not) exist",
+    ),
+)
+"""What a warning before it may explain."""
+
+_NETWORK: Rules = (
     ("bad_certificate", r"CERTIFICATE_VERIFY_FAILED|certificate (is not valid|has expired)"),
     ("not_found", r"HTTP Error 404"),
     ("gone", r"HTTP Error 410"),
     ("forbidden", r"HTTP Error (401|402|403|451)|only available for registered users"),
     ("server_error", r"HTTP Error 5\d\d"),
     ("timed_out", r"timed? ?out|HTTP Error 408"),
-    ("connection_lost", r"connection (refused|reset|aborted|broken)|broken pipe|remote end closed"),
-    ("connection_lost", r"failed to (resolve|establish)|name (or service|resolution)|getaddrinfo"),
-    ("connection_lost", r"network is unreachable|no route to host|unable to connect|EOF occurred"),
-    ("connection_lost", r"bytes read|incomplete ?read|content too short|expected \d+ bytes"),
-    ("connection_lost", r"did not get any data|downloaded file is empty|fragment.*not found"),
+    (
+        "connection_lost",
+        r"connection (refused|reset|aborted|broken)|broken pipe|remote end closed|unable to connect"
+        r"|failed to (resolve|establish)|name (or service|resolution)|getaddrinfo|no route to host"
+        r"|network is unreachable|EOF occurred|bytes read|incomplete ?read|content too short"
+        r"|expected \d+ bytes|did not get any data|file is empty|fragment.*not found",
+    ),
     ("not_a_video", r"^unsupported url"),
     ("bad_url", r"is not a valid URL|incomplete youtube ID|no suitable extractor"),
 )
 
-_VAGUE = ("extractor_failed", "unavailable", "no_format")
-"""Reasons of a message that a warning before it may explain."""
 _LAME = (
     r"(formats (may be|have been) (missing|skipped)|JavaScript runtime|PO Token|challenge solving)"
 )
@@ -90,15 +99,16 @@ def failure(log: str, why: str = "yt-dlp ended without a word") -> ItemError:
     if not said:
         return ItemError("extractor_failed", _last_line(log) or why)
     text = said[-1]
-    reason = _first(text, (*SERVICE, *VIDEO, *NETWORK)) or "extractor_failed"
-    if reason in _VAGUE:
-        reason, text = _explained(reason, text, warnings)
+    vague = _first(text, _VAGUE)
+    reason = _first(text, (*_SERVICE, *_VIDEO)) or (None if vague else _first(text, _NETWORK))
+    if reason is None:
+        reason, text = _explained(vague or "extractor_failed", text, warnings)
     return ItemError(reason, _short(text))
 
 
 def _explained(reason: str, text: str, warnings: list[str]) -> tuple[str, str]:
     """(reason, message) with what the warnings say of their cause."""
-    rules = (*SERVICE, *NETWORK) if reason == "extractor_failed" else SERVICE
+    rules = (*_SERVICE, *_NETWORK) if reason == "extractor_failed" else _SERVICE
     for warning in warnings:
         cause = _first(warning, rules)
         if cause is not None:

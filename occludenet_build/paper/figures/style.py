@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from occludenet_build.core.charts import INK, MUTED, PALETTE
+from occludenet_build.paper.common_clips import clip_range
 
 BLUE, RED, GREY = "#2b6cb0", "#c0392b", "#9aa5b1"
 
@@ -28,7 +29,8 @@ def line_style(number: int) -> dict[str, Any]:
 
 
 def clean_marks(axes: Axes, places: Any, clean: pd.Series) -> None:
-    """Where the clean twins stand, beside horizontal bars: a diamond each."""
+    """A diamond at the accuracy of the clean twins (`clean`, 0 to 1), on horizontal bars at these
+    places."""
     axes.plot(100 * clean, places, "D", color="white", markeredgecolor=INK, markersize=3.2,
               markeredgewidth=0.8, linestyle="none", zorder=4, clip_on=False)  # fmt: skip
 
@@ -36,7 +38,8 @@ def clean_marks(axes: Axes, places: Any, clean: pd.Series) -> None:
 def band_lines(
     axes: Axes, numbers: pd.DataFrame, x: str, columns: list[str], factor: float = 100
 ) -> None:
-    """A line per series through columns[0], its band between columns[1] and columns[2]."""
+    """A line per series through columns[0], its band between columns[1] and columns[2], all times
+    `factor`; `x`: the column of the horizontal axis."""
     for number, (series, rows) in enumerate(numbers.groupby("series", sort=True)):
         style = line_style(number)
         values, low, high = (factor * rows[name] for name in columns)
@@ -74,13 +77,12 @@ def _columns(names: Sequence[str], width: float) -> int:
 
 
 def clips(n: pd.Series) -> str:
-    """`N 120`, or `N 118-120` where series were shown different clips.
+    """`N 120`, or `N 118-120` where series were shown different clips; `n`: int, one per series.
 
     >>> clips(pd.Series([1200, 1200])), clips(pd.Series([3, 5]))
     ('N 1,200', 'N 3-5')
     """
-    low, high = int(n.min()), int(n.max())
-    return f"N {low:,}" if low == high else f"N {low:,}-{high:,}"
+    return f"N {clip_range(n, '-')}"
 
 
 def foot(figure: Figure, text: str) -> None:
@@ -89,6 +91,7 @@ def foot(figure: Figure, text: str) -> None:
 
 
 def zero_line(axes: Axes, way: str = "h") -> None:
+    """A thin line at 0, horizontal ("h") or vertical ("v")."""
     (axes.axhline if way == "h" else axes.axvline)(0, color=INK, linewidth=0.6)
 
 

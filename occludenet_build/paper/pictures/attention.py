@@ -16,9 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from occludenet_build.core.charts import INK, PAGE, chart
-from occludenet_build.paper.figures.scores import degrees
+from occludenet_build.paper.common_clips import CLEAN, degrees
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 from occludenet_build.paper.pictures import maps, panels
 from occludenet_build.paper.pictures.maps import Map
 

@@ -11,8 +11,8 @@ from occludenet_build.core import seeds
 from occludenet_build.core.build import TABLES, Build
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.thumbnails import pick
+from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 
 
 def clips(inputs: Inputs, what: str) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure as Drawing
 
 from occludenet_build.core.build import Build
 from occludenet_build.core.charts import PAGE, chart
+from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 from occludenet_build.paper.pictures import build, panels
 
 WHAT = "Figure 3"

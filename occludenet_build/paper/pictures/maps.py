@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from occludenet_build.core import tables
+from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Inputs, Missing
-from occludenet_build.paper.models import CLEAN
 from occludenet_build.paper.pictures import panels
 
 MASSES = ("mass_actor", "mass_occluder", "mass_background")

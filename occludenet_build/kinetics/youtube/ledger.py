@@ -18,42 +18,45 @@ import pyarrow.parquet as pq
 
 from occludenet_build.config import Config
 from occludenet_build.core import ledger
-from occludenet_build.core.errors import TRANSIENT
+from occludenet_build.core.errors import REASONS, TRANSIENT
 from occludenet_build.core.tables import column
 from occludenet_build.kinetics.clip import Clip
 
 ROWS = pa.schema([*ledger.STATUS, column("bytes", "int64", "size of the clip; null if not ok")])
 """`clip` is `Clip.file`."""
 
-_LOGIN = ("age_restricted", "members_only", "private", "forbidden")
+_LOGIN = ("login_required", "forbidden")
+"""Reasons that cookies could prevent."""
 
 
-class Book:
+class Ledger:
     """Use `held`."""
 
-    def __init__(self, book: ledger.Ledger) -> None:
-        self._book = book
-        self._rows = {row["clip"]: row for row in book.kept_rows()}
+    def __init__(self, kept: ledger.Ledger) -> None:
+        self._kept = kept
+        self._rows = {row["clip"]: row for row in kept.kept_rows()}
         left = self._take_over()
         self._rows |= left
         if left:
             self.close()
 
     def row(self, clip: Clip) -> dict[str, Any] | None:
+        """What came of the clip when it was last asked for, columns ROWS; None if it never was."""
         return self._rows.get(clip.file)
 
     def add(self, result: ledger.Result) -> None:
-        self._book.commit(result)
+        """Commit a row; a kill does not lose it."""
+        self._kept.commit(result)
         self._rows[result.row["clip"]] = result.row
 
     def close(self) -> None:
         """The rows into one file."""
-        self._book.close(list(self._rows))
-        self._book = ledger.Ledger(self._book.store, ROWS, None)
+        self._kept.close(list(self._rows))
+        self._kept = ledger.Ledger(self._kept.store, ROWS, None)
 
     def _take_over(self) -> dict[str, dict[str, Any]]:
         rows = {}
-        for path in sorted(self._book.journal.glob("[!.]*.parquet")):
+        for path in sorted(self._kept.journal.glob("[!.]*.parquet")):
             row = json.loads(pq.read_schema(path).metadata[b"row"])
             if set(row) <= set(ROWS.names):  # else of another version of this module
                 rows[row["clip"]] = row
@@ -61,14 +64,14 @@ class Book:
 
 
 @contextmanager
-def held(store: Path) -> Iterator[Book]:
-    """The book, held alone until the block ends."""
-    with ledger.hold(store, ROWS) as book:
-        yield Book(book)
+def held(store: Path) -> Iterator[Ledger]:
+    """The ledger, held alone until the block ends."""
+    with ledger.hold(store, ROWS) as kept:
+        yield Ledger(kept)
 
 
 def key(clip: Clip, config: Config, reason: str | None) -> str:
-    """What a result hangs on: id, times, height, crf, address; a failure also on the one setting
+    """What a result depends on: id, times, height, crf, address; a failure also on the one setting
     that could have prevented it. Code is not in it: an edit does not fetch a thousand videos."""
     settings = config.kinetics.youtube
     limits: dict[str, Any] = {
@@ -88,4 +91,5 @@ def key(clip: Clip, config: Config, reason: str | None) -> str:
 def settled(row: dict[str, Any], clip: Clip, config: Config) -> bool:
     """Whether a row is the answer for today's settings too, and will not pass."""
     reason = row["reason"]
-    return row["key"] == key(clip, config, reason) and reason not in TRANSIENT
+    known = reason is None or reason in REASONS  # else of an earlier version
+    return known and row["key"] == key(clip, config, reason) and reason not in TRANSIENT

@@ -1,35 +1,48 @@
 """Accuracies as cells of a table: every training with N and its interval, and the mean over seeds.
 
 CELL columns, of the CSV files too: `source` (paper, ours), `row`, `column`, `set` (of ours),
-`metric` (top-1, top-5), `value` (percent), `low`, `high` (Wilson 95 %, percent; null for a mean
-over seeds), `right` and `clips` (N), `one_clip` (points of the value that one clip is), `left_out`
-(clips that do not count, as some model was not shown them), `seed` (null: the mean over seeds),
-`seeds` (how many the mean is over), `sd` (standard deviation over them, points).
+`metric` (top-1, top-5), `value` (percent; null where it says nothing: top-5 among at most five
+classes), `low`, `high` (Wilson 95 %, percent; null for a mean over seeds), `right` and `clips` (N),
+`one_clip` (points of the value that one clip is), `left_out` (clips that do not count, as some
+model was not shown them), `seed` (null: the mean over seeds), `seeds` (how many the mean is over),
+`sd` (standard deviation over them, points).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from occludenet_build.core.statistics import one_clip_points, over_seeds, wilson
+from occludenet_build.accuracy import METRICS, Accuracy, one_clip_points, over_seeds
+from occludenet_build.paper.common_clips import CommonClips
 
 CELL = [
     "source", "row", "column", "set", "metric", "value", "low", "high", "right", "clips",
     "one_clip", "left_out", "seed", "seeds", "sd",
 ]  # fmt: skip
-METRICS = {"top-1": "top1", "top-5": "top5"}
+ABSENT = "-"
+"""In a table to read: not printed, not measured, or it says nothing."""
 
 
-def cells(rows: pd.DataFrame, left_out: Mapping[str, int]) -> pd.DataFrame:
-    """Of `rows` (models.scored, with `row` and `column` beside): a cell per training and metric,
-    then one per line for the mean where it has several trainings."""
+def lines_of(
+    counted: CommonClips, named: Mapping[str, str], metrics: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
+    """CELL of the trainings whose name has a line in the table. `named`: name -> its line."""
+    rows = counted.rows.assign(row=counted.rows["name"].map(named))
+    return cells(rows[rows["row"].notna()], counted.left_out, metrics)
+
+
+def cells(
+    rows: pd.DataFrame, left_out: Mapping[str, int], metrics: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
+    """CELL of `rows` (common_clips.scored, with `row` and `column` beside): one per training and
+    metric, then one per line for the mean where it has several trainings."""
     found = [
         _cell(part, row, column, seed, metric, left_out)
         for (row, column, seed), part in rows.groupby(["row", "column", "seed"], sort=False)
-        for metric in METRICS
+        for metric in metrics
     ]
     single = pd.DataFrame(found, columns=CELL)
     return pd.concat([single, means(single)], ignore_index=True) if found else single
@@ -38,32 +51,39 @@ def cells(rows: pd.DataFrame, left_out: Mapping[str, int]) -> pd.DataFrame:
 def _cell(
     part: pd.DataFrame, row: str, column: str, seed: int, metric: str, left_out: Mapping[str, int]
 ) -> dict[str, object]:
-    right, clips, name = int(part[METRICS[metric]].sum()), len(part), part["set"].iloc[0]
-    low, high = wilson(right, clips)
+    answers, name, clips = part[METRICS[metric]], part["set"].iloc[0], len(part)
     return {
         "source": "ours", "row": row, "column": column, "set": name, "metric": metric,
-        "value": 100 * right / clips, "low": 100 * low, "high": 100 * high, "right": right,
         "clips": clips, "one_clip": one_clip_points(clips), "left_out": left_out[name],
-        "seed": seed, "seeds": 1, "sd": None,
-    }  # fmt: skip
+        "seed": seed, "seeds": 1,
+    } | ({} if answers.isna().any() else _value(Accuracy.of(answers)))  # fmt: skip
+
+
+def _value(accuracy: Accuracy) -> dict[str, float]:
+    low, high = (100 * edge for edge in accuracy.interval)
+    return {"value": accuracy.percent, "low": low, "high": high, "right": accuracy.right}
 
 
 def means(single: pd.DataFrame) -> pd.DataFrame:
-    """Over the seeds of a line; where there is one there is no mean."""
+    """CELL over the seeds of each line of `single`; where there is one there is no mean."""
     found = []
     for (row, column, metric), part in single.groupby(["row", "column", "metric"], sort=False):
         if len(part) > 1:
             same = {"source": "ours", "row": row, "column": column, "metric": metric}
             same["set"] = part["set"].iloc[0]
-            spread = dict(zip(("value", "sd"), over_seeds(part["value"].tolist()), strict=True))
+            spread = dict(zip(("value", "sd"), _over_seeds(part["value"]), strict=True))
             number = {"clips": int(part["clips"].min()), "seeds": len(part)}
             one = {"one_clip": part["one_clip"].max(), "left_out": int(part["left_out"].max())}
             found.append(same | spread | number | one)
     return pd.DataFrame(found, columns=CELL)
 
 
+def _over_seeds(values: pd.Series) -> tuple[float | None, float | None]:
+    return (None, None) if values.isna().any() else over_seeds(values.tolist())
+
+
 def best_known(found: pd.DataFrame) -> pd.DataFrame:
-    """What stands in the table to read: the mean of a line that has one, else its one training."""
+    """The cells that a table to read shows: the mean of a line that has one, else its training."""
     most = found.groupby(["source", "row", "column", "metric"])["seeds"].transform("max")
     return found[(found["seeds"] == most) | found["seeds"].isna()]
 
@@ -71,15 +91,15 @@ def best_known(found: pd.DataFrame) -> pd.DataFrame:
 def mean_of_models(values: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Per column and metric the mean over the rows that have all of `columns`: the paper's Table 3
     out of its Table 2. `values`: row, column, metric, value. Returns column, metric, value
-    (percent) and models (how many)."""
+    (percent; null where no row has one) and models (how many)."""
     here = values[values["column"].isin(columns)]
     whole = here.groupby(["row", "metric"])["column"].transform("nunique") == len(columns)
     groups = here[whole].groupby(["column", "metric"], sort=False)["value"]
-    return groups.agg(value="mean", models="size").reset_index()
+    return groups.agg(value="mean", models="count").reset_index()
 
 
 def paper_cells(values: pd.DataFrame) -> pd.DataFrame:
-    """published.values as cells: only the value is known, and in `printed` its text."""
+    """published.values as CELL: only the value is known, and in `printed` its text."""
     return values.assign(source="paper").reindex(columns=[*CELL, "printed"])
 
 
@@ -87,16 +107,21 @@ def text(cell: Mapping[str, Any]) -> str:
     """`62.67 [51.4, 72.7]`; a mean `62.67 ± 1.20`; of the paper what it prints."""
     if cell["source"] == "paper":
         return str(cell["printed"])
+    if pd.isna(cell["value"]):
+        return ABSENT
     if not pd.isna(cell["sd"]):
         return f"{cell['value']:.2f} ± {cell['sd']:.2f}"
     return f"{cell['value']:.2f} [{cell['low']:.1f}, {cell['high']:.1f}]"
 
 
-def together(found: pd.DataFrame) -> str:
+def joined_text(found: pd.DataFrame) -> str:
     """The cells of one place, top-1 before top-5, and how many clips and seeds they are of."""
-    shown = best_known(found).sort_values("metric").to_dict("records")
-    words = " / ".join(text(cell) for cell in shown)
-    return f"{words} ({counts(shown[0])})" if shown[0]["source"] == "ours" else words
+    chosen = best_known(found).sort_values("metric").to_dict("records")
+    texts = [text(cell) for cell in chosen]
+    if set(texts) == {ABSENT}:
+        return ABSENT
+    words = " / ".join(texts)
+    return f"{words} ({counts(chosen[0])})" if chosen[0]["source"] == "ours" else words
 
 
 def counts(cell: Mapping[str, Any]) -> str:

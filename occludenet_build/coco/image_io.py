@@ -34,11 +34,12 @@ def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Ima
 
 
 def check_stated(image: Image.Image, stated: tuple[int | None, int | None]) -> None:
-    """Raise ItemError image_unreadable unless the stored pixels, not turned by EXIF, are (width,
+    """Raises ItemError image_unreadable unless the stored pixels, not turned by EXIF, are (width,
     height) as stated: annotations are on them."""
     if image.size != stated:
         raise ItemError("image_unreadable", f"{shown(image.size)}, stated as {shown(stated)}")
 
 
 def shown(size: tuple[int | None, int | None]) -> str:
+    """`<width>x<height>`, pixels, for messages."""
     return f"{size[0]}x{size[1]}"

@@ -17,11 +17,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from occludenet_build.core import files, tables
 from occludenet_build.core.errors import REASONS
-from occludenet_build.kinetics import PRESENCE
-from occludenet_build.kinetics.clip import Clip
-from occludenet_build.kinetics.found import Found
+from occludenet_build.core.tables import column
+from occludenet_build.kinetics.clip import Clip, Found
+
+PRESENCE = pa.schema(
+    [
+        column("clip", "string", "<youtube id>_<start:06d>_<end:06d>, its id and file name"),
+        column("youtube_id", "string", "id of the YouTube video"),
+        column("label", "string", "class name"),
+        column("split", "string", "train, val or test"),
+        column("start_seconds", "int32", "of the stretch in the YouTube video"),
+        column("end_seconds", "int32", "of the stretch in the YouTube video"),
+        column("status", "string", "present, replaced (by the replacement pack), corrupt, missing"),
+        column("reason", "string", "why not there, from core.errors.REASONS; null if it is"),
+        column("detail", "string", "what exactly"),
+        column("origin", "string", "archive, address, or mirror that it comes from, or should"),
+        column("path", "string", "the file; null if missing"),
+        column("bytes", "int64", "its size; null if missing"),
+    ]
+)
 
 STATUSES = ("present", "replaced", "corrupt", "missing")
 _HEADER = ("split", "class", "listed", *STATUSES, "share")

@@ -1,10 +1,10 @@
-"""Whether video files are sound, remembered from run to run.
+"""Which of several files of a clip is taken: a sound one. Whether files are sound is remembered.
 
 A file is read to its end and its first frame decoded, as `transfer` does for a video that it
 fetches; that all frames decode is found out by `index`. A verdict holds while size and times of the
 file are the same.
 
-To look at a file takes less time than to write a finished item down, so the items of the ledger are
+Reading a file takes less time than recording a finished item, so the items of the ledger are
 buckets of files, by a hash of the name: about a thousand files each for all of Kinetics-400. Of a
 bucket in which something has changed only the files that have changed are read.
 """
@@ -28,6 +28,7 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.core.video.probe import skim
+from occludenet_build.kinetics.clip import Clip, Found
 
 _BUCKETS = 256
 _WORTH_A_PROCESS = 50
@@ -45,7 +46,42 @@ _DETAIL = pa.schema(
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Candidate:
+    """A file that may be a clip's."""
+
+    path: Path
+    origin: str
+    """Archive or mirror that it comes from."""
+    is_replacement: bool = False
+
+
+def choose(
+    candidates: Mapping[Clip, list[Candidate]], folder: Path, threads: int
+) -> Iterator[Found]:
+    """A Found for each clip: its file is a sound one, of those a replacement, of those the first
+    by name. What was found of the files is kept in <folder>/checks."""
+    paths = [file.path for several in candidates.values() for file in several]
+    known = _verdicts(paths, folder / "checks", threads)
+    for clip, several in candidates.items():
+        told = {file: known[_name(file.path)] for file in several}
+        sound = [file for file in several if told[file].reason is None]
+        best = min(sound or several, key=lambda file: (not file.is_replacement, str(file.path)))
+        yield _found(clip, best, told[best])
+
+
+def _found(clip: Clip, file: Candidate, verdict: _Verdict) -> Found:
+    if verdict.reason == "missing":
+        return Found(clip, "missing", verdict.reason, verdict.detail, file.origin)
+    size = file.path.stat().st_size
+    if verdict.reason is not None:
+        detail = verdict.detail
+        return Found(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
+    status = "replaced" if file.is_replacement else "present"
+    return Found(clip, status, origin=file.origin, path=file.path, bytes=size)
+
+
+@dataclass(frozen=True)
+class _Verdict:
     """Of one file, with this stamp."""
 
     file: str
@@ -55,27 +91,27 @@ class Verdict:
     detail: str | None = None
 
 
-def name_of(path: Path) -> str:
+def _name(path: Path) -> str:
     """A file's name here: UTF-8, whatever the disk has."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
-def verdicts(paths: Sequence[Path], store: Path, threads: int) -> dict[str, Verdict]:
+def _verdicts(paths: Sequence[Path], store: Path, threads: int) -> dict[str, _Verdict]:
     """Name -> verdict. Finished buckets are known to the next run, also after a kill."""
     buckets: dict[str, dict[str, tuple[Path, str]]] = defaultdict(dict)
     for path in paths:
-        name = name_of(path)
+        name = _name(path)
         buckets[seeds.shard_of(name, _BUCKETS)][name] = path, _stamp(path)
-    with ledger.hold(store, _ROWS, _DETAIL) as book:
-        due = [b for b in sorted(buckets) if book.finished(b, _key(buckets[b])) is None]
-        before = tables.ClipGroups(book.detail_path)
+    with ledger.hold(store, _ROWS, _DETAIL) as kept:
+        due = [b for b in sorted(buckets) if kept.finished(b, _key(buckets[b])) is None]
+        before = tables.ClipGroups(kept.detail_path)
         tasks = [_task(b, buckets[b], _read(before, b)) for b in due]
         before.close()
         for result in progress(_look(tasks, threads), len(tasks), "bucket"):
-            book.commit(result)
-        others = [row["clip"] for row in book.kept_rows() if row["clip"] not in buckets]
-        book.close([*sorted(buckets), *others])
-        found = tables.ClipGroups(book.detail_path)
+            kept.commit(result)
+        others = [row["clip"] for row in kept.kept_rows() if row["clip"] not in buckets]
+        kept.close([*sorted(buckets), *others])
+        found = tables.ClipGroups(kept.detail_path)
         known = {v.file: v for b in buckets for v in _read(found, b) if v.file in buckets[b]}
         found.close()
     bad = sum(verdict.reason is not None for verdict in known.values())
@@ -96,10 +132,10 @@ def _key(bucket: Mapping[str, tuple[Path, str]]) -> str:
     return files.short_hash(*(f"{name} {stamp}" for name, (_, stamp) in sorted(bucket.items())))
 
 
-def _read(groups: tables.ClipGroups, bucket: str) -> list[Verdict]:
+def _read(groups: tables.ClipGroups, bucket: str) -> list[_Verdict]:
     table = groups.read(bucket)
     rows = table.drop_columns(["clip"]).to_pylist() if table is not None else []
-    return [Verdict(**row) for row in rows]
+    return [_Verdict(**row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -110,7 +146,7 @@ class _Task:
     key: str
     due: tuple[tuple[str, Path, str], ...]
     """Name, path, stamp."""
-    known: tuple[Verdict, ...]
+    known: tuple[_Verdict, ...]
     """Those of its other files, and of files that another selection has asked for."""
 
 
@@ -123,7 +159,7 @@ def _look(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Result]:
         yield ledger.Result(row, tables.from_rows(detail, _DETAIL))
 
 
-def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[Verdict]) -> _Task:
+def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[_Verdict]) -> _Task:
     stamps = {file: stamp for file, (_, stamp) in bucket.items()}
     holds = tuple(v for v in known if stamps.get(v.file, v.stamp) == v.stamp)
     there = {verdict.file for verdict in holds}
@@ -131,7 +167,7 @@ def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[Verdict
     return _Task(name, _key(bucket), due, holds)
 
 
-def _looked_at(task: _Task) -> tuple[dict[str, Any], list[Verdict]]:
+def _looked_at(task: _Task) -> tuple[dict[str, Any], list[_Verdict]]:
     start = time.monotonic()
     found = [*task.known, *(_verdict(*file) for file in task.due)]
     row = {"clip": task.bucket, "status": "ok", "reason": None, "detail": None, "key": task.key}
@@ -139,11 +175,11 @@ def _looked_at(task: _Task) -> tuple[dict[str, Any], list[Verdict]]:
     return row | {"seconds": seconds}, sorted(found, key=lambda verdict: verdict.file)
 
 
-def _verdict(name: str, path: Path, stamp: str) -> Verdict:
+def _verdict(name: str, path: Path, stamp: str) -> _Verdict:
     try:
         skim(path)
     except ItemError as error:
-        return Verdict(name, stamp, error.reason, error.detail or None)
+        return _Verdict(name, stamp, error.reason, error.detail or None)
     except (OSError, ValueError) as error:  # a disk or a name that does not read
-        return Verdict(name, stamp, "unreadable", ascii(error))
-    return Verdict(name, stamp)
+        return _Verdict(name, stamp, "unreadable", ascii(error))
+    return _Verdict(name, stamp)

@@ -1,17 +1,16 @@
-"""The unfinished file of a download, from which it goes on after a lost connection or a kill -9.
+"""The unfinished file of a download, from which a later run resumes after a kill -9.
 
-    .<name>.part        what has come so far
-    .<name>.part.json   of what it is a part: a hash of the address, the server's validators, length
+    .<name>.part        the bytes that have come
+    .<name>.part.json   whose they are: a hash of the address, the server's validators, the length
+    .<name>.part.lock   held while a thread or process works on them; the kernel releases it
 
-Both are gone when the file is whole. The part is locked while a thread or process works on it; the
-kernel lets go when that dies. What is in it counts only together with its state: a part without
+All are gone when the file is whole. The bytes count only together with their state: a part without
 one is begun anew.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import threading
@@ -21,8 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
+
 from occludenet_build.core import files
-from occludenet_build.transfer.item import Download
+from occludenet_build.transfer.download import Download
 
 
 class Stopped(Exception):
@@ -40,6 +41,7 @@ class State:
 
     @classmethod
     def of(cls, url: str, headers: Mapping[str, str], length: int | None) -> State:
+        """From the headers of an answer; `length`: bytes of the whole file, if stated."""
         return cls(files.short_hash(url), headers.get("ETag"), headers.get("Last-Modified"), length)
 
     @property
@@ -54,14 +56,14 @@ class State:
         return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
-class Part:
-    """Use `held`. `counted(on_disk, received)` is told of every change in bytes."""
+class PartialFile:
+    """Use `held`. `counted(on_disk, received)` is called with every change, in bytes."""
 
     def __init__(
         self, path: Path, stream: BinaryIO, counted: Callable[[int, int], None], url: str
     ) -> None:
         self.path, self._stream, self._counted = path, stream, counted
-        self.state = _read_state(_state_path(path), url)
+        self.state = _read_state(_beside(path, "json"), url)
         self.size = os.fstat(stream.fileno()).st_size if self.state else 0
         self.spliced = self.size > 0
         """Whether it comes from more than one answer."""
@@ -89,78 +91,75 @@ class Part:
         self._counted(-self.size, 0)
         self.state, self.size, self.spliced = state, 0, False
         if state is not None:
-            _write_state(_state_path(self.path), state)
+            _write_state(_beside(self.path, "json"), state)
 
     def append(self, chunk: bytes) -> None:
+        """Add what the network brought."""
         self._stream.write(chunk)
         self.size += len(chunk)
         self.received += len(chunk)
         self._counted(len(chunk), len(chunk))
 
     def flush(self) -> None:
+        """Hand what was appended to the kernel, where a kill does not lose it."""
         self._stream.flush()
 
     def publish(self, target: Path) -> None:
+        """Give the finished file its name, on the same disk."""
         files.publish(self.path, target)
-        _state_path(self.path).unlink(missing_ok=True)
+        _beside(self.path, "json").unlink(missing_ok=True)
 
     def discard(self) -> None:
+        """Remove the bytes and their state."""
         self._counted(-self.size, 0)
         self.path.unlink(missing_ok=True)
-        _state_path(self.path).unlink(missing_ok=True)
+        _beside(self.path, "json").unlink(missing_ok=True)
 
 
 @contextmanager
 def held(
     download: Download, counted: Callable[[int, int], None], stopped: threading.Event
-) -> Iterator[Part]:
-    """The part of a download, held alone; what is in it stays there when the block ends."""
+) -> Iterator[PartialFile]:
+    """The unfinished file, held alone; what is in it stays there when the block ends.
+
+    Raises Stopped where the run ends while another process has it.
+    """
     path = _path(download)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path, stopped) as stream:
-        yield Part(path, stream, counted, download.url)
+    with _lock(_beside(path, "lock"), stopped), open(path, "ab") as stream:
+        yield PartialFile(path, stream, counted, download.url)
+
+
+@contextmanager
+def _lock(path: Path, stopped: threading.Event) -> Iterator[None]:
+    """Without a fall-back to locks that outlive a kill. Whoever waits for a lock file that is gone
+    by now, filelock begins anew: its holder may remove it."""
+    lock = filelock.FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(poll_interval=0.2, cancel_check=stopped.is_set)
+    except filelock.Timeout as error:
+        raise Stopped from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def tidy(download: Download) -> None:
-    """Remove the state that a kill between the last two steps has left of a finished file."""
-    if not _path(download).exists():
-        _state_path(_path(download)).unlink(missing_ok=True)
+    """Remove what a kill between the last two steps has left of a finished file."""
+    path = _path(download)
+    if not path.exists():
+        for suffix in ("json", "lock"):
+            _beside(path, suffix).unlink(missing_ok=True)
 
 
 def _path(download: Download) -> Path:
     return download.target.with_name(f".{download.target.name}.part")
 
 
-def _locked(path: Path, stopped: threading.Event) -> BinaryIO:
-    while True:
-        stream = open(path, "ab")
-        while not _lock(stream):
-            if stopped.wait(0.2):
-                stream.close()
-                raise Stopped
-        if _still_named(stream, path):
-            return stream
-        stream.close()
-
-
-def _still_named(stream: BinaryIO, path: Path) -> bool:
-    """Whoever held the lock may have published or discarded the file that was waited for."""
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(stream: BinaryIO) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _state_path(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
+def _beside(part: Path, suffix: str) -> Path:
+    return part.with_name(f"{part.name}.{suffix}")
 
 
 def _write_state(path: Path, state: State) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from occludenet_build.coco.filters import look
 from occludenet_build.coco.instances import photos
-from occludenet_build.coco.looking import look
 from occludenet_build.coco.photo import Instance
 from occludenet_build.config import Occluders
 
@@ -31,7 +31,10 @@ class WantedImage:
 
 
 def wanted_images(instances: Path, settings: Occluders) -> list[WantedImage]:
-    """By id. The room opens these photos and no others, so nothing else need be there."""
+    """By id. The stage occluders opens these photos and no others: nothing else need be there.
+
+    Raises UserError for a file that is no COCO instances, or lacks a wanted category.
+    """
     found = []
     for photo in photos(instances, settings.categories):
         counts: dict[str, int] = defaultdict(int)

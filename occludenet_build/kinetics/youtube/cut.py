@@ -50,7 +50,7 @@ def cut_out(video: Path, clip: Clip, out: Path, crf: float) -> str | None:
 
 def picture_seconds(video: Path) -> Fraction:
     """From the first picture to the end of the last, by the times in the file; nothing decodes but
-    the first."""
+    the first. Raises ItemError zero_frames where not even that does."""
     with reading(video) as source:
         first = next(iter(source), None)
     if first is None or first.pts is None:

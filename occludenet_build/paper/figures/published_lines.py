@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 
 from occludenet_build.core.charts import MUTED
 from occludenet_build.paper import published
+from occludenet_build.paper.common_clips import of_d
 from occludenet_build.paper.inputs import Inputs
-from occludenet_build.paper.models import of_d
 
 OURS, PAPER = "ours", "paper"
 KINETICS = 400
@@ -22,12 +22,12 @@ _NAME = "printed in the paper: mean of 7 models"
 
 
 def comparable(inputs: Inputs) -> bool:
-    """All that was shown OccludeNet-D knows as many classes as Kinetics-400 has."""
+    """Whether every model that was shown OccludeNet-D knows the 400 classes of Kinetics-400."""
     shown = [one for one in inputs.predicted if of_d(one.rows["set"]).any()]
     return all(len(one.about.labels) == KINETICS for one in shown)
 
 
-def levels(metric: str) -> pd.DataFrame:
+def published_levels(metric: str) -> pd.DataFrame:
     """Table 3: series, degree, mean (0 to 1), source; `metric` top-1 or top-5."""
     rows = published.values(3)
     rows = rows[rows["metric"] == metric]
@@ -37,20 +37,20 @@ def levels(metric: str) -> pd.DataFrame:
     return found.sort_values("degree").reset_index(drop=True)
 
 
-def drops(metric: str) -> pd.DataFrame:
-    """Table 3: unoccluded minus each degree, as of `levels`."""
-    found = levels(metric)
+def published_drops(metric: str) -> pd.DataFrame:
+    """Table 3: unoccluded minus each degree, as of `published_levels`."""
+    found = published_levels(metric)
     clean = found.loc[found["degree"] == 0, "mean"].item()
     return found[found["degree"] > 0].assign(mean=lambda rows: clean - rows["mean"])
 
 
-def beside(numbers: pd.DataFrame, theirs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def with_published(numbers: pd.DataFrame, theirs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     """Our numbers with a column `source`, and where they compare the paper's below them."""
     ours = numbers.assign(source=OURS)
     return pd.concat([ours, theirs], ignore_index=True) if comparable(inputs) else ours
 
 
-def line(axes: Axes, numbers: pd.DataFrame) -> None:
+def draw_line(axes: Axes, numbers: pd.DataFrame) -> None:
     """The paper's series, if the numbers hold it."""
     rows = numbers[numbers["source"] == PAPER]
     if len(rows):
@@ -58,7 +58,7 @@ def line(axes: Axes, numbers: pd.DataFrame) -> None:
                   linewidth=0.9, label=_NAME)  # fmt: skip
 
 
-def level(axes: Axes, percent: float, places: list[int]) -> None:
+def draw_level(axes: Axes, percent: float, places: list[int]) -> None:
     """One number of the paper, as a dashed stroke over the groups of bars at these places."""
     label: str | None = f"printed in the paper: {percent:.2f}"
     for place in places:

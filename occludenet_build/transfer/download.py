@@ -1,4 +1,4 @@
-"""What is to be fetched, and what became of it."""
+"""A file that is to be fetched, what became of it, and what its address may be."""
 
 from __future__ import annotations
 

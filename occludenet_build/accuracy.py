@@ -1,0 +1,318 @@
+"""Accuracies, their intervals, and comparisons on the same clips: all of them are computed here.
+
+evaluate, predictions, report, paper and attention take their numbers from this module. Accuracies
+are shares from 0 to 1, float64, where a name does not say percent or points. Intervals are of 95 %.
+
+The unit that is drawn is the source clip. A share of clips has a Wilson interval, a mean and a
+point of a curve have a bootstrap interval. Each random number is a function of the generator that
+the caller gives (core.seeds.rng).
+
+Top-5 of a model that knows at most TOP classes is always right: `tells_top5` says where it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, wilcoxon
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+"""Percentile intervals need about a thousand."""
+TOP = 5
+"""Answers that top-5 counts."""
+METRICS = {"top-1": "top1", "top-5": "top5"}
+"""Name of an accuracy -> its column in a table of predictions."""
+SHARES = (0.0, 1.0)
+"""Ends of the scale of an accuracy."""
+DIFFERENCES = (-1.0, 1.0)
+"""Ends of the scale of a difference of two accuracies."""
+
+
+# of one clip
+
+
+def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
+    """The answer for one clip; of equal logits the first counts as larger.
+
+    `logits` (K,) in the order of `labels`. Returns predicted (str), top1 and top5 (bool).
+
+    >>> ranked([0.1, 0.7, 0.2], ["run", "sit", "hop"], "hop")
+    {'predicted': 'sit', 'top1': False, 'top5': True}
+    """
+    order = sorted(range(len(labels)), key=lambda position: -logits[position])[:TOP]
+    best = [labels[position] for position in order]
+    return {"predicted": best[0], "top1": best[0] == label, "top5": label in best}
+
+
+def tells_top5(classes: int) -> bool:
+    """Whether top-5 of a model of so many classes can be wrong.
+
+    >>> tells_top5(5), tells_top5(6)
+    (False, True)
+    """
+    return classes > TOP
+
+
+# of a set of clips
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many of a number of clips, at least one, are right."""
+
+    right: int
+    clips: int
+
+    @classmethod
+    def of(cls, answers: Sequence[Any] | np.ndarray | pd.Series) -> Accuracy:
+        """`answers` (N,): a bool, or 0 or 1, per clip."""
+        values = np.asarray(answers, np.float64)
+        return cls(int(values.sum()), len(values))
+
+    @property
+    def share(self) -> float:
+        """Of the clips, 0 to 1."""
+        return self.right / self.clips
+
+    @property
+    def percent(self) -> float:
+        """Of the clips, 0 to 100."""
+        return 100 * self.right / self.clips
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's, as shares."""
+        return wilson(self.right, self.clips)
+
+
+@dataclass(frozen=True)
+class SetAccuracy:
+    """A model's accuracies on one set."""
+
+    set: str
+    scale: float | None
+    """Size of the occluder relative to the actor's box; None for a set that a list gives."""
+    top1: Accuracy
+    top5: Accuracy
+
+
+def set_order(name: str, scale: float | None) -> tuple[bool, float, str]:
+    """Key that sorts sets by scale, those of lists after them, by name."""
+    return scale is None, scale or 0.0, name
+
+
+def by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[SetAccuracy]:
+    """Accuracies per set, in `set_order`.
+
+    `rows`: predictions with the columns set (str), scale (float64, null for a list), top1 and top5
+    (bool), a row per clip.
+    """
+    table = pd.DataFrame(rows, columns=["set", "scale", "top1", "top5"])
+    found = []
+    for name, part in table.groupby("set", sort=False):
+        scale = None if pd.isna(part["scale"].iloc[0]) else float(part["scale"].iloc[0])
+        top1, top5 = (Accuracy.of(part[column]) for column in ("top1", "top5"))
+        found.append(SetAccuracy(str(name), scale, top1, top5))
+    return sorted(found, key=lambda one: set_order(one.set, one.scale))
+
+
+def summary(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`by_set` as the JSON files of evaluate and predictions have it: per set `set`, `scale`, `n`,
+    in percent of the n clips `top1` and `top5`, each with `_low` and `_high` (Wilson), and
+    `one_clip_points`."""
+    return [
+        {"set": one.set, "scale": one.scale, "n": one.top1.clips}
+        | _percent("top1", one.top1)
+        | _percent("top5", one.top5)
+        | {"one_clip_points": one_clip_points(one.top1.clips)}
+        for one in by_set(rows)
+    ]
+
+
+def _percent(name: str, accuracy: Accuracy) -> dict[str, float]:
+    low, high = accuracy.interval
+    return {name: accuracy.percent, f"{name}_low": 100 * low, f"{name}_high": 100 * high}
+
+
+def one_clip_points(clips: int) -> float | None:
+    """Percentage points that one clip more moves an accuracy; None without a clip.
+
+    >>> one_clip_points(53)
+    1.8867924528301887
+    """
+    return 100 / clips if clips else None
+
+
+def over_seeds(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and the sample's standard deviation, which one seed does not have.
+
+    >>> over_seeds([1.0, 3.0]), over_seeds([2.0])
+    ((2.0, 1.4142135623730951), (2.0, None))
+    """
+    return fmean(values), stdev(values) if len(values) > 1 else None
+
+
+# of two models on the same clips
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model against another one on the same clips."""
+
+    clips: int
+    only_first: int
+    """Clips that the first alone has right."""
+    only_second: int
+
+    @property
+    def points(self) -> float:
+        """First minus second, percentage points."""
+        return 100 * (self.only_first - self.only_second) / self.clips
+
+    @property
+    def p(self) -> float:
+        """Of McNemar's exact test, two-sided."""
+        return mcnemar(self.only_first, self.only_second)
+
+
+def compared(first: pd.Series, second: pd.Series) -> Comparison:
+    """`first`, `second` (N,): whether each has a clip right, bool or 0 and 1, the same N clips in
+    the same order. Raises ValueError where the numbers of clips differ."""
+    one, other = (np.asarray(answers).astype(bool) for answers in (first, second))
+    if one.shape != other.shape:
+        raise ValueError(f"wanted answers for the same clips, got {one.shape} and {other.shape}")
+    return Comparison(len(one), int((one & ~other).sum()), int((other & ~one).sum()))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided p that two models are right equally often, from the clips where they differ.
+
+    >>> mcnemar(0, 0), mcnemar(1, 9)
+    (1.0, 0.021484375)
+    """
+    differing = only_first + only_second
+    return float(binomtest(only_first, differing).pvalue) if differing else 1.0
+
+
+def signed_rank(differences: np.ndarray) -> float:
+    """Wilcoxon's p, two-sided; clips without a difference say nothing and are left out.
+
+    `differences` (N,) float64, a value per clip.
+
+    >>> signed_rank(np.zeros(5)), signed_rank(np.arange(1.0, 7.0))
+    (1.0, 0.03125)
+    """
+    nonzero = differences[differences != 0]
+    return float(wilcoxon(nonzero).pvalue) if nonzero.size else 1.0
+
+
+# intervals
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """The Wilson interval of a share, as shares; (0, 1) without a trial.
+
+    >>> [round(edge, 3) for edge in wilson(5, 10)]
+    [0.237, 0.763]
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def bootstrap_ratios(
+    sums: np.ndarray,
+    counts: np.ndarray,
+    random: np.random.Generator,
+    resamples: int = RESAMPLES,
+    bounds: tuple[float, float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile intervals of the means sums / counts, both summed over clips: low, high (C,).
+
+    `sums` and `counts` (N, C) float64: what each of N source clips adds to each of C points; (N, 1)
+    counts are those of all points. Clips are drawn, with everything that was made from them: the
+    scales of one source stand and fall together, and all points see the same draws. A draw that
+    leaves a point empty does not count for it; nan where all do.
+
+    `bounds`: ends of the scale of the values. With them an interval keeps a width where all clips
+    of a point say the same (`_widen`); without them it has none there.
+    """
+    clips, points = sums.shape
+    means = np.full((resamples, points), np.nan)
+    for row in means if clips else ():
+        # one draw at a time: all at once would be gigabytes for Kinetics' 20,000 clips
+        weights = np.bincount(random.integers(0, clips, clips), minlength=clips).astype(float)
+        total = weights @ counts
+        np.divide(weights @ sums, total, out=row, where=total > 0)
+    edges = np.full((2, points), np.nan)
+    seen = ~np.isnan(means).all(axis=0)
+    if seen.any():
+        tail = (1 - CONFIDENCE) / 2
+        edges[:, seen] = np.nanquantile(means[:, seen], (tail, 1 - tail), axis=0)
+    if bounds is not None:
+        _widen(edges, (np.broadcast_to(counts, sums.shape) > 0).sum(axis=0), bounds)
+    return edges[0], edges[1]
+
+
+def _widen(edges: np.ndarray, clips: np.ndarray, bounds: tuple[float, float]) -> None:
+    """Give intervals of no width the width that their number of clips allows, in place.
+
+    `edges` (2, C): low, high; `clips` (C,): source clips of each point.
+
+    Where all n clips say the same value v, every draw is v, and the bootstrap knows nothing of the
+    clips that say something else. By Wilson's upper bound for 0 of n ("Probable inference, the law
+    of succession, and statistical inference", JASA 22, 1927) these are at most a share
+    w = z^2 / (n + z^2), and what they say lies between the ends a and b of the scale: the mean lies
+    in [v - w (v - a), v + w (b - v)]. For accuracies of 0 and 1 that is Wilson's interval of the n
+    source clips. For differences of 0, 1 and -1 it is Tango's score interval of paired proportions
+    (Statistics in Medicine 17, 1998, 891-908) with n pairs that all agree, or all differ one way.
+    """
+    for point in np.flatnonzero(edges[1] - edges[0] < 1e-12):
+        value, others = edges[0, point], wilson(0, int(clips[point]))[1]
+        edges[0, point] = value - others * (value - bounds[0])
+        edges[1, point] = value + others * (bounds[1] - value)
+
+
+def bootstrap_mean(
+    values: Sequence[float] | np.ndarray,
+    random: np.random.Generator,
+    resamples: int = RESAMPLES,
+    bounds: tuple[float, float] | None = None,
+) -> tuple[float, float]:
+    """Percentile interval of the mean of `values` (N,) float64; both edges nan without a value.
+
+    `bounds`: as of `bootstrap_ratios`.
+    """
+    column = np.asarray(values, np.float64).reshape(-1, 1)
+    low, high = bootstrap_ratios(column, np.ones_like(column), random, resamples, bounds)
+    return float(low[0]), float(high[0])
+
+
+def curve(
+    rows: pd.DataFrame,
+    by: Sequence[str],
+    value: str,
+    random: np.random.Generator,
+    resamples: int,
+    bounds: tuple[float, float] = SHARES,
+) -> pd.DataFrame:
+    """Points of a curve with their bands: a row per group of the columns `by`, sorted by them.
+
+    `rows` has a row per clip and set: `clip` (the source clip), `by`, and `value` (float64, between
+    the `bounds`). Returns `by`, mean, low, high (float64, in the unit of `value`), n (int, rows).
+    The scales of a source clip stand and fall together, and all points see the same draws.
+    """
+    groups = rows.groupby([*by, "clip"])[value].agg(["sum", "size"])
+    sums = groups["sum"].unstack("clip", fill_value=0.0)
+    counts = groups["size"].unstack("clip", fill_value=0).astype(float)
+    low, high = bootstrap_ratios(sums.to_numpy().T, counts.to_numpy().T, random, resamples, bounds)
+    n = counts.sum(axis=1)
+    found = pd.DataFrame({"mean": sums.sum(axis=1) / n, "low": low, "high": high, "n": n})
+    return found.astype({"n": int}).reset_index()
