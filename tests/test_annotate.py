@@ -20,7 +20,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.release import csv_format
 from occludenet_build.release.order import label_ids
 from occludenet_build.validate.checks import run_checks
-from occludenet_build.validate.clips import read_release
+from occludenet_build.validate.release import read_release
 
 OVERALL = ",".join(csv_format.header(csv_format.Overall))
 ROW = "abseiling,0.25_a.mp4,dog,d.png,75.25,0.25,08.62,10.03,29.92,11.53"

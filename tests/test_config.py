@@ -77,7 +77,7 @@ def test_order_and_written_out_defaults_make_no_difference(base):
     verbose = copy.deepcopy(base)
     verbose["composite"] = {"preset": "veryfast", "crf": 21, "scales": [0.25, 0.5, 0.75]}
     shuffled = dict(reversed(list(verbose.items())))
-    for room in ("composite", "counterfactual", "train"):
+    for room in ("composite", "annotate", "train"):
         expected = cfg.canonical(cfg.room_settings(plain, room))
         assert cfg.canonical(cfg.room_settings(cfg.load(shuffled), room)) == expected
 

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-
 from occludenet_build.compositing.erasing import Erasure
 from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.compositing.ground_truth import TruthRows
 from occludenet_build.config import Composite
-from occludenet_build.core import tables
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.build import Boxes
+from occludenet_build.release.terms import clean_path, clip_path, counterfactual_tree
 
 
 class Output(NamedTuple):
@@ -75,20 +73,6 @@ class Rendered:
     """Scale -> mean share of the actor hidden; only for `target`."""
 
 
-def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> str:
-    """Path of an occluded clip, relative to the build: the release's tree and name.
-
-    >>> clip_path("OccludeNet-D", "val", 0.5, "abseiling", "vGlsp8wOH-8_000085_000095")
-    'OccludeNet-D/val/50%/abseiling/0.50_vGlsp8wOH-8_000085_000095.mp4'
-    """
-    return f"{dataset}/{split}/{percent(scale)}%/{label}/{scale:.2f}_{clip}.mp4"
-
-
-def percent(scale: float) -> str:
-    """0.25 -> 25, as folders and lists are named."""
-    return f"{scale * 100:g}"
-
-
 _MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
 
 
@@ -97,45 +81,17 @@ def inputs_of(chosen: dict[str, Any]) -> list[str]:
     return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
 
 
-class ActorBoxes:
-    """The actor's boxes of any clip, read from the store of detect."""
-
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._shards: dict[str, tables.ClipGroups] = {}
-
-    def of(self, clip: str, shard: str) -> dict[int, ActorBox]:
-        """Frame -> the actor's box, displayed pixels.
-
-        Raises UserError where the store has no boxes of the clip, or a side that is no number.
-        """
-        if shard not in self._shards:
-            self._shards[shard] = tables.ClipGroups(self._store / shard / "detail.parquet")
-        found = self._shards[shard].read(clip)
-        if found is None:
-            raise UserError(
-                f"wanted boxes of {clip} in {self._store}/{shard}, got none; run detect"
-            )
-        actor = found.filter(pc.field("actor"))
-        for side in ("x1", "y1", "x2", "y2"):
-            wrong = actor.filter(pc.invert(pc.fill_null(pc.is_finite(actor[side]), False)))
-            if len(wrong):
-                raise UserError(
-                    f"wanted a number as {side} of {clip}, frame {wrong['frame'][0]}, in "
-                    f"{self._store}/{shard}, got {wrong[side][0]}; run detect"
-                )
-        names = ("frame", "x1", "y1", "x2", "y2", "filled", "track", "shot")
-        columns = [actor[name].to_pylist() for name in names]
-        return {
-            frame: ActorBox((x1, y1, x2, y2), filled, track, shot)
-            for frame, x1, y1, x2, y2, filled, track, shot in zip(*columns, strict=True)
-        }
+def actor_boxes(actor: Boxes) -> dict[int, ActorBox]:
+    """Frame -> the actor's box, from boxes of which each frame has one at most."""
+    names = (actor.frames, actor.xyxy, actor.is_filled, actor.tracks, actor.shots)
+    rows = zip(*(values.tolist() for values in names), strict=True)
+    return {frame: ActorBox(tuple(box), *facts) for frame, box, *facts in rows}
 
 
 def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
     """The occluded clips of a row of select and, if composite.clean_twin, the clean twin."""
     split, label, clip = chosen["split"], chosen["label"], chosen["clip"]
-    clean = f"{settings.dataset}-clean/{split}/{label}/{clip}.mp4"
+    clean = clean_path(settings.dataset, split, label, clip)
     return (
         *_occluded(chosen, settings, settings.dataset, erased=False),
         *([Output(clean, None)] if settings.clean_twin else []),
@@ -144,7 +100,7 @@ def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...
 
 def erased_outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
     """The counterfactuals of a row of select: its occluded clips without the actor."""
-    return _occluded(chosen, settings, f"{settings.dataset}-counterfactual", erased=True)
+    return _occluded(chosen, settings, counterfactual_tree(settings.dataset), erased=True)
 
 
 def _occluded(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from occludenet_build.config.backends import SECOND_DETECTORS
 from occludenet_build.config.clips import FILLS, TORCHVISION_MODELS
 from occludenet_build.core.settings import setting
 
 
 @dataclass(frozen=True)
 class Audit:
-    backend: str = setting("yolo", choices=("yolo", "torchvision", "motion"))
+    backend: str = setting("yolo", choices=tuple(SECOND_DETECTORS))
     """The second detector; what is not said here is as in detect."""
     weights: str | None = setting(None, path=True, url=True)
     """Its weights, others than detect's: a file, or an http(s) address, fetched once by acquire."""

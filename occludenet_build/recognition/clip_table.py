@@ -15,7 +15,6 @@ from occludenet_build.config import Train
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 
-CLEAN = "clean"
 """The set of the clips without an occluder."""
 AT_LOAD = "load:"
 """What counterfactual_hash begins with where there is no file, but the masks to erase with."""

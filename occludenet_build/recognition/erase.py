@@ -23,12 +23,12 @@ import pyarrow.compute as pc
 from occludenet_build.compositing.erasing import Eraser, Erasure
 from occludenet_build.compositing.frame_buffer import FrameBuffer
 from occludenet_build.config import Counterfactual
-from occludenet_build.core.errors import UserError
-from occludenet_build.core.tables import ClipGroups
+from occludenet_build.core.build import clip_rows, files_by_clip
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import display_of, to_rgb
-from occludenet_build.recognition.clip_table import CLEAN, Clip
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.release.terms import CLEAN
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
@@ -50,19 +50,9 @@ class Erasing:
 
         Raises UserError where a clip has none.
         """
-        shards: dict[str, str] = {}
-        for path in sorted(folder.glob("*.parquet")):
-            groups = ClipGroups(path)
-            shards.update(dict.fromkeys(groups.clips, path.name))
-            groups.close()
-        mine = {clip.clip for clip in clips}
-        absent = sorted(mine - shards.keys())
-        if absent:
-            raise UserError(
-                f"wanted the masks of {len(mine)} clips in {folder}, got none of {absent[0]} and "
-                f"{len(absent) - 1} more; run annotate again, or set counterfactual.files to true"
-            )
-        return Erasing(folder, settings, seed, {clip: shards[clip] for clip in mine})
+        hint = "run annotate again, or set counterfactual.files to true"
+        shards = files_by_clip(folder, (clip.clip for clip in clips), hint)
+        return Erasing(folder, settings, seed, shards)
 
     def of(self, clip: Clip) -> Look:
         """What erases the actor in a clip's frames, in any order: pictures uint8 (H, W, 3)."""
@@ -76,9 +66,7 @@ class Erasing:
 
     def _masks(self, clip: Clip) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """COCO RLE counts of the actor and of the visible occluder by frame."""
-        groups = ClipGroups(self.folder / self.shards[clip.clip])
-        rows = groups.read(clip.clip)
-        groups.close()
+        rows = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert rows is not None  # `over` has seen it
         clean = clip.set == CLEAN  # the actor is the same in every set, and nothing hides him
         rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))

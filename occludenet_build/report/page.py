@@ -87,7 +87,7 @@ def _hex(rgb: tuple[int, int, int]) -> str:
 
 def occlusion(build: Build) -> dict[str, Any] | None:
     """How long and how much: beside the release's own shares of source clips."""
-    clips = build.rows("annotate")
+    clips = build.dataframe("annotate")
     occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
     if occluded is None or occluded.empty:
         return None
@@ -127,7 +127,7 @@ def _classes(build: Build, config: Config) -> dict[str, Any]:
     if config.select.assignment == "published":
         quota = Quota(train=None, val=None, test=None)
     rows = facts.classes(build, quota)
-    selected = build.rows("select") is not None
+    selected = build.dataframe("select") is not None
     short = [row for row in rows if row.short and selected]
     totals: dict[str, Counter[str]] = {split: Counter() for split in facts.SPLITS}
     for row in rows:

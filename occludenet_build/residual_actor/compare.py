@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from occludenet_build.core import boxes
-from occludenet_build.core.tables import ClipGroups, read_rows
+from occludenet_build.core.build import Boxes, Store
+from occludenet_build.core.tables import read_rows
 
 LEAST_IOU = 0.3
 """A person found with less overlap with the actor's box is somebody else."""
-_SIDES = ("x1", "y1", "x2", "y2")
 Row = dict[str, Any]
 
 
@@ -29,28 +28,10 @@ class Shard:
     masks: Path | None
 
 
-class People:
-    """Boxes of a clip by frame: the actor's (4,), and those of all others (N, 4)."""
-
-    def __init__(self, table: pa.Table | None) -> None:
-        self.actor: dict[int, np.ndarray] = {}
-        others: dict[int, list[np.ndarray]] = defaultdict(list)
-        for row in table.to_pylist() if table is not None else []:
-            box = np.array([row[side] for side in _SIDES], np.float32)
-            if row["actor"]:
-                self.actor[row["frame"]] = box
-            else:
-                others[row["frame"]].append(box)
-        self.others = {frame: np.stack(found) for frame, found in others.items()}
-
-    def everybody(self, frame: int) -> np.ndarray:
-        actor = self.actor.get(frame)
-        others = self.others.get(frame, boxes.empty())
-        return others if actor is None else np.concatenate([actor[None], others])
-
-
 def is_left(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> bool:
-    """Whether one of the boxes found (N, 4) is the actor (4,), and none of the others (M, 4).
+    """Whether one of the boxes found is the actor and none of the other people.
+
+    Boxes are float32 x1 y1 x2 y2, pixels: the actor's (4,), others (M, 4), found (N, 4).
 
     >>> actor, other = np.float32([0, 0, 10, 20]), np.float32([[4, 0, 14, 20]])
     >>> is_left(actor, other, np.float32([[1, 0, 11, 20]]))
@@ -68,44 +49,34 @@ def is_left(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> bool:
 def compared(shard: Shard, sources: Path, fill: str) -> Iterator[Row]:
     """A row of CLIPS per video of a shard. `sources`: detect/store."""
     states = {row["clip"]: row for row in read_rows(shard.found)}
-    found = ClipGroups(_store(shard.found))
-    masks = ClipGroups(_store(shard.masks)) if shard.masks else None
-    stores: dict[str, ClipGroups] = {}
-    for video in read_rows(shard.videos):
-        where = video["detect_shard"]
-        if where not in stores:
-            stores[where] = ClipGroups(sources / where / "detail.parquet")
-        state = states.get(video["clip"], {"status": "failed", "reason": "missing"})
-        names = ("clip", "source", "scale", "split", "label", "path")
-        row = {name: video[name] for name in names} | {"fill": fill}
-        if state["status"] == "failed":
-            yield row | {"status": "failed", "reason": state["reason"]}
-            continue
-        masked = masks.read(video["source"]) if masks else None
-        erased = set(masked["frame"].to_pylist()) if masked is not None else set()
-        people = People(stores[where].read(video["source"]))
-        yield row | {"status": "ok"} | _counts(people, People(found.read(video["clip"])), erased)
-    for groups in (found, *([masks] if masks else []), *stores.values()):
-        groups.close()
+    with Store(sources) as store, ExitStack() as stack:
+        found = stack.enter_context(Store(shard.found.parent / "store"))
+        masks = shard.masks and stack.enter_context(Store(shard.masks.parent / "store"))
+        for video in read_rows(shard.videos):
+            state = states.get(video["clip"], {"status": "failed", "reason": "missing"})
+            names = ("clip", "source", "scale", "split", "label", "path")
+            row = {name: video[name] for name in names} | {"fill": fill}
+            if state["status"] == "failed":
+                yield row | {"status": "failed", "reason": state["reason"]}
+                continue
+            source = video["source"]
+            masked = masks.rows(source, shard.masks.stem) if masks and shard.masks else None
+            erased = set(masked["frame"].to_pylist()) if masked is not None else set()
+            people = Boxes.of(store.rows(source, video["detect_shard"]))
+            again = Boxes.of(found.rows(video["clip"], shard.found.stem))
+            yield row | {"status": "ok"} | _counts(people, again, erased)
 
 
-def _store(manifest: Path) -> Path:
-    return manifest.parent / "store" / manifest.stem / "detail.parquet"
-
-
-def _counts(source: People, found: People, erased: set[int]) -> Row:
-    frames = sorted(erased & set(source.actor))
+def _counts(source: Boxes, found: Boxes, erased: set[int]) -> Row:
+    actor, others, again = (b.by_frame() for b in (source.actor, source.others, found))
+    frames, nobody = sorted(erased & set(actor)), boxes.empty()
     left = [
         frame
         for frame in frames
-        if is_left(
-            source.actor[frame],
-            source.others.get(frame, boxes.empty()),
-            found.everybody(frame),
-        )
+        if is_left(actor[frame][0], others.get(frame, nobody), again.get(frame, nobody))
     ]
     return {
-        "actor_frames": len(source.actor),
+        "actor_frames": len(actor),
         "erased_frames": len(frames),
         "residual_frames": len(left),
         "residual": len(left) / len(frames) if frames else None,

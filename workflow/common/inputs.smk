@@ -42,30 +42,17 @@ def clips_option(wildcards, input):
 
 # --- networks and their weights -------------------------------------------------------------------
 
-DETECTORS = ("yolo", "torchvision")
-MODELS = {
-    "detect": DETECTORS,
-    "audit": DETECTORS,
-    "actor_masks": ("sam", "mobile-sam", "sam2", "yolo-seg"),
-}
-
-
-def runs_model(name):
-    """Whether a stage runs a network; train, evaluate and attention always do."""
-    return name not in MODELS or getattr(CONFIG, name).backend in MODELS[name]
-
-
 def device_gpus(name, of=None):
     """GPUs that a job asks the scheduler for: none where no network runs or the device is cpu.
 
     `of`: the stage whose device it uses, where that is another.
     """
-    return int(runs_model(name) and getattr(CONFIG, of or name).device != "cpu")
+    return int(runs_network(CONFIG, name) and getattr(CONFIG, of or name).device != "cpu")
 
 
 def weights_of(name):
     """acquire's note about a stage's weights, if it needs any."""
-    needs = CONFIG.train.weights if name == "train" else runs_model(name)
+    needs = CONFIG.train.weights if name == "train" else runs_network(CONFIG, name)
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
 

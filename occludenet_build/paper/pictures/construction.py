@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from occludenet_build.core import seeds
+from occludenet_build.core.build import Build
 from occludenet_build.core.charts import PAGE, chart
 from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
@@ -64,17 +65,17 @@ def chosen(inputs: Inputs) -> Chosen:
 def _frame(inputs: Inputs, sets: pd.DataFrame) -> Chosen | None:
     first = sets.iloc[0]
     truth = panels.truth(inputs, first["shard"], first["clip"])
-    boxes = panels.actor_boxes(inputs, first["detect_shard"], first["clip"])
-    if truth.empty or boxes.empty:
+    actor = Build(inputs.root).boxes(first["detect_shard"], first["clip"]).actor
+    if truth.empty:
         return None
     shown = truth[truth["occluded"] & ~truth["filled"] & truth["x"].notna()]
     counted = shown.groupby("frame")["set"].nunique()
-    seen = boxes.index[~boxes["filled"]]
+    seen = actor.detected.one_by_frame()
     whole = [f for f in counted[counted == len(sets) - 1].index if f in seen]
     if not whole:
         return None
     frame = int(whole[len(whole) // 2])
-    box = tuple(float(boxes.loc[frame, edge]) for edge in ("x1", "y1", "x2", "y2"))
+    box = tuple(seen[frame].tolist())
     pasted = {
         row["set"]: tuple(int(row[edge]) for edge in "xywh")
         for row in shown[shown["frame"] == frame].to_dict("records")

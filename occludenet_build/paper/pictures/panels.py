@@ -14,10 +14,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from occludenet_build.core import seeds, tables
+from occludenet_build.core import seeds
+from occludenet_build.core.build import TABLES, Build
 from occludenet_build.core.charts import INK, MUTED
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.tables import ClipGroups
 from occludenet_build.core.thumbnails import on_checkerboard, pick, read_cutout, scaled
 from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Inputs, Missing
@@ -96,25 +96,25 @@ def cutout(path: Path, side: int = 240) -> np.ndarray:
 
 def clips(inputs: Inputs, what: str) -> pd.DataFrame:
     """annotate/clips.parquet with a column `shard`. Raises Missing."""
-    rows = _table(inputs.root / "annotate" / "clips.parquet", what, "run annotate")
-    chosen = _table(inputs.root / "select" / "clips.parquet", what, "run select")
+    rows, chosen = (_table(inputs, name, what) for name in ("annotate", "select"))
     places = chosen[["clip", "shard", "detect_shard", "occluder_file"]]
     return rows.merge(places, on="clip", how="left")
 
 
 def occluders(inputs: Inputs, what: str) -> pd.DataFrame:
     """The cut-outs of the bank. Raises Missing where there is none."""
-    rows = _table(inputs.root / "occluders" / "occluders.parquet", what, "run occluders")
+    rows = _table(inputs, "occluders", what)
     rows = rows[rows["status"] == "ok"]
     if rows.empty:
         raise Missing(f"{what}: the occluder bank is empty; see occluders/summary.json")
     return rows
 
 
-def _table(path: Path, what: str, hint: str) -> pd.DataFrame:
-    if not path.exists():
-        raise Missing(f"{what}: wanted {path}, it is missing; {hint}")
-    return tables.read(path).to_pandas()
+def _table(inputs: Inputs, name: str, what: str) -> pd.DataFrame:
+    found = Build(inputs.root).table(name)
+    if found is None:
+        raise Missing(f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}")
+    return found.to_pandas()
 
 
 def in_order(rows: pd.DataFrame, inputs: Inputs, purpose: str) -> pd.DataFrame:
@@ -136,20 +136,7 @@ def occluded(rows: pd.DataFrame) -> pd.DataFrame:
 
 def truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
     """Ground truth per set and frame of a clip, empty where there is none."""
-    return _of_clip(inputs.root / "annotate" / "frames" / f"{shard}.parquet", clip)
-
-
-def actor_boxes(inputs: Inputs, detect_shard: str, clip: str) -> pd.DataFrame:
-    """The actor's boxes of a clip by frame, x1 y1 x2 y2 in displayed pixels."""
-    path = inputs.root / "detect" / "store" / detect_shard / "detail.parquet"
-    rows = _of_clip(path, clip)
-    return rows[rows["actor"]].set_index("frame") if len(rows) else rows
-
-
-def _of_clip(path: Path, clip: str) -> pd.DataFrame:
-    groups = ClipGroups(path)
-    found = groups.read(clip)
-    groups.close()
+    found = Build(inputs.root).frames(shard, clip)
     return found.to_pandas() if found is not None else pd.DataFrame()
 
 

@@ -14,10 +14,22 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.release import csv_format
 from occludenet_build.release.csv_format import Listed, Overall, Record
 from occludenet_build.release.names import listed_path, source_of
-from occludenet_build.release.order import SPLITS
-from occludenet_build.validate.finding import Finding
+from occludenet_build.release.terms import SPLITS
 
 FILE_NAME = re.compile(r"(?P<split>.+)_(?P<kind>d|\d+(\.\d+)?)\.csv", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of FINDINGS without the name of its check."""
+
+    severity: str
+    split: str | None
+    """None: about all splits."""
+    subject: str
+    sources: int = 0
+    clips: int = 0
+    detail: str = ""
 
 
 class Source(NamedTuple):
@@ -73,7 +85,10 @@ def split_order(split: str) -> tuple[int, str]:
 
 
 def read_release(paths: Iterable[Path]) -> Release:
-    """All clips of the CSV files, and of those in the folders, among `paths`."""
+    """All clips of the CSV files, and of those in the folders, among `paths`.
+
+    Raises UserError where a path is missing, holds no file of a release, or one is there twice.
+    """
     release = Release()
     for path, split, kind in csv_files(paths):
         try:

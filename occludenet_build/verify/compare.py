@@ -1,15 +1,29 @@
-"""Two builds against each other, by what can be compared."""
+"""Two builds against each other, by what can be compared: recorded facts, else decoded pictures.
+
+Two streams are read side by side, a frame of each in memory.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.verify import Finding, pictures
-from occludenet_build.verify.manifests import MADE_BY, Build, Output, Row
+from occludenet_build.core.video.source import Source, display_of, reading, to_rgb
+from occludenet_build.verify import Finding
+from occludenet_build.verify.build import MADE_BY, Build, Output, Row
 
 Pair = tuple[Output, Output]
 """An output here and its counterpart there."""
@@ -116,7 +130,7 @@ def _should_be_the_same(pair: Pair, wanted_db: float) -> Finding:
 def _pictures(pair: Pair, wanted_db: float) -> tuple[str, str | None, float | None]:
     """Verdict, detail and PSNR of two files that are both there."""
     try:
-        seen = pictures.compare(*(output.path for output in pair))
+        seen = likeness(*(output.path for output in pair))
     except ItemError as error:
         return "broken", str(error), None
     problems = _problems(seen, wanted_db)
@@ -127,7 +141,7 @@ def _pictures(pair: Pair, wanted_db: float) -> tuple[str, str | None, float | No
     return "close", f"PSNR {seen.psnr_db:.2f} dB in frame {seen.worst_frame}", seen.psnr_db
 
 
-def _problems(seen: pictures.Likeness, wanted_db: float) -> list[str]:
+def _problems(seen: Likeness, wanted_db: float) -> list[str]:
     problems = []
     if seen.frames[0] != seen.frames[1]:
         problems.append(f"{seen.frames[0]} frames here, {seen.frames[1]} there")
@@ -156,3 +170,89 @@ def _causes(pair: Pair) -> str:
 
 def _sentence(*parts: str | None) -> str:
     return "; ".join(part for part in parts if part)
+
+
+Frame = Any
+"""A decoded frame; only core.video knows the type."""
+
+
+@dataclass
+class Likeness:
+    """How alike two videos are, frame by frame; `mismatch` is the first other time or size."""
+
+    frames: tuple[int, int] = (0, 0)
+    mismatch: str | None = None
+    identical: bool = True
+    psnr_db: float = math.inf
+    worst_frame: int = 0
+
+    def see(self, number: int, here: Frame, there: Frame, times: list[Fraction]) -> None:
+        if times[0] != times[1]:
+            shown = " and ".join(f"{float(time):.6f} s" for time in times)
+            self._note(f"frame {number} is shown at {shown}")
+        if _same(here, there):
+            return
+        self.identical = False
+        pictures = to_rgb(here), to_rgb(there)
+        if pictures[0].shape != pictures[1].shape:
+            shown = " and ".join(f"{p.shape[1]}x{p.shape[0]}" for p in pictures)
+            self._note(f"frame {number} measures {shown}")
+            return
+        value = psnr(*pictures)
+        if value < self.psnr_db:
+            self.psnr_db, self.worst_frame = value, number
+
+    def _note(self, text: str) -> None:
+        self.mismatch = self.mismatch or text
+
+
+def likeness(here: Path, there: Path) -> Likeness:
+    """Decode two files whole. Raises ItemError, with the path, where one does not decode."""
+    found = Likeness()
+    with ExitStack() as stack:
+        sources = [_opened(stack, path) for path in (here, there)]
+        for number, (one, two) in enumerate(zip_longest(*sources)):
+            if one is not None and two is not None:
+                pair = zip((one, two), sources, strict=True)
+                times = [(frame.pts or 0) * source.time_base for frame, source in pair]
+                found.see(number, one, two, times)
+        for source, path in zip(sources, (here, there), strict=True):
+            if source.decode_errors:
+                raise ItemError("corrupt", f"{path}: {source.first_error}")
+    found.frames = sources[0].frame_count, sources[1].frame_count
+    return found
+
+
+def _opened(stack: ExitStack, path: Path) -> Source:
+    try:
+        return stack.enter_context(reading(path))
+    except ItemError as error:
+        raise ItemError(error.reason, f"{path}: {error.detail}") from error
+
+
+def _same(here: Frame, there: Frame) -> bool:
+    """Whether two frames mean the same picture, sample by sample."""
+    return _tags(here) == _tags(there) and all(
+        np.array_equal(a, b) for a, b in zip(_planes(here), _planes(there), strict=True)
+    )
+
+
+def _tags(frame: Frame) -> tuple[object, ...]:
+    return frame.format.name, display_of(frame), frame.colorspace, frame.color_range
+
+
+def _planes(frame: Frame) -> Iterator[np.ndarray]:
+    """The samples of each plane as bytes (H, bytes of a row), without the padding of the rows."""
+    for number, plane in enumerate(frame.planes):
+        parts = [part for part in frame.format.components if part.plane == number]
+        row = plane.width * sum((part.bits + 7) // 8 for part in parts)
+        yield np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, :row]
+
+
+def psnr(here: np.ndarray, there: np.ndarray) -> float:
+    """Of two pictures, uint8 (H, W, 3), over all samples, in dB; infinite if they are equal.
+
+    >>> round(psnr(np.zeros((2, 2, 3), np.uint8), np.ones((2, 2, 3), np.uint8)), 2)
+    48.13
+    """
+    return math.inf if np.array_equal(here, there) else cv2.PSNR(here, there)
