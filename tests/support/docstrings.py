@@ -15,9 +15,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "occludenet_build"
 
 ARRAY = re.compile(r"\b(ndarray|NDArray|ArrayLike|Tensor)\b")
-SHAPE = re.compile(
-    r"\([A-Z0-9_]\w*(?: ?[-+*/] ?\w+)?(?:, ?(?:\w+|\.\.\.)(?: ?[-+*/] ?\w+)?)*,?\)|\bscalar\b|\bany shape\b"
-)
+_SIZE = r"(?:\w+|\.\.\.)(?: ?[-+*/] ?\w+)?"
+SHAPE = re.compile(rf"\([A-Z0-9_]\w*(?: ?[-+*/] ?\w+)?(?:, ?{_SIZE})*,?\)|\bscalar\b|\bany shape\b")
 """Such as (N, 4), (H, W, 3) or (K,)."""
 DTYPE = re.compile(r"\b(u?int(8|16|32|64)?|float(16|32|64)?|bool(ean)?|any dtype)\b")
 RAISES = re.compile(r"\b[Rr]aises?\b")
@@ -128,6 +127,5 @@ if __name__ == "__main__":
     for lack in missing:
         if wanted in lack.where:
             print(f"{lack.where}: no {lack.kind}")
-    print(
-        {kind: f"{yes}/{asked} {100 * yes / asked:.0f} %" for kind, (yes, asked) in counts.items()}
-    )
+    for kind, (told, asked) in counts.items():
+        print(f"{kind}: {told} of {asked}, {100 * told / asked:.0f} %")

@@ -57,7 +57,7 @@ EXACT, ROUNDED = 6, 1
 
 @dataclass(frozen=True)
 class Made:
-    """Where a stage's results lie in a build: patterns of tables, of texts, of clips, of pictures."""
+    """Where a stage's results lie in a build, as patterns, and how exactly they are compared."""
 
     tables: tuple[str, ...] = ()
     clips: tuple[str, ...] = ()
@@ -164,12 +164,6 @@ def _pixels(path: Path) -> Iterator[str]:
 def golden(stage: str) -> dict[str, Any]:
     """What stands in the golden file: the stage's versions, and hash by file."""
     return json.loads((FOLDER / f"{stage}.json").read_text())
-
-
-def versions(stage: str) -> dict[str, int]:
-    """The versions of a stage and of its parts."""
-    row = STAGES[stage]
-    return {stage: row.results_version, **row.parts}
 
 
 SAME, DUE = "as before", "update the golden file: python tests/support/golden.py BUILD"
