@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: the workflow's own files travel inside the wheel.
 
-occludenet_build/project.py finds them there. An editable install needs no copy: it finds the
+occludenet_build/tools/project.py finds them there. An editable install needs no copy: it finds the
 checkout's.
 """
 
@@ -25,7 +25,7 @@ class BuildWithProject(build_py):
 
 def copy_project(target: Path) -> None:
     sys.path.insert(0, str(HERE))
-    from occludenet_build.project import FILES
+    from occludenet_build.tools.project import FILES
 
     shutil.rmtree(target, ignore_errors=True)  # of an earlier build
     target.mkdir(parents=True)

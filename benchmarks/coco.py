@@ -114,14 +114,14 @@ def _orjson(file: Path) -> Callable[[], object]:
 
 
 def _photos(file: Path) -> Callable[[], object]:
-    from occludenet_build.coco.instances import photos
+    from occludenet_build.sources.coco.instances import photos
 
     return lambda: photos(file, WANTED)
 
 
 def _wanted(file: Path) -> Callable[[], object]:
-    from occludenet_build.coco.selection import wanted_images
-    from occludenet_build.config import Occluders
+    from occludenet_build.config.occlusion import Occluders
+    from occludenet_build.sources.coco.selection import wanted_images
 
     return lambda: wanted_images(file, Occluders(categories=WANTED))
 

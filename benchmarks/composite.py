@@ -47,7 +47,7 @@ from compositor.processes import Processes
 from compositor.profile import PARTS
 from compositor.shard import Shard
 
-from occludenet_build.config import Composite
+from occludenet_build.config.occlusion import Composite
 
 Found = dict[str, dict[str, float] | float]
 

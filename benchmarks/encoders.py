@@ -27,7 +27,7 @@ from compositor import footage
 from compositor.encoding import Encoded, Setting, encoded
 from compositor.footage import Footage
 
-from occludenet_build.core.video.encoder import available
+from occludenet_build.media.video.encoder import available
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
 CRFS = (18, 21, 23, 26)

@@ -31,10 +31,9 @@ from compositor.clips import FPS, Clip
 from compositor.measure import Cost
 from compositor.plan import CRF
 
-from occludenet_build.core.video import encoder
-from occludenet_build.core.video.encoder import Encoder, Encoding, Picture
-from occludenet_build.core.video.processor import x264_asm
-from occludenet_build.core.video.source import reading
+from occludenet_build.media.video import encoder
+from occludenet_build.media.video.encoder import Encoder, Encoding, Picture, x264_asm
+from occludenet_build.media.video.source import reading
 
 SETTINGS = ("avx2", "sse2", "portable")
 FRAMES = {(340, 256): 150, (640, 360): 75}

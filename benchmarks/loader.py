@@ -4,7 +4,7 @@
 
 Two kinds of work, each from opening the file to uint8 pictures of short side 256: 8 frames spread
 over a clip of about 10 s (sparse), and 16 frames, 4 apart, out of its middle (dense). Readers: ours
-(core.video.sample), PyAV decoding every frame (decode_all), torchcodec and decord where they are
+(media.video.sample), PyAV decoding every frame (decode_all), torchcodec and decord where they are
 installed; one thread each, in one process, turn by turn, the best turn of each clip counts. Ours
 must have the very pixels of decode_all, or the run ends with an error; torchcodec and decord scale
 in their own way, so for them the mean difference is shown: another frame would be many levels off.

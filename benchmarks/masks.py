@@ -26,11 +26,11 @@ from statistics import mean
 
 import numpy as np
 
-from occludenet_build.actor_masks.backend import Clip
-from occludenet_build.actor_masks.between import Between, keyframes
-from occludenet_build.actor_masks.yolo_seg import YoloSeg
-from occludenet_build.config import ActorMasks
-from occludenet_build.core import boxes
+from occludenet_build.config.people import ActorMasks
+from occludenet_build.media.imaging import boxes
+from occludenet_build.people.maskers.interface import Clip
+from occludenet_build.people.maskers.mask_propagation import Between, keyframes
+from occludenet_build.people.maskers.yolo_seg import YoloSeg
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))

@@ -29,9 +29,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from occludenet_build.plan import rates
-from occludenet_build.plan.jobs import KINDS
-from occludenet_build.plan.past import Past
+from occludenet_build.tools.plan import rates
+from occludenet_build.tools.plan.counts import KINDS
+from occludenet_build.tools.plan.past import Past
 
 Ratios = dict[str, float]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 def module_of(name: str, wing: str) -> str:
     """Dotted name of the module or package behind the command `name`, which belongs to `wing`."""
-    return f"occludenet_build.{name}"
+    return f"occludenet_build.{wing}.{name}"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from server import Site
+from support.server import Site
 
-from occludenet_build.core.video.synth import write_video
-from occludenet_build.project import find_demo
+from occludenet_build.media.video.synth import write_video
+from occludenet_build.tools.project import find_demo
 
 find_demo()  # tests import demo.world by its name
 # before torch is loaded: its waiting threads would spin, on cores that other tests want

@@ -21,7 +21,7 @@ from occludenet_build.config.backends import runs_network
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.project import python_path
+from occludenet_build.tools.project import python_path
 from occludenet_build.release import published
 from occludenet_build.core.versions import RERUN_ON, results_version
 

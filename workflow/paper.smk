@@ -2,7 +2,7 @@
 # figure_4a ..., figure_4 for all its parts, and paper for all that can be made.
 #   reads  annotate/clips.parquet, evaluate/, predictions/, attention/, occluders/, other builds
 #   writes paper/<table>.{csv,md,tex}, paper/<figure>.{svg,png,csv}, paper/items.csv
-from occludenet_build.paper import items
+from occludenet_build.results.paper import items
 
 PAPER_NEEDS = {
     "clips": [rules.annotate.output.clips] if BUILDS_CLIPS else [],

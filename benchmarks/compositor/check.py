@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from occludenet_build.core.video.source import reading
+from occludenet_build.media.video.source import reading
 
 _BLOCK = 16  # pixels
 _UNLIKE = 8.0  # levels of luma in the mean of a block: two encodes differ by 1 to 3

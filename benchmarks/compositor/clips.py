@@ -17,8 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from occludenet_build.core import masks
-from occludenet_build.core.video.synth import write_video
+from occludenet_build.media.imaging import masks
+from occludenet_build.media.video.synth import write_video
 
 FPS = 25
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from compositor.clips import MOSTLY
 from compositor.footage import Footage
 from compositor.pictures import ssim
-from occludenet_build.compositing.segments import Segment, segments_of
-from occludenet_build.core.video.encoder import Encoding, formats, group_size
-from occludenet_build.core.video.joined import RunEncoder
-from occludenet_build.core.video.planes import in_format, working_format
-from occludenet_build.core.video.source import reading
-from occludenet_build.core.video.writer import TwinWriter
+from occludenet_build.media.video.encoder import Encoding, formats, group_size
+from occludenet_build.media.video.planes import in_format, working_format
+from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.writer import RunEncoder, TwinWriter
+from occludenet_build.occlusion.render import Segment, segments_of
 
 _OUTPUTS = 3
 

@@ -12,9 +12,9 @@ import av
 
 from compositor.clips import Clip
 from compositor.pictures import copied
-from occludenet_build.core.video.encoder import Picture
-from occludenet_build.core.video.planes import in_format, working_format
-from occludenet_build.core.video.source import reading
+from occludenet_build.media.video.encoder import Picture
+from occludenet_build.media.video.planes import in_format, working_format
+from occludenet_build.media.video.source import reading
 
 _REPO = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("OCCLUDENET_TEST_DATA", _REPO.parent / "shared" / "data")) / "videos"

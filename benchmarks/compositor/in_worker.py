@@ -13,8 +13,8 @@ from compositor.plan import Case
 from compositor.profile import Profile
 from compositor.shard import Shard
 from compositor.worker import Floor, ours
-from occludenet_build.composite.shard import Due
-from occludenet_build.config import Composite
+from occludenet_build.config.occlusion import Composite
+from occludenet_build.occlusion.composite import Due
 
 
 class InWorker:

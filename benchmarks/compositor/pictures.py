@@ -10,7 +10,7 @@ import av
 import av.filter
 import numpy as np
 
-from occludenet_build.core.video.planes import in_format, layout_of, new_frame, views
+from occludenet_build.media.video.planes import in_format, layout_of, new_frame, views
 
 
 def copied(frame: av.VideoFrame) -> av.VideoFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from compositor.clips import ALWAYS, MOSTLY, Present
-from occludenet_build.config import Composite
+from occludenet_build.config.occlusion import Composite
 
 Size = tuple[int, int]
 SMALL, MIDDLE, LARGE = (340, 256), (640, 360), (1280, 720)

@@ -16,9 +16,9 @@ from compositor.measure import Cost, line
 from compositor.plan import Case, Plan
 from compositor.shard import Shard
 from compositor.worker import ours
-from occludenet_build.composite.shard import Due
-from occludenet_build.config import Composite
+from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.pool import in_processes
+from occludenet_build.occlusion.composite import Due
 
 
 class Processes:

@@ -9,24 +9,24 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from occludenet_build.composite import work
-from occludenet_build.compositing.erasing import Eraser
-from occludenet_build.compositing.frame_buffer import FrameBuffer
-from occludenet_build.compositing.ground_truth import TruthRows
-from occludenet_build.compositing.patch_prefetch import PatchPrefetch
-from occludenet_build.compositing.render import _Clip
 from occludenet_build.core import files
-from occludenet_build.core.video import source
-from occludenet_build.core.video.encoder import Encoder
-from occludenet_build.core.video.sound import SharedSound
-from occludenet_build.core.video.writer import TwinWriter
+from occludenet_build.media.video import source
+from occludenet_build.media.video.encoder import Encoder
+from occludenet_build.media.video.sound import SharedSound
+from occludenet_build.media.video.writer import TwinWriter
+from occludenet_build.occlusion import composite
+from occludenet_build.occlusion.erasing import Eraser
+from occludenet_build.occlusion.frame_buffer import FrameBuffer
+from occludenet_build.occlusion.ground_truth import TruthRows
+from occludenet_build.occlusion.patches import PatchPrefetch
+from occludenet_build.occlusion.render import _Clip
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "decode": [],  # Source.packets as well, a generator
     "copy": [(FrameBuffer, "load"), (FrameBuffer, "copy")],
     "patches": [
         (_Clip, "_place"), (PatchPrefetch, "at"),  # with the ground truth's masks
-        (_Clip, "_truth"), (TruthRows, "table"), (work.tables, "digest"),
+        (_Clip, "_truth"), (TruthRows, "table"), (composite.tables, "digest"),
     ],
     "blend": [(FrameBuffer, "blended")],
     "erase": [(Eraser, "erase")],

@@ -16,10 +16,10 @@ import numpy as np
 from compositor.clips import FPS, Clip
 from compositor.shard import SPLIT, Shard
 from occludenet_build import config as cfg
-from occludenet_build.compositing.geometry import ActorBox, Rect
-from occludenet_build.compositing.patches import read_rgba
-from occludenet_build.compositing.placement import ClipGeometry, Placement
-from occludenet_build.config import Composite
+from occludenet_build.config.occlusion import Composite
+from occludenet_build.occlusion.geometry import ActorBox, Rect
+from occludenet_build.occlusion.patches import read_rgba
+from occludenet_build.occlusion.placement import ClipGeometry, Placement
 
 
 def room(

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from compositor.clips import FPS, Clip, write_cutout
-from occludenet_build import actor_masks, select
-from occludenet_build.composite.shard import Due
-from occludenet_build.compositing.erasing import Erasure
-from occludenet_build.compositing.geometry import ActorBox
-from occludenet_build.compositing.jobs import erased_outputs_of, job_of, outputs_of
-from occludenet_build.config import Composite, Counterfactual
+from occludenet_build.config.occlusion import Composite, Counterfactual
 from occludenet_build.core import tables
 from occludenet_build.core.files import sha256_file
-from occludenet_build.detect import BOXES
+from occludenet_build.occlusion import select
+from occludenet_build.occlusion.composite import Due
+from occludenet_build.occlusion.erasing import Erasure
+from occludenet_build.occlusion.geometry import ActorBox
+from occludenet_build.occlusion.jobs import erased_outputs_of, job_of, outputs_of
+from occludenet_build.people import actor_masks
+from occludenet_build.people.detect import BOXES
 
 Row = dict[str, Any]
 SPLIT = "test"

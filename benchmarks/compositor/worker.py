@@ -11,17 +11,15 @@ from unittest import mock
 import av
 
 from compositor.pictures import copied
-from occludenet_build.composite.shard import Due
-from occludenet_build.composite.work import make
-from occludenet_build.compositing import render as render_module
-from occludenet_build.compositing.render import render
-from occludenet_build.config import Composite
+from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.files import sha256_file
-from occludenet_build.core.video.encoder import Encoding, Picture
-from occludenet_build.core.video.joined import RunEncoder
-from occludenet_build.core.video.sound import SharedSound, SoundQueue
-from occludenet_build.core.video.source import reading
-from occludenet_build.core.video.writer import TwinWriter, picture_of
+from occludenet_build.media.video.encoder import Encoding, Picture
+from occludenet_build.media.video.sound import SharedSound, SoundQueue
+from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.writer import RunEncoder, TwinWriter, picture_of
+from occludenet_build.occlusion import render as render_module
+from occludenet_build.occlusion.composite import Due, make
+from occludenet_build.occlusion.render import render
 
 Pictures = list[av.VideoFrame]
 

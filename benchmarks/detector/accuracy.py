@@ -12,15 +12,15 @@ import pandas as pd
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from occludenet_build.config import Detect
-from occludenet_build.detect import together
+from occludenet_build.config.people import Detect
+from occludenet_build.people.detect import inference
 
 PERSON = 1
 
 
 def ap50(folder: Path, settings: Detect, threads: int) -> float:
     """Average precision at IoU 0.5 of the class person, all sizes, as COCO counts it."""
-    model = together.loaded(settings, threads)
+    model = inference.loaded(settings, threads)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(folder / "instances.json"))
         found = []

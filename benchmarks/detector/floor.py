@@ -7,8 +7,8 @@ from collections import Counter
 import torch
 from compositor.measure import Cost, of_call
 
-from occludenet_build.detect.backend import Clip
-from occludenet_build.detect.streams import Stream, in_turns
+from occludenet_build.people.detect.decode_ahead import Stream, in_turns
+from occludenet_build.people.detectors.interface import Clip
 
 from .material import Row
 from .room import Room, Shape

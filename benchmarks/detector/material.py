@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from occludenet_build.core.files import sha256_file
-from occludenet_build.core.video.source import opened, reading, to_rgb
-from occludenet_build.core.video.synth import write_video
+from occludenet_build.media.video.source import opened, reading, to_rgb
+from occludenet_build.media.video.synth import write_video
 
 REPO = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))

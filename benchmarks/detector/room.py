@@ -19,9 +19,9 @@ from compositor.measure import Cost, of_call
 from occludenet_build import config as cfg
 from occludenet_build.core import tables
 from occludenet_build.core.ledger import Ledger
-from occludenet_build.detect import streams, together
-from occludenet_build.detect.backend import Model, People, Size
-from occludenet_build.detect.command import run as run_stage
+from occludenet_build.people.detect import decode_ahead, inference
+from occludenet_build.people.detect.command import run as run_stage
+from occludenet_build.people.detectors.interface import Model, People, Size
 
 from .material import Row
 
@@ -65,7 +65,7 @@ class Room:
     def __init__(self, folder: Path, weights: Path, threads: int, **detect: Any) -> None:
         self.folder, self.threads, self.weights = folder, threads, weights
         self.settings = cfg.load_part({"detect": {"weights": str(weights)} | detect})
-        self.model = Timed(together.loaded(self.settings.detect, threads))
+        self.model = Timed(inference.loaded(self.settings.detect, threads))
         self.parts: dict[str, float] = {}
         """Where the time of the last run went, milliseconds per frame that the model saw: wall,
         but for the CPU of the decode threads, which is spent beside the rest."""
@@ -94,19 +94,19 @@ class Room:
     def _watched(self) -> Iterator[list[float]]:
         """CPU seconds of every turn that a thread decodes; the other parts go to the model's."""
         spent: list[float] = []
-        take, rows_of, commit = streams.Stream.take, together.rows_of, Ledger.commit
+        take, rows_of, commit = decode_ahead.Stream.take, inference.rows_of, Ledger.commit
         timed = self.model.timed
 
-        def taken(stream: streams.Stream) -> streams.Turn:
+        def taken(stream: decode_ahead.Stream) -> decode_ahead.Turn:
             begun = time.thread_time()
             turn = take(stream)
             spent.append(time.thread_time() - begun)
             return turn
 
         with (
-            mock.patch.object(together, "loaded", lambda settings, threads: self.model),
-            mock.patch.object(streams.Stream, "take", taken),
-            mock.patch.object(together, "rows_of", lambda *v: timed("tracks, rows", rows_of, *v)),
+            mock.patch.object(inference, "loaded", lambda settings, threads: self.model),
+            mock.patch.object(decode_ahead.Stream, "take", taken),
+            mock.patch.object(inference, "rows_of", lambda *v: timed("tracks, rows", rows_of, *v)),
             mock.patch.object(Ledger, "commit", lambda *v: timed("ledger", commit, *v)),
         ):
             yield spent

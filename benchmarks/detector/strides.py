@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from compositor.measure import Cost
 
-from occludenet_build.core import boxes as geometry
+from occludenet_build.media.imaging import boxes as geometry
 
 from .material import Row
 from .room import Room

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from occludenet_build.core.video.source import reading
-from occludenet_build.core.video.synth import write_video
-from occludenet_build.recognition.sampling import room, views
+from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.synth import write_video
+from occludenet_build.recognition.augment import room, views
 
 _REPO = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("OCCLUDENET_TEST_DATA", _REPO.parent / "shared" / "data")) / "videos"

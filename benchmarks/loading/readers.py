@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from loading.material import SHORT_SIDE, Job
-from occludenet_build.core.video.sample import sample, scaled
-from occludenet_build.core.video.source import reading, to_rgb
+from occludenet_build.media.video.sample import sample, scaled
+from occludenet_build.media.video.source import reading, to_rgb
 
 Reader = Callable[[Job], np.ndarray]
 

@@ -7,6 +7,6 @@ trial    one arm trained by the product's loop and tested; finished ones are kep
 outcome  means, paired differences, the table for people, the JSON
 """
 
-from occludenet_build.project import find_demo
+from occludenet_build.tools.project import find_demo
 
 find_demo()  # demo.world lies outside the product

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occludenet_build.config import Augment, Counterfactual, Train
+from occludenet_build.config.occlusion import Counterfactual
+from occludenet_build.config.recognition import Augment, Train
 
 BASELINE, CAR, ORACLE = "baseline", "car", "oracle"
 MEDIAN = "median"

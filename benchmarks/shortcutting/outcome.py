@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.stats import binomtest, ttest_rel
 
-from occludenet_build.accuracy import over_seeds
+from occludenet_build.recognition.accuracy import over_seeds
 from shortcutting.arms import BASELINE, CAR, ORACLE
 
 Results = Mapping[str, Sequence[Mapping[str, float]]]

@@ -21,9 +21,8 @@ from occludenet_build.core.seeds import integer
 from occludenet_build.core.versions import results_version
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones.registry import input_of
-from occludenet_build.recognition.curve import State
-from occludenet_build.recognition.datasets import TrainingClips
-from occludenet_build.recognition.eval_dataset import EvaluationClips
+from occludenet_build.recognition.checkpoint import State
+from occludenet_build.recognition.datasets import EvaluationClips, TrainingClips
 from occludenet_build.recognition.predict import predict
 from occludenet_build.recognition.train_step import Learner
 from shortcutting.arms import ARMS, MEDIAN

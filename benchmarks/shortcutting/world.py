@@ -15,10 +15,10 @@ import numpy as np
 
 from demo.world import plan as drawing
 from demo.world.clips import render
-from occludenet_build.compositing.erasing import Eraser, Erasure, sampled_frames
-from occludenet_build.core import masks as rle
-from occludenet_build.core.video.display import Display
-from occludenet_build.core.video.planes import Layout
+from occludenet_build.media.imaging import masks as rle
+from occludenet_build.media.video.planes import Layout
+from occludenet_build.media.video.source import Display
+from occludenet_build.occlusion.erasing import Eraser, Erasure, sampled_frames
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.datasets import Frames
 

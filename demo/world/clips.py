@@ -20,7 +20,7 @@ from demo.world.scenery import background
 from demo.world.wardrobe import draw_look
 from occludenet_build.core.files import replacing
 from occludenet_build.core.seeds import rng
-from occludenet_build.core.video.synth import write_video
+from occludenet_build.media.video.synth import write_video
 
 SAMPLE_RATE = 16_000
 NOISE = 2.0

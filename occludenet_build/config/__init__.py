@@ -15,30 +15,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from occludenet_build.config.audit import Audit, ResidualActor
 from occludenet_build.config.backends import BACKENDS
-from occludenet_build.config.clips import (
-    ActorMasks,
+from occludenet_build.config.occlusion import (
     Composite,
     Counterfactual,
-    Detect,
+    Gates,
+    Leaks,
+    Occluders,
     Quota,
+    ResidualActor,
     Select,
     Window,
 )
-from occludenet_build.config.evaluation import (
+from occludenet_build.config.people import ActorMasks, Audit, Detect, Proposals
+from occludenet_build.config.recognition import (
+    ARMS,
     Attention,
+    Augment,
     Dump,
     Evaluate,
     ListedSet,
-    Paper,
+    Mix,
+    Optimizer,
     Predictions,
-    Report,
+    Train,
 )
-from occludenet_build.config.kinetics import Kinetics, YouTube
-from occludenet_build.config.sources import Acquire, Downloads, Fractions, Gates, Index, Occluders
-from occludenet_build.config.surveillance import Leaks, Proposals, Segments
-from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
+from occludenet_build.config.results import Paper, Report
+from occludenet_build.config.sources import (
+    Acquire,
+    Downloads,
+    Fractions,
+    Index,
+    Kinetics,
+    Segments,
+    YouTube,
+)
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import build, setting
 from occludenet_build.stages import STAGES

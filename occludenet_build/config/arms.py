@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from occludenet_build.config import Config, Counterfactual
-from occludenet_build.config.training import ARMS, WEIGHTED, Train, with_alpha
+from occludenet_build.config import Config
+from occludenet_build.config.occlusion import Counterfactual
+from occludenet_build.config.recognition import ARMS, WEIGHTED, Train, with_alpha
 from occludenet_build.core.errors import UserError
 
 _MIXED = ("stillmix", "fame")

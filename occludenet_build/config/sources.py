@@ -1,9 +1,10 @@
-"""Settings of what is built from: videos, photos, downloads."""
+"""Settings of the wing sources: videos, photos, downloads, Kinetics-400, surveillance clips."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import setting
 
 
@@ -77,38 +78,111 @@ class Index:
     """Largest picture, pixels: wider files are rows with a reason, not a full memory."""
 
 
-@dataclass(frozen=True)
-class Gates:
-    """What a cut-out must be like besides large; the table has a column for each measure."""
-
-    apply: bool = setting(True)
-    """false: measured and noted, but nothing is refused, as in the release."""
-    border: float = setting(0.25, low=0, high=1)
-    """Most of the outline that may lie on the photo's border, share; 1: all."""
-    holes: float = setting(0.25, low=0, high=1)
-    """Most of the filled mask that may be holes, share; 1: all."""
-    largest_part: float = setting(0.9, low=0, high=1)
-    """Least share of the mask in its largest connected piece; 0: any."""
-    thickness: float = setting(0.35, low=0, high=1)
-    """Least width of the widest circle inside, over the mask's square root; a square: 1; 0: any."""
-    blur: float = setting(0.008, low=0, high=1)
-    """Most spread of the edges inside, over the mask's square root (1.4 px at 30,000); 1: any."""
-    near_duplicate: float = setting(0.2, low=0, high=1)
-    """Cut-outs of which less of the perceptual hash differs are one: the largest stays; 0: off."""
+_CVDF = "https://s3.amazonaws.com/kinetics/400"
+"""Where the Common Visual Data Foundation keeps Kinetics-400."""
 
 
 @dataclass(frozen=True)
-class Occluders:
-    categories: tuple[str, ...] = setting(("backpack", "handbag", "suitcase", "dog"))
-    """COCO categories that occlude, by name."""
-    min_pixels: int = setting(30_000, low=1)
-    """Least mask size, pixels (the paper: 30,000)."""
-    gates: Gates = setting(Gates())
-    refine: str = setting("none", choices=("none", "grabcut"))
-    """grabcut: the outline moves to the picture's edge, by 2 % of the object's size at most."""
-    feather: float = setting(0.0, low=0, high=20)
-    """Width of the soft edge, pixels of the photo, half of it inside; 0: hard, as the release."""
-    own: str | None = setting(None, path=True)
-    """Folder of your own RGBA PNGs, <category>/<name>.png: they join the bank, ungated."""
-    split: Fractions = setting(Fractions())
-    """Shares of the bank that only train, only val and only test may use."""
+class YouTube:
+    """How videos are fetched from YouTube."""
+
+    address: str = setting("https://www.youtube.com/watch?v={id}")
+    """Address of a video; {id} is its id."""
+    height: int = setting(360, low=144, high=4320)
+    """Largest height that is fetched, pixels of the shorter side."""
+    max_seconds: float = setting(3600.0, low=1)
+    """Longest video that is fetched for its ten seconds."""
+    sleep_seconds: float = setting(8.0, low=0, high=3600)
+    """Least pause from the end of one video to the next; up to half of it is added by chance.
+    YouTube serves about 300 videos an hour to who has not logged in."""
+    timeout_seconds: float = setting(900.0, low=1)
+    """Longest time that one video may take."""
+    cookies: str | None = setting(None, path=True)
+    """Cookie file in Netscape's format, for videos that ask for a login."""
+    crf: float = setting(17.0, low=0, high=51)
+    """Quality of the cut clip, x264's constant rate factor: it must be encoded to begin exactly."""
+    give_up_after: int = setting(10, low=1)
+    """So many refusals of all service in a row (429, "not a bot") stop the build."""
+
+    def __post_init__(self) -> None:
+        if "{id}" not in self.address:
+            raise UserError(
+                "config: kinetics.youtube.address: wanted a text that holds {id}, "
+                f"got {self.address!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Kinetics:
+    route: str = setting("none", choices=("none", "archives", "youtube", "mirror"))
+    """none: your own videos, acquire.videos; archives: the frozen tar files; youtube: through
+    yt-dlp; mirror: a copy on disk, in any layout."""
+    annotations: tuple[str, ...] = setting(
+        tuple(f"{_CVDF}/annotations/{split}.csv" for split in ("train", "val", "test")),
+        path=True,
+        url=True,
+    )
+    """The official CSV files (label,youtube_id,time_start,time_end,split): files or addresses."""
+    archives: tuple[str, ...] = setting(
+        tuple(f"{_CVDF}/{split}/k400_{split}_path.txt" for split in ("train", "val", "test")),
+        path=True,
+        url=True,
+    )
+    """route archives: tar or zip files, or lists (.txt) of them with a line each; files or
+    addresses. An archive named for a split that is not wanted is not fetched."""
+    replacements: tuple[str, ...] = setting(
+        (f"{_CVDF}/replacement_for_corrupted_k400.tgz",), path=True, url=True, empty=True
+    )
+    """The same, for what replaces corrupt clips of `archives`."""
+    keep_archives: bool = setting(False)
+    """Keep an archive after it was unpacked: twice the disk space."""
+    mirror: str | None = setting(None, path=True)
+    """route mirror: its folder. The clips stay where they are."""
+    splits: tuple[str, ...] = setting(("train", "val", "test"), choices=("train", "val", "test"))
+    """Splits that are wanted."""
+    classes: tuple[str, ...] = setting((), empty=True)
+    """Classes that are wanted, by name; empty: all."""
+    per_class: int | None = setting(None, low=1)
+    """Clips of a class and split that are wanted at most, the first in the order of the draw, which
+    is that of index: 2 x select.quota is what a whole build searches. null: all."""
+    youtube: YouTube = setting(YouTube())
+
+    def __post_init__(self) -> None:
+        if self.route == "mirror" and self.mirror is None:
+            raise UserError(
+                "config: kinetics.mirror: wanted a folder for kinetics.route mirror, got nothing; "
+                "set it"
+            )
+
+
+@dataclass(frozen=True)
+class Segments:
+    videos: str | None = setting(None, path=True)
+    """Folder of long surveillance videos, such as UCF-Crime's, for proposals and segments."""
+    archives: tuple[str, ...] = setting((), path=True, url=True, empty=True)
+    """Instead of a folder: archives of such videos, or lists (.txt) of archives; files or
+    addresses. They are fetched and unpacked."""
+    table: str | None = setting(None, path=True)
+    """CSV of what is cut: video,start_seconds,end_seconds,class,split[,decision]. null: what you
+    accepted in proposals/review.csv."""
+    dataset: str = setting("OccludeNet-S")
+    """Name of the dataset's folder in build_dir."""
+    classes: tuple[str, ...] = setting(("abuse", "burglary", "fighting", "robbery", "stealing"))
+    """The dataset's classes; each is a folder."""
+    min_seconds: float = setting(8.0, low=0.1, high=600)
+    """Shortest segment, seconds (the release: 8)."""
+    max_seconds: float = setting(10.0, low=0.1, high=600)
+    """Longest segment, seconds (the release: 10)."""
+
+    def __post_init__(self) -> None:
+        if self.min_seconds > self.max_seconds:
+            raise UserError(
+                f"config: segments.min_seconds: wanted at most segments.max_seconds, "
+                f"{self.max_seconds:g}, got {self.min_seconds:g}"
+            )
+        for name in (self.dataset, *self.classes):
+            if not name.isprintable() or "/" in name or name.startswith(".") or not name:
+                raise UserError(
+                    f"config: segments: wanted a dataset and classes that can name a folder, "
+                    f"got {name!r}"
+                )

@@ -2,6 +2,8 @@
 
 A name is a relative path with `/`. `inside` is the one way from such a name to a place on disk.
 Standard library only.
+
+What names of video files end with. Whether one is a video, `probe` tells.
 """
 
 from __future__ import annotations
@@ -82,3 +84,11 @@ def told_apart(names: Sequence[str], origins: Sequence[Sequence[str]]) -> list[s
         name if often[name.casefold()] == 1 else f"{name}-{short_hash(*origin)[:6]}"
         for name, origin in zip(names, origins, strict=True)
     ]
+
+
+SUFFIXES = frozenset(
+    {
+        *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+        *(".nut", ".ogv", ".ts", ".webm", ".wmv"),
+    }
+)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
-from occludenet_build.config import Train
+from occludenet_build.config.recognition import Train
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 

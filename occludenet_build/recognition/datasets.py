@@ -1,4 +1,7 @@
-"""Clips and clip pairs as data sets and batches: uint8 pictures of one size."""
+"""Clips and clip pairs as data sets and batches: uint8 pictures of one size.
+
+What evaluation shows a network of a clip: views in time and crops in space, uint8 pictures.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from occludenet_build.config import Augment
+from occludenet_build.config.recognition import Augment
+from occludenet_build.config.sources import Index
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.seeds import integer
-from occludenet_build.core.video.sample import sample, sample_twice
-from occludenet_build.recognition.augment import augmented
+from occludenet_build.media.video.probe import probe
+from occludenet_build.media.video.sample import sample, sample_twice
+from occludenet_build.recognition.augment import augmented, crop_places, cropped, draw, views
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.sampling import draw
 
 _WIDEST = 16 / 9
 """Assumed aspect where memory is estimated."""
@@ -50,9 +54,10 @@ class Frames:
     def both(
         self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What `of` gives, and the same frames as `look` shows them (core.video.sample), each uint8
-        (T, H, W, 3); `look`
-        must be the same for a file each time."""
+        """What `of` gives, and the same frames as `look` shows them, each uint8 (T, H, W, 3).
+
+        `look` (media.video.sample) must be the same for a file each time.
+        """
         if not self.keep:
             return sample_twice(self.root / file, numbers, self.short_side, look)
         other = f"{file}\0"  # no file is called so
@@ -216,3 +221,89 @@ def _unless_stopped(kind: type[BaseException], error: BaseException, trace: Any)
     """A parent that is stopped while it takes a batch breaks a pipe: no news, no traceback."""
     if not isinstance(error, ConnectionError):
         sys.__excepthook__(kind, error, trace)
+
+
+class ClipViews(NamedTuple):
+    """All views of a clip, uint8 (views x crops, T, H, W, 3), crops the inner index."""
+
+    clip: Tensor
+    erased: Tensor | None
+    """The same frames and crops without the actor; None where that is not asked for or nothing
+    is erased in them."""
+    problem: str | None
+    """Why the counterfactual of a clip that has one cannot be read."""
+
+
+class EvaluationClips(Dataset):
+    """Items by number: ClipViews, or Skipped for a clip that cannot be read."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        source: Frames,
+        *,
+        frames: int,
+        size: int,
+        stride: int,
+        views: int,
+        crops: int,
+        counterfactuals: bool = False,
+        erasing: Erasing | None = None,
+    ) -> None:
+        """`frames` per view, `stride` apart (0: spread over the clip), of `size` x `size` px.
+        `erasing`: makes those counterfactuals that have no file."""
+        self.clips, self.source = clips, source
+        self.frames, self.size, self.stride = frames, size, stride
+        self.views, self.crops = views, crops
+        self.counterfactuals, self.erasing = counterfactuals, erasing
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, number: int) -> ClipViews | Skipped:
+        clip = self.clips[number]
+        try:
+            count = clip.frames or frame_count(self.source.root / clip.file)
+            in_time = views(count, self.frames, self.views, self.stride)
+            numbers = [frame for view in in_time for frame in view]
+            pictures, erased, problem = self._read(clip, numbers)
+        except ItemError as error:
+            return Skipped(clip.file, str(error))
+        seen = self._seen(pictures)
+        other = None if erased is None else self._seen(erased)
+        if other is not None and torch.equal(seen, other):
+            other = None
+        return ClipViews(seen, other, problem)
+
+    def _read(
+        self, clip: Clip, numbers: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
+        """Clip, counterfactual and what is wrong with that, uint8 (views x T, H, W, 3)."""
+        if self.counterfactuals and clip.erased_at_load and self.erasing is not None:
+            return *self.source.both(clip.file, numbers, self.erasing.of(clip)), None
+        pictures = self.source.of(clip.file, numbers)
+        if not self.counterfactuals or not clip.erased_file:
+            return pictures, None, None
+        try:
+            erased = self.source.of(clip.erased_file, numbers)
+        except ItemError as error:
+            return pictures, None, str(error)
+        if erased.shape != pictures.shape:
+            return pictures, None, "corrupt: not of the clip's shape"
+        return pictures, erased, None
+
+    def _seen(self, pictures: np.ndarray) -> Tensor:
+        parts = [
+            cropped(part, self.size, top, left, flip=False)
+            for part in np.split(pictures, self.views)
+            for top, left in crop_places(self.crops, *pictures.shape[1:3])
+        ]
+        return torch.from_numpy(np.stack(parts))
+
+
+def frame_count(path: Path) -> int:
+    """Frames of a clip that no table of ours knows, by decoding it. Raises ItemError."""
+    limits = Index()
+    return probe(
+        path, max_decode_errors=limits.max_decode_errors, max_pixels=limits.max_pixels
+    ).frames

@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from occludenet_build.compositing.erasing import Eraser, Erasure
-from occludenet_build.compositing.frame_buffer import FrameBuffer
-from occludenet_build.config import Counterfactual
+from occludenet_build.config.occlusion import Counterfactual
 from occludenet_build.core.build import clip_rows, files_by_clip
-from occludenet_build.core.video.display import Display
-from occludenet_build.core.video.planes import Layout
-from occludenet_build.core.video.source import display_of, to_rgb
+from occludenet_build.media.video.planes import Layout
+from occludenet_build.media.video.source import Display, display_of, to_rgb
+from occludenet_build.occlusion.erasing import Eraser, Erasure
+from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.release.terms import CLEAN
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.video.suffixes import SUFFIXES
-from occludenet_build.release.names import source_of
+from occludenet_build.core.names import SUFFIXES
+from occludenet_build.release.terms import source_of
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from typing import Any
 
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.curve import State, tensorboard
+from occludenet_build.recognition.checkpoint import State, tensorboard
 from occludenet_build.recognition.datasets import TrainingClips, loader
 from occludenet_build.recognition.distributed import Process
-from occludenet_build.recognition.optim import learning_rate, set_rate
-from occludenet_build.recognition.schedule import Order, Schedule
+from occludenet_build.recognition.optim import Order, Schedule, learning_rate, set_rate
 from occludenet_build.recognition.train_step import Learner
 
 

@@ -18,14 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from occludenet_build.config import Train
+from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
 from occludenet_build.recognition.datasets import Batch, TrainingClips, loader
-from occludenet_build.recognition.schedule import Order
+from occludenet_build.recognition.optim import Order
 
 _RATE, _TUNED_RATE = 1e-3, 1e-4
 """Learning rates from nothing and from ImageNet's weights."""

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from occludenet_build.config import Train
+from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import integer, rng
 from occludenet_build.recognition.backbones.registry import input_of
 from occludenet_build.recognition.backbones.spec import normalised
 from occludenet_build.recognition.car import PairedForward, Terms, arithmetic, car_loss
-from occludenet_build.recognition.curve import Tally
+from occludenet_build.recognition.checkpoint import Tally
 from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.distributed import ALONE, Process
 from occludenet_build.recognition.mixup import Mixed, mixed

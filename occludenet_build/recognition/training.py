@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from occludenet_build.config import Train
 from occludenet_build.config.arms import mix_kind
+from occludenet_build.config.recognition import Train
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.recognition import checkpoint, loop
 from occludenet_build.recognition.backbones.registry import build, input_of

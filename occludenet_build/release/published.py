@@ -15,8 +15,7 @@ from typing import Any
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.csv_format import read as read_csv
-from occludenet_build.release.names import source_of
-from occludenet_build.release.terms import SPLITS
+from occludenet_build.release.terms import SPLITS, source_of
 
 Row = dict[str, Any]
 

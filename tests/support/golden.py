@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from occludenet_build.core.video.source import rgb_frames
+from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.stages import STAGES
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden"

@@ -1,7 +1,7 @@
 # What rules read: tables of shards, weights, the user's own files, and how they are passed on.
 #   reads  the checked configuration, CONFIG; notes that acquire left in an earlier run
 #   writes nothing
-from occludenet_build.acquire.videos import listing_digest
+from occludenet_build.sources.acquire.videos import listing_digest
 
 # --- shards ---------------------------------------------------------------------------------------
 # A shard's table is no output of the checkpoint that writes it: it counts by its content, so that

@@ -3,10 +3,20 @@
 Inputs are those of the published Kinetics-400 models: torchvision's from its weights' transforms
 and notes, the others from the projects' configurations. Strides are in frames at 30 frames per
 second, which is what nearly all clips of Kinetics have.
+
+From the names in other projects' checkpoints to those of our networks.
+
+Each is a list of (pattern, replacement) that re.sub tries on every key, in order.
+
+>>> renamed("backbone.layer2.0.conv2.bn.weight", X3D_MMACTION)
+'s3.pathway0_res0.branch2.b_bn.weight'
+>>> renamed("blocks.3.proj.bias", MVIT_SLOWFAST)
+'blocks.3.project.bias'
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +24,9 @@ import torch
 from torch import nn
 from torchvision.models import video
 
-from occludenet_build.config import Train
+from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
-from occludenet_build.recognition.backbones import renames
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
 from occludenet_build.recognition.backbones.spec import (
     IMAGENET_MEAN,
@@ -26,12 +35,104 @@ from occludenet_build.recognition.backbones.spec import (
     Colour,
     FeatureLayout,
     Input,
+    Renames,
 )
 from occludenet_build.recognition.backbones.tiny3d import Tiny3D
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
 from occludenet_build.recognition.backbones.videomae import VideoMAE
 from occludenet_build.recognition.backbones.videomamba import VideoMamba, fit_positions
 from occludenet_build.recognition.backbones.x3d import X3D
+
+
+def renamed(key: str, renames: Renames) -> str:
+    """The name of a tensor after the renames, each tried in turn; unchanged where none fits."""
+    for pattern, replacement in renames:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+X3D_MMACTION: Renames = (
+    (r"^backbone\.", ""),
+    *((rf"^layer{n}\.(\d+)", rf"s{n + 1}.pathway0_res\1") for n in (1, 2, 3, 4)),
+    (r"^conv1_s\.conv", "s1.pathway0_stem.conv_xy"),
+    (r"^conv1_t\.", "s1.pathway0_stem."),
+    (r"(res\d+\.)downsample\.conv", r"\1branch1"),
+    (r"(res\d+\.)downsample\.bn", r"\1branch1_bn"),
+    (r"(res\d+\.)se_module", r"\1branch2.se"),
+    (r"(res\d+\.)conv1\.", r"\1branch2.a."),
+    (r"(res\d+\.)conv2\.", r"\1branch2.b."),
+    (r"(res\d+\.)conv3\.", r"\1branch2.c."),
+    (r"(branch2\.[abc])\.conv", r"\1"),
+    (r"(branch2\.[abc])\.bn", r"\1_bn"),
+    (r"^conv5\.conv", "head.conv_5"),
+    (r"^conv5\.bn", "head.conv_5_bn"),
+    (r"^cls_head\.fc1", "head.lin_5"),
+    (r"^cls_head\.fc2", "head.projection"),
+)
+
+X3D_PYTORCHVIDEO: Renames = (
+    (r"^blocks\.0\.conv\.conv_t", "s1.pathway0_stem.conv_xy"),
+    (r"^blocks\.0\.conv\.conv_xy", "s1.pathway0_stem.conv"),
+    (r"^blocks\.0\.norm", "s1.pathway0_stem.bn"),
+    *((rf"^blocks\.{n}\.res_blocks\.(\d+)", rf"s{n + 1}.pathway0_res\1") for n in (1, 2, 3, 4)),
+    (r"branch1_conv", "branch1"),
+    (r"branch1_norm", "branch1_bn"),
+    (r"branch2\.conv_([abc])", r"branch2.\1"),
+    (r"branch2\.norm_b\.0", "branch2.b_bn"),
+    (r"branch2\.norm_b\.1\.block\.0", "branch2.se.fc1"),
+    (r"branch2\.norm_b\.1\.block\.2", "branch2.se.fc2"),
+    (r"branch2\.norm_([abc])", r"branch2.\1_bn"),
+    (r"^blocks\.5\.pool\.pre_conv", "head.conv_5"),
+    (r"^blocks\.5\.pool\.pre_norm", "head.conv_5_bn"),
+    (r"^blocks\.5\.pool\.post_conv", "head.lin_5"),
+    (r"^blocks\.5\.proj", "head.projection"),
+)
+
+RESNET3D_IBM: Renames = (
+    (r"^(conv1|bn1|layer\d)\.", r"backbone.\1."),
+    (r"conv(\d)\.weight$", r"conv\1.conv.weight"),
+    (r"\bbn(\d)\.", r"conv\1.bn."),
+    (r"downsample\.0", "downsample.conv"),
+    (r"downsample\.1", "downsample.bn"),
+    (r"^fc\.", "cls_head.fc_cls."),
+)
+
+UNIFORMERV2_BARE: Renames = ((r"^", "backbone."),)
+UNIFORMERV2_MMACTION: Renames = (
+    (r"^backbone\.transformer\.norm\.", "backbone.transformer.proj.0."),
+    (r"^cls_head\.fc_cls\.", "backbone.transformer.proj.2."),
+)
+
+TRUNK: Renames = ((r"^(backbone|encoder)\.", ""),)
+"""Of a network that was saved as the trunk of another."""
+
+VIDEOMAE_MMACTION: Renames = (
+    *TRUNK,
+    (r"^patch_embed\.projection", "patch_embed.proj"),
+    (r"mlp\.layers\.0\.0", "mlp.fc1"),
+    (r"mlp\.layers\.1", "mlp.fc2"),
+    (r"^cls_head\.fc_cls", "head"),
+)
+
+MVIT_SLOWFAST: Renames = (
+    (r"^cls_token$", "pos_encoding.class_token"),
+    (r"^patch_embed\.proj\.", "conv_proj."),
+    (r"^(blocks\.\d+\.)proj\.", r"\1project."),
+    (r"attn\.proj\.", "attn.project.0."),
+    (r"attn\.pool_([qkv])\.weight", r"attn.pool_\1.pool.weight"),
+    (r"attn\.norm_([qkv])\.", r"attn.pool_\1.norm_act.0."),
+    (r"mlp\.fc1", "mlp.0"),
+    (r"mlp\.fc2", "mlp.3"),
+    (r"^head\.projection", "head.1"),
+)
+MVIT_MMACTION: Renames = (
+    *TRUNK,
+    (r"^patch_embed\.projection", "patch_embed.proj"),
+    (r"^norm3\.", "norm."),
+    (r"^cls_head\.fc_cls", "head.projection"),
+    *MVIT_SLOWFAST,
+)
+
 
 KINETICS_MEAN: Colour = (0.43216, 0.394666, 0.37645)
 KINETICS_STD: Colour = (0.22803, 0.22145, 0.216989)
@@ -55,7 +156,7 @@ def _x3d(seen: Input, **shape) -> Backbone:
         "head.projection.",
         seen,
         FeatureLayout("s5"),
-        (renames.X3D_MMACTION, renames.X3D_PYTORCHVIDEO),
+        (X3D_MMACTION, X3D_PYTORCHVIDEO),
         rates=("dropout",),
     )
 
@@ -76,7 +177,7 @@ def _ibm_i3d(depth: int) -> Backbone:
         "cls_head.fc_cls.",
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
         FeatureLayout("backbone.layer4"),
-        (renames.RESNET3D_IBM,),
+        (RESNET3D_IBM,),
     )
 
 
@@ -87,7 +188,7 @@ def _uniformerv2(layers: int = 12, **shape: Any) -> Backbone:
         Input(8, 224, 256, 0),
         # Behind the last block the class tokens, which are fused, hear no patch any more.
         FeatureLayout(f"backbone.transformer.resblocks.{layers - 2}", "frame_tokens", first=1),
-        (renames.UNIFORMERV2_MMACTION, renames.UNIFORMERV2_BARE),
+        (UNIFORMERV2_MMACTION, UNIFORMERV2_BARE),
         k710=True,
         rates=("dropout", "drop_path"),
     )
@@ -109,7 +210,7 @@ def _videomamba(width: int, depth: int) -> Backbone:
         Input(8, 224, 256, 0, IMAGENET_MEAN, IMAGENET_STD),
         # Patches reach the class token, which alone is read, in the last mixer for the last time.
         FeatureLayout(f"layers.{depth - 1}.norm", "tokens", first=1),
-        (renames.TRUNK,),
+        (TRUNK,),
         fit_positions,
         k710=True,
         rates=("dropout", "drop_path"),
@@ -122,7 +223,7 @@ def _videomae(width: int, depth: int, heads: int) -> Backbone:
         "head.",
         Input(16, 224, 256, 4, IMAGENET_MEAN, IMAGENET_STD),
         FeatureLayout("norm", "tokens", frames=2),
-        (renames.VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in an order of their own
+        (VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in an order of their own
         rates=("dropout", "drop_path"),
     )
 
@@ -148,7 +249,7 @@ BACKBONES: dict[str, Backbone] = {
         Input(16, 224, 256, 4),
         # As in the last block patches reach the class token, which alone is read.
         FeatureLayout("blocks.15.norm1", "tokens", first=1, frames=2),
-        (renames.MVIT_SLOWFAST, renames.MVIT_MMACTION),
+        (MVIT_SLOWFAST, MVIT_MMACTION),
     ),
     "swin3d_t": _torchvision(
         "swin3d_t",

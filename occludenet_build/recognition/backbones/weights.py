@@ -8,8 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones.registry import BACKBONES
-from occludenet_build.recognition.backbones.renames import renamed
+from occludenet_build.recognition.backbones.registry import BACKBONES, renamed
 from occludenet_build.recognition.backbones.spec import Backbone, Tensors
 from occludenet_build.recognition.checkpoint import load_tensors
 

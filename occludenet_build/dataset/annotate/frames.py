@@ -1,0 +1,167 @@
+"""The frames of one shard: the occluder's ground truth and the actor's mask, side by side.
+
+What is hidden of the actor is measured here: pixels of the actor's mask that the occluder covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import replacing
+from occludenet_build.core.tables import ClipGroups
+from occludenet_build.dataset.annotate import FRAMES
+from occludenet_build.media.imaging import masks
+
+COPIED = ["clip", "scale", "frame", "pts", "seconds", "x", "y", "w", "h", "more_rects", "degree"]
+COPIED += ["occluded", "filled", "box_hidden", "occluder_rle"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What the frames of a composited clip must agree with."""
+
+    clip: str
+    height: int
+    width: int
+    frames: int
+    occluded_frames: int
+    sets: dict[float, str]
+    """Scale as float32 holds it -> name of the set."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard's details, and where its table of frames goes."""
+
+    clips: list[Clip]
+    composite: Path
+    masks: Path | None
+    out: Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one output clip's frames give together."""
+
+    clip: str
+    set: str
+    occluded_frames: int
+    degree: float
+    area_ratio: float
+    actor_hidden: float | None
+
+
+def write_shard(shard: Shard) -> list[Measured]:
+    """Write the table of frames, clip by clip, and return a row per output clip.
+
+    Raises UserError where the ground truth contradicts the manifest.
+    """
+    measured: list[Measured] = []
+    truth = ClipGroups(shard.composite)
+    actors = ClipGroups(shard.masks) if shard.masks is not None else None
+    with replacing(shard.out) as temporary:
+        with pq.ParquetWriter(temporary, FRAMES, compression="zstd") as writer:
+            for clip in shard.clips:
+                rows = truth.read(clip.clip)
+                actor = actors.read(clip.clip) if actors is not None else None
+                table = _frames(clip, _checked(rows, clip, shard.composite), actor)
+                writer.write_table(table, row_group_size=len(table))
+                measured.extend(_measure(clip, table))
+    truth.close()
+    if actors is not None:
+        actors.close()
+    return measured
+
+
+def _checked(rows: pa.Table | None, clip: Clip, path: Path) -> pa.Table:
+    """The rows of a clip in the order scale, frame: all scales alike and as the manifest says."""
+    if rows is None:
+        raise UserError(f"{path}: wanted the frames of {clip.clip}, got none; run composite again")
+    rows = rows.sort_by([("scale", "ascending"), ("frame", "ascending")])
+    scales = rows["scale"].unique().to_pylist()
+    if scales != sorted(clip.sets):
+        raise UserError(f"{path}: {clip.clip}: wanted scales {sorted(clip.sets)}, got {scales}")
+    _check_counts(rows, clip, path)
+    return rows
+
+
+def _check_counts(rows: pa.Table, clip: Clip, path: Path) -> None:
+    """Every scale has all frames and is occluded in some; none in more than the manifest says."""
+    counts = rows.group_by("scale").aggregate([("occluded", "count"), ("occluded", "sum")])
+    frames = counts["occluded_count"].to_pylist()
+    occluded = counts["occluded_sum"].to_pylist()
+    if set(frames) != {clip.frames} or max(occluded) != clip.occluded_frames:
+        raise UserError(
+            f"{path}: {clip.clip}: wanted {clip.frames} frames, {clip.occluded_frames} of them "
+            f"occluded, as in the manifest, got {frames} and {occluded}; run composite again"
+        )
+    if min(occluded) < 1:
+        raise UserError(
+            f"{path}: {clip.clip}: wanted occluded frames at every scale, got {occluded}: a clip "
+            "without one may not stand in an occluded set"
+        )
+
+
+def _frames(clip: Clip, rows: pa.Table, actor: pa.Table | None) -> pa.Table:
+    """The rows of one clip in the columns of FRAMES."""
+    known = _actor_by_frame(actor)
+    columns: dict[str, Any] = {name: rows[name] for name in COPIED}
+    columns["set"] = [clip.sets[s] for s in rows["scale"].to_pylist()]
+    columns["height"] = [clip.height] * len(rows)
+    columns["width"] = [clip.width] * len(rows)
+    pairs = zip(rows["frame"].to_pylist(), rows["occluder_rle"].to_pylist(), strict=True)
+    hidden = [_hidden(known.get(frame), rle, clip) for frame, rle in pairs]
+    for at, name in enumerate(_OF_ACTOR):
+        columns[name] = [values[at] for values in hidden]
+    return pa.table({f.name: _column(columns[f.name], f.type) for f in FRAMES}, schema=FRAMES)
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return values.cast(kind) if isinstance(values, pa.ChunkedArray) else pa.array(values, kind)
+
+
+def _actor_by_frame(actor: pa.Table | None) -> dict[int, tuple[bytes, int]]:
+    """Frame -> (RLE counts, area) of the actor, where it covers any pixel."""
+    if actor is None:
+        return {}
+    names = (actor[name].to_pylist() for name in ("frame", "rle", "area"))
+    return {frame: (rle, area) for frame, rle, area in zip(*names, strict=True) if area}
+
+
+_OF_ACTOR = ("actor_rle", "visible_rle", "actor_area", "visible_area", "actor_hidden")
+
+
+def _hidden(
+    actor: tuple[bytes, int] | None, occluder: bytes | None, clip: Clip
+) -> tuple[bytes | None, bytes | None, int | None, int | None, float | None]:
+    """_OF_ACTOR in one frame."""
+    if actor is None:
+        return None, None, None, None, None
+    rle, area = actor
+    size = clip.height, clip.width
+    covered = masks.intersection(rle, occluder, *size) if occluder else 0
+    visible = masks.difference(rle, occluder, *size) if occluder and covered else rle
+    return rle, visible, area, area - covered, covered / area
+
+
+def _measure(clip: Clip, table: pa.Table) -> Iterator[Measured]:
+    """Means over the occluded frames of each scale."""
+    occluded = table.filter(table["occluded"])
+    for name in clip.sets.values():
+        rows = occluded.filter(pc.equal(occluded["set"], name))
+        yield Measured(
+            clip.clip,
+            name,
+            len(rows),
+            pc.mean(rows["degree"].cast("float64")).as_py(),
+            pc.mean(rows["box_hidden"].cast("float64")).as_py(),
+            pc.mean(rows["actor_hidden"].cast("float64")).as_py(),
+        )

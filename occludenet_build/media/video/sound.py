@@ -1,0 +1,154 @@
+"""The sound of one source, passed on to its outputs.
+
+The sound of a stretch of a video: packets as they are, or samples encoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.error import FFmpegError
+
+from occludenet_build.media.video.source import Source
+from occludenet_build.media.video.writer import TwinWriter, is_copied
+
+
+class SoundQueue:
+    """A callback for `Source.packets` that holds sound back until there is somewhere to send it:
+    it may come before the first picture, and the outputs are opened with that."""
+
+    def __init__(self) -> None:
+        self._early: list[av.Packet] = []
+        self._sink: Callable[[av.Packet], None] | None = None
+
+    def __call__(self, packet: av.Packet) -> None:
+        if packet.stream.type != "audio":
+            return
+        if self._sink is None:
+            self._early.append(packet)
+        else:
+            self._sink(packet)
+
+    def send_to(self, sink: Callable[[av.Packet], None]) -> None:
+        """From now on, beginning with what was held back."""
+        self._sink = sink
+        for packet in self._early:
+            sink(packet)
+        self._early.clear()
+
+
+def how_passed(source: Source) -> str:
+    """copied, encoded (if any of its streams must be) or none."""
+    copied = [is_copied(stream) for stream in source.audio]
+    return ("copied" if all(copied) else "encoded") if copied else "none"
+
+
+def decoded(packet: av.Packet) -> list[Any]:
+    """Sound frames; damaged sound is a short silence, not a lost clip."""
+    try:
+        return list(packet.decode())
+    except FFmpegError:
+        return []
+
+
+class SharedSound:
+    """Passes sound packets on; decodes once, and only what MP4 does not carry."""
+
+    def __init__(self, writers: list[TwinWriter], source: Source) -> None:
+        self.writers = writers
+        self.how = how_passed(source)
+
+    def __call__(self, packet: av.Packet) -> None:
+        stream, is_end = packet.stream, packet.dts is None  # demux ends each stream so
+        if not is_copied(stream):
+            frames = [*decoded(packet), *([None] if is_end else [])]
+            for writer in self.writers:
+                writer.encode_sound(stream.index, frames)
+        elif not is_end:
+            index = stream.index
+            for writer in self.writers:
+                writer.copy_packet(index, packet)
+
+
+PREROLL = Fraction(1, 10)
+"""Sound before the stretch that its first packet needs to decode as in the whole file, seconds."""
+
+
+class TrimmedSound:
+    """Feed it all sound packets, in order, of the streams of a source.
+
+    `begin`, `end`: seconds of the container's clock. `how`: copied, encoded or none; `done`: every
+    stream has reached the end.
+    """
+
+    def __init__(self, writer: TwinWriter, source: Source, begin: Fraction, end: Fraction) -> None:
+        self._writer, self._begin, self._end = writer, begin, end
+        self._open = {stream.index for stream in source.audio}
+        self.how = how_passed(source)
+        self._trims = {s.index: self._trim(s) for s in source.audio if not is_copied(s)}
+
+    @property
+    def done(self) -> bool:
+        return not self._open
+
+    def __call__(self, packet: av.Packet) -> None:
+        stream: Any = packet.stream
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None:  # demux ends each stream so
+            return
+        at = stamp * packet.time_base
+        if at >= self._end:
+            self._open.discard(stream.index)
+        elif is_copied(stream):
+            self._copy(packet, at, _length(packet))
+        else:
+            self._encode(stream.index, decoded(packet))
+
+    def _copy(self, packet: av.Packet, at: Fraction, length: Fraction) -> None:
+        if at + length <= self._begin - max(PREROLL, length):
+            return
+        index, shift = packet.stream.index, round(self._begin / packet.time_base)
+        if packet.pts is not None:
+            packet.pts -= shift
+        if packet.dts is not None:
+            packet.dts -= shift
+        self._writer.copy_packet(index, packet)
+
+    def _trim(self, stream: av.AudioStream) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        first, last = round(self._begin * stream.rate), round(self._end * stream.rate)
+        limits = f"start_pts={first}:end_pts={last}"  # counted in samples, whatever the stream does
+        source = graph.add_abuffer(template=stream)
+        graph.link_nodes(source, graph.add("atrim", limits), graph.add("abuffersink")).configure()
+        return graph
+
+    def _encode(self, index: int, frames: list[Any]) -> None:
+        graph = self._trims[index]
+        for frame in frames:
+            graph.push(frame)
+            for part in _pulled(graph):
+                part.pts -= round(self._begin / part.time_base)
+                self._writer.encode_sound(index, [part])
+
+    def finish(self) -> None:
+        for index in self._trims:
+            self._writer.encode_sound(index, [None])
+
+
+def _length(packet: av.Packet) -> Fraction:
+    context: Any = packet.stream.codec_context
+    if packet.duration:
+        return packet.duration * packet.time_base
+    return Fraction(context.frame_size or 1024, context.sample_rate or 44_100)
+
+
+def _pulled(graph: av.filter.Graph) -> list[Any]:
+    frames: list[Any] = []
+    while True:
+        try:
+            frames.append(graph.pull())
+        except (FFmpegError, BlockingIOError, EOFError):
+            return frames

@@ -1,0 +1,153 @@
+"""The command line of leaks; the package's docstring is its contract.
+
+The hashes of one clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+import occludenet_build.occlusion.leaks as stage
+from occludenet_build.config import Config
+from occludenet_build.config.occlusion import Leaks
+from occludenet_build.core import files, ledger, tables
+from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.pool import in_processes
+from occludenet_build.core.versions import results_version
+from occludenet_build.media.video.sample import glances
+from occludenet_build.occlusion.leaks import HASHES, findings, lists
+from occludenet_build.occlusion.leaks.duplicates import Clip, duplicates
+from occludenet_build.occlusion.leaks.hashes import SIDE, picture_hashes
+from occludenet_build.occlusion.leaks.lists import youtube_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to hash one clip."""
+
+    clip: Row
+    key: str
+    per_second: float
+
+
+def hash_clip(job: Job) -> Result:
+    """The hashes of one clip; what cannot be read becomes a failed row."""
+    name = job.clip["clip"]
+    known = youtube_of(name)
+    row: Row = {"clip": name, "key": job.key}
+    row |= {"split": job.clip["split"], "label": job.clip["label"]}
+    row |= {"youtube_id": known[0] if known else None}
+    return attempt(row, lambda: _hashes(job))
+
+
+def _hashes(job: Job) -> tuple[Row, pa.Table]:
+    per_second = Fraction(job.per_second).limit_denominator(1000)
+    found = {k: picture_hashes(p) for k, p in glances(job.clip["path"], per_second, SIDE)}
+    hashes = {k: value for k, value in found.items() if value is not None}
+    facts = {"pictures": len(hashes), "plain_pictures": len(found) - len(hashes)}
+    return facts, _detail(job.clip["clip"], hashes)
+
+
+def _detail(clip: str, hashes: dict[int, tuple[int, int]]) -> pa.Table:
+    whole, inner = zip(*hashes.values(), strict=True) if hashes else ((), ())
+    return pa.table(
+        {
+            "clip": pa.array([clip] * len(hashes), pa.string()),
+            "slot": pa.array(list(hashes), pa.int32()),
+            "hash": pa.array(whole, pa.uint64()),
+            "inner_hash": pa.array(inner, pa.uint64()),
+        },
+        schema=HASHES,
+    )
+
+
+Row = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=Path, required=True, help="select/clips.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="leaks/clips.parquet")
+    parser.add_argument("--threads", type=int, default=1, help="worker processes")
+
+
+def run(args: argparse.Namespace, config: Config) -> None:
+    settings = config.leaks
+    given = [lists.read(path) for path in settings.lists]
+    chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
+    clips = _hashed(chosen, settings, args)
+    hashed = read_hashes(clips, _store(args) / "detail.parquet")
+    rows = [
+        *findings.same_videos(clips),
+        *findings.near_duplicates(duplicates(hashed, settings), clips, settings),
+        *(row for listed in given for row in findings.in_list(clips, listed)),
+    ]
+    counted = [row for listed in given for row in lists.counts(clips, listed)]
+    _write(args.out.parent, clips, rows, counted)
+
+
+def _store(args: argparse.Namespace) -> Path:
+    return args.out.parent / "store" / "all"
+
+
+def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
+    """The rows of all clips, those that cannot be read included."""
+    version, per_second = results_version("leaks"), settings.frames_per_second
+    known = {row["clip"]: row for row in chosen}
+    keys = {
+        clip: ledger.key("leaks", version, {"per_second": per_second}, *_made_from(row))
+        for clip, row in known.items()
+    }
+
+    def make(missing: list[str]) -> Iterator[ledger.Result]:
+        jobs = (Job(known[clip], keys[clip], per_second) for clip in missing)
+        yield from in_processes(hash_clip, jobs, args.threads)
+
+    with ledger.hold(_store(args), stage.CLIPS, stage.HASHES) as book:
+        ledger.work_through(book, keys, make)
+        table = book.close(sorted(keys), args.out)
+    ledger.log_summary(table)
+    return table.to_pylist()
+
+
+def _made_from(row: Row) -> tuple[str, ...]:
+    return row["sha256"], row["path"], row["split"], row["label"]
+
+
+def read_hashes(clips: list[Row], path: Path) -> list[Clip]:
+    """The hashed clips in the order of the table."""
+    table = tables.read(path)
+    names = table["clip"].combine_chunks().dictionary_encode()
+    slots = table["slot"].to_numpy().astype(np.int64)
+    hashes = np.stack([table["hash"].to_numpy(), table["inner_hash"].to_numpy()])
+    splits = {clip["clip"]: clip["split"] for clip in clips}
+    which = names.indices.to_numpy()
+    # A clip's rows stand together.
+    edges = np.flatnonzero(np.diff(which, prepend=-1, append=-1))
+    parts = pairwise(edges.tolist())
+    return [
+        Clip(name, splits[name], slots[start:stop], hashes[:, start:stop])
+        for name, (start, stop) in zip(names.dictionary.to_pylist(), parts, strict=True)
+    ]
+
+
+def _write(folder: Path, clips: list[Row], rows: list[Row], counted: list[Row]) -> None:
+    table = tables.from_rows(rows, stage.FINDINGS)
+    tables.write(table, folder / "findings.parquet")
+    with files.replacing(folder / "findings.csv") as temporary:
+        pacsv.write_csv(table, temporary)
+    tables.write(tables.from_rows(counted, stage.LISTS), folder / "lists.parquet")
+    summary = findings.summary(clips, rows, lists.notes(counted, clips))
+    files.write_json(folder / "summary.json", summary)
+    for line in findings.in_words(summary):
+        logging.info("%s", line)

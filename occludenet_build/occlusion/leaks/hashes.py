@@ -1,0 +1,115 @@
+"""A picture as 64 bits that stay when it is coded again, scaled, or cropped a little; a search.
+
+The search finds the hashes near a given one without comparing all: of two hashes that differ in at
+most RADIUS bits, one of their four quarters differs in at most one bit (7 bits cannot be spread as
+2, 2, 2, 2). So each hash is filed four times, by its quarters, and looked up under each quarter of
+the probe and its 16 neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from occludenet_build.media.imaging.perceptual_hash import differing_bits, lowest_waves, wave_signs
+
+SIDE = 64
+"""Pictures come in as grey squares of this side, pixels."""
+_GRID = 32
+_MIDDLE = 0.9
+_PLAIN = 6.0
+"""Pictures whose grey levels spread less, standard deviation of 255, all look alike."""
+_BLACK = 20
+"""A row or column without a brighter pixel belongs to a black bar."""
+_WAVES = lowest_waves(_GRID, 64)
+
+RADIUS = 7
+"""All hashes within so many bits are found."""
+_QUARTERS = 4
+_BITS = 16
+_NEIGHBOURS = [0, *(1 << bit for bit in range(_BITS))]
+_BLOCK = 1 << 22
+"""Pairs that are looked at in one go: memory stays below about 200 MB."""
+
+
+def picture_hashes(grey: np.ndarray) -> tuple[int, int] | None:
+    """The hashes of a picture uint8 (SIDE, SIDE) and of its middle; None if it is too plain.
+
+    Black bars do not count. The middle of one picture is like the whole of its crop.
+    """
+    inside = _without_bars(grey)
+    whole = picture_hash(inside)
+    if whole is None:
+        return None
+    top, left = (round(side * (1 - _MIDDLE) / 2) for side in inside.shape)
+    middle = picture_hash(inside[top : inside.shape[0] - top, left : inside.shape[1] - left])
+    return whole, whole if middle is None else middle
+
+
+def picture_hash(grey: np.ndarray) -> int | None:
+    """The hash of a picture uint8 (H, W): signs of its 64 lowest waves about their median (pHash).
+
+    None if it is too plain.
+    """
+    small = cv2.resize(grey, (_GRID, _GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if small.std() < _PLAIN:
+        return None
+    return int.from_bytes(wave_signs(small, _WAVES).tobytes(), "big")
+
+
+def _without_bars(grey: np.ndarray) -> np.ndarray:
+    """The part inside black bars, where they leave at least half of each side."""
+    rows = np.flatnonzero(grey.max(axis=1) > _BLACK)
+    columns = np.flatnonzero(grey.max(axis=0) > _BLACK)
+    if not rows.size or not columns.size:
+        return grey
+    inside = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return inside if min(inside.shape) >= SIDE // 2 else grey
+
+
+def near(filed: np.ndarray, probes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions (M,) in `probes` and (M,) in `filed`, uint64 arrays, of near pairs, in blocks.
+
+    A pair may come up to four times.
+    """
+    for quarter in range(_QUARTERS):
+        shift = np.uint64(quarter * _BITS)
+        keys = _quarter(filed, shift)
+        order = np.argsort(keys, kind="stable")
+        edges = np.searchsorted(keys[order], np.arange((1 << _BITS) + 1))
+        wanted = _quarter(probes, shift)
+        for neighbour in _NEIGHBOURS:
+            first = edges[wanted ^ neighbour]
+            count = edges[(wanted ^ neighbour) + 1] - first
+            for part in _blocks(count):
+                mine = np.repeat(np.arange(part.start, part.stop), count[part])
+                theirs = order[_runs(first[part], count[part])]
+                close = differing_bits(probes[mine], filed[theirs]) <= RADIUS
+                yield mine[close], theirs[close]
+
+
+def _quarter(hashes: np.ndarray, shift: np.uint64) -> np.ndarray:
+    return ((hashes >> shift) & np.uint64((1 << _BITS) - 1)).astype(np.int64)
+
+
+def _blocks(count: np.ndarray) -> Iterator[slice]:
+    """Slices of the probes with about _BLOCK pairs each."""
+    total = np.cumsum(count)
+    start = 0
+    while start < len(count):
+        done = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, done + _BLOCK, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+
+def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """first[0], first[0] + 1, ... count[0] numbers, then those of first[1], and so on.
+
+    >>> _runs(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(count)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - count), count)

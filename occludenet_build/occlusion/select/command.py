@@ -1,0 +1,49 @@
+"""The command line of select; the package's docstring is its contract."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from occludenet_build.config import Config
+from occludenet_build.core import ledger, seeds, tables
+from occludenet_build.occlusion.select import CLIPS, published, quota
+from occludenet_build.occlusion.select.quota import Row
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, required=True, help="index/videos.parquet")
+    parser.add_argument("--detect", type=Path, nargs="+", required=True, help="its manifests")
+    parser.add_argument("--occluders", type=Path, required=True, help="occluders.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="select/clips.parquet")
+
+
+def run(args: argparse.Namespace, config: Config) -> None:
+    replay = config.select.assignment == "published"
+    rows_of = published.rows_of if replay else quota.rows_of
+    cutouts = [row for row in tables.read_rows(args.occluders) if row["status"] == "ok"]
+    rows = rows_of(tables.read_rows(args.index), _found(args.detect), cutouts, config)
+    rows.sort(key=lambda r: r["clip"])
+    table = tables.from_rows(rows, CLIPS)
+    ledger.log_summary(table)
+    if replay:
+        published.report(rows)
+    else:
+        quota.report(rows, config.select.quota)
+    tables.write(table, args.out)
+    _write_shards(rows, args.out.parent / "shards", config.select.shards)
+
+
+def _found(manifests: list[Path]) -> dict[str, Row]:
+    """Clip -> detect's row, with the name of its shard."""
+    return {
+        row["clip"]: row | {"shard": path.stem}
+        for path in manifests
+        for row in tables.read_rows(path)
+    }
+
+
+def _write_shards(rows: list[Row], folder: Path, shards: int) -> None:
+    for shard in seeds.shard_names(shards):
+        mine = [r for r in rows if r["status"] == "ok" and r["shard"] == shard]
+        tables.write_if_changed(tables.from_rows(mine, CLIPS), folder / f"{shard}.parquet")

@@ -1,0 +1,149 @@
+"""Our own draw: occluders by hash within the clip's split, clips by quota of class and type.
+
+What both assignments share: a clip's row, its actor, its occluders, the bank.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from typing import Any
+
+from occludenet_build.config import Config
+from occludenet_build.config.occlusion import Quota, Select
+from occludenet_build.core import seeds
+from occludenet_build.core.errors import UserError
+
+Row = dict[str, Any]
+
+_FROM_INDEX = (
+    "path", "sha256", "label", "split", "frames", "width", "height", "fps", "duration_seconds",
+    "pts_hash",
+)  # fmt: skip
+
+
+def skipped(video: Row, reason: str | None = None, detail: str | None = None) -> Row:
+    """The row of a video that is not chosen (yet)."""
+    row = {"clip": video["clip"], "status": "skipped", "reason": reason, "detail": detail}
+    row |= {name: video[name] for name in _FROM_INDEX}
+    return row | occluders([])
+
+
+def actor_problem(video: Row, found: Row, settings: Select) -> Row | None:
+    """Why detect's row does not do: reason and detail; None where it does."""
+    if found["status"] != "ok":
+        return {"reason": found["reason"], "detail": found["detail"]}
+    wanted = max(settings.min_actor_frames, settings.min_actor_share * video["frames"])
+    if found["actor_frames"] < wanted:
+        detail = f"{found['actor_frames']} of {video['frames']} frames, wanted {wanted:g}"
+        return {"reason": "too_few_actor_frames", "detail": detail}
+    return None
+
+
+def place(clip: str, found: Row, settings: Select) -> Row:
+    """What a chosen clip has besides its occluders."""
+    return {
+        "status": "ok",
+        "shard": seeds.shard_of(clip, settings.shards),
+        "detect_shard": found["shard"],
+        "boxes_hash": found["boxes_hash"],
+    }
+
+
+def occluders(cutouts: list[Row]) -> Row:
+    """The columns of a clip's cut-outs, rows of the bank: the first, and the others as lists."""
+    first = cutouts[0] if cutouts else dict.fromkeys(("occluder", "file", "sha256"))
+    return {
+        "occluder": first["occluder"],
+        "occluder_file": first["file"],
+        "occluder_sha256": first["sha256"],
+        "other_occluders": [row["occluder"] for row in cutouts[1:]],
+        "other_files": [row["file"] for row in cutouts[1:]],
+        "other_sha256": [row["sha256"] for row in cutouts[1:]],
+    }
+
+
+Bank = dict[str, dict[str, dict[str, Row]]]
+"""split -> category -> occluder name -> its row."""
+
+
+def rows_of(
+    videos: list[Row], found: dict[str, Row], cutouts: list[Row], config: Config
+) -> list[Row]:
+    """A row per candidate that was searched for people.
+
+    `videos` are rows of the index, `found` detect's row of each clip, `cutouts` the bank's rows.
+    """
+    bank = _bank(cutouts)
+    indexed = {r["clip"]: r for r in videos if r["candidate"] and r["clip"] in found}
+    rows = [_candidate(indexed[c], row, bank, config) for c, row in found.items() if c in indexed]
+    _apply_quotas(rows, indexed, bank, config)
+    return rows
+
+
+def _bank(cutouts: list[Row]) -> Bank:
+    bank: Bank = {split: defaultdict(dict) for split in ("train", "val", "test")}
+    for row in cutouts:
+        bank[row["split"]][row["category"]][row["occluder"]] = row
+    return bank
+
+
+def _candidate(video: Row, found: Row, bank: Bank, config: Config) -> Row:
+    """The row of one candidate, as if there were no quota."""
+    clip, row = video["clip"], skipped(video)
+    if problem := actor_problem(video, found, config.select):
+        return row | problem
+    types = bank[video["split"]]
+    if not types:
+        return row | {"reason": "no_occluder", "detail": f"split {video['split']}"}
+    category = seeds.choose(types, config.seed, clip, "category")
+    chosen = _choose(types[category], clip, config)
+    return row | place(clip, found, config.select) | {"category": category} | occluders(chosen)
+
+
+def _choose(cutouts: dict[str, Row], clip: str, config: Config) -> list[Row]:
+    """As many different cut-outs as a clip gets, or all there are: a draw of its own for each."""
+    left, chosen = dict(cutouts), []
+    for number in range(1, min(config.select.occluders_per_clip, len(cutouts)) + 1):
+        purpose = "occluder" if number == 1 else f"occluder {number}"
+        chosen.append(left.pop(seeds.choose(left, config.seed, clip, purpose)))
+    return chosen
+
+
+def _apply_quotas(rows: list[Row], indexed: dict[str, Row], bank: Bank, config: Config) -> None:
+    """Keep the first clips of each class and type, in the order of the draw."""
+    cells: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["status"] == "ok":
+            cells[row["split"], row["label"], row["category"]].append(row)
+    for (split, _, category), members in cells.items():
+        limit = _cell_quota(split, category, bank, config.select.quota)
+        members.sort(key=lambda r: indexed[r["clip"]]["rank"])
+        for row in members[limit:] if limit is not None else ():
+            row |= {"status": "skipped", "reason": "quota", "detail": f"{limit} of {category}"}
+
+
+def _cell_quota(split: str, category: str, bank: Bank, quotas: Quota) -> int | None:
+    """The class's quota divided by its types; the first types take what is left over."""
+    quota, types = getattr(quotas, split), sorted(bank[split])
+    if quota is None:
+        return None
+    return quota // len(types) + (types.index(category) < quota % len(types))
+
+
+def report(rows: list[Row], quotas: Quota) -> None:
+    """Log what each split got; stop where nothing could be chosen."""
+    chosen = Counter((r["split"], r["label"]) for r in rows if r["status"] == "ok")
+    if not chosen:
+        why = Counter(r["reason"] for r in rows)
+        raise UserError(
+            "select: wanted at least one clip with an actor and an occluder for its split, got "
+            f"none of {len(rows)}: {dict(why)}; see the reports of index, detect and occluders"
+        )
+    for split in ("train", "val", "test"):
+        classes = {r["label"] for r in rows if r["split"] == split}
+        quota = getattr(quotas, split)
+        short = [c for c in classes if quota is not None and chosen[split, c] < quota]
+        total = sum(n for (s, _), n in chosen.items() if s == split)
+        said = "%s: %d clips of %d classes, %d classes below the quota of %s"
+        logging.info(said, split, total, len(classes), len(short), quota)

@@ -1,0 +1,160 @@
+"""From the boxes of one clip to its rows: tracks by shot, the actor, the tables' columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from occludenet_build.config.people import Detect
+from occludenet_build.core import tables
+from occludenet_build.core.files import short_hash
+from occludenet_build.media.imaging import boxes as geometry
+from occludenet_build.people.detect import BOXES
+from occludenet_build.people.detectors.interface import Clip, Found
+from occludenet_build.people.tracking import actor, tracks
+from occludenet_build.people.tracking.tracks import Track
+
+
+def rows_of(
+    clip: Clip, settings: Detect, found: list[Found], cuts: list[int]
+) -> tuple[dict[str, Any], pa.Table]:
+    """Facts of the manifest, STATUS included, and the boxes of one clip."""
+    stride = tracks.frame_stride(settings)
+    shots = tracks.every_frame_in_shots(
+        found, cuts, _track_rules(clip, settings), stride, clip.frames
+    )
+    lengths = np.diff([0, *cuts, clip.frames]).tolist()
+    acting = actor.choose(shots, lengths, _actor_rules(clip, settings), _named(clip, shots))
+    detail = _detail(clip.name, shots, acting, stride)
+    everyone = [t for shot in shots for t in shot]
+    actors = [t for shot in acting for t in shot]
+    filled = detail.filter(pc.and_(detail["filled"], detail["actor"]))
+    facts = {
+        "status": "ok" if actors else "skipped",
+        "reason": None if actors else "no_actor",
+        "detail": None if actors else _nobody(everyone, settings),
+        "frames": clip.frames,
+        "shots": len(shots),
+        "boxes": len(detail),
+        "tracks": len({t.number for t in everyone}),
+        "actor_track": max(actors, key=lambda t: len(t.frames)).number if actors else None,
+        "actor_frames": sum(len(t.frames) for t in actors),
+        "filled_frames": len(filled),
+        "boxes_hash": _content_hash(detail),
+    }
+    return facts, detail
+
+
+def _track_rules(clip: Clip, settings: Detect) -> tracks.Rules:
+    # The user's own boxes are all meant, and each is a person.
+    own = settings.backend == "file"
+    return tracks.Rules(
+        fps=clip.fps,
+        score=0.0 if own else settings.score,
+        track_iou=settings.track_iou,
+        tracker=settings.tracker,
+        memory_seconds=max(tracks.MEMORY_SECONDS, settings.max_gap_seconds),
+        same_person_iou=1.0 if own else tracks.SAME_PERSON_IOU,
+    )
+
+
+def _actor_rules(clip: Clip, settings: Detect) -> actor.Rules:
+    return actor.Rules(
+        policy=settings.actor,
+        width=clip.width,
+        height=clip.height,
+        fps=clip.fps,
+        min_track_seconds=settings.min_track_seconds,
+        actor_score=0.0 if settings.backend == "file" else settings.actor_score,
+        max_gap_seconds=settings.max_gap_seconds,
+    )
+
+
+def _named(clip: Clip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:
+    """Frame -> track of the box that the user's file names as the actor's, if it names any."""
+    given = clip.given
+    if given is None or given.actors is None:
+        return {}
+    wanted = dict(zip(given.frames[given.actors].tolist(), given.boxes[given.actors], strict=True))
+    return {
+        frame: track.number
+        for tracks_ in shots
+        for track in tracks_
+        for frame, box in zip(track.frames.tolist(), track.boxes, strict=True)
+        if frame in wanted and np.array_equal(box, wanted[frame])
+    }
+
+
+def _nobody(everyone: list[Track], settings: Detect) -> str:
+    if not everyone:
+        return "no box in any frame"
+    if settings.actor == "file":
+        return f"{len(everyone)} tracks, none of them named as the actor's in {settings.boxes}"
+    longest = max(len(t.frames) for t in everyone)
+    best = max(float(t.scores.max()) for t in everyone)
+    return (
+        f"{len(everyone)} tracks, the longest of {longest} boxes, the best score {best:.2f}: none "
+        f"reaches min_track_seconds {settings.min_track_seconds:g} and "
+        f"actor_score {settings.actor_score:g}"
+    )
+
+
+def _detail(
+    clip: str,
+    shots: Sequence[Sequence[Track]],
+    acting: Sequence[Sequence[Track]],
+    stride: int,
+) -> pa.Table:
+    """Rows of BOXES, sorted by frame and track."""
+    # The types of the columns, should there be no box.
+    parts = [_rows(Track(0, np.zeros(0, int), geometry.empty(), np.zeros(0)), 0, np.zeros(0, bool))]
+    for shot, (everyone, actors) in enumerate(zip(shots, acting, strict=True)):
+        frames_of = {t.number: t.frames for t in actors}
+        parts += [_rows(t, shot, np.isin(t.frames, frames_of.get(t.number, ()))) for t in everyone]
+        parts += [_rows(t, shot, np.ones(len(t.frames), bool)) for t in _more(actors, everyone)]
+    columns = {
+        name: np.concatenate([part[name] for part in parts])
+        for name in BOXES.names
+        if name != "clip"
+    }
+    unseen = tracks.filled(columns["frame"], stride)
+    columns["filled"] = columns["filled"] | unseen
+    columns["score"] = np.where(unseen, np.float32(np.nan), columns["score"])
+    order = np.lexsort((columns["track"], columns["frame"]))
+    table: dict[str, pa.Array] = {"clip": pa.array([clip] * len(order), pa.string())}
+    for name, values in columns.items():
+        array = pa.array(values[order], from_pandas=name == "score")
+        table[name] = array.cast(BOXES.field(name).type)
+    return pa.table(table).select(BOXES.names).cast(BOXES)
+
+
+def _more(actors: Sequence[Track], everyone: Sequence[Track]) -> list[Track]:
+    """What the actor has and no track: boxes that are filled in, the boxes of a group."""
+    tracked = {t.number for t in everyone}
+    found = []
+    for track in actors:
+        new = np.isnan(track.scores) | (track.number not in tracked)
+        found.append(Track(track.number, track.frames[new], track.boxes[new], track.scores[new]))
+    return found
+
+
+def _rows(track: Track, shot: int, acting: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of BOXES."""
+    count = len(track.frames)
+    return {
+        "frame": track.frames.astype(np.int32),
+        "shot": np.full(count, shot, np.int32),
+        "track": np.full(count, track.number, np.int32),
+        "actor": acting,
+        "filled": np.isnan(track.scores),
+        "score": track.scores,
+    } | {name: track.boxes[:, k] for k, name in enumerate(("x1", "y1", "x2", "y2"))}
+
+
+def _content_hash(detail: pa.Table) -> str:
+    """A hash over every value of the rows."""
+    return short_hash(tables.digest(detail.drop_columns(["clip"])))

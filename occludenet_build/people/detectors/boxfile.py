@@ -1,0 +1,186 @@
+"""Boxes that the user already has, from CSV or Parquet.
+
+| Column | Dtype | Unit | Meaning |
+|---|---|---|---|
+| clip | string | | id of the clip, as in the index |
+| frame | integer | | from 0 in display order |
+| x1, y1, x2, y2 | number | px | displayed picture, half-open |
+| score | number | 0 to 1 | optional; 1 if the column is missing |
+| track | integer | | optional; who is who, taken as it is |
+| actor | 0 or 1, true or false | | optional; with detect.actor file: whose box the actor's is, at
+most one of a frame |
+
+A person whom the file leaves out in a frame is not there in it. Rows of clips that are not in the
+shard are left alone, so one file serves all shards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from occludenet_build.config.people import Detect
+from occludenet_build.core.errors import UserError
+from occludenet_build.media.imaging import boxes as geometry
+from occludenet_build.people.detectors.interface import Clip, Found, Frames, GivenBoxes
+
+NEEDED = ("clip", "frame", "x1", "y1", "x2", "y2")
+OPTIONAL = ("score", "track", "actor")
+_WORDS = {"true": 1, "false": 0}
+READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+
+
+class BoxFile:
+    """Hands out what `Clip.given` holds; see `backend.Detector`."""
+
+    def __init__(self, settings: Detect | None = None) -> None:
+        """The boxes come with each clip: no setting changes them."""
+
+    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+        given = clip.given
+        for number, _ in frames:
+            if given is None:
+                yield Found(number, geometry.empty(), np.zeros(0, np.float32))
+                continue
+            here = slice(*np.searchsorted(given.frames, [number, number + 1]))
+            tracks = None if given.tracks is None else given.tracks[here]
+            yield Found(number, given.boxes[here], given.scores[here], tracks)
+
+
+def read(
+    path: Path | str, clips: dict[str, tuple[int, int, int]], wants_actor: bool = False
+) -> dict[str, GivenBoxes]:
+    """The boxes of the wanted `clips` (name -> width, height, frames).
+
+    Raises UserError, with the clip and the frame, for a row that cannot be right: the file is
+    wrong as a whole then, and half of it would be worse than none.
+    """
+    table = _table(Path(path))
+    if wants_actor and "actor" not in table.columns:
+        raise UserError(
+            f"detect.boxes: wanted the column actor, 0 or 1, for detect.actor file, {path} has "
+            f"{', '.join(map(str, table.columns))}; add it or choose another detect.actor"
+        )
+    table = table[table["clip"].isin(clips)]
+    _check_numbers(table, path)
+    table = table.sort_values(["clip", "frame"], kind="stable")
+    return {
+        str(clip): _given(rows, *clips[str(clip)], path)
+        for clip, rows in table.groupby("clip", sort=False)
+    }
+
+
+def _table(path: Path) -> pd.DataFrame:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(f"detect.boxes: wanted a .csv or .parquet file, got {path}")
+    try:
+        # Clip ids may look like numbers ("0012"), and "nan" is a fine name for a clip.
+        table = (
+            reader(path, dtype={"clip": str}, keep_default_na=False, na_values=["", "nan", "NaN"])
+            if reader is pd.read_csv
+            else reader(path)
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"detect.boxes: wanted an existing file, {path} is missing") from error
+    except (ValueError, pa.ArrowInvalid, pd.errors.ParserError) as error:
+        raise UserError(f"detect.boxes: {path} does not read as a table: {error}") from error
+    missing = [name for name in NEEDED if name not in table.columns]
+    if missing:
+        raise UserError(
+            f"detect.boxes: wanted the columns {', '.join(NEEDED)} [, score][, track][, actor], "
+            f"{path} lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+        )
+    return table.assign(clip=table["clip"].astype(str))
+
+
+def _check_numbers(table: pd.DataFrame, path: Path | str) -> None:
+    for name in (*NEEDED[1:], *OPTIONAL):
+        if name not in table.columns:
+            continue
+        values = _numbers(table[name])
+        wanted = "a number"
+        wrong = ~np.isfinite(values)
+        if name in ("frame", "track"):
+            wanted = "a whole number"
+            wrong |= (values != np.round(values)) | (np.abs(values) > np.iinfo(np.int32).max)
+        if name == "score":
+            wanted = "a number from 0 to 1"
+            wrong |= (values < 0) | (values > 1)
+        if name == "actor":
+            wanted = "0 or 1"
+            wrong |= (values != 0) & (values != 1)
+        if wrong.any():
+            _refuse(table.iloc[int(np.argmax(wrong))], name, wanted, path)
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """float64, NaN where there is no number; the words true and false count as 1 and 0."""
+    words = column.map(lambda value: _WORDS.get(str(value).strip().lower(), value))
+    return pd.to_numeric(words, errors="coerce").to_numpy(float)
+
+
+def _refuse(row: pd.Series, name: str, wanted: str, path: Path | str) -> None:
+    got = row[name].item() if isinstance(row[name], np.generic) else row[name]
+    raise UserError(
+        f"detect.boxes: {path}: clip {row['clip']!r}, frame {row['frame']}: "
+        f"wanted {wanted} as {name}, got {got!r}"
+    )
+
+
+def _given(
+    rows: pd.DataFrame, width: int, height: int, frames: int, path: Path | str
+) -> GivenBoxes:
+    clip = rows["clip"].iloc[0]
+    numbers = pd.to_numeric(rows["frame"]).to_numpy(np.int64)
+    boxes = rows[list(NEEDED[2:])].apply(pd.to_numeric).to_numpy(np.float32)
+    outside = (numbers < 0) | (numbers >= frames)
+    if outside.any():
+        raise UserError(
+            f"detect.boxes: {path}: clip {clip!r} has frames 0 to {frames - 1}, "
+            f"got a box in frame {numbers[outside][0]}"
+        )
+    inside = geometry.clipped(boxes, width, height)
+    nothing = geometry.area(inside) <= 0
+    if nothing.any():
+        raise UserError(
+            f"detect.boxes: {path}: clip {clip!r}, frame {numbers[nothing][0]}: wanted x1 y1 x2 y2 "
+            f"inside {width}x{height} pixels, got {boxes[nothing][0].tolist()}"
+        )
+    count = len(rows)
+    scores = rows["score"] if "score" in rows else pd.Series(np.ones(count))
+    tracks = pd.to_numeric(rows["track"]).to_numpy(np.int32) if "track" in rows else None
+    _check_tracks(clip, numbers, tracks, path)
+    actors = _numbers(rows["actor"]) == 1 if "actor" in rows else None
+    _check_actors(clip, numbers, actors, path)
+    return GivenBoxes(numbers, inside, pd.to_numeric(scores).to_numpy(np.float32), tracks, actors)
+
+
+def _check_tracks(
+    clip: str, numbers: np.ndarray, tracks: np.ndarray | None, path: Path | str
+) -> None:
+    if tracks is None:
+        return
+    pairs, counts = np.unique(np.stack([numbers, tracks], axis=1), axis=0, return_counts=True)
+    if (counts > 1).any():
+        frame, track = pairs[counts > 1][0]
+        raise UserError(
+            f"detect.boxes: {path}: clip {clip!r}, frame {frame}: track {track} has two boxes"
+        )
+
+
+def _check_actors(
+    clip: str, numbers: np.ndarray, actors: np.ndarray | None, path: Path | str
+) -> None:
+    if actors is None:
+        return
+    frames, counts = np.unique(numbers[actors], return_counts=True)
+    if (counts > 1).any():
+        raise UserError(
+            f"detect.boxes: {path}: clip {clip!r}, frame {frames[counts > 1][0]}: wanted one actor "
+            f"at most, got {counts.max()}; for several take detect.actor all"
+        )

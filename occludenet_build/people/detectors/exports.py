@@ -1,0 +1,183 @@
+"""Networks that ultralytics has exported: ONNX (.onnx) and OpenVINO (.xml beside its .bin).
+
+Both hold data only, no code. What ultralytics writes with them says what they are: the classes,
+the size, whether they take pictures of other sizes. Threads are those of the job, and the numbers
+are computed in the precision of the file: OpenVINO would take fewer bits where the CPU has them.
+
+ultralytics' AutoBackend, which runs .pt files in `yolo`, reads both formats too and gives the same
+numbers, but does not replace this module (tried with 8.4.190):
+
+- onnxruntime and OpenVINO take all cores there, as neither a number of threads nor a precision can
+  be passed on; shards run side by side, each with threads of its own
+- an .xml file is no model to it, only a folder whose name ends in _openvino_model
+- a file of somebody else gets 999 made-up class names instead of an error
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occludenet_build.config.people import Detect
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.torch_models import class_number, first_line, ultralytics_offline
+
+if TYPE_CHECKING:
+    import torch
+
+SUFFIXES = (".onnx", ".xml")
+
+
+def model_file(weights: Path) -> Path:
+    """The .xml of a folder that ultralytics has exported for OpenVINO; any other path itself.
+
+    Raises UserError for a folder with none or several.
+    """
+    if not weights.is_dir():
+        return weights
+    found = sorted(weights.glob("*.xml"))
+    if len(found) != 1:
+        raise UserError(
+            f"yolo: wanted a folder with the one .xml of an OpenVINO export, {weights} has "
+            f"{len(found)}; name the file"
+        )
+    return found[0]
+
+
+def files(weights: Path) -> list[Path]:
+    """All files that a model is in: an OpenVINO export lies in three."""
+    if weights.suffix != ".xml":
+        return [weights]
+    return [weights, weights.with_suffix(".bin"), weights.with_name("metadata.yaml")]
+
+
+def load(weights: Path, settings: Detect, threads: int, device: str) -> Export:
+    """Raises UserError for a file that is none of ours, or whose library is not installed."""
+    kind = _Onnx if weights.suffix == ".onnx" else _OpenVino
+    try:
+        found = kind(weights, threads, device)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"yolo: wanted {error.name} for {weights}, it is not installed; install it, or take "
+            "the .pt file"
+        ) from error
+    except UserError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        raise UserError(
+            f"yolo: wanted an export that loads, {weights} is truncated or something else: "
+            f"{first_line(error)}"
+        ) from error
+    return Export(found, weights, settings)
+
+
+class Export:
+    """A network as `yolo` wants it, from one of the libraries."""
+
+    half = False
+    device = "cpu"
+
+    def __init__(self, library: _Onnx | _OpenVino, weights: Path, settings: Detect) -> None:
+        facts = {key: _value(value) for key, value in library.facts.items()}
+        if facts.get("task") != "detect" or "names" not in facts:
+            raise UserError(
+                f"yolo: wanted an export of a detect model with what ultralytics notes in it, "
+                f"{weights} says task {facts.get('task')!r}; export it with ultralytics"
+            )
+        self._library = library
+        self.person = class_number(facts["names"], "person", weights)
+        self.stride = int(facts.get("stride", 32))
+        args = facts.get("args") or {}
+        self.end2end = bool(facts.get("end2end") or args.get("nms"))
+        self._batch, height, width = _fixed(library.input_shape)
+        self.tight = height is None or width is None
+        side = -(-settings.image_size // self.stride) * self.stride
+        self.shape = (height or side, width or side)
+        if not self.tight and self.shape != (side, side):
+            logging.warning(
+                "yolo: %s takes %dx%d pixels; detect.image_size %d is of no effect",
+                *(weights, width, height, settings.image_size),
+            )
+        logging.info("yolo: %s by %s", weights, library.name)
+
+    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        values = pictures.cpu().numpy()
+        if self._batch is None:
+            return torch.from_numpy(self._library(values))
+        parts = [values[k : k + self._batch] for k in range(0, len(values), self._batch)]
+        raw = [self._library(_filled_up(part, self._batch)) for part in parts]
+        return torch.from_numpy(np.concatenate(raw)[: len(values)])
+
+
+def _value(text: Any) -> Any:
+    """What a note says; ONNX has them as text."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _fixed(shape: list[int | None]) -> tuple[int | None, int | None, int | None]:
+    """Batch, height and width, each None where the export takes any."""
+    batch, _, height, width = shape
+    return batch, height, width
+
+
+def _filled_up(part: np.ndarray, batch: int) -> np.ndarray:
+    missing = batch - len(part)
+    return np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
+
+
+class _Onnx:
+    def __init__(self, weights: Path, threads: int, device: str) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = max(1, threads)
+        options.log_severity_level = 3
+        wanted: list[Any] = ["CPUExecutionProvider"]
+        if device.startswith("cuda"):
+            number = int(device.partition(":")[2] or 0)
+            wanted.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
+            if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+                logging.warning("yolo: this onnxruntime has no CUDA (onnxruntime-gpu has): CPU")
+                wanted.pop(0)
+        self._session = onnxruntime.InferenceSession(str(weights), options, providers=wanted)
+        (given,) = self._session.get_inputs()
+        self._input, self._dtype = given.name, np.float16 if "16" in given.type else np.float32
+        self.input_shape = [size if isinstance(size, int) else None for size in given.shape]
+        self.facts = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.name = f"onnxruntime, {self._session.get_providers()[0]}"
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        given = {self._input: np.ascontiguousarray(pictures, self._dtype)}
+        return np.asarray(self._session.run(None, given)[0], np.float32)
+
+
+class _OpenVino:
+    def __init__(self, weights: Path, threads: int, device: str) -> None:
+        import openvino
+
+        ultralytics_offline()
+        from ultralytics.utils import YAML
+
+        core = openvino.Core()
+        model = core.read_model(str(weights), str(weights.with_suffix(".bin")))
+        exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": max(1, threads)}
+        self._compiled = core.compile_model(model, "CPU", exact | {"PERFORMANCE_HINT": "LATENCY"})
+        shape = model.input(0).get_partial_shape()
+        self.input_shape = [None if size.is_dynamic else size.get_length() for size in shape]
+        notes = weights.with_name("metadata.yaml")
+        self.facts = YAML.load(notes) if notes.is_file() else {}
+        self.name = "openvino, CPU"
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        return np.array(self._compiled(np.ascontiguousarray(pictures))[0], np.float32)

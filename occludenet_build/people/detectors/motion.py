@@ -1,0 +1,136 @@
+"""People by what moves before a fixed camera. No weights; for surveillance and the demo.
+
+The empty scene is the median over frames spread across the whole clip, so somebody who stands
+still for less than about half of the clip is found while he stands. Whoever stays in one place for
+longer becomes scenery, and a moving camera moves everything: such frames get no box. Anything that
+moves counts as a person.
+
+Memory: SAMPLES small pictures. The file is read twice, once for the scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from occludenet_build.config.people import Detect
+from occludenet_build.media.imaging import boxes as geometry
+from occludenet_build.media.video.source import rgb_frames
+from occludenet_build.people.detectors.interface import Clip, Found, Frames
+
+SAMPLES = 32
+"""Frames that the scene is made from."""
+LONGER_SIDE = 320
+"""The work is done in pictures of at most this size, pixels."""
+LEAST_STEP = 16.0
+"""Least difference from the scene, grey levels of 255; what a codec alone does is less."""
+NOISES = 6.0
+"""Least difference from the scene, standard deviations of the noise."""
+SHADOW = 0.6
+"""A pixel that is darker, but not under this share, in all colours alike lies in a shadow."""
+EVERYTHING = 0.7
+"""Share of the picture over which a change is the camera's, or the light's."""
+_NEAR = 0.06
+"""Pieces closer than this share of the picture's height are one person."""
+
+
+class Motion:
+    """See `backend.Detector`."""
+
+    def __init__(self, settings: Detect) -> None:
+        self.settings = settings
+
+    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+        scene = Scene(_sample(clip))
+        for number, picture in frames:
+            mask, difference = scene.moving(prepared(picture))
+            boxes, scores = self._people(mask, difference, scene.threshold)
+            scale = np.float32(np.array(picture.shape[1::-1]) / mask.shape[::-1])
+            yield Found(number, boxes * np.tile(scale, 2), scores)
+
+    def _people(
+        self, mask: np.ndarray, difference: np.ndarray, threshold: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if np.count_nonzero(mask) > EVERYTHING * mask.size:
+            return geometry.empty(), np.zeros(0, np.float32)
+        reach = max(1, round(_NEAR * mask.shape[0] / 2))
+        joined = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+        boxes, scores = [], []
+        for label in range(1, count):
+            x, y, w, h, _ = stats[label]
+            part = mask[y : y + h, x : x + w] * (labels[y : y + h, x : x + w] == label)
+            if np.count_nonzero(part) < self.settings.min_area_share * mask.size:
+                continue
+            left, top, width, height = cv2.boundingRect(part)
+            mean = cv2.mean(difference[y : y + h, x : x + w], part)[0]
+            scores.append(contrast(mean, threshold))
+            boxes.append((x + left, y + top, x + left + width, y + top + height))
+        keep = np.array(scores, np.float32) >= min(self.settings.low_score, self.settings.score)
+        return np.array(boxes, np.float32).reshape(-1, 4)[keep], np.array(scores, np.float32)[keep]
+
+
+def contrast(mean_difference: float, threshold: float) -> float:
+    """The score: 0 at the threshold, 0.5 at twice, towards 1.
+
+    >>> contrast(40, 20)
+    0.5
+    """
+    return max(0.0, 1 - threshold / max(mean_difference, 1e-6))
+
+
+class Scene:
+    """The empty scene and how noisy it is, from prepared pictures uint8 (T, H, W, 3)."""
+
+    def __init__(self, samples: np.ndarray) -> None:
+        # The upper one of two middle values: whole numbers, and much faster than their mean.
+        middle = len(samples) // 2
+        self.picture = np.partition(samples, middle, axis=0)[middle].astype(np.int16)
+        # Most pixels show the scene most of the time, so half of all differences is noise.
+        away = np.abs(samples[:, ::2, ::2] - self.picture[::2, ::2])
+        self.threshold = max(LEAST_STEP, NOISES * 1.4826 * float(np.median(away)))
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+
+    def moving(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mask uint8 0/1 (H, W) and difference int16 (H, W) of a prepared picture."""
+        here = picture.astype(np.int16)
+        here -= _light_change(here, self.picture)
+        red, green, blue = cv2.split(cv2.absdiff(here, self.picture))
+        difference = cv2.max(cv2.max(red, green), blue)
+        mask = (difference > self.threshold).view(np.uint8)
+        self._take_out_shadow(mask, here)
+        clean = cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._kernel)
+        return cv2.morphologyEx(clean, cv2.MORPH_CLOSE, self._kernel, iterations=2), difference
+
+    def _take_out_shadow(self, mask: np.ndarray, here: np.ndarray) -> None:
+        rows, columns = np.nonzero(mask)
+        lit = self.picture[rows, columns].astype(np.float32)
+        share = (here[rows, columns] + np.float32(4)) / (lit + 4)
+        low, high = share.min(axis=1), share.max(axis=1)
+        shadow = (low >= SHADOW) & (high <= 1) & (high - low < 0.08)
+        mask[rows[shadow], columns[shadow]] = 0
+
+
+def _light_change(here: np.ndarray, scene: np.ndarray) -> np.ndarray:
+    """What the exposure adds to each colour, grey levels int16 (3,): that of the median pixel."""
+    step = here[::4, ::4] - scene[::4, ::4]
+    return np.median(step.reshape(-1, 3), axis=0).astype(np.int16)
+
+
+def prepared(picture: np.ndarray) -> np.ndarray:
+    """A picture uint8 (H, W, 3) made small and smooth, as the scene and `moving` want it."""
+    height, width = picture.shape[:2]
+    factor = LONGER_SIDE / max(height, width)
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(picture, (3, 3), 0)
+
+
+def _sample(clip: Clip) -> np.ndarray:
+    """Small pictures uint8 (T, H, W, 3), T <= SAMPLES, evenly over the clip."""
+    count = min(SAMPLES, clip.frames)
+    wanted = set(np.linspace(0, clip.frames - 1, count).round().astype(int).tolist())
+    return np.stack([prepared(p) for number, p in rgb_frames(clip.path) if number in wanted])

@@ -1,0 +1,145 @@
+"""People by a detector of torchvision, whose code and weights have a permissive licence (BSD).
+
+Weights are the files that torchvision publishes, or others with the same classes: a state dict of
+tensors, read with weights_only. COCO's category 1 is the person. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from occludenet_build.config.people import Detect
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.torch_models import checkpoint_file, state_dict, use_threads
+from occludenet_build.media.imaging import boxes as geometry
+from occludenet_build.people.detectors.interface import People, Size
+
+if TYPE_CHECKING:
+    import torch
+
+PERSON = 1
+"""Among the 91 categories of COCO as torchvision numbers them; 0 is the background."""
+CLASSES = 91
+MAX_BOXES = 300
+"""Most boxes of one frame, all classes together."""
+SIDES = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}
+"""Models that take squares of one size; a picture is stretched to it."""
+_NO_EPSILON = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn")
+"""torchvision divides by the plain deviation in these two, as they were trained."""
+
+
+class Torchvision:
+    """See `backend.Model`."""
+
+    def __init__(self, settings: Detect, threads: int, device: str) -> None:
+        import torch
+
+        name = settings.torchvision_model
+        path = checkpoint_file(settings.weights, "torchvision")
+        self.device = torch.device(device)
+        self.half = self.device.type == "cuda" and settings.half is not False
+        self.network = network(settings)
+        fill(self.network, state_dict(path, "torchvision"), path, name)
+        self.network.eval().to(self.device)
+        use_threads(threads)
+        self.prepare = partial(_prepared, SIDES.get(name), settings.image_size)
+        logging.info("torchvision: %s, %s on %s", name, path, device)
+
+    def start(self, prepared: list[np.ndarray]) -> tuple[Any, list[np.ndarray]]:
+        import torch
+
+        pictures = torch.from_numpy(np.stack(prepared)).to(self.device).permute(0, 3, 1, 2)
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=self.half):
+            found = self.network(list(pictures.float().div_(255)))
+        return found, prepared
+
+    def finish(self, started: tuple[Any, list[np.ndarray]], sizes: list[Size]) -> list[People]:
+        found, prepared = started
+        return [
+            _people(here, picture.shape[1::-1], size)
+            for here, picture, size in zip(found, prepared, sizes, strict=True)
+        ]
+
+
+def network(settings: Detect) -> torch.nn.Module:
+    """The named detector with random weights."""
+    from torchvision.models import detection
+
+    name = settings.torchvision_model
+    build = getattr(detection, name)
+    limits = _limits(name, settings)
+    return build(weights=None, weights_backbone=None, num_classes=CLASSES, **limits)
+
+
+def _limits(name: str, settings: Detect) -> dict[str, Any]:
+    """Arguments of torchvision's own for the least score, the overlap, and the size."""
+    box = "box_" if name.startswith("fasterrcnn") else ""
+    most = "box_detections_per_img" if box else "detections_per_img"
+    limits: dict[str, Any] = {
+        f"{box}score_thresh": min(settings.low_score, settings.score),
+        f"{box}nms_thresh": settings.iou,
+        most: MAX_BOXES,
+    }
+    # Pictures come with their longer side as it should be: the model's own scaling is left idle.
+    side = {"min_size": settings.image_size, "max_size": settings.image_size}
+    return limits if name in SIDES else limits | side
+
+
+def fill(model: torch.nn.Module, tensors: dict[str, Any], path: Path, name: str) -> None:
+    """Put the weights into the model. Raises UserError for those of another one."""
+    wanted = model.state_dict()
+    # Counters of a training: the older files leave them out, and nothing reads them.
+    missing = [k for k in wanted if k not in tensors and not k.endswith("num_batches_tracked")]
+    unexpected = [k for k in tensors if k not in wanted]
+    if missing or unexpected:
+        raise UserError(
+            f"torchvision: wanted weights of {name}, {path} lacks {_some(missing)} and has "
+            f"{_some(unexpected)} in excess; correct detect.torchvision_model or detect.weights"
+        )
+    try:
+        model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:  # other shapes, so other classes
+        what = str(error).strip().splitlines()[-1].strip()
+        raise UserError(
+            f"torchvision: wanted weights of {name} for {CLASSES} classes, {path}: {what}"
+        ) from error
+    if name in _NO_EPSILON:
+        _without_epsilon(model)
+
+
+def _some(keys: list[str]) -> str:
+    if len(keys) > 3:
+        return f"{len(keys)} keys ({', '.join(keys[:3])} ...)"
+    return ", ".join(keys) or "none"
+
+
+def _without_epsilon(model: torch.nn.Module) -> None:
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 0.0
+
+
+def _prepared(fixed: int | None, side: int, picture: np.ndarray) -> np.ndarray:
+    """The longer side as wanted, or a square."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(picture, (fixed, fixed) if fixed else size, interpolation=cv2.INTER_LINEAR)
+
+
+def _people(found: dict[str, Any], prepared: Size, size: Size) -> People:
+    here = found["labels"].cpu().numpy() == PERSON
+    boxes = found["boxes"].float().cpu().numpy()[here]
+    scores = found["scores"].float().cpu().numpy()[here]
+    scale = np.array([size[0] / prepared[0], size[1] / prepared[1]] * 2, np.float32)
+    inside = geometry.clipped(boxes * scale, *size)
+    there = geometry.area(inside) > 0
+    return inside[there], scores[there]

@@ -1,0 +1,109 @@
+"""Actor masks from segment-anything (SAM), prompted with the actor's box in every frame.
+
+MobileSAM is the same model with a small image encoder, in a package with the same interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occludenet_build import config
+from occludenet_build.core import torch_models
+from occludenet_build.core.errors import UserError
+from occludenet_build.people.maskers import interface
+from occludenet_build.people.maskers.interface import BoxedFrame, Clip, MaskedFrame, batches
+
+if TYPE_CHECKING:
+    import torch
+
+_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+"""Width of the image encoder -> name of the model."""
+
+
+class Sam:
+    def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
+        from segment_anything import sam_model_registry
+        from segment_anything.utils.transforms import ResizeLongestSide
+
+        tensors, path = _read(settings, "sam", threads)
+        _check_size(tensors, settings.sam_model, path)
+        # The registry's own loading would unpickle anything that stands in the file.
+        model = sam_model_registry[settings.sam_model]()
+        _fill(model, tensors, f"sam: {path} does not fit {settings.sam_model}")
+        self._set_up(settings, model, ResizeLongestSide)
+
+    def _set_up(self, settings: config.ActorMasks, model: Any, resize: Any) -> None:
+        self._device = torch_models.resolve_device(settings.device)
+        self._multimask = settings.sam_multimask == "best"
+        # A picture takes 2.5 GiB in the encoder's attention; on a CPU a batch gains no time for it.
+        self._batch = 1 if self._device == "cpu" else settings.batch
+        self._model = model.to(self._device).eval()
+        self._resize = resize(model.image_encoder.img_size)
+
+    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        for batch in batches(clip.frames(), self._batch):
+            for (number, _, _), out in zip(batch, self._predict(batch), strict=True):
+                best = int(out["iou_predictions"][0].argmax()) if self._multimask else 0
+                mask = out["masks"][0, best].cpu().numpy()
+                if mask.any():
+                    yield number, mask
+
+    def _predict(self, batch: list[BoxedFrame]) -> list[dict[str, torch.Tensor]]:
+        """The model's answer for each frame; the image encoder runs once for the whole batch."""
+        prompts = [self._prompt(rgb, box) for _, rgb, box in batch]
+        with torch_models.memory_as_user_error("actor_masks.batch", len(batch)):
+            return self._model(prompts, multimask_output=self._multimask)
+
+    def _prompt(self, rgb: np.ndarray, box: np.ndarray) -> dict[str, Any]:
+        """One entry of SAM's batched input: picture and box scaled to its input side."""
+        import torch
+
+        size = rgb.shape[:2]
+        picture = np.ascontiguousarray(self._resize.apply_image(rgb).transpose(2, 0, 1))
+        prompt = self._resize.apply_boxes(box[None], size)
+        return {
+            "image": torch.as_tensor(picture, device=self._device),
+            "boxes": torch.as_tensor(prompt, dtype=torch.float32, device=self._device),
+            "original_size": size,
+        }
+
+
+class MobileSam(Sam):
+    def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
+        package = interface.module("mobile_sam", "mobile-sam")
+        transforms = interface.module("mobile_sam.utils.transforms", "mobile-sam")
+        tensors, path = _read(settings, "mobile-sam", threads)
+        model = package.sam_model_registry["vit_t"]()
+        _fill(model, tensors, f"mobile-sam: {path} does not fit MobileSAM's vit_t")
+        self._set_up(settings, model, transforms.ResizeLongestSide)
+
+
+def _read(
+    settings: config.ActorMasks, backend: str, threads: int
+) -> tuple[dict[str, torch.Tensor], Path]:
+    torch_models.use_threads(threads)
+    path = torch_models.checkpoint_file(settings.weights, backend)
+    return torch_models.state_dict(path, backend), path
+
+
+def _fill(model: Any, tensors: dict[str, torch.Tensor], wrong: str) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"{wrong}: {torch_models.first_line(error)}") from error
+
+
+def _check_size(tensors: dict[str, torch.Tensor], wanted: str, path: Path) -> None:
+    embedding = tensors.get("image_encoder.pos_embed")
+    if embedding is None:
+        raise UserError(f"sam: wanted a segment-anything checkpoint, {path} has no image encoder")
+    found = _WIDTHS.get(embedding.shape[-1], f"a model of width {embedding.shape[-1]}")
+    if found != wanted:
+        raise UserError(
+            f"sam: wanted the checkpoint of {wanted}, {path} is {found}; "
+            "set actor_masks.sam_model to what the file is"
+        )

@@ -1,0 +1,71 @@
+"""Actor masks from a segmentation model of ultralytics: the person that fits the box best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occludenet_build import config
+from occludenet_build.core import torch_models
+from occludenet_build.media.imaging import boxes
+from occludenet_build.people.maskers.interface import Clip, MaskedFrame, batches
+
+if TYPE_CHECKING:
+    from ultralytics.engine.results import Results
+
+_LEAST_IOU = 0.3
+"""A person whose box overlaps the actor's less is somebody else."""
+_SCORE = 0.1
+"""Lower than for detection: the box says that somebody is there."""
+_MAX_PERSONS = 50
+
+
+class YoloSeg:
+    def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
+        self._settings = settings
+        self._device = torch_models.resolve_device(settings.device)
+        path = torch_models.checkpoint_file(settings.weights, "yolo-seg")
+        self._model, self._person = torch_models.load_yolo(path, "segment")
+        # The first call sets the model up, and the number of threads to one of its own.
+        self._predict([np.zeros((64, 64, 3), np.uint8)])
+        torch_models.use_threads(threads)
+
+    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        for batch in batches(clip.frames(), self._settings.batch):
+            found = self._predict([rgb for _, rgb, _ in batch])
+            for (number, rgb, box), result in zip(batch, found, strict=True):
+                mask = _best(result, box, rgb.shape[:2])
+                if mask is not None and mask.any():
+                    yield number, mask
+
+    def _predict(self, pictures: list[np.ndarray]) -> list[Results]:
+        with torch_models.memory_as_user_error("actor_masks.batch", len(pictures)):
+            return self._model.predict(  # type: ignore[return-value]
+                # ultralytics takes arrays as BGR
+                [np.ascontiguousarray(rgb[..., ::-1]) for rgb in pictures],
+                imgsz=self._settings.image_size,
+                conf=_SCORE,
+                classes=[self._person],
+                max_det=_MAX_PERSONS,
+                batch=len(pictures),
+                device=self._device,
+                verbose=False,
+                save=False,
+            )
+
+
+def _best(result: Results, box: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
+    """The mask, bool (H, W) of `shape`, of the person whose box overlaps most, or None."""
+    from ultralytics.utils import ops
+
+    if result.masks is None or result.boxes is None:
+        return None
+    overlap = boxes.iou(box[None], result.boxes.cpu().numpy().xyxy.astype(np.float32))[0]
+    best = int(overlap.argmax())
+    if overlap[best] < _LEAST_IOU:
+        return None
+    # Only one mask is brought to full size: a crowd in a 4K picture would fill the memory.
+    small = result.masks.data[best][None, None].float()
+    return (ops.scale_masks(small, shape)[0, 0] > 0.5).cpu().numpy()

@@ -1,0 +1,128 @@
+"""Contact sheets of the candidates, and how blurred their people are, in a pass of its own.
+
+Above the whole picture at even times, with the box as detected; below the person close by, with
+the estimated outline of the whole person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from occludenet_build.media.imaging.sheets import grid, jpeg
+from occludenet_build.media.imaging.thumbnails import COLOURS, fitted, rectangle
+from occludenet_build.media.video.source import reading, to_rgb
+from occludenet_build.people.proposals.hiding import Sight
+from occludenet_build.people.proposals.scene import PER_SECOND
+from occludenet_build.people.proposals.windows import Window
+
+COUNT = 6
+"""Pictures of a candidate."""
+_WIDE, _CLOSE = (240, 150), (240, 180)
+"""Width and height of a thumbnail, pixels."""
+_SEEN, _GUESSED = COLOURS["detected"], COLOURS["filled"]
+"""Colours of the box and of the outline."""
+_QUALITY = 80
+
+
+@dataclass
+class Sheet:
+    """`jpeg`: the picture; `blur`: 0 sharp to 1, of the person, median over the pictures."""
+
+    window: Window
+    jpeg: bytes = b""
+    blur: float = 1.0
+    _wide: list[np.ndarray] = field(default_factory=list)
+    _close: list[np.ndarray] = field(default_factory=list)
+    _blurs: list[float] = field(default_factory=list)
+
+    def times(self) -> list[float]:
+        """Seconds of the pictures, even, at times at which the person was looked at."""
+        length = (self.window.end - self.window.start) / COUNT
+        times = (self.window.start + (part + 0.5) * length for part in range(COUNT))
+        return [round(time * PER_SECOND) / PER_SECOND for time in times]
+
+    def add(self, picture: np.ndarray, seconds: float) -> None:
+        """Take one picture uint8 (H, W, 3), RGB, of the video's size."""
+        sight = min(self.window.sights, key=lambda sight: abs(sight.seconds - seconds))
+        seen = sight if abs(sight.seconds - seconds) < 0.5 / PER_SECOND else None
+        if seen is not None:
+            self._blurs.append(blur(_part(picture, seen.box)))
+        self._close.append(fitted(_close_by(picture, sight, seen is not None), _CLOSE))
+        marked = picture.copy()
+        if seen is not None:
+            rectangle(marked, seen.box, _SEEN, max(1, round(picture.shape[1] / 240)))
+        self._wide.append(fitted(marked, _WIDE))
+
+    def finish(self) -> None:
+        """Make the sheet; what the video ended before stays black."""
+        rows = []
+        for pictures, (width, height) in ((self._wide, _WIDE), (self._close, _CLOSE)):
+            black = np.zeros((height, width, 3), np.uint8)
+            rows.append(grid([*pictures, *[black] * (COUNT - len(pictures))], COUNT))
+        self.jpeg = jpeg(np.vstack(rows), _QUALITY)
+        self.blur = float(np.median(self._blurs)) if self._blurs else 1.0
+
+
+def sheets(path: Path | str, windows: list[Window]) -> list[Sheet]:
+    """A sheet per window, in their order. Decodes the video up to the last picture that is shown.
+
+    Raises ItemError where the video cannot be read.
+    """
+    made = [Sheet(window) for window in windows]
+    due = sorted((seconds, number) for number, one in enumerate(made) for seconds in one.times())
+    with reading(path) as source:
+        zero = None
+        for frame in source:
+            assert frame.pts is not None
+            zero = frame.pts if zero is None else zero
+            seconds = float((frame.pts - zero) * source.time_base)
+            picture = to_rgb(frame) if due and due[0][0] <= seconds else None
+            while picture is not None and due and due[0][0] <= seconds:
+                made[due.pop(0)[1]].add(picture, seconds)
+            if not due:
+                break
+    for one in made:
+        one.finish()
+    return made
+
+
+def blur(picture: np.ndarray) -> float:
+    """How blurred a picture uint8 (H, W, 3), RGB, is: 0 sharp to 1.
+
+    That is how little of its detail is lost when it is blurred once more (Crete et al., The blur
+    effect: perception and estimation with a new no-reference perceptual blur metric, 2007).
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return max(_blur_along(grey), _blur_along(grey.T))
+
+
+def _blur_along(grey: np.ndarray) -> float:
+    grey = np.ascontiguousarray(grey)
+    detail = np.abs(np.diff(grey, axis=0))
+    left = np.abs(np.diff(cv2.blur(grey, (1, 9)), axis=0))
+    total = float(detail.sum())
+    return 1 - float(np.maximum(0, detail - left).sum()) / total if total > 0 else 1.0
+
+
+def _part(picture: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    height, width = picture.shape[:2]
+    x1, y1, x2, y2 = (round(edge) for edge in box)
+    left, top = min(max(0, x1), width - 2), min(max(0, y1), height - 2)
+    return picture[top : max(top + 2, y2), left : max(left + 2, x2)]
+
+
+def _close_by(picture: np.ndarray, sight: Sight, seen: bool) -> np.ndarray:
+    """The surroundings of the person, with the outline of what would be the whole person."""
+    x1, y1, x2, _ = sight.box
+    marked = picture.copy()
+    if seen:
+        outline = (x1, y1, x2, y1 + sight.height)
+        rectangle(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
+    half = max(0.8 * sight.height, 20.0)
+    across = half * _CLOSE[0] / _CLOSE[1]
+    middle, centre = (x1 + x2) / 2, y1 + sight.height / 2
+    return _part(marked, (middle - across, centre - half, middle + across, centre + half))

@@ -1,0 +1,126 @@
+"""The maps of all networks in one table: means, their intervals, and arms against the baseline.
+
+The unit that is counted and drawn is the source clip: the seeds of an arm are averaged first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from occludenet_build.core import tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import write_text
+from occludenet_build.core.seeds import integer
+from occludenet_build.recognition.accuracy import bootstrap_mean, signed_rank
+from occludenet_build.recognition.attention import CLIPS, MEASURES, SUMMARY
+
+BASELINE = "baseline"
+_NETWORK = ["backbone", "arm", "seed"]
+
+
+def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
+    """Write `summed_up` of the tables in `paths` as CSV and log the focus of each arm.
+
+    Raises UserError: see `summed_up`.
+    """
+    summary = summed_up([tables.read(path).to_pandas() for path in paths], seed)
+    write_text(out, summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    shown = ["backbone", "arm", "set", "measure", "n", "mean", "difference", "p"]
+    focus = summary[summary["measure"].str.startswith("focus")]
+    logging.info("\n%s", focus[shown].to_string(index=False, float_format="%.3f"))
+
+
+def summed_up(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
+    """Columns of SUMMARY from tables of CLIPS; equal input and seed give equal numbers.
+
+    Raises UserError where a table lacks a column of CLIPS or stands there twice.
+    """
+    wanted = set(CLIPS.names)
+    for table in maps:
+        if wanted - set(table.columns):
+            raise UserError(
+                f"wanted tables of attention, one lacks {', '.join(sorted(wanted - set(table)))}; "
+                "run attention again"
+            )
+    rows = pd.concat(maps, ignore_index=True)
+    if rows.duplicated([*_NETWORK, "file"]).any():
+        raise UserError("wanted one table of attention per training, got one twice; name each once")
+    lines = []
+    for (backbone, name), of_set in rows.groupby(["backbone", "set"], sort=True):
+        baseline = of_set[of_set["arm"] == BASELINE]
+        for arm in sorted(of_set["arm"].unique(), key=lambda arm: (arm != BASELINE, arm)):
+            first = {"backbone": backbone, "arm": arm, "set": name}
+            other = None if arm == BASELINE or baseline.empty else baseline
+            lines += _lines(first, of_set[of_set["arm"] == arm], other, seed)
+    return pd.DataFrame(lines, columns=list(SUMMARY))
+
+
+def _lines(
+    first: dict[str, Any], rows: pd.DataFrame, baseline: pd.DataFrame | None, seed: int
+) -> list[dict[str, Any]]:
+    """A line per measure of one arm and set; `first`: what names these."""
+    lines = []
+    for measure in MEASURES:
+        derived = integer(seed, "attention", *first.values(), measure)
+        values = _by_clip(rows, measure)
+        line = first | _counts(rows) | {"measure": measure} | _mean(values, derived)
+        if baseline is not None:
+            line |= _against(values, _by_clip(baseline, measure), derived)
+        lines.append(line)
+    return lines
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    return {
+        "seeds": rows["seed"].nunique(),
+        "zero_maps": int((rows["reason"] == "zero_map").sum()),
+        "unmasked": int(((rows["status"] == "skipped") & (rows["reason"] == "no_mask")).sum()),
+        "failed": int((rows["status"] == "failed").sum()),
+    }
+
+
+def _by_clip(rows: pd.DataFrame, measure: str) -> pd.Series:
+    """Clip -> mean over the seeds, of the clips that have the value in all of them."""
+    values = rows.pivot(index="clip", columns="seed", values=measure)
+    return values.dropna().mean(axis=1)
+
+
+def _mean(values: pd.Series, seed: int) -> dict[str, float]:
+    if values.empty:
+        return {"n": 0}
+    low, high = interval(values.to_numpy(), seed)
+    return {
+        "n": len(values),
+        "mean": float(values.mean()),
+        "low": low,
+        "high": high,
+        "median": float(values.median()),
+    }
+
+
+def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]:
+    difference = (values - other).dropna().to_numpy()  # by clip
+    if not difference.size:
+        return {"common": 0}
+    low, high = interval(difference, seed)
+    return {
+        "common": len(difference),
+        "difference": float(difference.mean()),
+        "difference_low": low,
+        "difference_high": high,
+        "p": signed_rank(difference),
+    }
+
+
+def interval(values: np.ndarray, seed: int) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (N,) float64, a value per clip; nan of one clip,
+    as a measure may have no upper end."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    return bootstrap_mean(values, np.random.default_rng(seed))

@@ -1,0 +1,94 @@
+"""The command line of predictions; the package's docstring is its contract."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.config import Config
+from occludenet_build.config.recognition import Dump
+from occludenet_build.core import files
+from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.accuracy import summary
+from occludenet_build.recognition.prediction_table import About, log_summary, row_order, write
+from occludenet_build.recognition.predictions.rows import Found, Known, Row, read
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of predictions."""
+    parser.add_argument("--model", required=True, help="a model of predictions.dumps, or its slug")
+    parser.add_argument("--clips", type=Path, help="annotate/clips.parquet; default: none")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
+
+
+def run(args: argparse.Namespace, config: Config) -> None:
+    """Write the table of --model and its JSON file.
+
+    Raises UserError where no dump has that model, or its dumps do not go together.
+    """
+    dumps = [d for d in config.predictions.dumps if args.model in (d.model, d.slug)]
+    if not dumps:
+        models = sorted({dump.model for dump in config.predictions.dumps})
+        raise UserError(
+            f"--model: wanted one of predictions.dumps ({', '.join(models) or 'none'}), got "
+            f"{args.model}; name its dumps"
+        )
+    known = Known(args.clips)
+    found = [read(dump, known) for dump in dumps]
+    labels = found[0].labels
+    parts = [ordered(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
+    rows = sorted((row for part in parts for row in part), key=row_order)
+    must_be_once(rows, dumps[0].model)
+    about = About(model=dumps[0].model, labels=labels, average=found[0].average)
+    write(rows, about, args.out)
+    skipped = [row for part in found for row in part.skipped]
+    sources = [counted(*pair, known) for pair in zip(dumps, found, strict=True)]
+    sets = summary(rows)
+    note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
+    files.write_json(args.out.with_suffix(".json"), note)
+    for source in sources:
+        logging.info("%(file)s: %(rows)d rows of %(set)s, %(known)d of this build", source)
+    log_summary(sets, len(labels), len(skipped))
+
+
+def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
+    """The rows with their logits in the order of `labels`: one file has one order.
+
+    Raises UserError where the dump names other labels.
+    """
+    if set(found.labels) != set(labels):
+        only = sorted(set(found.labels) ^ set(labels))
+        raise UserError(
+            f"label maps do not match: {dump.file} and the first dump of {dump.model} name "
+            f"different classes, such as {', '.join(only[:5])}; give them different models"
+        )
+    places = [found.labels.index(label) for label in labels]
+    return [row | {name: _moved(row.get(name), places) for name in LOGITS} for row in found.rows]
+
+
+LOGITS = ("logits", "erased_logits")
+
+
+def _moved(values: Sequence[float] | None, places: Sequence[int]) -> list[float] | None:
+    return None if values is None else [values[place] for place in places]
+
+
+def must_be_once(rows: Sequence[Row], model: str) -> None:
+    """Raises UserError where a clip has two rows in a set."""
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        if (row["set"], row["clip"]) in seen:
+            raise UserError(
+                f"predictions.dumps: {model} has {row['clip']} of {row['set']} twice; each clip "
+                "counts once"
+            )
+        seen.add((row["set"], row["clip"]))
+
+
+def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
+    """An entry of `files` in the JSON file: set, file, rows, known (clips of this build)."""
+    mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
+    return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}

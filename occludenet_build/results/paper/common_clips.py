@@ -1,0 +1,298 @@
+"""Which clips the accuracies are of: those that all models were shown, and what a set lacks.
+
+OccludeNet-D and its clean twins are one family: a source clip counts where each of their sets has
+it, so that levels are compared on the same clips. Tables take `common_clips`, a row per training;
+charts take `series`, the mean over the trainings of a model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from occludenet_build.config.recognition import WEIGHTED
+from occludenet_build.core import tables
+from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
+from occludenet_build.recognition.prediction_table import About, Predicted
+from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.paper.inputs import Inputs, Missing
+
+LISTED = "K-400"
+DEGREES = ("D-25", "D-50", "D-75")
+"""OccludeNet-D's sets where composite.scales is the paper's; any other `D-<percent>` counts too."""
+NO_TOP5 = f"top-5 of a model that knows at most {TOP} classes is always right and is not shown"
+_MEASURED = ["degree", "area_ratio", "duration_ratio"]
+_UNMADE = ("missing_source", "missing_occluder")
+
+
+def of_d(sets: pd.Series) -> pd.Series:
+    """Whether a set (str) is one of OccludeNet-D's or their clean twins: bool, as long."""
+    return sets.eq(CLEAN) | sets.str.fullmatch(r"D-\d+(\.\d+)?")
+
+
+def degrees(rows: pd.DataFrame) -> list[str]:
+    """Sets of OccludeNet-D in the column `set`, lightest first."""
+    found = rows.loc[of_d(rows["set"]) & (rows["set"] != CLEAN), "set"].unique()
+    return sorted(found, key=lambda name: float(name.removeprefix("D-")))
+
+
+def is_alpha_arm(about: About) -> bool:
+    """Whether it is an arm of Table 6 (car_a0.5), which stands in no other table or figure."""
+    return (about.arm or "").startswith(WEIGHTED)
+
+
+def scored(predicted: Sequence[Predicted]) -> pd.DataFrame:
+    """A row per training, set and clip: `name` (of the line), `seed` (0 where there is none),
+    `set`, `clip`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `duration_ratio` (float64).
+
+    `top5` is nan where the model knows so few classes that it is always right.
+    """
+    parts = [_scored(one) for one in predicted]
+    columns = ["set", "clip", "label", "top1", "top5", *_MEASURED, "name", "seed"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _scored(one: Predicted) -> pd.DataFrame:
+    rows = one.rows[["set", "clip", "label", "top1", "top5", *_MEASURED]]
+    rows = rows.astype(dict.fromkeys(["top1", "top5", *_MEASURED], float))
+    if not tells_top5(len(one.about.labels)):
+        rows["top5"] = np.nan
+    return rows.assign(name=one.about.name, seed=one.about.seed or 0)
+
+
+def common(rows: pd.DataFrame, who: Sequence[str] = ("name", "seed")) -> pd.DataFrame:
+    """The rows of clips that all who were shown a set were shown in it.
+
+    `rows`: set, clip and `who`, the columns that tell trainings or models apart.
+    """
+    family = rows["set"].where(~of_d(rows["set"]), "D").rename("family")
+    wanted = rows.drop_duplicates([*who, "set"]).groupby(family).size()
+    times = rows.groupby([family, rows["clip"]])["set"].transform("size")
+    return rows[times.to_numpy() == family.map(wanted).to_numpy()].reset_index(drop=True)
+
+
+def _left_out(rows: pd.DataFrame, kept: pd.DataFrame) -> dict[str, int]:
+    """Set -> clips that some model was shown and that do not count."""
+    before = rows.groupby("set")["clip"].nunique()
+    after = kept.groupby("set")["clip"].nunique()
+    return {name: int(count - after.get(name, 0)) for name, count in before.items()}
+
+
+# for tables
+
+
+@dataclass(frozen=True)
+class CommonClips:
+    """Predictions that count. `rows`: `scored`, with the `column` that a set stands in."""
+
+    rows: pd.DataFrame
+    left_out: dict[str, int]
+    """Set -> clips that do not count, as some model was not shown them."""
+
+    def notes(self, inputs: Inputs, columns: Iterable[str]) -> list[str]:
+        """How many clips the columns have, what one of them is worth, what is missing."""
+        rows = self.rows[self.rows["column"].isin(list(columns))]
+        lost, said = _lost_clips(inputs), defaultdict(list)
+        for (column, name), part in rows.groupby(["column", "set"], sort=False):
+            words = "; ".join([*self._counted(str(name), part), *lost.get(str(name), [])])
+            said[words].append(str(column))
+        which = "that every model was shown" if inputs.config.paper.common else "of each model"
+        return [
+            f"only clips {which} count",
+            *(f"{', '.join(columns)}: {words}" for words, columns in said.items()),
+        ]
+
+    def _counted(self, name: str, part: pd.DataFrame) -> list[str]:
+        counts = part.groupby(["name", "seed"]).size()
+        words = [f"N={clip_range(counts)}, one clip is {_points(counts)} points"]
+        if self.left_out[name]:
+            words.append(f"{self.left_out[name]:,} clips left out that not every model was shown")
+        return words
+
+
+def common_clips(inputs: Inputs) -> CommonClips:
+    """Raises Missing where there is no prediction, or no clip that all models share."""
+    every = scored(inputs.predicted)
+    if every.empty:
+        raise Missing(
+            "wanted predictions, there are none; train and evaluate, or name some in "
+            "predictions.dumps or predictions.builds"
+        )
+    kept = common(every) if inputs.config.paper.common else every
+    if kept.empty:
+        raise Missing(
+            "wanted clips that all models were shown, there is none; compare models of one test "
+            "set, or set paper.common to false"
+        )
+    return CommonClips(kept.assign(column=_columns(kept["set"])), _left_out(every, kept))
+
+
+def _columns(sets: pd.Series) -> pd.Series:
+    """The paper's K-400 column is the clean twins of the occluded clips; a list of that name takes
+    it where there are none, else it has one of its own."""
+    if not sets.eq(CLEAN).any():
+        return sets
+    return sets.replace({CLEAN: LISTED, LISTED: f"{LISTED} (list)"})
+
+
+def clip_range(counts: pd.Series, dash: str = " to ") -> str:
+    """`1,200`, or `118 to 120` where the counts (int) differ."""
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,}{dash}{high:,}"
+
+
+def _points(counts: pd.Series) -> str:
+    return f"{one_clip_points(int(counts.min())):.2g}"
+
+
+def _lost_clips(inputs: Inputs) -> dict[str, list[str]]:
+    """Set -> what of it could not be made or read in this build, in words."""
+    found: dict[str, list[str]] = {}
+    sets = pd.Series(sorted({name for one in inputs.predicted for name in one.rows["set"]}))
+    if unmade := _unmade(inputs):
+        for name in sets[of_d(sets)]:
+            found.setdefault(name, []).append(unmade)
+    for name, count in _unread(inputs.root).items():
+        found.setdefault(name, []).append(f"{count:,} clips could not be read")
+    return found
+
+
+def _unmade(inputs: Inputs) -> str | None:
+    """Clips that a replayed release has, and this build lacks."""
+    path = inputs.root / "select" / "clips.parquet"
+    if not path.exists():
+        return None
+    rows = tables.read(path, ["split", "reason"]).to_pandas()
+    here = rows[rows["split"] == inputs.config.evaluate.split]
+    missing = int(here["reason"].isin(_UNMADE).sum())
+    return f"{missing:,} published source clips are missing here" if missing else None
+
+
+def _unread(root: Path) -> dict[str, int]:
+    """Set -> clips that a network of this build could not be shown, as evaluate lists them."""
+    files: dict[str, set[str]] = {}
+    sets = _sets_of_files(root)
+    own = set(sets.values())
+    for path in sorted(root.glob("evaluate/*-*.json")):
+        for entry in json.loads(path.read_text()).get("skipped", []):
+            # of the build's own sets a counterfactual may be listed too: no clip is missing for it
+            if entry["set"] not in own or entry["file"] in sets:
+                files.setdefault(entry["set"], set()).add(entry["file"])
+    return {name: len(those) for name, those in files.items()}
+
+
+def _sets_of_files(root: Path) -> dict[str, str]:
+    path = root / "annotate" / "clips.parquet"
+    if not path.exists():
+        return {}
+    rows = tables.read(path, ["file", "set"]).to_pydict()
+    return dict(zip(rows["file"], rows["set"], strict=True))
+
+
+# for charts
+
+
+def series(inputs: Inputs) -> pd.DataFrame:
+    """Columns series, set, clip, label, top1, top5, degree, area_ratio, duration_ratio, seeds.
+
+    A series is a model with its arm, but for the arms of Table 6; top1 and top5 are the mean over
+    its trainings (seeds) that saw the clip, 0 to 1. With paper.common only clips are kept that
+    every training was shown in a set, and of OccludeNet-D those that are in clean and all degrees
+    alike: a curve over degrees is of the same clips everywhere. Raises Missing without predictions.
+    """
+    found = scored([one for one in inputs.predicted if not is_alpha_arm(one.about)])
+    if found.empty:
+        raise Missing(
+            "wanted predictions, this build has none; run evaluate, or name dumps in "
+            "predictions.dumps"
+        )
+    if inputs.config.paper.common:
+        found = common(found)
+    grouped = found.rename(columns={"name": "series"}).groupby(["series", "set", "clip"], sort=True)
+    rows = grouped[["label", *_MEASURED]].first()
+    rows[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
+    rows["seeds"] = grouped.size()
+    return _measured(rows.reset_index(), inputs)
+
+
+def _measured(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """With what is hidden of each clip where predictions do not say it, as those of dumps: from
+    the build, or from a model that does."""
+    known = [rows[["set", "clip", *_MEASURED]]]
+    path = inputs.root / "annotate" / "clips.parquet"
+    if path.exists():
+        known.insert(0, tables.read(path, ["set", "clip", *_MEASURED]).to_pandas())
+    facts = pd.concat(known, ignore_index=True).groupby(["set", "clip"])[_MEASURED].first()
+    of_clip = rows[["set", "clip"]].join(facts, on=["set", "clip"])[_MEASURED]
+    return rows.assign(**rows[_MEASURED].fillna(of_clip))
+
+
+def need_sets(rows: pd.DataFrame, wanted: Iterable[str], what: str) -> None:
+    """Raises Missing unless some series has predictions of each set; `what`: the figure."""
+    absent = [name for name in wanted if not rows["set"].eq(name).any()]
+    if absent:
+        raise Missing(
+            f"{what}: no clip of {', '.join(absent)} that all models were shown; evaluate "
+            f"{'them' if len(absent) > 1 else 'it'} (sets that are no part of the build: "
+            "evaluate.lists), name a dump in predictions.dumps, or set paper.common to false"
+        )
+
+
+def need_degrees(rows: pd.DataFrame, what: str, clean: bool = False) -> list[str]:
+    """The sets of OccludeNet-D in the rows. Raises Missing where there is none, or, with `clean`,
+    where there are no clean twins."""
+    found = degrees(rows)
+    need_sets(rows, (*([CLEAN] if clean else []), *(found or DEGREES)), what)
+    return found
+
+
+def series_with(rows: pd.DataFrame, sets: Sequence[str], what: str) -> pd.DataFrame:
+    """The rows, of these sets, of those series that were shown all of them.
+
+    Raises Missing where no series was.
+    """
+    need_sets(rows, sets, what)
+    shown = rows[rows["set"].isin(list(sets))]
+    number = shown.groupby("series")["set"].nunique()
+    whole = number[number == len(sets)].index
+    if whole.empty:
+        raise Missing(
+            f"{what}: no model has predictions of all of {', '.join(sets)}; evaluate one on them"
+        )
+    return shown[shown["series"].isin(whole)].reset_index(drop=True)
+
+
+def paired(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
+    """Clean minus occluded, clip by clip: series, set (the degree), clip, label, clean, `value` and
+    drop (-1 to 1).
+
+    Only clips that the series was shown both clean and at that degree, and that have the value.
+    """
+    clean = rows[rows["set"] == CLEAN].set_index(["series", "clip"])[value]
+    occluded = rows[rows["set"].isin(degrees(rows))]
+    both = occluded.join(clean.rename("clean"), on=["series", "clip"], how="inner")
+    both["drop"] = both["clean"] - both[value]
+    columns = ["series", "set", "clip", "label", "clean", value, "drop"]
+    return both.loc[both["drop"].notna(), columns].reset_index(drop=True)
+
+
+def averaged(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean over series: set, clip, label, top1, top5; of the clips that all series were shown."""
+    grouped = common(rows, ["series"]).groupby(["set", "clip"])
+    found = grouped[["label"]].first()
+    found[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
+    return found.reset_index()
+
+
+def models_of(rows: pd.DataFrame) -> str:
+    """`mean of 8 models`, for the foot of a figure; a model counts with each of its arms."""
+    names = rows["series"].unique()
+    if len(names) == 1:
+        return str(names[0])
+    return f"mean of {len(names)} models{' and arms' if any(' + ' in n for n in names) else ''}"

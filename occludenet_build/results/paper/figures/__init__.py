@@ -1,0 +1,53 @@
+"""The paper's charts, from predictions: each a function of Inputs that returns a Figure.
+
+A model with its arm is a series; several trainings (seeds) of one are averaged clip by clip. The
+arms of Table 6 (car_a0.5, ...) are left out. The paper's own accuracies do not enter.
+
+    4a, 4b, 4c   top-1 by degree, by measured area ratio, by measured duration ratio
+    5a, 5b       top-1 by parent class; best and worst classes with their drop
+    7 left       training on OccludeNet-D or not, evaluated on real occlusions
+    7 right      what that training gains on every set
+    8            drop of ten classes on OccludeNet-D and on K-400-O
+    14           top-5 drop by degree
+    15, 16       classes of the parents that lose most, and least
+
+Every chart comes with its numbers as a table: shares from 0 to 1, low and high the 95 % interval,
+n the clips. Raises Missing where something that it needs is not there, with what to do. Figure 14
+leaves out models whose top-5 is always right (at most five classes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from occludenet_build.results.paper.figures.classes import (
+    figure_5a,
+    figure_5b,
+    figure_15,
+    figure_16,
+)
+from occludenet_build.results.paper.figures.curves import figure_4a, figure_4b, figure_4c, figure_14
+from occludenet_build.results.paper.figures.generalisation import (
+    figure_7_left,
+    figure_7_right,
+    figure_8,
+)
+from occludenet_build.results.paper.inputs import Figure, Inputs
+
+FIGURES: dict[str, Callable[[Inputs], Figure]] = {
+    make.__name__: make
+    for make in (
+        figure_4a,
+        figure_4b,
+        figure_4c,
+        figure_5a,
+        figure_5b,
+        figure_7_left,
+        figure_7_right,
+        figure_8,
+        figure_14,
+        figure_15,
+        figure_16,
+    )
+}
+"""Name of the target -> what makes it."""

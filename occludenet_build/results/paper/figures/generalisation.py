@@ -1,0 +1,276 @@
+"""Figures 7 (left, right) and 8: OccludeNet-D against other occlusions.
+
+Figure 7: what training on OccludeNet-D gives on clips that are not of it.
+
+Trained here: the arm `clean` learned from the clean twins, `baseline` from OccludeNet-D, `car` the
+same with CAR. Of models from elsewhere a dump's name says it: `x3d_s on K-400-O` is x3d_s trained
+on K-400-O. Only models with at least two trainings are compared, each with itself.
+
+Figure 8: what OccludeNet-D's occluders cost a class, and what those of K-400-O cost it. The ten
+classes with the largest drop on OccludeNet-D (mean over its degrees and over the models that were
+also shown K-400-O). The paper says "the ten classes with the largest accuracy drop are randomly
+selected"; nothing is drawn here. A class's drop is its accuracy on the clean twins minus that on
+the set; K-400-O's clips need not be those of the twins.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from occludenet_build.recognition.accuracy import DIFFERENCES, curve, wilson
+from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.charts import COLUMN, INK, PAGE, PALETTE, chart
+from occludenet_build.results.paper.common_clips import (
+    DEGREES,
+    degrees,
+    models_of,
+    series,
+    series_with,
+)
+from occludenet_build.results.paper.figures.style import (
+    GREY,
+    best_on_s,
+    clips,
+    draw_level,
+    foot,
+    legend_above,
+    legend_height,
+    zero_line,
+)
+from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+
+TRAINED = {
+    "clean": "clean twins",
+    "baseline": "OccludeNet-D",
+    "car": "OccludeNet-D, CAR",
+    "stillmix": "OccludeNet-D, StillMix",
+    "fame": "OccludeNet-D, FAME",
+}
+"""Arm -> what it was trained on, and how."""
+
+_SETS = ("clean", "D-25", "D-50", "D-75", "K-400", "K-400-O", "S", "I", "M", "EPIC")
+
+REAL = ("S", "I", "M")
+"""Sets of real occlusions."""
+
+OTHER = "K-400-O"
+"""The other synthetic occlusions of Figure 8."""
+CLASSES = 10
+_SHADES = ("#9ecae1", "#4292c6", "#08519c")
+
+
+def trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with columns model and trained_on (str), of the series whose name says both."""
+    told = {name: _told(name) for name in rows["series"].unique()}
+    known = {name: pair for name, pair in told.items() if pair is not None}
+    rows = rows[rows["series"].isin(list(known))]
+    return rows.assign(
+        model=rows["series"].map(lambda name: known[name][0]),
+        trained_on=rows["series"].map(lambda name: known[name][1]),
+    )
+
+
+def _told(series: str) -> tuple[str, str] | None:
+    """(model, what it was trained on).
+
+    >>> _told("x3d_s + clean"), _told("x3d_s on K-400-O"), _told("X3D")
+    (('x3d_s', 'clean twins'), ('x3d_s', 'K-400-O'), None)
+    """
+    model, plus, arm = series.rpartition(" + ")
+    if plus and arm in TRAINED:
+        return model, TRAINED[arm]
+    model, on, source = series.partition(" on ")
+    return (model, source) if on else None
+
+
+def on_real(inputs: Inputs) -> pd.DataFrame:
+    """Figure 7 left: model, set, trained_on, mean (top-1, 0 to 1), low, high (Wilson), n, seeds.
+
+    Of the mean over several trainings the interval is that of one, of the nearest number of clips.
+    Raises Missing where no model has two trainings on such a set.
+    """
+    rows = trained(series(inputs))
+    rows = rows[rows["set"].isin(REAL)]
+    number = rows.groupby(["model", "set"])["trained_on"].transform("nunique")
+    rows = rows[number > 1]
+    if rows.empty:
+        raise Missing(
+            "Figure 7, left: wanted one model trained on the clean twins and on OccludeNet-D, "
+            "evaluated on a set of real occlusions (S, I or M); add clean to train.arms and the "
+            "set to evaluate.lists"
+        )
+    keys = ["model", "set", "trained_on"]
+    found = rows.groupby(keys)["top1"].agg(["mean", "sum", "size"])
+    edges = [wilson(round(right), n) for right, n in zip(found["sum"], found["size"], strict=True)]
+    found = found.drop(columns="sum").rename(columns={"size": "n"})
+    found[["low", "high"]] = edges
+    return found.assign(seeds=rows.groupby(keys)["seeds"].max()).reset_index()
+
+
+def figure_7_left(inputs: Inputs) -> Figure:
+    """Raises Missing: see `on_real`."""
+    numbers = on_real(inputs)
+    words = "whiskers: Wilson 95 %"
+    theirs = best_on_s() if numbers["set"].eq("S").any() else None
+    return _bars("figure_7_left", numbers, "Top-1 accuracy (%)", words, inputs, theirs)
+
+
+def gains(inputs: Inputs) -> pd.DataFrame:
+    """Figure 7 right: model, set, trained_on, mean (top-1 minus the clean arm's), low, high, n.
+
+    Clip by clip, on the clips that both were shown; a row per set that both were evaluated on.
+    Raises Missing without the arm clean.
+    """
+    rows = trained(series(inputs))
+    from_clean = rows["trained_on"] == TRAINED["clean"]
+    base = rows[from_clean].set_index(["model", "set", "clip"])["top1"].rename("base")
+    rows = rows[~from_clean].join(base, on=["model", "set", "clip"], how="inner")
+    if rows.empty:
+        raise Missing(
+            "Figure 7, right: wanted one model trained on the clean twins and on OccludeNet-D; add "
+            "clean to train.arms"
+        )
+    rows = rows.assign(gain=rows["top1"] - rows["base"])
+    keys = ["model", "set", "trained_on"]
+    random, resamples = inputs.random("7", "bootstrap"), inputs.config.paper.bootstrap
+    return curve(rows, keys, "gain", random, resamples, DIFFERENCES)
+
+
+def figure_7_right(inputs: Inputs) -> Figure:
+    """Raises Missing: see `gains`."""
+    numbers = gains(inputs)
+    words = "against training on the clean twins; whiskers: 95 % bootstrap over clips"
+    return _bars("figure_7_right", numbers, "Gain in top-1 (points)", words, inputs)
+
+
+def _bars(
+    name: str, numbers: pd.DataFrame, axis: str, words: str, inputs: Inputs,
+    theirs: float | None = None,
+) -> Figure:  # fmt: skip
+    """A group of bars per model and set, a bar per training; `theirs`: the paper's, on S."""
+    groups = sorted(set(zip(numbers["model"], numbers["set"], strict=True)), key=_place)
+    kinds = _order(numbers["trained_on"].unique())
+    width = 0.8 / len(kinds)
+
+    def draw(figure: Drawing) -> None:
+        axes = figure.subplots()
+        for number, kind in enumerate(kinds):
+            rows = numbers[numbers["trained_on"] == kind]
+            at = np.array([groups.index((row.model, row.set)) for row in rows.itertuples()])
+            places = at + (number - (len(kinds) - 1) / 2) * width
+            mean, low, high = (100 * rows[column] for column in ("mean", "low", "high"))
+            errors = [(mean - low).clip(lower=0), (high - mean).clip(lower=0)]
+            look: Any = {
+                "color": _colour(kind, kinds),
+                "label": kind,
+                "error_kw": {"elinewidth": 0.6},
+            }
+            axes.bar(places, mean, 0.92 * width, yerr=errors, **look)
+        if theirs is not None:
+            draw_level(axes, theirs, [at for at, (_, kind) in enumerate(groups) if kind == "S"])
+        zero_line(axes)
+        axes.set_xticks(range(len(groups)), [_group(numbers, *group) for group in groups])
+        axes.set(ylabel=axis)
+        foot(figure, words)
+        legend_above(figure, axes)
+
+    width_inches = COLUMN if len(groups) <= 5 else PAGE
+    height = 2.4 + legend_height(kinds, width_inches)
+    return Figure(chart(name, draw, width_inches, height, inputs.config.paper.dpi), numbers)
+
+
+def _place(group: tuple[str, str]) -> tuple[str, int, str]:
+    """Sets in the order of the paper, others after them."""
+    model, name = group
+    return model, _SETS.index(name) if name in _SETS else len(_SETS), name
+
+
+def _order(kinds: object) -> list[str]:
+    known = list(TRAINED.values())
+    return sorted(kinds, key=lambda kind: (known.index(kind) if kind in known else -1, kind))  # type: ignore[call-overload]
+
+
+def _colour(kind: str, kinds: list[str]) -> str:
+    """The same training has the same colour in both figures; those from elsewhere have others."""
+    known = list(TRAINED.values())
+    if kind in known:
+        return PALETTE[known.index(kind)]
+    others = [GREY, *PALETTE[len(known) :]]
+    return others[[k for k in kinds if k not in known].index(kind) % len(others)]
+
+
+def _group(numbers: pd.DataFrame, model: str, set_name: str) -> str:
+    rows = numbers[(numbers["model"] == model) & (numbers["set"] == set_name)]
+    several = numbers["model"].nunique() > 1
+    return "\n".join([set_name, *([model] if several else []), clips(rows["n"])])
+
+
+def class_drops(inputs: Inputs) -> pd.DataFrame:
+    """Figure 8: series, label, set, accuracy (top-1, 0 to 1), n, clean, clean_n, drop, rank; the
+    class with the largest drop first.
+
+    Raises Missing where no model was shown the clean twins, OccludeNet-D and K-400-O.
+    """
+    rows = series(inputs)
+    sets = degrees(rows) or DEGREES
+    rows = series_with(rows, [CLEAN, *sets, OTHER], "Figure 8")
+    grouped = rows.groupby(["series", "label", "set"])["top1"]
+    found = grouped.agg(accuracy="mean", n="size").reset_index()
+    clean = found[found["set"] == CLEAN].set_index(["series", "label"])
+    clean = clean[["accuracy", "n"]].set_axis(["clean", "clean_n"], axis=1)
+    found = found[found["set"] != CLEAN].join(clean, on=["series", "label"], how="inner")
+    found["drop"] = found["clean"] - found["accuracy"]
+    mean = found[found["set"] != OTHER].groupby("label")["drop"].mean()
+    both = set(found.loc[found["set"] == OTHER, "label"])
+    worst = mean[mean.index.isin(both)].sort_values(ascending=False, kind="stable").head(CLASSES)
+    found = found[found["label"].isin(worst.index)].assign(rank=lambda d: d["label"].map(
+        {label: rank for rank, label in enumerate(worst.index)}))  # fmt: skip
+    return found.sort_values(["rank", "set", "series"]).reset_index(drop=True)
+
+
+def figure_8(inputs: Inputs) -> Figure:
+    """Raises Missing: see `class_drops`."""
+    numbers = class_drops(inputs)
+    labels = list(numbers["label"].unique())
+    sets = [*degrees(numbers), OTHER]
+    colours = [*[_SHADES[min(n, 2)] for n in range(len(sets) - 1)], PALETTE[1]]
+    width = 0.82 / len(sets)
+
+    def draw(figure: Drawing) -> None:
+        axes = figure.subplots()
+        for number, (name, colour) in enumerate(zip(sets, colours, strict=True)):
+            rows = numbers[numbers["set"] == name]
+            places = {
+                label: at + (number - (len(sets) - 1) / 2) * width
+                for at, label in enumerate(labels)
+            }
+            means = rows.groupby("label")["drop"].mean()
+            at = [places[label] for label in means.index]
+            axes.bar(at, 100 * means, 0.94 * width, color=colour, label=name)
+            dots = rows["label"].map(places)
+            axes.scatter(dots, 100 * rows["drop"], s=3, color=INK, linewidths=0, zorder=3)
+        zero_line(axes)
+        axes.set_xticks(range(len(labels)), [_class_label(numbers, label) for label in labels])
+        axes.set(ylabel="Accuracy drop from clean (points)")
+        foot(
+            figure,
+            f"bars: {models_of(numbers)}; dots: each of them; N: clips of a degree of "
+            f"OccludeNet-D | of {OTHER}",
+        )
+        legend_above(figure, axes)
+
+    height = 2.6 + legend_height(sets, PAGE)
+    return Figure(chart("figure_8", draw, PAGE, height, inputs.config.paper.dpi), numbers)
+
+
+def _class_label(numbers: pd.DataFrame, label: str) -> str:
+    """The class with its clips: of a degree of OccludeNet-D, and of K-400-O."""
+    rows = numbers[numbers["label"] == label]
+    of_other = rows["set"] == OTHER
+    n = f"N {rows.loc[~of_other, 'n'].max():,} | {rows.loc[of_other, 'n'].max():,}"
+    return "\n".join([*textwrap.wrap(label, 13), n])

@@ -1,0 +1,169 @@
+"""How the paper's charts look: lines told apart by colour, mark and stroke; N under every point.
+
+The paper's own numbers in our charts: series apart, grey, dashed, and said to be the paper's.
+
+They are drawn only where the paper prints a number (never one read off its pictures), and only
+beside predictions over the 400 classes of Kinetics or of the very set that they are of.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from occludenet_build.results.charts import INK, MUTED, PALETTE
+from occludenet_build.results.paper import published
+from occludenet_build.results.paper.common_clips import clip_range, of_d
+from occludenet_build.results.paper.inputs import Inputs
+
+BLUE, RED, GREY = "#2b6cb0", "#c0392b", "#9aa5b1"
+
+_MARKS = "osD^vPX*"
+_STROKES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Colour, mark and stroke of the series of this number; more than 8 change their stroke."""
+    return {
+        "color": PALETTE[number % len(PALETTE)],
+        "marker": _MARKS[number % len(_MARKS)],
+        "linestyle": _STROKES[number // len(PALETTE) % len(_STROKES)],
+    }
+
+
+def clean_marks(axes: Axes, places: Any, clean: pd.Series) -> None:
+    """A diamond at the accuracy of the clean twins (`clean`, 0 to 1), on horizontal bars at these
+    places."""
+    axes.plot(100 * clean, places, "D", color="white", markeredgecolor=INK, markersize=3.2,
+              markeredgewidth=0.8, linestyle="none", zorder=4, clip_on=False)  # fmt: skip
+
+
+def band_lines(
+    axes: Axes, numbers: pd.DataFrame, x: str, columns: list[str], factor: float = 100
+) -> None:
+    """A line per series through columns[0], its band between columns[1] and columns[2], all times
+    `factor`; `x`: the column of the horizontal axis."""
+    for number, (series, rows) in enumerate(numbers.groupby("series", sort=True)):
+        style = line_style(number)
+        values, low, high = (factor * rows[name] for name in columns)
+        axes.fill_between(rows[x], low, high, color=style["color"], alpha=0.13, linewidth=0)
+        axes.plot(rows[x], values, label=series, **style)
+
+
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """In as many columns as the figure's width has room for; very long names are wrapped."""
+    handles, names = axes.get_legend_handles_labels()
+    wrapped = ["\n".join(textwrap.wrap(name, _LONGEST)) for name in names]
+    columns = _columns(names, figure.get_figwidth())
+    figure.legend(handles, wrapped, loc="outside upper center", ncols=columns)
+
+
+def legend_height(names: Iterable[str], width: float) -> float:
+    """Inches that `legend_above` takes in a figure of this width, inches."""
+    names = list(names)
+    lines = -(-len(names) // _columns(names, width))
+    return 0.1 + 0.125 * lines + 0.1 * sum(len(name) > _LONGEST for name in names)
+
+
+_LONGEST = 60
+"""Letters of a name on one line: a column of a paper holds no more."""
+
+
+def _columns(names: Sequence[str], width: float) -> int:
+    """1 to 4 columns, filled one after the other, as many as fit side by side."""
+    for columns in range(min(4, len(names)), 1, -1):
+        lines = -(-len(names) // columns)
+        parts = [names[start : start + lines] for start in range(0, len(names), lines)]
+        if sum(0.42 + 0.047 * max(map(len, part)) for part in parts) <= width:
+            return columns
+    return 1
+
+
+def clips(n: pd.Series) -> str:
+    """`N 120`, or `N 118-120` where series were shown different clips; `n`: int, one per series.
+
+    >>> clips(pd.Series([1200, 1200])), clips(pd.Series([3, 5]))
+    ('N 1,200', 'N 3-5')
+    """
+    return f"N {clip_range(n, '-')}"
+
+
+def foot(figure: Figure, text: str) -> None:
+    """A line under the chart that says what it is of."""
+    figure.supxlabel(text, fontsize=5.5, color=MUTED)
+
+
+def zero_line(axes: Axes, way: str = "h") -> None:
+    """A thin line at 0, horizontal ("h") or vertical ("v")."""
+    (axes.axhline if way == "h" else axes.axvline)(0, color=INK, linewidth=0.6)
+
+
+def whiskers(axes: Axes, places: Any, numbers: pd.DataFrame, factor: float = 100) -> None:
+    """95 % intervals (columns mean, low, high) on horizontal bars at these places."""
+    mean = factor * numbers["mean"].to_numpy()
+    low, high = factor * numbers["low"].to_numpy(), factor * numbers["high"].to_numpy()
+    edges = [(mean - low).clip(0), (high - mean).clip(0)]
+    axes.errorbar(mean, places, xerr=edges, fmt="none", ecolor=INK, elinewidth=0.6)
+
+
+OURS, PAPER = "ours", "paper"
+KINETICS = 400
+
+_LEVELS = {"Unoccluded": 0.0, "Slight": 0.25, "Moderate": 0.5, "Heavy": 0.75}
+_NAME = "printed in the paper: mean of 7 models"
+
+
+def comparable(inputs: Inputs) -> bool:
+    """Whether every model that was shown OccludeNet-D knows the 400 classes of Kinetics-400."""
+    shown = [one for one in inputs.predicted if of_d(one.rows["set"]).any()]
+    return all(len(one.about.labels) == KINETICS for one in shown)
+
+
+def published_levels(metric: str) -> pd.DataFrame:
+    """Table 3: series, degree, mean (0 to 1), source; `metric` top-1 or top-5."""
+    rows = published.values(3)
+    rows = rows[rows["metric"] == metric]
+    degree = rows["column"].map(_LEVELS).to_numpy()
+    mean = rows["value"].to_numpy() / 100
+    found = pd.DataFrame({"series": _NAME, "degree": degree, "mean": mean, "source": PAPER})
+    return found.sort_values("degree").reset_index(drop=True)
+
+
+def published_drops(metric: str) -> pd.DataFrame:
+    """Table 3: unoccluded minus each degree, as of `published_levels`."""
+    found = published_levels(metric)
+    clean = found.loc[found["degree"] == 0, "mean"].item()
+    return found[found["degree"] > 0].assign(mean=lambda rows: clean - rows["mean"])
+
+
+def with_published(numbers: pd.DataFrame, theirs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """Our numbers with a column `source`, and where they compare the paper's below them."""
+    ours = numbers.assign(source=OURS)
+    return pd.concat([ours, theirs], ignore_index=True) if comparable(inputs) else ours
+
+
+def draw_line(axes: Axes, numbers: pd.DataFrame) -> None:
+    """The paper's series, if the numbers hold it."""
+    rows = numbers[numbers["source"] == PAPER]
+    if len(rows):
+        axes.plot(rows["degree"], 100 * rows["mean"], color=MUTED, linestyle=(0, (3, 2)),
+                  linewidth=0.9, label=_NAME)  # fmt: skip
+
+
+def draw_level(axes: Axes, percent: float, places: list[int]) -> None:
+    """One number of the paper, as a dashed stroke over the groups of bars at these places."""
+    label: str | None = f"printed in the paper: {percent:.2f}"
+    for place in places:
+        axes.plot([place - 0.45, place + 0.45], [percent, percent], color=MUTED, label=label,
+                  linestyle=(0, (3, 2)), linewidth=0.9)  # fmt: skip
+        label = None
+
+
+def best_on_s() -> float:
+    """Figure 7's caption: the best top-1 on S after training on OccludeNet-D, percent."""
+    return float(published.figures()["figure_7"]["top1_percent"])

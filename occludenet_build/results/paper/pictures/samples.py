@@ -1,0 +1,270 @@
+"""Figures 11 and 13: clips of OccludeNet, and lines of an annotation file.
+
+Figure 11 has a row per clip, frames at even distances: one source at every degree with its one
+occluder; a clip that is occluded for part of its time; a clip of a static scene (S) and one of
+interacting people (I, else M). All are the first of their kind in the order of a hash. A kind that
+the build does not have has no row, and the figure says so.
+
+Figure 13 shows the first lines of an annotation file of OccludeNet-D as they stand in the CSV.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from occludenet_build.config.recognition import ListedSet
+from occludenet_build.config.sources import Index
+from occludenet_build.core import seeds, tables
+from occludenet_build.core.errors import ItemError
+from occludenet_build.media.imaging.thumbnails import evenly
+from occludenet_build.media.video.probe import probe
+from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
+from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, chart
+from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.paper.pictures import panels
+
+WHAT = "Figure 11"
+COLUMNS = 6
+PARTIAL = (0.2, 0.8)
+"""Share of the frames that is occluded in a clip that is shown as partially occluded."""
+ROWS = 36
+"""Lines of Figure 13, as many as in the paper's."""
+LONGEST = 34
+"""Letters of a cell of Figure 13; the rest becomes an ellipsis."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row of the sheet."""
+
+    kind: str
+    """D-25, ...; partial; S, I or M."""
+    clip: str
+    label: str
+    root: Path
+    """Folder that the file is relative to: that of the build, or of the list."""
+    file: str
+    frames: list[int]
+    occluded: frozenset[int] = frozenset()
+    """Those of `frames` that are, in a clip that is partially occluded."""
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return self.root / self.file
+
+    @property
+    def words(self) -> str:
+        """What stands beside the row."""
+        kinds = {"partial": "part of\nthe time", "S": "static\nscene (S)"}
+        people = {name: f"interaction\n({name})" for name in ("I", "M")}
+        return (kinds | people).get(self.kind, self.kind)
+
+
+def samples(inputs: Inputs) -> list[Sample]:
+    """The rows of Figure 11. Raises Missing where there is no annotated clip."""
+    rows = panels.occluded(panels.evaluated(panels.clips(inputs, WHAT), inputs))
+    rows = panels.in_order(rows, inputs, "figure 11")
+    found = list(_degrees(rows, inputs)) if len(rows) else []
+    shown = {sample.clip for sample in found}
+    found += _partial(rows[~rows["clip"].isin(shown)], inputs)
+    found += _scene(inputs)
+    people = {one.name: one for one in inputs.config.evaluate.lists}
+    for name in ("I", "M"):
+        if name in people and not any(sample.kind in ("I", "M") for sample in found):
+            found += _listed(people[name], inputs)
+    return found
+
+
+def _degrees(rows: pd.DataFrame, inputs: Inputs) -> Iterator[Sample]:
+    """The source whose occluder is there longest among the first ten of the order."""
+    first = rows.drop_duplicates("clip").head(10)
+    clip = first.loc[first["duration_ratio"].idxmax(), "clip"]
+    for row in rows[rows["clip"] == clip].sort_values("scale").to_dict("records"):
+        frames = evenly(int(row["frames"]), COLUMNS)
+        yield Sample(row["set"], clip, row["label"], inputs.root, row["file"], frames)
+
+
+def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
+    largest = rows[rows["scale"] == rows["scale"].max()]
+    for row in largest[largest["duration_ratio"].between(*PARTIAL)].to_dict("records"):
+        frames = evenly(int(row["frames"]), COLUMNS)
+        truth = panels.truth(inputs, row["shard"], row["clip"])
+        mine = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
+        hidden = frozenset(mine["frame"]) & set(frames) if len(mine) else frozenset()
+        if 0 < len(hidden) < len(frames):
+            facts = row["clip"], row["label"], inputs.root, row["file"], frames
+            return [Sample("partial", *facts, frozenset(hidden))]
+    return []
+
+
+def _scene(inputs: Inputs) -> list[Sample]:
+    """Of the clips that this build cut, else of a list S."""
+    path = inputs.root / "segments" / "clips.parquet"
+    if path.exists():
+        rows = tables.read(path).to_pandas()
+        rows = rows[rows["status"] == "ok"]
+        for row in _hashed(rows, inputs).head(1).to_dict("records"):
+            frames = evenly(int(row["frames"]), COLUMNS)
+            return [Sample("S", row["clip"], row["label"], inputs.root, row["file"], frames)]
+    lists = [one for one in inputs.config.evaluate.lists if one.name == "S"]
+    return _listed(lists[0], inputs) if lists else []
+
+
+def _hashed(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    order = rows["file"].map(lambda name: seeds.integer(inputs.config.seed, name, "figure 11"))
+    return rows.assign(_order=order).sort_values(["_order", "file"])
+
+
+def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
+    """The first clip of a list that can be read."""
+    root = Path(one.root) if one.root else Path(one.file).parent
+    names = read_label_map(one.label_map) if one.label_map else None
+    lines = pd.DataFrame(
+        [{"file": line.file, "label": line.label or ""} for line in read_list(one.file, names)]
+    )
+    limits = Index()
+    for row in _hashed(lines, inputs).head(10).to_dict("records"):
+        try:
+            facts = probe(
+                root / row["file"],
+                max_decode_errors=limits.max_decode_errors,
+                max_pixels=limits.max_pixels,
+            )
+        except ItemError:
+            continue
+        frames, clip = evenly(facts.frames, COLUMNS), source_clip(Path(row["file"]).name)
+        return [Sample(one.name, clip, row["label"], root, row["file"], frames)]
+    return []
+
+
+def figure_11(inputs: Inputs) -> Figure:
+    """Figure 11: clips of OccludeNet, a row each. Raises Missing."""
+    found = samples(inputs)
+    pictures = [panels.frames(sample.path, sample.frames, WHAT) for sample in found]
+
+    def draw(figure: Drawing) -> None:
+        axes = panels.grid(figure, len(found), COLUMNS)
+        for line, sample, shown in zip(axes, found, pictures, strict=True):
+            for each in line[len(sample.frames) :]:
+                panels.empty(each)
+            for each, frame in zip(line, sample.frames, strict=False):
+                border = panels.OCCLUDER if frame in sample.occluded else None
+                panels.picture(each, shown[frame], frame=border)
+            label = "\n".join(textwrap.wrap(sample.label, 15)[:3])
+            panels.beside(line[0], f"{sample.words}\n{label}")
+        panels.foot(figure, _said(found))
+
+    width = (PAGE - 0.9) / COLUMNS
+    inches = 0.3 + sum(0.04 + width * _shape(shown) for shown in pictures)
+    return Figure(chart("figure_11", draw, PAGE, inches, inputs.config.paper.dpi), numbers(found))
+
+
+def numbers(found: list[Sample]) -> pd.DataFrame:
+    """kind, clip, label, file, frames, occluded: frame numbers with a space between."""
+    return pd.DataFrame(
+        {
+            **{name: getattr(sample, name) for name in ("kind", "clip", "label", "file")},
+            "frames": " ".join(map(str, sample.frames)),
+            "occluded": " ".join(map(str, sorted(sample.occluded))),
+        }
+        for sample in found
+    )
+
+
+def _shape(shown: dict[int, np.ndarray]) -> float:
+    """Height over width."""
+    height, width = next(iter(shown.values())).shape[:2]
+    return height / width
+
+
+def _said(found: list[Sample]) -> str:
+    kinds = {sample.kind for sample in found}
+    absent = [
+        words
+        for words, names in (
+            ("a clip occluded for part of its time", {"partial"}),
+            ("S", {"S"}),
+            ("I or M", {"I", "M"}),
+        )
+        if not kinds & names
+    ]
+    framed = ["framed: occluded"] if "partial" in kinds else []
+    return "; ".join([*framed, *([f"not in this build: {', '.join(absent)}"] if absent else [])])
+
+
+def source(inputs: Inputs) -> Path:
+    """The annotation of evaluate.split, else of the first split that has one. Raises Missing."""
+    folder = inputs.root / inputs.config.composite.dataset / "annotations"
+    mine = folder / f"{inputs.config.evaluate.split}_d.csv"
+    for path in (mine, *sorted(folder.glob("*_d.csv"))):
+        if path.exists() and len(path.read_bytes().splitlines()) > 1:
+            return path
+    raise Missing(f"Figure 13: wanted {mine} with a clip in it; run annotate")
+
+
+def excerpt(path: Path) -> pd.DataFrame:
+    """The header and the first ROWS lines, all cells as text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=ROWS)
+
+
+def figure_13(inputs: Inputs) -> Figure:
+    """Figure 13: the first lines of an annotation file. Raises Missing."""
+    path = source(inputs)
+    rows = excerpt(path)
+
+    def draw(figure: Drawing) -> None:
+        axes = figure.subplots()
+        _table(axes, rows)
+        panels.foot(figure, f"{path.name}, the first {len(rows)} lines")
+
+    height = 0.6 + 0.115 * (len(rows) + 2)
+    chart_ = chart("figure_13", draw, PAGE, height, inputs.config.paper.dpi)
+    numbered = rows.set_axis(range(1, len(rows) + 1)).rename_axis("line").reset_index()
+    return Figure(chart_, numbered)
+
+
+def _table(axes: Axes, rows: pd.DataFrame) -> None:
+    """Text in columns, each as wide as its longest cell."""
+    axes.set_axis_off()
+    head = [_two_lines(name) for name in rows.columns]
+    widths = [_width(name, rows[column]) for name, column in zip(head, rows.columns, strict=True)]
+    left, total = 3.6, 3.6 + sum(widths)
+    axes.set(xlim=(0, total), ylim=(len(rows) - 0.5, -2.2))
+    for line in range(len(rows)):
+        axes.text(2.4, line, str(line + 1), fontsize=4, color=MUTED, ha="right", va="center")
+    for name, column, width in zip(head, rows.columns, widths, strict=True):
+        axes.text(left, -0.75, name, fontsize=4.3, fontweight="bold", color=INK, va="bottom")
+        for line, cell in enumerate(rows[column]):
+            axes.text(left, line, _short(cell), fontsize=4.3, color=INK, va="center")
+        left += width
+    for line in range(len(rows) + 1):
+        axes.axhline(line - 0.5, color=LINE, linewidth=0.4)
+
+
+def _two_lines(name: str) -> str:
+    """A header of several words on two lines, so that its column stays as narrow as its cells.
+
+    >>> _two_lines("occluder pixel ratio"), _two_lines("fps")
+    ('occluder\\npixel ratio', 'fps')
+    """
+    first, _, rest = name.partition(" ")
+    return f"{first}\n{rest}" if rest else name
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= LONGEST else f"{cell[: LONGEST - 1]}…"
+
+
+def _width(name: str, cells: pd.Series) -> float:
+    """In letters, with the gap to the next column; the header is bold."""
+    longest = max(len(_short(cell)) for cell in cells)
+    return 2.2 + max(longest, 1.12 * max(map(len, name.split("\n"))))

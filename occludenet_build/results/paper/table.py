@@ -1,0 +1,241 @@
+"""A table of the paper: the printed block, ours beside it, and its three files.
+
+Accuracies as cells of a table: every training with N and its interval, and the mean over seeds.
+
+CELL columns, of the CSV files too: `source` (paper, ours), `row`, `column`, `set` (of ours),
+`metric` (top-1, top-5), `value` (percent; null where it says nothing: top-5 among at most five
+classes), `low`, `high` (Wilson 95 %, percent; null for a mean over seeds), `right` and `clips` (N),
+`one_clip` (points of the value that one clip is), `left_out` (clips that do not count, as some
+model was not shown them), `seed` (null: the mean over seeds), `seeds` (how many the mean is over),
+`sd` (standard deviation over them, points).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from occludenet_build.core.files import write_text
+from occludenet_build.recognition.accuracy import METRICS, Accuracy, one_clip_points, over_seeds
+from occludenet_build.results.paper.common_clips import CommonClips
+
+CELL = [
+    "source", "row", "column", "set", "metric", "value", "low", "high", "right", "clips",
+    "one_clip", "left_out", "seed", "seeds", "sd",
+]  # fmt: skip
+ABSENT = "-"
+"""In a table to read: not printed, not measured, or it says nothing."""
+
+
+def lines_of(
+    counted: CommonClips, named: Mapping[str, str], metrics: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
+    """CELL of the trainings whose name has a line in the table. `named`: name -> its line."""
+    rows = counted.rows.assign(row=counted.rows["name"].map(named))
+    return cells(rows[rows["row"].notna()], counted.left_out, metrics)
+
+
+def cells(
+    rows: pd.DataFrame, left_out: Mapping[str, int], metrics: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
+    """CELL of `rows` (common_clips.scored, with `row` and `column` beside): one per training and
+    metric, then one per line for the mean where it has several trainings."""
+    found = [
+        _cell(part, row, column, seed, metric, left_out)
+        for (row, column, seed), part in rows.groupby(["row", "column", "seed"], sort=False)
+        for metric in metrics
+    ]
+    single = pd.DataFrame(found, columns=CELL)
+    return pd.concat([single, means(single)], ignore_index=True) if found else single
+
+
+def _cell(
+    part: pd.DataFrame, row: str, column: str, seed: int, metric: str, left_out: Mapping[str, int]
+) -> dict[str, object]:
+    answers, name, clips = part[METRICS[metric]], part["set"].iloc[0], len(part)
+    return {
+        "source": "ours", "row": row, "column": column, "set": name, "metric": metric,
+        "clips": clips, "one_clip": one_clip_points(clips), "left_out": left_out[name],
+        "seed": seed, "seeds": 1,
+    } | ({} if answers.isna().any() else _value(Accuracy.of(answers)))  # fmt: skip
+
+
+def _value(accuracy: Accuracy) -> dict[str, float]:
+    low, high = (100 * edge for edge in accuracy.interval)
+    return {"value": accuracy.percent, "low": low, "high": high, "right": accuracy.right}
+
+
+def means(single: pd.DataFrame) -> pd.DataFrame:
+    """CELL over the seeds of each line of `single`; where there is one there is no mean."""
+    found = []
+    for (row, column, metric), part in single.groupby(["row", "column", "metric"], sort=False):
+        if len(part) > 1:
+            same = {"source": "ours", "row": row, "column": column, "metric": metric}
+            same["set"] = part["set"].iloc[0]
+            spread = dict(zip(("value", "sd"), _over_seeds(part["value"]), strict=True))
+            number = {"clips": int(part["clips"].min()), "seeds": len(part)}
+            one = {"one_clip": part["one_clip"].max(), "left_out": int(part["left_out"].max())}
+            found.append(same | spread | number | one)
+    return pd.DataFrame(found, columns=CELL)
+
+
+def _over_seeds(values: pd.Series) -> tuple[float | None, float | None]:
+    return (None, None) if values.isna().any() else over_seeds(values.tolist())
+
+
+def best_known(found: pd.DataFrame) -> pd.DataFrame:
+    """The cells that a table to read shows: the mean of a line that has one, else its training."""
+    most = found.groupby(["source", "row", "column", "metric"])["seeds"].transform("max")
+    return found[(found["seeds"] == most) | found["seeds"].isna()]
+
+
+def mean_of_models(values: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Per column and metric the mean over the rows that have all of `columns`: the paper's Table 3
+    out of its Table 2. `values`: row, column, metric, value. Returns column, metric, value
+    (percent; null where no row has one) and models (how many)."""
+    here = values[values["column"].isin(columns)]
+    whole = here.groupby(["row", "metric"])["column"].transform("nunique") == len(columns)
+    groups = here[whole].groupby(["column", "metric"], sort=False)["value"]
+    return groups.agg(value="mean", models="count").reset_index()
+
+
+def paper_cells(values: pd.DataFrame) -> pd.DataFrame:
+    """published.values as CELL: only the value is known, and in `printed` its text."""
+    return values.assign(source="paper").reindex(columns=[*CELL, "printed"])
+
+
+def text(cell: Mapping[str, Any]) -> str:
+    """`62.67 [51.4, 72.7]`; a mean `62.67 ± 1.20`; of the paper what it prints."""
+    if cell["source"] == "paper":
+        return str(cell["printed"])
+    if pd.isna(cell["value"]):
+        return ABSENT
+    if not pd.isna(cell["sd"]):
+        return f"{cell['value']:.2f} ± {cell['sd']:.2f}"
+    return f"{cell['value']:.2f} [{cell['low']:.1f}, {cell['high']:.1f}]"
+
+
+def joined_text(found: pd.DataFrame) -> str:
+    """The cells of one place, top-1 before top-5, and how many clips and seeds they are of."""
+    chosen = best_known(found).sort_values("metric").to_dict("records")
+    texts = [text(cell) for cell in chosen]
+    if set(texts) == {ABSENT}:
+        return ABSENT
+    words = " / ".join(texts)
+    return f"{words} ({counts(chosen[0])})" if chosen[0]["source"] == "ours" else words
+
+
+def counts(cell: Mapping[str, Any]) -> str:
+    """`3 seeds, N=75`"""
+    several = f"{cell['seeds']:.0f} seeds, " if cell["seeds"] != 1 else ""
+    return f"{several}N={cell['clips']:,.0f}"
+
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    """table_2"""
+    title: str
+    head: list[str]
+    paper: list[list[str]]
+    """As printed, a text per column of `head`; "-" where nothing is printed."""
+    ours: list[list[str]]
+    """Measured; "-" where nothing was, never filled from the paper."""
+    notes: list[str]
+    numbers: pd.DataFrame
+    """Both, in numbers: the CSV file. Its column `source` says which."""
+
+
+def of_cells(
+    name: str,
+    title: str,
+    first: str,
+    printed: pd.DataFrame,
+    found: pd.DataFrame,
+    notes: list[str],
+    show: Callable[[pd.DataFrame], str] = joined_text,
+) -> Table:
+    """`printed`: published.values; `found`: cells. Rows and columns in the order in which they
+    come, the printed columns first. `show`: the cells of one place as text."""
+    paper = paper_cells(printed)
+    columns = list(dict.fromkeys([*paper["column"], *found["column"]]))
+    printed_rows, ours = grid(paper, columns, show), grid(found, columns, show)
+    both = [*paper.to_dict("records"), *found.to_dict("records")]
+    numbers = pd.DataFrame(both, columns=found.columns)
+    return Table(name, title, [first, *columns], printed_rows, ours, notes, numbers)
+
+
+def grid(
+    found: pd.DataFrame, columns: Sequence[str], show: Callable[[pd.DataFrame], str]
+) -> list[list[str]]:
+    """A line per row of the table: its name, then the text of each column."""
+    places = dict(iter(found.groupby(["row", "column"], sort=False)))
+    return [
+        [row, *(show(places[row, c]) if (row, c) in places else ABSENT for c in columns)]
+        for row in dict.fromkeys(found["row"])
+    ]
+
+
+def write(table: Table, folder: Path) -> None:
+    """<name>.csv, .md and .tex."""
+    write_text(folder / f"{table.name}.csv", csv(table.numbers))
+    write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
+    write_text(folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table))
+
+
+def csv(numbers: pd.DataFrame) -> str:
+    """The text of a CSV file, six digits a number, nulls empty."""
+    return numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def tex(text: str) -> str:
+    """A text for LaTeX: its own characters escaped, those of ours as commands.
+
+    >>> tex("a_b & 5 % ± 1")
+    'a\\\\_b \\\\& 5 \\\\% $\\\\pm$ 1'
+    """
+    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], text)
+
+
+def markdown(text: str) -> str:
+    """A text for a cell of a Markdown table."""
+    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
+
+
+_TEX = {character: "\\" + character for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "[": "{[}",  # after the end of a row it would begin an argument
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "–": "--",
+}
+
+
+def _environment(escape: Callable[[str], str], **marks: Any) -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE), undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **marks,
+    )  # fmt: skip
+    found.filters["safe_text"] = escape
+    return found
+
+
+_MARKDOWN = _environment(markdown)
+# Braces are LaTeX's own.
+_LATEX = _environment(
+    tex, variable_start_string="<<", variable_end_string=">>",
+    block_start_string="<%", block_end_string="%>",
+    comment_start_string="<#", comment_end_string="#>",
+)  # fmt: skip

@@ -1,0 +1,175 @@
+"""From facts to one HTML file. Everything that comes from outside is escaped by the template."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from occludenet_build.config import Config
+from occludenet_build.config.occlusion import Quota
+from occludenet_build.media.imaging import sheets
+from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, scaled
+from occludenet_build.results.report import accuracy, facts, figures
+from occludenet_build.results.report.facts import TABLES, Build
+from occludenet_build.results.report.strips import Strip
+
+_SHEET = 10
+"""Cut-outs of a category that the sheet shows."""
+_CUTOUT_PX = 92
+"""Their longer side."""
+_ALL_CLASSES = 60
+"""More rows of classes than this, and only those that are short are listed."""
+
+
+def render(build: Build, config: Config, charts: dict[str, str], examples: list[Strip]) -> str:
+    """The page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    fills = build.json("residual_actor/fills.json") or {}
+    environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex}
+    return environment.get_template("page.html.j2").render(
+        name=config.composite.dataset,
+        seed=config.seed,
+        missing=build.missing,
+        rooms=len(TABLES),
+        headline=facts.headline(build),
+        charts={name: Markup(figures.inline(svg)) for name, svg in charts.items()},
+        examples=examples,
+        drawn=COLOURS,
+        occlusion=occlusion(build),
+        failures=facts.failures(build),
+        residual_actor=build.json("residual_actor/built/summary.json"),
+        fills=fills,
+        filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),
+        bank=build.json("occluders/summary.json"),
+        sheet=_sheet(build, config.seed),
+        paper=_paper(build),
+        **_classes(build, config),
+        **_accuracy(build, config),
+    )
+
+
+def _paper(build: Build) -> dict[str, list[str]]:
+    """Table or figure of the paper -> its files, relative to the build's folder."""
+    found: dict[str, list[str]] = {}
+    for kind in ("table", "figure"):
+        for path in sorted(build.root.glob(f"paper/{kind}_*.*"), key=lambda p: _number(p.stem)):
+            found.setdefault(path.stem, []).append(f"paper/{path.name}")
+    return found
+
+
+def _number(name: str) -> tuple[int, str]:
+    """figure_4a before figure_14."""
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits or 0), name
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None or pd.isna(share) else f"{100 * share:.{digits}f} %"
+
+
+def _hex(rgb: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def occlusion(build: Build) -> dict[str, Any] | None:
+    """How long and how much: beside the release's own shares of source clips."""
+    clips = build.dataframe("annotate")
+    occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
+    if occluded is None or occluded.empty:
+        return None
+    ratios = occluded.groupby("clip")["duration_ratio"].first()
+    by_set = occluded.groupby(["scale", "set"])[["area_ratio", "actor_hidden"]].median()
+    return {
+        "clips": len(ratios),
+        "none": float((ratios == 0).mean()),
+        "brief": float((ratios < 0.1).mean()),
+        "always": float((ratios >= 0.99).mean()),
+        "medians": [(name, row["area_ratio"], row["actor_hidden"])
+                    for (_, name), row in by_set.iterrows()],
+    }  # fmt: skip
+
+
+def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cutout]]]]:
+    folder = build.root / "occluders"
+    sheet = []
+    for category, rows in facts.cutouts(build, _SHEET, seed):
+        images = ((_cutout(folder / row.file), row) for row in rows)
+        sheet.append((category, [(image, row) for image, row in images if image is not None]))
+    return sheet
+
+
+def _cutout(path: Path) -> str | None:
+    """A data URI of a cut-out, still transparent; None if the file does not read."""
+    rgba = read_cutout(path)
+    if rgba is None:
+        return None
+    factor = min(1.0, _CUTOUT_PX / max(rgba.shape[:2]))
+    width, height = (max(1, round(side * factor)) for side in rgba.shape[1::-1])
+    return sheets.data_uri("png", sheets.png(scaled(rgba, (width, height))))
+
+
+def _classes(build: Build, config: Config) -> dict[str, Any]:
+    quota = config.select.quota
+    if config.select.assignment == "published":
+        quota = Quota(train=None, val=None, test=None)
+    rows = facts.classes(build, quota)
+    selected = build.dataframe("select") is not None
+    short = [row for row in rows if row.short and selected]
+    totals: dict[str, Counter[str]] = {split: Counter() for split in facts.SPLITS}
+    for row in rows:
+        for name in ("videos", "decodable", "searched", "actor", "chosen", "composited", "short"):
+            totals[row.split][name] += getattr(row, name)
+        totals[row.split]["classes"] += 1
+        totals[row.split]["short classes"] += bool(row.short)
+    return {
+        "selected": selected,
+        "quota": vars(quota),
+        "totals": {split: total for split, total in totals.items() if total},
+        "classes": rows if len(rows) <= _ALL_CLASSES else short,
+        "all_classes": len(rows) <= _ALL_CLASSES,
+    }
+
+
+def _accuracy(build: Build, config: Config) -> dict[str, Any]:
+    scores = accuracy.scores(build)
+    return {
+        "scores": scores,
+        "means": accuracy.means(scores),
+        "pairs": accuracy.pairs(build),
+        "effects": _effects(build),
+        "classes_known": accuracy.classes_known(build),
+        "evaluated_split": config.evaluate.split,
+        "unread": _unread(build),
+        "training": config.train,
+    }
+
+
+def _effects(build: Build) -> list[tuple[str, int, dict[str, Any]]]:
+    """(arm, seed, row) of the causal effect over whole sets."""
+    return [
+        (arm, seed, row)
+        for (arm, seed), table in build.effects().items()
+        for row in table[table["eq1"].isna()].to_dict("records")
+    ]
+
+
+def _unread(build: Build) -> int:
+    """Clips that evaluate could not read, summed over trainings."""
+    notes = (build.json(f"evaluate/{path.stem}.json") for path in build.files("evaluate"))
+    skipped = (entry for note in notes if note for entry in note.get("skipped", []))
+    return sum(not entry["reason"].startswith("duplicate") for entry in skipped)

@@ -1,0 +1,185 @@
+"""Example strips: a few clips as rows of frames, from the source to the counterfactual.
+
+Each clip is decoded once, up to the last frame that is shown. What cannot be read becomes a row
+that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.core import seeds
+from occludenet_build.core.build import Boxes
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.pool import in_processes
+from occludenet_build.core.progress import progress
+from occludenet_build.media.imaging import sheets
+from occludenet_build.media.imaging.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
+from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.report.facts import Build
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a strip: a JPEG as data URI, or why there is none."""
+
+    name: str
+    image: str | None
+    note: str = ""
+    width: int = 0
+    """Of the JPEG, pixels."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A source clip with everything made from it."""
+
+    clip: str
+    label: str
+    split: str
+    category: str
+    occluder: str
+    seconds: list[float]
+    lines: list[Line]
+    shares: list[Row]
+    """Per scale: set, area_ratio, actor_hidden (may be None)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a worker needs to make a strip: rows of the tables, nothing open."""
+
+    root: Path
+    source: str
+    frames: list[int]
+    outputs: list[Row]
+    """Rows of annotate/clips.parquet, ascending scales."""
+    drawings: dict[int, Drawing]
+    """Frame -> boxes and masks, of the middle scale."""
+
+
+def strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
+    """Strips of `count` clips in the order in which they were drawn."""
+    examples = list(_examples(build, count, frames, seed))
+    made = progress(in_processes(make_strip, examples, threads), len(examples), "example")
+    by_clip = {strip.clip: strip for strip in made}
+    return [by_clip[example.outputs[0]["clip"]] for example in examples]
+
+
+def drawn(clips: list[Row], count: int, seed: int) -> list[str]:
+    """Names of clips: the classes in turn, each in the order of a hash.
+
+    Within a class clips with and without a counterfactual alternate, as both should be seen.
+    """
+    classes: dict[str, list[list[str]]] = {}
+    order = partial(seeds.integer, seed)
+    for row in sorted(clips, key=lambda row: order(row["clip"], "report")):
+        twin = row["counterfactual"] is not None
+        classes.setdefault(row["label"], [[], []])[not twin].append(row["clip"])
+    turns = [
+        _in_turn(*classes[label]) for label in sorted(classes, key=lambda n: order(n, "class"))
+    ]
+    return _in_turn(*turns)[:count]
+
+
+def _in_turn(*lists: list[str]) -> list[str]:
+    return [item for item in chain(*zip_longest(*lists)) if item is not None]
+
+
+def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Example]:
+    clips, chosen = build.dataframe("annotate"), build.dataframe("select")
+    if clips is None or chosen is None:
+        return
+    rows = clips[clips["set"] != CLEAN].astype(object).where(clips.notna(), None).to_dict("records")
+    outputs: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["scale"]):
+        outputs.setdefault(row["clip"], []).append(row)
+    places = {row["clip"]: row for row in chosen.to_dict("records")}
+    known = [scales[0] for clip, scales in outputs.items() if clip in places]
+    for clip in drawn(known, count, seed):
+        middle = outputs[clip][len(outputs[clip]) // 2]
+        shown = evenly(int(middle["frames"]), frames)
+        drawings = _drawings(build, places[clip], middle["set"], shown)
+        yield Example(build.root, places[clip]["path"], shown, outputs[clip], drawings)
+
+
+def _drawings(build: Build, place: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
+    """Boxes and masks of the frames that are shown, as far as the tables hold them."""
+    clip = place["clip"]
+    actor = build.boxes(place["detect_shard"], clip).actor
+    truth = build.frames(place["shard"], clip)
+    rows = truth.to_pylist() if truth is not None else []
+    mask = {row["frame"]: row for row in rows if row["set"] == set_name}
+    return {
+        frame: Drawing(_marks(actor, frame), tuple(_outlines(mask.get(frame, {}))))
+        for frame in frames
+    }
+
+
+def _marks(actor: Boxes, frame: int) -> tuple[Mark, ...]:
+    """The actor's box in a frame, if there is one."""
+    here = actor.where(actor.frames == frame)
+    return tuple(
+        Mark(tuple(box), COLOURS["filled" if filled else "detected"])
+        for box, filled in zip(here.xyxy.tolist(), here.is_filled.tolist(), strict=True)
+    )
+
+
+def _outlines(truth: Row) -> Iterator[Outline]:
+    for name in ("actor", "occluder"):
+        rle = truth.get(f"{name}_rle")
+        if rle is not None:
+            yield Outline(rle, COLOURS[name])
+
+
+def make_strip(example: Example) -> Strip:
+    """Decode what an example names; runs in a worker."""
+    first = example.outputs[0]
+    lines = [_line("source", example.source, example)]
+    for row in example.outputs:
+        lines.append(_line(_percent(row), example.root / row["file"], example))
+    middle = example.outputs[len(example.outputs) // 2]
+    lines.append(_counterfactual(middle, example))
+    drawn_line = _line(f"ground truth, {_percent(middle)}", example.root / middle["file"], example,
+                       example.drawings)  # fmt: skip
+    return Strip(
+        clip=first["clip"],
+        label=first["label"],
+        split=first["split"],
+        category=first["category"],
+        occluder=first["occluder"],
+        seconds=[frame / first["fps"] for frame in example.frames],
+        lines=[*lines, drawn_line],
+        shares=[
+            {name: row[name] for name in ("set", "area_ratio", "actor_hidden")}
+            for row in example.outputs
+        ],
+    )
+
+
+def _percent(row: Row) -> str:
+    return f"{row['set'].removeprefix('D-')}\N{NO-BREAK SPACE}%"
+
+
+def _counterfactual(row: Row, example: Example) -> Line:
+    name = f"counterfactual, {_percent(row)}"
+    if row["counterfactual"] is None:
+        return Line(name, None, f"none was made for this clip of the split {row['split']}")
+    return _line(name, example.root / row["counterfactual"], example)
+
+
+def _line(
+    name: str, path: Path | str, example: Example, drawings: dict[int, Drawing] | None = None
+) -> Line:
+    try:
+        strip = sheets.film_strip(path, example.frames, drawings)
+    except ItemError as error:
+        return Line(name, None, f"cannot be shown: {error}")
+    return Line(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])

@@ -1,0 +1,330 @@
+"""The images of COCO that a bank needs, fetched one by one: a row for each, COCO_IMAGES below.
+
+    <folder>/images/<file name>            the images, which several builds may share
+    <out folder>/coco_images.parquet       the table
+    <out folder>/store/coco_images/        the ledger, by which a later run knows what is done
+
+An image is there if it decodes to its end and has the size that COCO states. What is there without
+a row in the ledger is looked at and taken; what the ledger knows is held to its hash, and no
+request is made for it. What failed is tried again in the next run, but for what the server does
+not have (not_found, gone): that is asked for again only if its address changes, or if so much of
+it is gone that the server itself was to blame. Names in the instances file are not trusted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from occludenet_build.config.sources import Downloads
+from occludenet_build.core import ledger, names, tables
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.files import sha256_file, short_hash
+from occludenet_build.core.tables import column
+from occludenet_build.media.imaging.image_io import check_stated, opened
+from occludenet_build.sources.coco.selection import WantedImage
+from occludenet_build.sources.transfer.download import Download, Outcome, shown
+from occludenet_build.sources.transfer.parallel import download_all
+
+KEY = "acquire.coco_images"
+
+COCO_IMAGES = pa.schema(
+    [
+        column("image", "int64", "id of the image in COCO"),
+        column("file_name", "string", "as COCO states it, below the folder of images"),
+        column("address", "string", "where it is fetched from"),
+        column("categories", pa.list_(pa.string()), "wanted categories it holds, sorted"),
+        column("licence", "string", "licence of the image as COCO states it"),
+        column("licence_url", "string", "address of the licence"),
+        column("flickr_url", "string", "the image at Flickr as COCO states it"),
+        column("status", "string", "ok or failed"),
+        column("reason", "string", "why not ok, from core.errors.REASONS; null if ok"),
+        column("detail", "string", "what exactly happened; null if ok"),
+        column("bytes", "int64", "size of the file; null if failed"),
+        column("sha256", "string", "of the file; null if failed"),
+    ]
+)
+
+_LEDGER = pa.schema(
+    [
+        *ledger.STATUS,
+        column("bytes", "int64", "size of the file; null if failed"),
+        column("sha256", "string", "of the file; null if failed"),
+    ]
+)
+_FOUND = ("status", "reason", "detail", "bytes", "sha256")
+
+_GONE = ("not_found", "gone")
+"""Reasons that the next run takes the server's word for."""
+_LISTED = 10
+"""Images that are named, a line each, where many are missing or have changed."""
+
+Row = dict[str, Any]
+
+
+def acquire_images(
+    wanted: Sequence[WantedImage],
+    source: str | None,
+    download: Downloads,
+    images: Path,
+    table: Path,
+) -> str:
+    """Fetch into the folder `images` what is missing, write the table; a hash over what is there.
+
+    `source` is the address that file names are added to; None: each image's own coco_url.
+    """
+    images.mkdir(parents=True, exist_ok=True)
+    store = table.parent / "store" / "coco_images"
+    todo = image_files(wanted, source, images)
+    with ledger.hold(store, _LEDGER) as book:
+        _work_through(book, [file for file in todo if file.target], download, len(todo))
+        done = book.close([file.clip for file in todo if file.target])
+        found = {row["clip"]: row for row in done.to_pylist()}
+        rows = [_row(file, found.get(file.clip)) for file in todo]
+        tables.write_if_changed(tables.from_rows(rows, COCO_IMAGES), table)
+    _sum_up(rows, download, table)
+    return short_hash(*(f"{r['file_name']} {r['sha256']}" for r in rows if r["status"] == "ok"))
+
+
+def _work_through(
+    book: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
+) -> None:
+    due, gone = _due(book, todo)
+    before = total - len(todo) + len(gone)
+    if len(gone) > download.failure_budget * total:
+        due, before = due + gone, total - len(todo)
+    logging.info("%d images wanted, %d to look for", total, len(due))
+    for file in due:
+        _clear(file)
+    at_hand = [file for file in due if file.there or not download.offline]
+    lacking = {file.clip for file in due}
+    for result in _results(at_hand, download, total, before, book.store):
+        if result.row["reason"] != "offline":
+            book.commit(result)
+            lacking.discard(result.row["clip"])
+    _refuse_missing(book, [file for file in due if file.clip in lacking], total)
+
+
+def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile], list[ImageFile]]:
+    """(what has to be looked for, what the server does not have). Stops at what has changed."""
+    due, gone, changed = [], [], []
+    for file in todo:
+        row = book.finished(file.clip, file.key)
+        if row is None:
+            due.append(file)
+        elif row["status"] == "ok" and file.there:
+            if sha256_file(file.path) != row["sha256"]:
+                changed.append(file)
+        elif row["reason"] in _GONE and not file.there:
+            gone.append(file)
+        else:
+            due.append(file.known_as(row["sha256"]))
+    if changed:
+        _name(changed, "has changed")
+        raise UserError(
+            f"{KEY}: wanted the images as they were fetched, {len(changed)} of {len(todo)} have "
+            f"changed, the first {changed[0].path}; remove those to fetch them again"
+        )
+    return due, gone
+
+
+def _clear(file: ImageFile) -> None:
+    """Remove what has the name but not the stated size: it would be taken for the image."""
+    if file.there:
+        try:
+            _check(file)
+        except ItemError as error:
+            logging.warning("%s: removed, %s", file.path, error)
+            file.path.unlink()
+
+
+def _check(file: ImageFile) -> None:
+    with opened(file.path) as image:
+        check_stated(image, (file.image.width, file.image.height))
+
+
+def _results(
+    due: Sequence[ImageFile], download: Downloads, total: int, failed_before: int, store: Path
+) -> Iterator[ledger.Result]:
+    by_target = {file.path: file for file in due}
+    todo = [Download(file.address, file.path, file.sha256, check="image") for file in due]
+    for outcome in download_all(todo, download, total=total, failed_before=failed_before):
+        file = by_target[outcome.download.target]
+        if outcome.reason == "wrong_hash":
+            raise UserError(
+                f"{KEY}: {shown(file.address)}: the server has another image than the one that "
+                f"was fetched: {outcome.detail}; if the new one is right, remove {store}"
+            )
+        yield ledger.Result(_finished(file, outcome))
+
+
+def _finished(file: ImageFile, outcome: Outcome) -> Row:
+    row = {"clip": file.clip, "key": file.key, "seconds": outcome.seconds}
+    row |= {"status": outcome.status, "reason": outcome.reason, "detail": outcome.detail}
+    if outcome.status != "ok":
+        return row | {"bytes": None, "sha256": None}
+    try:
+        _check(file)
+    except ItemError as error:
+        logging.warning("%s: %s", shown(file.address), error)
+        file.path.unlink()
+        failed = {"status": "failed", "reason": error.reason, "detail": error.detail}
+        return row | failed | {"bytes": None, "sha256": None}
+    return row | {"bytes": outcome.bytes, "sha256": outcome.sha256}
+
+
+def _refuse_missing(book: ledger.Ledger, lacking: Sequence[ImageFile], total: int) -> None:
+    """Stop, offline, for what no run has tried to fetch: a build that went on without an image
+    goes on without it now, too."""
+    tried = {(row["clip"], row["key"]) for row in book.kept_rows() if row["status"] == "failed"}
+    missing = [file for file in lacking if (file.clip, file.key) not in tried]
+    if not missing:
+        return
+    _name(missing, "is not there")
+    raise UserError(
+        f"{KEY}: {len(missing)} of {total} images are not there, and downloads are switched off; "
+        "fetch them where there is a network (snakemake acquire), or set a folder"
+    )
+
+
+def _name(several: Sequence[ImageFile], what: str) -> None:
+    for file in several[:_LISTED]:
+        logging.warning("%s %s (%s)", file.path, what, shown(file.address))
+    if len(several) > _LISTED:
+        logging.warning("and %d more", len(several) - _LISTED)
+
+
+def _row(file: ImageFile, found: Row | None) -> Row:
+    image = file.image
+    row: Row = {
+        "image": image.image,
+        "file_name": image.file_name,
+        "address": shown(file.address),
+        "categories": sorted(image.instances),
+        "licence": image.licence,
+        "licence_url": image.licence_url,
+        "flickr_url": image.flickr_url,
+    }
+    if file.refused is not None:
+        reason, detail = file.refused.reason, file.refused.detail
+        return row | {"status": "failed", "reason": reason, "detail": detail or None}
+    assert found is not None, "the ledger has what is not refused"
+    return row | {name: found[name] for name in _FOUND}
+
+
+def _sum_up(rows: Sequence[Row], download: Downloads, table: Path) -> None:
+    """Say what came of it. Stop if too much is missing, whichever run found that out."""
+    failed = [row for row in rows if row["status"] != "ok"]
+    reasons = Counter(row["reason"] for row in failed)
+    counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+    logging.info("%d of %d images are there%s", len(rows) - len(failed), len(rows),
+                 f"; missing: {counts}" if counts else "")  # fmt: skip
+    if len(failed) > download.failure_budget * len(rows):
+        raise UserError(
+            f"{KEY}: {len(failed)} of {len(rows)} images failed, more than "
+            f"download.failure_budget ({download.failure_budget:.1%}): {counts}; {table} names "
+            "them. Correct the address or raise the budget, and start again"
+        )
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image with its address and its file."""
+
+    image: WantedImage
+    address: str
+    """Empty if none is stated."""
+    target: Path | None
+    refused: ItemError | None = None
+    """Why it has no target."""
+    sha256: str | None = None
+    """Of the file that was there before; what is fetched must have it."""
+
+    @property
+    def clip(self) -> str:
+        """Its name in the ledger."""
+        return str(self.image.image)
+
+    @property
+    def key(self) -> str:
+        """Its key in the ledger: address, name and stated size."""
+        size = f"{self.image.width}x{self.image.height}"
+        return short_hash("coco image", self.address, self.image.file_name or "", size)
+
+    @property
+    def path(self) -> Path:
+        """Its target, which it has unless it is refused."""
+        assert self.target is not None, "what is refused has no file"
+        return self.target
+
+    @property
+    def there(self) -> bool:
+        """Whether a file stands at the target."""
+        return self.path.is_file()
+
+    def known_as(self, sha256: str | None) -> ImageFile:
+        """With the hash that what is fetched must have."""
+        return dataclasses.replace(self, sha256=sha256)
+
+
+def image_files(wanted: Iterable[WantedImage], source: str | None, folder: Path) -> list[ImageFile]:
+    """A file for each image; no two have the same."""
+    taken = _Taken()
+    return [_image_file(image, source, folder, taken) for image in wanted]
+
+
+def _image_file(image: WantedImage, source: str | None, folder: Path, taken: _Taken) -> ImageFile:
+    name = (image.file_name or "").strip()
+    address = (image.coco_url or "") if source is None else _below(source, name)
+    try:
+        return ImageFile(image, address, _target(folder, name, taken))
+    except ItemError as error:
+        return ImageFile(image, address, None, error)
+
+
+def _below(source: str, name: str) -> str:
+    """The address of a file; what ends in `=` takes the name as it is.
+
+    >>> _below("http://h/train2017", "a b.jpg")
+    'http://h/train2017/a%20b.jpg'
+    """
+    return source + ("" if source.endswith(("/", "=")) else "/") + quote(name)
+
+
+def _target(folder: Path, name: str, taken: _Taken) -> Path:
+    path = names.inside(folder, name)
+    relative = path.relative_to(folder).as_posix()
+    # unfinished files and locks have such names
+    if any(part.startswith(".") for part in relative.split("/")):
+        raise ItemError("unsafe_name", f"{relative[:120]!a} begins with a dot")
+    taken.add(relative)
+    if path.is_dir():
+        raise ItemError("name_clash", f"{path} is a folder")
+    return path
+
+
+class _Taken:
+    """Names that are used, on any file system, and the folders that they need."""
+
+    def __init__(self) -> None:
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+
+    def add(self, name: str) -> None:
+        """Raises ItemError name_clash."""
+        path = PurePosixPath(unicodedata.normalize("NFC", name).casefold())
+        folders = {str(parent) for parent in path.parents}
+        used = str(path) in self._files or str(path) in self._folders
+        if used or folders & self._files:
+            raise ItemError("name_clash", f"another image has {name[:120]!a}, or needs it")
+        self._files.add(str(path))
+        self._folders |= folders

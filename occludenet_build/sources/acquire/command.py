@@ -1,0 +1,125 @@
+"""The command line of acquire; the package's docstring is its contract.
+
+acquire archives: long surveillance videos out of the archives of segments.archives.
+
+UCF-Crime comes as zip files with `Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4`. A video keeps the
+folder it stands in, which is its class; folders above are left out, and so is all that is not named
+as a video. In --folder:
+
+    <class>/<video>    the videos
+    .archives/         lists, records, and archives while they are needed (sources.transfer.bundles)
+
+The JSON of --out holds `folder`; `archives`, by address: status, reason, detail, bytes, sha256
+(null for your own file), videos, and refused, a count for each reason; and `classes`: videos of
+each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from occludenet_build import config as cfg
+from occludenet_build.core import files
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.names import SUFFIXES
+from occludenet_build.sources.acquire import coco, recorded, videos
+from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
+
+
+def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
+    """Fetch and unpack what is missing, and note what there is.
+
+    Raises UserError where too many archives fail, and where not one video came.
+    """
+    sources = config.segments.archives
+    if not sources:
+        raise UserError("segments.archives: wanted archives of videos, got nothing; set it")
+    rows, classes = [], Counter[str]()
+    target = UnpackTarget(folder / ".archives", folder, _path_for)
+    for delivery in deliver(sources, target, config.download):
+        rows.append(_row(delivery))
+        classes += Counter(Path(target).parent.name for target in delivery.delivered)
+    if not classes:
+        reasons = ", ".join(sorted({row["reason"] or "no video in it" for row in rows}))
+        raise UserError(
+            f"segments.archives: wanted videos, {len(rows)} archives brought none ({reasons}); "
+            "correct them, or set segments.videos"
+        )
+    rows.sort(key=lambda row: row["address"])
+    files.write_json(
+        out, {"folder": str(folder), "archives": rows, "classes": dict(sorted(classes.items()))}
+    )
+    logging.info("%d videos of %d classes in %s", classes.total(), len(classes), folder)
+
+
+def _path_for(name: str) -> str | None:
+    """Where a member goes: below the folder that it stands in.
+
+    >>> _path_for("Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4"), _path_for("Abuse/notes.txt")
+    ('Abuse/Abuse001_x264.mp4', None)
+    """
+    *folders, file = name.split("/")
+    if file.startswith(".") or Path(file).suffix.lower() not in SUFFIXES:
+        return None
+    return "/".join([*folders[-1:], file])
+
+
+def _row(delivery: Delivery) -> dict[str, Any]:
+    refused = Counter(piece.reason for piece in delivery.pieces if piece.status == "failed")
+    names = ("address", "status", "reason", "detail", "bytes", "sha256")
+    return {name: getattr(delivery, name) for name in names} | {
+        "videos": len(delivery.delivered),
+        "refused": dict(refused),
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the stage."""
+    parser.add_argument("what", choices=("videos", "coco", "weights", "archives"))
+    parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
+    parser.add_argument("--kinetics", type=Path, help="videos: table of the stage kinetics")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="for what is fetched")
+    parser.add_argument("--stage", choices=recorded.SECTIONS, help="weights: those of its settings")
+    parser.add_argument("--source", metavar="FILE|URL", help="weights: wins over the settings")
+    parser.add_argument("--sha256", metavar="HEX", help="weights: what they must have")
+    parser.add_argument("--offline", action="store_true", help="as download.offline: true")
+
+
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Acquire what `args.what` says."""
+    if args.offline:
+        config = dataclasses.replace(
+            config, download=dataclasses.replace(config.download, offline=True)
+        )
+    if args.what == "videos" and args.kinetics is not None:
+        videos.acquire_kinetics(args.kinetics, args.out)
+    elif args.what == "videos":
+        videos.acquire_videos(config, args.out)
+    elif args.what == "coco":
+        coco.acquire_coco(config, args.folder or args.out.with_name("coco"), args.out)
+    elif args.what == "archives":
+        acquire_archives(config, _folder(args), args.out)
+    else:
+        recorded.acquire_weights(_wanted(args, config), config.download, args.out)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    if args.folder is None:
+        raise UserError("acquire archives: wanted --folder, got nothing")
+    return args.folder
+
+
+def _wanted(args: argparse.Namespace, config: cfg.Config) -> recorded.Wanted:
+    section = getattr(config, args.stage) if args.stage else None
+    source = args.source or (section.weights if section else None)
+    sha256 = args.sha256 or (section.weights_sha256 if section else None)
+    if source is None:
+        where = f"{args.stage}.weights is not set" if args.stage else "neither was given"
+        raise UserError(f"acquire weights: wanted --source or a --stage with weights, {where}")
+    return recorded.Wanted(source, sha256, f"{args.stage}.weights" if args.stage else "--source")

@@ -1,0 +1,183 @@
+"""acquire weights, and any file of the user's or fetched once and held to its hash from then on.
+
+Of an address:
+
+    <name>-<8 hex>.<suffix>        the file; the digits are a hash of the address
+    <name>-<8 hex>.<suffix>.json   its record: url, sha256, bytes, and when it was fetched
+
+The record holds what was fetched to its hash. It stays when the file is removed, and then what the
+address brings must have the same hash. Without it whatever is there or comes is taken, if it is
+what the settings ask for.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.config.sources import Downloads
+from occludenet_build.core import files
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.settings import is_url
+from occludenet_build.sources.transfer.download import Download, file_name, shown
+from occludenet_build.sources.transfer.parallel import download_all
+
+Record = dict[str, Any]
+
+SECTIONS = ("detect", "actor_masks", "train", "audit")
+"""Stages whose settings name weights."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the settings ask for."""
+
+    source: str
+    """A file or an http(s) address."""
+    sha256: str | None
+    key: str
+    """The setting that says so, for messages."""
+    sha256_key: str | None = None
+    """The setting of its hash, where that is not <key>_sha256."""
+
+    @property
+    def hash_setting(self) -> str:
+        """The setting of its hash."""
+        return self.sha256_key or f"{self.key}_sha256"
+
+
+def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
+    """Write the note of the file, after fetching it if need be; sources.weights reads it."""
+    if is_url(wanted.source):
+        with files.exclusive(out.parent):
+            note = fetched(wanted, settings, out.parent / file_name(wanted.source, "weights"))
+    else:
+        note = own(wanted)
+    files.write_json(out, note)
+    logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
+
+
+def own(wanted: Wanted) -> Record:
+    """Path, sha256 and bytes of a file of the user's.
+
+    Raises UserError where it is missing or empty, or has another hash than the settings say.
+    """
+    path = Path(wanted.source)
+    if not path.is_file() or path.stat().st_size == 0:
+        raise UserError(f"{wanted.key}: wanted a file, got {path}, which is missing or empty")
+    sha256 = files.sha256_file(path)
+    if wanted.sha256 not in (None, sha256):
+        raise UserError(
+            f"{wanted.hash_setting}: wanted {wanted.sha256}, {path} has {sha256}; correct either"
+        )
+    return {"path": str(path), "sha256": sha256, "bytes": path.stat().st_size, "url": None}
+
+
+def fetched(
+    wanted: Wanted,
+    settings: Downloads,
+    path: Path,
+    accept: Callable[[Path], None] = lambda path: None,
+) -> Record:
+    """Path, sha256, bytes and url of what the address brings, fetched if it is not there.
+
+    `accept` raises ItemError for a file that is not to be recorded. Raises UserError where it
+    cannot be had, or is another one than the record or the settings say.
+    """
+    record = read_record(path)
+    if record is not None:
+        refuse_setting(wanted, record, path)
+        _refuse_file(wanted, record, path)
+    if record is None or not path.exists():
+        record = _fetch(wanted, settings, path, record, accept)
+        files.write_json(_record_path(path), record)
+    return {key: record[key] for key in ("sha256", "bytes", "url")} | {"path": str(path)}
+
+
+def read_record(path: Path) -> Record | None:
+    """The record of what was fetched to `path`, whether it is still there or not.
+
+    Raises UserError for a record that does not read.
+    """
+    record_path = _record_path(path)
+    if not record_path.exists():
+        return None
+    try:
+        record = json.loads(record_path.read_text())
+        return {key: record[key] for key in ("url", "sha256", "bytes", "fetched")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{record_path}: wanted the record of a download, got {error!r}") from error
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def refuse_setting(wanted: Wanted, record: Record, path: Path) -> None:
+    """Raises UserError if the settings ask for another file than the one that was fetched."""
+    if wanted.sha256 not in (None, record["sha256"]):
+        raise UserError(
+            f"{wanted.hash_setting}: wanted {wanted.sha256}, but {path} was fetched on "
+            f"{record['fetched']} with {record['sha256']}; correct the setting, or remove that "
+            f"file and {_record_path(path).name} to fetch it anew"
+        )
+
+
+def _refuse_file(wanted: Wanted, record: Record, path: Path) -> None:
+    if path.exists() and (sha256 := files.sha256_file(path)) != record["sha256"]:
+        raise UserError(
+            f"{wanted.key}: wanted {path} as it was fetched on {record['fetched']}, with "
+            f"{record['sha256']}, got {sha256}: it has changed; remove it to fetch it again"
+        )
+
+
+def _fetch(
+    wanted: Wanted,
+    settings: Downloads,
+    path: Path,
+    record: Record | None,
+    accept: Callable[[Path], None],
+) -> Record:
+    sha256 = record["sha256"] if record else wanted.sha256
+    outcome = next(download_all([Download(wanted.source, path, sha256)], settings))
+    address = f"{wanted.key}: {shown(wanted.source)}"
+    if outcome.status == "ok":
+        _refuse_kind(address, path, accept, came=outcome.attempts > 0)
+        return {
+            "url": shown(wanted.source),
+            "sha256": outcome.sha256,
+            "bytes": outcome.bytes,
+            "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),
+        }
+    if outcome.reason == "offline":
+        raise UserError(
+            f"{address}: wanted as {path}, it is not there, and downloads are switched off; fetch "
+            "it where there is a network (snakemake acquire), or set a path"
+        )
+    if outcome.reason == "wrong_hash" and record is not None:
+        raise UserError(
+            f"{address}: the server has another file than on {record['fetched']}: "
+            f"{outcome.detail}; if the new one is right, remove {path.name}.json"
+        )
+    raise UserError(
+        f"{address}: not fetched: {outcome.reason} ({outcome.detail}); correct the address, start "
+        "again later, or set a path"
+    )
+
+
+def _refuse_kind(address: str, path: Path, accept: Callable[[Path], None], came: bool) -> None:
+    """What came and is not of the wanted kind goes; what was put there is left to its owner."""
+    try:
+        accept(path)
+    except ItemError as error:
+        if came:
+            path.unlink(missing_ok=True)
+            ending = "correct the address, start again later, or set a path"
+        else:
+            ending = f"remove {path} to fetch it"
+        raise UserError(f"{address}: not usable: {error}; {ending}") from error

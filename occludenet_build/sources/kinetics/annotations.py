@@ -1,0 +1,214 @@
+"""The official lists, and which of their clips are wanted.
+
+A list is a CSV file with a header: label, youtube_id, time_start, time_end, split, in any order and
+under the names that mirrors give them; other columns are passed over. Without a label a clip is
+`unlabelled`, without a split column the list's own name tells the split. What is fetched is kept
+in <folder>/annotations.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from occludenet_build import config as cfg
+from occludenet_build.core import names, seeds
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.settings import is_url
+from occludenet_build.release.terms import YOUTUBE_ID, split_named
+from occludenet_build.sources.kinetics.clip import NO_LABEL, Clip, plain, splits_in
+from occludenet_build.sources.transfer.download import Download, file_name, shown
+from occludenet_build.sources.transfer.parallel import download_all
+
+MALFORMED = 10
+"""Lines of one list that may be malformed; with more it is another kind of file."""
+_LARGEST = 1 << 28
+_COLUMNS = {
+    "youtube_id": ("youtube_id", "video_id", "id", "ytid"),
+    "time_start": ("time_start", "start", "start_time", "start_seconds"),
+    "time_end": ("time_end", "end", "end_time", "end_seconds"),
+    "label": ("label", "class", "class_name"),
+    "split": ("split", "subset"),
+}
+"""Column -> the names it has."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the official lists say."""
+
+    listed: Sequence[Clip]
+    """All clips, each once."""
+    wanted: Sequence[Clip]
+    """Those that the settings ask for, by name."""
+
+
+def read_lists(config: cfg.Config, folder: Path) -> Lists:
+    """Fetch the lists that are not here, and read all.
+
+    Raises UserError: a list that cannot be had, or is none, and settings that leave no clip.
+    """
+    listed: dict[str, Clip] = {}
+    twice = 0
+    for source in config.kinetics.annotations:
+        for clip in _clips(source, folder / "annotations", config.download):
+            twice += listed.setdefault(clip.name, clip) is not clip
+    if twice:
+        logging.info(
+            "annotations: %d clips are listed more than once: the first line counts", twice
+        )
+    clips = list(listed.values())
+    return Lists(clips, selected(clips, config.kinetics, config.seed))
+
+
+def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[Clip]:
+    """The wanted ones, by name. Raises UserError for unknown classes, and where none is left."""
+    _refuse_unknown(clips, settings)
+    groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    for clip in clips:
+        if clip.split in settings.splits and clip.label in (settings.classes or (clip.label,)):
+            groups[clip.split, clip.label].append(clip)
+    if settings.per_class is not None:
+        for group in groups.values():
+            group.sort(key=lambda clip: (seeds.draw(seed, clip.name), clip.name))
+            del group[settings.per_class :]
+    wanted = sorted((c for group in groups.values() for c in group), key=lambda clip: clip.name)
+    if not wanted:
+        raise UserError(
+            f"kinetics.annotations: wanted clips of {', '.join(settings.splits)}, the lists have "
+            f"{len(clips)} clips of {', '.join(sorted({c.split for c in clips}))}; correct either"
+        )
+    return wanted
+
+
+def _refuse_unknown(clips: Sequence[Clip], settings: cfg.Kinetics) -> None:
+    labels = {clip.label for clip in clips}
+    by_plain = {plain(label): label for label in sorted(labels)}
+    for name in settings.classes:
+        if name not in labels:
+            close = difflib.get_close_matches(plain(name), by_plain, n=3)
+            meant = " or ".join(repr(by_plain[match]) for match in close) or "one of the lists'"
+            raise UserError(
+                f"kinetics.classes: wanted a class of the annotations, got {name!r}; did you mean "
+                f"{meant}?"
+            )
+
+
+def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[Clip]:
+    if not is_url(source):
+        yield from read_csv(Path(source))
+        return
+    path = _fetched(source, folder / file_name(source, "list"), settings)
+    try:
+        yield from read_csv(path)
+    except UserError:
+        path.unlink(missing_ok=True)  # often a page that says what is wrong: ask again next time
+        raise
+
+
+def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
+    bounded = replace(settings, max_bytes=min(settings.max_bytes, _LARGEST), failure_budget=1.0)
+    (outcome,) = download_all([Download(source, target)], bounded)
+    if outcome.status == "ok":
+        return target
+    if outcome.reason == "offline":
+        raise UserError(
+            f"kinetics.annotations: {shown(source)}: wanted as {target}, it is not there, and "
+            "downloads are switched off; fetch it where there is a network, or name a file"
+        )
+    raise UserError(
+        f"kinetics.annotations: {shown(source)}: not fetched: {outcome.reason} ({outcome.detail}); "
+        "correct the address, start again later, or name a file"
+    )
+
+
+def read_csv(path: Path) -> Iterator[Clip]:
+    """The clips of a list, line by line; a few malformed lines are logged and passed over.
+
+    Raises UserError for a file that does not read, for a header without the columns, and for more
+    than MALFORMED malformed lines.
+    """
+    malformed = good = 0
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream)
+            at = _columns(next(reader, []), path)
+            for row in reader:
+                if not any(row):
+                    continue
+                try:
+                    clip = _clip(row, at, path)
+                except (ItemError, ValueError) as error:
+                    malformed += 1
+                    _note(f"{path}, line {reader.line_num}: {error}", malformed)
+                else:
+                    good += 1
+                    yield clip
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise UserError(f"{path}: wanted a list of Kinetics, it does not read: {error}") from error
+    if malformed and not good:
+        raise UserError(
+            f"{path}: wanted a list of Kinetics, none of its lines is a clip; see above"
+        )
+
+
+def _note(problem: str, malformed: int) -> None:
+    if malformed > MALFORMED:
+        raise UserError(
+            f"{problem}; this and {malformed - 1} lines before: wanted a list of Kinetics, "
+            "label,youtube_id,time_start,time_end,split; correct or replace the file"
+        )
+    logging.warning("%s; passed over", problem)
+
+
+def _columns(header: list[str], path: Path) -> dict[str, int]:
+    """Column -> its place."""
+    plain_names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in header]
+    at = {
+        column: plain_names.index(name)
+        for column, known in _COLUMNS.items()
+        for name in known[::-1]
+        if name in plain_names
+    }
+    missing = {"youtube_id", "time_start", "time_end"} - at.keys()
+    if not ({"split"} & at.keys() or len(splits_in(path.name)) == 1):
+        missing.add("split")
+    if missing:
+        raise UserError(
+            f"{path}: wanted a list of Kinetics with the columns {', '.join(sorted(missing))}, its "
+            f"first line is {','.join(header)[:120]!a}"
+        )
+    return at
+
+
+def _clip(row: list[str], at: dict[str, int], path: Path) -> Clip:
+    cell = {column: row[place].strip() for column, place in at.items() if place < len(row)}
+    if len(cell) < len(at):
+        raise ValueError(f"wanted {len(at)} columns, got {len(row)}")
+    if not re.fullmatch(YOUTUBE_ID, cell["youtube_id"]):
+        raise ValueError(f"wanted a YouTube id of 11 characters, got {cell['youtube_id'][:40]!a}")
+    start, end = (_seconds(cell[column]) for column in ("time_start", "time_end"))
+    if end <= start:
+        raise ValueError(f"wanted an end after the start, got {start} to {end}")
+    split = split_named(cell["split"]) if "split" in cell else splits_in(path.name).pop()
+    if split is None:
+        raise ValueError(f"wanted train, val or test, got {cell['split'][:40]!a}")
+    clip = Clip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)
+    names.clean(clip.file)
+    return clip
+
+
+def _seconds(text: str) -> int:
+    """
+    >>> _seconds("12"), _seconds("12.0")
+    (12, 12)
+    """
+    if not re.fullmatch(r"\d{1,6}(\.0*)?", text):
+        raise ValueError(f"wanted whole seconds, got {text[:40]!a}")
+    return int(text.partition(".")[0])

@@ -1,0 +1,129 @@
+"""Route archives: the frozen tar files, unpacked, and what replaces their corrupt clips.
+
+    <folder>/archives/        lists, records, and archives while they are needed
+    <folder>/videos/          the wanted clips, as the archives have them
+    <folder>/replacements/    those of the replacement pack
+    <folder>/checks/          which of them are sound
+
+A sound clip of the replacement pack is taken instead of the archives' own, which stays where it is:
+what an archive has delivered is never touched.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from occludenet_build.config import Config
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.settings import is_url
+from occludenet_build.release.terms import split_named
+from occludenet_build.sources.kinetics.annotations import Lists
+from occludenet_build.sources.kinetics.candidates import Candidate, choose
+from occludenet_build.sources.kinetics.clip import Clip, Found, Names, splits_in
+from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
+
+
+def fetch_archives(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
+    """A Found for each wanted clip.
+
+    Raises UserError where too many archives fail, and where none is of a wanted split.
+    """
+    work = _Work(lists, folder, config)
+    settings = config.kinetics
+    of_split = _of_splits(settings.splits)
+    if not any(of_split(source) for source in settings.archives):
+        raise UserError(
+            f"kinetics.archives: wanted archives of {', '.join(settings.splits)}, all "
+            f"{len(settings.archives)} are named for other splits; correct kinetics.splits or these"
+        )
+    work.take(settings.archives, "videos", of_split)
+    if settings.replacements:
+        work.take(settings.replacements, "replacements", of_split)
+    yield from choose(work.candidates, folder, threads)
+    yield from work.missing()
+
+
+def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
+    """Whether an archive or list is not named for other splits only: by its own name, or else by
+    its folder's."""
+
+    def of_split(source: str) -> bool:
+        path = urlsplit(source).path if is_url(source) else source
+        *_, folder, name = ("", *path.split("/"))
+        named = splits_in(name) or {split_named(folder)} - {None}
+        return not named or bool(named & set(wanted))
+
+    return of_split
+
+
+@dataclass
+class _Work:
+    lists: Lists
+    folder: Path
+    config: Config
+    candidates: dict[Clip, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[Clip, Found] = field(default_factory=dict)
+    """Clips that an archive has and that do not come out of it."""
+    asked: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._names = Names(self.lists.listed)
+        self._wanted = set(self.lists.wanted)
+
+    def clip(self, name: str) -> Clip | None:
+        """The wanted clip that a member is."""
+        clip = self._names.clip(name)
+        return clip if clip in self._wanted else None
+
+    def take(self, sources: Sequence[str], place: str, of_split: Callable[[str], bool]) -> None:
+        """Fetch and unpack archives below <folder>/<place>, and note what they have."""
+
+        def target(name: str) -> str | None:
+            clip = self.clip(name)
+            return None if clip is None else clip.file
+
+        unpack_target = UnpackTarget(
+            self.folder / "archives",
+            self.folder / place,
+            target,
+            self.config.kinetics.keep_archives,
+            of_split,
+        )
+        for delivery in deliver(sources, unpack_target, self.config.download):
+            self.asked += 1
+            if delivery.status != "ok":
+                self.failed.append(f"{delivery.address} ({delivery.reason})")
+            self._note(delivery, unpack_target.content, place == "replacements")
+
+    def _note(self, delivery: Delivery, content: Path, is_replacement: bool) -> None:
+        for piece in delivery.pieces:
+            if piece.status == "left":
+                continue
+            clip = self.clip(piece.name)
+            if clip is None:
+                continue
+            if piece.target is not None:
+                path = content / piece.target
+                file = Candidate(path, delivery.address, is_replacement)
+                self.candidates[clip].append(file)
+            else:
+                detail = f"{piece.name}: {piece.detail or piece.reason}"
+                self.refused[clip] = Found(clip, "missing", piece.reason, detail, delivery.address)
+
+    def missing(self) -> Iterator[Found]:
+        """The clips of which there is no file."""
+        detail = f"in none of {self.asked} archives"
+        if self.failed:
+            first = ", ".join(sorted(self.failed)[:3]) + (" ..." if len(self.failed) > 3 else "")
+            detail = f"{detail}; {len(self.failed)} of them failed: {first}"
+            logging.warning("%d of %d archives failed: %s", len(self.failed), self.asked, first)
+        for clip in self.lists.wanted:
+            if clip not in self.candidates:
+                yield self.refused.get(clip) or Found(clip, "missing", "missing", detail)

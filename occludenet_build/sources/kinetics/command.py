@@ -1,0 +1,206 @@
+"""The command line of kinetics; the package's docstring is its contract.
+
+What all routes end in: the table of the wanted clips, and the shortfall of each class.
+
+The rows are the truth, however many are not there: clips of Kinetics are missing by nature, and
+what a build needs is decided by its quota, not here. A share of missing clips above
+download.failure_budget is a warning with the numbers, for every route; a build stops only where not
+one clip is there, in `acquire`, which names this table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from occludenet_build import config as cfg
+from occludenet_build.core import files, tables
+from occludenet_build.core.errors import REASONS, UserError
+from occludenet_build.core.tables import column
+from occludenet_build.sources.kinetics.annotations import Lists, read_lists
+from occludenet_build.sources.kinetics.clip import Clip, Found
+
+PRESENCE = pa.schema(
+    [
+        column("clip", "string", "<youtube id>_<start:06d>_<end:06d>, its id and file name"),
+        column("youtube_id", "string", "id of the YouTube video"),
+        column("label", "string", "class name"),
+        column("split", "string", "train, val or test"),
+        column("start_seconds", "int32", "of the stretch in the YouTube video"),
+        column("end_seconds", "int32", "of the stretch in the YouTube video"),
+        column("status", "string", "present, replaced (by the replacement pack), corrupt, missing"),
+        column("reason", "string", "why not there, from core.errors.REASONS; null if it is"),
+        column("detail", "string", "what exactly"),
+        column("origin", "string", "archive, address, or mirror that it comes from, or should"),
+        column("path", "string", "the file; null if missing"),
+        column("bytes", "int64", "its size; null if missing"),
+    ]
+)
+
+STATUSES = ("present", "replaced", "corrupt", "missing")
+_HEADER = ("split", "class", "listed", *STATUSES, "share")
+_WORST = 5
+_ORDER = ("train", "val", "test")
+
+
+def presence_rows(wanted: Sequence[Clip], found: Iterable[Found]) -> list[dict[str, Any]]:
+    """A row of PRESENCE for each wanted clip, by name; of what no route tells `missing`."""
+    told = {one.clip: one for one in found}
+    rows = [
+        _row(told.get(clip) or Found(clip, "missing", "missing", "nothing was found of it"))
+        for clip in wanted
+    ]
+    return sorted(rows, key=lambda row: row["clip"])
+
+
+def _row(found: Found) -> dict[str, Any]:
+    clip = found.clip
+    if found.status not in STATUSES or (found.reason not in REASONS and not found.there):
+        raise ValueError(f"{clip.name}: no such status or reason: {found.status} {found.reason}")
+    return {
+        "clip": clip.name,
+        "youtube_id": clip.youtube_id,
+        "label": clip.label,
+        "split": clip.split,
+        "start_seconds": clip.start,
+        "end_seconds": clip.end,
+        "status": found.status,
+        "reason": found.reason,
+        "detail": found.detail,
+        "origin": _utf8(found.origin),
+        "path": _utf8(found.path),
+        "bytes": found.bytes,
+    }
+
+
+def _utf8(text: str | Path | None) -> str | None:
+    """Names on disk need not be UTF-8; a table's texts are."""
+    return None if text is None else os.fsencode(text).decode("utf-8", "replace")
+
+
+def write_presence(rows: Sequence[Mapping[str, Any]], out: Path, budget: float) -> None:
+    """Write the table and, beside it, classes.csv; log a summary.
+
+    `budget`: share of the clips that may be missing without a warning.
+    """
+    classes = class_rows(rows)
+    files.write_text(out.with_name("classes.csv"), _as_csv(classes))
+    tables.write(tables.from_rows(rows, PRESENCE), out)
+    _summarise(rows, classes, budget)
+
+
+def class_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Counts of each split and class, those that lack most clips first.
+
+    `share` is that of the clips that are there, 0 to 1.
+    """
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counts[row["split"], row["label"]][row["status"]] += 1
+    found = [
+        {"split": split, "class": label, "listed": count.total(), "share": _share(count)}
+        | {status: count[status] for status in STATUSES}
+        for (split, label), count in counts.items()
+    ]
+    return sorted(found, key=lambda c: (-_lacking(c), _ORDER.index(c["split"]), c["class"]))
+
+
+def _share(counts: Mapping[str, int]) -> float:
+    total = sum(counts.get(status, 0) for status in STATUSES)
+    return (counts.get("present", 0) + counts.get("replaced", 0)) / total if total else 0.0
+
+
+def _lacking(counts: Mapping[str, Any]) -> int:
+    return counts["corrupt"] + counts["missing"]
+
+
+def _as_csv(classes: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _HEADER, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dict(row) | {"share": f"{row['share']:.4f}"} for row in classes)
+    return text.getvalue()
+
+
+def _summarise(
+    rows: Sequence[Mapping[str, Any]], classes: Sequence[Mapping[str, Any]], budget: float
+) -> None:
+    for split in _ORDER:
+        of_split = [row for row in rows if row["split"] == split]
+        if of_split:
+            logging.info("%s: %s", split, _line(of_split))
+    for row in classes[:_WORST]:
+        if _lacking(row):
+            there = row["listed"] - _lacking(row)
+            name = f"{row['split']}/{row['class']}"
+            logging.info("lacks most: %s, %d of %d there", name, there, row["listed"])
+    lacking = sum(_lacking(row) for row in classes)
+    if lacking > budget * len(rows):
+        logging.warning(
+            "%d of %d wanted clips (%.1f %%) are not there, more than download.failure_budget "
+            "(%.1f %%); the build goes on with the others, classes.csv names the shortfall",
+            *(lacking, len(rows), 100 * lacking / len(rows), 100 * budget),
+        )
+
+
+def _line(rows: Sequence[Mapping[str, Any]]) -> str:
+    counts = Counter(row["status"] for row in rows)
+    reasons = Counter(row["reason"] for row in rows if row["reason"])
+    there = f"{counts['present'] + counts['replaced']} of {len(rows)} there"
+    numbers = ", ".join(f"{counts[status]} {status}" for status in STATUSES)
+    why = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
+    return f"{there} ({100 * _share(counts):.1f} %): {numbers}" + (f" ({why})" if why else "")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the stage."""
+    parser.add_argument("--out", type=Path, required=True, help="table that is written")
+    parser.add_argument("--folder", type=Path, required=True, help="what is fetched goes there")
+    parser.add_argument("--threads", type=int, default=1, help="files looked at at once")
+
+
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Fetch or search, and write the tables. Raises UserError for no route."""
+    if config.kinetics.route not in ROUTES:
+        raise UserError(
+            f"kinetics.route: wanted one of {', '.join(ROUTES)}, got {config.kinetics.route}"
+        )
+    lists = read_lists(config, args.folder)
+    found = ROUTES[config.kinetics.route](lists, args.folder, config, args.threads)
+    rows = presence_rows(lists.wanted, found)
+    write_presence(rows, args.out, config.download.failure_budget)
+
+
+# A route is imported when it is taken: each has its own needs.
+def _archives(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+    from occludenet_build.sources.kinetics.archives import fetch_archives
+
+    return fetch_archives(lists, folder, config, threads)
+
+
+def _youtube(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+    from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
+
+    return fetch_clips(lists.wanted, folder / "videos", config, threads)
+
+
+def _mirror(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+    from occludenet_build.sources.kinetics.mirror import search_mirror
+
+    return search_mirror(lists, folder, config, threads)
+
+
+ROUTES: dict[str, Callable[[Lists, Path, cfg.Config, int], Iterator[Found]]] = {
+    "archives": _archives,
+    "youtube": _youtube,
+    "mirror": _mirror,
+}

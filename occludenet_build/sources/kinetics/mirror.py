@@ -1,0 +1,80 @@
+"""Route mirror: a copy of Kinetics on disk, in any layout; its files stay where they are.
+
+A file counts by its name, the folders before it only where the name leaves a choice (`naming`).
+Folders whose name begins with `replacement` hold what replaces corrupt clips. Links to folders are
+followed; files whose name begins with a dot are passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from occludenet_build.config import Config
+from occludenet_build.core.errors import UserError
+from occludenet_build.sources.kinetics.annotations import Lists
+from occludenet_build.sources.kinetics.candidates import Candidate, choose
+from occludenet_build.sources.kinetics.clip import Clip, Found, Names
+
+
+def search_mirror(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
+    """A Found for each wanted clip. Raises UserError where no file is one of a listed clip."""
+    root = Path(config.kinetics.mirror or "")
+    candidates = _candidates(root, lists)
+    yield from choose(candidates, folder, threads)
+    for clip in lists.wanted:
+        if clip not in candidates:
+            yield Found(clip, "missing", "missing", "no file of the mirror has its name", str(root))
+
+
+def _candidates(root: Path, lists: Lists) -> dict[Clip, list[Candidate]]:
+    """Wanted clip -> its files."""
+    if not root.is_dir():
+        raise UserError(f"kinetics.mirror: wanted a folder, got {root}")
+    names, wanted = Names(lists.listed), set(lists.wanted)
+    found: dict[Clip, list[Candidate]] = defaultdict(list)
+    known, others = 0, []
+    for name in sorted(_files(root)):
+        clip = names.clip(name)
+        if clip is None:
+            others.append(name)
+            continue
+        known += 1
+        if clip in wanted:
+            found[clip].append(Candidate(root / name, str(root), _is_replacement(name)))
+    _tell(root, known, others)
+    return dict(found)
+
+
+def _is_replacement(name: str) -> bool:
+    return any(part.lower().startswith("replacement") for part in name.split("/")[:-1])
+
+
+def _tell(root: Path, known: int, others: list[str]) -> None:
+    first = ", ".join(ascii(name)[1:-1] for name in others[:3]) or "it is empty"
+    if not known:
+        raise UserError(
+            f"kinetics.mirror: wanted clips such as <youtube id>_000012_000022.mp4, {root} holds "
+            f"{len(others)} files and none is of a listed clip ({first}); correct the folder"
+        )
+    if others:
+        logging.info("%d files are of no listed clip: %s ...", len(others), first)
+
+
+def _files(root: Path) -> Iterator[str]:
+    """The files below a folder, relative to it, with `/`; a folder that links lead to twice is
+    read once."""
+    seen = set()
+    for parent, folders, names in os.walk(root, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if not name.startswith("."):
+                yield (Path(parent) / name).relative_to(root).as_posix()

@@ -1,0 +1,272 @@
+"""Fetch clips, one video after the other: skip what is known; ask, cut, record the rest.
+
+Between the end of one video and the start of the next: youtube.sleep_seconds and up to half of it
+by chance. (The authors of yt-dlp count about 300 videos an hour without a login: one in 12 s.)
+Where YouTube refuses all service, the wait doubles with each refusal, up to
+download.longest_wait_seconds.
+
+A third of Kinetics is gone for good. That is an answer, not a failure, and download.failure_budget
+does not count it. Two things stop the build: youtube.give_up_after refusals of all service in a
+row, and download.give_up_after videos in a row that fail for a reason that should pass, as when the
+network is down or YouTube has changed and this yt-dlp no longer understands its pages.
+
+The ten seconds of a clip, cut out of the whole video.
+
+What is there is taken: YouTube lets owners trim a video, and lists round times up. A clip is made
+where at least half of its stretch exists (LEAST), up to the video's end, and its row says how much
+that is; below that it is outside_video. Pictures, times and sound are those of `media.video.cut`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.config import Config
+from occludenet_build.core.errors import TRANSIENT, ItemError, UserError
+from occludenet_build.core.files import publish
+from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.names import inside
+from occludenet_build.core.progress import progress
+from occludenet_build.media.video.cut import TOLERANCE, cut
+from occludenet_build.media.video.encoder import Encoding
+from occludenet_build.media.video.probe import probe, skim
+from occludenet_build.media.video.source import reading
+from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.youtube import ledger
+from occludenet_build.sources.kinetics.youtube.ytdlp import Downloader, checked_id
+from occludenet_build.sources.transfer.download import shown
+
+LEAST = Fraction(1, 2)
+"""Share of the stretch that must exist."""
+_MOST_PIXELS = 1 << 40
+
+
+def encoding(crf: float) -> Encoding:
+    """Nothing but its quality is a setting: another preset changes sizes by a few percent."""
+    return Encoding("libx264", crf, "veryfast", instruction_set="avx2", keyframe_seconds=1.0)
+
+
+def cut_out(video: Path, clip: Clip, out: Path, crf: float) -> str | None:
+    """Write the clip to `out`. What is worth saying of it, or None.
+
+    Raises ItemError: what `skim` and `cut` raise, outside_video, encode_failed.
+    """
+    skim(video)
+    start, wanted = Fraction(clip.start), Fraction(clip.end)
+    end = min(wanted, picture_seconds(video))
+    if end - start < LEAST * (wanted - start):
+        raise ItemError(
+            "outside_video", f"{_clock(start)} to {_clock(wanted)}, the video ends at {_clock(end)}"
+        )
+    piece = cut(video, start, end, out, encoding(crf))
+    info = probe(out, max_decode_errors=0, max_pixels=_MOST_PIXELS)
+    if info.frames != piece.frames:
+        raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
+    if wanted - end <= TOLERANCE:
+        return None
+    return f"the video ends at {_clock(end)}: {float(end - start):.2f} of {wanted - start} s"
+
+
+def picture_seconds(video: Path) -> Fraction:
+    """From the first picture to the end of the last, by the times in the file; nothing decodes but
+    the first. Raises ItemError zero_frames where not even that does."""
+    with reading(video) as source:
+        first = next(iter(source), None)
+    if first is None or first.pts is None:
+        raise ItemError("zero_frames", source.first_error)
+    last = first.pts
+    with reading(video) as source:
+        for packet in source.container.demux(source.stream):
+            if packet.pts is not None:
+                last = max(last, packet.pts + (packet.duration or 0))
+    return (last - first.pts) * source.time_base
+
+
+def _clock(seconds: Fraction) -> str:
+    return f"{float(seconds):.2f} s"
+
+
+OWN_FOLDER = ".youtube"
+"""Below the folder of the clips, on the same disk; a name that no stage takes for a class."""
+REFUSED = ("too_many_requests", "bot_check")
+"""Reasons that are not of the video: YouTube serves this address nothing for now."""
+_DAMAGED = ("truncated", "corrupt", "unreadable", "zero_frames")
+"""Reasons of a video that came and does not decode."""
+
+
+def fetch_clips(
+    clips: Sequence[Clip], folder: Path, config: Config, threads: int
+) -> Iterator[Found]:
+    """A Found for each clip: those known before first, then as they come.
+
+    status is corrupt, without a path, where a video came that does not decode. What was yielded is
+    in the ledger. `threads` is not used: one video at a time is polite, and one core cuts faster.
+    With download.offline nothing is started. Raises UserError where YouTube refuses all service
+    or nothing works any more (see RateLimit), and where cookies, ffmpeg or yt-dlp are missing.
+    """
+    with ledger.held(folder / OWN_FOLDER / "store") as rows:
+        work = _Work(folder, config, rows)
+        due: list[Clip] = []
+        for clip in clips:
+            found = work.known(clip)
+            if found is None:
+                due.append(clip)
+            else:
+                yield found
+        logging.info("%d clips, %d to be fetched", len(clips), len(due))
+        if config.download.offline:
+            yield from (work.missing(clip, "offline", "wanted from YouTube") for clip in due)
+        elif due:
+            yield from progress(work.fetched(due), len(due), "video")
+            rows.close()
+
+
+class _Work:
+    def __init__(self, folder: Path, config: Config, rows: ledger.Ledger) -> None:
+        self.folder, self.config, self.rows = folder, config, rows
+        self.origin = shown(config.kinetics.youtube.address)
+
+    def known(self, clip: Clip) -> Found | None:
+        """What need not be asked for, or cannot be."""
+        try:
+            target = self._target(clip)
+        except ItemError as error:
+            return self.missing(clip, error.reason, error.detail)
+        row, size = self.rows.row(clip), _size(target)
+        if row is None or row["status"] != "ok":
+            if size:
+                return Found(clip, "present", path=target, bytes=size)
+        elif size != row["bytes"]:
+            return None
+        if row is None or not ledger.settled(row, clip, self.config):
+            return None
+        return self._found(clip, row)
+
+    def fetched(self, due: list[Clip]) -> Iterator[Found]:
+        """A clip that was refused along with everything else has a second turn at the end."""
+        limit, counts = RateLimit(self.config), Counter[str]()
+        loader = Downloader.prepare(self.folder / OWN_FOLDER / "work", self.config)
+        queue, turned_away = deque(due), set[str]()
+        try:
+            while queue:
+                clip = queue.popleft()
+                limit.wait()
+                result = self._attempt(clip, loader, limit)
+                if result.row["reason"] in REFUSED and clip.file not in turned_away:
+                    turned_away.add(clip.file)
+                    queue.append(clip)
+                else:
+                    self.rows.add(result)
+                    counts[result.row["reason"] or "present"] += 1
+                    yield self._found(clip, result.row)
+                limit.check()
+        finally:
+            loader.clear()
+            _log_counts(counts)
+
+    def missing(self, clip: Clip, reason: str, detail: str | None) -> Found:
+        return Found(clip, "missing", reason, detail, self.origin)
+
+    def _attempt(self, clip: Clip, loader: Downloader, limit: RateLimit) -> Result:
+        result = attempt({"clip": clip.file}, partial(self._make, clip, loader, limit))
+        result.row["key"] = ledger.key(clip, self.config, result.row["reason"])
+        if result.row["reason"] is not None:
+            logging.info("%s: %s (%s)", clip.name, result.row["reason"], result.row["detail"])
+        return result
+
+    def _make(
+        self, clip: Clip, loader: Downloader, limit: RateLimit
+    ) -> tuple[dict[str, Any], None]:
+        video = _asked(loader, clip, limit)
+        cut, target = loader.folder / "clip.mp4", self._target(clip)
+        detail = cut_out(video, clip, cut, self.config.kinetics.youtube.crf)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        publish(cut, target)
+        return {"bytes": _size(target), "detail": detail}, None
+
+    def _target(self, clip: Clip) -> Path:
+        """Where it stands. Raises ItemError for a clip that no list should name."""
+        checked_id(clip.youtube_id)
+        if not 0 <= clip.start < clip.end:
+            raise ItemError("outside_video", f"from {clip.start} to {clip.end} s")
+        return inside(self.folder, clip.file)
+
+    def _found(self, clip: Clip, row: dict[str, Any]) -> Found:
+        if row["status"] == "ok":
+            path, size = self.folder / clip.file, row["bytes"]
+            return Found(clip, "present", None, row["detail"], self.origin, path, size)
+        status = "corrupt" if row["reason"] in _DAMAGED else "missing"
+        return Found(clip, status, row["reason"], row["detail"], self.origin)
+
+
+def _asked(loader: Downloader, clip: Clip, limit: RateLimit) -> Path:
+    """The whole video. The pause begins here, before the clip is cut."""
+    try:
+        video = loader.fetch(clip.youtube_id)
+    except ItemError as error:
+        limit.ended(error)
+        raise
+    limit.ended(None)
+    return video
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _log_counts(counts: Counter[str]) -> None:
+    line = ", ".join(f"{n} {what}" for what, n in counts.most_common())
+    logging.info("youtube: %s", line or "nothing fetched")
+
+
+class RateLimit:
+    """How long to wait before the next video, and when to stop asking."""
+
+    def __init__(self, config: Config) -> None:
+        self._youtube, self._download = config.kinetics.youtube, config.download
+        self._refusals = self._failures = 0
+        self._next_start = 0.0
+        self._last = ""
+
+    def wait(self) -> None:
+        """Until the next video may be asked for."""
+        time.sleep(max(0.0, self._next_start - time.monotonic()))
+
+    def ended(self, error: ItemError | None) -> None:
+        """A video was asked for, and this came of it. The pause begins."""
+        refused = error is not None and error.reason in REFUSED
+        passing = error is not None and error.reason in TRANSIENT
+        self._refusals = self._refusals + 1 if refused else 0
+        self._failures = self._failures + 1 if passing else 0
+        self._last = str(error or "")
+        self._next_start = time.monotonic() + self._pause()
+
+    def _pause(self) -> float:
+        seconds = self._youtube.sleep_seconds * random.uniform(1.0, 1.5)
+        if not self._refusals:
+            return seconds
+        base = max(seconds, self._download.backoff_seconds)
+        longest = max(seconds, self._download.longest_wait_seconds)
+        return min(base * 2 ** min(self._refusals, 30), longest)
+
+    def check(self) -> None:
+        """Raises UserError when it makes no sense to go on."""
+        if self._refusals >= self._youtube.give_up_after:
+            raise UserError(
+                f"youtube: {self._refusals} refusals of service in a row, the last {self._last}. "
+                "What is finished is kept: start again in an hour or later, from another address, "
+                "with a larger kinetics.youtube.sleep_seconds, or with kinetics.youtube.cookies"
+            )
+        if self._failures >= self._download.give_up_after:
+            raise UserError(
+                f"youtube: the last {self._failures} videos failed, the last {self._last}. What is "
+                "finished is kept: is the network up, and yt-dlp the newest? Start again then"
+            )

@@ -1,0 +1,194 @@
+"""One segment from its video to its clip and its row.
+
+Which file a name in the table means, and what the clips of it are called.
+
+The dataset's folder: its CSV files, and no clip that no row names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from occludenet_build.core import names, tables
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.files import replacing, sha256_file, write_text
+from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.names import SUFFIXES
+from occludenet_build.media.video.cut import Piece, cut
+from occludenet_build.media.video.encoder import Encoding
+from occludenet_build.media.video.probe import probe
+from occludenet_build.release.csv_format import SingleView, write
+from occludenet_build.release.terms import SPLITS, class_order
+from occludenet_build.sources.segments.table import Segment
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs for one clip."""
+
+    clip: str
+    key: str
+    segment: Segment
+    label: str
+    source: Path | None
+    root: Path
+    file: str
+    encoding: Encoding
+    pix_fmt: str
+    problem: ItemError | None = None
+    """Why it cannot be cut, where that is known beforehand."""
+
+
+def make(job: Job) -> Result:
+    """Cut one clip. What cannot be cut becomes a row with its reason."""
+    segment = job.segment
+    row: dict[str, Any] = {
+        "clip": job.clip,
+        "key": job.key,
+        "video": segment.video,
+        "path": str(job.source) if job.source else None,
+        "start_seconds": float(segment.start),
+        "end_seconds": float(segment.end),
+        "label": job.label,
+        "split": segment.split,
+    }
+    return attempt(row, lambda: (_clip(job), None))
+
+
+def _clip(job: Job) -> dict[str, Any]:
+    """The file, and the columns that say what it is."""
+    if job.problem is not None:
+        raise job.problem
+    assert job.source is not None
+    target, segment = job.root / job.file, job.segment
+    with replacing(target) as temporary:
+        piece = cut(job.source, segment.start, segment.end, temporary, job.encoding, job.pix_fmt)
+        facts = _facts(temporary, piece)
+    return facts | {
+        "source_sha256": sha256_file(job.source),
+        "file": job.file,
+        "file_hash": sha256_file(target),
+    }
+
+
+def _facts(path: Path, piece: Piece) -> dict[str, Any]:
+    """What the finished file is, from decoding it."""
+    info = probe(path, max_decode_errors=0, max_pixels=1 << 40)
+    if info.frames != piece.frames:
+        raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
+    width, height = info.display.size
+    return {
+        "frames": piece.frames,
+        "first_pts": piece.first_pts,
+        "last_pts": piece.last_pts,
+        "time_base": tables.fraction(piece.time_base),
+        "cut_seconds": float(piece.start_seconds),
+        "fps": float(info.fps),
+        "duration_seconds": float(info.duration),
+        "width": width,
+        "height": height,
+        "sound": piece.sound,
+    }
+
+
+_LONGEST_STEM = 160  # bytes: times, a suffix and a temporary name's dots still fit into 255
+
+
+class Videos:
+    """The files below a folder, by their names."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise UserError(f"segments.videos: wanted a folder, got {folder}")
+        self._paths = sorted(names.below(self.folder))
+        self._named: dict[str, list[PurePosixPath]] = defaultdict(list)
+        for path in self._paths:
+            if path.suffix.lower() in SUFFIXES:
+                for name in {path.name, path.stem}:
+                    self._named[name].append(path)
+
+    def find(self, name: str, label: str) -> PurePosixPath:
+        """The file, relative to the folder; of several of that name, the one in its class's folder.
+
+        Raises ItemError: missing, ambiguous.
+        """
+        wanted = PurePosixPath(name)
+        exact = [path for path in self._paths if path == wanted]
+        found = exact or self._named.get(wanted.name, [])
+        if len(wanted.parts) > 1 and not exact:  # a part of its folder, or no suffix was given
+            found = [path for path in found if _ends_with(path.parent, wanted.parent)]
+        if len(found) > 1:
+            mine = [path for path in found if path.parent.name.casefold() == label.casefold()]
+            found = mine if len(mine) == 1 else found
+        if not found:
+            raise ItemError("missing", f"no video {name!r} in {self.folder}")
+        if len(found) > 1:
+            raise ItemError("ambiguous", ", ".join(str(path) for path in found[:5]))
+        return found[0]
+
+
+def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
+    return path.parts[-len(end.parts) :] == end.parts
+
+
+def clip_names(segments: list[Segment]) -> list[str]:
+    """A name for each segment's clip that no other has, whatever file system it lies on."""
+    plain = [clip_name(s.video, s.start, s.end) for s in segments]
+    return names.told_apart(plain, [(s.video, str(s.start)) for s in segments])
+
+
+def clip_name(video: str, start: Fraction, end: Fraction) -> str:
+    """As Kinetics names its clips.
+
+    >>> clip_name("Abuse/Abuse001_x264.mp4", Fraction(12), Fraction(41, 2))
+    'Abuse001_x264_000012_000020.500'
+    """
+    path = PurePosixPath(video)
+    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    text = stem.encode("utf-8", "replace").decode().lstrip(".") or "video"
+    return f"{names.shortened(text, _LONGEST_STEM)}_{_time(start)}_{_time(end)}"
+
+
+def _time(seconds: Fraction) -> str:
+    if seconds.denominator == 1:
+        return f"{seconds.numerator:06d}"
+    return f"{float(seconds):010.3f}"
+
+
+Row = dict[str, Any]
+
+
+def write_annotations(folder: Path, rows: list[Row]) -> None:
+    """`annotations/{split}_s.csv` for the clips that were cut, by class and name."""
+    made = [row for row in rows if row["status"] == "ok"]
+    made.sort(key=lambda row: (class_order(row["label"]), row["clip"]))
+    for split in SPLITS:
+        records = [_record(row) for row in made if row["split"] == split]
+        write_text(folder / "annotations" / f"{split}_s.csv", write(SingleView, records))
+
+
+def _record(row: Row) -> SingleView:
+    name = PurePosixPath(row["file"]).name
+    return SingleView(row["label"], name, row["fps"], row["duration_seconds"])
+
+
+def log_counts(rows: list[Row]) -> None:
+    """Clips per split and class, and the videos that several splits share."""
+    made = [row for row in rows if row["status"] == "ok"]
+    for split in SPLITS:
+        counts = Counter(row["label"] for row in made if row["split"] == split)
+        shown = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
+        logging.info("%s: %s", split, shown or "none")
+    splits: dict[str, set[str]] = {}
+    for row in made:
+        splits.setdefault(row["path"], set()).add(row["split"])
+    shared = sorted(path for path, found in splits.items() if len(found) > 1)
+    if shared:
+        names = ", ".join(Path(path).name for path in shared[:5])
+        logging.warning("%d videos have clips in more than one split: %s", len(shared), names)

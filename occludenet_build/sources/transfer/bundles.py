@@ -1,0 +1,187 @@
+"""Fetch and unpack archives; a run that is killed at any time is resumed by the next.
+
+    deliver(sources, target, settings)    a Delivery for each archive, as they end
+
+In the target's folder of archives, where `<name>` ends with a hash of the address:
+
+    <name>          the archive: until it is unpacked, or for good with `keep`
+    <name>.json     its record (a Delivery), written when all of it was unpacked, or failed
+    <list>          the last copy of a fetched list
+    .lock           held: a second process waits
+
+A file gets its name only when it is whole. An archive whose record says ok and whose wanted files
+are all there is neither fetched nor opened. One of whose files one is missing, or that holds more
+of what is wanted now, is fetched again; files that are there are not written again. Archives are
+unpacked one by one as they arrive, while the next are fetched: at most download.parallel archives
+and one more are on disk, and one record is in memory.
+
+An archive that is not whole fails. Of it only files that must be right are kept: those before the
+end of a truncated archive, and those of a zip that have their checksum. The next run tries it
+again. An archive that was joined from parts, or is left from an earlier run, is fetched anew at
+once: joining may be the fault. Where two archives hold a file of the same path, the first that
+arrives delivers it, and the other has it as a duplicate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from occludenet_build.config.sources import Downloads
+from occludenet_build.core import files
+from occludenet_build.core.errors import UserError
+from occludenet_build.sources.transfer.download import Download, Outcome
+from occludenet_build.sources.transfer.parallel import Budget, download_all
+from occludenet_build.sources.transfer.sources import Source, expand
+from occludenet_build.sources.transfer.unpack_target import (
+    NOT_WHOLE,
+    Delivery,
+    Owners,
+    UnpackTarget,
+    read_record,
+    unpacked,
+    write_record,
+)
+
+
+def deliver(
+    sources: Iterable[str], target: UnpackTarget, settings: Downloads
+) -> Iterator[Delivery]:
+    """Fetch and unpack what the sources name: a Delivery for each archive.
+
+    Sources are archives or lists of them, files or addresses (see `sources`); the user's own files
+    are read in place and stay. Raises UserError when more than download.failure_budget of the
+    archives fail, a broken one counting as one that was not fetched, after the delivery that made
+    it so; and with download.offline, at the end, when there are some that no run has tried yet.
+    """
+    with files.exclusive(target.archives):
+        asked = expand(sources, target.archives, settings, target.wanted)
+        yield from _Run(target, settings, len(asked)).deliver(asked)
+
+
+class _Run:
+    def __init__(self, target: UnpackTarget, settings: Downloads, total: int) -> None:
+        self.target, self.settings, self.total = target, settings, total
+        self.budget = Budget(settings, total)
+        self.owners: Owners = {}
+        self.not_here: list[str] = []
+
+    def deliver(self, asked: list[Source]) -> Iterator[Delivery]:
+        due = []
+        for source in asked:
+            known = self._known(source)
+            if known is None:
+                due.append(source)
+            else:
+                yield known
+        logging.info("%d archives, %d unpacked before", len(asked), len(asked) - len(due))
+        for source in due:
+            if not source.is_remote:
+                yield from self._settled(source, self._local(source))
+        yield from self._remote([source for source in due if source.is_remote])
+        self._refuse_missing()
+
+    def _known(self, source: Source) -> Delivery | None:
+        """What an earlier run has made of it, if nothing of that is missing."""
+        record = read_record(self._record(source))
+        if record is None or record.status != "ok":
+            return None
+        if not source.is_remote and files.stamp(source.text) not in (record.stamp, "missing"):
+            return None
+        known = record.of_today(self.target.content, self.target.path_for)
+        if not known.is_there(self.target.content):
+            return None
+        self.owners.update(dict.fromkeys(known.delivered, source.text))
+        self._clear(source)
+        return known
+
+    def _local(self, source: Source) -> Delivery:
+        path, found = Path(source.text), Delivery(source.shown, "ok")
+        try:
+            with open(path, "rb"):
+                size, stamp = path.stat().st_size, files.stamp(path)
+        except OSError as error:
+            reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
+            return found.failed(reason, error.strerror)
+        found = Delivery(source.shown, "ok", bytes=size, stamp=stamp)
+        return self._unpacked(source, path, found)
+
+    def _remote(self, due: list[Source], again: bool = False) -> Iterator[Delivery]:
+        """As they arrive; those whose joints may be the fault once more at the end."""
+        todo = {self._archive(source): source for source in due}
+        doubtful = []
+        for outcome in self._fetch(todo):
+            path = outcome.download.target
+            delivery = self._arrived(todo[path], outcome)
+            if delivery.reason in NOT_WHOLE:
+                path.unlink(missing_ok=True)
+                if _is_joined(outcome) and not again and not self.settings.offline:
+                    doubtful.append(todo[path])
+                    continue
+            yield from self._settled(todo[path], delivery)
+        if doubtful:
+            yield from self._remote(doubtful, again=True)
+
+    def _fetch(self, todo: dict[Path, Source]) -> Iterator[Outcome]:
+        downloads = [Download(source.text, path) for path, source in todo.items()]
+        if downloads:
+            outcomes = download_all(downloads, self.settings, total=self.total)
+            with contextlib.closing(outcomes):  # type: ignore[type-var] # a generator
+                yield from outcomes
+
+    def _arrived(self, source: Source, outcome: Outcome) -> Delivery:
+        fetched = Delivery(source.shown, "ok", bytes=outcome.bytes, sha256=outcome.sha256)
+        if outcome.status == "ok":
+            return self._unpacked(source, outcome.download.target, fetched)
+        if outcome.reason == "offline":
+            before = read_record(self._record(source))
+            if before is not None and before.status == "failed":
+                return before
+            self.not_here.append(source.shown)
+        return fetched.failed(outcome.reason or "", outcome.detail)
+
+    def _unpacked(self, source: Source, path: Path, fetched: Delivery) -> Delivery:
+        before = read_record(self._record(source))
+        return unpacked(path, source.text, fetched, self.target, self.owners, before)
+
+    def _settled(self, source: Source, delivery: Delivery) -> Iterator[Delivery]:
+        """Record it, tell it, count it."""
+        if delivery.status == "failed":
+            delivery = delivery.joined(read_record(self._record(source)))
+        if delivery.reason != "offline":
+            write_record(self._record(source), delivery)
+        if delivery.status == "ok":
+            self._clear(source)
+        content = self.target.content
+        yield delivery.of_today(content, self.target.path_for).standing(content)
+        if not self.settings.offline:
+            self.budget.count(_as_outcome(source, self._archive(source), delivery))
+
+    def _clear(self, source: Source) -> None:
+        if source.is_remote and not self.target.keep:
+            self._archive(source).unlink(missing_ok=True)
+
+    def _refuse_missing(self) -> None:
+        if self.not_here:
+            first = ", ".join(self.not_here[:5]) + (" ..." if len(self.not_here) > 5 else "")
+            raise UserError(
+                f"{len(self.not_here)} of {self.total} archives are not unpacked yet, and "
+                f"downloads are switched off: {first}; fetch them where there is a network"
+            )
+
+    def _archive(self, source: Source) -> Path:
+        return self.target.archives / source.file
+
+    def _record(self, source: Source) -> Path:
+        return self.target.archives / f"{source.file}.json"
+
+
+def _is_joined(outcome: Outcome) -> bool:
+    """Whether the file is more than what one request of this run has brought."""
+    return outcome.attempts != 1 or outcome.received != outcome.bytes
+
+
+def _as_outcome(source: Source, path: Path, delivery: Delivery) -> Outcome:
+    return Outcome(Download(source.text, path), delivery.status, delivery.reason, delivery.detail)

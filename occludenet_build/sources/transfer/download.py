@@ -1,0 +1,175 @@
+"""A file that is to be fetched, what became of it, and what its address may be.
+
+The reason of a status or a broken connection, and whether it can pass.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import requests
+import urllib3
+from urllib3.util import Retry
+
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import short_hash
+from occludenet_build.core.settings import is_url
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file. What is not known of it is None and not checked."""
+
+    url: str
+    """http or https."""
+    target: Path
+    """Where it stands when it is whole; until then `.<name>.part` stands beside it."""
+    sha256: str | None = None
+    size: int | None = None
+    """Bytes."""
+    check: str = "any"
+    """What it must be besides, by name in `checks.CHECKS`."""
+
+    @property
+    def host(self) -> str:
+        """The server, with its port; of an address that is none, nothing."""
+        try:
+            return urlsplit(self.url).netloc.rpartition("@")[2].lower()
+        except ValueError:
+            return ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a download; there is one for each."""
+
+    download: Download
+    status: str
+    """ok: the whole file stands at the target; failed: nothing does that this run has made."""
+    reason: str | None = None
+    """From core.errors.REASONS; null if ok. Those in TRANSIENT may have passed at the next run."""
+    detail: str | None = None
+    bytes: int = 0
+    """Size of the file; 0 if failed."""
+    sha256: str | None = None
+    """Of the file; null if failed."""
+    seconds: float = 0.0
+    attempts: int = 0
+    """Requests for it, redirects not counted; 0: it stood there before."""
+    received: int = 0
+    """Bytes the network brought for it in this run, those that were thrown away included."""
+
+
+def refuse(url: str) -> None:
+    """Raises ItemError bad_url for anything but http and https to a named host."""
+    try:
+        parts = urlsplit(url)
+        problem = (
+            (parts.scheme not in ("http", "https") and "not http or https")
+            or (not parts.hostname and "no host")
+            or (any(not c.isprintable() or c.isspace() for c in url) and "blanks or controls")
+            or (parts.port == 0 and "port 0")
+        )
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        raise ItemError("bad_url", f"{shown(url)}: {problem}")
+
+
+def file_name(source: str, unnamed: str) -> str:
+    """What an address, or a path, is called on disk: no two share a name.
+
+    >>> file_name("https://host/train/part_0.tar.gz?key=1", "archive")
+    'part_0-5dc32ecc.tar.gz'
+    """
+    path = unquote(urlsplit(source).path) if is_url(source) else source
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(path).name)[-100:].lstrip(".")
+    stem, dot, suffix = (plain or unnamed).partition(".")
+    return f"{stem}-{short_hash(source)[:8]}{dot}{suffix}"
+
+
+def shown(url: str) -> str:
+    """An address as it may stand in logs and tables: without password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ascii(url[:200])
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return plain if plain.isprintable() else ascii(plain)
+
+
+class Passing(ItemError):
+    """A failure that may have passed a little later: the file is tried again in this run."""
+
+    def __init__(self, reason: str, detail: str = "", wait_seconds: float | None = None) -> None:
+        super().__init__(reason, detail)
+        self.wait_seconds = wait_seconds
+        """What the server asks to wait, if it does."""
+
+
+_FINAL = {401: "forbidden", 403: "forbidden", 404: "not_found", 410: "gone", 451: "forbidden"}
+
+
+def of_response(response: requests.Response) -> ItemError:
+    """The error of an answer that brings no file."""
+    status = response.status_code
+    detail = f"HTTP {status}"
+    if status == 429 or status >= 500:
+        reason = "too_many_requests" if status == 429 else "server_error"
+        return Passing(reason, detail, retry_after(response.headers.get("Retry-After")))
+    if status == 408:
+        return Passing("timed_out", detail)
+    return ItemError(_FINAL.get(status, "bad_answer"), detail)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds, from the number or the date of a Retry-After; None where it says neither."""
+    try:
+        return None if value is None else min(1e9, Retry().parse_retry_after(value))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
+"""What the libraries raise while they connect and read."""
+
+
+def of_exception(error: Exception) -> ItemError:
+    """The error of a connection that failed; `error` is one of LOST."""
+    detail = _innermost(error)
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return Passing("timed_out", detail)
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
+        return ItemError("bad_certificate", detail)
+    if isinstance(error, ValueError):  # InvalidURL, InvalidSchema and their like
+        return ItemError("bad_url", detail)
+    return Passing("connection_lost", detail)
+
+
+def _innermost(error: BaseException) -> str:
+    """The innermost cause: the libraries wrap it two or three times, with the whole address."""
+    while True:
+        inner = getattr(error, "reason", None) or next(
+            (a for a in error.args if isinstance(a, Exception)), None
+        )
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    text = re.sub(r"<[^>]*>:?\s*|\w+\(.*\)(?:, )?:\s*", "", str(error))
+    return text.strip("()' ")[:200] or type(error).__name__
+
+
+def content_range(value: str | None) -> tuple[int, int | None] | None:
+    """(first byte, length of the whole file) of a Content-Range; None where it does not parse."""
+    found = re.fullmatch(r"bytes\s+(\d{1,18})-\d{1,18}/(\d{1,18}|\*)", (value or "").strip())
+    if found is None:
+        return None
+    return int(found[1]), None if found[2] == "*" else int(found[2])
+
+
+def content_length(value: str | None) -> int | None:
+    """Bytes; None where nothing usable is said."""
+    return int(value) if value and value.isdecimal() and len(value) < 19 else None

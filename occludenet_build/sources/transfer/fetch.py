@@ -1,0 +1,374 @@
+"""One download from beginning to end: requests, resuming, attempts, waits, checks, publishing.
+
+requests does the transfer: it is the most used HTTP client of Python, takes proxies and
+certificates from the environment as users expect it (pip and conda rest on it too), and urllib3
+below it hands bytes over as they come and tells a body that ends early. Redirects are followed
+here, since each hop must be http or https and no hop's body may be read.
+
+urllib3's Retry counts the attempts, computes the back-off and reads Retry-After. The waiting is
+done here: what broke off resumes where it ended, a server that asks for too long a wait fails the
+file, and a run that is stopped does not sleep on.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.util import Retry
+
+from occludenet_build.config.sources import Downloads
+from occludenet_build.core.errors import ItemError
+from occludenet_build.sources.transfer import partial_file
+from occludenet_build.sources.transfer.checks import verified
+from occludenet_build.sources.transfer.download import (
+    LOST,
+    Download,
+    Outcome,
+    Passing,
+    content_length,
+    content_range,
+    of_exception,
+    of_response,
+    refuse,
+    shown,
+)
+from occludenet_build.sources.transfer.partial_file import PartialFile, State, Stopped
+
+ENOUGH = 1 << 20
+"""So many bytes further than ever before make the attempts count anew: a large file loses many
+connections."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 10
+_CHUNK = 1 << 20
+_LEAST_RATE = 1000
+"""Bytes per second below which a connection counts as dead."""
+
+
+class Host:
+    """A server: at most `per_host` downloads at a time, none before `not_before` (monotonic)."""
+
+    def __init__(self, per_host: int) -> None:
+        self.turns = threading.Semaphore(per_host)
+        self.not_before = 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the downloads of one run have in common."""
+
+    settings: Downloads
+    counted: Callable[[int, int], None]
+    """Called with every change: (bytes on disk, bytes received)."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    hosts: dict[str, Host] = field(default_factory=dict)
+
+    def host(self, name: str) -> Host:
+        """The one of that name; any thread may ask."""
+        return self.hosts.setdefault(name, Host(self.settings.per_host))
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Stopped if the run ends meanwhile."""
+        if self.stopped.wait(max(0.0, seconds)):
+            raise Stopped
+
+    def retry(self) -> Retry:
+        """With all attempts still to come."""
+        settings = self.settings
+        return _Retry(
+            settings.retries,
+            backoff_factor=settings.backoff_seconds,
+            backoff_max=settings.longest_wait_seconds,
+        )
+
+
+class _Retry(Retry):
+    """With a wait before the second attempt too, and chance in proportion: urllib3's own has none
+    for the second, and adds the same seconds to each."""
+
+    def get_backoff_time(self) -> float:
+        seconds = self.backoff_factor * 2 ** (len(self.history) - 1)
+        return min(self.backoff_max, seconds * random.uniform(0.5, 1.5))
+
+
+def fetch(download: Download, http: requests.Session, run: Run) -> Outcome:
+    """Raises Stopped if the run ends, OSError if the disk does not take the file."""
+    work = _Fetch(download, http, run)
+    start = time.monotonic()
+    facts: dict[str, Any] = {}
+    try:
+        facts["bytes"], facts["sha256"] = work.run()
+    except ItemError as error:
+        facts = {"reason": error.reason, "detail": error.detail or None}
+    return Outcome(
+        download,
+        status="failed" if "reason" in facts else "ok",
+        seconds=time.monotonic() - start,
+        attempts=work.attempts,
+        received=work.received,
+        **facts,
+    )
+
+
+def there(download: Download) -> tuple[int, str] | None:
+    """(bytes, sha256) of the file at the target if it is what is wanted, else None."""
+    try:
+        return verified(download, download.target)
+    except ItemError:
+        return None
+
+
+class _Fetch:
+    def __init__(self, download: Download, http: requests.Session, shared: Run) -> None:
+        self.download, self.http, self.shared = download, http, shared
+        self.host = shared.host(download.host)
+        self.attempts = self.received = 0
+        self._judged_spliced = False
+
+    def run(self) -> tuple[int, str]:
+        refuse(self.download.url)
+        found = self._there()
+        if found is not None:
+            return found
+        with partial_file.held(self.download, self.shared.counted, self.shared.stopped) as part:
+            # another process may have finished it while this one waited for the lock
+            found = self._there()
+            if found is not None:
+                part.discard()
+                return found
+            self._take_turn()
+            try:
+                return self._finish(part)
+            finally:
+                self.host.turns.release()
+
+    def _there(self) -> tuple[int, str] | None:
+        found = there(self.download)
+        if found is not None:
+            self.shared.counted(found[0], 0)
+            partial_file.tidy(self.download)
+        return found
+
+    def _take_turn(self) -> None:
+        while not self.host.turns.acquire(timeout=0.2):
+            self.shared.sleep(0)
+
+    def _finish(self, part: PartialFile) -> tuple[int, str]:
+        """The finished file. What cannot become it is thrown away, the rest kept for later."""
+        try:
+            found = self._fill(part)
+        except (Passing, Stopped):
+            if not part.size:
+                part.discard()
+            raise
+        except ItemError:
+            part.discard()
+            raise
+        finally:
+            self.received = part.received
+        part.publish(self.download.target)
+        return found
+
+    def _fill(self, part: PartialFile) -> tuple[int, str]:
+        retry, furthest = self.shared.retry(), part.size
+        while True:
+            try:
+                self._attempt(part)
+                return self._checked(part)
+            except Passing as error:
+                if part.size >= furthest + ENOUGH:
+                    retry, furthest = self.shared.retry(), part.size
+                if not retry.total:
+                    raise
+                retry = retry.increment(error=error)
+                self._wait(error, retry.get_backoff_time())
+
+    def _attempt(self, part: PartialFile) -> None:
+        if part.whole:
+            return
+        while (seconds := self.host.not_before - time.monotonic()) > 0:
+            self.shared.sleep(seconds)
+        self.attempts += 1
+        try:
+            for _ in _into(part, self.http, self.download, self.shared.settings):
+                self.shared.sleep(0)
+        finally:
+            part.flush()
+
+    def _checked(self, part: PartialFile) -> tuple[int, str]:
+        """A file that came in one piece is judged; one that was joined is fetched anew once."""
+        try:
+            return verified(self.download, part.path)
+        except ItemError as error:
+            if not part.spliced or self._judged_spliced:
+                raise
+            self._judged_spliced = True
+            part.restart()
+            raise Passing(error.reason, error.detail) from error
+
+    def _wait(self, error: Passing, seconds: float) -> None:
+        """As long as the server asks, else the back-off. All downloads from a server that asks
+        for it, or has too many requests, wait."""
+        asked, longest = error.wait_seconds, self.shared.settings.longest_wait_seconds
+        if asked is not None and asked > longest:
+            detail = f"{error.detail}, asks to wait {asked:.0f} s"
+            raise Passing(error.reason, detail) from error
+        seconds = max(seconds, asked or 0.0)
+        if asked is not None or error.reason == "too_many_requests":
+            self.host.not_before = max(self.host.not_before, time.monotonic() + seconds)
+        self.shared.sleep(seconds)
+
+
+def session() -> requests.Session:
+    """A session for one thread at a time."""
+    made = requests.Session()
+    made.headers["User-Agent"] = f"occludenet_build/{_version()} (requests)"
+    # The file as it lies there, since lengths and ranges are those of what is sent.
+    made.headers["Accept-Encoding"] = "identity"
+    return made
+
+
+def _version() -> str:
+    try:
+        return version("occludenet-build")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _into(
+    part: PartialFile, http: requests.Session, download: Download, settings: Downloads
+) -> Iterator[None]:
+    """Request what is missing of a partial file; yields after every piece, for the caller to stop.
+
+    Raises Passing where another attempt may bring the rest, ItemError where it will not.
+    """
+    headers = part.request_headers(download)
+    with closing(_answer(http, download.url, headers, settings.timeout_seconds)) as response:
+        _begin(response, download, part, settings, asked="Range" in headers)
+        most, excess = _most(download, part, settings)
+        for chunk in _pieces(response, settings.timeout_seconds):
+            if part.size + len(chunk) > most:
+                part.restart()
+                raise ItemError(excess, f"more than {most} bytes")
+            part.append(chunk)
+            yield
+    length = part.state.length if part.state else None
+    if length is not None and part.size < length:
+        raise Passing("connection_lost", f"{part.size} of {length} bytes")
+
+
+def _answer(
+    http: requests.Session, url: str, headers: dict[str, str], timeout: float
+) -> requests.Response:
+    """The answer at the end of all redirects, its body unread."""
+    for _ in range(_MOST_REDIRECTS + 1):
+        response = _get(http, url, headers, timeout)
+        if response.status_code not in _REDIRECTS:
+            return response
+        with closing(response):
+            target = http.get_redirect_target(response)
+            if not target:
+                raise ItemError("bad_answer", f"HTTP {response.status_code} to nowhere")
+            url = urljoin(url, requests.utils.requote_uri(target))
+        try:
+            refuse(url)
+        except ItemError as error:
+            raise ItemError("bad_redirect", error.detail) from error
+    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, the last to {shown(url)}")
+
+
+def _get(
+    http: requests.Session, url: str, headers: dict[str, str], timeout: float
+) -> requests.Response:
+    try:
+        return http.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
+    except LOST as error:
+        raise of_exception(error) from error
+
+
+def _begin(
+    response: requests.Response,
+    download: Download,
+    part: PartialFile,
+    settings: Downloads,
+    asked: bool,
+) -> None:
+    """Go on with the part, or begin it anew, as the answer has it."""
+    if response.status_code == 206 and asked:
+        length = _go_on(response, download, part)
+    elif response.status_code == 200:
+        length = content_length(response.headers.get("Content-Length"))
+        part.restart(State.of(download.url, response.headers, length))
+    elif response.status_code == 416 and asked:
+        part.restart()
+        raise Passing("wrong_length", "HTTP 416: the file is shorter than before")
+    else:
+        raise of_response(response)
+    _refuse_length(length, download, settings)
+    _refuse_coding(response, download)
+
+
+def _go_on(response: requests.Response, download: Download, part: PartialFile) -> int | None:
+    """The length of the file, if the answer is the rest of what is here."""
+    where = content_range(response.headers.get("Content-Range"))
+    start, length = where if where is not None else (-1, None)
+    now = State.of(download.url, response.headers, length)
+    if start != part.size or part.state is None or not part.state.agrees(now):
+        part.restart()
+        raise Passing("wrong_length", "the server answered with another part, or of another file")
+    part.spliced = True
+    return length if length is not None else part.state.length
+
+
+def _refuse_length(length: int | None, download: Download, settings: Downloads) -> None:
+    if length is None:
+        return
+    if length > settings.max_bytes:
+        raise ItemError("too_large", f"{length} bytes, download.max_bytes is {settings.max_bytes}")
+    if download.size is not None and length != download.size:
+        raise ItemError("wrong_length", f"wanted {download.size} bytes, the server has {length}")
+
+
+def _refuse_coding(response: requests.Response, download: Download) -> None:
+    """A coding that was not asked for: the bytes are not the file's, but for a misnamed .gz."""
+    coding = response.headers.get("Content-Encoding", "identity")
+    named = urlsplit(download.url).path.endswith((".gz", ".tgz"))
+    if coding != "identity" and not named and download.sha256 is None:
+        raise ItemError("bad_answer", f"coded as {coding[:40]!r} though identity was asked for")
+
+
+def _most(download: Download, part: PartialFile, settings: Downloads) -> tuple[int, str]:
+    """(bytes the file may have, reason if it has more)."""
+    stated = part.state.length if part.state else None
+    expected = [size for size in (download.size, stated) if size is not None]
+    if expected:
+        return min(expected), "wrong_length"
+    return settings.max_bytes, "too_large"
+
+
+def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
+    """The body as it comes. A trickle is a time-out too."""
+    since, came = time.monotonic(), 0
+    while True:
+        try:
+            chunk = response.raw.read1(_CHUNK, decode_content=False)
+        except LOST as error:
+            raise of_exception(error) from error
+        if not chunk:
+            return
+        yield chunk
+        came += len(chunk)
+        now = time.monotonic()
+        if now - since >= timeout:
+            if came < _LEAST_RATE * (now - since):
+                raise Passing("timed_out", f"{came} bytes in {now - since:.0f} s")
+            since, came = now, 0

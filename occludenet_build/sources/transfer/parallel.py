@@ -1,0 +1,206 @@
+"""Many downloads at once, a thread each, and the budget of failures that stops them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+
+import requests
+
+from occludenet_build.config.sources import Downloads
+from occludenet_build.core.errors import DISK_FULL, UserError
+from occludenet_build.core.progress import ByteProgress
+from occludenet_build.sources.transfer import fetch
+from occludenet_build.sources.transfer.download import Download, Outcome, shown
+
+NETWORK = ("timed_out", "connection_lost", "server_error", "too_many_requests")
+"""Reasons that, one after another, mean that nothing gets through."""
+
+
+def download_all(
+    todo: Iterable[Download],
+    settings: Downloads,
+    *,
+    total: int | None = None,
+    failed_before: int = 0,
+) -> Iterator[Outcome]:
+    """Fetch everything in `todo`: one Outcome for each, in the order in which they end.
+
+    `todo` may be lazy: download.parallel items are in hand at a time. Items of a server that has
+    download.per_host in hand wait for their turn, and those behind them for a thread. `total` is
+    what the share of failures is taken of: all items of the list, finished ones included, of which
+    `failed_before` failed for good in earlier runs; it defaults to the length of `todo`, if that
+    has one.
+
+    Raises UserError when more than download.failure_budget fail or nothing gets through any more,
+    after the outcome that made it so. Commit each outcome as it comes: when the iterator is closed,
+    by an error or Ctrl-C, what is under way is left as a part that the next run resumes.
+    With download.offline no connection is opened, nothing stops early, and what is not there fails
+    with the reason `offline`.
+    """
+    if total is None and isinstance(todo, Sized):
+        total = len(todo) + failed_before
+    if settings.offline:
+        yield from _offline(todo)
+        return
+    budget, last_failure = Budget(settings, total, failed_before), None
+    for outcome in _outcomes(todo, settings, total):
+        if outcome.status != "ok":
+            last_failure = outcome
+            _log_failure(outcome)
+        yield outcome
+        budget.count(outcome)
+    budget.end(last_failure)
+
+
+def _log_failure(outcome: Outcome) -> None:
+    detail = f" ({outcome.detail})" if outcome.detail else ""
+    logging.warning("%s: %s%s", shown(outcome.download.url), outcome.reason, detail)
+
+
+def _offline(todo: Iterable[Download]) -> Iterator[Outcome]:
+    for item in todo:
+        found = fetch.there(item)
+        if found is not None:
+            yield Outcome(item, "ok", bytes=found[0], sha256=found[1])
+            continue
+        missing = Outcome(item, "failed", "offline", f"wanted as {item.target}")
+        _log_failure(missing)
+        yield missing
+
+
+def _outcomes(
+    todo: Iterable[Download], settings: Downloads, total: int | None
+) -> Iterator[Outcome]:
+    progress = ByteProgress(total, _known_bytes(todo))
+    workers = _Workers(fetch.Run(settings, progress.count))
+    items = iter(todo)
+    try:
+        while True:
+            while workers.busy < settings.parallel and (item := next(items, None)) is not None:
+                workers.start(item)
+            if not workers.busy:
+                return
+            outcome = workers.wait(progress.show)
+            progress.finished()
+            yield outcome
+    finally:
+        workers.stop()
+        progress.close()
+
+
+def _known_bytes(todo: Iterable[Download]) -> int | None:
+    if not isinstance(todo, Sequence) or any(item.size is None for item in todo):
+        return None
+    return sum(item.size for item in todo)
+
+
+class _Workers:
+    """A thread per download. They are daemons and look at `stopped` between two pieces: Ctrl-C
+    waits neither for a slow server nor for a long wait."""
+
+    def __init__(self, run: fetch.Run) -> None:
+        self._run = run
+        self._ended: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        self._sessions: queue.SimpleQueue[requests.Session] = queue.SimpleQueue()
+        self.busy = 0
+
+    def start(self, item: Download) -> None:
+        self.busy += 1
+        threading.Thread(target=self._work, args=(item,), daemon=True).start()
+
+    def wait(self, meanwhile: Callable[[], None]) -> Outcome:
+        """The next outcome; what goes wrong on this machine is raised here."""
+        while True:
+            try:
+                ended = self._ended.get(timeout=1.0)
+            except queue.Empty:
+                meanwhile()
+                continue
+            self.busy -= 1
+            if isinstance(ended, BaseException):
+                raise _for_the_user(ended)
+            return ended
+
+    def stop(self) -> None:
+        """Tell all to end, and give them a moment to."""
+        self._run.stopped.set()
+        until = time.monotonic() + 2.0
+        while self.busy and time.monotonic() < until:
+            try:
+                self._ended.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            self.busy -= 1
+        while not self._sessions.empty():
+            self._sessions.get().close()
+
+    def _work(self, item: Download) -> None:
+        try:
+            http = self._sessions.get_nowait()
+        except queue.Empty:
+            http = fetch.session()
+        try:
+            self._ended.put(fetch.fetch(item, http, self._run))
+        except BaseException as error:
+            self._ended.put(error)
+        finally:
+            self._sessions.put(http)
+
+
+def _for_the_user(error: BaseException) -> BaseException:
+    """A folder that cannot be written to is one line; a full disk is reported by the command."""
+    if isinstance(error, OSError) and error.errno not in DISK_FULL:
+        return UserError(f"downloads: cannot write {error.filename}: {error.strerror}")
+    return error
+
+
+class Budget:
+    """`total` counts all items of the list, those of earlier runs included; `failed_before` those
+    of them that failed for good. Without a total the share is known at the end only."""
+
+    def __init__(self, settings: Downloads, total: int | None, failed_before: int = 0) -> None:
+        self._settings, self._total = settings, total
+        self._failed, self._done, self._streak = failed_before, failed_before, 0
+        self._reasons: Counter[str] = Counter()
+
+    def count(self, outcome: Outcome) -> None:
+        """Raises UserError when the budget is spent, or nothing gets through any more."""
+        self._done += 1
+        if outcome.status == "ok":
+            self._streak = 0
+            return
+        self._failed += 1
+        self._reasons[outcome.reason or ""] += 1
+        self._streak = self._streak + 1 if outcome.reason in NETWORK else 0
+        if self._streak >= self._settings.give_up_after:
+            raise UserError(
+                f"downloads: the last {self._streak} failed, {_last(outcome)}; is the network up? "
+                "Start again later: what is finished is kept, and so is every part of a file"
+            )
+        if self._total is not None:
+            self._refuse(self._total, outcome)
+
+    def end(self, last_failure: Outcome | None) -> None:
+        """The verdict where no total was known."""
+        if self._total is None and last_failure is not None:
+            self._refuse(self._done, last_failure)
+
+    def _refuse(self, total: int, outcome: Outcome) -> None:
+        if self._failed <= self._settings.failure_budget * total:
+            return
+        counts = ", ".join(f"{n} {reason}" for reason, n in self._reasons.most_common())
+        raise UserError(
+            f"downloads: {self._failed} of {total} failed, more than download.failure_budget "
+            f"({self._settings.failure_budget:.1%}): {counts}; {_last(outcome)}. What is finished "
+            "is kept: correct the list or raise the budget, and start again"
+        )
+
+
+def _last(outcome: Outcome) -> str:
+    detail = f", {outcome.detail}" if outcome.detail else ""
+    return f"the last {shown(outcome.download.url)} ({outcome.reason}{detail})"

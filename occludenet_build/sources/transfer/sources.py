@@ -1,0 +1,160 @@
+"""Where archives lie: the files and addresses of a setting, and what the lists among them name.
+
+A source whose path ends with `.txt` is a list: an archive a line, blank lines and # comments passed
+over. An entry is relative to its list. A fetched list can name addresses only, no files. A list is
+fetched in each run, since what it names may change; its last copy is kept for when it cannot be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from occludenet_build.config.sources import Downloads
+from occludenet_build.core import files
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.settings import is_url
+from occludenet_build.sources.transfer.download import Download, file_name, refuse, shown
+from occludenet_build.sources.transfer.parallel import download_all
+
+_LARGEST_LIST = 1 << 24
+_NO_ADDRESS = re.compile(r"[\s<>\"\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An archive that is asked for."""
+
+    text: str
+    """http or https address, or the path of a file."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is an address, not a file of the user's."""
+        return is_url(self.text)
+
+    @property
+    def shown(self) -> str:
+        """As it may stand in logs and tables."""
+        return shown(self.text) if self.is_remote else self.text
+
+    @property
+    def file(self) -> str:
+        """What it is called on disk: no two sources share a name.
+
+        >>> Source("https://h/train/part_0.tar.gz").file
+        'part_0-7166cbf5.tar.gz'
+        """
+        return file_name(self.text, "archive")
+
+
+def expand(
+    sources: Iterable[str], folder: Path, settings: Downloads, wanted: Callable[[str], bool]
+) -> list[Source]:
+    """The archives that the sources name, each once, in their order.
+
+    Lists are kept in `folder`. What `wanted(source)` does not want, archive or list, is left out.
+    Raises UserError for a list that cannot be had, or that names something else.
+    """
+    found: dict[str, Source] = {}
+    left = 0
+    for text in sources:
+        if not wanted(text):
+            left += 1
+            continue
+        entries = _entries(text, folder, settings) if _is_list(text) else [_checked(text)]
+        found |= {entry: Source(entry) for entry in entries if wanted(entry)}
+        left += sum(not wanted(entry) for entry in entries)
+    if left:
+        logging.info("%d archives or lists are not wanted", left)
+    return list(found.values())
+
+
+def _checked(text: str) -> str:
+    try:
+        if is_url(text):
+            refuse(text)
+    except ItemError as error:
+        raise UserError(f"wanted the address of an archive, got {error.detail}") from error
+    return text
+
+
+def _is_list(source: str) -> bool:
+    try:
+        path = urlsplit(source).path if is_url(source) else source
+    except ValueError:
+        return False
+    return path.lower().endswith(".txt")
+
+
+def _entries(source: str, folder: Path, settings: Downloads) -> list[str]:
+    if not is_url(source):
+        return _parsed(Path(source), source)
+    kept = folder / file_name(_checked(source), "list")
+    if not settings.offline:
+        return _fetched(source, kept, settings)
+    if not kept.exists():
+        raise UserError(
+            f"{shown(source)}: wanted the list as {kept}, it is not there, and downloads are "
+            "switched off; fetch it where there is a network"
+        )
+    return _parsed(kept, source)
+
+
+def _fetched(source: str, kept: Path, settings: Downloads) -> list[str]:
+    """The list of today; if it cannot be had, that of the last time."""
+    fresh = kept.with_name(f"{kept.name}.new")
+    fresh.unlink(missing_ok=True)
+    gentle = dataclasses.replace(
+        settings, max_bytes=min(settings.max_bytes, _LARGEST_LIST), failure_budget=1.0
+    )
+    (outcome,) = download_all([Download(source, fresh)], gentle)
+    if outcome.status == "ok":
+        entries = _parsed(fresh, source)
+        files.publish(fresh, kept)
+        return entries
+    if not kept.exists():
+        raise UserError(
+            f"{shown(source)}: the list of archives was not fetched: {outcome.reason} "
+            f"({outcome.detail}); correct the address, or start again later"
+        )
+    logging.warning("%s: not fetched, taking the copy of an earlier run", shown(source))
+    return _parsed(kept, source)
+
+
+def _parsed(path: Path, source: str) -> list[str]:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: wanted a list of archives, it does not read: {error}") from error
+    entries = [
+        _entry(line.strip(), f"{shown(source)}, line {number}", source)
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.strip().startswith("#")
+    ]
+    if not entries:
+        raise UserError(f"{shown(source)}: wanted a list with an archive a line, it names none")
+    return entries
+
+
+def _entry(line: str, where: str, source: str) -> str:
+    """An address or a path, absolute."""
+    if not is_url(line) and not is_url(source):
+        if not line.isprintable():
+            raise UserError(f"{where}: wanted a file, got {line[:80]!a}")
+        return str(Path(source).parent / line)
+    try:
+        if _NO_ADDRESS.search(line):  # often the list is a page that says what is wrong
+            raise ItemError("bad_url", "an address has no such characters")
+        address = urljoin(source, line) if is_url(source) else line
+        refuse(address)
+    except (ItemError, ValueError) as error:
+        raise UserError(
+            f"{where}: wanted the address of an archive, got {line[:80]!a} ({error})"
+        ) from error
+    return address

@@ -1,0 +1,120 @@
+"""What an upgrade makes again: the stages whose version was bumped, and what follows them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from support.workflow import SETTINGS, Build, repository
+
+from occludenet_build.core import versions
+from occludenet_build.core.versions import RERUN_ON, results_version
+from occludenet_build.stages import STAGES
+
+TARGETS = ("composite", "train")
+
+
+def edited(path: Path, pattern: str, replacement: str) -> None:
+    text = path.read_text()
+    changed = re.sub(pattern, replacement, text, count=1)
+    assert changed != text, (path, pattern)
+    path.write_text(changed)
+
+
+@pytest.fixture(scope="module")
+def built(world, tmp_path_factory) -> Build:
+    """A finished build, made by a checkout of its own."""
+    checkout = repository(tmp_path_factory.mktemp("checkout"))
+    build = Build(tmp_path_factory.mktemp("upgraded"), world, SETTINGS, checkout)
+    build.run(*TARGETS)
+    return build
+
+
+@pytest.fixture
+def upgraded(built, tmp_path) -> Build:
+    """The same build, and another checkout to go on with."""
+    return Build(built.folder, None, SETTINGS, repository(tmp_path))
+
+
+def test_comments_formatting_and_renamed_functions_make_nothing_again(upgraded):
+    package = upgraded.repo / "occludenet_build"
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace("\n    ", "\n  ") + "\n# a comment\n")
+    edited(package / "detect" / "command.py", r"def _hash\(", "def _hash_of(")
+    for path in (upgraded.repo / "workflow").glob("*.smk"):
+        path.write_text(path.read_text().replace("python -m occ", "python  -m occ") + "# more\n")
+    (upgraded.repo / "envs" / "video.yaml").write_text("dependencies: []\n")
+    assert upgraded.planned(*TARGETS) == {}
+
+
+BUMPS = [
+    ("detect", "results_version=", {"detect_shard", "select"}),
+    ("actor_masks", "results_version=", {"actor_masks_shard", "composite_shard"}),
+    ("composite", "parts=", {"composite_shard"}),
+    ("train", "results_version=", {"train_arm"}),
+]
+AFTER = {"composite_shard", "actor_masks_shard", "annotate", "train_arm"}
+
+
+@pytest.mark.parametrize(("stage", "what", "rules"), BUMPS, ids=[f"{b[0]}" for b in BUMPS])
+def test_a_bumped_version_makes_that_stage_again_and_what_follows(upgraded, stage, what, rules):
+    bump(upgraded.repo, stage, what)
+    planned = set(upgraded.planned(*TARGETS))
+    assert rules <= planned <= rules | AFTER
+    said = upgraded.run(*TARGETS, "-n")
+    name = "counterfactual" if what == "parts=" else stage
+    before, now = re.search(r"before: '([^']*)' now: '([^']*)'", said.replace('"', "'")).groups()
+    assert (f"{name} 1" in before, f"{name} 2" in now) == (True, True)
+
+
+def bump(repo: Path, stage: str, what: str) -> None:
+    """Append to the table what a person would write into the row."""
+    row = f'dataclasses.replace(STAGES["{stage}"], '
+    value = "2" if what == "results_version=" else '{"counterfactual": 2}'
+    path = repo / "occludenet_build" / "stages.py"
+    line = f'\nimport dataclasses\n\nSTAGES["{stage}"] = {row}{what}{value})\n'
+    path.write_text(path.read_text() + line)
+
+
+def copied(built: Build, folder: Path, settings: dict) -> Build:
+    build = Build(folder, None, settings, built.repo)
+    for name in ("world", "build", ".snakemake"):
+        shutil.copytree(built.folder / name, folder / name)
+    return build
+
+
+def test_a_bumped_part_leaves_the_rest_where_it_is(upgraded, tmp_path):
+    build = copied(upgraded, tmp_path / "copy", SETTINGS)
+    before = build.clips()
+    bump(build.repo, "composite", "parts=")
+    build.run("composite")
+    made = {name for name, stamp in build.clips().items() if stamp != before[name]}
+    assert made == {name for name in before if name.startswith("OccludeNet-D-counterfactual")}
+
+
+def test_with_rerun_on_code_an_edit_counts_where_it_is_run(upgraded, tmp_path):
+    build = copied(upgraded, tmp_path / "copy", SETTINGS | {"rerun_on": "code"})
+    assert build.planned("composite") != {}
+    build.run("composite", "--touch")
+    for path in (build.repo / "occludenet_build").rglob("*.py"):
+        path.write_text(path.read_text().replace('"""', '"""Moreover, ', 1) + "\n# a comment\n")
+    assert build.planned("composite") == {}
+    changed = build.repo / "occludenet_build" / "compositing" / "frame_buffer.py"
+    changed.write_text(changed.read_text() + "\nANSWER = 42\n")
+    assert set(build.planned("composite")) == {"composite_shard"}
+
+
+def test_the_ledger_and_the_rule_hold_the_same_version(monkeypatch):
+    assert results_version("detect") == f"detect {STAGES['detect'].results_version}"
+    assert results_version("index", "facts") == f"facts {STAGES['index'].parts['facts']}"
+    monkeypatch.setenv(RERUN_ON, "code")
+    assert results_version("detect").startswith("detect 1 ")
+    # what the stage draws is no fact about a video
+    assert results_version("index", "facts").split()[-1] == versions.digest(
+        "occludenet_build.sources.index.facts"
+    )
+    assert versions.digest("occludenet_build.sources.index.facts") != versions.digest(
+        "occludenet_build.sources.index"
+    )

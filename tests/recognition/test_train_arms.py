@@ -1,0 +1,101 @@
+"""Arms by name: which there are, what each depends on, what is refused."""
+
+import dataclasses
+import re
+
+import pytest
+
+from occludenet_build import config as cfg
+from occludenet_build.config import Config, arms
+from occludenet_build.config.occlusion import Counterfactual
+from occludenet_build.config.recognition import Train, with_alpha
+from occludenet_build.core.errors import UserError
+
+EVERY = Train(arms=("baseline", "car", "clean", "stillmix", "fame"), alphas=(0.5, 2.0))
+
+
+def test_names():
+    assert arms.names(Train()) == ["baseline", "car"]
+    assert arms.names(EVERY) == [*EVERY.arms, "car_a0.5", "car_a2"]
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0, 10.0, 1e-7, 0.30000000000000004, 1234567.125])
+def test_a_name_holds_its_alpha_exactly(alpha):
+    name = with_alpha(alpha)
+    assert arms.for_arm(Train(), name).alpha == alpha
+    assert re.fullmatch(arms.PATTERN, name)
+
+
+def settings_of(config, arm, seed=0):
+    return cfg.canonical(cfg.room_settings(arms.of_training(config, arm, seed), "train"))
+
+
+@pytest.mark.parametrize("arm", arms.names(EVERY))
+def test_an_arm_depends_on_its_own_settings_only(arm):
+    """Which arms another value of a setting trains again."""
+    car, mixed = arm.startswith("car"), arm in ("stillmix", "fame")
+    usual = Config(train=EVERY)
+    for change, concerned in [
+        ({"alpha": 3.0}, arm == "car"),
+        ({"alphas": (0.5,)}, False),
+        ({"arms": (arm if arm in EVERY.arms else "car",)}, False),
+        ({"seeds": (0, 1)}, False),
+        ({"causal_term": "ce_y"}, car),
+        ({"detach_prediction": True}, car),
+        ({"detach_counterfactual": True}, car),
+        ({"counterfactual_forward": "own"}, car),
+        ({"empty_masks": "keep"}, car),
+        ({"mix": cfg.Mix(probability=0.5)}, mixed),
+        ({"scales": (0.25,)}, arm != "clean"),
+        ({"epochs": 7}, True),
+    ]:
+        changed = Config(train=dataclasses.replace(EVERY, **change))
+        assert (settings_of(changed, arm) != settings_of(usual, arm)) == concerned, change
+    erased = Config(train=EVERY, counterfactual=Counterfactual(fill="mean"))
+    assert (settings_of(erased, arm) != settings_of(usual, arm)) == car
+    assert settings_of(usual, arm, 1) != settings_of(usual, arm, 0)
+
+
+@pytest.mark.parametrize("arm", arms.names(EVERY))
+def test_the_rules_settings_give_the_same_arm_again(arm):
+    """The room takes what the rule hands on, and makes of it what the rule made."""
+    once = arms.for_arm(EVERY, arm)
+    assert arms.for_arm(once, arm) == once
+    handed = cfg.room_settings(arms.of_training(Config(train=EVERY), arm, 4), "train")
+    assert arms.for_arm(cfg.load_part(handed).train, arm) == dataclasses.replace(once, seeds=(4,))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"arms": ["car", "car"]}, "train.arms: wanted different values, got car, car"),
+        ({"arms": ["cars"]}, "train.arms: wanted one of baseline, car, clean, stillmix, fame"),
+        ({"arms": []}, "train.arms: wanted a list"),
+        ({"alphas": [0.5, 0.5]}, "train.alphas: wanted different values"),
+        ({"alphas": [0.0]}, "train.alphas: wanted weights above 0"),
+        (
+            {"alphas": [1.0]},
+            "train.alphas: wanted other weights than train.alpha, 1, which the arm",
+        ),
+        ({"alpha": 0.0}, "train.alpha: wanted more than 0 for the arm car, got 0"),
+        ({"optimizer": {"first_rate": 1.0}}, "train.optimizer.first_rate: wanted at most"),
+        ({"optimizer": {"final_rate": 1.0}}, "train.optimizer.final_rate: wanted at most"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_mistakes_are_one_line(values, message):
+    with pytest.raises(UserError) as caught:
+        cfg.load_part({"train": values})
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_alpha_may_be_0_where_no_arm_uses_it():
+    config = cfg.load_part({"train": {"alpha": 0.0, "arms": ["baseline"], "alphas": [0.5]}})
+    assert (config.train.alpha, config.train.alphas) == (0.0, (0.5,))
+    assert arms.for_arm(config.train, "car_a0.5").alpha == 0.5
+
+
+@pytest.mark.parametrize("name", ["cars", "car_a", "car_a0", "car_a1e5", "car_a0.50", "car_ainf"])
+def test_names_that_are_none(name):
+    with pytest.raises(UserError, match=r"train\.arms: wanted one of"):
+        arms.for_arm(Train(), name)

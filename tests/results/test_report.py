@@ -1,0 +1,252 @@
+import dataclasses
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.build import CLIPS, SmallBuild, annotate
+
+from occludenet_build.config import load_part
+from occludenet_build.config.occlusion import Quota
+from occludenet_build.core import tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.media.imaging.sheets import strip_height
+from occludenet_build.media.imaging.thumbnails import evenly
+from occludenet_build.recognition.accuracy import mcnemar, wilson
+from occludenet_build.recognition.evaluate.effect import COLUMNS
+from occludenet_build.recognition.prediction_table import read, write
+from occludenet_build.results.report import accuracy, facts
+from occludenet_build.results.report.command import run as run_stage
+from occludenet_build.results.report.command import summary
+from occludenet_build.results.report.facts import Build
+from occludenet_build.results.report.strips import drawn
+from occludenet_build.sources.kinetics.command import PRESENCE
+
+
+class Arguments:
+    def __init__(self, root: Path, out: Path) -> None:
+        self.root, self.out, self.threads, self.summary = root, out, 1, False
+
+
+def page(root: Path, out: Path, **settings) -> str:
+    run_stage(
+        Arguments(root, out / "index.html"),
+        load_part({"report": {"examples": 3, "frames": 4}} | settings),
+    )
+    return (out / "index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> SmallBuild:
+    made = SmallBuild(tmp_path_factory.mktemp("build"), videos=True).write()
+    annotate(made)
+    made.train(seeds=(0, 1))
+    return made
+
+
+@pytest.fixture(scope="module")
+def text(build: SmallBuild) -> str:
+    return page(build.root, build.root / "report")
+
+
+def test_the_page_needs_nothing_but_itself(text: str) -> None:
+    links = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert links and all(link.startswith(("#", "data:image/")) for link in links)
+    assert not re.search(r"url\((?!#)|@import|<script|<link", text)
+    assert text.count("<section") == text.count("</section>") == 7
+
+
+def test_names_from_outside_are_escaped(text: str) -> None:
+    assert "<fast>" not in text and "&lt;fast&gt; &amp; high" in text
+    assert "Invalid data &lt;found&gt;" in text
+
+
+def test_the_same_build_gives_the_same_bytes(build: SmallBuild, text: str, tmp_path: Path) -> None:
+    assert page(build.root, tmp_path) == text
+    for path in (build.root / "report").rglob("*.*"):
+        assert (
+            tmp_path / path.relative_to(build.root / "report")
+        ).read_bytes() == path.read_bytes()
+
+
+def test_strips_show_every_row(text: str) -> None:
+    assert text.count('<figure class="strip">') == 3
+    for name in ("source", "25\xa0%", "50\xa0%", "75\xa0%", "ground truth, 50\xa0%"):
+        assert text.count(f'<span class="what">{name}</span>\n    <img') == 3
+    assert text.count('<span class="what">counterfactual, 50\xa0%</span>') == 3
+
+
+def test_charts_lie_beside_the_page(build: SmallBuild, text: str) -> None:
+    folder = build.root / "report/figures"
+    names = {"accuracy", "loss", "occlusion_duration", "area_ratio"}
+    assert {path.stem for path in folder.glob("*.svg")} == names
+    for path in folder.glob("*.svg"):
+        ElementTree.parse(path)
+    lines = (build.root / "report/accuracy.csv").read_text().splitlines()
+    assert lines[0] == "arm,seed,set,scale,clips,right,top1,low,high,top5"
+    assert len(lines) == 1 + 2 * 2 * 4
+
+
+def test_an_empty_build_still_gets_a_page(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    text = page(tmp_path / "build", tmp_path / "out")
+    assert "No room has run yet." in text and "No network was evaluated" in text
+    assert not list((tmp_path / "out/figures").glob("*.svg"))
+    assert (tmp_path / "out/failures.csv").read_text().count("\n") == 1
+
+
+def test_a_build_without_training(tmp_path: Path) -> None:
+    made = SmallBuild(tmp_path / "build").write()
+    annotate(made)
+    text = page(made.root, tmp_path / "out")
+    assert "Not there: train, evaluate." in text
+    assert "cannot be shown: missing" in text  # this build has no video files
+
+
+def test_failures_are_counted_once(build: SmallBuild) -> None:
+    found = {(f.room, f.reason): f for f in facts.failures(Build(build.root))}
+    assert found["index", "not_a_video"].examples == [("broken", "Invalid data <found>")]
+    assert found["occluders", "too_small"].count == 4
+    assert found["detect", "no_actor"].count == 1 and ("select", "no_actor") not in found
+    assert found["composite", "encode_failed"].status == "failed"
+    csv = (build.root / "report/failures.csv").read_text()
+    assert (
+        "composite,failed,encode_failed,1,the encoder or the muxer refused,lost-1: no space" in csv
+    )
+
+
+def test_the_way_through_the_build(build: SmallBuild) -> None:
+    counts = {count.name: count.number for count in facts.headline(Build(build.root))}
+    made = len(CLIPS)
+    assert counts == {
+        "videos found": made + 3,
+        "decodable": made + 2,
+        "with an actor": made + 1,
+        "chosen": made + 1,
+        "composited": made,
+        "occluded clips": 3 * made,
+    }
+
+
+def test_clips_of_kinetics_are_counted_against_the_lists(build: SmallBuild, tmp_path: Path) -> None:
+    shutil.copytree(build.root, tmp_path / "build")
+    index = tables.read(tmp_path / "build/index/videos.parquet").column("clip").to_pylist()
+    statuses = ["missing", "replaced", *["present"] * (len(index) - 2)]
+    listed = [{"clip": c, "status": s} for c, s in zip(index, statuses, strict=True)]
+    there = tmp_path / "build/kinetics/clips.parquet"
+    # the second is what an earlier route has left
+    for rows, name in ((listed, "clips listed"), (listed[1:], "videos found")):
+        tables.write(tables.from_rows(rows, PRESENCE), there)
+        first = facts.headline(Build(tmp_path / "build"))[0]
+        assert (first.name, first.number) == (name, len(index))
+        if name == "clips listed":
+            assert f"{len(index) - 1} are there, 1 of them" in first.note
+
+
+def test_shortfalls(build: SmallBuild) -> None:
+    rows = {(r.split, r.label): r for r in facts.classes(Build(build.root), Quota(train=5, test=1))}
+    row = rows["train", "drinking"]
+    assert (row.videos, row.actor, row.chosen, row.composited, row.short) == (4, 3, 3, 2, 2)
+    assert rows["test", "drinking"].short == 0
+    assert facts.classes(Build(build.root), Quota(None, None, None))[0].short == 0
+
+
+def test_scores_carry_their_uncertainty(build: SmallBuild) -> None:
+    scores = accuracy.scores(Build(build.root))
+    clean = next(s for s in scores if s.set == "clean")
+    assert (clean.clips, clean.right, clean.top1) == (3, 3, 1.0)
+    assert clean.low == pytest.approx(wilson(3, 3)[0]) and clean.high == 1.0
+    means = {(m.arm, m.set): m for m in accuracy.means(scores)}
+    assert means["car", "clean"].seeds == 2 and means["car", "clean"].deviation == 0
+    for pair in accuracy.pairs(Build(build.root)):
+        assert (pair.arm, pair.clips) == ("car", 3)
+        assert pair.p == mcnemar(pair.only_first, pair.only_second)
+
+
+def more_trained(build: SmallBuild, root: Path) -> Path:
+    """The build with a third arm, a set of a list and the causal effect of one network."""
+    shutil.copytree(build.root, root)
+    for arm in ("baseline", "car", "car_a0.5"):
+        path = root / f"evaluate/{arm}-0.parquet"
+        source = "baseline" if arm == "baseline" else "car"
+        predicted = read(build.root / f"evaluate/{source}-0.parquet")
+        rows = predicted.rows.astype(object).where(predicted.rows.notna(), None).to_dict("records")
+        others = [row | {"set": "S", "scale": None} for row in rows if row["set"] == "D-25"]
+        write([*rows, *others], dataclasses.replace(predicted.about, arm=arm), path)
+    effect = {"set": "D-25", "label": "(all)", "n": 3, "effect": 0.25, "effect_low": -0.125}
+    effect |= {"effect_high": 0.5, "moved": 50.0, "top1": 75.0, "top1_erased": 25.0}
+    cells = [[str(effect.get(name, "")) for name in COLUMNS], ["D-25"] + ["1"] * (len(COLUMNS) - 1)]
+    text = "\n".join(map(",".join, [list(COLUMNS), *cells]))
+    (root / "evaluate/car-0.effect.csv").write_text(text)
+    (root / "evaluate/baseline-0.effect.csv").write_text(",".join(COLUMNS) + "\n")
+    return root
+
+
+def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) -> None:
+    root = more_trained(build, tmp_path / "build")
+    scores = accuracy.scores(Build(root))
+    assert accuracy.sets(scores) == ["clean", "D-25", "D-50", "D-75", "S"]
+    assert {s.arm for s in scores} == {"baseline", "car", "car_a0.5"}
+    assert {s.scale for s in scores if s.set == "S"} == {None}
+    pairs = accuracy.pairs(Build(root))
+    both = {(pair.arm, pair.seed) for pair in pairs}
+    assert both == {("car", 0), ("car", 1), ("car_a0.5", 0)}
+    one = {(p.arm, p.set): (p.only_first, p.only_second) for p in pairs if p.seed == 0}
+    assert one["car", "S"] == one["car_a0.5", "D-25"] == one["car", "D-25"]
+    text = page(root, tmp_path / "out")
+    assert "car_a0.5" in text and "<td>S</td>" in text
+    assert "+0.250" in text and "-0.125 to +0.500" in text and text.count("without the actor") == 1
+    rows = (tmp_path / "out/accuracy.csv").read_text().splitlines()
+    assert any(row.startswith("car,0,S,,3,") for row in rows)
+    assert "S (3)" in "\n".join(summary(Build(root), load_part({}), Path("page.html")))
+
+
+def test_a_table_of_an_older_version_is_said(build: SmallBuild, tmp_path: Path) -> None:
+    shutil.copytree(build.root, tmp_path / "build")
+    path = tmp_path / "build/evaluate/car-0.parquet"
+    tables.write(tables.read(path).replace_schema_metadata(None), path)
+    with pytest.raises(UserError, match="run evaluate again"):
+        page(tmp_path / "build", tmp_path / "out")
+
+
+def test_examples_take_the_classes_in_turn() -> None:
+    rows = [
+        {"clip": f"{label}{number}", "label": label, "counterfactual": number % 2 or None}
+        for label in "abc"
+        for number in range(6)
+    ]
+    names = drawn(rows, 6, seed=1)
+    assert {name[0] for name in names[:3]} == {name[0] for name in names[3:]} == set("abc")
+    assert all(int(name[1]) % 2 for name in names[:3])  # first those with a counterfactual
+    assert not any(int(name[1]) % 2 for name in names[3:])
+    assert drawn(rows[::-1], 6, seed=1) == names
+    assert len(drawn(rows, 100, seed=1)) == len(rows)
+
+
+def test_thumbnails_fit() -> None:
+    assert evenly(300, 6) == [25, 75, 125, 175, 225, 275] and evenly(1, 6) == [0]
+    wide, tall = np.zeros((720, 1280, 3)), np.zeros((1280, 720, 3))
+    assert strip_height(wide, 6) == 140 and strip_height(tall, 6) == 200
+
+
+def test_a_build_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="wanted the folder of a build"):
+        Build(tmp_path / "nothing")
+
+
+def test_the_summary_gives_places_and_accuracies(build: SmallBuild) -> None:
+    lines = list(summary(Build(build.root), load_part({}), Path("page.html")))
+    assert lines[0].endswith("OccludeNet-D")
+    assert "page.html" in lines[1]
+    assert any(line.startswith("car 0") for line in lines)
+    (build.root / "paper").mkdir()
+    (build.root / "paper/items.csv").write_text("name,status,reason\na,made,\nb,missing,no\n")
+    lines = list(summary(Build(build.root), load_part({}), Path("page.html")))
+    assert "1 tables and figures" in lines[2]
+
+
+def test_the_summary_of_a_build_without_evaluation(tmp_path: Path) -> None:
+    lines = list(summary(Build(tmp_path), load_part({}), Path("page.html")))
+    assert lines[-1] == "accuracy: nothing was evaluated"

@@ -1,0 +1,1 @@
+"""What the tests share: small builds, servers, and readers of what the stages make."""

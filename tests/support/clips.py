@@ -1,0 +1,67 @@
+"""A few clips with their counterfactuals and the table that lists them, for train and evaluate."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+
+from occludenet_build.core import tables
+from occludenet_build.core.files import sha256_file
+from occludenet_build.media.video.synth import write_video
+
+LABELS = ("left", "right", "still")
+FRAMES = 12
+
+
+def pictures(label, seed, scale, erased):
+    """A bright square that moves, or does not; grey over a part of it; black where erased."""
+    random = np.random.default_rng(seed)
+    back = random.integers(60, 120, (24, 32, 3)).astype(np.uint8)
+    for number in range(FRAMES):
+        place = {"left": 22 - number, "right": 4 + number, "still": 12}[label]
+        picture = back.copy()
+        picture[8:16, place : place + 8] = 0 if erased else 230
+        picture[8 : 8 + round(8 * scale), place : place + 8] = 128
+        yield picture
+
+
+def write_world(root, train=2, test=1):
+    """Clips of every label, of `train` and `test` sources each, clean and at two scales."""
+    rows = []
+    for split, count in (("train", train), ("test", test)):
+        for label in LABELS:
+            for source in range(count):
+                rows += [_row(root, split, label, source, scale) for scale in (0.0, 0.25, 0.75)]
+    save_table(root, rows)
+    (root / "annotate/labels.json").write_text(json.dumps({b: a for a, b in enumerate(LABELS)}))
+    return rows
+
+
+def save_table(root, rows):
+    tables.write(pa.Table.from_pylist(rows), root / "annotate/clips.parquet")
+
+
+def _row(root, split, label, source, scale):
+    name = f"{scale:.2f}_{split}-{label}-{source}.mp4"
+    file, erased = f"clips/{name}", f"erased/{name}" if split == "train" and scale else None
+    seed = 10 * source + len(split)
+    write_video(root / file, pictures(label, seed, scale, False), Fraction(12))
+    if erased:
+        write_video(root / erased, pictures(label, seed, scale, True), Fraction(12))
+    return {
+        "clip": f"{split}-{label}-{source}",
+        "set": f"D-{100 * scale:.0f}" if scale else "clean",
+        "scale": scale,
+        "split": split,
+        "label": label,
+        "file": file,
+        "file_hash": sha256_file(root / file),
+        "counterfactual": erased,
+        "counterfactual_hash": sha256_file(root / erased) if erased else None,
+        "frames": FRAMES,
+        "degree": scale,
+        "area_ratio": scale,
+        "actor_hidden": scale or None,
+        "duration_ratio": 1.0 if scale else 0.0,
+    }

@@ -1,0 +1,83 @@
+"""What the tests of detect's models share: clips, jobs, a model that sees a bright square."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from occludenet_build.config.people import Detect
+from occludenet_build.core.ledger import Result
+from occludenet_build.media.video.source import rgb_frames
+from occludenet_build.people.detect import inference
+from occludenet_build.people.detect.inference import Job
+from occludenet_build.people.detectors.interface import Clip, People, Size
+from occludenet_build.people.detectors.yolo import fitted
+
+SIDE = (96, 96)
+"""Of the pictures that the bright model sees."""
+
+
+def put(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return fitted((width, height), SIDE, 32, True).put(picture)
+
+
+@dataclass
+class Bright:
+    """See backend.Model: one box around what is bright red; notes what it was given."""
+
+    prepare: Any = put
+    batches: list[int] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
+
+    def start(self, prepared: list[np.ndarray]) -> list[np.ndarray]:
+        assert len({picture.shape for picture in prepared}) == 1
+        self.batches.append(len(prepared))
+        self.shapes.append(prepared[0].shape)
+        self.threads.add(threading.get_ident())
+        return prepared
+
+    def finish(self, started: list[np.ndarray], sizes: list[Size]) -> list[People]:
+        return [_bright(*pair) for pair in zip(started, sizes, strict=True)]
+
+
+def _bright(picture: np.ndarray, size: Size) -> People:
+    rows, columns = np.nonzero(picture[..., 0] > 180)
+    if not len(rows):
+        return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    back = fitted(size, SIDE, 32, True).back(np.array([box], np.float32))
+    return back, np.array([0.9], np.float32)
+
+
+def clip_of(path: Path, frames: int | None = None, fps: float = 24.0) -> Clip:
+    pictures = [picture.shape[1::-1] for _, picture in rgb_frames(path)]
+    return Clip(path.name, str(path), *pictures[0], frames or len(pictures), fps)
+
+
+def job(clip: Clip, settings: Detect) -> Job:
+    return Job(clip, "key", settings, None)
+
+
+def results(model, clips: list[Clip], settings: Detect, monkeypatch) -> dict[str, Result]:
+    """Of all clips through this model, by name, in the order in which they were finished."""
+    monkeypatch.setattr(inference, "loaded", lambda settings, threads: model)
+    jobs = (job(clip, settings) for clip in clips)
+    return {r.row["clip"]: r for r in inference.search_together(jobs, settings, 2)}
+
+
+def table(result: Result) -> pd.DataFrame:
+    assert result.detail is not None
+    return result.detail.to_pandas()
+
+
+def people_in(model, picture: np.ndarray) -> People:
+    """One picture, alone, through a backend.Model."""
+    (people,) = model.finish(model.start([model.prepare(picture)]), [picture.shape[1::-1]])
+    return people
