@@ -2,9 +2,6 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc)
-WORLD := build/demo/world
-
-WORLD_MADE = $(BIN)/python -m occludenet_build.miniworld --out $(WORLD)
 
 .PHONY: setup demo own test test-all lint format bench clean
 
@@ -16,19 +13,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(WORLD_MADE)
-	$(BIN)/snakemake --cores $(CORES) --configfile demo/config.yaml -- all
-	$(BIN)/python -m occludenet_build report --root build/demo --summary
+	$(BIN)/occludenet demo --cores $(CORES)
 
 # Your own videos with what the demo uses: make own VIDEOS=/path/to/folder
 own: setup
-	@test -d "$(VIDEOS)" || { echo 'wanted a folder: make own VIDEOS=/path/to/videos'; exit 2; }
-	$(WORLD_MADE)
-	mkdir -p build/own
-	$(BIN)/python -c 'import json, pathlib, sys; folder = pathlib.Path(sys.argv[1]).resolve(); \
-		print(json.dumps({"acquire": {"videos": str(folder)}}))' "$(VIDEOS)" > build/own/videos.yaml
-	$(BIN)/snakemake --cores $(CORES) --configfile demo/own_videos.yaml build/own/videos.yaml -- all
-	$(BIN)/python -m occludenet_build report --root build/own --summary
+	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES)
 
 test: setup
 	$(BIN)/python -m pytest -q
@@ -41,7 +30,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
-	$(WORLD_MADE)
+	$(BIN)/python -m demo.world --out build/demo/world
 	$(BIN)/snakemake --lint --configfile demo/config.yaml
 
 format: setup

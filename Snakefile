@@ -1,5 +1,5 @@
-# OccludeNet as a build. The rooms in the order in which the data walks through them;
-# config.yaml is the manual of their settings, docs/ and README.md explain the rest.
+# OccludeNet as a build. The stages in the order of the data; config.yaml is the manual of their
+# settings, README.md and docs/ explain the rest.
 from snakemake.utils import min_version
 
 min_version("9.19")
@@ -9,28 +9,37 @@ if Path("config.yaml").exists():
     configfile: "config.yaml"
 
 
+# What all stages share
 include: "workflow/common.smk"
+# Sources: videos, cut-outs and weights
 include: "workflow/kinetics.smk"
 include: "workflow/acquire.smk"
 include: "workflow/index.smk"
+# People: bounding boxes, tracks, the actor
 include: "workflow/detect.smk"
+# Occlusion: which clips, which occluder, where the actor is, the clips themselves
 include: "workflow/occluders.smk"
 include: "workflow/select.smk"
-include: "workflow/leaks.smk"
-include: "workflow/audit.smk"
 include: "workflow/actor_masks.smk"
 include: "workflow/composite.smk"
+# Dataset: annotations, and what is wrong with them
 include: "workflow/annotate.smk"
 include: "workflow/validate.smk"
+include: "workflow/leaks.smk"
+# Recognition: CAR, the other arms, other people's models
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"
 include: "workflow/predictions.smk"
 include: "workflow/attention.smk"
+# Results: the paper's tables and figures, the page of a build
 include: "workflow/paper.smk"
 include: "workflow/report.smk"
-include: "workflow/leftover.smk"
+# OccludeNet-S: clips cut out of surveillance videos
 include: "workflow/proposals.smk"
 include: "workflow/segments.smk"
+# Checks of a finished build
+include: "workflow/audit.smk"
+include: "workflow/residual_actor.smk"
 
 
 rule all:
@@ -44,10 +53,10 @@ rule all:
     localrule: True
 
 
+# The clips and their annotations, without training.
 rule dataset:
     input:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
-    # The clips and their annotations, without training.
     localrule: True

@@ -2,18 +2,15 @@
 
     python benchmarks/plan.py [--quick]
 
-The demo (demo/config.yaml on its mini-world) is planned with rates that plan measures on this
-machine, and then built. --quick: the target dataset, without training, on a smaller world; the
-rates are those of an earlier build of a third of its videos. Prints CPU seconds and bytes of each
-room as planned and as they came, and as its last line one JSON object:
+The demo (demo/config.yaml on its mini-world) is planned with the rates of an earlier build of a
+third of its videos, and then built. --quick: the target dataset, without training, on a smaller
+world. Prints CPU seconds and bytes of each stage as planned and as they came, and as its last line
+one JSON object:
 
-    cpu_ratio_plan_to_real     CPU seconds of the rooms
-    wall_ratio_plan_to_real    seconds from start to end: both runs feel who else is on the machine;
-                               with --quick the plan does not know Snakemake's own
+    cpu_ratio_plan_to_real     CPU seconds of the stages
     bytes_ratio_plan_to_real   bytes on disk
-    worst_room_bytes_ratio     of rooms that take more than a hundredth, the one furthest off
-    cpu_ratio_with_snakemake   CPU seconds of all processes; not with --quick
-    plan_seconds_to_build      what planning itself took, measuring included / the build
+    worst_stage_bytes_ratio    of stages that take more than a hundredth, the one furthest off
+    plan_seconds_to_build      what planning itself took / the build
 
 torch's threads wait asleep in both (OMP_WAIT_POLICY): else they spin wherever another program has
 their core, and CPU seconds tell of the neighbours.
@@ -24,17 +21,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from occludenet_build.plan import build, storage
-from occludenet_build.plan.rules import RULES
+from occludenet_build.plan import rates
+from occludenet_build.plan.jobs import KINDS
+from occludenet_build.plan.past import Past
 
 Ratios = dict[str, float]
 
@@ -42,6 +39,7 @@ REPO = Path(__file__).resolve().parents[1]
 DEMO = REPO / "demo/config.yaml"
 SMALL = ["--train", "3", "--val", "1", "--test", "2", "--seconds", "1", "--images", "8"]
 FIRST = ["--train", "1", "--val", "0", "--test", "1", "--seconds", "1", "--images", "8"]
+THIRD = ["--train", "8", "--val", "1", "--test", "5"]
 SNAKEMAKE = ["-s", str(REPO / "Snakefile"), "--cores", str(os.cpu_count() or 1)]
 WORLD = "build/demo/world"
 ONE_SHARD = {"index": {"shards": 1}, "select": {"shards": 1}}
@@ -58,29 +56,29 @@ def main() -> None:
         print(json.dumps(compare(Path(name), args.quick)))
 
 
-def compare(folder: Path, quick: bool, world: Sequence[str] = (), sample: int = 24) -> Ratios:
-    """Plan and build in `folder`; `world`: options of the mini-world."""
+def compare(
+    folder: Path, quick: bool, world: Sequence[str] = (), first: Sequence[str] = THIRD
+) -> Ratios:
+    """Plan and build in `folder`; `world`, `first`: options of the mini-worlds."""
     target, more = ("dataset", ONE_SHARD) if quick else ("all", {})
-    _timed(folder, "occludenet_build.miniworld", "--out", WORLD, *(SMALL if quick else world))
-    options = _earlier(folder) if quick else ["--measure", "--sample", str(sample)]
+    _timed(folder, "demo.world", "--out", WORLD, *(SMALL if quick else world))
+    earlier = _earlier(folder, target, more, FIRST if quick else first)
     settings = _settings(folder, "more", more)
-    given = ["--target", target, "--out", "plan.json", *settings]
-    _, planning = _timed(folder, "occludenet_build", "plan", *options, *given)
-    cpu, wall = _timed(folder, "snakemake", *SNAKEMAKE, target, *settings)
+    given = ["--target", target, "--out", "plan.json", "--build", earlier, *settings]
+    planning = _timed(folder, "occludenet_build", "plan", *given)
+    wall = _timed(folder, "snakemake", *SNAKEMAKE, target, *settings)
     plan = json.loads((folder / "plan.json").read_text())
-    ratios = told(plan, folder / "build/demo", wall)
-    if not quick:
-        ratios["cpu_ratio_with_snakemake"] = round(plan["cpu_seconds"] / cpu, 3)
+    ratios = told(plan, folder / "build/demo")
     return ratios | {"plan_seconds_to_build": round(planning / wall, 3)}
 
 
-def _earlier(folder: Path) -> list[str]:
+def _earlier(folder: Path, target: str, more: dict, world: Sequence[str]) -> str:
     """Another build, of fewer videos."""
-    _timed(folder, "occludenet_build.miniworld", "--out", "first", *FIRST)
-    more = {"build_dir": "build/first", "acquire": {"videos": "first/videos"}} | ONE_SHARD
-    settings = _settings(folder, "first", more)
-    _timed(folder, "snakemake", *SNAKEMAKE, "dataset", *settings)
-    return ["--rates", "build/first"]
+    _timed(folder, "demo.world", "--out", "first", *world)
+    places = {"build_dir": "build/first", "acquire": {"videos": "first/videos"}}
+    settings = _settings(folder, "first", places | more)
+    _timed(folder, "snakemake", *SNAKEMAKE, target, *settings)
+    return "build/first"
 
 
 def _settings(folder: Path, name: str, more: dict) -> list[str]:
@@ -88,44 +86,35 @@ def _settings(folder: Path, name: str, more: dict) -> list[str]:
     return ["--configfile", str(DEMO), str(folder / f"{name}.yaml")]
 
 
-def told(plan: dict, folder: Path, wall: float) -> Ratios:
-    """Print both, room by room; return the ratios."""
-    real = build.read(folder)
-    planned_cpu, real_cpu = defaultdict(float), defaultdict(float)
+def told(plan: dict, folder: Path) -> Ratios:
+    """Print both, stage by stage; return the ratios."""
+    real, planned_cpu, real_cpu = Past(folder), Counter[str](), Counter[str]()
     for cost in plan["costs"]:
-        planned_cpu[RULES[cost["rule"]].room] += cost["cpu_seconds"]
-    for job in real.jobs:
-        real_cpu[RULES[job.rule].room] += job.cpu
-    used = {room: storage.used(folder, room, real.dataset) for room in storage.ROOMS}
-    print(f"{'room':16}{'CPU s plan':>12}{'real':>8}{'KiB plan':>12}{'real':>10}")
-    for room in dict.fromkeys([*planned_cpu, *used]):
-        stored = (plan["stored"].get(room) or 0) / 1024
+        planned_cpu[cost["stage"]] += cost["cpu_seconds"]
+    for rule, kind in KINDS.items():
+        real_cpu[kind.stage] += sum(job.cpu for job in real.jobs(rule)[0])
+    used = {stage: rates.used(folder, stage, real.dataset) for stage in rates.PLACES}
+    stored = {stage: plan["stored"].get(stage) or 0 for stage in used}
+    print(f"{'stage':16}{'CPU s plan':>12}{'real':>8}{'KiB plan':>12}{'real':>10}")
+    for stage in dict.fromkeys([*planned_cpu, *used]):
         print(
-            f"{room:16}{planned_cpu[room]:12.1f}{real_cpu[room]:8.1f}"
-            f"{stored:12.0f}{used.get(room, 0) / 1024:10.0f}"
+            f"{stage:16}{planned_cpu[stage]:12.1f}{real_cpu[stage]:8.1f}"
+            f"{stored.get(stage, 0) / 1024:12.0f}{used.get(stage, 0) / 1024:10.0f}"
         )
-    sums = sum(planned_cpu.values()), sum(real_cpu.values())
-    print(f"{'in all':16}{sums[0]:12.1f}{sums[1]:8.1f}")
-    print(f"{'wall clock':16}{plan['wall_seconds']:12.1f}{wall:8.1f}")
+    print(f"{'in all':16}{planned_cpu.total():12.1f}{real_cpu.total():8.1f}")
     whole = sum(used.values())
-    ratios = {
-        room: (plan["stored"].get(room) or 0) / size
-        for room, size in used.items()
-        if size > whole / 100
-    }
-    worst = max(ratios.values(), key=lambda ratio: max(ratio, 1 / max(ratio, 1e-9)))
+    ratios = [stored[stage] / size for stage, size in used.items() if size > whole / 100]
     return {
-        "cpu_ratio_plan_to_real": round(sums[0] / sums[1], 3),
-        "wall_ratio_plan_to_real": round(plan["wall_seconds"] / wall, 3),
-        "bytes_ratio_plan_to_real": round(sum(plan["stored"].values()) / whole, 3),
-        "worst_room_bytes_ratio": round(worst, 3),
+        "cpu_ratio_plan_to_real": round(planned_cpu.total() / real_cpu.total(), 3),
+        "bytes_ratio_plan_to_real": round(sum(stored.values()) / whole, 3),
+        "worst_stage_bytes_ratio": round(max(ratios, key=lambda r: max(r, 1 / max(r, 1e-9))), 3),
     }
 
 
-def _timed(folder: Path, module: str, *arguments: str) -> tuple[float, float]:
-    """(CPU seconds, seconds) of `python -m module` in `folder`."""
+def _timed(folder: Path, module: str, *arguments: str) -> float:
+    """Seconds of `python -m module` in `folder`."""
     path = os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")])
-    before, start = _children(), time.monotonic()
+    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
@@ -136,12 +125,7 @@ def _timed(folder: Path, module: str, *arguments: str) -> tuple[float, float]:
     )
     if done.returncode:
         sys.exit(f"{module} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    return _children() - before, time.monotonic() - start
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return time.monotonic() - start
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Tool:
 
     name: str
     summary: str
+    takes_settings: bool = True
+    """Whether it has the option --settings, which every stage has."""
 
     @property
     def module(self) -> str:
@@ -31,10 +34,13 @@ class Tool:
 
 
 _TOOLS = (
+    Tool("demo", "Run the whole workflow on a drawn mini-world, offline", False),
+    Tool("run", "Run the whole workflow on your own videos, offline", False),
+    Tool("init", "Write a copy of the workflow, its settings and profiles to edit", False),
     Tool("plan", "Say what a configuration would cost in bytes, hours and disk before it runs"),
     Tool("verify", "Check that a build is what its tables say, and whether two builds agree"),
     Tool("sheets", "Draw contact sheets of the clips of a build"),
-    Tool("manual", "Print config.yaml: every setting with its default, unit and range"),
+    Tool("manual", "Print config.yaml: every setting with its default, unit and range", False),
 )
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
@@ -52,11 +58,19 @@ def main(words: Sequence[str] | None = None) -> None:
     if words and words[0] == "--version":
         print(f"occludenet {__version__}")
     elif words and words[0] in ("-h", "--help"):
-        print(overview())
+        _show(overview())
     elif not words or words[0] not in COMMANDS:
         sys.exit(_refuse(words))
     else:
         _start(COMMANDS[words[0]], words[1:])
+
+
+def _show(text: str) -> None:
+    """Print it, also where the reader leaves early, as `| head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def overview() -> str:
@@ -96,7 +110,9 @@ def _start(chosen: Stage | Tool, words: Sequence[str]) -> None:
 
     package = importlib.import_module(chosen.module)
     entry = entry_of(package)
-    command.main(chosen.name, package.__doc__, entry.add_arguments, entry.run, words)
+    takes_settings = isinstance(chosen, Stage) or chosen.takes_settings
+    parser = command.parser(chosen.name, package.__doc__, entry.add_arguments, takes_settings)
+    command.main(chosen.name, parser, entry.run, words)
 
 
 def entry_of(module: ModuleType) -> ModuleType:

@@ -17,22 +17,48 @@ from occludenet_build import config as settings_module
 from occludenet_build.core.errors import DISK_FULL, UserError
 
 
-def main(
+def parser(
     name: str,
     contract: str | None,
     add_arguments: Callable[[argparse.ArgumentParser], None],
+    takes_settings: bool = True,
+) -> argparse.ArgumentParser:
+    """What reads the arguments of a command: its own, and those that all have.
+
+    `contract` is the docstring that --help shows.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"occludenet {name}",
+        description=contract,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(made)
+    if takes_settings:
+        made.add_argument(
+            "--settings",
+            default="{}",
+            metavar="JSON",
+            help='settings as in config.yaml, as JSON: {"seed": 0, "STAGE": {...}}; default: {}',
+        )
+    made.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
+    return made
+
+
+def main(
+    name: str,
+    parser: argparse.ArgumentParser,
     run: Callable[[argparse.Namespace, settings_module.Config], None],
     words: Sequence[str] | None = None,
 ) -> None:
     """Run one command, a stage or a tool, from its command line.
 
-    `contract` is the docstring shown by --help, `words` what stands after the command's name
-    (default: sys.argv[1:]). `run(args, config)` gets the settings of the stage (and of those it
-    borrows) checked and with their defaults. Ends the process with 2 after one line on the
-    terminal for a UserError, with 1 after one for a full disk or a worker that was killed, or with
-    130 after Ctrl-C. Raises what else goes wrong, which is a defect.
+    `words` is what stands after the command's name (default: sys.argv[1:]). `run(args, config)`
+    gets the settings of the stage (and of those it borrows) checked and with their defaults. Ends
+    the process with 2 after one line on the terminal for a UserError, with 1 after one for a full
+    disk or a worker that was killed, or with 130 after Ctrl-C. Raises what else goes wrong, which
+    is a defect.
     """
-    args = _parser(name, contract, add_arguments).parse_args(words)
+    args = parser.parse_args(words)
     first = _is_first()
     _set_up_log(name, args.log if first else None)
     if not first:
@@ -40,7 +66,7 @@ def main(
     # SIGTERM, as schedulers send it, unwinds like Ctrl-C: temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(args, _config(args.settings))
+        run(args, _config(getattr(args, "settings", "{}")))
         _log_cpu()
     except UserError as error:
         logging.error("%s", error)
@@ -56,25 +82,6 @@ def main(
     except KeyboardInterrupt:
         logging.error("stopped; finished items are kept, a new start goes on from them")
         sys.exit(130)
-
-
-def _parser(
-    name: str, contract: str | None, add_arguments: Callable[[argparse.ArgumentParser], None]
-) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"occludenet {name}",
-        description=contract,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
-    parser.add_argument(
-        "--settings",
-        default="{}",
-        metavar="JSON",
-        help='settings as in config.yaml, as JSON: {"seed": 0, "STAGE": {...}}; default: {}',
-    )
-    parser.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
-    return parser
 
 
 def _is_first() -> bool:

@@ -51,7 +51,8 @@ def _section(cls: type, values: Any, depth: int) -> Iterator[str]:
 
 
 def _comment(meaning: str, limits: Mapping[str, Any], depth: int) -> list[str]:
-    words = " ".join(part for part in (" ".join(meaning.split()), _range(limits)) if part)
+    about = limits.get("about", "")
+    words = " ".join(part for part in (" ".join(meaning.split()), about, _range(limits)) if part)
     return textwrap.wrap(
         words,
         width=98,

@@ -36,6 +36,16 @@ class Stage:
     part again, and leaves the rest of the stage's results where they are."""
     in_all: bool = True
     """Whether `snakemake all` needs it (where the settings ask for it)."""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """What it writes for others to read: the table's name -> its files, a pattern below the build's
+    folder. Empty: findings, pages and files only."""
+    items: bool = False
+    """Whether its tables have a row per item with a status and a reason."""
+    unit: str = "one"
+    """The count that drives what it costs, by its name in plan.counts."""
+    settings: str = ""
+    """Module of config that holds its settings, the class of the stage's name in CamelCase, where
+    Config has no field of its own for them."""
 
     @property
     def module(self) -> str:
@@ -48,12 +58,17 @@ _ROWS = (
         "sources",
         "Fetch Kinetics-400 (archives, YouTube or a mirror) and list the clips that are there",
         draws=True,
+        tables={"kinetics": "kinetics/clips.parquet"},
+        unit="fetched_clips",
     ),
     Stage(
         "acquire",
         "sources",
         "List the videos with class and split; fetch COCO, weights and UCF-Crime; record hashes",
         draws=True,
+        tables={"acquire": "acquire/videos.parquet"},
+        items=True,
+        unit="videos",
     ),
     Stage(
         "index",
@@ -62,17 +77,26 @@ _ROWS = (
         ("select",),
         draws=True,
         parts={"facts": 1},
+        tables={"index": "index/videos.parquet"},
+        items=True,
+        unit="index_px",
     ),
     Stage(
         "detect",
         "people",
         "Find person boxes in every frame, link them to tracks, choose the actor",
+        tables={"detect": "detect/*.parquet"},
+        items=True,
+        unit="search_px",
     ),
     Stage(
         "occluders",
         "occlusion",
         "Cut RGBA occluders out of COCO, with origin and licence",
         draws=True,
+        tables={"occluders": "occluders/occluders.parquet"},
+        items=True,
+        unit="objects",
     ),
     Stage(
         "select",
@@ -80,11 +104,15 @@ _ROWS = (
         "Choose the clips to occlude and the occluder of each: quota per class and type",
         ("occluders",),
         draws=True,
+        tables={"select": "select/clips.parquet"},
+        items=True,
+        unit="candidates",
     ),
     Stage(
         "leaks",
         "occlusion",
         "Report clips, YouTube ids and near-duplicate videos that two splits share",
+        unit="chosen_px",
     ),
     Stage(
         "audit",
@@ -93,7 +121,14 @@ _ROWS = (
         draws=True,
         in_all=False,
     ),
-    Stage("actor_masks", "people", "Segment the actor in every frame"),
+    Stage(
+        "actor_masks",
+        "people",
+        "Segment the actor in every frame",
+        tables={"actor_masks": "actor_masks/*.parquet"},
+        items=True,
+        unit="actor_frames",
+    ),
     Stage(
         "composite",
         "occlusion",
@@ -101,18 +136,24 @@ _ROWS = (
         ("counterfactual",),
         draws=True,
         parts={"counterfactual": 1},
+        tables={"composite": "composite/*.parquet", "counterfactual": "counterfactual/*.parquet"},
+        items=True,
+        unit="output_px",
     ),
     Stage(
         "annotate",
         "dataset",
         "Write OccludeNet's annotation files, and Parquet tables with everything",
         ("composite", "counterfactual", "occluders"),
+        tables={"annotate": "annotate/clips.parquet", "frames": "annotate/frames/*.parquet"},
+        unit="truth_rows",
     ),
     Stage(
         "validate",
         "dataset",
         "Check annotation files for contradictions, and against a published release",
         ("composite", "select"),
+        unit="released",
     ),
     Stage(
         "train",
@@ -120,6 +161,8 @@ _ROWS = (
         "Train CAR, its baseline and the methods it is compared with",
         ("counterfactual",),
         draws=True,
+        tables={"train": "train/*.csv"},
+        unit="train_views",
     ),
     Stage(
         "evaluate",
@@ -127,6 +170,8 @@ _ROWS = (
         "Predict every clip of the test sets; top-1, top-5 and the causal effect per class",
         ("counterfactual",),
         draws=True,
+        tables={"evaluate": "evaluate/*.parquet"},
+        unit="test_views",
     ),
     Stage(
         "predictions",
@@ -139,6 +184,8 @@ _ROWS = (
         "Grad-CAM: how much of it lies on actor, occluder and background",
         ("evaluate",),
         draws=True,
+        tables={"attention": "attention/*.parquet"},
+        unit="attended",
     ),
     Stage(
         "paper",
@@ -155,7 +202,7 @@ _ROWS = (
         draws=True,
     ),
     Stage(
-        "leftover",
+        "residual_actor",
         "occlusion",
         "Look for people again in the counterfactual clips: is the actor gone?",
         ("counterfactual", "detect", "select"),
@@ -174,8 +221,12 @@ _ROWS = (
         "Cut accepted proposals into clips of 8 to 10 s (OccludeNet-S)",
         ("composite",),
         in_all=False,
+        tables={"segments": "segments/clips.parquet"},
     ),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}
 """Stage by name, in the order of the data."""
+
+TABLES: dict[str, str] = {name: files for stage in _ROWS for name, files in stage.tables.items()}
+"""Table -> its files, a pattern below the build's folder, in the order of the data."""

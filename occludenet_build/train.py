@@ -49,7 +49,7 @@ from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
 from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
-from occludenet_build.recognition.table import read_labels, training_clips
+from occludenet_build.recognition.clip_table import read_labels, training_clips
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Train one arm with one seed. Raises UserError where clips, labels or weights do not fit."""
     named = args.weights or config.train.weights
     found = local_file(named, config.train.weights_sha256, "train.weights")
     settings = for_arm(dataclasses.replace(config.train, weights=found), args.arm)
@@ -75,8 +76,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
     import torch
 
+    from occludenet_build.recognition.distributed import process_group
     from occludenet_build.recognition.erase import Erasing
-    from occludenet_build.recognition.team import joined
     from occludenet_build.recognition.training import Training
     from occludenet_build.recognition.training import run as run_training
 
@@ -88,19 +89,20 @@ def run(args: argparse.Namespace, config: Config) -> None:
     training = Training(args.arm, seed, derived, settings, labels, clips, erasing)
     store = args.out.parent / "store" / args.out.stem
     with (
-        joined(settings) as (team, device),
-        files.exclusive(store) if team.first else nullcontext(),
+        process_group(settings) as (process, device),
+        files.exclusive(store) if process.first else nullcontext(),
     ):
-        team.wait()
-        torch.set_num_threads(max(1, args.threads // team.size))
+        process.wait()
+        torch.set_num_threads(max(1, args.threads // process.size))
         version = results_version("train")
-        rows = run_training(training, team, device, args.root, store, args.out, version)
-        if team.first:
+        rows = run_training(training, process, device, args.root, store, args.out, version)
+        if process.first:
             write_curve(args.out.with_suffix(".csv"), rows)
             logging.info("wrote %s", args.out)
 
 
 def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
+    """The loss curve as CSV; its columns are described above."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

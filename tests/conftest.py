@@ -15,7 +15,9 @@ import pytest
 from server import Site
 
 from occludenet_build.core.video.synth import write_video
+from occludenet_build.project import find_demo
 
+find_demo()  # tests import demo.world by its name
 # before torch is loaded: its waiting threads would spin, on cores that other tests want
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # A background shell has Ctrl-C ignored, and children inherit that: some tests press it.
@@ -98,7 +100,7 @@ def world(tmp_path_factory) -> Path:
     """A drawn world of about a dozen clips."""
     folder = tmp_path_factory.mktemp("world")
     subprocess.run(
-        [sys.executable, "-m", "occludenet_build.miniworld", "--out", str(folder / "world")]
+        [sys.executable, "-m", "demo.world", "--out", str(folder / "world")]
         + ["--train", "2", "--val", "1", "--test", "1", "--images", "8", "--seconds", "1"],
         cwd=REPO,
         check=True,

@@ -20,8 +20,7 @@ from occludenet_build.actor_masks import DETAIL as MASKS
 from occludenet_build.actor_masks import ROWS as MASKED
 from occludenet_build.composite import CLIPS as COMPOSITE
 from occludenet_build.composite import ERASED as TWINS
-from occludenet_build.compositing.jobs import clip_path
-from occludenet_build.compositing.truth import TRUTH
+from occludenet_build.compositing.ground_truth import TRUTH
 from occludenet_build.core import masks, tables
 from occludenet_build.core.files import write_json, write_text
 from occludenet_build.core.video.synth import write_video
@@ -31,6 +30,7 @@ from occludenet_build.index import INDEX
 from occludenet_build.occluders import SCHEMA as BANK
 from occludenet_build.occluders.summary import summary
 from occludenet_build.recognition.predictions import About, write
+from occludenet_build.release.terms import clip_path
 from occludenet_build.select import CLIPS as SELECT
 
 WIDTH, HEIGHT, FRAMES, FPS = 64, 48, 10, 8

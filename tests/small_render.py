@@ -12,8 +12,8 @@ import av
 import cv2
 import numpy as np
 
-from occludenet_build.compositing.clip_job import ClipJob, Output
 from occludenet_build.compositing.geometry import ActorBox
+from occludenet_build.compositing.jobs import ClipJob, Output
 from occludenet_build.core.video import source as reader
 from occludenet_build.core.video.display import Display
 

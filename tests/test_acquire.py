@@ -24,6 +24,9 @@ def listing(tmp_path, names: list[str], **settings) -> dict[str, dict]:
 LAYOUTS = [
     ("train/run/a.mp4", "kinetics", "run", "train"),
     ("validate/run fast/b.mp4", "kinetics", "run fast", "val"),
+    ("valid/run/b.mp4", "kinetics", "run", "val"),
+    ("Training/run/a.mp4", "kinetics", "run", "train"),
+    ("training dog/c.mp4", "classes", "training dog", None),
     ("run/c.mp4", "classes", "run", None),
     ("d.mp4", "flat", "unlabelled", None),
 ]
@@ -36,6 +39,12 @@ def test_layouts_are_told_apart(tmp_path, name, layout, label, split):
         assert (row["status"], row["label"]) == ("ok", label)
         assert row["split"] == (split or row["split"])
         assert row["split"] in ("train", "val", "test")
+
+
+def test_a_tree_of_train_valid_and_test_is_one_of_splits(tmp_path):
+    rows = listing(tmp_path, ["train/run/a.mp4", "valid/run/b.mp4", "test/run/c.mp4"])
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert [row["split"] for row in rows.values()] == ["train", "val", "test"]
 
 
 def test_a_misplaced_file_is_a_row(tmp_path):

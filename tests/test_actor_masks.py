@@ -21,6 +21,7 @@ from occludenet_build.actor_masks.command import key_of
 from occludenet_build.actor_masks.command import run as run_stage
 from occludenet_build.actor_masks.grabcut import GrabCut
 from occludenet_build.core import masks, tables
+from occludenet_build.core.build import Boxes
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.synth import write_video
@@ -357,8 +358,12 @@ def test_the_command_line_says_what_is_wrong(tmp_path):
 
 def person(frame, box, track, actor=False):
     return dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True)) | {
-        "frame": frame, "shot": 0, "track": track, "actor": actor,
+        "frame": frame, "shot": 0, "track": track, "actor": actor, "filled": False,
     }  # fmt: skip
+
+
+def people(rows):
+    return Boxes.of(pa.Table.from_pylist(rows) if rows else None)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +379,7 @@ def person(frame, box, track, actor=False):
 def test_a_group_is_told_by_its_box(actor, others, who):
     boxes = {n: np.float32(actor) for n in range(5)}
     rows = [person(n, box, track) for n in range(5) for track, box in enumerate(others)]
-    found = group.members(boxes, rows)
+    found = group.members(boxes, people(rows))
     assert set(found) == who
     assert all(sorted(of) == list(range(5)) for of in found.values())
 
@@ -394,7 +399,7 @@ def test_every_member_of_a_group_is_masked(tmp_path):
     clip = Clip(tmp_path / "a.mp4", {n: np.float32(hull) for n in range(3)}, 3)
     rows = [person(n, left, 0) for n in range(3)] + [person(n, right, 1) for n in (0, 2)]
     clip.boxes[1][:] = left  # the other is lost there
-    shown = dict(group.found(Inside(), clip, group.members(clip.boxes, rows)))
+    shown = dict(group.found(Inside(), clip, group.members(clip.boxes, people(rows))))
     assert list(shown) == [0, 1, 2]
     for number in shown:
         wanted = np.zeros((40, 60), bool)

@@ -13,14 +13,14 @@ from occludenet_build.annotate import CLIPS
 from occludenet_build.annotate import FRAMES as FRAME_COLUMNS
 from occludenet_build.annotate.command import add_arguments
 from occludenet_build.annotate.command import run as run_stage
-from occludenet_build.compositing.truth import TRUTH
+from occludenet_build.compositing.ground_truth import TRUTH
 from occludenet_build.config import load_part
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.release import csv_format
 from occludenet_build.release.order import label_ids
 from occludenet_build.validate.checks import run_checks
-from occludenet_build.validate.clips import read_release
+from occludenet_build.validate.release import read_release
 
 OVERALL = ",".join(csv_format.header(csv_format.Overall))
 ROW = "abseiling,0.25_a.mp4,dog,d.png,75.25,0.25,08.62,10.03,29.92,11.53"

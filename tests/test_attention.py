@@ -18,7 +18,8 @@ from occludenet_build.attention.summary import summed_up
 from occludenet_build.config import Attention, Config
 from occludenet_build.core import masks, tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition import backbones, checkpoint
+from occludenet_build.recognition import checkpoint
+from occludenet_build.recognition.backbones.registry import build
 
 HEIGHT, WIDTH, SIDE, SHORT, SIZE = 24, 32, 8, 18, 16
 SMALL = Attention(workers=0, device="cpu", pictures=2, layer="blocks.0")
@@ -61,7 +62,7 @@ def write_frames(root, unmasked=lambda clip, number: False):
 
 def write_model(path, arm="car", seed=0, labels=LABELS, zero=False):
     torch.manual_seed(seed)
-    model = backbones.build("tiny3d", len(labels), 4, SIZE)
+    model = build("tiny3d", len(labels), 4, SIZE)
     if zero:
         torch.nn.init.zeros_(model.head.weight)
     values = {"model": model.state_dict(), "backbone": "tiny3d", "labels": list(labels)}

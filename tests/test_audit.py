@@ -21,6 +21,7 @@ from occludenet_build.audit import CLIPS, SAMPLE
 from occludenet_build.audit.command import sample
 from occludenet_build.audit.compare import compare, summary
 from occludenet_build.core import tables
+from occludenet_build.core.build import Boxes
 from occludenet_build.detect import BOXES, ROWS
 from occludenet_build.select import CLIPS as SELECT
 
@@ -62,13 +63,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_two_detectors_on_one_clip(case):
     second, wanted = CASES[case]
-    found = compare(FIRST, second, 0.5)
+    found = compare(Boxes.of(FIRST), Boxes.of(second), 0.5)
     assert found["actor_frames"] == 4
     assert {name: found[name] for name in wanted} == wanted
 
 
 def test_a_table_without_the_clip_is_nobody():
-    assert compare(FIRST, None, 0.5) == compare(FIRST, boxes(), 0.5)
+    assert compare(Boxes.of(FIRST), Boxes.of(None), 0.5) == compare(
+        Boxes.of(FIRST), Boxes.of(boxes()), 0.5
+    )
 
 
 BOX = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda p: (*p, p[0] + 15, p[1] + 20))
@@ -79,7 +82,7 @@ BOX = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda p: (*p, p[0] 
 def test_frames_add_up(first, second):
     mine = boxes(*((frame, box, True) for frame, box in enumerate(first)))
     theirs = boxes(*((frame, box, True) for frame, box in enumerate(second)))
-    found = compare(mine, theirs, 0.3)
+    found = compare(Boxes.of(mine), Boxes.of(theirs), 0.3)
     assert found["compared_frames"] + found["only_first"] == found["actor_frames"] == len(first)
     assert found["compared_frames"] + found["only_second"] == len(second)
     assert found["same_actor"] == found["agreeing_frames"] <= found["compared_frames"]
@@ -88,9 +91,10 @@ def test_frames_add_up(first, second):
 
 def test_the_summary_weighs_frames():
     rows = [
-        {"clip": "a", "label": "run", "status": "ok", "frames": 10} | compare(FIRST, FIRST, 0.5),
+        {"clip": "a", "label": "run", "status": "ok", "frames": 10}
+        | compare(Boxes.of(FIRST), Boxes.of(FIRST), 0.5),
         {"clip": "b", "label": "sit", "status": "ok", "frames": 10}
-        | compare(boxes((0, HERE, True)), boxes((0, BESIDE)), 0.6),
+        | compare(Boxes.of(boxes((0, HERE, True))), Boxes.of(boxes((0, BESIDE))), 0.6),
         {"clip": "c", "label": "sit", "status": "failed", "frames": 10},
     ]
     found = summary(rows)

@@ -1,7 +1,5 @@
 """Backbones: facts about the published networks, checkpoints of their forms, the selective scan."""
 
-import doctest
-import importlib
 import importlib.util
 import json
 import re
@@ -17,16 +15,17 @@ from torchvision.models import video
 from occludenet_build import manual
 from occludenet_build.config import Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition import backbones, checkpoint, sampling
-from occludenet_build.recognition.backbones import depth, renames, scan, spec
+from occludenet_build.recognition import checkpoint, sampling
+from occludenet_build.recognition.backbones import renames, scan
+from occludenet_build.recognition.backbones.registry import BACKBONES, build, input_of
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
+from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
 from occludenet_build.recognition.backbones.videomae import VideoMAE, sine_table
 from occludenet_build.recognition.backbones.videomamba import VideoMamba
-from occludenet_build.recognition.backbones.weights import take_over
+from occludenet_build.recognition.backbones.weights import start_from, take_over
 from occludenet_build.recognition.backbones.x3d import X3D
-
-BACKBONES = backbones.BACKBONES
+from occludenet_build.recognition.optim import layer_depths
 
 
 def of_size(name, frames, size):
@@ -353,7 +352,7 @@ def test_the_sine_table():
 def test_the_ways_a_checkpoint_is_wrapped(wrap, tmp_path):
     source, model = small_x3d(), small_x3d()
     torch.save(wrap(source.state_dict()), tmp_path / "w.pth")
-    backbones.start_from(model, "x3d_s", tmp_path / "w.pth")
+    start_from(model, "x3d_s", tmp_path / "w.pth")
     assert same(model, source)
 
 
@@ -528,7 +527,7 @@ def test_a_wrong_checkpoint_says_what_is_wrong(change, message, tmp_path):
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     torch.save({"model_state": change(model.state_dict())}, tmp_path / "w.pth")
     with pytest.raises(UserError, match=f"wanted a checkpoint of x3d_s, .*{message}"):
-        backbones.start_from(model, "x3d_s", tmp_path / "w.pth")
+        start_from(model, "x3d_s", tmp_path / "w.pth")
     assert all(torch.equal(before[k], t) for k, t in model.state_dict().items())
 
 
@@ -581,7 +580,7 @@ def test_depths_go_from_stem_to_head(name):
     backbone = BACKBONES[name]
     with torch.device("meta"):
         model = backbone.make(5, backbone.input.frames, backbone.input.size)
-    depths = backbones.layers(model)
+    depths = layer_depths(model)
     assert list(depths) == [key for key, _ in model.named_parameters()]
     deepest = max(depths.values())
     assert set(depths.values()) == set(range(deepest + 1))
@@ -613,29 +612,29 @@ def test_depths_go_from_stem_to_head(name):
 def test_depths_as_the_recipes_count_them(name, key, wanted):
     seen = BACKBONES[name].input
     with torch.device("meta"):
-        assert backbones.layers(BACKBONES[name].make(5, seen.frames, seen.size))[key] == wanted
+        assert layer_depths(BACKBONES[name].make(5, seen.frames, seen.size))[key] == wanted
 
 
 def test_what_the_settings_leave_open_is_the_backbones_own():
     own = BACKBONES["x3d_s"].input
-    assert backbones.input_of(Train(backbone="x3d_s")) == own
-    seen = backbones.input_of(Train(backbone="x3d_s", size=80, frames=4, stride=0))
+    assert input_of(Train(backbone="x3d_s")) == own
+    seen = input_of(Train(backbone="x3d_s", size=80, frames=4, stride=0))
     assert (seen.frames, seen.size, seen.short_side, seen.stride) == (4, 80, 91, 0)
     assert seen.mean == own.mean
-    demo = backbones.input_of(Train(backbone="tiny3d", size=72, short_side=72))
-    assert demo == backbones.Input(8, 72, 72, 0)
+    demo = input_of(Train(backbone="tiny3d", size=72, short_side=72))
+    assert demo == Input(8, 72, 72, 0)
     with pytest.raises(UserError, match="wanted at least 160, the crop of x3d_s, got 128"):
-        backbones.input_of(Train(backbone="x3d_s", short_side=128))
+        input_of(Train(backbone="x3d_s", short_side=128))
     with pytest.raises(UserError, match="wanted one of tiny3d"):
-        backbones.input_of(Train(backbone="r4d"))
+        input_of(Train(backbone="r4d"))
 
 
 def test_normalised_is_what_it_was_and_by_colour():
     clips = torch.randint(0, 256, (2, 3, 5, 4, 3), dtype=torch.uint8)
     plain = clips.permute(0, 4, 1, 2, 3).float().div_(255).sub_(0.45).div_(0.225)
-    assert torch.equal(backbones.normalised(clips), plain)
+    assert torch.equal(normalised(clips), plain)
     seen = BACKBONES["r3d_18"].input
-    got = backbones.normalised(clips, seen.mean, seen.std)[1, 2, 0, 3, 1]
+    got = normalised(clips, seen.mean, seen.std)[1, 2, 0, 3, 1]
     wanted = (clips[1, 0, 3, 1, 2].item() / 255 - seen.mean[2]) / seen.std[2]
     assert got.item() == pytest.approx(wanted, abs=1e-6)
 
@@ -663,13 +662,13 @@ def test_dense_views_are_mmactions(parity):
 
 def test_a_trial_of_the_input_costs_nothing_and_draws_nothing(monkeypatch):
     torch.manual_seed(3)
-    model = backbones.build("tiny3d", 3, 4, 16)
+    model = build("tiny3d", 3, 4, 16)
     after = torch.rand(1)
     torch.manual_seed(3)
     assert same(BACKBONES["tiny3d"].make(3, 4, 16), model) and torch.equal(torch.rand(1), after)
     assert not model.training
     with pytest.raises(UserError, match="mvit_v2_s takes no clips of 8 frames of 224 px"):
-        backbones.build("mvit_v2_s", 3, 8, 224)
+        build("mvit_v2_s", 3, 8, 224)
 
 
 def test_a_checkpoint_with_a_command_line_runs_no_code(tmp_path):
@@ -680,13 +679,3 @@ def test_a_checkpoint_with_a_command_line_runs_no_code(tmp_path):
     torch.save({"model": {}, "args": Namespace(a=Evil())}, tmp_path / "evil.pth")
     with pytest.raises(UserError, match="does not load"):
         checkpoint.load(tmp_path / "evil.pth")
-
-
-@pytest.mark.parametrize("module", [renames, spec, depth, sampling])
-def test_examples_in_the_docstrings(module):
-    assert doctest.testmod(module).failed == 0
-
-
-def test_examples_of_x3d():
-    module = importlib.import_module("occludenet_build.recognition.backbones.x3d")
-    assert doctest.testmod(module).failed == 0

@@ -9,14 +9,14 @@ from torch import nn
 from torchvision.models import video
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones import BACKBONES
-from occludenet_build.recognition.backbones.spec import Places
+from occludenet_build.recognition.backbones.registry import BACKBONES
+from occludenet_build.recognition.backbones.spec import FeatureLayout
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
 from occludenet_build.recognition.backbones.videomae import VideoMAE
 from occludenet_build.recognition.backbones.videomamba import VideoMamba
-from occludenet_build.recognition.cam import grad_cam, seen_places
+from occludenet_build.recognition.cam import grad_cam, layer_features
 
-VOLUME = Places("features")
+VOLUME = FeatureLayout("features")
 
 
 class Plain(nn.Module):
@@ -122,7 +122,7 @@ def test_every_backbone_states_a_layer_with_places(name):
     seen = backbone.input
     with torch.device("meta"), torch.no_grad():
         model = backbone.make(3, seen.frames, seen.size).eval()
-        with seen_places(model, backbone.places, seen.frames) as volume:
+        with layer_features(model, backbone.layout, seen.frames) as volume:
             volume.register_forward_hook(lambda _, __, output: shapes.append(output.shape))
             logits = model(torch.zeros(2, 3, seen.frames, seen.size, seen.size))
     (shape,) = shapes
@@ -155,8 +155,8 @@ def small_uniformer(classes, size=64):
 
 
 def of(name, layer=None):
-    places = BACKBONES[name].places
-    return places if layer is None else dataclasses.replace(places, layer=layer)
+    layout = BACKBONES[name].layout
+    return layout if layer is None else dataclasses.replace(layout, layer=layer)
 
 
 SMALL = {
@@ -177,9 +177,9 @@ REACH = {"mvit": 1, "swin": 0, "uniformer": 0, "videomae": 0, "videomamba": 0}
 """How far a change may show in the families of tokens: MViT's pooling overlaps."""
 
 
-def volumes(model, places, clips):
+def volumes(model, layout, clips):
     seen_there = []
-    with torch.no_grad(), seen_places(model, places, clips.shape[2]) as seen:
+    with torch.no_grad(), layer_features(model, layout, clips.shape[2]) as seen:
         seen.register_forward_hook(lambda _, __, output: seen_there.append(output))
         logits = model(clips)
     return seen_there[0], logits
@@ -190,14 +190,14 @@ def volumes(model, places, clips):
 def test_tokens_are_put_where_they_come_from(name, place):
     """What is changed in one place of the clip changes that place most: no axis is swapped."""
     torch.manual_seed(0)
-    make, places = SMALL[name]
+    make, layout = SMALL[name]
     model, clips = make(3).eval(), 0.1 * torch.randn(1, 3, 4, 64, 64).repeat(2, 1, 1, 1, 1)
-    grid = volumes(model, places, clips)[0].shape[2:]
+    grid = volumes(model, layout, clips)[0].shape[2:]
     at = tuple(position % count for position, count in zip(place, grid, strict=True))
     steps = [side // count for side, count in zip((4, 64, 64), grid, strict=True)]
     there = tuple(slice(a * s, (a + 1) * s) for a, s in zip(at, steps, strict=True))
     clips[(1, slice(None), *there)] += 3 * torch.randn(3, *steps)
-    volume, _ = volumes(model, places, clips)
+    volume, _ = volumes(model, layout, clips)
     change = (volume[1] - volume[0]).abs().sum(dim=0)
     found = [int(i) for i in torch.unravel_index(change.argmax(), change.shape)]
     assert max(abs(a - b) for a, b in zip(found, at, strict=True)) <= REACH[name], (found, at)
@@ -207,15 +207,15 @@ def test_tokens_are_put_where_they_come_from(name, place):
 def test_a_map_of_every_family(name):
     """The network computes what it computed, and its places reach the logits."""
     torch.manual_seed(0)
-    make, places = SMALL[name]
+    make, layout = SMALL[name]
     model, clips = make(3).eval(), torch.randn(2, 3, 4, 64, 64)
     with torch.no_grad():
         plain = model(clips)
-    maps, logits = grad_cam(model, places, clips.repeat(3, 1, 1, 1, 1), torch.arange(6) // 2)
+    maps, logits = grad_cam(model, layout, clips.repeat(3, 1, 1, 1, 1), torch.arange(6) // 2)
     assert torch.allclose(logits, plain.repeat(3, 1), atol=1e-5)
     assert maps.shape == (6, 4, 64, 64) and maps.dtype == torch.float32
     assert torch.isfinite(maps).all() and maps.min() >= 0 and maps.max() > 0
-    one, _ = grad_cam(model, places, clips[1:], torch.tensor([2]))
+    one, _ = grad_cam(model, layout, clips[1:], torch.tensor([2]))
     assert torch.allclose(one[0], maps[5], rtol=1e-3, atol=1e-4 * float(maps.max()))
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -249,7 +249,7 @@ def planted(count, random):
 
 
 @pytest.mark.parametrize(
-    ("make", "places"),
+    ("make", "layout"),
     [
         pytest.param(lambda: Plain(2), VOLUME, id="convolutions"),
         pytest.param(
@@ -258,7 +258,7 @@ def planted(count, random):
         pytest.param(lambda: small_uniformer(2, SIZE), SMALL["uniformer"][1], id="class token"),
     ],
 )
-def test_the_planted_signal_is_found(make, places):
+def test_the_planted_signal_is_found(make, layout):
     """Trained to tell clips with a bright square: the map lies on it, not on the striped one."""
     torch.manual_seed(0)
     random = torch.Generator().manual_seed(0)
@@ -270,7 +270,7 @@ def test_the_planted_signal_is_found(make, places):
         F.cross_entropy(model(clips), labels).backward()
         optimizer.step()
     clips, labels, bright, striped = planted(24, random)
-    maps, logits = grad_cam(model.eval(), places, clips, labels)
+    maps, logits = grad_cam(model.eval(), layout, clips, labels)
     assert (logits.argmax(dim=1) == labels).float().mean() > 0.9
     there = labels == 1
     mass = maps[there] / maps[there].sum(dim=(1, 2, 3), keepdim=True)
@@ -294,10 +294,10 @@ def test_a_layer_without_places_is_refused(layer, said):
 
 @pytest.mark.parametrize("layer", ["head", "blocks.2", "norm"])
 def test_tokens_that_do_not_fill_a_grid_are_refused(layer):
-    model, places = small_mvit(3).eval(), of("mvit_v2_s", layer)
+    model, layout = small_mvit(3).eval(), of("mvit_v2_s", layer)
     if layer == "norm":  # it has the grid, but nothing in it reaches the class token any more
-        maps, _ = grad_cam(model, places, torch.randn(1, 3, 4, 64, 64))
+        maps, _ = grad_cam(model, layout, torch.randn(1, 3, 4, 64, 64))
         assert not maps.any()
         return
     with pytest.raises(UserError, match=r"attention\.layer: wanted a module"):
-        grad_cam(model, places, torch.zeros(1, 3, 4, 64, 64))
+        grad_cam(model, layout, torch.zeros(1, 3, 4, 64, 64))

@@ -27,6 +27,7 @@ ENDS = [
 def test_every_end_is_one_line_and_a_code(tmp_path, error, code, line):
     log = tmp_path / "logs" / "stage.log"
     words = ["--log", str(log)]
+    parser = command.parser("stage", "stage: a test", lambda parser: None)
 
     def run(args, config):
         import logging
@@ -37,10 +38,10 @@ def test_every_end_is_one_line_and_a_code(tmp_path, error, code, line):
 
     if code:
         with pytest.raises(SystemExit) as ended:
-            command.main("stage", "stage: a test", lambda parser: None, run, words)
+            command.main("stage", parser, run, words)
         assert ended.value.code == code
     else:
-        command.main("stage", "stage: a test", lambda parser: None, run, words)
+        command.main("stage", parser, run, words)
     assert line in log.read_text()
     assert "Traceback" not in log.read_text()
 

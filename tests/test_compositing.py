@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occludenet_build.compositing import erase
-from occludenet_build.compositing.clip_job import ClipJob, Output
-from occludenet_build.compositing.cutout import Cutout, read_rgba
-from occludenet_build.compositing.erase import Erasure
+from occludenet_build.compositing.erasing import Erasure
+from occludenet_build.compositing.erasing_fills import FILLS
 from occludenet_build.compositing.geometry import ActorBox, Rect, place
+from occludenet_build.compositing.ground_truth import rle_at, share_of_box
+from occludenet_build.compositing.jobs import ClipJob, Output
+from occludenet_build.compositing.patches import Cutout, read_rgba
 from occludenet_build.compositing.render import render
-from occludenet_build.compositing.truth import rle_at, share_of_box
 from occludenet_build.config import Composite
 from occludenet_build.core import masks
 from occludenet_build.core.errors import ItemError, UserError
@@ -255,7 +255,7 @@ def square_masks():
     return actor
 
 
-@pytest.mark.parametrize("fill", list(erase.FILLS))
+@pytest.mark.parametrize("fill", list(FILLS))
 def test_the_actor_is_gone_and_the_occluder_stays(job, fill):
     actor = square_masks()
     outputs = (*OCCLUDED, *ERASED)

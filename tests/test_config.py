@@ -32,6 +32,7 @@ def base(tmp_path):
 
 MISTAKES = [
     ({"composit": {}}, "unknown key composit"),
+    ({"leftover": {}}, "unknown key leftover: wanted its new name, residual_actor"),
     ({"composite": {"sclaes": [0.5]}}, "unknown key composite.sclaes"),
     ({"composite": {"scales": 0.5}}, "composite.scales: wanted a list, got 0.5"),
     ({"composite": {"scales": []}}, "composite.scales: wanted"),
@@ -76,7 +77,7 @@ def test_order_and_written_out_defaults_make_no_difference(base):
     verbose = copy.deepcopy(base)
     verbose["composite"] = {"preset": "veryfast", "crf": 21, "scales": [0.25, 0.5, 0.75]}
     shuffled = dict(reversed(list(verbose.items())))
-    for room in ("composite", "counterfactual", "train"):
+    for room in ("composite", "annotate", "train"):
         expected = cfg.canonical(cfg.room_settings(plain, room))
         assert cfg.canonical(cfg.room_settings(cfg.load(shuffled), room)) == expected
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from occludenet_build.config import Detect
+from occludenet_build.config.backends import DETECTORS
 from occludenet_build.core import boxes as geometry
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
@@ -22,7 +23,6 @@ from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.detect import BOXES, ROWS, boxfile, search
 from occludenet_build.detect.backend import Clip
-from occludenet_build.detect.backends import DETECTORS, MATTERS, MODELS
 from occludenet_build.detect.command import make_jobs
 
 REPO = Path(__file__).resolve().parents[1]
@@ -217,7 +217,7 @@ def other(settings: Detect, name: str) -> object:
 
 def test_the_key_covers_what_matters_and_no_more(tmp_path, walker):
     boxes = write_boxes(tmp_path / "b.csv", box_rows())
-    for backend in (*DETECTORS, *MODELS):
+    for backend, facts in DETECTORS.items():
         weights = write_boxes(tmp_path / "w.csv", box_rows())  # any bytes: nothing is loaded
         base = Detect(backend=backend, weights=str(weights), boxes=str(boxes))
         key = keys(base, row_of(walker))
@@ -225,7 +225,7 @@ def test_the_key_covers_what_matters_and_no_more(tmp_path, walker):
         assert keys(same, row_of(walker)) == key
         assert keys(base, row_of(walker) | {"sha256": "other"}) != key
         assert keys(dataclasses.replace(base, actor="central"), row_of(walker)) != key
-        for name in MATTERS[backend]:
+        for name in facts.matters:
             changed = dataclasses.replace(base, **{name: other(base, name)})
             assert keys(changed, row_of(walker)) != key
     base = dataclasses.replace(base, backend="file")

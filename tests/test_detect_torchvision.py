@@ -134,7 +134,10 @@ def without(tensors: dict, part: str) -> dict:
 def test_weights_of_older_files_lack_counters(weights, tmp_path):
     tensors = without(torch.load(weights, weights_only=True), "num_batches_tracked")
     torch.save(tensors, tmp_path / "old.pth")
-    Torchvision(replace(SETTINGS, weights=str(tmp_path / "old.pth")), 1, "cpu")
+    model = Torchvision(replace(SETTINGS, weights=str(tmp_path / "old.pth")), 1, "cpu")
+    loaded = model.network.state_dict()
+    assert 0 < len(tensors) < len(loaded)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
 
 
 def test_the_first_resnets_divide_by_the_plain_deviation():

@@ -159,6 +159,14 @@ def test_an_export_says_the_same(small, tmp_path, kind, options):
     assert (ours[:, 4:] - wanted[:, 4:]).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_export_computes_with_the_threads_of_the_job(small, tmp_path, threads):
+    weights = exported(small, tmp_path, "onnx", imgsz=64)
+    network = exports.load(weights, replace(SMALL, weights=str(weights)), threads, "cpu")
+    options = network._library._session.get_session_options()
+    assert options.intra_op_num_threads == threads
+
+
 def test_an_export_of_one_size_says_that_image_size_is_of_no_effect(small, tmp_path, caplog):
     weights = exported(small, tmp_path, "onnx", imgsz=64)
     Yolo(replace(SMALL, weights=str(weights)), 1, "cpu")

@@ -13,10 +13,15 @@ from small_build import write_groups
 from small_render import CLEAN, Made, job_of, textured, with_gap
 
 from occludenet_build.annotate import FRAMES
-from occludenet_build.compositing import erase
-from occludenet_build.compositing.clip_job import Output
-from occludenet_build.compositing.erase import Eraser, Erasure
-from occludenet_build.compositing.erase_fills import FILLS
+from occludenet_build.compositing.erasing import (
+    Eraser,
+    Erasure,
+    dilated,
+    mostly_on_planes,
+    on_planes,
+)
+from occludenet_build.compositing.erasing_fills import FILLS
+from occludenet_build.compositing.jobs import Output
 from occludenet_build.compositing.render import render
 from occludenet_build.config import Composite, Counterfactual, load_part
 from occludenet_build.core import masks, tables
@@ -24,9 +29,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import rgb_frames
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.frames import Frames
-from occludenet_build.recognition.table import Clip
 
 LAYOUTS = {
     "420": Layout(8, 1, 1, False, "bt601"),
@@ -64,7 +69,7 @@ def erased(fill, layout, shown, number=3, seed=7, clip="a", **facts):
 def test_a_fill_changes_the_hole_and_nothing_else(fill, layout):
     before = planes_of(layout)
     after = erased(fill, layout, before)
-    holes = erase.on_planes(erase.dilated(actor(), 2), layout)
+    holes = on_planes(dilated(actor(), 2), layout)
     for old, new, hole in zip(before, after, holes, strict=True):
         assert np.array_equal(old[~hole], new[~hole])
         assert (old[hole] != new[hole]).mean() > 0.7 and new.max() < 1 << layout.depth
@@ -76,7 +81,8 @@ def test_what_the_actor_looks_like_enters_no_fill(fill):
     layout = LAYOUTS["420"]
     one = planes_of(layout)
     other = [plane.copy() for plane in one]
-    for plane, hole in zip(other, erase.on_planes(erase.dilated(actor(), 2), layout), strict=True):
+    grown = on_planes(dilated(actor(), 2), layout)
+    for plane, hole in zip(other, grown, strict=True):
         plane[hole] = 255 - plane[hole]
     pairs = zip(erased(fill, layout, one), erased(fill, layout, other), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
@@ -123,8 +129,8 @@ def test_the_occluder_stays_where_it_lies_before_the_actor(shift, reach, fill):
     before = planes_of(layout)
     occluder = actor(30 + shift, 25, reach)
     after = erased(fill, layout, before, before={3: masks.encode(occluder)})
-    kept = erase.mostly_on_planes(occluder, layout)
-    grown = erase.on_planes(erase.dilated(actor(), 2), layout)
+    kept = mostly_on_planes(occluder, layout)
+    grown = on_planes(dilated(actor(), 2), layout)
     for old, new, stays, hole in zip(before, after, kept, grown, strict=True):
         assert np.array_equal(old[stays | ~hole], new[stays | ~hole])
     if fill == "zero":
@@ -134,10 +140,10 @@ def test_the_occluder_stays_where_it_lies_before_the_actor(shift, reach, fill):
 def test_chroma_belongs_to_what_covers_half_of_it():
     mask = np.zeros((4, 5), bool)
     mask[0, 0] = mask[0:2, 2] = mask[2:4, 2:4] = mask[0, 4] = True
-    luma, u, _ = erase.mostly_on_planes(mask, LAYOUTS["420"])
+    luma, u, _ = mostly_on_planes(mask, LAYOUTS["420"])
     assert np.array_equal(luma, mask)
     assert u.tolist() == [[False, True, False], [False, True, False]]
-    assert erase.on_planes(mask, LAYOUTS["420"])[1].tolist() == [
+    assert on_planes(mask, LAYOUTS["420"])[1].tolist() == [
         [True, True, True],
         [False, True, False],
     ]
@@ -202,7 +208,7 @@ def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
         if row["occluder_rle"]:
             occluder = masks.decode(row["occluder_rle"], *shape)
         rle = rles.get(row["frame"])
-        hole = erase.dilated(masks.decode(rle, *shape), 2) if rle else np.zeros(shape, bool)
+        hole = dilated(masks.decode(rle, *shape), 2) if rle else np.zeros(shape, bool)
         inner = cv2.erode((hole & ~occluder).astype(np.uint8), np.ones((5, 5))).astype(bool)
         assert not inner.any() or difference[inner].mean() < 3, row["frame"]
         assert difference.mean() < 4
@@ -224,7 +230,7 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
             continue
         hole = masks.decode(rles[number], *plain.shape[1:3])
         assert erased[number][hole].max() < 20 < np.median(plain[number][hole])
-        beside = ~erase.dilated(hole, 6)
+        beside = ~dilated(hole, 6)
         assert np.array_equal(plain[number][beside], erased[number][beside])
 
 

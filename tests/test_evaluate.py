@@ -22,7 +22,9 @@ from occludenet_build.core.video.synth import write_video
 from occludenet_build.evaluate.command import run as run_stage
 from occludenet_build.evaluate.effect import COLUMNS, WHOLE, effects
 from occludenet_build.evaluate.listed import read as read_listed
-from occludenet_build.recognition import backbones, checkpoint
+from occludenet_build.recognition import checkpoint
+from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.lists import read_label_map, read_list
 from occludenet_build.recognition.predict import AVERAGES
@@ -41,7 +43,7 @@ def world(tmp_path_factory):
 
 def write_model(path, labels):
     torch.manual_seed(0)
-    model = backbones.build("tiny3d", len(labels), 4, 16)
+    model = build("tiny3d", len(labels), 4, 16)
     settings = {"frames": 4, "size": 16, "short_side": 18, "epochs": 7, "alpha": 0.5}
     checkpoint.save(
         {"model": model.state_dict(), "backbone": "tiny3d", "labels": labels, "settings": settings,
@@ -185,9 +187,9 @@ class Brightness(torch.nn.Module):
 def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, average):
     """3 x 3 views of one clip: each view through the network by itself, then averaged."""
     from occludenet_build.recognition import sampling
-    from occludenet_build.recognition.frames import Frames
+    from occludenet_build.recognition.datasets import Frames
 
-    monkeypatch.setattr(backbones, "build", lambda *_: Brightness())
+    monkeypatch.setattr("occludenet_build.recognition.evaluation.build", lambda *_: Brightness())
     checkpoint.save(
         {"model": {}, "backbone": "tiny3d", "labels": list(LABELS), "arm": "car", "seed": 0,
          "settings": {"frames": 4, "size": 16, "short_side": 18}},
@@ -202,9 +204,9 @@ def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, 
         for top, left in ((0.5, 0.0), (0.5, 0.5), (0.5, 1.0)):
             shown.append(sampling.cropped(whole, 16, top, left, flip=False))
     assert len({part.tobytes() for part in shown}) == 9
-    seen = backbones.Input(4, 16, 18, 0)
+    seen = Input(4, 16, 18, 0)
     clips = torch.from_numpy(np.stack(shown))
-    logits = Brightness()(backbones.normalised(clips, seen.mean, seen.std)).numpy()
+    logits = Brightness()(normalised(clips, seen.mean, seen.std)).numpy()
     wanted = logits.mean(0) if average == "logits" else np.log(softmax(logits, axis=1).mean(0))
     assert row["logits"] == pytest.approx(wanted.tolist(), abs=1e-5)
 

@@ -14,13 +14,13 @@ import pytest
 from occludenet_build.config import Config, Leaks, load_part
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.perceptual_hash import differing_bits
 from occludenet_build.core.video.glance import glances
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.leaks import lists
 from occludenet_build.leaks.command import run as run_stage
 from occludenet_build.leaks.duplicates import Clip, duplicates
-from occludenet_build.leaks.hashes import SIDE, differing_bits, picture_hashes
-from occludenet_build.leaks.lookup import RADIUS, near
+from occludenet_build.leaks.hashes import RADIUS, SIDE, near, picture_hashes
 
 FPS = 12
 

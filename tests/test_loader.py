@@ -13,10 +13,10 @@ from occludenet_build.core.seeds import integer
 from occludenet_build.core.video.sample import sample
 from occludenet_build.core.video.synth import write_video
 from occludenet_build.recognition.augment import augmented
-from occludenet_build.recognition.clips import Order, Skipped, TrainingClips, loader
-from occludenet_build.recognition.frames import Frames
+from occludenet_build.recognition.clip_table import read_clips
+from occludenet_build.recognition.datasets import Frames, Skipped, TrainingClips, loader
 from occludenet_build.recognition.sampling import cropped, draw
-from occludenet_build.recognition.table import read_clips
+from occludenet_build.recognition.schedule import Order
 
 PLAIN = Augment()
 KINDS = {

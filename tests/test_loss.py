@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occludenet_build.recognition.loss import car_loss
+from occludenet_build.recognition.car import car_loss
 
 REFERENCE = Path(
     os.environ.get("OCCLUDENET_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")

@@ -187,12 +187,13 @@ def work_on(path, frames):
     from unittest.mock import patch
 
     from occludenet_build.actor_masks import work
+    from occludenet_build.core.build import Boxes
 
     boxes = dict.fromkeys(range(frames), np.float32((5, 10, 150, 110)))
     row = {"clip": "a", "height": HEIGHT, "width": WIDTH}
     with (
-        patch.object(work, "_found_people", lambda job: None),
-        patch.object(work, "_clip", lambda job, people: Clip(Path(path), boxes, frames)),
+        patch.object(work, "_people", lambda job: Boxes.of(None)),
+        patch.object(work, "_clip", lambda job, actor: Clip(Path(path), boxes, frames)),
     ):
         made = work.make(work.Job(row, Path(), {}), Between(Bright(), 4))
     assert made.row["masked_frames"] >= 0.9 * frames, made.row

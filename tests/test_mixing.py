@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from occludenet_build.config import Augment, Mix
-from occludenet_build.recognition.fame import foreground
-from occludenet_build.recognition.mixing import KINDS, mixed
+from occludenet_build.recognition.mixup import KINDS, foreground, mixed
 
 PLAIN = Augment()
 ALWAYS = Mix(probability=1.0)

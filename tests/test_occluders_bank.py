@@ -13,10 +13,10 @@ from occludenet_build.coco.filters import SKIPPED, shape_of
 from occludenet_build.coco.selection import wanted_images
 from occludenet_build.core import tables
 from occludenet_build.core.errors import REASONS, UserError
+from occludenet_build.core.sheets import LINE
 from occludenet_build.occluders import cutout
 from occludenet_build.occluders.blur import blur_of
-from occludenet_build.occluders.edges import release_crop, rgba
-from occludenet_build.occluders.refine import refined
+from occludenet_build.occluders.edge_refinement import refined, release_crop, rgba
 
 SIZE = (300, 240)
 
@@ -380,7 +380,7 @@ def test_contact_sheets_show_what_was_kept(world):
     world.rows()
     sheet = world.out.parent / world.summary()["sheets"]["backpack"]
     shown = cv2.imread(str(sheet))
-    assert shown.shape[1] == 3 * shown.shape[0] * 132 // 146
+    assert shown.shape[1] == 3 * shown.shape[0] * 132 // (132 + LINE)
     assert set(world.summary()["sheets"]) == {"backpack"}
     before = sheet.stat().st_mtime_ns
     world.rows()

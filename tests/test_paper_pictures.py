@@ -15,7 +15,7 @@ from test_annotate import annotate
 from occludenet_build.config import Config, Evaluate, ListedSet, Paper
 from occludenet_build.core import tables
 from occludenet_build.paper.inputs import Missing
-from occludenet_build.paper.pictures import PICTURES, attention, bank, maps, panels, samples
+from occludenet_build.paper.pictures import PICTURES, attention, construction, panels, samples
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -88,9 +88,9 @@ def test_samples_of_lists_pass_over_what_does_not_read(root, tmp_path, name, kin
 
 
 def test_occluders_of_a_type_are_a_row_and_come_from_different_photos(root):
-    rows = bank.samples(inputs([], root))
+    rows = construction.bank_samples(inputs([], root))
     assert list(rows["category"].unique()) == [
-        name for name in bank.TYPES if name in set(rows["category"])
+        name for name in construction.TYPES if name in set(rows["category"])
     ]
     whole = pd.DataFrame(tables.read_rows(root / "occluders/occluders.parquet"))
     whole = whole[whole["status"] == "ok"]
@@ -109,8 +109,8 @@ def test_lines_of_the_annotation_are_those_of_the_file(root):
 
 
 def test_maps_are_of_a_frame_in_which_the_occluder_shows(root):
-    rows = maps.drawn(inputs([], root), "Figure 9").to_dict("records")
-    by_set = {row["set"]: maps.read(row, "Figure 9") for row in rows}
+    rows = attention.drawn(inputs([], root), "Figure 9").to_dict("records")
+    by_set = {row["set"]: attention.read(row, "Figure 9") for row in rows}
     assert by_set["D-50"].frame == 2 * 3 and by_set["D-50"].occluder.any()
     assert by_set["clean"].frame == 2 * 3, "the middle of frames 1, 2, 3, which have a mask"
     assert by_set["clean"].top[0] == ("a", pytest.approx(0.5))
@@ -141,7 +141,7 @@ def test_a_map_warms_what_it_marks_and_leaves_the_rest_grey():
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
     cam = np.zeros((8, 8), np.float32)
     cam[2:4, 2:4] = 1
-    shown = maps.overlay(picture, cam).astype(int)
+    shown = attention.overlay(picture, cam).astype(int)
     spread = shown.max(axis=2) - shown.min(axis=2)
     assert (spread[cam == 0] == 0).all() and (spread[cam == 1] > 50).all()
     assert (shown[cam == 1].mean(axis=1) > 150).all()

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occludenet_build.compositing import several, smooth
+from occludenet_build.compositing import box_smoothing
 from occludenet_build.compositing.motion import CROSSING, MIDDLE, MOTIONS, Scene, frame_boxes
-from occludenet_build.compositing.window import strength
+from occludenet_build.compositing.placement import multi_occluder_offset, time_window_factor
 from occludenet_build.config import Composite, Window
 from occludenet_build.core import seeds
 
@@ -48,7 +48,7 @@ def test_steady_motion_and_growth_stay_as_they_are(start, velocity, sizes, count
         x, y = (start[k] + velocity[k] * n for k in (0, 1))
         w, h = (sizes[k] + (sizes[k + 2] - sizes[k]) * n / count for k in (0, 1))
         boxes[n + 7] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-    found = smooth.smoothed(boxes, one_track(boxes), FPS, seconds)
+    found = box_smoothing.smoothed(boxes, one_track(boxes), FPS, seconds)
     assert list(found) == list(boxes)
     np.testing.assert_allclose(rows(found), rows(boxes), atol=1e-6)
 
@@ -56,7 +56,7 @@ def test_steady_motion_and_growth_stay_as_they_are(start, velocity, sizes, count
 @pytest.mark.parametrize(("fps", "seconds"), [(30, 0.3), (25, 0.2), (50, 1.0)])
 def test_jitter_falls_by_the_factor_of_the_kernel(fps, seconds):
     boxes = shaken(20_000)
-    found = rows(smooth.smoothed(boxes, one_track(boxes), fps, seconds))
+    found = rows(box_smoothing.smoothed(boxes, one_track(boxes), fps, seconds))
     factor = found[50:-50].std(axis=0) / rows(boxes).std(axis=0)
     np.testing.assert_allclose(factor, math.sqrt(1.5 / (fps * seconds)), rtol=0.06)
 
@@ -64,10 +64,10 @@ def test_jitter_falls_by_the_factor_of_the_kernel(fps, seconds):
 @given(count=st.integers(1, 40), seed=st.integers(0, 99), seconds=st.floats(0, 2))
 def test_the_ends_of_a_run_and_backward_time(count, seed, seconds):
     boxes = shaken(count, seed)
-    found = rows(smooth.smoothed(boxes, one_track(boxes), FPS, seconds))
+    found = rows(box_smoothing.smoothed(boxes, one_track(boxes), FPS, seconds))
     assert (found[[0, -1]] == rows(boxes)[[0, -1]]).all()
     backward = {count - 1 - n: box for n, box in boxes.items()}
-    again = rows(smooth.smoothed(backward, one_track(boxes), FPS, seconds))
+    again = rows(box_smoothing.smoothed(backward, one_track(boxes), FPS, seconds))
     np.testing.assert_allclose(again[::-1], found, atol=1e-9)
     assert (found >= rows(boxes).min(axis=0) - 1e-9).all()
     assert (found <= rows(boxes).max(axis=0) + 1e-9).all()
@@ -99,8 +99,8 @@ LARGER = (40, 0, 300, 500)
 def test_nothing_is_averaged_across(tracks, first, at):
     before, after = shaken(12), shaken(15, 1, first=first, at=at)
     numbers = dict.fromkeys(before, tracks[0]) | dict.fromkeys(after, tracks[1])
-    found = smooth.smoothed(before | after, numbers, FPS, 0.3)
-    alone = [smooth.smoothed(part, one_track(part), FPS, 0.3) for part in (before, after)]
+    found = box_smoothing.smoothed(before | after, numbers, FPS, 0.3)
+    alone = [box_smoothing.smoothed(part, one_track(part), FPS, 0.3) for part in (before, after)]
     assert found == alone[0] | alone[1]
     assert found != before | after
 
@@ -108,7 +108,7 @@ def test_nothing_is_averaged_across(tracks, first, at):
 def test_within_a_run_neighbours_count():
     """The other side of the test above: the same boxes in one track are averaged."""
     boxes = shaken(12) | shaken(15, 1, first=12)
-    found = smooth.smoothed(boxes, one_track(boxes), FPS, 0.3)
+    found = box_smoothing.smoothed(boxes, one_track(boxes), FPS, 0.3)
     assert found[11] != boxes[11] and found[12] != boxes[12]
 
 
@@ -116,19 +116,19 @@ def test_within_a_run_neighbours_count():
 def test_a_window_of_two_frames_changes_no_value(fps, seconds):
     boxes = shaken(20)
     backward = dict(reversed(boxes.items()))
-    found = smooth.smoothed(backward, one_track(boxes), fps, seconds)
+    found = box_smoothing.smoothed(backward, one_track(boxes), fps, seconds)
     assert found == boxes and list(found) == sorted(boxes)
 
 
 def test_a_box_that_stands_still_stays_to_the_bit_and_none_stay_none():
     boxes = dict.fromkeys(range(50), (0.1, 0.7, 33.3, 81.9))
-    assert smooth.smoothed(boxes, one_track(boxes), 29.97, 0.5) == boxes
-    assert smooth.smoothed({}, {}, FPS, 0.3) == {}
+    assert box_smoothing.smoothed(boxes, one_track(boxes), 29.97, 0.5) == boxes
+    assert box_smoothing.smoothed({}, {}, FPS, 0.3) == {}
 
 
 def test_a_single_wrong_box_fades_in_and_out():
     boxes = dict.fromkeys(range(21), (0.0, 0.0, 80.0, 200.0)) | {10: (0.0, 0.0, 80.0, 100.0)}
-    found = rows(smooth.smoothed(boxes, one_track(boxes), FPS, 0.3))[:, 3]
+    found = rows(box_smoothing.smoothed(boxes, one_track(boxes), FPS, 0.3))[:, 3]
     weights = (1 + np.cos(2 * np.pi * np.arange(-4, 5) / 9)) / 9
     np.testing.assert_allclose(200 - found[6:15], 100 * weights, atol=1e-9)
     assert (found[:6] == 200).all() and (found[15:] == 200).all()
@@ -247,15 +247,19 @@ def test_sine_crosses_and_swings_twice():
     ],
 )
 def test_windows(window, wanted):
-    found = [strength(n, 10, Window(*window)) for n in range(10)]
+    found = [time_window_factor(n, 10, Window(*window)) for n in range(10)]
     assert found == pytest.approx(wanted)
-    assert strength(-1, 10, Window(*window)) == strength(10, 10, Window(*window)) == 0
+    assert (
+        time_window_factor(-1, 10, Window(*window))
+        == time_window_factor(10, 10, Window(*window))
+        == 0
+    )
 
 
 @pytest.mark.parametrize("start", range(100))
 def test_a_start_in_hundredths_is_that_frame_of_a_hundred(start):
     """0.07 x 100 is 7.000000000000001."""
-    found = [strength(n, 100, Window(start / 100)) for n in range(100)]
+    found = [time_window_factor(n, 100, Window(start / 100)) for n in range(100)]
     assert found == [0] * start + [1] * (100 - start)
 
 
@@ -267,7 +271,7 @@ def test_a_start_in_hundredths_is_that_frame_of_a_hundred(start):
 )
 def test_a_window_is_symmetric_grows_and_is_never_nothing(edges, ramp, frames):
     window = Window(edges[0] / 100, edges[1] / 100, ramp)
-    found = [strength(n, frames, window) for n in range(frames)]
+    found = [time_window_factor(n, frames, window) for n in range(frames)]
     inside = [window.start <= n / frames < window.end for n in range(frames)]
     assert [value > 0 for value in found] == inside
     shown = [value for value in found if value]
@@ -283,8 +287,8 @@ def test_a_window_is_symmetric_grows_and_is_never_nothing(edges, ramp, frames):
 def test_further_occluders_fall_into_different_parts_of_the_box():
     for clip in CLIPS:
         draw = partial(seeds.unit, 0, clip)
-        places = [several.offset(number, draw) for number in range(1, 7)]
-        assert places == [several.offset(number, draw) for number in range(1, 7)]
+        places = [multi_occluder_offset(number, draw) for number in range(1, 7)]
+        assert places == [multi_occluder_offset(number, draw) for number in range(1, 7)]
         away = [math.hypot(*place) for place in places]
         assert min(away) >= 0.25 and max(away) <= 0.45 and len(set(away)) == 6
         assert all(math.dist(a, b) > 0.4 for a, b in pairwise(places))
@@ -293,7 +297,7 @@ def test_further_occluders_fall_into_different_parts_of_the_box():
 
 
 def test_further_occluders_differ_from_clip_to_clip():
-    firsts = np.array([several.offset(1, partial(seeds.unit, 0, clip)) for clip in CLIPS])
+    firsts = np.array([multi_occluder_offset(1, partial(seeds.unit, 0, clip)) for clip in CLIPS])
     assert len(np.unique(firsts, axis=0)) == len(CLIPS)
     assert (np.abs(firsts.mean(axis=0)) < 0.15).all()
     assert np.ptp(np.linalg.norm(firsts, axis=1)) > 0.15

@@ -249,3 +249,9 @@ def test_the_rules_of_surveillance_videos(tmp_path):
         "surveillance_index": 1,
         "surveillance_detect": 2,
     }
+    # everybody as one group is one more person to propose: these videos have single actors
+    everybody = settings | {"detect": {"backend": "motion", "actor": "all"}}
+    text = Build(tmp_path, None, everybody | {"segments": {"videos": "cctv"}}).run(
+        "proposals", "-n", "-p"
+    )
+    assert text.count('"actor":"prominent"') == 2 and '"actor":"all"' not in text

@@ -317,6 +317,6 @@ def test_the_workflow_reads_it_without_a_package() -> None:
     """Snakemake names the files as inputs, and may run where only Snakemake is installed."""
     assert code.closure("occludenet_build.release.published") <= {
         f"occludenet_build.{name}"
-        for name in ("release.published", "release.csv_format", "release.names", "release.order")
+        for name in ("release.published", "release.csv_format", "release.names", "release.terms")
         + ("core.errors", "core.files")
     }

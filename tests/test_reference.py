@@ -12,9 +12,9 @@ from torchvision.models import resnet18
 
 from occludenet_build.config import Mix, Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.clips import Pair, Skipped
-from occludenet_build.recognition.mixing import mixed
-from occludenet_build.recognition.reference import bank_of
+from occludenet_build.recognition.datasets import Pair, Skipped
+from occludenet_build.recognition.mixup import mixed
+from occludenet_build.recognition.stillmix_bank import bank_of
 
 SETTINGS = Train(batch=8, mix=Mix(still_frames=12, still_epochs=6))
 CLIPS, SIZE = 40, 32

@@ -13,7 +13,8 @@ from occludenet_build.accuracy import mcnemar, wilson
 from occludenet_build.config import Quota, load_part
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.thumbnails import evenly, strip_height
+from occludenet_build.core.sheets import strip_height
+from occludenet_build.core.thumbnails import evenly
 from occludenet_build.evaluate.effect import COLUMNS
 from occludenet_build.kinetics.presence_table import PRESENCE
 from occludenet_build.recognition.predictions import read, write

@@ -75,6 +75,16 @@ def test_other_masks_make_counterfactuals_again_and_nothing_else(room):
     assert all("counterfactual" in file for file in changed)
 
 
+def test_another_video_of_the_same_length_is_refused(tmp_path):
+    room = SmallRoom(tmp_path / "in", tmp_path / "build", ("one", "two")).write()
+    shutil.copy(room.source("two"), room.source("one"))
+    room.run()
+    for rows in (room.rows(), room.rows(room.erased)):
+        assert (rows["one"]["status"], rows["one"]["reason"]) == ("failed", "source_changed")
+        assert rows["two"]["status"] == "ok"
+    assert touched({}, room.videos()) == {"two"} and not room.unfinished()
+
+
 def test_masks_count_where_they_measure_the_target(tmp_path):
     settings = {"scale_mode": "target", "scales": [0.3]}
     room = SmallRoom(tmp_path / "in", tmp_path / "build", ("one",), settings=settings).write()

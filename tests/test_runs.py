@@ -24,10 +24,10 @@ from small_render import (
     textured,
 )
 
-from occludenet_build.compositing.erase import Erasure
+from occludenet_build.compositing.erasing import Erasure
 from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.compositing.render import render
-from occludenet_build.compositing.runs import contents, runs_of
+from occludenet_build.compositing.segments import contents, segments_of
 from occludenet_build.config import Composite, Window
 from occludenet_build.core import masks
 from occludenet_build.core.video.synth import write_video
@@ -45,7 +45,7 @@ def test_runs_cover_a_clip_and_hold_what_they_say(pasted, erased, least, group):
     pasted = flags(pasted)
     erased = (flags(erased) * 70)[: len(pasted)]
     erased += [False] * (len(pasted) - len(erased))
-    runs = runs_of(pasted, erased, least, group)
+    runs = segments_of(pasted, erased, least, group)
     assert [n for run in runs for n in range(run.start, run.stop)] == list(range(len(pasted)))
     for run in runs:
         assert run.stop > run.start
@@ -66,7 +66,7 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
 ):
     pasted = [True, *flags(stretches)]
     found = {}
-    for run in runs_of(pasted, [False] * len(pasted), least, group):
+    for run in segments_of(pasted, [False] * len(pasted), least, group):
         found |= dict.fromkeys(range(run.start, run.stop), run.pasted)
     for flag, members in groupby(range(len(pasted)), key=lambda n: pasted[n]):
         numbers = list(members)
@@ -81,7 +81,7 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
 def test_masks_cut_no_run(pasted, one, other):
     pasted = flags(pasted)
     cut = [
-        [run[:3] for run in runs_of(pasted, (flags(e) * len(pasted))[: len(pasted)], 24, 50)]
+        [run[:3] for run in segments_of(pasted, (flags(e) * len(pasted))[: len(pasted)], 24, 50)]
         for e in (one, other)
     ]
     assert cut[0] == cut[1]
@@ -98,7 +98,7 @@ def test_masks_cut_no_run(pasted, one, other):
     ],
 )  # fmt: skip
 def test_outputs_that_show_the_same_are_encoded_once(pasted, erased, groups):
-    run = runs_of([pasted] * 30, [erased] * 30, 24, 50)[0]
+    run = segments_of([pasted] * 30, [erased] * 30, 24, 50)[0]
     outputs = [(out.scale, out.erased) for out in (*OCCLUDED, CLEAN, *ERASED)]
     assert contents(run, outputs) == groups
 

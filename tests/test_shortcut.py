@@ -12,12 +12,12 @@ import pytest
 import torch
 from conftest import REPO
 
-from occludenet_build.compositing.erase import dilated
+from demo.world.plan import TIED
+from demo.world.scenery import background
+from occludenet_build.compositing.erasing import dilated
 from occludenet_build.config import Counterfactual, Train
 from occludenet_build.core import files
 from occludenet_build.core.seeds import rng
-from occludenet_build.miniworld.plan import TIED
-from occludenet_build.miniworld.scenery import background
 from occludenet_build.recognition.backbones.tiny3d import Tiny3D
 
 sys.path.insert(0, str(REPO / "benchmarks"))

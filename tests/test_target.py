@@ -23,12 +23,17 @@ from small_render import (
     write_png,
 )
 
-from occludenet_build.compositing import layers
-from occludenet_build.compositing.cutout import ROUND, Patch, PlanePatch
 from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.compositing.motion import MOTIONS
+from occludenet_build.compositing.patches import (
+    ROUND,
+    Patch,
+    PlacedPatch,
+    PlanePatch,
+    merge_patches,
+)
+from occludenet_build.compositing.placement import DISTANCE
 from occludenet_build.compositing.render import render
-from occludenet_build.compositing.several import DISTANCE
 from occludenet_build.config import Composite, Window
 from occludenet_build.core import masks
 from occludenet_build.core.errors import ItemError
@@ -223,7 +228,7 @@ def random_patch(rng, layout, x, y, w, h):
         alpha = rng.choice([0.0, 0.3, 1.0], (rows, columns)).astype(np.float32)
         colour = rng.integers(0, 200, (rows, columns)).astype(np.float32)
         parts.append(PlanePatch(colour * alpha + ROUND, 1 - alpha))
-    return layers.Laid(Patch(tuple(parts), parts[0].keep < 0.5), x, y)
+    return PlacedPatch(Patch(tuple(parts), parts[0].keep < 0.5), x, y)
 
 
 def laid_on(plane, part, x, y):
@@ -243,7 +248,7 @@ RECTS = st.tuples(
 def test_layers_are_as_if_pasted_one_after_the_other(rects, layout, seed):
     rng = np.random.default_rng(seed)
     placed = [random_patch(rng, layout, *rect) for rect in rects]
-    whole = layers.over(placed, layout)
+    whole = merge_patches(placed, layout)
     shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
     for n, (sub_x, sub_y) in enumerate(shifts):
         ground = rng.integers(0, 1 << layout.depth, (192, 192)).astype(float)

@@ -9,8 +9,10 @@ from small_clips import save_table, write_world
 from small_train import SMALL, changed, curve, run, same
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition import backbones, loop
-from occludenet_build.recognition.clips import Order
+from occludenet_build.recognition import loop
+from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.backbones.weights import start_from
+from occludenet_build.recognition.schedule import Order
 
 
 @pytest.fixture(scope="module")
@@ -197,22 +199,22 @@ def test_order_of_an_epoch_hangs_on_seed_and_epoch():
     ("name", "frames", "size"), [("tiny3d", 4, 32), ("r3d_18", 4, 32), ("swin3d_t", 4, 32)]
 )
 def test_backbones_give_logits(name, frames, size):
-    model = backbones.build(name, 7, frames, size)
+    model = build(name, 7, frames, size)
     assert model(torch.zeros(1, 3, frames, size, size)).shape == (1, 7)
 
 
 def test_starting_weights(tmp_path, caplog):
     caplog.set_level("INFO")
-    source = backbones.build("tiny3d", 400, 4, 16)
+    source = build("tiny3d", 400, 4, 16)
     tensors = {f"module.{name}": value for name, value in source.state_dict().items()}
     torch.save({"state_dict": tensors}, tmp_path / "w.pt")
-    model = backbones.build("tiny3d", 3, 4, 16)
-    backbones.start_from(model, "tiny3d", tmp_path / "w.pt")
+    model = build("tiny3d", 3, 4, 16)
+    start_from(model, "tiny3d", tmp_path / "w.pt")
     assert "its head has 400 classes, 3 are wanted: ours starts at random" in caplog.text
     ours, theirs = model.state_dict(), source.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in ours if not k.startswith("head."))
     with pytest.raises(UserError, match=r"not one: \d+ missing: stem.0.weight.* unexpected: "):
-        backbones.start_from(backbones.build("r3d_18", 3, 4, 32), "r3d_18", tmp_path / "w.pt")
+        start_from(build("r3d_18", 3, 4, 32), "r3d_18", tmp_path / "w.pt")
     torch.save({"model": Path("evil")}, tmp_path / "evil.pt")
     with pytest.raises(UserError, match="does not load"):
-        backbones.start_from(model, "tiny3d", tmp_path / "evil.pt")
+        start_from(model, "tiny3d", tmp_path / "evil.pt")

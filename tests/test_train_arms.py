@@ -89,7 +89,9 @@ def test_mistakes_are_one_line(values, message):
 
 
 def test_alpha_may_be_0_where_no_arm_uses_it():
-    assert cfg.load_part({"train": {"alpha": 0.0, "arms": ["baseline"], "alphas": [0.5]}})
+    config = cfg.load_part({"train": {"alpha": 0.0, "arms": ["baseline"], "alphas": [0.5]}})
+    assert (config.train.alpha, config.train.alphas) == (0.0, (0.5,))
+    assert arms.for_arm(config.train, "car_a0.5").alpha == 0.5
 
 
 @pytest.mark.parametrize("name", ["cars", "car_a", "car_a0", "car_a1e5", "car_a0.50", "car_ainf"])

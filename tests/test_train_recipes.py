@@ -8,7 +8,7 @@ from conftest import REPO
 
 from occludenet_build import config as cfg
 from occludenet_build.config import arms
-from occludenet_build.recognition.backbones import BACKBONES, input_of
+from occludenet_build.recognition.backbones.registry import BACKBONES, input_of
 
 RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in REPO.glob("recipes/*.yaml")}
 MINE = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}}

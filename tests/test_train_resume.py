@@ -22,7 +22,7 @@ SETTINGS = changed(
 )
 KILLED = """
 import os, runpy, signal, sys
-from occludenet_build.recognition.step import Learner
+from occludenet_build.recognition.train_step import Learner
 
 at, learn, done = int(sys.argv.pop(1)), Learner._learn, []
 

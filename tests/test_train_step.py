@@ -10,20 +10,20 @@ from small_train import SMALL, changed
 from torch import nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition import backbones
-from occludenet_build.recognition.clips import Batch
-from occludenet_build.recognition.forward import both_logits
-from occludenet_build.recognition.loss import car_loss
+from occludenet_build.recognition.backbones.registry import BACKBONES, build
+from occludenet_build.recognition.backbones.spec import normalised
+from occludenet_build.recognition.car import both_logits, car_loss
+from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.optim import learning_rate, make_optimizer, rate_shares, set_rate
-from occludenet_build.recognition.step import Learner
-from occludenet_build.recognition.steps import Steps
+from occludenet_build.recognition.schedule import Schedule
+from occludenet_build.recognition.train_step import Learner
 
 PLAIN = changed(name="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.1, clip_gradient=0.0)
 
 
 def network(name="tiny3d", frames=4, size=16, **rates):
     torch.manual_seed(0)
-    return backbones.build(name, 3, frames, size, **rates)
+    return build(name, 3, frames, size, **rates)
 
 
 def batch(number, erased=(), seed=0):
@@ -88,7 +88,7 @@ def test_accumulated_batches_are_one(sizes):
 def test_a_step_is_the_gradient_of_the_mean_over_all_clips():
     whole, made = batch(5, erased=(1, 2)), learner()
     model = copy.deepcopy(made.model)
-    clips, others = (backbones.normalised(part) for part in (whole.clips, whole.counterfactuals))
+    clips, others = (normalised(part) for part in (whole.clips, whole.counterfactuals))
     car_loss(model(clips), whole.labels, model(others), whole.present).loss.backward()
     wanted = torch.cat([(p - 0.1 * p.grad).detach().flatten() for p in model.parameters()])
     step(made, [whole])
@@ -108,7 +108,7 @@ def test_skipped_clips_do_not_count():
 
 def test_steps_never_reach_over_an_epoch():
     for clips, size, accumulate in [(12, 4, 2), (10, 4, 3), (7, 2, 2), (5, 8, 2)]:
-        steps, at = Steps(clips, size, accumulate, epochs=2), 0
+        steps, at = Schedule(clips, size, accumulate, epochs=2), 0
         for epoch in range(2):
             seen = 0
             for number in range(steps.per_epoch):
@@ -186,7 +186,7 @@ def test_learning_rate_rises_and_falls():
 def test_layers_learn_at_rates_of_their_own(name, frames, size, wanted):
     settings = changed(backbone=name, layer_decay=0.5, head_rate=10.0)
     with torch.device("meta"):
-        model = backbones.BACKBONES[name].make(3, frames, size)
+        model = BACKBONES[name].make(3, frames, size)
     shares = rate_shares(model, settings)
     assert {key: shares[key] for key in wanted} == pytest.approx(wanted)
     optimizer = make_optimizer(model, settings)
@@ -234,7 +234,7 @@ def test_the_average_is_exponential():
         wanted = 0.75 * wanted + 0.25 * one
     got = torch.cat([p.flatten() for p in made.evaluated.parameters()])
     torch.testing.assert_close(got, wanted)
-    assert learner().evaluated is not None and learner().average is None
+    assert learner().evaluated is not None and learner().ema is None
 
 
 def test_bf16_computes_in_bf16_and_learns():
@@ -268,10 +268,10 @@ def test_an_overflow_leaves_the_step_out_and_scales_less():
     before = weights(made)
     step(made, [batch(4)])
     assert torch.equal(weights(made), before) and made.scaler.get_scale() == 2.0**126
-    assert made.average.n_averaged == 0
+    assert made.ema.n_averaged == 0
     while torch.equal(weights(made), before):
         step(made, [batch(4)])
-    assert made.average.n_averaged == 1 and torch.isfinite(weights(made)).all()
+    assert made.ema.n_averaged == 1 and torch.isfinite(weights(made)).all()
 
 
 def test_a_gradient_that_is_not_finite_stops_with_the_names():
@@ -288,7 +288,7 @@ def test_mixed_targets_are_learnt_from():
         learner(changed(PLAIN, augment=augment, alpha=0.0, arms=("baseline",))), [batch(4)]
     )
     whole, model = batch(4), network().train()
-    logs = model(backbones.normalised(whole.clips)).log_softmax(dim=1)
+    logs = model(normalised(whole.clips)).log_softmax(dim=1)
     wanted = -0.7 * logs[torch.arange(4), whole.labels].sum() - 0.3 * logs.mean(dim=1).sum()
     assert smooth.ce == pytest.approx(float(wanted.detach()), rel=1e-6)
 
@@ -318,14 +318,14 @@ def test_dropout_hangs_on_the_step_alone():
 )
 def test_rates_reach_the_backbone(name, rates, kind, wanted):
     with torch.device("meta"):
-        own = backbones.BACKBONES[name].input
-        model = backbones.build(name, 3, own.frames, own.size, **rates)
+        own = BACKBONES[name].input
+        model = build(name, 3, own.frames, own.size, **rates)
     found = {m.p for m in model.modules() if type(m).__name__ == kind}
     assert {round(p, 9) for p in found if p or 0 in wanted} == {round(p, 9) for p in wanted}
 
 
 def test_videomamba_drops_more_the_deeper():
     with torch.device("meta"):
-        model = backbones.build("videomamba_m", 3, 8, 224, drop_path=0.4)
+        model = build("videomamba_m", 3, 8, 224, drop_path=0.4)
     rates = [block.drop_path.p for block in model.layers]
     assert rates == sorted(rates) and rates[0] == 0 and model.drop_path.p == 0.4

@@ -14,9 +14,9 @@ from small_train import changed, command, curve, distance, environment, run
 from torch import nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition import checkpoint, team
-from occludenet_build.recognition.clips import together
-from occludenet_build.recognition.step import Learner
+from occludenet_build.recognition import checkpoint, distributed
+from occludenet_build.recognition.datasets import collate
+from occludenet_build.recognition.train_step import Learner
 
 EXACT = changed(
     name="sgd", ema=0.5, accumulate=2, batch=3, epochs=2, log_steps=1, learning_rate=0.05
@@ -140,16 +140,6 @@ def test_a_loss_that_is_not_finite_stops_all_with_the_names(torn, tmp_path):
     assert said in (tmp_path / "car-0.log").read_text()
 
 
-def test_gradients_travel_in_buckets(monkeypatch):
-    monkeypatch.setattr(team, "_BUCKET", 10)
-    sizes = [4, 4, 4, 30, 1, 9, 1]
-    parameters = [nn.Parameter(torch.zeros(size)) for size in sizes]
-    parameters[2] = nn.Parameter(torch.zeros(4, dtype=torch.float64))
-    buckets = list(team._buckets(parameters))
-    assert [id(p) for bucket in buckets for p in bucket] == [id(p) for p in parameters]
-    assert [[p.numel() for p in bucket] for bucket in buckets] == [[4, 4], [4], [30], [1, 9], [1]]
-
-
 @pytest.mark.parametrize(
     ("wanted", "gpus", "message"),
     [("cuda:1", 2, "'cuda:1'"), ("cuda", 1, "got 1 GPUs"), ("auto", 2, None), ("cpu", 0, None)],
@@ -159,13 +149,13 @@ def test_each_process_has_a_gpu(monkeypatch, wanted, gpus, message):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     if message is None:
-        assert team._own_device(wanted) == ("cuda:1" if gpus else "cpu")
+        assert distributed._own_device(wanted) == ("cuda:1" if gpus else "cpu")
         return
     with pytest.raises(UserError, match=message):
-        team._own_device(wanted)
+        distributed._own_device(wanted)
 
 
-class OfTwo(team.Team):
+class OfTwo(distributed.Process):
     """A process whose neighbour has a clip with its counterfactual in every batch."""
 
     def total(self, values):
@@ -174,8 +164,8 @@ class OfTwo(team.Team):
     def gathered(self, texts):
         return texts
 
-    def add_gradients(self, model):
-        pass
+    def shared(self, pair):
+        return pair
 
 
 @pytest.mark.parametrize("alone", [False, True])
@@ -187,14 +177,14 @@ def test_synchronous_batch_norm_never_waits_for_a_process_without_clips(monkeypa
     model = nn.Sequential(nn.Conv3d(3, 2, 1), nn.SyncBatchNorm(2), nn.Flatten(), nn.LazyLinear(3))
     model(torch.zeros(1, 3, 4, 16, 16))
     seen.clear()
-    one = team.ALONE if alone else OfTwo(1, 2)
-    learner = Learner.of(model, changed(name="sgd"), classes=3, seed=0, device="cpu", team=one)
-    empty = together([])
+    one = distributed.ALONE if alone else OfTwo(1, 2)
+    learner = Learner.of(model, changed(name="sgd"), classes=3, seed=0, device="cpu", process=one)
+    empty = collate([])
     tally = learner.step([empty, empty], number=0, first=0, clips=4)
     assert seen == ([] if alone else [0, 0, 0, 0]) and tally.clips == (0 if alone else 1)
 
 
 def test_a_part_may_be_empty():
-    teams = [team.Team(rank, 3) for rank in range(3)]
-    assert [one.part([5, 6]) for one in teams] == [[5], [6], []]
-    assert [one.part(list(range(7))) for one in teams] == [[0, 3, 6], [1, 4], [2, 5]]
+    processes = [distributed.Process(rank, 3) for rank in range(3)]
+    assert [one.part([5, 6]) for one in processes] == [[5], [6], []]
+    assert [one.part(list(range(7))) for one in processes] == [[0, 3, 6], [1, 4], [2, 5]]

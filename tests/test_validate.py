@@ -17,11 +17,10 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.names import listed_path, source_of
 from occludenet_build.validate import COMPARISON, FINDINGS
-from occludenet_build.validate.checks import CHECKS, run_checks
-from occludenet_build.validate.clips import read_release
+from occludenet_build.validate.checks import CHECKS, read_label_map, run_checks
 from occludenet_build.validate.command import add_arguments
 from occludenet_build.validate.command import run as run_stage
-from occludenet_build.validate.labels import read_label_map
+from occludenet_build.validate.release import read_release
 
 
 def run(*arguments: str | Path, **settings) -> None:

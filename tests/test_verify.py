@@ -22,9 +22,10 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.synth import write_video
-from occludenet_build.verify import FINDINGS, VERDICTS, WRONG, pictures
+from occludenet_build.verify import FINDINGS, VERDICTS, WRONG
 from occludenet_build.verify.command import add_arguments
 from occludenet_build.verify.command import run as run_stage
+from occludenet_build.verify.compare import likeness
 
 FRAMES = 8
 OCCLUDED = {scale: f"D/train/{100 * scale:g}%/walk/{scale:.2f}_a.mp4" for scale in (0.25, 0.5)}
@@ -427,7 +428,7 @@ def test_one_changed_sample_is_seen_in_every_format(tmp_path, pix_fmt):
     for name, frames in {"a": shown, "b": other, "c": shown}.items():
         path = tmp_path / f"{name}.mp4"
         write_video(path, frames, 8, pix_fmt=pix_fmt, options=options)
-    assert pictures.compare(tmp_path / "a.mp4", tmp_path / "c.mp4").identical
-    seen = pictures.compare(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert likeness(tmp_path / "a.mp4", tmp_path / "c.mp4").identical
+    seen = likeness(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert not seen.identical and seen.worst_frame == 2 and seen.mismatch is None
     assert 20 < seen.psnr_db < 60

@@ -101,8 +101,8 @@ def test_with_rerun_on_code_an_edit_counts_where_it_is_run(upgraded, tmp_path):
     for path in (build.repo / "occludenet_build").rglob("*.py"):
         path.write_text(path.read_text().replace('"""', '"""Moreover, ', 1) + "\n# a comment\n")
     assert build.planned("composite") == {}
-    canvas = build.repo / "occludenet_build" / "compositing" / "canvas.py"
-    canvas.write_text(canvas.read_text() + "\nANSWER = 42\n")
+    changed = build.repo / "occludenet_build" / "compositing" / "frame_buffer.py"
+    changed.write_text(changed.read_text() + "\nANSWER = 42\n")
     assert set(build.planned("composite")) == {"composite_shard"}
 
 

@@ -1,11 +1,10 @@
-# acquire: what there is to build from.
+# acquire: the inputs of a build, listed with their hashes.
 #   reads  the user's folders, the network
-#   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<room>.json,
+#   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<stage>.json,
 #          surveillance/archives.json
 #
 # Rules that need the network run where Snakemake runs (localrule), since the nodes of a cluster
 # often have none.
-from occludenet_build.acquire.videos import listing_digest
 
 
 rule acquire_videos:
@@ -45,7 +44,7 @@ rule acquire_coco:
         settings=coco_settings,
         version=results_version("acquire"),
         bytes=coco_bytes,
-        folder=f"{FETCHED}/coco",
+        folder=verbatim(f"{FETCHED}/coco"),
     shell:
         "python -m occludenet_build acquire coco --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"
@@ -53,13 +52,13 @@ rule acquire_coco:
 
 rule acquire_weights:
     output:
-        f"{BUILD}/acquire/weights/{{room}}.json",
+        f"{BUILD}/acquire/weights/{{stage}}.json",
     log:
-        f"{BUILD}/logs/acquire/weights-{{room}}.log",
+        f"{BUILD}/logs/acquire/weights-{{stage}}.log",
     benchmark:
-        f"{BUILD}/benchmarks/acquire/weights-{{room}}.tsv"
+        f"{BUILD}/benchmarks/acquire/weights-{{stage}}.tsv"
     wildcard_constraints:
-        room="detect|actor_masks|train|audit",
+        stage="detect|actor_masks|train|audit",
     retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
@@ -69,7 +68,7 @@ rule acquire_weights:
         version=results_version("acquire"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build acquire weights --stage {wildcards.room} --out {output}"
+        "python -m occludenet_build acquire weights --stage {wildcards.stage} --out {output}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -87,7 +86,7 @@ rule acquire_archives:
     params:
         settings=as_param({"segments": {"archives": CONFIG.segments.archives}}),
         version=results_version("acquire"),
-        folder=SURVEILLANCE_VIDEOS,
+        folder=verbatim(SURVEILLANCE_VIDEOS),
     shell:
         "python -m occludenet_build acquire archives --out {output} --folder {params.folder:q}"
         " --settings {params.settings:q} --log {log}"

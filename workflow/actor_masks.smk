@@ -22,10 +22,10 @@ rule actor_masks_shard:
         runtime=lambda wildcards, attempt: attempt * 240,
         gpu=device_gpus("actor_masks"),
     params:
-        settings=room_settings("actor_masks"),
+        settings=stage_settings("actor_masks"),
         version=results_version("actor_masks"),
         weights=weights_option,
-        boxes=lambda wildcards: f"{BUILD}/detect/store",
+        boxes=in_build("detect/store"),
     shell:
         "python -m occludenet_build actor_masks --clips {input.clips} --boxes {params.boxes}"
         " --out {output} --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"

@@ -24,9 +24,9 @@ rule annotate:
         mem_mb=lambda wildcards, attempt: attempt * 8000,
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
-        settings=room_settings("annotate"),
+        settings=stage_settings("annotate"),
         version=results_version("annotate"),
-        root=lambda wildcards: BUILD,
+        root=in_build(),
     shell:
         "python -m occludenet_build annotate --select {input.select}"
         " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"

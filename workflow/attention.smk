@@ -24,7 +24,7 @@ rule attention_arm:
     params:
         settings=attention_settings(),
         version=results_version("attention"),
-        root=lambda wildcards: BUILD,
+        root=in_build(),
     shell:
         "python -m occludenet_build attention --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.maps} --threads {threads}"

@@ -1,8 +1,8 @@
-# audit: what a second detector says of the actor's boxes, in a sample of the chosen clips. A target
-# of its own.
+# audit: compares the actor's boxes with those of a second detector, in a sample of the chosen
+# clips. A target of its own.
 #   reads  select/clips.parquet, detect/store/<shard>/, the weights of the second detector
 #   writes audit/sample.parquet, audit/clips.parquet, audit/summary.json
-#          audit/detect/: the boxes of the second detector, by the room that finds boxes
+#          audit/detect/: the boxes of the second detector, by the rules of detect
 
 
 rule audit_sample:
@@ -18,7 +18,7 @@ rule audit_sample:
     conda:
         "../envs/video.yaml"
     params:
-        settings=room_settings("audit"),
+        settings=stage_settings("audit"),
         version=results_version("audit"),
     shell:
         "python -m occludenet_build audit sample --clips {input} --out {output}"
@@ -40,7 +40,7 @@ use rule detect_shard as audit_detect with:
         runtime=lambda wildcards, attempt: attempt * 240,
         gpu=device_gpus("audit", of="detect"),
     params:
-        settings=audit_settings,
+        settings=audit_settings(),
         version=results_version("detect"),
         weights=weights_option,
 
@@ -62,9 +62,9 @@ rule audit:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        settings=room_settings("audit"),
+        settings=stage_settings("audit"),
         version=results_version("audit"),
-        first=f"{BUILD}/detect/store",
+        first=in_build("detect/store"),
     shell:
         "python -m occludenet_build audit compare --sample {input.sample} --first {params.first}"
         " --second {input.second} --out {output.clips} --settings {params.settings:q} --log {log}"

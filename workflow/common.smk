@@ -1,4 +1,6 @@
-# What all rooms share: the checked settings, the places, the shell.
+# What all stages share: the checked settings, the paths and the shell.
+#   reads  the configuration; a release's CSV files if its choice is replayed
+#   writes nothing
 #
 # A rule is a thin call of `python -m occludenet_build <stage>`. Its params are one JSON string of
 # the settings that the stage depends on and the version of its results (stages.py): a change of
@@ -15,15 +17,17 @@ sys.path.insert(0, workflow.basedir)
 from occludenet_build import config as settings
 from occludenet_build import command
 from occludenet_build.config import arms
+from occludenet_build.config.backends import runs_network
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.project import python_path
 from occludenet_build.release import published
 from occludenet_build.core.versions import RERUN_ON, results_version
 
 
 def published_choice(select):
-    """The CSV files whose choice is replayed, if one is."""
+    """The release's CSV files whose choice of clips is replayed, if one is."""
     replays = select.assignment == "published"
     return [str(p) for p in published.csv_files(select.published)] if replays else []
 
@@ -38,9 +42,14 @@ except UserError as error:
 
 BUILD = CONFIG.build_dir.rstrip("/")
 FETCHED = (CONFIG.download.folder or BUILD).rstrip("/")
+SURVEILLANCE = f"{BUILD}/surveillance"
+INDEX = f"{BUILD}/index/videos.parquet"
+SELECT = f"{BUILD}/select/clips.parquet"
 KINETICS = (
     [f"{BUILD}/kinetics/clips.parquet"] if CONFIG.kinetics.route != "none" else []
 )
+# A build may have no clips of its own: only other people's numbers.
+BUILDS_CLIPS = bool(KINETICS or CONFIG.acquire.videos)
 DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
 CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
 ARMS = [
@@ -50,31 +59,17 @@ ARMS = [
 os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
 os.environ[RERUN_ON] = CONFIG.rerun_on
 shell.executable("bash")
-# Jobs in a conda environment bring their own Python; all others run with the one that runs
-# Snakemake, whether its environment is activated or not.
+# Jobs in a conda environment bring their own Python; all others use the one that runs Snakemake,
+# whether its environment is activated or not.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
 PYTHON = (
     "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
 )
-# Conda jobs do not inherit PYTHONPATH; a prefix replaces strict mode, so repeat it. Threads of torch
-# that wait would spin, on cores that other jobs want.
+# Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
+# OMP_WAIT_POLICY: waiting threads of torch otherwise spin on cores that other jobs need.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={workflow.basedir!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
+    f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
-
-
-def stop(line):
-    """End with one line that says what is wrong, instead of Snakemake's traceback."""
-    print(line, file=sys.stderr)
-    sys.exit(2)
-
-
-def needed(room, key):
-    """A setting that only some targets need, asked for when one of them is."""
-    value = getattr(getattr(CONFIG, room), key)
-    if value is None:
-        stop(f"config: {room}.{key}: wanted a path, got nothing; set it")
-    return value
 
 
 wildcard_constraints:
@@ -83,44 +78,33 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def as_param(values):
-    """Settings as one canonical JSON string. A function, as braces in a text are wildcards."""
-    text = settings.canonical(values)
+def stop(line):
+    """End with one line that says what is wrong, instead of Snakemake's traceback."""
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def needed(section, key):
+    """A setting that only some targets need, asked for when one of them is planned."""
+    value = getattr(getattr(CONFIG, section), key)
+    if value is None:
+        stop(f"config: {section}.{key}: wanted a path, got nothing; set it")
+    return value
+
+
+def verbatim(text):
+    """A text as a param that Snakemake leaves as it is.
+
+    A function, for two reasons: braces in a plain text are taken for wildcards, and
+    `snakemake --lint` takes a plain path that begins a rule's input for a mistake.
+    """
     return lambda wildcards: text
 
 
-def room_settings(room):
-    """The settings a room depends on."""
-    return as_param(settings.room_settings(CONFIG, room))
+def in_build(path=""):
+    """A folder of the build, or the whole build, as a param."""
+    return verbatim(f"{BUILD}/{path}" if path else BUILD)
 
 
-# A shard's table is no output of the checkpoint that writes it: it counts by its content, so that
-# one more video reruns one shard. But an input function that asks a finished checkpoint leaves no
-# edge in the DAG, and a change before the checkpoint would go unseen: rules that read shard tables
-# also name the checkpoint's own table, as ancient(), which is an edge and not a reason to rerun.
-INDEX = f"{BUILD}/index/videos.parquet"
-SELECT = f"{BUILD}/select/clips.parquet"
-
-
-def index_shard(wildcards):
-    checkpoints.index.get()
-    return f"{BUILD}/index/shards/{wildcards.shard}.parquet"
-
-
-def select_shard(wildcards):
-    checkpoints.select.get()
-    return f"{BUILD}/select/shards/{wildcards.shard}.parquet"
-
-
-def masks_of(wildcards):
-    """The masks of a shard, where something is erased or measured by them."""
-    target = CONFIG.composite.scale_mode == "target"
-    wanted = CONFIG.counterfactual.splits or target
-    return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if wanted else []
-
-
-include: "common/fetching.smk"
-include: "common/models.smk"
-include: "common/again.smk"
-include: "common/learning.smk"
-include: "common/surveillance.smk"
+include: "common/settings.smk"
+include: "common/inputs.smk"

@@ -5,10 +5,13 @@
 #          counterfactual/<shard>.parquet, <dataset>-counterfactual/
 
 
-# Slow presets hold back 40 pictures in each of up to seven encoders: docs/encoding.md.
+# Slow presets hold back 40 frames in each of up to seven encoders: docs/encoding.md.
 WORKER_MB = 1500 if CONFIG.composite.preset in ("fast", "medium", "slow") else 800
 
 
+# The boxes of detect and the bank of cut-outs come through params, not as inputs: a shard of clips
+# reads from several shards of detect, and a row of select carries the hashes of the boxes and of the
+# occluder that it needs. So a change of either reaches exactly the shards whose rows change.
 rule composite_shard:
     input:
         clips=select_shard,
@@ -28,12 +31,12 @@ rule composite_shard:
         mem_mb=lambda wildcards, threads, attempt: attempt * (500 + WORKER_MB * threads),
         runtime=lambda wildcards, attempt: attempt * 240,
     params:
-        settings=room_settings("composite"),
+        settings=stage_settings("composite"),
         version=results_version("composite"),
-        boxes=lambda wildcards: f"{BUILD}/detect/store",
-        bank=lambda wildcards: f"{BUILD}/occluders",
-        root=lambda wildcards: BUILD,
-        masks=lambda wildcards, input: f"--masks {input.masks}" if input.masks else "",
+        boxes=in_build("detect/store"),
+        bank=in_build("occluders"),
+        root=in_build(),
+        masks=masks_option,
     shell:
         "python -m occludenet_build composite --clips {input.clips} --boxes {params.boxes}"
         " --bank {params.bank} {params.masks} --root {params.root} --out {output.clips}"

@@ -23,7 +23,7 @@ rule detect_shard:
         runtime=lambda wildcards, attempt: attempt * 240,
         gpu=device_gpus("detect"),
     params:
-        settings=room_settings("detect"),
+        settings=stage_settings("detect"),
         version=results_version("detect"),
         weights=weights_option,
     shell:

@@ -31,7 +31,7 @@ rule evaluate_arm:
     params:
         settings=evaluate_settings(),
         version=results_version("evaluate"),
-        root=lambda wildcards: BUILD,
+        root=in_build(),
     shell:
         "python -m occludenet_build evaluate --clips {input.clips} --model {input.model}"
         " --root {params.root} --out {output.predictions} --threads {threads}"

@@ -8,7 +8,7 @@ checkpoint index:
         videos=rules.acquire_videos.output,
         published=PUBLISHED,
     output:
-        INDEX,
+        videos=INDEX,
     log:
         f"{BUILD}/logs/index/videos.log",
     benchmark:
@@ -20,8 +20,8 @@ checkpoint index:
         mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 500 * threads),
         runtime=lambda wildcards, attempt: attempt * 720,
     params:
-        settings=room_settings("index"),
+        settings=stage_settings("index"),
         version=results_version("index"),
     shell:
-        "python -m occludenet_build index --videos {input.videos} --out {output}"
+        "python -m occludenet_build index --videos {input.videos} --out {output.videos}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

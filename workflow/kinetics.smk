@@ -10,16 +10,16 @@ rule kinetics:
         f"{BUILD}/logs/kinetics/clips.log",
     benchmark:
         f"{BUILD}/benchmarks/kinetics/clips.tsv"
-    # YouTube is asked no sooner for having refused.
+    # After a refusal YouTube answers no sooner.
     retries: 0 if CONFIG.download.offline or CONFIG.kinetics.route == "youtube" else 2
     localrule: True
     conda:
         "../envs/network.yaml"
     threads: 4
     params:
-        settings=room_settings("kinetics"),
+        settings=stage_settings("kinetics"),
         version=results_version("kinetics"),
-        folder=lambda wildcards: f"{FETCHED}/kinetics",
+        folder=verbatim(f"{FETCHED}/kinetics"),
     shell:
         "python -m occludenet_build kinetics --out {output} --folder {params.folder:q}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

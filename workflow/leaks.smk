@@ -24,7 +24,7 @@ rule leaks:
         mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 300 * threads),
         runtime=lambda wildcards, attempt: attempt * 480,
     params:
-        settings=room_settings("leaks"),
+        settings=stage_settings("leaks"),
         version=results_version("leaks"),
     shell:
         "python -m occludenet_build leaks --clips {input.clips} --out {output.clips}"

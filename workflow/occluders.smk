@@ -1,7 +1,6 @@
 # occluders: cut-outs from COCO instances, and own pictures.
 #   reads  acquire/coco.json, the COCO images and instances, the folder occluders.own
 #   writes occluders/occluders.parquet, occluders/summary.json, occluders/png/, occluders/sheets/
-from occludenet_build.acquire.videos import listing_digest
 
 
 rule occluders:
@@ -20,7 +19,7 @@ rule occluders:
         mem_mb=lambda wildcards, attempt: attempt * 6000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        settings=room_settings("occluders"),
+        settings=stage_settings("occluders"),
         version=results_version("occluders"),
         own=listing_digest(CONFIG.occluders.own) if CONFIG.occluders.own else "",
     shell:

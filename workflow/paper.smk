@@ -4,8 +4,6 @@
 #   writes paper/<table>.{csv,md,tex}, paper/<figure>.{svg,png,csv}, paper/items.csv
 from occludenet_build.paper import items
 
-# A build may have no clips of its own: only other people's numbers.
-BUILDS_CLIPS = bool(KINETICS or CONFIG.acquire.videos)
 PAPER_NEEDS = {
     "clips": [rules.annotate.output.clips] if BUILDS_CLIPS else [],
     "occluders": [rules.occluders.output[0]] if BUILDS_CLIPS else [],
@@ -23,58 +21,38 @@ PAPER_NEEDS = {
 }
 
 
-rule paper_table:
-    input:
-        lambda wildcards: items.needed(wildcards.item, PAPER_NEEDS),
-    output:
-        report(f"{BUILD}/paper/{{item}}.csv", category="Paper"),
-        f"{BUILD}/paper/{{item}}.md",
-        f"{BUILD}/paper/{{item}}.tex",
-    log:
-        f"{BUILD}/logs/paper/{{item}}.log",
-    benchmark:
-        f"{BUILD}/benchmarks/paper/{{item}}.tsv"
-    wildcard_constraints:
-        item=r"table_\d",
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
-        runtime=lambda wildcards, attempt: attempt * 30,
-    params:
-        settings=room_settings("paper"),
-        version=results_version("paper"),
-        root=lambda wildcards: BUILD,
-    shell:
-        "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
-        " --settings {params.settings:q} --log {log}"
+# One rule for tables and one for figures: they differ in their files only.
+for kind, suffixes in (
+    ("table", items.SUFFIXES["table"]),
+    ("figure", items.SUFFIXES["chart"]),
+):
 
-
-rule paper_figure:
-    input:
-        lambda wildcards: items.needed(wildcards.item, PAPER_NEEDS),
-    output:
-        report(f"{BUILD}/paper/{{item}}.svg", category="Paper"),
-        f"{BUILD}/paper/{{item}}.png",
-        f"{BUILD}/paper/{{item}}.csv",
-    log:
-        f"{BUILD}/logs/paper/{{item}}.log",
-    benchmark:
-        f"{BUILD}/benchmarks/paper/{{item}}.tsv"
-    wildcard_constraints:
-        item=r"figure_\w+",
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
-        runtime=lambda wildcards, attempt: attempt * 60,
-    params:
-        settings=room_settings("paper"),
-        version=results_version("paper"),
-        root=lambda wildcards: BUILD,
-    shell:
-        "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
-        " --settings {params.settings:q} --log {log}"
+    rule:
+        name:
+            f"paper_{kind}"
+        input:
+            lambda wildcards: items.needed(wildcards.item, PAPER_NEEDS),
+        output:
+            report(f"{BUILD}/paper/{{item}}{suffixes[0]}", category="Paper"),
+            *[f"{BUILD}/paper/{{item}}{suffix}" for suffix in suffixes[1:]],
+        log:
+            f"{BUILD}/logs/paper/{{item}}.log",
+        benchmark:
+            f"{BUILD}/benchmarks/paper/{{item}}.tsv"
+        wildcard_constraints:
+            item=rf"{kind}_\w+",
+        conda:
+            "../envs/report.yaml"
+        resources:
+            mem_mb=lambda wildcards, attempt: attempt * 8000,
+            runtime=lambda wildcards, attempt: attempt * 60,
+        params:
+            settings=stage_settings("paper"),
+            version=results_version("paper"),
+            root=in_build(),
+        shell:
+            "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
+            " --settings {params.settings:q} --log {log}"
 
 
 for target, names in items.targets().items():
@@ -91,7 +69,7 @@ for target, names in items.targets().items():
         localrule: True
 
 
-# All in one go: what cannot be made is a row of items.csv, and stops nothing.
+# All of them in one job: what cannot be made is a row of items.csv, and stops nothing.
 rule paper:
     input:
         [path for paths in PAPER_NEEDS.values() for path in paths],
@@ -107,9 +85,9 @@ rule paper:
         mem_mb=lambda wildcards, attempt: attempt * 8000,
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
-        settings=room_settings("paper"),
+        settings=stage_settings("paper"),
         version=results_version("paper"),
-        root=lambda wildcards: BUILD,
+        root=in_build(),
     shell:
         "python -m occludenet_build paper --root {params.root}"
         " --settings {params.settings:q} --log {log}"

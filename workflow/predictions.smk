@@ -5,8 +5,7 @@
 
 rule predictions_model:
     input:
-        # a build may have no clips of its own: only other people's numbers
-        clips=rules.annotate.output.clips if KINETICS or CONFIG.acquire.videos else [],
+        clips=rules.annotate.output.clips if BUILDS_CLIPS else [],
         dumps=dump_files,
     output:
         predictions=f"{BUILD}/predictions/{{model}}.parquet",

@@ -1,9 +1,11 @@
 # proposals: stretches of surveillance videos in which static things hide part of a person. For
-# OccludeNet-S; a target of its own. A person reads the page and decides; segments cuts the rest.
+# OccludeNet-S; a target of its own. A person looks at the page and decides; segments cuts the
+# clips that they accept.
 #   reads  segments.videos, weights or the user's boxes
-#   writes proposals/candidates.parquet, proposals/index.html; proposals/review.csv, which is the
-#          reader's and therefore no output
-#          surveillance/: listing, index and boxes of those videos, by the rooms that make them
+#   writes proposals/candidates.parquet, proposals/videos.parquet, proposals/index.html;
+#          proposals/review.csv, which the user edits and which therefore is no output
+#          surveillance/: listing, index and boxes of those videos, by the rules of acquire, index
+#          and detect with SURVEILLANCE_CONFIG
 
 
 use rule acquire_videos as surveillance_videos with:
@@ -17,15 +19,16 @@ use rule acquire_videos as surveillance_videos with:
     benchmark:
         f"{BUILD}/benchmarks/surveillance/videos.tsv"
     params:
-        settings=surveillance_settings("acquire"),
+        settings=stage_settings("acquire", SURVEILLANCE_CONFIG),
         version=results_version("acquire"),
         listing=surveillance_listing,
         kinetics="",
 
 
-rule surveillance_index:
+use rule index as surveillance_index with:
     input:
-        rules.surveillance_videos.output,
+        videos=rules.surveillance_videos.output,
+        published=[],
     output:
         videos=f"{SURVEILLANCE}/index/videos.parquet",
         shards=expand(
@@ -35,18 +38,9 @@ rule surveillance_index:
         f"{BUILD}/logs/surveillance/index.log",
     benchmark:
         f"{BUILD}/benchmarks/surveillance/index.tsv"
-    conda:
-        "../envs/video.yaml"
-    threads: 32
-    resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 500 * threads),
-        runtime=lambda wildcards, attempt: attempt * 720,
     params:
-        settings=surveillance_settings("index"),
+        settings=stage_settings("index", SURVEILLANCE_CONFIG),
         version=results_version("index"),
-    shell:
-        "python -m occludenet_build index --videos {input} --out {output.videos}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
 
 
 use rule detect_shard as surveillance_detect with:
@@ -60,6 +54,10 @@ use rule detect_shard as surveillance_detect with:
         f"{BUILD}/logs/surveillance/detect-{{shard}}.log",
     benchmark:
         f"{BUILD}/benchmarks/surveillance/detect-{{shard}}.tsv"
+    params:
+        settings=stage_settings("detect", SURVEILLANCE_CONFIG),
+        version=results_version("detect"),
+        weights=weights_option,
 
 
 rule proposals:
@@ -81,7 +79,7 @@ rule proposals:
         mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 1000 * threads),
         runtime=lambda wildcards, attempt: attempt * 480,
     params:
-        settings=room_settings("proposals"),
+        settings=stage_settings("proposals"),
         version=results_version("proposals"),
     shell:
         "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"

@@ -1,5 +1,5 @@
 # report: a page to look at, and the pictures for Snakemake's own --report.
-#   reads  the tables of all rooms, some clips
+#   reads  the tables of all stages, some clips
 #   writes report/index.html, report/accuracy.csv, report/failures.csv
 
 
@@ -28,9 +28,9 @@ rule report:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        settings=room_settings("report"),
+        settings=stage_settings("report"),
         version=results_version("report"),
-        root=lambda wildcards: BUILD,
+        root=in_build(),
     shell:
         "python -m occludenet_build report --root {params.root} --out {output.page}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

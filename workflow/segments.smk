@@ -20,11 +20,11 @@ rule segments:
         mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 900 * threads),
         runtime=lambda wildcards, attempt: attempt * 120,
     params:
-        settings=room_settings("segments"),
+        settings=stage_settings("segments"),
         version=results_version("segments"),
         listing=surveillance_listing,
-        root=lambda wildcards: BUILD,
-        videos=SURVEILLANCE_VIDEOS,
+        root=in_build(),
+        videos=verbatim(SURVEILLANCE_VIDEOS),
     shell:
-        "python -m occludenet_build segments --table {input.table:q} --videos {params.videos:q} --root {params.root}"
-        " --out {output} --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build segments --table {input.table:q} --videos {params.videos:q}"
+        " --root {params.root} --out {output} --threads {threads} --settings {params.settings:q} --log {log}"

@@ -22,7 +22,7 @@ checkpoint select:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        settings=room_settings("select"),
+        settings=stage_settings("select"),
         version=results_version("select"),
     shell:
         "python -m occludenet_build select --index {input.index} --detect {input.detect}"

@@ -32,7 +32,7 @@ rule train_arm:
     params:
         settings=arm_settings,
         version=results_version("train"),
-        root=lambda wildcards: BUILD,
+        root=in_build(),
         weights=weights_option,
         program=TRAIN_PROGRAM,
     shell:

@@ -22,9 +22,9 @@ rule validate:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        settings=room_settings("validate"),
+        settings=stage_settings("validate"),
         version=results_version("validate"),
-        annotations=lambda wildcards: f"{BUILD}/{CONFIG.composite.dataset}/annotations",
+        annotations=in_build(f"{CONFIG.composite.dataset}/annotations"),
         out=lambda wildcards, output: str(Path(output.findings).parent),
     shell:
         "python -m occludenet_build validate {params.annotations} --against {input.against:q}"

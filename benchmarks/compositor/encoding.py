@@ -9,7 +9,7 @@ from pathlib import Path
 from compositor.clips import MOSTLY
 from compositor.footage import Footage
 from compositor.pictures import ssim
-from occludenet_build.compositing.runs import Run, runs_of
+from occludenet_build.compositing.segments import Segment, segments_of
 from occludenet_build.core.video.encoder import Encoding, formats, group_size
 from occludenet_build.core.video.joined import RunEncoder
 from occludenet_build.core.video.planes import in_format, working_format
@@ -73,10 +73,10 @@ def _write(footage: Footage, setting: Setting, path: Path) -> float:
     return spent
 
 
-def _runs(footage: Footage, setting: Setting) -> list[Run]:
+def _runs(footage: Footage, setting: Setting) -> list[Segment]:
     frames = len(footage.pictures)
     if not setting.shared:
-        return [Run(0, frames, True, False)]
+        return [Segment(0, frames, True, False)]
     pasted = [any(a <= n / frames < b for a, b in MOSTLY) for n in range(frames)]
     group = group_size(setting.encoding, footage.rate)
-    return runs_of(pasted, [False] * frames, 24, group)
+    return segments_of(pasted, [False] * frames, 24, group)

@@ -10,11 +10,11 @@ from typing import Any
 from unittest import mock
 
 from occludenet_build.composite import work
-from occludenet_build.compositing.ahead import Ahead
-from occludenet_build.compositing.canvas import Canvas
-from occludenet_build.compositing.erase import Eraser
+from occludenet_build.compositing.erasing import Eraser
+from occludenet_build.compositing.frame_buffer import FrameBuffer
+from occludenet_build.compositing.ground_truth import TruthRows
+from occludenet_build.compositing.patch_prefetch import PatchPrefetch
 from occludenet_build.compositing.render import _Clip
-from occludenet_build.compositing.truth import TruthRows
 from occludenet_build.core import files
 from occludenet_build.core.video import source
 from occludenet_build.core.video.encoder import Encoder
@@ -23,12 +23,12 @@ from occludenet_build.core.video.writer import TwinWriter
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "decode": [],  # Source.packets as well, a generator
-    "copy": [(Canvas, "load"), (Canvas, "copy")],
+    "copy": [(FrameBuffer, "load"), (FrameBuffer, "copy")],
     "patches": [
-        (_Clip, "_place"), (Ahead, "at"),  # with the ground truth's masks
+        (_Clip, "_place"), (PatchPrefetch, "at"),  # with the ground truth's masks
         (_Clip, "_truth"), (TruthRows, "table"), (work.tables, "digest"),
     ],
-    "blend": [(Canvas, "blended")],
+    "blend": [(FrameBuffer, "blended")],
     "erase": [(Eraser, "erase")],
     "encode": [(Encoder, "__init__"), (Encoder, "encode"), (Encoder, "finish")],
     "mux": [  # and sound
@@ -39,7 +39,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "rest": [],
 }  # fmt: skip
 """Part -> the functions that are it: owner and name."""
-AROUND = (("decode", source, "opened"), ("blend", Canvas, "showing"))
+AROUND = (("decode", source, "opened"), ("blend", FrameBuffer, "showing"))
 """Part, owner and name of what stands around something else: a `with`."""
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from compositor.clips import FPS, Clip
 from compositor.shard import SPLIT, Shard
 from occludenet_build import config as cfg
-from occludenet_build.compositing.cutout import read_rgba
 from occludenet_build.compositing.geometry import ActorBox, Rect
-from occludenet_build.compositing.placement import Placement, Stage
+from occludenet_build.compositing.patches import read_rgba
+from occludenet_build.compositing.placement import ClipGeometry, Placement
 from occludenet_build.config import Composite
 
 
@@ -85,9 +85,9 @@ def _commands(placement: Placement, settings: Composite) -> Iterator[str]:
 
 def _placement(shard: Shard, clip: Clip, settings: Composite) -> Placement:
     boxes = {number: ActorBox(box) for number, box in clip.boxes.items()}
-    stage = Stage(clip.name, clip.size, clip.frames, FPS, boxes, seed=0)
+    geometry = ClipGeometry(clip.name, clip.size, clip.frames, FPS, boxes, seed=0)
     height, width = read_rgba(shard.cutout).shape[:2]
-    return Placement(stage, [(width, height)], settings)
+    return Placement(geometry, [(width, height)], settings)
 
 
 def _rect(placement: Placement, number: int, scale: float) -> Rect:

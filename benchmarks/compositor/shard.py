@@ -12,7 +12,7 @@ from typing import Any
 from compositor.clips import FPS, Clip, write_cutout
 from occludenet_build import actor_masks, select
 from occludenet_build.composite.shard import Due
-from occludenet_build.compositing.erase import Erasure
+from occludenet_build.compositing.erasing import Erasure
 from occludenet_build.compositing.geometry import ActorBox
 from occludenet_build.compositing.jobs import erased_outputs_of, job_of, outputs_of
 from occludenet_build.config import Composite, Counterfactual

@@ -6,3 +6,7 @@ arms     what is compared: settings of train and counterfactual by name
 trial    one arm trained by the product's loop and tested; finished ones are kept
 outcome  means, paired differences, the table for people, the JSON
 """
+
+from occludenet_build.project import find_demo
+
+find_demo()  # demo.world lies outside the product

@@ -14,18 +14,18 @@ import cv2
 import numpy as np
 import torch
 
+from demo.world.build import VERSION
+from demo.world.plan import TIED
 from occludenet_build.core import files
 from occludenet_build.core.seeds import integer
 from occludenet_build.core.versions import results_version
-from occludenet_build.miniworld.plan import TIED
-from occludenet_build.miniworld.world import VERSION
 from occludenet_build.recognition import loop
-from occludenet_build.recognition.backbones import input_of
-from occludenet_build.recognition.clips import TrainingClips
+from occludenet_build.recognition.backbones.registry import input_of
 from occludenet_build.recognition.curve import State
+from occludenet_build.recognition.datasets import TrainingClips
+from occludenet_build.recognition.eval_dataset import EvaluationClips
 from occludenet_build.recognition.predict import predict
-from occludenet_build.recognition.shown import EvaluationClips
-from occludenet_build.recognition.step import Learner
+from occludenet_build.recognition.train_step import Learner
 from shortcutting.arms import ARMS, MEDIAN
 from shortcutting.network import SceneAndMovement
 from shortcutting.world import LABELS, UNTIED, Memory, World, erased

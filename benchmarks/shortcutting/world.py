@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from occludenet_build.compositing.erase import Eraser, Erasure, sampled_frames
+from demo.world import plan as drawing
+from demo.world.clips import render
+from occludenet_build.compositing.erasing import Eraser, Erasure, sampled_frames
 from occludenet_build.core import masks as rle
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
-from occludenet_build.miniworld import plan as drawing
-from occludenet_build.miniworld.clips import render
-from occludenet_build.recognition.frames import Frames
-from occludenet_build.recognition.table import Clip
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames
 
 LABELS = list(drawing.TIED)
 UNTIED = 1 / len(LABELS)

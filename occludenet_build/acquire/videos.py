@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +14,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files, names, seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
+from occludenet_build.release.terms import CLIP_NAME, split_named
 
 VIDEOS = pa.schema(
     [
@@ -29,10 +29,6 @@ VIDEOS = pa.schema(
 )
 """A row per file or clip; every listing writes it and index reads it."""
 
-SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
-"""Folder names that stand for a split."""
-
-_KINETICS_NAME = re.compile(r"^(?P<youtube>.{11})_\d{6}_\d{6}$")
 _LONGEST_NAME = 180  # bytes: "0.25_" and ".mp4" and a temporary name's dots fit into 255
 
 
@@ -73,7 +69,7 @@ def _guess_layout(found: list[PurePosixPath]) -> str:
     tops = {path.parts[0] for path in found if len(path.parts) > 1}
     if not tops:
         return "flat"
-    return "kinetics" if all(top.lower() in SPLITS for top in tops) else "classes"
+    return "kinetics" if all(map(split_named, tops)) else "classes"
 
 
 def _safe(stem: str) -> str:
@@ -88,18 +84,18 @@ def _row(
 ) -> dict[str, Any]:
     row = {"clip": clip, "path": os.fsencode(root / path).decode("utf-8", "replace")}
     depth = {"kinetics": 3, "classes": 2, "flat": 1}[layout]
-    if len(path.parts) != depth or (layout == "kinetics" and path.parts[0].lower() not in SPLITS):
+    named = split_named(path.parts[0]) if layout == "kinetics" else _split(clip, config)
+    if len(path.parts) != depth or named is None:
         wanted = {"kinetics": "<split>/<class>/<video>", "classes": "<class>/<video>"}
         detail = f"wanted {wanted.get(layout, '<video>')}, got {path}"
         return row | {"status": "failed", "reason": "misplaced", "detail": detail}
-    split = SPLITS[path.parts[0].lower()] if layout == "kinetics" else _split(clip, config)
     label = config.acquire.flat_class if layout == "flat" else _safe(path.parts[-2])
-    return row | {"label": label, "split": split, "status": "ok"}
+    return row | {"label": label, "split": named, "status": "ok"}
 
 
 def _split(clip: str, config: cfg.Config) -> str:
-    named = _KINETICS_NAME.match(clip)
-    origin = named["youtube"] if named else clip
+    found = CLIP_NAME.fullmatch(clip)
+    origin = found[1] if found else clip
     return seeds.split_of(vars(config.acquire.split), config.seed, origin, "split")
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from occludenet_build import actor_masks
 from occludenet_build import config as cfg
 from occludenet_build.actor_masks import work as clip_work
-from occludenet_build.actor_masks.backends import BACKENDS, Backend
+from occludenet_build.actor_masks.backends import run_over
+from occludenet_build.config.backends import MASKERS, Backend
 from occludenet_build.core import ledger, tables, torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
@@ -32,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
     mine = config.actor_masks
-    backend = BACKENDS[mine.backend]
+    backend = MASKERS[mine.backend]
     if backend.every_frame and mine.every > 1:
         raise UserError(
             f"actor_masks.every: wanted 1 for the backend {mine.backend}, which goes from frame "
             f"to frame itself, got {mine.every}; change one of them"
         )
-    if backend.needs_weights:
+    if backend.network:
         named = args.weights or mine.weights
         found = local_file(named, mine.weights_sha256, "actor_masks.weights")
         mine = dataclasses.replace(mine, weights=found)
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         jobs = (
             clip_work.Job(clips[clip], args.boxes, facts | {"key": keys[clip]}) for clip in missing
         )
-        return backend.run(mine, jobs, args.threads)
+        return run_over(mine, jobs, args.threads)
 
     store = args.out.parent / "store" / args.out.stem
     with ledger.hold(store, actor_masks.ROWS, actor_masks.DETAIL) as book:
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 
 
 def _weights_sha256(settings: cfg.ActorMasks, backend: Backend) -> str | None:
-    if not backend.needs_weights:
+    if not backend.network:
         return None
     path = torch_models.checkpoint_file(settings.weights, settings.backend)
     logging.info("%s: weights %s", settings.backend, path)
@@ -70,7 +71,7 @@ def _weights_sha256(settings: cfg.ActorMasks, backend: Backend) -> str | None:
 
 def key_of(row: dict[str, Any], settings: cfg.ActorMasks, weights_sha256: str | None) -> str:
     """The ledger key of a clip: everything that its masks depend on."""
-    matters = {name: getattr(settings, name) for name in BACKENDS[settings.backend].matters}
+    matters = {name: getattr(settings, name) for name in MASKERS[settings.backend].matters}
     return ledger.key(
         "actor_masks",
         results_version("actor_masks"),

@@ -1,4 +1,5 @@
-"""The actor as a group (detect.actor: all): each member is masked by his own box, then all are one.
+"""The actor as a group (detect.actor: all): each member is masked by
+their own box, and the masks become one.
 
 detect gives a group one row per frame, whose box is the smallest that holds its members', and
 leaves the members' own rows as they are. A model that is prompted with the group's box would find
@@ -7,32 +8,33 @@ one of them, or what stands between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from occludenet_build.actor_masks.backend import Clip, MaskedFrame, Masker, Who
 from occludenet_build.core import masks
+from occludenet_build.core.build import Boxes as People
 
 Boxes = dict[int, np.ndarray]
 """Frame -> box, float32 (4,)."""
 
 
-def members(
-    group: Mapping[int, np.ndarray], others: Iterable[Mapping[str, Any]]
-) -> dict[Who, Boxes]:
+def members(group: Mapping[int, np.ndarray], others: People) -> dict[Who, Boxes]:
     """(shot, track) -> boxes, of the people whose boxes make up the actor's; none for a single one.
 
-    others: detect's rows that are not the actor's. That somebody stands in front of a single actor
-    makes no group: a group's box touches its members' on every side, to the last digit.
+    group: frame -> the actor's box, float32 (4,), x1 y1 x2 y2 in pixels; others: the boxes that are
+    not the actor's. That somebody stands in front of a single actor makes no group: a group's box
+    touches its members' on every side, to the last digit.
     """
     inside: dict[int, list[tuple[Who, np.ndarray]]] = {}
-    for row in others:
-        box = np.array([row[side] for side in ("x1", "y1", "x2", "y2")], np.float32)
-        whole = group.get(row["frame"])
-        if whole is not None and _holds(whole, box):
-            inside.setdefault(row["frame"], []).append(((row["shot"], row["track"]), box))
+    near = others.where(np.isin(others.frames, list(group)))
+    whole = np.array([group[frame] for frame in near.frames.tolist()]).reshape(-1, 4)
+    edges = np.hstack([whole[:, :2] <= near.xyxy[:, :2], near.xyxy[:, 2:] <= whole[:, 2:]])
+    near = near.where(np.all(edges, axis=1))
+    numbers = (near.frames.tolist(), near.shots.tolist(), near.tracks.tolist())
+    for frame, shot, track, box in zip(*numbers, near.xyxy, strict=True):
+        inside.setdefault(frame, []).append(((shot, track), box))
     exact = sum(_hull([box for _, box in some]) == group[n].tolist() for n, some in inside.items())
     several = any(len(some) > 1 for some in inside.values())
     if not several or 2 * exact <= len(inside):
@@ -42,10 +44,6 @@ def members(
         for who, box in some:
             found.setdefault(who, {})[number] = box
     return found
-
-
-def _holds(whole: np.ndarray, box: np.ndarray) -> bool:
-    return bool((whole[:2] <= box[:2]).all() and (box[2:] <= whole[2:]).all())
 
 
 def _hull(some: list[np.ndarray]) -> list[float]:

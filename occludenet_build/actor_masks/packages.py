@@ -5,21 +5,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from occludenet_build.config.backends import MASKERS
 from occludenet_build.core.errors import UserError
-
-_PROJECTS = {
-    "mobile_sam": "the GitHub project ChaoningZhang/MobileSAM, and timm",
-    "sam2": "the GitHub project facebookresearch/sam2",
-}
 
 
 def module(name: str, backend: str) -> Any:
-    """A module of an optional package, or one line that says what to install."""
-    package = name.split(".")[0]
+    """A module of the package that a backend needs.
+
+    Raises UserError, one line that says what to install, where the package does not import.
+    """
+    row = MASKERS[backend]
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise UserError(
-            f"{backend}: wanted the Python package {package}, it does not import ({error}); "
-            f"install {_PROJECTS[package]}, or choose another actor_masks.backend"
+            f"{backend}: wanted the Python package {row.package}, it does not import ({error}); "
+            f"install {row.project}, or choose another actor_masks.backend"
         ) from error

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from occludenet_build.actor_masks import DETAIL, group
 from occludenet_build.actor_masks.backend import Clip, Masker
 from occludenet_build.actor_masks.doubts import KINDS, Doubts, described
 from occludenet_build.core import masks, tables
+from occludenet_build.core.build import Boxes, Store
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.files import sha256_file, short_hash
+from occludenet_build.core.files import short_hash
 from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.video.source import check_indexed
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
 
 def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:
     """Detail rows and the masks' (H, W); what is kept per frame is a few hundred bytes."""
-    found = _found_people(job)
-    clip, doubts = _clip(job, found), Doubts()
-    people = group.members(clip.boxes, _rows(found, actor=False))
+    boxes = _people(job)
+    clip, doubts = _clip(job, boxes.actor), Doubts()
+    people = group.members(clip.boxes, boxes.others)
     rows: list[dict[str, Any]] = []
     wanted = job.row["height"], job.row["width"]
     for number, mask in group.found(masker, clip, people):
@@ -74,34 +74,18 @@ def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, i
     return rows, wanted
 
 
-def _clip(job: Job, people: pa.Table | None) -> Clip:
+def _clip(job: Job, actor: Boxes) -> Clip:
     path = Path(job.row["path"])
-    mine = list(_rows(people, actor=True))
-    if not mine:
+    if not len(actor):
         raise ItemError("no_actor")
-    try:
-        found = sha256_file(path)
-    except OSError as error:
-        raise ItemError("missing", error.strerror or str(error)) from error
-    if found != job.row["sha256"]:
-        raise ItemError("source_changed")
-    sides = ("x1", "y1", "x2", "y2")
-    boxes = {row["frame"]: np.array([row[side] for side in sides], np.float32) for row in mine}
-    who = {row["frame"]: (row["shot"], row["track"]) for row in mine}
-    return Clip(path, boxes, job.row["frames"], who)
+    check_indexed(path, job.row["sha256"])
+    who = zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True)
+    tracks = dict(zip(actor.frames.tolist(), who, strict=True))
+    return Clip(path, actor.one_by_frame(), job.row["frames"], tracks)
 
 
-def _found_people(job: Job) -> pa.Table | None:
-    """The clip's rows of detect, detected and filled; None where it has none."""
-    groups = tables.ClipGroups(job.boxes / job.row["detect_shard"] / "detail.parquet")
-    try:
-        return groups.read(job.row["clip"])
-    finally:
-        groups.close()
-
-
-def _rows(people: pa.Table | None, *, actor: bool) -> Iterator[dict[str, Any]]:
-    """The actor's rows, or everybody else's. As Python's own they are large, and a crowd has many:
-    they come batch by batch."""
-    for batch in people.to_batches(max_chunksize=4096) if people is not None else ():
-        yield from (row for row in batch.to_pylist() if row["actor"] == actor)
+def _people(job: Job) -> Boxes:
+    """Everybody's boxes, detected and filled. As arrays: rows of a crowd would be Python objects
+    a hundred times as large."""
+    with Store(job.boxes) as store:
+        return Boxes.of(store.rows(job.row["clip"], job.row["detect_shard"]))

@@ -31,7 +31,6 @@ import pyarrow as pa
 
 from occludenet_build.core.tables import column
 
-CLEAN = "clean"
 """The set of the clean twins; occluded sets are called D-25, D-50, D-75."""
 
 CLIPS = pa.schema(
@@ -43,7 +42,7 @@ CLIPS = pa.schema(
         column("label", "string", "name of the class"),
         column("label_id", "int32", "its number in labels.json"),
         column("file", "string", "the clip, relative to the build folder"),
-        column("file_hash", "string", "hash of the clip, as its room wrote it"),
+        column("file_hash", "string", "hash of the clip, as its stage wrote it"),
         column("counterfactual", "string", "the clip without its actor, relative; null if none"),
         column("counterfactual_hash", "string", "hash of the counterfactual; null if none; "
                "`load:` and a hash of what it is made with where train erases the actor itself, as "
@@ -92,7 +91,8 @@ FRAMES = pa.schema(
         column("occluder_rle", "binary", "visible occluder: COCO RLE counts; null if none"),
         column("actor_rle", "binary", "whole actor, as in the clean picture: COCO RLE counts; "
                "null if not masked"),
-        column("visible_rle", "binary", "what the occluder leaves of him; null if not masked"),
+        column("visible_rle", "binary", "what the occluder leaves of the actor; null if not "
+               "masked"),
         column("actor_area", "int32", "pixels of the whole actor; null if not masked"),
         column("visible_area", "int32", "pixels of the actor that the occluder leaves; null if "
                "not masked"),

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from occludenet_build.annotate import CLEAN, CLIPS
+from occludenet_build.annotate import CLIPS
 from occludenet_build.annotate.dataset import write_dataset
 from occludenet_build.annotate.merge import Doors, candidates, join
 from occludenet_build.config import Config
@@ -15,6 +15,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.release import csv_format
+from occludenet_build.release.terms import CLEAN
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from occludenet_build.annotate import CLEAN
-from occludenet_build.compositing.jobs import percent
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.release.csv_format import Listed, Overall, Record, write
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import CLEAN, SPLITS, list_folder, percent, scale_folder
 
 Row = dict[str, Any]
 
@@ -39,7 +37,7 @@ def write_dataset(
             listed = [_listed(row) for row in mine if _place(row)[1] == share]
             texts[f"{split}_{share}.csv"] = write(Listed, listed)
             if listed:
-                links[f"{split}_{share}percent"] = f"{split}/{share}%"
+                links[list_folder(split, share)] = scale_folder(split, share)
     _write_texts(folder / "annotations", texts)
     _write_links(folder, links)
 
@@ -62,7 +60,7 @@ def _place(row: Row) -> tuple[str, str, str, str]:
 
 def _listed(row: Row) -> Record:
     split, share, class_folder, name = _place(row)
-    return Listed(f"{split}_{share}percent/{class_folder}/{name}", row["label_id"])
+    return Listed(f"{list_folder(split, share)}/{class_folder}/{name}", row["label_id"])
 
 
 def _overall(row: Row, pixel_ratios: dict[str, float]) -> Record:
@@ -96,7 +94,7 @@ def _write_texts(folder: Path, texts: dict[str, str]) -> None:
 def _write_links(folder: Path, links: dict[str, str]) -> None:
     for name, target in links.items():
         _link(folder / name, target)
-    for old in _ours(folder, "*_*percent"):
+    for old in _ours(folder, list_folder("*", "*")):
         if old.is_symlink() and old.name not in links:
             old.unlink()
 

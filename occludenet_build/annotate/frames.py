@@ -1,6 +1,6 @@
 """The frames of one shard: the occluder's ground truth and the actor's mask, side by side.
 
-What is hidden of the actor is measured here: pixels of his mask that the occluder covers.
+What is hidden of the actor is measured here: pixels of the actor's mask that the occluder covers.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ class Measured:
 
 
 def write_shard(shard: Shard) -> list[Measured]:
-    """Write the table of frames, clip by clip, and return a row per output clip."""
+    """Write the table of frames, clip by clip, and return a row per output clip.
+
+    Raises UserError where the ground truth contradicts the manifest.
+    """
     measured: list[Measured] = []
     truth = ClipGroups(shard.composite)
     actors = ClipGroups(shard.masks) if shard.masks is not None else None
@@ -126,7 +129,7 @@ def _column(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
 
 
 def _actor_by_frame(actor: pa.Table | None) -> dict[int, tuple[bytes, int]]:
-    """Frame -> (RLE counts, area) of the actor, where he covers any pixel."""
+    """Frame -> (RLE counts, area) of the actor, where it covers any pixel."""
     if actor is None:
         return {}
     names = (actor[name].to_pylist() for name in ("frame", "rle", "area"))

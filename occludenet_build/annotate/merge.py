@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.annotate import CLEAN
 from occludenet_build.annotate.frames import Clip, Measured, Shard, write_shard
-from occludenet_build.compositing.jobs import percent
 from occludenet_build.core import tables
+from occludenet_build.core.build import detail_file, store_of
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.release.order import SPLITS, class_order, label_ids, type_order
+from occludenet_build.release.order import class_order, label_ids, type_order
+from occludenet_build.release.terms import CLEAN, SPLITS, set_name
 
 Row = dict[str, Any]
 
@@ -32,10 +32,6 @@ class Doors:
     composite: list[Path]
     counterfactual: list[Path] = field(default_factory=list)
     masks: list[Path] = field(default_factory=list)
-
-
-def set_name(scale: float) -> str:
-    return f"D-{percent(scale)}"
 
 
 def release_order(row: Row) -> tuple:
@@ -113,16 +109,11 @@ def _by_clip(paths: list[Path]) -> dict[str, Row]:
     return {row["clip"]: row for path in paths for row in tables.read_rows(path) if _ok(row)}
 
 
-def _store(manifest: Path, name: str) -> Path:
-    """A file of the store that lies beside a manifest."""
-    return manifest.parent / "store" / manifest.stem / name
-
-
 def _seconds(manifests: list[Path]) -> dict[str, float]:
     """Measured time of each source clip: only the store keeps it."""
     found: dict[str, float] = {}
     for manifest in manifests:
-        table = tables.read(_store(manifest, "rows.parquet"), ["clip", "seconds"])
+        table = tables.read(store_of(manifest) / "rows.parquet", ["clip", "seconds"])
         found.update(zip(*(table[name].to_pylist() for name in ("clip", "seconds")), strict=True))
     return found
 
@@ -162,8 +153,8 @@ def _shard(
     detail = None
     if masks is not None:
         _check_mask_sizes(masks, {clip.clip: clip for clip in clips})
-        detail = _store(masks, "detail.parquet")
-    return Shard(clips, _store(manifest, "detail.parquet"), detail, out / manifest.name)
+        detail = detail_file(masks)
+    return Shard(clips, detail_file(manifest), detail, out / manifest.name)
 
 
 def _check_mask_sizes(path: Path, clips: dict[str, Clip]) -> None:

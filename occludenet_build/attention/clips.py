@@ -13,10 +13,10 @@ from torch.utils.data import Dataset
 from occludenet_build.attention.regions import Masks, Regions
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.seeds import integer
-from occludenet_build.recognition.backbones import Input
-from occludenet_build.recognition.frames import Frames
+from occludenet_build.recognition.backbones.spec import Input
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames
 from occludenet_build.recognition.sampling import cropped, views
-from occludenet_build.recognition.table import Clip
 
 CENTRE = 0.5
 

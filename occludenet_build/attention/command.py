@@ -14,7 +14,7 @@ from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
-from occludenet_build.recognition.table import Clip, must_be_known, read_clips
+from occludenet_build.recognition.clip_table import Clip, must_be_known, read_clips
 
 if TYPE_CHECKING:
     from occludenet_build.attention.maps import Map
@@ -55,15 +55,15 @@ def _look(args: argparse.Namespace, config: Config) -> None:
     from occludenet_build.attention.clips import Views, drawn
     from occludenet_build.attention.maps import maps
     from occludenet_build.attention.regions import Masks
-    from occludenet_build.recognition.backbones import BACKBONES
+    from occludenet_build.recognition.backbones.registry import BACKBONES
+    from occludenet_build.recognition.datasets import Frames
     from occludenet_build.recognition.evaluation import Network
-    from occludenet_build.recognition.frames import Frames
 
     torch.set_num_threads(args.threads)
     network = Network.read(args.model)
     must_be_known(clips, network.labels, str(args.model))
-    places = BACKBONES[network.backbone].places
-    places = dataclasses.replace(places, layer=settings.layer or places.layer)
+    layout = BACKBONES[network.backbone].layout
+    layout = dataclasses.replace(layout, layer=settings.layer or layout.layer)
     chosen = drawn(clips, settings.clips, config.seed)
     clips = [clip for clip in clips if clip.clip in set(chosen)]
     masks = Masks.over(args.clips.parent / "frames", chosen)
@@ -72,9 +72,9 @@ def _look(args: argparse.Namespace, config: Config) -> None:
     names = _names(args.out, chosen[: settings.pictures])
     same = {"arm": network.arm, "seed": network.seed, "backbone": network.backbone}
     rows = []
-    results = maps(network, places, views, settings) if clips else ()
+    results = maps(network, layout, views, settings) if clips else ()
     for clip, made in progress(zip(clips, results, strict=True), len(clips), "clip"):
-        row = _row(clip) | same | {"layer": places.layer}
+        row = _row(clip) | same | {"layer": layout.layer}
         rows.append(row | _found(made, names, network, args.out))
     tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
     _log(rows)

@@ -14,12 +14,11 @@ from occludenet_build.attention.clips import Unread, View, Views
 from occludenet_build.attention.regions import Regions
 from occludenet_build.config import Attention
 from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
-from occludenet_build.recognition.backbones import normalised
-from occludenet_build.recognition.backbones.spec import Places
+from occludenet_build.recognition.backbones.spec import FeatureLayout, normalised
 from occludenet_build.recognition.cam import grad_cam
-from occludenet_build.recognition.clips import loader
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import loader
 from occludenet_build.recognition.evaluation import Network
-from occludenet_build.recognition.table import Clip
 
 WHERE = ("actor", "occluder", "background")
 
@@ -77,7 +76,7 @@ def _shares(
 
 
 def maps(
-    network: Network, places: Places, views: Views, settings: Attention
+    network: Network, layout: FeatureLayout, views: Views, settings: Attention
 ) -> Iterator[Map | Unread]:
     """In the order of the clips of `views`."""
     torch.backends.cudnn.benchmark = False
@@ -90,14 +89,14 @@ def maps(
     for items in loader(views, batches, settings.workers, device, collate=list):
         read = [item for item in items if isinstance(item, View)]
         with memory_as_user_error("attention.batch", size):
-            made = iter(_maps(network, places, views.clips, read, settings.target, device))
+            made = iter(_maps(network, layout, views.clips, read, settings.target, device))
         for item in items:
             yield item if isinstance(item, Unread) else next(made)
 
 
 def _maps(
     network: Network,
-    places: Places,
+    layout: FeatureLayout,
     clips: Sequence[Clip],
     read: list[View],
     target: str,
@@ -112,7 +111,7 @@ def _maps(
         wanted = [labels.index(clips[view.number].label) for view in read]
         classes = torch.tensor(wanted, device=device)
     cams, logits = grad_cam(
-        network.model, places, normalised(pictures, seen.mean, seen.std), classes
+        network.model, layout, normalised(pictures, seen.mean, seen.std), classes
     )
     chosen = logits.argmax(dim=1) if classes is None else classes
     probabilities = logits.double().softmax(dim=1).cpu().numpy()

@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 
 from occludenet_build.attention.maps import Map
+from occludenet_build.core import sheets
 from occludenet_build.core.files import write_bytes
+from occludenet_build.core.thumbnails import outline
 from occludenet_build.recognition.evaluation import Network
 
 SHOWN = 8
 """Frames of a strip."""
 GREEN, RED = (60, 220, 60), (230, 50, 50)
-CAPTION = 18
-"""Height of the line above a strip, pixels."""
 
 
 def write_arrays(path: Path, made: Map, network: Network) -> None:
-    """The arrays of the room's contract."""
+    """The .npz of a map; the package's docstring lists its arrays."""
     order = np.argsort(-made.probabilities, kind="stable")[:5]
     arrays: dict[str, Any] = {
         "frames": made.view.pictures.numpy(),
@@ -42,7 +42,7 @@ def write_arrays(path: Path, made: Map, network: Network) -> None:
 
 
 def unit(cam: np.ndarray) -> np.ndarray:
-    """float32, with 1 for the largest value of the clip; a map of zeros stays one."""
+    """The maps of a clip, (T, H, W), as float32 with 1 for the largest; maps of zeros stay so."""
     top = cam.max()
     return (cam / top if top > 0 else cam).astype(np.float32)
 
@@ -52,18 +52,19 @@ def write_strip(path: Path, made: Map) -> None:
     picked = np.linspace(0, len(made.cam) - 1, min(SHOWN, len(made.cam))).round().astype(int)
     frames, cam = made.view.pictures.numpy(), unit(made.cam)
     below = [_outlined(overlay(frames[at], cam[at]), made, at) for at in picked]
-    strip = np.vstack([np.hstack([frames[at] for at in picked]), np.hstack(below)])
-    caption = np.full((CAPTION, strip.shape[1], 3), 255, np.uint8)
+    strip = sheets.grid([*(frames[at] for at in picked), *below], len(picked))
     p = made.probabilities[made.labels.index(made.clip.label)]
     said = f"{made.clip.set}: {made.clip.label} {p:.2f}, says {made.predicted}"
-    cv2.putText(caption, said, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
-    coded = cv2.imencode(".png", cv2.cvtColor(np.vstack([caption, strip]), cv2.COLOR_RGB2BGR))[1]
-    write_bytes(path, coded.tobytes())
+    caption = sheets.text([said], dark=False, width=strip.shape[1])
+    write_bytes(path, sheets.png(np.vstack([caption, strip])))
 
 
 def overlay(frame: np.ndarray, cam: np.ndarray, strength: float = 0.5) -> np.ndarray:
-    """uint8 (H, W, 3): the map, 0 to 1, in colours from blue to red over the frame, as in the
-    Grad-CAM paper."""
+    """uint8 (H, W, 3): the map in colours from blue to red over the frame.
+
+    `frame` uint8 (H, W, 3), RGB; `cam` float (H, W), 0 to 1; `strength`: share of the colours.
+    Colours as in the Grad-CAM paper (Selvaraju et al. 2017, Fig. 1).
+    """
     heat = cv2.applyColorMap((255 * cam).round().astype(np.uint8), cv2.COLORMAP_JET)
     heat = cv2.cvtColor(heat, cv2.COLOR_BGR2RGB)
     return cv2.addWeighted(frame, 1 - strength, heat, strength, 0)
@@ -72,7 +73,5 @@ def overlay(frame: np.ndarray, cam: np.ndarray, strength: float = 0.5) -> np.nda
 def _outlined(picture: np.ndarray, made: Map, at: int) -> np.ndarray:
     regions = made.view.regions
     for part, colour in ((regions.actor[at], GREEN), (regions.occluder[at], RED)):
-        inside = (part >= 0.5).astype(np.uint8)
-        outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, outlines, -1, colour, 1)
+        outline(picture, part >= 0.5, colour)
     return picture

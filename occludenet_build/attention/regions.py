@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow.compute as pc
 
 from occludenet_build.core import masks
-from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.core.tables import ClipGroups
+from occludenet_build.core.build import clip_rows, files_by_clip
+from occludenet_build.core.errors import ItemError
 from occludenet_build.core.video.sample import scaled
-from occludenet_build.recognition.table import CLEAN, Clip
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.release.terms import CLEAN
 
 COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
 
@@ -53,19 +54,8 @@ class Masks:
     @staticmethod
     def over(folder: Path, clips: Iterable[str]) -> Masks:
         """Looks once where the frames of these source clips are."""
-        shards: dict[str, str] = {}
-        for path in sorted(folder.glob("*.parquet")):
-            groups = ClipGroups(path)
-            shards.update(dict.fromkeys(groups.clips, path.name))
-            groups.close()
-        wanted = set(clips)
-        absent = sorted(wanted - shards.keys())
-        if absent:
-            raise UserError(
-                f"wanted the masks of {len(wanted)} clips in {folder}, got none of {absent[0]} and "
-                f"{len(absent) - 1} more; run annotate again"
-            )
-        return Masks(folder, {clip: shards[clip] for clip in wanted})
+        shards = files_by_clip(folder, clips, "run annotate again")
+        return Masks(folder, shards)
 
     def of(self, clip: Clip, numbers: Sequence[int], short_side: int) -> Regions:
         """The regions in the frames with these numbers, scaled as the pictures are, uncropped.
@@ -83,9 +73,7 @@ class Masks:
 
     def _rows(self, clip: Clip) -> dict[int, dict[str, Any]]:
         """Frame -> its row; of a clean twin those of any scale, as the actor is the same."""
-        groups = ClipGroups(self.folder / self.shards[clip.clip])
-        table = groups.read(clip.clip)
-        groups.close()
+        table = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert table is not None  # `over` has seen it
         name = table["set"][0].as_py() if clip.set == CLEAN else clip.set
         table = table.filter(pc.equal(table["set"], name)).select(COLUMNS)

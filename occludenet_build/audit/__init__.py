@@ -11,10 +11,11 @@ compare  reads   audit/sample.parquet, detect/store/, audit/detect/sample.parque
                  audit/summary.json      means over all clips and by class; who was compared; the
                                          clips with the least agreement
 
-In a frame with an actor the second detector's box is the one that overlaps his most, whoever it is
-of: the question is whether there is a person where the occluder will stand. `same_actor` asks
-more: whether the second detector's boxes would have made the same person the actor. Filled boxes
-of the actor count as his, since an occluder stands on them; those of the second detector do not.
+In a frame with an actor the second detector's box is the one that overlaps the actor's box most,
+whoever it is of: the question is whether there is a person where the occluder will stand.
+`same_actor` asks more: whether the second detector's boxes would have made the same person the
+actor. Filled boxes of the actor count, since an occluder stands on them; those of the second
+detector do not.
 """
 
 from __future__ import annotations

@@ -7,12 +7,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 import occludenet_build.audit as stage
 from occludenet_build.audit.compare import compare, summary
 from occludenet_build.config import Audit, Config
 from occludenet_build.core import seeds, tables
+from occludenet_build.core.build import Boxes, Store
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 
@@ -51,35 +50,34 @@ def sample(chosen: list[Row], count: int, seed: int) -> list[Row]:
 
 def _compare(args: argparse.Namespace, settings: Audit) -> None:
     searched = {row["clip"]: row for row in tables.read_rows(args.second)}
-    second = tables.ClipGroups(args.second.parent / "store" / args.second.stem / "detail.parquet")
     rows = []
-    for clip in tables.read_rows(args.sample):
-        store = args.first / clip["detect_shard"] / "detail.parquet"
-        rows.append(_row(clip, searched.get(clip["clip"]), store, second, settings.iou))
-    second.close()
+    with Store(args.first) as first, Store(args.second.parent / "store") as second:
+        for clip in tables.read_rows(args.sample):
+            row = _row(clip, searched.get(clip["clip"]))
+            if row["status"] == "ok":
+                mine = first.rows(clip["clip"], clip["detect_shard"])
+                if mine is None:
+                    raise UserError(
+                        f"audit compare: wanted boxes of {clip['clip']} in "
+                        f"{args.first}/{clip['detect_shard']}, got none; run detect"
+                    )
+                theirs = second.rows(clip["clip"], args.second.stem)
+                row |= compare(Boxes.of(mine), Boxes.of(theirs), settings.iou)
+            rows.append(row)
     tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
     found = summary(rows) | {"second": _described(searched, settings)}
     write_json(args.out.parent / "summary.json", found)
     _tell(found["all"])
 
 
-def _row(clip: Row, found: Row | None, store: Path, second: tables.ClipGroups, iou: float) -> Row:
+def _row(clip: Row, found: Row | None) -> Row:
+    """What the tables say of a clip before its boxes are compared."""
     row = {name: clip[name] for name in ("clip", "label", "split", "frames")}
     if found is None:
         raise UserError(f"audit compare: wanted {clip['clip']} in --second, got none; run detect")
     if found["status"] == "failed":
         return row | {name: found[name] for name in ("status", "reason", "detail")}
-    first = _first(store, clip["clip"])
-    return row | {"status": "ok"} | compare(first, second.read(clip["clip"]), iou)
-
-
-def _first(store: Path, clip: str) -> pa.Table:
-    groups = tables.ClipGroups(store)
-    found = groups.read(clip)
-    groups.close()
-    if found is None:
-        raise UserError(f"audit compare: wanted boxes of {clip} in {store}, got none; run detect")
-    return found
+    return row | {"status": "ok"}
 
 
 def _described(searched: dict[str, Row], settings: Audit) -> Row:

@@ -6,23 +6,25 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from occludenet_build.core import boxes as geometry
+from occludenet_build.core.build import Boxes
 
 Row = dict[str, Any]
-Boxes = dict[int, np.ndarray]
-"""Frame -> boxes (N, 4) float32."""
 
 WORST = 20
 """So many clips the summary names."""
 _COUNTS = ("actor_frames", "compared_frames", "agreeing_frames", "only_first", "only_second")
 
 
-def compare(first: pa.Table | None, second: pa.Table | None, least_iou: float) -> Row:
-    """The columns of CLIPS that two detectors' BOXES of a clip tell."""
-    mine, everybody = _boxes(first, actor=True), _boxes(first)
-    theirs, their_actor = _boxes(second, seen=True), _boxes(second, actor=True, seen=True)
+def compare(first: Boxes, second: Boxes, least_iou: float) -> Row:
+    """The columns of CLIPS that the boxes of two detectors in one clip tell.
+
+    Boxes that the second detector's tracks fill in do not count: nobody was seen there.
+    """
+    second = second.detected
+    mine, everybody = first.actor.by_frame(), first.by_frame()
+    theirs, their_actor = second.by_frame(), second.actor.by_frame()
     both = sorted(set(mine) & set(theirs))
     overlaps = np.array([_best(mine[frame], theirs[frame]) for frame in both])
     same = [f for f in set(mine) & set(their_actor) if _best(mine[f], their_actor[f]) >= least_iou]
@@ -38,25 +40,8 @@ def compare(first: pa.Table | None, second: pa.Table | None, least_iou: float) -
 
 
 def _best(first: np.ndarray, second: np.ndarray) -> float:
+    """Largest IoU between boxes (N, 4) and (M, 4), N, M > 0."""
     return float(geometry.iou(first, second).max())
-
-
-def _boxes(table: pa.Table | None, actor: bool = False, seen: bool = False) -> Boxes:
-    """The boxes of each frame that has any; of the actor, or without those that are filled in."""
-    if table is None:
-        return {}
-    keep = np.ones(len(table), bool)
-    if actor:
-        keep &= table["actor"].to_numpy()
-    if seen:
-        keep &= ~table["filled"].to_numpy()
-    frames = table["frame"].to_numpy()[keep]
-    if not len(frames):
-        return {}
-    boxes = np.stack([table[side].to_numpy() for side in ("x1", "y1", "x2", "y2")], axis=1)[keep]
-    numbers, starts = np.unique(frames, return_index=True)
-    # rows are sorted by frame
-    return dict(zip(numbers.tolist(), np.split(boxes, starts[1:]), strict=True))
 
 
 def summary(rows: Iterable[Row]) -> Row:

@@ -7,7 +7,8 @@ and the masks of actor_masks where they are wanted. Writes, below --root:
     <dataset>/<split>/<25%>/<class>/<0.25>_<clip>.mp4   the occluded clips
     <dataset>-clean/<split>/<class>/<clip>.mp4          the same encoder, no occluder
     composite/<shard>.parquet                           CLIPS below, a row per source clip
-    composite/store/<shard>/detail.parquet              compositing.truth.TRUTH, a row per frame
+    composite/store/<shard>/detail.parquet              a row per frame,
+                                                        compositing.ground_truth.TRUTH
 
 and for the splits in counterfactual.splits
 
@@ -15,12 +16,13 @@ and for the splits in counterfactual.splits
     counterfactual/<shard>.parquet                      ERASED below, a row per source clip
 
 Video is H.264 in MP4 with the source's pts, rotation, pixel aspect and colour tags. Sound is
-copied; what MP4 cannot carry is encoded as AAC, and the row says so. Occluded clips and
-counterfactuals are known by keys of their own: another mask makes the counterfactuals again and
-nothing else (but for scale_mode `target`, which measures by the masks). A counterfactual differs
-from its occluded clip in the actor alone; frames in which he has no mask stay and are counted.
-With counterfactual.files false there is a row and no file: train erases the actor when it reads
-an occluded clip, with the masks and the occluder's ground truth of annotate/frames.
+copied; what MP4 cannot carry is encoded as AAC, and the row says so. A source that is not the file
+that was indexed (by its sha256) is a failed row, source_changed. Occluded clips and counterfactuals
+have ledger keys of their own: another mask makes the counterfactuals again and nothing else (but
+for scale_mode `target`, which measures by the masks). A counterfactual differs from its occluded
+clip in the actor alone; frames in which the actor has no mask stay and are counted. With
+counterfactual.files false there is a row and no file: train erases the actor when it reads an
+occluded clip, with the masks and the occluder's ground truth of annotate/frames.
 """
 
 from __future__ import annotations

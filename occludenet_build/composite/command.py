@@ -15,7 +15,7 @@ from occludenet_build import config as cfg
 from occludenet_build.composite import CLIPS, ERASED, FILES
 from occludenet_build.composite.shard import Due, Shard
 from occludenet_build.composite.work import make
-from occludenet_build.compositing.truth import TRUTH
+from occludenet_build.compositing.ground_truth import TRUTH
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.outputs import intact, remove_stale
@@ -25,6 +25,7 @@ from occludenet_build.core.video.encoder import available
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The stage's command line."""
     parser.add_argument("--clips", type=Path, required=True, help="select/shards/NNN.parquet")
     parser.add_argument("--boxes", type=Path, required=True, help="detect/store")
     parser.add_argument("--bank", type=Path, required=True, help="folder of the cut-outs")
@@ -36,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Make what is missing of a shard and write its tables.
+
+    Raises UserError where counterfactuals are wanted and no masks are given.
+    """
     if args.erased and config.counterfactual.splits and not args.masks:
         raise UserError("composite: wanted --masks for --erased, got none; give actor_masks' table")
     shard = Shard(args, config)

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from occludenet_build import config as cfg
-from occludenet_build.compositing.clip_job import ClipJob
-from occludenet_build.compositing.erase import Erasure
+from occludenet_build.compositing.erasing import Erasure
 from occludenet_build.compositing.jobs import (
-    ActorBoxes,
+    ClipJob,
+    actor_boxes,
     erased_outputs_of,
     inputs_of,
     job_of,
     outputs_of,
 )
 from occludenet_build.core import ledger, tables
+from occludenet_build.core.build import Store
 from occludenet_build.core.versions import results_version
 
 
@@ -39,12 +40,11 @@ class Shard:
     def __init__(self, args: argparse.Namespace, config: cfg.Config) -> None:
         self._args, self._config = args, config
         self._chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
-        self._boxes = ActorBoxes(args.boxes)
-        self._masked, self._rles = {}, None
+        self._boxes = Store(args.boxes)
+        self._masked = {}
         if args.masks:
             self._masked = {row["clip"]: row for row in tables.read_rows(args.masks)}
-            store = args.masks.parent / "store" / args.masks.stem
-            self._rles = tables.ClipGroups(store / "detail.parquet")
+            self._rles = Store(args.masks.parent / "store")
         splits = config.counterfactual.splits
         occluded = {clip: self._key(row) for clip, row in self._chosen.items()}
         erased = {
@@ -82,7 +82,7 @@ class Shard:
         args, fill = self._args, self._config.counterfactual
         if "erased" in parts and fill.files and not unmasked:
             outputs += erased_outputs_of(chosen, settings)
-        boxes = self._boxes.of(clip, chosen["detect_shard"])
+        boxes = actor_boxes(self._boxes.actor(clip, chosen["detect_shard"]))
         job = job_of(chosen, boxes, args.bank, args.root, settings, self._config.seed)
         erasure = Erasure(fill.fill, fill.dilate, self._config.seed, clip)
         job = dataclasses.replace(job, outputs=outputs, erasure=erasure)
@@ -93,7 +93,8 @@ class Shard:
         return Due(job, chosen, key, erased_key, unmasked)
 
     def _masks(self, clip: str) -> dict[int, bytes]:
-        found = self._rles.read(clip) if self._rles else None
+        masks = self._args.masks
+        found = self._rles.rows(clip, masks.stem) if masks else None
         if found is None:
             return {}
         return dict(zip(found["frame"].to_pylist(), found["rle"].to_pylist(), strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.composite.shard import Due
-from occludenet_build.compositing.clip_job import ClipJob, Output, Rendered
+from occludenet_build.compositing.jobs import ClipJob, Output, Rendered
 from occludenet_build.compositing.render import render
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.errors import ItemError

@@ -1,23 +1,21 @@
-"""Pasting occluders and erasing actors in a clip's own planes.
+"""The compositor: pastes occluders and erases actors, in a clip's own planes.
 
-Where things stand, before any pixel is decoded
-    geometry    a rectangle from a box, and what a scale means
-    smooth      the actor's boxes without the detector's jitter
-    motion      paths that do not follow the actor
-    window      when in a clip the occluder is there
-    several     where further occluders stand
-    placement   all of it together: rectangles by frame and scale
-    target      the size that hides a given share of the actor
-    runs        stretches that outputs have in common
+Where occluders stand, before any pixel is decoded
+    placement       all of it together: rectangles by frame and scale; further occluders, the time
+                    window
+    geometry        the rectangle of an occluder on a box, and what a scale means
+    box_smoothing   the actor's boxes without the detector's jitter
+    motion          paths that do not follow the actor
+    target          the size that hides a given share of the actor
+    segments        stretches of the clip that several outputs have in common
 Pixels
-    cutout      an occluder in the clip's colours, at any size
-    layers      several patches as one
-    canvas      one frame whose pixels may be changed
-    erase       what stands where the actor was
-    ahead       patches and ground truth of the next frames
-    truth       the ground-truth rows of a clip
+    patches         an occluder in the clip's colours, at any size; several as one
+    patch_prefetch  the patches and ground truth of the next frames
+    frame_buffer    one frame whose pixels may be changed
+    erasing         counterfactuals: the actor's pixels replaced, do(A = a)
+    erasing_fills   what stands in the hole, by name
+    ground_truth    the ground-truth rows of a clip
 One clip
-    jobs        from tables to jobs
-    clip_job    what is asked, what is answered
-    render      from the source to all outputs
+    jobs            what is asked for, made from the tables of a shard
+    render          from the source to all outputs
 """

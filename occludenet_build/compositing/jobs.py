@@ -1,78 +1,97 @@
-"""From the tables of a shard to the jobs of its clips; names and places of the outputs."""
+"""The job of a clip: what the compositor is asked for, made from the tables of a shard.
+
+`ClipJob` goes to `render.render`, `Rendered` comes back. Names and paths of the outputs are those
+of the release.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-
-from occludenet_build.compositing.clip_job import ClipJob, Output
+from occludenet_build.compositing.erasing import Erasure
 from occludenet_build.compositing.geometry import ActorBox
+from occludenet_build.compositing.ground_truth import TruthRows
 from occludenet_build.config import Composite
-from occludenet_build.core import tables
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.build import Boxes
+from occludenet_build.release.terms import clean_path, clip_path, counterfactual_tree
 
 
-def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> str:
-    """Where an occluded clip lies, relative to the build: the release's tree and name.
+class Output(NamedTuple):
+    """One file that is written."""
 
-    >>> clip_path("OccludeNet-D", "val", 0.5, "abseiling", "vGlsp8wOH-8_000085_000095")
-    'OccludeNet-D/val/50%/abseiling/0.50_vGlsp8wOH-8_000085_000095.mp4'
-    """
-    return f"{dataset}/{split}/{percent(scale)}%/{label}/{scale:.2f}_{clip}.mp4"
+    file: str
+    """Relative to the build's folder."""
+    scale: float | None
+    """Nominal scale of the occluder; None: there is none."""
+    erased: bool = False
+    """Without the actor."""
 
 
-def percent(scale: float) -> str:
-    """0.25 -> 25, as folders and lists are named."""
-    return f"{scale * 100:g}"
+@dataclass(frozen=True)
+class ClipJob:
+    """All that makes the outputs of one source clip."""
+
+    clip: str
+    source: Path
+    frames: int
+    """Frames of the source when it was indexed."""
+    fps: float
+    boxes: Mapping[int, ActorBox]
+    """Frame -> the actor."""
+    cutouts: tuple[Path, ...]
+    """RGBA PNGs, in the order of pasting."""
+    root: Path
+    """The build's folder."""
+    scales: tuple[float, ...]
+    """Those that have ground truth, whether they are written or not."""
+    outputs: tuple[Output, ...]
+    masks: Mapping[int, bytes] = field(default_factory=dict)
+    """Frame -> the actor's mask, COCO RLE counts, displayed picture."""
+    erasure: Erasure | None = None
+    """How the actor is erased; needed where an output is erased."""
+    seed: int = 0
+    sha256: str | None = None
+    """Of the source when it was indexed; None: not compared."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What the rendering of a clip gives beside its files."""
+
+    truth: TruthRows
+    pix_fmt: str
+    sound: str
+    """copied, encoded or none."""
+    encoder: str
+    """With its version."""
+    factors: dict[float, float]
+    """Scale -> the size that the occluder has; the scale itself but for `target`."""
+    shares: dict[float, float]
+    """Scale -> mean share of the actor hidden; only for `target`."""
 
 
 _MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
 
 
 def inputs_of(chosen: dict[str, Any]) -> list[str]:
-    """What a row of the selection gives to the key of its clips."""
+    """The columns of a row of select that go into the ledger key of its clips."""
     return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
 
 
-class ActorBoxes:
-    """The actor's boxes of any clip, from the store of detect."""
-
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._shards: dict[str, tables.ClipGroups] = {}
-
-    def of(self, clip: str, shard: str) -> dict[int, ActorBox]:
-        """Frame -> the actor."""
-        if shard not in self._shards:
-            self._shards[shard] = tables.ClipGroups(self._store / shard / "detail.parquet")
-        found = self._shards[shard].read(clip)
-        if found is None:
-            raise UserError(
-                f"wanted boxes of {clip} in {self._store}/{shard}, got none; run detect"
-            )
-        actor = found.filter(pc.field("actor"))
-        for side in ("x1", "y1", "x2", "y2"):
-            wrong = actor.filter(pc.invert(pc.fill_null(pc.is_finite(actor[side]), False)))
-            if len(wrong):
-                raise UserError(
-                    f"wanted a number as {side} of {clip}, frame {wrong['frame'][0]}, in "
-                    f"{self._store}/{shard}, got {wrong[side][0]}; run detect"
-                )
-        names = ("frame", "x1", "y1", "x2", "y2", "filled", "track", "shot")
-        columns = [actor[name].to_pylist() for name in names]
-        return {
-            frame: ActorBox((x1, y1, x2, y2), filled, track, shot)
-            for frame, x1, y1, x2, y2, filled, track, shot in zip(*columns, strict=True)
-        }
+def actor_boxes(actor: Boxes) -> dict[int, ActorBox]:
+    """Frame -> the actor's box, from boxes of which each frame has one at most."""
+    names = (actor.frames, actor.xyxy, actor.is_filled, actor.tracks, actor.shots)
+    rows = zip(*(values.tolist() for values in names), strict=True)
+    return {frame: ActorBox(tuple(box), *facts) for frame, box, *facts in rows}
 
 
 def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
-    """The occluded clips of a row of the selection and, if wanted, the clean twin."""
+    """The occluded clips of a row of select and, if composite.clean_twin, the clean twin."""
     split, label, clip = chosen["split"], chosen["label"], chosen["clip"]
-    clean = f"{settings.dataset}-clean/{split}/{label}/{clip}.mp4"
+    clean = clean_path(settings.dataset, split, label, clip)
     return (
         *_occluded(chosen, settings, settings.dataset, erased=False),
         *([Output(clean, None)] if settings.clean_twin else []),
@@ -80,16 +99,16 @@ def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...
 
 
 def erased_outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
-    """The same occluded clips without the actor."""
-    return _occluded(chosen, settings, f"{settings.dataset}-counterfactual", erased=True)
+    """The counterfactuals of a row of select: its occluded clips without the actor."""
+    return _occluded(chosen, settings, counterfactual_tree(settings.dataset), erased=True)
 
 
 def _occluded(
     chosen: dict[str, Any], settings: Composite, dataset: str, *, erased: bool
 ) -> tuple[Output, ...]:
-    place = chosen["label"], chosen["clip"]
+    name = chosen["label"], chosen["clip"]
     return tuple(
-        Output(clip_path(dataset, chosen["split"], scale, *place), scale, erased)
+        Output(clip_path(dataset, chosen["split"], scale, *name), scale, erased)
         for scale in settings.scales
     )
 
@@ -102,7 +121,7 @@ def job_of(
     settings: Composite,
     seed: int,
 ) -> ClipJob:
-    """The job of a row of the selection, still without outputs and masks."""
+    """The job of a row of select, still without outputs and masks."""
     return ClipJob(
         clip=chosen["clip"],
         source=Path(chosen["path"]),
@@ -114,4 +133,5 @@ def job_of(
         scales=settings.scales,
         outputs=(),
         seed=seed,
+        sha256=chosen["sha256"],
     )

@@ -71,6 +71,7 @@ class Scene:
         return limits[0] + self.draw(purpose) * (limits[1] - limits[0])
 
     def sign(self, purpose: str) -> int:
+        """A drawn direction, 1 or -1."""
         return 1 if self.draw(purpose) < 0.5 else -1
 
 

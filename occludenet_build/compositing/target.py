@@ -1,7 +1,7 @@
 """How large an occluder must be to hide a given share of the actor: scale_mode `target`.
 
 One size factor for the whole clip, so that the occluder does not breathe; the share is the mean
-over the frames in which it stands. Of the actor's mask where the clip has masks, else of his box.
+over the frames in which it stands, of the actor's mask where the clip has masks, else of their box.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occludenet_build.compositing.cutout import Cutout
 from occludenet_build.compositing.geometry import Rect, inside
+from occludenet_build.compositing.patches import Cutout
 from occludenet_build.compositing.placement import Placed, Placement
 from occludenet_build.core import masks as rle
 from occludenet_build.core.errors import ItemError
@@ -23,7 +23,7 @@ _SAMPLE = 32  # frames that the first solution looks at
 
 
 class Actor(NamedTuple):
-    """His pixels in one frame: bool (h, w), whose first stands at (x, y) of the picture."""
+    """The actor's pixels in one frame: bool (h, w), whose first stands at (x, y) of the picture."""
 
     frame: int
     x: int
@@ -32,6 +32,8 @@ class Actor(NamedTuple):
 
 
 class Solution(NamedTuple):
+    """The size that was found, relative to the actor's box, and what it hides."""
+
     factor: float
     share: float
     """Mean share of the actor hidden, all frames."""
@@ -44,7 +46,13 @@ def solve(
     targets: Iterable[float],
     tolerance: float,
 ) -> dict[float, Solution]:
-    """Target -> the factor that reaches it. Raises ItemError("target_missed") where none does."""
+    """Target -> the factor that reaches it.
+
+    `masks`: frame -> the actor's mask, COCO RLE counts of the displayed picture; may be empty.
+    `targets` and `tolerance` are shares of the actor, 0 to 1.
+    Raises ItemError: target_missed where no factor reaches a target, no_occluded_frame where no
+    frame shows actor and occluder together.
+    """
     actors = _Actors(placement, masks)
     if not actors.frames:
         raise ItemError("no_occluded_frame", "no frame shows actor and occluder together")
@@ -109,8 +117,8 @@ class _Actors:
     """The actor's pixels in the frames in which an occluder can stand."""
 
     def __init__(self, placement: Placement, masks: Mapping[int, bytes]) -> None:
-        self._stage, self._masks = placement.stage, masks
-        known = masks if masks else self._stage.boxes
+        self._clip, self._masks = placement.clip, masks
+        known = masks if masks else self._clip.boxes
         self.frames = [n for n in placement.frames if n in known and self._has_pixels(n)]
 
     def _has_pixels(self, frame: int) -> bool:
@@ -121,9 +129,9 @@ class _Actors:
         return [self.frames[round(place)] for place in places]
 
     def at(self, frame: int) -> Actor:
-        width, height = self._stage.size
+        width, height = self._clip.size
         if not self._masks:
-            x1, y1, x2, y2 = inside(self._stage.boxes[frame].box, (width, height))
+            x1, y1, x2, y2 = inside(self._clip.boxes[frame].box, (width, height))
             return Actor(frame, x1, y1, np.ones((y2 - y1, x2 - x1), bool))
         mask = rle.decode(self._masks[frame], height, width)
         x1, y1, x2, y2 = rle.box_of(mask) or (0, 0, 0, 0)

@@ -9,12 +9,14 @@ the workflow imports it.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from occludenet_build.config.audit import Audit, Leftover
+from occludenet_build.config.audit import Audit, ResidualActor
+from occludenet_build.config.backends import BACKENDS
 from occludenet_build.config.clips import (
     ActorMasks,
     Composite,
@@ -39,11 +41,10 @@ from occludenet_build.config.surveillance import Leaks, Proposals, Segments
 from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import build, setting
+from occludenet_build.stages import STAGES
 
 __all__ = [
     "ARMS",
-    "BORROWED",
-    "SEEDED",
     "Acquire",
     "ActorMasks",
     "Attention",
@@ -61,7 +62,6 @@ __all__ = [
     "Index",
     "Kinetics",
     "Leaks",
-    "Leftover",
     "ListedSet",
     "Mix",
     "Occluders",
@@ -71,6 +71,7 @@ __all__ = [
     "Proposals",
     "Quota",
     "Report",
+    "ResidualActor",
     "Segments",
     "Select",
     "Train",
@@ -82,9 +83,26 @@ __all__ = [
     "room_settings",
 ]
 
+Section = TypeVar("Section")
+
+
+def _with_sections(cls: type) -> type:
+    """Config with a section for every stage whose row names a module for its settings."""
+    for stage in STAGES.values():
+        if stage.settings:
+            module = importlib.import_module(f"{__name__}.{stage.settings}")
+            section = getattr(module, stage.name.title().replace("_", ""))
+            cls.__annotations__[stage.name] = section
+            setattr(cls, stage.name, setting(section()))
+    return cls
+
 
 @dataclass(frozen=True)
+@_with_sections
 class Config:
+    """All settings. A stage that is added needs no field here: its row in STAGES names the module
+    of its settings, and `section` gives them, typed."""
+
     build_dir: str = setting("build")
     """Where everything is written, relative to Snakemake's working directory."""
     seed: int = setting(0, low=0)
@@ -111,43 +129,21 @@ class Config:
     report: Report = setting(Report())
     leaks: Leaks = setting(Leaks())
     audit: Audit = setting(Audit())
-    leftover: Leftover = setting(Leftover())
+    residual_actor: ResidualActor = setting(ResidualActor())
     proposals: Proposals = setting(Proposals())
     segments: Segments = setting(Segments())
 
+    def section(self, kind: type[Section]) -> Section:
+        """The settings of that class. Raises KeyError where Config has none."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is kind:
+                return value
+        raise KeyError(kind.__name__)
 
-BORROWED = {
-    "index": ("select",),
-    "select": ("occluders",),
-    "composite": ("counterfactual",),
-    "annotate": ("composite", "counterfactual", "occluders"),
-    "validate": ("composite", "select"),
-    "report": ("select", "composite", "train", "evaluate"),
-    "segments": ("composite",),
-    "train": ("counterfactual",),
-    "evaluate": ("counterfactual",),
-    "leftover": ("counterfactual", "detect", "select"),
-    "attention": ("evaluate",),
-    "paper": ("composite", "evaluate", "predictions"),
-}
-"""Rooms that read settings of other rooms: room -> those rooms."""
 
-SEEDED = (
-    "acquire",
-    "kinetics",
-    "index",
-    "occluders",
-    "select",
-    "composite",
-    "train",
-    "evaluate",
-    "report",
-    "audit",
-    "attention",
-    "paper",
-    "leftover",
-)
-"""Rooms that draw: only these depend on the seed."""
+RENAMED = {"leftover": "residual_actor"}
+"""Sections by their former names."""
 
 
 def load(values: dict[str, Any], base: Path | str = ".") -> Config:
@@ -156,6 +152,7 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
     Paths are relative to `base` and must exist. Raises UserError with one line that names the
     key, what was wanted and what came.
     """
+    _refuse_old_names(values)
     config = build(Config, values, base)
     _check_whole(config)
     return config
@@ -163,14 +160,15 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
 
 def load_part(values: dict[str, Any]) -> Config:
     """Check the settings of some rooms, as a room gets them; the others keep their defaults."""
+    _refuse_old_names(values)
     return build(Config, values)
 
 
 def room_settings(config: Config, room: str) -> dict[str, Any]:
     """What one room depends on, as plain values: its section, those it borrows, its seed."""
     own = (room,) if hasattr(config, room) else ()
-    sections = (*own, *BORROWED.get(room, ()))
-    seed = {"seed": config.seed} if room in SEEDED else {}
+    sections = (*own, *STAGES[room].borrows)
+    seed = {"seed": config.seed} if STAGES[room].draws else {}
     return seed | {s: dataclasses.asdict(getattr(config, s)) for s in sections}
 
 
@@ -179,14 +177,22 @@ def canonical(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def _refuse_old_names(values: Any) -> None:
+    for old, new in RENAMED.items():
+        if isinstance(values, dict) and old in values:
+            raise UserError(
+                f"config: unknown key {old}: wanted its new name, {new}; rename the section"
+            )
+
+
 def _check_whole(config: Config) -> None:
     """What one field alone cannot tell."""
     for key, shares in (("acquire", config.acquire.split), ("occluders", config.occluders.split)):
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
-    wanted = {"yolo": "weights", "torchvision": "weights", "file": "boxes"}
-    _wants(config.detect, "detect", wanted)
+    for stage in ("detect", "actor_masks"):
+        _wants(getattr(config, stage), stage)
     if config.select.assignment == "published" and config.select.published is None:
         raise UserError(
             "config: select.published: wanted a release's CSV file or folder for "
@@ -197,8 +203,6 @@ def _check_whole(config: Config) -> None:
             "config: composite.scales: wanted shares of at most 1 for scale_mode target, got "
             f"{max(config.composite.scales):g}"
         )
-    models = ("sam", "mobile-sam", "sam2", "yolo-seg")
-    _wants(config.actor_masks, "actor_masks", dict.fromkeys(models, "weights"))
     _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     _different("train.seeds", [str(seed) for seed in config.train.seeds])
     erased = config.counterfactual.splits
@@ -220,8 +224,8 @@ def _different(key: str, values: list[str]) -> None:
         raise UserError(f"config: {key}: wanted different values, got {', '.join(values)}")
 
 
-def _wants(section: Any, name: str, needs: dict[str, str]) -> None:
-    needed = needs.get(section.backend)
+def _wants(section: Any, name: str) -> None:
+    needed = BACKENDS[name][section.backend].needs
     if needed and getattr(section, needed) is None:
         raise UserError(
             f"config: {name}.{needed}: wanted a file for {name}.backend {section.backend}, "

@@ -57,7 +57,7 @@ def of_training(config: Config, arm: str, seed: int) -> Config:
 
 
 def mix_kind(arm: str) -> str:
-    """How the arm's batches are mixed: none, or a name of recognition.mixing."""
+    """How the arm's batches are mixed: none, or a name of recognition.mixup."""
     return arm if arm in _MIXED else "none"
 
 

@@ -1,16 +1,17 @@
-"""Settings of the rooms that look again: audit and leftover."""
+"""Settings of the stages that check a finished build: audit and residual_actor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from occludenet_build.config.backends import SECOND_DETECTORS
 from occludenet_build.config.clips import FILLS, TORCHVISION_MODELS
 from occludenet_build.core.settings import setting
 
 
 @dataclass(frozen=True)
 class Audit:
-    backend: str = setting("yolo", choices=("yolo", "torchvision", "motion"))
+    backend: str = setting("yolo", choices=tuple(SECOND_DETECTORS))
     """The second detector; what is not said here is as in detect."""
     weights: str | None = setting(None, path=True, url=True)
     """Its weights, others than detect's: a file, or an http(s) address, fetched once by acquire."""
@@ -27,10 +28,10 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """leftover looks at all clips as built; its target leftover_fills compares fills."""
+class ResidualActor:
+    """residual_actor checks all clips as built; its target residual_actor_fills compares fills."""
 
     clips: int = setting(40, low=1)
-    """Clips that leftover_fills takes, of the splits with counterfactuals, drawn by hash."""
+    """Clips that residual_actor_fills takes, of the splits with counterfactuals, drawn by hash."""
     fills: tuple[str, ...] = setting(("none", *FILLS), choices=("none", *FILLS))
-    """Fills that are compared; none: the occluded clip itself, how often he is found at all."""
+    """Fills that are compared; none: the occluded clip itself, in which the actor is not erased."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from occludenet_build.config.backends import DETECTORS, MASKERS, in_words
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import setting
 
@@ -23,9 +24,7 @@ TORCHVISION_MODELS = (
 
 @dataclass(frozen=True)
 class Detect:
-    backend: str = setting("yolo", choices=("yolo", "torchvision", "motion", "file"))
-    """yolo: any weights ultralytics loads; torchvision: its detectors, under a permissive licence;
-    motion: fixed cameras, no weights; file: your boxes."""
+    backend: str = setting("yolo", choices=tuple(DETECTORS), about=in_words(DETECTORS))
     weights: str | None = setting(None, path=True, url=True)
     """Weights of yolo (.pt, or an export: .onnx, OpenVINO's .xml) or torchvision (.pth): a file, or
     an http(s) address, fetched once by acquire."""
@@ -178,9 +177,7 @@ class Composite:
 
 @dataclass(frozen=True)
 class ActorMasks:
-    backend: str = setting("sam", choices=("sam", "mobile-sam", "sam2", "grabcut", "yolo-seg"))
-    """sam: segment-anything; mobile-sam and sam2 (follows the actor through each shot): their own
-    packages; grabcut: no weights; yolo-seg: a model through ultralytics."""
+    backend: str = setting("sam", choices=tuple(MASKERS), about=in_words(MASKERS))
     weights: str | None = setting(None, path=True, url=True)
     """Checkpoint of the model: a file, or an http(s) address, fetched once by acquire."""
     weights_sha256: str | None = setting(None, sha256=True)

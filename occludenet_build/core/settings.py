@@ -19,7 +19,8 @@ from occludenet_build.core.errors import UserError
 def setting(default: Any, **limits: Any) -> Any:
     """A field with its limits: `low`, `high` (inclusive), `choices`, `path=True` (must exist),
     `url=True` (or an http(s) address), `sha256=True` (64 hex digits), `empty=True` (a list may be
-    empty). A field may be a list of dataclasses: `tuple[Part, ...]`."""
+    empty), `about` (a text for the manual, where a table has it). A field may be a list of
+    dataclasses: `tuple[Part, ...]`."""
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable: use a tuple or a dataclass")
     if dataclasses.is_dataclass(default):

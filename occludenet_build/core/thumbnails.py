@@ -1,4 +1,8 @@
-"""Small pictures of a clip: some of its frames side by side, with boxes and outlines on them."""
+"""Single small pictures: frames of a clip with boxes and outlines on them, cut-outs.
+
+Pictures are uint8 (H, W, 3) RGB, boxes x1 y1 x2 y2 in displayed pixels. `sheets` puts pictures
+together.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,6 @@ import numpy as np
 from occludenet_build.core import masks
 from occludenet_build.core.video.source import reading, to_rgb
 
-GAP = 3
-"""Pixels between thumbnails."""
-
 Colour = tuple[int, int, int]
 """RGB."""
 
@@ -26,6 +27,11 @@ COLOURS: dict[str, Colour] = {
     "occluder": (255, 64, 200),
 }
 """What is drawn -> its colour."""
+
+_CHECKER_PX = 12
+_CHECKER_GREY = 255, 232
+_CUTOUT_SHARE = 0.94
+"""Of a tile's side that a cut-out may fill."""
 
 
 class Mark(NamedTuple):
@@ -63,7 +69,10 @@ def evenly(frames: int, count: int) -> list[int]:
 
 
 def pick(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
-    """Frame number -> displayed picture uint8 (H, W, 3); decodes no further than it must."""
+    """Frame number -> displayed picture uint8 (H, W, 3); decodes no further than it must.
+
+    Frames that the file does not have are left out. Raises ItemError where it cannot be read.
+    """
     found: dict[int, np.ndarray] = {}
     last = max(wanted, default=-1)
     with reading(path) as source:
@@ -75,61 +84,90 @@ def pick(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
     return found
 
 
-def strip_height(picture: np.ndarray, count: int, width: int = 1500, most: int = 200) -> int:
-    """Height of the thumbnails, pixels, so that `count` of them fit into `width`."""
-    return max(16, min(most, int(width / count * picture.shape[0] / picture.shape[1])))
-
-
 def draw(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np.ndarray:
-    """A thumbnail uint8 (height, W, 3), RGB, with what is to be drawn on it."""
+    """A thumbnail uint8 (height, W, 3) of a picture uint8 (H, W, 3), with its drawing."""
     full_height, full_width = picture.shape[:2]
     factor = height / full_height
-    size = (max(1, round(full_width * factor)), height)
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    small = np.ascontiguousarray(cv2.resize(picture, size, interpolation=way))
+    small = scaled(picture, (max(1, round(full_width * factor)), height))
     if drawing is None:
         return small
     thick = 2 if height >= 100 else 1
-    for outline in drawing.outlines:
-        _outline(small, masks.decode(outline.rle, full_height, full_width), outline.colour, thick)
+    for rle, colour in drawing.outlines:
+        mask = masks.decode(rle, full_height, full_width).astype(np.float32)
+        shares = cv2.resize(mask, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        outline(small, shares > 0.5, colour, thick)
     for mark in drawing.marks:
-        _mark(small, mark, factor, thick if mark.strong else 1)
+        box = [edge * factor for edge in mark.box]
+        rectangle(small, box, mark.colour, thick if mark.strong else 1)
+        if mark.text:
+            at = round(box[0]) + 2, max(10, round(box[1]) + 11)
+            write(small, mark.text, at, mark.colour)
     return small
 
 
-def _outline(small: np.ndarray, mask: np.ndarray, colour: Colour, thick: int) -> None:
-    shares = cv2.resize(mask.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-    found, _ = cv2.findContours(
-        (shares > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-    )
-    cv2.drawContours(small, found, -1, colour, thick)
+def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, C), uint8 or float32, resized to (width, height): averaged if smaller, else cubic."""
+    way = cv2.INTER_AREA if size[1] < picture.shape[0] else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(picture, size, interpolation=way))
 
 
-def _mark(small: np.ndarray, mark: Mark, factor: float, thick: int) -> None:
-    x1, y1, x2, y2 = (round(edge * factor) for edge in mark.box)
-    cv2.rectangle(small, (x1, y1), (x2 - 1, y2 - 1), mark.colour, thick)
-    if mark.text:
-        write(small, mark.text, (x1 + 2, max(10, y1 + 11)), mark.colour)
+def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 1) -> None:
+    """Draw the outline of a mask, bool (H, W), into a contiguous picture of that size."""
+    lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, lines, -1, colour, thick)
 
 
-def write(picture: np.ndarray, text: str, at: tuple[int, int], colour: Colour) -> None:
-    """Put a word into a picture, its lower left corner `at` x, y; dark around, so that it reads."""
-    for ink, thick in (((0, 0, 0), 3), (colour, 1)):
-        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, thick, cv2.LINE_AA)
+def rectangle(picture: np.ndarray, box: Collection[float], colour: Colour, thick: int = 1) -> None:
+    """Draw a box, x1 y1 x2 y2, half-open, into a contiguous picture uint8 (H, W, 3)."""
+    x1, y1, x2, y2 = (round(edge) for edge in box)
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
 
 
-def strip_of(pictures: list[np.ndarray]) -> np.ndarray:
-    """Thumbnails of one size side by side."""
-    gap = np.full((pictures[0].shape[0], GAP, 3), 255, np.uint8)
-    parts = [part for picture in pictures for part in (gap, picture)][1:]
-    return np.concatenate(parts, axis=1)
+def write(
+    picture: np.ndarray, text: str, at: tuple[int, int], colour: Colour, halo: bool = True
+) -> None:
+    """Write a word into a picture uint8 (H, W, 3), its lower left corner `at` x, y.
+
+    `halo`: dark around the letters, so that they read on any ground.
+    """
+    # The font has no letters beyond ASCII.
+    line = ascii(text)[1:-1]
+    for ink, thick in (((0, 0, 0), 3), (colour, 1))[not halo :]:
+        cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, thick, cv2.LINE_AA)
 
 
-def jpeg(picture: np.ndarray, quality: int = 84) -> bytes:
-    """An RGB picture as JPEG."""
-    done, coded = cv2.imencode(
-        ".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    if not done:
-        raise ValueError(f"no JPEG of a picture {picture.shape} {picture.dtype}")
-    return coded.tobytes()
+def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> np.ndarray:
+    """A picture (H, W, C), uint8 or float32, in the middle of (width, height), its aspect kept.
+
+    Zeros around it. Without `enlarge` a smaller picture keeps its size.
+    """
+    factor = min(size[0] / picture.shape[1], size[1] / picture.shape[0])
+    factor = factor if enlarge else min(1.0, factor)
+    width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])
+    whole = np.zeros((size[1], size[0], picture.shape[2]), picture.dtype)
+    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    whole[top : top + height, left : left + width] = scaled(picture, (width, height))
+    return whole
+
+
+def read_cutout(path: Path) -> np.ndarray | None:
+    """uint8 (H, W, 4) RGBA, straight alpha; None where the file is no picture with alpha."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        return None
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+
+
+def on_checkerboard(rgba: np.ndarray, side: int, enlarge: bool = False) -> np.ndarray:
+    """A cut-out uint8 (H, W, 4), with a margin, over a checkerboard: uint8 (side, side, 3)."""
+    inner = round(_CUTOUT_SHARE * side)
+    alpha = rgba[:, :, 3:].astype(np.float32) / 255
+    # Averaged with its alpha, no colour of a transparent pixel bleeds into the edge.
+    cut = fitted(np.concatenate([rgba[:, :, :3] * alpha, alpha], axis=2), (inner, inner), enlarge)
+    before = (side - inner) // 2
+    cut = np.pad(cut, (*[(before, side - inner - before)] * 2, (0, 0)))
+    rows, columns = np.mgrid[0:side, 0:side] // _CHECKER_PX
+    ground = np.where((rows + columns) % 2, *_CHECKER_GREY)[..., None]
+    alpha = cut[..., 3:].clip(1e-6, 1)  # cubic interpolation overshoots
+    shown = ground * (1 - alpha) + cut[..., :3] * alpha / cut[..., 3:].clip(1e-6)
+    return np.rint(shown).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,5 @@
-"""The two interfaces that find people; `backends` has those that implement them, by name.
+"""The two interfaces that find people; config.backends has those that implement
+them, by name.
 
 A Detector looks at one clip after the other, in worker processes. A Model sees frames of several
 clips at once: `together` brings them to it and takes its boxes to their clips.

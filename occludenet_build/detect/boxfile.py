@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from occludenet_build.config import Detect
 from occludenet_build.core import boxes as geometry
 from occludenet_build.core.errors import UserError
 from occludenet_build.detect.backend import Clip, Found, Frames, GivenBoxes
@@ -35,6 +36,9 @@ READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 class BoxFile:
     """Hands out what `Clip.given` holds; see `backend.Detector`."""
+
+    def __init__(self, settings: Detect | None = None) -> None:
+        """The boxes come with each clip: no setting changes them."""
 
     def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
         given = clip.given

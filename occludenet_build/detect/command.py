@@ -13,6 +13,7 @@ from typing import Any
 
 import occludenet_build.detect as stage
 from occludenet_build.config import Config, Detect
+from occludenet_build.config.backends import DETECTORS
 from occludenet_build.core import ledger, pool, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
@@ -22,7 +23,7 @@ from occludenet_build.core.versions import results_version
 from occludenet_build.core.weights import local_file
 from occludenet_build.detect import boxfile, exports, search, together
 from occludenet_build.detect.backend import Clip, GivenBoxes
-from occludenet_build.detect.backends import MATTERS, MODELS
+from occludenet_build.detect.backends import runs_network
 
 ALWAYS_MATTER = (
     "backend",
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.detect
-    if settings.backend in MODELS:
+    if runs_network(settings):
         named = _named_file(args.weights or settings.weights)
         found = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=found)
@@ -70,7 +71,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[search.J
     given = _given(rows, settings)
     weights = _weights_hash(settings)
     version = results_version("detect")
-    mattering = (*ALWAYS_MATTER, *MATTERS[settings.backend])
+    mattering = (*ALWAYS_MATTER, *DETECTORS[settings.backend].matters)
     matters = {name: getattr(settings, name) for name in mattering}
     for row in rows:
         boxes = given.get(row["clip"])
@@ -114,7 +115,7 @@ def _hash(given: GivenBoxes | None) -> str:
 
 
 def _weights_hash(settings: Detect) -> str | None:
-    if settings.backend not in MODELS:
+    if not runs_network(settings):
         return None
     files = exports.files(checkpoint_file(settings.weights, settings.backend))
     if len(files) == 1:
@@ -130,6 +131,6 @@ def _make(jobs: dict[str, search.Job], threads: int, missing: list[str]) -> Iter
     todo = (jobs[clip] for clip in missing)
     logging.info("backend %s", settings.backend)
     # One model for all clips, which uses all threads itself; the others are as many processes.
-    if settings.backend in MODELS:
+    if runs_network(settings):
         return together.search_together(todo, settings, threads)
     return pool.in_processes(search.search, todo, threads)

@@ -11,8 +11,8 @@ import pyarrow as pa
 from occludenet_build.config import Detect
 from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.video.source import rgb_frames
+from occludenet_build.detect import backends
 from occludenet_build.detect.backend import Clip, Detector
-from occludenet_build.detect.backends import DETECTORS
 from occludenet_build.detect.cuts import CutFinder
 from occludenet_build.detect.rows import rows_of
 from occludenet_build.detect.streams import checked
@@ -30,7 +30,7 @@ class Job:
 
 @cache
 def _detector(settings: Detect) -> Detector:
-    return DETECTORS[settings.backend](settings)
+    return backends.detector(settings)
 
 
 def search(job: Job) -> Result:

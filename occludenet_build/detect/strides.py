@@ -18,13 +18,13 @@ import numpy as np
 from occludenet_build.config import Detect
 from occludenet_build.detect import tracks
 from occludenet_build.detect.backend import Found
-from occludenet_build.detect.backends import MODELS
+from occludenet_build.detect.backends import runs_network
 from occludenet_build.detect.tracks import Rules, Track
 
 
 def of(settings: Detect) -> int:
     """Every so-many-th frame is seen: all of them by what is no model."""
-    return settings.stride if settings.backend in MODELS else 1
+    return settings.stride if runs_network(settings) else 1
 
 
 def in_shots(

@@ -28,7 +28,7 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
 from occludenet_build.detect.backend import Found, Model
-from occludenet_build.detect.backends import MODELS
+from occludenet_build.detect.backends import model
 from occludenet_build.detect.batches import Batches, Waiting
 from occludenet_build.detect.memory import Spare
 from occludenet_build.detect.rows import rows_of
@@ -45,7 +45,7 @@ def loaded(settings: Detect, threads: int) -> Model:
         raise UserError(
             f"detect.half: wanted a CUDA device for true, got {device}; leave detect.half out"
         )
-    return Spare(partial(MODELS[settings.backend], settings, threads), device, settings.batch)
+    return Spare(partial(model, settings, threads), device, settings.batch)
 
 
 def search_together(jobs: Iterable[Job], settings: Detect, threads: int) -> Iterator[Result]:

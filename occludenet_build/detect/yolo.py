@@ -67,6 +67,8 @@ class Yolo:
         self._box = box
 
     def start(self, prepared: list[np.ndarray]) -> tuple[torch.Tensor, int]:
+        """Pictures uint8 (H, W, 3) of one shape -> raw predictions, float (B, 4 + C, A) or, without
+        duplicates, (B, N, 6), and how many pictures they are of."""
         import torch
 
         count = len(prepared)
@@ -79,6 +81,8 @@ class Yolo:
             return self.network(on.permute(0, 3, 1, 2)), count
 
     def finish(self, started: tuple[torch.Tensor, int], sizes: list[Size]) -> list[People]:
+        """People of each picture: boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the whole picture,
+        and scores float32 (N,), the best first."""
         raw, count = started
         least = min(self.settings.low_score, self.settings.score)
         pick = _picked_end2end if self.network.end2end or raw.shape[-1] == 6 else _picked

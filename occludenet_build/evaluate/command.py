@@ -17,7 +17,7 @@ from occludenet_build.evaluate.effect import as_csv, effects
 from occludenet_build.evaluate.listed import Group
 from occludenet_build.evaluate.listed import read as read_listed
 from occludenet_build.recognition import predictions as tables
-from occludenet_build.recognition.table import Clip, must_be_known, read_clips
+from occludenet_build.recognition.clip_table import Clip, must_be_known, read_clips
 
 if TYPE_CHECKING:
     from occludenet_build.recognition.erase import Erasing

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from occludenet_build.config import ListedSet
 from occludenet_build.core.errors import REASONS, UserError
+from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clips
-from occludenet_build.recognition.table import Clip
 
 
 @dataclass(frozen=True)

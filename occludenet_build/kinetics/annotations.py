@@ -21,8 +21,9 @@ from occludenet_build import config as cfg
 from occludenet_build.core import names, seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.kinetics.clip import NO_LABEL, SPLITS, Clip
+from occludenet_build.kinetics.clip import NO_LABEL, Clip
 from occludenet_build.kinetics.naming import plain, splits_in
+from occludenet_build.release.terms import YOUTUBE_ID, split_named
 from occludenet_build.transfer.download import Download, file_name, shown
 from occludenet_build.transfer.parallel import download_all
 
@@ -191,12 +192,12 @@ def _clip(row: list[str], at: dict[str, int], path: Path) -> Clip:
     cell = {column: row[place].strip() for column, place in at.items() if place < len(row)}
     if len(cell) < len(at):
         raise ValueError(f"wanted {len(at)} columns, got {len(row)}")
-    if not re.fullmatch(r"[A-Za-z0-9_-]{11}", cell["youtube_id"]):
+    if not re.fullmatch(YOUTUBE_ID, cell["youtube_id"]):
         raise ValueError(f"wanted a YouTube id of 11 characters, got {cell['youtube_id'][:40]!a}")
     start, end = (_seconds(cell[column]) for column in ("time_start", "time_end"))
     if end <= start:
         raise ValueError(f"wanted an end after the start, got {start} to {end}")
-    split = SPLITS.get(cell["split"].lower()) if "split" in cell else splits_in(path.name).pop()
+    split = split_named(cell["split"]) if "split" in cell else splits_in(path.name).pop()
     if split is None:
         raise ValueError(f"wanted train, val or test, got {cell['split'][:40]!a}")
     clip = Clip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)

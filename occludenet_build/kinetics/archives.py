@@ -23,8 +23,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.kinetics.annotations import Lists
 from occludenet_build.kinetics.candidates import Candidate, choose
-from occludenet_build.kinetics.clip import SPLITS, Clip, Found
+from occludenet_build.kinetics.clip import Clip, Found
 from occludenet_build.kinetics.naming import Names, splits_in
+from occludenet_build.release.terms import split_named
 from occludenet_build.transfer.bundles import deliver
 from occludenet_build.transfer.unpack_target import Delivery, UnpackTarget
 
@@ -56,7 +57,7 @@ def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
     def of_split(source: str) -> bool:
         path = urlsplit(source).path if is_url(source) else source
         *_, folder, name = ("", *path.split("/"))
-        named = splits_in(name) or {SPLITS.get(folder.lower())} - {None}
+        named = splits_in(name) or {split_named(folder)} - {None}
         return not named or bool(named & set(wanted))
 
     return of_split

@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-NO_LABEL = "unlabelled"
+from occludenet_build.release.terms import clip_name
 
-SPLITS = {
-    "train": "train",
-    "val": "val",
-    "valid": "val",
-    "validate": "val",
-    "validation": "val",
-    "test": "test",
-}
-"""What lists, folders and archives call the splits; `training dog` is a class."""
+NO_LABEL = "unlabelled"
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class Clip:
         >>> Clip("3caPS4FHFF8", 36, 46, "val", "abseiling").name
         '3caPS4FHFF8_000036_000046'
         """
-        return f"{self.youtube_id}_{self.start:06d}_{self.end:06d}"
+        return clip_name(self.youtube_id, self.start, self.end)
 
     @property
     def file(self) -> str:

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from occludenet_build.core.video.suffixes import SUFFIXES
-from occludenet_build.kinetics.clip import SPLITS, Clip
+from occludenet_build.kinetics.clip import Clip
+from occludenet_build.release import terms
 
-_STEM = re.compile(r"(?P<id>[A-Za-z0-9_-]{11})(?:_(?P<start>\d{1,6})_(?P<end>\d{1,6}))?", re.ASCII)
+_STEM = re.compile(
+    rf"(?P<id>{terms.YOUTUBE_ID})(?:_(?P<start>\d{{1,6}})_(?P<end>\d{{1,6}}))?", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,7 @@ def splits_in(part: str) -> set[str]:
     >>> sorted(splits_in("k400_train_path.txt")), splits_in("train_256"), splits_in("trains")
     (['train'], {'train'}, set())
     """
-    words = re.split(r"[^a-z]+", part.lower())
-    return {SPLITS[word] for word in words if word in SPLITS}
+    return set(terms.splits_in(part, beside_classes=True))
 
 
 def plain(label: str) -> str:

@@ -9,8 +9,8 @@ from itertools import combinations, groupby
 import numpy as np
 
 from occludenet_build.config import Leaks
-from occludenet_build.leaks.hashes import differing_bits
-from occludenet_build.leaks.lookup import near
+from occludenet_build.core.perceptual_hash import differing_bits
+from occludenet_build.leaks.hashes import near
 
 _SLOTS = 1 << 20
 """More than the pictures of any clip."""

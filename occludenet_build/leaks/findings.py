@@ -10,7 +10,7 @@ from typing import Any
 from occludenet_build.config import Leaks
 from occludenet_build.leaks.duplicates import Pair
 from occludenet_build.leaks.lists import Listed, is_leak, joined
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import SPLITS
 
 Row = dict[str, Any]
 

@@ -1,9 +1,19 @@
-"""A picture as 64 bits that stay when it is coded again, scaled, or cropped a little."""
+"""A picture as 64 bits that stay when it is coded again, scaled, or cropped a little; a search.
+
+The search finds the hashes near a given one without comparing all: of two hashes that differ in at
+most RADIUS bits, one of their four quarters differs in at most one bit (7 bits cannot be spread as
+2, 2, 2, 2). So each hash is filed four times, by its quarters, and looked up under each quarter of
+the probe and its 16 neighbours.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
+
+from occludenet_build.core.perceptual_hash import differing_bits, lowest_waves, wave_signs
 
 SIDE = 64
 """Pictures come in as grey squares of this side, pixels."""
@@ -13,11 +23,15 @@ _PLAIN = 6.0
 """Pictures whose grey levels spread less, standard deviation of 255, all look alike."""
 _BLACK = 20
 """A row or column without a brighter pixel belongs to a black bar."""
-_ORDER = sorted(
-    ((row, column) for row in range(_GRID) for column in range(_GRID)),
-    key=lambda at: (at[0] + at[1], at[0]),
-)[1:65]
-_ROWS, _COLUMNS = (np.array(places) for places in zip(*_ORDER, strict=True))
+_WAVES = lowest_waves(_GRID, 64)
+
+RADIUS = 7
+"""All hashes within so many bits are found."""
+_QUARTERS = 4
+_BITS = 16
+_NEIGHBOURS = [0, *(1 << bit for bit in range(_BITS))]
+_BLOCK = 1 << 22
+"""Pairs that are looked at in one go: memory stays below about 200 MB."""
 
 
 def picture_hashes(grey: np.ndarray) -> tuple[int, int] | None:
@@ -35,13 +49,14 @@ def picture_hashes(grey: np.ndarray) -> tuple[int, int] | None:
 
 
 def picture_hash(grey: np.ndarray) -> int | None:
-    """The signs of the 64 lowest waves of the cosine transform about their median (pHash)."""
+    """The hash of a picture uint8 (H, W): signs of its 64 lowest waves about their median (pHash).
+
+    None if it is too plain.
+    """
     small = cv2.resize(grey, (_GRID, _GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
     if small.std() < _PLAIN:
         return None
-    waves = cv2.dct(small)[_ROWS, _COLUMNS]
-    bits = np.packbits(waves > np.median(waves))
-    return int.from_bytes(bits.tobytes(), "big")
+    return int.from_bytes(wave_signs(small, _WAVES).tobytes(), "big")
 
 
 def _without_bars(grey: np.ndarray) -> np.ndarray:
@@ -54,6 +69,47 @@ def _without_bars(grey: np.ndarray) -> np.ndarray:
     return inside if min(inside.shape) >= SIDE // 2 else grey
 
 
-def differing_bits(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """uint64 hashes, broadcast -> uint8, bits that differ."""
-    return np.bitwise_count(first ^ second)
+def near(filed: np.ndarray, probes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions (M,) in `probes` and (M,) in `filed`, uint64 arrays, of near pairs, in blocks.
+
+    A pair may come up to four times.
+    """
+    for quarter in range(_QUARTERS):
+        shift = np.uint64(quarter * _BITS)
+        keys = _quarter(filed, shift)
+        order = np.argsort(keys, kind="stable")
+        edges = np.searchsorted(keys[order], np.arange((1 << _BITS) + 1))
+        wanted = _quarter(probes, shift)
+        for neighbour in _NEIGHBOURS:
+            first = edges[wanted ^ neighbour]
+            count = edges[(wanted ^ neighbour) + 1] - first
+            for part in _blocks(count):
+                mine = np.repeat(np.arange(part.start, part.stop), count[part])
+                theirs = order[_runs(first[part], count[part])]
+                close = differing_bits(probes[mine], filed[theirs]) <= RADIUS
+                yield mine[close], theirs[close]
+
+
+def _quarter(hashes: np.ndarray, shift: np.uint64) -> np.ndarray:
+    return ((hashes >> shift) & np.uint64((1 << _BITS) - 1)).astype(np.int64)
+
+
+def _blocks(count: np.ndarray) -> Iterator[slice]:
+    """Slices of the probes with about _BLOCK pairs each."""
+    total = np.cumsum(count)
+    start = 0
+    while start < len(count):
+        done = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, done + _BLOCK, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+
+def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """first[0], first[0] + 1, ... count[0] numbers, then those of first[1], and so on.
+
+    >>> _runs(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(count)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - count), count)

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.release.terms import CLIP_NAME, split_named, splits_in
 
 Row = dict[str, Any]
 
-_NAME = re.compile(r"(?<![\w-])([\w-]{11})_(\d{6})_(\d{6})(?!\d)", re.ASCII)
-_SPLITS = {"train": "train", "training": "train", "val": "val", "validate": "val"} | {
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_NAME = re.compile(rf"(?<![\w-]){CLIP_NAME.pattern}(?!\d)", re.ASCII)
+_OURS = re.compile(rf"{CLIP_NAME.pattern}(?:-[0-9a-f]{{6}})?", re.ASCII)
+"""A clip of the build; names that were equal have six digits more."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ def youtube_of(clip: str) -> tuple[str, int] | None:
     >>> youtube_of("vGlsp8wOH-8_000085_000095"), youtube_of("Abuse001_x264_000012_000021")
     (('vGlsp8wOH-8', 85), None)
     """
-    found = re.match(r"([\w-]{11})_(\d{6})_(\d{6})(?:-[0-9a-f]{6})?$", clip, re.ASCII)
+    found = _OURS.fullmatch(clip)
     return (found[1], int(found[2])) if found else None
 
 
@@ -49,7 +47,7 @@ def read(path: Path | str) -> Listed:
         raise UserError(f"leaks.lists: {path} does not open: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"leaks.lists: {path}: wanted UTF-8, got {error.reason}") from error
-    own = _split_in_name(Path(path).stem)
+    own = next(iter(splits_in(Path(path).stem)), None)
     rows = (
         _from_csv(text, own) if "youtube_id" in text.split("\n", 1)[0] else _from_names(text, own)
     )
@@ -68,7 +66,7 @@ def _from_csv(text: str, own: str | None) -> Iterator[tuple[str, str | None, int
     for row in csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True):
         youtube_id = (row.get("youtube_id") or "").strip()
         if youtube_id:
-            split = _SPLITS.get((row.get("split") or "").strip().lower(), own)
+            split = split_named(row.get("split") or "") or own
             start = re.match(r"\d+", (row.get("time_start") or "").strip())
             yield youtube_id, split, int(start[0]) if start else None
 
@@ -78,11 +76,6 @@ def _from_names(text: str, own: str | None) -> Iterator[tuple[str, str | None, i
         found = _NAME.search(line)
         if found:
             yield found[1], own, int(found[2])
-
-
-def _split_in_name(stem: str) -> str | None:
-    words = re.split(r"[^a-z]+", stem.lower())
-    return next((_SPLITS[word] for word in words if word in _SPLITS), None)
 
 
 def joined(clips: list[Row], listed: Listed) -> Iterator[tuple[Row, str | None, bool]]:

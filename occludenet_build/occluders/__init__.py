@@ -15,9 +15,9 @@ cut-outs together (near_duplicate). Photos that hold nothing to keep are not ope
 A cut-out is named and cropped as in the release: <coco image>_<pixels>_<percent>.png, dogs
 <pixels>_dog_<coco image>_<percent>.png; pixels is the mask's size, percent its share of the crop,
 COCO's stated box cut off to whole numbers. A second cut-out of the same name gets _2. Own pictures
-are own_<name>_<hash>.png. The split hangs on the photo: two objects of one photo never stand in two
-splits. Annotations are on the stored pixels, so an EXIF orientation is ignored. Files in png/ that
-carry such a name and are not in the table are removed.
+are own_<name>_<hash>.png. The split depends on the photo: two objects of one photo never stand in
+two splits. Annotations are on the stored pixels, so an EXIF orientation is ignored. Files in png/
+that carry such a name and are not in the table are removed.
 """
 
 from __future__ import annotations

@@ -6,24 +6,27 @@ import argparse
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build import occluders
 from occludenet_build.coco.filters import Row
-from occludenet_build.core import pool, tables
+from occludenet_build.coco.instances import photos
+from occludenet_build.coco.photo import Photo
+from occludenet_build.core import pool, seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import exclusive, sha256_file, write_json
 from occludenet_build.core.progress import progress
-from occludenet_build.occluders.alike import refuse_near_duplicates
-from occludenet_build.occluders.jobs import jobs_of, rows_of
-from occludenet_build.occluders.sheets import write_sheets
-from occludenet_build.occluders.summary import summary
+from occludenet_build.occluders.cutout import Job, cut
+from occludenet_build.occluders.near_duplicates import refuse_near_duplicates
+from occludenet_build.occluders.summary import summary, write_sheets
+from occludenet_build.occluders.user_cutouts import Own, own_pictures, take
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The stage's command line."""
     parser.add_argument("--coco", type=Path, metavar="FILE", help="acquire/coco.json")
     parser.add_argument("--images", type=Path, metavar="DIR", help="photos, instead of --coco")
     parser.add_argument("--instances", type=Path, metavar="FILE", help="COCO instances JSON")
@@ -32,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Cut out the occluders and write the bank.
+
+    Raises UserError where photos or instances are missing, or not one cut-out is left.
+    """
     images, instances = _sources(args)
     wanted = config.occluders
     folder = args.out.parent
@@ -51,6 +58,24 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         tables.write_if_changed(tables.from_rows(rows, occluders.SCHEMA), args.out)
         write_json(folder / "summary.json", found)
         _remove_stale(folder, rows, categories)
+
+
+def jobs_of(images: Path, instances: Path, folder: Path, config: cfg.Config) -> Iterator[Job | Own]:
+    """The photos of COCO that hold a wanted instance, then the user's own pictures."""
+    wanted, seed = config.occluders, config.seed
+    for photo in photos(instances, wanted.categories):
+        yield Job(photo, images, folder, wanted, split_of(photo, vars(wanted.split), seed))
+    yield from own_pictures(folder, wanted, seed)
+
+
+def rows_of(job: Job | Own) -> list[Row]:
+    """The table's rows of a job; its PNGs are written."""
+    return cut(job) if isinstance(job, Job) else take(job)
+
+
+def split_of(photo: Photo, fractions: dict[str, float], seed: int) -> str:
+    """The split of a photo and with it of all its cut-outs: no photo stands in two."""
+    return seeds.split_of(fractions, seed, str(photo.image), "occluder split")
 
 
 def _categories(rows: Iterable[Row], wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,7 +116,7 @@ def _acquired(path: Path) -> tuple[Path, Path]:
 
 
 def check_disjoint(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Stop if an occluder name or a photo stands in two splits."""
+    """Raises RuntimeError if an occluder name or a photo stands in two splits."""
     seen: dict[str, str] = {}
     for row in rows:
         if row["status"] == "ok":

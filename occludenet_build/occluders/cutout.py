@@ -17,15 +17,14 @@ from occludenet_build.coco.photo import Instance, Photo, candidates
 from occludenet_build.config import Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes_if_changed
-from occludenet_build.occluders.alike import perceptual_hash
 from occludenet_build.occluders.blur import blur_of
-from occludenet_build.occluders.edges import release_crop, rgba
-from occludenet_build.occluders.refine import refined
+from occludenet_build.occluders.edge_refinement import refined, release_crop, rgba
+from occludenet_build.occluders.near_duplicates import perceptual_hash
 
 
 @dataclass(frozen=True)
 class Job:
-    """A photo with where it lies, where its cut-outs go, the room's settings and its split."""
+    """A photo with where it lies, where its cut-outs go, the stage's settings and its split."""
 
     photo: Photo
     images: Path
@@ -63,7 +62,10 @@ def _cut_all(job: Job, wanted: list[tuple[Row, Instance, np.ndarray]]) -> None:
 
 
 def read_photo(folder: Path, photo: Photo) -> np.ndarray:
-    """The stored pixels, uint8 (H, W, 3), RGB, not turned by EXIF: annotations are on them."""
+    """The stored pixels, uint8 (H, W, 3), RGB, not turned by EXIF: annotations are on them.
+
+    Raises ItemError: image_missing, image_unreadable.
+    """
     path = next((p for n in candidates(photo) if (p := folder / n).is_file()), None)
     if path is None:
         raise ItemError("image_missing", f"{photo.file_name}")
@@ -95,6 +97,7 @@ def _cut_one(
 
 
 def check_blur(row: Row, settings: Occluders) -> None:
+    """Raises ItemError, blurred, where the gate is on and the row is above it."""
     limit = settings.gates.blur
     if settings.gates.apply and row["blur"] is not None and row["blur"] > limit:
         raise ItemError("blurred", f"blur {row['blur']:.3g}, the gate {limit:g}")
@@ -106,7 +109,7 @@ def _percent(mask: np.ndarray, crop: tuple[int, int, int, int]) -> float:
 
 
 def written(picture: np.ndarray, category: str, name: str, out: Path) -> dict[str, Any]:
-    """Write a cut-out, uint8 (h, w, 4) RGBA; the columns that its file fills."""
+    """Write a cut-out, uint8 (H, W, 4) RGBA; the columns that its file fills."""
     content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))[1].tobytes()
     file = f"png/{category}/{name}"
     write_bytes_if_changed(out / file, content)

@@ -1,17 +1,25 @@
-"""What the bank came to: counts per category and split, and plain words on what is empty."""
+"""What the bank holds: counts per category and split, what is empty, and contact sheets."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from occludenet_build.core import seeds, sheets
+from occludenet_build.core.files import write_bytes_if_changed
+from occludenet_build.core.thumbnails import on_checkerboard, read_cutout
 from occludenet_build.occluders import RELEASE
 
 _LADDER = (20_000, 15_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 1)
 """Smaller thresholds that are tried for a category that is short of occluders, pixels."""
 _SAID = 3
 """How many of them a line names."""
+_SHOWN, _COLUMNS, _TILE_PX = 96, 12, 132
+"""Cut-outs of a contact sheet, in a row of it, and the side of one."""
 
 
 def summary(
@@ -85,3 +93,43 @@ def _lower(count: Mapping[str, Any], min_pixels: int) -> str:
     """What lower thresholds would give, as the end of a sentence."""
     lower = [f"{t} px would give {n}" for t, n in count["at_least"] if t < min_pixels]
     return f"; {', '.join(lower[:_SAID])}" if lower else ""
+
+
+def write_sheets(
+    folder: Path, rows: Iterable[Mapping[str, Any]], categories: Iterable[str], seed: int
+) -> dict[str, str]:
+    """Write a contact sheet per category; category -> its JPEG, relative to `folder`.
+
+    `folder` is that of the table; `rows` are those of the table. Sheets of other categories are
+    removed.
+    """
+    kept = [row for row in rows if row["status"] == "ok"]
+    written: dict[str, str] = {}
+    for category in categories:
+        mine = _drawn([row for row in kept if row["category"] == category], seed)
+        if mine:
+            written[category] = f"sheets/{category}.jpg"
+            write_bytes_if_changed(folder / written[category], _sheet(folder, mine))
+    for path in (folder / "sheets").glob("*.jpg"):
+        if f"sheets/{path.name}" not in written.values():
+            path.unlink()
+    return written
+
+
+def _drawn(rows: list[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
+    """As many as fit, by hash, the largest first."""
+    rows = sorted(rows, key=lambda row: seeds.integer(seed, row["occluder"], "contact sheet"))
+    return sorted(rows[:_SHOWN], key=lambda row: (-row["pixels"], row["occluder"]))
+
+
+def _sheet(folder: Path, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    tiles = [_tile(folder / row["file"], f"{row['pixels']} {row['split']}") for row in rows]
+    return sheets.jpeg(sheets.grid(tiles, _COLUMNS), 88)
+
+
+def _tile(path: Path, words: str) -> np.ndarray:
+    rgba = read_cutout(path)
+    if rgba is None:
+        raise RuntimeError(f"wanted the RGBA cut-out that was just written, got none: {path}")
+    caption = sheets.text([words], dark=False, width=_TILE_PX)
+    return np.vstack([on_checkerboard(rgba, _TILE_PX), caption])

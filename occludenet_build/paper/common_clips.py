@@ -21,8 +21,8 @@ from occludenet_build.config.training import WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.paper.inputs import Inputs, Missing
 from occludenet_build.recognition.predictions import About, Predicted
+from occludenet_build.release.terms import CLEAN
 
-CLEAN = "clean"
 LISTED = "K-400"
 DEGREES = ("D-25", "D-50", "D-75")
 """OccludeNet-D's sets where composite.scales is the paper's; any other `D-<percent>` counts too."""

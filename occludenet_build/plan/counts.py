@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from occludenet_build.config import Config
 from occludenet_build.config.arms import for_arm, names
 from occludenet_build.core.errors import UserError
-from occludenet_build.plan import rules
+from occludenet_build.plan.jobs import TARGETS, jobs_of, trainings
 from occludenet_build.plan.videos import World
 from occludenet_build.release import published
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import SPLITS
 
 Counts = dict[str, float | None]
 """Count -> how many; None where it is not known.
@@ -23,7 +23,6 @@ Counts = dict[str, float | None]
     chosen, chosen_px           clips that are occluded
     actor_frames                their frames with an actor's box
     clips_made, output_px       outputs of composite; their pixels, counterfactuals included
-    kept_px, erased_px          the same without counterfactuals; counterfactuals alone
     truth_rows, released        rows of annotate: a frame at a scale; a clip at a scale
     train_clips, train_views    of all arms together: a view is a clip passed through the network
     steps
@@ -50,7 +49,7 @@ class Yields:
 def counts(
     config: Config, world: World, yields: Yields, objects: int | None, target: str = "all"
 ) -> Counts:
-    """The counts of a configuration. `objects`: as `coco.known`."""
+    """The counts of a configuration. `objects`: as `fetch.coco`."""
     usable = 1.0 if world.usable_known else yields.usable or 1.0
     candidates, chosen = choice(config, world, usable, yields.actors or 1.0)
     clips = sum(chosen.values())
@@ -69,14 +68,12 @@ def counts(
         "actor_frames": times(clips * (yields.actor_share or 1.0), frames),
         "clips_made": made + erased * scales,
         "output_px": times(made + erased * scales, pixels),
-        "kept_px": times(made, pixels),
-        "erased_px": times(erased * scales, pixels),
         "truth_rows": times(clips * scales, frames),
         "released": clips * scales,
         "objects": objects,
         "fetched_clips": world.videos if config.kinetics.route != "none" else 0,
         "one": 1,
-        "jobs": sum(rules.jobs_of(rule, config) for rule in rules.TARGETS[target]),
+        "jobs": sum(jobs_of(rule, config) for rule in TARGETS[target]),
     }
     return found | learning(config, chosen)
 
@@ -93,7 +90,7 @@ def learning(config: Config, chosen: dict[str, float]) -> Counts:
     views = chosen["train"] * sum(views_of_arm(arm, config) for arm in names(train))
     tested = len(config.composite.scales) + config.composite.clean_twin
     shown = chosen[evaluate.split] * tested
-    arms = len(rules.arms(config))
+    arms = len(trainings(config))
     limit = math.inf if config.attention.clips is None else config.attention.clips
     return {
         "train_clips": clips,
@@ -105,14 +102,6 @@ def learning(config: Config, chosen: dict[str, float]) -> Counts:
         "attended": arms * min(chosen[evaluate.split], limit) * tested,
         "trainings": arms,
     }
-
-
-def share_of_arm(rule: str, arm: str, config: Config) -> float:
-    """The part of a rule's units that falls to one arm's job, `car-0`."""
-    if rule != "train_arm":
-        return 1 / len(rules.arms(config))
-    views = {name: views_of_arm(name, config) for name in names(config.train)}
-    return views[arm.rpartition("-")[0]] / (sum(views.values()) * len(config.train.seeds))
 
 
 def views_of_arm(arm: str, config: Config) -> int:

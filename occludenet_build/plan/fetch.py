@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,12 @@ from urllib.parse import urljoin
 
 import requests
 
-from occludenet_build.coco.selection import WantedImage
+from occludenet_build.coco.selection import WantedImage, wanted_images
 from occludenet_build.config import Config
+from occludenet_build.config.backends import weights_of
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
-from occludenet_build.plan import measure
 from occludenet_build.transfer.download import refuse, shown
 from occludenet_build.transfer.fetch import session
 from occludenet_build.transfer.http_errors import LOST, content_length
@@ -33,9 +34,9 @@ _ASKED = 16
 
 @dataclass(frozen=True)
 class Fetch:
-    """Files that a room fetches."""
+    """Files that a stage fetches."""
 
-    room: str
+    stage: str
     what: str
     """The address, without passwords; or what there is none of."""
     files: int
@@ -45,19 +46,19 @@ class Fetch:
 
 
 def fetches(config: Config, photos: Sequence[WantedImage] | None) -> list[Fetch]:
-    """All that a configuration fetches and that is not here yet. `photos`: as `coco.known`."""
+    """All that a configuration fetches and that is not here yet. `photos`: as `coco`."""
     online = not config.download.offline
     workers = config.download.per_host
     addresses = [
-        (room, url, archive)
-        for room, url, archive in wanted(config)
+        (stage, url, archive)
+        for stage, url, archive in wanted(config)
         for url in (_listed(url, config, online) if archive else [url])
     ]
     with ThreadPoolExecutor(workers) as pool:
         sizes = list(pool.map(lambda item: _size(item[1]) if online else None, addresses))
     found = [
-        Fetch(room, shown(url), 1, size, archive)
-        for (room, url, archive), size in zip(addresses, sizes, strict=True)
+        Fetch(stage, shown(url), 1, size, archive)
+        for (stage, url, archive), size in zip(addresses, sizes, strict=True)
     ]
     if config.kinetics.route == "youtube":
         found.append(Fetch("kinetics", "videos of YouTube", 0, None))
@@ -65,32 +66,35 @@ def fetches(config: Config, photos: Sequence[WantedImage] | None) -> list[Fetch]
 
 
 def wanted(config: Config) -> Iterator[tuple[str, str, bool]]:
-    """(room, address, whether it is an archive or a list of them) of what is not here."""
+    """(stage, address, whether it is an archive or a list of them) of what is not here."""
     build = Path(config.build_dir)
-    kinetics, there = config.kinetics, (build / "kinetics" / "clips.parquet").exists()
-    if kinetics.route == "archives" and not there:
-        for url in (*kinetics.archives, *kinetics.replacements):
-            if is_url(url) and _split(url) in (None, *kinetics.splits):
-                yield "kinetics", url, True
-    if kinetics.route != "none" and not there:
-        yield from (("kinetics", url, False) for url in kinetics.annotations if is_url(url))
+    if config.kinetics.route != "none" and not (build / "kinetics" / "clips.parquet").exists():
+        yield from _kinetics(config)
     instances = config.acquire.coco_instances
     if instances and is_url(instances) and not (build / "acquire" / "coco.json").exists():
         yield "acquire", instances, False
-    for room, used in _uses_weights(config).items():
-        weights = getattr(config, room).weights
-        if used and weights and is_url(weights) and measure.fetched(config, weights) is None:
+    for _, weights in weights_of(config):
+        if is_url(weights) and not _is_fetched(build / "acquire" / "weights", weights):
             yield "acquire", weights, False
     if not (build / "surveillance" / "archives.json").exists():
         yield from (("segments", url, True) for url in config.segments.archives if is_url(url))
 
 
-def _uses_weights(config: Config) -> dict[str, bool]:
-    return {
-        "detect": config.detect.backend == "yolo",
-        "actor_masks": config.actor_masks.backend in ("sam", "yolo-seg"),
-        "train": True,
-    }
+def _kinetics(config: Config) -> Iterator[tuple[str, str, bool]]:
+    settings = config.kinetics
+    if settings.route == "archives":
+        for url in (*settings.archives, *settings.replacements):
+            if is_url(url) and _split(url) in (None, *settings.splits):
+                yield "kinetics", url, True
+    yield from (("kinetics", url, False) for url in settings.annotations if is_url(url))
+
+
+def _is_fetched(folder: Path, url: str) -> bool:
+    """Whether an earlier run has fetched the weights of an address."""
+    return any(
+        record.with_suffix("").is_file() and json.loads(record.read_text()).get("url") == url
+        for record in folder.glob("*.*.json")
+    )
 
 
 def _split(url: str) -> str | None:
@@ -144,3 +148,22 @@ def _photos(config: Config, photos: Sequence[WantedImage] | None, online: bool) 
     sizes = [size for url in drawn if online and (size := _size(url)) is not None]
     total = round(sum(sizes) / len(sizes) * len(urls)) if sizes else None
     yield Fetch("acquire", f"photos of COCO, {len(sizes)} asked for", len(urls), total)
+
+
+def coco(config: Config) -> tuple[int | None, list[WantedImage] | None]:
+    """(objects that are cut out, the photos that they are in); None: the file is not here."""
+    path = _instances(config)
+    if path is None:
+        return None, None
+    photos = wanted_images(path, config.occluders)
+    return sum(sum(photo.instances.values()) for photo in photos), photos
+
+
+def _instances(config: Config) -> Path | None:
+    """COCO's instances file, if it is here as a file of its own."""
+    note = Path(config.build_dir) / "acquire" / "coco.json"
+    named = config.acquire.coco_instances
+    if named and not is_url(named) and Path(named).suffix != ".zip":
+        return Path(named)
+    fetched = json.loads(note.read_text()).get("instances") if note.exists() else None
+    return Path(fetched) if fetched and Path(fetched).is_file() else None

@@ -1,7 +1,8 @@
-"""Which videos there are, and what they are like: by their headers, or as an index knows them."""
+"""Which videos there are, how long and large: by headers, an index or Kinetics' lists."""
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,16 @@ from typing import Any
 from occludenet_build import config as cfg
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.settings import is_url
 from occludenet_build.core.video.source import reading
-from occludenet_build.plan import kinetics
+from occludenet_build.release.terms import split_named
+
+LISTED = {"train": 246_535, "val": 19_907, "test": 39_806}
+"""Clips in the official lists, as published; many are gone from YouTube."""
+CLASSES = 400
+FRAMES = 300.0
+"""Of a typical clip: 10 s at 30 frames per second."""
+PIXELS = FRAMES * 340 * 256
 
 Row = dict[str, Any]
 Cell = tuple[str, str]
@@ -51,9 +60,8 @@ def world(config: cfg.Config, sample: int) -> World:
     build = Path(config.build_dir)
     fetched = build / "kinetics" / "clips.parquet"
     if config.kinetics.route != "none" and not fetched.exists():
-        facts = kinetics.FRAMES, kinetics.PIXELS
-        cells, origin = kinetics.cells(config.kinetics, config.seed)
-        return World(cells, *facts, origin, here=False)
+        cells, origin = kinetics_cells(config.kinetics)
+        return World(cells, FRAMES, PIXELS, origin, here=False)
     listed = listing(config, fetched if config.kinetics.route != "none" else None)
     known = indexed(build / "index" / "videos.parquet", {row["clip"] for row in listed})
     if known:
@@ -70,7 +78,7 @@ def _cells(rows: Sequence[Row]) -> Counter[Cell]:
 
 
 def listing(config: cfg.Config, fetched: Path | None) -> list[Row]:
-    """The usable rows that the room acquire lists; it is run by its own door, as rooms are."""
+    """The usable rows that the stage acquire lists; its command line writes them."""
     if fetched is None and config.acquire.videos is None:
         raise UserError("config: acquire.videos: wanted a folder of videos, got nothing; set it")
     settings = cfg.canonical(cfg.room_settings(config, "acquire"))
@@ -95,8 +103,8 @@ def indexed(path: Path, wanted: set[str]) -> dict[str, tuple[int, int]]:
 
 
 def pixels_of(row: Row) -> int:
-    """Frames times width times height of a row of the index."""
-    return row["frames"] * row["width"] * row["height"]
+    """Frames times width times height of a row of the index; 0 where it did not decode."""
+    return (row["frames"] or 0) * (row["width"] or 0) * (row["height"] or 0)
 
 
 def drawn(rows: Sequence[Row], sample: int, seed: int) -> list[Row]:
@@ -135,3 +143,47 @@ def glance(row: Row) -> tuple[float, float] | None:
             return (frames, frames * stream.width * stream.height) if frames else None
     except ItemError:
         return None
+
+
+def kinetics_cells(settings: cfg.Kinetics) -> tuple[Counter[Cell], str]:
+    """Wanted clips of Kinetics by split and class, and where the figures come from."""
+    local = [Path(file) for file in settings.annotations if not is_url(file)]
+    listed = len(local) == len(settings.annotations)
+    found = _counted(local) if listed else _published(settings)
+    wanted = {
+        (split, label): min(clips, settings.per_class or clips)
+        for (split, label), clips in found.items()
+        if split in settings.splits and (not settings.classes or label in settings.classes)
+    }
+    origin = "the official lists" if listed else "published counts of Kinetics-400"
+    return Counter(wanted), f"{origin}; 10 s, 30 frames per second, 340 x 256"
+
+
+def _published(settings: cfg.Kinetics) -> dict[Cell, int]:
+    """The published counts, spread evenly over the classes; their names are not known here."""
+    if settings.classes:
+        return {
+            (split, label): round(clips / CLASSES)
+            for split, clips in LISTED.items()
+            for label in settings.classes
+        }
+    return {
+        (split, f"class {number}"): clips // CLASSES + (number < clips % CLASSES)
+        for split, clips in LISTED.items()
+        for number in range(CLASSES)
+    }
+
+
+def _counted(files: list[Path]) -> Counter[Cell]:
+    found: Counter[Cell] = Counter()
+    for file in files:
+        with open(file, newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                if "youtube_id" not in row or "split" not in row:
+                    raise UserError(
+                        f"config: kinetics.annotations: wanted the columns of the official lists "
+                        f"(label,youtube_id,time_start,time_end,split), {file} has others"
+                    )
+                split = split_named(row["split"]) or row["split"].strip()
+                found[split, row.get("label") or "unlabelled"] += 1
+    return found

@@ -13,6 +13,7 @@ from typing import Any
 import occludenet_build.proposals as stage
 from occludenet_build.config import Config, Proposals
 from occludenet_build.core import files, ledger, tables
+from occludenet_build.core.build import Boxes, clip_rows, detail_file
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
@@ -90,13 +91,10 @@ def _job(
     settings: Proposals,
 ) -> Job:
     row, manifest = found.get(clip, (None, None))
-    job = Job(known[clip], None, keys[clip], settings)
+    job = Job(known[clip], Boxes.of(None), keys[clip], settings)
     if row is None or manifest is None:
         problem = ItemError("no_boxes", "no manifest of detect has it")
         return dataclasses.replace(job, problem=problem)
     if row["status"] == "failed":
         return dataclasses.replace(job, problem=ItemError(row["reason"], row["detail"] or ""))
-    groups = tables.ClipGroups(manifest.parent / "store" / manifest.stem / "detail.parquet")
-    boxes = groups.read(clip)
-    groups.close()
-    return dataclasses.replace(job, boxes=boxes)
+    return dataclasses.replace(job, boxes=Boxes.of(clip_rows(detail_file(manifest), clip)))

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
+
+from occludenet_build.core.build import Boxes
 
 SMOOTH_SECONDS = 0.5
 """Edges are medians over this time."""
@@ -51,14 +52,10 @@ class View:
     fps: float
 
 
-def tracks(rows: pa.Table | None, view: View) -> list[Track]:
-    """The tracks of one video, from rows of detect's BOXES; boxes that were filled in are left."""
-    if rows is None:
-        return []
-    filled = rows["filled"].to_numpy()
-    numbers = rows["track"].to_numpy()[~filled]
-    frames = rows["frame"].to_numpy()[~filled].astype(np.int64)
-    boxes = np.stack([rows[name].to_numpy()[~filled] for name in ("x1", "y1", "x2", "y2")], axis=1)
+def tracks(found: Boxes, view: View) -> list[Track]:
+    """The tracks of one video, from all boxes that were detected, not filled in."""
+    seen = found.detected
+    numbers, frames, boxes = seen.tracks, seen.frames.astype(np.int64), seen.xyxy
     raw: list[tuple[int, np.ndarray, np.ndarray]] = []
     for number in np.unique(numbers).tolist():
         mine = np.flatnonzero(numbers == number)

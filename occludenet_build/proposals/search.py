@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from occludenet_build.config import Proposals
+from occludenet_build.core.build import Boxes
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.proposals import WINDOWS, people, windows
@@ -23,8 +24,8 @@ class Job:
 
     video: dict[str, Any]
     """Its row of the index."""
-    boxes: pa.Table | None
-    """Its rows of detect's BOXES."""
+    boxes: Boxes
+    """Everybody's, as detect stores them."""
     key: str
     settings: Proposals
     problem: ItemError | None = None

@@ -1,7 +1,7 @@
-"""Contact sheets: a candidate at a glance, and how blurred its person is. A pass of its own.
+"""Contact sheets of the candidates, and how blurred their people are, in a pass of its own.
 
-Above the whole picture at even times, with the box as detected; below the person close by, the
-outline of the whole person as it was guessed around him.
+Above the whole picture at even times, with the box as detected; below the person close by, with
+the estimated outline of the whole person.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from occludenet_build.core.sheets import grid, jpeg
+from occludenet_build.core.thumbnails import COLOURS, fitted, rectangle
 from occludenet_build.core.video.source import reading, to_rgb
 from occludenet_build.proposals.hiding import Sight
 from occludenet_build.proposals.scene import PER_SECOND
@@ -21,8 +23,8 @@ COUNT = 6
 """Pictures of a candidate."""
 _WIDE, _CLOSE = (240, 150), (240, 180)
 """Width and height of a thumbnail, pixels."""
-_SEEN, _GUESSED = (60, 220, 90), (255, 176, 0)
-"""Colours of the box and of the outline, RGB."""
+_SEEN, _GUESSED = COLOURS["detected"], COLOURS["filled"]
+"""Colours of the box and of the outline."""
 _QUALITY = 80
 
 
@@ -49,28 +51,27 @@ class Sheet:
         seen = sight if abs(sight.seconds - seconds) < 0.5 / PER_SECOND else None
         if seen is not None:
             self._blurs.append(blur(_part(picture, seen.box)))
-        self._close.append(_fitted(_close_by(picture, sight, seen is not None), _CLOSE))
+        self._close.append(fitted(_close_by(picture, sight, seen is not None), _CLOSE))
         marked = picture.copy()
         if seen is not None:
-            _draw(marked, seen.box, _SEEN, max(1, round(picture.shape[1] / 240)))
-        self._wide.append(_fitted(marked, _WIDE))
+            rectangle(marked, seen.box, _SEEN, max(1, round(picture.shape[1] / 240)))
+        self._wide.append(fitted(marked, _WIDE))
 
     def finish(self) -> None:
         """Make the sheet; what the video ended before stays black."""
         rows = []
-        for pictures, size in ((self._wide, _WIDE), (self._close, _CLOSE)):
-            black = np.zeros((size[1], size[0], 3), np.uint8)
-            rows.append(np.concatenate([*pictures, *[black] * (COUNT - len(pictures))], axis=1))
-        whole = np.concatenate(rows, axis=0)
-        _, coded = cv2.imencode(
-            ".jpg", np.ascontiguousarray(whole[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-        )
-        self.jpeg = coded.tobytes()
+        for pictures, (width, height) in ((self._wide, _WIDE), (self._close, _CLOSE)):
+            black = np.zeros((height, width, 3), np.uint8)
+            rows.append(grid([*pictures, *[black] * (COUNT - len(pictures))], COUNT))
+        self.jpeg = jpeg(np.vstack(rows), _QUALITY)
         self.blur = float(np.median(self._blurs)) if self._blurs else 1.0
 
 
 def sheets(path: Path | str, windows: list[Window]) -> list[Sheet]:
-    """A sheet per window. Decodes the video up to the last picture that is shown."""
+    """A sheet per window, in their order. Decodes the video up to the last picture that is shown.
+
+    Raises ItemError where the video cannot be read.
+    """
     made = [Sheet(window) for window in windows]
     due = sorted((seconds, number) for number, one in enumerate(made) for seconds in one.times())
     with reading(path) as source:
@@ -90,7 +91,11 @@ def sheets(path: Path | str, windows: list[Window]) -> list[Sheet]:
 
 
 def blur(picture: np.ndarray) -> float:
-    """0 sharp to 1: how little of the detail is lost when it is blurred once more (Crete 2007)."""
+    """How blurred a picture uint8 (H, W, 3), RGB, is: 0 sharp to 1.
+
+    That is how little of its detail is lost when it is blurred once more (Crete et al., The blur
+    effect: perception and estimation with a new no-reference perceptual blur metric, 2007).
+    """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return max(_blur_along(grey), _blur_along(grey.T))
 
@@ -111,36 +116,13 @@ def _part(picture: np.ndarray, box: tuple[float, float, float, float]) -> np.nda
 
 
 def _close_by(picture: np.ndarray, sight: Sight, seen: bool) -> np.ndarray:
-    """The surroundings of the person, with the outline of what would be the whole of him."""
+    """The surroundings of the person, with the outline of what would be the whole person."""
     x1, y1, x2, _ = sight.box
     marked = picture.copy()
     if seen:
         outline = (x1, y1, x2, y1 + sight.height)
-        _draw(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
+        rectangle(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
     half = max(0.8 * sight.height, 20.0)
     across = half * _CLOSE[0] / _CLOSE[1]
     middle, centre = (x1 + x2) / 2, y1 + sight.height / 2
     return _part(marked, (middle - across, centre - half, middle + across, centre + half))
-
-
-def _draw(
-    picture: np.ndarray,
-    box: tuple[float, float, float, float],
-    colour: tuple[int, int, int],
-    thick: int,
-) -> None:
-    x1, y1, x2, y2 = (round(edge) for edge in box)
-    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
-
-
-def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scaled into (width, height), aspect kept, black around it."""
-    factor = min(size[0] / picture.shape[1], size[1] / picture.shape[0])
-    width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    canvas = np.zeros((size[1], size[0], 3), np.uint8)
-    top, left = (size[1] - height) // 2, (size[0] - width) // 2
-    canvas[top : top + height, left : left + width] = cv2.resize(
-        picture, (width, height), interpolation=way
-    )
-    return canvas

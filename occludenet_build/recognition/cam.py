@@ -17,74 +17,77 @@ from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones.spec import Places
+from occludenet_build.recognition.backbones.spec import FeatureLayout
 
 
-def _volume(output: Tensor, places: Places, frames: int) -> Tensor:
+def _volume(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
     return output
 
 
-def _channels_last(output: Tensor, places: Places, frames: int) -> Tensor:
+def _channels_last(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
     return output.movedim(-1, 1)
 
 
-def _tokens(output: Tensor, places: Places, frames: int) -> Tensor:
+def _tokens(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
     """(N, first + t h w, C) -> (N, C, t, h, w)"""
-    times = frames // places.frames
-    there = output.shape[1] - places.first
+    times = frames // layout.frames
+    there = output.shape[1] - layout.first
     side = math.isqrt(max(there, 0) // times)
-    return output[:, places.first :].unflatten(1, (times, side, side)).movedim(-1, 1)
+    return output[:, layout.first :].unflatten(1, (times, side, side)).movedim(-1, 1)
 
 
-def _frame_tokens(output: Tensor, places: Places, frames: int) -> Tensor:
+def _frame_tokens(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
     """(N T, first + h w, C) -> (N, C, T, h, w)"""
-    side = math.isqrt(max(output.shape[1] - places.first, 0))
-    patches = output[:, places.first :].unflatten(1, (side, side))
+    side = math.isqrt(max(output.shape[1] - layout.first, 0))
+    patches = output[:, layout.first :].unflatten(1, (side, side))
     return patches.unflatten(0, (-1, frames)).movedim(-1, 1)
 
 
-VOLUMES: dict[str, Callable[[Tensor, Places, int], Tensor]] = {
+VOLUMES: dict[str, Callable[[Tensor, FeatureLayout, int], Tensor]] = {
     "volume": _volume,
     "channels_last": _channels_last,
     "tokens": _tokens,
     "frame_tokens": _frame_tokens,
 }
-"""(output of the layer, places, frames of the clip) -> its places, (N, C, t, h, w)."""
+"""(output of the layer, its layout, frames of the clip) -> its places, (N, C, t, h, w)."""
 
 
-def as_volume(output: Tensor, places: Places, frames: int) -> Tensor:
-    """The places of a layer's output, (N, C, t, h, w). Raises UserError where it has none."""
+def as_volume(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
+    """The places of a layer's output, float32 (N, C, t, h, w).
+
+    Raises UserError where it has none.
+    """
     try:
-        volume = VOLUMES[places.order](output, places, frames)
+        volume = VOLUMES[layout.order](output, layout, frames)
     except (RuntimeError, IndexError) as error:
-        raise _no_places(output, places) from error
+        raise _wrong_layer(output, layout) from error
     if volume.ndim != 5:
-        raise _no_places(output, places)
+        raise _wrong_layer(output, layout)
     return volume
 
 
-def _no_places(output: Tensor, places: Places) -> UserError:
+def _wrong_layer(output: Tensor, layout: FeatureLayout) -> UserError:
     return UserError(
-        f"attention.layer: wanted a module whose output lies as {places.order}, {places.layer} "
+        f"attention.layer: wanted a module whose output lies as {layout.order}, {layout.layer} "
         f"gives {tuple(output.shape)}; name another, or null for the backbone's own"
     )
 
 
-def _back(volume: Tensor, output: Tensor, places: Places) -> Tensor:
+def _back(volume: Tensor, output: Tensor, layout: FeatureLayout) -> Tensor:
     """`volume` in the order of `output`, with its class tokens."""
-    if places.order == "volume":
+    if layout.order == "volume":
         return volume
     patches = volume.movedim(1, -1)
-    if places.order == "channels_last":
+    if layout.order == "channels_last":
         return patches
-    if places.order == "frame_tokens":
+    if layout.order == "frame_tokens":
         patches = patches.flatten(0, 1)
     tokens = patches.reshape(len(output), -1, output.shape[-1])
-    return torch.cat([output[:, : places.first], tokens], dim=1)
+    return torch.cat([output[:, : layout.first], tokens], dim=1)
 
 
 @contextmanager
-def seen_places(model: nn.Module, places: Places, frames: int) -> Iterator[nn.Module]:
+def layer_features(model: nn.Module, layout: FeatureLayout, frames: int) -> Iterator[nn.Module]:
     """A module that, within the block, gives the layer's places as (N, C, t, h, w).
 
     What the network computes is the same. Raises UserError where it has no such layer.
@@ -94,13 +97,13 @@ def seen_places(model: nn.Module, places: Places, frames: int) -> Iterator[nn.Mo
     def hook(module: nn.Module, args: object, output: Tensor) -> Tensor:
         if not isinstance(output, Tensor):
             raise UserError(
-                f"attention.layer: wanted a module that gives one tensor, {places.layer} gives a "
+                f"attention.layer: wanted a module that gives one tensor, {layout.layer} gives a "
                 f"{type(output).__name__}; name another, or null for the backbone's own"
             )
         # a copy: what follows may work in place
-        return _back(seen(as_volume(output, places, frames)), output, places).clone()
+        return _back(seen(as_volume(output, layout, frames)), output, layout).clone()
 
-    handle = _layer(model, places.layer).register_forward_hook(hook)
+    handle = _layer(model, layout.layer).register_forward_hook(hook)
     try:
         yield seen
     finally:
@@ -119,7 +122,7 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
 
 
 def grad_cam(
-    model: nn.Module, places: Places, clips: Tensor, classes: Tensor | None = None
+    model: nn.Module, layout: FeatureLayout, clips: Tensor, classes: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Maps, float32 (N, T, H, W), 0 and up, and logits, float32 (N, K), of normalised `clips`.
 
@@ -134,9 +137,9 @@ def grad_cam(
         chosen = given.argmax(dim=1) if classes is None else classes
         return given.gather(1, chosen[:, None])[:, 0]
 
-    with seen_places(model, places, clips.shape[2]) as seen:
+    with layer_features(model, layout, clips.shape[2]) as seen:
         coarse = LayerGradCam(score, seen).attribute(clips, relu_attributions=True)
-    # Places are cells that fill the clip, so that edges, not centres, are aligned.
+    # FeatureLayout are cells that fill the clip, so that edges, not centres, are aligned.
     size = tuple(clips.shape[2:])
     maps = LayerAttribution.interpolate(coarse, size, interpolate_mode="trilinear")
     return maps[:, 0].detach().float(), logits[0]

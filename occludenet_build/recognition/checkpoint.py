@@ -24,6 +24,7 @@ PREFIXES = ("module.", "_orig_mod.")
 
 
 def save(values: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint; a file that is there is replaced when the new one is whole."""
     with replacing(path) as temporary:
         torch.save(values, temporary)
 
@@ -47,7 +48,10 @@ def load(path: Path | str) -> dict[str, Any]:
 
 
 def load_tensors(path: Path | str) -> dict[str, Tensor]:
-    """The network's tensors by name, out of the envelopes that are in use."""
+    """The network's tensors by name, out of the envelopes that are in use.
+
+    Tensors are of any shape and any dtype. Raises UserError where there are none.
+    """
     values = load(path)
     inner = next((values[k] for k in ENVELOPES if isinstance(values.get(k), dict)), values)
     tensors = {_bare(key): value for key, value in inner.items() if isinstance(value, Tensor)}

@@ -1,15 +1,18 @@
-"""The loss curve of a training, and where the training stands."""
+"""The loss curve of a training, where the training stands, and its curves for TensorBoard."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from occludenet_build.recognition.loss import Terms
+from occludenet_build.recognition.car import Terms
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Tally:
 
     @classmethod
     def of(cls, terms: Terms, logits: Tensor, labels: Tensor) -> Tally:
-        """Of a batch of logits (N, K) and labels (N,)."""
+        """Of a batch of logits float (N, K) and labels int64 (N,)."""
         return cls(
             clips=len(labels),
             loss=float(terms.each.detach().double().sum()),
@@ -45,6 +48,7 @@ class Tally:
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> Tally:
+        """The sums whose `numbers` these are."""
         kinds = [type(getattr(cls(), f.name)) for f in fields(cls)]  # clips are counted whole
         return cls(*(kind(number) for kind, number in zip(kinds, numbers, strict=True)))
 
@@ -52,6 +56,7 @@ class Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def means(self) -> dict[str, float | int]:
+        """Percent for top1, means over the clips for loss, ce and kl, counts for the rest."""
         number = max(self.clips, 1)
         return {
             "clips": self.clips,
@@ -91,6 +96,7 @@ class State:
         return row
 
     def close_epoch(self, epoch: int, epochs: int) -> None:
+        """Write the means of the epoch to the log and begin those of the next."""
         means = self.epoch.means()
         logging.info(
             "epoch %d/%d: loss %.4f, ce %.4f, kl %.4f, dropped pairs %.1f %%, skipped %d, "
@@ -106,3 +112,40 @@ class State:
             self.epoch.clips,
         )
         self.epoch = Tally()
+
+
+class TensorBoard:
+    """Writes rows of the curve. `writer` None: writes nothing."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def add(self, row: dict[str, float | int]) -> None:
+        """Every column but step is a curve of its own."""
+        if self._writer is not None:
+            for name, value in row.items():
+                if name != "step":
+                    self._writer.add_scalar(f"train/{name}", value, row["step"])
+
+    def flush(self) -> None:
+        """Write out what is still in memory."""
+        if self._writer is not None:
+            self._writer.flush()
+
+
+@contextmanager
+def tensorboard(folder: Path | None, step: int) -> Iterator[TensorBoard]:
+    """Curves from `step` on in `folder`; None: nowhere.
+
+    What an earlier process wrote beyond that step, and then was killed, counts as never written;
+    at step 0 the folder is begun anew.
+    """
+    if folder is None:
+        yield TensorBoard(None)
+        return
+    from torch.utils.tensorboard import SummaryWriter  # which takes a second to load
+
+    if step == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    with SummaryWriter(str(folder), purge_step=step + 1) as writer:
+        yield TensorBoard(writer)

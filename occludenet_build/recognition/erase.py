@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from occludenet_build.compositing.canvas import Canvas
-from occludenet_build.compositing.erase import Eraser, Erasure
+from occludenet_build.compositing.erasing import Eraser, Erasure
+from occludenet_build.compositing.frame_buffer import FrameBuffer
 from occludenet_build.config import Counterfactual
-from occludenet_build.core.errors import UserError
-from occludenet_build.core.tables import ClipGroups
+from occludenet_build.core.build import clip_rows, files_by_clip
 from occludenet_build.core.video.display import Display
 from occludenet_build.core.video.planes import Layout
 from occludenet_build.core.video.source import display_of, to_rgb
-from occludenet_build.recognition.table import CLEAN, Clip
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.release.terms import CLEAN
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
@@ -46,35 +46,27 @@ class Erasing:
 
     @staticmethod
     def over(folder: Path, settings: Counterfactual, seed: int, clips: Iterable[Clip]) -> Erasing:
-        """Looks once where the frames of these clips are: workers open one table per clip."""
-        shards: dict[str, str] = {}
-        for path in sorted(folder.glob("*.parquet")):
-            groups = ClipGroups(path)
-            shards.update(dict.fromkeys(groups.clips, path.name))
-            groups.close()
-        mine = {clip.clip for clip in clips}
-        absent = sorted(mine - shards.keys())
-        if absent:
-            raise UserError(
-                f"wanted the masks of {len(mine)} clips in {folder}, got none of {absent[0]} and "
-                f"{len(absent) - 1} more; run annotate again, or set counterfactual.files to true"
-            )
-        return Erasing(folder, settings, seed, {clip: shards[clip] for clip in mine})
+        """Looks once where the frames of these clips are: workers open one table per clip.
+
+        Raises UserError where a clip has none.
+        """
+        hint = "run annotate again, or set counterfactual.files to true"
+        shards = files_by_clip(folder, (clip.clip for clip in clips), hint)
+        return Erasing(folder, settings, seed, shards)
 
     def of(self, clip: Clip) -> Look:
-        """What erases the actor in a clip's frames, in any order."""
+        """What erases the actor in a clip's frames, in any order: pictures uint8 (H, W, 3)."""
         return _Erased(self, clip)
 
     def eraser(self, clip: Clip, layout: Layout, display: Display) -> Eraser:
+        """What fills the holes of one clip, in the planes of its own frames."""
         actors, occluders = self._masks(clip)
         erasure = Erasure(self.settings.fill, self.settings.dilate, self.seed, clip.clip)
         return Eraser(erasure, actors, layout, display, occluders)
 
     def _masks(self, clip: Clip) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """COCO RLE counts of the actor and of the visible occluder by frame."""
-        groups = ClipGroups(self.folder / self.shards[clip.clip])
-        rows = groups.read(clip.clip)
-        groups.close()
+        rows = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert rows is not None  # `over` has seen it
         clean = clip.set == CLEAN  # the actor is the same in every set, and nothing hides him
         rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))
@@ -92,16 +84,16 @@ class _Erased:
 
     def __init__(self, erasing: Erasing, clip: Clip) -> None:
         self._erasing, self._clip = erasing, clip
-        self._ready: tuple[Canvas, Eraser] | None = None
+        self._ready: tuple[FrameBuffer, Eraser] | None = None
 
     def __call__(self, number: int, frame: Any) -> np.ndarray:
         display = display_of(frame)
         if self._ready is None:
-            canvas = Canvas(frame, frame.format.name)
-            self._ready = canvas, self._erasing.eraser(self._clip, canvas.layout, display)
-        canvas, eraser = self._ready
-        canvas.load(frame)
-        if not eraser.erase(number, canvas.planes):
+            buffer = FrameBuffer(frame, frame.format.name)
+            self._ready = buffer, self._erasing.eraser(self._clip, buffer.layout, display)
+        buffer, eraser = self._ready
+        buffer.load(frame)
+        if not eraser.erase(number, buffer.planes):
             return to_rgb(frame)  # of 10 bits a copied frame converts to other last digits
-        coded = canvas.frame.to_ndarray(format="rgb24", threads=1)
+        coded = buffer.frame.to_ndarray(format="rgb24", threads=1)
         return np.ascontiguousarray(display.upright(coded))

@@ -13,15 +13,15 @@ from occludenet_build.config import Evaluate
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.torch_models import resolve_device
-from occludenet_build.recognition import backbones, checkpoint
-from occludenet_build.recognition.backbones import Input
-from occludenet_build.recognition.clips import Skipped
+from occludenet_build.recognition import checkpoint
+from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.backbones.spec import Input
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames, Skipped
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.frames import Frames
+from occludenet_build.recognition.eval_dataset import EvaluationClips
 from occludenet_build.recognition.predict import Answer, predict
 from occludenet_build.recognition.predictions import About
-from occludenet_build.recognition.shown import EvaluationClips
-from occludenet_build.recognition.table import Clip
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Network:
                 f"wanted a network written by train, {path} lacks {', '.join(sorted(missing))}"
             )
         labels, seen = values["labels"], _input(values)
-        model = backbones.build(values["backbone"], len(labels), seen.frames, seen.size)
+        model = build(values["backbone"], len(labels), seen.frames, seen.size)
         model.load_state_dict(values["model"])
         trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)

@@ -16,13 +16,12 @@ from typing import Any
 
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.board import board
-from occludenet_build.recognition.clips import Order, TrainingClips, loader
-from occludenet_build.recognition.curve import State
+from occludenet_build.recognition.curve import State, tensorboard
+from occludenet_build.recognition.datasets import TrainingClips, loader
+from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.optim import learning_rate, set_rate
-from occludenet_build.recognition.step import Learner
-from occludenet_build.recognition.steps import Steps
-from occludenet_build.recognition.team import Team
+from occludenet_build.recognition.schedule import Order, Schedule
+from occludenet_build.recognition.train_step import Learner
 
 
 def train(
@@ -41,18 +40,18 @@ def train(
     it, but a finished training of another version begins anew. Raises UserError on a loss that is
     not finite.
     """
-    settings, team = learner.settings, learner.team
-    steps = Steps.of(len(clips), settings)
+    settings, process = learner.settings, learner.process
+    steps = Schedule.of(len(clips), settings)
     state = _resumed(store / "checkpoint.pt", key, version, learner, steps.total)
     order = Order(
         len(clips), settings.batch, settings.epochs, learner.seed, steps.first_batch(state.step)
     )
-    batches = iter(loader(clips, _Parts(order, team), workers, learner.device))
+    batches = iter(loader(clips, _Parts(order, process), workers, learner.device))
     saved = time.monotonic()
     learner.model.train()
-    writes_board = settings.tensorboard and team.first and state.step < steps.total
+    writes_board = settings.tensorboard and process.first and state.step < steps.total
     left = range(state.step, steps.total)
-    with board(store / "board" if writes_board else None, state.step) as curves:
+    with tensorboard(store / "board" if writes_board else None, state.step) as curves:
         for step in progress(left, len(left), "step"):
             rate = learning_rate(step, steps.per_epoch, settings)
             set_rate(learner.optimizer, rate)
@@ -70,7 +69,7 @@ def train(
             if epoch_ends:
                 state.close_epoch(epoch + 1, settings.epochs)
             if epoch_ends or time.monotonic() - saved > 60 * settings.checkpoint_minutes:
-                if team.first:
+                if process.first:
                     curves.flush()
                     _save(store / "checkpoint.pt", key, version, learner, state)
                 saved = time.monotonic()
@@ -80,12 +79,12 @@ def train(
 class _Parts:
     """This process's parts of the batches."""
 
-    def __init__(self, batches: Iterable[list], team: Team) -> None:
-        self._batches, self._team = batches, team
+    def __init__(self, batches: Iterable[list], process: Process) -> None:
+        self._batches, self._process = batches, process
 
     def __iter__(self) -> Iterator[list]:
         for batch in self._batches:
-            yield self._team.part(batch)
+            yield self._process.part(batch)
 
 
 def _save(path: Path, key: str, version: str, learner: Learner, state: State) -> None:
@@ -117,4 +116,4 @@ def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -
 def _parts(learner: Learner) -> dict[str, Any]:
     """What a checkpoint holds of the learner, by name."""
     parts = {"model": learner.model, "optimizer": learner.optimizer, "scaler": learner.scaler}
-    return parts if learner.average is None else parts | {"average": learner.average}
+    return parts if learner.ema is None else parts | {"average": learner.ema}

@@ -1,15 +1,24 @@
-"""The optimizer of a recipe: what decays, how fast each layer learns, and the rate of each step."""
+"""The optimizer of a recipe: what decays, the rate of each layer and step, the EMA."""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from occludenet_build.config import Train
-from occludenet_build.recognition import backbones
+from occludenet_build.recognition.backbones.registry import BACKBONES
+
+_BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks|layers|features|layer|s)\.?(\d+)\.")
+"""A block or a stage of any of the backbones, by its number."""
+_STEM = re.compile(
+    r"^(?:backbone\.)?(?:stem|conv1|bn1|conv_proj|patch_embed|pos_encoding|class_embedding|ln_pre"
+    r"|cls_token|pos_embed|temporal_pos_embedding|positional_embedding)\b"
+)
 
 
 def make_optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
@@ -41,13 +50,32 @@ def _groups(model: nn.Module, settings: Train) -> list[dict[str, Any]]:
 def rate_shares(model: nn.Module, settings: Train) -> dict[str, float]:
     """Parameter -> its learning rate as a share of the step's: optimizer.layer_decay to the power
     of the layers between it and the head, and optimizer.head_rate for the head."""
-    recipe, head = settings.optimizer, backbones.BACKBONES[settings.backbone].head
-    depths = backbones.layers(model)
+    recipe, head = settings.optimizer, BACKBONES[settings.backbone].head
+    depths = layer_depths(model)
     last = max(depths.values())
     return {
         name: recipe.head_rate if name.startswith(head) else recipe.layer_decay ** (last - depth)
         for name, depth in depths.items()
     }
+
+
+def layer_depths(model: nn.Module) -> dict[str, int]:
+    """Parameter -> depth, from 0: stem and positions, then the blocks (of a CNN its stages), then
+    whatever follows them, the head and in UniFormerV2 the global blocks too.
+
+    A recipe with layer decay d gives a parameter the rate d ** (largest depth - its own).
+    """
+    names = [name for name, _ in model.named_parameters()]
+    found = {name: match for name in names if (match := _BLOCK.search(name)) is not None}
+    numbers = sorted({int(match[1]) for match in found.values()})
+    has_stem = any(_STEM.match(name) for name in names)
+    depths = {}
+    for name in names:
+        if name in found:
+            depths[name] = numbers.index(int(found[name][1])) + has_stem
+        else:
+            depths[name] = 0 if _STEM.match(name) else len(numbers) + has_stem
+    return depths
 
 
 def learning_rate(step: int, steps_per_epoch: int, settings: Train) -> float:
@@ -65,5 +93,15 @@ def learning_rate(step: int, steps_per_epoch: int, settings: Train) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give each group its share of the step's learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
+
+
+def ema_of(model: nn.Module, decay: float) -> AveragedModel | None:
+    """An exponential one, that begins with the weights after the first step; None for decay 0.
+
+    After n steps a step's weights count with (1 - decay) decay^(n - step): half of it are the last
+    0.7 / (1 - decay). Statistics of batch norm are those of the network itself.
+    """
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None

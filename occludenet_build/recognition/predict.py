@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occludenet_build.recognition.backbones import Input, normalised
-from occludenet_build.recognition.clips import Skipped, loader
-from occludenet_build.recognition.shown import EvaluationClips
+from occludenet_build.recognition.backbones.spec import Input, normalised
+from occludenet_build.recognition.datasets import Skipped, loader
+from occludenet_build.recognition.eval_dataset import EvaluationClips
 
 
 class Answer(NamedTuple):

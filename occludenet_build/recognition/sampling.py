@@ -102,7 +102,7 @@ def crop_places(crops: int, height: int, width: int) -> list[tuple[float, float]
 
 
 def cropped(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
-    """(T, H, W, 3) -> (T, size, size, 3), contiguous. H and W are at least `size`."""
+    """uint8 (T, H, W, 3) -> (T, size, size, 3), contiguous. H and W are at least `size`."""
     height, width = pictures.shape[1:3]
     y, x = round(top * (height - size)), round(left * (width - size))
     window = pictures[:, y : y + size, x : x + size]

@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from occludenet_build.config import Train
 from occludenet_build.config.arms import mix_kind
 from occludenet_build.core.files import sha256_file, short_hash
-from occludenet_build.recognition import backbones, checkpoint, loop
-from occludenet_build.recognition.clips import TrainingClips
+from occludenet_build.recognition import checkpoint, loop
+from occludenet_build.recognition.backbones.registry import build, input_of
+from occludenet_build.recognition.backbones.weights import start_from
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.datasets import Frames, TrainingClips, fit_in_memory
+from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.frames import Frames, fit_in_memory
-from occludenet_build.recognition.reference import bank_of
-from occludenet_build.recognition.step import Learner
-from occludenet_build.recognition.table import Clip
-from occludenet_build.recognition.team import Team
+from occludenet_build.recognition.stillmix_bank import bank_of
+from occludenet_build.recognition.train_step import Learner
 from occludenet_build.stages import STAGES
 
 
@@ -63,7 +64,13 @@ class Training:
 
 
 def run(
-    training: Training, team: Team, device: str, root: Path, store: Path, out: Path, version: str
+    training: Training,
+    process: Process,
+    device: str,
+    root: Path,
+    store: Path,
+    out: Path,
+    version: str,
 ) -> list[dict]:
     """Train, write the network to `out` and return the rows of the loss curve.
 
@@ -78,7 +85,7 @@ def run(
         classes=len(training.labels),
         seed=training.derived_seed,
         device=device,
-        team=team,
+        process=process,
         mix=mix_kind(training.arm),
     )
     clips, kept = _data(training, root)
@@ -88,7 +95,7 @@ def run(
         training.seed,
         settings.backbone,
         device,
-        f", {team.size} processes" if team.size > 1 else "",
+        f", {process.size} processes" if process.size > 1 else "",
         len(training.clips),
         len({clip.label for clip in training.clips}),
         sum(clip.erased_hash is not None for clip in training.clips),
@@ -98,7 +105,7 @@ def run(
     if learner.mix == "stillmix" and settings.mix.stills == "bank":
         learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
     state = loop.train(learner, clips, workers=workers, store=store, key=key, version=version)
-    if team.first:
+    if process.first:
         _write(training, learner.evaluated, out)
     return state.rows
 
@@ -107,7 +114,7 @@ def _bank(
     training: Training, clips: TrainingClips, learner: Learner, workers: int, path: Path, key: str
 ) -> Tensor | None:
     """The first process makes it, the others read it."""
-    for turn in (learner.team.first, not learner.team.first):
+    for turn in (learner.process.first, not learner.process.first):
         if turn:
             found = bank_of(
                 clips,
@@ -118,7 +125,7 @@ def _bank(
                 path=path,
                 key=key,
             )
-        learner.team.wait()
+        learner.process.wait()
     return found if len(found) else None
 
 
@@ -126,8 +133,8 @@ def _network(training: Training) -> nn.Module:
     """All arms of one seed start from the same weights."""
     settings = training.settings
     torch.manual_seed(training.derived_seed)
-    seen = backbones.input_of(settings)
-    model = backbones.build(
+    seen = input_of(settings)
+    model = build(
         settings.backbone,
         len(training.labels),
         seen.frames,
@@ -136,13 +143,13 @@ def _network(training: Training) -> nn.Module:
         drop_path=settings.drop_path,
     )
     if settings.weights is not None:
-        backbones.start_from(model, settings.backbone, settings.weights)
+        start_from(model, settings.backbone, settings.weights)
     return model
 
 
 def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
     """The training clips, and whether they are kept decoded in this process."""
-    settings, seen = training.settings, backbones.input_of(training.settings)
+    settings, seen = training.settings, input_of(training.settings)
     pairs = settings.alpha > 0
     lengths = [c.frames * (2 if pairs and c.erased_hash else 1) for c in training.clips]
     kept = fit_in_memory(lengths, seen.short_side, settings.memory_mib)
@@ -167,7 +174,7 @@ def _write(training: Training, model: nn.Module, out: Path) -> None:
         "backbone": training.settings.backbone,
         "labels": training.labels,
         "settings": dataclasses.asdict(training.settings),
-        "input": dataclasses.asdict(backbones.input_of(training.settings)),
+        "input": dataclasses.asdict(input_of(training.settings)),
         "arm": training.arm,
         "seed": training.seed,
     }

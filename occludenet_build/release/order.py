@@ -1,10 +1,9 @@
-"""The release's order of splits, classes and occluder types, and the label ids that follow it."""
+"""The release's order of classes and occluder types, and the label ids that follow it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-SPLITS = ("train", "val", "test")
 CATEGORIES = ("handbag", "backpack", "suitcase", "dog")
 """The order of the release within a class; other types follow by name."""
 

@@ -16,7 +16,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.csv_format import read as read_csv
 from occludenet_build.release.names import source_of
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import SPLITS
 
 Row = dict[str, Any]
 

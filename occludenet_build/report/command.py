@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 def _charts(build: Build) -> dict[str, str]:
     """Name -> SVG, of those for which there is data."""
-    clips, scores = build.rows("annotate"), accuracy.scores(build)
+    clips, scores = build.dataframe("annotate"), accuracy.scores(build)
     charts = {
         "accuracy": figures.accuracy(scores, accuracy.means(scores), accuracy.classes_known(build)),
         "loss": figures.loss(build.curves()),

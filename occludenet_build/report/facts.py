@@ -12,15 +12,12 @@ from occludenet_build.config import Quota
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import REASONS
 from occludenet_build.core.files import csv_text
+from occludenet_build.release.terms import CLEAN, SPLITS
 from occludenet_build.report.build import Build
+from occludenet_build.stages import STAGES
 
-SPLITS = ("train", "val", "test")
-CLEAN = "clean"
 _EXAMPLES = 3
-_ITEM_ROOMS = (
-    "acquire", "index", "detect", "occluders", "select", "composite", "actor_masks",
-    "counterfactual",
-)  # fmt: skip
+_ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,11 @@ class Count:
 def headline(build: Build) -> list[Count]:
     """How many videos came through each room; rooms that have not run are left out."""
     counts: list[Count] = []
-    index, clips = build.rows("index"), build.rows("annotate")
+    index, clips = build.dataframe("index"), build.dataframe("annotate")
     found = 0 if index is None else len(index)
 
     def add(room: str, name: str, note: str) -> None:
-        rows = build.rows(room)
+        rows = build.dataframe(room)
         if rows is not None:
             number = int((rows["status"] == "ok").sum())
             counts.append(Count(name, number, note, number / found if found else None))
@@ -60,7 +57,7 @@ def headline(build: Build) -> list[Count]:
 
 
 def _sources(build: Build, index: pd.DataFrame) -> Count:
-    listed, found = build.kinetics(), len(index)
+    listed, found = build.dataframe("kinetics"), len(index)
     # the table of an earlier route may still lie there
     if listed is None or set(listed["clip"]) != set(index["clip"]):
         return Count("videos found", found, "files in the folder of sources", 1.0)
@@ -88,8 +85,8 @@ def failures(build: Build) -> list[Failure]:
     """Per room and reason; an item that a later room lists again is counted where it came first."""
     found: list[Failure] = []
     seen: set[tuple[str, str]] = set()
-    for room in _ITEM_ROOMS:
-        rows = build.rows(room)
+    for room in _ITEM_TABLES:
+        rows = build.dataframe(room)
         if rows is not None:
             lost = _lost(room, rows[rows["status"] != "ok"], seen)
             groups = lost.groupby(["status", "reason"])
@@ -159,11 +156,11 @@ class ClassRow:
 
 def classes(build: Build, quota: Quota) -> list[ClassRow]:
     """Per split and class how many came how far; empty before the index."""
-    index = build.rows("index")
+    index = build.dataframe("index")
     if index is None:
         return []
     marks = index[index["label"].notna() & index["split"].notna()].set_index("clip")
-    select = build.rows("select")
+    select = build.dataframe("select")
     if select is not None:  # a published choice has classes and splits of its own
         marks.update(select.set_index("clip")[["split", "label"]])
     marks = pd.DataFrame(
@@ -186,7 +183,7 @@ def classes(build: Build, quota: Quota) -> list[ClassRow]:
 
 
 def _clips(build: Build, room: str, ok: bool = True) -> list[str]:
-    rows = build.rows(room)
+    rows = build.dataframe(room)
     if rows is None:
         return []
     return rows.loc[rows["status"] == "ok", "clip"].tolist() if ok else rows["clip"].tolist()
@@ -206,7 +203,7 @@ def _text(value: Any) -> str:
 
 def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[Cutout]]]:
     """(category, some of its cut-outs, drawn by hash) for the sheet."""
-    bank = build.rows("occluders")
+    bank = build.dataframe("occluders")
     if bank is None:
         return
     for category, rows in bank[bank["status"] == "ok"].groupby("category"):

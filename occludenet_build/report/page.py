@@ -11,14 +11,16 @@ import pandas as pd
 from markupsafe import Markup
 
 from occludenet_build.config import Config, Quota
-from occludenet_build.core.thumbnails import COLOURS
+from occludenet_build.core import sheets
+from occludenet_build.core.thumbnails import COLOURS, read_cutout, scaled
 from occludenet_build.report import accuracy, facts, figures
 from occludenet_build.report.build import TABLES, Build
-from occludenet_build.report.pictures import cutout_png
 from occludenet_build.report.strips import Strip
 
 _SHEET = 10
 """Cut-outs of a category that the sheet shows."""
+_CUTOUT_PX = 92
+"""Their longer side."""
 _ALL_CLASSES = 60
 """More rows of classes than this, and only those that are short are listed."""
 
@@ -32,7 +34,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    fills = build.json("leftover/fills.json") or {}
+    fills = build.json("residual_actor/fills.json") or {}
     environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex}
     return environment.get_template("page.html.j2").render(
         name=config.composite.dataset,
@@ -45,7 +47,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         drawn=COLOURS,
         occlusion=occlusion(build),
         failures=facts.failures(build),
-        leftover=build.json("leftover/summary.json"),
+        residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
         filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),
         bank=build.json("occluders/summary.json"),
@@ -85,7 +87,7 @@ def _hex(rgb: tuple[int, int, int]) -> str:
 
 def occlusion(build: Build) -> dict[str, Any] | None:
     """How long and how much: beside the release's own shares of source clips."""
-    clips = build.rows("annotate")
+    clips = build.dataframe("annotate")
     occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
     if occluded is None or occluded.empty:
         return None
@@ -105,9 +107,19 @@ def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cut
     folder = build.root / "occluders"
     sheet = []
     for category, rows in facts.cutouts(build, _SHEET, seed):
-        images = ((cutout_png(folder / row.file), row) for row in rows)
+        images = ((_cutout(folder / row.file), row) for row in rows)
         sheet.append((category, [(image, row) for image, row in images if image is not None]))
     return sheet
+
+
+def _cutout(path: Path) -> str | None:
+    """A data URI of a cut-out, still transparent; None if the file does not read."""
+    rgba = read_cutout(path)
+    if rgba is None:
+        return None
+    factor = min(1.0, _CUTOUT_PX / max(rgba.shape[:2]))
+    width, height = (max(1, round(side * factor)) for side in rgba.shape[1::-1])
+    return sheets.data_uri("png", sheets.png(scaled(rgba, (width, height))))
 
 
 def _classes(build: Build, config: Config) -> dict[str, Any]:
@@ -115,7 +127,7 @@ def _classes(build: Build, config: Config) -> dict[str, Any]:
     if config.select.assignment == "published":
         quota = Quota(train=None, val=None, test=None)
     rows = facts.classes(build, quota)
-    selected = build.rows("select") is not None
+    selected = build.dataframe("select") is not None
     short = [row for row in rows if row.short and selected]
     totals: dict[str, Counter[str]] = {split: Counter() for split in facts.SPLITS}
     for row in rows:

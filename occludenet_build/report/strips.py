@@ -13,25 +13,14 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.core import seeds
+from occludenet_build.core import seeds, sheets
+from occludenet_build.core.build import Boxes
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.core.tables import ClipGroups
-from occludenet_build.core.thumbnails import (
-    COLOURS,
-    Drawing,
-    Mark,
-    Outline,
-    draw,
-    evenly,
-    pick,
-    strip_height,
-    strip_of,
-)
+from occludenet_build.core.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
 from occludenet_build.report.build import Build
 from occludenet_build.report.facts import CLEAN
-from occludenet_build.report.pictures import jpeg
 
 Row = dict[str, Any]
 
@@ -104,7 +93,7 @@ def _in_turn(*lists: list[str]) -> list[str]:
 
 
 def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Example]:
-    clips, chosen = build.rows("annotate"), build.rows("select")
+    clips, chosen = build.dataframe("annotate"), build.dataframe("select")
     if clips is None or chosen is None:
         return
     rows = clips[clips["set"] != CLEAN].astype(object).where(clips.notna(), None).to_dict("records")
@@ -116,29 +105,30 @@ def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Exam
     for clip in drawn(known, count, seed):
         middle = outputs[clip][len(outputs[clip]) // 2]
         shown = evenly(int(middle["frames"]), frames)
-        drawings = _drawings(build.root, places[clip], middle["set"], shown)
+        drawings = _drawings(build, places[clip], middle["set"], shown)
         yield Example(build.root, places[clip]["path"], shown, outputs[clip], drawings)
 
 
-def _drawings(root: Path, place: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
+def _drawings(build: Build, place: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
     """Boxes and masks of the frames that are shown, as far as the tables hold them."""
     clip = place["clip"]
-    boxes = _rows(root / f"detect/store/{place['detect_shard']}/detail.parquet", clip)
-    masks = _rows(root / f"annotate/frames/{place['shard']}.parquet", clip)
-    actor = {row["frame"]: row for row in boxes if row["actor"]}
-    mask = {row["frame"]: row for row in masks if row["set"] == set_name}
-    found = {}
-    for frame in frames:
-        box, truth = actor.get(frame), mask.get(frame, {})
-        found[frame] = Drawing(_marks(box), tuple(_outlines(truth)))
-    return found
+    actor = build.boxes(place["detect_shard"], clip).actor
+    truth = build.frames(place["shard"], clip)
+    rows = truth.to_pylist() if truth is not None else []
+    mask = {row["frame"]: row for row in rows if row["set"] == set_name}
+    return {
+        frame: Drawing(_marks(actor, frame), tuple(_outlines(mask.get(frame, {}))))
+        for frame in frames
+    }
 
 
-def _marks(box: Row | None) -> tuple[Mark, ...]:
-    if box is None:
-        return ()
-    colour = COLOURS["filled" if box["filled"] else "detected"]
-    return (Mark(tuple(box[name] for name in ("x1", "y1", "x2", "y2")), colour),)
+def _marks(actor: Boxes, frame: int) -> tuple[Mark, ...]:
+    """The actor's box in a frame, if there is one."""
+    here = actor.where(actor.frames == frame)
+    return tuple(
+        Mark(tuple(box), COLOURS["filled" if filled else "detected"])
+        for box, filled in zip(here.xyxy.tolist(), here.is_filled.tolist(), strict=True)
+    )
 
 
 def _outlines(truth: Row) -> Iterator[Outline]:
@@ -146,13 +136,6 @@ def _outlines(truth: Row) -> Iterator[Outline]:
         rle = truth.get(f"{name}_rle")
         if rle is not None:
             yield Outline(rle, COLOURS[name])
-
-
-def _rows(path: Path, clip: str) -> list[Row]:
-    groups = ClipGroups(path)
-    found = groups.read(clip)
-    groups.close()
-    return found.to_pylist() if found is not None else []
 
 
 def make_strip(example: Example) -> Strip:
@@ -195,13 +178,7 @@ def _line(
     name: str, path: Path | str, example: Example, drawings: dict[int, Drawing] | None = None
 ) -> Line:
     try:
-        pictures = pick(path, example.frames)
+        strip = sheets.film_strip(path, example.frames, drawings)
     except ItemError as error:
         return Line(name, None, f"cannot be shown: {error}")
-    if not pictures:
-        return Line(name, None, "cannot be shown: it has fewer frames than the tables say")
-    height = strip_height(next(iter(pictures.values())), len(example.frames))
-    drawn_on = drawings or {}
-    shown = [draw(picture, height, drawn_on.get(f)) for f, picture in sorted(pictures.items())]
-    whole = strip_of(shown)
-    return Line(name, jpeg(whole), width=whole.shape[1])
+    return Line(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])

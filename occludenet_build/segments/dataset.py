@@ -9,7 +9,8 @@ from typing import Any
 
 from occludenet_build.core.files import write_text
 from occludenet_build.release.csv_format import SingleView, write
-from occludenet_build.release.order import SPLITS, class_order
+from occludenet_build.release.order import class_order
+from occludenet_build.release.terms import SPLITS
 
 Row = dict[str, Any]
 

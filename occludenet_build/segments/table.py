@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.release.order import SPLITS
+from occludenet_build.release.terms import SPLITS
 
 NEEDED = ("video", "start_seconds", "end_seconds", "class", "split")
 OPTIONAL = ("decision", "rank", "score", "note")

@@ -13,8 +13,8 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import short_hash
 from occludenet_build.release.names import cutout_object
-from occludenet_build.release.order import SPLITS
 from occludenet_build.release.published import Published, match, read
+from occludenet_build.release.terms import SPLITS
 from occludenet_build.select.rows import Row, actor_problem, occluders, place, skipped
 
 

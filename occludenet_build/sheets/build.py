@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.core import tables
+from occludenet_build.core.build import Build
 from occludenet_build.core.errors import UserError
 
 Row = dict[str, Any]
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: its source, and what the rooms wrote about it."""
+    """One clip: its source, and what the stages wrote about it."""
 
     name: str
     source: Path
@@ -24,33 +24,37 @@ class Clip:
     root: Path
     detect_shard: str
     shard: str | None = None
-    """Of the rooms that make clips; None: it was not chosen."""
+    """Of the stages that make clips; None: the clip was not chosen."""
     occluded: dict[float, str] = field(default_factory=dict)
     """Scale -> file, relative to the build."""
     erased: dict[float, str] = field(default_factory=dict)
 
     def boxes(self) -> list[Row]:
-        return self._detail(f"detect/store/{self.detect_shard}")
+        """Rows of detect.BOXES, everybody's."""
+        return self._detail("detect", self.detect_shard)
 
     def masks(self) -> list[Row]:
-        return self._detail(f"actor_masks/store/{self.shard}") if self.shard else []
+        """Rows of actor_masks.DETAIL."""
+        return self._detail("actor_masks", self.shard)
 
     def truth(self) -> list[Row]:
-        return self._detail(f"composite/store/{self.shard}") if self.shard else []
+        """Rows of composite's ground truth, all scales."""
+        return self._detail("composite", self.shard)
 
-    def _detail(self, store: str) -> list[Row]:
-        groups = tables.ClipGroups(self.root / store / "detail.parquet")
-        found = groups.read(self.name)
-        groups.close()
+    def _detail(self, stage: str, shard: str | None) -> list[Row]:
+        found = Build(self.root).detail(stage, shard, self.name) if shard else None
         return found.to_pylist() if found is not None else []
 
 
 def clips_of(root: Path, names: Iterable[str]) -> list[Clip]:
-    """The named clips, or all that were searched for people if none is named."""
-    if not (root / "index/videos.parquet").exists():
+    """The named clips, or all that were searched for people if none is named.
+
+    Raises UserError where `root` is no build or has no such clip.
+    """
+    build = Build(root, "--build")
+    index, searched = build.by_clip("index"), build.by_clip("detect")
+    if not index:
         raise UserError(f"--build: wanted the folder of a build with an index, got {root}")
-    index = {row["clip"]: row for row in tables.read_rows(root / "index/videos.parquet")}
-    searched = _by_clip(root, "detect")
     wanted = list(dict.fromkeys(names)) or sorted(searched)
     unknown = [name for name in wanted if name not in searched or name not in index]
     if unknown:
@@ -58,23 +62,12 @@ def clips_of(root: Path, names: Iterable[str]) -> list[Clip]:
             f"--clip: wanted clips that detect has searched, got {', '.join(unknown)}; "
             f"{root}/detect has {len(searched)}, such as {', '.join(sorted(searched)[:3])}"
         )
-    chosen = _chosen(root)
-    occluded, erased = _by_clip(root, "composite"), _by_clip(root, "counterfactual")
+    chosen = {c: row for c, row in build.by_clip("select").items() if row["status"] == "ok"}
+    occluded, erased = build.by_clip("composite"), build.by_clip("counterfactual")
     return [
         _clip(root, index[name], chosen.get(name), occluded.get(name), erased.get(name))
         for name in wanted
     ]
-
-
-def _by_clip(root: Path, room: str) -> dict[str, Row]:
-    paths = sorted((root / room).glob("*.parquet"))
-    return {row["clip"]: row for path in paths for row in tables.read_rows(path)}
-
-
-def _chosen(root: Path) -> dict[str, Row]:
-    path = root / "select/clips.parquet"
-    rows = tables.read_rows(path) if path.exists() else []
-    return {row["clip"]: row for row in rows if row["status"] == "ok"}
 
 
 def _clip(

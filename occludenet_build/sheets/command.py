@@ -16,6 +16,7 @@ from occludenet_build.sheets.sheet import save
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The tool's command line."""
     parser.add_argument("--build", type=Path, required=True, help="build_dir of a build")
     parser.add_argument(
         "--clip", nargs="+", default=[], metavar="NAME", help="default: all that detect searched"
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Write a contact sheet per clip. Raises UserError for a sheet that is too small."""
     if args.frames < 1 or args.width < 200:
         raise UserError(
             f"wanted --frames of at least 1 and --width of at least 200, got {args.frames} and "

@@ -8,30 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from occludenet_build.core import sheets
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes
-from occludenet_build.core.thumbnails import (
-    COLOURS,
-    GAP,
-    Drawing,
-    Mark,
-    Outline,
-    draw,
-    evenly,
-    jpeg,
-    pick,
-    strip_height,
-    strip_of,
-    write,
-)
+from occludenet_build.core.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
 from occludenet_build.sheets.build import Clip
 
 Row = dict[str, Any]
 
 NAMES = 112
 """Pixels for the names of the rows."""
-LINE = 18
-"""Pixels for a line of text."""
 PEOPLE = (
     (90, 160, 255),
     (255, 110, 90),
@@ -42,13 +28,12 @@ PEOPLE = (
     (170, 220, 90),
 )
 """Colours of tracks, in turn."""
-_INK = (235, 235, 235)
 
 
 def save(clip: Clip, out: Path, frames: int, width: int) -> Path:
     """Write the sheet of a clip into the folder `out`."""
     path = out / f"{clip.name}.jpg"
-    write_bytes(path, jpeg(sheet(clip, frames, width)))
+    write_bytes(path, sheets.jpeg(sheet(clip, frames, width)))
     return path
 
 
@@ -59,8 +44,7 @@ def sheet(clip: Clip, frames: int, width: int) -> np.ndarray:
     parts = [_heads(clip, shown, _shots(boxes))]
     for name, path, drawings in _rows(clip, shown, boxes):
         parts.append(_row(name, path, shown, drawings, width))
-    whole = max(part.shape[1] for part in parts)
-    return np.concatenate([_wide(part, whole) for part in parts])
+    return sheets.stacked(parts)
 
 
 def _rows(
@@ -115,35 +99,14 @@ def _heads(clip: Clip, shown: list[int], shots: dict[int, int]) -> np.ndarray:
     lines = [clip.name, f"{clip.frames} frames, shown: {times}"]
     if len(set(shots.values())) > 1:
         lines.append(f"frame: shot  {', '.join(seen)}")
-    return _text(lines)
-
-
-def _text(lines: list[str]) -> np.ndarray:
-    """Lines of text on black."""
-    wide = max(NAMES, *(8 + 8 * len(line) for line in lines))
-    picture = np.zeros((LINE * len(lines), wide, 3), np.uint8)
-    for number, line in enumerate(lines):
-        # The font has no letters beyond ASCII.
-        write(picture, ascii(line)[1:-1], (4, LINE * number + 13), _INK)
-    return picture
+    return sheets.text(lines)
 
 
 def _row(
     name: str, path: Path, shown: list[int], drawings: Mapping[int, Drawing], width: int
 ) -> np.ndarray:
     try:
-        pictures = pick(path, shown)
+        strip = sheets.film_strip(path, shown, drawings, width=width - NAMES, most=360)
     except ItemError as error:
-        return _text([f"{name}: {path} cannot be shown: {error}"])
-    if len(pictures) < len(shown) or not pictures:
-        return _text([f"{name}: {len(pictures)} of {len(shown)} frames are in {path.name}"])
-    height = strip_height(pictures[shown[0]], len(shown), width - NAMES, most=360)
-    strip = strip_of([draw(pictures[n], height, drawings.get(n)) for n in shown])
-    label = np.zeros((height, NAMES, 3), np.uint8)
-    write(label, name, (4, min(height - 4, 16)), _INK)
-    below = np.zeros((GAP, NAMES + strip.shape[1], 3), np.uint8)
-    return np.concatenate([np.concatenate([label, strip], axis=1), below])
-
-
-def _wide(part: np.ndarray, width: int) -> np.ndarray:
-    return np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)))
+        return sheets.text([f"{name}: {path} cannot be shown: {error}"])
+    return sheets.labelled(name, strip, NAMES)

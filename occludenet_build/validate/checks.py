@@ -1,31 +1,273 @@
-"""Every check by its name: a function from a release to what it found."""
+"""All checks by name; checks of the files against each other: lists, scales, splits, label ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
-from occludenet_build.validate import content, labels, lists, occluders
-from occludenet_build.validate.clips import Release
-from occludenet_build.validate.finding import Finding
+from occludenet_build.core.errors import UserError
+from occludenet_build.release.order import class_order
+from occludenet_build.validate import content
+from occludenet_build.validate.release import Finding, Place, Release, Source, split_order
+
+
+def malformed(release: Release) -> Iterator[Finding]:
+    """Rows and files that do not parse."""
+    yield from release.malformed
+
+
+def missing_files(release: Release) -> Iterator[Finding]:
+    """What was not given is not checked: say so."""
+    for split in release.splits:
+        if split not in release.overall:
+            name = f"{split}_d.csv"
+            yield Finding("note", split, name, detail=f"{name} was not read: lists only")
+        annotated = {p.scale for p, _ in release.annotated if p.source.split == split}
+        lists = {scale for other, scale in release.lists if other == split}
+        for scale in sorted(annotated - lists):
+            name = f"{split}_{scale * 100:g}.csv"
+            detail = f"clips are annotated at scale {scale:g}, {name} was not read"
+            yield Finding("warning", split, name, detail=detail)
+
+
+def duplicate(release: Release) -> Iterator[Finding]:
+    """The same clip twice in one file."""
+    for kind, places in _kinds(release).items():
+        twice = [place for place, number in Counter(places).items() if number > 1]
+        yield from _per_source(twice, f"more than once in the {kind}")
+
+
+def listed_not_annotated(release: Release) -> Iterator[Finding]:
+    """Listed clips without a row in the overall annotation of their split."""
+    known = {place for place, _ in release.annotated}
+    lost = {p for p, _ in release.entries if p not in known and p.source.split in release.overall}
+    yield from _per_source(lost, "in the lists, not in the overall annotation")
+
+
+def annotated_not_listed(release: Release) -> Iterator[Finding]:
+    """Annotated clips that the list of their split and scale lacks."""
+    known = {place for place, _ in release.entries}
+    lost = {
+        p
+        for p, _ in release.annotated
+        if p not in known and (p.source.split, p.scale) in release.lists
+    }
+    yield from _per_source(lost, "in the overall annotation, not in the lists")
+
+
+def incomplete_scales(release: Release) -> Iterator[Finding]:
+    """A source that is there at some scales, and not at others that its split has."""
+    for kind, places in _kinds(release).items():
+        scales: dict[Source, set[float]] = defaultdict(set)
+        of_split: dict[str, set[float]] = defaultdict(set)
+        for place in places:
+            scales[place.source].add(place.scale)
+            of_split[place.source.split].add(place.scale)
+        lost = [
+            Place(source, scale)
+            for source, found in scales.items()
+            for scale in of_split[source.split] - found
+        ]
+        yield from _per_source(lost, f"missing in the {kind}, which has the clip at other scales")
+
+
+def source_in_two_places(release: Release) -> Iterator[Finding]:
+    """A source in two splits leaks; in two classes it has a wrong label in one of them."""
+    places = set().union(*_kinds(release).values())
+    homes: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for place in places:
+        homes[place.source.clip].add((place.source.split, place.source.label))
+    clips = Counter(place.source.clip for place in places)
+    for clip, found in sorted(homes.items()):
+        if len(found) > 1:
+            splits = {split for split, _ in found}
+            severity, split = ("error", None) if len(splits) > 1 else ("warning", min(splits))
+            named = ", ".join(f"{s}/{label}" for s, label in sorted(found))
+            yield Finding(severity, split, clip, 1, clips[clip], f"one source in {named}")
+
+
+def header_row(release: Release) -> Iterator[Finding]:
+    """The lists' first row is a header, at which common loaders stop."""
+    if release.lists:
+        detail = (
+            f"{len(release.lists)} lists begin with the row file,label: loaders that call "
+            "int(label) on every line (UniFormerV2, PySlowFast) stop there"
+        )
+        yield Finding("note", None, "file,label", detail=detail)
+
+
+TRAPS = {
+    "spaces": " ",
+    "parentheses": "()",
+    "quotes or apostrophes": "'\"`",
+    "commas or semicolons": ",;",
+}
+"""Characters that break lists split at spaces, shell commands and loaders: name -> which."""
+
+
+def class_names(release: Release) -> Iterator[Finding]:
+    """Characters in class names at which other programs stumble."""
+    places = set().union(*_kinds(release).values())
+    clips = Counter(place.source.label for place in places)
+    for what, characters in TRAPS.items():
+        found = sorted(name for name in clips if set(name) & set(characters))
+        if found:
+            detail = f"{len(found)} of {len(clips)} class folders have {what}: {_some(found)}"
+            yield Finding("note", None, what, clips=sum(clips[n] for n in found), detail=detail)
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _kinds(release: Release) -> dict[str, list[Place]]:
+    return {
+        "overall annotation": [place for place, _ in release.annotated],
+        "lists": [place for place, _ in release.entries],
+    }
+
+
+def _per_source(places: Iterable[Place], text: str) -> Iterator[Finding]:
+    """An error for each source, with its scales."""
+    scales: dict[Source, list[float]] = defaultdict(list)
+    for place in sorted(places):
+        scales[place.source].append(place.scale)
+    for source in sorted(scales, key=lambda s: (split_order(s.split), s)):
+        at = ", ".join(f"{scale:g}" for scale in scales[source])
+        detail = f"{source.label}, at {at}: {text}"
+        yield Finding("error", source.split, source.clip, 1, len(scales[source]), detail)
+
+
+Ids = dict[str, set[int]]
+
+
+def label_ids(release: Release) -> Iterator[Finding]:
+    """One id for each class, one class for each id, as in the label map if there is one."""
+    ids: Ids = defaultdict(set)
+    for place, label_id in release.entries:
+        ids[place.source.label].add(label_id)
+    clips = Counter(place.source.label for place, _ in release.entries)
+    sources = Counter(label for _, label, _ in {place.source for place, _ in release.entries})
+    for severity, label, detail in (*_ambiguous(ids), *_against_a_map(ids, release.label_map)):
+        yield Finding(severity, None, label, sources[label], clips[label], detail)
+
+
+Said = tuple[str, str, str]
+"""(severity, class, detail)"""
+
+
+def _ambiguous(ids: Ids) -> Iterator[Said]:
+    owners: dict[int, set[str]] = defaultdict(set)
+    for label in sorted(ids, key=class_order):
+        if len(ids[label]) > 1:
+            yield "error", label, f"ids {', '.join(map(str, sorted(ids[label])))} for one class"
+        for label_id in ids[label]:
+            owners[label_id].add(label)
+    for label_id, labels in sorted(owners.items()):
+        for label in sorted(labels, key=class_order) if len(labels) > 1 else ():
+            others = ", ".join(sorted(labels - {label}, key=class_order))
+            yield "error", label, f"id {label_id}, which stands for {others} too"
+
+
+def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[Said]:
+    """An asked-for map must agree; the order of plainly sorted names is only the usual trap."""
+    severity, name = ("error", "the label map") if given is not None else ("warning", SORTED)
+    wanted = given if given is not None else sorted_names(ids)
+    for label in sorted(ids, key=class_order):
+        (one, *several) = sorted(ids[label])
+        if label not in wanted:
+            yield severity, label, f"id {one} in the lists, the class is not in {name}"
+        elif not several and one != wanted[label]:
+            yield severity, label, f"id {one} in the lists, {wanted[label]} in {name}"
+
+
+SORTED = "plainly sorted names (mmaction2)"
+
+
+def sorted_names(ids: Ids) -> dict[str, int]:
+    """The ids of the lists, dealt to the class names in their plain order.
+
+    Classes that the lists lack shift nothing. The release sorts "drinking/" behind
+    "drinking beer/", plain sorting puts "drinking" first.
+    """
+    return dict(zip(sorted(ids), sorted(min(each) for each in ids.values()), strict=True))
+
+
+def read_label_map(path: Path) -> dict[str, int]:
+    """Class name -> id, from names in lines, CSV or JSON.
+
+    Raises UserError where the file does not read, is none of these, or names a class twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"wanted a label map, {path} does not read: {error}") from error
+    pairs = _READERS.get(path.suffix.lower(), _from_lines)(text, path)
+    found = dict(pairs)
+    if not pairs or len(found) < len(pairs):
+        got = "one twice" if pairs else "none"
+        raise UserError(f"{path}: wanted class names, each once, got {got}; correct the label map")
+    return found
+
+
+Pairs = list[tuple[str, int]]
+
+
+def _from_lines(text: str, path: Path) -> Pairs:
+    return [(name, number) for number, name in enumerate(text.splitlines())]
+
+
+def _from_json(text: str, path: Path) -> Pairs:
+    try:
+        value: Any = json.loads(text, object_pairs_hook=list)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: wanted JSON, got {error}; correct the label map") from error
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return [(name, number) for number, name in enumerate(value)]
+    if isinstance(value, list) and all(isinstance(p, tuple) and type(p[1]) is int for p in value):
+        return value
+    raise UserError(f"{path}: wanted {{name: id}} or [name, ...], got {text[:60]!r}")
+
+
+def _from_csv(text: str, path: Path) -> Pairs:
+    """`name,id` or `id,name`; a first row without a number is a header."""
+    pairs = []
+    for line, cells in enumerate(csv.reader(text.splitlines()), start=1):
+        numbers = [cell.strip().isdecimal() for cell in cells]
+        if line == 1 and len(cells) == 2 and not any(numbers):
+            continue
+        if len(cells) != 2 or not any(numbers):
+            raise UserError(f"{path}, line {line}: wanted name,id or id,name, got {cells}")
+        name, number = cells if numbers[1] else reversed(cells)
+        pairs.append((name.strip(), int(number)))
+    return pairs
+
+
+_READERS = {".json": _from_json, ".csv": _from_csv}
+
 
 CHECKS: dict[str, Callable[[Release], Iterable[Finding]]] = {
-    "malformed": lists.malformed,
-    "missing_files": lists.missing_files,
-    "duplicate": lists.duplicate,
-    "listed_not_annotated": lists.listed_not_annotated,
-    "annotated_not_listed": lists.annotated_not_listed,
-    "incomplete_scales": lists.incomplete_scales,
-    "source_in_two_places": lists.source_in_two_places,
+    "malformed": malformed,
+    "missing_files": missing_files,
+    "duplicate": duplicate,
+    "listed_not_annotated": listed_not_annotated,
+    "annotated_not_listed": annotated_not_listed,
+    "incomplete_scales": incomplete_scales,
+    "source_in_two_places": source_in_two_places,
     "scales_disagree": content.scales_disagree,
     "fractional_frames": content.fractional_frames,
     "not_occluded": content.not_occluded,
     "odd_fps": content.odd_fps,
     "quota": content.quota,
-    "occluder_in_two_splits": occluders.occluder_in_two_splits,
-    "occluder_use": occluders.occluder_use,
-    "label_ids": labels.label_ids,
-    "class_names": lists.class_names,
-    "header_row": lists.header_row,
+    "occluder_in_two_splits": content.occluder_in_two_splits,
+    "occluder_use": content.occluder_use,
+    "label_ids": label_ids,
+    "class_names": class_names,
+    "header_row": header_row,
 }
 """In the order of the report."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import io
 import logging
 import sys
 from pathlib import Path
@@ -14,13 +12,11 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import write_json, write_text
+from occludenet_build.core.files import csv_text, write_json, write_text
 from occludenet_build.release import published
 from occludenet_build.validate import COMPARISON, FINDINGS, compare, summary
-from occludenet_build.validate.checks import run_checks
-from occludenet_build.validate.clips import Release, read_release
-from occludenet_build.validate.finding import Finding
-from occludenet_build.validate.labels import read_label_map
+from occludenet_build.validate.checks import read_label_map, run_checks
+from occludenet_build.validate.release import Finding, Release, read_release
 
 Row = dict[str, Any]
 
@@ -90,8 +86,5 @@ def _write(
 
 
 def _csv(rows: list[Row]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, FINDINGS.names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    names = FINDINGS.names
+    return csv_text(names, ([row[name] for name in names] for row in rows))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.names import same_cutout
-from occludenet_build.validate.clips import Release, split_order
+from occludenet_build.validate.release import Release, split_order
 
 BEYOND_SECONDS = 0.1
 """Times that differ by more are told one by one."""

@@ -1,4 +1,4 @@
-"""Checks of what the overall annotation says of its clips: occlusion, times, frame rate, quota."""
+"""Checks of what the overall annotation says: occlusion, times, frame rate, quota, occluders."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.order import class_order, type_order
-from occludenet_build.validate.clips import Release, Source
-from occludenet_build.validate.finding import Finding
+from occludenet_build.validate.release import Finding, Place, Release, Source, split_order
 
 SLOWEST_FPS, FASTEST_FPS = 5.0, 61.0
 SELDOM, NEARLY_ALWAYS = 0.10, 0.99
@@ -31,6 +30,7 @@ def by_source(release: Release, split: str) -> dict[Source, Scales]:
 
 
 def not_occluded(release: Release) -> Iterator[Finding]:
+    """Clips of an occluded set that are never occluded; and those that nearly always are."""
     for split in release.splits:
         sources = by_source(release, split)
         for source, scales in sources.items():
@@ -108,6 +108,7 @@ def whole_frames(seconds: float, fps: float) -> bool:
 
 
 def odd_fps(release: Release) -> Iterator[Finding]:
+    """Frame rates that no camera has, and the range of all."""
     for split in release.splits:
         sources = by_source(release, split)
         rates = [record.fps for scales in sources.values() for record in scales.values()]
@@ -145,3 +146,41 @@ def _quota(split: str, counts: dict[str, Counter[str]]) -> Iterator[Finding]:
     for label in sorted(off, key=class_order):
         told = ", ".join(f"{name} {counts[label][name]}" for name in types)
         yield Finding("note", split, label, sum(counts[label].values()), detail=f"off it: {told}")
+
+
+def occluder_in_two_splits(release: Release) -> Iterator[Finding]:
+    """Cut-outs that several splits share: a leak."""
+    uses: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    for place, record in release.annotated:
+        uses[record.occluder_file_name][place.source.split].append(place)
+    if len(release.overall) < 2:
+        yield from _one_split(release, len(uses))
+    for name, splits in sorted(uses.items()):
+        if len(splits) > 1:
+            numbers = {s: len({p.source for p in splits[s]}) for s in splits}
+            told = ", ".join(f"{numbers[s]} in {s}" for s in sorted(splits, key=split_order))
+            clips = sum(map(len, splits.values()))
+            detail = f"source clips: {told}"
+            yield Finding("error", None, name, sum(numbers.values()), clips, detail)
+
+
+def _one_split(release: Release, occluders: int) -> Iterator[Finding]:
+    for split in release.overall:
+        detail = f"{occluders} distinct occluders; one split was read, there is none to compare"
+        yield Finding("note", split, "occluders", detail=detail)
+
+
+def occluder_use(release: Release) -> Iterator[Finding]:
+    """Per split and type: how many occluders stand in how many source clips."""
+    for split in release.splits:
+        uses: dict[str, Counter[str]] = defaultdict(Counter)
+        for scales in by_source(release, split).values():
+            record = next(iter(scales.values()))
+            uses[record.occluder_type][record.occluder_file_name] += 1
+        for category in sorted(uses, key=type_order):
+            name, most = max(uses[category].items(), key=lambda use: (use[1], use[0]))
+            detail = (
+                f"{len(uses[category])} of this type in {uses[category].total()} source clips; "
+                f"{name} in {most} of them"
+            )
+            yield Finding("note", split, category, uses[category].total(), detail=detail)

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from occludenet_build.validate import SEVERITIES
-from occludenet_build.validate.clips import Release
 from occludenet_build.validate.compare import BEYOND_SECONDS
-from occludenet_build.validate.finding import Finding
+from occludenet_build.validate.release import Finding, Release
 
 Found = dict[str, list[Finding]]
 EXAMPLES = 3

@@ -11,8 +11,9 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.verify import FINDINGS, VERDICTS, WRONG, Finding, agree, intact
-from occludenet_build.verify.manifests import load
+from occludenet_build.verify import FINDINGS, VERDICTS, WRONG, Finding
+from occludenet_build.verify.build import check, load
+from occludenet_build.verify.compare import compare
 
 _SHOWN = 20
 """So many findings are shown in full; --out has all."""
@@ -36,9 +37,9 @@ def run(args: argparse.Namespace, config: Config) -> None:
     if args.sample < 0:
         raise UserError(f"--sample: wanted 0 or more, got {args.sample}; 0 decodes nothing")
     build, other = load(args.build), load(args.other) if args.other else None
-    found = list(intact.check(build, args.sample, args.threads))
+    found = list(check(build, args.sample, args.threads))
     if other:
-        found += agree.compare(build, other, args.psnr, args.threads)
+        found += compare(build, other, args.psnr, args.threads)
     found.sort(key=_place)
     if args.out:
         tables.write(tables.from_rows(map(vars, found), FINDINGS), args.out)

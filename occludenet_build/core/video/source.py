@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import sha256_file
 from occludenet_build.core.video.display import Display
 
 # A file may name other files or addresses (playlists, concat, subtitles): only containers that
@@ -48,6 +49,19 @@ def opened(path: Path | str) -> Iterator[av.container.InputContainer]:
         if not _picture_streams(container):
             raise ItemError("not_a_video", "no video stream")
         yield container
+
+
+def check_indexed(path: Path | str, sha256: str) -> None:
+    """Refuse a file whose bytes are not those that were indexed, one of the same length too.
+
+    Raises ItemError: missing, source_changed.
+    """
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise ItemError("missing", error.strerror or str(error)) from error
+    if found != sha256:
+        raise ItemError("source_changed")
 
 
 def _headless(path: Path) -> bool:

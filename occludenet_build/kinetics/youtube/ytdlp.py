@@ -31,10 +31,11 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.kinetics.youtube import messages
+from occludenet_build.release.terms import YOUTUBE_ID
 from occludenet_build.transfer.download import refuse
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
-_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+_ID = re.compile(YOUTUBE_ID)
 _LOG_END = 1 << 20
 """Bytes at the end of a log that are read."""
 FACTS = "facts.json"

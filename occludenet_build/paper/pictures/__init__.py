@@ -17,11 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from occludenet_build.paper.inputs import Figure, Inputs
-from occludenet_build.paper.pictures.annotation import figure_13
 from occludenet_build.paper.pictures.attention import figure_2, figure_9, figure_17
-from occludenet_build.paper.pictures.bank import figure_12
-from occludenet_build.paper.pictures.construction import figure_3
-from occludenet_build.paper.pictures.samples import figure_11
+from occludenet_build.paper.pictures.construction import figure_3, figure_12
+from occludenet_build.paper.pictures.samples import figure_11, figure_13
 
 PICTURES: dict[str, Callable[[Inputs], Figure]] = {
     make.__name__: make

@@ -1,33 +1,142 @@
-"""Figures 2, 9 and 17: where the networks look, by Grad-CAM, as the room attention drew it.
+"""Figures 2, 9 and 17: class activation maps (Grad-CAM), as the stage attention drew them.
 
-The clips are those of attention.pictures, in the order in which a hash drew them there; none is
-picked for its looks, but for Figure 2: clips that the network has right clean and wrong occluded
-come first in it, as that is what the figure is about. Outlines: visible actor, occluder. Below a
-map: the share of its mass on each, over the frames with a mask, not only the one shown.
+The clips are those of attention.pictures, in the order in which a hash drew them there. Figure 2
+shows clips first that the network has right clean and wrong occluded, as that is its subject.
+Outlines: visible actor, occluder. Below a map: the share of its mass on each, over the frames with
+a mask, not only the one shown.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from occludenet_build.core import tables
 from occludenet_build.core.charts import INK, PAGE, chart
 from occludenet_build.paper.common_clips import CLEAN, degrees
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
-from occludenet_build.paper.pictures import maps, panels
-from occludenet_build.paper.pictures.maps import Map
+from occludenet_build.paper.pictures import panels
 
 ARMS = ("baseline", "car")
 CLIPS_2, CLIPS_9, CLIPS_17 = 3, 8, 8
 """Source clips in each figure; Figure 17 has as many of them twice, occluded and clean."""
 RIGHT, WRONG = "#009e73", "#b8c0ca"
+MASSES = ("mass_actor", "mass_occluder", "mass_background")
+_GREY = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True)
+class Map:
+    """One network's map of one clip, in one frame."""
+
+    row: dict[str, Any]
+    """Of attention/<arm>-<seed>.parquet: clip, set, arm, label, predicted, p, mass_*."""
+    frame: int
+    """Its number in the clip."""
+    picture: np.ndarray
+    """uint8 (S, S, 3), as the network was given it."""
+    cam: np.ndarray
+    """float32 (S, S), 0 to 1 over the clip."""
+    actor: np.ndarray
+    """float32 (S, S), share of a pixel that shows the visible actor."""
+    occluder: np.ndarray
+    """The same of the occluder."""
+    top: list[tuple[str, float]]
+    """Labels and probabilities of the largest five, largest first."""
+
+
+def drawn(inputs: Inputs, what: str) -> pd.DataFrame:
+    """Rows of attention's tables that have a picture, with its `path`; in the order drawn there.
+
+    Raises Missing where there is none.
+    """
+    parts = []
+    for path in sorted((inputs.root / "attention").glob("*-*.parquet")):
+        rows = tables.read(path).to_pandas()
+        rows = rows[rows["picture"].notna()]
+        parts.append(rows.assign(path=[str(path.parent / name) for name in rows["picture"]]))
+    if not parts or all(part.empty for part in parts):
+        raise Missing(
+            f"{what}: wanted maps of the stage attention in {inputs.root / 'attention'}, there are "
+            "none; train, then run attention with attention.pictures above 0"
+        )
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.sort_values(["picture", "arm", "seed"], kind="stable").reset_index(drop=True)
+
+
+def read(row: dict[str, Any], what: str) -> Map:
+    """The map of a row of attention's tables, in the middle one of the frames in which the occluder
+    shows, else of those with a mask. Raises Missing where the .npz does not read.
+    """
+    path = Path(row["path"])
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+    except (OSError, ValueError) as error:
+        raise Missing(f"{what}: {path} does not read ({error}); run attention again") from error
+    masked, hidden = arrays["masked"], arrays["occluder"].sum(axis=(1, 2)) > 0
+    places = next(
+        (np.flatnonzero(mask) for mask in (masked & hidden, masked) if mask.any()),
+        np.arange(len(masked)),
+    )
+    at = int(places[len(places) // 2])
+    picture, cam, actor, occluder = (
+        arrays[name][at] for name in ("frames", "cam", "actor", "occluder")
+    )
+    top = list(zip(map(str, arrays["top5"]), map(float, arrays["top5_p"]), strict=True))
+    return Map(row, int(arrays["numbers"][at]), picture, cam, actor, occluder, top)
+
+
+def overlay(picture: np.ndarray, cam: np.ndarray) -> np.ndarray:
+    """uint8 (S, S, 3): the frame in grey, warmer and brighter where the map is larger.
+
+    `picture` uint8 (S, S, 3), RGB; `cam` float (S, S), 0 to 1.
+    The colours grow in lightness too, so that they order without colour vision and in print.
+    """
+    grey = np.repeat((picture @ _GREY)[:, :, None], 3, axis=2)
+    heat = 255 * matplotlib.colormaps["inferno"](0.15 + 0.85 * cam)[:, :, :3]
+    share = 0.85 * np.clip(cam, 0, 1)[:, :, None]
+    return np.rint(grey * (1 - share) + heat * share).astype(np.uint8)
+
+
+def show(axes: Axes, found: Map, title: str = "") -> None:
+    """The map over its frame, outlines of the visible actor and of the occluder, its masses."""
+    panels.picture(axes, overlay(found.picture, found.cam), title)
+    panels.outline(axes, found.actor, panels.ACTOR)
+    panels.outline(axes, found.occluder, panels.OCCLUDER)
+    axes.set_xlabel(masses(found.row), fontsize=5.2, labelpad=2)
+
+
+def masses(row: dict[str, Any]) -> str:
+    """Where the map's mass lies, percent: `actor 31, occluder 12`."""
+    if pd.isna(row["mass_actor"]):
+        return "no mass in masked frames"
+    words = f"actor {100 * row['mass_actor']:.0f} %"
+    return words if row["set"] == CLEAN else f"{words}, occluder {100 * row['mass_occluder']:.0f} %"
+
+
+def numbers(shown: list[Map]) -> pd.DataFrame:
+    """What stands where: a row per map, with its masses and probabilities."""
+    kept = ("clip", "set", "arm", "seed", "backbone", "label", "predicted", "p", *MASSES)
+    rows = [
+        {"panel": at, **{name: one.row[name] for name in kept}, "frame": one.frame}
+        | {f"top{n}": f"{label} {p:.4f}" for n, (label, p) in enumerate(one.top, 1)}
+        for at, one in enumerate(shown, 1)
+    ]
+    return pd.DataFrame(rows)
 
 
 def figure_2(inputs: Inputs) -> Figure:
+    """Figure 2: maps of clean and occluded clips with probabilities. Raises Missing."""
     pairs = before_after(inputs)
 
     def draw(figure: Drawing) -> None:
@@ -36,7 +145,7 @@ def figure_2(inputs: Inputs) -> Figure:
             for cells, shown in zip((line[:3], line[3:]), pair, strict=True):
                 label = textwrap.shorten(shown.row["label"], 30, placeholder="…")
                 panels.picture(cells[0], shown.picture, f"{shown.row['set']}: {label}")
-                maps.show(cells[1], shown)
+                show(cells[1], shown)
                 _bars(cells[2], shown)
         about = pairs[0][0].row
         panels.foot(figure, f"{about['backbone']}, {about['arm']}: {_of(pairs)}; "
@@ -45,13 +154,16 @@ def figure_2(inputs: Inputs) -> Figure:
     shown = [one for pair in pairs for one in pair]
     height = 0.25 + 1.42 * len(pairs)
     drawing = chart("figure_2", draw, PAGE, height, inputs.config.paper.dpi)
-    return Figure(drawing, maps.numbers(shown))
+    return Figure(drawing, numbers(shown))
 
 
 def before_after(inputs: Inputs) -> list[tuple[Map, Map]]:
-    """Clean and heaviest degree of CLIPS_2 clips, as the baseline's first training saw them."""
+    """Maps of CLIPS_2 clips, clean and at the heaviest degree, of the baseline's first training.
+
+    Raises Missing where no clip was drawn both ways.
+    """
     what = "Figure 2"
-    rows = maps.drawn(inputs, what)
+    rows = drawn(inputs, what)
     arm = ARMS[0] if rows["arm"].eq(ARMS[0]).any() else rows["arm"].iloc[0]
     rows = rows[rows["arm"] == arm]
     rows = rows[rows["seed"] == rows["seed"].min()]
@@ -62,7 +174,7 @@ def before_after(inputs: Inputs) -> list[tuple[Map, Map]]:
     if not both:
         raise Missing(f"{what}: no clip was drawn both clean and at {heavy}; run attention again")
     both.sort(key=lambda clip: not (_right(clean.loc[clip]) and not _right(hidden.loc[clip])))
-    return [(_read(clean, clip, what), _read(hidden, clip, what)) for clip in both[:CLIPS_2]]
+    return [(_map_of(clean, clip, what), _map_of(hidden, clip, what)) for clip in both[:CLIPS_2]]
 
 
 def _of(pairs: Sequence[tuple[Map, Map]]) -> str:
@@ -76,8 +188,8 @@ def _right(row: pd.Series) -> bool:
     return bool(row["predicted"] == row["label"])
 
 
-def _read(rows: pd.DataFrame, clip: str, what: str) -> Map:
-    return maps.read({"clip": clip} | rows.loc[clip].to_dict(), what)
+def _map_of(rows: pd.DataFrame, clip: str, what: str) -> Map:
+    return read({"clip": clip} | rows.loc[clip].to_dict(), what)
 
 
 def _heaviest(rows: pd.DataFrame, what: str) -> str:
@@ -103,6 +215,7 @@ def _bars(axes: Axes, shown: Map) -> None:
 
 
 def figure_9(inputs: Inputs) -> Figure:
+    """Figure 9: maps of baseline and CAR, occluded clips. Raises Missing."""
     what = "Figure 9"
     rows = compared(inputs, what)
     sets = degrees(rows)
@@ -113,6 +226,7 @@ def figure_9(inputs: Inputs) -> Figure:
 
 
 def figure_17(inputs: Inputs) -> Figure:
+    """Figure 17: more maps of baseline and CAR, occluded and clean. Raises Missing."""
     what = "Figure 17"
     rows = compared(inputs, what)
     pairs = [
@@ -125,7 +239,7 @@ def figure_17(inputs: Inputs) -> Figure:
 
 def compared(inputs: Inputs, what: str) -> pd.DataFrame:
     """Rows of both ARMS, of the first seed that both have. Raises Missing."""
-    rows = maps.drawn(inputs, what)
+    rows = drawn(inputs, what)
     rows = rows[rows["arm"].isin(ARMS)]
     both = rows.groupby("seed")["arm"].nunique()
     both = both[both == len(ARMS)]
@@ -142,7 +256,7 @@ def _pairs(rows: pd.DataFrame, set_name: str, what: str) -> list[tuple[Map, Map]
     mine = rows[rows["set"] == set_name]
     first, second = (mine[mine["arm"] == arm].set_index("clip") for arm in ARMS)
     return [
-        (_read(first, clip, what), _read(second, clip, what))
+        (_map_of(first, clip, what), _map_of(second, clip, what))
         for clip in first.index
         if clip in second.index
     ]
@@ -164,12 +278,12 @@ def _grid(name: str, pairs: Sequence[tuple[Map, Map]], inputs: Inputs) -> Figure
             panels.picture(cells[0], first.picture)
             label = textwrap.shorten(first.row["label"], 24, placeholder="…")
             cells[0].set_xlabel(f"{first.row['set']}: {label}", fontsize=5.2, labelpad=2)
-            maps.show(cells[1], first, heads[0])
-            maps.show(cells[2], second, heads[1])
+            show(cells[1], first, heads[0])
+            show(cells[2], second, heads[1])
         about = pairs[0][0].row
         panels.foot(figure, f"{about['backbone']}, seed {about['seed']}: {_of(pairs)}; "
                     "below: share of the map's mass; outlines: actor, occluder")  # fmt: skip
 
     shown = [one for pair in pairs for one in pair]
     drawing = chart(name, draw, PAGE, 0.4 + 1.25 * lines, inputs.config.paper.dpi)
-    return Figure(drawing, maps.numbers(shown))
+    return Figure(drawing, numbers(shown))

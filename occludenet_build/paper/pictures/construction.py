@@ -1,8 +1,9 @@
-"""Figure 3: how a clip of OccludeNet-D is made, on one of its frames.
+"""Figures 3 and 12: how a clip of OccludeNet-D is made, and the occluders of the bank.
 
-The first clip in the order of a hash, of evaluate.split, that is there clean and at every degree
-and has an occluded frame in which the actor was detected, not filled in. Of these frames it is the
-middle one.
+Figure 3 shows one frame: the first clip in the order of a hash, of evaluate.split, that is there
+clean and at every degree and has an occluded frame in which the actor was detected, not filled in.
+Of these frames it is the middle one. Figure 12 has a row per type of occluder, drawn by hash; no
+photo twice in a row.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from occludenet_build.core import seeds
+from occludenet_build.core.build import Build
 from occludenet_build.core.charts import PAGE, chart
 from occludenet_build.paper.common_clips import CLEAN
 from occludenet_build.paper.inputs import Figure, Inputs, Missing
-from occludenet_build.paper.pictures import build, panels
+from occludenet_build.paper.pictures import panels
 
 WHAT = "Figure 3"
+COLUMNS = 8
+TYPES = ("backpack", "dog", "suitcase", "handbag")
+"""Rows of the paper's Figure 12, in its order; further types follow by name."""
 
 
 class Chosen(NamedTuple):
@@ -33,16 +39,18 @@ class Chosen(NamedTuple):
 
     @property
     def box_xywh(self) -> tuple[float, ...]:
+        """The actor's box: left, top, width, height."""
         x1, y1, x2, y2 = self.box
         return x1, y1, x2 - x1, y2 - y1
 
 
 def chosen(inputs: Inputs) -> Chosen:
-    rows = build.evaluated(build.clips(inputs, WHAT), inputs)
+    """The clip and the frame of Figure 3. Raises Missing where no clip is there at every degree."""
+    rows = panels.evaluated(panels.clips(inputs, WHAT), inputs)
     sets = set(rows["set"])
     if CLEAN not in sets:
         raise Missing(f"{WHAT}: wanted the clean twins of the clips; set composite.clean_twin")
-    for clip in build.in_order(rows, inputs, "figure 3")["clip"].unique():
+    for clip in panels.in_order(rows, inputs, "figure 3")["clip"].unique():
         mine = rows[rows["clip"] == clip].sort_values("scale")
         if set(mine["set"]) == sets and len(sets) > 1:
             found = _frame(inputs, mine)
@@ -56,18 +64,18 @@ def chosen(inputs: Inputs) -> Chosen:
 
 def _frame(inputs: Inputs, sets: pd.DataFrame) -> Chosen | None:
     first = sets.iloc[0]
-    truth = build.truth(inputs, first["shard"], first["clip"])
-    boxes = build.actor_boxes(inputs, first["detect_shard"], first["clip"])
-    if truth.empty or boxes.empty:
+    truth = panels.truth(inputs, first["shard"], first["clip"])
+    actor = Build(inputs.root).boxes(first["detect_shard"], first["clip"]).actor
+    if truth.empty:
         return None
     shown = truth[truth["occluded"] & ~truth["filled"] & truth["x"].notna()]
     counted = shown.groupby("frame")["set"].nunique()
-    seen = boxes.index[~boxes["filled"]]
+    seen = actor.detected.one_by_frame()
     whole = [f for f in counted[counted == len(sets) - 1].index if f in seen]
     if not whole:
         return None
     frame = int(whole[len(whole) // 2])
-    box = tuple(float(boxes.loc[frame, edge]) for edge in ("x1", "y1", "x2", "y2"))
+    box = tuple(seen[frame].tolist())
     pasted = {
         row["set"]: tuple(int(row[edge]) for edge in "xywh")
         for row in shown[shown["frame"] == frame].to_dict("records")
@@ -76,10 +84,11 @@ def _frame(inputs: Inputs, sets: pd.DataFrame) -> Chosen | None:
 
 
 def figure_3(inputs: Inputs) -> Figure:
+    """Figure 3: how a clip is made. Raises Missing."""
     found = chosen(inputs)
     rows = found.sets.to_dict("records")
     pictures = {
-        row["set"]: build.frames(inputs.root / row["file"], [found.frame], WHAT)[found.frame]
+        row["set"]: panels.frames(inputs.root / row["file"], [found.frame], WHAT)[found.frame]
         for row in rows
     }
     clean, occluded = rows[0], rows[1:]
@@ -117,3 +126,41 @@ def _numbers(found: Chosen, rows: list[dict[str, Any]]) -> pd.DataFrame:
         | dict(zip("xywh", found.pasted.get(row["set"], (None,) * 4), strict=True))
         for row in rows
     )
+
+
+def bank_samples(inputs: Inputs) -> pd.DataFrame:
+    """The cut-outs of Figure 12: category, of (cut-outs of the type in the bank), occluder, file,
+    origin_url, licence. Raises Missing where the bank is empty.
+    """
+    rows = panels.occluders(inputs, "Figure 12")
+    order = rows["occluder"].map(lambda name: seeds.integer(inputs.config.seed, name, "figure 12"))
+    rows = rows.assign(_order=order, of=rows.groupby("category")["occluder"].transform("size"))
+    rows = rows.sort_values(["_order", "occluder"])
+    photo = rows["coco_image"].astype("object").where(rows["coco_image"].notna(), rows["source"])
+    rows = rows[~rows.assign(photo=photo).duplicated(["category", "photo"])]
+    rows = rows.groupby("category").head(COLUMNS)
+    place = {name: at for at, name in enumerate(TYPES)}
+    rank = rows["category"].map(lambda name: (place.get(name, len(TYPES)), name))
+    rows = rows.assign(_rank=rank).sort_values(["_rank", "_order"])
+    kept = ["category", "of", "occluder", "file", "origin_url", "licence"]
+    return rows[kept].reset_index(drop=True)
+
+
+def figure_12(inputs: Inputs) -> Figure:
+    """Figure 12: a row of occluders per type. Raises Missing."""
+    rows = bank_samples(inputs)
+    types = list(rows["category"].unique())
+    cells = {name: rows[rows["category"] == name].to_dict("records") for name in types}
+
+    def draw(figure: Drawing) -> None:
+        axes = panels.grid(figure, len(types), COLUMNS)
+        for line, name in zip(axes, types, strict=True):
+            for each in line[len(cells[name]) :]:
+                panels.empty(each)
+            for each, row in zip(line, cells[name], strict=False):
+                panels.picture(each, panels.cutout(inputs.root / "occluders" / row["file"]))
+            panels.beside(line[0], f"{name}\n({cells[name][0]['of']:,})")
+
+    side = (PAGE - 0.6) / COLUMNS
+    dpi = inputs.config.paper.dpi
+    return Figure(chart("figure_12", draw, PAGE, 0.1 + (side + 0.02) * len(types), dpi), rows)

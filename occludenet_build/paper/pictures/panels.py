@@ -1,18 +1,26 @@
-"""Panels of a picture sheet: frames, cut-outs, words; pictures keep their shape."""
+"""What picture sheets share: clips, ground truth and cut-outs of a build; panels that show them.
+
+Pictures are uint8 (H, W, 3) RGB; panels keep their shape.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import matplotlib.patches
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from occludenet_build.core import seeds
+from occludenet_build.core.build import TABLES, Build
 from occludenet_build.core.charts import INK, MUTED
-from occludenet_build.paper.inputs import Missing
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.thumbnails import on_checkerboard, pick, read_cutout, scaled
+from occludenet_build.paper.common_clips import CLEAN
+from occludenet_build.paper.inputs import Inputs, Missing
 
 MOST = 400
 """Height that pictures are brought down to, pixels: nobody sees more of a panel on paper."""
@@ -22,11 +30,10 @@ BOX, OCCLUDER, ACTOR = "#e69f00", "#cc79a7", "#56b4e9"
 
 
 def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = None) -> None:
-    """uint8 (H, W, 3 or 4) in a panel; `frame`: colour of a border."""
+    """A picture uint8 (H, W, 3) in a panel; `frame`: colour of a border."""
     height, width = shown.shape[:2]
     if height > MOST:
-        size = (max(1, round(width * MOST / height)), MOST)
-        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+        shown = scaled(shown, (max(1, round(width * MOST / height)), MOST))
     axes.imshow(shown, extent=(0, width, height, 0))
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
@@ -37,7 +44,7 @@ def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = 
 
 
 def rectangle(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
-    """A box in the picture's own pixels."""
+    """A box, left top width height, in the picture's own pixels."""
     left, top, width, height = xywh
     axes.add_patch(
         matplotlib.patches.Rectangle(
@@ -60,13 +67,14 @@ def beside(axes: Axes, text: str) -> None:
 
 
 def empty(axes: Axes) -> None:
+    """A panel that shows nothing."""
     axes.set_axis_off()
 
 
 def grid(
     figure: Figure, rows: int, columns: int, width_ratios: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Axes (rows, columns), close together."""
+    """Panels close together: an array (R, C) of Axes, dtype object; R `rows`, C `columns`."""
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)  # type: ignore[call-arg]
@@ -74,27 +82,73 @@ def grid(
 
 
 def foot(figure: Figure, text: str) -> None:
+    """A line of small text below all panels."""
     figure.supxlabel(text, fontsize=5.5, color=MUTED)
 
 
 def cutout(path: Path, side: int = 240) -> np.ndarray:
-    """An RGBA cut-out over a checkerboard, uint8 (side, side, 3). Raises Missing."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim != 3 or image.shape[2] != 4:
+    """An RGBA cut-out over a checkerboard, uint8 (S, S, 3), S = `side`. Raises Missing."""
+    rgba = read_cutout(path)
+    if rgba is None:
         raise Missing(f"wanted an RGBA cut-out, {path} is missing or none; run occluders again")
-    factor = 0.94 * side / max(image.shape[:2])
-    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    shown = checkerboard(side)
-    top, left = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
-    place = shown[top : top + image.shape[0], left : left + image.shape[1]]
-    alpha = image[:, :, 3:] / 255
-    place[:] = np.rint(image[:, :, 2::-1] * alpha + place * (1 - alpha)).astype(np.uint8)
-    return shown
+    return on_checkerboard(rgba, side, enlarge=True)
 
 
-def checkerboard(side: int, field: int = 12) -> np.ndarray:
-    """uint8 (side, side, 3), what is transparent."""
-    rows, columns = np.mgrid[0:side, 0:side] // field
-    shade = np.where((rows + columns) % 2, 255, 232).astype(np.uint8)
-    return np.repeat(shade[:, :, None], 3, axis=2)
+def clips(inputs: Inputs, what: str) -> pd.DataFrame:
+    """annotate/clips.parquet with a column `shard`. Raises Missing."""
+    rows, chosen = (_table(inputs, name, what) for name in ("annotate", "select"))
+    places = chosen[["clip", "shard", "detect_shard", "occluder_file"]]
+    return rows.merge(places, on="clip", how="left")
+
+
+def occluders(inputs: Inputs, what: str) -> pd.DataFrame:
+    """The cut-outs of the bank. Raises Missing where there is none."""
+    rows = _table(inputs, "occluders", what)
+    rows = rows[rows["status"] == "ok"]
+    if rows.empty:
+        raise Missing(f"{what}: the occluder bank is empty; see occluders/summary.json")
+    return rows
+
+
+def _table(inputs: Inputs, name: str, what: str) -> pd.DataFrame:
+    found = Build(inputs.root).table(name)
+    if found is None:
+        raise Missing(f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}")
+    return found.to_pandas()
+
+
+def in_order(rows: pd.DataFrame, inputs: Inputs, purpose: str) -> pd.DataFrame:
+    """Rows by a hash of their clip: what is shown first is drawn, not picked."""
+    order = rows["clip"].map(lambda clip: seeds.integer(inputs.config.seed, clip, purpose))
+    return rows.assign(_order=order).sort_values(["_order", "clip"]).drop(columns="_order")
+
+
+def evaluated(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """Those of evaluate.split, or all where it has none."""
+    mine = rows[rows["split"] == inputs.config.evaluate.split]
+    return mine if len(mine) else rows
+
+
+def occluded(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of occluded clips, without their clean twins."""
+    return rows[rows["set"] != CLEAN]
+
+
+def truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
+    """Ground truth per set and frame of a clip, empty where there is none."""
+    found = Build(inputs.root).frames(shard, clip)
+    return found.to_pandas() if found is not None else pd.DataFrame()
+
+
+def frames(path: Path, wanted: list[int], what: str) -> dict[int, np.ndarray]:
+    """Frame number -> uint8 (H, W, 3). Raises Missing where one cannot be read."""
+    try:
+        found = pick(path, wanted)
+    except ItemError as error:
+        raise Missing(f"{what}: cannot show {path}: {error}; make the clip again") from error
+    absent = [number for number in wanted if number not in found]
+    if absent:
+        raise Missing(
+            f"{what}: wanted frame {absent[0]} of {path}, it has fewer; make the clip again"
+        )
+    return found

@@ -1,8 +1,11 @@
-"""Figure 11: clips of OccludeNet, a row each, frames at even distances.
+"""Figures 11 and 13: clips of OccludeNet, and lines of an annotation file.
 
-One source at every degree with its one occluder; a clip that is occluded for part of its time; a
-clip of a static scene (S) and one of interacting people (I, else M). All are the first of their
-kind in the order of a hash. A kind that the build does not have has no row, which the figure says.
+Figure 11 has a row per clip, frames at even distances: one source at every degree with its one
+occluder; a clip that is occluded for part of its time; a clip of a static scene (S) and one of
+interacting people (I, else M). All are the first of their kind in the order of a hash. A kind that
+the build does not have has no row, and the figure says so.
+
+Figure 13 shows the first lines of an annotation file of OccludeNet-D as they stand in the CSV.
 """
 
 from __future__ import annotations
@@ -14,22 +17,27 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from occludenet_build.config import Index, ListedSet
 from occludenet_build.core import seeds, tables
-from occludenet_build.core.charts import PAGE, chart
+from occludenet_build.core.charts import INK, LINE, MUTED, PAGE, chart
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.thumbnails import evenly
 from occludenet_build.core.video.probe import probe
-from occludenet_build.paper.inputs import Figure, Inputs
-from occludenet_build.paper.pictures import build, panels
+from occludenet_build.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.paper.pictures import panels
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
 
 WHAT = "Figure 11"
 COLUMNS = 6
 PARTIAL = (0.2, 0.8)
 """Share of the frames that is occluded in a clip that is shown as partially occluded."""
+ROWS = 36
+"""Lines of Figure 13, as many as in the paper's."""
+LONGEST = 34
+"""Letters of a cell of Figure 13; the rest becomes an ellipsis."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +57,21 @@ class Sample:
 
     @property
     def path(self) -> Path:
+        """The video."""
         return self.root / self.file
 
     @property
     def words(self) -> str:
+        """What stands beside the row."""
         kinds = {"partial": "part of\nthe time", "S": "static\nscene (S)"}
         people = {name: f"interaction\n({name})" for name in ("I", "M")}
         return (kinds | people).get(self.kind, self.kind)
 
 
 def samples(inputs: Inputs) -> list[Sample]:
-    """Raises Missing where there is no annotated clip."""
-    rows = build.occluded(build.evaluated(build.clips(inputs, WHAT), inputs))
-    rows = build.in_order(rows, inputs, "figure 11")
+    """The rows of Figure 11. Raises Missing where there is no annotated clip."""
+    rows = panels.occluded(panels.evaluated(panels.clips(inputs, WHAT), inputs))
+    rows = panels.in_order(rows, inputs, "figure 11")
     found = list(_degrees(rows, inputs)) if len(rows) else []
     shown = {sample.clip for sample in found}
     found += _partial(rows[~rows["clip"].isin(shown)], inputs)
@@ -86,7 +96,7 @@ def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
     largest = rows[rows["scale"] == rows["scale"].max()]
     for row in largest[largest["duration_ratio"].between(*PARTIAL)].to_dict("records"):
         frames = evenly(int(row["frames"]), COLUMNS)
-        truth = build.truth(inputs, row["shard"], row["clip"])
+        truth = panels.truth(inputs, row["shard"], row["clip"])
         mine = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
         hidden = frozenset(mine["frame"]) & set(frames) if len(mine) else frozenset()
         if 0 < len(hidden) < len(frames):
@@ -136,8 +146,9 @@ def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
 
 
 def figure_11(inputs: Inputs) -> Figure:
+    """Figure 11: clips of OccludeNet, a row each. Raises Missing."""
     found = samples(inputs)
-    pictures = [build.frames(sample.path, sample.frames, WHAT) for sample in found]
+    pictures = [panels.frames(sample.path, sample.frames, WHAT) for sample in found]
 
     def draw(figure: Drawing) -> None:
         axes = panels.grid(figure, len(found), COLUMNS)
@@ -187,3 +198,72 @@ def _said(found: list[Sample]) -> str:
     ]
     framed = ["framed: occluded"] if "partial" in kinds else []
     return "; ".join([*framed, *([f"not in this build: {', '.join(absent)}"] if absent else [])])
+
+
+def source(inputs: Inputs) -> Path:
+    """The annotation of evaluate.split, else of the first split that has one. Raises Missing."""
+    folder = inputs.root / inputs.config.composite.dataset / "annotations"
+    mine = folder / f"{inputs.config.evaluate.split}_d.csv"
+    for path in (mine, *sorted(folder.glob("*_d.csv"))):
+        if path.exists() and len(path.read_bytes().splitlines()) > 1:
+            return path
+    raise Missing(f"Figure 13: wanted {mine} with a clip in it; run annotate")
+
+
+def excerpt(path: Path) -> pd.DataFrame:
+    """The header and the first ROWS lines, all cells as text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=ROWS)
+
+
+def figure_13(inputs: Inputs) -> Figure:
+    """Figure 13: the first lines of an annotation file. Raises Missing."""
+    path = source(inputs)
+    rows = excerpt(path)
+
+    def draw(figure: Drawing) -> None:
+        axes = figure.subplots()
+        _table(axes, rows)
+        panels.foot(figure, f"{path.name}, the first {len(rows)} lines")
+
+    height = 0.6 + 0.115 * (len(rows) + 2)
+    chart_ = chart("figure_13", draw, PAGE, height, inputs.config.paper.dpi)
+    numbered = rows.set_axis(range(1, len(rows) + 1)).rename_axis("line").reset_index()
+    return Figure(chart_, numbered)
+
+
+def _table(axes: Axes, rows: pd.DataFrame) -> None:
+    """Text in columns, each as wide as its longest cell."""
+    axes.set_axis_off()
+    head = [_two_lines(name) for name in rows.columns]
+    widths = [_width(name, rows[column]) for name, column in zip(head, rows.columns, strict=True)]
+    left, total = 3.6, 3.6 + sum(widths)
+    axes.set(xlim=(0, total), ylim=(len(rows) - 0.5, -2.2))
+    for line in range(len(rows)):
+        axes.text(2.4, line, str(line + 1), fontsize=4, color=MUTED, ha="right", va="center")
+    for name, column, width in zip(head, rows.columns, widths, strict=True):
+        axes.text(left, -0.75, name, fontsize=4.3, fontweight="bold", color=INK, va="bottom")
+        for line, cell in enumerate(rows[column]):
+            axes.text(left, line, _short(cell), fontsize=4.3, color=INK, va="center")
+        left += width
+    for line in range(len(rows) + 1):
+        axes.axhline(line - 0.5, color=LINE, linewidth=0.4)
+
+
+def _two_lines(name: str) -> str:
+    """A header of several words on two lines, so that its column stays as narrow as its cells.
+
+    >>> _two_lines("occluder pixel ratio"), _two_lines("fps")
+    ('occluder\\npixel ratio', 'fps')
+    """
+    first, _, rest = name.partition(" ")
+    return f"{first}\n{rest}" if rest else name
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= LONGEST else f"{cell[: LONGEST - 1]}…"
+
+
+def _width(name: str, cells: pd.Series) -> float:
+    """In letters, with the gap to the next column; the header is bold."""
+    longest = max(len(_short(cell)) for cell in cells)
+    return 2.2 + max(longest, 1.12 * max(map(len, name.split("\n"))))

@@ -10,9 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 from torchvision.models import video
 
+from occludenet_build.config import Train
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.backbones import renames
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
 from occludenet_build.recognition.backbones.spec import (
@@ -20,8 +24,8 @@ from occludenet_build.recognition.backbones.spec import (
     IMAGENET_STD,
     Backbone,
     Colour,
+    FeatureLayout,
     Input,
-    Places,
 )
 from occludenet_build.recognition.backbones.tiny3d import Tiny3D
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
@@ -40,9 +44,9 @@ def _mvit_v2_s(classes: int, frames: int, size: int) -> nn.Module:
     return video.mvit_v2_s(weights=None, num_classes=classes)
 
 
-def _torchvision(name: str, head: str, seen: Input, places: Places) -> Backbone:
+def _torchvision(name: str, head: str, seen: Input, layout: FeatureLayout) -> Backbone:
     builder = getattr(video, name)
-    return Backbone(lambda n, t, s: builder(weights=None, num_classes=n), head, seen, places)
+    return Backbone(lambda n, t, s: builder(weights=None, num_classes=n), head, seen, layout)
 
 
 def _x3d(seen: Input, **shape) -> Backbone:
@@ -50,7 +54,7 @@ def _x3d(seen: Input, **shape) -> Backbone:
         lambda n, t, s, **rates: X3D(n, t, s, **shape, **rates),
         "head.projection.",
         seen,
-        Places("s5"),
+        FeatureLayout("s5"),
         (renames.X3D_MMACTION, renames.X3D_PYTORCHVIDEO),
         rates=("dropout",),
     )
@@ -71,7 +75,7 @@ def _ibm_i3d(depth: int) -> Backbone:
         ),
         "cls_head.fc_cls.",
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
-        Places("backbone.layer4"),
+        FeatureLayout("backbone.layer4"),
         (renames.RESNET3D_IBM,),
     )
 
@@ -82,7 +86,7 @@ def _uniformerv2(layers: int = 12, **shape: Any) -> Backbone:
         "backbone.transformer.proj.2.",
         Input(8, 224, 256, 0),
         # Behind the last block the class tokens, which are fused, hear no patch any more.
-        Places(f"backbone.transformer.resblocks.{layers - 2}", "frame_tokens", first=1),
+        FeatureLayout(f"backbone.transformer.resblocks.{layers - 2}", "frame_tokens", first=1),
         (renames.UNIFORMERV2_MMACTION, renames.UNIFORMERV2_BARE),
         k710=True,
         rates=("dropout", "drop_path"),
@@ -104,7 +108,7 @@ def _videomamba(width: int, depth: int) -> Backbone:
         "head.",
         Input(8, 224, 256, 0, IMAGENET_MEAN, IMAGENET_STD),
         # Patches reach the class token, which alone is read, in the last mixer for the last time.
-        Places(f"layers.{depth - 1}.norm", "tokens", first=1),
+        FeatureLayout(f"layers.{depth - 1}.norm", "tokens", first=1),
         (renames.TRUNK,),
         fit_positions,
         k710=True,
@@ -117,7 +121,7 @@ def _videomae(width: int, depth: int, heads: int) -> Backbone:
         lambda n, t, s, **rates: VideoMAE(n, t, s, width=width, depth=depth, heads=heads, **rates),
         "head.",
         Input(16, 224, 256, 4, IMAGENET_MEAN, IMAGENET_STD),
-        Places("norm", "tokens", frames=2),
+        FeatureLayout("norm", "tokens", frames=2),
         (renames.VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in an order of their own
         rates=("dropout", "drop_path"),
     )
@@ -126,29 +130,31 @@ def _videomae(width: int, depth: int, heads: int) -> Backbone:
 _RESNET_INPUT = Input(16, 112, 128, 2, KINETICS_MEAN, KINETICS_STD)
 
 BACKBONES: dict[str, Backbone] = {
-    "tiny3d": Backbone(lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0), Places("blocks")),
-    "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT, Places("layer4")),
-    "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT, Places("layer4")),
-    "r2plus1d_18": _torchvision("r2plus1d_18", "fc.", _RESNET_INPUT, Places("layer4")),
+    "tiny3d": Backbone(
+        lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0), FeatureLayout("blocks")
+    ),
+    "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
+    "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
+    "r2plus1d_18": _torchvision("r2plus1d_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
     "s3d": _torchvision(
         "s3d",
         "classifier.1.",
         replace(_RESNET_INPUT, frames=128, size=224, short_side=256),
-        Places("features"),
+        FeatureLayout("features"),
     ),
     "mvit_v2_s": Backbone(
         _mvit_v2_s,
         "head.1.",
         Input(16, 224, 256, 4),
         # As in the last block patches reach the class token, which alone is read.
-        Places("blocks.15.norm1", "tokens", first=1, frames=2),
+        FeatureLayout("blocks.15.norm1", "tokens", first=1, frames=2),
         (renames.MVIT_SLOWFAST, renames.MVIT_MMACTION),
     ),
     "swin3d_t": _torchvision(
         "swin3d_t",
         "head.",
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
-        Places("norm", "channels_last"),
+        FeatureLayout("norm", "channels_last"),
     ),
     "x3d_xs": _x3d(Input(4, 160, 182, 12)),
     "x3d_s": _x3d(Input(13, 160, 182, 6)),
@@ -159,7 +165,7 @@ BACKBONES: dict[str, Backbone] = {
         lambda n, t, s: ResNet3D(n),
         "cls_head.fc_cls.",
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
-        Places("backbone.layer4"),
+        FeatureLayout("backbone.layer4"),
     ),
     "ibm_i3d_resnet18": _ibm_i3d(18),
     "ibm_i3d_resnet50": _ibm_i3d(50),
@@ -175,3 +181,57 @@ BACKBONES: dict[str, Backbone] = {
     "videomae_b": _videomae(768, 12, 12),
     "videomae_l": _videomae(1024, 24, 16),
 }
+
+
+def build(name: str, classes: int, frames: int, size: int, **rates: float | None) -> nn.Module:
+    """A network with random weights from torch's global generator, in eval mode.
+
+    `rates`, dropout and drop_path, are for training; None: the network's own. Raises UserError
+    where it has no such rate, and where it takes no such clips: tried on one without pixels, which
+    costs nothing.
+    """
+    backbone = _known(name)
+    given = {key: rate for key, rate in rates.items() if rate is not None}
+    for key in given.keys() - set(backbone.rates):
+        raise UserError(f"train.{key}: {name} has none; leave it null")
+    try:
+        model = backbone.make(classes, frames, size, **given)
+        with torch.device("meta"), torch.no_grad():
+            trial = backbone.make(classes, frames, size).eval()
+            logits = trial(torch.zeros(1, 3, frames, size, size))
+    except (RuntimeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(
+            f"train.backbone: {name} takes no clips of {frames} frames of {size} px "
+            f"({first_line(error)}); change train.frames, train.size or the backbone"
+        ) from error
+    if logits.shape != (1, classes):
+        raise ValueError(f"{name} gives {tuple(logits.shape)}, wanted logits (1, {classes})")
+    return model.eval()
+
+
+def _known(name: str) -> Backbone:
+    if name not in BACKBONES:
+        raise UserError(
+            f"train.backbone: wanted one of {', '.join(BACKBONES)}, got {name!r}; change it"
+        )
+    return BACKBONES[name]
+
+
+def input_of(settings: Train) -> Input:
+    """What the settings say and, where they say nothing, what the backbone was made for.
+
+    Raises UserError for an unknown backbone, and for a crop larger than the short side.
+    """
+    own = _known(settings.backbone).input
+    size = own.size if settings.size is None else settings.size
+    short_side = settings.short_side
+    if short_side is None:
+        short_side = max(size, round(own.short_side * size / own.size))
+    if size > short_side:
+        raise UserError(
+            f"train.short_side: wanted at least {size}, the crop of {settings.backbone}, got "
+            f"{short_side}; change it or set train.size"
+        )
+    frames = own.frames if settings.frames is None else settings.frames
+    stride = own.stride if settings.stride is None else settings.stride
+    return Input(frames, size, short_side, stride, own.mean, own.std)

@@ -16,6 +16,7 @@ from occludenet_build.recognition.backbones.spec import Renames
 
 
 def renamed(key: str, renames: Renames) -> str:
+    """The name of a tensor after the renames, each tried in turn; unchanged where none fits."""
     for pattern, replacement in renames:
         key = re.sub(pattern, replacement, key)
     return key

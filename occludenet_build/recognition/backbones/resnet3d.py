@@ -68,6 +68,7 @@ class ResNet3D(nn.Module):
         nn.init.zeros_(fc.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes)."""
         return self.cls_head(self.dropout(self.backbone(x).mean(dim=(2, 3, 4))))
 
 
@@ -130,6 +131,7 @@ class Block(nn.Module):
             self.downsample = _normed(before, after, (1, 1, 1), stride, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, before, T, H, W) -> (N, after, T, H, W), H and W divided by the stride."""
         shortcut = x if self.downsample is None else self.downsample(x)
         for name in self.names:
             x = self.get_submodule(name)(x)

@@ -67,6 +67,7 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, a: Tensor, b: Tensor, start: Tensor, chunks: int) -> Tensor:
+        """a, b float32 (L, N, S, D), start float32 (N, S, D) -> h float32 (L, N, S, D)."""
         states = _states(a, b, start, chunks)
         ctx.save_for_backward(a, states, start)
         ctx.chunks = chunks
@@ -75,6 +76,7 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """gradient of h, float32 (L, N, S, D) -> those of a and b, of start (N, S, D), and None."""
         a, states, start = ctx.saved_tensors
         # g[t] = gradient[t] + a[t+1] g[t+1]: from the end, each factor one step later
         later = torch.cat([a[1:], torch.zeros_like(a[:1])]).flip(0)

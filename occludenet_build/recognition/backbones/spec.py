@@ -35,7 +35,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Places:
+class FeatureLayout:
     """The last module of a network in whose output places of the clip can be told apart, and whose
     places all still reach the logits: what class activation maps weight (recognition.cam)."""
 
@@ -56,7 +56,7 @@ class Backbone:
     head: str
     """Starts the names of the parameters that depend on the number of classes."""
     input: Input
-    places: Places
+    layout: FeatureLayout
     formats: tuple[Renames, ...] = ()
     """From the names of other projects' checkpoints to ours."""
     fit: Callable[[Tensors, Tensors], Tensors] = lambda given, wanted: given
@@ -66,6 +66,13 @@ class Backbone:
     """Its checkpoints may have the 710 classes of K710, of which the first 400 are Kinetics-400."""
     rates: tuple[str, ...] = ()
     """What `make` may be told to leave out in training: dropout, drop_path."""
+
+
+def normalised(clips: Tensor, mean: Colour = GREY_MEAN, std: Colour = GREY_STD) -> Tensor:
+    """uint8 (N, T, H, W, 3) -> float32 (N, 3, T, H, W), what every backbone takes."""
+    pixels = clips.permute(0, 4, 1, 2, 3).float().div_(255)
+    off, scale = (pixels.new_tensor(colour).view(3, 1, 1, 1) for colour in (mean, std))
+    return pixels.sub_(off).div_(scale)
 
 
 def rising(rate: float, count: int) -> list[float]:

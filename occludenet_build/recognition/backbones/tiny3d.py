@@ -33,12 +33,14 @@ class Tiny3D(nn.Module):
         self.head = nn.Linear(2 * WIDTHS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes)."""
         seen = self.blocks(moving(x)).flatten(3)
         # The actor is small: the strongest place counts. The mean lets every place learn.
         return self.head(torch.cat([seen.amax(dim=3), seen.mean(dim=3)], dim=1).mean(dim=2))
 
 
 def moving(x: Tensor) -> Tensor:
-    """(N, 3, T, H, W) -> (N, 1, T, H, W): distance to the median over time, mean over colours."""
+    """float32 (N, 3, T, H, W) -> (N, 1, T, H, W):
+    distance to the median over time, mean over colours."""
     still = x.median(dim=2, keepdim=True).values
     return 2 * (x - still).abs().mean(dim=1, keepdim=True)

@@ -62,6 +62,10 @@ class UniFormerV2(nn.Module):
             fusion.temporal_cls_token.requires_grad_(True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes).
+
+        Raises ValueError for clips of another size.
+        """
         return self.backbone(x)
 
 
@@ -88,6 +92,10 @@ class Vision(nn.Module):
         self.transformer = transformer
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes).
+
+        Raises ValueError for clips of another size.
+        """
         patches = self.conv1(x)
         grid = patches.shape[2:]
         tokens = patches.flatten(3).permute(0, 2, 3, 1).flatten(0, 1)  # (N T, H W, width)
@@ -128,7 +136,7 @@ class Transformer(nn.Module):
         self.balance = nn.Parameter(torch.zeros(width)) if fused else None
 
     def forward(self, x: Tensor, grid: tuple[int, ...]) -> Tensor:
-        """(N T, 1 + H W, width) and (T, H, W) -> logits (N, classes)."""
+        """float32 (N T, 1 + H W, width) and (T, H, W) -> logits (N, classes)."""
         video = self.temporal_cls_token.expand(len(x) // grid[0], -1, -1)
         for number, block in enumerate(self.resblocks):
             x = block(x, grid)
@@ -145,8 +153,8 @@ class Transformer(nn.Module):
 
 
 def with_local(x: Tensor, grid: tuple[int, ...], local: nn.Module) -> Tensor:
-    """Patch tokens plus what `local` says of them as (N, width, T, H, W); class tokens as they
-    are."""
+    """Tokens, float32 (N, L, width), of which patches get what `local` says of them as
+    (N, width, T, H, W); class tokens stay as they are."""
     first, patches = x[:, :1], x[:, 1:]
     video = patches.unflatten(0, (-1, grid[0])).flatten(1, 2).transpose(1, 2).unflatten(2, grid)
     more = local(video).flatten(2).transpose(1, 2).unflatten(1, (grid[0], -1)).flatten(0, 1)
@@ -157,6 +165,7 @@ class QuickGELU(nn.Module):
     """As CLIP was trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 of any shape -> the same shape."""
         return x * torch.sigmoid(1.702 * x)
 
 
@@ -188,6 +197,7 @@ class ResidualAttention(nn.Module):
         self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor, grid: tuple[int, ...]) -> Tensor:
+        """Tokens float32 (N, L, width) of N frames of `grid` (T, H, W) -> the same shape."""
         x = self._local(x, grid, self.lmhra1)
         y = self.ln_1(x)
         x = x + self.drop_path(self.attn(y, y, y, need_weights=False)[0])
@@ -211,6 +221,7 @@ class LocalMHRA(nn.Module):
         zeroed(self.pos_embed[3])
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, width, T, H, W) -> the same shape."""
         return self.pos_embed(x)
 
 
@@ -229,6 +240,7 @@ class Extractor(nn.Module):
         zeroed(self.mlp.get_submodule("c_proj"))
 
     def forward(self, video: Tensor, tokens: Tensor) -> Tensor:
+        """Video token float32 (N, 1, width), tokens float32 (N, L, width) -> (N, 1, width)."""
         asked = self.ln_3(tokens)
         answer = self.attn(self.ln_1(video), asked, asked, need_weights=False)[0]
         video = video + self.drop_path(answer)

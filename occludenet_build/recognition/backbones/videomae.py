@@ -60,6 +60,10 @@ class VideoMAE(nn.Module):
             self.head.weight.mul_(0.001)  # a head that begins near zero, as in fine-tuning
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes).
+
+        Raises ValueError for clips of another size.
+        """
         x = self.patch_embed(x)
         if x.shape[1] != self.positions.shape[1]:
             raise ValueError(
@@ -82,6 +86,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv3d(3, width, cube, cube)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> float32 (N, L, width), L cubes."""
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
@@ -95,6 +100,7 @@ class Block(nn.Module):
         self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, L, width) -> the same shape."""
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
@@ -111,6 +117,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, L, width) -> the same shape."""
         bias = torch.cat([self.q_bias, torch.zeros_like(self.v_bias), self.v_bias])
         parts = F.linear(x, self.qkv.weight, bias).unflatten(2, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)
@@ -125,6 +132,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, L, width) -> the same shape."""
         return self.fc2(F.gelu(self.fc1(x)))
 
 

@@ -52,6 +52,10 @@ class VideoMamba(nn.Module):
         self._initialise()
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes).
+
+        Raises ValueError for clips of another size.
+        """
         hidden = self._tokens(self.patch_embed.proj(x))
         residual = torch.zeros_like(hidden)
         for layer in self.layers:
@@ -98,6 +102,7 @@ class Block(nn.Module):
         self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, hidden: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """Both float32 (N, L, width), and so are what it gives and the sum of all before."""
         residual = residual + self.drop_path(hidden)
         return self.mixer(self.norm(residual)), residual
 
@@ -120,7 +125,7 @@ class Mamba(nn.Module):
         self.out_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, L, width) -> (N, L, width)"""
+        """float32 (N, L, width) -> float32 (N, L, width)."""
         x, z = self.in_proj(hidden).chunk(2, dim=2)
         there = self._direction(x, "", self.A_log, self.D)
         back = self._direction(x.flip(1), "_b", self.A_b_log, self.D_b).flip(1)

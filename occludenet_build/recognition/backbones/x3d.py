@@ -51,10 +51,11 @@ class X3D(nn.Module):
         self._initialise()
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W) -> logits float32 (N, classes)."""
         return self.positions(x).mean(dim=1)
 
     def positions(self, x: Tensor) -> Tensor:
-        """(N, P, classes): a clip larger than the network's own has P > 1 places of its head.
+        """Logits float32 (N, P, classes); the head has P > 1 places in a clip larger than its own.
 
         SlowFast's test takes the mean of their softmax.
         """
@@ -136,6 +137,7 @@ class Residual(nn.Module):
         self.branch2 = Bottleneck(before, inner, after, stride, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, before, T, H, W) -> (N, after, T, H, W), H and W divided by the stride."""
         shortcut = x if self.branch1 is None else self.branch1(x)
         if self.branch1_bn is not None:
             shortcut = self.branch1_bn(shortcut)
@@ -155,6 +157,7 @@ class Bottleneck(nn.Module):
         self.c_bn = nn.BatchNorm3d(after)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, before, T, H, W) -> (N, after, T, H, W), H and W divided by the stride."""
         x = F.relu(self.a_bn(self.a(x)))
         x = F.silu(self.se(self.b_bn(self.b(x))))
         return self.c_bn(self.c(x))
@@ -170,6 +173,7 @@ class SqueezeExcite(nn.Module):
         self.fc2 = nn.Conv3d(inner, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, C, T, H, W) -> the same shape."""
         whole = x.mean(dim=(2, 3, 4), keepdim=True)
         return x * self.fc2(F.relu(self.fc1(whole))).sigmoid()
 
@@ -195,6 +199,7 @@ class Head(nn.Module):
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, C, T, H, W) -> logits float32 (N, P, classes), P places of the window."""
         x = F.relu(self.conv_5_bn(self.conv_5(x)))
         window = [min(wanted, there) for wanted, there in zip(self.pool, x.shape[2:], strict=True)]
         x = F.relu(self.lin_5(F.avg_pool3d(x, window, stride=1)))

@@ -1,0 +1,1 @@
+"""The offline demo: its settings, and `demo.world`, which draws what it runs on."""

@@ -1,0 +1,100 @@
+"""Draw the mini-world of the offline demo: clips with sound and COCO pictures.
+
+Writes OUT/videos/<split>/<class>/*.mp4, OUT/coco/images/*.jpg, OUT/coco/instances.json,
+OUT/clips.csv (the background of each clip) and, last, OUT/miniworld.json. A second call with the
+same settings does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from demo.world.build import build
+from demo.world.plan import Settings
+from occludenet_build.core.errors import UserError
+
+log = logging.getLogger("miniworld")
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted WIDTHxHEIGHT, got {text!r}") from None
+    if width % 2 or height % 2 or min(width, height) < 48:
+        raise argparse.ArgumentTypeError(f"wanted even numbers of at least 48, got {text!r}")
+    return width, height
+
+
+def _number(kind: type, low: float, high: float):
+    def parse(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"wanted {low} to {high}, got {text!r}")
+        return value
+
+    return parse
+
+
+def parser() -> argparse.ArgumentParser:
+    default = {field.name: field.default for field in fields(Settings)}
+    size = f"{default['width']}x{default['height']}"
+    made = argparse.ArgumentParser(
+        prog="python -m demo.world",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--out", type=Path, required=True, help="folder to draw into")
+    made.add_argument("--size", type=_size, default=size, help=f"of the clips, px ({size})")
+    made.add_argument("--truth", action="store_true", help="write the figure's masks and boxes too")
+    made.add_argument("--workers", type=_number(int, 1, 256), default=os.cpu_count() or 1)
+    for name, kind, low, high, what in [
+        ("seed", int, 0, 2**63 - 1, "of everything drawn"),
+        ("train", int, 0, 10_000, "training clips per class"),
+        ("val", int, 0, 10_000, "validation clips per class"),
+        ("test", int, 0, 10_000, "test clips per class"),
+        ("seconds", float, 0.25, 60, "length of a clip"),
+        ("fps", int, 1, 60, "frames per second"),
+        (
+            "shortcut",
+            float,
+            0,
+            1,
+            "share of training clips with their action's background, 0.2: no shortcut",
+        ),
+        ("images", int, 0, 1_000, "COCO pictures per occluder type"),
+    ]:
+        made.add_argument(
+            f"--{name}",
+            type=_number(kind, low, high),
+            default=default[name],
+            help=f"{what} ({default[name]})",
+        )
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    given = vars(parser().parse_args(arguments))
+    folder, workers = given.pop("out"), given.pop("workers")
+    width, height = given.pop("size")
+    settings = Settings(width=width, height=height, **given)
+    try:
+        drawn = build(folder, settings, workers)
+    except UserError as error:
+        log.error("%s", error)
+        return 2
+    log.info("%s %s", "drawn into" if drawn else "already stands in", folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

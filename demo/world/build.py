@@ -1,0 +1,80 @@
+"""Build the whole mini-world into a folder, once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from demo.world import coco
+from demo.world.clips import write_clip
+from demo.world.plan import Clip, Settings, plan
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import exclusive, write_json, write_text
+from occludenet_build.core.pool import in_processes
+from occludenet_build.core.progress import progress
+
+Item = Clip | coco.Picture
+VERSION = 1
+"""Bumped by hand when the same settings would draw another world: it is then drawn again."""
+STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
+OURS = ("videos", "coco", "truth", "clips.csv", STAMP)
+
+
+def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
+    """Draw the world into `folder`; False where it stands there already.
+
+    The same settings give the same files whatever the number of workers.
+    """
+    with exclusive(folder):
+        stamp = {"settings": asdict(settings), "version": VERSION}
+        if _standing(folder) == stamp:
+            return False
+        _clear(folder)
+        clips, pictures = plan(settings), coco.pictures(settings)
+        draw = partial(_draw, folder, settings)
+        items = [*clips, *pictures]
+        results = progress(in_processes(draw, items, workers), len(items), "file")
+        drawn = dict(results)
+        coco.write_instances(folder / "coco", [(picture, drawn[picture]) for picture in pictures])
+        write_text(folder / "clips.csv", _table(clips))
+        write_json(folder / STAMP, stamp)
+        (folder / UNFINISHED).unlink()
+    return True
+
+
+def _draw(folder: Path, settings: Settings, item: Item) -> tuple[Item, list[dict]]:
+    """One clip or picture; the annotations are a picture's only."""
+    if isinstance(item, Clip):
+        write_clip(folder, settings, item)
+        return item, []
+    return item, coco.write_picture(folder / "coco", settings, item)
+
+
+def _standing(folder: Path) -> dict | None:
+    try:
+        return json.loads((folder / STAMP).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def _clear(folder: Path) -> None:
+    """Remove an older world, and nothing that is not known to be one."""
+    there = [name for name in OURS if (folder / name).exists()]
+    if there and not any((folder / mark).exists() for mark in (STAMP, UNFINISHED)):
+        raise UserError(
+            f"{folder} already holds {there[0]}, which the mini-world did not make; "
+            "give --out an empty folder"
+        )
+    (folder / UNFINISHED).touch()
+    for name in there:
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _table(clips: list[Clip]) -> str:
+    """video, split, label, background: what the planted shortcut is, for people and tests."""
+    lines = [f"{clip.name},{clip.split},{clip.label},{clip.background}" for clip in clips]
+    return "\n".join(["video,split,label,background", *lines]) + "\n"

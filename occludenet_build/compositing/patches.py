@@ -1,0 +1,226 @@
+"""Occluders as patches: in the clip's own colours, at any size and on any pixel offset.
+
+`Cutout` makes the patch of one occluder for a rectangle; `merge_patches` turns the patches of
+several occluders into one, so that a frame gets one patch however many occluders it has.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.video.display import Display
+from occludenet_build.core.video.planes import Layout
+
+ROUND = np.float32(0.5)  # casting cuts off
+_OPAQUE = 0.5  # alpha from which a pixel counts as hidden
+_CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out of the processor's
+
+
+def resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
+    """An array (H, W) or (H, W, C), uint8 or float32, resized to (width, height).
+
+    The bytes are the same on every processor. `method` is one of OpenCV's INTER_*. Intel's library
+    inside OpenCV rounds otherwise with every instruction set, so it is switched off; the switch is
+    the thread's own.
+    """
+    before = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)
+    try:
+        return cv2.resize(pixels, size, interpolation=method)
+    finally:
+        cv2.ipp.setUseIPP(before)
+
+
+def read_rgba(path: Path) -> np.ndarray:
+    """uint8 (H, W, 4) RGBA of a PNG, straight alpha; a PNG without alpha is opaque.
+
+    Raises UserError where the file is missing, unreadable, or not 8-bit RGB or RGBA.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint8 or image.ndim != 3:
+        raise UserError(f"occluder {path}: wanted an 8-bit RGB or RGBA PNG; run occluders again")
+    if image.shape[2] == 3:
+        return np.dstack([image[:, :, ::-1], np.full(image.shape[:2], 255, np.uint8)])
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+
+
+class PlanePatch(NamedTuple):
+    """What is pasted on one plane: plane = plane * keep + add, cut off to whole numbers.
+
+    The first sample of a chroma patch is the one above the patch's first luma pixel.
+    """
+
+    add: np.ndarray  # float32 (h, w), colour x alpha + ROUND
+    keep: np.ndarray  # float32 (h, w), 1 - alpha
+
+
+class Patch(NamedTuple):
+    """A cut-out at one size and one offset to the chroma grid, in the coded picture."""
+
+    planes: tuple[PlanePatch, ...]
+    mask: np.ndarray  # bool (h, w) at luma size: alpha of one half or more
+
+
+class Cutout:
+    """One cut-out for one clip. `size`: its (width, height) in displayed pixels of the clip.
+
+    `rgba` is uint8 (H, W, 4), straight alpha, upright; `layout` and `display` are those of the
+    clip's frames; `pixel_aspect` is width over height of one coded pixel as it is displayed.
+    """
+
+    def __init__(
+        self, rgba: np.ndarray, layout: Layout, display: Display, pixel_aspect: float = 1.0
+    ) -> None:
+        height, width = rgba.shape[:2]
+        # Pixels that are shown wide would widen the occluder: it gets fewer of them.
+        sideways = display.rotation % 180 != 0
+        tall = height * pixel_aspect if sideways else float(height)
+        self.size = (float(width) if sideways else width / pixel_aspect, tall)
+        self._layout = layout
+        self._display = display
+        self._ladder = _halvings(_premultiplied(display.to_coded(rgba), layout))
+        self._cache: OrderedDict[tuple[int, int, int, int], Patch] = OrderedDict()
+
+    def patch(self, x: int, y: int, w: int, h: int) -> Patch:
+        """The patch for a rectangle of the coded picture: left, top, width, height in pixels."""
+        key = (w, h, x & 1, y & 1)
+        found = self._cache.pop(key, None) or self._make(*key)
+        self._cache[key] = found
+        if len(self._cache) > _CACHED_PATCHES:
+            self._cache.popitem(last=False)
+        return found
+
+    def silhouette(self, w: int, h: int) -> np.ndarray:
+        """bool (H, W), upright: the mask of a patch of this size in displayed pixels."""
+        w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
+        alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
+        alpha = resized(alpha, (w, h), cv2.INTER_LINEAR)
+        return self._display.upright(alpha >= _OPAQUE)
+
+    def _level(self, w: int, h: int) -> np.ndarray:
+        """The smallest halving that need not be enlarged."""
+        fitting = (a for a in reversed(self._ladder) if a.shape[1] >= w and a.shape[0] >= h)
+        return next(fitting, self._ladder[0])
+
+    def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
+        pixels = resized(self._level(w, h), (w, h), cv2.INTER_LINEAR)
+        # Planes by themselves: numpy takes several times as long over interleaved samples.
+        coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
+        luma, alpha, chroma_keep = coded[0], coded[3], 1 - hidden
+        planes = (
+            PlanePatch(luma + ROUND, 1 - alpha),
+            *(PlanePatch(c + ROUND, chroma_keep) for c in (blue, red)),
+        )
+        return Patch(planes, alpha >= _OPAQUE)
+
+    def _on_chroma(self, planes: np.ndarray, odd_x: int, odd_y: int) -> np.ndarray:
+        """U, V and alpha (3, h, w) at luma size -> the same on the chroma grid."""
+        if self._layout.sub_x:
+            planes = _halve_columns(planes, odd_x, self._layout.left_sited)
+        if self._layout.sub_y:
+            planes = _halve_rows(planes, odd_y)
+        return planes
+
+
+def _premultiplied(rgba: np.ndarray, layout: Layout) -> np.ndarray:
+    """float32 (H, W, 4): Y, U, V code values times alpha, alpha in [0, 1]."""
+    alpha = rgba[:, :, 3:].astype(np.float32) / 255
+    return np.concatenate([layout.from_rgb(rgba[:, :, :3]) * alpha, alpha], axis=2)
+
+
+def _halvings(pixels: np.ndarray) -> list[np.ndarray]:
+    """The cut-out and its halvings: resizing from the nearest is fast and does not alias."""
+    ladder = [pixels]
+    while min(ladder[-1].shape[:2]) >= 16:
+        height, width = ladder[-1].shape[:2]
+        half = (max(1, round(width / 2)), max(1, round(height / 2)))
+        ladder.append(resized(ladder[-1], half, cv2.INTER_AREA))
+    return ladder
+
+
+def _halve_columns(planes: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:
+    """(c, h, w) at luma columns -> chroma columns.
+
+    Left-sited samples weigh luma columns 2i-1, 2i, 2i+1 by 1/4, 1/2, 1/4; others are the mean of
+    2i and 2i+1. Beyond the patch alpha is 0.
+    """
+    count, height, width = planes.shape
+    padded = np.zeros((count, height, width + odd + (width + odd) % 2 + 4), np.float32)
+    padded[:, :, 2 + odd : 2 + odd + width] = planes
+    if not left_sited:
+        return (padded[:, :, 2:-2:2] + padded[:, :, 3:-2:2]) * 0.5
+    halved = padded[:, :, 1:-2:2] + padded[:, :, 3::2]  # the last column reaches one sample on
+    halved *= 0.25
+    halved += padded[:, :, 2::2] * 0.5
+    return halved
+
+
+def _halve_rows(planes: np.ndarray, odd: int) -> np.ndarray:
+    """(c, h, w) at luma rows -> chroma rows, each the mean of two."""
+    count, height, width = planes.shape
+    halved = np.zeros((count, (height + odd + 1) // 2, width), np.float32)
+    upper, lower = planes[:, odd::2], planes[:, 1 - odd :: 2]
+    halved[:, odd : odd + upper.shape[1]] = upper
+    halved[:, : lower.shape[1]] += lower
+    halved *= 0.5
+    return halved
+
+
+class PlacedPatch(NamedTuple):
+    """A patch whose first luma pixel stands at (x, y) of the coded picture."""
+
+    patch: Patch
+    x: int
+    y: int
+
+
+def merge_patches(placed: Sequence[PlacedPatch], layout: Layout) -> PlacedPatch:
+    """One patch that does what all of them do in turn: later ones cover earlier ones."""
+    if len(placed) == 1:
+        return placed[0]
+    shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
+    planes = tuple(
+        _layered([(p.patch.planes[n], p.x >> sub_x, p.y >> sub_y) for p in placed])
+        for n, (sub_x, sub_y) in enumerate(shifts)
+    )
+    left, top = min(p.x for p in placed), min(p.y for p in placed)
+    return PlacedPatch(Patch(planes, _union([(p.patch.mask, p.x, p.y) for p in placed])), left, top)
+
+
+def _layered(parts: Sequence[tuple[PlanePatch, int, int]]) -> PlanePatch:
+    """One after the other: plane * keep + add, then the same of the next."""
+    left, top, width, height = _bounds([(part.keep, x, y) for part, x, y in parts])
+    add, keep = np.full((height, width), ROUND), np.ones((height, width), np.float32)
+    for part, x, y in parts:
+        at = _window(part.keep, x - left, y - top)
+        add[at] = (add[at] - ROUND) * part.keep + part.add
+        keep[at] *= part.keep
+    return PlanePatch(add, keep)
+
+
+def _union(parts: Sequence[tuple[np.ndarray, int, int]]) -> np.ndarray:
+    left, top, width, height = _bounds(parts)
+    mask = np.zeros((height, width), bool)
+    for part, x, y in parts:
+        mask[_window(part, x - left, y - top)] |= part
+    return mask
+
+
+def _bounds(parts: Sequence[tuple[np.ndarray, int, int]]) -> tuple[int, int, int, int]:
+    """left, top, width and height of all arrays together."""
+    left, top = min(x for _, x, _ in parts), min(y for _, _, y in parts)
+    right = max(x + array.shape[1] for array, x, _ in parts)
+    bottom = max(y + array.shape[0] for array, _, y in parts)
+    return left, top, right - left, bottom - top
+
+
+def _window(array: np.ndarray, x: int, y: int) -> tuple[slice, slice]:
+    return slice(y, y + array.shape[0]), slice(x, x + array.shape[1])

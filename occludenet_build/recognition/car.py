@@ -1,0 +1,168 @@
+"""CAR: a pair of clips through the network, and its loss on their logits.
+
+L = CE(label, P) + alpha KL(P || Y), P = softmax(p), Y = softmax(p - c).
+
+p are the logits of the clip, c those of its counterfactual, the same clip with the actor erased.
+Eq. 4 of the paper prints the first term as -sum P log(label), which is infinite for every one-hot
+label; its table for alpha = 0 equals plain training, so the first term is the ordinary cross
+entropy. Eq. 4's second term is KL(P || Y) as printed (`kl_p_y`); `ce_y` is -log Y[label], the
+reading of the authors' figure. Gradients run through p and c where they are not detached. Where
+targets are soft (mixup, label smoothing) both cross entropies are those with soft targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Terms(NamedTuple):
+    """What a batch costs."""
+
+    each: Tensor
+    """(N,) `ce` + alpha * `causal`: what is learnt from, as a mean over the clips of a step."""
+    ce: Tensor
+    """(N,) cross entropy of each clip, natural logarithm."""
+    causal: Tensor
+    """(N,) causal term of each clip before alpha; 0 where it is dropped."""
+    dropped: Tensor
+    """(N,) bool: the clip has no usable counterfactual. All False where alpha is 0."""
+
+    @property
+    def loss(self) -> Tensor:
+        """float32 scalar, the mean of `each`."""
+        return self.each.mean()
+
+
+def car_loss(
+    clip_logits: Tensor,
+    targets: Tensor,
+    counterfactual_logits: Tensor | None = None,
+    present: Tensor | None = None,
+    *,
+    alpha: float = 1.0,
+    causal_term: str = "kl_p_y",
+    detach_prediction: bool = False,
+    detach_counterfactual: bool = False,
+    empty_masks: str = "drop",
+) -> Terms:
+    """The loss of a batch, in float32 outside autocast (float64 stays).
+
+    clip_logits (N, K); targets: labels (N,) int64, or shares of the classes (N, K) float, each row
+    sums to 1; present (N,) bool, None for all: whose actor was erased; counterfactual_logits
+    (M, K), M = present.sum(), in the same order, None for M = 0.
+    A clip in which nothing is erased is its own counterfactual: Y is uniform and the term punishes
+    confidence. `empty_masks` drop: such a clip keeps its cross entropy only and is counted; keep:
+    it has that term.
+    """
+    with torch.autocast(clip_logits.device.type, enabled=False):
+        p = _exact(clip_logits)
+        targets = targets.to(p.dtype) if targets.is_floating_point() else targets
+        ce = F.cross_entropy(p, targets, reduction="none")
+        nothing, nobody = torch.zeros_like(ce), torch.zeros_like(ce, dtype=torch.bool)
+        if alpha == 0:
+            return Terms(ce, ce, nothing, nobody)
+        if counterfactual_logits is None:
+            counterfactual_logits, present = p[:0], nobody
+        present = ~nobody if present is None else present
+        c = _exact(counterfactual_logits)
+        p = p.detach() if detach_prediction else p
+        c = c.detach() if detach_counterfactual else c
+        if empty_masks == "keep":
+            its_own = p.detach() if detach_counterfactual else p
+            c = its_own.masked_scatter(present[:, None], c)
+            causal = CAUSAL_TERMS[causal_term](p, c, targets)
+            return Terms(ce + alpha * causal, ce, causal, nobody)
+        term = CAUSAL_TERMS[causal_term](p[present], c, targets[present])
+        causal = nothing.masked_scatter(present, term)
+        return Terms(ce + alpha * causal, ce, causal, ~present)
+
+
+def _exact(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _kl_p_y(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
+    # Both as logarithms: P * log(P / Y) is nan or inf for logits of some hundreds.
+    log_p, log_y = F.log_softmax(p, dim=1), F.log_softmax(p - c, dim=1)
+    return F.kl_div(log_y, log_p, reduction="none", log_target=True).sum(dim=1)
+
+
+def _ce_y(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(p - c, targets, reduction="none")
+
+
+CAUSAL_TERMS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "kl_p_y": _kl_p_y,
+    "ce_y": _ce_y,
+}
+"""(p, c, targets) -> (N,), by the name in the settings."""
+
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def arithmetic(precision: str, device: str) -> torch.autocast:
+    """The context in which a network computes in train.precision; weights stay float32."""
+    dtype = _DTYPES.get(precision, torch.bfloat16)
+    return torch.autocast(device.split(":")[0], dtype, enabled=precision in _DTYPES)
+
+
+def both_logits(
+    model: nn.Module, clips: Tensor, counterfactuals: Tensor | None, forward: str
+) -> tuple[Tensor, Tensor | None]:
+    """Logits p (N, K) and c (M, K) of normalised clips, float32 (N, 3, T, H, W) and
+    (M, 3, T, H, W), as train.counterfactual_forward says; c is None without counterfactuals."""
+    if counterfactuals is None:
+        return model(clips), None
+    norms = any(isinstance(module, _BatchNorm) for module in model.modules())
+    if forward == "shared" or (forward == "auto" and not norms):
+        p, c = model(torch.cat([clips, counterfactuals])).split([len(clips), len(counterfactuals)])
+        return p, c
+    p = model(clips)
+    with _statistics_kept(model):
+        return p, model(counterfactuals)
+
+
+class PairedForward(nn.Module):
+    """`both_logits` of a network as one module, for torch's DistributedDataParallel.
+
+    DDP waits for every process in the forward and the backward of what it wraps. One call per batch
+    has the same number of them on each process, whoever has a counterfactual. A process without a
+    clip in its part calls it with None and runs the backward of the zero that it gets.
+    """
+
+    def __init__(self, model: nn.Module, forward: str) -> None:
+        """forward: train.counterfactual_forward."""
+        super().__init__()
+        self.model, self._how = model, forward
+
+    def forward(
+        self, clips: Tensor | None, counterfactuals: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """clips float32 (N, 3, T, H, W), counterfactuals float32 (M, 3, T, H, W) or None -> logits
+        float (N, K) and (M, K) or None; without clips a scalar 0, whose gradients are 0."""
+        if clips is not None:
+            return both_logits(self.model, clips, counterfactuals, self._how)
+        # DDP averages a gradient when that of every parameter is there, so the zero needs them all
+        every = [p.sum() for p in self.model.parameters() if p.requires_grad]
+        return 0 * torch.stack(every).sum(), None
+
+
+@contextmanager
+def _statistics_kept(model: nn.Module) -> Iterator[None]:
+    """Batch norm normalises by the batch, as in training, but leaves its running statistics."""
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

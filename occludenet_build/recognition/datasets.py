@@ -1,0 +1,218 @@
+"""Clips and clip pairs as data sets and batches: uint8 pictures of one size."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from occludenet_build.config import Augment
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.seeds import integer
+from occludenet_build.core.video.sample import sample, sample_twice
+from occludenet_build.recognition.augment import augmented
+from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.sampling import draw
+
+_WIDEST = 16 / 9
+"""Assumed aspect where memory is estimated."""
+
+
+class Frames:
+    """Frames by file and number, at one short side.
+
+    With `keep`, a file is decoded whole at its first use and stays in memory.
+    """
+
+    def __init__(self, root: Path, short_side: int, keep: bool) -> None:
+        self.root, self.short_side, self.keep = root, short_side, keep
+        self._kept: dict[str, np.ndarray] = {}
+
+    def of(self, file: str, numbers: Sequence[int]) -> np.ndarray:
+        """uint8 (T, H, W, 3). Raises ItemError where the file cannot be used."""
+        if not self.keep:
+            return sample(self.root / file, numbers, self.short_side)
+        if file not in self._kept:
+            self._kept[file] = sample(self.root / file, None, self.short_side)
+        return self._of_kept(file, numbers)
+
+    def both(
+        self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `of` gives, and the same frames as `look` shows them (core.video.sample), each uint8
+        (T, H, W, 3); `look`
+        must be the same for a file each time."""
+        if not self.keep:
+            return sample_twice(self.root / file, numbers, self.short_side, look)
+        other = f"{file}\0"  # no file is called so
+        if other not in self._kept:
+            pair = sample_twice(self.root / file, None, self.short_side, look)
+            self._kept[file], self._kept[other] = pair
+        return self._of_kept(file, numbers), self._of_kept(other, numbers)
+
+    def _of_kept(self, name: str, numbers: Sequence[int]) -> np.ndarray:
+        if max(numbers) >= len(self._kept[name]):
+            raise ItemError("truncated", f"frame {max(numbers)} is wanted")
+        return self._kept[name][list(numbers)]
+
+
+def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:
+    """Whether clips of these lengths can all be kept decoded."""
+    mib = sum(frame_counts) * short_side * short_side * _WIDEST * 3 / 2**20
+    if mib <= limit_mib:
+        logging.info("clips are decoded once and kept in memory, about %.0f MiB", mib)
+    return mib <= limit_mib
+
+
+class Skipped(NamedTuple):
+    """A clip that cannot be read; no other takes its place."""
+
+    file: str
+    reason: str
+
+
+class Pair(NamedTuple):
+    """A training clip, uint8 (T, H, W, 3), and the same with the actor erased, or None."""
+
+    clip: Tensor
+    counterfactual: Tensor | None
+    label: int
+    file: str
+
+
+class Batch(NamedTuple):
+    clips: Tensor
+    """uint8 (N, T, H, W, 3); N may be 0."""
+    counterfactuals: Tensor | None
+    """uint8 (M, T, H, W, 3) of the M clips that are `present`; None for M = 0."""
+    present: Tensor
+    """(N,) bool: the clip's actor is erased somewhere in its counterfactual's view."""
+    labels: Tensor
+    """(N,) int64, positions in the list of labels."""
+    files: list[str]
+    skipped: list[Skipped]
+
+
+class TrainingClips(Dataset):
+    """Items by (number, epoch): the view of a clip in an epoch hangs on nothing else."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        labels: Sequence[str],
+        source: Frames,
+        *,
+        frames: int,
+        size: int,
+        stride: int,
+        augment: Augment,
+        pairs: bool,
+        seed: int,
+        erasing: Erasing | None = None,
+    ) -> None:
+        """`frames`, `stride` apart (0: spread over the clip), of `size` x `size` px; without
+        `pairs` no counterfactual is opened. `erasing`: makes those that have no file."""
+        self.clips, self.source, self.seed = clips, source, seed
+        self.frames, self.size, self.stride = frames, size, stride
+        self.augment, self.pairs, self.erasing = augment, pairs, erasing
+        self.positions = {label: position for position, label in enumerate(labels)}
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def single_frames(self) -> TrainingClips:
+        """The same clips, of which each view is one frame, without counterfactuals."""
+        singles = copy.copy(self)
+        singles.frames, singles.stride, singles.pairs = 1, 0, False
+        return singles
+
+    def __getitem__(self, key: tuple[int, int]) -> Pair | Skipped:
+        number, epoch = key
+        clip = self.clips[number]
+        try:
+            pictures, erased = self._seen(clip, epoch)
+        except ItemError as error:
+            return Skipped(clip.file, str(error))
+        return Pair(pictures, erased, self.positions[clip.label], clip.file)
+
+    def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
+        """Both clips of the pair in one draw of frames, crop, mirror and all that changes them."""
+        one = draw(
+            self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
+        )
+        seed = integer(self.seed, clip.file, "augment", str(epoch)) >> 1
+        both = augmented(self._read(clip, one.frames), one, self.size, self.augment, seed)
+        pictures, erased = both[0], both[-1]
+        # In these frames and this crop nothing may be erased: then there is no second clip.
+        same = len(both) == 1 or np.array_equal(pictures, erased)
+        return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
+
+    def _read(self, clip: Clip, numbers: Sequence[int]) -> list[np.ndarray]:
+        """The clip and, where there is one, its counterfactual, uint8 (T, H, W, 3)."""
+        if self.pairs and clip.erased_at_load and self.erasing is not None:
+            return list(self.source.both(clip.file, numbers, self.erasing.of(clip)))
+        pictures = self.source.of(clip.file, numbers)
+        if not self.pairs or not clip.erased_file:
+            return [pictures]
+        erased = self.source.of(clip.erased_file, numbers)
+        if erased.shape != pictures.shape:
+            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
+        return [pictures, erased]
+
+
+def collate(items: list[Pair | Skipped]) -> Batch:
+    """Items of TrainingClips as one batch; skipped clips are named in it."""
+    pairs = [item for item in items if isinstance(item, Pair)]
+    erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
+    return Batch(
+        clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
+        counterfactuals=torch.stack(erased) if erased else None,
+        present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
+        labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
+        files=[pair.file for pair in pairs],
+        skipped=[item for item in items if isinstance(item, Skipped)],
+    )
+
+
+def loader(
+    clips: Dataset,
+    batches: Iterable[list],
+    workers: int,
+    device: str,
+    collate: Callable[[list], Any] = collate,
+) -> DataLoader:
+    """`batches` in their order, decoded by `workers` processes, or by this one for 0."""
+    return DataLoader(
+        clips,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        # A fork would copy torch's locks without the threads that hold them.
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_begin_worker if workers else None,
+        pin_memory=device.startswith("cuda"),
+    )
+
+
+def _begin_worker(number: int) -> None:
+    # Ctrl-C reaches the whole process group: the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _unless_stopped
+    cv2.setNumThreads(1)
+
+
+def _unless_stopped(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """A parent that is stopped while it takes a batch breaks a pipe: no news, no traceback."""
+    if not isinstance(error, ConnectionError):
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,131 @@
+"""StillMix's bank: frames that tell the action by themselves, as a network of single frames says.
+
+Li et al., ICCV 2023, section 4: a 2D reference network is trained to recognise the action from one
+frame; the frames of which it is surest carry the static bias, and form the bank from which StillMix
+draws. The authors take 1,024 of them for HMDB51. Ours, not theirs: the network is a ResNet-18, each
+clip gives one frame an epoch and one candidate for the bank, and surest means the probability of
+the clip's own label.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
+from occludenet_build.config import Train
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.progress import progress
+from occludenet_build.core.seeds import integer
+from occludenet_build.recognition import checkpoint
+from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
+from occludenet_build.recognition.datasets import Batch, TrainingClips, loader
+from occludenet_build.recognition.schedule import Order
+
+_RATE, _TUNED_RATE = 1e-3, 1e-4
+"""Learning rates from nothing and from ImageNet's weights."""
+
+
+def bank_of(
+    clips: TrainingClips,
+    settings: Train,
+    *,
+    seed: int,
+    device: str,
+    workers: int,
+    path: Path,
+    key: str,
+) -> Tensor:
+    """The bank, uint8 (B, S, S, 3) on the CPU; from `path`, if that was made for the same `key`."""
+    if path.exists():
+        values = checkpoint.load(path)
+        if values.get("key") == key:
+            return values["bank"]
+    singles = clips.single_frames()
+    model = _trained(singles, settings, seed, device, workers)
+    bank = _surest(model, singles, settings, device, workers)
+    checkpoint.save({"key": key, "bank": bank}, path)
+    return bank
+
+
+def _trained(
+    singles: TrainingClips, settings: Train, seed: int, device: str, workers: int
+) -> nn.Module:
+    torch.manual_seed(integer(seed, "reference") >> 1)
+    model = resnet18(num_classes=len(singles.positions))
+    weights = settings.mix.still_weights
+    if weights is not None:
+        _start_from(model, weights)
+    model.to(device).train()
+    rate = _RATE if weights is None else _TUNED_RATE
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
+    epochs = settings.mix.still_epochs
+    order = Order(len(singles), settings.batch, epochs, integer(seed, "reference order"))
+    right = seen = 0
+    for batch in progress(loader(singles, order, workers, device), len(order), "still batch"):
+        if len(batch.files) < 2:  # batch norm wants two
+            continue
+        logits = model(_pictures(batch, device))
+        labels = batch.labels.to(device)
+        loss = F.cross_entropy(logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        right, seen = right + int((logits.argmax(1) == labels).sum()), seen + len(labels)
+    logging.info("network of single frames: %.1f %% right in training", 100 * right / max(seen, 1))
+    return model.eval()
+
+
+def _start_from(model: nn.Module, path: str) -> None:
+    """ImageNet's weights, but for the head."""
+    given = {k: t for k, t in checkpoint.load_tensors(path).items() if not k.startswith("fc.")}
+    wanted = {k for k in model.state_dict() if not k.startswith("fc.")}
+    try:
+        model.load_state_dict(given, strict=False)
+        fits = given.keys() == wanted
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise UserError(
+            f"train.mix.still_weights: wanted torchvision's resnet18, {path} is another network; "
+            "change it"
+        )
+
+
+@torch.no_grad()
+def _surest(
+    model: nn.Module, singles: TrainingClips, settings: Train, device: str, workers: int
+) -> Tensor:
+    """Candidates come one batch after the other, and only the best so far are kept."""
+    best = torch.empty(0)
+    frames: Tensor | None = None
+    for batch in loader(singles, list(_once(singles, settings)), workers, device):
+        if not batch.files:
+            continue
+        shares = F.softmax(model(_pictures(batch, device)).float(), dim=1).cpu()
+        sure = shares.gather(1, batch.labels[:, None])[:, 0]
+        best = torch.cat([best, sure])
+        frames = batch.clips[:, 0] if frames is None else torch.cat([frames, batch.clips[:, 0]])
+        kept = best.argsort(descending=True, stable=True)[: settings.mix.still_frames]
+        best, frames = best[kept], frames[kept]
+    if frames is None:
+        return torch.empty(0)
+    logging.info("bank of %d stills, the last one is sure by %.2f", len(frames), float(best[-1]))
+    return frames
+
+
+def _once(singles: TrainingClips, settings: Train) -> Iterator[list[tuple[int, int]]]:
+    """Every clip once, in a frame that it was not trained with."""
+    unseen = settings.mix.still_epochs
+    for at in range(0, len(singles), settings.batch):
+        yield [(n, unseen) for n in range(at, min(at + settings.batch, len(singles)))]
+
+
+def _pictures(batch: Batch, device: str) -> Tensor:
+    """float32 (N, 3, S, S)."""
+    return normalised(batch.clips.to(device), IMAGENET_MEAN, IMAGENET_STD)[:, :, 0]

@@ -1,0 +1,237 @@
+"""One step of the optimizer: the batches that are accumulated for it, on every process."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, pairwise
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from occludenet_build.config import Train
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.seeds import integer, rng
+from occludenet_build.recognition.backbones.registry import input_of
+from occludenet_build.recognition.backbones.spec import normalised
+from occludenet_build.recognition.car import PairedForward, Terms, arithmetic, car_loss
+from occludenet_build.recognition.curve import Tally
+from occludenet_build.recognition.datasets import Batch
+from occludenet_build.recognition.distributed import ALONE, Process
+from occludenet_build.recognition.mixup import Mixed, mixed
+from occludenet_build.recognition.optim import ema_of, make_optimizer
+
+
+@dataclass
+class Learner:
+    """The network and all that changes with it."""
+
+    model: nn.Module
+    pair: nn.Module
+    """PairedForward of the model, shared with the other processes."""
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    """Does nothing but for fp16."""
+    ema: AveragedModel | None
+    settings: Train
+    device: str
+    process: Process
+    seed: int
+    """Of dropout and mixing."""
+    mix: str
+    """none, or a name of recognition.mixup.KINDS."""
+    classes: int
+    bank: Tensor | None = None
+    """StillMix's stills, uint8 (B, S, S, 3)."""
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        settings: Train,
+        *,
+        classes: int,
+        seed: int,
+        device: str,
+        process: Process = ALONE,
+        mix: str = "none",
+    ) -> Learner:
+        """Moved to the device, with an optimizer, a scaler and an average of its own.
+
+        mix: none, or a name of recognition.mixup.KINDS. Raises UserError for fp16 without cuda.
+        """
+        if settings.precision == "fp16" and not device.startswith("cuda"):
+            raise UserError(
+                f"train.precision: wanted fp32 or bf16 on {device}, got fp16, which has gradients "
+                "that vanish and a scaler on cuda only; change it or train.device"
+            )
+        model.to(device)
+        if process.size > 1 and device.startswith("cuda"):
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return cls(
+            model,
+            process.shared(PairedForward(model, settings.counterfactual_forward)),
+            make_optimizer(model, settings),
+            torch.amp.GradScaler(device.split(":")[0], enabled=settings.precision == "fp16"),
+            ema_of(model, settings.optimizer.ema),
+            settings,
+            device,
+            process,
+            seed,
+            mix,
+            classes,
+        )
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that the training is for: the average, where there is one."""
+        return self.model if self.ema is None else self.ema.module
+
+    def step(self, batches: Iterable[Batch], *, number: int, first: int, clips: int) -> Tally:
+        """Learn from these batches, this process's parts of them, as from one.
+
+        number: of the step; first: of its first batch; clips: how many all batches have on all
+        processes, if none is skipped. Returns the sums over all processes. Raises UserError,
+        in all of them, where a loss or a gradient is not finite.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        tally = Tally()
+        wrong: list[str] = []
+        files: list[str] = []
+        skipped: list[str] = []
+        for batch_number, (batch, following) in enumerate(pairwise(chain(batches, [None])), first):
+            assert batch is not None  # which stands behind the last only
+            files += batch.files
+            skipped += [f"skipped {file}: {reason}" for file, reason in batch.skipped]
+            with self._gradients_shared(following is None):
+                one = self._learn(batch, batch_number, clips)
+            wrong += [] if math.isfinite(one.loss) else batch.files
+            tally += one
+        tally.skipped = len(skipped)
+        tally = Tally.from_numbers(self.process.total(tally.numbers()))
+        for line in self.process.gathered(skipped) if tally.skipped else ():
+            logging.warning("%s", line)
+        if not math.isfinite(tally.loss):
+            self._stop("loss", tally.loss, number, wrong)
+        if tally.clips:
+            self._update(number, files, clips / tally.clips)
+        return tally
+
+    def _gradients_shared(self, last: bool) -> AbstractContextManager:
+        """Within it backward adds gradients up on this process; after the `last` batch of a step
+        it averages the sums over all processes."""
+        if last or not isinstance(self.pair, DistributedDataParallel):
+            return nullcontext()
+        return self.pair.no_sync()
+
+    def _learn(self, batch: Batch, number: int, clips: int) -> Tally:
+        """Add the batch's share of the gradients."""
+        if not self._anyone_has(len(batch.files)):
+            if self.process.size > 1:
+                self.pair(None)[0].backward()
+            return Tally()
+        torch.manual_seed(self._drawn("step", number) >> 1)
+        terms, logits = self._terms(batch, number)
+        # times the processes, as their gradients are averaged: the sum over all clips of the step
+        share = terms.each.sum() / clips * self.process.size
+        self.scaler.scale(share).backward()
+        return Tally.of(terms, logits, batch.labels)
+
+    def _terms(self, batch: Batch, number: int) -> tuple[Terms, Tensor]:
+        settings, seen = self.settings, input_of(self.settings)
+        present, labels = batch.present.to(self.device), batch.labels.to(self.device)
+        clips, erased, targets = self._mixed(batch, present, labels, number)
+        pixels = normalised(clips, seen.mean, seen.std)
+        others = None if erased is None else normalised(erased, seen.mean, seen.std)
+        with arithmetic(settings.precision, self.device):
+            p, c = self.pair(pixels, others)
+        terms = car_loss(
+            p,
+            labels if targets is None else targets,
+            c,
+            present,
+            alpha=settings.alpha,
+            causal_term=settings.causal_term,
+            detach_prediction=settings.detach_prediction,
+            detach_counterfactual=settings.detach_counterfactual,
+            empty_masks=settings.empty_masks,
+        )
+        return terms, p
+
+    def _mixed(self, batch: Batch, present: Tensor, labels: Tensor, number: int) -> Mixed:
+        """The batch on the device, as the arm and the recipe mix it."""
+        return mixed(
+            *self._complete(batch),
+            present,
+            labels,
+            kind=self.mix,
+            settings=self.settings.mix,
+            augment=self.settings.augment,
+            classes=self.classes,
+            random=rng(self._drawn("mix", number)),
+            bank=self.bank,
+        )
+
+    def _complete(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Clips and counterfactuals on the device. Synchronous batch norm waits for every process
+        in every forward: then one without clips takes part with none."""
+        erased = None if batch.counterfactuals is None else batch.counterfactuals.to(self.device)
+        if not self._synchronous:
+            return batch.clips.to(self.device), erased
+        seen = input_of(self.settings)
+        none = torch.empty((0, seen.frames, seen.size, seen.size, 3), dtype=torch.uint8)
+        none = none.to(self.device)
+        if self._anyone_has(0 if erased is None else len(erased)) and erased is None:
+            erased = none
+        return batch.clips.to(self.device) if batch.files else none, erased
+
+    def _anyone_has(self, number: int) -> bool:
+        """Whether this process, or with synchronous batch norm any, has clips."""
+        return (self.process.total([number])[0] if self._synchronous else number) > 0
+
+    @cached_property
+    def _synchronous(self) -> bool:
+        return any(isinstance(module, nn.SyncBatchNorm) for module in self.model.modules())
+
+    def _update(self, number: int, files: list[str], more: float) -> None:
+        """The optimizer's step. `more`: by how much a mean over the clips that could be read is
+        larger than one over all."""
+        self.scaler.unscale_(self.optimizer)
+        parameters = list(self.model.parameters())
+        for parameter in parameters if more != 1 else ():
+            if parameter.grad is not None:
+                parameter.grad.mul_(more)
+        norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip_gradient or math.inf)
+        finite = bool(torch.isfinite(norm))
+        # In half precision a gradient may overflow: the scaler leaves the step out and scales less.
+        if not finite and (not self.scaler.is_enabled() or self.scaler.get_scale() <= 1):
+            self._stop("gradient", float(norm), number, files)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.ema is not None and finite:
+            self.ema.update_parameters(self.model)
+        if not self._synchronous:
+            self.process.average_statistics(self.model)
+
+    def _stop(self, what: str, value: float, number: int, files: list[str]) -> NoReturn:
+        """All processes come here together; the first says why."""
+        every = self.process.gathered(files)
+        if not self.process.first:
+            self.process.wait_for_end()
+            raise SystemExit(2)
+        raise UserError(
+            f"train: the {what} is {value} in step {number}, with the clips {', '.join(every)}; "
+            "look at them, or lower train.learning_rate"
+        )
+
+    def _drawn(self, purpose: str, batch: int) -> int:
+        """A seed of the batch; every process has its own, and the first that of one alone."""
+        others = () if self.process.first else (f"process {self.process.rank}",)
+        return integer(self.seed, purpose, str(batch), *others)

@@ -1,0 +1,149 @@
+"""The command line of residual_actor; the package's docstring is its contract."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import occludenet_build.residual_actor as stage
+from occludenet_build.config import Config
+from occludenet_build.core import seeds, tables
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import write_json
+from occludenet_build.residual_actor.compare import Shard, compared, summary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=NEEDED)
+    parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
+    parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
+    parser.add_argument("--root", type=Path, default=Path(), help="list: the build's folder")
+    parser.add_argument("--videos", type=Path, nargs="*", help="compare: what was listed")
+    parser.add_argument("--found", type=Path, nargs="*", help="compare: what detect found in them")
+    parser.add_argument("--boxes", type=Path, help="compare: detect/store, of the source clips")
+    parser.add_argument("--masks", type=Path, nargs="*", default=[], help="actor_masks/*.parquet")
+    parser.add_argument("--fill", help="compare: what was filled in; default: as set")
+    parser.add_argument("--summaries", type=Path, nargs="*", help="fills: summary.json of each")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+
+NEEDED = {
+    "list": ("clips", "made"),
+    "compare": ("videos", "found", "boxes"),
+    "sample": ("clips",),
+    "fills": ("summaries",),
+}
+
+
+_DRAW = "leftover"
+"""The stage's former name is part of the draw: another word would draw other clips."""
+
+
+def run(args: argparse.Namespace, config: Config) -> None:
+    missing = [f"--{name}" for name in NEEDED[args.what] if not getattr(args, name)]
+    if missing:
+        raise UserError(
+            f"residual_actor {args.what}: wanted {', '.join(missing)}, got nothing; give it"
+        )
+    _check(config)
+    if args.what == "list":
+        _list(args)
+    elif args.what == "compare":
+        _compare(args, args.fill or config.counterfactual.fill)
+    elif args.what == "sample":
+        _sample(args, config)
+    else:
+        _fills(args)
+
+
+def _check(config: Config) -> None:
+    erased = config.counterfactual
+    if not erased.splits or not erased.files:
+        raise UserError(
+            "residual_actor: wanted counterfactual clips to look at, counterfactual.splits is "
+            f"{list(erased.splits)} and files {str(erased.files).lower()}; change them"
+        )
+    if config.detect.backend == "file":
+        raise UserError(
+            "residual_actor: wanted a detector that looks at the counterfactuals, detect.backend "
+            "file has no boxes for them; set another detect.backend"
+        )
+
+
+def _list(args: argparse.Namespace) -> None:
+    chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
+    rows = tables.read_rows(args.made)
+    made = [row for row in rows if row["status"] == "ok" and row["clip"] in chosen]
+    rows = [
+        _video(chosen[row["clip"]], scale, args.root / file, sha256)
+        for row in made
+        for scale, file, sha256 in zip(row["scales"], row["files"], row["file_hashes"], strict=True)
+    ]
+    tables.write(tables.from_rows(rows, stage.VIDEOS), args.out)
+    logging.info("%d clips of %d source clips", len(rows), len(made))
+
+
+def _video(chosen: dict[str, Any], scale: float, path: Path, sha256: str) -> dict[str, Any]:
+    copied = ("split", "label", "width", "height", "frames", "fps", "detect_shard")
+    row = {name: chosen[name] for name in copied}
+    row |= {"clip": f"{scale:.2f}_{chosen['clip']}", "source": chosen["clip"], "scale": scale}
+    return row | {"path": str(path), "sha256": sha256}
+
+
+def _compare(args: argparse.Namespace, fill: str) -> None:
+    found = {path.stem: path for path in args.found}
+    masks = {path.stem: path for path in args.masks}
+    rows: list[dict[str, Any]] = []
+    for videos in args.videos:
+        if videos.stem not in found:
+            raise UserError(
+                f"residual_actor: wanted what detect found in {videos}, got no such --found"
+            )
+        shard = Shard(videos, found[videos.stem], masks.get(videos.stem))
+        rows.extend(compared(shard, args.boxes, fill))
+    tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
+    sums = summary(rows, fill)
+    write_json(args.out.parent / "summary.json", sums)
+    logging.info(
+        "fill %s: the actor is found in %s of %d erased frames, %d clips",
+        fill,
+        _share(sums),
+        sums["erased_frames"],
+        sums["clips"],
+    )
+
+
+def _sample(args: argparse.Namespace, config: Config) -> None:
+    """A table per shard, an empty one too: each is a job of its own."""
+    table = tables.read(args.clips)
+    usable = {
+        row["clip"]: row["shard"]
+        for row in table.select(["clip", "status", "split", "shard"]).to_pylist()
+        if row["status"] == "ok" and row["split"] in config.counterfactual.splits
+    }
+    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, _DRAW))
+    drawn = set(order[: config.residual_actor.clips])
+    for shard in seeds.shard_names(config.select.shards):
+        mine = [clip for clip in drawn if usable[clip] == shard]
+        tables.write(
+            table.filter(pc.is_in(table["clip"], pa.array(mine, pa.string()))),
+            args.out / f"{shard}.parquet",
+        )
+    logging.info("%d of %d clips with counterfactuals", len(drawn), len(usable))
+
+
+def _fills(args: argparse.Namespace) -> None:
+    found = {path.parent.name: json.loads(path.read_text()) for path in args.summaries}
+    write_json(args.out, found)
+    for fill, sums in found.items():
+        logging.info("%-8s %s of %d frames", fill, _share(sums), sums["erased_frames"])
+
+
+def _share(sums: dict[str, Any]) -> str:
+    return "none" if sums["residual"] is None else f"{100 * sums['residual']:.1f} %"

@@ -1,0 +1,104 @@
+"""What detect found in the counterfactual clips, beside the actor's boxes in their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from occludenet_build.core import boxes
+from occludenet_build.core.build import Boxes, Store
+from occludenet_build.core.tables import read_rows
+
+LEAST_IOU = 0.3
+"""A person found with less overlap with the actor's box is somebody else."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The tables of one shard: `videos` as listed, what detect found, the masks."""
+
+    videos: Path
+    found: Path
+    masks: Path | None
+
+
+def is_left(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> bool:
+    """Whether one of the boxes found is the actor and none of the other people.
+
+    Boxes are float32 x1 y1 x2 y2, pixels: the actor's (4,), others (M, 4), found (N, 4).
+
+    >>> actor, other = np.float32([0, 0, 10, 20]), np.float32([[4, 0, 14, 20]])
+    >>> is_left(actor, other, np.float32([[1, 0, 11, 20]]))
+    True
+    >>> is_left(actor, other, np.float32([[3, 0, 13, 20]]))
+    False
+    """
+    if not len(found):
+        return False
+    with_actor = boxes.iou(actor[None], found)[0]
+    with_others = boxes.iou(others, found).max(axis=0, initial=0.0)
+    return bool(((with_actor >= LEAST_IOU) & (with_actor >= with_others)).any())
+
+
+def compared(shard: Shard, sources: Path, fill: str) -> Iterator[Row]:
+    """A row of CLIPS per video of a shard. `sources`: detect/store."""
+    states = {row["clip"]: row for row in read_rows(shard.found)}
+    with Store(sources) as store, ExitStack() as stack:
+        found = stack.enter_context(Store(shard.found.parent / "store"))
+        masks = shard.masks and stack.enter_context(Store(shard.masks.parent / "store"))
+        for video in read_rows(shard.videos):
+            state = states.get(video["clip"], {"status": "failed", "reason": "missing"})
+            names = ("clip", "source", "scale", "split", "label", "path")
+            row = {name: video[name] for name in names} | {"fill": fill}
+            if state["status"] == "failed":
+                yield row | {"status": "failed", "reason": state["reason"]}
+                continue
+            source = video["source"]
+            masked = masks.rows(source, shard.masks.stem) if masks and shard.masks else None
+            erased = set(masked["frame"].to_pylist()) if masked is not None else set()
+            people = Boxes.of(store.rows(source, video["detect_shard"]))
+            again = Boxes.of(found.rows(video["clip"], shard.found.stem))
+            yield row | {"status": "ok"} | _counts(people, again, erased)
+
+
+def _counts(source: Boxes, found: Boxes, erased: set[int]) -> Row:
+    actor, others, again = (b.by_frame() for b in (source.actor, source.others, found))
+    frames, nobody = sorted(erased & set(actor)), boxes.empty()
+    left = [
+        frame
+        for frame in frames
+        if is_left(actor[frame][0], others.get(frame, nobody), again.get(frame, nobody))
+    ]
+    return {
+        "actor_frames": len(actor),
+        "erased_frames": len(frames),
+        "residual_frames": len(left),
+        "residual": len(left) / len(frames) if frames else None,
+        "first_residual": left[0] if left else None,
+    }
+
+
+def summary(rows: Iterable[Mapping[str, Any]], fill: str) -> Row:
+    """The sums, as they stand in summary.json."""
+    good = [row for row in rows if row["status"] == "ok"]
+    classes = sorted({row["label"] for row in good})
+    scales = sorted({row["scale"] for row in good})
+    return {
+        "fill": fill,
+        **_sums(good),
+        "by_class": {name: _sums([r for r in good if r["label"] == name]) for name in classes},
+        "by_scale": {f"{s:g}": _sums([r for r in good if r["scale"] == s]) for s in scales},
+    }
+
+
+def _sums(rows: list[Mapping[str, Any]]) -> Row:
+    names = ("actor_frames", "erased_frames", "residual_frames")
+    sums: Row = {name: sum(row[name] for row in rows) for name in names}
+    residual = sums["residual_frames"] / sums["erased_frames"] if sums["erased_frames"] else None
+    return {"clips": len(rows)} | sums | {"residual": residual}

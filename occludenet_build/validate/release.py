@@ -1,0 +1,191 @@
+"""The CSV files of a release as one set of clips, with what did not parse beside them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.release import csv_format
+from occludenet_build.release.csv_format import Listed, Overall, Record
+from occludenet_build.release.names import listed_path, source_of
+from occludenet_build.release.terms import SPLITS
+
+FILE_NAME = re.compile(r"(?P<split>.+)_(?P<kind>d|\d+(\.\d+)?)\.csv", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of FINDINGS without the name of its check."""
+
+    severity: str
+    split: str | None
+    """None: about all splits."""
+    subject: str
+    sources: int = 0
+    clips: int = 0
+    detail: str = ""
+
+
+class Source(NamedTuple):
+    """A source clip in its split and class."""
+
+    split: str
+    label: str
+    clip: str
+
+
+class Place(NamedTuple):
+    """An output clip: a source at a scale."""
+
+    source: Source
+    scale: float
+
+
+class Annotated(NamedTuple):
+    """A row of `{split}_d.csv`."""
+
+    place: Place
+    record: Overall
+
+
+class Entry(NamedTuple):
+    """A row of a list."""
+
+    place: Place
+    label_id: int
+
+
+@dataclass
+class Release:
+    """What was read. Rows and files that do not parse are in `malformed` only."""
+
+    annotated: list[Annotated] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    malformed: list[Finding] = field(default_factory=list)
+    overall: set[str] = field(default_factory=set)
+    """Splits whose overall annotation was read."""
+    lists: set[tuple[str, float]] = field(default_factory=set)
+    """(split, scale) of the lists that were read."""
+    label_map: dict[str, int] | None = None
+    """Class name -> id that the lists are held against."""
+
+    @property
+    def splits(self) -> list[str]:
+        return sorted(self.overall | {split for split, _ in self.lists}, key=split_order)
+
+
+def split_order(split: str) -> tuple[int, str]:
+    return SPLITS.index(split) if split in SPLITS else len(SPLITS), split
+
+
+def read_release(paths: Iterable[Path]) -> Release:
+    """All clips of the CSV files, and of those in the folders, among `paths`.
+
+    Raises UserError where a path is missing, holds no file of a release, or one is there twice.
+    """
+    release = Release()
+    for path, split, kind in csv_files(paths):
+        try:
+            _read_file(path, split, kind, release)
+        except UserError as error:
+            release.malformed.append(Finding("error", split, path.name, detail=str(error)))
+    return release
+
+
+def csv_files(paths: Iterable[Path]) -> list[tuple[Path, str, str]]:
+    """(path, split, `d` or percent) of every CSV file, one for each split and kind."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in (file for given in paths for file in _expand(given)):
+        name = FILE_NAME.fullmatch(path.name)
+        if name is None:
+            raise UserError(
+                f"wanted files {{split}}_d.csv or {{split}}_25.csv, got {path}; name it so"
+            )
+        other = found.setdefault((name["split"], name["kind"]), path)
+        if other != path:
+            raise UserError(f"wanted one {path.name}, got {other} and {path}; give one of them")
+    return [(path, *key) for key, path in found.items()]
+
+
+def _expand(path: Path) -> list[Path]:
+    if not path.exists():
+        raise UserError(f"wanted a folder or CSV files of a release, {path} is not there")
+    if not path.is_dir():
+        return [path]
+    inside = sorted(path.glob("*.csv"))
+    files = [file for file in inside if FILE_NAME.fullmatch(file.name)]
+    if not files:
+        raise UserError(f"wanted {{split}}_d.csv and its lists in {path}, got none; name a folder")
+    for other in set(inside) - set(files):
+        logging.info("%s: not one of the release's files, passed over", other)
+    return files
+
+
+def _read_file(path: Path, split: str, kind: str, release: Release) -> None:
+    got, records = csv_format.read(path)
+    wanted = Overall if kind == "d" else Listed
+    if got is not wanted:
+        raise UserError(
+            f"{path}, line 1: wanted {','.join(csv_format.header(wanted))}, got "
+            f"{','.join(csv_format.header(got))}; give the file the name of its kind"
+        )
+    where = (split, path.name, release.malformed)
+    if kind == "d":
+        release.overall.add(split)
+        release.annotated += _good_rows(records, lambda r: _annotated(r, split), where)
+    else:
+        release.lists.add((split, _scale(kind)))
+        release.entries += _good_rows(records, lambda r: _entry(r, split, kind), where)
+
+
+Row = TypeVar("Row")
+
+
+def _good_rows(
+    records: Iterable[Record], take: Callable[..., Row], where: tuple[str, str, list[Finding]]
+) -> list[Row]:
+    """The rows whose names parse; a finding goes to the list in `where` for each other one."""
+    split, name, malformed = where
+    good = []
+    for line, record in enumerate(records, start=2):
+        try:
+            good.append(take(record))
+        except UserError as error:
+            detail = f"{name}, line {line}: {error}"
+            malformed.append(Finding("error", split, name, clips=1, detail=detail))
+    return good
+
+
+def _annotated(record: Overall, split: str) -> Annotated:
+    scale, clip = source_of(record.file_name)
+    _check_scale(record.occluder_size_ratio, scale, record.file_name)
+    source = Source(split, record.action_class, clip)
+    return Annotated(Place(source, record.occluder_size_ratio), record)
+
+
+def _entry(record: Listed, split: str, percent: str) -> Entry:
+    path = listed_path(record.file)
+    if (path.split, path.percent) != (split, percent):
+        raise UserError(
+            f"wanted a path in {split}_{percent}percent/, got {record.file!r}; move it to its list"
+        )
+    scale, clip = source_of(path.file_name)
+    _check_scale(_scale(percent), scale, path.file_name)
+    return Entry(Place(Source(split, path.class_folder, clip), _scale(percent)), record.label)
+
+
+def _check_scale(wanted: float, got: float, name: str) -> None:
+    """Names carry two decimals of the scale."""
+    if f"{wanted:.2f}" != f"{got:.2f}":
+        raise UserError(f"wanted a clip at scale {wanted:g}, got {name!r}; correct one of them")
+
+
+def _scale(percent: str) -> float:
+    """12.5 -> 0.125, the same float as the overall annotation's 0.125 gives."""
+    return float(Decimal(percent) / 100)

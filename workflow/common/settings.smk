@@ -1,0 +1,118 @@
+# What each stage depends on, as the param `settings` of its rules.
+#   reads  the checked configuration, CONFIG
+#   writes nothing
+#
+# Snakemake compares params as a nameless set, so the settings of a job are one canonical JSON
+# string: the order of keys and a written-out default make no difference, a swap of two values does.
+
+
+def as_param(values):
+    """Settings as one canonical JSON string."""
+    return verbatim(settings.canonical(values))
+
+
+def stage_settings(name, config=CONFIG):
+    """The settings that a stage depends on: its section, those it borrows, the seed if it draws."""
+    return as_param(settings.room_settings(config, name))
+
+
+def acquire_settings(*names):
+    """The seed and those settings of acquire that one of its rules depends on."""
+    whole = settings.room_settings(CONFIG, "acquire")
+    part = {name: whole["acquire"][name] for name in names}
+    return as_param(whole | {"acquire": part})
+
+
+def coco_settings(wildcards):
+    """Only what decides which files of COCO these are."""
+    needed("acquire", "coco_instances")
+    own = dataclasses.asdict(CONFIG.acquire)
+    names = ("coco_instances", "coco_member", "coco_sha256", "coco_images")
+    part = {"acquire": {name: own[name] for name in names}}
+    if CONFIG.acquire.coco_images is None or is_url(CONFIG.acquire.coco_images):
+        # Images are fetched: only those that the bank can use.
+        bank = dataclasses.asdict(CONFIG.occluders)
+        names = ("categories", "min_pixels", "gates")
+        part["occluders"] = {name: bank[name] for name in names}
+    return settings.canonical(part)
+
+
+def weights_settings(wildcards):
+    """Only what decides which file the weights are."""
+    section = getattr(CONFIG, wildcards.stage)
+    names = ("weights", "weights_sha256")
+    part = {name: getattr(section, name) for name in names}
+    return settings.canonical({wildcards.stage: part})
+
+
+def arm_settings(wildcards):
+    """What one training depends on: another arm, another seed and what only CAR uses rerun none."""
+    one = arms.of_training(CONFIG, wildcards.arm, int(wildcards.seed))
+    return settings.canonical(settings.room_settings(one, "train"))
+
+
+def evaluate_settings():
+    """Where nothing is erased neither counterfactual's settings nor the seed matter."""
+    whole = settings.room_settings(CONFIG, "evaluate")
+    erases = CONFIG.evaluate.counterfactuals
+    return as_param(whole if erases else {"evaluate": whole["evaluate"]})
+
+
+def attention_settings():
+    """Of evaluate's settings only the split: how it averages changes no map."""
+    whole = settings.room_settings(CONFIG, "attention")
+    return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
+
+
+DUMPS = {}
+for dump in CONFIG.predictions.dumps:
+    DUMPS.setdefault(dump.slug, []).append(dump)
+
+
+def dump_settings(wildcards):
+    """Only the model's own dumps: another model's rerun nothing here."""
+    dumps = [dataclasses.asdict(dump) for dump in DUMPS[wildcards.model]]
+    return settings.canonical({"predictions": {"dumps": dumps}})
+
+
+def audit_settings():
+    """detect's settings with the detector of audit."""
+    second = dataclasses.replace(
+        CONFIG.detect,
+        backend=CONFIG.audit.backend,
+        weights=CONFIG.audit.weights,
+        weights_sha256=CONFIG.audit.weights_sha256,
+        torchvision_model=CONFIG.audit.torchvision_model,
+        image_size=CONFIG.audit.image_size,
+        boxes=None,
+        actor="prominent" if CONFIG.detect.actor == "file" else CONFIG.detect.actor,
+    )
+    return stage_settings("detect", dataclasses.replace(CONFIG, detect=second))
+
+
+def fill_settings(wildcards):
+    """composite's settings with another fill, and with counterfactual clips in files."""
+    other = dataclasses.replace(CONFIG.counterfactual, fill=wildcards.fill, files=True)
+    changed = dataclasses.replace(CONFIG, counterfactual=other)
+    return settings.canonical(settings.room_settings(changed, "composite"))
+
+
+# Surveillance videos are listed, indexed and searched like all others, but all of them and in a
+# folder of their own.
+SURVEILLANCE_VIDEOS = (
+    f"{FETCHED}/surveillance/videos"
+    if CONFIG.segments.archives
+    else CONFIG.segments.videos
+)
+SURVEILLANCE_CONFIG = dataclasses.replace(
+    CONFIG,
+    acquire=dataclasses.replace(
+        CONFIG.acquire, videos=SURVEILLANCE_VIDEOS, layout="auto"
+    ),
+    # A group of all people would be proposed as one more person.
+    detect=dataclasses.replace(
+        CONFIG.detect,
+        actor="prominent" if CONFIG.detect.actor == "all" else CONFIG.detect.actor,
+    ),
+    select=settings.Select(quota=settings.Quota(None, None, None)),
+)

@@ -1,0 +1,155 @@
+# residual_actor: is the actor still found in the counterfactual clips? detect searches them, and
+# the people it finds are compared with the actor's boxes in the source clips. Two targets of their
+# own: residual_actor looks at all clips as built, residual_actor_fills compares fills on a sample.
+#   reads  select/shards/<shard>.parquet, counterfactual/<shard>.parquet and its clips, the boxes of
+#          detect, the masks of actor_masks
+#   writes residual_actor/<fill>/clips.parquet, residual_actor/<fill>/summary.json,
+#          residual_actor/fills.json
+#          residual_actor/sample/: the clips in which fills are compared
+#          residual_actor/<fill>/{videos,detect}/<shard>.parquet, and for fills that the build does
+#          not have also {composite,counterfactual}/<shard>.parquet
+#
+# <fill> is `built` for all clips as built, else a fill, or `none` for the occluded clips themselves.
+
+
+wildcard_constraints:
+    fill="built|none|zero|mean|blur|median|noise|inpaint",
+
+
+rule residual_actor_sample:
+    input:
+        SELECT,
+    output:
+        expand(f"{BUILD}/residual_actor/sample/{{shard}}.parquet", shard=CLIP_SHARDS),
+    log:
+        f"{BUILD}/logs/residual_actor/sample.log",
+    benchmark:
+        f"{BUILD}/benchmarks/residual_actor/sample.tsv"
+    localrule: True
+    conda:
+        "../envs/video.yaml"
+    params:
+        settings=stage_settings("residual_actor"),
+        version=results_version("residual_actor"),
+        folder=in_build("residual_actor/sample"),
+    shell:
+        "python -m occludenet_build residual_actor sample --clips {input} --out {params.folder}"
+        " --settings {params.settings:q} --log {log}"
+
+
+use rule composite_shard as residual_actor_made with:
+    input:
+        clips=fill_sources,
+        masks=masks_of,
+    output:
+        clips=f"{BUILD}/residual_actor/{{fill}}/composite/{{shard}}.parquet",
+        erased=f"{BUILD}/residual_actor/{{fill}}/counterfactual/{{shard}}.parquet",
+    log:
+        f"{BUILD}/logs/residual_actor/{{fill}}/made-{{shard}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/residual_actor/{{fill}}/made-{{shard}}.tsv"
+    params:
+        settings=fill_settings,
+        version=results_version("composite"),
+        boxes=in_build("detect/store"),
+        bank=in_build("occluders"),
+        root=fill_folder,
+        masks=masks_option,
+
+
+rule residual_actor_videos:
+    input:
+        clips=fill_sources,
+        select=ancient(SELECT),
+        made=fill_clips,
+    output:
+        f"{BUILD}/residual_actor/{{fill}}/videos/{{shard}}.parquet",
+    log:
+        f"{BUILD}/logs/residual_actor/{{fill}}/videos-{{shard}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/residual_actor/{{fill}}/videos-{{shard}}.tsv"
+    conda:
+        "../envs/video.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        runtime=lambda wildcards, attempt: attempt * 10,
+    params:
+        settings=stage_settings("residual_actor"),
+        version=results_version("residual_actor"),
+        root=fill_folder,
+    shell:
+        "python -m occludenet_build residual_actor list --clips {input.clips} --made {input.made}"
+        " --root {params.root} --out {output} --settings {params.settings:q} --log {log}"
+
+
+use rule detect_shard as residual_actor_detect with:
+    input:
+        videos=rules.residual_actor_videos.output,
+        weights=weights_of("detect"),
+        boxes=[],
+    output:
+        f"{BUILD}/residual_actor/{{fill}}/detect/{{shard}}.parquet",
+    log:
+        f"{BUILD}/logs/residual_actor/{{fill}}/detect-{{shard}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/residual_actor/{{fill}}/detect-{{shard}}.tsv"
+
+
+rule residual_actor_fill:
+    input:
+        videos=expand(
+            rules.residual_actor_videos.output, shard=CLIP_SHARDS, allow_missing=True
+        ),
+        found=expand(
+            rules.residual_actor_detect.output, shard=CLIP_SHARDS, allow_missing=True
+        ),
+        masks=rules.actor_masks.input,
+    output:
+        clips=f"{BUILD}/residual_actor/{{fill}}/clips.parquet",
+        summary=f"{BUILD}/residual_actor/{{fill}}/summary.json",
+    log:
+        f"{BUILD}/logs/residual_actor/{{fill}}/clips.log",
+    benchmark:
+        f"{BUILD}/benchmarks/residual_actor/{{fill}}/clips.tsv"
+    conda:
+        "../envs/video.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        settings=stage_settings("residual_actor"),
+        version=results_version("residual_actor"),
+        boxes=in_build("detect/store"),
+        fill=fill_name,
+    shell:
+        "python -m occludenet_build residual_actor compare --videos {input.videos}"
+        " --found {input.found} --boxes {params.boxes} --masks {input.masks} --fill {params.fill}"
+        " --out {output.clips} --settings {params.settings:q} --log {log}"
+
+
+rule residual_actor:
+    input:
+        expand(rules.residual_actor_fill.output, fill="built"),
+    localrule: True
+
+
+rule residual_actor_fills:
+    input:
+        expand(
+            rules.residual_actor_fill.output.summary, fill=CONFIG.residual_actor.fills
+        ),
+    output:
+        f"{BUILD}/residual_actor/fills.json",
+    log:
+        f"{BUILD}/logs/residual_actor/fills.log",
+    benchmark:
+        f"{BUILD}/benchmarks/residual_actor/fills.tsv"
+    localrule: True
+    conda:
+        "../envs/video.yaml"
+    params:
+        settings=stage_settings("residual_actor"),
+        version=results_version("residual_actor"),
+    shell:
+        "python -m occludenet_build residual_actor fills --summaries {input} --out {output}"
+        " --settings {params.settings:q} --log {log}"
