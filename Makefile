@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/occludenet demo --cores $(CORES)
 
-# Your own videos with what the demo uses: make own VIDEOS=/path/to/folder
+# Build from your own videos with the demo's settings: make own VIDEOS=/path/to/folder
 own: setup
 	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES)
 
