@@ -1,7 +1,7 @@
 """How training pictures are changed: crop, mirror, RandAugment, erasing; one draw for a pair.
 
 Both clips of a pair go through each step together, as one stack of frames, so whatever is drawn is
-drawn once for both. What is drawn hangs on the seed alone: torch's generator, which the library
+drawn once for both. What is drawn depends on the seed alone: torch's generator, which the library
 draws from, is set for the call and put back after it.
 
 RandAugment is torchvision's, in the manner of UniFormerV2's recipe, which timm's notation calls

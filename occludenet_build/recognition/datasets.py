@@ -110,7 +110,7 @@ class Batch(NamedTuple):
 
 
 class TrainingClips(Dataset):
-    """Items by (number, epoch): the view of a clip in an epoch hangs on nothing else."""
+    """Items by (number, epoch): the view of a clip in an epoch depends on nothing else."""
 
     def __init__(
         self,

@@ -67,7 +67,7 @@ class Erasing:
         """COCO RLE counts of the actor and of the visible occluder by frame."""
         rows = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert rows is not None  # `over` has seen it
-        clean = clip.set == CLEAN  # the actor is the same in every set, and nothing hides him
+        clean = clip.set == CLEAN  # the actor is the same in every set, and nothing hides them
         rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))
         frames = rows["frame"].to_pylist()
         columns = (rows[name].to_pylist() for name in ("actor_rle", "occluder_rle"))

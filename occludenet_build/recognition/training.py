@@ -34,7 +34,7 @@ class Training:
     seed: int
     """The number the user gave it."""
     derived_seed: int
-    """What its draws hang on: 63 bits of the build's seed and its own."""
+    """What its draws depend on: 63 bits of the build's seed and its own."""
     settings: Train
     """Those of the arm: alpha is 0 in the baseline."""
     labels: list[str]
