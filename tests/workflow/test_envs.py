@@ -72,7 +72,7 @@ def test_jobs_run_with_only_their_environment(whole, tmp_path, env, commands):
     config = cfg.load(whole.settings, base=whole.folder)
     for command in commands:
         room, *rest = command.split()
-        settings = cfg.canonical(cfg.room_settings(config, room))
+        settings = cfg.canonical(cfg.stage_settings(config, room))
         done = subprocess.run(
             [python, "-m", f"occludenet_build.{room}", *rest, "--settings", settings],
             cwd=whole.folder,

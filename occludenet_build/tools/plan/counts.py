@@ -11,8 +11,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from occludenet_build.config import Config
-from occludenet_build.config.arms import for_arm, names
+from occludenet_build.config import Config, arms
 from occludenet_build.config.backends import DETECTORS, TRAINED, is_network
 from occludenet_build.core.errors import UserError
 from occludenet_build.release import published
@@ -84,7 +83,7 @@ TARGETS = {
 
 def trainings(config: Config) -> list[str]:
     """The trainings, by the name of their jobs: `car-0`."""
-    return [f"{arm}-{seed}" for seed in config.train.seeds for arm in names(config.train)]
+    return [f"{arm}-{seed}" for seed in config.train.seeds for arm in arms.names(config.train)]
 
 
 def jobs_of(rule: str, config: Config) -> int:
@@ -193,28 +192,28 @@ def learning(config: Config, chosen: dict[str, float]) -> Counts:
     """Training and evaluation."""
     train, evaluate, seeds = config.train, config.evaluate, len(config.train.seeds)
     clips = chosen["train"] * len(train.scales)
-    by_arm = [chosen["train"] * len(for_arm(train, arm).scales) for arm in names(train)]
-    views = chosen["train"] * sum(views_of_arm(arm, config) for arm in names(train))
+    by_arm = [chosen["train"] * len(arms.for_arm(train, arm).scales) for arm in arms.names(train)]
+    views = chosen["train"] * sum(views_of_arm(arm, config) for arm in arms.names(train))
     tested = len(config.composite.scales) + config.composite.clean_twin
     shown = chosen[evaluate.split] * tested
-    arms = len(trainings(config))
+    runs = len(trainings(config))
     limit = math.inf if config.attention.clips is None else config.attention.clips
     return {
         "train_clips": clips,
         "steps": seeds * train.epochs * sum(math.ceil(shown / train.batch) for shown in by_arm),
         "train_views": seeds * train.epochs * views,
         "test_clips": shown,
-        "test_views": arms * shown * evaluate.views * evaluate.crops,
-        "predictions": arms * shown,
-        "attended": arms * min(chosen[evaluate.split], limit) * tested,
-        "trainings": arms,
+        "test_views": runs * shown * evaluate.views * evaluate.crops,
+        "predictions": runs * shown,
+        "attended": runs * min(chosen[evaluate.split], limit) * tested,
+        "trainings": runs,
     }
 
 
 def views_of_arm(arm: str, config: Config) -> int:
     """Clips that an epoch passes through the network for each source clip: CAR sees two where
     the baseline sees one."""
-    train = for_arm(config.train, arm)
+    train = arms.for_arm(config.train, arm)
     pairs = train.alpha > 0 and "train" in config.counterfactual.splits
     return len(train.scales) * (2 if pairs else 1)
 

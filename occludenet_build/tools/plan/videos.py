@@ -81,7 +81,7 @@ def listing(config: cfg.Config, fetched: Path | None) -> list[Row]:
     """The usable rows that the stage acquire lists; its command line writes them."""
     if fetched is None and config.acquire.videos is None:
         raise UserError("config: acquire.videos: wanted a folder of videos, got nothing; set it")
-    settings = cfg.canonical(cfg.room_settings(config, "acquire"))
+    settings = cfg.canonical(cfg.stage_settings(config, "acquire"))
     with tempfile.TemporaryDirectory(prefix="occludenet-plan-") as folder:
         out = Path(folder) / "videos.parquet"
         command = [sys.executable, "-m", "occludenet_build", "acquire", "videos", "--out", str(out)]
