@@ -39,7 +39,7 @@ def test_every_option_is_one_of_the_encoder(codec, preset):
 
 @pytest.mark.parametrize("codec", HARDWARE)
 def test_a_hardware_encoder_that_is_not_here_is_said_and_replaced(codec, caplog):
-    if not module._trouble(codec):
+    if not module._startup_error(codec):
         pytest.skip(f"this machine runs {codec}")
     with caplog.at_level(logging.WARNING):
         assert module.available(codec) == "libx264"
@@ -54,7 +54,7 @@ def test_software_encoders_are_used_as_they_are(caplog):
 
 
 def test_the_room_records_what_ran(tmp_path):
-    if not module._trouble("h264_nvenc"):
+    if not module._startup_error("h264_nvenc"):
         pytest.skip("this machine runs h264_nvenc")
     room = SmallRoom(tmp_path / "in", tmp_path / "build", clips=("one",)).write()
     room.run(codec="h264_nvenc", instruction_set="portable")

@@ -7,7 +7,7 @@ import pytest
 
 from occludenet_build.media.video import seek
 from occludenet_build.media.video.sample import sample
-from occludenet_build.media.video.seek import Unsure, from_keyframes
+from occludenet_build.media.video.seek import UncertainFrames, from_keyframes
 from occludenet_build.media.video.source import Source, reading, rgb_frames, to_rgb
 from occludenet_build.media.video.synth import write_video
 
@@ -93,7 +93,7 @@ def test_the_packets_tell_which_frames_they_are(films, name):
 @pytest.mark.parametrize("name", UNSURE)
 def test_where_they_do_not_tell_nothing_is_guessed(films, name):
     path, _ = films(name)
-    with reading(path) as source, pytest.raises(Unsure):
+    with reading(path) as source, pytest.raises(UncertainFrames):
         list(from_keyframes(source, {40, 85}))
 
 
