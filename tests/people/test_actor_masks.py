@@ -74,7 +74,7 @@ def test_grabcut_finds_the_figure(tmp_path, shift):
     path = tmp_path / "walk.mp4"
     write_video(path, pictures, Fraction(12))
     clip = Clip(path, boxes_of(truth), FRAMES)
-    assert (median_background.of(clip) is not None) == (shift == 0)
+    assert (median_background.estimate_background(clip) is not None) == (shift == 0)
     found = dict(GrabCut(GRABCUT).masks(clip))
     assert list(found) == list(range(FRAMES))
     assert np.mean([iou(found[n], truth[n]) for n in found]) > 0.75
@@ -113,7 +113,7 @@ def test_an_actor_who_stays_is_not_taken_for_background(tmp_path):
     pictures, truth = world(1)
     write_video(tmp_path / "stays.mp4", pictures * 20, Fraction(12))
     clip = Clip(tmp_path / "stays.mp4", dict.fromkeys(range(20), boxes_of(truth)[0]), 20)
-    found = median_background.of(clip)
+    found = median_background.estimate_background(clip)
     assert found is not None and not found.known[truth[0]].any()
     assert iou(dict(GrabCut(GRABCUT).masks(clip))[10], truth[0]) > 0.7
 
@@ -381,7 +381,7 @@ def people(rows):
 def test_a_group_is_told_by_its_box(actor, others, who):
     boxes = {n: np.float32(actor) for n in range(5)}
     rows = [person(n, box, track) for n in range(5) for track, box in enumerate(others)]
-    found = group_masks.members(boxes, people(rows))
+    found = group_masks.group_members(boxes, people(rows))
     assert set(found) == who
     assert all(sorted(of) == list(range(5)) for of in found.values())
 
@@ -401,7 +401,11 @@ def test_every_member_of_a_group_is_masked(tmp_path):
     clip = Clip(tmp_path / "a.mp4", {n: np.float32(hull) for n in range(3)}, 3)
     rows = [person(n, left, 0) for n in range(3)] + [person(n, right, 1) for n in (0, 2)]
     clip.boxes[1][:] = left  # the other is lost there
-    shown = dict(group_masks.found(Inside(), clip, group_masks.members(clip.boxes, people(rows))))
+    shown = dict(
+        group_masks.masks_of_actor(
+            Inside(), clip, group_masks.group_members(clip.boxes, people(rows))
+        )
+    )
     assert list(shown) == [0, 1, 2]
     for number in shown:
         wanted = np.zeros((40, 60), bool)
@@ -409,5 +413,5 @@ def test_every_member_of_a_group_is_masked(tmp_path):
         if number != 1:
             wanted[7:33, 32:48] = True
         assert np.array_equal(shown[number], wanted), number
-    alone = dict(group_masks.found(Inside(), clip, {}))
+    alone = dict(group_masks.masks_of_actor(Inside(), clip, {}))
     assert alone[0][20, 20] and not shown[0][20, 20]

@@ -21,8 +21,8 @@ from occludenet_build.core import ledger
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.people.detect import BOXES, ROWS, decode_ahead, inference
 from occludenet_build.people.detectors.interface import Found
-from occludenet_build.people.detectors.oom_fallback import Spare
-from occludenet_build.people.tracking.tracks import Rules, every_frame_in_shots
+from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
+from occludenet_build.people.tracking.tracks import TrackRules, tracks_by_shot_with_stride
 
 SIZES = {"a.mp4": (96, 64, 20), "b.mp4": (128, 96, 5), "c.mp4": (96, 64, 9), "d.mp4": (64, 96, 31)}
 """Width, height and frames: a and c make one shape, b another, d a third."""
@@ -123,7 +123,7 @@ def test_the_ledger_has_a_clip_as_soon_as_it_is_finished(clips, monkeypatch, tmp
 
     def make(names):
         jobs = (job(by_name[name], settings) for name in names)
-        return inference.search_together(jobs, settings, 1)
+        return inference.detect_in_batches(jobs, settings, 1)
 
     todo = dict.fromkeys(by_name, "key")
     with ledger.hold(tmp_path / "store", ROWS, BOXES) as book:
@@ -165,7 +165,7 @@ def picture(side: int) -> np.ndarray:
 
 def test_a_rare_shape_does_not_wait_for_ever(clips):
     stream = decode_ahead.Stream(clips[0], lambda p: p)
-    waiting = decode_ahead.Batches(4)
+    waiting = decode_ahead.ShapeBatches(4)
     rare = list(waiting.put(stream, [(0, picture(5))]))
     assert not rare
     sizes = []
@@ -217,7 +217,7 @@ TOO_SMALL = {
 def test_too_little_memory_makes_smaller_batches(clips, monkeypatch, caplog, error, on_finish):
     whole = results(Bright(), clips, SETTINGS, monkeypatch)
     caplog.set_level(logging.WARNING)
-    model = Spare(lambda device: Small(1, error, on_finish), "cuda:0", SETTINGS.batch)
+    model = ShrinkingBatch(lambda device: Small(1, error, on_finish), "cuda:0", SETTINGS.batch)
     found = results(model, clips, SETTINGS, monkeypatch)
     assert all(found[name].detail.equals(r.detail) for name, r in whole.items())
     assert [r.message.split(";")[0] for r in caplog.records] == [
@@ -229,7 +229,7 @@ def test_too_little_memory_makes_smaller_batches(clips, monkeypatch, caplog, err
 def test_then_comes_the_cpu(clips, monkeypatch, caplog):
     error = TOO_SMALL["torch"]
     loaded = {"cuda:0": Small(0, error), "cpu": Bright()}
-    model = Spare(loaded.__getitem__, "cuda:0", SETTINGS.batch)
+    model = ShrinkingBatch(loaded.__getitem__, "cuda:0", SETTINGS.batch)
     found = results(model, clips, SETTINGS, monkeypatch)
     assert all(r.row["status"] == "ok" for r in found.values())
     assert "going on on the CPU" in caplog.text and model.device == "cpu"
@@ -242,12 +242,12 @@ def test_a_model_that_does_not_fit_goes_to_the_cpu(caplog):
             raise TOO_SMALL["torch"]
         return Bright()
 
-    assert Spare(load, "cuda:0", 4).device == "cpu"
+    assert ShrinkingBatch(load, "cuda:0", 4).device == "cpu"
     assert "too small for the model" in caplog.text
 
 
 def test_where_nothing_helps_it_is_one_line(clips, monkeypatch):
-    model = Spare(lambda device: Small(0, MemoryError("no")), "cpu", 4)
+    model = ShrinkingBatch(lambda device: Small(0, MemoryError("no")), "cpu", 4)
     with pytest.raises(UserError, match="too small for one frame") as error:
         results(model, clips, SETTINGS, monkeypatch)
     assert "\n" not in str(error.value)
@@ -255,7 +255,7 @@ def test_where_nothing_helps_it_is_one_line(clips, monkeypatch):
 
 @pytest.mark.parametrize("decode_threads", [0, 2])
 def test_another_error_is_not_taken_for_memory(clips, monkeypatch, decode_threads):
-    model = Spare(lambda device: Small(0, RuntimeError("shapes differ")), "cpu", 4)
+    model = ShrinkingBatch(lambda device: Small(0, RuntimeError("shapes differ")), "cpu", 4)
     with pytest.raises(RuntimeError, match="shapes differ"):
         results(model, clips, replace(SETTINGS, decode_threads=decode_threads), monkeypatch)
 
@@ -312,8 +312,8 @@ def thin(seen: dict[int, float | None], stride: int, frames: int, cuts=()) -> li
         Found(f, boxes_at(*([] if x is None else [x])), np.ones(int(x is not None), np.float32))
         for f, x in seen.items()
     ]
-    rules = Rules(fps=24.0, score=0.25, track_iou=0.1)
-    return every_frame_in_shots(found, list(cuts), rules, stride, frames)
+    rules = TrackRules(fps=24.0, score=0.25, track_iou=0.1)
+    return tracks_by_shot_with_stride(found, list(cuts), rules, stride, frames)
 
 
 def test_boxes_between_lie_on_a_line():
@@ -356,7 +356,7 @@ def test_the_order_of_results_is_plain(clips, monkeypatch):
     monkeypatch.setattr(inference, "loaded", lambda settings, threads: Bright())
     seen = []
     jobs = (seen.append(c.name) or job(c, settings) for c in itertools.chain(clips, clips))
-    next(inference.search_together(jobs, settings, 1))
+    next(inference.detect_in_batches(jobs, settings, 1))
     assert len(seen) < 2 * len(clips)
 
 

@@ -72,7 +72,7 @@ def walker(tmp_path_factory) -> Path:
 
 
 def detected(path: Path, settings: Detect) -> tuple[dict, pd.DataFrame]:
-    result = inference.search(inference.Job(clip_of(path), "k", settings, None))
+    result = inference.detect_clip(inference.DetectJob(clip_of(path), "k", settings, None))
     detail = pd.DataFrame() if result.detail is None else result.detail.to_pandas()
     return result.row, detail
 
@@ -101,7 +101,9 @@ def test_motion_reports_nothing_where_nothing_moves(tmp_path, noise):
 
 
 def test_rows_follow_their_schemas_and_order(walker):
-    result = inference.search(inference.Job(clip_of(walker), "k", Detect(backend="motion"), None))
+    result = inference.detect_clip(
+        inference.DetectJob(clip_of(walker), "k", Detect(backend="motion"), None)
+    )
     tables.from_rows([result.row], ROWS)
     assert result.detail.schema.equals(BOXES)
     detail = result.detail.to_pandas()
@@ -120,7 +122,7 @@ def test_rows_follow_their_schemas_and_order(walker):
 )
 def test_a_clip_that_does_not_fit_is_a_failed_row(walker, changes, reason):
     clip = dataclasses.replace(clip_of(walker), **changes)
-    row = inference.search(inference.Job(clip, "k", Detect(backend="motion"), None)).row
+    row = inference.detect_clip(inference.DetectJob(clip, "k", Detect(backend="motion"), None)).row
     assert (row["status"], row["reason"]) == ("failed", reason)
 
 
@@ -145,7 +147,7 @@ def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
     path = write_boxes(tmp_path / f"boxes{suffix}", box_rows(range(10, 15), **more))
     settings = Detect(backend="file", boxes=str(path))
     (job,) = make_jobs([row_of(walker)], settings)
-    result = inference.search(job)
+    result = inference.detect_clip(job)
     detail = result.detail.to_pandas()
     assert (result.row["actor_frames"], result.row["filled_frames"]) == (FRAMES, 5)
     assert detail["frame"][detail["filled"]].tolist() == list(range(10, 15))
@@ -157,7 +159,7 @@ def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
 def test_a_clip_without_boxes_has_no_actor(tmp_path, walker):
     path = write_boxes(tmp_path / "b.csv", [r | {"clip": "other"} for r in box_rows()])
     (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(path)))
-    assert inference.search(job).row["reason"] == "no_actor"
+    assert inference.detect_clip(job).row["reason"] == "no_actor"
 
 
 CLIPS = {"walker": (WIDTH, HEIGHT, FRAMES)}
@@ -183,7 +185,7 @@ GOOD = {"clip": "walker", "frame": 3, "x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40
 def test_a_wrong_box_file_is_one_line(tmp_path, rows, said):
     path = write_boxes(tmp_path / "boxes.csv", rows)
     with pytest.raises(UserError, match=said) as error:
-        boxfile.read(path, CLIPS)
+        boxfile.read_boxes(path, CLIPS)
     assert "\n" not in str(error.value)
 
 
@@ -200,7 +202,7 @@ def test_a_box_file_that_does_not_read_is_one_line(tmp_path, name, content, said
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=said):
-        boxfile.read(tmp_path / name, CLIPS)
+        boxfile.read_boxes(tmp_path / name, CLIPS)
 
 
 def keys(settings: Detect, row: dict) -> str:

@@ -37,7 +37,7 @@ from occludenet_build.people.detect.command import make_jobs
 from occludenet_build.people.detect.command import run as run_stage
 from occludenet_build.people.detectors import exports
 from occludenet_build.people.detectors.interface import Clip
-from occludenet_build.people.detectors.yolo import Yolo, fitted
+from occludenet_build.people.detectors.yolo import Yolo, letterbox
 
 # Small models with random weights
 
@@ -162,7 +162,7 @@ def test_an_export_says_the_same(small, tmp_path, kind, options):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_export_computes_with_the_threads_of_the_job(small, tmp_path, threads):
     weights = exported(small, tmp_path, "onnx", imgsz=64)
-    network = exports.load(weights, replace(SMALL, weights=str(weights)), threads, "cpu")
+    network = exports.load_export(weights, replace(SMALL, weights=str(weights)), threads, "cpu")
     options = network._library._session.get_session_options()
     assert options.intra_op_num_threads == threads
 
@@ -181,11 +181,11 @@ def test_the_letterbox_is_that_of_ultralytics(size, tight):
     from ultralytics.utils.ops import scale_boxes
 
     picture = noise(size[1], size[0])
-    ours = fitted(size, (640, 640), 32, tight)
-    assert np.array_equal(ours.put(picture), LetterBox(640, auto=tight, stride=32)(image=picture))
+    ours = letterbox(size, (640, 640), 32, tight)
+    assert np.array_equal(ours.apply(picture), LetterBox(640, auto=tight, stride=32)(image=picture))
     boxes = np.array([[3, 5, 200, 300], [0, 0, 640, 640], [300, 310, 320, 330]], np.float32)
     theirs = scale_boxes(ours.shape, torch.from_numpy(boxes.copy()), size[::-1]).numpy()
-    assert np.allclose(ours.back(boxes), theirs, rtol=1e-6, atol=1e-3)
+    assert np.allclose(ours.boxes_to_picture(boxes), theirs, rtol=1e-6, atol=1e-3)
 
 
 def test_end_to_end_models_need_no_overlap(small):
@@ -259,7 +259,7 @@ def test_an_openvino_folder_is_taken_by_its_file(small, tmp_path):
     xml = exported(small, tmp_path, "openvino", imgsz=64)
     folder = xml.parent
     assert exports.model_file(folder) == xml
-    assert [p.suffix for p in exports.files(xml)] == [".xml", ".bin", ".yaml"]
+    assert [p.suffix for p in exports.model_files(xml)] == [".xml", ".bin", ".yaml"]
     row = {"clip": "a", "path": "a", "sha256": "0", "width": 2, "height": 2, "frames": 1, "fps": 9}
     (before,) = make_jobs([row], Detect(weights=str(xml)))
     xml.with_suffix(".bin").write_bytes(b"other")

@@ -17,7 +17,7 @@ from support.render import Made
 from occludenet_build import config
 from occludenet_build.media.imaging import boxes as box_math
 from occludenet_build.media.imaging import masks
-from occludenet_build.people.actor_masks.mask_quality import Doubts, described
+from occludenet_build.people.actor_masks.mask_quality import MaskChecker, describe_doubts
 from occludenet_build.people.maskers.interface import Clip
 from occludenet_build.people.maskers.mask_propagation import Between, keyframes
 
@@ -123,8 +123,8 @@ def test_keys_of_one_frame_and_boxes_outside(tmp_path):
 
 
 def looked_at(shown, given, tracks=None):
-    doubts = Doubts()
-    return {n: doubts.of(n, mask, given[n], (tracks or {}).get(n)) for n, mask in shown.items()}
+    doubts = MaskChecker()
+    return {n: doubts.check(n, mask, given[n], (tracks or {}).get(n)) for n, mask in shown.items()}
 
 
 def test_good_masks_raise_no_doubt_even_if_all_moves_fast():
@@ -155,7 +155,7 @@ def test_what_is_wrong_is_seen_where_it_is():
     assert "jump" in found[11] and "jump" in found[12]
     assert not any(found[n] for n in (0, 1, 2, 3, 4, 7, 10, 13))
     assert "leaking" not in found[5] and "thin" not in found[8]
-    text = described(found.items())
+    text = describe_doubts(found.items())
     assert "1 leaking (first in frame 8), 1 thin (first in frame 11)" in text
     cut = looked_at(shown, given, {n: n // 5 for n in shown})
     assert "jump" not in cut[5], "another track is another shot"
@@ -195,7 +195,7 @@ def work_on(path, frames):
         patch.object(one_clip, "_people", lambda job: Boxes.of(None)),
         patch.object(one_clip, "_clip", lambda job, actor: Clip(Path(path), boxes, frames)),
     ):
-        made = one_clip.make(one_clip.Job(row, Path(), {}), Between(Bright(), 4))
+        made = one_clip.mask_clip(one_clip.MaskJob(row, Path(), {}), Between(Bright(), 4))
     assert made.row["masked_frames"] >= 0.9 * frames, made.row
 
 

@@ -294,12 +294,12 @@ def test_sam2_is_prompted_anew_where_the_actor_was_lost(
     ],
 )
 def test_the_configuration_of_a_checkpoint(name, size, wanted):
-    assert sam2.configuration(Path(name), size) == wanted
+    assert sam2.config_name(Path(name), size) == wanted
 
 
 def test_wrong_sam2_checkpoints(tmp_path, video_predictor):
     with pytest.raises(UserError, match=r"called sam2\.1_hiera_<tiny, small"):
-        sam2.configuration(tmp_path / "mine.pt", "auto")
+        sam2.config_name(tmp_path / "mine.pt", "auto")
     path = tmp_path / "sam2.1_hiera_small.pt"
     torch.save({"model": {"b": torch.zeros(1)}}, path)
     with pytest.raises(UserError, match=r"does not fit configs/sam2\.1/sam2\.1_hiera_s"):

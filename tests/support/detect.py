@@ -14,9 +14,9 @@ from occludenet_build.config.people import Detect
 from occludenet_build.core.ledger import Result
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect import inference
-from occludenet_build.people.detect.inference import Job
+from occludenet_build.people.detect.inference import DetectJob
 from occludenet_build.people.detectors.interface import Clip, People, Size
-from occludenet_build.people.detectors.yolo import fitted
+from occludenet_build.people.detectors.yolo import letterbox
 
 SIDE = (96, 96)
 """Of the pictures that the bright model sees."""
@@ -24,7 +24,7 @@ SIDE = (96, 96)
 
 def put(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
-    return fitted((width, height), SIDE, 32, True).put(picture)
+    return letterbox((width, height), SIDE, 32, True).apply(picture)
 
 
 @dataclass
@@ -52,7 +52,7 @@ def _bright(picture: np.ndarray, size: Size) -> People:
     if not len(rows):
         return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
     box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    back = fitted(size, SIDE, 32, True).back(np.array([box], np.float32))
+    back = letterbox(size, SIDE, 32, True).boxes_to_picture(np.array([box], np.float32))
     return back, np.array([0.9], np.float32)
 
 
@@ -61,15 +61,15 @@ def clip_of(path: Path, frames: int | None = None, fps: float = 24.0) -> Clip:
     return Clip(path.name, str(path), *pictures[0], frames or len(pictures), fps)
 
 
-def job(clip: Clip, settings: Detect) -> Job:
-    return Job(clip, "key", settings, None)
+def job(clip: Clip, settings: Detect) -> DetectJob:
+    return DetectJob(clip, "key", settings, None)
 
 
 def results(model, clips: list[Clip], settings: Detect, monkeypatch) -> dict[str, Result]:
     """Of all clips through this model, by name, in the order in which they were finished."""
     monkeypatch.setattr(inference, "loaded", lambda settings, threads: model)
     jobs = (job(clip, settings) for clip in clips)
-    return {r.row["clip"]: r for r in inference.search_together(jobs, settings, 2)}
+    return {r.row["clip"]: r for r in inference.detect_in_batches(jobs, settings, 2)}
 
 
 def table(result: Result) -> pd.DataFrame:

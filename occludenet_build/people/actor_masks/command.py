@@ -16,8 +16,8 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.versions import results_version
 from occludenet_build.people import actor_masks
-from occludenet_build.people.actor_masks import one_clip as clip_work
-from occludenet_build.people.maskers.registry import run_over
+from occludenet_build.people.actor_masks import one_clip
+from occludenet_build.people.maskers.registry import mask_clips
 from occludenet_build.sources.weights import local_file
 
 
@@ -50,9 +50,10 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 
     def make(missing: list[str]) -> Iterator[ledger.Result]:
         jobs = (
-            clip_work.Job(clips[clip], args.boxes, facts | {"key": keys[clip]}) for clip in missing
+            one_clip.MaskJob(clips[clip], args.boxes, facts | {"key": keys[clip]})
+            for clip in missing
         )
-        return run_over(mine, jobs, args.threads)
+        return mask_clips(mine, jobs, args.threads)
 
     store = args.out.parent / "store" / args.out.stem
     with ledger.hold(store, actor_masks.ROWS, actor_masks.DETAIL) as book:

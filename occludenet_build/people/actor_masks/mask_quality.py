@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import boxes
-from occludenet_build.people.maskers.interface import Who
+from occludenet_build.people.maskers.interface import TrackKey
 
 _CALM, _WILD = 0.25, 0.5
 """Change (1 - IoU) from frame to frame that is never a jump, and one that always is. In real clips
@@ -45,19 +45,21 @@ KINDS = ("jump", "leaking", "thin")
 @dataclass(frozen=True)
 class _Before:
     frame: int
-    who: Who | None
+    who: TrackKey | None
     mask: np.ndarray
     grid: np.ndarray
 
 
-class Doubts:
+class MaskChecker:
     """Looks at the masks of one clip in the order of their frames; keeps one of them."""
 
     def __init__(self) -> None:
         self._before: _Before | None = None
         self._changes: deque[float] = deque(maxlen=_RECENT)
 
-    def of(self, frame: int, mask: np.ndarray, box: np.ndarray, who: Who | None) -> list[str]:
+    def check(
+        self, frame: int, mask: np.ndarray, box: np.ndarray, who: TrackKey | None
+    ) -> list[str]:
         """The KINDS that hold for a mask bool (H, W) and its box (4,)."""
         now = _Before(frame, who, mask, _grid(mask, box))
         before, self._before = self._before, now
@@ -79,10 +81,10 @@ class Doubts:
         return change > min(_WILD, max(_CALM, _SUDDEN * usual))
 
 
-def described(doubts: Iterable[tuple[int, list[str]]]) -> str | None:
+def describe_doubts(doubts: Iterable[tuple[int, list[str]]]) -> str | None:
     """One line for a table: how many of each kind, and where the first one is; None without any.
 
-    >>> described([(3, []), (4, ["jump"]), (5, ["jump", "thin"])])
+    >>> describe_doubts([(3, []), (4, ["jump"]), (5, ["jump", "thin"])])
     '2 jump (first in frame 4), 1 thin (first in frame 5)'
     """
     where: dict[str, list[int]] = {kind: [] for kind in KINDS}

@@ -67,7 +67,7 @@ def _named_file(weights: str | None) -> str | None:
     return str(exports.model_file(Path(str(weights)))) if is_here else weights
 
 
-def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inference.Job]:
+def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inference.DetectJob]:
     """One job per row of the index, with the key that covers all it depends on."""
     given = _given(rows, settings)
     weights = _weights_hash(settings)
@@ -77,7 +77,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inferenc
     for row in rows:
         boxes = given.get(row["clip"])
         inputs = (row["sha256"], weights or "", _hash(boxes))
-        yield inference.Job(
+        yield inference.DetectJob(
             clip=_clip(row, boxes),
             key=ledger.key("detect", version, matters, *inputs),
             settings=settings,
@@ -103,7 +103,7 @@ def _given(rows: list[dict[str, Any]], settings: Detect) -> dict[str, GivenBoxes
     if settings.boxes is None:
         raise UserError("detect.boxes: wanted a file for detect.backend file, got nothing; set it")
     clips = {row["clip"]: (row["width"], row["height"], row["frames"]) for row in rows}
-    return boxfile.read(settings.boxes, clips, wants_actor=settings.actor == "file")
+    return boxfile.read_boxes(settings.boxes, clips, wants_actor=settings.actor == "file")
 
 
 def _hash(given: GivenBoxes | None) -> str:
@@ -118,7 +118,7 @@ def _hash(given: GivenBoxes | None) -> str:
 def _weights_hash(settings: Detect) -> str | None:
     if not runs_network(settings):
         return None
-    files = exports.files(checkpoint_file(settings.weights, settings.backend))
+    files = exports.model_files(checkpoint_file(settings.weights, settings.backend))
     if len(files) == 1:
         return sha256_file(files[0])
     digest = hashlib.sha256()
@@ -128,12 +128,12 @@ def _weights_hash(settings: Detect) -> str | None:
 
 
 def _make(
-    jobs: dict[str, inference.Job], threads: int, missing: list[str]
+    jobs: dict[str, inference.DetectJob], threads: int, missing: list[str]
 ) -> Iterator[ledger.Result]:
     settings = jobs[missing[0]].settings
     todo = (jobs[clip] for clip in missing)
     logging.info("backend %s", settings.backend)
     # One model for all clips, which uses all threads itself; the others are as many processes.
     if runs_network(settings):
-        return inference.search_together(todo, settings, threads)
-    return pool.in_processes(inference.search, todo, threads)
+        return inference.detect_in_batches(todo, settings, threads)
+    return pool.in_processes(inference.detect_clip, todo, threads)

@@ -62,7 +62,7 @@ class Stream:
         self._free = free
         self.cuts = CutFinder()
         self._prepare, self._stride = prepare, stride
-        self._frames = self.cuts.watch(checked(clip, rgb_frames(clip.path)))
+        self._frames = self.cuts.watch(check_frames(clip, rgb_frames(clip.path)))
         # All frames are decoded, whatever the stride: cuts lie between neighbours.
         pixels = clip.width * clip.height * stride
         self._count = min(max(1, TURN_PIXELS // pixels), MOST_FRAMES)
@@ -105,7 +105,7 @@ def in_turns(streams: Iterable[Stream], threads: int) -> Generator[tuple[Stream,
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def checked(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
+def check_frames(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
     """Frames as the index counted them; anything else is another file."""
     count = 0
     for number, picture in frames:
@@ -123,7 +123,7 @@ PATIENCE = 8
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueuedFrame:
     """One prepared frame on its way to the model."""
 
     stream: Stream
@@ -133,33 +133,35 @@ class Waiting:
     """How many frames came before it."""
 
 
-def _arrival(waiting: Waiting) -> int:
+def _arrival(waiting: QueuedFrame) -> int:
     return waiting.arrived
 
 
-class Batches:
+class ShapeBatches:
     """Put frames in; full batches come out, and at the end the rest."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._count = 0
-        self._groups: dict[tuple[int, ...], list[Waiting]] = {}
+        self._groups: dict[tuple[int, ...], list[QueuedFrame]] = {}
 
-    def put(self, stream: Stream, frames: list[tuple[int, np.ndarray]]) -> Iterator[list[Waiting]]:
+    def put(
+        self, stream: Stream, frames: list[tuple[int, np.ndarray]]
+    ) -> Iterator[list[QueuedFrame]]:
         for number, picture in frames:
             group = self._groups.setdefault(picture.shape, [])
-            group.append(Waiting(stream, number, picture, self._count))
+            group.append(QueuedFrame(stream, number, picture, self._count))
             self._count += 1
             if len(group) == self.size:
                 yield self._groups.pop(picture.shape)
             yield from self._late()
 
-    def _late(self) -> Iterator[list[Waiting]]:
+    def _late(self) -> Iterator[list[QueuedFrame]]:
         oldest = min((group[0] for group in self._groups.values()), key=_arrival, default=None)
         if oldest and self._count - oldest.arrived >= PATIENCE * self.size:
             yield self._groups.pop(oldest.picture.shape)
 
-    def rest(self) -> Iterator[list[Waiting]]:
+    def rest(self) -> Iterator[list[QueuedFrame]]:
         """What still waits."""
         while self._groups:
             yield self._groups.pop(next(iter(self._groups)))

@@ -32,22 +32,22 @@ from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect.decode_ahead import (
-    Batches,
+    QueuedFrame,
+    ShapeBatches,
     Stream,
     Turn,
-    Waiting,
-    checked,
+    check_frames,
     in_turns,
 )
 from occludenet_build.people.detect.to_table import rows_of
 from occludenet_build.people.detectors import interface
 from occludenet_build.people.detectors.interface import Clip, Detector, Found, Model, model
-from occludenet_build.people.detectors.oom_fallback import Spare
+from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
 from occludenet_build.people.tracking.shots import CutFinder
 
 
 @dataclass(frozen=True)
-class Job:
+class DetectJob:
     """All that a worker process needs for one clip."""
 
     clip: Clip
@@ -61,13 +61,13 @@ def _detector(settings: Detect) -> Detector:
     return interface.detector(settings)
 
 
-def search(job: Job) -> Result:
+def detect_clip(job: DetectJob) -> Result:
     """Find the people of one clip. A clip that does not read becomes a failed row."""
     detector = _detector(job.settings)
-    return attempt(first_columns(job), lambda: _look(job.clip, job.settings, detector))
+    return attempt(initial_row(job), lambda: _look(job.clip, job.settings, detector))
 
 
-def first_columns(job: Job) -> dict[str, Any]:
+def initial_row(job: DetectJob) -> dict[str, Any]:
     """What is known of a clip's row before any work."""
     return {
         "clip": job.clip.name,
@@ -79,7 +79,7 @@ def first_columns(job: Job) -> dict[str, Any]:
 
 def _look(clip: Clip, settings: Detect, detector: Detector) -> tuple[dict[str, Any], pa.Table]:
     finder = CutFinder()
-    frames = finder.watch(checked(clip, rgb_frames(clip.path)))
+    frames = finder.watch(check_frames(clip, rgb_frames(clip.path)))
     return rows_of(clip, settings, list(detector.find(clip, frames)), finder.cuts)
 
 
@@ -92,17 +92,19 @@ def loaded(settings: Detect, threads: int) -> Model:
         raise UserError(
             f"detect.half: wanted a CUDA device for true, got {device}; leave detect.half out"
         )
-    return Spare(partial(model, settings, threads), device, settings.batch)
+    return ShrinkingBatch(partial(model, settings, threads), device, settings.batch)
 
 
-def search_together(jobs: Iterable[Job], settings: Detect, threads: int) -> Iterator[Result]:
+def detect_in_batches(
+    jobs: Iterable[DetectJob], settings: Detect, threads: int
+) -> Iterator[Result]:
     """A result per job, in the order in which they are finished; `jobs` may be lazy."""
     # The model first: a fault of it is the user's, not a clip's.
     model = loaded(settings, threads)
     decoders = settings.decode_threads or max(1, threads)
     logging.info("batches of %d, %d threads decode", settings.batch, decoders)
     cv2.setNumThreads(1)  # each of them scales pictures itself
-    search = Search(model, settings)
+    search = BatchInference(model, settings)
     streams = (search.open(job) for job in jobs)
     with closing(in_turns(streams, decoders)) as turns:
         for stream, turn in turns:
@@ -116,7 +118,7 @@ def search_together(jobs: Iterable[Job], settings: Detect, threads: int) -> Iter
 class _Open:
     """A clip whose rows are not made yet."""
 
-    job: Job
+    job: DetectJob
     stream: Stream
     found: list[Found] = field(default_factory=list)
     under_way: int = 0
@@ -125,13 +127,13 @@ class _Open:
     error: ItemError | None = None
 
 
-class Search:
+class BatchInference:
     """Takes the turns of streams, and has the results of those that are finished."""
 
     def __init__(self, model: Model, settings: Detect) -> None:
         self.model, self.settings = model, settings
-        self._batches = Batches(settings.batch)
-        self._begun: deque[tuple[list[Waiting], Any]] = deque()
+        self._batches = ShapeBatches(settings.batch)
+        self._begun: deque[tuple[list[QueuedFrame], Any]] = deque()
         self._open: dict[Stream, _Open] = {}
         # A model on the CPU takes all threads of the job: decoders that took turns with each of
         # them would hold up all, so they work between two batches. Those that are asked for by
@@ -141,7 +143,7 @@ class Search:
         if self._cores is not None:
             self._cores.set()
 
-    def open(self, job: Job) -> Stream:
+    def open(self, job: DetectJob) -> Stream:
         stream = Stream(job.clip, self.model.prepare, self.settings.stride, self._cores)
         self._open[stream] = _Open(job, stream)
         return stream
@@ -162,7 +164,7 @@ class Search:
         while self._begun:
             self._collect()
 
-    def _run(self, batch: list[Waiting]) -> None:
+    def _run(self, batch: list[QueuedFrame]) -> None:
         # The next is begun before the last is asked for: a GPU does not stand still in between.
         with self._alone():
             self._begun.append((batch, self.model.start([w.picture for w in batch])))
@@ -205,6 +207,6 @@ def _result(clip: _Open) -> Result:
         job = clip.job
         return rows_of(job.clip, job.settings, clip.found, clip.stream.cuts.cuts)
 
-    result = attempt(first_columns(clip.job), make)
+    result = attempt(initial_row(clip.job), make)
     seconds = time.monotonic() - clip.stream.begun
     return Result(result.row | {"seconds": seconds}, result.detail)

@@ -24,11 +24,11 @@ def rows_of(
 ) -> tuple[dict[str, Any], pa.Table]:
     """Facts of the manifest, STATUS included, and the boxes of one clip."""
     stride = tracks.frame_stride(settings)
-    shots = tracks.every_frame_in_shots(
+    shots = tracks.tracks_by_shot_with_stride(
         found, cuts, _track_rules(clip, settings), stride, clip.frames
     )
     lengths = np.diff([0, *cuts, clip.frames]).tolist()
-    acting = actor.choose(shots, lengths, _actor_rules(clip, settings), _named(clip, shots))
+    acting = actor.choose_actor(shots, lengths, _actor_rules(clip, settings), _named(clip, shots))
     detail = _detail(clip.name, shots, acting, stride)
     everyone = [t for shot in shots for t in shot]
     actors = [t for shot in acting for t in shot]
@@ -49,10 +49,10 @@ def rows_of(
     return facts, detail
 
 
-def _track_rules(clip: Clip, settings: Detect) -> tracks.Rules:
+def _track_rules(clip: Clip, settings: Detect) -> tracks.TrackRules:
     # The user's own boxes are all meant, and each is a person.
     own = settings.backend == "file"
-    return tracks.Rules(
+    return tracks.TrackRules(
         fps=clip.fps,
         score=0.0 if own else settings.score,
         track_iou=settings.track_iou,
@@ -62,8 +62,8 @@ def _track_rules(clip: Clip, settings: Detect) -> tracks.Rules:
     )
 
 
-def _actor_rules(clip: Clip, settings: Detect) -> actor.Rules:
-    return actor.Rules(
+def _actor_rules(clip: Clip, settings: Detect) -> actor.ActorRules:
+    return actor.ActorRules(
         policy=settings.actor,
         width=clip.width,
         height=clip.height,
@@ -121,7 +121,7 @@ def _detail(
         for name in BOXES.names
         if name != "clip"
     }
-    unseen = tracks.filled(columns["frame"], stride)
+    unseen = tracks.unseen_frames(columns["frame"], stride)
     columns["filled"] = columns["filled"] | unseen
     columns["score"] = np.where(unseen, np.float32(np.nan), columns["score"])
     order = np.lexsort((columns["track"], columns["frame"]))

@@ -44,7 +44,7 @@ class Letterbox:
     left: int
     top: int
 
-    def put(self, picture: np.ndarray) -> np.ndarray:
+    def apply(self, picture: np.ndarray) -> np.ndarray:
         """uint8 (height, width, 3) -> uint8 (*shape, 3), contiguous."""
         if self.inner == (self.width, self.height) == self.shape[::-1]:
             return np.ascontiguousarray(picture)
@@ -59,7 +59,7 @@ class Letterbox:
         whole[self.top : bottom, : self.left], whole[self.top : bottom, right:] = GREY, GREY
         return whole
 
-    def back(self, boxes: np.ndarray) -> np.ndarray:
+    def boxes_to_picture(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes float32 (N, 4) of the whole, in the picture; what lies in the grey is cut off."""
         gain = np.array([self.inner[0] / self.width, self.inner[1] / self.height] * 2, np.float32)
         inside = (boxes - np.array([self.left, self.top] * 2, np.float32)) / gain
@@ -67,12 +67,12 @@ class Letterbox:
 
 
 @lru_cache(maxsize=256)
-def fitted(size: tuple[int, int], shape: tuple[int, int], stride: int, tight: bool) -> Letterbox:
+def letterbox(size: tuple[int, int], shape: tuple[int, int], stride: int, tight: bool) -> Letterbox:
     """For pictures of `size` (width, height) in `shape` (height, width).
 
     `tight` leaves off the grey by whole strides: a 640x360 picture makes 640x384, not 640x640.
 
-    >>> fitted((426, 240), (640, 640), 32, True).shape
+    >>> letterbox((426, 240), (640, 640), 32, True).shape
     (384, 640)
     """
     scale = min(shape[0] / size[1], shape[1] / size[0])
@@ -96,7 +96,7 @@ class Network(Protocol):
     """What computes: raw predictions from float pictures (B, 3, H, W), 0 to 1."""
 
     shape: tuple[int, int]
-    """Height and width that pictures are fitted into."""
+    """Height and width that pictures are letterbox into."""
     stride: int
     tight: bool
     """Takes any multiples of the stride within `shape`, so that the grey may be left off."""
@@ -120,7 +120,7 @@ class Yolo:
         self.settings = settings
         weights = Path(settings.weights or "")
         if weights.suffix in exports.SUFFIXES:
-            self.network: Network = exports.load(weights, settings, threads, device)
+            self.network: Network = exports.load_export(weights, settings, threads, device)
         else:
             self.network = _Native(settings, device)
         use_threads(threads)
@@ -159,7 +159,7 @@ class Yolo:
         if not self.network.end2end and len(boxes):
             kept = _without_doubles(boxes, scores, self.settings.iou)
             boxes, scores = boxes[kept], scores[kept]
-        inside = fitted(size, *self._box).back(boxes[:MAX_PEOPLE])
+        inside = letterbox(size, *self._box).boxes_to_picture(boxes[:MAX_PEOPLE])
         there = geometry.area(inside) > 0
         return inside[there], scores[:MAX_PEOPLE][there]
 
@@ -209,7 +209,7 @@ def _whole_strides(side: int, stride: int) -> int:
 
 def _prepared(shape: tuple[int, int], stride: int, tight: bool, picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
-    return fitted((width, height), shape, stride, tight).put(picture)
+    return letterbox((width, height), shape, stride, tight).apply(picture)
 
 
 Picked = tuple[np.ndarray, np.ndarray, np.ndarray]

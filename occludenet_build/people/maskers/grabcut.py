@@ -63,10 +63,10 @@ class GrabCut:
     def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
         # One thread, and below the seed of k-means: the same masks everywhere.
         cv2.setNumThreads(1)
-        still = median_background.of(clip)
-        models: Models | None = None
+        still = median_background.estimate_background(clip)
+        models: ColourModels | None = None
         for number, rgb, box in clip.frames():
-            window = Window.around(box, rgb.shape[:2], self._side)
+            window = GrabCutWindow.around(box, rgb.shape[:2], self._side)
             if window is None:
                 continue
             mask, models = self._cut(window.scaled(rgb), window, still, models)
@@ -74,8 +74,12 @@ class GrabCut:
                 yield number, window.placed(mask)
 
     def _cut(
-        self, picture: np.ndarray, window: Window, still: Background | None, before: Models | None
-    ) -> tuple[np.ndarray | None, Models | None]:
+        self,
+        picture: np.ndarray,
+        window: GrabCutWindow,
+        still: Background | None,
+        before: ColourModels | None,
+    ) -> tuple[np.ndarray | None, ColourModels | None]:
         """The mask, uint8 (h, w), of one scaled window and the models for the next frame.
 
         (None, None) where GrabCut finds nothing or everything.
@@ -86,18 +90,18 @@ class GrabCut:
             return None, None
         mode, rounds, models = cv2.GC_EVAL, 1, before
         if models is None or models.age >= _FRESH:
-            mode, rounds, models = cv2.GC_INIT_WITH_MASK, self._iterations, Models.empty()
+            mode, rounds, models = cv2.GC_INIT_WITH_MASK, self._iterations, ColourModels.empty()
         cv2.setRNGSeed(0)
         cv2.grabCut(picture, labels, (0, 0, 0, 0), models.back, models.front, rounds, mode)
         # odd labels are the actor, certain (1) or probable (3)
         mask = _without_specks(labels & 1)
         if not _LEAST_SHARE < mask.mean() < _MOST_SHARE:
             return None, None
-        return mask, Models(models.back, models.front, models.age + 1)
+        return mask, ColourModels(models.back, models.front, models.age + 1)
 
 
 @dataclass(frozen=True)
-class Models:
+class ColourModels:
     """GrabCut's colour models, in its own layout, and the frames they have served."""
 
     back: np.ndarray
@@ -105,12 +109,12 @@ class Models:
     age: int
 
     @staticmethod
-    def empty() -> Models:
-        return Models(np.zeros((1, 65)), np.zeros((1, 65)), 0)
+    def empty() -> ColourModels:
+        return ColourModels(np.zeros((1, 65)), np.zeros((1, 65)), 0)
 
 
 @dataclass(frozen=True)
-class Window:
+class GrabCutWindow:
     """The grown box as a rectangle of the picture, and the size it is worked on in.
 
     rect: x1 y1 x2 y2 in picture pixels; box: the actor's box in pixels of the scaled window;
@@ -123,7 +127,7 @@ class Window:
     shape: tuple[int, int]
 
     @staticmethod
-    def around(box: np.ndarray, shape: tuple[int, int], side: int) -> Window | None:
+    def around(box: np.ndarray, shape: tuple[int, int], side: int) -> GrabCutWindow | None:
         """The window of a box, or None where too little of it lies in the picture."""
         height, width = shape
         x1, y1, x2, y2 = boxes.clipped(boxes.grown(box[None], _MARGIN), width, height)[0]
@@ -134,7 +138,7 @@ class Window:
         size = max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale))
         ratio = np.array([size[0] / (x2 - x1), size[1] / (y2 - y1)] * 2, np.float32)
         inner = (box - np.array([x1, y1, x1, y1], np.float32)) * ratio
-        return Window((x1, y1, x2, y2), inner, size, shape)
+        return GrabCutWindow((x1, y1, x2, y2), inner, size, shape)
 
     def scaled(self, rgb: np.ndarray) -> np.ndarray:
         x1, y1, x2, y2 = self.rect
@@ -165,7 +169,7 @@ class Window:
         return (np.abs(ys) ** _ROUND)[:, None] + (np.abs(xs) ** _ROUND)[None] < 1
 
 
-def _labels(window: Window, picture: np.ndarray, still: Background | None) -> np.ndarray:
+def _labels(window: GrabCutWindow, picture: np.ndarray, still: Background | None) -> np.ndarray:
     """What is known and guessed of each pixel, in GrabCut's labels, uint8 (h, w)."""
     labels = np.full(picture.shape[:2], cv2.GC_PR_BGD, np.uint8)
     labels[window.oval(_GUESS)] = cv2.GC_PR_FGD
@@ -178,11 +182,11 @@ def _labels(window: Window, picture: np.ndarray, still: Background | None) -> np
 
 
 def _apply_background(
-    labels: np.ndarray, window: Window, picture: np.ndarray, still: Background
+    labels: np.ndarray, window: GrabCutWindow, picture: np.ndarray, still: Background
 ) -> None:
     """Correct the guess where the background is known, unless next to nothing is left of it."""
     rgb, known = still.window(window.rect, window.shape, window.size)
-    other = median_background.difference(picture, rgb)
+    other = median_background.background_difference(picture, rgb)
     inside = window.inside(0)
     left = np.count_nonzero(inside & (~known | (other > _OTHER)))
     if left < _LEAST_LEFT * np.count_nonzero(inside):

@@ -14,20 +14,20 @@ import numpy as np
 
 from occludenet_build.core.build import Boxes as People
 from occludenet_build.media.imaging import masks
-from occludenet_build.people.maskers.interface import Clip, MaskedFrame, Masker, Who
+from occludenet_build.people.maskers.interface import Clip, MaskedFrame, Masker, TrackKey
 
 Boxes = dict[int, np.ndarray]
 """Frame -> box, float32 (4,)."""
 
 
-def members(group: Mapping[int, np.ndarray], others: People) -> dict[Who, Boxes]:
+def group_members(group: Mapping[int, np.ndarray], others: People) -> dict[TrackKey, Boxes]:
     """(shot, track) -> boxes, of the people whose boxes make up the actor's; none for a single one.
 
     group: frame -> the actor's box, float32 (4,), x1 y1 x2 y2 in pixels; others: the boxes that are
     not the actor's. That somebody stands in front of a single actor makes no group: a group's box
     touches its members' on every side, to the last digit.
     """
-    inside: dict[int, list[tuple[Who, np.ndarray]]] = {}
+    inside: dict[int, list[tuple[TrackKey, np.ndarray]]] = {}
     near = others.where(np.isin(others.frames, list(group)))
     whole = np.array([group[frame] for frame in near.frames.tolist()]).reshape(-1, 4)
     edges = np.hstack([whole[:, :2] <= near.xyxy[:, :2], near.xyxy[:, 2:] <= whole[:, 2:]])
@@ -39,7 +39,7 @@ def members(group: Mapping[int, np.ndarray], others: People) -> dict[Who, Boxes]
     several = any(len(some) > 1 for some in inside.values())
     if not several or 2 * exact <= len(inside):
         return {}
-    found: dict[Who, Boxes] = {}
+    found: dict[TrackKey, Boxes] = {}
     for number, some in inside.items():
         for who, box in some:
             found.setdefault(who, {})[number] = box
@@ -51,7 +51,9 @@ def _hull(some: list[np.ndarray]) -> list[float]:
     return [*stacked[:, :2].min(axis=0).tolist(), *stacked[:, 2:].max(axis=0).tolist()]
 
 
-def found(masker: Masker, clip: Clip, group: Mapping[Who, Boxes]) -> Iterator[MaskedFrame]:
+def masks_of_actor(
+    masker: Masker, clip: Clip, group: Mapping[TrackKey, Boxes]
+) -> Iterator[MaskedFrame]:
     """Masks of the actor in the order of the frames; of a group one for all.
 
     The clip is gone through once for each member; what waits is coded, a few hundred bytes a frame.

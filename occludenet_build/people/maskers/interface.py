@@ -20,7 +20,7 @@ from occludenet_build.media.video import source
 
 BoxedFrame = tuple[int, np.ndarray, np.ndarray]
 """(frame number, displayed picture uint8 (H, W, 3) RGB, box float32 (4,) x1 y1 x2 y2)."""
-Who = tuple[int, int]
+TrackKey = tuple[int, int]
 """(shot, track)."""
 MaskedFrame = tuple[int, np.ndarray]
 """(frame number, mask bool (H, W))."""
@@ -37,7 +37,7 @@ class Clip:
     path: Path
     boxes: Mapping[int, np.ndarray]
     frame_count: int
-    tracks: Mapping[int, Who] = field(default_factory=dict)
+    tracks: Mapping[int, TrackKey] = field(default_factory=dict)
 
     def runs(self) -> list[list[int]]:
         """The frames that have a box, in stretches without a gap or a change of track.
@@ -86,7 +86,7 @@ def batches(frames: Iterator[BoxedFrame], size: int) -> Iterator[list[BoxedFrame
         yield batch
 
 
-def module(name: str, backend: str) -> Any:
+def required_module(name: str, backend: str) -> Any:
     """A module of the package that a backend needs.
 
     Raises UserError, one line that says what to install, where the package does not import.

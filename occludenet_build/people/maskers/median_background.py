@@ -52,7 +52,7 @@ class Background:
         return rgb, known > 254
 
 
-def of(clip: Clip) -> Background | None:
+def estimate_background(clip: Clip) -> Background | None:
     """The background of a clip, or None where the camera moves or nothing can be known."""
     pictures, outside = [], []
     for number, rgb in clip.sampled(_SAMPLES):
@@ -69,7 +69,7 @@ def of(clip: Clip) -> Background | None:
     return Background(median, known)
 
 
-def difference(rgb: np.ndarray, background_rgb: np.ndarray) -> np.ndarray:
+def background_difference(rgb: np.ndarray, background_rgb: np.ndarray) -> np.ndarray:
     """How far each pixel is from the background or its neighbours there, uint8 (h, w).
 
     The neighbours forgive a camera that trembles by a pixel: edges and leaves would differ.
@@ -83,7 +83,7 @@ def difference(rgb: np.ndarray, background_rgb: np.ndarray) -> np.ndarray:
 def _explains(median: np.ndarray, stack: np.ndarray, counted: np.ndarray) -> bool:
     """Whether the frames show the median wherever they should: else the camera moves."""
     shares = [
-        float((difference(picture, median) < _SAME)[where].mean())
+        float((background_difference(picture, median) < _SAME)[where].mean())
         for picture, where in zip(stack, counted, strict=True)
         if where.any()
     ]

@@ -13,13 +13,13 @@ from typing import Any
 from occludenet_build import config
 from occludenet_build.config.backends import MASKERS
 from occludenet_build.core import ledger, pool
-from occludenet_build.people.actor_masks import one_clip as clip_work
+from occludenet_build.people.actor_masks import one_clip
 from occludenet_build.people.maskers.interface import Masker
 from occludenet_build.people.maskers.mask_propagation import Between
 
 
-def run_over(
-    settings: config.ActorMasks, jobs: Iterator[clip_work.Job], threads: int
+def mask_clips(
+    settings: config.ActorMasks, jobs: Iterator[one_clip.MaskJob], threads: int
 ) -> Iterator[ledger.Result]:
     """The masks of all clips: by a network, loaded once, in this process; else in `threads`."""
     if not MASKERS[settings.backend].network:
@@ -27,11 +27,11 @@ def run_over(
         return
     masker = _at_keyframes(_class(settings)(settings, threads), settings)
     for job in jobs:
-        yield clip_work.make(job, masker)
+        yield one_clip.mask_clip(job, masker)
 
 
-def _in_process(settings: config.ActorMasks, job: clip_work.Job) -> ledger.Result:
-    return clip_work.make(job, _at_keyframes(_class(settings)(settings), settings))
+def _in_process(settings: config.ActorMasks, job: one_clip.MaskJob) -> ledger.Result:
+    return one_clip.mask_clip(job, _at_keyframes(_class(settings)(settings), settings))
 
 
 def _at_keyframes(masker: Masker, settings: config.ActorMasks) -> Masker:

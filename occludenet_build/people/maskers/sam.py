@@ -74,8 +74,8 @@ class Sam:
 
 class MobileSam(Sam):
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
-        package = interface.module("mobile_sam", "mobile-sam")
-        transforms = interface.module("mobile_sam.utils.transforms", "mobile-sam")
+        package = interface.required_module("mobile_sam", "mobile-sam")
+        transforms = interface.required_module("mobile_sam.utils.transforms", "mobile-sam")
         tensors, path = _read(settings, "mobile-sam", threads)
         model = package.sam_model_registry["vit_t"]()
         _fill(model, tensors, f"mobile-sam: {path} does not fit MobileSAM's vit_t")

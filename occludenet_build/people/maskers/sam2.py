@@ -36,10 +36,10 @@ _ACTOR = 1
 
 class Sam2:
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
-        build = interface.module("sam2.build_sam", "sam2")
+        build = interface.required_module("sam2.build_sam", "sam2")
         torch_models.use_threads(threads)
         path = torch_models.checkpoint_file(settings.weights, "sam2")
-        named = configuration(path, settings.sam2_model)
+        named = config_name(path, settings.sam2_model)
         tensors = torch_models.state_dict(path, "sam2", inside="model")
         device = torch_models.resolve_device(settings.device)
         self._model = build.build_sam2_video_predictor(named, device=device)
@@ -53,7 +53,7 @@ class Sam2:
 
     def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
         last: np.ndarray | None = None
-        for piece, goes_on in pieces(clip):
+        for piece, goes_on in run_pieces(clip):
             prompt = last if goes_on else None
             last = None
             for number, mask in self._propagated(piece, prompt):
@@ -84,12 +84,12 @@ class Sam2:
             self._model.add_new_points_or_box(state, frame_idx=0, obj_id=_ACTOR, box=box)
 
 
-def configuration(path: Path, size: str) -> str:
+def config_name(path: Path, size: str) -> str:
     """The package's configuration for a checkpoint, by its name or the size that is set.
 
-    >>> configuration(Path("sam2.1_hiera_base_plus.pt"), "auto")
+    >>> config_name(Path("sam2.1_hiera_base_plus.pt"), "auto")
     'configs/sam2.1/sam2.1_hiera_b+.yaml'
-    >>> configuration(Path("mine.pt"), "tiny")
+    >>> config_name(Path("mine.pt"), "tiny")
     'configs/sam2.1/sam2.1_hiera_t.yaml'
     """
     model = "sam2.1"
@@ -104,7 +104,7 @@ def configuration(path: Path, size: str) -> str:
     return f"configs/{model}/{model}_hiera_{_SIZES[size]}.yaml"
 
 
-def pieces(clip: Clip) -> Iterator[tuple[list[BoxedFrame], bool]]:
+def run_pieces(clip: Clip) -> Iterator[tuple[list[BoxedFrame], bool]]:
     """The frames of all runs in pieces, and whether a piece begins with the last frame of the one
     before."""
     begins = {run[0] for run in clip.runs()}

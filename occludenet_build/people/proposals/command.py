@@ -27,13 +27,13 @@ from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.people.proposals import WINDOWS, person_tracks, review_page, windows
-from occludenet_build.people.proposals.hiding import Sight, sights
+from occludenet_build.people.proposals.hiding import Sight, measure_sights
 from occludenet_build.people.proposals.scene import stretches
-from occludenet_build.people.proposals.sheets import Sheet, sheets
+from occludenet_build.people.proposals.sheets import CandidateSheet, sheets
 
 
 @dataclass(frozen=True)
-class Job:
+class ProposalJob:
     """All that a worker needs for one video."""
 
     video: dict[str, Any]
@@ -46,33 +46,33 @@ class Job:
     """Why it cannot be looked at, where that is known beforehand."""
 
 
-def search(job: Job) -> Result:
+def find_windows(job: ProposalJob) -> Result:
     """The windows of one video. A video that does not read becomes a failed row."""
     return attempt({"clip": job.video["clip"], "key": job.key}, lambda: _look(job))
 
 
-def _look(job: Job) -> tuple[dict[str, Any], pa.Table]:
+def _look(job: ProposalJob) -> tuple[dict[str, Any], pa.Table]:
     if job.problem is not None:
         raise job.problem
     video, settings = job.video, job.settings
-    view = person_tracks.View(video["width"], video["height"], video["fps"])
-    tracks = person_tracks.tracks(job.boxes, view)
+    view = person_tracks.VideoShape(video["width"], video["height"], video["fps"])
+    tracks = person_tracks.person_tracks(job.boxes, view)
     seen: dict[int, list[Sight]] = {}
     cuts: list[float] = []
     fixed: list[bool] = []
     for stretch in stretches(video["path"]) if tracks else ():
-        for track, here in sights(tracks, stretch, view).items():
+        for track, here in measure_sights(tracks, stretch, view).items():
             seen.setdefault(track, []).extend(here)
         cuts += stretch.cuts
-        fixed += [stretch.fixed] * len(stretch.glimpses)
-    found = windows.best(seen, video["duration_seconds"], cuts, settings)
+        fixed += [stretch.fixed] * len(stretch.frames)
+    found = windows.best_windows(seen, video["duration_seconds"], cuts, settings)
     made = [one for one in sheets(video["path"], found) if one.blur <= settings.max_blur]
     share = float(np.mean(fixed)) if fixed else None
     facts = {"people": len(tracks), "candidates": len(made), "fixed": share}
     return facts, _detail(video["clip"], made)
 
 
-def _detail(clip: str, made: list[Sheet]) -> pa.Table:
+def _detail(clip: str, made: list[CandidateSheet]) -> pa.Table:
     rows = [
         {
             "clip": clip,
@@ -118,10 +118,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
     candidates = list(_candidates(best, videos))
     table = [{name: row[name] for name in stage.CANDIDATES.names} for row in candidates]
     tables.write(tables.from_rows(table, stage.CANDIDATES), args.out)
-    rows = review_page.merged(folder / "review.csv", candidates)
-    text = review_page.render(candidates, [row["sheet"] for row in best], rows, len(videos))
+    rows = review_page.merge_decisions(folder / "review.csv", candidates)
+    text = review_page.render_page(candidates, [row["sheet"] for row in best], rows, len(videos))
     files.write_text(folder / "index.html", text)
-    review_page.write(folder / "review.csv", rows)
+    review_page.write_review(folder / "review.csv", rows)
     logging.info("%d windows, %d on the page %s", len(windows), len(best), folder / "index.html")
 
 
@@ -149,7 +149,7 @@ def _jobs(
     job = partial(_job, known=known, found=found, keys=keys, settings=settings)
 
     def make(missing: list[str]) -> Iterator[ledger.Result]:
-        yield from in_processes(search, map(job, missing), args.threads)
+        yield from in_processes(find_windows, map(job, missing), args.threads)
 
     return keys, make
 
@@ -160,9 +160,9 @@ def _job(
     found: dict[str, tuple[Row, Path]],
     keys: dict[str, str],
     settings: Proposals,
-) -> Job:
+) -> ProposalJob:
     row, manifest = found.get(clip, (None, None))
-    job = Job(known[clip], Boxes.of(None), keys[clip], settings)
+    job = ProposalJob(known[clip], Boxes.of(None), keys[clip], settings)
     if row is None or manifest is None:
         problem = ItemError("no_boxes", "no manifest of detect has it")
         return dataclasses.replace(job, problem=problem)

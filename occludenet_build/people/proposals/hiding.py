@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from occludenet_build.people.proposals.person_tracks import Track, View
+from occludenet_build.people.proposals.person_tracks import PersonTrack, VideoShape
 from occludenet_build.people.proposals.scene import Stretch
 
 _ROWS = 24
@@ -53,12 +53,14 @@ class Sight:
     """Of the box, share of the picture's height."""
 
 
-def sights(tracks: list[Track], stretch: Stretch, view: View) -> dict[int, list[Sight]]:
-    """Track -> what is seen of it in the pictures of a stretch."""
+def measure_sights(
+    tracks: list[PersonTrack], stretch: Stretch, view: VideoShape
+) -> dict[int, list[Sight]]:
+    """PersonTrack -> what is seen of it in the pictures of a stretch."""
     found: dict[int, list[Sight]] = {}
     for track in tracks:
         places = {int(frame): at for at, frame in enumerate(track.frames)}
-        for number, glimpse in enumerate(stretch.glimpses):
+        for number, glimpse in enumerate(stretch.frames):
             at = places.get(glimpse.frame)
             if at is not None:
                 sight = _sight(track, at, stretch, number, view)
@@ -66,13 +68,13 @@ def sights(tracks: list[Track], stretch: Stretch, view: View) -> dict[int, list[
     return found
 
 
-def _sight(track: Track, at: int, stretch: Stretch, number: int, view: View) -> Sight:
+def _sight(track: PersonTrack, at: int, stretch: Stretch, number: int, view: VideoShape) -> Sight:
     box, height = track.boxes[at], float(track.heights[at])
-    scale = stretch.glimpses[number].scale
+    scale = stretch.frames[number].scale
     person = _Person(box * scale, height * scale, float(track.widths[at]) * scale)
     hidden, measured = person.hidden(stretch, number)
     return Sight(
-        seconds=stretch.glimpses[number].seconds,
+        seconds=stretch.frames[number].seconds,
         hidden=float(hidden),
         measured=measured,
         box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
@@ -93,10 +95,10 @@ class _Person:
         """(share, whether the scene tells it)."""
         moving, scene = stretch.moving[number], stretch.scene
         rows = self._rows(moving)
-        line, seen = break_off(rows)
-        if not stretch.tells(number) or seen < _SEEN:
-            alive = not stretch.tells(number) or self._stirs(moving)
-            return alive * 0.5 * self._by_box(stretch.glimpses[number].picture), False
+        line, seen = find_break(rows)
+        if not stretch.is_measurable(number) or seen < _SEEN:
+            alive = not stretch.is_measurable(number) or self._stirs(moving)
+            return alive * 0.5 * self._by_box(stretch.frames[number].picture), False
         below = 0.0
         if len(rows) > 0.7 * _ROWS:  # else the picture's border hides him
             edge = self._edge(scene, self.y1 + line * self.height, self._middle(moving))
@@ -149,12 +151,12 @@ class _Person:
         return short * min(_strength(side, self.y2, self.reach) for side in sides)
 
 
-def break_off(rows: np.ndarray) -> tuple[float, float]:
+def find_break(rows: np.ndarray) -> tuple[float, float]:
     """Where a person breaks off, as a share of his height, and how much of what is above is seen.
 
     `rows`: shares (K,) that stand out, from the head down. 1 where there is no such line.
 
-    >>> break_off(np.array([0.9] * 15 + [0.0] * 5))
+    >>> find_break(np.array([0.9] * 15 + [0.0] * 5))
     (0.75, 0.9)
     """
     count, line = len(rows), len(rows)

@@ -31,7 +31,7 @@ _BORDER = 0.01
 
 
 @dataclass(frozen=True)
-class Track:
+class PersonTrack:
     """One person: frames (K,) int64 ascending, boxes (K, 4) float64, pixels, smoothed."""
 
     number: int
@@ -44,7 +44,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class View:
+class VideoShape:
     """The displayed picture, pixels, and the frames per second."""
 
     width: int
@@ -52,7 +52,7 @@ class View:
     fps: float
 
 
-def tracks(found: Boxes, view: View) -> list[Track]:
+def person_tracks(found: Boxes, view: VideoShape) -> list[PersonTrack]:
     """The tracks of one video, from all boxes that were detected, not filled in."""
     seen = found.detected
     numbers, frames, boxes = seen.tracks, seen.frames.astype(np.int64), seen.xyxy
@@ -62,7 +62,7 @@ def tracks(found: Boxes, view: View) -> list[Track]:
         if len(mine) >= LEAST_SECONDS * view.fps:
             mine = mine[np.argsort(frames[mine], kind="stable")]
             raw.append((number, frames[mine], smoothed(boxes[mine].astype(np.float64), view.fps)))
-    line = Line([boxes for _, _, boxes in raw], view)
+    line = HeightLine([boxes for _, _, boxes in raw], view)
     return [_track(number, frames, boxes, line, view) for number, frames, boxes in raw]
 
 
@@ -79,19 +79,19 @@ def _running(values: np.ndarray, length: float, percent: float) -> np.ndarray:
     return np.percentile(windows, percent, axis=-1, method="nearest")
 
 
-def whole(boxes: np.ndarray, view: View) -> np.ndarray:
+def clear_of_border(boxes: np.ndarray, view: VideoShape) -> np.ndarray:
     """Which boxes (K,) the picture's border does not cut."""
     x1, y1, x2, y2 = boxes.T
     inside = (x1 > _BORDER * view.width) & (x2 < (1 - _BORDER) * view.width)
     return inside & (y1 > _BORDER / 2 * view.height) & (y2 < (1 - 2 * _BORDER) * view.height)
 
 
-class Line:
+class HeightLine:
     """Height of a whole person by the row of the top of his head."""
 
-    def __init__(self, boxes: list[np.ndarray], view: View) -> None:
+    def __init__(self, boxes: list[np.ndarray], view: VideoShape) -> None:
         self._view = view
-        parts = [_some(b[whole(b, view)]) for b in boxes if _walks(b)]
+        parts = [_some(b[clear_of_border(b, view)]) for b in boxes if _walks(b)]
         parts = [part for part in parts if len(part) >= 5]
         self.trusted, self._weights = False, np.zeros(2)
         if len(parts) >= 4:
@@ -137,17 +137,19 @@ def _quantile_line(places: np.ndarray, heights: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _track(number: int, frames: np.ndarray, boxes: np.ndarray, line: Line, view: View) -> Track:
+def _track(
+    number: int, frames: np.ndarray, boxes: np.ndarray, line: HeightLine, view: VideoShape
+) -> PersonTrack:
     seen, width = _heights(boxes), np.maximum(boxes[:, 2] - boxes[:, 0], 1.0)
     steady = _running(width, 2 * view.fps, 50)
     if line.trusted:
-        heights = line.at(boxes) * _own((seen / line.at(boxes))[whole(boxes, view)])
+        heights = line.at(boxes) * _own((seen / line.at(boxes))[clear_of_border(boxes, view)])
     else:
         heights = np.quantile(seen / width, 0.8) * steady
     if np.median(seen / width) < 2.0:
         heights = np.maximum(heights, STANDING * steady)
     heights = np.maximum(heights, seen)
-    return Track(number, frames, boxes, heights, heights / 2.6)
+    return PersonTrack(number, frames, boxes, heights, heights / 2.6)
 
 
 def _own(ratios: np.ndarray) -> float:

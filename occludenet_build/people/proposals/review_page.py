@@ -26,7 +26,7 @@ _OURS = ("rank", "score")
 """Columns that a new run writes anew; the others are the reader's once they stand there."""
 
 
-def merged(path: Path, candidates: list[Row]) -> list[Row]:
+def merge_decisions(path: Path, candidates: list[Row]) -> list[Row]:
     """The rows of the table, in order: today's candidates, then what was decided on before.
 
     `candidates` are rows of CANDIDATES. Raises UserError where the file does not read.
@@ -43,7 +43,7 @@ def merged(path: Path, candidates: list[Row]) -> list[Row]:
     return rows + gone
 
 
-def write(path: Path, rows: list[Row]) -> None:
+def write_review(path: Path, rows: list[Row]) -> None:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -101,7 +101,7 @@ scene, height $shown of the picture, blur $blur</span></figcaption>
 )
 
 
-def render(candidates: list[Row], sheets: list[bytes], rows: list[Row], looked_at: int) -> str:
+def render_page(candidates: list[Row], sheets: list[bytes], rows: list[Row], looked_at: int) -> str:
     """The page for rows of CANDIDATES, their sheets, and the table as it stands."""
     cards = "".join(
         _card(number, *pair) for number, pair in enumerate(zip(candidates, sheets, strict=True))

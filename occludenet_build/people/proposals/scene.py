@@ -35,7 +35,7 @@ _COARSE, _CUT = (16, 12), 0.3
 
 
 @dataclass(frozen=True)
-class Glimpse:
+class SampledFrame:
     """One picture: uint8 (H, W, 3), RGB, small; `scale`: its pixels per pixel of the video."""
 
     frame: int
@@ -48,7 +48,7 @@ class Glimpse:
 class Stretch:
     """Pictures in order with the scene behind them."""
 
-    glimpses: list[Glimpse]
+    frames: list[SampledFrame]
     scene: np.ndarray
     """float32 (H, W, 3)."""
     moving: np.ndarray
@@ -58,7 +58,7 @@ class Stretch:
     cuts: list[float]
     """Seconds of the pictures that begin another shot."""
 
-    def tells(self, number: int) -> bool:
+    def is_measurable(self, number: int) -> bool:
         """Whether `moving` says something of a picture: not where everything has changed."""
         return self.fixed and float(self.moving[number].mean()) < _EVERYTHING
 
@@ -68,26 +68,26 @@ def stretches(path: Path | str) -> Iterator[Stretch]:
 
     Raises ItemError: what `reading` raises.
     """
-    held: list[Glimpse] = []
-    for glimpse in glimpses(path):
+    held: list[SampledFrame] = []
+    for glimpse in sampled_frames(path):
         held.append(glimpse)
         if held[-1].seconds - held[0].seconds > 1.5 * STRETCH:
             edge = held[0].seconds + STRETCH
-            yield stretch([g for g in held if g.seconds < edge])
+            yield make_stretch([g for g in held if g.seconds < edge])
             held = [g for g in held if g.seconds >= edge]
     if held:
-        yield stretch(held)
+        yield make_stretch(held)
 
 
-def glimpses(path: Path | str) -> Iterator[Glimpse]:
+def sampled_frames(path: Path | str) -> Iterator[SampledFrame]:
     """PER_SECOND pictures a second, at even times from the first frame."""
     with reading(path) as source:
         for number, seconds, frame in at_even_times(source, PER_SECOND):
-            small, scale = shrunk(to_rgb(frame), SIDE)
-            yield Glimpse(number, float(seconds), small, scale)
+            small, scale = downscaled(to_rgb(frame), SIDE)
+            yield SampledFrame(number, float(seconds), small, scale)
 
 
-def shrunk(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+def downscaled(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     """A picture whose longer side is at most `side`, and its scale."""
     height, width = picture.shape[:2]
     scale = min(1.0, side / max(height, width))
@@ -97,7 +97,7 @@ def shrunk(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), scale
 
 
-def stretch(held: list[Glimpse]) -> Stretch:
+def make_stretch(held: list[SampledFrame]) -> Stretch:
     pictures = np.stack([cv2.GaussianBlur(g.picture, (3, 3), 0) for g in held])
     some = pictures[:: max(1, len(pictures) // 60)]
     scene = np.median(some, axis=0).astype(np.float32)
@@ -127,7 +127,7 @@ def _clean(mask: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel, iterations=2).astype(bool)
 
 
-def _cuts(held: list[Glimpse], pictures: np.ndarray) -> list[float]:
+def _cuts(held: list[SampledFrame], pictures: np.ndarray) -> list[float]:
     """A moving camera changes all pixels, but not the coarse picture at once."""
     coarse = [cv2.resize(p, _COARSE, interpolation=cv2.INTER_AREA) for p in pictures]
     return [

@@ -17,7 +17,7 @@ from occludenet_build.media.imaging.thumbnails import COLOURS, fitted, rectangle
 from occludenet_build.media.video.source import reading, to_rgb
 from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
-from occludenet_build.people.proposals.windows import Window
+from occludenet_build.people.proposals.windows import CandidateWindow
 
 COUNT = 6
 """Pictures of a candidate."""
@@ -29,10 +29,10 @@ _QUALITY = 80
 
 
 @dataclass
-class Sheet:
+class CandidateSheet:
     """`jpeg`: the picture; `blur`: 0 sharp to 1, of the person, median over the pictures."""
 
-    window: Window
+    window: CandidateWindow
     jpeg: bytes = b""
     blur: float = 1.0
     _wide: list[np.ndarray] = field(default_factory=list)
@@ -67,12 +67,12 @@ class Sheet:
         self.blur = float(np.median(self._blurs)) if self._blurs else 1.0
 
 
-def sheets(path: Path | str, windows: list[Window]) -> list[Sheet]:
+def sheets(path: Path | str, windows: list[CandidateWindow]) -> list[CandidateSheet]:
     """A sheet per window, in their order. Decodes the video up to the last picture that is shown.
 
     Raises ItemError where the video cannot be read.
     """
-    made = [Sheet(window) for window in windows]
+    made = [CandidateSheet(window) for window in windows]
     due = sorted((seconds, number) for number, one in enumerate(made) for seconds in one.times())
     with reading(path) as source:
         zero = None

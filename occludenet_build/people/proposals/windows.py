@@ -16,7 +16,7 @@ _STEP = 0.5
 
 
 @dataclass(frozen=True)
-class Window:
+class CandidateWindow:
     """A candidate; times in seconds from the video's first frame."""
 
     track: int
@@ -32,13 +32,13 @@ class Window:
     """Median height of the box, share of the picture's height."""
     sights: tuple[Sight, ...]
 
-    def overlaps(self, other: Window) -> bool:
+    def overlaps(self, other: CandidateWindow) -> bool:
         return self.start < other.end and other.start < self.end
 
 
-def best(
+def best_windows(
     sights: dict[int, list[Sight]], duration: float, cuts: list[float], settings: Proposals
-) -> list[Window]:
+) -> list[CandidateWindow]:
     """At most `per_video` windows that do not overlap, the most hidden first."""
     found = [
         window
@@ -47,7 +47,7 @@ def best(
         if not any(window.start < cut < window.end for cut in cuts)
     ]
     found.sort(key=lambda window: (-window.hidden, window.start, window.track))
-    chosen: list[Window] = []
+    chosen: list[CandidateWindow] = []
     for window in found:
         if len(chosen) == settings.per_video:
             break
@@ -58,7 +58,7 @@ def best(
 
 def _of_track(
     track: int, seen: list[Sight], duration: float, settings: Proposals
-) -> Iterator[Window]:
+) -> Iterator[CandidateWindow]:
     """The windows of one person that are good enough."""
     times = np.array([sight.seconds for sight in seen])
     length = settings.seconds
@@ -78,7 +78,7 @@ def _starts(times: np.ndarray, length: float, duration: float) -> Iterable[float
 
 def _window(
     track: int, start: float, seen: list[Sight], length: float, settings: Proposals
-) -> Window | None:
+) -> CandidateWindow | None:
     expected = length * PER_SECOND
     if len(seen) < settings.min_present * expected:
         return None
@@ -87,7 +87,7 @@ def _window(
     hidden = float(sum(counted) / max(expected, len(seen)))
     if shown < settings.min_height or hidden < settings.min_hidden:
         return None
-    return Window(
+    return CandidateWindow(
         track=track,
         start=start,
         end=start + length,

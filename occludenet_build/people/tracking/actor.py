@@ -30,7 +30,7 @@ from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.tracking.tracks import Track
 
 
-def area(track: Track, width: int, height: int) -> np.ndarray:
+def area_share(track: Track, width: int, height: int) -> np.ndarray:
     """The box's share of the picture, (K,)."""
     inside = geometry.clipped(track.boxes, width, height).astype(np.float64)
     return geometry.area(inside) / (width * height)
@@ -45,7 +45,7 @@ def closeness(track: Track, width: int, height: int) -> np.ndarray:
 
 def area_x_duration(track: Track, width: int, height: int) -> float:
     """Sum over its frames of the box's share of the picture."""
-    return float(area(track, width, height).sum())
+    return float(area_share(track, width, height).sum())
 
 
 def central(track: Track, width: int, height: int) -> float:
@@ -58,7 +58,7 @@ def prominent(track: Track, width: int, height: int) -> float:
 
     Size and place weigh about alike: a bystander close to the camera is large, but at the edge.
     """
-    size = np.sqrt(area(track, width, height))
+    size = np.sqrt(area_share(track, width, height))
     return float((size * closeness(track, width, height)).sum())
 
 
@@ -71,7 +71,7 @@ POLICIES: dict[str, Callable[[Track, int, int], float]] = {
 
 
 @dataclass(frozen=True)
-class Rules:
+class ActorRules:
     """How the actor is chosen; see config.Detect for the meaning of each."""
 
     policy: str
@@ -92,8 +92,11 @@ Shots = Sequence[Sequence[Track]]
 """Of every shot its tracks."""
 
 
-def choose(
-    shots: Shots, shot_frames: Sequence[int], rules: Rules, named: Mapping[int, int] | None = None
+def choose_actor(
+    shots: Shots,
+    shot_frames: Sequence[int],
+    rules: ActorRules,
+    named: Mapping[int, int] | None = None,
 ) -> list[list[Track]]:
     """The actor of every shot, his short gaps filled: no track where nobody is fit to be him.
 
@@ -106,15 +109,15 @@ def choose(
     chosen = (
         _groups(fit, _free_number(shots), rules) if rules.policy == "all" else _best(fit, rules)
     )
-    return [_one_a_frame([without_gaps(track, rules) for track in tracks]) for tracks in chosen]
+    return [_one_a_frame([fill_gaps(track, rules) for track in tracks]) for tracks in chosen]
 
 
-def _fit(tracks: Sequence[Track], frames: int, rules: Rules) -> list[Track]:
+def _fit(tracks: Sequence[Track], frames: int, rules: ActorRules) -> list[Track]:
     least = min(rules.min_track_seconds * rules.fps, frames / 2)
     return [t for t in tracks if len(t.frames) >= least and t.scores.max() >= rules.actor_score]
 
 
-def _best(fit: Shots, rules: Rules) -> list[list[Track]]:
+def _best(fit: Shots, rules: ActorRules) -> list[list[Track]]:
     """Of every shot the best track, and those that take over from it."""
     chosen: list[list[Track]] = []
     before: int | None = None
@@ -157,12 +160,12 @@ def _part(track: Track, keep: np.ndarray) -> Track:
     return Track(track.number, track.frames[keep], track.boxes[keep], track.scores[keep])
 
 
-def _groups(fit: Shots, number: int, rules: Rules) -> list[list[Track]]:
+def _groups(fit: Shots, number: int, rules: ActorRules) -> list[list[Track]]:
     """All of a shot as one, numbered `number`, `number` + 1, ...; one alone stays himself."""
     groups: list[list[Track]] = []
     for tracks in fit:
         if len(tracks) > 1:
-            groups.append([_group([without_gaps(track, rules) for track in tracks], number)])
+            groups.append([_group([fill_gaps(track, rules) for track in tracks], number)])
             number += 1
         else:
             groups.append(list(tracks))
@@ -185,13 +188,13 @@ def _free_number(shots: Shots) -> int:
     return 1 + max((track.number for tracks in shots for track in tracks), default=-1)
 
 
-def _named(tracks: Sequence[Track], named: Mapping[int, int], rules: Rules) -> list[Track]:
+def _named(tracks: Sequence[Track], named: Mapping[int, int], rules: ActorRules) -> list[Track]:
     """The part of each track in which it is the actor's, with its short gaps."""
     parts = []
     for track in tracks:
         mine = np.array([named.get(frame) == track.number for frame in track.frames.tolist()])
         if mine.any():
-            parts.append(_only_free(without_gaps(_part(track, mine), rules), track, named))
+            parts.append(_only_free(fill_gaps(_part(track, mine), rules), track, named))
     return _one_a_frame(parts)
 
 
@@ -202,9 +205,9 @@ def _only_free(part: Track, whole: Track, named: Mapping[int, int]) -> Track:
     return _part(part, keep)
 
 
-def without_gaps(track: Track, rules: Rules) -> Track:
+def fill_gaps(track: Track, rules: ActorRules) -> Track:
     """The track with its short gaps filled; the score of a filled box is NaN."""
-    frames, boxes = gaps(track, rules)
+    frames, boxes = gap_boxes(track, rules)
     order = np.argsort(np.concatenate([track.frames, frames]), kind="stable")
     scores = np.concatenate([track.scores, np.full(len(frames), np.nan, np.float32)])
     return Track(
@@ -215,7 +218,7 @@ def without_gaps(track: Track, rules: Rules) -> Track:
     )
 
 
-def gaps(track: Track, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
+def gap_boxes(track: Track, rules: ActorRules) -> tuple[np.ndarray, np.ndarray]:
     """Frames (M,) int64 and boxes (M, 4) float32 that fill the short gaps of a track."""
     frames, filled = [np.zeros(0, np.int64)], [geometry.empty()]
     for k in np.flatnonzero(np.diff(track.frames) > 1):

@@ -54,7 +54,7 @@ class DissolveFinder:
         self._count = 0
         self._spans: list[tuple[int, int]] = []
 
-    def see(self, small: np.ndarray) -> None:
+    def add(self, small: np.ndarray) -> None:
         """A small copy, float32 (h, w, 3)."""
         self._recent.append(cv2.resize(small, SIZE, interpolation=cv2.INTER_AREA))
         for length in WINDOWS:
@@ -122,17 +122,17 @@ class CutFinder:
     def watch(self, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
         """Pass frames (number, uint8 H x W x 3) on, looking at each."""
         for number, picture in frames:
-            self.see(picture)
+            self.add(picture)
             yield number, picture
 
-    def see(self, picture: np.ndarray) -> None:
+    def add(self, picture: np.ndarray) -> None:
         small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
         steps = [float(np.abs(small - earlier).mean()) for earlier in reversed(self._recent)]
         self._steps.append(steps + [np.inf] * (_LAGS - len(steps)))
         two_back = self._recent[-2] if len(self._recent) > 1 else small
         self._changes.append(1 - correlation(small, two_back))
         self._recent.append(small)
-        self._dissolves.see(small)
+        self._dissolves.add(small)
 
     @property
     def cuts(self) -> list[int]:

@@ -169,7 +169,7 @@ MOSTLY_INSIDE = 0.7
 
 
 @dataclass(frozen=True)
-class Rules:
+class TrackRules:
     """How tracks are made; see config.Detect for the meaning of each."""
 
     fps: float
@@ -193,7 +193,7 @@ class Track:
     scores: np.ndarray
 
 
-def follow(found: Iterable[Found], rules: Rules, first_number: int = 0) -> list[Track]:
+def link_boxes(found: Iterable[Found], rules: TrackRules, first_number: int = 0) -> list[Track]:
     """The tracks of one shot, numbered from `first_number` in the order they begin."""
     clear = [_one_box_each(_in_order(here), rules) for here in found]
     strong = [here.scores >= rules.score for here in clear]
@@ -222,7 +222,7 @@ def _in_order(here: Found) -> Found:
     return Found(here.frame, here.boxes[order], here.scores[order])
 
 
-def _one_box_each(here: Found, rules: Rules) -> Found:
+def _one_box_each(here: Found, rules: TrackRules) -> Found:
     """Without further boxes of the same person; the best box is first."""
     strong = here.scores >= rules.score
     whole = strong | ~_parts(here.boxes, strong)
@@ -241,7 +241,7 @@ def _parts(boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
     return shared.max(axis=1, initial=0) / own > MOSTLY_INSIDE
 
 
-def as_given(found: Iterable[Found]) -> list[Track]:
+def given_tracks(found: Iterable[Found]) -> list[Track]:
     """Tracks of one shot where the boxes say whose they are."""
     by_frame = {here.frame: here for here in found}
     people: dict[int, list[tuple[int, int]]] = {}
@@ -252,7 +252,7 @@ def as_given(found: Iterable[Found]) -> list[Track]:
     return [_track(number, person, by_frame) for number, person in people.items()]
 
 
-def in_shots(found: list[Found], cuts: list[int], rules: Rules) -> list[list[Track]]:
+def tracks_by_shot(found: list[Found], cuts: list[int], rules: TrackRules) -> list[list[Track]]:
     """The tracks of every shot; `cuts` are the first frames of all shots but the first.
 
     Tracks that are found end at a cut; those that are given keep their number across it.
@@ -261,9 +261,9 @@ def in_shots(found: list[Found], cuts: list[int], rules: Rules) -> list[list[Tra
     for start, end in pairwise([0, *cuts, math.inf]):
         here = [f for f in found if start <= f.frame < end]
         if any(f.tracks is not None for f in here):
-            shots.append(as_given(here))
+            shots.append(given_tracks(here))
         else:
-            shots.append(follow(here, rules, sum(map(len, shots))))
+            shots.append(link_boxes(here, rules, sum(map(len, shots))))
     return shots
 
 
@@ -272,15 +272,15 @@ def frame_stride(settings: Detect) -> int:
     return settings.stride if runs_network(settings) else 1
 
 
-def every_frame_in_shots(
-    found: list[Found], cuts: list[int], rules: Rules, stride: int, frames: int
+def tracks_by_shot_with_stride(
+    found: list[Found], cuts: list[int], rules: TrackRules, stride: int, frames: int
 ) -> list[list[Track]]:
-    """See tracks.in_shots; `found` has the frames 0, k, 2k, ... of so many `frames`."""
+    """See tracks.tracks_by_shot; `found` has the frames 0, k, 2k, ... of so many `frames`."""
     if stride == 1:
-        return in_shots(found, cuts, rules)
+        return tracks_by_shot(found, cuts, rules)
     seen = [replace(here, frame=here.frame // stride) for here in found]
     first_seen = [-(-cut // stride) for cut in cuts]
-    shots = in_shots(seen, first_seen, replace(rules, fps=rules.fps / stride))
+    shots = tracks_by_shot(seen, first_seen, replace(rules, fps=rules.fps / stride))
     bounds = pairwise([0, *cuts, frames])
     return [
         [_every_frame(track, stride, start, end) for track in shot]
@@ -304,6 +304,6 @@ def _every_frame(track: Track, stride: int, start: int, end: int) -> Track:
     return Track(track.number, kept, np.ascontiguousarray(lines[:4].T), lines[4])
 
 
-def filled(frames: np.ndarray, stride: int) -> np.ndarray:
+def unseen_frames(frames: np.ndarray, stride: int) -> np.ndarray:
     """Which frames (N,) the model has not seen."""
     return frames % stride != 0
