@@ -232,7 +232,7 @@ def test_then_comes_the_cpu(clips, monkeypatch, caplog):
     model = ShrinkingBatch(loaded.__getitem__, "cuda:0", SETTINGS.batch)
     found = results(model, clips, SETTINGS, monkeypatch)
     assert all(r.row["status"] == "ok" for r in found.values())
-    assert "going on on the CPU" in caplog.text and model.device == "cpu"
+    assert "continuing on the CPU" in caplog.text and model.device == "cpu"
     assert max(loaded["cpu"].batches) == SETTINGS.batch
 
 

@@ -193,8 +193,8 @@ def test_a_wrong_box_file_is_one_line(tmp_path, rows, said):
     ("name", "content", "said"),
     [
         ("b.txt", b"", "wanted a .csv or .parquet"),
-        ("b.csv", b"", "does not read"),
-        ("b.parquet", b"PAR1 no", "does not read"),
+        ("b.csv", b"", "cannot be read"),
+        ("b.parquet", b"PAR1 no", "cannot be read"),
         ("none.csv", None, "is missing"),
     ],
 )

@@ -96,8 +96,7 @@ class Detector(Protocol):
         consumed, so an implementation reads at most one batch ahead of what it yields.
 
         Each result has boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the displayed picture, and
-        scores float32 (N,), 0 to 1; N is 0 in a frame without people. A frame without a result
-        counts as a frame without people.
+        scores float32 (N,), 0 to 1. A frame without people has a result too, with N = 0.
         """
         ...
 
@@ -125,8 +124,8 @@ class Model(Protocol):
     def start(self, prepared: list[np.ndarray]) -> Any:
         """Starts inference on a batch and returns what `finish` takes.
 
-        prepared: B pictures uint8 (H', W', 3), all of one shape. On a GPU the call may return
-        before the network has finished, so that decoding goes on meanwhile.
+        prepared: B pictures uint8 (H, W, 3), all of one shape, as `prepare` returns them. On a GPU
+        the call may return before the network has finished; decoding continues meanwhile.
         """
         ...
 
