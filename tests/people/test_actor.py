@@ -65,7 +65,7 @@ def test_the_file_names_the_actor(tmp_path, suffix, more):
     assert len(rows) == 80 and not rows["filled"].any()
 
 
-def test_true_and_false_are_words_of_the_column(tmp_path):
+def test_true_and_false_are_values_of_the_column(tmp_path):
     rows = [row | {"actor": bool(row["actor"])} for row in table("actor")]
     for suffix in (".csv", ".parquet"):
         facts, _ = searched(write(tmp_path / f"b{suffix}", rows), [], actor="file")
@@ -87,7 +87,7 @@ def test_nobody_is_named(tmp_path):
     assert "none of them named" in facts["detail"] and len(found) == 80
 
 
-def test_the_column_is_left_alone_by_other_policies(tmp_path):
+def test_other_policies_ignore_the_column(tmp_path):
     path = write(tmp_path / "b.csv", table("actor"))
     _, rows = searched(path, [], actor="area_x_duration")
     assert set(rows[rows["actor"]]["x1"]) == {20}

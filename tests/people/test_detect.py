@@ -1,4 +1,4 @@
-"""The room as it is used: its command line, its backends, its rows."""
+"""The stage detect: its command line, its backends, its rows."""
 
 from __future__ import annotations
 
@@ -36,18 +36,20 @@ def background() -> np.ndarray:
     return np.kron(small, np.ones((20, 20, 1), np.uint8))
 
 
-def truth(frame: int, stands: range = range(0)) -> tuple[int, int, int, int]:
+def truth(frame: int, still_frames: range = range(0)) -> tuple[int, int, int, int]:
     """A person in two colours who walks to the right, and stands still for a while."""
-    x = 4 + 3 * (frame - sum(1 for s in stands if s <= frame))
+    x = 4 + 3 * (frame - sum(1 for s in still_frames if s <= frame))
     return x, 40, x + PERSON[0], 40 + PERSON[1]
 
 
-def pictures(stands: range = range(0), people: int = 1, noise: float = 2.0) -> list[np.ndarray]:
+def pictures(
+    still_frames: range = range(0), people: int = 1, noise: float = 2.0
+) -> list[np.ndarray]:
     random, made = np.random.default_rng(0), []
     for frame in range(FRAMES):
         picture = background().astype(np.float32)
         if people:
-            x1, y1, x2, y2 = truth(frame, stands)
+            x1, y1, x2, y2 = truth(frame, still_frames)
             picture[y1 : y1 + 25, x1:x2] = (235, 30, 30)
             picture[y1 + 25 : y2, x1:x2] = (10, 10, 240)
         picture += random.normal(0, noise, picture.shape)
@@ -77,17 +79,19 @@ def detected(path: Path, settings: Detect) -> tuple[dict, pd.DataFrame]:
     return result.row, detail
 
 
-def overlaps(detail: pd.DataFrame, stands: range = range(0)) -> np.ndarray:
+def overlaps(detail: pd.DataFrame, still_frames: range = range(0)) -> np.ndarray:
     acting = detail[detail["actor"]].sort_values("frame")
-    true = np.float32([truth(f, stands) for f in acting["frame"]])
+    true = np.float32([truth(f, still_frames) for f in acting["frame"]])
     return np.diag(geometry.iou(true, acting[["x1", "y1", "x2", "y2"]].to_numpy(np.float32)))
 
 
-@pytest.mark.parametrize("stands", [range(0), range(10, 18)], ids=["walks", "stands for a while"])
-def test_motion_finds_who_moves(tmp_path, stands):
-    write_video(tmp_path / "a.mp4", pictures(stands), 20)
+@pytest.mark.parametrize(
+    "still_frames", [range(0), range(10, 18)], ids=["walks", "stands for a while"]
+)
+def test_motion_finds_who_moves(tmp_path, still_frames):
+    write_video(tmp_path / "a.mp4", pictures(still_frames), 20)
     row, detail = detected(tmp_path / "a.mp4", Detect(backend="motion"))
-    found = overlaps(detail, stands)
+    found = overlaps(detail, still_frames)
     assert row["status"] == "ok" and row["actor_frames"] >= 0.95 * FRAMES
     assert found.mean() > 0.8 and (found > 0.5).mean() > 0.95
     assert detail["score"].dropna().between(0, 1).all()
@@ -143,7 +147,7 @@ def box_rows(gone: range = range(0), **more) -> list[dict]:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("more", [{}, {"score": 0.01}, {"score": 0.5, "track": 7}])
-def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
+def test_a_box_file_is_kept_unchanged(tmp_path, walker, suffix, more):
     path = write_boxes(tmp_path / f"boxes{suffix}", box_rows(range(10, 15), **more))
     settings = Detect(backend="file", boxes=str(path))
     (job,) = make_jobs([row_of(walker)], settings)
@@ -198,7 +202,7 @@ def test_a_wrong_box_file_is_one_line(tmp_path, rows, said):
         ("none.csv", None, "is missing"),
     ],
 )
-def test_a_box_file_that_does_not_read_is_one_line(tmp_path, name, content, said):
+def test_an_unreadable_box_file_is_one_line(tmp_path, name, content, said):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=said):
@@ -283,6 +287,6 @@ def test_a_user_error_is_one_line_and_exit_2(tmp_path, walker):
         ({"backend": "file", "boxes": "none.csv"}, "none.csv is missing"),
     ],
 )
-def test_what_is_missing_is_said_before_any_work(walker, changes, said):
+def test_a_missing_setting_is_an_error_before_any_work(walker, changes, said):
     with pytest.raises(UserError, match=said):
         list(make_jobs([row_of(walker)], Detect(**changes)))

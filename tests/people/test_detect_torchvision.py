@@ -1,4 +1,4 @@
-"""torchvision's detectors: their weights, their sizes, whom they find."""
+"""torchvision's detectors: their weights, their input sizes, and the people that they detect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from occludenet_build.people.detectors import torchvision_models
 from occludenet_build.people.detectors.torchvision_models import SIDES, Torchvision, build_network
 
 LIGHT = "ssdlite320_mobilenet_v3_large"
-"""The one that is made and run fastest."""
+"""The fastest one to build and run."""
 SETTINGS = Detect(backend="torchvision", image_size=64, batch=2, torchvision_model=LIGHT)
 
 
@@ -32,7 +32,7 @@ def weights(tmp_path_factory) -> Path:
 
 
 class Stub(torch.nn.Module):
-    """Says of every picture what it is told to; notes what it sees."""
+    """Returns fixed labels for every picture, and records its inputs."""
 
     def __init__(self, labels: list[int], seen: list) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def test_weights_of_another_model_say_which(weights):
     assert "\n" not in str(error.value) and "wanted weights of ssd300_vgg16" in str(error.value)
 
 
-def test_no_weights_are_said(caplog):
+def test_missing_weights_are_one_line(caplog):
     caplog.set_level(logging.INFO)
     with pytest.raises(UserError, match="torchvision: wanted a weights file"):
         inference.loaded(replace(SETTINGS, device="cpu"), 1)

@@ -1,4 +1,4 @@
-"""Masks between keyframes, doubts about masks, and memory on long clips."""
+"""Mask propagation between keyframes, checks of masks, and memory on long clips."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def boxes_of(truth):
 
 
 class Known:
-    """A backend that knows the truth, but for the frames in `blind`."""
+    """A backend that returns the true masks, except in the frames `blind`."""
 
     def __init__(self, truth, blind=()):
         self.truth, self.blind, self.asked = truth, blind, []
@@ -97,7 +97,7 @@ def test_masks_between_keys_follow_the_figure(tmp_path, rotation):
     assert np.mean(between) > np.mean(held) + 0.05, "better than the key held"
 
 
-def test_nothing_is_carried_over_a_gap_a_cut_or_a_key_without_a_mask(tmp_path):
+def test_nothing_is_propagated_over_a_gap_a_cut_or_a_key_without_a_mask(tmp_path):
     pictures, truth = world(20)
     path = Made(pix_fmt="yuv444p").write(tmp_path / "a.mp4", pictures)
     some = {n: box for n, box in boxes_of(truth).items() if n not in (6, 7)}
@@ -141,10 +141,10 @@ def test_a_box_that_jitters_is_no_jump():
     assert not any("jump" in kinds for kinds in found.values())
 
 
-def test_what_is_wrong_is_seen_where_it_is():
+def test_wrong_masks_are_found_in_their_frames():
     _, truth = world(14)
     given, shown = boxes_of(truth), dict(enumerate(truth))
-    shown[5] = np.zeros_like(truth[5])  # a half of him
+    shown[5] = np.zeros_like(truth[5])  # half of the figure
     shown[5][:, : int(given[5][[0, 2]].mean())] = truth[5][:, : int(given[5][[0, 2]].mean())]
     shown[8] = truth[8] | np.eye(HEIGHT, WIDTH, dtype=bool)
     shown[8][100:, :40] = True  # and a piece of the ground
@@ -172,7 +172,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 class Bright:
-    """A backend of no cost: what is bright. It works in batches, as models do."""
+    """A backend without cost: masks what is bright. It works in batches, as models do."""
 
     def masks(self, clip):
         from occludenet_build.people.maskers.interface import batches
@@ -183,7 +183,7 @@ class Bright:
 
 
 def work_on(path, frames):
-    """The masks of a clip as the room makes them, without its tables of boxes."""
+    """The masks of a clip as the stage makes them, without its tables of boxes."""
     from unittest.mock import patch
 
     from occludenet_build.core.build import Boxes

@@ -48,7 +48,7 @@ VIDEOS = {
     "crowd": {
         "walkers": PAST,
         "wall": False,
-        # somebody at his side hides him, and walks along
+        # somebody walks beside them and hides them
         "before": [Walker(4, 15, 36, 196, feet=190, colour=(160, 40, 40))],
     },
 }
@@ -56,7 +56,7 @@ VIDEOS = {
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory) -> Path:
-    """The rooms before this one, on three videos with known boxes."""
+    """The results of the earlier stages for three videos with known boxes."""
     folder = tmp_path_factory.mktemp("surveillance")
     rows, listed = [], []
     for name, options in VIDEOS.items():
@@ -143,7 +143,7 @@ def test_names_cannot_break_out_of_the_page():
     assert text.count("</script>") == 2 and "<img src=x" not in text
 
 
-def test_what_a_person_wrote_is_kept(searched, tmp_path):
+def test_the_edits_of_the_user_are_kept(searched, tmp_path):
     (row,) = run(searched, tmp_path)
     path = tmp_path / "review.csv"
     lines = path.read_text().splitlines()
@@ -180,7 +180,7 @@ def test_windows_are_the_most_hidden_and_do_not_overlap():
     assert [w.track for w in found] == [3, 3] and found[0].start >= 51.5
     assert not found[0].overlaps(found[1])
     assert all(w.end <= 60 for w in best_windows(rising, 60.0, [], settings))
-    # never across a cut, not too small, not too far hidden, not seen too seldom
+    # no window has a cut, a person too small, hidden too far, or seen too rarely
     assert all(not w.start < 55 < w.end for w in best_windows(rising, 60.0, [55.0], settings))
     for seen in ([sight(t, 0.3, 0.05) for t in times], [sight(t, 0.95) for t in times],
                  [sight(t, 0.3) for t in times[::3]]):  # fmt: skip
@@ -188,7 +188,7 @@ def test_windows_are_the_most_hidden_and_do_not_overlap():
     assert best_windows({1: rising[7]}, 5.0, [], settings) == []
 
 
-def test_a_person_breaks_off_where_nothing_of_him_stands_out():
+def test_find_break_finds_the_line_below_which_a_person_is_hidden():
     assert find_break(np.r_[np.full(18, 0.9), np.zeros(6)]) == (0.75, 0.9)
     assert find_break(np.full(24, 0.8))[0] == 1.0
     assert find_break(np.zeros(24)) == (1.0, 0.0)

@@ -1,4 +1,4 @@
-"""Tracks, the actor and his gaps, cuts: from boxes that are written down, without videos."""
+"""Tracks, the actor and the filled gaps, cuts: from given boxes, without videos."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ CASES = {
         [walk(0, 50, 100, 0), {f: b for f, b in walk(0, 50, 20, 4).items() if not 17 <= f < 24}],
         [(0, 49, 50), (0, 49, 43)],
     ),
-    "almost as fast as his width": ([walk(0, 20, 0, 14)], [(0, 19, 20)]),
+    "almost one width per frame": ([walk(0, 20, 0, 14)], [(0, 19, 20)]),
     "five at a distance": (
         [walk(0, 40, 10 + 60 * k, 0.5) for k in range(5)],
         [(0, 39, 40)] * 5,
     ),
     "one box": ([walk(7, 8, 10, 0)], [(7, 7, 1)]),
     "two boxes": ([walk(7, 9, 10, 1)], [(7, 8, 2)]),
-    "a gap while he walks on": (
+    "a gap while the person walks": (
         [without(walk(0, 50, 10, 3), *range(20, 30))],
         [(0, 49, 40)],
     ),
@@ -103,14 +103,14 @@ def test_tracks(case):
     assert sorted(spans(frames_of(*people, length=90))) == sorted(wanted)
 
 
-def test_a_track_ends_at_a_cut_and_numbers_go_on():
+def test_a_track_ends_at_a_cut_and_numbers_continue():
     shots = tracks.tracks_by_shot(frames_of(walk(0, 40, 10, 1), length=40), [15, 30], RULES)
     assert [[t.number for t in shot] for shot in shots] == [[0], [1], [2]]
     assert [int(shot[0].frames[0]) for shot in shots] == [0, 15, 30]
 
 
 def test_of_two_tracks_the_one_just_seen_gets_the_box():
-    """One walks behind the other and is hidden: the box goes to who was seen all the time."""
+    """One walks behind the other and is hidden: the box belongs to the one always visible."""
     front = walk(0, 50, 100, 0)
     behind = {f: b for f, b in walk(0, 50, 20, 4).items() if b[2] < 108 or b[0] > 112}
     walker, other = tracks.link_boxes(frames_of(front, behind, length=50), RULES)
@@ -120,7 +120,7 @@ def test_of_two_tracks_the_one_just_seen_gets_the_box():
 
 @pytest.mark.parametrize("fps", [1, 2, 5, 12.5, 30, 60])
 def test_a_slow_walk_is_one_track_at_any_frame_rate(fps):
-    """He walks half of his width a second, and is missed for half a second."""
+    """The person walks half their width per second, and is missed for half a second."""
     length = max(4, round(4 * fps))
     person = walk(0, length, 10, 10 / fps)
     gone = range(length // 2, length // 2 + round(fps / 2))
@@ -138,13 +138,13 @@ def test_two_who_pass_each_other_with_any_tracker(tracker):
         assert track.boxes.dtype == track.scores.dtype == np.float32
 
 
-def test_numbers_begin_anew_in_every_clip():
+def test_numbers_begin_at_0_in_every_clip():
     for _ in range(2):
         shots = tracks.tracks_by_shot(frames_of(walk(0, 40, 10, 1), length=40), [20], RULES)
         assert [[t.number for t in shot] for shot in shots] == [[0], [1]]
 
 
-def test_given_tracks_are_taken_as_they_are_across_cuts():
+def test_given_tracks_are_kept_across_cuts():
     far_apart = [
         Found(
             f,
@@ -203,7 +203,7 @@ def test_every_shot_has_its_actor():
         ("with a small one who comes later", [(0, 39)]),
     ],
 )
-def test_who_takes_over_where_the_actor_ends(people, wanted):
+def test_the_track_that_continues_the_actor(people, wanted):
     first, again = walk(0, 40, 100, 0, BIG), walk(75, 100, 120, 0, BIG)
     cast = {
         "lost and found again": [first, again],
@@ -230,7 +230,7 @@ def test_everybody_is_a_group_with_one_box():
     ]
 
 
-def test_a_group_of_one_is_himself():
+def test_a_group_of_one_keeps_its_track():
     ((alone,),) = choose(
         frames_of(walk(0, 30, 10, 0), length=30), rules=replace(ACTOR, policy="all")
     )
@@ -238,14 +238,14 @@ def test_a_group_of_one_is_himself():
 
 
 def test_the_named_actor_frame_by_frame():
-    """First one, then the other; the short gap is filled, not where he is named to be another."""
+    """First one, then the other; the short gap is filled, not in frames that mark another actor."""
     people = [without(walk(0, 40, 10, 0, BIG), 5, 6), walk(0, 40, 200, 0, SMALL)]
     named = dict.fromkeys((*range(5), 7, 8, 9, 12), 0) | dict.fromkeys(range(20, 30), 1)
     (chosen,) = choose(
         frames_of(*people, length=40), rules=replace(ACTOR, policy="file"), named=named
     )
     first, second = chosen
-    # in 10 and 11 he has boxes that the file does not name
+    # in frames 10 and 11 the track has boxes that the file does not mark
     assert first.frames.tolist() == [*range(10), 12]
     assert np.isnan(first.scores).nonzero()[0].tolist() == [5, 6]
     assert second.frames.tolist() == list(range(20, 30))
@@ -365,7 +365,7 @@ def rows_of(track: tracks.Track):
 
 @settings(max_examples=25, deadline=None)
 @given(PICTURES, st.randoms(use_true_random=False))
-def test_the_order_of_the_boxes_in_a_frame_is_of_no_importance(pictures, shuffle: random.Random):
+def test_the_order_of_the_boxes_in_a_frame_does_not_matter(pictures, shuffle: random.Random):
     mixed = [shuffle.sample(here, len(here)) for here in pictures]
     first, second = (tracks.link_boxes(found_in(p), RULES) for p in (pictures, mixed))
     assert [list(rows_of(t)) for t in first] == [list(rows_of(t)) for t in second]

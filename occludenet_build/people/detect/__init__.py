@@ -26,7 +26,7 @@ each box is interpolated linearly to the next box of its track, and at the edges
 repeated.
 
 Tracks (detect.tracker) end at a shot cut. A person who is not detected for up to a second and
-reappears close by keeps their track. A `track` column in the box file is kept as it is. Boxes are
+reappears close by keeps their track. A `track` column in the box file is kept unchanged. Boxes are
 those of the backend, without the tracker's filtering.
 
 The actor (detect.actor) of a shot is the track with the largest sum over its frames of

@@ -9,7 +9,7 @@ one turn per open clip.
 
 `ShapeBatches` groups the frames by shape and releases a batch when it is full. Frames of a rare
 shape wait for others of that shape, but at most while PATIENCE batches of other frames arrive. Then
-their batch is released as it is, so that their clip finishes and memory stays bounded.
+their batch is released incomplete, so that their clip finishes and memory stays bounded.
 
 The order of the frames depends on the clips only, not on the threads' speed, so a second run makes
 the same batches.

@@ -122,6 +122,11 @@ def _detail(
         parts += [
             _rows(t, shot, np.ones(len(t.frames), bool)) for t in _extra_boxes(actors, everyone)
         ]
+    return _table(clip, parts, stride)
+
+
+def _table(clip: str, parts: list[dict[str, np.ndarray]], stride: int) -> pa.Table:
+    """The parts as one table; boxes between the strides are marked as filled."""
     columns = {
         name: np.concatenate([part[name] for part in parts])
         for name in BOXES.names
@@ -141,11 +146,11 @@ def _detail(
 def _extra_boxes(actors: Sequence[Track], everyone: Sequence[Track]) -> list[Track]:
     """The actor's boxes that are in no track: filled boxes, and the boxes of a group."""
     tracked = {t.number for t in everyone}
-    found = []
+    extra = []
     for track in actors:
         new = np.isnan(track.scores) | (track.number not in tracked)
-        found.append(Track(track.number, track.frames[new], track.boxes[new], track.scores[new]))
-    return found
+        extra.append(Track(track.number, track.frames[new], track.boxes[new], track.scores[new]))
+    return extra
 
 
 def _rows(track: Track, shot: int, acting: np.ndarray) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@
 | frame | integer | | from 0 in display order |
 | x1, y1, x2, y2 | number | px | displayed picture, half-open |
 | score | number | 0 to 1 | optional; 1 if the column is missing |
-| track | integer | | optional; track number, kept as it is |
+| track | integer | | optional; track number, kept unchanged |
 | actor | 0 or 1, true or false | | optional; for detect.actor file: whether the box is the actor's,
 at most one per frame |
 
@@ -50,9 +50,9 @@ class BoxFile:
             if given is None:
                 yield Found(number, geometry.empty(), np.zeros(0, np.float32))
                 continue
-            here = slice(*np.searchsorted(given.frames, [number, number + 1]))
-            tracks = None if given.tracks is None else given.tracks[here]
-            yield Found(number, given.boxes[here], given.scores[here], tracks)
+            rows = slice(*np.searchsorted(given.frames, [number, number + 1]))
+            tracks = None if given.tracks is None else given.tracks[rows]
+            yield Found(number, given.boxes[rows], given.scores[rows], tracks)
 
 
 def read_boxes(

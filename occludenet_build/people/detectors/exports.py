@@ -1,6 +1,6 @@
 """YOLO networks exported by ultralytics: ONNX (.onnx) and OpenVINO (.xml with its .bin).
 
-Both formats hold data only, no code. The metadata that ultralytics writes into them gives the
+Both formats hold data only, no code. The metadata that ultralytics writes into them lists the
 class names, the input size, and whether the network takes other sizes. The network runs with the
 job's number of threads and in the precision of the file; OpenVINO by default uses a lower one where
 the CPU supports it.
@@ -11,7 +11,7 @@ same numbers. It does not replace this module (tested with 8.4.190):
 - it passes neither a number of threads nor a precision to onnxruntime and OpenVINO, so each takes
   all cores, while shards run side by side with their own threads
 - it accepts an OpenVINO export only as a folder whose name ends in _openvino_model
-- it gives an export without metadata 999 invented class names instead of an error
+- it loads an export without metadata with 999 invented class names instead of an error
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def model_file(weights: Path) -> Path:
     """
     if not weights.is_dir():
         return weights
-    found = sorted(weights.glob("*.xml"))
-    if len(found) != 1:
+    models = sorted(weights.glob("*.xml"))
+    if len(models) != 1:
         raise UserError(
             f"yolo: wanted a folder with the one .xml of an OpenVINO export, {weights} has "
-            f"{len(found)}; name the file"
+            f"{len(models)}; name the file"
         )
-    return found[0]
+    return models[0]
 
 
 def model_files(weights: Path) -> list[Path]:

@@ -105,28 +105,28 @@ class EmptyScene:
         Returns the mask uint8 (H, W), 0 or 1, and the largest difference from the scene over the
         colours, int16 (H, W), grey levels.
         """
-        here = picture.astype(np.int16)
-        here -= _light_change(here, self.picture)
-        red, green, blue = cv2.split(cv2.absdiff(here, self.picture))
+        current = picture.astype(np.int16)
+        current -= _light_change(current, self.picture)
+        red, green, blue = cv2.split(cv2.absdiff(current, self.picture))
         difference = cv2.max(cv2.max(red, green), blue)
         mask = (difference > self.threshold).view(np.uint8)
-        self._take_out_shadow(mask, here)
+        self._take_out_shadow(mask, current)
         clean = cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._kernel)
         return cv2.morphologyEx(clean, cv2.MORPH_CLOSE, self._kernel, iterations=2), difference
 
-    def _take_out_shadow(self, mask: np.ndarray, here: np.ndarray) -> None:
+    def _take_out_shadow(self, mask: np.ndarray, current: np.ndarray) -> None:
         """Clear the mask uint8 (H, W) where the picture int16 (H, W, 3) shows a shadow."""
         rows, columns = np.nonzero(mask)
         lit = self.picture[rows, columns].astype(np.float32)
-        share = (here[rows, columns] + np.float32(4)) / (lit + 4)
+        share = (current[rows, columns] + np.float32(4)) / (lit + 4)
         low, high = share.min(axis=1), share.max(axis=1)
         shadow = (low >= SHADOW) & (high <= 1) & (high - low < 0.08)
         mask[rows[shadow], columns[shadow]] = 0
 
 
-def _light_change(here: np.ndarray, scene: np.ndarray) -> np.ndarray:
+def _light_change(current: np.ndarray, scene: np.ndarray) -> np.ndarray:
     """Change of exposure per colour, int16 (3,), grey levels: the median over the pixels."""
-    step = here[::4, ::4] - scene[::4, ::4]
+    step = current[::4, ::4] - scene[::4, ::4]
     return np.median(step.reshape(-1, 3), axis=0).astype(np.int16)
 
 
@@ -143,5 +143,5 @@ def downscaled(picture: np.ndarray) -> np.ndarray:
 def _sample(clip: Clip) -> np.ndarray:
     """Downscaled pictures uint8 (T, H, W, 3), T <= SAMPLES, evenly spaced over the clip."""
     count = min(SAMPLES, clip.frames)
-    wanted = set(np.linspace(0, clip.frames - 1, count).round().astype(int).tolist())
-    return np.stack([downscaled(p) for number, p in rgb_frames(clip.path) if number in wanted])
+    sampled = set(np.linspace(0, clip.frames - 1, count).round().astype(int).tolist())
+    return np.stack([downscaled(p) for number, p in rgb_frames(clip.path) if number in sampled])

@@ -67,25 +67,25 @@ class ShrinkingBatch:
             except Exception as error:  # as above
                 if not out_of_memory(error):
                     raise
-            # If so, the batch before this one ran out of memory too, and this step is taken.
-            known = model is not self.model or len(prepared) > self.most
+            # Whether the batch before this one has already reduced the memory.
+            reduced = model is not self.model or len(prepared) > self.most
             model = begun = started = None
-            if not known:
+            if not reduced:
                 self._reduce_memory(len(prepared))
         return self._in_parts(prepared, sizes)
 
     def _in_parts(self, prepared: list[np.ndarray], sizes: list[Size]) -> list[People]:
-        found: list[People] = []
-        while len(found) < len(prepared):
-            part = slice(len(found), len(found) + self.most)
+        people: list[People] = []
+        while len(people) < len(prepared):
+            part = slice(len(people), len(people) + self.most)
             try:
-                found += self.model.finish(self.model.start(prepared[part]), sizes[part])
+                people += self.model.finish(self.model.start(prepared[part]), sizes[part])
                 continue
             except Exception as error:  # as above
                 if not out_of_memory(error):
                     raise
             self._reduce_memory(len(prepared[part]))
-        return found
+        return people
 
     def _reduce_memory(self, tried: int) -> None:
         """Halve the batch, or change to the CPU.

@@ -58,16 +58,16 @@ class Torchvision:
 
         pictures = torch.from_numpy(np.stack(prepared)).to(self.device).permute(0, 3, 1, 2)
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=self.half):
-            found = self.network(list(pictures.float().div_(255)))
-        return found, prepared
+            outputs = self.network(list(pictures.float().div_(255)))
+        return outputs, prepared
 
     def finish(self, started: tuple[Any, list[np.ndarray]], sizes: list[Size]) -> list[People]:
         """People of each picture: boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the displayed
         picture, and scores float32 (N,), highest first."""
-        found, prepared = started
+        outputs, prepared = started
         return [
-            _people(here, picture.shape[1::-1], size)
-            for here, picture, size in zip(found, prepared, sizes, strict=True)
+            _people(output, picture.shape[1::-1], size)
+            for output, picture, size in zip(outputs, prepared, sizes, strict=True)
         ]
 
 
@@ -143,11 +143,11 @@ def _prepared(fixed: int | None, side: int, picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (fixed, fixed) if fixed else size, interpolation=cv2.INTER_LINEAR)
 
 
-def _people(found: dict[str, Any], prepared: Size, size: Size) -> People:
+def _people(output: dict[str, Any], prepared: Size, size: Size) -> People:
     """The people in one output of the network, scaled from `prepared` to `size` (width, height)."""
-    is_person = found["labels"].cpu().numpy() == PERSON
-    boxes = found["boxes"].float().cpu().numpy()[is_person]
-    scores = found["scores"].float().cpu().numpy()[is_person]
+    is_person = output["labels"].cpu().numpy() == PERSON
+    boxes = output["boxes"].float().cpu().numpy()[is_person]
+    scores = output["scores"].float().cpu().numpy()[is_person]
     scale = np.array([size[0] / prepared[0], size[1] / prepared[1]] * 2, np.float32)
     inside = geometry.clipped(boxes * scale, *size)
     visible = geometry.area(inside) > 0

@@ -46,7 +46,7 @@ class ProposalJob:
     """Its key in the ledger."""
     settings: Proposals
     problem: ItemError | None = None
-    """Why the video cannot be searched, where that is known beforehand."""
+    """Why the video cannot be searched, where that is by_name beforehand."""
 
 
 def find_windows(job: ProposalJob) -> Result:
@@ -65,12 +65,12 @@ def _search(job: ProposalJob) -> tuple[dict[str, Any], pa.Table]:
     cuts: list[float] = []
     fixed: list[bool] = []
     for stretch in stretches(video["path"]) if tracks else ():
-        for track, here in measure_sights(tracks, stretch, view).items():
-            sights.setdefault(track, []).extend(here)
+        for track, seen in measure_sights(tracks, stretch, view).items():
+            sights.setdefault(track, []).extend(seen)
         cuts += stretch.cuts
         fixed += [stretch.fixed] * len(stretch.frames)
-    found = windows.best_windows(sights, video["duration_seconds"], cuts, settings)
-    made = [one for one in sheets(video["path"], found) if one.blur <= settings.max_blur]
+    best = windows.best_windows(sights, video["duration_seconds"], cuts, settings)
+    made = [one for one in sheets(video["path"], best) if one.blur <= settings.max_blur]
     share = float(np.mean(fixed)) if fixed else None
     facts = {"people": len(tracks), "candidates": len(made), "fixed": share}
     return facts, _detail(video["clip"], made)
@@ -135,9 +135,9 @@ def _write_outputs(out: Path, best: list[Row], videos: list[Row]) -> None:
 
 def _candidates(best: list[Row], videos: list[Row]) -> Iterator[Row]:
     """Rows of CANDIDATES, with the sheets, from rows of WINDOWS in order of their score."""
-    known = {row["clip"]: row for row in videos}
+    by_name = {row["clip"]: row for row in videos}
     for rank, window in enumerate(best, 1):
-        video = known[window["clip"]]
+        video = by_name[window["clip"]]
         path = Path(video["path"])
         more = {"label": video["label"], "split": video["split"], "rank": rank}
         yield window | more | {"video": f"{path.parent.name}/{path.name}"}
@@ -147,15 +147,15 @@ def _jobs(
     videos: list[Row], args: argparse.Namespace, settings: Proposals
 ) -> tuple[dict[str, str], Any]:
     """Video -> key, and the function that makes the results of missing videos."""
-    found = {row["clip"]: (row, path) for path in args.detect for row in tables.read_rows(path)}
-    version, known = results_version("proposals"), {row["clip"]: row for row in videos}
+    searched = {row["clip"]: (row, path) for path in args.detect for row in tables.read_rows(path)}
+    version, by_name = results_version("proposals"), {row["clip"]: row for row in videos}
     plain = {k: v for k, v in dataclasses.asdict(settings).items() if k not in _NOT_IN_KEY}
     keys = {}
-    for clip, row in known.items():
-        boxes, _ = found.get(clip, (None, None))
+    for clip, row in by_name.items():
+        boxes, _ = searched.get(clip, (None, None))
         made_from = (boxes["boxes_hash"] or boxes["reason"] or "") if boxes else "not searched"
         keys[clip] = ledger.key("proposals", version, plain, row["sha256"], row["path"], made_from)
-    job = partial(_job, known=known, found=found, keys=keys, settings=settings)
+    job = partial(_job, by_name=by_name, searched=searched, keys=keys, settings=settings)
 
     def make(missing: list[str]) -> Iterator[ledger.Result]:
         yield from in_processes(find_windows, map(job, missing), args.threads)
@@ -165,13 +165,13 @@ def _jobs(
 
 def _job(
     clip: str,
-    known: dict[str, Row],
-    found: dict[str, tuple[Row, Path]],
+    by_name: dict[str, Row],
+    searched: dict[str, tuple[Row, Path]],
     keys: dict[str, str],
     settings: Proposals,
 ) -> ProposalJob:
-    row, manifest = found.get(clip, (None, None))
-    job = ProposalJob(known[clip], Boxes.of(None), keys[clip], settings)
+    row, manifest = searched.get(clip, (None, None))
+    job = ProposalJob(by_name[clip], Boxes.of(None), keys[clip], settings)
     if row is None or manifest is None:
         problem = ItemError("no_boxes", "no manifest of detect has it")
         return dataclasses.replace(job, problem=problem)

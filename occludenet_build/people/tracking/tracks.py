@@ -112,17 +112,17 @@ class _Follower:
     born: dict[int, tuple[Any, tuple[int, int]]] = field(default_factory=dict)
     """Id of a tracker's object -> the object, and its first box, which gets no number."""
 
-    def add(self, here: Found, strong: np.ndarray) -> None:
+    def add(self, detections: Found, strong: np.ndarray) -> None:
         """Link the boxes of the next frame; `strong` bool (N,)."""
-        numbers = self._numbers(here.boxes, strong)
+        numbers = self._numbers(detections.boxes, strong)
         for row in np.flatnonzero(numbers != _NO_NUMBER).tolist():
-            self.people.setdefault(int(numbers[row]), []).append((here.frame, row))
+            self.people.setdefault(int(numbers[row]), []).append((detections.frame, row))
         free = np.flatnonzero((numbers == _NO_NUMBER) & strong).tolist()
         for track in self.tracker.tracks:
             if track.tracker_id == _NO_NUMBER and id(track) not in self.born:
                 # A new object's state equals the box that it was made from.
-                away = np.abs(here.boxes[free] - track.get_state_bbox()).max(axis=1)
-                self.born[id(track)] = track, (here.frame, free.pop(int(np.argmin(away))))
+                away = np.abs(detections.boxes[free] - track.get_state_bbox()).max(axis=1)
+                self.born[id(track)] = track, (detections.frame, free.pop(int(np.argmin(away))))
 
     def _numbers(self, boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
         import supervision
@@ -165,8 +165,8 @@ def associate(
     overlap. A strong box belongs to exactly one person, a weak one to at most one.
     """
     follower = _Follower(TRACKERS[name](fps, round(30 * memory_seconds), iou))
-    for here, is_strong in zip(found, strong, strict=True):
-        follower.add(here, is_strong)
+    for detections, is_strong in zip(found, strong, strict=True):
+        follower.add(detections, is_strong)
     return follower.finished()
 
 
@@ -198,12 +198,12 @@ class Track:
 
 def link_boxes(found: Iterable[Found], rules: TrackRules, first_number: int = 0) -> list[Track]:
     """The tracks of one shot, numbered from `first_number` in the order of their first frames."""
-    clear = [_one_box_each(_in_order(here), rules) for here in found]
-    strong = [here.scores >= rules.score for here in clear]
+    clear = [_one_box_each(_in_order(detections), rules) for detections in found]
+    strong = [detections.scores >= rules.score for detections in clear]
     people = associate(
         clear, strong, rules.tracker, rules.fps, rules.memory_seconds, rules.track_iou
     )
-    by_frame = {here.frame: here for here in clear}
+    by_frame = {detections.frame: detections for detections in clear}
     return [
         _track(first_number + number, person, by_frame)
         for number, person in enumerate(sorted(people))
@@ -219,22 +219,22 @@ def _track(number: int, person: list[tuple[int, int]], found: dict[int, Found]) 
     )
 
 
-def _in_order(here: Found) -> Found:
+def _in_order(detections: Found) -> Found:
     """Highest score first, equal scores by coordinates, so the order of the input has no effect."""
-    order = np.lexsort((*here.boxes.T[::-1], -here.scores))
-    return Found(here.frame, here.boxes[order], here.scores[order])
+    order = np.lexsort((*detections.boxes.T[::-1], -detections.scores))
+    return Found(detections.frame, detections.boxes[order], detections.scores[order])
 
 
-def _one_box_each(here: Found, rules: TrackRules) -> Found:
-    """Without duplicates of one person; `here` is sorted by `_in_order`."""
-    strong = here.scores >= rules.score
-    whole = strong | ~_parts(here.boxes, strong)
-    overlap = geometry.iou(here.boxes, here.boxes)
+def _one_box_each(detections: Found, rules: TrackRules) -> Found:
+    """Without duplicates of one person; the boxes are sorted by `_in_order`."""
+    strong = detections.scores >= rules.score
+    whole = strong | ~_parts(detections.boxes, strong)
+    overlap = geometry.iou(detections.boxes, detections.boxes)
     kept: list[int] = []
     for row in np.flatnonzero(whole).tolist():
         if all(overlap[row, other] <= rules.same_person_iou for other in kept):
             kept.append(row)
-    return Found(here.frame, here.boxes[kept], here.scores[kept])
+    return Found(detections.frame, detections.boxes[kept], detections.scores[kept])
 
 
 def _parts(boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
@@ -246,12 +246,12 @@ def _parts(boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
 
 def given_tracks(found: Iterable[Found]) -> list[Track]:
     """The tracks of one shot whose boxes have track numbers."""
-    by_frame = {here.frame: here for here in found}
+    by_frame = {detections.frame: detections for detections in found}
     people: dict[int, list[tuple[int, int]]] = {}
-    for here in by_frame.values():
-        numbers = () if here.tracks is None else here.tracks.tolist()
+    for detections in by_frame.values():
+        numbers = () if detections.tracks is None else detections.tracks.tolist()
         for row, number in enumerate(numbers):
-            people.setdefault(number, []).append((here.frame, row))
+            people.setdefault(number, []).append((detections.frame, row))
     return [_track(number, person, by_frame) for number, person in people.items()]
 
 
@@ -262,11 +262,11 @@ def tracks_by_shot(found: list[Found], cuts: list[int], rules: TrackRules) -> li
     """
     shots: list[list[Track]] = []
     for start, end in pairwise([0, *cuts, math.inf]):
-        here = [f for f in found if start <= f.frame < end]
-        if any(f.tracks is not None for f in here):
-            shots.append(given_tracks(here))
+        in_shot = [f for f in found if start <= f.frame < end]
+        if any(f.tracks is not None for f in in_shot):
+            shots.append(given_tracks(in_shot))
         else:
-            shots.append(link_boxes(here, rules, sum(map(len, shots))))
+            shots.append(link_boxes(in_shot, rules, sum(map(len, shots))))
     return shots
 
 
@@ -284,7 +284,7 @@ def tracks_by_shot_with_stride(
     """
     if stride == 1:
         return tracks_by_shot(found, cuts, rules)
-    seen = [replace(here, frame=here.frame // stride) for here in found]
+    seen = [replace(detections, frame=detections.frame // stride) for detections in found]
     first_seen = [-(-cut // stride) for cut in cuts]
     shots = tracks_by_shot(seen, first_seen, replace(rules, fps=rules.fps / stride))
     bounds = pairwise([0, *cuts, frames])
@@ -297,7 +297,7 @@ def tracks_by_shot_with_stride(
 def _every_frame(track: Track, stride: int, start: int, end: int) -> Track:
     """The track in every frame of its shot, frames `start` to `end` - 1.
 
-    Scores are interpolated too; `unseen_frames` tells which boxes are.
+    Scores are interpolated too; `unseen_frames` marks them.
     """
     seen = track.frames * stride
     first = start if seen[0] - start < stride else seen[0]
