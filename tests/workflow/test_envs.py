@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def whole(world, tmp_path_factory) -> Build:
-    """A build with every room run, training included."""
+    """A build with every stage run, training included."""
     build = Build(tmp_path_factory.mktemp("whole"), world, SETTINGS)
     build.run("all")
     assert (build.folder / "build/report/index.html").stat().st_size > 10_000
