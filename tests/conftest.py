@@ -29,6 +29,14 @@ REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" /
 REFERENCE = Path(os.environ.get("OCCLUDENET_REFERENCE", REPO.parent / "shared" / "reference"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write tests/golden/ where results changed with their version (make golden)",
+    )
+
+
 @pytest.fixture(scope="session")
 def parity() -> Path:
     """The folder of facts about other people's networks, which is not part of the project."""
