@@ -65,7 +65,7 @@ CLIPS = pa.schema(
         column("compared_frames", "int32", "of these, frames with a box of the second detector"),
         column("mean_iou", "float64", "IoU of the actor's box and the second detector's box that "
                "overlaps it most, mean over compared_frames; null if none"),
-        column("agreeing_frames", "int32", "of these, frames with an IoU of audit.iou or more"),
+        column("agreeing_frames", "int32", "compared frames with an IoU of audit.iou or more"),
         column("only_first", "int32", "frames with an actor box, none of the second detector"),
         column("only_second", "int32", "frames in which only the second detector has a box"),
         column("same_actor", "int32", "frames in which the actors of both overlap by audit.iou"),

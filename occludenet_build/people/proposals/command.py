@@ -46,7 +46,7 @@ class ProposalJob:
     """Its key in the ledger."""
     settings: Proposals
     problem: ItemError | None = None
-    """Why the video cannot be searched, where that is by_name beforehand."""
+    """Why the video cannot be searched, where that is known beforehand."""
 
 
 def find_windows(job: ProposalJob) -> Result:

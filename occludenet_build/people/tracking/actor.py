@@ -29,6 +29,14 @@ import numpy as np
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.tracking.tracks import Track
 
+SAME_TIME = 0.2
+"""Two tracks that overlap in time by more than this share of the shorter are two people."""
+AS_GOOD = 0.5
+"""Least value per frame of a continuing track, relative to that of the best track."""
+
+Shots = Sequence[Sequence[Track]]
+"""The tracks of every shot."""
+
 
 def area_share(track: Track, width: int, height: int) -> np.ndarray:
     """Area of each box as a share of the picture's, float64 (K,), 0 to 1.
@@ -90,15 +98,6 @@ class ActorRules:
     max_gap_seconds: float
 
 
-SAME_TIME = 0.2
-"""Two tracks that overlap in time by more than this share of the shorter are two people."""
-AS_GOOD = 0.5
-"""Least value per frame of a continuing track, relative to that of the best track."""
-
-Shots = Sequence[Sequence[Track]]
-"""The tracks of every shot."""
-
-
 def choose_actor(
     shots: Shots,
     shot_frames: Sequence[int],
@@ -120,6 +119,7 @@ def choose_actor(
 
 
 def _fit(tracks: Sequence[Track], frames: int, rules: ActorRules) -> list[Track]:
+    """The tracks of one shot of `frames` frames that qualify."""
     least = min(rules.min_track_seconds * rules.fps, frames / 2)
     return [t for t in tracks if len(t.frames) >= least and t.scores.max() >= rules.actor_score]
 
