@@ -1,3 +1,3 @@
 """Builds OccludeNet, occluded action videos with ground truth, and trains CAR on it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
