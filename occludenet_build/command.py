@@ -84,8 +84,10 @@ def main(
 
 
 def _is_main_process() -> bool:
-    """Whether this process writes the log. torchrun starts several processes per job and numbers
-    them in RANK; the others report errors only."""
+    """Whether this process writes the log.
+
+    torchrun starts several processes per job and numbers them in RANK; the others log errors only.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -171,14 +171,19 @@ class Boxes:
         return self.where(~self.is_filled)
 
     def by_frame(self) -> dict[int, np.ndarray]:
-        """Map each frame to its boxes, float32 (K, 4), K > 0, in pixels."""
+        """Map each frame to its box, float32 (4,), in pixels.
+
+        For at most one box per frame, such as `actor`.
+        """
         numbers, starts = np.unique(self.frames, return_index=True)
         parts = np.split(self.xyxy, starts[1:])
         return dict(zip(numbers.tolist(), parts, strict=False))
 
     def one_by_frame(self) -> dict[int, np.ndarray]:
-        """Map each frame to its box, float32 (4,), in pixels; for at most one box per frame
-        (`actor`)."""
+        """Map each frame to its box, float32 (4,), in pixels.
+
+        For at most one box per frame, such as `actor`.
+        """
         return dict(zip(self.frames.tolist(), self.xyxy, strict=True))
 
 

@@ -12,8 +12,10 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UserError(Exception):
-    """The job cannot continue. The message names the expected value, the actual value and a
-    remedy."""
+    """The job cannot continue.
+
+    The message names the expected value, the actual value and what to do.
+    """
 
 
 class ItemError(Exception):

@@ -43,8 +43,10 @@ def replacing(path: Path | str, sync: bool = True) -> Iterator[Path]:
 
 
 def publish(temporary: Path, target: Path, sync: bool = True) -> None:
-    """Rename a complete file to `target` in the same folder; with `sync`, flush both to disk
-    first."""
+    """Rename a complete file to `target` in the same folder.
+
+    With `sync`, the file and the folder are flushed to disk.
+    """
     if sync:
         _sync(temporary)
     os.replace(temporary, target)

@@ -83,7 +83,7 @@ def key(stage: str, version: str, settings: dict[str, Any], *inputs: str) -> str
 class Ledger:
     """The ledger of one shard of one stage.
 
-    Create it with `hold`, which locks the store against a second writer.
+    Create it with `locked_ledger`, which locks the store against a second writer.
     """
 
     def __init__(self, store: Path, rows: pa.Schema, detail: pa.Schema | None) -> None:
@@ -138,8 +138,10 @@ class Ledger:
             pq.write_table(detail.replace_schema_metadata({"row": row}), temporary)
 
     def kept_rows(self) -> list[dict[str, Any]]:
-        """The rows of the last complete run, for removing the files of clips that no longer
-        exist."""
+        """The rows of the last complete run.
+
+        Used to remove the files of clips that no longer exist.
+        """
         return list(self._kept.values())
 
     def close(self, order: list[str], manifest: Path | None = None) -> pa.Table:
@@ -192,7 +194,7 @@ def work_through(
 ) -> None:
     """Compute and commit the clips that are not finished.
 
-    `todo` maps each clip to its key, `make` takes clips and yields one Result per clip, and
+    `todo` maps each clip to its key, `make` takes clips and yields one ClipResult per clip, and
     `intact(row)` tells whether the files of a finished clip still exist.
     """
     due = missing(ledger, todo, intact)

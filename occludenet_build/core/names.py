@@ -1,6 +1,6 @@
 """File names from untrusted sources: archives, lists, servers and users.
 
-A name is a relative path with `/`. `inside` is the only function that turns such a name into a
+A name is a relative path with `/`. `safe_path` is the only function that turns such a name into a
 path on disk. This module uses the standard library only.
 """
 
@@ -58,8 +58,8 @@ def clean(name: str) -> str:
 def inside(folder: Path, name: str) -> Path:
     """Path of the file with this name below `folder`.
 
-    Raises ItemError: the reasons of `clean`, and unsafe_link if a link in the folder leads out of
-    it.
+    Raises ItemError: the reasons of `safe_name`, and unsafe_link if a link in the folder leads out
+    of it.
     """
     path = folder / clean(name)
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -77,8 +77,10 @@ def below(folder: Path) -> Iterator[PurePosixPath]:
 
 
 def shortened(text: str, longest: int, origin: str | None = None) -> str:
-    """Shorten a text to `longest` bytes; its end is replaced by a hash of `origin`, or of the
-    text."""
+    """Shorten a text to `longest` bytes.
+
+    Its end is replaced by a hash of `origin`, or of the text itself.
+    """
     if len(text.encode()) <= longest:
         return text
     short = text.encode()[: longest - 7].decode("utf-8", "ignore")

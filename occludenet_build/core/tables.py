@@ -55,8 +55,10 @@ def write_if_changed(table: pa.Table, path: Path | str) -> bool:
 
 
 def digest(table: pa.Table) -> str:
-    """Hash of the values of a table, independent of chunks, metadata and compression: 32 hex
-    digits."""
+    """Hash of the values of a table, 32 hex digits.
+
+    It does not depend on chunks, metadata or compression.
+    """
     sink = pa.BufferOutputStream()
     plain = table.combine_chunks().replace_schema_metadata(None)
     with pa.ipc.new_stream(sink, plain.schema) as writer:
@@ -85,7 +87,8 @@ def fraction(value: Fraction) -> str:
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
-    """Read a Parquet file as a list of rows, column -> value. Raises UserError as `read` does."""
+    """Read a Parquet file as a list of rows, column -> value. Raises UserError as `read_table`
+    does."""
     return read(path).to_pylist()
 
 

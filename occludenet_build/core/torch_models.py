@@ -81,8 +81,10 @@ def out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
-    """Raises UserError instead of an out-of-memory error: `setting`, the batch size, must be
-    lower."""
+    """Convert out-of-memory errors of a batch of frames to one-line errors.
+
+    Raises UserError, which asks to lower `setting`, the batch size.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -94,8 +96,10 @@ def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
 
 
 def checkpoint_file(weights: Path | str | None, backend: str) -> Path:
-    """Path of the weights file of a backend. Raises UserError if it is not set or does not
-    exist."""
+    """Path of the weights file of a backend.
+
+    Raises UserError if it is not set or does not exist.
+    """
     if weights is None:
         raise UserError(f"{backend}: wanted a weights file, got none; set weights or --weights")
     path = Path(weights)
@@ -190,8 +194,7 @@ def _read_yolo(path: Path) -> YOLO:
 
 
 def _refuse_anchor_based(path: Path) -> None:
-    """Raises UserError for weights of the yolov5 repository, which need modules of that
-    repository."""
+    """Raises UserError for weights of the yolov5 repository, which need its modules."""
     from torch.serialization import get_unsafe_globals_in_checkpoint
 
     try:
@@ -207,8 +210,7 @@ def _refuse_anchor_based(path: Path) -> None:
 
 @functools.cache
 def ultralytics_offline() -> None:
-    """Prevent ultralytics from downloading, installing packages, sending usage data and reading the
-    user's settings.
+    """Prevent network access, package installation and use of user settings by ultralytics.
 
     ultralytics reads these environment variables when it is first imported.
     """

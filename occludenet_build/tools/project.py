@@ -1,5 +1,4 @@
-"""The project files outside of the package (Snakefile, rules, profiles), and running Snakemake on
-them.
+"""The project files outside of the package, such as the Snakefile, and running Snakemake.
 
 In a checkout these files are next to the package, in an installed package in its folder `_project`.
 """
@@ -38,8 +37,7 @@ def project_root() -> Path:
 
 
 def python_path(folder: Path) -> Path:
-    """Folder for PYTHONPATH that contains this package and no other, for jobs with their own
-    Python.
+    """Folder for PYTHONPATH, for jobs with their own Python: it contains only this package.
 
     In a checkout this is its root. The folder of an installed package contains all packages of its
     environment, which another Python must not import: a link in `folder`/.snakemake is used.

@@ -166,8 +166,7 @@ def save(clip: SheetClip, out: Path, frames: int, width: int) -> Path:
 
 
 def sheet(clip: SheetClip, frames: int, width: int) -> np.ndarray:
-    """Draw the sheet of a clip, uint8 (H, W, 3) RGB, with `frames` frames, about `width` pixels
-    wide."""
+    """Draw the sheet of a clip, uint8 (H, W, 3) RGB, about `width` pixels wide."""
     shown = evenly(clip.frames, frames)
     boxes = clip.boxes()
     parts = [_header(clip, shown, _shots(boxes))]

@@ -57,8 +57,7 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def grown(boxes: np.ndarray, share: float) -> np.ndarray:
-    """Expand boxes, float32 (N, 4), on each side by `share` of their width and height: float32 (N,
-    4)."""
+    """Expand boxes, float32 (N, 4), on each side by `share` of their size: float32 (N, 4)."""
     margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(share)
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
 

@@ -49,8 +49,10 @@ def difference(a: bytes, b: bytes, height: int, width: int) -> bytes:
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Tight bounding box x1, y1, x2, y2 of a mask, bool (H, W), in pixels, half-open; None if
-    empty."""
+    """Tight bounding box of a mask, bool (H, W): half-open x1, y1, x2, y2 in pixels.
+
+    None if the mask is empty.
+    """
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     if not columns.size:
         return None

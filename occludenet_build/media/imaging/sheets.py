@@ -23,8 +23,7 @@ _WHITE, _BLACK = (235, 235, 235), (0, 0, 0)
 
 
 def strip_height(picture: np.ndarray, count: int, width: int = 1500, most: int = 200) -> int:
-    """Height of the thumbnails of an image uint8 (H, W, 3), so that `count` fit into `width`
-    pixels.
+    """Height of thumbnails of an image uint8 (H, W, 3), so that `count` fit into `width` pixels.
 
     `most`: maximum height, in pixels.
     """
@@ -76,7 +75,7 @@ def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def labelled(name: str, strip: np.ndarray, width: int) -> np.ndarray:
-    """A strip uint8 (H, W, 3) with its name on the left, on `width` black pixels, and a gap
+    """Add a name to the left of a strip uint8 (H, W, 3), on `width` black pixels, and a gap
     below."""
     label = np.zeros((strip.shape[0], width, 3), np.uint8)
     write(label, name, (4, min(strip.shape[0] - 4, 16)), _WHITE)

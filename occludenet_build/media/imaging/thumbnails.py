@@ -117,8 +117,10 @@ def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 1) -> None:
-    """Draw the outline of a mask, bool (H, W), into a contiguous image uint8 (H, W, 3), in
-    place."""
+    """Draw the outline of a mask, bool (H, W), into an image uint8 (H, W, 3), in place.
+
+    The image must be contiguous.
+    """
     lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, lines, -1, colour, thick)
 
@@ -157,8 +159,7 @@ def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> 
 
 
 def read_cutout(path: Path) -> np.ndarray | None:
-    """Read a cut-out: uint8 (H, W, 4) RGBA, straight alpha; None if the file has no alpha
-    channel."""
+    """Read a cut-out: uint8 (H, W, 4) RGBA, straight alpha; None without an alpha channel."""
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
         return None

@@ -198,5 +198,5 @@ class _SegmentPass:
 
 def _timed(frames: Iterator[av.VideoFrame]) -> Iterator[Timed]:
     for frame in frames:
-        assert frame.pts is not None  # Source sets a pts for every frame
+        assert frame.pts is not None  # VideoSource sets a pts for every frame
         yield frame.pts, frame

@@ -109,8 +109,10 @@ def _vendor() -> str:
 
 @dataclass(frozen=True)
 class Encoding:
-    """Settings of an encoder. `crf` and `preset` are those of x264; other encoders get
-    equivalents."""
+    """Settings of an encoder.
+
+    `crf` and `preset` are those of x264; other encoders get equivalents.
+    """
 
     codec: str
     crf: float
@@ -126,8 +128,10 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Picture:
-    """Format of the encoded frames. `like`: a frame with their size, pixel format and colour
-    tags."""
+    """Format of the encoded frames.
+
+    `like`: a frame with their size, pixel format and colour tags.
+    """
 
     like: av.VideoFrame
     time_base: Fraction
@@ -217,8 +221,7 @@ def formats(codec: str) -> tuple[str, ...]:
 
 
 def describe(context: Any, picture: Picture, encoding: Encoding) -> None:
-    """Set size, pixel format, time base, colour tags and options of an encoder before it is
-    opened."""
+    """Set size, pixel format, time base, colour tags and options of an unopened encoder."""
     like = picture.like
     context.width, context.height = like.width, like.height
     # Encoders without planar formats get interleaved chroma (nv12), which has the same samples.

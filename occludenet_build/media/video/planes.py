@@ -124,8 +124,10 @@ def _planar(frame: av.VideoFrame) -> str:
 
 
 def in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
-    """Convert a frame to a pixel format; its pts is kept. A frame in the format is returned as
-    is."""
+    """Convert a frame to a pixel format; its pts is kept.
+
+    A frame that has the format is returned as is.
+    """
     if frame.format.name == name:
         return frame
     # With several threads, the low bits of swscale's 10-bit conversions are not reproducible.

@@ -173,8 +173,10 @@ def _is_variable(steps: np.ndarray, time_base: Fraction) -> bool:
 
 
 def _rate(source: Source, seen: _Seen, duration: Fraction) -> Fraction:
-    """Average frames per second: the stated rate if it agrees with the measured one, else
-    measured."""
+    """Average frames per second: the stated rate if it agrees with the measured one.
+
+    Otherwise the measured rate.
+    """
     measured = Fraction(len(seen.pts)) / duration
     stated = source.stream.average_rate
     if stated and abs(stated / measured - 1) < Fraction(2, 100):

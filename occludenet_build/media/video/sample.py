@@ -42,7 +42,8 @@ def sample_twice(
     short_side: int | None,
     look: Callable[[int, av.VideoFrame], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Like `sample`, and the same frames as returned by `look`: twice uint8 (T, H, W, 3), RGB.
+    """Like `sample_frames`, and the same frames as returned by `look`: twice uint8 (T, H, W, 3),
+    RGB.
 
     The video is decoded once. `look`: (number, frame) -> displayed frame, uint8 (H, W, 3).
     """
@@ -86,7 +87,7 @@ def at_even_times(
     """
     zero, due = None, 0
     for number, frame in enumerate(source):
-        assert frame.pts is not None  # Source sets a pts for every frame
+        assert frame.pts is not None  # VideoSource sets a pts for every frame
         zero = frame.pts if zero is None else zero
         seconds = (frame.pts - zero) * source.time_base
         if seconds * per_second >= due:

@@ -20,7 +20,7 @@ PREROLL = Fraction(1, 10)
 
 
 class SoundQueue:
-    """Callback for `Source.packets` that queues sound packets until their receiver exists.
+    """Callback for `VideoSource.packets` that queues sound packets until their receiver exists.
 
     Sound may precede the first frame, and outputs are opened when the first frame is known.
     """

@@ -45,13 +45,11 @@ class Display:
         return self.coded_width, self.coded_height
 
     def upright(self, coded: np.ndarray) -> np.ndarray:
-        """Rotate a coded array (H, W, ...), any dtype, to the displayed orientation; returns a
-        view."""
+        """Rotate a coded array (H, W, ...), any dtype, to the displayed orientation: a view."""
         return np.rot90(coded, self.rotation // 90)
 
     def to_coded(self, displayed: np.ndarray) -> np.ndarray:
-        """Rotate a displayed array (H, W, ...), any dtype, to the coded orientation; returns a
-        view.
+        """Rotate a displayed array (H, W, ...), any dtype, to the coded orientation: a view.
 
         The array may be a patch of the frame.
         """
@@ -213,7 +211,7 @@ class Source:
 
 @contextmanager
 def reading(path: Path | str, threads: int = 1) -> Iterator[Source]:
-    """Open a video for one pass and yield its Source: `for frame in source: ...`.
+    """Open a video for one pass and yield its VideoSource: `for frame in source: ...`.
 
     Raises ItemError: missing, empty_file, not_a_video, truncated.
     """

@@ -152,8 +152,10 @@ def _photos(config: Config, photos: Sequence[WantedImage] | None, online: bool) 
 
 
 def coco(config: Config) -> tuple[int | None, list[WantedImage] | None]:
-    """(number of COCO objects to cut out, their photos); None if the annotations are not on
-    disk."""
+    """(number of COCO objects to cut out, their photos).
+
+    None for both if the annotations are not on disk.
+    """
     path = _instances(config)
     if path is None:
         return None, None

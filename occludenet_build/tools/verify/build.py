@@ -212,15 +212,19 @@ def _dataset_folders(names: set[str]) -> set[str]:
 
 
 def _videos(folder: Path) -> Iterator[Path]:
-    """All .mp4 files below a folder; links are not followed, as the release links into its own
-    tree."""
+    """All .mp4 files below a folder.
+
+    Links are not followed, because the release links into its own tree.
+    """
     for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names if name.endswith(".mp4"))
 
 
 def decode_fault(path: Path, frames: int | None) -> str | None:
-    """Decode a file; return the error, or None if it decodes to `frames` frames (None: any
-    number)."""
+    """Decode a file and return the error; None if it decodes to `frames` frames.
+
+    `frames` None: any number of frames.
+    """
     try:
         with reading(path) as source:
             count = sum(1 for _ in source)
