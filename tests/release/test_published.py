@@ -1,4 +1,4 @@
-"""The choice of a release replayed: what is found, what is missing, and what it says."""
+"""Replaying the selection of a release: matches, missing clips and messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFERENCE = [
     for folder in Path(__file__).resolve().parents
     for path in folder.glob("shared/reference/annotations/val_d.csv")
 ]
-"""The release's own file, where a checkout has it."""
+"""A CSV file of the release, if the checkout has it."""
 
 SCALES = (0.25, 0.5, 0.75)
 CLIPS = [("a", "val", "run"), ("b", "val", "run"), ("c", "train", "walk"), ("d", "test", "run")]
@@ -29,7 +29,7 @@ CHOICE = [("run", "a", "dog", "dogtrain0.png"), ("walk", "b", "backpack", "backp
 
 
 def released(path: Path, choice, scales=SCALES) -> Path:
-    """A release's file for (class, source, occluder type, occluder)."""
+    """Write a CSV file of a release for (class, source, occluder type, occluder)."""
     rows = [
         csv_format.Overall(
             label, f"{s:.2f}_{source}.mp4", category, name, 61.04, s, 1.5, 10.01, 29.97, 14.62
@@ -49,8 +49,10 @@ def replaying(path: Path, **settings) -> cfg.Config:
 def replay(
     folder: Path, path: Path, clips=CLIPS, *, failed=None, actors=None, more=(), **settings
 ) -> dict[str, dict]:
-    """The rooms index and select on clips (name, split, class); failed: clip -> reason, more:
-    cut-outs that are in the bank besides."""
+    """Run index and select on clips (name, split, class); return the rows of select by clip.
+
+    failed: clip -> reason. more: additional cut-outs in the bank.
+    """
     config = replaying(path, **settings)
     rows = indexed(clips, config)
     for row in rows:
@@ -314,7 +316,7 @@ def test_the_release_itself(tmp_path: Path) -> None:
 
 
 def test_the_workflow_reads_it_without_a_package() -> None:
-    """Snakemake names the files as inputs, and may run where only Snakemake is installed."""
+    """The workflow imports it and may run in an environment with Snakemake only."""
     assert versions.closure("occludenet_build.release.published") <= {
         f"occludenet_build.{name}"
         for name in ("release.published", "release.csv_format", "release.terms", "release.terms")

@@ -1,4 +1,4 @@
-"""plan: what is counted, what is learned from builds, what servers and disks say."""
+"""plan: counts, rates learned from builds, sizes from servers, disk space."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_build_is_predicted_to_cost_what_it_cost(tmp_path):
 
 
 def test_a_ledger_tells_the_start_of_a_job_from_its_work(tmp_path, monkeypatch):
-    """A larger build costs more by its clips, not by its start."""
+    """The start-up cost is separated from the cost per clip."""
     monkeypatch.setattr(rates, "cores", lambda: 1)
     rate = rates.learn(small_build(tmp_path, 12, LEARNED)).rules["detect_shard"]
     assert (rate.start, rate.each * PIXELS) == (pytest.approx(3.0), pytest.approx(0.5))
@@ -232,7 +232,7 @@ def backends_of(costs):
 
 
 def test_a_resumed_job_tells_nothing(tmp_path):
-    """Its ledger has the seconds of all runs, its benchmark only those of the last."""
+    """Its ledger has the seconds of all runs, its benchmark only those of the last run."""
     folder = small_build(tmp_path, 12, {"index": (0.1, 50.0), "detect_shard": (3.0, 0.5)})
     path = folder / "benchmarks/index/videos.tsv"
     path.write_text(path.read_text().replace("600.1", "2.0"))
@@ -347,7 +347,7 @@ def test_every_rule_of_all_has_jobs():
 
 @pytest.mark.slow
 def test_a_plan_is_within_30_percent_of_the_build(tmp_path, monkeypatch):
-    """CPU and bytes; the wall clock of this machine is its neighbours' too."""
+    """CPU time and bytes; wall-clock time depends on other load of the machine."""
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads do not spin for a busy core
     compare = runpy.run_path(str(REPO / "benchmarks/plan.py"))["compare"]
     world = ["--train", "6", "--val", "1", "--test", "4", "--images", "8"]

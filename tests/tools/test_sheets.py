@@ -1,4 +1,4 @@
-"""Contact sheets: of a small finished build, of one that has detect alone, of what is missing."""
+"""Contact sheets of a small build, of a build with detect only, and of missing files."""
 
 from __future__ import annotations
 

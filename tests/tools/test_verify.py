@@ -1,4 +1,4 @@
-"""verify: each verdict, reached by its real cause."""
+"""verify: each verdict, produced by its real cause."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_build(
     codec: dict[str, str] | None = None,
     **row: Any,
 ) -> Path:
-    """A clip at two scales with clean twin and counterfactual, and a clip that failed."""
+    """Write a build: a clip at two scales with clean twin and counterfactual, and a failed clip."""
     for name in FILES:
         shown = moving_square(frames, *size, side=8)
         write_video(root / name, shown, Fraction(8), pts=pts, options=codec)
@@ -76,7 +76,7 @@ def change_row(root: Path, **values: Any) -> None:
 
 
 def run(*words: object) -> tuple[dict[str, dict[str, Any]], int]:
-    """Findings by file (or clip) and the exit status."""
+    """Run verify; return the findings by file (or clip) and the exit status."""
     out = Path(str(words[0])) / "findings.parquet"
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -136,7 +136,7 @@ def append(root: Path) -> None:
 
 
 def garble(root: Path) -> None:
-    """Damage the pictures, and let the row say so: only decoding finds it."""
+    """Damage the frames and update the hash in the row, so that only decoding finds it."""
     content = bytearray((root / FILE).read_bytes())
     start = content.index(b"mdat") + 4
     size = int.from_bytes(content[start - 8 : start - 4], "big") - 8
@@ -420,7 +420,7 @@ def test_as_a_user_runs_it(build, tmp_path):
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 def test_one_changed_sample_is_seen_in_every_format(tmp_path, pix_fmt):
-    """Lossless, so that the files differ in nothing else; 36 wide, so that rows are padded."""
+    """Lossless, so that nothing else differs; a width of 36, so that rows are padded."""
     shown = moving_square(3, 36, 24, side=8)
     other = [picture.copy() for picture in shown]
     other[2][5, 35] = np.clip(other[2][5, 35] + 60, 0, 255)
