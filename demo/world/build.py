@@ -16,11 +16,11 @@ from occludenet_build.core.files import exclusive, write_json, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 
-Item = Clip | coco.Picture
+Item = Clip | coco.CocoPicture
 VERSION = 1
 """Bumped by hand when the same settings would draw another world: it is then drawn again."""
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
-OURS = ("videos", "coco", "truth", "clips.csv", STAMP)
+OUTPUTS = ("videos", "coco", "truth", "clips.csv", STAMP)
 
 
 def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
@@ -30,7 +30,7 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
     """
     with exclusive(folder):
         stamp = {"settings": asdict(settings), "version": VERSION}
-        if _standing(folder) == stamp:
+        if _read_stamp(folder) == stamp:
             return False
         _clear(folder)
         clips, pictures = plan(settings), coco.pictures(settings)
@@ -53,7 +53,7 @@ def _draw(folder: Path, settings: Settings, item: Item) -> tuple[Item, list[dict
     return item, coco.write_picture(folder / "coco", settings, item)
 
 
-def _standing(folder: Path) -> dict | None:
+def _read_stamp(folder: Path) -> dict | None:
     try:
         return json.loads((folder / STAMP).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -62,7 +62,7 @@ def _standing(folder: Path) -> dict | None:
 
 def _clear(folder: Path) -> None:
     """Remove an older world, and nothing that is not known to be one."""
-    there = [name for name in OURS if (folder / name).exists()]
+    there = [name for name in OUTPUTS if (folder / name).exists()]
     if there and not any((folder / mark).exists() for mark in (STAMP, UNFINISHED)):
         raise UserError(
             f"{folder} already holds {there[0]}, which the mini-world did not make; "

@@ -28,7 +28,7 @@ NOISE = 2.0
 
 
 @dataclass(frozen=True)
-class Script:
+class ClipScript:
     """How one clip goes; lengths are shares of the picture's width or height."""
 
     height: float
@@ -48,10 +48,10 @@ class Script:
         return self.phase + self.cycles_per_second * seconds
 
 
-def draw_script(random: np.random.Generator) -> Script:
+def draw_script(random: np.random.Generator) -> ClipScript:
     travel, middle = random.uniform(0.46, 0.52), random.uniform(0.48, 0.52)
     facing = int(random.choice([-1, 1]))
-    return Script(
+    return ClipScript(
         height=random.uniform(0.58, 0.68),
         ground=random.uniform(0.90, 0.96),
         start=middle - facing * travel / 2,
@@ -73,7 +73,7 @@ def render(settings: Settings, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     frames, masks = [], []
     for number in range(settings.frames):
         cut = _figure_at(settings, clip, script, figure, number)
-        x = _hips(settings, script, number)
+        x = _hips_x(settings, script, number)
         picture = _shadowed(scene, x, script.ground * settings.height, figure.height_px)
         alpha = cut[..., 3:] / np.float32(255)
         picture = picture * (1 - alpha) + cut[..., :3]
@@ -83,16 +83,16 @@ def render(settings: Settings, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(frames), np.stack(masks)
 
 
-def _hips(settings: Settings, script: Script, number: int) -> float:
+def _hips_x(settings: Settings, script: ClipScript, number: int) -> float:
     share = number / max(settings.frames - 1, 1)
     return (script.start + (script.end - script.start) * share) * settings.width
 
 
 def _figure_at(
-    settings: Settings, clip: Clip, script: Script, figure: Figure, number: int
+    settings: Settings, clip: Clip, script: ClipScript, figure: Figure, number: int
 ) -> np.ndarray:
     pose = ACTIONS[clip.label](script.turn(number / settings.fps), script.manner)
-    x, ground = _hips(settings, script, number), script.ground * settings.height
+    x, ground = _hips_x(settings, script, number), script.ground * settings.height
     return figure.draw(pose, (settings.height, settings.width), x, ground, script.facing)
 
 

@@ -47,7 +47,7 @@ _ID_OF = {category["name"]: category["id"] for category in CATEGORIES}
 
 
 @dataclass(frozen=True)
-class Picture:
+class CocoPicture:
     """One picture to draw; `number` counts those of its occluder type."""
 
     image_id: int
@@ -59,7 +59,7 @@ class Picture:
         return f"{self.image_id:012d}.jpg"
 
 
-def pictures(settings: Settings) -> list[Picture]:
+def pictures(settings: Settings) -> list[CocoPicture]:
     taken: set[int] = set()
     found = []
     for kind in OCCLUDERS:
@@ -68,12 +68,12 @@ def pictures(settings: Settings) -> list[Picture]:
             while image_id in taken:
                 image_id += 1
             taken.add(image_id)
-            found.append(Picture(image_id, kind, number))
+            found.append(CocoPicture(image_id, kind, number))
     return found
 
 
 @dataclass
-class Scene:
+class CocoScene:
     """A picture while things are put into it; what comes later hides what was there."""
 
     image: np.ndarray
@@ -95,11 +95,11 @@ class Scene:
             self.crowds.append(crowd)
 
 
-def draw(settings: Settings, picture: Picture) -> Scene:
+def draw(settings: Settings, picture: CocoPicture) -> CocoScene:
     """The main object comes last, but for the post."""
     random = rng(settings.seed, "coco", "picture", picture.kind, str(picture.number))
     kind = str(random.choice(list(BACKGROUNDS)))
-    scene = Scene(background(kind, random, HEIGHT, WIDTH).astype(np.float32))
+    scene = CocoScene(background(kind, random, HEIGHT, WIDTH).astype(np.float32))
     side = float(random.choice([0.27, 0.73]))
     for when, extra in EXTRAS:
         if when(picture.number):
@@ -107,39 +107,42 @@ def draw(settings: Settings, picture: Picture) -> Scene:
     area = random.uniform(9_000, 23_000)
     card = OCCLUDERS[picture.kind](random).rgba()
     scene.put(
-        _stood(card, random, area, side + random.uniform(0, 0.12) * (0.5 - side)), picture.kind
+        _placed_object(card, random, area, side + random.uniform(0, 0.12) * (0.5 - side)),
+        picture.kind,
     )
     if picture.number % 7 == 3:
         _add_post(scene, random)
     return scene
 
 
-def _add_person(scene: Scene, random: np.random.Generator, side: float) -> None:
+def _add_person(scene: CocoScene, random: np.random.Generator, side: float) -> None:
     figure = Figure(draw_look(random), random.uniform(0.6, 0.75) * HEIGHT)
     action = ACTIONS[str(random.choice(list(ACTIONS)))]
     pose = action(random.uniform(0, 1), Manner())
     scene.put(figure.draw(pose, (HEIGHT, WIDTH), side * WIDTH, 0.9 * HEIGHT, 1), "person")
 
 
-def _add_small(scene: Scene, random: np.random.Generator, side: float) -> None:
+def _add_small(scene: CocoScene, random: np.random.Generator, side: float) -> None:
     name = str(random.choice(list(OCCLUDERS)))
     area = random.uniform(900, 2_500)
-    scene.put(_stood(OCCLUDERS[name](random).rgba(), random, area, side), name)
+    scene.put(_placed_object(OCCLUDERS[name](random).rgba(), random, area, side), name)
 
 
-def _add_crowd(scene: Scene, random: np.random.Generator, side: float) -> None:
+def _add_crowd(scene: CocoScene, random: np.random.Generator, side: float) -> None:
     """A heap of one kind, annotated as a whole."""
     name = str(random.choice(list(OCCLUDERS)))
     card = OCCLUDERS[name](random).rgba()
     heap = np.zeros((HEIGHT, WIDTH, 4), np.float32)
     for _ in range(6):
-        one = _stood(card, random, random.uniform(3_000, 5_000), side + random.uniform(-0.2, 0.2))
+        one = _placed_object(
+            card, random, random.uniform(3_000, 5_000), side + random.uniform(-0.2, 0.2)
+        )
         np.multiply(heap, 1 - one[..., 3:] / np.float32(255), out=heap)
         heap += one
     scene.put(heap.astype(np.uint8), name, crowd=True)
 
 
-def _add_post(scene: Scene, random: np.random.Generator) -> None:
+def _add_post(scene: CocoScene, random: np.random.Generator) -> None:
     """A post before the last thing, through its middle."""
     x, _, width, _ = box_xywh(scene.masks[-1])
     centre, half = x + width * random.uniform(0.4, 0.6), random.uniform(4, 7)
@@ -151,8 +154,8 @@ def _add_post(scene: Scene, random: np.random.Generator) -> None:
     scene.put(post, None)
 
 
-Extra = Callable[[Scene, np.random.Generator, float], None]
-EXTRAS: list[tuple[Callable[[int], bool], Extra]] = [
+DrawExtra = Callable[[CocoScene, np.random.Generator, float], None]
+EXTRAS: list[tuple[Callable[[int], bool], DrawExtra]] = [
     (lambda number: number % 7 == 5, _add_crowd),
     (lambda number: number % 3 == 0, _add_person),
     (lambda number: number % 4 == 1, _add_small),
@@ -160,7 +163,9 @@ EXTRAS: list[tuple[Callable[[int], bool], Extra]] = [
 """Which pictures hold what besides the main object."""
 
 
-def _stood(card: np.ndarray, random: np.random.Generator, area: float, x: float) -> np.ndarray:
+def _placed_object(
+    card: np.ndarray, random: np.random.Generator, area: float, x: float
+) -> np.ndarray:
     """A card turned a little and scaled to `area` px, standing on the ground about `x` (share).
 
     Premultiplied uint8, HEIGHT x WIDTH x 4.
@@ -186,7 +191,7 @@ def _stood(card: np.ndarray, random: np.random.Generator, area: float, x: float)
     return placed
 
 
-def write_picture(folder: Path, settings: Settings, picture: Picture) -> list[dict]:
+def write_picture(folder: Path, settings: Settings, picture: CocoPicture) -> list[dict]:
     """Write the JPEG and return its annotations, still without ids."""
     scene = draw(settings, picture)
     image = np.clip(np.round(scene.image), 0, 255).astype(np.uint8)
@@ -196,7 +201,7 @@ def write_picture(folder: Path, settings: Settings, picture: Picture) -> list[di
     return [_annotation(picture, *row) for row in rows if row[0].sum() > 50]
 
 
-def _annotation(picture: Picture, mask: np.ndarray, name: str, crowd: bool) -> dict:
+def _annotation(picture: CocoPicture, mask: np.ndarray, name: str, crowd: bool) -> dict:
     return {
         "segmentation": run_lengths(mask) if crowd else polygons(mask),
         "area": float(mask.sum()),
@@ -207,7 +212,7 @@ def _annotation(picture: Picture, mask: np.ndarray, name: str, crowd: bool) -> d
     }
 
 
-def write_instances(folder: Path, drawn: list[tuple[Picture, list[dict]]]) -> None:
+def write_instances(folder: Path, drawn: list[tuple[CocoPicture, list[dict]]]) -> None:
     """The JSON over all pictures; ids count from 1 in the order of the pictures."""
     annotations = [row for _, rows in drawn for row in rows]
     write_json(
@@ -222,7 +227,7 @@ def write_instances(folder: Path, drawn: list[tuple[Picture, list[dict]]]) -> No
     )
 
 
-def _image(picture: Picture) -> dict:
+def _image(picture: CocoPicture) -> dict:
     """`.invalid` can be nobody's address: these pictures were never online."""
     return {
         "license": LICENSES[picture.image_id % len(LICENSES)]["id"],

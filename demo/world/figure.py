@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from demo.world.actions import Limb, Pose
-from demo.world.wardrobe import Look, Piece, paint_pieces
+from demo.world.wardrobe import BodyPart, Look, paint_body_parts
 
 SUPER = 3
 """Linear oversampling while drawing."""
@@ -30,7 +30,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedPart:
     """A piece with its first joint at `at` (px), turned by `angle` degrees from straight down."""
 
     piece: str
@@ -38,19 +38,21 @@ class Placed:
     angle: float
 
 
-def _walk(start: Point, angle: float, length: float) -> Point:
+def _joint_after(start: Point, angle: float, length: float) -> Point:
     radians = math.radians(angle)
     return start[0] + length * math.sin(radians), start[1] + length * math.cos(radians)
 
 
-def hang(pose: Pose, height: float, x: float, ground_y: float, facing: int) -> list[Placed]:
+def place_body_parts(
+    pose: Pose, height: float, x: float, ground_y: float, facing: int
+) -> list[PlacedPart]:
     """Every piece of the figure in drawing order.
 
     `height` is the standing height, `x` the hips and `ground_y` the soles, all in px; `facing`
     1 or -1 mirrors the pose.
     """
     hips = (0.0, 0.0)
-    chest = _walk(hips, 180 - pose.lean, TORSO)
+    chest = _joint_after(hips, 180 - pose.lean, TORSO)
     across = math.radians(pose.lean)
     shoulder = SHOULDER_PROFILE if pose.profile else SHOULDER
     hip = HIP_PROFILE if pose.profile else HIP
@@ -58,43 +60,43 @@ def hang(pose: Pose, height: float, x: float, ground_y: float, facing: int) -> l
     def side(centre: Point, half: float) -> Point:
         return centre[0] + half * math.cos(across), centre[1] + half * math.sin(across)
 
-    def limb(kind: str, start: Point, angles: Limb, length: float) -> list[Placed]:
-        joint = _walk(start, angles[0], length)
+    def limb(kind: str, start: Point, angles: Limb, length: float) -> list[PlacedPart]:
+        joint = _joint_after(start, angles[0], length)
         return [
-            Placed(f"lower_{kind}", joint, angles[1]),
-            Placed(f"upper_{kind}", start, angles[0]),
+            PlacedPart(f"lower_{kind}", joint, angles[1]),
+            PlacedPart(f"upper_{kind}", start, angles[0]),
         ]
 
-    armpit = _walk(chest, -pose.lean, 0.02)
+    armpit = _joint_after(chest, -pose.lean, 0.02)
     placed = [
         *limb("arm", side(armpit, -shoulder), pose.far_arm, UPPER_ARM),
         *_with_foot(limb("leg", (-hip, 0.0), pose.far_leg, THIGH), pose.profile, -1),
         *_with_foot(limb("leg", (hip, 0.0), pose.near_leg, THIGH), pose.profile, 1),
-        Placed("torso_profile" if pose.profile else "torso", hips, 180 - pose.lean),
-        Placed("neck", chest, 180 - pose.lean),
-        Placed(
+        PlacedPart("torso_profile" if pose.profile else "torso", hips, 180 - pose.lean),
+        PlacedPart("neck", chest, 180 - pose.lean),
+        PlacedPart(
             "head_profile" if pose.profile else "head",
-            _walk(chest, 180 - pose.lean, NECK),
+            _joint_after(chest, 180 - pose.lean, NECK),
             180 - pose.lean - pose.nod,
         ),
         *limb("arm", side(armpit, shoulder), pose.near_arm, UPPER_ARM),
     ]
-    ankles = [_walk(p.at, p.angle, SHIN) for p in placed if p.piece == "lower_leg"]
+    ankles = [_joint_after(p.at, p.angle, SHIN) for p in placed if p.piece == "lower_leg"]
     drop = max(y for _, y in ankles) + FOOT_DROP + pose.hop
-    return [_place(p, height, x, ground_y - drop * height, facing) for p in placed]
+    return [_to_picture(p, height, x, ground_y - drop * height, facing) for p in placed]
 
 
-def _with_foot(leg: list[Placed], profile: bool, outward: int) -> list[Placed]:
+def _with_foot(leg: list[PlacedPart], profile: bool, outward: int) -> list[PlacedPart]:
     """Shoes point where the figure looks; from the front they point a little outwards."""
     shin = leg[0]
-    ankle = _walk(shin.at, shin.angle, SHIN)
+    ankle = _joint_after(shin.at, shin.angle, SHIN)
     name = "shoe_profile" if profile else "shoe_right" if outward > 0 else "shoe_left"
-    return [Placed(name, ankle, shin.angle if profile else shin.angle * 0.7), *leg]
+    return [PlacedPart(name, ankle, shin.angle if profile else shin.angle * 0.7), *leg]
 
 
-def _place(p: Placed, height: float, x: float, y: float, facing: int) -> Placed:
+def _to_picture(p: PlacedPart, height: float, x: float, y: float, facing: int) -> PlacedPart:
     at = (x + facing * p.at[0] * height, y + p.at[1] * height)
-    return Placed(p.piece, at, p.angle)
+    return PlacedPart(p.piece, at, p.angle)
 
 
 class Figure:
@@ -102,7 +104,7 @@ class Figure:
 
     def __init__(self, look: Look, height_px: float) -> None:
         self.height_px = height_px
-        self.pieces = paint_pieces(look, height_px * SUPER)
+        self.pieces = paint_body_parts(look, height_px * SUPER)
 
     def draw(
         self, pose: Pose, size: tuple[int, int], x: float, ground_y: float, facing: int
@@ -111,12 +113,12 @@ class Figure:
         height, width = size
         canvas = np.zeros((height * SUPER, width * SUPER, 4), np.uint8)
         scaled = self.height_px * SUPER
-        for placed in hang(pose, scaled, x * SUPER, ground_y * SUPER, facing):
+        for placed in place_body_parts(pose, scaled, x * SUPER, ground_y * SUPER, facing):
             _stamp(canvas, self.pieces[placed.piece], placed, facing)
         return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _stamp(canvas: np.ndarray, piece: Piece, placed: Placed, facing: int) -> None:
+def _stamp(canvas: np.ndarray, piece: BodyPart, placed: PlacedPart, facing: int) -> None:
     """Turn a card about its joint and lay it over the canvas; both are premultiplied."""
     radians = math.radians(placed.angle)
     cosine, sine = math.cos(radians), math.sin(radians)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from demo.world import paint
-from demo.world.paint import Card, Colour
+from demo.world.paint import Colour, PaintedCard
 
 SIDE = 340
 METAL = (0.82, 0.80, 0.74)
@@ -34,7 +34,7 @@ FURS = [
 ]
 
 
-class Sketch(Card):
+class SquareCard(PaintedCard):
     """A square card addressed in shares of its side."""
 
     def __init__(self) -> None:
@@ -76,8 +76,8 @@ def _weave(random: np.random.Generator, grain: float, strength: float) -> np.nda
     return 1 + strength * (paint.clouds(random, SIDE, SIDE, grain, 2) - 0.5)
 
 
-def backpack(random: np.random.Generator) -> Card:
-    sketch, colour = Sketch(), _dye(random)
+def backpack(random: np.random.Generator) -> PaintedCard:
+    sketch, colour = SquareCard(), _dye(random)
     dark, trim = colour * 0.5, _dye(random)
     cloth, weave = (
         _cloth(random, colour, ["plain", "dots", "plaid", "camouflage"]),
@@ -109,8 +109,8 @@ def backpack(random: np.random.Generator) -> Card:
     return sketch
 
 
-def handbag(random: np.random.Generator) -> Card:
-    sketch, colour = Sketch(), _dye(random)
+def handbag(random: np.random.Generator) -> PaintedCard:
+    sketch, colour = SquareCard(), _dye(random)
     leather = _weave(random, 7, 0.3)
     cloth = _cloth(random, colour, ["plain", "plain", "pinstripes", "dots"])
     wide, top = random.uniform(0.25, 0.29), random.uniform(0.36, 0.42)
@@ -137,8 +137,8 @@ def handbag(random: np.random.Generator) -> Card:
     return sketch
 
 
-def suitcase(random: np.random.Generator) -> Card:
-    sketch, colour = Sketch(), _dye(random)
+def suitcase(random: np.random.Generator) -> PaintedCard:
+    sketch, colour = SquareCard(), _dye(random)
     shell = _weave(random, 40, 0.1)
     wide, top = random.uniform(0.19, 0.24), random.uniform(0.22, 0.28)
     middle, half = (top + 0.90) / 2, (0.90 - top) / 2
@@ -166,8 +166,8 @@ def suitcase(random: np.random.Generator) -> Card:
     return sketch
 
 
-def dog(random: np.random.Generator) -> Card:
-    sketch = Sketch()
+def dog(random: np.random.Generator) -> PaintedCard:
+    sketch = SquareCard()
     coat, patch = (np.asarray(c) for c in FURS[random.integers(len(FURS))])
     hair = 0.75 + 0.5 * paint.clouds(random, SIDE, SIDE, (9, 4), 3)
     spots = paint.clouds(random, SIDE, SIDE, SIDE / 4, 2)[..., None] > random.uniform(0.5, 0.7)
@@ -196,7 +196,7 @@ def dog(random: np.random.Generator) -> Card:
 
 
 def _leg(
-    sketch: Sketch, x: float, top: float, length: float, colour: Colour, hair: np.ndarray
+    sketch: SquareCard, x: float, top: float, length: float, colour: Colour, hair: np.ndarray
 ) -> None:
     foot = top + length
     outline = [(x - 0.055, top - 0.06), (x + 0.055, top - 0.06), (x + 0.035, top + length * 0.5)]
@@ -205,7 +205,7 @@ def _leg(
     sketch.lay(sketch.curve(outline), colour, depth_px=18, weave=hair)
 
 
-OCCLUDERS: dict[str, Callable[[np.random.Generator], Card]] = {
+OCCLUDERS: dict[str, Callable[[np.random.Generator], PaintedCard]] = {
     "backpack": backpack,
     "handbag": handbag,
     "suitcase": suitcase,

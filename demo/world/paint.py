@@ -106,7 +106,7 @@ def _around(shape: np.ndarray, margin: int) -> tuple[slice, slice]:
     return slice(low_y, y + height + margin), slice(low_x, x + width + margin)
 
 
-class Card:
+class PaintedCard:
     """A picture with an outline, grown by laying shapes on it.
 
     `rgb` float32 H x W x 3 and `alpha` float32 H x W, both in [0, 1].

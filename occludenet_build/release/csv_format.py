@@ -26,7 +26,7 @@ from occludenet_build.core.files import csv_text, write_text
 
 
 @dataclass(frozen=True)
-class Form:
+class CellFormat:
     """How one kind of value is written."""
 
     wanted: str
@@ -42,13 +42,13 @@ class Form:
         )
 
 
-TEXT = Form("a text", r".+", str, str)
-FILLED = Form("a number such as 08.62", r"\d{2,}\.\d\d", float, "{:05.2f}".format)
-RATIO = Form("a ratio such as 0.25 or 0.5", r"\d+\.\d+", float, repr)
-LABEL = Form("a whole number such as 0 or 17", r"\d+", int, str)
+TEXT = CellFormat("a text", r".+", str, str)
+FILLED = CellFormat("a number such as 08.62", r"\d{2,}\.\d\d", float, "{:05.2f}".format)
+RATIO = CellFormat("a ratio such as 0.25 or 0.5", r"\d+\.\d+", float, repr)
+LABEL = CellFormat("a whole number such as 0 or 17", r"\d+", int, str)
 
 
-def in_column(name: str, form: Form) -> Any:
+def csv_column(name: str, form: CellFormat) -> Any:
     return field(metadata={"column": name, "form": form})
 
 
@@ -56,60 +56,60 @@ def in_column(name: str, form: Form) -> Any:
 class Overall:
     """A clip in `{split}_d.csv`. Ratios in percent, times in seconds, fps in frames/second."""
 
-    action_class: str = in_column("action class", TEXT)
-    file_name: str = in_column("file name", TEXT)
-    occluder_type: str = in_column("occluder type", TEXT)
-    occluder_file_name: str = in_column("occluder file name", TEXT)
-    occluder_pixel_ratio: float = in_column("occluder pixel ratio", FILLED)
-    occluder_size_ratio: float = in_column("occluder size ratio", RATIO)
-    occlusion_duration: float = in_column("occlusion duration", FILLED)
-    video_duration: float = in_column("video duration", FILLED)
-    fps: float = in_column("fps", FILLED)
-    clip_generation_time: float = in_column("clip generation time", FILLED)
+    action_class: str = csv_column("action class", TEXT)
+    file_name: str = csv_column("file name", TEXT)
+    occluder_type: str = csv_column("occluder type", TEXT)
+    occluder_file_name: str = csv_column("occluder file name", TEXT)
+    occluder_pixel_ratio: float = csv_column("occluder pixel ratio", FILLED)
+    occluder_size_ratio: float = csv_column("occluder size ratio", RATIO)
+    occlusion_duration: float = csv_column("occlusion duration", FILLED)
+    video_duration: float = csv_column("video duration", FILLED)
+    fps: float = csv_column("fps", FILLED)
+    clip_generation_time: float = csv_column("clip generation time", FILLED)
 
 
 @dataclass(frozen=True)
 class Listed:
     """A clip in `{split}_25.csv`: path relative to the dataset, number of its class."""
 
-    file: str = in_column("file", TEXT)
-    label: int = in_column("label", LABEL)
+    file: str = csv_column("file", TEXT)
+    label: int = csv_column("label", LABEL)
 
 
 @dataclass(frozen=True)
 class SingleView:
     """A clip of OccludeNet-S."""
 
-    action_class: str = in_column("action class", TEXT)
-    file_name: str = in_column("file name", TEXT)
-    fps: float = in_column("fps", FILLED)
-    video_duration: float = in_column("video duration", FILLED)
+    action_class: str = csv_column("action class", TEXT)
+    file_name: str = csv_column("file name", TEXT)
+    fps: float = csv_column("fps", FILLED)
+    video_duration: float = csv_column("video duration", FILLED)
 
 
 @dataclass(frozen=True)
 class MultiView:
     """A clip of OccludeNet-I or -M."""
 
-    action_class: str = in_column("action class", TEXT)
-    file_name: str = in_column("file name", TEXT)
+    action_class: str = csv_column("action class", TEXT)
+    file_name: str = csv_column("file name", TEXT)
 
 
 Record: TypeAlias = Overall | Listed | SingleView | MultiView
-KINDS: tuple[type[Record], ...] = (Overall, Listed, SingleView, MultiView)
+RECORD_TYPES: tuple[type[Record], ...] = (Overall, Listed, SingleView, MultiView)
 
 
 def header(kind: type[Record]) -> list[str]:
     return [f.metadata["column"] for f in dataclasses.fields(kind)]
 
 
-def write(kind: type[Record], records: Iterable[Record]) -> str:
+def format_csv(kind: type[Record], records: Iterable[Record]) -> str:
     """The text of a CSV file."""
     forms = [(f.name, f.metadata["form"]) for f in dataclasses.fields(kind)]
     rows = ([form.format(getattr(r, name)) for name, form in forms] for r in records)
     return csv_text(header(kind), rows)
 
 
-def parse(text: str, name: str) -> tuple[type[Record], list[Record]]:
+def parse_csv(text: str, name: str) -> tuple[type[Record], list[Record]]:
     """Kind and records of a CSV file; `name` is what errors call it.
 
     Raises UserError with line, column, what was wanted and what came.
@@ -118,11 +118,11 @@ def parse(text: str, name: str) -> tuple[type[Record], list[Record]]:
     rows = _rows(text, name)
     kind = _kind(next(rows, (1, []))[1], name)
     records = [_record(kind, cells, f"{name}, line {line}") for line, cells in rows]
-    _check_same(write(kind, records), text, name)
+    _check_same(format_csv(kind, records), text, name)
     return kind, records
 
 
-def read(path: Path) -> tuple[type[Record], list[Record]]:
+def read_csv(path: Path) -> tuple[type[Record], list[Record]]:
     """Kind and records of a CSV file. Raises UserError, also where the file does not open."""
     try:
         text = path.read_bytes().decode("utf-8")
@@ -130,13 +130,13 @@ def read(path: Path) -> tuple[type[Record], list[Record]]:
         raise UserError(f"wanted a CSV file, {path} does not open: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}") from error
-    return parse(text, str(path))
+    return parse_csv(text, str(path))
 
 
-def rewrite(source: Path, target: Path) -> int:
+def rewrite_csv(source: Path, target: Path) -> int:
     """Read a file into records, write it back byte for byte, and return the number of records."""
-    kind, records = read(source)
-    write_text(target, write(kind, records))
+    kind, records = read_csv(source)
+    write_text(target, format_csv(kind, records))
     return len(records)
 
 
@@ -168,12 +168,12 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _kind(cells: list[str], name: str) -> type[Record]:
-    for kind in KINDS:
+    for kind in RECORD_TYPES:
         if header(kind) == cells:
             return kind
-    nearest = max(map(header, KINDS), key=lambda names: _likeness(names, cells))
+    nearest = max(map(header, RECORD_TYPES), key=lambda names: _likeness(names, cells))
     at, wanted, got = _first_difference(nearest, cells)
-    known = "; ".join(",".join(header(kind)) for kind in KINDS)
+    known = "; ".join(",".join(header(kind)) for kind in RECORD_TYPES)
     raise UserError(
         f"{name}, line 1, column {at}: wanted {wanted!r}, got {got!r}; "
         f"the headers of the release: {known}"
@@ -201,7 +201,7 @@ def _record(kind: type[Record], cells: list[str], where: str) -> Record:
             f"{where}, column {column!r}: wanted {len(fields)} columns, got {len(cells)}"
         )
     for spec, cell in zip(fields, cells, strict=True):
-        form: Form = spec.metadata["form"]
+        form: CellFormat = spec.metadata["form"]
         if not form.reads(cell):
             raise UserError(
                 f"{where}, column {spec.metadata['column']!r}: wanted {form.wanted}, got {cell!r}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.csv_format import Overall
-from occludenet_build.release.csv_format import read as read_csv
+from occludenet_build.release.csv_format import read_csv
 from occludenet_build.release.terms import SPLITS, source_of
 
 Row = dict[str, Any]
@@ -65,13 +65,13 @@ def _read_file(path: Path) -> list[Published]:
     groups: dict[tuple[str, str], list[tuple[float, Overall]]] = defaultdict(list)
     for record in records:
         assert isinstance(record, Overall)
-        scale, source = _named(record, path)
+        scale, source = _parsed_name(record, path)
         groups[record.action_class, source].append((scale, record))
     split = path.name.split("_")[0]
-    return [_choice(source, split, rows, path) for (_, source), rows in groups.items()]
+    return [_published_clip(source, split, rows, path) for (_, source), rows in groups.items()]
 
 
-def _named(record: Overall, path: Path) -> tuple[float, str]:
+def _parsed_name(record: Overall, path: Path) -> tuple[float, str]:
     """(scale, source clip) of a row, after the class, which becomes a folder, is looked at."""
     name = record.action_class
     plain = name == PurePosixPath(name).name and name.isprintable() and not name.startswith(".")
@@ -83,7 +83,9 @@ def _named(record: Overall, path: Path) -> tuple[float, str]:
         raise UserError(f"{path}: {error}") from error
 
 
-def _choice(source: str, split: str, rows: list[tuple[float, Overall]], path: Path) -> Published:
+def _published_clip(
+    source: str, split: str, rows: list[tuple[float, Overall]], path: Path
+) -> Published:
     """What the rows of one source clip say; they differ in the scale alone."""
     first = rows[0][1]
     occluder = (first.occluder_type, first.occluder_file_name)

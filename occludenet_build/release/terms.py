@@ -29,7 +29,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """What folders, lists and archives call the splits, in small letters."""
-_WORDS_OF_CLASSES = ("training", "testing")
+_AMBIGUOUS_WORDS = ("training", "testing")
 """In a longer name these may be of a class: `training dog`."""
 
 
@@ -52,7 +52,7 @@ def splits_in(text: str, beside_classes: bool = False) -> list[str]:
     >>> splits_in("training_dog", beside_classes=True)
     []
     """
-    no_split = _WORDS_OF_CLASSES if beside_classes else ()
+    no_split = _AMBIGUOUS_WORDS if beside_classes else ()
     words = (word for word in re.split(r"[^a-z]+", text.lower()) if word not in no_split)
     return [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
 
@@ -130,7 +130,7 @@ def class_order(label: str) -> str:
     return label + "/"
 
 
-def type_order(category: str) -> tuple[int, str]:
+def occluder_type_order(category: str) -> tuple[int, str]:
     """Sorts occluder types as the release does, others behind them by name."""
     known = CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
     return known, category

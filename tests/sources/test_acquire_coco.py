@@ -113,7 +113,7 @@ def test_images_at_an_address_that_names_are_added_to(coco, ending):
 def test_a_second_run_makes_no_request_and_decodes_nothing(coco, monkeypatch):
     first = coco.acquire()
     table, asked = coco.table.read_bytes(), len(coco.asked())
-    monkeypatch.setitem(checks.CHECKS, "image", lambda path: pytest.fail("decoded"))
+    monkeypatch.setitem(checks.FILE_CHECKS, "image", lambda path: pytest.fail("decoded"))
     assert coco.acquire() == first
     assert coco.acquire(download={"offline": True}) == first
     assert (coco.table.read_bytes(), len(coco.asked())) == (table, asked)

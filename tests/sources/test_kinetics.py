@@ -15,8 +15,18 @@ from occludenet_build import config as cfg
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.sources.kinetics import candidates
-from occludenet_build.sources.kinetics.annotations import MALFORMED, read_csv, read_lists, selected
-from occludenet_build.sources.kinetics.clip import Clip, Named, Names, parsed
+from occludenet_build.sources.kinetics.annotations import (
+    MAX_MALFORMED,
+    read_annotation_csv,
+    read_lists,
+    select_clips,
+)
+from occludenet_build.sources.kinetics.clip import (
+    ClipNames,
+    KineticsClip,
+    ParsedName,
+    parse_clip_name,
+)
 from occludenet_build.sources.kinetics.command import PRESENCE
 
 # lists -------------------------------------------------------------------------------------------
@@ -43,15 +53,19 @@ LINES = {
 def test_lists_are_read_by_their_header(tmp_path, lines):
     path = tmp_path / "list.csv"
     path.write_bytes("\n".join([*lines, "", ""]).encode())
-    assert list(read_csv(path)) == [Clip("-_k-000001x", 12, 22, "train", "abseiling")]
+    assert list(read_annotation_csv(path)) == [
+        KineticsClip("-_k-000001x", 12, 22, "train", "abseiling")
+    ]
 
 
 def test_splits_and_labels_that_a_list_does_not_tell(tmp_path):
     path = tmp_path / "kinetics-400_val.csv"
     path.write_text("youtube_id,time_start,time_end\n-_k-000001x,12,22\n")
-    assert list(read_csv(path)) == [Clip("-_k-000001x", 12, 22, "val", "unlabelled")]
+    assert list(read_annotation_csv(path)) == [
+        KineticsClip("-_k-000001x", 12, 22, "val", "unlabelled")
+    ]
     path.write_text("youtube_id,time_start,time_end,split\n-_k-000001x,12,22,validate\n")
-    assert [c.split for c in read_csv(path)] == ["val"]
+    assert [c.split for c in read_annotation_csv(path)] == ["val"]
 
 
 MALFORMED_LINES = {
@@ -71,14 +85,14 @@ def test_a_malformed_line_is_passed_over_and_many_are_not(tmp_path, caplog, line
     path = write_list(tmp_path / "a.csv", CLIPS[:2])
     head, *good = path.read_text().splitlines()
     path.write_text("\n".join([head, line, *good]))
-    assert list(read_csv(path)) == CLIPS[:2]
+    assert list(read_annotation_csv(path)) == CLIPS[:2]
     assert f"{path}, line 2" in caplog.text
-    path.write_text("\n".join([head, *good, *[line] * (MALFORMED + 1)]))
+    path.write_text("\n".join([head, *good, *[line] * (MAX_MALFORMED + 1)]))
     with pytest.raises(UserError, match=r"a\.csv, line 14: .*10 lines before"):
-        list(read_csv(path))
+        list(read_annotation_csv(path))
     path.write_text("\n".join([head, line]))
     with pytest.raises(UserError, match="none of its lines is a clip"):
-        list(read_csv(path))
+        list(read_annotation_csv(path))
 
 
 def test_what_is_no_list_is_one_line(tmp_path):
@@ -86,7 +100,7 @@ def test_what_is_no_list_is_one_line(tmp_path):
     for content in (b"<!DOCTYPE html>", b"", b"label,youtube_id,time_start,split\n", b"\xff\xfe"):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"a\.csv: wanted a list of Kinetics"):
-            list(read_csv(path))
+            list(read_annotation_csv(path))
 
 
 def settings(**kinetics) -> cfg.Kinetics:
@@ -94,28 +108,28 @@ def settings(**kinetics) -> cfg.Kinetics:
 
 
 def test_selection():
-    assert selected(CLIPS, settings(), 0) == sorted(CLIPS, key=lambda c: c.name)
-    some = selected(CLIPS, settings(splits=["val", "test"], classes=[LABELS[1]]), 0)
+    assert select_clips(CLIPS, settings(), 0) == sorted(CLIPS, key=lambda c: c.name)
+    some = select_clips(CLIPS, settings(splits=["val", "test"], classes=[LABELS[1]]), 0)
     assert {(c.split, c.label) for c in some} == {("val", LABELS[1]), ("test", LABELS[1])}
-    few = selected(CLIPS, settings(per_class=1), 7)
+    few = select_clips(CLIPS, settings(per_class=1), 7)
     groups = {(c.split, c.label) for c in CLIPS}
     assert len(few) == len(groups) == 9
     for one in few:
         group = [c for c in CLIPS if (c.split, c.label) == (one.split, one.label)]
         assert one == min(group, key=lambda c: seeds.draw(7, c.name))
-    assert set(few) <= set(selected(CLIPS, settings(per_class=2), 7)), "more holds less"
-    assert selected(CLIPS[::-1], settings(per_class=1), 7) == few
+    assert set(few) <= set(select_clips(CLIPS, settings(per_class=2), 7)), "more holds less"
+    assert select_clips(CLIPS[::-1], settings(per_class=1), 7) == few
 
 
 def test_an_unknown_class_names_close_ones():
     with pytest.raises(UserError, match="got 'drinking_bear'; did you mean 'drinking beer'"):
-        selected(CLIPS, settings(classes=["drinking_bear"]), 0)
+        select_clips(CLIPS, settings(classes=["drinking_bear"]), 0)
     with pytest.raises(UserError, match="wanted clips of val, the lists have 12 clips of train"):
-        selected(CLIPS[:12], settings(splits=["val"]), 0)
+        select_clips(CLIPS[:12], settings(splits=["val"]), 0)
 
 
 def test_lists_are_fetched_once_and_clips_told_once(site, tmp_path, monkeypatch):
-    other = Clip(CLIPS[0].youtube_id, CLIPS[0].start, CLIPS[0].end, "val", "another")
+    other = KineticsClip(CLIPS[0].youtube_id, CLIPS[0].start, CLIPS[0].end, "val", "another")
     site.put("/train.csv", list_bytes(CLIPS[:12]), status(503))
     site.put("/val/train.csv", list_bytes([*CLIPS[12:], CLIPS[0], other]))
     room = Room(tmp_path, {"annotations": [site.url("/train.csv"), site.url("/val/train.csv")]})
@@ -142,14 +156,14 @@ def test_a_page_instead_of_a_list_is_not_kept(site, tmp_path):
 # names -------------------------------------------------------------------------------------------
 
 NAMES = {
-    "3caPS4FHFF8_000036_000046.mp4": Named("3caPS4FHFF8", 36, 46),
-    "3caPS4FHFF8_36_46.webm": Named("3caPS4FHFF8", 36, 46),
-    "3caPS4FHFF8.mp4": Named("3caPS4FHFF8"),
-    "3caPS4FHFF8.MP4": Named("3caPS4FHFF8"),
-    "3caPS4FHFF8_000036_000046.mp4.mkv": Named("3caPS4FHFF8", 36, 46),
-    "-_-a_1_2-_9_000036_000046.mp4": Named("-_-a_1_2-_9", 36, 46),
-    "v_abcdefghi.mp4": Named("v_abcdefghi"),
-    "_12_22_3_44_000001_000011.mp4": Named("_12_22_3_44", 1, 11),
+    "3caPS4FHFF8_000036_000046.mp4": ParsedName("3caPS4FHFF8", 36, 46),
+    "3caPS4FHFF8_36_46.webm": ParsedName("3caPS4FHFF8", 36, 46),
+    "3caPS4FHFF8.mp4": ParsedName("3caPS4FHFF8"),
+    "3caPS4FHFF8.MP4": ParsedName("3caPS4FHFF8"),
+    "3caPS4FHFF8_000036_000046.mp4.mkv": ParsedName("3caPS4FHFF8", 36, 46),
+    "-_-a_1_2-_9_000036_000046.mp4": ParsedName("-_-a_1_2-_9", 36, 46),
+    "v_abcdefghi.mp4": ParsedName("v_abcdefghi"),
+    "_12_22_3_44_000001_000011.mp4": ParsedName("_12_22_3_44", 1, 11),
     "._3caPS4FHFF8_000036_000046.mp4": None,
     "3caPS4FHFF8_000036_000046": None,
     "3caPS4FHFF8_000036_000046.mp4.part": None,
@@ -164,14 +178,14 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "said"), NAMES.items())
 def test_what_a_name_says(name, said):
-    assert parsed(name) == said
+    assert parse_clip_name(name) == said
 
 
 def test_times_decide_and_an_id_alone_where_it_stands_for_one_clip():
-    one = Clip("aaaaaaaaaaa", 1, 11, "train", "abseiling")
-    later = Clip("aaaaaaaaaaa", 30, 40, "train", "drinking beer")
-    val = Clip("bbbbbbbbbbb", 1, 11, "val", "abseiling")
-    names = Names([one, later, val])
+    one = KineticsClip("aaaaaaaaaaa", 1, 11, "train", "abseiling")
+    later = KineticsClip("aaaaaaaaaaa", 30, 40, "train", "drinking beer")
+    val = KineticsClip("bbbbbbbbbbb", 1, 11, "val", "abseiling")
+    names = ClipNames([one, later, val])
     assert names.clip("aaaaaaaaaaa_1_11.mp4") == one
     assert names.clip("train/abseiling/aaaaaaaaaaa_30_40.mp4") == later, "folders may be wrong"
     assert names.clip("aaaaaaaaaaa_1_12.mp4") is None
@@ -185,7 +199,7 @@ def test_times_decide_and_an_id_alone_where_it_stands_for_one_clip():
 # mirrors -----------------------------------------------------------------------------------------
 
 
-def plain_class(one: Clip) -> str:
+def plain_class(one: KineticsClip) -> str:
     return one.label.replace(" ", "_")
 
 
@@ -300,7 +314,7 @@ def test_a_second_run_reads_nothing_and_writes_the_same(mirror, monkeypatch):
 
 
 def test_many_files_are_looked_at_by_processes(mirror, monkeypatch):
-    monkeypatch.setattr(candidates, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(candidates, "_FILES_PER_PROCESS", 1)
     alone = mirror().run()
     shutil.rmtree(mirror().folder / "checks")
     room = mirror()

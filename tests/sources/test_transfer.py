@@ -43,7 +43,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core.errors import REASONS, TRANSIENT, UserError
 from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import download
-from occludenet_build.sources.transfer.checks import CHECKS
+from occludenet_build.sources.transfer.checks import FILE_CHECKS
 from occludenet_build.sources.transfer.download import Download, Outcome, shown
 from occludenet_build.sources.transfer.parallel import download_all
 
@@ -604,21 +604,21 @@ def test_checks_know_the_good_from_the_cut(tmp_path, make_clip):
     for check, content in good.items():
         path = tmp_path / check
         path.write_bytes(content)
-        CHECKS[check](path)
+        FILE_CHECKS[check](path)
         for cut in (len(content) // 2, len(content) * 9 // 10):
             path.write_bytes(content[:cut])
             with pytest.raises(Exception, match=r"truncated|not_a_video|not_an_image|not_json"):
-                CHECKS[check](path)
+                FILE_CHECKS[check](path)
 
 
 def test_large_json_is_judged_by_its_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("occludenet_build.sources.transfer.checks._SMALL_JSON", 1000)
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"a": list(range(1000))}))
-    CHECKS["json"](path)
+    FILE_CHECKS["json"](path)
     path.write_text(json.dumps({"a": list(range(1000))})[:-5])
     with pytest.raises(Exception, match="not_json"):
-        CHECKS["json"](path)
+        FILE_CHECKS["json"](path)
 
 
 SAID = [

@@ -40,7 +40,9 @@ def note(site, tmp_path):
 
     def made(sha256: str | None = None, settings=QUICK, source: str | None = None) -> dict:
         out = tmp_path / "weights" / "detect.json"
-        wanted = recorded.Wanted(source or site.url("/v1/yolov5su.pt"), sha256, "detect.weights")
+        wanted = recorded.FileRequest(
+            source or site.url("/v1/yolov5su.pt"), sha256, "detect.weights"
+        )
         recorded.acquire_weights(wanted, settings, out)
         return json.loads(out.read_text())
 
@@ -167,7 +169,7 @@ def test_names_of_addresses(url, pattern):
 def test_a_room_takes_a_file_or_its_note(tmp_path):
     own, door = tmp_path / "own.pt", tmp_path / "detect.json"
     own.write_bytes(CONTENT)
-    recorded.acquire_weights(recorded.Wanted(str(own), None, "detect.weights"), QUICK, door)
+    recorded.acquire_weights(recorded.FileRequest(str(own), None, "detect.weights"), QUICK, door)
     assert local_file(None, None, "k") is None
     assert local_file(str(own), SHA256, "k") == local_file(str(door), None, "k") == str(own)
     with pytest.raises(UserError, match="k_sha256"):

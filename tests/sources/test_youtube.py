@@ -40,8 +40,8 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.video.probe import probe
 from occludenet_build.sources.kinetics.youtube import fetch as route
 from occludenet_build.sources.kinetics.youtube import ledger
-from occludenet_build.sources.kinetics.youtube.fetch import cut_out, fetch_clips
-from occludenet_build.sources.kinetics.youtube.ytdlp import options
+from occludenet_build.sources.kinetics.youtube.fetch import cut_clip, fetch_clips
+from occludenet_build.sources.kinetics.youtube.ytdlp import ytdlp_options
 
 ID = "-aB3_xYz-09"
 """Begins as an option does."""
@@ -566,7 +566,7 @@ def test_cookies_that_are_none_stop_the_build(tmp_path):
 
 
 def test_the_options_say_what_they_should(tmp_path):
-    said = yt_dlp.parse_options(options(config_of(), tmp_path)).ydl_opts
+    said = yt_dlp.parse_options(ytdlp_options(config_of(), tmp_path)).ydl_opts
     wanted = {
         "noplaylist": True,
         "ignoreerrors": False,
@@ -624,7 +624,7 @@ def test_the_right_formats_are_chosen(tmp_path, formats, kept, height, chosen):
         | dict(zip(names, formats[name], strict=True))
         for name in kept.split()
     ]
-    said = yt_dlp.parse_options(options(config_of(height=height), tmp_path)).ydl_opts
+    said = yt_dlp.parse_options(ytdlp_options(config_of(height=height), tmp_path)).ydl_opts
     said |= {"quiet": True, "no_warnings": True, "simulate": True, "print_to_file": {}}
     video = {"id": ID, "title": "x", "extractor": "youtube", "formats": listed, "duration": 60}
     with yt_dlp.YoutubeDL(said) as loader:
@@ -650,10 +650,10 @@ def test_at_least_half_of_a_stretch_must_exist(tmp_path, long, start, end, pictu
     out = tmp_path / "cut.mp4"
     if pictures is None:
         with pytest.raises(ItemError) as raised:
-            cut_out(long, clip_of(ID, start, end), out, 17.0)
+            cut_clip(long, clip_of(ID, start, end), out, 17.0)
         assert (raised.value.reason, raised.value.detail) == ("outside_video", said)
         return
-    assert cut_out(long, clip_of(ID, start, end), out, 17.0) == said
+    assert cut_clip(long, clip_of(ID, start, end), out, 17.0) == said
     assert [number for _, number in frames_of(out)] == list(
         range(10 * start, 10 * start + pictures)
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from occludenet_build.config import Config
-from occludenet_build.sources.kinetics.clip import Clip
+from occludenet_build.sources.kinetics.clip import KineticsClip
 from occludenet_build.sources.kinetics.youtube import ytdlp
 from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
 
@@ -29,8 +29,10 @@ def config_of(address: str = ADDRESS, download: dict | None = None, **youtube) -
     return replace(plain, kinetics=made, download=replace(plain.download, **quick))
 
 
-def clip_of(youtube_id: str, start: int = 3, end: int = 7, label: str = "juggling balls") -> Clip:
-    return Clip(youtube_id, start, end, "val", label)
+def clip_of(
+    youtube_id: str, start: int = 3, end: int = 7, label: str = "juggling balls"
+) -> KineticsClip:
+    return KineticsClip(youtube_id, start, end, "val", label)
 
 
 def ids(count: int) -> list[str]:
@@ -54,7 +56,9 @@ def as_page(text: str, kind: str = "text/html"):
     return lambda handler, entity: handler.answer(200, text.encode(), Content_Type=kind)
 
 
-def fetch(clips: list[Clip], folder: Path, config: Config) -> dict[str, tuple[str, str | None]]:
+def fetch(
+    clips: list[KineticsClip], folder: Path, config: Config
+) -> dict[str, tuple[str, str | None]]:
     """id -> (status, reason)"""
     found = list(fetch_clips(clips, folder, config, threads=1))
     assert len(found) == len(clips)

@@ -19,9 +19,9 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json, write_text
 from occludenet_build.dataset.annotate import CLIPS
-from occludenet_build.dataset.annotate.merge import Doors, candidates, join
+from occludenet_build.dataset.annotate.merge import BuildTables, candidate_rows, join_tables
 from occludenet_build.release import csv_format
-from occludenet_build.release.csv_format import Listed, Overall, Record, write
+from occludenet_build.release.csv_format import Listed, Overall, Record, format_csv
 from occludenet_build.release.terms import CLEAN, SPLITS, list_folder, percent, scale_folder
 
 Row = dict[str, Any]
@@ -43,10 +43,10 @@ def write_dataset(
     texts, links = {}, {}
     for split in sorted(splits, key=SPLITS.index):
         mine = [row for row in occluded if row["split"] == split]
-        texts[f"{split}_d.csv"] = write(Overall, (_overall(row, pixel_ratios) for row in mine))
+        texts[f"{split}_d.csv"] = format_csv(Overall, (_overall(row, pixel_ratios) for row in mine))
         for share in _percents(scales, mine):
-            listed = [_listed(row) for row in mine if _place(row)[1] == share]
-            texts[f"{split}_{share}.csv"] = write(Listed, listed)
+            listed = [_listed(row) for row in mine if _tree_parts(row)[1] == share]
+            texts[f"{split}_{share}.csv"] = format_csv(Listed, listed)
             if listed:
                 links[list_folder(split, share)] = scale_folder(split, share)
     _write_texts(folder / "annotations", texts)
@@ -54,11 +54,11 @@ def write_dataset(
 
 
 def _percents(scales: Iterable[float], rows: list[Row]) -> list[str]:
-    found = {percent(scale) for scale in scales} | {_place(row)[1] for row in rows}
+    found = {percent(scale) for scale in scales} | {_tree_parts(row)[1] for row in rows}
     return sorted(found, key=float)
 
 
-def _place(row: Row) -> tuple[str, str, str, str]:
+def _tree_parts(row: Row) -> tuple[str, str, str, str]:
     """(split, percent, class folder, name) of a clip's file in the tree."""
     parts = PurePosixPath(row["file"]).parts
     if len(parts) != 5 or parts[1] != row["split"] or not parts[2].endswith("%"):
@@ -70,7 +70,7 @@ def _place(row: Row) -> tuple[str, str, str, str]:
 
 
 def _listed(row: Row) -> Record:
-    split, share, class_folder, name = _place(row)
+    split, share, class_folder, name = _tree_parts(row)
     return Listed(f"{list_folder(split, share)}/{class_folder}/{name}", row["label_id"])
 
 
@@ -82,7 +82,7 @@ def _overall(row: Row, pixel_ratios: dict[str, float]) -> Record:
         )
     return Overall(
         action_class=row["label"],
-        file_name=_place(row)[3],
+        file_name=_tree_parts(row)[3],
         occluder_type=row["category"],
         occluder_file_name=PurePosixPath(row["occluder"]).name,
         occluder_pixel_ratio=pixel_ratios[row["occluder"]],
@@ -97,7 +97,7 @@ def _overall(row: Row, pixel_ratios: dict[str, float]) -> Record:
 def _write_texts(folder: Path, texts: dict[str, str]) -> None:
     for name, text in texts.items():
         write_text(folder / name, text)
-    for old in _ours(folder, "*_*.csv"):
+    for old in _release_paths(folder, "*_*.csv"):
         if old.name not in texts:
             old.unlink()
 
@@ -105,12 +105,12 @@ def _write_texts(folder: Path, texts: dict[str, str]) -> None:
 def _write_links(folder: Path, links: dict[str, str]) -> None:
     for name, target in links.items():
         _link(folder / name, target)
-    for old in _ours(folder, list_folder("*", "*")):
+    for old in _release_paths(folder, list_folder("*", "*")):
         if old.is_symlink() and old.name not in links:
             old.unlink()
 
 
-def _ours(folder: Path, pattern: str) -> Iterator[Path]:
+def _release_paths(folder: Path, pattern: str) -> Iterator[Path]:
     """What an earlier build may have left: names that begin with a split."""
     return (path for path in folder.glob(pattern) if path.name.split("_")[0] in SPLITS)
 
@@ -142,7 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> None:
     if args.rewrite:
-        count = csv_format.rewrite(*args.rewrite)
+        count = csv_format.rewrite_csv(*args.rewrite)
         logging.info("%d rows, the same bytes: %s", count, args.rewrite[1])
         return
     for name in ("select", "occluders", "composite", "root", "out"):
@@ -152,12 +152,14 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _annotate(args: argparse.Namespace, config: Config) -> None:
-    doors = Doors(args.select, args.occluders, args.composite, args.counterfactual, args.masks)
+    doors = BuildTables(
+        args.select, args.occluders, args.composite, args.counterfactual, args.masks
+    )
     frames = args.out.parent / "frames"
     # the median wants the whole clip, which nobody has at load time
     erase_clean = config.counterfactual.fill != "median"
-    rows, labels = join(doors, frames, args.threads, erase_clean=erase_clean)
-    splits = {row["split"] for row in candidates(args.select)}
+    rows, labels = join_tables(doors, frames, args.threads, erase_clean=erase_clean)
+    splits = {row["split"] for row in candidate_rows(args.select)}
     folder = args.root / config.composite.dataset
     write_dataset(folder, rows, _pixel_ratios(args.occluders), splits, config.composite.scales)
     _remove_old_shards(frames, args.composite)

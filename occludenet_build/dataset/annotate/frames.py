@@ -20,12 +20,24 @@ from occludenet_build.core.tables import ClipGroups
 from occludenet_build.dataset.annotate import FRAMES
 from occludenet_build.media.imaging import masks
 
-COPIED = ["clip", "scale", "frame", "pts", "seconds", "x", "y", "w", "h", "more_rects", "degree"]
-COPIED += ["occluded", "filled", "box_hidden", "occluder_rle"]
+COPIED_COLUMNS = [
+    "clip",
+    "scale",
+    "frame",
+    "pts",
+    "seconds",
+    "x",
+    "y",
+    "w",
+    "h",
+    "more_rects",
+    "degree",
+]
+COPIED_COLUMNS += ["occluded", "filled", "box_hidden", "occluder_rle"]
 
 
 @dataclass(frozen=True)
-class Clip:
+class CompositedClip:
     """What the frames of a composited clip must agree with."""
 
     clip: str
@@ -38,17 +50,17 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Shard:
+class FrameShard:
     """One shard's details, and where its table of frames goes."""
 
-    clips: list[Clip]
+    clips: list[CompositedClip]
     composite: Path
     masks: Path | None
     out: Path
 
 
 @dataclass(frozen=True)
-class Measured:
+class OcclusionMeasures:
     """What one output clip's frames give together."""
 
     clip: str
@@ -59,12 +71,12 @@ class Measured:
     actor_hidden: float | None
 
 
-def write_shard(shard: Shard) -> list[Measured]:
+def write_shard(shard: FrameShard) -> list[OcclusionMeasures]:
     """Write the table of frames, clip by clip, and return a row per output clip.
 
     Raises UserError where the ground truth contradicts the manifest.
     """
-    measured: list[Measured] = []
+    measured: list[OcclusionMeasures] = []
     truth = ClipGroups(shard.composite)
     actors = ClipGroups(shard.masks) if shard.masks is not None else None
     with replacing(shard.out) as temporary:
@@ -81,7 +93,7 @@ def write_shard(shard: Shard) -> list[Measured]:
     return measured
 
 
-def _checked(rows: pa.Table | None, clip: Clip, path: Path) -> pa.Table:
+def _checked(rows: pa.Table | None, clip: CompositedClip, path: Path) -> pa.Table:
     """The rows of a clip in the order scale, frame: all scales alike and as the manifest says."""
     if rows is None:
         raise UserError(f"{path}: wanted the frames of {clip.clip}, got none; run composite again")
@@ -93,7 +105,7 @@ def _checked(rows: pa.Table | None, clip: Clip, path: Path) -> pa.Table:
     return rows
 
 
-def _check_counts(rows: pa.Table, clip: Clip, path: Path) -> None:
+def _check_counts(rows: pa.Table, clip: CompositedClip, path: Path) -> None:
     """Every scale has all frames and is occluded in some; none in more than the manifest says."""
     counts = rows.group_by("scale").aggregate([("occluded", "count"), ("occluded", "sum")])
     frames = counts["occluded_count"].to_pylist()
@@ -110,16 +122,16 @@ def _check_counts(rows: pa.Table, clip: Clip, path: Path) -> None:
         )
 
 
-def _frames(clip: Clip, rows: pa.Table, actor: pa.Table | None) -> pa.Table:
+def _frames(clip: CompositedClip, rows: pa.Table, actor: pa.Table | None) -> pa.Table:
     """The rows of one clip in the columns of FRAMES."""
     known = _actor_by_frame(actor)
-    columns: dict[str, Any] = {name: rows[name] for name in COPIED}
+    columns: dict[str, Any] = {name: rows[name] for name in COPIED_COLUMNS}
     columns["set"] = [clip.sets[s] for s in rows["scale"].to_pylist()]
     columns["height"] = [clip.height] * len(rows)
     columns["width"] = [clip.width] * len(rows)
     pairs = zip(rows["frame"].to_pylist(), rows["occluder_rle"].to_pylist(), strict=True)
-    hidden = [_hidden(known.get(frame), rle, clip) for frame, rle in pairs]
-    for at, name in enumerate(_OF_ACTOR):
+    hidden = [_actor_columns(known.get(frame), rle, clip) for frame, rle in pairs]
+    for at, name in enumerate(_ACTOR_COLUMNS):
         columns[name] = [values[at] for values in hidden]
     return pa.table({f.name: _column(columns[f.name], f.type) for f in FRAMES}, schema=FRAMES)
 
@@ -136,11 +148,11 @@ def _actor_by_frame(actor: pa.Table | None) -> dict[int, tuple[bytes, int]]:
     return {frame: (rle, area) for frame, rle, area in zip(*names, strict=True) if area}
 
 
-_OF_ACTOR = ("actor_rle", "visible_rle", "actor_area", "visible_area", "actor_hidden")
+_ACTOR_COLUMNS = ("actor_rle", "visible_rle", "actor_area", "visible_area", "actor_hidden")
 
 
-def _hidden(
-    actor: tuple[bytes, int] | None, occluder: bytes | None, clip: Clip
+def _actor_columns(
+    actor: tuple[bytes, int] | None, occluder: bytes | None, clip: CompositedClip
 ) -> tuple[bytes | None, bytes | None, int | None, int | None, float | None]:
     """_OF_ACTOR in one frame."""
     if actor is None:
@@ -152,12 +164,12 @@ def _hidden(
     return rle, visible, area, area - covered, covered / area
 
 
-def _measure(clip: Clip, table: pa.Table) -> Iterator[Measured]:
+def _measure(clip: CompositedClip, table: pa.Table) -> Iterator[OcclusionMeasures]:
     """Means over the occluded frames of each scale."""
     occluded = table.filter(table["occluded"])
     for name in clip.sets.values():
         rows = occluded.filter(pc.equal(occluded["set"], name))
-        yield Measured(
+        yield OcclusionMeasures(
             clip.clip,
             name,
             len(rows),

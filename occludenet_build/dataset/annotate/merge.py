@@ -16,21 +16,26 @@ from occludenet_build.core.build import detail_file, store_of
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.dataset.annotate.frames import Clip, Measured, Shard, write_shard
+from occludenet_build.dataset.annotate.frames import (
+    CompositedClip,
+    FrameShard,
+    OcclusionMeasures,
+    write_shard,
+)
 from occludenet_build.release.terms import (
     CLEAN,
     SPLITS,
     class_order,
     label_ids,
+    occluder_type_order,
     set_name,
-    type_order,
 )
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Doors:
+class BuildTables:
     """The tables of a build; manifests are paired by their shard's name."""
 
     select: Path
@@ -42,17 +47,17 @@ class Doors:
 
 def release_order(row: Row) -> tuple:
     """Split, class, occluder type, source clip; the scales of a source stay as they come."""
-    kind = type_order(row["category"])
+    kind = occluder_type_order(row["category"])
     return SPLITS.index(row["split"]), class_order(row["label"]), kind, row["clip"]
 
 
-def candidates(select: Path) -> list[Row]:
+def candidate_rows(select: Path) -> list[Row]:
     """The rows of select that were chosen from: whose classes and splits count."""
     return [row for row in tables.read_rows(select) if row["reason"] != "not_published"]
 
 
-def join(
-    doors: Doors, frames: Path, threads: int = 1, *, erase_clean: bool = True
+def join_tables(
+    doors: BuildTables, frames: Path, threads: int = 1, *, erase_clean: bool = True
 ) -> tuple[list[Row], dict[str, int]]:
     """Rows of CLIPS and the label ids; writes the tables of frames into the folder `frames`.
 
@@ -60,17 +65,17 @@ def join(
 
     Raises UserError where the tables contradict each other.
     """
-    chosen = {row["clip"]: row for row in candidates(doors.select)}
+    chosen = {row["clip"]: row for row in candidate_rows(doors.select)}
     manifests = {path.stem: tables.read_rows(path) for path in doors.composite}
     _log_absent(chosen, manifests)
-    made = [_made(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
+    made = [_checked_row(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
     twins = _by_clip(doors.counterfactual)
-    seconds = _seconds(doors.composite)
-    measured = _measured(doors, manifests, chosen, frames, threads)
+    seconds = _generation_seconds(doors.composite)
+    measured = _write_frames(doors, manifests, chosen, frames, threads)
     labels = label_ids(row["label"] for row in chosen.values())
     rows: list[Row] = []
     for row in sorted(made, key=release_order):
-        common = _common(row, chosen[row["clip"]], labels, seconds)
+        common = _common_columns(row, chosen[row["clip"]], labels, seconds)
         twin = twins.get(row["clip"])
         rows.extend(_clean_rows(row, common, twin if erase_clean else None))
         rows.extend(_occluded_rows(row, common, twin, measured))
@@ -91,7 +96,7 @@ def _log_absent(chosen: dict[str, Row], manifests: dict[str, list[Row]]) -> None
     logging.info("%d source clips composited; absent: %s", sum(map(_ok, seen.values())), named)
 
 
-def _made(row: Row, chosen: dict[str, Row]) -> Row:
+def _checked_row(row: Row, chosen: dict[str, Row]) -> Row:
     """A row of composite that may enter an occluded set, or an error."""
     clip, choice = row["clip"], chosen.get(row["clip"])
     if choice is None:
@@ -115,7 +120,7 @@ def _by_clip(paths: list[Path]) -> dict[str, Row]:
     return {row["clip"]: row for path in paths for row in tables.read_rows(path) if _ok(row)}
 
 
-def _seconds(manifests: list[Path]) -> dict[str, float]:
+def _generation_seconds(manifests: list[Path]) -> dict[str, float]:
     """Measured time of each source clip: only the store keeps it."""
     found: dict[str, float] = {}
     for manifest in manifests:
@@ -124,9 +129,13 @@ def _seconds(manifests: list[Path]) -> dict[str, float]:
     return found
 
 
-def _measured(
-    doors: Doors, manifests: dict[str, list[Row]], chosen: dict[str, Row], out: Path, threads: int
-) -> dict[tuple[str, str], Measured]:
+def _write_frames(
+    doors: BuildTables,
+    manifests: dict[str, list[Row]],
+    chosen: dict[str, Row],
+    out: Path,
+    threads: int,
+) -> dict[tuple[str, str], OcclusionMeasures]:
     """(clip, set) -> what its frames give, after every shard's table of frames is written."""
     masks = {path.stem: path for path in doors.masks}
     todo = [
@@ -141,13 +150,13 @@ def _measured(
 
 def _shard(
     manifest: Path, rows: list[Row], masks: Path | None, chosen: dict[str, Row], out: Path
-) -> Shard:
+) -> FrameShard:
     clips = []
     for row in filter(_ok, rows):
         choice = chosen[row["clip"]]
         sets = {float(np.float32(s)): set_name(s) for s in row["scales"]}
         clips.append(
-            Clip(
+            CompositedClip(
                 clip=row["clip"],
                 height=choice["height"],
                 width=choice["width"],
@@ -160,10 +169,10 @@ def _shard(
     if masks is not None:
         _check_mask_sizes(masks, {clip.clip: clip for clip in clips})
         detail = detail_file(masks)
-    return Shard(clips, detail_file(manifest), detail, out / manifest.name)
+    return FrameShard(clips, detail_file(manifest), detail, out / manifest.name)
 
 
-def _check_mask_sizes(path: Path, clips: dict[str, Clip]) -> None:
+def _check_mask_sizes(path: Path, clips: dict[str, CompositedClip]) -> None:
     for row in filter(_ok, tables.read_rows(path)):
         clip = clips.get(row["clip"])
         if clip is not None and (row["height"], row["width"]) != (clip.height, clip.width):
@@ -173,7 +182,9 @@ def _check_mask_sizes(path: Path, clips: dict[str, Clip]) -> None:
             )
 
 
-def _common(row: Row, choice: Row, labels: dict[str, int], seconds: dict[str, float]) -> Row:
+def _common_columns(
+    row: Row, choice: Row, labels: dict[str, int], seconds: dict[str, float]
+) -> Row:
     """What all clips made from one source share."""
     copied = ("clip", "split", "label", "frames", "fps", "duration_seconds")
     outputs = len(row["files"]) + (row["clean_file"] is not None)
@@ -206,7 +217,7 @@ def _clean_rows(row: Row, common: Row, twin: Row | None) -> Iterator[Row]:
 
 
 def _occluded_rows(
-    row: Row, common: Row, twin: Row | None, measured: dict[tuple[str, str], Measured]
+    row: Row, common: Row, twin: Row | None, measured: dict[tuple[str, str], OcclusionMeasures]
 ) -> Iterator[Row]:
     erased = {scale: names for scale, *names in _files(twin)} if twin is not None else {}
     for scale, file, file_hash in _files(row):

@@ -11,44 +11,50 @@ from typing import Any
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.dataset.validate import content
-from occludenet_build.dataset.validate.release import Finding, Place, Release, Source, split_order
+from occludenet_build.dataset.validate.release import (
+    OutputClip,
+    Release,
+    ReleaseFinding,
+    SourceClip,
+    split_order,
+)
 from occludenet_build.release.terms import class_order
 
 
-def malformed(release: Release) -> Iterator[Finding]:
+def malformed(release: Release) -> Iterator[ReleaseFinding]:
     """Rows and files that do not parse."""
     yield from release.malformed
 
 
-def missing_files(release: Release) -> Iterator[Finding]:
+def missing_files(release: Release) -> Iterator[ReleaseFinding]:
     """What was not given is not checked: say so."""
     for split in release.splits:
         if split not in release.overall:
             name = f"{split}_d.csv"
-            yield Finding("note", split, name, detail=f"{name} was not read: lists only")
+            yield ReleaseFinding("note", split, name, detail=f"{name} was not read: lists only")
         annotated = {p.scale for p, _ in release.annotated if p.source.split == split}
         lists = {scale for other, scale in release.lists if other == split}
         for scale in sorted(annotated - lists):
             name = f"{split}_{scale * 100:g}.csv"
             detail = f"clips are annotated at scale {scale:g}, {name} was not read"
-            yield Finding("warning", split, name, detail=detail)
+            yield ReleaseFinding("warning", split, name, detail=detail)
 
 
-def duplicate(release: Release) -> Iterator[Finding]:
+def duplicate(release: Release) -> Iterator[ReleaseFinding]:
     """The same clip twice in one file."""
-    for kind, places in _kinds(release).items():
+    for kind, places in _clips_by_file_kind(release).items():
         twice = [place for place, number in Counter(places).items() if number > 1]
         yield from _per_source(twice, f"more than once in the {kind}")
 
 
-def listed_not_annotated(release: Release) -> Iterator[Finding]:
+def listed_not_annotated(release: Release) -> Iterator[ReleaseFinding]:
     """Listed clips without a row in the overall annotation of their split."""
     known = {place for place, _ in release.annotated}
     lost = {p for p, _ in release.entries if p not in known and p.source.split in release.overall}
     yield from _per_source(lost, "in the lists, not in the overall annotation")
 
 
-def annotated_not_listed(release: Release) -> Iterator[Finding]:
+def annotated_not_listed(release: Release) -> Iterator[ReleaseFinding]:
     """Annotated clips that the list of their split and scale lacks."""
     known = {place for place, _ in release.entries}
     lost = {
@@ -59,25 +65,25 @@ def annotated_not_listed(release: Release) -> Iterator[Finding]:
     yield from _per_source(lost, "in the overall annotation, not in the lists")
 
 
-def incomplete_scales(release: Release) -> Iterator[Finding]:
+def incomplete_scales(release: Release) -> Iterator[ReleaseFinding]:
     """A source that is there at some scales, and not at others that its split has."""
-    for kind, places in _kinds(release).items():
-        scales: dict[Source, set[float]] = defaultdict(set)
+    for kind, places in _clips_by_file_kind(release).items():
+        scales: dict[SourceClip, set[float]] = defaultdict(set)
         of_split: dict[str, set[float]] = defaultdict(set)
         for place in places:
             scales[place.source].add(place.scale)
             of_split[place.source.split].add(place.scale)
         lost = [
-            Place(source, scale)
+            OutputClip(source, scale)
             for source, found in scales.items()
             for scale in of_split[source.split] - found
         ]
         yield from _per_source(lost, f"missing in the {kind}, which has the clip at other scales")
 
 
-def source_in_two_places(release: Release) -> Iterator[Finding]:
+def source_in_two_places(release: Release) -> Iterator[ReleaseFinding]:
     """A source in two splits leaks; in two classes it has a wrong label in one of them."""
-    places = set().union(*_kinds(release).values())
+    places = set().union(*_clips_by_file_kind(release).values())
     homes: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for place in places:
         homes[place.source.clip].add((place.source.split, place.source.label))
@@ -87,20 +93,20 @@ def source_in_two_places(release: Release) -> Iterator[Finding]:
             splits = {split for split, _ in found}
             severity, split = ("error", None) if len(splits) > 1 else ("warning", min(splits))
             named = ", ".join(f"{s}/{label}" for s, label in sorted(found))
-            yield Finding(severity, split, clip, 1, clips[clip], f"one source in {named}")
+            yield ReleaseFinding(severity, split, clip, 1, clips[clip], f"one source in {named}")
 
 
-def header_row(release: Release) -> Iterator[Finding]:
+def header_row(release: Release) -> Iterator[ReleaseFinding]:
     """The lists' first row is a header, at which common loaders stop."""
     if release.lists:
         detail = (
             f"{len(release.lists)} lists begin with the row file,label: loaders that call "
             "int(label) on every line (UniFormerV2, PySlowFast) stop there"
         )
-        yield Finding("note", None, "file,label", detail=detail)
+        yield ReleaseFinding("note", None, "file,label", detail=detail)
 
 
-TRAPS = {
+AWKWARD_CHARACTERS = {
     "spaces": " ",
     "parentheses": "()",
     "quotes or apostrophes": "'\"`",
@@ -109,43 +115,47 @@ TRAPS = {
 """Characters that break lists split at spaces, shell commands and loaders: name -> which."""
 
 
-def class_names(release: Release) -> Iterator[Finding]:
+def class_names(release: Release) -> Iterator[ReleaseFinding]:
     """Characters in class names at which other programs stumble."""
-    places = set().union(*_kinds(release).values())
+    places = set().union(*_clips_by_file_kind(release).values())
     clips = Counter(place.source.label for place in places)
-    for what, characters in TRAPS.items():
+    for what, characters in AWKWARD_CHARACTERS.items():
         found = sorted(name for name in clips if set(name) & set(characters))
         if found:
-            detail = f"{len(found)} of {len(clips)} class folders have {what}: {_some(found)}"
-            yield Finding("note", None, what, clips=sum(clips[n] for n in found), detail=detail)
+            detail = (
+                f"{len(found)} of {len(clips)} class folders have {what}: {_abbreviated(found)}"
+            )
+            yield ReleaseFinding(
+                "note", None, what, clips=sum(clips[n] for n in found), detail=detail
+            )
 
 
-def _some(names: list[str], most: int = 3) -> str:
+def _abbreviated(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _kinds(release: Release) -> dict[str, list[Place]]:
+def _clips_by_file_kind(release: Release) -> dict[str, list[OutputClip]]:
     return {
         "overall annotation": [place for place, _ in release.annotated],
         "lists": [place for place, _ in release.entries],
     }
 
 
-def _per_source(places: Iterable[Place], text: str) -> Iterator[Finding]:
+def _per_source(places: Iterable[OutputClip], text: str) -> Iterator[ReleaseFinding]:
     """An error for each source, with its scales."""
-    scales: dict[Source, list[float]] = defaultdict(list)
+    scales: dict[SourceClip, list[float]] = defaultdict(list)
     for place in sorted(places):
         scales[place.source].append(place.scale)
     for source in sorted(scales, key=lambda s: (split_order(s.split), s)):
         at = ", ".join(f"{scale:g}" for scale in scales[source])
         detail = f"{source.label}, at {at}: {text}"
-        yield Finding("error", source.split, source.clip, 1, len(scales[source]), detail)
+        yield ReleaseFinding("error", source.split, source.clip, 1, len(scales[source]), detail)
 
 
 Ids = dict[str, set[int]]
 
 
-def label_ids(release: Release) -> Iterator[Finding]:
+def check_label_ids(release: Release) -> Iterator[ReleaseFinding]:
     """One id for each class, one class for each id, as in the label map if there is one."""
     ids: Ids = defaultdict(set)
     for place, label_id in release.entries:
@@ -153,14 +163,14 @@ def label_ids(release: Release) -> Iterator[Finding]:
     clips = Counter(place.source.label for place, _ in release.entries)
     sources = Counter(label for _, label, _ in {place.source for place, _ in release.entries})
     for severity, label, detail in (*_ambiguous(ids), *_against_a_map(ids, release.label_map)):
-        yield Finding(severity, None, label, sources[label], clips[label], detail)
+        yield ReleaseFinding(severity, None, label, sources[label], clips[label], detail)
 
 
-Said = tuple[str, str, str]
+LabelProblem = tuple[str, str, str]
 """(severity, class, detail)"""
 
 
-def _ambiguous(ids: Ids) -> Iterator[Said]:
+def _ambiguous(ids: Ids) -> Iterator[LabelProblem]:
     owners: dict[int, set[str]] = defaultdict(set)
     for label in sorted(ids, key=class_order):
         if len(ids[label]) > 1:
@@ -173,9 +183,9 @@ def _ambiguous(ids: Ids) -> Iterator[Said]:
             yield "error", label, f"id {label_id}, which stands for {others} too"
 
 
-def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[Said]:
+def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[LabelProblem]:
     """An asked-for map must agree; the order of plainly sorted names is only the usual trap."""
-    severity, name = ("error", "the label map") if given is not None else ("warning", SORTED)
+    severity, name = ("error", "the label map") if given is not None else ("warning", SORTED_NAMES)
     wanted = given if given is not None else sorted_names(ids)
     for label in sorted(ids, key=class_order):
         (one, *several) = sorted(ids[label])
@@ -185,7 +195,7 @@ def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[Said]:
             yield severity, label, f"id {one} in the lists, {wanted[label]} in {name}"
 
 
-SORTED = "plainly sorted names (mmaction2)"
+SORTED_NAMES = "plainly sorted names (mmaction2)"
 
 
 def sorted_names(ids: Ids) -> dict[str, int]:
@@ -250,7 +260,7 @@ def _from_csv(text: str, path: Path) -> Pairs:
 _READERS = {".json": _from_json, ".csv": _from_csv}
 
 
-CHECKS: dict[str, Callable[[Release], Iterable[Finding]]] = {
+CHECKS: dict[str, Callable[[Release], Iterable[ReleaseFinding]]] = {
     "malformed": malformed,
     "missing_files": missing_files,
     "duplicate": duplicate,
@@ -265,13 +275,13 @@ CHECKS: dict[str, Callable[[Release], Iterable[Finding]]] = {
     "quota": content.quota,
     "occluder_in_two_splits": content.occluder_in_two_splits,
     "occluder_use": content.occluder_use,
-    "label_ids": label_ids,
+    "label_ids": check_label_ids,
     "class_names": class_names,
     "header_row": header_row,
 }
 """In the order of the report."""
 
 
-def run_checks(release: Release) -> dict[str, list[Finding]]:
+def run_checks(release: Release) -> dict[str, list[ReleaseFinding]]:
     """What each check found; an empty list where all is well."""
     return {name: list(check(release)) for name, check in CHECKS.items()}

@@ -10,7 +10,7 @@ from occludenet_build.dataset.validate.release import Release, split_order
 from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.terms import same_cutout
 
-BEYOND_SECONDS = 0.1
+TOLERANCE_SECONDS = 0.1
 """Times that differ by more are told one by one."""
 
 Row = dict[str, Any]
@@ -26,7 +26,7 @@ FIELDS = {
 """Column of COMPARISON -> field of the overall annotation."""
 
 
-class Key(NamedTuple):
+class OutputKey(NamedTuple):
     """An output clip, whatever class it is in."""
 
     split: str
@@ -34,7 +34,7 @@ class Key(NamedTuple):
     scale: float
 
 
-def compare(ours: Release, theirs: Release) -> list[Row]:
+def compare_releases(ours: Release, theirs: Release) -> list[Row]:
     """Rows of COMPARISON, for the splits whose overall annotation both have."""
     splits = ours.overall & theirs.overall
     here, there = (_clips(release, splits) for release in (ours, theirs))
@@ -42,15 +42,15 @@ def compare(ours: Release, theirs: Release) -> list[Row]:
     return [_row(key, here.get(key), there.get(key)) for key in keys]
 
 
-def _clips(release: Release, splits: set[str]) -> dict[Key, Overall]:
+def _clips(release: Release, splits: set[str]) -> dict[OutputKey, Overall]:
     return {
-        Key(source.split, source.clip, scale): record
+        OutputKey(source.split, source.clip, scale): record
         for (source, scale), record in release.annotated
         if source.split in splits
     }
 
 
-def _row(key: Key, here: Overall | None, there: Overall | None) -> Row:
+def _row(key: OutputKey, here: Overall | None, there: Overall | None) -> Row:
     row = key._asdict() | _values(here, "") | _values(there, "_there")
     if here is None or there is None:
         return row | {"status": "missing_here" if here is None else "missing_there"}
@@ -74,10 +74,10 @@ def _other(row: Row, name: str) -> bool:
 
 
 def _beyond(row: Row, name: str) -> bool:
-    return abs(row[f"{name}_difference"]) > BEYOND_SECONDS
+    return abs(row[f"{name}_difference"]) > TOLERANCE_SECONDS
 
 
-def summary(rows: list[Row]) -> dict[str, Any]:
+def comparison_summary(rows: list[Row]) -> dict[str, Any]:
     """Counts of output clips; times in seconds, as absolute differences of the common clips."""
     status = Counter(row["status"] for row in rows)
     common = [row for row in rows if row["status"] == "both"]

@@ -19,7 +19,7 @@ FILE_NAME = re.compile(r"(?P<split>.+)_(?P<kind>d|\d+(\.\d+)?)\.csv", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Finding:
+class ReleaseFinding:
     """A row of FINDINGS without the name of its check."""
 
     severity: str
@@ -31,7 +31,7 @@ class Finding:
     detail: str = ""
 
 
-class Source(NamedTuple):
+class SourceClip(NamedTuple):
     """A source clip in its split and class."""
 
     split: str
@@ -39,24 +39,24 @@ class Source(NamedTuple):
     clip: str
 
 
-class Place(NamedTuple):
+class OutputClip(NamedTuple):
     """An output clip: a source at a scale."""
 
-    source: Source
+    source: SourceClip
     scale: float
 
 
-class Annotated(NamedTuple):
+class AnnotatedClip(NamedTuple):
     """A row of `{split}_d.csv`."""
 
-    place: Place
+    place: OutputClip
     record: Overall
 
 
-class Entry(NamedTuple):
+class ListEntry(NamedTuple):
     """A row of a list."""
 
-    place: Place
+    place: OutputClip
     label_id: int
 
 
@@ -64,9 +64,9 @@ class Entry(NamedTuple):
 class Release:
     """What was read. Rows and files that do not parse are in `malformed` only."""
 
-    annotated: list[Annotated] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    malformed: list[Finding] = field(default_factory=list)
+    annotated: list[AnnotatedClip] = field(default_factory=list)
+    entries: list[ListEntry] = field(default_factory=list)
+    malformed: list[ReleaseFinding] = field(default_factory=list)
     overall: set[str] = field(default_factory=set)
     """Splits whose overall annotation was read."""
     lists: set[tuple[str, float]] = field(default_factory=set)
@@ -89,15 +89,15 @@ def read_release(paths: Iterable[Path]) -> Release:
     Raises UserError where a path is missing, holds no file of a release, or one is there twice.
     """
     release = Release()
-    for path, split, kind in csv_files(paths):
+    for path, split, kind in find_csv_files(paths):
         try:
             _read_file(path, split, kind, release)
         except UserError as error:
-            release.malformed.append(Finding("error", split, path.name, detail=str(error)))
+            release.malformed.append(ReleaseFinding("error", split, path.name, detail=str(error)))
     return release
 
 
-def csv_files(paths: Iterable[Path]) -> list[tuple[Path, str, str]]:
+def find_csv_files(paths: Iterable[Path]) -> list[tuple[Path, str, str]]:
     """(path, split, `d` or percent) of every CSV file, one for each split and kind."""
     found: dict[tuple[str, str], Path] = {}
     for path in (file for given in paths for file in _expand(given)):
@@ -127,7 +127,7 @@ def _expand(path: Path) -> list[Path]:
 
 
 def _read_file(path: Path, split: str, kind: str, release: Release) -> None:
-    got, records = csv_format.read(path)
+    got, records = csv_format.read_csv(path)
     wanted = Overall if kind == "d" else Listed
     if got is not wanted:
         raise UserError(
@@ -143,12 +143,14 @@ def _read_file(path: Path, split: str, kind: str, release: Release) -> None:
         release.entries += _good_rows(records, lambda r: _entry(r, split, kind), where)
 
 
-Row = TypeVar("Row")
+Parsed = TypeVar("Parsed")
 
 
 def _good_rows(
-    records: Iterable[Record], take: Callable[..., Row], where: tuple[str, str, list[Finding]]
-) -> list[Row]:
+    records: Iterable[Record],
+    take: Callable[..., Parsed],
+    where: tuple[str, str, list[ReleaseFinding]],
+) -> list[Parsed]:
     """The rows whose names parse; a finding goes to the list in `where` for each other one."""
     split, name, malformed = where
     good = []
@@ -157,18 +159,18 @@ def _good_rows(
             good.append(take(record))
         except UserError as error:
             detail = f"{name}, line {line}: {error}"
-            malformed.append(Finding("error", split, name, clips=1, detail=detail))
+            malformed.append(ReleaseFinding("error", split, name, clips=1, detail=detail))
     return good
 
 
-def _annotated(record: Overall, split: str) -> Annotated:
+def _annotated(record: Overall, split: str) -> AnnotatedClip:
     scale, clip = source_of(record.file_name)
     _check_scale(record.occluder_size_ratio, scale, record.file_name)
-    source = Source(split, record.action_class, clip)
-    return Annotated(Place(source, record.occluder_size_ratio), record)
+    source = SourceClip(split, record.action_class, clip)
+    return AnnotatedClip(OutputClip(source, record.occluder_size_ratio), record)
 
 
-def _entry(record: Listed, split: str, percent: str) -> Entry:
+def _entry(record: Listed, split: str, percent: str) -> ListEntry:
     path = listed_path(record.file)
     if (path.split, path.percent) != (split, percent):
         raise UserError(
@@ -176,7 +178,9 @@ def _entry(record: Listed, split: str, percent: str) -> Entry:
         )
     scale, clip = source_of(path.file_name)
     _check_scale(_scale(percent), scale, path.file_name)
-    return Entry(Place(Source(split, path.class_folder, clip), _scale(percent)), record.label)
+    return ListEntry(
+        OutputClip(SourceClip(split, path.class_folder, clip), _scale(percent)), record.label
+    )
 
 
 def _check_scale(wanted: float, got: float, name: str) -> None:

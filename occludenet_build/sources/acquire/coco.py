@@ -23,20 +23,20 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.acquire.coco_images import acquire_images
 from occludenet_build.sources.acquire.recorded import (
-    Wanted,
-    fetched,
-    own,
+    FileRequest,
+    check_requested_hash,
+    describe_local_file,
+    fetch_recorded,
     read_record,
-    refuse_setting,
 )
 from occludenet_build.sources.coco.selection import wanted_images
 from occludenet_build.sources.transfer import archives
-from occludenet_build.sources.transfer.checks import CHECKS
+from occludenet_build.sources.transfer.checks import FILE_CHECKS
 from occludenet_build.sources.transfer.download import file_name
 
 KEY = "acquire.coco_instances"
 
-Instances = tuple[Path, str]
+InstancesFile = tuple[Path, str]
 """A JSON file and its sha256."""
 
 
@@ -57,33 +57,35 @@ def acquire_coco(config: Config, folder: Path, out: Path) -> None:
     files.write_json(out, note)
 
 
-def _instances(settings: Acquire, download: Downloads, folder: Path) -> Instances:
+def _instances(settings: Acquire, download: Downloads, folder: Path) -> InstancesFile:
     """The instances file that the settings name, fetched and unpacked into `folder` if need be."""
     if settings.coco_instances is None:
         raise UserError(f"{KEY}: wanted a JSON file, or a zip that holds it, got nothing; set it")
-    wanted = Wanted(settings.coco_instances, settings.coco_sha256, KEY, "acquire.coco_sha256")
+    wanted = FileRequest(settings.coco_instances, settings.coco_sha256, KEY, "acquire.coco_sha256")
     member = PurePosixPath(settings.coco_member).name
     place = folder / file_name(wanted.source, "instances")
     if is_url(wanted.source):
         with files.exclusive(folder):
-            return _of_address(wanted, member, download, place)
-    note = own(wanted)
+            return _fetched_instances(wanted, member, download, place)
+    note = describe_local_file(wanted)
     path = Path(wanted.source)
     if not _is_zip(path):
         return path, note["sha256"]
     with files.exclusive(folder):
-        target = _unpacked(place) / member
-        return _before(target, note["sha256"]) or _unpack(path, note["sha256"], target)
+        target = _unpack_folder(place) / member
+        return _unpacked_before(target, note["sha256"]) or _unpack(path, note["sha256"], target)
 
 
-def _of_address(wanted: Wanted, member: str, download: Downloads, path: Path) -> Instances:
-    target = _unpacked(path) / member
+def _fetched_instances(
+    wanted: FileRequest, member: str, download: Downloads, path: Path
+) -> InstancesFile:
+    target = _unpack_folder(path) / member
     record = read_record(path)
-    if record is not None and (found := _before(target, record["sha256"])) is not None:
-        refuse_setting(wanted, record, path)
+    if record is not None and (found := _unpacked_before(target, record["sha256"])) is not None:
+        check_requested_hash(wanted, record, path)
         path.unlink(missing_ok=True)  # a kill may have left it
         return found
-    note = fetched(wanted, download, path, _accept)
+    note = fetch_recorded(wanted, download, path, _accept)
     if not _is_zip(path):
         return path, note["sha256"]
     found = _unpack(path, note["sha256"], target)
@@ -91,7 +93,7 @@ def _of_address(wanted: Wanted, member: str, download: Downloads, path: Path) ->
     return found
 
 
-def _unpacked(path: Path) -> Path:
+def _unpack_folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.unpacked")
 
 
@@ -101,10 +103,10 @@ def _is_zip(path: Path) -> bool:
 
 
 def _accept(path: Path) -> None:
-    CHECKS["archive" if _is_zip(path) else "json"](path)
+    FILE_CHECKS["archive" if _is_zip(path) else "json"](path)
 
 
-def _before(target: Path, archive: str) -> Instances | None:
+def _unpacked_before(target: Path, archive: str) -> InstancesFile | None:
     """What an earlier run unpacked from this archive, if it is there and has not changed."""
     try:
         record = json.loads(_record_path(target).read_text())
@@ -125,17 +127,17 @@ def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.record.json")
 
 
-def _unpack(archive: Path, archive_sha256: str, target: Path) -> Instances:
+def _unpack(archive: Path, archive_sha256: str, target: Path) -> InstancesFile:
     _record_path(target).unlink(missing_ok=True)
     target.unlink(missing_ok=True)
-    _unpack_one(archive, target)
+    _unpack_member(archive, target)
     sha256 = files.sha256_file(target)
     files.write_json(_record_path(target), {"archive": archive_sha256, "sha256": sha256})
     logging.info("%s: unpacked %s, sha256 %s", KEY, target, sha256)
     return target, sha256
 
 
-def _unpack_one(archive: Path, target: Path) -> None:
+def _unpack_member(archive: Path, target: Path) -> None:
     """The one member of that name, wherever in the archive it lies."""
     held: list[str] = []
 

@@ -61,7 +61,7 @@ _LEDGER = pa.schema(
         column("sha256", "string", "of the file; null if failed"),
     ]
 )
-_FOUND = ("status", "reason", "detail", "bytes", "sha256")
+_OUTCOME_COLUMNS = ("status", "reason", "detail", "bytes", "sha256")
 
 _GONE = ("not_found", "gone")
 """Reasons that the next run takes the server's word for."""
@@ -86,16 +86,16 @@ def acquire_images(
     store = table.parent / "store" / "coco_images"
     todo = image_files(wanted, source, images)
     with ledger.hold(store, _LEDGER) as book:
-        _work_through(book, [file for file in todo if file.target], download, len(todo))
+        _fetch_due(book, [file for file in todo if file.target], download, len(todo))
         done = book.close([file.clip for file in todo if file.target])
         found = {row["clip"]: row for row in done.to_pylist()}
         rows = [_row(file, found.get(file.clip)) for file in todo]
         tables.write_if_changed(tables.from_rows(rows, COCO_IMAGES), table)
-    _sum_up(rows, download, table)
+    _log_summary(rows, download, table)
     return short_hash(*(f"{r['file_name']} {r['sha256']}" for r in rows if r["status"] == "ok"))
 
 
-def _work_through(
+def _fetch_due(
     book: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
 ) -> None:
     due, gone = _due(book, todo)
@@ -104,7 +104,7 @@ def _work_through(
         due, before = due + gone, total - len(todo)
     logging.info("%d images wanted, %d to look for", total, len(due))
     for file in due:
-        _clear(file)
+        _remove_mismatch(file)
     at_hand = [file for file in due if file.there or not download.offline]
     lacking = {file.clip for file in due}
     for result in _results(at_hand, download, total, before, book.store):
@@ -129,7 +129,7 @@ def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile
         else:
             due.append(file.known_as(row["sha256"]))
     if changed:
-        _name(changed, "has changed")
+        _log_images(changed, "has changed")
         raise UserError(
             f"{KEY}: wanted the images as they were fetched, {len(changed)} of {len(todo)} have "
             f"changed, the first {changed[0].path}; remove those to fetch them again"
@@ -137,7 +137,7 @@ def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile
     return due, gone
 
 
-def _clear(file: ImageFile) -> None:
+def _remove_mismatch(file: ImageFile) -> None:
     """Remove what has the name but not the stated size: it would be taken for the image."""
     if file.there:
         try:
@@ -189,14 +189,14 @@ def _refuse_missing(book: ledger.Ledger, lacking: Sequence[ImageFile], total: in
     missing = [file for file in lacking if (file.clip, file.key) not in tried]
     if not missing:
         return
-    _name(missing, "is not there")
+    _log_images(missing, "is not there")
     raise UserError(
         f"{KEY}: {len(missing)} of {total} images are not there, and downloads are switched off; "
         "fetch them where there is a network (snakemake acquire), or set a folder"
     )
 
 
-def _name(several: Sequence[ImageFile], what: str) -> None:
+def _log_images(several: Sequence[ImageFile], what: str) -> None:
     for file in several[:_LISTED]:
         logging.warning("%s %s (%s)", file.path, what, shown(file.address))
     if len(several) > _LISTED:
@@ -218,10 +218,10 @@ def _row(file: ImageFile, found: Row | None) -> Row:
         reason, detail = file.refused.reason, file.refused.detail
         return row | {"status": "failed", "reason": reason, "detail": detail or None}
     assert found is not None, "the ledger has what is not refused"
-    return row | {name: found[name] for name in _FOUND}
+    return row | {name: found[name] for name in _OUTCOME_COLUMNS}
 
 
-def _sum_up(rows: Sequence[Row], download: Downloads, table: Path) -> None:
+def _log_summary(rows: Sequence[Row], download: Downloads, table: Path) -> None:
     """Say what came of it. Stop if too much is missing, whichever run found that out."""
     failed = [row for row in rows if row["status"] != "ok"]
     reasons = Counter(row["reason"] for row in failed)
@@ -278,20 +278,22 @@ class ImageFile:
 
 def image_files(wanted: Iterable[WantedImage], source: str | None, folder: Path) -> list[ImageFile]:
     """A file for each image; no two have the same."""
-    taken = _Taken()
+    taken = _UsedNames()
     return [_image_file(image, source, folder, taken) for image in wanted]
 
 
-def _image_file(image: WantedImage, source: str | None, folder: Path, taken: _Taken) -> ImageFile:
+def _image_file(
+    image: WantedImage, source: str | None, folder: Path, taken: _UsedNames
+) -> ImageFile:
     name = (image.file_name or "").strip()
-    address = (image.coco_url or "") if source is None else _below(source, name)
+    address = (image.coco_url or "") if source is None else _file_address(source, name)
     try:
         return ImageFile(image, address, _target(folder, name, taken))
     except ItemError as error:
         return ImageFile(image, address, None, error)
 
 
-def _below(source: str, name: str) -> str:
+def _file_address(source: str, name: str) -> str:
     """The address of a file; what ends in `=` takes the name as it is.
 
     >>> _below("http://h/train2017", "a b.jpg")
@@ -300,7 +302,7 @@ def _below(source: str, name: str) -> str:
     return source + ("" if source.endswith(("/", "=")) else "/") + quote(name)
 
 
-def _target(folder: Path, name: str, taken: _Taken) -> Path:
+def _target(folder: Path, name: str, taken: _UsedNames) -> Path:
     path = names.inside(folder, name)
     relative = path.relative_to(folder).as_posix()
     # unfinished files and locks have such names
@@ -312,7 +314,7 @@ def _target(folder: Path, name: str, taken: _Taken) -> Path:
     return path
 
 
-class _Taken:
+class _UsedNames:
     """Names that are used, on any file system, and the folders that they need."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import SUFFIXES
 from occludenet_build.sources.acquire import coco, recorded, videos
-from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
 
@@ -42,7 +42,7 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
         raise UserError("segments.archives: wanted archives of videos, got nothing; set it")
     rows, classes = [], Counter[str]()
     target = UnpackTarget(folder / ".archives", folder, _path_for)
-    for delivery in deliver(sources, target, config.download):
+    for delivery in deliver_archives(sources, target, config.download):
         rows.append(_row(delivery))
         classes += Counter(Path(target).parent.name for target in delivery.delivered)
     if not classes:
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     elif args.what == "archives":
         acquire_archives(config, _folder(args), args.out)
     else:
-        recorded.acquire_weights(_wanted(args, config), config.download, args.out)
+        recorded.acquire_weights(_weights_request(args, config), config.download, args.out)
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -115,11 +115,13 @@ def _folder(args: argparse.Namespace) -> Path:
     return args.folder
 
 
-def _wanted(args: argparse.Namespace, config: cfg.Config) -> recorded.Wanted:
+def _weights_request(args: argparse.Namespace, config: cfg.Config) -> recorded.FileRequest:
     section = getattr(config, args.stage) if args.stage else None
     source = args.source or (section.weights if section else None)
     sha256 = args.sha256 or (section.weights_sha256 if section else None)
     if source is None:
         where = f"{args.stage}.weights is not set" if args.stage else "neither was given"
         raise UserError(f"acquire weights: wanted --source or a --stage with weights, {where}")
-    return recorded.Wanted(source, sha256, f"{args.stage}.weights" if args.stage else "--source")
+    return recorded.FileRequest(
+        source, sha256, f"{args.stage}.weights" if args.stage else "--source"
+    )

@@ -34,7 +34,7 @@ SECTIONS = ("detect", "actor_masks", "train", "audit")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileRequest:
     """What the settings ask for."""
 
     source: str
@@ -51,18 +51,20 @@ class Wanted:
         return self.sha256_key or f"{self.key}_sha256"
 
 
-def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
+def acquire_weights(wanted: FileRequest, settings: Downloads, out: Path) -> None:
     """Write the note of the file, after fetching it if need be; sources.weights reads it."""
     if is_url(wanted.source):
         with files.exclusive(out.parent):
-            note = fetched(wanted, settings, out.parent / file_name(wanted.source, "weights"))
+            note = fetch_recorded(
+                wanted, settings, out.parent / file_name(wanted.source, "weights")
+            )
     else:
-        note = own(wanted)
+        note = describe_local_file(wanted)
     files.write_json(out, note)
     logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
 
 
-def own(wanted: Wanted) -> Record:
+def describe_local_file(wanted: FileRequest) -> Record:
     """Path, sha256 and bytes of a file of the user's.
 
     Raises UserError where it is missing or empty, or has another hash than the settings say.
@@ -78,8 +80,8 @@ def own(wanted: Wanted) -> Record:
     return {"path": str(path), "sha256": sha256, "bytes": path.stat().st_size, "url": None}
 
 
-def fetched(
-    wanted: Wanted,
+def fetch_recorded(
+    wanted: FileRequest,
     settings: Downloads,
     path: Path,
     accept: Callable[[Path], None] = lambda path: None,
@@ -91,8 +93,8 @@ def fetched(
     """
     record = read_record(path)
     if record is not None:
-        refuse_setting(wanted, record, path)
-        _refuse_file(wanted, record, path)
+        check_requested_hash(wanted, record, path)
+        _check_recorded_hash(wanted, record, path)
     if record is None or not path.exists():
         record = _fetch(wanted, settings, path, record, accept)
         files.write_json(_record_path(path), record)
@@ -118,7 +120,7 @@ def _record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def refuse_setting(wanted: Wanted, record: Record, path: Path) -> None:
+def check_requested_hash(wanted: FileRequest, record: Record, path: Path) -> None:
     """Raises UserError if the settings ask for another file than the one that was fetched."""
     if wanted.sha256 not in (None, record["sha256"]):
         raise UserError(
@@ -128,7 +130,7 @@ def refuse_setting(wanted: Wanted, record: Record, path: Path) -> None:
         )
 
 
-def _refuse_file(wanted: Wanted, record: Record, path: Path) -> None:
+def _check_recorded_hash(wanted: FileRequest, record: Record, path: Path) -> None:
     if path.exists() and (sha256 := files.sha256_file(path)) != record["sha256"]:
         raise UserError(
             f"{wanted.key}: wanted {path} as it was fetched on {record['fetched']}, with "
@@ -137,7 +139,7 @@ def _refuse_file(wanted: Wanted, record: Record, path: Path) -> None:
 
 
 def _fetch(
-    wanted: Wanted,
+    wanted: FileRequest,
     settings: Downloads,
     path: Path,
     record: Record | None,
@@ -147,7 +149,7 @@ def _fetch(
     outcome = next(download_all([Download(wanted.source, path, sha256)], settings))
     address = f"{wanted.key}: {shown(wanted.source)}"
     if outcome.status == "ok":
-        _refuse_kind(address, path, accept, came=outcome.attempts > 0)
+        _check_content(address, path, accept, came=outcome.attempts > 0)
         return {
             "url": shown(wanted.source),
             "sha256": outcome.sha256,
@@ -170,7 +172,7 @@ def _fetch(
     )
 
 
-def _refuse_kind(address: str, path: Path, accept: Callable[[Path], None], came: bool) -> None:
+def _check_content(address: str, path: Path, accept: Callable[[Path], None], came: bool) -> None:
     """What came and is not of the wanted kind goes; what was put there is left to its owner."""
     try:
         accept(path)

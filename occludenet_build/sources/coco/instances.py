@@ -83,7 +83,7 @@ def _read(path: Path) -> _File:
     except msgspec.ValidationError as error:
         raise _refused(path, _one_line(error)) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _refused(path, f"not whole or no JSON: {_place(error, content)}") from error
+        raise _refused(path, f"not whole or no JSON: {_with_context(error, content)}") from error
 
 
 def _refused(path: Path, said: str) -> UserError:
@@ -94,7 +94,7 @@ def _one_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _place(error: Exception, content: bytes) -> str:
+def _with_context(error: Exception, content: bytes) -> str:
     """What the decoder said, with the text that it stumbled over."""
     said = _one_line(error)
     found = re.search(r"byte (\d+)", said)
@@ -116,10 +116,10 @@ def _check_ids(file: _File, path: Path) -> None:
                 part, number = ("category", entry.category_id)
             raise _refused(path, f"annotation {entry.id} is of {part} {number}, which it lacks")
     if len(images) < len(file.images):
-        raise _refused(path, f"image {next(_twice(file.images))} stands there twice")
+        raise _refused(path, f"image {next(_repeated_ids(file.images))} stands there twice")
 
 
-def _twice(images: list[_Image]) -> Iterator[int]:
+def _repeated_ids(images: list[_Image]) -> Iterator[int]:
     seen: set[int] = set()
     for entry in images:
         if entry.id in seen:

@@ -63,7 +63,7 @@ def candidates(photo: Photo) -> Iterator[str]:
     yield from dict.fromkeys([name, plain, f"train2017/{plain}", f"val2017/{plain}"])
 
 
-class Mask:
+class InstanceMask:
     """The mask of an instance. Polygons are counted without being painted: most are too small."""
 
     def __init__(self, instance: Instance, photo: Photo) -> None:
@@ -73,7 +73,7 @@ class Mask:
             raise ItemError("bad_mask", f"the photo's stated size is {width}x{height}")
         try:
             segmentation = msgspec.json.decode(instance.segmentation or b"null")
-            self._code = _code(segmentation, height, width)
+            self._code = _run_lengths(segmentation, height, width)
             self._painted = None if isinstance(segmentation, list) else rle.decode(self._code)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ItemError("bad_mask", str(error)[:200]) from error
@@ -89,7 +89,7 @@ class Mask:
         return cv2.transpose(np.ascontiguousarray(painted.T)).reshape(painted.shape).view(bool)
 
 
-def _code(segmentation: Any, height: int, width: int) -> Any:
+def _run_lengths(segmentation: Any, height: int, width: int) -> Any:
     """Any of COCO's three forms as run lengths, checked first: the C code trusts its input."""
     if isinstance(segmentation, dict):
         return _from_runs(segmentation, height, width)

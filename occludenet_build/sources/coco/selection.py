@@ -19,7 +19,7 @@ from occludenet_build.config.occlusion import Gates, Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.sources.coco.instances import photos
-from occludenet_build.sources.coco.photo import Instance, Mask, Photo
+from occludenet_build.sources.coco.photo import Instance, InstanceMask, Photo
 
 Row = dict[str, Any]
 
@@ -51,7 +51,7 @@ def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np
     try:
         if instance.crowd:
             raise ItemError("crowd")
-        mask = Mask(instance, photo)
+        mask = InstanceMask(instance, photo)
         row["pixels"] = mask.pixels
         check_size(mask.pixels, settings)
         painted = mask.paint()
@@ -96,7 +96,7 @@ def check_shape(row: Row, gates: Gates) -> None:
 
 
 @dataclass(frozen=True)
-class Shape:
+class MaskShape:
     """The measures of one mask; their names are columns of the table and settings of the gates."""
 
     border: float
@@ -109,7 +109,7 @@ class Shape:
     """Width of the widest circle inside, over the square root of the pixels; a square: 1."""
 
 
-def shape_of(mask: np.ndarray) -> Shape:
+def shape_of(mask: np.ndarray) -> MaskShape:
     """The shape of a mask, bool (H, W) of the photo, not empty.
 
     >>> mask = np.zeros((90, 90), bool)
@@ -125,7 +125,7 @@ def shape_of(mask: np.ndarray) -> Shape:
     outline = (framed - cv2.erode(framed, _SQUARE))[1:-1, 1:-1].astype(bool)
     rim = _rim(mask.shape)[y1:y2, x1:x2]
     widest = float(cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
-    return Shape(
+    return MaskShape(
         border=float(np.count_nonzero(outline & rim) / np.count_nonzero(outline)),
         holes=_holes(framed, pixels),
         largest_part=_largest(framed) / pixels,

@@ -18,7 +18,7 @@ from occludenet_build.config import Config
 from occludenet_build.core import files, ledger, seeds, tables
 from occludenet_build.release.published import match, read
 from occludenet_build.sources.index import INDEX, SHARD
-from occludenet_build.sources.index.facts import facts_of
+from occludenet_build.sources.index.facts import probe_videos
 
 
 def draw(rows: list[dict[str, Any]], config: Config) -> None:
@@ -36,7 +36,7 @@ def draw(rows: list[dict[str, Any]], config: Config) -> None:
             row |= {"rank": rank, "candidate": rank < limit}
 
 
-def take_published(rows: list[dict[str, Any]], release: str | None) -> None:
+def mark_published(rows: list[dict[str, Any]], release: str | None) -> None:
     """The candidates are the usable videos that a release names, whatever the quota."""
     choice = match(read(release), rows)
     there = {video["clip"] for _, video in choice if video is not None}
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
     listed = tables.read_rows(args.videos)
-    facts = facts_of(
+    facts = probe_videos(
         [row for row in listed if row["status"] == "ok"],
         config.index,
         args.out.parent / "store" / "all",
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     mark_duplicates(rows)
     draw(rows, config)
     if config.select.assignment == "published":
-        take_published(rows, config.select.published)
+        mark_published(rows, config.select.published)
     table = tables.from_rows(rows, INDEX)
     tables.write(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.index.shards)

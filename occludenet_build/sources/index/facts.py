@@ -48,7 +48,7 @@ COLUMNS = [
 FACTS = pa.schema([*ledger.STATUS, *COLUMNS])
 
 
-def facts_of(
+def probe_videos(
     listed: list[dict[str, Any]], settings: Index, store: Path, threads: int
 ) -> dict[str, dict[str, Any]]:
     """Facts per clip; a file is decoded again only when its size or time stamp changed."""
@@ -63,24 +63,24 @@ def facts_of(
 
         def make(clips: list[str]) -> Iterator[ledger.Result]:
             jobs = [(clip, paths[clip], keys[clip]) for clip in clips]
-            yield from in_processes(partial(examine, limits=limits), jobs, threads)
+            yield from in_processes(partial(probe_video, limits=limits), jobs, threads)
 
         ledger.work_through(book, keys, make)
         table = book.close(sorted(keys))
     return {row["clip"]: row for row in table.to_pylist()}
 
 
-def examine(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.Result:
+def probe_video(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.Result:
     """The facts of one (clip, path, key), or the reason why there are none."""
     clip, path, key = job
 
     def facts() -> tuple[dict[str, Any], None]:
-        return describe(probe(path, **limits)) | {"sha256": files.sha256_file(path)}, None
+        return video_columns(probe(path, **limits)) | {"sha256": files.sha256_file(path)}, None
 
     return ledger.attempt({"clip": clip, "key": key}, facts)
 
 
-def describe(info: VideoInfo) -> dict[str, Any]:
+def video_columns(info: VideoInfo) -> dict[str, Any]:
     """A probe as plain columns."""
     width, height = info.display.size
     return {

@@ -22,11 +22,16 @@ from occludenet_build.core import names, seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.release.terms import YOUTUBE_ID, split_named
-from occludenet_build.sources.kinetics.clip import NO_LABEL, Clip, plain, splits_in
+from occludenet_build.sources.kinetics.clip import (
+    NO_LABEL,
+    KineticsClip,
+    path_part_splits,
+    plain_label,
+)
 from occludenet_build.sources.transfer.download import Download, file_name, shown
 from occludenet_build.sources.transfer.parallel import download_all
 
-MALFORMED = 10
+MAX_MALFORMED = 10
 """Lines of one list that may be malformed; with more it is another kind of file."""
 _LARGEST = 1 << 28
 _COLUMNS = {
@@ -40,21 +45,21 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Lists:
+class AnnotationLists:
     """What the official lists say."""
 
-    listed: Sequence[Clip]
+    listed: Sequence[KineticsClip]
     """All clips, each once."""
-    wanted: Sequence[Clip]
+    wanted: Sequence[KineticsClip]
     """Those that the settings ask for, by name."""
 
 
-def read_lists(config: cfg.Config, folder: Path) -> Lists:
+def read_lists(config: cfg.Config, folder: Path) -> AnnotationLists:
     """Fetch the lists that are not here, and read all.
 
     Raises UserError: a list that cannot be had, or is none, and settings that leave no clip.
     """
-    listed: dict[str, Clip] = {}
+    listed: dict[str, KineticsClip] = {}
     twice = 0
     for source in config.kinetics.annotations:
         for clip in _clips(source, folder / "annotations", config.download):
@@ -64,13 +69,15 @@ def read_lists(config: cfg.Config, folder: Path) -> Lists:
             "annotations: %d clips are listed more than once: the first line counts", twice
         )
     clips = list(listed.values())
-    return Lists(clips, selected(clips, config.kinetics, config.seed))
+    return AnnotationLists(clips, select_clips(clips, config.kinetics, config.seed))
 
 
-def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[Clip]:
+def select_clips(
+    clips: Sequence[KineticsClip], settings: cfg.Kinetics, seed: int
+) -> list[KineticsClip]:
     """The wanted ones, by name. Raises UserError for unknown classes, and where none is left."""
     _refuse_unknown(clips, settings)
-    groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[KineticsClip]] = defaultdict(list)
     for clip in clips:
         if clip.split in settings.splits and clip.label in (settings.classes or (clip.label,)):
             groups[clip.split, clip.label].append(clip)
@@ -87,12 +94,12 @@ def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[C
     return wanted
 
 
-def _refuse_unknown(clips: Sequence[Clip], settings: cfg.Kinetics) -> None:
+def _refuse_unknown(clips: Sequence[KineticsClip], settings: cfg.Kinetics) -> None:
     labels = {clip.label for clip in clips}
-    by_plain = {plain(label): label for label in sorted(labels)}
+    by_plain = {plain_label(label): label for label in sorted(labels)}
     for name in settings.classes:
         if name not in labels:
-            close = difflib.get_close_matches(plain(name), by_plain, n=3)
+            close = difflib.get_close_matches(plain_label(name), by_plain, n=3)
             meant = " or ".join(repr(by_plain[match]) for match in close) or "one of the lists'"
             raise UserError(
                 f"kinetics.classes: wanted a class of the annotations, got {name!r}; did you mean "
@@ -100,13 +107,13 @@ def _refuse_unknown(clips: Sequence[Clip], settings: cfg.Kinetics) -> None:
             )
 
 
-def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[Clip]:
+def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[KineticsClip]:
     if not is_url(source):
-        yield from read_csv(Path(source))
+        yield from read_annotation_csv(Path(source))
         return
     path = _fetched(source, folder / file_name(source, "list"), settings)
     try:
-        yield from read_csv(path)
+        yield from read_annotation_csv(path)
     except UserError:
         path.unlink(missing_ok=True)  # often a page that says what is wrong: ask again next time
         raise
@@ -128,7 +135,7 @@ def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
     )
 
 
-def read_csv(path: Path) -> Iterator[Clip]:
+def read_annotation_csv(path: Path) -> Iterator[KineticsClip]:
     """The clips of a list, line by line; a few malformed lines are logged and passed over.
 
     Raises UserError for a file that does not read, for a header without the columns, and for more
@@ -159,7 +166,7 @@ def read_csv(path: Path) -> Iterator[Clip]:
 
 
 def _note(problem: str, malformed: int) -> None:
-    if malformed > MALFORMED:
+    if malformed > MAX_MALFORMED:
         raise UserError(
             f"{problem}; this and {malformed - 1} lines before: wanted a list of Kinetics, "
             "label,youtube_id,time_start,time_end,split; correct or replace the file"
@@ -177,7 +184,7 @@ def _columns(header: list[str], path: Path) -> dict[str, int]:
         if name in plain_names
     }
     missing = {"youtube_id", "time_start", "time_end"} - at.keys()
-    if not ({"split"} & at.keys() or len(splits_in(path.name)) == 1):
+    if not ({"split"} & at.keys() or len(path_part_splits(path.name)) == 1):
         missing.add("split")
     if missing:
         raise UserError(
@@ -187,7 +194,7 @@ def _columns(header: list[str], path: Path) -> dict[str, int]:
     return at
 
 
-def _clip(row: list[str], at: dict[str, int], path: Path) -> Clip:
+def _clip(row: list[str], at: dict[str, int], path: Path) -> KineticsClip:
     cell = {column: row[place].strip() for column, place in at.items() if place < len(row)}
     if len(cell) < len(at):
         raise ValueError(f"wanted {len(at)} columns, got {len(row)}")
@@ -196,10 +203,10 @@ def _clip(row: list[str], at: dict[str, int], path: Path) -> Clip:
     start, end = (_seconds(cell[column]) for column in ("time_start", "time_end"))
     if end <= start:
         raise ValueError(f"wanted an end after the start, got {start} to {end}")
-    split = split_named(cell["split"]) if "split" in cell else splits_in(path.name).pop()
+    split = split_named(cell["split"]) if "split" in cell else path_part_splits(path.name).pop()
     if split is None:
         raise ValueError(f"wanted train, val or test, got {cell['split'][:40]!a}")
-    clip = Clip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)
+    clip = KineticsClip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)
     names.clean(clip.file)
     return clip
 

@@ -22,19 +22,26 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.release.terms import split_named
-from occludenet_build.sources.kinetics.annotations import Lists
-from occludenet_build.sources.kinetics.candidates import Candidate, choose
-from occludenet_build.sources.kinetics.clip import Clip, Found, Names, splits_in
-from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.kinetics.annotations import AnnotationLists
+from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
+from occludenet_build.sources.kinetics.clip import (
+    ClipNames,
+    ClipResult,
+    KineticsClip,
+    path_part_splits,
+)
+from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
 
-def fetch_archives(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
+def fetch_archives(
+    lists: AnnotationLists, folder: Path, config: Config, threads: int
+) -> Iterator[ClipResult]:
     """A Found for each wanted clip.
 
     Raises UserError where too many archives fail, and where none is of a wanted split.
     """
-    work = _Work(lists, folder, config)
+    work = _ArchiveRun(lists, folder, config)
     settings = config.kinetics
     of_split = _of_splits(settings.splits)
     if not any(of_split(source) for source in settings.archives):
@@ -45,7 +52,7 @@ def fetch_archives(lists: Lists, folder: Path, config: Config, threads: int) -> 
     work.take(settings.archives, "videos", of_split)
     if settings.replacements:
         work.take(settings.replacements, "replacements", of_split)
-    yield from choose(work.candidates, folder, threads)
+    yield from choose_candidates(work.candidates, folder, threads)
     yield from work.missing()
 
 
@@ -56,28 +63,30 @@ def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
     def of_split(source: str) -> bool:
         path = urlsplit(source).path if is_url(source) else source
         *_, folder, name = ("", *path.split("/"))
-        named = splits_in(name) or {split_named(folder)} - {None}
+        named = path_part_splits(name) or {split_named(folder)} - {None}
         return not named or bool(named & set(wanted))
 
     return of_split
 
 
 @dataclass
-class _Work:
-    lists: Lists
+class _ArchiveRun:
+    lists: AnnotationLists
     folder: Path
     config: Config
-    candidates: dict[Clip, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
-    refused: dict[Clip, Found] = field(default_factory=dict)
+    candidates: dict[KineticsClip, list[Candidate]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    refused: dict[KineticsClip, ClipResult] = field(default_factory=dict)
     """Clips that an archive has and that do not come out of it."""
     asked: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._names = Names(self.lists.listed)
+        self._names = ClipNames(self.lists.listed)
         self._wanted = set(self.lists.wanted)
 
-    def clip(self, name: str) -> Clip | None:
+    def clip(self, name: str) -> KineticsClip | None:
         """The wanted clip that a member is."""
         clip = self._names.clip(name)
         return clip if clip in self._wanted else None
@@ -96,7 +105,7 @@ class _Work:
             self.config.kinetics.keep_archives,
             of_split,
         )
-        for delivery in deliver(sources, unpack_target, self.config.download):
+        for delivery in deliver_archives(sources, unpack_target, self.config.download):
             self.asked += 1
             if delivery.status != "ok":
                 self.failed.append(f"{delivery.address} ({delivery.reason})")
@@ -115,9 +124,11 @@ class _Work:
                 self.candidates[clip].append(file)
             else:
                 detail = f"{piece.name}: {piece.detail or piece.reason}"
-                self.refused[clip] = Found(clip, "missing", piece.reason, detail, delivery.address)
+                self.refused[clip] = ClipResult(
+                    clip, "missing", piece.reason, detail, delivery.address
+                )
 
-    def missing(self) -> Iterator[Found]:
+    def missing(self) -> Iterator[ClipResult]:
         """The clips of which there is no file."""
         detail = f"in none of {self.asked} archives"
         if self.failed:
@@ -126,4 +137,4 @@ class _Work:
             logging.warning("%d of %d archives failed: %s", len(self.failed), self.asked, first)
         for clip in self.lists.wanted:
             if clip not in self.candidates:
-                yield self.refused.get(clip) or Found(clip, "missing", "missing", detail)
+                yield self.refused.get(clip) or ClipResult(clip, "missing", "missing", detail)

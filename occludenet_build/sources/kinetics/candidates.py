@@ -28,10 +28,10 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.media.video.probe import skim
-from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
 
 _BUCKETS = 256
-_WORTH_A_PROCESS = 50
+_FILES_PER_PROCESS = 50
 """Files that are read in the time in which a process starts."""
 _ROWS = pa.schema(ledger.STATUS)
 _DETAIL = pa.schema(
@@ -55,29 +55,29 @@ class Candidate:
     is_replacement: bool = False
 
 
-def choose(
-    candidates: Mapping[Clip, list[Candidate]], folder: Path, threads: int
-) -> Iterator[Found]:
+def choose_candidates(
+    candidates: Mapping[KineticsClip, list[Candidate]], folder: Path, threads: int
+) -> Iterator[ClipResult]:
     """A Found for each clip: its file is a sound one, of those a replacement, of those the first
     by name. What was found of the files is kept in <folder>/checks."""
     paths = [file.path for several in candidates.values() for file in several]
     known = _verdicts(paths, folder / "checks", threads)
     for clip, several in candidates.items():
-        told = {file: known[_name(file.path)] for file in several}
+        told = {file: known[_ledger_name(file.path)] for file in several}
         sound = [file for file in several if told[file].reason is None]
         best = min(sound or several, key=lambda file: (not file.is_replacement, str(file.path)))
         yield _found(clip, best, told[best])
 
 
-def _found(clip: Clip, file: Candidate, verdict: _Verdict) -> Found:
+def _found(clip: KineticsClip, file: Candidate, verdict: _Verdict) -> ClipResult:
     if verdict.reason == "missing":
-        return Found(clip, "missing", verdict.reason, verdict.detail, file.origin)
+        return ClipResult(clip, "missing", verdict.reason, verdict.detail, file.origin)
     size = file.path.stat().st_size
     if verdict.reason is not None:
         detail = verdict.detail
-        return Found(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
+        return ClipResult(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
     status = "replaced" if file.is_replacement else "present"
-    return Found(clip, status, origin=file.origin, path=file.path, bytes=size)
+    return ClipResult(clip, status, origin=file.origin, path=file.path, bytes=size)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class _Verdict:
     detail: str | None = None
 
 
-def _name(path: Path) -> str:
+def _ledger_name(path: Path) -> str:
     """A file's name here: UTF-8, whatever the disk has."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
@@ -100,14 +100,14 @@ def _verdicts(paths: Sequence[Path], store: Path, threads: int) -> dict[str, _Ve
     """Name -> verdict. Finished buckets are known to the next run, also after a kill."""
     buckets: dict[str, dict[str, tuple[Path, str]]] = defaultdict(dict)
     for path in paths:
-        name = _name(path)
+        name = _ledger_name(path)
         buckets[seeds.shard_of(name, _BUCKETS)][name] = path, _stamp(path)
     with ledger.hold(store, _ROWS, _DETAIL) as kept:
         due = [b for b in sorted(buckets) if kept.finished(b, _key(buckets[b])) is None]
         before = tables.ClipGroups(kept.detail_path)
         tasks = [_task(b, buckets[b], _read(before, b)) for b in due]
         before.close()
-        for result in progress(_look(tasks, threads), len(tasks), "bucket"):
+        for result in progress(_check_buckets(tasks, threads), len(tasks), "bucket"):
             kept.commit(result)
         others = [row["clip"] for row in kept.kept_rows() if row["clip"] not in buckets]
         kept.close([*sorted(buckets), *others])
@@ -150,11 +150,11 @@ class _Task:
     """Those of its other files, and of files that another selection has asked for."""
 
 
-def _look(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Result]:
+def _check_buckets(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Result]:
     count = sum(len(task.due) for task in tasks)
     logging.info("%d files to look at", count)
-    workers = min(threads, count // _WORTH_A_PROCESS)
-    for row, found in in_processes(_looked_at, tasks, workers):
+    workers = min(threads, count // _FILES_PER_PROCESS)
+    for row, found in in_processes(_check_bucket, tasks, workers):
         detail = [vars(verdict) | {"clip": row["clip"]} for verdict in found]
         yield ledger.Result(row, tables.from_rows(detail, _DETAIL))
 
@@ -167,15 +167,15 @@ def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[_Verdic
     return _Task(name, _key(bucket), due, holds)
 
 
-def _looked_at(task: _Task) -> tuple[dict[str, Any], list[_Verdict]]:
+def _check_bucket(task: _Task) -> tuple[dict[str, Any], list[_Verdict]]:
     start = time.monotonic()
-    found = [*task.known, *(_verdict(*file) for file in task.due)]
+    found = [*task.known, *(_check_file(*file) for file in task.due)]
     row = {"clip": task.bucket, "status": "ok", "reason": None, "detail": None, "key": task.key}
     seconds = time.monotonic() - start
     return row | {"seconds": seconds}, sorted(found, key=lambda verdict: verdict.file)
 
 
-def _verdict(name: str, path: Path, stamp: str) -> _Verdict:
+def _check_file(name: str, path: Path, stamp: str) -> _Verdict:
     try:
         skim(path)
     except ItemError as error:

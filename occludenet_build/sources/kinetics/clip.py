@@ -24,7 +24,7 @@ NO_LABEL = "unlabelled"
 
 
 @dataclass(frozen=True)
-class Clip:
+class KineticsClip:
     """A row of the official lists."""
 
     youtube_id: str
@@ -53,10 +53,10 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Found:
+class ClipResult:
     """What a route found of a clip: the form in which all routes answer."""
 
-    clip: Clip
+    clip: KineticsClip
     status: str
     """present, replaced, corrupt or missing."""
     reason: str | None = None
@@ -82,7 +82,7 @@ _STEM = re.compile(
 
 
 @dataclass(frozen=True)
-class Named:
+class ParsedName:
     """What a file's name says."""
 
     youtube_id: str
@@ -91,7 +91,7 @@ class Named:
     end: int | None = None
 
 
-def parsed(name: str) -> Named | None:
+def parse_clip_name(name: str) -> ParsedName | None:
     """What the name of a file, without folders, says; None if it is not that of a clip.
 
     >>> parsed("-_abc-_12_9_12_22.mp4.mkv")
@@ -108,11 +108,11 @@ def parsed(name: str) -> Named | None:
     if found is None:
         return None
     if found["start"] is None:
-        return Named(found["id"])
-    return Named(found["id"], int(found["start"]), int(found["end"]))
+        return ParsedName(found["id"])
+    return ParsedName(found["id"], int(found["start"]), int(found["end"]))
 
 
-def splits_in(part: str) -> set[str]:
+def path_part_splits(part: str) -> set[str]:
     """The splits that a folder's or an archive's name mentions.
 
     >>> sorted(splits_in("k400_train_path.txt")), splits_in("train_256"), splits_in("trains")
@@ -121,24 +121,24 @@ def splits_in(part: str) -> set[str]:
     return set(terms.splits_in(part, beside_classes=True))
 
 
-def plain(label: str) -> str:
+def plain_label(label: str) -> str:
     """A class name as folders may spell it: `_` for blanks and slashes, any case."""
     return re.sub(r"[\s_/]+", " ", label).strip().casefold()
 
 
-class Names:
+class ClipNames:
     """The clips of the lists, by what files of them are called. Make it of all that is listed: an
     id stands for one clip only where no other clip has it, wanted or not."""
 
-    def __init__(self, listed: Iterable[Clip]) -> None:
-        self._of: dict[str, list[Clip]] = defaultdict(list)
+    def __init__(self, listed: Iterable[KineticsClip]) -> None:
+        self._of: dict[str, list[KineticsClip]] = defaultdict(list)
         for clip in listed:
             self._of[clip.youtube_id].append(clip)
 
-    def clip(self, path: str) -> Clip | None:
+    def clip(self, path: str) -> KineticsClip | None:
         """The clip that a file is, from its name and the folders before it (with `/`)."""
         *folders, name = path.split("/")
-        named = parsed(name)
+        named = parse_clip_name(name)
         if named is None:
             return None
         clips = self._of.get(named.youtube_id, [])
@@ -147,14 +147,16 @@ class Names:
         else:
             clips = _of_split(clips, folders)
         if len(clips) > 1:
-            clips = [clip for clip in clips if plain(clip.label) in map(plain, folders)]
+            clips = [clip for clip in clips if plain_label(clip.label) in map(plain_label, folders)]
         return clips[0] if len(clips) == 1 else None
 
 
-def _of_split(clips: list[Clip], folders: list[str]) -> list[Clip]:
+def _of_split(clips: list[KineticsClip], folders: list[str]) -> list[KineticsClip]:
     """Those of the split that the folders name, if they name one."""
     if not clips:
         return clips
-    labels = {plain(clip.label) for clip in clips}
-    named = {s for part in folders if plain(part) not in labels for s in splits_in(part)}
+    labels = {plain_label(clip.label) for clip in clips}
+    named = {
+        s for part in folders if plain_label(part) not in labels for s in path_part_splits(part)
+    }
     return [clip for clip in clips if clip.split in named] if len(named) == 1 else clips

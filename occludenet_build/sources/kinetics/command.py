@@ -26,8 +26,8 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files, tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.core.tables import column
-from occludenet_build.sources.kinetics.annotations import Lists, read_lists
-from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.annotations import AnnotationLists, read_lists
+from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
 
 PRESENCE = pa.schema(
     [
@@ -49,20 +49,22 @@ PRESENCE = pa.schema(
 STATUSES = ("present", "replaced", "corrupt", "missing")
 _HEADER = ("split", "class", "listed", *STATUSES, "share")
 _WORST = 5
-_ORDER = ("train", "val", "test")
+_SPLIT_ORDER = ("train", "val", "test")
 
 
-def presence_rows(wanted: Sequence[Clip], found: Iterable[Found]) -> list[dict[str, Any]]:
+def presence_rows(
+    wanted: Sequence[KineticsClip], found: Iterable[ClipResult]
+) -> list[dict[str, Any]]:
     """A row of PRESENCE for each wanted clip, by name; of what no route tells `missing`."""
     told = {one.clip: one for one in found}
     rows = [
-        _row(told.get(clip) or Found(clip, "missing", "missing", "nothing was found of it"))
+        _row(told.get(clip) or ClipResult(clip, "missing", "missing", "nothing was found of it"))
         for clip in wanted
     ]
     return sorted(rows, key=lambda row: row["clip"])
 
 
-def _row(found: Found) -> dict[str, Any]:
+def _row(found: ClipResult) -> dict[str, Any]:
     clip = found.clip
     if found.status not in STATUSES or (found.reason not in REASONS and not found.there):
         raise ValueError(f"{clip.name}: no such status or reason: {found.status} {found.reason}")
@@ -111,7 +113,9 @@ def class_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         | {status: count[status] for status in STATUSES}
         for (split, label), count in counts.items()
     ]
-    return sorted(found, key=lambda c: (-_lacking(c), _ORDER.index(c["split"]), c["class"]))
+    return sorted(
+        found, key=lambda c: (-_missing_count(c), _SPLIT_ORDER.index(c["split"]), c["class"])
+    )
 
 
 def _share(counts: Mapping[str, int]) -> float:
@@ -119,7 +123,7 @@ def _share(counts: Mapping[str, int]) -> float:
     return (counts.get("present", 0) + counts.get("replaced", 0)) / total if total else 0.0
 
 
-def _lacking(counts: Mapping[str, Any]) -> int:
+def _missing_count(counts: Mapping[str, Any]) -> int:
     return counts["corrupt"] + counts["missing"]
 
 
@@ -134,16 +138,16 @@ def _as_csv(classes: Iterable[Mapping[str, Any]]) -> str:
 def _summarise(
     rows: Sequence[Mapping[str, Any]], classes: Sequence[Mapping[str, Any]], budget: float
 ) -> None:
-    for split in _ORDER:
+    for split in _SPLIT_ORDER:
         of_split = [row for row in rows if row["split"] == split]
         if of_split:
             logging.info("%s: %s", split, _line(of_split))
     for row in classes[:_WORST]:
-        if _lacking(row):
-            there = row["listed"] - _lacking(row)
+        if _missing_count(row):
+            there = row["listed"] - _missing_count(row)
             name = f"{row['split']}/{row['class']}"
             logging.info("lacks most: %s, %d of %d there", name, there, row["listed"])
-    lacking = sum(_lacking(row) for row in classes)
+    lacking = sum(_missing_count(row) for row in classes)
     if lacking > budget * len(rows):
         logging.warning(
             "%d of %d wanted clips (%.1f %%) are not there, more than download.failure_budget "
@@ -181,25 +185,31 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 
 
 # A route is imported when it is taken: each has its own needs.
-def _archives(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+def _archives(
+    lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
+) -> Iterator[ClipResult]:
     from occludenet_build.sources.kinetics.archives import fetch_archives
 
     return fetch_archives(lists, folder, config, threads)
 
 
-def _youtube(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+def _youtube(
+    lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
+) -> Iterator[ClipResult]:
     from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
 
     return fetch_clips(lists.wanted, folder / "videos", config, threads)
 
 
-def _mirror(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+def _mirror(
+    lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
+) -> Iterator[ClipResult]:
     from occludenet_build.sources.kinetics.mirror import search_mirror
 
     return search_mirror(lists, folder, config, threads)
 
 
-ROUTES: dict[str, Callable[[Lists, Path, cfg.Config, int], Iterator[Found]]] = {
+ROUTES: dict[str, Callable[[AnnotationLists, Path, cfg.Config, int], Iterator[ClipResult]]] = {
     "archives": _archives,
     "youtube": _youtube,
     "mirror": _mirror,

@@ -15,27 +15,31 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
-from occludenet_build.sources.kinetics.annotations import Lists
-from occludenet_build.sources.kinetics.candidates import Candidate, choose
-from occludenet_build.sources.kinetics.clip import Clip, Found, Names
+from occludenet_build.sources.kinetics.annotations import AnnotationLists
+from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
+from occludenet_build.sources.kinetics.clip import ClipNames, ClipResult, KineticsClip
 
 
-def search_mirror(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
+def search_mirror(
+    lists: AnnotationLists, folder: Path, config: Config, threads: int
+) -> Iterator[ClipResult]:
     """A Found for each wanted clip. Raises UserError where no file is one of a listed clip."""
     root = Path(config.kinetics.mirror or "")
     candidates = _candidates(root, lists)
-    yield from choose(candidates, folder, threads)
+    yield from choose_candidates(candidates, folder, threads)
     for clip in lists.wanted:
         if clip not in candidates:
-            yield Found(clip, "missing", "missing", "no file of the mirror has its name", str(root))
+            yield ClipResult(
+                clip, "missing", "missing", "no file of the mirror has its name", str(root)
+            )
 
 
-def _candidates(root: Path, lists: Lists) -> dict[Clip, list[Candidate]]:
+def _candidates(root: Path, lists: AnnotationLists) -> dict[KineticsClip, list[Candidate]]:
     """Wanted clip -> its files."""
     if not root.is_dir():
         raise UserError(f"kinetics.mirror: wanted a folder, got {root}")
-    names, wanted = Names(lists.listed), set(lists.wanted)
-    found: dict[Clip, list[Candidate]] = defaultdict(list)
+    names, wanted = ClipNames(lists.listed), set(lists.wanted)
+    found: dict[KineticsClip, list[Candidate]] = defaultdict(list)
     known, others = 0, []
     for name in sorted(_files(root)):
         clip = names.clip(name)
@@ -45,7 +49,7 @@ def _candidates(root: Path, lists: Lists) -> dict[Clip, list[Candidate]]:
         known += 1
         if clip in wanted:
             found[clip].append(Candidate(root / name, str(root), _is_replacement(name)))
-    _tell(root, known, others)
+    _log_other_files(root, known, others)
     return dict(found)
 
 
@@ -53,7 +57,7 @@ def _is_replacement(name: str) -> bool:
     return any(part.lower().startswith("replacement") for part in name.split("/")[:-1])
 
 
-def _tell(root: Path, known: int, others: list[str]) -> None:
+def _log_other_files(root: Path, known: int, others: list[str]) -> None:
     first = ", ".join(ascii(name)[1:-1] for name in others[:3]) or "it is empty"
     if not known:
         raise UserError(

@@ -22,13 +22,13 @@ from occludenet_build.core.names import SUFFIXES
 from occludenet_build.media.video.cut import Piece, cut
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.probe import probe
-from occludenet_build.release.csv_format import SingleView, write
+from occludenet_build.release.csv_format import SingleView, format_csv
 from occludenet_build.release.terms import SPLITS, class_order
 from occludenet_build.sources.segments.table import Segment
 
 
 @dataclass(frozen=True)
-class Job:
+class CutJob:
     """All that a worker needs for one clip."""
 
     clip: str
@@ -44,7 +44,7 @@ class Job:
     """Why it cannot be cut, where that is known beforehand."""
 
 
-def make(job: Job) -> Result:
+def cut_segment(job: CutJob) -> Result:
     """Cut one clip. What cannot be cut becomes a row with its reason."""
     segment = job.segment
     row: dict[str, Any] = {
@@ -60,7 +60,7 @@ def make(job: Job) -> Result:
     return attempt(row, lambda: (_clip(job), None))
 
 
-def _clip(job: Job) -> dict[str, Any]:
+def _clip(job: CutJob) -> dict[str, Any]:
     """The file, and the columns that say what it is."""
     if job.problem is not None:
         raise job.problem
@@ -99,7 +99,7 @@ def _facts(path: Path, piece: Piece) -> dict[str, Any]:
 _LONGEST_STEM = 160  # bytes: times, a suffix and a temporary name's dots still fit into 255
 
 
-class Videos:
+class VideoFolder:
     """The files below a folder, by their names."""
 
     def __init__(self, folder: Path | str) -> None:
@@ -137,13 +137,13 @@ def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
     return path.parts[-len(end.parts) :] == end.parts
 
 
-def clip_names(segments: list[Segment]) -> list[str]:
+def segment_clip_names(segments: list[Segment]) -> list[str]:
     """A name for each segment's clip that no other has, whatever file system it lies on."""
-    plain = [clip_name(s.video, s.start, s.end) for s in segments]
+    plain = [segment_clip_name(s.video, s.start, s.end) for s in segments]
     return names.told_apart(plain, [(s.video, str(s.start)) for s in segments])
 
 
-def clip_name(video: str, start: Fraction, end: Fraction) -> str:
+def segment_clip_name(video: str, start: Fraction, end: Fraction) -> str:
     """As Kinetics names its clips.
 
     >>> clip_name("Abuse/Abuse001_x264.mp4", Fraction(12), Fraction(41, 2))
@@ -170,7 +170,7 @@ def write_annotations(folder: Path, rows: list[Row]) -> None:
     made.sort(key=lambda row: (class_order(row["label"]), row["clip"]))
     for split in SPLITS:
         records = [_record(row) for row in made if row["split"] == split]
-        write_text(folder / "annotations" / f"{split}_s.csv", write(SingleView, records))
+        write_text(folder / "annotations" / f"{split}_s.csv", format_csv(SingleView, records))
 
 
 def _record(row: Row) -> SingleView:

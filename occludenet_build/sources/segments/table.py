@@ -37,7 +37,7 @@ class Segment:
     decision: str = "accept"
 
 
-class Mistake(ValueError):
+class CellError(ValueError):
     """What was wanted and what came, in one cell."""
 
 
@@ -51,13 +51,13 @@ def read(path: Path | str) -> list[Segment]:
         raise UserError(
             f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}; save it as UTF-8"
         ) from error
-    segments = parse(text, str(path))
+    segments = parse_segments(text, str(path))
     counts = Counter(segment.decision or "undecided" for segment in segments)
     logging.info("%s: %s", path, ", ".join(f"{n} {what}" for what, n in sorted(counts.items())))
     return [segment for segment in segments if segment.decision == "accept"]
 
 
-def parse(text: str, name: str) -> list[Segment]:
+def parse_segments(text: str, name: str) -> list[Segment]:
     """All rows, rejected ones as well; `name` is what the table is called in mistakes."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, list[str]]] = []
@@ -112,8 +112,8 @@ def _segment(
     values: dict[str, Any] = {}
     for column, cell in zip(header, cells, strict=True):
         try:
-            values[column] = _FORMS.get(column, str)(cell)
-        except Mistake as mistake:
+            values[column] = _PARSERS.get(column, str)(cell)
+        except CellError as mistake:
             mistakes.append(f"{where}, column {column!r}: {mistake}, got {cell!r}")
     if any(column not in values for column in header):
         return None
@@ -127,29 +127,29 @@ def _segment(
 
 def _text(cell: str) -> str:
     if not cell or not cell.isprintable():
-        raise Mistake("wanted a text")
+        raise CellError("wanted a text")
     return cell
 
 
 def _seconds(cell: str) -> Fraction:
     if not re.fullmatch(r"\d{1,9}(\.\d{1,12})?", cell, re.ASCII):
-        raise Mistake("wanted seconds such as 12 or 12.5")
+        raise CellError("wanted seconds such as 12 or 12.5")
     return Fraction(Decimal(cell))
 
 
 def _split(cell: str) -> str:
     if cell.lower() not in SPLITS:
-        raise Mistake(f"wanted {', '.join(SPLITS[:-1])} or {SPLITS[-1]}")
+        raise CellError(f"wanted {', '.join(SPLITS[:-1])} or {SPLITS[-1]}")
     return cell.lower()
 
 
 def _decision(cell: str) -> str:
     if cell.lower() not in DECISIONS:
-        raise Mistake("wanted accept, reject or nothing")
+        raise CellError("wanted accept, reject or nothing")
     return cell.lower()
 
 
-_FORMS: dict[str, Callable[[str], Any]] = {
+_PARSERS: dict[str, Callable[[str], Any]] = {
     "video": _text,
     "start_seconds": _seconds,
     "end_seconds": _seconds,

@@ -44,7 +44,7 @@ from occludenet_build.core.errors import ItemError
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackLimits:
     """What an archive may unpack to. Videos and pictures do not shrink: the honest are near 1."""
 
     total_bytes: int = 2 << 40
@@ -59,7 +59,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Member:
+class UnpackedMember:
     """What became of a member that is a file, or should be one."""
 
     name: str
@@ -79,8 +79,8 @@ def unpack(
     archive: Path,
     folder: Path,
     path_for: Callable[[str], str | None] = lambda name: name,
-    limits: Limits | None = None,
-) -> Iterator[Member]:
+    limits: UnpackLimits | None = None,
+) -> Iterator[UnpackedMember]:
     """Unpack into `folder`: a Member for each file, in the archive's order.
 
     `path_for(name)` gives the name below `folder` for a member's name (both cleaned, with `/`), or
@@ -89,27 +89,27 @@ def unpack(
     size and time counts as unpacked before, so that a second run writes what is missing only.
     """
     taken: set[str] = set()
-    with _opened(archive, limits or Limits()) as entries:
+    with _opened(archive, limits or UnpackLimits()) as entries:
         for entry in entries:
             try:
                 target = _target(entry, folder, path_for, taken)
                 if target is None:
                     continue
                 made = _write(entry, target)
-                yield Member(entry.name, target, "ok", bytes=entry.size, made=made)
+                yield UnpackedMember(entry.name, target, "ok", bytes=entry.size, made=made)
             except ItemError as error:
                 if error.reason in ("archive_bomb", "truncated"):
                     raise
-                yield Member(entry.name, None, "failed", error.reason, error.detail or None)
+                yield UnpackedMember(entry.name, None, "failed", error.reason, error.detail or None)
 
 
-def inspect(archive: Path, limits: Limits | None = None) -> int:
+def check_archive(archive: Path, limits: UnpackLimits | None = None) -> int:
     """Read an archive to its end without writing; the number of its files.
 
     Raises ItemError: not_an_archive, truncated, corrupt, unreadable, archive_bomb.
     """
     count = 0
-    with _opened(archive, limits or Limits()) as entries:
+    with _opened(archive, limits or UnpackLimits()) as entries:
         for entry in entries:
             if entry.kind == "file":
                 count += 1
@@ -141,7 +141,7 @@ def _target(
     if wanted is None:
         return None
     target = names.inside(folder, wanted)
-    _second_opinion(entry, folder)
+    _check_tar_filter(entry, folder)
     key = unicodedata.normalize("NFC", target.relative_to(folder).as_posix()).casefold()
     if key in taken:
         raise ItemError("name_clash", f"{wanted[:120]!a} was there before")
@@ -154,7 +154,7 @@ def _is_macos(name: str) -> bool:
     return parts[-1].startswith("._") or "__MACOSX" in parts
 
 
-def _second_opinion(entry: _Entry, folder: Path) -> None:
+def _check_tar_filter(entry: _Entry, folder: Path) -> None:
     """The standard library's own filter for tar files that hold data."""
     if entry.tar is None:
         return
@@ -203,7 +203,7 @@ class _Entry:
 
 
 @contextmanager
-def _opened(path: Path, limits: Limits) -> Iterator[Iterator[_Entry]]:
+def _opened(path: Path, limits: UnpackLimits) -> Iterator[Iterator[_Entry]]:
     """The members of an archive, in its order.
 
     Raises ItemError: not_an_archive; archive_bomb; truncated, where a tar lacks its end mark;
@@ -213,7 +213,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[Iterator[_Entry]]:
         begins = stream.read(6)
         stream.seek(0)
         read = _zip_entries if begins[:4] in _ZIP else _tar_entries
-        yield _faulty(read(stream, limits, path.stat().st_size))
+        yield _with_faults(read(stream, limits, path.stat().st_size))
 
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -239,12 +239,12 @@ def _faults(broken: str = "corrupt") -> Iterator[None]:
         raise ItemError("corrupt", str(error)) from error
 
 
-def _faulty(entries: Iterator[_Entry]) -> Iterator[_Entry]:
+def _with_faults(entries: Iterator[_Entry]) -> Iterator[_Entry]:
     with _faults():
         yield from entries
 
 
-def _zip_entries(stream: IO[bytes], limits: Limits, archive_bytes: int) -> Iterator[_Entry]:
+def _zip_entries(stream: IO[bytes], limits: UnpackLimits, archive_bytes: int) -> Iterator[_Entry]:
     with _faults(broken="truncated"):  # its index stands at its end
         archive = zipfile.ZipFile(stream)
     members = archive.infolist()
@@ -287,7 +287,7 @@ def _uncompressed(stream: IO[bytes]) -> Any:
     return stream
 
 
-class _Bounded:
+class _BoundedStream:
     """A stream that is never read further, nor in larger pieces, than honest archives need."""
 
     LARGEST_READ = 1 << 24
@@ -314,10 +314,10 @@ class _Bounded:
             raise ItemError("archive_bomb", f"unpacks to more than {self._most} bytes")
 
 
-def _tar_entries(packed: IO[bytes], limits: Limits, archive_bytes: int) -> Iterator[_Entry]:
+def _tar_entries(packed: IO[bytes], limits: UnpackLimits, archive_bytes: int) -> Iterator[_Entry]:
     # headers and padding come on top of what the members hold
     most = limits.most(archive_bytes) + max(archive_bytes, 1 << 20)
-    stream: Any = _Bounded(_uncompressed(packed), most)
+    stream: Any = _BoundedStream(_uncompressed(packed), most)
     with _faults(broken="not_an_archive"):
         tar = tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape")
     count = total = 0
@@ -365,7 +365,7 @@ def _refuse_open_end(stream: Any, offset: int) -> None:
         pass
 
 
-def _refuse_bomb(members: int, total: int, limits: Limits, archive_bytes: int) -> None:
+def _refuse_bomb(members: int, total: int, limits: UnpackLimits, archive_bytes: int) -> None:
     if members > limits.members:
         raise ItemError("archive_bomb", f"more than {limits.members} members")
     if total > limits.most(archive_bytes):

@@ -33,20 +33,20 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.sources.transfer.download import Download, Outcome
-from occludenet_build.sources.transfer.parallel import Budget, download_all
-from occludenet_build.sources.transfer.sources import Source, expand
+from occludenet_build.sources.transfer.parallel import FailureBudget, download_all
+from occludenet_build.sources.transfer.sources import ArchiveSource, expand_sources
 from occludenet_build.sources.transfer.unpack_target import (
     NOT_WHOLE,
     Delivery,
     Owners,
     UnpackTarget,
     read_record,
-    unpacked,
+    unpack_archive,
     write_record,
 )
 
 
-def deliver(
+def deliver_archives(
     sources: Iterable[str], target: UnpackTarget, settings: Downloads
 ) -> Iterator[Delivery]:
     """Fetch and unpack what the sources name: a Delivery for each archive.
@@ -57,18 +57,18 @@ def deliver(
     it so; and with download.offline, at the end, when there are some that no run has tried yet.
     """
     with files.exclusive(target.archives):
-        asked = expand(sources, target.archives, settings, target.wanted)
-        yield from _Run(target, settings, len(asked)).deliver(asked)
+        asked = expand_sources(sources, target.archives, settings, target.wanted)
+        yield from _DeliveryRun(target, settings, len(asked)).deliver(asked)
 
 
-class _Run:
+class _DeliveryRun:
     def __init__(self, target: UnpackTarget, settings: Downloads, total: int) -> None:
         self.target, self.settings, self.total = target, settings, total
-        self.budget = Budget(settings, total)
+        self.budget = FailureBudget(settings, total)
         self.owners: Owners = {}
         self.not_here: list[str] = []
 
-    def deliver(self, asked: list[Source]) -> Iterator[Delivery]:
+    def deliver(self, asked: list[ArchiveSource]) -> Iterator[Delivery]:
         due = []
         for source in asked:
             known = self._known(source)
@@ -83,7 +83,7 @@ class _Run:
         yield from self._remote([source for source in due if source.is_remote])
         self._refuse_missing()
 
-    def _known(self, source: Source) -> Delivery | None:
+    def _known(self, source: ArchiveSource) -> Delivery | None:
         """What an earlier run has made of it, if nothing of that is missing."""
         record = read_record(self._record(source))
         if record is None or record.status != "ok":
@@ -97,7 +97,7 @@ class _Run:
         self._clear(source)
         return known
 
-    def _local(self, source: Source) -> Delivery:
+    def _local(self, source: ArchiveSource) -> Delivery:
         path, found = Path(source.text), Delivery(source.shown, "ok")
         try:
             with open(path, "rb"):
@@ -108,7 +108,7 @@ class _Run:
         found = Delivery(source.shown, "ok", bytes=size, stamp=stamp)
         return self._unpacked(source, path, found)
 
-    def _remote(self, due: list[Source], again: bool = False) -> Iterator[Delivery]:
+    def _remote(self, due: list[ArchiveSource], again: bool = False) -> Iterator[Delivery]:
         """As they arrive; those whose joints may be the fault once more at the end."""
         todo = {self._archive(source): source for source in due}
         doubtful = []
@@ -124,14 +124,14 @@ class _Run:
         if doubtful:
             yield from self._remote(doubtful, again=True)
 
-    def _fetch(self, todo: dict[Path, Source]) -> Iterator[Outcome]:
+    def _fetch(self, todo: dict[Path, ArchiveSource]) -> Iterator[Outcome]:
         downloads = [Download(source.text, path) for path, source in todo.items()]
         if downloads:
             outcomes = download_all(downloads, self.settings, total=self.total)
             with contextlib.closing(outcomes):  # type: ignore[type-var] # a generator
                 yield from outcomes
 
-    def _arrived(self, source: Source, outcome: Outcome) -> Delivery:
+    def _arrived(self, source: ArchiveSource, outcome: Outcome) -> Delivery:
         fetched = Delivery(source.shown, "ok", bytes=outcome.bytes, sha256=outcome.sha256)
         if outcome.status == "ok":
             return self._unpacked(source, outcome.download.target, fetched)
@@ -142,11 +142,11 @@ class _Run:
             self.not_here.append(source.shown)
         return fetched.failed(outcome.reason or "", outcome.detail)
 
-    def _unpacked(self, source: Source, path: Path, fetched: Delivery) -> Delivery:
+    def _unpacked(self, source: ArchiveSource, path: Path, fetched: Delivery) -> Delivery:
         before = read_record(self._record(source))
-        return unpacked(path, source.text, fetched, self.target, self.owners, before)
+        return unpack_archive(path, source.text, fetched, self.target, self.owners, before)
 
-    def _settled(self, source: Source, delivery: Delivery) -> Iterator[Delivery]:
+    def _settled(self, source: ArchiveSource, delivery: Delivery) -> Iterator[Delivery]:
         """Record it, tell it, count it."""
         if delivery.status == "failed":
             delivery = delivery.joined(read_record(self._record(source)))
@@ -159,7 +159,7 @@ class _Run:
         if not self.settings.offline:
             self.budget.count(_as_outcome(source, self._archive(source), delivery))
 
-    def _clear(self, source: Source) -> None:
+    def _clear(self, source: ArchiveSource) -> None:
         if source.is_remote and not self.target.keep:
             self._archive(source).unlink(missing_ok=True)
 
@@ -171,10 +171,10 @@ class _Run:
                 f"downloads are switched off: {first}; fetch them where there is a network"
             )
 
-    def _archive(self, source: Source) -> Path:
+    def _archive(self, source: ArchiveSource) -> Path:
         return self.target.archives / source.file
 
-    def _record(self, source: Source) -> Path:
+    def _record(self, source: ArchiveSource) -> Path:
         return self.target.archives / f"{source.file}.json"
 
 
@@ -183,5 +183,5 @@ def _is_joined(outcome: Outcome) -> bool:
     return outcome.attempts != 1 or outcome.received != outcome.bytes
 
 
-def _as_outcome(source: Source, path: Path, delivery: Delivery) -> Outcome:
+def _as_outcome(source: ArchiveSource, path: Path, delivery: Delivery) -> Outcome:
     return Outcome(Download(source.text, path), delivery.status, delivery.reason, delivery.detail)

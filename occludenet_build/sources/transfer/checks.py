@@ -19,7 +19,7 @@ _SMALL_JSON = 1 << 24
 _PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
-def verified(download: Download, path: Path) -> tuple[int, str]:
+def verify_file(download: Download, path: Path) -> tuple[int, str]:
     """(bytes, sha256) of a file that is what the download asks for.
 
     Raises ItemError: missing, empty_file, wrong_length, wrong_hash, or what its check raises.
@@ -35,7 +35,7 @@ def verified(download: Download, path: Path) -> tuple[int, str]:
     sha256 = sha256_file(path)
     if download.sha256 is not None and sha256 != download.sha256.lower():
         raise ItemError("wrong_hash", f"wanted {download.sha256}, got {sha256}")
-    CHECKS[download.check](path)
+    FILE_CHECKS[download.check](path)
     return size, sha256
 
 
@@ -86,7 +86,7 @@ def _json(path: Path) -> None:
 
 def _archive(path: Path) -> None:
     try:
-        archives.inspect(path)
+        archives.check_archive(path)
     except ItemError as error:
         raise ItemError(error.reason, _with_beginning(error.detail, path)) from error
 
@@ -98,7 +98,7 @@ def _with_beginning(detail: str, path: Path) -> str:
     return f"{detail}; it begins with {begins.decode('latin-1')!a}"
 
 
-CHECKS: dict[str, Callable[[Path], None]] = {
+FILE_CHECKS: dict[str, Callable[[Path], None]] = {
     "any": _anything,
     "video": _video,
     "image": _image,

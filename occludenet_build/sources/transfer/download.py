@@ -101,7 +101,7 @@ def shown(url: str) -> str:
     return plain if plain.isprintable() else ascii(plain)
 
 
-class Passing(ItemError):
+class TransientError(ItemError):
     """A failure that may have passed a little later: the file is tried again in this run."""
 
     def __init__(self, reason: str, detail: str = "", wait_seconds: float | None = None) -> None:
@@ -113,15 +113,15 @@ class Passing(ItemError):
 _FINAL = {401: "forbidden", 403: "forbidden", 404: "not_found", 410: "gone", 451: "forbidden"}
 
 
-def of_response(response: requests.Response) -> ItemError:
+def error_of_response(response: requests.Response) -> ItemError:
     """The error of an answer that brings no file."""
     status = response.status_code
     detail = f"HTTP {status}"
     if status == 429 or status >= 500:
         reason = "too_many_requests" if status == 429 else "server_error"
-        return Passing(reason, detail, retry_after(response.headers.get("Retry-After")))
+        return TransientError(reason, detail, retry_after(response.headers.get("Retry-After")))
     if status == 408:
-        return Passing("timed_out", detail)
+        return TransientError("timed_out", detail)
     return ItemError(_FINAL.get(status, "bad_answer"), detail)
 
 
@@ -137,16 +137,16 @@ LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
 """What the libraries raise while they connect and read."""
 
 
-def of_exception(error: Exception) -> ItemError:
+def error_of_exception(error: Exception) -> ItemError:
     """The error of a connection that failed; `error` is one of LOST."""
     detail = _innermost(error)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return Passing("timed_out", detail)
+        return TransientError("timed_out", detail)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
         return ItemError("bad_certificate", detail)
     if isinstance(error, ValueError):  # InvalidURL, InvalidSchema and their like
         return ItemError("bad_url", detail)
-    return Passing("connection_lost", detail)
+    return TransientError("connection_lost", detail)
 
 
 def _innermost(error: BaseException) -> str:

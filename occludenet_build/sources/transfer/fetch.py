@@ -28,22 +28,22 @@ from urllib3.util import Retry
 from occludenet_build.config.sources import Downloads
 from occludenet_build.core.errors import ItemError
 from occludenet_build.sources.transfer import partial_file
-from occludenet_build.sources.transfer.checks import verified
+from occludenet_build.sources.transfer.checks import verify_file
 from occludenet_build.sources.transfer.download import (
     LOST,
     Download,
     Outcome,
-    Passing,
+    TransientError,
     content_length,
     content_range,
-    of_exception,
-    of_response,
+    error_of_exception,
+    error_of_response,
     refuse,
     shown,
 )
-from occludenet_build.sources.transfer.partial_file import PartialFile, State, Stopped
+from occludenet_build.sources.transfer.partial_file import PartialFile, PartialState, Stopped
 
-ENOUGH = 1 << 20
+PROGRESS_BYTES = 1 << 20
 """So many bytes further than ever before make the attempts count anew: a large file loses many
 connections."""
 
@@ -54,7 +54,7 @@ _LEAST_RATE = 1000
 """Bytes per second below which a connection counts as dead."""
 
 
-class Host:
+class HostQueue:
     """A server: at most `per_host` downloads at a time, none before `not_before` (monotonic)."""
 
     def __init__(self, per_host: int) -> None:
@@ -63,18 +63,18 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Run:
+class DownloadRun:
     """What the downloads of one run have in common."""
 
     settings: Downloads
     counted: Callable[[int, int], None]
     """Called with every change: (bytes on disk, bytes received)."""
     stopped: threading.Event = field(default_factory=threading.Event)
-    hosts: dict[str, Host] = field(default_factory=dict)
+    hosts: dict[str, HostQueue] = field(default_factory=dict)
 
-    def host(self, name: str) -> Host:
+    def host(self, name: str) -> HostQueue:
         """The one of that name; any thread may ask."""
-        return self.hosts.setdefault(name, Host(self.settings.per_host))
+        return self.hosts.setdefault(name, HostQueue(self.settings.per_host))
 
     def sleep(self, seconds: float) -> None:
         """Raises Stopped if the run ends meanwhile."""
@@ -100,7 +100,7 @@ class _Retry(Retry):
         return min(self.backoff_max, seconds * random.uniform(0.5, 1.5))
 
 
-def fetch(download: Download, http: requests.Session, run: Run) -> Outcome:
+def fetch_file(download: Download, http: requests.Session, run: DownloadRun) -> Outcome:
     """Raises Stopped if the run ends, OSError if the disk does not take the file."""
     work = _Fetch(download, http, run)
     start = time.monotonic()
@@ -119,16 +119,16 @@ def fetch(download: Download, http: requests.Session, run: Run) -> Outcome:
     )
 
 
-def there(download: Download) -> tuple[int, str] | None:
+def finished_file(download: Download) -> tuple[int, str] | None:
     """(bytes, sha256) of the file at the target if it is what is wanted, else None."""
     try:
-        return verified(download, download.target)
+        return verify_file(download, download.target)
     except ItemError:
         return None
 
 
 class _Fetch:
-    def __init__(self, download: Download, http: requests.Session, shared: Run) -> None:
+    def __init__(self, download: Download, http: requests.Session, shared: DownloadRun) -> None:
         self.download, self.http, self.shared = download, http, shared
         self.host = shared.host(download.host)
         self.attempts = self.received = 0
@@ -139,7 +139,9 @@ class _Fetch:
         found = self._there()
         if found is not None:
             return found
-        with partial_file.held(self.download, self.shared.counted, self.shared.stopped) as part:
+        with partial_file.open_partial(
+            self.download, self.shared.counted, self.shared.stopped
+        ) as part:
             # another process may have finished it while this one waited for the lock
             found = self._there()
             if found is not None:
@@ -152,10 +154,10 @@ class _Fetch:
                 self.host.turns.release()
 
     def _there(self) -> tuple[int, str] | None:
-        found = there(self.download)
+        found = finished_file(self.download)
         if found is not None:
             self.shared.counted(found[0], 0)
-            partial_file.tidy(self.download)
+            partial_file.remove_leftovers(self.download)
         return found
 
     def _take_turn(self) -> None:
@@ -166,7 +168,7 @@ class _Fetch:
         """The finished file. What cannot become it is thrown away, the rest kept for later."""
         try:
             found = self._fill(part)
-        except (Passing, Stopped):
+        except (TransientError, Stopped):
             if not part.size:
                 part.discard()
             raise
@@ -184,8 +186,8 @@ class _Fetch:
             try:
                 self._attempt(part)
                 return self._checked(part)
-            except Passing as error:
-                if part.size >= furthest + ENOUGH:
+            except TransientError as error:
+                if part.size >= furthest + PROGRESS_BYTES:
                     retry, furthest = self.shared.retry(), part.size
                 if not retry.total:
                     raise
@@ -199,7 +201,7 @@ class _Fetch:
             self.shared.sleep(seconds)
         self.attempts += 1
         try:
-            for _ in _into(part, self.http, self.download, self.shared.settings):
+            for _ in _request_rest(part, self.http, self.download, self.shared.settings):
                 self.shared.sleep(0)
         finally:
             part.flush()
@@ -207,21 +209,21 @@ class _Fetch:
     def _checked(self, part: PartialFile) -> tuple[int, str]:
         """A file that came in one piece is judged; one that was joined is fetched anew once."""
         try:
-            return verified(self.download, part.path)
+            return verify_file(self.download, part.path)
         except ItemError as error:
             if not part.spliced or self._judged_spliced:
                 raise
             self._judged_spliced = True
             part.restart()
-            raise Passing(error.reason, error.detail) from error
+            raise TransientError(error.reason, error.detail) from error
 
-    def _wait(self, error: Passing, seconds: float) -> None:
+    def _wait(self, error: TransientError, seconds: float) -> None:
         """As long as the server asks, else the back-off. All downloads from a server that asks
         for it, or has too many requests, wait."""
         asked, longest = error.wait_seconds, self.shared.settings.longest_wait_seconds
         if asked is not None and asked > longest:
             detail = f"{error.detail}, asks to wait {asked:.0f} s"
-            raise Passing(error.reason, detail) from error
+            raise TransientError(error.reason, detail) from error
         seconds = max(seconds, asked or 0.0)
         if asked is not None or error.reason == "too_many_requests":
             self.host.not_before = max(self.host.not_before, time.monotonic() + seconds)
@@ -244,7 +246,7 @@ def _version() -> str:
         return "0"
 
 
-def _into(
+def _request_rest(
     part: PartialFile, http: requests.Session, download: Download, settings: Downloads
 ) -> Iterator[None]:
     """Request what is missing of a partial file; yields after every piece, for the caller to stop.
@@ -252,10 +254,12 @@ def _into(
     Raises Passing where another attempt may bring the rest, ItemError where it will not.
     """
     headers = part.request_headers(download)
-    with closing(_answer(http, download.url, headers, settings.timeout_seconds)) as response:
+    with closing(
+        _follow_redirects(http, download.url, headers, settings.timeout_seconds)
+    ) as response:
         _begin(response, download, part, settings, asked="Range" in headers)
-        most, excess = _most(download, part, settings)
-        for chunk in _pieces(response, settings.timeout_seconds):
+        most, excess = _byte_limit(download, part, settings)
+        for chunk in _body_chunks(response, settings.timeout_seconds):
             if part.size + len(chunk) > most:
                 part.restart()
                 raise ItemError(excess, f"more than {most} bytes")
@@ -263,10 +267,10 @@ def _into(
             yield
     length = part.state.length if part.state else None
     if length is not None and part.size < length:
-        raise Passing("connection_lost", f"{part.size} of {length} bytes")
+        raise TransientError("connection_lost", f"{part.size} of {length} bytes")
 
 
-def _answer(
+def _follow_redirects(
     http: requests.Session, url: str, headers: dict[str, str], timeout: float
 ) -> requests.Response:
     """The answer at the end of all redirects, its body unread."""
@@ -292,7 +296,7 @@ def _get(
     try:
         return http.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
     except LOST as error:
-        raise of_exception(error) from error
+        raise error_of_exception(error) from error
 
 
 def _begin(
@@ -304,27 +308,29 @@ def _begin(
 ) -> None:
     """Go on with the part, or begin it anew, as the answer has it."""
     if response.status_code == 206 and asked:
-        length = _go_on(response, download, part)
+        length = _resume(response, download, part)
     elif response.status_code == 200:
         length = content_length(response.headers.get("Content-Length"))
-        part.restart(State.of(download.url, response.headers, length))
+        part.restart(PartialState.of(download.url, response.headers, length))
     elif response.status_code == 416 and asked:
         part.restart()
-        raise Passing("wrong_length", "HTTP 416: the file is shorter than before")
+        raise TransientError("wrong_length", "HTTP 416: the file is shorter than before")
     else:
-        raise of_response(response)
+        raise error_of_response(response)
     _refuse_length(length, download, settings)
     _refuse_coding(response, download)
 
 
-def _go_on(response: requests.Response, download: Download, part: PartialFile) -> int | None:
+def _resume(response: requests.Response, download: Download, part: PartialFile) -> int | None:
     """The length of the file, if the answer is the rest of what is here."""
     where = content_range(response.headers.get("Content-Range"))
     start, length = where if where is not None else (-1, None)
-    now = State.of(download.url, response.headers, length)
+    now = PartialState.of(download.url, response.headers, length)
     if start != part.size or part.state is None or not part.state.agrees(now):
         part.restart()
-        raise Passing("wrong_length", "the server answered with another part, or of another file")
+        raise TransientError(
+            "wrong_length", "the server answered with another part, or of another file"
+        )
     part.spliced = True
     return length if length is not None else part.state.length
 
@@ -346,7 +352,7 @@ def _refuse_coding(response: requests.Response, download: Download) -> None:
         raise ItemError("bad_answer", f"coded as {coding[:40]!r} though identity was asked for")
 
 
-def _most(download: Download, part: PartialFile, settings: Downloads) -> tuple[int, str]:
+def _byte_limit(download: Download, part: PartialFile, settings: Downloads) -> tuple[int, str]:
     """(bytes the file may have, reason if it has more)."""
     stated = part.state.length if part.state else None
     expected = [size for size in (download.size, stated) if size is not None]
@@ -355,14 +361,14 @@ def _most(download: Download, part: PartialFile, settings: Downloads) -> tuple[i
     return settings.max_bytes, "too_large"
 
 
-def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
+def _body_chunks(response: requests.Response, timeout: float) -> Iterator[bytes]:
     """The body as it comes. A trickle is a time-out too."""
     since, came = time.monotonic(), 0
     while True:
         try:
             chunk = response.raw.read1(_CHUNK, decode_content=False)
         except LOST as error:
-            raise of_exception(error) from error
+            raise error_of_exception(error) from error
         if not chunk:
             return
         yield chunk
@@ -370,5 +376,5 @@ def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
         now = time.monotonic()
         if now - since >= timeout:
             if came < _LEAST_RATE * (now - since):
-                raise Passing("timed_out", f"{came} bytes in {now - since:.0f} s")
+                raise TransientError("timed_out", f"{came} bytes in {now - since:.0f} s")
             since, came = now, 0

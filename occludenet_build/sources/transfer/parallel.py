@@ -17,7 +17,7 @@ from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import fetch
 from occludenet_build.sources.transfer.download import Download, Outcome, shown
 
-NETWORK = ("timed_out", "connection_lost", "server_error", "too_many_requests")
+NETWORK_REASONS = ("timed_out", "connection_lost", "server_error", "too_many_requests")
 """Reasons that, one after another, mean that nothing gets through."""
 
 
@@ -47,7 +47,7 @@ def download_all(
     if settings.offline:
         yield from _offline(todo)
         return
-    budget, last_failure = Budget(settings, total, failed_before), None
+    budget, last_failure = FailureBudget(settings, total, failed_before), None
     for outcome in _outcomes(todo, settings, total):
         if outcome.status != "ok":
             last_failure = outcome
@@ -64,7 +64,7 @@ def _log_failure(outcome: Outcome) -> None:
 
 def _offline(todo: Iterable[Download]) -> Iterator[Outcome]:
     for item in todo:
-        found = fetch.there(item)
+        found = fetch.finished_file(item)
         if found is not None:
             yield Outcome(item, "ok", bytes=found[0], sha256=found[1])
             continue
@@ -77,7 +77,7 @@ def _outcomes(
     todo: Iterable[Download], settings: Downloads, total: int | None
 ) -> Iterator[Outcome]:
     progress = ByteProgress(total, _known_bytes(todo))
-    workers = _Workers(fetch.Run(settings, progress.count))
+    workers = _Workers(fetch.DownloadRun(settings, progress.count))
     items = iter(todo)
     try:
         while True:
@@ -103,7 +103,7 @@ class _Workers:
     """A thread per download. They are daemons and look at `stopped` between two pieces: Ctrl-C
     waits neither for a slow server nor for a long wait."""
 
-    def __init__(self, run: fetch.Run) -> None:
+    def __init__(self, run: fetch.DownloadRun) -> None:
         self._run = run
         self._ended: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._sessions: queue.SimpleQueue[requests.Session] = queue.SimpleQueue()
@@ -145,7 +145,7 @@ class _Workers:
         except queue.Empty:
             http = fetch.session()
         try:
-            self._ended.put(fetch.fetch(item, http, self._run))
+            self._ended.put(fetch.fetch_file(item, http, self._run))
         except BaseException as error:
             self._ended.put(error)
         finally:
@@ -159,7 +159,7 @@ def _for_the_user(error: BaseException) -> BaseException:
     return error
 
 
-class Budget:
+class FailureBudget:
     """`total` counts all items of the list, those of earlier runs included; `failed_before` those
     of them that failed for good. Without a total the share is known at the end only."""
 
@@ -176,7 +176,7 @@ class Budget:
             return
         self._failed += 1
         self._reasons[outcome.reason or ""] += 1
-        self._streak = self._streak + 1 if outcome.reason in NETWORK else 0
+        self._streak = self._streak + 1 if outcome.reason in NETWORK_REASONS else 0
         if self._streak >= self._settings.give_up_after:
             raise UserError(
                 f"downloads: the last {self._streak} failed, {_last(outcome)}; is the network up? "

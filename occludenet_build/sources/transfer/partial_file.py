@@ -31,7 +31,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class State:
+class PartialState:
     """What the server said of the file when its first byte came."""
 
     url: str
@@ -40,7 +40,7 @@ class State:
     length: int | None
 
     @classmethod
-    def of(cls, url: str, headers: Mapping[str, str], length: int | None) -> State:
+    def of(cls, url: str, headers: Mapping[str, str], length: int | None) -> PartialState:
         """From the headers of an answer; `length`: bytes of the whole file, if stated."""
         return cls(files.short_hash(url), headers.get("ETag"), headers.get("Last-Modified"), length)
 
@@ -50,7 +50,7 @@ class State:
         strong = self.etag and not self.etag.startswith("W/")
         return self.etag if strong else self.last_modified
 
-    def agrees(self, other: State) -> bool:
+    def agrees(self, other: PartialState) -> bool:
         """Whether nothing that both know differs."""
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return all(None in pair or pair[0] == pair[1] for pair in pairs)
@@ -84,7 +84,7 @@ class PartialFile:
         """All of the stated length is here; false where none was stated."""
         return bool(self.size and self.state and self.state.length == self.size)
 
-    def restart(self, state: State | None = None) -> None:
+    def restart(self, state: PartialState | None = None) -> None:
         """Throw away what is here, and begin what `state` describes."""
         # in this order: what the old state describes is never joined to the new file
         self._stream.truncate(0)
@@ -117,7 +117,7 @@ class PartialFile:
 
 
 @contextmanager
-def held(
+def open_partial(
     download: Download, counted: Callable[[int, int], None], stopped: threading.Event
 ) -> Iterator[PartialFile]:
     """The unfinished file, held alone; what is in it stays there when the block ends.
@@ -146,7 +146,7 @@ def _lock(path: Path, stopped: threading.Event) -> Iterator[None]:
         lock.release()
 
 
-def tidy(download: Download) -> None:
+def remove_leftovers(download: Download) -> None:
     """Remove what a kill between the last two steps has left of a finished file."""
     path = _path(download)
     if not path.exists():
@@ -162,17 +162,17 @@ def _beside(part: Path, suffix: str) -> Path:
     return part.with_name(f"{part.name}.{suffix}")
 
 
-def _write_state(path: Path, state: State) -> None:
+def _write_state(path: Path, state: PartialState) -> None:
     """In one step but without fsync: a torn state only costs what has come so far."""
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_text(json.dumps(dataclasses.asdict(state)))
     os.replace(temporary, path)
 
 
-def _read_state(path: Path, url: str) -> State | None:
+def _read_state(path: Path, url: str) -> PartialState | None:
     """None too where it is that of another address, or does not read."""
     try:
-        state = State(**json.loads(path.read_text()))
+        state = PartialState(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
     return state if state.url == files.short_hash(url) else None

@@ -27,7 +27,7 @@ _NO_ADDRESS = re.compile(r"[\s<>\"\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
-class Source:
+class ArchiveSource:
     """An archive that is asked for."""
 
     text: str
@@ -53,22 +53,22 @@ class Source:
         return file_name(self.text, "archive")
 
 
-def expand(
+def expand_sources(
     sources: Iterable[str], folder: Path, settings: Downloads, wanted: Callable[[str], bool]
-) -> list[Source]:
+) -> list[ArchiveSource]:
     """The archives that the sources name, each once, in their order.
 
     Lists are kept in `folder`. What `wanted(source)` does not want, archive or list, is left out.
     Raises UserError for a list that cannot be had, or that names something else.
     """
-    found: dict[str, Source] = {}
+    found: dict[str, ArchiveSource] = {}
     left = 0
     for text in sources:
         if not wanted(text):
             left += 1
             continue
         entries = _entries(text, folder, settings) if _is_list(text) else [_checked(text)]
-        found |= {entry: Source(entry) for entry in entries if wanted(entry)}
+        found |= {entry: ArchiveSource(entry) for entry in entries if wanted(entry)}
         left += sum(not wanted(entry) for entry in entries)
     if left:
         logging.info("%d archives or lists are not wanted", left)

@@ -18,14 +18,14 @@ import msgspec
 
 from occludenet_build.core import files, names
 from occludenet_build.core.errors import DISK_FULL, ItemError, UserError
-from occludenet_build.sources.transfer.archives import Limits, Member, unpack
+from occludenet_build.sources.transfer.archives import UnpackedMember, UnpackLimits, unpack
 
 NOT_WHOLE = ("truncated", "corrupt", "not_an_archive")
 """Reasons for which an archive may be another one when it is fetched anew."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class ArchivedFile:
     """A file in an archive."""
 
     name: str
@@ -59,7 +59,7 @@ class Delivery:
     """Of what was fetched; null for the user's own file."""
     stamp: str | None = None
     """Size and time of the user's own file; null for what was fetched."""
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[ArchivedFile, ...] = ()
     """In the archive's order."""
 
     @property
@@ -69,15 +69,15 @@ class Delivery:
 
     def of_today(self, content: Path, path_for: Callable[[str], str | None]) -> Delivery:
         """With the places that its files have now; what is not wanted any more is left."""
-        now = tuple(_placed(piece, content, path_for) for piece in self.pieces)
+        now = tuple(_with_current_target(piece, content, path_for) for piece in self.pieces)
         return dataclasses.replace(self, pieces=now)
 
     def is_there(self, content: Path) -> bool:
         """Whether nothing is missing of what is wanted of it; ask what `of_today` gives."""
-        return all(_stands(piece, content) for piece in self.pieces)
+        return all(_is_on_disk(piece, content) for piece in self.pieces)
 
     def failed(
-        self, reason: str, detail: str | None, pieces: Iterable[Piece] | None = None
+        self, reason: str, detail: str | None, pieces: Iterable[ArchivedFile] | None = None
     ) -> Delivery:
         """The same, but not whole; with `pieces` instead of its own."""
         own = self.pieces if pieces is None else tuple(pieces)
@@ -92,25 +92,27 @@ class Delivery:
 
     def standing(self, content: Path) -> Delivery:
         """Without the files that are not there."""
-        pieces = (p if _stands(p, content) else _gone(p) for p in self.pieces)
+        pieces = (p if _is_on_disk(p, content) else _as_missing(p) for p in self.pieces)
         return dataclasses.replace(self, pieces=tuple(pieces))
 
 
-def _placed(piece: Piece, content: Path, path_for: Callable[[str], str | None]) -> Piece:
+def _with_current_target(
+    piece: ArchivedFile, content: Path, path_for: Callable[[str], str | None]
+) -> ArchivedFile:
     if piece.status == "failed":
         return piece
     target = path_for(piece.name)
     if target is None:
-        return Piece(piece.name, None, "left")
+        return ArchivedFile(piece.name, None, "left")
     if piece.reason == "duplicate":
         return dataclasses.replace(piece, target=target)
     size = piece.bytes
     if size is None and (content / target).is_file():  # it came for another selection
         size = (content / target).stat().st_size
-    return Piece(piece.name, target, "ok", bytes=size)
+    return ArchivedFile(piece.name, target, "ok", bytes=size)
 
 
-def _stands(piece: Piece, content: Path) -> bool:
+def _is_on_disk(piece: ArchivedFile, content: Path) -> bool:
     if piece.target is None:
         return True
     try:
@@ -120,8 +122,8 @@ def _stands(piece: Piece, content: Path) -> bool:
     return piece.bytes in (size, None)
 
 
-def _gone(piece: Piece) -> Piece:
-    return Piece(piece.name, None, "left", "missing")
+def _as_missing(piece: ArchivedFile) -> ArchivedFile:
+    return ArchivedFile(piece.name, None, "left", "missing")
 
 
 def write_record(path: Path, delivery: Delivery) -> None:
@@ -155,7 +157,7 @@ class UnpackTarget:
     """Whether an archive stays when it is unpacked."""
     wanted: Callable[[str], bool] = lambda source: True
     """Whether an address or file, of an archive or of a list, is wanted at all."""
-    limits: Limits = Limits(members=500_000)
+    limits: UnpackLimits = UnpackLimits(members=500_000)
 
 
 Owners = dict[str, str]
@@ -163,7 +165,7 @@ Owners = dict[str, str]
 other's."""
 
 
-def unpacked(
+def unpack_archive(
     path: Path,
     archive: str,
     fetched: Delivery,
@@ -177,15 +179,15 @@ def unpacked(
     have no checksums, and any may be the wrong one.
     Raises UserError where the folder cannot be written to, OSError for a full disk.
     """
-    pieces: list[Piece] = []
+    pieces: list[ArchivedFile] = []
     made: set[str] = set()
 
     def path_for(name: str) -> str | None:
         target = to.path_for(name)
         if target is None:
-            pieces.append(Piece(name, None, "left"))
+            pieces.append(ArchivedFile(name, None, "left"))
         elif owners.get(target, archive) != archive:
-            pieces.append(Piece(name, target, "left", "duplicate"))
+            pieces.append(ArchivedFile(name, target, "left", "duplicate"))
             return None
         return target
 
@@ -193,7 +195,7 @@ def unpacked(
         with _for_the_user():
             to.content.mkdir(parents=True, exist_ok=True)
             for member in unpack(path, to.content, path_for, to.limits):
-                pieces.append(_piece(member, to.content))
+                pieces.append(_archived_file(member, to.content))
                 made |= {pieces[-1].name} if member.made else set()
         _refuse_broken(pieces)
         delivery = dataclasses.replace(fetched, pieces=tuple(pieces))
@@ -207,13 +209,13 @@ def unpacked(
     return delivery
 
 
-def _piece(member: Member, content: Path) -> Piece:
+def _archived_file(member: UnpackedMember, content: Path) -> ArchivedFile:
     if member.target is None:
         name = member.name[:500]
         shown = name if name.isprintable() else ascii(name)
-        return Piece(shown, None, "failed", member.reason, member.detail)
+        return ArchivedFile(shown, None, "failed", member.reason, member.detail)
     target = member.target.relative_to(content).as_posix()
-    return Piece(names.clean(member.name), target, "ok", bytes=member.bytes)
+    return ArchivedFile(names.clean(member.name), target, "ok", bytes=member.bytes)
 
 
 def _is_zip(path: Path) -> bool:
@@ -221,14 +223,14 @@ def _is_zip(path: Path) -> bool:
         return stream.read(2) == b"PK"
 
 
-def _kept_or_removed(piece: Piece, vouched: set[str], content: Path) -> Piece:
+def _kept_or_removed(piece: ArchivedFile, vouched: set[str], content: Path) -> ArchivedFile:
     if piece.status != "ok" or piece.target is None or piece.name in vouched:
         return piece
     (content / piece.target).unlink(missing_ok=True)
-    return Piece(piece.name, None, "failed", "corrupt", "its archive is corrupt")
+    return ArchivedFile(piece.name, None, "failed", "corrupt", "its archive is corrupt")
 
 
-def _refuse_broken(pieces: list[Piece]) -> None:
+def _refuse_broken(pieces: list[ArchivedFile]) -> None:
     """Members without their checksum: the archive is not whole."""
     broken = [piece.name for piece in pieces if piece.reason == "corrupt"]
     if broken:

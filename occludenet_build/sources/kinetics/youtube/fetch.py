@@ -39,34 +39,34 @@ from occludenet_build.media.video.cut import TOLERANCE, cut
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.probe import probe, skim
 from occludenet_build.media.video.source import reading
-from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
 from occludenet_build.sources.kinetics.youtube import ledger
 from occludenet_build.sources.kinetics.youtube.ytdlp import Downloader, checked_id
 from occludenet_build.sources.transfer.download import shown
 
-LEAST = Fraction(1, 2)
+MIN_SHARE = Fraction(1, 2)
 """Share of the stretch that must exist."""
 _MOST_PIXELS = 1 << 40
 
 
-def encoding(crf: float) -> Encoding:
+def clip_encoding(crf: float) -> Encoding:
     """Nothing but its quality is a setting: another preset changes sizes by a few percent."""
     return Encoding("libx264", crf, "veryfast", instruction_set="avx2", keyframe_seconds=1.0)
 
 
-def cut_out(video: Path, clip: Clip, out: Path, crf: float) -> str | None:
+def cut_clip(video: Path, clip: KineticsClip, out: Path, crf: float) -> str | None:
     """Write the clip to `out`. What is worth saying of it, or None.
 
     Raises ItemError: what `skim` and `cut` raise, outside_video, encode_failed.
     """
     skim(video)
     start, wanted = Fraction(clip.start), Fraction(clip.end)
-    end = min(wanted, picture_seconds(video))
-    if end - start < LEAST * (wanted - start):
+    end = min(wanted, video_seconds(video))
+    if end - start < MIN_SHARE * (wanted - start):
         raise ItemError(
             "outside_video", f"{_clock(start)} to {_clock(wanted)}, the video ends at {_clock(end)}"
         )
-    piece = cut(video, start, end, out, encoding(crf))
+    piece = cut(video, start, end, out, clip_encoding(crf))
     info = probe(out, max_decode_errors=0, max_pixels=_MOST_PIXELS)
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
@@ -75,7 +75,7 @@ def cut_out(video: Path, clip: Clip, out: Path, crf: float) -> str | None:
     return f"the video ends at {_clock(end)}: {float(end - start):.2f} of {wanted - start} s"
 
 
-def picture_seconds(video: Path) -> Fraction:
+def video_seconds(video: Path) -> Fraction:
     """From the first picture to the end of the last, by the times in the file; nothing decodes but
     the first. Raises ItemError zero_frames where not even that does."""
     with reading(video) as source:
@@ -96,15 +96,15 @@ def _clock(seconds: Fraction) -> str:
 
 OWN_FOLDER = ".youtube"
 """Below the folder of the clips, on the same disk; a name that no stage takes for a class."""
-REFUSED = ("too_many_requests", "bot_check")
+REFUSED_SERVICE = ("too_many_requests", "bot_check")
 """Reasons that are not of the video: YouTube serves this address nothing for now."""
 _DAMAGED = ("truncated", "corrupt", "unreadable", "zero_frames")
 """Reasons of a video that came and does not decode."""
 
 
 def fetch_clips(
-    clips: Sequence[Clip], folder: Path, config: Config, threads: int
-) -> Iterator[Found]:
+    clips: Sequence[KineticsClip], folder: Path, config: Config, threads: int
+) -> Iterator[ClipResult]:
     """A Found for each clip: those known before first, then as they come.
 
     status is corrupt, without a path, where a video came that does not decode. What was yielded is
@@ -112,9 +112,9 @@ def fetch_clips(
     With download.offline nothing is started. Raises UserError where YouTube refuses all service
     or nothing works any more (see RateLimit), and where cookies, ffmpeg or yt-dlp are missing.
     """
-    with ledger.held(folder / OWN_FOLDER / "store") as rows:
-        work = _Work(folder, config, rows)
-        due: list[Clip] = []
+    with ledger.open_ledger(folder / OWN_FOLDER / "store") as rows:
+        work = _FetchRun(folder, config, rows)
+        due: list[KineticsClip] = []
         for clip in clips:
             found = work.known(clip)
             if found is None:
@@ -129,12 +129,12 @@ def fetch_clips(
             rows.close()
 
 
-class _Work:
-    def __init__(self, folder: Path, config: Config, rows: ledger.Ledger) -> None:
+class _FetchRun:
+    def __init__(self, folder: Path, config: Config, rows: ledger.ClipLedger) -> None:
         self.folder, self.config, self.rows = folder, config, rows
         self.origin = shown(config.kinetics.youtube.address)
 
-    def known(self, clip: Clip) -> Found | None:
+    def known(self, clip: KineticsClip) -> ClipResult | None:
         """What need not be asked for, or cannot be."""
         try:
             target = self._target(clip)
@@ -143,14 +143,14 @@ class _Work:
         row, size = self.rows.row(clip), _size(target)
         if row is None or row["status"] != "ok":
             if size:
-                return Found(clip, "present", path=target, bytes=size)
+                return ClipResult(clip, "present", path=target, bytes=size)
         elif size != row["bytes"]:
             return None
-        if row is None or not ledger.settled(row, clip, self.config):
+        if row is None or not ledger.is_final(row, clip, self.config):
             return None
         return self._found(clip, row)
 
-    def fetched(self, due: list[Clip]) -> Iterator[Found]:
+    def fetched(self, due: list[KineticsClip]) -> Iterator[ClipResult]:
         """A clip that was refused along with everything else has a second turn at the end."""
         limit, counts = RateLimit(self.config), Counter[str]()
         loader = Downloader.prepare(self.folder / OWN_FOLDER / "work", self.config)
@@ -160,7 +160,7 @@ class _Work:
                 clip = queue.popleft()
                 limit.wait()
                 result = self._attempt(clip, loader, limit)
-                if result.row["reason"] in REFUSED and clip.file not in turned_away:
+                if result.row["reason"] in REFUSED_SERVICE and clip.file not in turned_away:
                     turned_away.add(clip.file)
                     queue.append(clip)
                 else:
@@ -172,42 +172,42 @@ class _Work:
             loader.clear()
             _log_counts(counts)
 
-    def missing(self, clip: Clip, reason: str, detail: str | None) -> Found:
-        return Found(clip, "missing", reason, detail, self.origin)
+    def missing(self, clip: KineticsClip, reason: str, detail: str | None) -> ClipResult:
+        return ClipResult(clip, "missing", reason, detail, self.origin)
 
-    def _attempt(self, clip: Clip, loader: Downloader, limit: RateLimit) -> Result:
+    def _attempt(self, clip: KineticsClip, loader: Downloader, limit: RateLimit) -> Result:
         result = attempt({"clip": clip.file}, partial(self._make, clip, loader, limit))
-        result.row["key"] = ledger.key(clip, self.config, result.row["reason"])
+        result.row["key"] = ledger.clip_key(clip, self.config, result.row["reason"])
         if result.row["reason"] is not None:
             logging.info("%s: %s (%s)", clip.name, result.row["reason"], result.row["detail"])
         return result
 
     def _make(
-        self, clip: Clip, loader: Downloader, limit: RateLimit
+        self, clip: KineticsClip, loader: Downloader, limit: RateLimit
     ) -> tuple[dict[str, Any], None]:
-        video = _asked(loader, clip, limit)
+        video = _fetch_video(loader, clip, limit)
         cut, target = loader.folder / "clip.mp4", self._target(clip)
-        detail = cut_out(video, clip, cut, self.config.kinetics.youtube.crf)
+        detail = cut_clip(video, clip, cut, self.config.kinetics.youtube.crf)
         target.parent.mkdir(parents=True, exist_ok=True)
         publish(cut, target)
         return {"bytes": _size(target), "detail": detail}, None
 
-    def _target(self, clip: Clip) -> Path:
+    def _target(self, clip: KineticsClip) -> Path:
         """Where it stands. Raises ItemError for a clip that no list should name."""
         checked_id(clip.youtube_id)
         if not 0 <= clip.start < clip.end:
             raise ItemError("outside_video", f"from {clip.start} to {clip.end} s")
         return inside(self.folder, clip.file)
 
-    def _found(self, clip: Clip, row: dict[str, Any]) -> Found:
+    def _found(self, clip: KineticsClip, row: dict[str, Any]) -> ClipResult:
         if row["status"] == "ok":
             path, size = self.folder / clip.file, row["bytes"]
-            return Found(clip, "present", None, row["detail"], self.origin, path, size)
+            return ClipResult(clip, "present", None, row["detail"], self.origin, path, size)
         status = "corrupt" if row["reason"] in _DAMAGED else "missing"
-        return Found(clip, status, row["reason"], row["detail"], self.origin)
+        return ClipResult(clip, status, row["reason"], row["detail"], self.origin)
 
 
-def _asked(loader: Downloader, clip: Clip, limit: RateLimit) -> Path:
+def _fetch_video(loader: Downloader, clip: KineticsClip, limit: RateLimit) -> Path:
     """The whole video. The pause begins here, before the clip is cut."""
     try:
         video = loader.fetch(clip.youtube_id)
@@ -242,7 +242,7 @@ class RateLimit:
 
     def ended(self, error: ItemError | None) -> None:
         """A video was asked for, and this came of it. The pause begins."""
-        refused = error is not None and error.reason in REFUSED
+        refused = error is not None and error.reason in REFUSED_SERVICE
         passing = error is not None and error.reason in TRANSIENT
         self._refusals = self._refusals + 1 if refused else 0
         self._failures = self._failures + 1 if passing else 0

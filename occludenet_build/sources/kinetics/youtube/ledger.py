@@ -20,7 +20,7 @@ from occludenet_build.config import Config
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import REASONS, TRANSIENT
 from occludenet_build.core.tables import column
-from occludenet_build.sources.kinetics.clip import Clip
+from occludenet_build.sources.kinetics.clip import KineticsClip
 
 ROWS = pa.schema([*ledger.STATUS, column("bytes", "int64", "size of the clip; null if not ok")])
 """`clip` is `Clip.file`."""
@@ -29,7 +29,7 @@ _LOGIN = ("login_required", "forbidden")
 """Reasons that cookies could prevent."""
 
 
-class Ledger:
+class ClipLedger:
     """Use `held`."""
 
     def __init__(self, kept: ledger.Ledger) -> None:
@@ -40,7 +40,7 @@ class Ledger:
         if left:
             self.close()
 
-    def row(self, clip: Clip) -> dict[str, Any] | None:
+    def row(self, clip: KineticsClip) -> dict[str, Any] | None:
         """What came of the clip when it was last asked for, columns ROWS; None if it never was."""
         return self._rows.get(clip.file)
 
@@ -64,13 +64,13 @@ class Ledger:
 
 
 @contextmanager
-def held(store: Path) -> Iterator[Ledger]:
+def open_ledger(store: Path) -> Iterator[ClipLedger]:
     """The ledger, held alone until the block ends."""
     with ledger.hold(store, ROWS) as kept:
-        yield Ledger(kept)
+        yield ClipLedger(kept)
 
 
-def key(clip: Clip, config: Config, reason: str | None) -> str:
+def clip_key(clip: KineticsClip, config: Config, reason: str | None) -> str:
     """What a result depends on: id, times, height, crf, address; a failure also on the one setting
     that could have prevented it. Code is not in it: an edit does not fetch a thousand videos."""
     settings = config.kinetics.youtube
@@ -88,8 +88,8 @@ def key(clip: Clip, config: Config, reason: str | None) -> str:
     return ledger.key("youtube", "", made_by, clip.youtube_id, f"{clip.start} {clip.end}")
 
 
-def settled(row: dict[str, Any], clip: Clip, config: Config) -> bool:
+def is_final(row: dict[str, Any], clip: KineticsClip, config: Config) -> bool:
     """Whether a row is the answer for today's settings too, and will not pass."""
     reason = row["reason"]
     known = reason is None or reason in REASONS  # else of an earlier version
-    return known and row["key"] == key(clip, config, reason) and reason not in TRANSIENT
+    return known and row["key"] == clip_key(clip, config, reason) and reason not in TRANSIENT

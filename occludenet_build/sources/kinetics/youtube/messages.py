@@ -79,7 +79,7 @@ _NETWORK: Rules = (
     ("bad_url", r"is not a valid URL|incomplete youtube ID|no suitable extractor"),
 )
 
-_LAME = (
+_INCOMPLETE = (
     r"(formats (may be|have been) (missing|skipped)|JavaScript runtime|PO Token|challenge solving)"
 )
 """Warnings that yt-dlp itself saw less than there is."""
@@ -91,7 +91,7 @@ _TAIL = (
 _LONGEST = 300
 
 
-def failure(log: str, why: str = "yt-dlp ended without a word") -> ItemError:
+def failure_from_log(log: str, why: str = "yt-dlp ended without a word") -> ItemError:
     """The error that a log of yt-dlp tells of; `why` is the detail where it tells of none."""
     messages = _messages(log)
     said = [text for kind, text in messages if kind == "ERROR" and text]
@@ -113,7 +113,7 @@ def _explained(reason: str, text: str, warnings: list[str]) -> tuple[str, str]:
         cause = _first(warning, rules)
         if cause is not None:
             return cause, f"{_trimmed(text)} after: {warning}"
-    lame = next((warning for warning in warnings if re.search(_LAME, warning, re.I)), None)
+    lame = next((warning for warning in warnings if re.search(_INCOMPLETE, warning, re.I)), None)
     if lame is not None and reason == "no_format":
         return "extractor_failed", f"{_trimmed(text)} after: {lame}"
     return reason, text

@@ -40,7 +40,7 @@ _LOG_END = 1 << 20
 """Bytes at the end of a log that are read."""
 FACTS = "facts.json"
 """Where yt-dlp notes, a JSON object a line, what the video is and where the file stands."""
-NOT_OVER = ("is_live", "is_upcoming", "post_live")
+LIVE_STATUSES = ("is_live", "is_upcoming", "post_live")
 """Values of live_status for what is no video yet."""
 
 
@@ -79,7 +79,7 @@ class Downloader:
         place = self.folder / "video"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        told = options(self.config, self.folder)
+        told = ytdlp_options(self.config, self.folder)
         code = self._run([*PROGRAM, str(os.getpid()), *told, "--", url], place)
         log, video = _end(place / "stderr"), _video(place)
         if code == 0 and video is not None:
@@ -116,9 +116,9 @@ class Downloader:
         if code < 0 and "ERROR:" not in log:
             return ItemError("extractor_failed", f"yt-dlp was killed by signal {-code}")
         if code != 0:
-            return messages.failure(log, f"yt-dlp ended with code {code}")
+            return messages.failure_from_log(log, f"yt-dlp ended with code {code}")
         facts, most = _facts(place), self.config.kinetics.youtube.max_seconds
-        if facts.get("is_live") or facts.get("live_status") in NOT_OVER:
+        if facts.get("is_live") or facts.get("live_status") in LIVE_STATUSES:
             return ItemError("live", str(facts.get("live_status") or "is_live"))
         seconds = facts.get("duration") or 0
         if seconds > most:
@@ -126,7 +126,7 @@ class Downloader:
             return ItemError("too_long", detail)
         if "larger than max-filesize" in _end(place / "stdout"):
             return ItemError("too_large", f"download.max_bytes is {self.config.download.max_bytes}")
-        return messages.failure(log, "yt-dlp ended well and left no file")
+        return messages.failure_from_log(log, "yt-dlp ended well and left no file")
 
 
 def _raise_for_all(log: str) -> None:
@@ -172,12 +172,12 @@ def _video(place: Path) -> Path | None:
     return path if name and path.is_file() and path.stat().st_size else None
 
 
-def options(config: Config, folder: Path) -> list[str]:
+def ytdlp_options(config: Config, folder: Path) -> list[str]:
     """All but the address, for a Downloader's folder."""
     settings, download = config.kinetics.youtube, config.download
     retries = str(download.retries)
     pause = f"exp={download.backoff_seconds:f}:{download.longest_wait_seconds:f}"
-    live = " & ".join(f"live_status!=?{status}" for status in NOT_OVER)
+    live = " & ".join(f"live_status!=?{status}" for status in LIVE_STATUSES)
     return [
         *("--ignore-config", "--no-plugin-dirs", "--no-cache-dir", "--no-update", "--no-exec"),
         *("--no-playlist", "--default-search", "error", "--abort-on-error", "--xff", "never"),
@@ -194,12 +194,12 @@ def options(config: Config, folder: Path) -> list[str]:
         *("--retries", retries, "--fragment-retries", retries, "--extractor-retries", retries),
         *("--retry-sleep", pause, "--retry-sleep", f"fragment:{pause}"),
         *("--retry-sleep", f"extractor:{pause}"),
-        *_named("--ffmpeg-location", folder / "bin"),
-        *_named("--cookies", folder / "cookies.txt"),
+        *_path_option("--ffmpeg-location", folder / "bin"),
+        *_path_option("--cookies", folder / "cookies.txt"),
     ]
 
 
-def _named(option: str, path: Path) -> list[str]:
+def _path_option(option: str, path: Path) -> list[str]:
     return [option, str(path.resolve())] if path.exists() else []
 
 
