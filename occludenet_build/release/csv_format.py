@@ -34,7 +34,7 @@ class CellFormat:
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
 
-    def reads(self, text: str) -> bool:
+    def accepts(self, text: str) -> bool:
         """Whether `text` is such a value and would be written like this again."""
         return (
             re.fullmatch(self.pattern, text, re.ASCII | re.DOTALL) is not None
@@ -202,7 +202,7 @@ def _record(kind: type[Record], cells: list[str], where: str) -> Record:
         )
     for spec, cell in zip(fields, cells, strict=True):
         form: CellFormat = spec.metadata["form"]
-        if not form.reads(cell):
+        if not form.accepts(cell):
             raise UserError(
                 f"{where}, column {spec.metadata['column']!r}: wanted {form.wanted}, got {cell!r}"
             )

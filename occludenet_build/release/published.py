@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.release.csv_format import Overall
-from occludenet_build.release.csv_format import read_csv
+from occludenet_build.release.csv_format import Overall, read_csv
 from occludenet_build.release.terms import SPLITS, source_of
 
 Row = dict[str, Any]

@@ -196,8 +196,8 @@ def test_again_gives_the_same_and_leaves_nothing_old(built: tuple[SmallBuild, li
 
 def test_a_build_without_masks_and_counterfactuals(tmp_path: Path) -> None:
     build = SmallBuild(tmp_path).write()
-    for room in ("actor_masks", "counterfactual"):
-        for path in build.manifests(room):
+    for stage in ("actor_masks", "counterfactual"):
+        for path in build.manifests(stage):
             path.unlink()
     rows = annotate(build)
     assert (

@@ -49,7 +49,7 @@ def replaying(path: Path, **settings) -> cfg.Config:
 def replay(
     folder: Path, path: Path, clips=CLIPS, *, failed=None, actors=None, more=(), **settings
 ) -> dict[str, dict]:
-    """The rooms index and select on clips (name, split, class); failed: clip -> reason, more:
+    """The stages index and select on clips (name, split, class); failed: clip -> reason, more:
     cut-outs that are in the bank besides."""
     config = replaying(path, **settings)
     rows = indexed(clips, config)

@@ -37,7 +37,7 @@ def everything(coco):
 
 
 def bank(coco: SmallCoco, note: dict, **settings) -> dict:
-    """What the room occluders makes of the note."""
+    """What the stage occluders makes of the note."""
     coco.world.images = Path(note["images"])
     return coco.world.rows(**settings)
 

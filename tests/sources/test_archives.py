@@ -35,14 +35,14 @@ def place(tmp_path):
     """place(archive) -> (its path, an empty folder that nothing may leave)."""
 
     def made(content: bytes) -> tuple[Path, Path]:
-        (tmp_path / "room").mkdir(exist_ok=True)
-        path = tmp_path / "room" / "archive"
+        (tmp_path / "work").mkdir(exist_ok=True)
+        path = tmp_path / "work" / "archive"
         path.write_bytes(content)
-        return path, tmp_path / "room" / "folder"
+        return path, tmp_path / "work" / "folder"
 
     yield made
-    assert {p.name for p in tmp_path.iterdir()} <= {"room"}, "written outside"
-    assert {p.name for p in (tmp_path / "room").iterdir()} <= {"archive", "folder"}
+    assert {p.name for p in tmp_path.iterdir()} <= {"work"}, "written outside"
+    assert {p.name for p in (tmp_path / "work").iterdir()} <= {"archive", "folder"}
     assert not list(tmp_path.rglob(".*")), "temporary files are left"
 
 

@@ -51,8 +51,8 @@ def everything(name: str) -> str | None:
 
 @pytest.fixture
 def into(tmp_path):
-    yield UnpackTarget(tmp_path / "room/archives", tmp_path / "room/content", everything)
-    outside = {p.name for p in tmp_path.iterdir()} - {"room", "own", "log"}
+    yield UnpackTarget(tmp_path / "work/archives", tmp_path / "work/content", everything)
+    outside = {p.name for p in tmp_path.iterdir()} - {"work", "own", "log"}
     assert not outside, "written outside"
 
 
@@ -433,12 +433,12 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from occludenet_build import config as cfg
-from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import UnpackTarget
 settings = cfg.Downloads(**json.loads(sys.argv[3]))
 root = Path(sys.argv[2])
 into = UnpackTarget(root / "archives", root / "content", lambda name: name)
-for one in deliver([sys.argv[1]], into, settings):
+for one in deliver_archives([sys.argv[1]], into, settings):
     print(one.status, flush=True)
 """
 
@@ -452,7 +452,7 @@ def test_killed_again_and_again_it_comes_to_its_end(site, into, tmp_path):
         site.put(f"/{number}.tgz", gzip.compress(tar_of(*mine), 1), pause=0.05)
     site.put("/list.txt", "\n".join(f"{n}.tgz" for n in range(parts)).encode())
     settings = json.dumps({"parallel": 2, "per_host": 2, "failure_budget": 1.0})
-    command = [sys.executable, "-c", CHILD, site.url("/list.txt"), str(tmp_path / "room"), settings]
+    command = [sys.executable, "-c", CHILD, site.url("/list.txt"), str(tmp_path / "work"), settings]
     kills = 0
     while _killed(command, site, 350_000):
         kills += 1

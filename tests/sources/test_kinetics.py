@@ -8,7 +8,16 @@ import shutil
 from collections import Counter
 
 import pytest
-from support.kinetics import CLIPS, HEADER, LABELS, Room, clip, list_bytes, video, write_list
+from support.kinetics import (
+    CLIPS,
+    HEADER,
+    LABELS,
+    KineticsStage,
+    clip,
+    list_bytes,
+    video,
+    write_list,
+)
 from support.server import instead, status
 
 from occludenet_build import config as cfg
@@ -132,23 +141,27 @@ def test_lists_are_fetched_once_and_clips_told_once(site, tmp_path, monkeypatch)
     other = KineticsClip(CLIPS[0].youtube_id, CLIPS[0].start, CLIPS[0].end, "val", "another")
     site.put("/train.csv", list_bytes(CLIPS[:12]), status(503))
     site.put("/val/train.csv", list_bytes([*CLIPS[12:], CLIPS[0], other]))
-    room = Room(tmp_path, {"annotations": [site.url("/train.csv"), site.url("/val/train.csv")]})
-    config = cfg.load_part(room.values())
-    lists = read_lists(config, room.folder)
+    stage = KineticsStage(
+        tmp_path, {"annotations": [site.url("/train.csv"), site.url("/val/train.csv")]}
+    )
+    config = cfg.load_part(stage.values())
+    lists = read_lists(config, stage.folder)
     assert list(lists.listed) == CLIPS and len(site.seen) == 3
-    offline = cfg.load_part(room.values(offline=True))
-    assert read_lists(offline, room.folder) == lists and len(site.seen) == 3
+    offline = cfg.load_part(stage.values(offline=True))
+    assert read_lists(offline, stage.folder) == lists and len(site.seen) == 3
     with pytest.raises(UserError, match=r"train\.csv: wanted as .*switched off"):
         read_lists(offline, tmp_path / "elsewhere")
 
 
 def test_a_page_instead_of_a_list_is_not_kept(site, tmp_path):
     site.put("/train.csv", list_bytes(CLIPS), instead(b"<!DOCTYPE html>"))
-    config = cfg.load_part(Room(tmp_path, {"annotations": [site.url("/train.csv")]}).values())
+    config = cfg.load_part(
+        KineticsStage(tmp_path, {"annotations": [site.url("/train.csv")]}).values()
+    )
     with pytest.raises(UserError, match="wanted a list of Kinetics"):
         read_lists(config, tmp_path)
     assert len(read_lists(config, tmp_path).listed) == len(CLIPS)
-    config = cfg.load_part(Room(tmp_path, {"annotations": [site.url("/no.csv")]}).values())
+    config = cfg.load_part(KineticsStage(tmp_path, {"annotations": [site.url("/no.csv")]}).values())
     with pytest.raises(UserError, match=r"no\.csv: not fetched: not_found"):
         read_lists(config, tmp_path)
 
@@ -220,9 +233,11 @@ LAYOUTS = {
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A room with a mirror of the first clips, one of them missing: mirror(layout) -> Room."""
+    """A stage with a mirror of the first clips, one of them missing: mirror(layout) -> KineticsStage."""
 
-    def make(layout=LAYOUTS["<split>/<class>/<name>"], clips=CLIPS[:13], **kinetics) -> Room:
+    def make(
+        layout=LAYOUTS["<split>/<class>/<name>"], clips=CLIPS[:13], **kinetics
+    ) -> KineticsStage:
         root = tmp_path / "mirror"
         for number, one in enumerate(clips):
             path = root / layout(one)
@@ -230,22 +245,22 @@ def mirror(tmp_path):
             path.write_bytes(video(number))
         listed = write_list(tmp_path / "list.csv", CLIPS[:14])
         own = {"route": "mirror", "mirror": str(root), "annotations": [str(listed)]}
-        return Room(tmp_path, own | kinetics)
+        return KineticsStage(tmp_path, own | kinetics)
 
     return make
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 def test_a_mirror_of_any_layout(mirror, layout):
-    room = mirror(layout)
-    (room.root / "mirror/._x.mp4").write_bytes(b"mac")
-    (room.root / "mirror/classes.csv").write_text("x")
-    rows = room.run()
+    stage = mirror(layout)
+    (stage.root / "mirror/._x.mp4").write_bytes(b"mac")
+    (stage.root / "mirror/classes.csv").write_text("x")
+    rows = stage.run()
     assert list(rows) == sorted(c.name for c in CLIPS[:14])
     for number, one in enumerate(CLIPS[:13]):
-        row, path = rows[one.name], room.root / "mirror" / layout(one)
+        row, path = rows[one.name], stage.root / "mirror" / layout(one)
         assert (row["status"], row["path"], row["reason"]) == ("present", str(path), None)
-        assert (row["bytes"], row["origin"]) == (len(video(number)), str(room.root / "mirror"))
+        assert (row["bytes"], row["origin"]) == (len(video(number)), str(stage.root / "mirror"))
         assert (row["label"], row["split"], row["start_seconds"]) == (
             *(one.label, one.split, one.start),
         )
@@ -254,8 +269,8 @@ def test_a_mirror_of_any_layout(mirror, layout):
 
 
 def test_of_several_files_a_sound_one_then_the_replacement_then_the_first(mirror):
-    room = mirror(clips=CLIPS[:1])
-    root, one = room.root / "mirror", CLIPS[0]
+    stage = mirror(clips=CLIPS[:1])
+    root, one = stage.root / "mirror", CLIPS[0]
     first = root / LAYOUTS["<split>/<class>/<name>"](one)
 
     def put(name: str, content: bytes):
@@ -265,7 +280,7 @@ def test_of_several_files_a_sound_one_then_the_replacement_then_the_first(mirror
         return path
 
     def taken() -> tuple[str, str]:
-        row = room.run()[one.name]
+        row = stage.run()[one.name]
         return row["status"], row["path"]
 
     a = put(f"a/{one.name}.mp4", video(3))
@@ -279,56 +294,56 @@ def test_of_several_files_a_sound_one_then_the_replacement_then_the_first(mirror
     first.write_bytes(video(0)[:500])
     assert taken() == ("corrupt", str(new))
     new.unlink()
-    row = room.run()[one.name]
+    row = stage.run()[one.name]
     assert (row["status"], row["reason"], row["path"]) == ("corrupt", "empty_file", str(a))
 
 
 def test_links_to_folders_are_followed_and_circles_are_not(mirror):
-    room = mirror()
-    shutil.move(room.root / "mirror", room.root / "disk")
-    (room.root / "mirror").mkdir()
-    (room.root / "mirror/train").symlink_to(room.root / "disk/train")
-    (room.root / "mirror/train/again").symlink_to(room.root / "mirror")
-    room.run()
-    assert Counter(room.statuses().values()) == {"present": 12, "missing": 2}
+    stage = mirror()
+    shutil.move(stage.root / "mirror", stage.root / "disk")
+    (stage.root / "mirror").mkdir()
+    (stage.root / "mirror/train").symlink_to(stage.root / "disk/train")
+    (stage.root / "mirror/train/again").symlink_to(stage.root / "mirror")
+    stage.run()
+    assert Counter(stage.statuses().values()) == {"present": 12, "missing": 2}
 
 
 def test_a_second_run_reads_nothing_and_writes_the_same(mirror, monkeypatch):
-    room = mirror()
-    path = room.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[2])
+    stage = mirror()
+    path = stage.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[2])
     path.write_bytes(b"no video")
-    rows = room.run()
-    first = room.out.read_bytes(), room.out.with_name("classes.csv").read_bytes()
+    rows = stage.run()
+    first = stage.out.read_bytes(), stage.out.with_name("classes.csv").read_bytes()
     looked_at = []
     skim = candidates.skim
     monkeypatch.setattr(candidates, "skim", lambda p: looked_at.append(p) or skim(p))
-    assert room.run() == rows and looked_at == []
-    assert (room.out.read_bytes(), room.out.with_name("classes.csv").read_bytes()) == first
+    assert stage.run() == rows and looked_at == []
+    assert (stage.out.read_bytes(), stage.out.with_name("classes.csv").read_bytes()) == first
     looked_at.clear()
     path.write_bytes(video(2))
-    room.settings["splits"] = ["train"]
-    assert room.run()[CLIPS[2].name]["status"] == "present" and looked_at == [path]
-    room.settings["splits"] = ["train", "val"]
+    stage.settings["splits"] = ["train"]
+    assert stage.run()[CLIPS[2].name]["status"] == "present" and looked_at == [path]
+    stage.settings["splits"] = ["train", "val"]
     looked_at.clear()
-    assert len(room.run()) == 14 and looked_at == [], "what another selection asked for is known"
+    assert len(stage.run()) == 14 and looked_at == [], "what another selection asked for is known"
 
 
 def test_many_files_are_looked_at_by_processes(mirror, monkeypatch):
     monkeypatch.setattr(candidates, "_FILES_PER_PROCESS", 1)
     alone = mirror().run()
     shutil.rmtree(mirror().folder / "checks")
-    room = mirror()
-    room.threads = 2
-    assert room.run() == alone
+    stage = mirror()
+    stage.threads = 2
+    assert stage.run() == alone
 
 
 def test_a_folder_that_is_no_mirror_is_one_line(mirror):
-    room = mirror(lambda c: f"{c.label}/clip{c.start}.mp4")
+    stage = mirror(lambda c: f"{c.label}/clip{c.start}.mp4")
     with pytest.raises(UserError, match=r"holds 13 files and none is of a listed clip \(abs"):
-        room.run()
-    shutil.rmtree(room.root / "mirror")
+        stage.run()
+    shutil.rmtree(stage.root / "mirror")
     with pytest.raises(UserError, match="mirror"):
-        room.run()
+        stage.run()
 
 
 # tables ------------------------------------------------------------------------------------------
@@ -336,12 +351,12 @@ def test_a_folder_that_is_no_mirror_is_one_line(mirror):
 
 def test_the_table_and_the_shortfall(mirror, caplog):
     caplog.set_level(logging.INFO)
-    room = mirror()
-    (room.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[5])).write_bytes(b"")
-    room.run(failure_budget=0.01)
-    table = tables.read(room.out)
+    stage = mirror()
+    (stage.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[5])).write_bytes(b"")
+    stage.run(failure_budget=0.01)
+    table = tables.read(stage.out)
     assert table.schema.equals(PRESENCE) and len(table) == 14
-    with open(room.out.with_name("classes.csv"), newline="") as stream:
+    with open(stage.out.with_name("classes.csv"), newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
         *("split", "class", "listed", "present", "replaced", "corrupt", "missing", "share"),
@@ -353,17 +368,17 @@ def test_the_table_and_the_shortfall(mirror, caplog):
     assert f"lacks most: train/{LABELS[1]}, 3 of 4 there" in caplog.text
     assert "2 of 14 wanted clips (14.3 %) are not there" in caplog.text
     caplog.clear()
-    room.run(failure_budget=0.5)
+    stage.run(failure_budget=0.5)
     assert "wanted clips" not in caplog.text
 
 
 def test_a_list_in_another_order_makes_the_same_bytes(mirror):
-    room = mirror()
-    room.run()
-    first = room.out.read_bytes()
-    write_list(room.root / "list.csv", CLIPS[:14][::-1], HEADER[::-1])
-    room.run()
-    assert room.out.read_bytes() == first
+    stage = mirror()
+    stage.run()
+    first = stage.out.read_bytes()
+    write_list(stage.root / "list.csv", CLIPS[:14][::-1], HEADER[::-1])
+    stage.run()
+    assert stage.out.read_bytes() == first
 
 
 def test_no_route_is_one_line(mirror):

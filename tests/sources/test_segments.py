@@ -244,7 +244,7 @@ def made(folder):
     return {p.name: p.stat().st_mtime_ns for p in (folder / "build").rglob("*.mp4")}
 
 
-def test_the_room_cuts_resumes_and_says_why_not(tmp_path):
+def test_the_stage_cuts_resumes_and_says_why_not(tmp_path):
     (tmp_path / "videos/Robbery").mkdir(parents=True)
     long_video(tmp_path / "videos/Robbery/cam1.mp4")
     (tmp_path / "videos/noise.mp4").write_bytes(b"\0" * 5000)

@@ -166,7 +166,7 @@ def test_names_of_addresses(url, pattern):
     assert len(name) < 130 and file_name(url + "x", "weights") != name
 
 
-def test_a_room_takes_a_file_or_its_note(tmp_path):
+def test_a_stage_takes_a_file_or_its_note(tmp_path):
     own, door = tmp_path / "own.pt", tmp_path / "detect.json"
     own.write_bytes(CONTENT)
     recorded.acquire_weights(recorded.FileRequest(str(own), None, "detect.weights"), QUICK, door)
@@ -219,7 +219,7 @@ def test_mistakes_in_the_settings(change, message):
 
 @pytest.mark.slow
 def test_in_the_workflow(site, tmp_path):
-    """Offline lists all that is missing; then each address is fetched once for all its rooms."""
+    """Offline lists all that is missing; then each address is fetched once for all its stages."""
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.mp4").write_bytes(b"a")
     (tmp_path / "coco.json").write_text("{}")
@@ -236,7 +236,7 @@ def test_in_the_workflow(site, tmp_path):
     build = Build(tmp_path, None, settings)
     said = build.run("acquire", ok=False)
     wanted = {"detect", "actor_masks", "train"}  # audit has none set
-    assert {room for room in recorded.SECTIONS if f"{room}.weights: http" in said} == wanted
+    assert {stage for stage in recorded.SECTIONS if f"{stage}.weights: http" in said} == wanted
     assert not site.seen
     settings["download"] = {"backoff_seconds": 0.01}
     build.where(settings).run("acquire")

@@ -92,8 +92,8 @@ def archive(
 
 
 @dataclass
-class Room:
-    """The room kinetics in a folder of its own."""
+class KineticsStage:
+    """The stage kinetics in a folder of its own."""
 
     root: Path
     settings: dict[str, Any] = field(default_factory=dict)

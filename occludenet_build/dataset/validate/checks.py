@@ -42,21 +42,21 @@ def missing_files(release: Release) -> Iterator[ReleaseFinding]:
 
 def duplicate(release: Release) -> Iterator[ReleaseFinding]:
     """The same clip twice in one file."""
-    for kind, places in _clips_by_file_kind(release).items():
-        twice = [place for place, number in Counter(places).items() if number > 1]
+    for kind, outputs in _clips_by_file_kind(release).items():
+        twice = [output for output, number in Counter(outputs).items() if number > 1]
         yield from _per_source(twice, f"more than once in the {kind}")
 
 
 def listed_not_annotated(release: Release) -> Iterator[ReleaseFinding]:
     """Listed clips without a row in the overall annotation of their split."""
-    known = {place for place, _ in release.annotated}
+    known = {output for output, _ in release.annotated}
     lost = {p for p, _ in release.entries if p not in known and p.source.split in release.overall}
     yield from _per_source(lost, "in the lists, not in the overall annotation")
 
 
 def annotated_not_listed(release: Release) -> Iterator[ReleaseFinding]:
     """Annotated clips that the list of their split and scale lacks."""
-    known = {place for place, _ in release.entries}
+    known = {output for output, _ in release.entries}
     lost = {
         p
         for p, _ in release.annotated
@@ -67,12 +67,12 @@ def annotated_not_listed(release: Release) -> Iterator[ReleaseFinding]:
 
 def incomplete_scales(release: Release) -> Iterator[ReleaseFinding]:
     """A source that is there at some scales, and not at others that its split has."""
-    for kind, places in _clips_by_file_kind(release).items():
+    for kind, outputs in _clips_by_file_kind(release).items():
         scales: dict[SourceClip, set[float]] = defaultdict(set)
         of_split: dict[str, set[float]] = defaultdict(set)
-        for place in places:
-            scales[place.source].add(place.scale)
-            of_split[place.source.split].add(place.scale)
+        for output in outputs:
+            scales[output.source].add(output.scale)
+            of_split[output.source.split].add(output.scale)
         lost = [
             OutputClip(source, scale)
             for source, found in scales.items()
@@ -83,11 +83,11 @@ def incomplete_scales(release: Release) -> Iterator[ReleaseFinding]:
 
 def source_in_two_places(release: Release) -> Iterator[ReleaseFinding]:
     """A source in two splits leaks; in two classes it has a wrong label in one of them."""
-    places = set().union(*_clips_by_file_kind(release).values())
+    outputs = set().union(*_clips_by_file_kind(release).values())
     homes: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for place in places:
-        homes[place.source.clip].add((place.source.split, place.source.label))
-    clips = Counter(place.source.clip for place in places)
+    for output in outputs:
+        homes[output.source.clip].add((output.source.split, output.source.label))
+    clips = Counter(output.source.clip for output in outputs)
     for clip, found in sorted(homes.items()):
         if len(found) > 1:
             splits = {split for split, _ in found}
@@ -117,8 +117,8 @@ AWKWARD_CHARACTERS = {
 
 def class_names(release: Release) -> Iterator[ReleaseFinding]:
     """Characters in class names at which other programs stumble."""
-    places = set().union(*_clips_by_file_kind(release).values())
-    clips = Counter(place.source.label for place in places)
+    outputs = set().union(*_clips_by_file_kind(release).values())
+    clips = Counter(output.source.label for output in outputs)
     for what, characters in AWKWARD_CHARACTERS.items():
         found = sorted(name for name in clips if set(name) & set(characters))
         if found:
@@ -136,16 +136,16 @@ def _abbreviated(names: list[str], most: int = 3) -> str:
 
 def _clips_by_file_kind(release: Release) -> dict[str, list[OutputClip]]:
     return {
-        "overall annotation": [place for place, _ in release.annotated],
-        "lists": [place for place, _ in release.entries],
+        "overall annotation": [output for output, _ in release.annotated],
+        "lists": [output for output, _ in release.entries],
     }
 
 
-def _per_source(places: Iterable[OutputClip], text: str) -> Iterator[ReleaseFinding]:
+def _per_source(outputs: Iterable[OutputClip], text: str) -> Iterator[ReleaseFinding]:
     """An error for each source, with its scales."""
     scales: dict[SourceClip, list[float]] = defaultdict(list)
-    for place in sorted(places):
-        scales[place.source].append(place.scale)
+    for output in sorted(outputs):
+        scales[output.source].append(output.scale)
     for source in sorted(scales, key=lambda s: (split_order(s.split), s)):
         at = ", ".join(f"{scale:g}" for scale in scales[source])
         detail = f"{source.label}, at {at}: {text}"
@@ -158,10 +158,10 @@ Ids = dict[str, set[int]]
 def check_label_ids(release: Release) -> Iterator[ReleaseFinding]:
     """One id for each class, one class for each id, as in the label map if there is one."""
     ids: Ids = defaultdict(set)
-    for place, label_id in release.entries:
-        ids[place.source.label].add(label_id)
-    clips = Counter(place.source.label for place, _ in release.entries)
-    sources = Counter(label for _, label, _ in {place.source for place, _ in release.entries})
+    for output, label_id in release.entries:
+        ids[output.source.label].add(label_id)
+    clips = Counter(output.source.label for output, _ in release.entries)
+    sources = Counter(label for _, label, _ in {output.source for output, _ in release.entries})
     for severity, label, detail in (*_ambiguous(ids), *_against_a_map(ids, release.label_map)):
         yield ReleaseFinding(severity, None, label, sources[label], clips[label], detail)
 

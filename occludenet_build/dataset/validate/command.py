@@ -38,14 +38,14 @@ def summary_counts(release: Release, found: Findings) -> dict[str, Any]:
 
 
 def _split_counts(release: Release, split: str) -> dict[str, int]:
-    annotated = [row for row in release.annotated if row.place.source.split == split]
-    listed = [row.place for row in release.entries if row.place.source.split == split]
-    sources = {row.place.source for row in annotated} | {place.source for place in listed}
+    annotated = [row for row in release.annotated if row.output.source.split == split]
+    listed = [row.output for row in release.entries if row.output.source.split == split]
+    sources = {row.output.source for row in annotated} | {output.source for output in listed}
     return {
         "annotated_clips": len(annotated),
-        "annotated_sources": len({row.place.source for row in annotated}),
+        "annotated_sources": len({row.output.source for row in annotated}),
         "listed_clips": len(listed),
-        "listed_sources": len({place.source for place in listed}),
+        "listed_sources": len({output.source for output in listed}),
         "classes": len({source.label for source in sources}),
         "occluders": len({row.record.occluder_file_name for row in annotated}),
     }

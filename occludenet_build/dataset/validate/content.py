@@ -29,9 +29,9 @@ Scales = dict[float, Overall]
 def annotated_by_source(release: Release, split: str) -> dict[SourceClip, Scales]:
     """The annotated source clips of a split, in the file's order."""
     found: dict[SourceClip, Scales] = defaultdict(dict)
-    for place, record in release.annotated:
-        if place.source.split == split:
-            found[place.source][place.scale] = record
+    for output, record in release.annotated:
+        if output.source.split == split:
+            found[output.source][output.scale] = record
     return found
 
 
@@ -159,8 +159,8 @@ def _quota(split: str, counts: dict[str, Counter[str]]) -> Iterator[ReleaseFindi
 def occluder_in_two_splits(release: Release) -> Iterator[ReleaseFinding]:
     """Cut-outs that several splits share: a leak."""
     uses: dict[str, dict[str, list[OutputClip]]] = defaultdict(lambda: defaultdict(list))
-    for place, record in release.annotated:
-        uses[record.occluder_file_name][place.source.split].append(place)
+    for output, record in release.annotated:
+        uses[record.occluder_file_name][output.source.split].append(output)
     if len(release.overall) < 2:
         yield from _one_split(release, len(uses))
     for name, splits in sorted(uses.items()):

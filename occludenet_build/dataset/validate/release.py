@@ -49,14 +49,14 @@ class OutputClip(NamedTuple):
 class AnnotatedClip(NamedTuple):
     """A row of `{split}_d.csv`."""
 
-    place: OutputClip
+    output: OutputClip
     record: Overall
 
 
 class ListEntry(NamedTuple):
     """A row of a list."""
 
-    place: OutputClip
+    output: OutputClip
     label_id: int
 
 

@@ -85,9 +85,9 @@ def acquire_images(
     images.mkdir(parents=True, exist_ok=True)
     store = table.parent / "store" / "coco_images"
     todo = image_files(wanted, source, images)
-    with ledger.hold(store, _LEDGER) as book:
-        _fetch_due(book, [file for file in todo if file.target], download, len(todo))
-        done = book.close([file.clip for file in todo if file.target])
+    with ledger.hold(store, _LEDGER) as open_ledger:
+        _fetch_due(open_ledger, [file for file in todo if file.target], download, len(todo))
+        done = open_ledger.close([file.clip for file in todo if file.target])
         found = {row["clip"]: row for row in done.to_pylist()}
         rows = [_row(file, found.get(file.clip)) for file in todo]
         tables.write_if_changed(tables.from_rows(rows, COCO_IMAGES), table)
@@ -96,38 +96,40 @@ def acquire_images(
 
 
 def _fetch_due(
-    book: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
+    open_ledger: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
 ) -> None:
-    due, gone = _due(book, todo)
+    due, gone = _due(open_ledger, todo)
     before = total - len(todo) + len(gone)
     if len(gone) > download.failure_budget * total:
         due, before = due + gone, total - len(todo)
     logging.info("%d images wanted, %d to look for", total, len(due))
     for file in due:
         _remove_mismatch(file)
-    at_hand = [file for file in due if file.there or not download.offline]
+    at_hand = [file for file in due if file.exists or not download.offline]
     lacking = {file.clip for file in due}
-    for result in _results(at_hand, download, total, before, book.store):
+    for result in _results(at_hand, download, total, before, open_ledger.store):
         if result.row["reason"] != "offline":
-            book.commit(result)
+            open_ledger.commit(result)
             lacking.discard(result.row["clip"])
-    _refuse_missing(book, [file for file in due if file.clip in lacking], total)
+    _refuse_missing(open_ledger, [file for file in due if file.clip in lacking], total)
 
 
-def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile], list[ImageFile]]:
+def _due(
+    open_ledger: ledger.Ledger, todo: Sequence[ImageFile]
+) -> tuple[list[ImageFile], list[ImageFile]]:
     """(what has to be looked for, what the server does not have). Stops at what has changed."""
     due, gone, changed = [], [], []
     for file in todo:
-        row = book.finished(file.clip, file.key)
+        row = open_ledger.finished(file.clip, file.key)
         if row is None:
             due.append(file)
-        elif row["status"] == "ok" and file.there:
+        elif row["status"] == "ok" and file.exists:
             if sha256_file(file.path) != row["sha256"]:
                 changed.append(file)
-        elif row["reason"] in _GONE and not file.there:
+        elif row["reason"] in _GONE and not file.exists:
             gone.append(file)
         else:
-            due.append(file.known_as(row["sha256"]))
+            due.append(file.with_hash(row["sha256"]))
     if changed:
         _log_images(changed, "has changed")
         raise UserError(
@@ -139,7 +141,7 @@ def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile
 
 def _remove_mismatch(file: ImageFile) -> None:
     """Remove what has the name but not the stated size: it would be taken for the image."""
-    if file.there:
+    if file.exists:
         try:
             _check(file)
         except ItemError as error:
@@ -182,10 +184,12 @@ def _finished(file: ImageFile, outcome: Outcome) -> Row:
     return row | {"bytes": outcome.bytes, "sha256": outcome.sha256}
 
 
-def _refuse_missing(book: ledger.Ledger, lacking: Sequence[ImageFile], total: int) -> None:
+def _refuse_missing(open_ledger: ledger.Ledger, lacking: Sequence[ImageFile], total: int) -> None:
     """Stop, offline, for what no run has tried to fetch: a build that went on without an image
     goes on without it now, too."""
-    tried = {(row["clip"], row["key"]) for row in book.kept_rows() if row["status"] == "failed"}
+    tried = {
+        (row["clip"], row["key"]) for row in open_ledger.kept_rows() if row["status"] == "failed"
+    }
     missing = [file for file in lacking if (file.clip, file.key) not in tried]
     if not missing:
         return
@@ -267,11 +271,11 @@ class ImageFile:
         return self.target
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         """Whether a file stands at the target."""
         return self.path.is_file()
 
-    def known_as(self, sha256: str | None) -> ImageFile:
+    def with_hash(self, sha256: str | None) -> ImageFile:
         """With the hash that what is fetched must have."""
         return dataclasses.replace(self, sha256=sha256)
 

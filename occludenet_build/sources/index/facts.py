@@ -59,14 +59,14 @@ def probe_videos(
         clip: ledger.key("index", version, limits, path, files.stamp(path))
         for clip, path in paths.items()
     }
-    with ledger.hold(store, FACTS) as book:
+    with ledger.hold(store, FACTS) as open_ledger:
 
         def make(clips: list[str]) -> Iterator[ledger.Result]:
             jobs = [(clip, paths[clip], keys[clip]) for clip in clips]
             yield from in_processes(partial(probe_video, limits=limits), jobs, threads)
 
-        ledger.work_through(book, keys, make)
-        table = book.close(sorted(keys))
+        ledger.work_through(open_ledger, keys, make)
+        table = open_ledger.close(sorted(keys))
     return {row["clip"]: row for row in table.to_pylist()}
 
 

@@ -71,7 +71,7 @@ class ClipResult:
     """Its size; null if missing."""
 
     @property
-    def there(self) -> bool:
+    def is_present(self) -> bool:
         """Whether a sound file of it is."""
         return self.status in ("present", "replaced")
 

@@ -66,7 +66,7 @@ def presence_rows(
 
 def _row(found: ClipResult) -> dict[str, Any]:
     clip = found.clip
-    if found.status not in STATUSES or (found.reason not in REASONS and not found.there):
+    if found.status not in STATUSES or (found.reason not in REASONS and not found.is_present):
         raise ValueError(f"{clip.name}: no such status or reason: {found.status} {found.reason}")
     return {
         "clip": clip.name,

@@ -39,15 +39,17 @@ def run(args: argparse.Namespace, config: Config) -> None:
     videos = VideoFolder(_given(args.videos or settings.videos, "videos", "a folder"))
     segments = table.read(_given(args.table or settings.table, "table", "a CSV file"))
     jobs = {job.clip: job for job in make_jobs(segments, videos, args.root, config)}
-    with ledger.hold(args.out.parent / "store" / "all", stage.CLIPS) as book:
+    with ledger.hold(args.out.parent / "store" / "all", stage.CLIPS) as open_ledger:
 
         def made(missing: list[str]) -> Iterator[ledger.Result]:
             yield from in_processes(cut_segment, (jobs[clip] for clip in missing), args.threads)
 
         todo = {clip: job.key for clip, job in jobs.items()}
-        ledger.work_through(book, todo, made, lambda row: intact(args.root, row, stage.FILES))
-        before = book.kept_rows()
-        rows = book.close(list(jobs), args.out)
+        ledger.work_through(
+            open_ledger, todo, made, lambda row: intact(args.root, row, stage.FILES)
+        )
+        before = open_ledger.kept_rows()
+        rows = open_ledger.close(list(jobs), args.out)
     remove_stale(before, rows, args.root, stage.FILES)
     cutting.write_annotations(args.root / settings.dataset, rows.to_pylist())
     ledger.log_summary(rows)

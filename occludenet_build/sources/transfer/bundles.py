@@ -90,8 +90,8 @@ class _DeliveryRun:
             return None
         if not source.is_remote and files.stamp(source.text) not in (record.stamp, "missing"):
             return None
-        known = record.of_today(self.target.content, self.target.path_for)
-        if not known.is_there(self.target.content):
+        known = record.with_current_targets(self.target.content, self.target.path_for)
+        if not known.is_complete(self.target.content):
             return None
         self.owners.update(dict.fromkeys(known.delivered, source.text))
         self._clear(source)
@@ -104,7 +104,7 @@ class _DeliveryRun:
                 size, stamp = path.stat().st_size, files.stamp(path)
         except OSError as error:
             reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-            return found.failed(reason, error.strerror)
+            return found.as_failed(reason, error.strerror)
         found = Delivery(source.shown, "ok", bytes=size, stamp=stamp)
         return self._unpacked(source, path, found)
 
@@ -140,7 +140,7 @@ class _DeliveryRun:
             if before is not None and before.status == "failed":
                 return before
             self.not_here.append(source.shown)
-        return fetched.failed(outcome.reason or "", outcome.detail)
+        return fetched.as_failed(outcome.reason or "", outcome.detail)
 
     def _unpacked(self, source: ArchiveSource, path: Path, fetched: Delivery) -> Delivery:
         before = read_record(self._record(source))
@@ -149,13 +149,13 @@ class _DeliveryRun:
     def _settled(self, source: ArchiveSource, delivery: Delivery) -> Iterator[Delivery]:
         """Record it, tell it, count it."""
         if delivery.status == "failed":
-            delivery = delivery.joined(read_record(self._record(source)))
+            delivery = delivery.merged_with(read_record(self._record(source)))
         if delivery.reason != "offline":
             write_record(self._record(source), delivery)
         if delivery.status == "ok":
             self._clear(source)
         content = self.target.content
-        yield delivery.of_today(content, self.target.path_for).standing(content)
+        yield delivery.with_current_targets(content, self.target.path_for).without_missing(content)
         if not self.settings.offline:
             self.budget.count(_as_outcome(source, self._archive(source), delivery))
 

@@ -67,30 +67,32 @@ class Delivery:
         """Paths of its files below the folder of the content."""
         return [piece.target for piece in self.pieces if piece.status == "ok" and piece.target]
 
-    def of_today(self, content: Path, path_for: Callable[[str], str | None]) -> Delivery:
+    def with_current_targets(
+        self, content: Path, path_for: Callable[[str], str | None]
+    ) -> Delivery:
         """With the places that its files have now; what is not wanted any more is left."""
         now = tuple(_with_current_target(piece, content, path_for) for piece in self.pieces)
         return dataclasses.replace(self, pieces=now)
 
-    def is_there(self, content: Path) -> bool:
-        """Whether nothing is missing of what is wanted of it; ask what `of_today` gives."""
+    def is_complete(self, content: Path) -> bool:
+        """Whether nothing is missing of what is wanted of it; ask what `with_current_targets` gives."""
         return all(_is_on_disk(piece, content) for piece in self.pieces)
 
-    def failed(
+    def as_failed(
         self, reason: str, detail: str | None, pieces: Iterable[ArchivedFile] | None = None
     ) -> Delivery:
         """The same, but not whole; with `pieces` instead of its own."""
         own = self.pieces if pieces is None else tuple(pieces)
         return dataclasses.replace(self, status="failed", reason=reason, detail=detail, pieces=own)
 
-    def joined(self, before: Delivery | None) -> Delivery:
+    def merged_with(self, before: Delivery | None) -> Delivery:
         """With what an earlier record names and this one does not: a fetch that failed takes
         nothing away of what is here."""
         names = {piece.name for piece in self.pieces}
         old = (piece for piece in (before.pieces if before else ()) if piece.name not in names)
         return dataclasses.replace(self, pieces=(*self.pieces, *old))
 
-    def standing(self, content: Path) -> Delivery:
+    def without_missing(self, content: Path) -> Delivery:
         """Without the files that are not there."""
         pieces = (p if _is_on_disk(p, content) else _as_missing(p) for p in self.pieces)
         return dataclasses.replace(self, pieces=tuple(pieces))
@@ -204,7 +206,7 @@ def unpack_archive(
         if error.reason == "corrupt" and not _is_zip(path):
             vouched = {p.name for p in before.pieces if p.status == "ok"} if before else set()
             pieces = [_kept_or_removed(p, vouched - made, to.content) for p in pieces]
-        delivery = fetched.failed(error.reason, error.detail or None, pieces)
+        delivery = fetched.as_failed(error.reason, error.detail or None, pieces)
     owners.update(dict.fromkeys(delivery.delivered, archive))
     return delivery
 
