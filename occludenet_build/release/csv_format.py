@@ -1,4 +1,4 @@
-"""The release's CSV files: typed records, parsed and written so that the bytes stay the same.
+"""CSV files of the release as typed records; parsing and writing keeps every byte.
 
     overall       OccludeNet-D: a row per clip with occluder, scale, durations
     list          OccludeNet-D: `file,label`, one file per split and scale
@@ -6,7 +6,7 @@
     multi view    OccludeNet-I and -M: class, file
 
 UTF-8 without a byte order mark, lines end in "\\n", quotes only where a comma, a quote or a line
-break needs them. Whatever would not come back as it was is an error with its line and column.
+break requires them. Text that would be written differently is an error with line and column.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from occludenet_build.core.files import csv_text, write_text
 
 @dataclass(frozen=True)
 class CellFormat:
-    """How one kind of value is written."""
+    """Text format of one kind of value."""
 
     wanted: str
     pattern: str
@@ -35,7 +35,7 @@ class CellFormat:
     format: Callable[[Any], str]
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is such a value and would be written like this again."""
+        """Whether `text` is such a value and is written back unchanged."""
         return (
             re.fullmatch(self.pattern, text, re.ASCII | re.DOTALL) is not None
             and self.format(self.parse(text)) == text
@@ -49,12 +49,16 @@ LABEL = CellFormat("a whole number such as 0 or 17", r"\d+", int, str)
 
 
 def csv_column(name: str, form: CellFormat) -> Any:
+    """A dataclass field that is the CSV column `name`, written in the format `form`."""
     return field(metadata={"column": name, "form": form})
 
 
 @dataclass(frozen=True)
 class Overall:
-    """A clip in `{split}_d.csv`. Ratios in percent, times in seconds, fps in frames/second."""
+    """A row of `{split}_d.csv`: an output clip. Times in seconds, fps in frames per second.
+
+    The pixel ratio is in percent; the size ratio is the scale, relative to the actor's box.
+    """
 
     action_class: str = csv_column("action class", TEXT)
     file_name: str = csv_column("file name", TEXT)
@@ -70,7 +74,7 @@ class Overall:
 
 @dataclass(frozen=True)
 class Listed:
-    """A clip in `{split}_25.csv`: path relative to the dataset, number of its class."""
+    """A row of `{split}_25.csv`: path relative to the dataset, and label id."""
 
     file: str = csv_column("file", TEXT)
     label: int = csv_column("label", LABEL)
@@ -78,7 +82,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class SingleView:
-    """A clip of OccludeNet-S."""
+    """A row of OccludeNet-S: a clip; duration in seconds, fps in frames per second."""
 
     action_class: str = csv_column("action class", TEXT)
     file_name: str = csv_column("file name", TEXT)
@@ -88,7 +92,7 @@ class SingleView:
 
 @dataclass(frozen=True)
 class MultiView:
-    """A clip of OccludeNet-I or -M."""
+    """A row of OccludeNet-I or -M: a clip."""
 
     action_class: str = csv_column("action class", TEXT)
     file_name: str = csv_column("file name", TEXT)
@@ -99,20 +103,21 @@ RECORD_TYPES: tuple[type[Record], ...] = (Overall, Listed, SingleView, MultiView
 
 
 def header(kind: type[Record]) -> list[str]:
+    """The column names of a kind of CSV file."""
     return [f.metadata["column"] for f in dataclasses.fields(kind)]
 
 
 def format_csv(kind: type[Record], records: Iterable[Record]) -> str:
-    """The text of a CSV file."""
+    """The text of a CSV file with header and records."""
     forms = [(f.name, f.metadata["form"]) for f in dataclasses.fields(kind)]
     rows = ([form.format(getattr(r, name)) for name, form in forms] for r in records)
     return csv_text(header(kind), rows)
 
 
 def parse_csv(text: str, name: str) -> tuple[type[Record], list[Record]]:
-    """Kind and records of a CSV file; `name` is what errors call it.
+    """Parse the text of a CSV file into its kind and records; error messages call it `name`.
 
-    Raises UserError with line, column, what was wanted and what came.
+    Raises UserError with line and column where the text is not in the format of the release.
     """
     _check_encoding(text, name)
     rows = _rows(text, name)
@@ -123,7 +128,10 @@ def parse_csv(text: str, name: str) -> tuple[type[Record], list[Record]]:
 
 
 def read_csv(path: Path) -> tuple[type[Record], list[Record]]:
-    """Kind and records of a CSV file. Raises UserError, also where the file does not open."""
+    """Read a CSV file into its kind and records.
+
+    Raises UserError where the file does not open, is not UTF-8, or is in another format.
+    """
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
@@ -134,7 +142,7 @@ def read_csv(path: Path) -> tuple[type[Record], list[Record]]:
 
 
 def rewrite_csv(source: Path, target: Path) -> int:
-    """Read a file into records, write it back byte for byte, and return the number of records."""
+    """Read `source` into records, write them to `target`, and return their number."""
     kind, records = read_csv(source)
     write_text(target, format_csv(kind, records))
     return len(records)
@@ -155,7 +163,7 @@ def _check_encoding(text: str, name: str) -> None:
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """(number of its last line, cells) for every row."""
+    """Yield (number of its last line, cells) for every row."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         try:
@@ -210,7 +218,7 @@ def _record(kind: type[Record], cells: list[str], where: str) -> Record:
 
 
 def _check_same(ours: str, theirs: str, name: str) -> None:
-    """All values are fine, so what is left is quoting and the end of the file."""
+    """Compare texts whose values are equal: only quoting and the end of the file can differ."""
     if ours == theirs:
         return
     lines = [list(io.StringIO(text, newline="\n")) for text in (ours, theirs)]

@@ -233,7 +233,7 @@ LAYOUTS = {
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A stage with a mirror of the first clips, one of them missing: mirror(layout) -> KineticsStage."""
+    """mirror(layout) -> KineticsStage with a mirror of the first clips, one of them missing."""
 
     def make(
         layout=LAYOUTS["<split>/<class>/<name>"], clips=CLIPS[:13], **kinetics

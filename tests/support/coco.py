@@ -1,4 +1,4 @@
-"""A small COCO that a test draws entry by entry, and the bank that the stage occluders makes of it."""
+"""A small COCO that a test draws entry by entry, and the bank that the stage occluders makes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The frames of one shard: the occluder's ground truth and the actor's mask, side by side.
+"""The table of frames of one shard: ground truth of the occluder joined with the actor's mask.
 
-What is hidden of the actor is measured here: pixels of the actor's mask that the occluder covers.
+This module measures actor_hidden: the pixels of the actor's mask that the occluder covers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COPIED_COLUMNS += ["occluded", "filled", "box_hidden", "occluder_rle"]
 
 @dataclass(frozen=True)
 class CompositedClip:
-    """What the frames of a composited clip must agree with."""
+    """A composited clip as its manifest states it; the rows of its frames must agree."""
 
     clip: str
     height: int
@@ -46,12 +46,12 @@ class CompositedClip:
     frames: int
     occluded_frames: int
     sets: dict[float, str]
-    """Scale as float32 holds it -> name of the set."""
+    """Scale, rounded to float32 -> name of the set."""
 
 
 @dataclass(frozen=True)
 class FrameShard:
-    """One shard's details, and where its table of frames goes."""
+    """The detail tables of one shard, and the path of the table of frames."""
 
     clips: list[CompositedClip]
     composite: Path
@@ -61,7 +61,7 @@ class FrameShard:
 
 @dataclass(frozen=True)
 class OcclusionMeasures:
-    """What one output clip's frames give together."""
+    """Occlusion of one output clip, over its occluded frames."""
 
     clip: str
     set: str
@@ -72,7 +72,7 @@ class OcclusionMeasures:
 
 
 def write_shard(shard: FrameShard) -> list[OcclusionMeasures]:
-    """Write the table of frames, clip by clip, and return a row per output clip.
+    """Write the table of frames, clip by clip, and return the measures of each output clip.
 
     Raises UserError where the ground truth contradicts the manifest.
     """
@@ -94,7 +94,7 @@ def write_shard(shard: FrameShard) -> list[OcclusionMeasures]:
 
 
 def _checked(rows: pa.Table | None, clip: CompositedClip, path: Path) -> pa.Table:
-    """The rows of a clip in the order scale, frame: all scales alike and as the manifest says."""
+    """The rows of a clip, sorted by scale and frame, after a comparison with the manifest."""
     if rows is None:
         raise UserError(f"{path}: wanted the frames of {clip.clip}, got none; run composite again")
     rows = rows.sort_by([("scale", "ascending"), ("frame", "ascending")])
@@ -106,7 +106,10 @@ def _checked(rows: pa.Table | None, clip: CompositedClip, path: Path) -> pa.Tabl
 
 
 def _check_counts(rows: pa.Table, clip: CompositedClip, path: Path) -> None:
-    """Every scale has all frames and is occluded in some; none in more than the manifest says."""
+    """Check that every scale has all frames and at least one occluded frame.
+
+    The largest number of occluded frames must be the one of the manifest.
+    """
     counts = rows.group_by("scale").aggregate([("occluded", "count"), ("occluded", "sum")])
     frames = counts["occluded_count"].to_pylist()
     occluded = counts["occluded_sum"].to_pylist()
@@ -118,7 +121,7 @@ def _check_counts(rows: pa.Table, clip: CompositedClip, path: Path) -> None:
     if min(occluded) < 1:
         raise UserError(
             f"{path}: {clip.clip}: wanted occluded frames at every scale, got {occluded}: a clip "
-            "without one may not stand in an occluded set"
+            "without one does not belong in an occluded set; run composite again"
         )
 
 
@@ -154,7 +157,7 @@ _ACTOR_COLUMNS = ("actor_rle", "visible_rle", "actor_area", "visible_area", "act
 def _actor_columns(
     actor: tuple[bytes, int] | None, occluder: bytes | None, clip: CompositedClip
 ) -> tuple[bytes | None, bytes | None, int | None, int | None, float | None]:
-    """_OF_ACTOR in one frame."""
+    """The values of _ACTOR_COLUMNS in one frame."""
     if actor is None:
         return None, None, None, None, None
     rle, area = actor
@@ -165,7 +168,7 @@ def _actor_columns(
 
 
 def _measure(clip: CompositedClip, table: pa.Table) -> Iterator[OcclusionMeasures]:
-    """Means over the occluded frames of each scale."""
+    """Average over the occluded frames of each scale."""
     occluded = table.filter(table["occluded"])
     for name in clip.sets.values():
         rows = occluded.filter(pc.equal(occluded["set"], name))

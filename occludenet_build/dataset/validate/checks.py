@@ -1,4 +1,7 @@
-"""All checks by name; checks of the files against each other: lists, scales, splits, label ids."""
+"""Checks by name (CHECKS), and those that compare the files: lists, scales, splits, label ids.
+
+Every check takes a Release and yields a ReleaseFinding per problem.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ from occludenet_build.release.terms import class_order
 
 
 def malformed(release: Release) -> Iterator[ReleaseFinding]:
-    """Rows and files that do not parse."""
+    """Yield rows and files that do not parse."""
     yield from release.malformed
 
 
 def missing_files(release: Release) -> Iterator[ReleaseFinding]:
-    """What was not given is not checked: say so."""
+    """Yield files that were not given, and so were not checked."""
     for split in release.splits:
         if split not in release.overall:
             name = f"{split}_d.csv"
@@ -41,21 +44,21 @@ def missing_files(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def duplicate(release: Release) -> Iterator[ReleaseFinding]:
-    """The same clip twice in one file."""
+    """Yield clips that one file names twice."""
     for kind, outputs in _clips_by_file_kind(release).items():
         twice = [output for output, number in Counter(outputs).items() if number > 1]
         yield from _per_source(twice, f"more than once in the {kind}")
 
 
 def listed_not_annotated(release: Release) -> Iterator[ReleaseFinding]:
-    """Listed clips without a row in the overall annotation of their split."""
+    """Yield listed clips without a row in the overall annotation of their split."""
     known = {output for output, _ in release.annotated}
     lost = {p for p, _ in release.entries if p not in known and p.source.split in release.overall}
     yield from _per_source(lost, "in the lists, not in the overall annotation")
 
 
 def annotated_not_listed(release: Release) -> Iterator[ReleaseFinding]:
-    """Annotated clips that the list of their split and scale lacks."""
+    """Yield annotated clips that are missing in the list of their split and scale."""
     known = {output for output, _ in release.entries}
     lost = {
         p
@@ -66,7 +69,7 @@ def annotated_not_listed(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def incomplete_scales(release: Release) -> Iterator[ReleaseFinding]:
-    """A source that is there at some scales, and not at others that its split has."""
+    """Yield source clips that lack some of the scales of their split."""
     for kind, outputs in _clips_by_file_kind(release).items():
         scales: dict[SourceClip, set[float]] = defaultdict(set)
         of_split: dict[str, set[float]] = defaultdict(set)
@@ -82,7 +85,7 @@ def incomplete_scales(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def source_in_two_places(release: Release) -> Iterator[ReleaseFinding]:
-    """A source in two splits leaks; in two classes it has a wrong label in one of them."""
+    """Yield source clips in two splits (a leak) or in two classes (one label is wrong)."""
     outputs = set().union(*_clips_by_file_kind(release).values())
     homes: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for output in outputs:
@@ -97,7 +100,7 @@ def source_in_two_places(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def header_row(release: Release) -> Iterator[ReleaseFinding]:
-    """The lists' first row is a header, at which common loaders stop."""
+    """Note that lists have a header row, which some loaders cannot read."""
     if release.lists:
         detail = (
             f"{len(release.lists)} lists begin with the row file,label: loaders that call "
@@ -112,11 +115,11 @@ AWKWARD_CHARACTERS = {
     "quotes or apostrophes": "'\"`",
     "commas or semicolons": ",;",
 }
-"""Characters that break lists split at spaces, shell commands and loaders: name -> which."""
+"""Name -> characters that break lists split at spaces, shell commands or loaders."""
 
 
 def class_names(release: Release) -> Iterator[ReleaseFinding]:
-    """Characters in class names at which other programs stumble."""
+    """Note characters in class names that other programs cannot handle."""
     outputs = set().union(*_clips_by_file_kind(release).values())
     clips = Counter(output.source.label for output in outputs)
     for what, characters in AWKWARD_CHARACTERS.items():
@@ -142,7 +145,7 @@ def _clips_by_file_kind(release: Release) -> dict[str, list[OutputClip]]:
 
 
 def _per_source(outputs: Iterable[OutputClip], text: str) -> Iterator[ReleaseFinding]:
-    """An error for each source, with its scales."""
+    """Yield one error per source, with its scales."""
     scales: dict[SourceClip, list[float]] = defaultdict(list)
     for output in sorted(outputs):
         scales[output.source].append(output.scale)
@@ -156,7 +159,7 @@ Ids = dict[str, set[int]]
 
 
 def check_label_ids(release: Release) -> Iterator[ReleaseFinding]:
-    """One id for each class, one class for each id, as in the label map if there is one."""
+    """Yield classes with several ids, ids with several classes, and ids unlike the label map."""
     ids: Ids = defaultdict(set)
     for output, label_id in release.entries:
         ids[output.source.label].add(label_id)
@@ -184,38 +187,38 @@ def _ambiguous(ids: Ids) -> Iterator[LabelProblem]:
 
 
 def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[LabelProblem]:
-    """An asked-for map must agree; the order of plainly sorted names is only the usual trap."""
+    """Compare with the given label map (error), or with plainly sorted names (warning)."""
     severity, name = ("error", "the label map") if given is not None else ("warning", SORTED_NAMES)
-    wanted = given if given is not None else sorted_names(ids)
+    expected = given if given is not None else sorted_names(ids)
     for label in sorted(ids, key=class_order):
         (one, *several) = sorted(ids[label])
-        if label not in wanted:
+        if label not in expected:
             yield severity, label, f"id {one} in the lists, the class is not in {name}"
-        elif not several and one != wanted[label]:
-            yield severity, label, f"id {one} in the lists, {wanted[label]} in {name}"
+        elif not several and one != expected[label]:
+            yield severity, label, f"id {one} in the lists, {expected[label]} in {name}"
 
 
 SORTED_NAMES = "plainly sorted names (mmaction2)"
 
 
 def sorted_names(ids: Ids) -> dict[str, int]:
-    """The ids of the lists, dealt to the class names in their plain order.
+    """Class name -> id, if the ids of the lists numbered the class names in plain order.
 
-    Classes that the lists lack shift nothing. The release sorts "drinking/" behind
-    "drinking beer/", plain sorting puts "drinking" first.
+    Classes that are not in the lists do not shift the ids. The release sorts "drinking/" after
+    "drinking beer/"; plain sorting puts "drinking" first.
     """
     return dict(zip(sorted(ids), sorted(min(each) for each in ids.values()), strict=True))
 
 
 def read_label_map(path: Path) -> dict[str, int]:
-    """Class name -> id, from names in lines, CSV or JSON.
+    """Class name -> id, from a text file with one name per line, CSV or JSON.
 
-    Raises UserError where the file does not read, is none of these, or names a class twice.
+    Raises UserError where the file is not readable, has another format, or names a class twice.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"wanted a label map, {path} does not read: {error}") from error
+        raise UserError(f"wanted a label map, {path} is not readable: {error}") from error
     pairs = _READERS.get(path.suffix.lower(), _from_lines)(text, path)
     found = dict(pairs)
     if not pairs or len(found) < len(pairs):
@@ -244,7 +247,7 @@ def _from_json(text: str, path: Path) -> Pairs:
 
 
 def _from_csv(text: str, path: Path) -> Pairs:
-    """`name,id` or `id,name`; a first row without a number is a header."""
+    """Parse `name,id` or `id,name`; a first row without a number is a header."""
     pairs = []
     for line, cells in enumerate(csv.reader(text.splitlines()), start=1):
         numbers = [cell.strip().isdecimal() for cell in cells]
@@ -279,9 +282,9 @@ CHECKS: dict[str, Callable[[Release], Iterable[ReleaseFinding]]] = {
     "class_names": class_names,
     "header_row": header_row,
 }
-"""In the order of the report."""
+"""Name -> check, in the order of the report."""
 
 
 def run_checks(release: Release) -> dict[str, list[ReleaseFinding]]:
-    """What each check found; an empty list where all is well."""
+    """Check name -> its findings."""
     return {name: list(check(release)) for name, check in CHECKS.items()}

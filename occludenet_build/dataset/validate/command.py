@@ -1,6 +1,6 @@
-"""The command line of validate; the package's docstring is its contract.
+"""Command line of validate, the summary in numbers, and the printed report.
 
-What was found, in numbers and as a text to read.
+The docstring of the package documents inputs and outputs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from occludenet_build.release import published
 
 Findings = dict[str, list[ReleaseFinding]]
 EXAMPLES = 3
-"""Findings of each severity that the text shows of a check."""
+"""Number of findings that the report shows for each check and severity."""
 
 
 def summary_counts(release: Release, found: Findings) -> dict[str, Any]:
-    """summary.json: what was read, and what each check found, by severity."""
+    """The content of summary.json: counts per split, and per check and severity."""
     return {
         "splits": {split: _split_counts(release, split) for split in release.splits},
         "checks": {name: _by_severity(findings) for name, findings in found.items()},
@@ -68,9 +68,9 @@ def _with_severity(findings: Iterable[ReleaseFinding], severity: str) -> list[Re
 
 
 def report_text(summary: dict[str, Any], found: Findings, rows: list[dict[str, Any]] | None) -> str:
-    """The report: a line per check with its counts, and below it the first findings.
+    """The printed report: a line per check with its counts, followed by its first findings.
 
-    `rows`: the comparison, None if there is none.
+    `rows`: rows of COMPARISON, or None without another release.
     """
     lines = [_split_line(split, numbers) for split, numbers in summary["splits"].items()]
     for name, findings in found.items():
@@ -90,8 +90,8 @@ def _split_line(split: str, n: dict[str, int]) -> str:
 
 
 def _check_lines(name: str, findings: list[ReleaseFinding]) -> Iterator[str]:
-    told = [_counted(_with_severity(findings, severity), severity) for severity in SEVERITIES]
-    yield f"{name:<24}{', '.join(filter(None, told)) or 'ok'}"
+    numbers = [_counted(_with_severity(findings, severity), severity) for severity in SEVERITIES]
+    yield f"{name:<24}{', '.join(filter(None, numbers)) or 'ok'}"
     for severity in SEVERITIES:
         some = _with_severity(findings, severity)
         for finding in some[:EXAMPLES]:
@@ -102,15 +102,15 @@ def _check_lines(name: str, findings: list[ReleaseFinding]) -> Iterator[str]:
 
 
 def _counted(findings: list[ReleaseFinding], severity: str) -> str:
-    """3 errors (1 source, 3 clips)"""
+    """Format counts, such as `3 errors (1 source, 3 clips)`."""
     numbers = {
         "source": sum(finding.sources for finding in findings),
         "clip": sum(finding.clips for finding in findings),
     }
     if not findings or severity == "note" or not any(numbers.values()):
         return _number(len(findings), severity) if findings else ""
-    told = ", ".join(_number(number, what) for what, number in numbers.items() if number)
-    return f"{_number(len(findings), severity)} ({told})"
+    concerned = ", ".join(_number(number, what) for what, number in numbers.items() if number)
+    return f"{_number(len(findings), severity)} ({concerned})"
 
 
 def _number(number: int, what: str) -> str:
@@ -151,15 +151,28 @@ Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add = parser.add_argument
-    add("release", nargs="+", type=Path, metavar="FOLDER_OR_CSV", help="{split}_d.csv and lists")
-    add("--label-map", type=Path, metavar="FILE", help="class names and ids to hold it against")
-    add("--against", nargs="*", type=Path, metavar="FOLDER_OR_CSV", help="another release")
-    add("--out", type=Path, metavar="FOLDER", help="for findings, summary, report, comparison")
-    add("--strict", action="store_true", help="end with status 2 if there is an error")
+    add("release", nargs="+", type=Path, metavar="FOLDER_OR_CSV", help="release to check")
+    add("--label-map", type=Path, metavar="FILE", help="class names and ids to compare with")
+    add(
+        "--against",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER_OR_CSV",
+        help="other release to compare with",
+    )
+    add(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for findings, summary, report and comparison",
+    )
+    add("--strict", action="store_true", help="exit with status 2 if there are errors")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Check a release and print the report. Raises UserError for errors under --strict."""
     release = read_release(args.release)
     release.label_map = read_label_map(args.label_map) if args.label_map else None
     found = run_checks(release)
@@ -178,7 +191,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _published(config: Config) -> list[Path]:
-    """The release whose choice is replayed, if one is."""
+    """The CSV files of the release that the configuration replays, if it does."""
     replays = config.select.assignment == "published"
     return published.csv_files(config.select.published) if replays else []
 
@@ -188,7 +201,7 @@ def _comparison(release: Release, paths: list[Path]) -> list[Row] | None:
         return None
     other = read_release(paths)
     for finding in other.malformed:
-        logging.warning("the other release: %s", finding.detail)
+        logging.warning("other release: %s", finding.detail)
     return compare.compare_releases(release, other)
 
 

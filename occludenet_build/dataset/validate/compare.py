@@ -1,4 +1,4 @@
-"""Two releases side by side: a row per output clip that either of them annotates."""
+"""Compare two releases: a row per output clip that either of them annotates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.terms import same_cutout
 
 TOLERANCE_SECONDS = 0.1
-"""Times that differ by more are told one by one."""
+"""Clips whose times differ by more are listed one by one."""
 
 Row = dict[str, Any]
 
@@ -27,7 +27,7 @@ FIELDS = {
 
 
 class OutputKey(NamedTuple):
-    """An output clip, whatever class it is in."""
+    """Identifies an output clip, whatever its class."""
 
     split: str
     clip: str
@@ -35,7 +35,7 @@ class OutputKey(NamedTuple):
 
 
 def compare_releases(ours: Release, theirs: Release) -> list[Row]:
-    """Rows of COMPARISON, for the splits whose overall annotation both have."""
+    """Rows of COMPARISON, for the splits whose overall annotation both releases have."""
     splits = ours.overall & theirs.overall
     here, there = (_clips(release, splits) for release in (ours, theirs))
     keys = sorted(here.keys() | there.keys(), key=lambda k: (split_order(k.split), k))
@@ -56,7 +56,7 @@ def _row(key: OutputKey, here: Overall | None, there: Overall | None) -> Row:
         return row | {"status": "missing_here" if here is None else "missing_there"}
     row["status"] = "both"
     for name in ("duration", "occlusion"):
-        # Two decimals are printed: what is finer is the noise of their floats.
+        # The CSV files have two decimals: finer differences are floating-point noise.
         row[f"{name}_difference"] = round(row[f"{name}_seconds"] - row[f"{name}_seconds_there"], 2)
     others = any(_other(row, name) for name in ("label", "category", "occluder"))
     return row | {"differs": others or _beyond(row, "duration") or _beyond(row, "occlusion")}
@@ -78,7 +78,7 @@ def _beyond(row: Row, name: str) -> bool:
 
 
 def comparison_summary(rows: list[Row]) -> dict[str, Any]:
-    """Counts of output clips; times in seconds, as absolute differences of the common clips."""
+    """Counts of output clips, and absolute differences of times of the common clips, seconds."""
     status = Counter(row["status"] for row in rows)
     common = [row for row in rows if row["status"] == "both"]
     other = {

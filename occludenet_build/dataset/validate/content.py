@@ -1,4 +1,4 @@
-"""Checks of what the overall annotation says: occlusion, times, frame rate, quota, occluders."""
+"""Checks of the overall annotation: occlusion, times, frame rate, quota, occluders."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from occludenet_build.release.terms import class_order, occluder_type_order
 
 SLOWEST_FPS, FASTEST_FPS = 5.0, 61.0
 SELDOM, NEARLY_ALWAYS = 0.10, 0.99
-"""Shares of its time that a clip is occluded."""
+"""Occluded share of a clip's duration, 0 to 1."""
 
 HALF_DIGIT = 0.005
-"""A printed time or rate is that close to what it was."""
+"""Largest rounding error of a time or rate with two decimals."""
 
 Scales = dict[float, Overall]
 
 
 def annotated_by_source(release: Release, split: str) -> dict[SourceClip, Scales]:
-    """The annotated source clips of a split, in the file's order."""
+    """Source clip -> scale -> record, of one split, in the order of the file."""
     found: dict[SourceClip, Scales] = defaultdict(dict)
     for output, record in release.annotated:
         if output.source.split == split:
@@ -36,7 +36,7 @@ def annotated_by_source(release: Release, split: str) -> dict[SourceClip, Scales
 
 
 def not_occluded(release: Release) -> Iterator[ReleaseFinding]:
-    """Clips of an occluded set that are never occluded; and those that nearly always are."""
+    """Yield clips that are never occluded (errors), and counts of extremes (notes)."""
     for split in release.splits:
         sources = annotated_by_source(release, split)
         for source, scales in sources.items():
@@ -48,7 +48,7 @@ def not_occluded(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def _shares(split: str, sources: dict[SourceClip, Scales]) -> Iterator[ReleaseFinding]:
-    """How many are occluded for a moment only, and how many nearly always."""
+    """Count clips that are occluded in a small part of their duration, and in nearly all of it."""
     shares = {s: [_share(record) for record in scales.values()] for s, scales in sources.items()}
     for subject, low, high in (
         (f"occluded < {SELDOM:.0%} of the time", -math.inf, SELDOM),
@@ -72,24 +72,28 @@ SHARED = {
     "video duration": "video_duration",
     "fps": "fps",
 }
-"""What the scales of one source share: name -> field."""
+"""Name -> field of Overall that is the same at all scales of one source."""
 
 
 def scales_disagree(release: Release) -> Iterator[ReleaseFinding]:
-    """A small occluder that moves on its own path may hide fewer frames: only a warning."""
+    """Yield source clips whose records differ between scales.
+
+    A different occlusion duration is only a warning: a small occluder on a path of its own may
+    cover the actor in fewer frames.
+    """
     for split in release.splits:
         for source, scales in annotated_by_source(release, split).items():
             for name, attribute in SHARED.items():
                 values = {at: getattr(record, attribute) for at, record in scales.items()}
                 if len(set(values.values())) > 1:
-                    told = ", ".join(f"{value} at {at:g}" for at, value in sorted(values.items()))
-                    detail = f"{source.label}: wanted one {name}, got {told}"
+                    got = ", ".join(f"{value} at {at:g}" for at, value in sorted(values.items()))
+                    detail = f"{source.label}: wanted one {name}, got {got}"
                     severity = "warning" if name == "occlusion duration" else "error"
                     yield ReleaseFinding(severity, split, source.clip, 1, len(scales), detail)
 
 
 def fractional_frames(release: Release) -> Iterator[ReleaseFinding]:
-    """`occlusion duration` is occluded frames / fps, so their product is a whole number."""
+    """Yield clips whose `occlusion duration` times fps is not a whole number of frames."""
     for split in release.splits:
         for source, scales in annotated_by_source(release, split).items():
             bad = [r for r in scales.values() if not whole_frames(r.occlusion_duration, r.fps)]
@@ -103,7 +107,7 @@ def fractional_frames(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def whole_frames(seconds: float, fps: float) -> bool:
-    """Whether some whole number of frames gives both values as they are printed.
+    """Whether a whole number of frames explains both values, each rounded to two decimals.
 
     >>> whole_frames(8.62, 29.92), whole_frames(0.15, 10.0)
     (True, False)
@@ -114,7 +118,7 @@ def whole_frames(seconds: float, fps: float) -> bool:
 
 
 def odd_fps(release: Release) -> Iterator[ReleaseFinding]:
-    """Frame rates that no camera has, and the range of all."""
+    """Yield unusual frame rates (warnings), and the range of all rates (a note)."""
     for split in release.splits:
         sources = annotated_by_source(release, split)
         rates = [record.fps for scales in sources.values() for record in scales.values()]
@@ -129,7 +133,7 @@ def odd_fps(release: Release) -> Iterator[ReleaseFinding]:
 
 
 def quota(release: Release) -> Iterator[ReleaseFinding]:
-    """Source clips per class and type: the usual number, and the classes that are off it."""
+    """Note the usual number of source clips per class and type, and the classes with another."""
     for split in release.splits:
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for source, scales in annotated_by_source(release, split).items():
@@ -150,14 +154,14 @@ def _quota(split: str, counts: dict[str, Counter[str]]) -> Iterator[ReleaseFindi
     total = sum(sum(each.values()) for each in counts.values())
     yield ReleaseFinding("note", split, "usual quota", total, detail=detail)
     for label in sorted(off, key=class_order):
-        told = ", ".join(f"{name} {counts[label][name]}" for name in types)
+        numbers = ", ".join(f"{name} {counts[label][name]}" for name in types)
         yield ReleaseFinding(
-            "note", split, label, sum(counts[label].values()), detail=f"off it: {told}"
+            "note", split, label, sum(counts[label].values()), detail=f"off it: {numbers}"
         )
 
 
 def occluder_in_two_splits(release: Release) -> Iterator[ReleaseFinding]:
-    """Cut-outs that several splits share: a leak."""
+    """Yield occluders that several splits share (a leak)."""
     uses: dict[str, dict[str, list[OutputClip]]] = defaultdict(lambda: defaultdict(list))
     for output, record in release.annotated:
         uses[record.occluder_file_name][output.source.split].append(output)
@@ -166,9 +170,9 @@ def occluder_in_two_splits(release: Release) -> Iterator[ReleaseFinding]:
     for name, splits in sorted(uses.items()):
         if len(splits) > 1:
             numbers = {s: len({p.source for p in splits[s]}) for s in splits}
-            told = ", ".join(f"{numbers[s]} in {s}" for s in sorted(splits, key=split_order))
+            shared = ", ".join(f"{numbers[s]} in {s}" for s in sorted(splits, key=split_order))
             clips = sum(map(len, splits.values()))
-            detail = f"source clips: {told}"
+            detail = f"source clips: {shared}"
             yield ReleaseFinding("error", None, name, sum(numbers.values()), clips, detail)
 
 
@@ -179,7 +183,7 @@ def _one_split(release: Release, occluders: int) -> Iterator[ReleaseFinding]:
 
 
 def occluder_use(release: Release) -> Iterator[ReleaseFinding]:
-    """Per split and type: how many occluders stand in how many source clips."""
+    """Note the number of occluders and of source clips, per split and type."""
     for split in release.splits:
         uses: dict[str, Counter[str]] = defaultdict(Counter)
         for scales in annotated_by_source(release, split).values():

@@ -1,13 +1,13 @@
-"""acquire weights, and any file of the user's or fetched once and held to its hash from then on.
+"""acquire weights, and any file that is fetched once and must keep its hash from then on.
 
-Of an address:
+An address has two files:
 
-    <name>-<8 hex>.<suffix>        the file; the digits are a hash of the address
-    <name>-<8 hex>.<suffix>.json   its record: url, sha256, bytes, and when it was fetched
+    <name>-<8 hex>.<suffix>        the download; the digits are a hash of the address
+    <name>-<8 hex>.<suffix>.json   its record: url, sha256, bytes, and time of the download
 
-The record holds what was fetched to its hash. It stays when the file is removed, and then what the
-address brings must have the same hash. Without it whatever is there or comes is taken, if it is
-what the settings ask for.
+The file must have the hash of the record. The record stays when the file is removed, and a new
+download must then have the same hash. Without a record, any file that has the hash of the settings
+is accepted.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ SECTIONS = ("detect", "actor_masks", "train", "audit")
 
 @dataclass(frozen=True)
 class FileRequest:
-    """What the settings ask for."""
+    """A file that the settings name."""
 
     source: str
-    """A file or an http(s) address."""
+    """Path of a file, or an http(s) address."""
     sha256: str | None
     key: str
-    """The setting that says so, for messages."""
+    """The setting that names it, for messages."""
     sha256_key: str | None = None
-    """The setting of its hash, where that is not <key>_sha256."""
+    """The setting of its hash, if that is not <key>_sha256."""
 
     @property
     def hash_setting(self) -> str:
-        """The setting of its hash."""
+        """Name of the setting of its hash."""
         return self.sha256_key or f"{self.key}_sha256"
 
 
 def acquire_weights(wanted: FileRequest, settings: Downloads, out: Path) -> None:
-    """Write the note of the file, after fetching it if need be; sources.weights reads it."""
+    """Write the note `out` of a weights file, fetched if necessary; sources.weights reads it."""
     if is_url(wanted.source):
         with files.exclusive(out.parent):
             note = fetch_recorded(
@@ -65,7 +65,7 @@ def acquire_weights(wanted: FileRequest, settings: Downloads, out: Path) -> None
 
 
 def describe_local_file(wanted: FileRequest) -> Record:
-    """Path, sha256 and bytes of a file of the user's.
+    """Path, sha256 and size in bytes of a local file.
 
     Raises UserError where it is missing or empty, or has another hash than the settings say.
     """
@@ -86,10 +86,10 @@ def fetch_recorded(
     path: Path,
     accept: Callable[[Path], None] = lambda path: None,
 ) -> Record:
-    """Path, sha256, bytes and url of what the address brings, fetched if it is not there.
+    """Path, sha256, size in bytes and url of a download, which is fetched if it is missing.
 
-    `accept` raises ItemError for a file that is not to be recorded. Raises UserError where it
-    cannot be had, or is another one than the record or the settings say.
+    `accept` raises ItemError for a file that must not be recorded. Raises UserError where the
+    download fails, or has another hash than the record or the settings.
     """
     record = read_record(path)
     if record is not None:
@@ -102,9 +102,9 @@ def fetch_recorded(
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of what was fetched to `path`, whether it is still there or not.
+    """The record of the download to `path`, even if the file was removed; None without one.
 
-    Raises UserError for a record that does not read.
+    Raises UserError where the record is malformed.
     """
     record_path = _record_path(path)
     if not record_path.exists():
@@ -121,12 +121,12 @@ def _record_path(path: Path) -> Path:
 
 
 def check_requested_hash(wanted: FileRequest, record: Record, path: Path) -> None:
-    """Raises UserError if the settings ask for another file than the one that was fetched."""
+    """Raises UserError where the settings have another hash than the download."""
     if wanted.sha256 not in (None, record["sha256"]):
         raise UserError(
             f"{wanted.hash_setting}: wanted {wanted.sha256}, but {path} was fetched on "
             f"{record['fetched']} with {record['sha256']}; correct the setting, or remove that "
-            f"file and {_record_path(path).name} to fetch it anew"
+            f"file and {_record_path(path).name} to fetch it again"
         )
 
 
@@ -149,7 +149,7 @@ def _fetch(
     outcome = next(download_all([Download(wanted.source, path, sha256)], settings))
     address = f"{wanted.key}: {shown(wanted.source)}"
     if outcome.status == "ok":
-        _check_content(address, path, accept, came=outcome.attempts > 0)
+        _check_content(address, path, accept, is_new=outcome.attempts > 0)
         return {
             "url": shown(wanted.source),
             "sha256": outcome.sha256,
@@ -158,13 +158,13 @@ def _fetch(
         }
     if outcome.reason == "offline":
         raise UserError(
-            f"{address}: wanted as {path}, it is not there, and downloads are switched off; fetch "
+            f"{address}: wanted as {path}, it is missing, and downloads are switched off; fetch "
             "it where there is a network (snakemake acquire), or set a path"
         )
     if outcome.reason == "wrong_hash" and record is not None:
         raise UserError(
             f"{address}: the server has another file than on {record['fetched']}: "
-            f"{outcome.detail}; if the new one is right, remove {path.name}.json"
+            f"{outcome.detail}; if the new one is correct, remove {path.name}.json"
         )
     raise UserError(
         f"{address}: not fetched: {outcome.reason} ({outcome.detail}); correct the address, start "
@@ -172,12 +172,12 @@ def _fetch(
     )
 
 
-def _check_content(address: str, path: Path, accept: Callable[[Path], None], came: bool) -> None:
-    """What came and is not of the wanted kind goes; what was put there is left to its owner."""
+def _check_content(address: str, path: Path, accept: Callable[[Path], None], is_new: bool) -> None:
+    """Raise UserError for a file of the wrong kind; remove it if this run downloaded it."""
     try:
         accept(path)
     except ItemError as error:
-        if came:
+        if is_new:
             path.unlink(missing_ok=True)
             ending = "correct the address, start again later, or set a path"
         else:

@@ -1,4 +1,4 @@
-"""The command line of segments; the package's docstring is its contract."""
+"""Command line of segments; the docstring of the package documents inputs and outputs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ from occludenet_build.sources.segments.table import Segment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--videos", type=Path, help="wins over segments.videos")
-    parser.add_argument("--table", type=Path, help="wins over segments.table")
-    parser.add_argument("--root", type=Path, required=True, help="the build's folder")
+    """Declare the arguments of the stage."""
+    parser.add_argument("--videos", type=Path, help="folder of videos; overrides segments.videos")
+    parser.add_argument("--table", type=Path, help="CSV file of segments; overrides segments.table")
+    parser.add_argument("--root", type=Path, required=True, help="build folder")
     parser.add_argument("--out", type=Path, required=True, help="segments/clips.parquet")
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Cut the accepted segments, and write the table and the annotations."""
     settings = config.segments
     videos = VideoFolder(_given(args.videos or settings.videos, "videos", "a folder"))
     segments = table.read(_given(args.table or settings.table, "table", "a CSV file"))
@@ -85,7 +87,7 @@ def make_jobs(
 def _checked(
     segment: Segment, videos: VideoFolder, settings: Settings
 ) -> tuple[str, Path | None, ItemError | None]:
-    """Class, file, and what keeps the segment from being cut."""
+    """(class, path of the video, error that prevents the cut)."""
     classes = {name.casefold(): name for name in settings.classes}
     label = classes.get(segment.label.casefold(), segment.label)
     try:

@@ -1,4 +1,4 @@
-"""The table of segments: a CSV that people write, so every mistake is told with its place."""
+"""Read the table of segments: a CSV file written by hand; errors name line and column."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NEEDED = ("video", "start_seconds", "end_seconds", "class", "split")
 OPTIONAL = ("decision", "rank", "score", "note")
 DECISIONS = ("accept", "reject", "")
 _SHOWN = 25
-"""More mistakes are only counted."""
+"""Largest number of mistakes that are listed; more are counted."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A row; seconds count from the video's first frame."""
+    """A row of the table; times in seconds from the first frame of the video."""
 
     line: int
     video: str
@@ -38,11 +38,11 @@ class Segment:
 
 
 class CellError(ValueError):
-    """What was wanted and what came, in one cell."""
+    """A cell has another value than expected."""
 
 
 def read(path: Path | str) -> list[Segment]:
-    """The segments to be cut. Raises UserError with a line per mistake."""
+    """Read the accepted segments of a table. Raises UserError with a line per mistake."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -58,7 +58,10 @@ def read(path: Path | str) -> list[Segment]:
 
 
 def parse_segments(text: str, name: str) -> list[Segment]:
-    """All rows, rejected ones as well; `name` is what the table is called in mistakes."""
+    """Parse all rows, also rejected ones; error messages call the table `name`.
+
+    Raises UserError with a line per mistake.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -102,7 +105,7 @@ def _check_header(header: list[str], name: str) -> None:
 def _segment(
     line: int, cells: list[str], header: list[str], where: str, mistakes: list[str]
 ) -> Segment | None:
-    """A row, or None and what is wrong with it."""
+    """Parse a row; return None and append to `mistakes` where that fails."""
     if len(cells) != len(header):
         column = header[len(cells)] if len(cells) < len(header) else f"number {len(header) + 1}"
         mistakes.append(
@@ -160,7 +163,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 
 
 def _check_twice(segments: list[Segment], name: str, mistakes: list[str]) -> None:
-    """The same stretch twice would be one file, or the same pictures in two splits."""
+    """Report segments that occur twice: they would share a file, or leak between splits."""
     first: dict[tuple, int] = {}
     for one in segments:
         if one.decision != "accept":

@@ -75,7 +75,7 @@ class Delivery:
         return dataclasses.replace(self, pieces=now)
 
     def is_complete(self, content: Path) -> bool:
-        """Whether nothing is missing of what is wanted of it; ask what `with_current_targets` gives."""
+        """Whether all its targets are on disk; call it on the result of `with_current_targets`."""
         return all(_is_on_disk(piece, content) for piece in self.pieces)
 
     def as_failed(
