@@ -27,8 +27,8 @@ PACK = "/400/replacement_for_corrupted_k400.tgz"
 
 @pytest.fixture
 def kinetics(site, tmp_path):
-    """kinetics(**settings) -> KineticsStage, with a small official server: train in 3 parts, val and
-    test in one. One clip is missing, one empty, one truncated, one truncated in the pack too."""
+    """kinetics(**settings) -> KineticsStage, with a small server of archives: train in 3 parts, val
+    and test in one. One clip is missing, one empty, one truncated, one also in the pack."""
     contents = {c: video(n) for n, c in enumerate(CLIPS)}
     empty, cut, both = TRAIN[1], TRAIN[2], TRAIN[5]
     contents |= {empty: b"", cut: video(2)[:700], both: video(5)[:700]}

@@ -60,9 +60,9 @@ COMPARISON = pa.schema(
         column("scale", "float64", "size of the occluder relative to the actor's box"),
         column("status", "string", "both, missing_here, or missing_there (in the other release)"),
         *(column(name, kind, f"{text}, in the checked release") for name, kind, text in _VALUES),
-        *(column(f"{n}_there", kind, f"{text}, in the other release") for n, kind, text in _VALUES),
-        column("duration_difference", "float64", "duration_seconds minus duration_seconds_there"),
-        column("occlusion_difference", "float64", "occlusion_seconds minus occlusion_seconds_there"),
+        *(column(f"{n}_there", kind, f"{text}, other release") for n, kind, text in _VALUES),
+        column("duration_difference", "float64", "duration_seconds minus that of the other"),
+        column("occlusion_difference", "float64", "occlusion_seconds minus that of the other"),
         column("differs", "bool", "class, type or occluder differ, or a time differs by more than "
                "0.1 s; null unless the clip is in both"),
     ]

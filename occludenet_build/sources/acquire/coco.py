@@ -81,15 +81,15 @@ def _instances(settings: Acquire, download: Downloads, folder: Path) -> Instance
 
 
 def _fetched_instances(
-    wanted: FileRequest, member: str, download: Downloads, path: Path
+    request: FileRequest, member: str, download: Downloads, path: Path
 ) -> InstancesFile:
     target = _unpack_folder(path) / member
     record = read_record(path)
     if record is not None and (found := _unpacked_before(target, record["sha256"])) is not None:
-        check_requested_hash(wanted, record, path)
+        check_requested_hash(request, record, path)
         path.unlink(missing_ok=True)  # left if an earlier run was killed
         return found
-    note = fetch_recorded(wanted, download, path, _accept)
+    note = fetch_recorded(request, download, path, _accept)
     if not _is_zip(path):
         return path, note["sha256"]
     found = _unpack(path, note["sha256"], target)

@@ -51,37 +51,37 @@ class FileRequest:
         return self.sha256_key or f"{self.key}_sha256"
 
 
-def acquire_weights(wanted: FileRequest, settings: Downloads, out: Path) -> None:
+def acquire_weights(request: FileRequest, settings: Downloads, out: Path) -> None:
     """Write the note `out` of a weights file, fetched if necessary; sources.weights reads it."""
-    if is_url(wanted.source):
+    if is_url(request.source):
         with files.exclusive(out.parent):
             note = fetch_recorded(
-                wanted, settings, out.parent / file_name(wanted.source, "weights")
+                request, settings, out.parent / file_name(request.source, "weights")
             )
     else:
-        note = describe_local_file(wanted)
+        note = describe_local_file(request)
     files.write_json(out, note)
-    logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
+    logging.info("%s: %s, sha256 %s", request.key, note["path"], note["sha256"])
 
 
-def describe_local_file(wanted: FileRequest) -> Record:
+def describe_local_file(request: FileRequest) -> Record:
     """Path, sha256 and size in bytes of a local file.
 
     Raises UserError where it is missing or empty, or has another hash than the settings say.
     """
-    path = Path(wanted.source)
+    path = Path(request.source)
     if not path.is_file() or path.stat().st_size == 0:
-        raise UserError(f"{wanted.key}: wanted a file, got {path}, which is missing or empty")
+        raise UserError(f"{request.key}: wanted a file, got {path}, which is missing or empty")
     sha256 = files.sha256_file(path)
-    if wanted.sha256 not in (None, sha256):
+    if request.sha256 not in (None, sha256):
         raise UserError(
-            f"{wanted.hash_setting}: wanted {wanted.sha256}, {path} has {sha256}; correct either"
+            f"{request.hash_setting}: wanted {request.sha256}, {path} has {sha256}; correct either"
         )
     return {"path": str(path), "sha256": sha256, "bytes": path.stat().st_size, "url": None}
 
 
 def fetch_recorded(
-    wanted: FileRequest,
+    request: FileRequest,
     settings: Downloads,
     path: Path,
     accept: Callable[[Path], None] = lambda path: None,
@@ -93,10 +93,10 @@ def fetch_recorded(
     """
     record = read_record(path)
     if record is not None:
-        check_requested_hash(wanted, record, path)
-        _check_recorded_hash(wanted, record, path)
+        check_requested_hash(request, record, path)
+        _check_recorded_hash(request, record, path)
     if record is None or not path.exists():
-        record = _fetch(wanted, settings, path, record, accept)
+        record = _fetch(request, settings, path, record, accept)
         files.write_json(_record_path(path), record)
     return {key: record[key] for key in ("sha256", "bytes", "url")} | {"path": str(path)}
 
@@ -120,38 +120,38 @@ def _record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def check_requested_hash(wanted: FileRequest, record: Record, path: Path) -> None:
+def check_requested_hash(request: FileRequest, record: Record, path: Path) -> None:
     """Raises UserError where the settings have another hash than the download."""
-    if wanted.sha256 not in (None, record["sha256"]):
+    if request.sha256 not in (None, record["sha256"]):
         raise UserError(
-            f"{wanted.hash_setting}: wanted {wanted.sha256}, but {path} was fetched on "
+            f"{request.hash_setting}: wanted {request.sha256}, but {path} was fetched on "
             f"{record['fetched']} with {record['sha256']}; correct the setting, or remove that "
             f"file and {_record_path(path).name} to fetch it again"
         )
 
 
-def _check_recorded_hash(wanted: FileRequest, record: Record, path: Path) -> None:
+def _check_recorded_hash(request: FileRequest, record: Record, path: Path) -> None:
     if path.exists() and (sha256 := files.sha256_file(path)) != record["sha256"]:
         raise UserError(
-            f"{wanted.key}: wanted {path} as it was fetched on {record['fetched']}, with "
+            f"{request.key}: wanted {path} as it was fetched on {record['fetched']}, with "
             f"{record['sha256']}, got {sha256}: it has changed; remove it to fetch it again"
         )
 
 
 def _fetch(
-    wanted: FileRequest,
+    request: FileRequest,
     settings: Downloads,
     path: Path,
     record: Record | None,
     accept: Callable[[Path], None],
 ) -> Record:
-    sha256 = record["sha256"] if record else wanted.sha256
-    outcome = next(download_all([Download(wanted.source, path, sha256)], settings))
-    address = f"{wanted.key}: {shown(wanted.source)}"
+    sha256 = record["sha256"] if record else request.sha256
+    outcome = next(download_all([Download(request.source, path, sha256)], settings))
+    address = f"{request.key}: {shown(request.source)}"
     if outcome.status == "ok":
         _check_content(address, path, accept, is_new=outcome.attempts > 0)
         return {
-            "url": shown(wanted.source),
+            "url": shown(request.source),
             "sha256": outcome.sha256,
             "bytes": outcome.bytes,
             "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),

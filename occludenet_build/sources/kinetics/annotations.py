@@ -1,9 +1,9 @@
-"""The official lists, and which of their clips are wanted.
+"""Read the official lists of Kinetics, and select clips.
 
 A list is a CSV file with a header: label, youtube_id, time_start, time_end, split, in any order and
-under the names that mirrors give them; other columns are passed over. Without a label a clip is
-`unlabelled`, without a split column the list's own name tells the split. What is fetched is kept
-in <folder>/annotations.
+under the names that mirrors use; other columns are ignored. Without a label column, clips get the
+label `unlabelled`; without a split column, the file name of the list states the split. Downloads
+are kept in <folder>/annotations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from occludenet_build.sources.transfer.download import Download, file_name, show
 from occludenet_build.sources.transfer.parallel import download_all
 
 MAX_MALFORMED = 10
-"""Lines of one list that may be malformed; with more it is another kind of file."""
+"""Largest number of malformed lines in a list; with more, the file is rejected."""
 _LARGEST = 1 << 28
 _COLUMNS = {
     "youtube_id": ("youtube_id", "video_id", "id", "ytid"),
@@ -41,23 +41,23 @@ _COLUMNS = {
     "label": ("label", "class", "class_name"),
     "split": ("split", "subset"),
 }
-"""Column -> the names it has."""
+"""Column -> names in the lists of mirrors."""
 
 
 @dataclass(frozen=True)
 class AnnotationLists:
-    """What the official lists say."""
+    """Clips of the official lists."""
 
     listed: Sequence[KineticsClip]
     """All clips, each once."""
-    wanted: Sequence[KineticsClip]
-    """Those that the settings ask for, by name."""
+    selected: Sequence[KineticsClip]
+    """Clips that the settings select, sorted by name."""
 
 
 def read_lists(config: cfg.Config, folder: Path) -> AnnotationLists:
-    """Fetch the lists that are not here, and read all.
+    """Fetch missing lists, and read all lists.
 
-    Raises UserError: a list that cannot be had, or is none, and settings that leave no clip.
+    Raises UserError where a list cannot be fetched or is malformed, and where no clip is selected.
     """
     listed: dict[str, KineticsClip] = {}
     twice = 0
@@ -66,7 +66,7 @@ def read_lists(config: cfg.Config, folder: Path) -> AnnotationLists:
             twice += listed.setdefault(clip.name, clip) is not clip
     if twice:
         logging.info(
-            "annotations: %d clips are listed more than once: the first line counts", twice
+            "annotations: %d clips are listed more than once; the first line counts", twice
         )
     clips = list(listed.values())
     return AnnotationLists(clips, select_clips(clips, config.kinetics, config.seed))
@@ -75,7 +75,10 @@ def read_lists(config: cfg.Config, folder: Path) -> AnnotationLists:
 def select_clips(
     clips: Sequence[KineticsClip], settings: cfg.Kinetics, seed: int
 ) -> list[KineticsClip]:
-    """The wanted ones, by name. Raises UserError for unknown classes, and where none is left."""
+    """Select clips by split, class and number per class; sorted by name.
+
+    Raises UserError for unknown classes, and where no clip is left.
+    """
     _refuse_unknown(clips, settings)
     groups: dict[tuple[str, str], list[KineticsClip]] = defaultdict(list)
     for clip in clips:
@@ -115,7 +118,7 @@ def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[Kinet
     try:
         yield from read_annotation_csv(path)
     except UserError:
-        path.unlink(missing_ok=True)  # often a page that says what is wrong: ask again next time
+        path.unlink(missing_ok=True)  # often an HTML page with an error message
         raise
 
 
@@ -126,7 +129,7 @@ def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
         return target
     if outcome.reason == "offline":
         raise UserError(
-            f"kinetics.annotations: {shown(source)}: wanted as {target}, it is not there, and "
+            f"kinetics.annotations: {shown(source)}: wanted the list {target}, it is missing, and "
             "downloads are switched off; fetch it where there is a network, or name a file"
         )
     raise UserError(
@@ -136,10 +139,10 @@ def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
 
 
 def read_annotation_csv(path: Path) -> Iterator[KineticsClip]:
-    """The clips of a list, line by line; a few malformed lines are logged and passed over.
+    """Yield the clips of a list, line by line; malformed lines are logged and skipped.
 
-    Raises UserError for a file that does not read, for a header without the columns, and for more
-    than MALFORMED malformed lines.
+    Raises UserError where the file is not readable, the header lacks a column, and for more
+    than MAX_MALFORMED malformed lines.
     """
     malformed = good = 0
     try:
@@ -158,7 +161,9 @@ def read_annotation_csv(path: Path) -> Iterator[KineticsClip]:
                     good += 1
                     yield clip
     except (OSError, UnicodeError, csv.Error) as error:
-        raise UserError(f"{path}: wanted a list of Kinetics, it does not read: {error}") from error
+        raise UserError(
+            f"{path}: wanted a list of Kinetics, it is not readable: {error}"
+        ) from error
     if malformed and not good:
         raise UserError(
             f"{path}: wanted a list of Kinetics, none of its lines is a clip; see above"
@@ -171,11 +176,11 @@ def _note(problem: str, malformed: int) -> None:
             f"{problem}; this and {malformed - 1} lines before: wanted a list of Kinetics, "
             "label,youtube_id,time_start,time_end,split; correct or replace the file"
         )
-    logging.warning("%s; passed over", problem)
+    logging.warning("%s; skipped", problem)
 
 
 def _columns(header: list[str], path: Path) -> dict[str, int]:
-    """Column -> its place."""
+    """Column -> its position in the header."""
     plain_names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in header]
     at = {
         column: plain_names.index(name)
@@ -195,7 +200,7 @@ def _columns(header: list[str], path: Path) -> dict[str, int]:
 
 
 def _clip(row: list[str], at: dict[str, int], path: Path) -> KineticsClip:
-    cell = {column: row[place].strip() for column, place in at.items() if place < len(row)}
+    cell = {column: row[index].strip() for column, index in at.items() if index < len(row)}
     if len(cell) < len(at):
         raise ValueError(f"wanted {len(at)} columns, got {len(row)}")
     if not re.fullmatch(YOUTUBE_ID, cell["youtube_id"]):
@@ -212,7 +217,8 @@ def _clip(row: list[str], at: dict[str, int], path: Path) -> KineticsClip:
 
 
 def _seconds(text: str) -> int:
-    """
+    """Parse whole seconds.
+
     >>> _seconds("12"), _seconds("12.0")
     (12, 12)
     """

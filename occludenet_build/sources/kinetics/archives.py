@@ -1,12 +1,12 @@
-"""Route archives: the frozen tar files, unpacked, and what replaces their corrupt clips.
+"""Route archives: unpack the frozen tar files, and a pack of replacements for corrupt clips.
 
     <folder>/archives/        lists, records, and archives while they are needed
-    <folder>/videos/          the wanted clips, as the archives have them
-    <folder>/replacements/    those of the replacement pack
-    <folder>/checks/          which of them are sound
+    <folder>/videos/          the selected clips of the archives
+    <folder>/replacements/    the selected clips of the replacement pack
+    <folder>/checks/          ledger of the checks of these files
 
-A sound clip of the replacement pack is taken instead of the archives' own, which stays where it is:
-what an archive has delivered is never touched.
+An intact clip of the replacement pack takes precedence over that of an archive. Files of archives
+are never changed.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarg
 def fetch_archives(
     lists: AnnotationLists, folder: Path, config: Config, threads: int
 ) -> Iterator[ClipResult]:
-    """A Found for each wanted clip.
+    """Fetch and unpack the archives; yield a ClipResult for each selected clip.
 
-    Raises UserError where too many archives fail, and where none is of a wanted split.
+    Raises UserError where too many archives fail, and where none has a selected split.
     """
     work = _ArchiveRun(lists, folder, config)
     settings = config.kinetics
@@ -49,16 +49,18 @@ def fetch_archives(
             f"kinetics.archives: wanted archives of {', '.join(settings.splits)}, all "
             f"{len(settings.archives)} are named for other splits; correct kinetics.splits or these"
         )
-    work.take(settings.archives, "videos", of_split)
+    work.unpack(settings.archives, "videos", of_split)
     if settings.replacements:
-        work.take(settings.replacements, "replacements", of_split)
+        work.unpack(settings.replacements, "replacements", of_split)
     yield from choose_candidates(work.candidates, folder, threads)
     yield from work.missing()
 
 
 def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
-    """Whether an archive or list is not named for other splits only: by its own name, or else by
-    its folder's."""
+    """A function that tells whether an archive or list may have clips of the splits in `wanted`.
+
+    Its file name, or else its folder, states its splits; without any it may have all.
+    """
 
     def of_split(source: str) -> bool:
         path = urlsplit(source).path if is_url(source) else source
@@ -78,21 +80,23 @@ class _ArchiveRun:
         default_factory=lambda: defaultdict(list)
     )
     refused: dict[KineticsClip, ClipResult] = field(default_factory=dict)
-    """Clips that an archive has and that do not come out of it."""
+    """Clips that an archive has but that do not unpack."""
     asked: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._names = ClipNames(self.lists.listed)
-        self._wanted = set(self.lists.wanted)
+        self._wanted = set(self.lists.selected)
 
     def clip(self, name: str) -> KineticsClip | None:
-        """The wanted clip that a member is."""
+        """The selected clip of a member, by its name; None for other members."""
         clip = self._names.clip(name)
         return clip if clip in self._wanted else None
 
-    def take(self, sources: Sequence[str], place: str, of_split: Callable[[str], bool]) -> None:
-        """Fetch and unpack archives below <folder>/<place>, and note what they have."""
+    def unpack(
+        self, sources: Sequence[str], subfolder: str, of_split: Callable[[str], bool]
+    ) -> None:
+        """Fetch archives and unpack them below <folder>/<subfolder>; note their clips."""
 
         def target(name: str) -> str | None:
             clip = self.clip(name)
@@ -100,7 +104,7 @@ class _ArchiveRun:
 
         unpack_target = UnpackTarget(
             self.folder / "archives",
-            self.folder / place,
+            self.folder / subfolder,
             target,
             self.config.kinetics.keep_archives,
             of_split,
@@ -109,7 +113,7 @@ class _ArchiveRun:
             self.asked += 1
             if delivery.status != "ok":
                 self.failed.append(f"{delivery.address} ({delivery.reason})")
-            self._note(delivery, unpack_target.content, place == "replacements")
+            self._note(delivery, unpack_target.content, subfolder == "replacements")
 
     def _note(self, delivery: Delivery, content: Path, is_replacement: bool) -> None:
         for piece in delivery.pieces:
@@ -129,12 +133,12 @@ class _ArchiveRun:
                 )
 
     def missing(self) -> Iterator[ClipResult]:
-        """The clips of which there is no file."""
+        """Yield a result for each selected clip without a file."""
         detail = f"in none of {self.asked} archives"
         if self.failed:
             first = ", ".join(sorted(self.failed)[:3]) + (" ..." if len(self.failed) > 3 else "")
             detail = f"{detail}; {len(self.failed)} of them failed: {first}"
             logging.warning("%d of %d archives failed: %s", len(self.failed), self.asked, first)
-        for clip in self.lists.wanted:
+        for clip in self.lists.selected:
             if clip not in self.candidates:
                 yield self.refused.get(clip) or ClipResult(clip, "missing", "missing", detail)

@@ -1,11 +1,11 @@
-"""A clip of Kinetics: which stretch of which YouTube video, its name, and what was found of it.
+"""A clip of Kinetics, the result of a route for it, and the clip of a file by its name.
 
-Which clip a file is, from the names that mirrors and archives give their files.
+Mirrors and archives name their files in several ways:
 
     <id>_000012_000022.mp4    <id>_12_22.webm    <id>.mp4    <id>_000012_000022.mp4.mkv
 
-The id has 11 characters, `_` and `-` among them, and may begin with either. Folders before the name
-count only where the name alone leaves a choice.
+The id has 11 characters, which include `_` and `-`. Folders before the name are used only where the
+name alone is ambiguous.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class KineticsClip:
     youtube_id: str
     """11 characters of A-Z a-z 0-9 _ -"""
     start: int
-    """Seconds."""
+    """Start of the clip in the YouTube video, seconds."""
     end: int
-    """Seconds."""
+    """End of the clip in the YouTube video, seconds."""
     split: str
     label: str = NO_LABEL
     """Class name."""
@@ -48,31 +48,31 @@ class KineticsClip:
 
     @property
     def file(self) -> str:
-        """Where it is put, below the folder of the videos."""
+        """Path of the clip, below the folder of the videos."""
         return f"{self.split}/{self.label.replace('/', '_')}/{self.name}.mp4"
 
 
 @dataclass(frozen=True)
 class ClipResult:
-    """What a route found of a clip: the form in which all routes answer."""
+    """The result of a route for one clip; all routes yield this type."""
 
     clip: KineticsClip
     status: str
     """present, replaced, corrupt or missing."""
     reason: str | None = None
-    """Why it is not there, from core.errors.REASONS; null if it is."""
+    """Why it is not present, from core.errors.REASONS; None if it is."""
     detail: str | None = None
-    """What exactly."""
+    """Description of the reason."""
     origin: str | None = None
-    """Archive, address or mirror that it comes from, or should; without passwords and queries."""
+    """Archive, address or mirror of the clip; without passwords and queries."""
     path: Path | None = None
-    """The file; null if missing."""
+    """Path of the file; None if missing."""
     bytes: int | None = None
-    """Its size; null if missing."""
+    """Size of the file; None if missing."""
 
     @property
     def is_present(self) -> bool:
-        """Whether a sound file of it is."""
+        """Whether there is an intact file of the clip."""
         return self.status in ("present", "replaced")
 
 
@@ -83,16 +83,16 @@ _STEM = re.compile(
 
 @dataclass(frozen=True)
 class ParsedName:
-    """What a file's name says."""
+    """The parts of the name of a clip's file."""
 
     youtube_id: str
     start: int | None = None
-    """Seconds; null, as the end, where the name has no times."""
+    """Seconds; None, as `end`, if the name has no times."""
     end: int | None = None
 
 
 def parse_clip_name(name: str) -> ParsedName | None:
-    """What the name of a file, without folders, says; None if it is not that of a clip.
+    """Parse the name of a file, without folders; None if it is not the name of a clip.
 
     >>> parsed("-_abc-_12_9_12_22.mp4.mkv")
     Named(youtube_id='-_abc-_12_9', start=12, end=22)
@@ -122,13 +122,15 @@ def path_part_splits(part: str) -> set[str]:
 
 
 def plain_label(label: str) -> str:
-    """A class name as folders may spell it: `_` for blanks and slashes, any case."""
+    """Normal form of a class name, which folders spell with `_` for blanks and slashes."""
     return re.sub(r"[\s_/]+", " ", label).strip().casefold()
 
 
 class ClipNames:
-    """The clips of the lists, by what files of them are called. Make it of all that is listed: an
-    id stands for one clip only where no other clip has it, wanted or not."""
+    """Finds the clip of a file by its name.
+
+    `listed` must be all clips of the lists: an id identifies a clip only if no other clip has it.
+    """
 
     def __init__(self, listed: Iterable[KineticsClip]) -> None:
         self._of: dict[str, list[KineticsClip]] = defaultdict(list)
@@ -136,7 +138,7 @@ class ClipNames:
             self._of[clip.youtube_id].append(clip)
 
     def clip(self, path: str) -> KineticsClip | None:
-        """The clip that a file is, from its name and the folders before it (with `/`)."""
+        """The clip of a file, by its name and folders (with `/`); None unless exactly one fits."""
         *folders, name = path.split("/")
         named = parse_clip_name(name)
         if named is None:
@@ -152,7 +154,7 @@ class ClipNames:
 
 
 def _of_split(clips: list[KineticsClip], folders: list[str]) -> list[KineticsClip]:
-    """Those of the split that the folders name, if they name one."""
+    """The clips of the split that the folders name, if they name exactly one."""
     if not clips:
         return clips
     labels = {plain_label(clip.label) for clip in clips}

@@ -1,25 +1,23 @@
-"""Fetch and unpack archives; a run that is killed at any time is resumed by the next.
-
-    deliver(sources, target, settings)    a Delivery for each archive, as they end
+"""Fetch and unpack archives; a run that was killed at any time is resumed by the next.
 
 In the target's folder of archives, where `<name>` ends with a hash of the address:
 
-    <name>          the archive: until it is unpacked, or for good with `keep`
-    <name>.json     its record (a Delivery), written when all of it was unpacked, or failed
+    <name>          the archive; removed after it is unpacked, unless the target keeps archives
+    <name>.json     its record (a Delivery), written after it was unpacked or has failed
     <list>          the last copy of a fetched list
-    .lock           held: a second process waits
+    .lock           a second process waits for this lock
 
-A file gets its name only when it is whole. An archive whose record says ok and whose wanted files
-are all there is neither fetched nor opened. One of whose files one is missing, or that holds more
-of what is wanted now, is fetched again; files that are there are not written again. Archives are
-unpacked one by one as they arrive, while the next are fetched: at most download.parallel archives
-and one more are on disk, and one record is in memory.
+A file gets its name only when it is complete. An archive whose record has status ok and whose
+selected files are all on disk is neither fetched nor opened. If a file is missing, or the selection
+now includes more files of the archive, it is fetched again; existing files are not written again.
+Archives are unpacked one by one as they arrive, while the next are fetched: at most
+download.parallel + 1 archives are on disk, and one record is in memory.
 
-An archive that is not whole fails. Of it only files that must be right are kept: those before the
-end of a truncated archive, and those of a zip that have their checksum. The next run tries it
-again. An archive that was joined from parts, or is left from an earlier run, is fetched anew at
-once: joining may be the fault. Where two archives hold a file of the same path, the first that
-arrives delivers it, and the other has it as a duplicate.
+An incomplete or corrupt archive fails. Of its files only those are kept that must be intact: those
+before the end of a truncated archive, and those of a zip that match their checksum. The next run
+tries it again. An archive that was joined from several answers, or is left from an earlier run, is
+fetched again at once, since joining may be the fault. Where two archives have a file of the same
+path, the first that arrives delivers it, and the other records it as a duplicate.
 """
 
 from __future__ import annotations
@@ -49,12 +47,12 @@ from occludenet_build.sources.transfer.unpack_target import (
 def deliver_archives(
     sources: Iterable[str], target: UnpackTarget, settings: Downloads
 ) -> Iterator[Delivery]:
-    """Fetch and unpack what the sources name: a Delivery for each archive.
+    """Fetch and unpack the archives that the sources name; yield a Delivery for each.
 
-    Sources are archives or lists of them, files or addresses (see `sources`); the user's own files
-    are read in place and stay. Raises UserError when more than download.failure_budget of the
-    archives fail, a broken one counting as one that was not fetched, after the delivery that made
-    it so; and with download.offline, at the end, when there are some that no run has tried yet.
+    Sources are archives or lists of archives, as files or addresses (see `sources`); local files
+    are read in place and kept. Raises UserError when more than download.failure_budget of the
+    archives fail (broken archives count), after it has yielded the last of them; and with
+    download.offline, at the end, if there are archives that no run has tried yet.
     """
     with files.exclusive(target.archives):
         asked = expand_sources(sources, target.archives, settings, target.wanted)
@@ -84,7 +82,7 @@ class _DeliveryRun:
         self._refuse_missing()
 
     def _known(self, source: ArchiveSource) -> Delivery | None:
-        """What an earlier run has made of it, if nothing of that is missing."""
+        """The Delivery of an earlier run, or None if one of its files is missing."""
         record = read_record(self._record(source))
         if record is None or record.status != "ok":
             return None
@@ -109,7 +107,7 @@ class _DeliveryRun:
         return self._unpacked(source, path, found)
 
     def _remote(self, due: list[ArchiveSource], again: bool = False) -> Iterator[Delivery]:
-        """As they arrive; those whose joints may be the fault once more at the end."""
+        """Fetch and unpack archives; fetch broken ones that were joined once more at the end."""
         todo = {self._archive(source): source for source in due}
         doubtful = []
         for outcome in self._fetch(todo):
@@ -147,7 +145,7 @@ class _DeliveryRun:
         return unpack_archive(path, source.text, fetched, self.target, self.owners, before)
 
     def _settled(self, source: ArchiveSource, delivery: Delivery) -> Iterator[Delivery]:
-        """Record it, tell it, count it."""
+        """Write the record of an archive, yield its Delivery, count it in the budget."""
         if delivery.status == "failed":
             delivery = delivery.merged_with(read_record(self._record(source)))
         if delivery.reason != "offline":
@@ -179,7 +177,7 @@ class _DeliveryRun:
 
 
 def _is_joined(outcome: Outcome) -> bool:
-    """Whether the file is more than what one request of this run has brought."""
+    """Whether the file comes from more than one request of this run."""
     return outcome.attempts != 1 or outcome.received != outcome.bytes
 
 

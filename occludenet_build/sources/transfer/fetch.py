@@ -1,13 +1,13 @@
-"""One download from beginning to end: requests, resuming, attempts, waits, checks, publishing.
+"""One download: requests, resuming, attempts, waits, checks, publishing.
 
-requests does the transfer: it is the most used HTTP client of Python, takes proxies and
-certificates from the environment as users expect it (pip and conda rest on it too), and urllib3
-below it hands bytes over as they come and tells a body that ends early. Redirects are followed
-here, since each hop must be http or https and no hop's body may be read.
+requests does the transfer: it takes proxies and certificates from the environment, as users of pip
+and conda expect, and urllib3 below it passes on bytes as they arrive and detects a body that ends
+early. This module follows redirects itself, since each address must be http or https and the body
+of a redirect must not be read.
 
-urllib3's Retry counts the attempts, computes the back-off and reads Retry-After. The waiting is
-done here: what broke off resumes where it ended, a server that asks for too long a wait fails the
-file, and a run that is stopped does not sleep on.
+urllib3's Retry counts attempts, computes the back-off and parses Retry-After. This module waits:
+an interrupted transfer resumes where it ended, a server that asks for too long a wait fails the
+file, and stopping the run ends the wait.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from occludenet_build.sources.transfer.download import (
 from occludenet_build.sources.transfer.partial_file import PartialFile, PartialState, Stopped
 
 PROGRESS_BYTES = 1 << 20
-"""So many bytes further than ever before make the attempts count anew: a large file loses many
+"""Progress, in bytes, after which the count of attempts starts again: a large file may lose many
 connections."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -55,7 +55,10 @@ _LEAST_RATE = 1000
 
 
 class HostQueue:
-    """A server: at most `per_host` downloads at a time, none before `not_before` (monotonic)."""
+    """Queue of a server: at most `per_host` downloads at a time, none before `not_before`.
+
+    `not_before` is a time of time.monotonic(), seconds.
+    """
 
     def __init__(self, per_host: int) -> None:
         self.turns = threading.Semaphore(per_host)
@@ -64,25 +67,25 @@ class HostQueue:
 
 @dataclass(frozen=True)
 class DownloadRun:
-    """What the downloads of one run have in common."""
+    """State that the downloads of one run share."""
 
     settings: Downloads
     counted: Callable[[int, int], None]
-    """Called with every change: (bytes on disk, bytes received)."""
+    """Called with every change of (bytes on disk, bytes received)."""
     stopped: threading.Event = field(default_factory=threading.Event)
     hosts: dict[str, HostQueue] = field(default_factory=dict)
 
     def host(self, name: str) -> HostQueue:
-        """The one of that name; any thread may ask."""
+        """The queue of a server; thread-safe."""
         return self.hosts.setdefault(name, HostQueue(self.settings.per_host))
 
     def sleep(self, seconds: float) -> None:
-        """Raises Stopped if the run ends meanwhile."""
+        """Wait. Raises Stopped if the run ends meanwhile."""
         if self.stopped.wait(max(0.0, seconds)):
             raise Stopped
 
     def retry(self) -> Retry:
-        """With all attempts still to come."""
+        """A new count of attempts, from the settings."""
         settings = self.settings
         return _Retry(
             settings.retries,
@@ -92,8 +95,10 @@ class DownloadRun:
 
 
 class _Retry(Retry):
-    """With a wait before the second attempt too, and chance in proportion: urllib3's own has none
-    for the second, and adds the same seconds to each."""
+    """Retry with a wait before the second attempt, and jitter in proportion to the wait.
+
+    urllib3's Retry does not wait before the second attempt, and adds the same jitter to each wait.
+    """
 
     def get_backoff_time(self) -> float:
         seconds = self.backoff_factor * 2 ** (len(self.history) - 1)
@@ -101,7 +106,7 @@ class _Retry(Retry):
 
 
 def fetch_file(download: Download, http: requests.Session, run: DownloadRun) -> Outcome:
-    """Raises Stopped if the run ends, OSError if the disk does not take the file."""
+    """Download one file. Raises Stopped if the run ends, OSError if the disk refuses the file."""
     work = _Fetch(download, http, run)
     start = time.monotonic()
     facts: dict[str, Any] = {}
@@ -120,7 +125,7 @@ def fetch_file(download: Download, http: requests.Session, run: DownloadRun) -> 
 
 
 def finished_file(download: Download) -> tuple[int, str] | None:
-    """(bytes, sha256) of the file at the target if it is what is wanted, else None."""
+    """(bytes, sha256) of the file at the target if it passes its checks, else None."""
     try:
         return verify_file(download, download.target)
     except ItemError:
@@ -142,7 +147,7 @@ class _Fetch:
         with partial_file.open_partial(
             self.download, self.shared.counted, self.shared.stopped
         ) as part:
-            # another process may have finished it while this one waited for the lock
+            # Another process may have finished it while this one waited for the lock.
             found = self._there()
             if found is not None:
                 part.discard()
@@ -165,7 +170,7 @@ class _Fetch:
             self.shared.sleep(0)
 
     def _finish(self, part: PartialFile) -> tuple[int, str]:
-        """The finished file. What cannot become it is thrown away, the rest kept for later."""
+        """Complete and publish the file. A partial file stays only if a later run can resume it."""
         try:
             found = self._fill(part)
         except (TransientError, Stopped):
@@ -207,7 +212,7 @@ class _Fetch:
             part.flush()
 
     def _checked(self, part: PartialFile) -> tuple[int, str]:
-        """A file that came in one piece is judged; one that was joined is fetched anew once."""
+        """Verify the file; one that was joined from several answers is fetched again once."""
         try:
             return verify_file(self.download, part.path)
         except ItemError as error:
@@ -218,8 +223,10 @@ class _Fetch:
             raise TransientError(error.reason, error.detail) from error
 
     def _wait(self, error: TransientError, seconds: float) -> None:
-        """As long as the server asks, else the back-off. All downloads from a server that asks
-        for it, or has too many requests, wait."""
+        """Wait as long as the server asks, at least `seconds`.
+
+        If the server asks to wait, or has too many requests, all downloads from it wait.
+        """
         asked, longest = error.wait_seconds, self.shared.settings.longest_wait_seconds
         if asked is not None and asked > longest:
             detail = f"{error.detail}, asks to wait {asked:.0f} s"
@@ -231,10 +238,10 @@ class _Fetch:
 
 
 def session() -> requests.Session:
-    """A session for one thread at a time."""
+    """A new session; only one thread at a time may use it."""
     made = requests.Session()
     made.headers["User-Agent"] = f"occludenet_build/{_version()} (requests)"
-    # The file as it lies there, since lengths and ranges are those of what is sent.
+    # Uncompressed, since lengths and ranges refer to the bytes that are sent.
     made.headers["Accept-Encoding"] = "identity"
     return made
 
@@ -249,9 +256,9 @@ def _version() -> str:
 def _request_rest(
     part: PartialFile, http: requests.Session, download: Download, settings: Downloads
 ) -> Iterator[None]:
-    """Request what is missing of a partial file; yields after every piece, for the caller to stop.
+    """Request the missing bytes of a partial file; yield after every chunk, so the caller can stop.
 
-    Raises Passing where another attempt may bring the rest, ItemError where it will not.
+    Raises TransientError where another attempt may succeed, ItemError where it cannot.
     """
     headers = part.request_headers(download)
     with closing(
@@ -273,7 +280,7 @@ def _request_rest(
 def _follow_redirects(
     http: requests.Session, url: str, headers: dict[str, str], timeout: float
 ) -> requests.Response:
-    """The answer at the end of all redirects, its body unread."""
+    """The answer after all redirects; its body is unread."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = _get(http, url, headers, timeout)
         if response.status_code not in _REDIRECTS:
@@ -281,7 +288,7 @@ def _follow_redirects(
         with closing(response):
             target = http.get_redirect_target(response)
             if not target:
-                raise ItemError("bad_answer", f"HTTP {response.status_code} to nowhere")
+                raise ItemError("bad_answer", f"HTTP {response.status_code} without a location")
             url = urljoin(url, requests.utils.requote_uri(target))
         try:
             refuse(url)
@@ -306,7 +313,7 @@ def _begin(
     settings: Downloads,
     asked: bool,
 ) -> None:
-    """Go on with the part, or begin it anew, as the answer has it."""
+    """Continue the partial file, or restart it, according to the answer."""
     if response.status_code == 206 and asked:
         length = _resume(response, download, part)
     elif response.status_code == 200:
@@ -322,7 +329,7 @@ def _begin(
 
 
 def _resume(response: requests.Response, download: Download, part: PartialFile) -> int | None:
-    """The length of the file, if the answer is the rest of what is here."""
+    """Length of the file, if the answer continues the partial file."""
     where = content_range(response.headers.get("Content-Range"))
     start, length = where if where is not None else (-1, None)
     now = PartialState.of(download.url, response.headers, length)
@@ -345,7 +352,10 @@ def _refuse_length(length: int | None, download: Download, settings: Downloads) 
 
 
 def _refuse_coding(response: requests.Response, download: Download) -> None:
-    """A coding that was not asked for: the bytes are not the file's, but for a misnamed .gz."""
+    """Raise ItemError for a content coding that was not requested.
+
+    Servers often label a .gz file as coded; its bytes are those of the file.
+    """
     coding = response.headers.get("Content-Encoding", "identity")
     named = urlsplit(download.url).path.endswith((".gz", ".tgz"))
     if coding != "identity" and not named and download.sha256 is None:
@@ -353,7 +363,7 @@ def _refuse_coding(response: requests.Response, download: Download) -> None:
 
 
 def _byte_limit(download: Download, part: PartialFile, settings: Downloads) -> tuple[int, str]:
-    """(bytes the file may have, reason if it has more)."""
+    """(largest number of bytes, reason if the file has more)."""
     stated = part.state.length if part.state else None
     expected = [size for size in (download.size, stated) if size is not None]
     if expected:
@@ -362,7 +372,7 @@ def _byte_limit(download: Download, part: PartialFile, settings: Downloads) -> t
 
 
 def _body_chunks(response: requests.Response, timeout: float) -> Iterator[bytes]:
-    """The body as it comes. A trickle is a time-out too."""
+    """Yield the body as it arrives. A rate below _LEAST_RATE counts as a time-out."""
     since, came = time.monotonic(), 0
     while True:
         try:
