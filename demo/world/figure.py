@@ -1,7 +1,7 @@
-"""The figure: limbs, head and torso as shaded, textured cards hung on a skeleton.
+"""Draw the figure: limbs, head and torso as shaded, textured cards on a skeleton.
 
-Every card is painted once per clip and then only turned and moved, so a frame costs
-about 2 ms. All drawing happens `SUPER` times larger than the video and is shrunk at the end.
+A card is painted once per clip, then rotated and moved, so a frame takes about 2 ms. Everything is
+drawn at `SUPER` times the size of the video and reduced at the end.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from demo.world.actions import Limb, Pose
 from demo.world.wardrobe import BodyPart, Look, paint_body_parts
 
 SUPER = 3
-"""Linear oversampling while drawing."""
+"""Linear oversampling."""
 
 NECK, TORSO = 0.035, 0.29
 UPPER_ARM, LOWER_ARM, THIGH, SHIN = 0.155, 0.165, 0.235, 0.225
 SHOULDER, HIP = 0.098, 0.052
-"""Half the width between the joints."""
+"""Half the distance between the two joints, relative to the height of the figure."""
 SHOULDER_PROFILE, HIP_PROFILE = 0.018, 0.012
 FOOT_DROP = 0.035
-"""From ankle to sole."""
+"""Distance from ankle to sole, relative to the height of the figure."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class PlacedPart:
-    """A piece with its first joint at `at` (px), turned by `angle` degrees from straight down."""
+    """A body part with its first joint at `at` (px), at `angle` degrees from straight down."""
 
     piece: str
     at: Point
@@ -46,10 +46,10 @@ def _joint_after(start: Point, angle: float, length: float) -> Point:
 def place_body_parts(
     pose: Pose, height: float, x: float, ground_y: float, facing: int
 ) -> list[PlacedPart]:
-    """Every piece of the figure in drawing order.
+    """The body parts of the figure, in drawing order.
 
-    `height` is the standing height, `x` the hips and `ground_y` the soles, all in px; `facing`
-    1 or -1 mirrors the pose.
+    `height` is the standing height, `x` the position of the hips and `ground_y` that of the soles,
+    in px; `facing` is 1, or -1 to mirror the pose.
     """
     hips = (0.0, 0.0)
     chest = _joint_after(hips, 180 - pose.lean, TORSO)
@@ -87,7 +87,7 @@ def place_body_parts(
 
 
 def _with_foot(leg: list[PlacedPart], profile: bool, outward: int) -> list[PlacedPart]:
-    """Shoes point where the figure looks; from the front they point a little outwards."""
+    """Add the shoe, which points in viewing direction, or slightly outwards from the front."""
     shin = leg[0]
     ankle = _joint_after(shin.at, shin.angle, SHIN)
     name = "shoe_profile" if profile else "shoe_right" if outward > 0 else "shoe_left"
@@ -100,16 +100,17 @@ def _to_picture(p: PlacedPart, height: float, x: float, y: float, facing: int) -
 
 
 class Figure:
-    """One actor: pieces painted for a height in px of the final picture."""
+    """An actor: body parts painted for a standing height in px of the video."""
 
     def __init__(self, look: Look, height_px: float) -> None:
+        """Paint the body parts."""
         self.height_px = height_px
         self.pieces = paint_body_parts(look, height_px * SUPER)
 
     def draw(
         self, pose: Pose, size: tuple[int, int], x: float, ground_y: float, facing: int
     ) -> np.ndarray:
-        """The figure alone, uint8 H x W x 4 premultiplied RGBA; `size` is (height, width) px."""
+        """The figure alone: premultiplied RGBA, uint8 (H, W, 4); `size` is (height, width), px."""
         height, width = size
         canvas = np.zeros((height * SUPER, width * SUPER, 4), np.uint8)
         scaled = self.height_px * SUPER
@@ -119,7 +120,7 @@ class Figure:
 
 
 def _stamp(canvas: np.ndarray, piece: BodyPart, placed: PlacedPart, facing: int) -> None:
-    """Turn a card about its joint and lay it over the canvas; both are premultiplied."""
+    """Rotate a card about its joint and blend it over the canvas; both are premultiplied."""
     radians = math.radians(placed.angle)
     cosine, sine = math.cos(radians), math.sin(radians)
     turn = np.array([[cosine * facing, sine * facing], [-sine, cosine]])

@@ -1,7 +1,7 @@
-"""What one actor looks like, and the painting of the figure's pieces.
+"""Appearance of an actor, and the painted body parts of the figure.
 
-Pieces are painted hanging straight down from their first joint. Nothing here knows the
-background: if clothes went with it, they would be a second shortcut that erasing it cannot undo.
+Body parts are painted in the direction straight down from their first joint. The appearance does
+not depend on the background: clothes that correlate with it would be a second shortcut.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHOES = [(0.95, 0.95, 0.95), (0.75, 0.08, 0.10), (0.12, 0.12, 0.12), (0.95, 0.75
 
 @dataclass(frozen=True)
 class Look:
-    """Colours are RGB in [0, 1]."""
+    """Appearance of an actor; colours are RGB in [0, 1]."""
 
     skin: tuple[float, ...]
     hair: tuple[float, ...]
@@ -50,12 +50,14 @@ class Look:
     shorts: bool
     long_hair: bool
     build: float
-    """Thickness of body and limbs; 1 is average."""
+    """Factor on the thickness of body and limbs."""
     grain: int
-    """Seed of the cloth's folds."""
+    """Seed of the folds of the cloth."""
 
 
 def draw_look(rng: np.random.Generator) -> Look:
+    """Draw the appearance of an actor."""
+
     def pick(options: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
         chosen = np.asarray(options[int(rng.integers(len(options)))])
         return tuple(np.clip(chosen + rng.normal(0, 0.025, 3), 0, 1).tolist())
@@ -77,15 +79,16 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 @dataclass(frozen=True)
 class BodyPart:
-    """A card and the joint (x, y px) about which it turns."""
+    """A card and the joint about which it rotates."""
 
     rgba: np.ndarray
-    """uint8 H x W x 4, premultiplied."""
+    """RGBA, uint8 (H, W, 4), premultiplied."""
     joint: np.ndarray
+    """float64 (2,): x, y, px."""
 
 
 def paint_body_parts(look: Look, height: float) -> dict[str, BodyPart]:
-    """All pieces of a figure of this standing height in px."""
+    """Name -> body part, of a figure with the standing height `height` in px."""
     rng = np.random.default_rng(look.grain)
     b = look.build
     sleeve = look.shirt[0] if look.long_sleeves else look.skin
@@ -108,7 +111,7 @@ def paint_body_parts(look: Look, height: float) -> dict[str, BodyPart]:
 
 
 def _finish(card: PaintedCard, joint: tuple[float, float], upright: bool = False) -> BodyPart:
-    """Premultiply; a piece painted upright is turned so that it hangs from its joint as well."""
+    """Premultiply a card; rotate one that was painted upright by 180 degrees."""
     rgba = card.rgba()
     if upright:
         rgba = rgba[::-1, ::-1].copy()
@@ -127,7 +130,7 @@ def _limb(
     pattern: str = "plain",
     hand: tuple[float, ...] | None = None,
 ) -> BodyPart:
-    """A tapered tube with round ends; `start` and `end` are radii as shares of the height."""
+    """A tapered tube with round ends; `start` and `end` are radii relative to the height."""
     pad = 2 + start * height
     reach = length + (0.055 if hand else 0)
     rows, columns = round(reach * height + 2 * pad), round(2 * pad)
@@ -151,7 +154,7 @@ def _limb(
 def _torso(
     rng: np.random.Generator, height: float, look: Look, shoulder: float, waist: float
 ) -> BodyPart:
-    """From the hips up; the joint lies between the hips."""
+    """The torso from the hips up; the joint is between the hips."""
     pad, long = 0.04 * height, 0.29 * height
     rows, columns = round(long + 2.4 * pad), round(2 * (shoulder + 0.03) * height)
     c, s, w = columns / 2, shoulder * height, waist * height
@@ -171,7 +174,7 @@ def _torso(
 
 
 def _head(height: float, look: Look, profile: bool) -> BodyPart:
-    """The joint is the chin; in profile it looks to the right."""
+    """The head; the joint is the chin. In profile it looks to the right."""
     rx, ry = 0.060 * height, 0.077 * height
     rows, columns = round(2 * ry * 1.25), round(2 * rx * 1.6)
     cx, cy = columns / 2, rows - ry * 1.02
