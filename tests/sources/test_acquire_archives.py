@@ -79,7 +79,7 @@ def test_one_that_fails_is_a_row_and_none_at_all_is_one_line(site, tmp_path):
     assert [(row["reason"], row["videos"]) for row in told["archives"]] == [
         *((None, 1), ("not_found", 0)),
     ]
-    with pytest.raises(UserError, match=r"1 archives brought none \(not_found\)"):
+    with pytest.raises(UserError, match=r"1 archives have none \(not_found\)"):
         acquire(settings(site, "/no.zip"), tmp_path / "other")
     with pytest.raises(UserError, match=r"segments\.archives: wanted archives of videos"):
         acquire({}, tmp_path / "other")

@@ -274,7 +274,7 @@ def changed_on_the_server(coco, note):
 CHANGES = {
     changed_setting: "acquire.coco_sha256: wanted 000.* was fetched on .* correct the setting",
     changed_json: "as it was unpacked, with .*: it has changed; remove it",
-    changed_zip: "the server has another file than on .*; if the new one is right, remove",
+    changed_zip: "the server has another file than on .*; if the new one is correct, remove",
     changed_image: r"as they were fetched, 1 of 4 have changed, the first .*2\.png; remove those",
     changed_on_the_server: "photos/2: the server has another image .*wanted .*, got .*; if the",
 }

@@ -325,7 +325,7 @@ def test_own_archives_are_read_in_place_and_stay(into, tmp_path):
     )
     (own / "a.tar").write_bytes(tar_of(("new.mp4", b"x")))
     list(deliver_archives(todo, into, replace(QUICK, offline=True)))
-    assert "new.mp4" in contents(into), "another file is opened anew"
+    assert "new.mp4" in contents(into), "another file is opened again"
 
 
 # offline -----------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_own_archives_are_read_in_place_and_stay(into, tmp_path):
 def test_offline_opens_no_socket_and_lists_what_is_missing(site, into, monkeypatch):
     todo = two_parts(site, forever(status(404)))
     offline = replace(QUICK, offline=True)
-    with pytest.raises(UserError, match=r"all\.txt: wanted the list as .*switched off"):
+    with pytest.raises(UserError, match=r"all\.txt: wanted the list .*switched off"):
         list(deliver_archives(todo, into, offline))
     done = list(deliver_archives(todo, into, QUICK))
     monkeypatch.setattr(socket, "socket", None)
@@ -364,7 +364,7 @@ LISTS = {
     "a page": (b"<!DOCTYPE html>\n<html>", "line 1: wanted the address"),
     "nothing": (b"# nothing\n\n", "names none"),
     "a file": (b"a.tar\nfile:///etc/passwd", "line 2: wanted the address"),
-    "not a text": (b"\xff\xfe\x00a", "does not read"),
+    "not a text": (b"\xff\xfe\x00a", "is not readable"),
 }
 
 

@@ -364,8 +364,8 @@ def test_the_table_and_the_shortfall(mirror, caplog):
     assert list(rows[0].values()) == ["train", LABELS[1], "4", "3", "0", "1", "0", "0.7500"]
     assert list(rows[1].values()) == ["val", LABELS[0], "2", "1", "0", "0", "1", "0.5000"]
     assert sum(int(row["listed"]) for row in rows) == 14
-    assert "train: 11 of 12 there (91.7 %): 11 present, 0 replaced, 1 corrupt" in caplog.text
-    assert f"lacks most: train/{LABELS[1]}, 3 of 4 there" in caplog.text
+    assert "train: 11 of 12 present (91.7 %): 11 present, 0 replaced, 1 corrupt" in caplog.text
+    assert f"most missing: train/{LABELS[1]}, 3 of 4 present" in caplog.text
     assert "2 of 14 wanted clips (14.3 %) are not there" in caplog.text
     caplog.clear()
     stage.run(failure_budget=0.5)

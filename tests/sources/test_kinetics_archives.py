@@ -256,7 +256,7 @@ def test_the_command_tells_what_it_does(site, kinetics):
     _, log = process.communicate()
     assert process.returncode == 0, log
     assert outcome(stage.rows()) == EXPECTED
-    assert "train: 10 of 12 there (83.3 %): 7 present, 3 replaced, 1 corrupt, 1 missing" in log
+    assert "train: 10 of 12 present (83.3 %): 7 present, 3 replaced, 1 corrupt, 1 missing" in log
     assert (stage.root / "log").read_text()
     stage.settings["classes"] = ["abseilin"]
     process = stage.start()

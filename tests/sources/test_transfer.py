@@ -242,7 +242,7 @@ def test_a_server_that_sends_more_than_it_states(site, tmp_path):
 
 
 def test_corrupt_after_corrupt_ends(site, tmp_path):
-    """A joined file is fetched anew once, however far each attempt comes."""
+    """A joined file is fetched again once, however far each attempt comes."""
     site.put("/a.bin", CONTENT, *[drop(100_000), corrupt(200_000)] * 20)
     outcome = get(site, tmp_path, sha256=SHA256, settings=replace(QUICK, retries=20))
     assert (outcome.reason, outcome.attempts) == ("wrong_hash", 4)
@@ -658,7 +658,7 @@ def test_progress_shows_files_bytes_rate_and_time_left():
     progress.count(1_000_000, 1_000_000)
     progress.done = 1
     assert progress.line(10.0) == "1/4 files, 2.00MB, 100kB/s, 00:20 left"
-    progress.count(-500_000)  # begun anew
+    progress.count(-500_000)  # started again
     assert "1.50MB" in progress.line(10.0)
     unknown = ByteProgress(10, None)
     assert unknown.line(10.0) == "0/10 files, 0.00B, 0.00B/s, ? left"

@@ -395,7 +395,7 @@ def test_the_pause_doubles_with_each_refusal(tmp_path, monkeypatch, waits, long)
 @pytest.mark.parametrize(
     ("answer", "reason", "detail"),
     [
-        ({"code": 0}, "extractor_failed", "yt-dlp ended well and left no file"),
+        ({"code": 0}, "extractor_failed", "yt-dlp ended with code 0 and left no file"),
         ({"code": 3}, "extractor_failed", "yt-dlp ended with code 3"),
         ({"signal": 9}, "extractor_failed", "yt-dlp was killed by signal 9"),
         ({"facts": {"live_status": "is_upcoming"}}, "live", "is_upcoming"),

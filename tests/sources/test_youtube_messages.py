@@ -118,8 +118,8 @@ NO_JS = "WARNING: [youtube] No supported JavaScript runtime could be found. Only
         ("ERROR: first\nERROR: [youtube] a: Private video\n", "login_required", "Private video"),
         ("Traceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'x'\n",
          "extractor_failed", "KeyError: 'x'"),
-        ("", "extractor_failed", "yt-dlp ended without a word"),
-        ("ERROR: \n", "extractor_failed", "yt-dlp ended without a word"),
+        ("", "extractor_failed", "yt-dlp ended without a message"),
+        ("ERROR: \n", "extractor_failed", "yt-dlp ended without a message"),
     ],
 )  # fmt: skip
 def test_a_whole_log_is_read(log, reason, said):

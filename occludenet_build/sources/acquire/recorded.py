@@ -24,7 +24,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.transfer.download import Download, file_name, shown
+from occludenet_build.sources.transfer.download import Download, Outcome, file_name, shown
 from occludenet_build.sources.transfer.parallel import download_all
 
 Record = dict[str, Any]
@@ -148,25 +148,29 @@ def _fetch(
     sha256 = record["sha256"] if record else request.sha256
     outcome = next(download_all([Download(request.source, path, sha256)], settings))
     address = f"{request.key}: {shown(request.source)}"
-    if outcome.status == "ok":
-        _check_content(address, path, accept, is_new=outcome.attempts > 0)
-        return {
-            "url": shown(request.source),
-            "sha256": outcome.sha256,
-            "bytes": outcome.bytes,
-            "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),
-        }
+    if outcome.status != "ok":
+        raise _fetch_error(address, outcome, path, record)
+    _check_content(address, path, accept, is_new=outcome.attempts > 0)
+    return {
+        "url": shown(request.source),
+        "sha256": outcome.sha256,
+        "bytes": outcome.bytes,
+        "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),
+    }
+
+
+def _fetch_error(address: str, outcome: Outcome, path: Path, record: Record | None) -> UserError:
     if outcome.reason == "offline":
-        raise UserError(
+        return UserError(
             f"{address}: wanted as {path}, it is missing, and downloads are switched off; fetch "
             "it where there is a network (snakemake acquire), or set a path"
         )
     if outcome.reason == "wrong_hash" and record is not None:
-        raise UserError(
+        return UserError(
             f"{address}: the server has another file than on {record['fetched']}: "
             f"{outcome.detail}; if the new one is correct, remove {path.name}.json"
         )
-    raise UserError(
+    return UserError(
         f"{address}: not fetched: {outcome.reason} ({outcome.detail}); correct the address, start "
         "again later, or set a path"
     )

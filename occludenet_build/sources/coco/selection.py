@@ -46,6 +46,7 @@ def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np
     """Return the row of an instance and its mask: bool, (H, W), the size of the photo.
 
     If the instance is rejected, the row has status, reason and detail, and the mask is None.
+    Raises no ItemError: a rejection is a row.
     """
     row = _origin(photo, instance)
     try:
