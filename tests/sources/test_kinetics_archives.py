@@ -1,5 +1,5 @@
-"""Route archives, from a server that misbehaves to the table: what is corrupt is told and replaced,
-and what was finished is never fetched, unpacked or looked at again."""
+"""Route archives, from a server that misbehaves to the table: corrupt clips are reported and replaced,
+and finished files are never fetched, unpacked or checked again."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_archives_of_other_splits_only_are_one_line(site, kinetics):
 @pytest.mark.parametrize(
     ("fault", "reason"), [(corrupt(3000), "corrupt"), (forever(status(404)), "not_found")]
 )
-def test_an_archive_that_fails_is_told_and_the_others_go_on(site, kinetics, fault, reason):
+def test_an_archive_that_fails_is_reported_and_the_others_go_on(site, kinetics, fault, reason):
     stage = kinetics(splits=["val", "test"])
     entity = site.entities["/400/val/part_0.tar.gz"]
     entity.faults.append(fault)

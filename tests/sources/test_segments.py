@@ -1,4 +1,4 @@
-"""OccludeNet-S: what is cut is exact, and every mistake is told."""
+"""OccludeNet-S: exact cuts, and a message for every mistake."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A YouTube for tests: settings, pages of tests/server.py, and a yt-dlp that says what it is told.
+"""A YouTube for tests: settings, pages of tests/server.py, and a fake yt-dlp with given answers.
 
 config = config_of(site.url("/watch?v={id}"))
 site.put(page(ID), video, forever(as_video()))
-told = Told(tmp_path, monkeypatch); told.say(ID, error("Private video"), video(path))
+fake = FakeYtDlp(tmp_path, monkeypatch); fake.answer(ID, error("Private video"), video(path))
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def processes_in(folder: Path) -> list[int]:
     return found
 
 
-# -- a yt-dlp that says what it is told
+# -- a fake yt-dlp with given answers
 
 _PROGRAM = """
 import json, os, shutil, signal, subprocess, sys, time
@@ -120,21 +120,21 @@ def gives(path: Path) -> dict:
 
 
 @dataclass
-class Told:
+class FakeYtDlp:
     """What yt-dlp answers: for each id, one answer per time it is asked, the last one for ever."""
 
     folder: Path
     monkeypatch: object
 
     def __post_init__(self) -> None:
-        program = self.folder / "told.py"
+        program = self.folder / "fake.py"
         program.write_text(_PROGRAM)
         self.plan, self.log = self.folder / "plan.json", self.folder / "asked.jsonl"
         self.answers: dict[str, list[dict]] = {}
         command = (sys.executable, "-IS", str(program), str(self.plan), str(self.log))
         self.monkeypatch.setattr(ytdlp, "PROGRAM", command)
 
-    def say(self, youtube_id: str, *answers: dict) -> None:
+    def answer(self, youtube_id: str, *answers: dict) -> None:
         self.answers[youtube_id] = list(answers)
         self.plan.write_text(json.dumps(self.answers))
         self.log.write_text("")
