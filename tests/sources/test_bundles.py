@@ -362,7 +362,7 @@ def test_a_list_that_cannot_be_had_is_that_of_the_last_run(site, into):
 
 LISTS = {
     "a page": (b"<!DOCTYPE html>\n<html>", "line 1: wanted the address"),
-    "nothing": (b"# nothing\n\n", "names none"),
+    "nothing": (b"# nothing\n\n", "it has none"),
     "a file": (b"a.tar\nfile:///etc/passwd", "line 2: wanted the address"),
     "not a text": (b"\xff\xfe\x00a", "is not readable"),
 }

@@ -149,7 +149,7 @@ def test_lists_are_fetched_once_and_clips_told_once(site, tmp_path, monkeypatch)
     assert list(lists.listed) == CLIPS and len(site.seen) == 3
     offline = cfg.load_part(stage.values(offline=True))
     assert read_lists(offline, stage.folder) == lists and len(site.seen) == 3
-    with pytest.raises(UserError, match=r"train\.csv: wanted as .*switched off"):
+    with pytest.raises(UserError, match=r"train\.csv: wanted the list .*switched off"):
         read_lists(offline, tmp_path / "elsewhere")
 
 
@@ -339,7 +339,7 @@ def test_many_files_are_looked_at_by_processes(mirror, monkeypatch):
 
 def test_a_folder_that_is_no_mirror_is_one_line(mirror):
     stage = mirror(lambda c: f"{c.label}/clip{c.start}.mp4")
-    with pytest.raises(UserError, match=r"holds 13 files and none is of a listed clip \(abs"):
+    with pytest.raises(UserError, match=r"has 13 files and none is of a listed clip \(abs"):
         stage.run()
     shutil.rmtree(stage.root / "mirror")
     with pytest.raises(UserError, match="mirror"):
@@ -366,7 +366,7 @@ def test_the_table_and_the_shortfall(mirror, caplog):
     assert sum(int(row["listed"]) for row in rows) == 14
     assert "train: 11 of 12 present (91.7 %): 11 present, 0 replaced, 1 corrupt" in caplog.text
     assert f"most missing: train/{LABELS[1]}, 3 of 4 present" in caplog.text
-    assert "2 of 14 wanted clips (14.3 %) are not there" in caplog.text
+    assert "2 of 14 selected clips (14.3 %) are not present" in caplog.text
     caplog.clear()
     stage.run(failure_budget=0.5)
     assert "wanted clips" not in caplog.text

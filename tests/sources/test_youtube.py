@@ -1,5 +1,5 @@
-"""Route youtube: yt-dlp itself against a server on loopback; and a yt-dlp that says what it is
-told, for what YouTube alone can say."""
+"""Route youtube: yt-dlp itself against a server on loopback; and a fake yt-dlp, for answers
+that only YouTube gives."""
 
 from __future__ import annotations
 
