@@ -520,7 +520,9 @@ def test_a_broken_file_that_was_put_there_is_left_to_its_owner(coco):
 
 
 def test_nothing_is_wanted(coco):
-    with pytest.raises(UserError, match="coco_instances: wanted a JSON file, or a zip that contains"):
+    with pytest.raises(
+        UserError, match="coco_instances: wanted a JSON file, or a zip that contain"
+    ):
         coco.acquire(coco_instances=None)
     note = coco.acquire(occluders={"min_pixels": 2000})
     assert coco.rows() == {} and Path(note["images"]).is_dir()

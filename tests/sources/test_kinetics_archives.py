@@ -1,4 +1,4 @@
-"""Route archives, from a server that misbehaves to the table: corrupt clips are reported and replaced,
+"""Route archives, from a faulty server to the table: corrupt clips are reported and replaced,
 and finished files are never fetched, unpacked or checked again."""
 
 from __future__ import annotations

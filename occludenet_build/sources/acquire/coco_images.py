@@ -312,7 +312,7 @@ def _image_file(
 def _file_address(source: str, name: str) -> str:
     """The address of a file: a name is appended after `/`, or directly after `=`.
 
-    >>> _below("http://h/train2017", "a b.jpg")
+    >>> _file_address("http://h/train2017", "a b.jpg")
     'http://h/train2017/a%20b.jpg'
     """
     return source + ("" if source.endswith(("/", "=")) else "/") + quote(name)

@@ -41,7 +41,7 @@ class KineticsClip:
     def name(self) -> str:
         """Id and file name.
 
-        >>> Clip("3caPS4FHFF8", 36, 46, "val", "abseiling").name
+        >>> KineticsClip("3caPS4FHFF8", 36, 46, "val", "abseiling").name
         '3caPS4FHFF8_000036_000046'
         """
         return clip_name(self.youtube_id, self.start, self.end)
@@ -94,9 +94,9 @@ class ParsedName:
 def parse_clip_name(name: str) -> ParsedName | None:
     """Parse the name of a file, without folders; None if it is not the name of a clip.
 
-    >>> parsed("-_abc-_12_9_12_22.mp4.mkv")
-    Named(youtube_id='-_abc-_12_9', start=12, end=22)
-    >>> parsed("._3caPS4FHFF8.mp4") is None
+    >>> parse_clip_name("-_abc-_12_9_12_22.mp4.mkv")
+    ParsedName(youtube_id='-_abc-_12_9', start=12, end=22)
+    >>> parse_clip_name("._3caPS4FHFF8.mp4") is None
     True
     """
     stem = PurePosixPath(name)
@@ -115,8 +115,8 @@ def parse_clip_name(name: str) -> ParsedName | None:
 def path_part_splits(part: str) -> set[str]:
     """The splits that a folder's or an archive's name mentions.
 
-    >>> sorted(splits_in("k400_train_path.txt")), splits_in("train_256"), splits_in("trains")
-    (['train'], {'train'}, set())
+    >>> path_part_splits("k400_train_path.txt"), path_part_splits("trains")
+    ({'train'}, set())
     """
     return set(terms.splits_in(part, beside_classes=True))
 

@@ -143,7 +143,7 @@ def segment_clip_names(segments: list[Segment]) -> list[str]:
 def segment_clip_name(video: str, start: Fraction, end: Fraction) -> str:
     """Name of a clip, in the form of Kinetics; start and end in seconds.
 
-    >>> clip_name("Abuse/Abuse001_x264.mp4", Fraction(12), Fraction(41, 2))
+    >>> segment_clip_name("Abuse/Abuse001_x264.mp4", Fraction(12), Fraction(41, 2))
     'Abuse001_x264_000012_000020.500'
     """
     path = PurePosixPath(video)

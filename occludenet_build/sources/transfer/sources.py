@@ -47,7 +47,7 @@ class ArchiveSource:
     def file(self) -> str:
         """Its file name on disk, unique by a hash.
 
-        >>> Source("https://h/train/part_0.tar.gz").file
+        >>> ArchiveSource("https://h/train/part_0.tar.gz").file
         'part_0-7166cbf5.tar.gz'
         """
         return file_name(self.text, "archive")
