@@ -1,7 +1,7 @@
 """Source clips of a published release with class, split and occluder. Standard library only.
 
 Reads the overall annotations, `{split}_d.csv`; the file name states the split. A source clip has a
-row per scale, all with one occluder. `match` finds source clips among the user's videos.
+row per scale, all with one occluder. Source clips are matched with the user's videos by name.
 """
 
 from __future__ import annotations

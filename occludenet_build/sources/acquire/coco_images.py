@@ -173,8 +173,8 @@ def _results(
         file = by_target[outcome.download.target]
         if outcome.reason == "wrong_hash":
             raise UserError(
-                f"{KEY}: {shown(file.address)}: the server has another image than the one that "
-                f"was fetched: {outcome.detail}; if the new one is correct, remove {store}"
+                f"{KEY}: {shown(file.address)}: the server has another image than the one "
+                f"that was fetched: {outcome.detail}; if the new one is correct, remove {store}"
             )
         yield ledger.Result(_finished(file, outcome))
 

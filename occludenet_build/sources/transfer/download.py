@@ -138,7 +138,7 @@ LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 def error_of_exception(error: Exception) -> ItemError:
-    """The error of a failed connection; `error` is one of LOST."""
+    """The error of an exception of the libraries while they connect or read."""
     detail = _innermost(error)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return TransientError("timed_out", detail)

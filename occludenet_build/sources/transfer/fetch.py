@@ -294,7 +294,7 @@ def _follow_redirects(
             refuse(url)
         except ItemError as error:
             raise ItemError("bad_redirect", error.detail) from error
-    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, the last to {shown(url)}")
+    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, last to {shown(url)}")
 
 
 def _get(
