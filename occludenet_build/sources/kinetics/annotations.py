@@ -133,8 +133,8 @@ def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
             "downloads are switched off; fetch it where there is a network, or name a file"
         )
     raise UserError(
-        f"kinetics.annotations: {shown(source)}: not fetched: {outcome.reason} ({outcome.detail}); "
-        "correct the address, start again later, or name a file"
+        f"kinetics.annotations: {shown(source)}: not fetched: {outcome.reason} ({outcome.detail})"
+        "; correct the address, start again later, or name a file"
     )
 
 
