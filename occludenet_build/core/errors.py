@@ -96,7 +96,7 @@ REASONS = {
     "no_occluded_frame": "no frame of the clip is occluded",
     "source_changed": "the source differs from the indexed file",
     "unsupported_pixels": "no encoder supports the pixel format",
-    "encode_failed": "the encoder or the muxer reported an error",
+    "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
