@@ -37,12 +37,12 @@ DIFFERENCES = (-1.0, 1.0)
 # of one clip
 
 
-def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
+def rank_logits(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
     """The answer for one clip; of equal logits the first counts as larger.
 
     `logits` (K,) in the order of `labels`. Returns predicted (str), top1 and top5 (bool).
 
-    >>> ranked([0.1, 0.7, 0.2], ["run", "sit", "hop"], "hop")
+    >>> rank_logits([0.1, 0.7, 0.2], ["run", "sit", "hop"], "hop")
     {'predicted': 'sit', 'top1': False, 'top5': True}
     """
     order = sorted(range(len(labels)), key=lambda position: -logits[position])[:TOP]
@@ -107,7 +107,7 @@ def set_order(name: str, scale: float | None) -> tuple[bool, float, str]:
     return scale is None, scale or 0.0, name
 
 
-def by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[SetAccuracy]:
+def accuracy_by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[SetAccuracy]:
     """Accuracies per set, in `set_order`.
 
     `rows`: predictions with the columns set (str), scale (float64, null for a list), top1 and top5
@@ -122,8 +122,8 @@ def by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[SetAccuracy
     return sorted(found, key=lambda one: set_order(one.set, one.scale))
 
 
-def summary(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`by_set` as the JSON files of evaluate and predictions have it: per set `set`, `scale`, `n`,
+def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`accuracy_by_set` as the JSON files of evaluate and predictions have it: per set `set`, `scale`, `n`,
     in percent of the n clips `top1` and `top5`, each with `_low` and `_high` (Wilson), and
     `one_clip_points`."""
     return [
@@ -131,7 +131,7 @@ def summary(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, 
         | _percent("top1", one.top1)
         | _percent("top5", one.top5)
         | {"one_clip_points": one_clip_points(one.top1.clips)}
-        for one in by_set(rows)
+        for one in accuracy_by_set(rows)
     ]
 
 
@@ -181,7 +181,7 @@ class Comparison:
         return mcnemar(self.only_first, self.only_second)
 
 
-def compared(first: pd.Series, second: pd.Series) -> Comparison:
+def compare_answers(first: pd.Series, second: pd.Series) -> Comparison:
     """`first`, `second` (N,): whether each has a clip right, bool or 0 and 1, the same N clips in
     the same order. Raises ValueError where the numbers of clips differ."""
     one, other = (np.asarray(answers).astype(bool) for answers in (first, second))
@@ -295,7 +295,7 @@ def bootstrap_mean(
     return float(low[0]), float(high[0])
 
 
-def curve(
+def bootstrap_curve(
     rows: pd.DataFrame,
     by: Sequence[str],
     value: str,

@@ -37,7 +37,7 @@ from occludenet_build.core.seeds import rng
 
 
 @dataclass(frozen=True)
-class Draw:
+class ViewDraw:
     """How one clip is seen; its counterfactual is seen in the same way.
 
     `frames` numbers of the clip; `top`, `left` in [0, 1]: the crop's place within its room to
@@ -50,9 +50,9 @@ class Draw:
     flip: bool = False
 
 
-def draw(
+def draw_view(
     seed: int, file: str, epoch: int, count: int, frames: int, flip: bool, stride: int = 0
-) -> Draw:
+) -> ViewDraw:
     """The training view of a clip of `count` frames: of nothing but these arguments.
 
     `stride` 0 draws one frame of each of `frames` equal segments; else where the first lies, and
@@ -61,19 +61,21 @@ def draw(
     random = rng(seed, file, "draw", str(epoch))
     if stride:
         start = int(random.integers(0, room(count, frames, stride) + 1))
-        chosen = dense(count, frames, stride, start)
+        chosen = strided_frames(count, frames, stride, start)
     else:
-        chosen = tuple(int(random.integers(low, high)) for low, high in segments(count, frames))
+        chosen = tuple(
+            int(random.integers(low, high)) for low, high in frame_segments(count, frames)
+        )
     top, left, coin = (float(value) for value in random.random(3))
-    return Draw(chosen, top, left, flip and coin < 0.5)
+    return ViewDraw(chosen, top, left, flip and coin < 0.5)
 
 
-def segments(count: int, parts: int) -> list[tuple[int, int]]:
+def frame_segments(count: int, parts: int) -> list[tuple[int, int]]:
     """`parts` equal half-open pieces of 0..count; where frames are too few, they repeat.
 
-    >>> segments(8, 3)
+    >>> frame_segments(8, 3)
     [(0, 2), (2, 5), (5, 8)]
-    >>> segments(2, 3)
+    >>> frame_segments(2, 3)
     [(0, 1), (0, 1), (1, 2)]
     """
     edges = [part * count // parts for part in range(parts + 1)]
@@ -85,10 +87,10 @@ def room(count: int, frames: int, stride: int) -> int:
     return max(count - ((frames - 1) * stride + 1), 0)
 
 
-def dense(count: int, frames: int, stride: int, start: int) -> tuple[int, ...]:
+def strided_frames(count: int, frames: int, stride: int, start: int) -> tuple[int, ...]:
     """Frames `stride` apart; a clip that is too short begins again, so that something moves.
 
-    >>> dense(20, 4, 2, 5), dense(5, 4, 2, 0)
+    >>> strided_frames(20, 4, 2, 5), strided_frames(5, 4, 2, 0)
     ((5, 7, 9, 11), (0, 2, 4, 1))
     """
     return tuple((start + number * stride) % count for number in range(frames))
@@ -108,7 +110,7 @@ def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[i
     if stride:
         last = room(count, frames, stride)
         starts = [round(last * view / (number - 1)) for view in range(number)] if number > 1 else []
-        return [dense(count, frames, stride, start) for start in starts or [last // 2]]
+        return [strided_frames(count, frames, stride, start) for start in starts or [last // 2]]
     # (segment + (view + 1/2) / number) * count / frames, in whole numbers
     return [
         tuple(
@@ -119,7 +121,7 @@ def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[i
     ]
 
 
-def crop_places(crops: int, height: int, width: int) -> list[tuple[float, float]]:
+def crop_positions(crops: int, height: int, width: int) -> list[tuple[float, float]]:
     """(top, left) of the test crops: the centre, or start, centre and end of the longer side."""
     if crops == 1:
         return [(0.5, 0.5)]
@@ -127,7 +129,7 @@ def crop_places(crops: int, height: int, width: int) -> list[tuple[float, float]
     return [(0.5, s) if width >= height else (s, 0.5) for s in steps]
 
 
-def cropped(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
+def crop_clip(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
     """uint8 (T, H, W, 3) -> (T, size, size, 3), contiguous. H and W are at least `size`."""
     height, width = pictures.shape[1:3]
     y, x = round(top * (height - size)), round(left * (width - size))
@@ -144,8 +146,8 @@ _ERASED, _ERASED_SHAPE = (0.02, 1 / 3), (0.3, 3.3)
 """Share of the picture and shape (height / width) of an erased rectangle, as in timm."""
 
 
-def augmented(
-    clips: Sequence[np.ndarray], one: Draw, size: int, settings: Augment, seed: int
+def augment_clips(
+    clips: Sequence[np.ndarray], one: ViewDraw, size: int, settings: Augment, seed: int
 ) -> list[np.ndarray]:
     """The clips of a pair, uint8 (T, H, W, 3) of one shape -> (T, size, size, 3), all in one way.
 
@@ -153,7 +155,7 @@ def augmented(
     everything else is a function of `seed`, 0 <= seed < 2**63.
     """
     if settings.area is None:
-        clips = [cropped(clip, size, one.top, one.left, one.flip) for clip in clips]
+        clips = [crop_clip(clip, size, one.top, one.left, one.flip) for clip in clips]
         if settings.randaugment == 0 and settings.erase == 0:
             return list(clips)
     with _torch_seeded(seed):

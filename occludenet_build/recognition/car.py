@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class Terms(NamedTuple):
+class LossTerms(NamedTuple):
     """What a batch costs."""
 
     each: Tensor
@@ -51,7 +51,7 @@ def car_loss(
     detach_prediction: bool = False,
     detach_counterfactual: bool = False,
     empty_masks: str = "drop",
-) -> Terms:
+) -> LossTerms:
     """The loss of a batch, in float32 outside autocast (float64 stays).
 
     clip_logits (N, K); targets: labels (N,) int64, or shares of the classes (N, K) float, each row
@@ -67,7 +67,7 @@ def car_loss(
         ce = F.cross_entropy(p, targets, reduction="none")
         nothing, nobody = torch.zeros_like(ce), torch.zeros_like(ce, dtype=torch.bool)
         if alpha == 0:
-            return Terms(ce, ce, nothing, nobody)
+            return LossTerms(ce, ce, nothing, nobody)
         if counterfactual_logits is None:
             counterfactual_logits, present = p[:0], nobody
         present = ~nobody if present is None else present
@@ -78,10 +78,10 @@ def car_loss(
             its_own = p.detach() if detach_counterfactual else p
             c = its_own.masked_scatter(present[:, None], c)
             causal = CAUSAL_TERMS[causal_term](p, c, targets)
-            return Terms(ce + alpha * causal, ce, causal, nobody)
+            return LossTerms(ce + alpha * causal, ce, causal, nobody)
         term = CAUSAL_TERMS[causal_term](p[present], c, targets[present])
         causal = nothing.masked_scatter(present, term)
-        return Terms(ce + alpha * causal, ce, causal, ~present)
+        return LossTerms(ce + alpha * causal, ce, causal, ~present)
 
 
 def _exact(logits: Tensor) -> Tensor:
@@ -108,13 +108,13 @@ CAUSAL_TERMS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def arithmetic(precision: str, device: str) -> torch.autocast:
+def autocast_for(precision: str, device: str) -> torch.autocast:
     """The context in which a network computes in train.precision; weights stay float32."""
     dtype = _DTYPES.get(precision, torch.bfloat16)
     return torch.autocast(device.split(":")[0], dtype, enabled=precision in _DTYPES)
 
 
-def both_logits(
+def paired_logits(
     model: nn.Module, clips: Tensor, counterfactuals: Tensor | None, forward: str
 ) -> tuple[Tensor, Tensor | None]:
     """Logits p (N, K) and c (M, K) of normalised clips, float32 (N, 3, T, H, W) and
@@ -131,7 +131,7 @@ def both_logits(
 
 
 class PairedForward(nn.Module):
-    """`both_logits` of a network as one module, for torch's DistributedDataParallel.
+    """`paired_logits` of a network as one module, for torch's DistributedDataParallel.
 
     DDP waits for every process in the forward and the backward of what it wraps. One call per batch
     has the same number of them on each process, whoever has a counterfactual. A process without a
@@ -149,7 +149,7 @@ class PairedForward(nn.Module):
         """clips float32 (N, 3, T, H, W), counterfactuals float32 (M, 3, T, H, W) or None -> logits
         float (N, K) and (M, K) or None; without clips a scalar 0, whose gradients are 0."""
         if clips is not None:
-            return both_logits(self.model, clips, counterfactuals, self._how)
+            return paired_logits(self.model, clips, counterfactuals, self._how)
         # DDP averages a gradient when that of every parameter is there, so the zero needs them all
         every = [p.sum() for p in self.model.parameters() if p.requires_grad]
         return 0 * torch.stack(every).sum(), None

@@ -23,7 +23,7 @@ from torch import Tensor
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import replacing
 from occludenet_build.core.torch_models import first_line
-from occludenet_build.recognition.car import Terms
+from occludenet_build.recognition.car import LossTerms
 
 ENVELOPES = ("model", "model_state", "state_dict", "module")
 """Keys under which known trainers keep the network."""
@@ -90,7 +90,7 @@ class Tally:
     right: int = 0
 
     @classmethod
-    def of(cls, terms: Terms, logits: Tensor, labels: Tensor) -> Tally:
+    def of(cls, terms: LossTerms, logits: Tensor, labels: Tensor) -> Tally:
         """Of a batch of logits float (N, K) and labels int64 (N,)."""
         return cls(
             clips=len(labels),

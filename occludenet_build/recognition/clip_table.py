@@ -102,7 +102,7 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
             f"{path}: wanted clips of the split train at scales {settings.scales}, got none "
             f"({len(every)} of the split at other scales); change train.scales or acquire.split"
         )
-    must_be_known(clips, labels, "annotate/labels.json")
+    check_labels_known(clips, labels, "annotate/labels.json")
     if settings.alpha > 0 and not any(clip.erased_hash for clip in clips):
         raise UserError(
             f"{path}: wanted counterfactuals for CAR, got none for {len(clips)} training clips; "
@@ -111,7 +111,7 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
     return clips
 
 
-def must_be_known(clips: Sequence[Clip], labels: Sequence[str], where: str) -> None:
+def check_labels_known(clips: Sequence[Clip], labels: Sequence[str], where: str) -> None:
     """Labels are names: Raises UserError for a map that lacks one, as it is another map."""
     unknown = sorted({clip.label for clip in clips} - set(labels))
     if unknown:

@@ -25,7 +25,13 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.seeds import integer
 from occludenet_build.media.video.probe import probe
 from occludenet_build.media.video.sample import sample, sample_twice
-from occludenet_build.recognition.augment import augmented, crop_places, cropped, draw, views
+from occludenet_build.recognition.augment import (
+    augment_clips,
+    crop_clip,
+    crop_positions,
+    draw_view,
+    views,
+)
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.erase import Erasing
 
@@ -80,14 +86,14 @@ def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) 
     return mib <= limit_mib
 
 
-class Skipped(NamedTuple):
+class SkippedClip(NamedTuple):
     """A clip that cannot be read; no other takes its place."""
 
     file: str
     reason: str
 
 
-class Pair(NamedTuple):
+class ClipPair(NamedTuple):
     """A training clip, uint8 (T, H, W, 3), and the same with the actor erased, or None."""
 
     clip: Tensor
@@ -106,7 +112,7 @@ class Batch(NamedTuple):
     labels: Tensor
     """(N,) int64, positions in the list of labels."""
     files: list[str]
-    skipped: list[Skipped]
+    skipped: list[SkippedClip]
 
 
 class TrainingClips(Dataset):
@@ -142,22 +148,22 @@ class TrainingClips(Dataset):
         singles.frames, singles.stride, singles.pairs = 1, 0, False
         return singles
 
-    def __getitem__(self, key: tuple[int, int]) -> Pair | Skipped:
+    def __getitem__(self, key: tuple[int, int]) -> ClipPair | SkippedClip:
         number, epoch = key
         clip = self.clips[number]
         try:
             pictures, erased = self._seen(clip, epoch)
         except ItemError as error:
-            return Skipped(clip.file, str(error))
-        return Pair(pictures, erased, self.positions[clip.label], clip.file)
+            return SkippedClip(clip.file, str(error))
+        return ClipPair(pictures, erased, self.positions[clip.label], clip.file)
 
     def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
         """Both clips of the pair in one draw of frames, crop, mirror and all that changes them."""
-        one = draw(
+        one = draw_view(
             self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
         )
         seed = integer(self.seed, clip.file, "augment", str(epoch)) >> 1
-        both = augmented(self._read(clip, one.frames), one, self.size, self.augment, seed)
+        both = augment_clips(self._read(clip, one.frames), one, self.size, self.augment, seed)
         pictures, erased = both[0], both[-1]
         # In these frames and this crop nothing may be erased: then there is no second clip.
         same = len(both) == 1 or np.array_equal(pictures, erased)
@@ -176,9 +182,9 @@ class TrainingClips(Dataset):
         return [pictures, erased]
 
 
-def collate(items: list[Pair | Skipped]) -> Batch:
+def collate(items: list[ClipPair | SkippedClip]) -> Batch:
     """Items of TrainingClips as one batch; skipped clips are named in it."""
-    pairs = [item for item in items if isinstance(item, Pair)]
+    pairs = [item for item in items if isinstance(item, ClipPair)]
     erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
     return Batch(
         clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
@@ -186,11 +192,11 @@ def collate(items: list[Pair | Skipped]) -> Batch:
         present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
         labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
         files=[pair.file for pair in pairs],
-        skipped=[item for item in items if isinstance(item, Skipped)],
+        skipped=[item for item in items if isinstance(item, SkippedClip)],
     )
 
 
-def loader(
+def make_loader(
     clips: Dataset,
     batches: Iterable[list],
     workers: int,
@@ -260,15 +266,15 @@ class EvaluationClips(Dataset):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, number: int) -> ClipViews | Skipped:
+    def __getitem__(self, number: int) -> ClipViews | SkippedClip:
         clip = self.clips[number]
         try:
-            count = clip.frames or frame_count(self.source.root / clip.file)
+            count = clip.frames or count_frames(self.source.root / clip.file)
             in_time = views(count, self.frames, self.views, self.stride)
             numbers = [frame for view in in_time for frame in view]
             pictures, erased, problem = self._read(clip, numbers)
         except ItemError as error:
-            return Skipped(clip.file, str(error))
+            return SkippedClip(clip.file, str(error))
         seen = self._seen(pictures)
         other = None if erased is None else self._seen(erased)
         if other is not None and torch.equal(seen, other):
@@ -294,14 +300,14 @@ class EvaluationClips(Dataset):
 
     def _seen(self, pictures: np.ndarray) -> Tensor:
         parts = [
-            cropped(part, self.size, top, left, flip=False)
+            crop_clip(part, self.size, top, left, flip=False)
             for part in np.split(pictures, self.views)
-            for top, left in crop_places(self.crops, *pictures.shape[1:3])
+            for top, left in crop_positions(self.crops, *pictures.shape[1:3])
         ]
         return torch.from_numpy(np.stack(parts))
 
 
-def frame_count(path: Path) -> int:
+def count_frames(path: Path) -> int:
     """Frames of a clip that no table of ours knows, by decoding it. Raises ItemError."""
     limits = Index()
     return probe(

@@ -24,7 +24,7 @@ from occludenet_build.release.terms import source_of
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedClip:
     """A line of a list."""
 
     file: str
@@ -40,14 +40,14 @@ _LABELLED = re.compile(
 """The path goes to the last video suffix that a separator follows: paths hold spaces and commas."""
 
 
-def read_list(path: Path | str, label_map: Sequence[str] | None = None) -> list[Listed]:
+def read_list(path: Path | str, label_map: Sequence[str] | None = None) -> list[ListedClip]:
     """The lines of a list, in order. Raises UserError with the line's number."""
     lines = _text(path, "list").splitlines()
     written = list(_with_header(lines, path) if _header(lines) else _plain(lines, path))
     if not written:
         raise UserError(f"wanted a list of clips, {path} has no line; name another")
     return [
-        Listed(file, None if text is None else _named(text, label_map, f"{path}, line {line}"))
+        ListedClip(file, None if text is None else _named(text, label_map, f"{path}, line {line}"))
         for line, file, text in written
     ]
 

@@ -17,9 +17,9 @@ from typing import Any
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.checkpoint import State, tensorboard
-from occludenet_build.recognition.datasets import TrainingClips, loader
+from occludenet_build.recognition.datasets import TrainingClips, make_loader
 from occludenet_build.recognition.distributed import Process
-from occludenet_build.recognition.optim import Order, Schedule, learning_rate, set_rate
+from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
 from occludenet_build.recognition.train_step import Learner
 
 
@@ -42,10 +42,10 @@ def train(
     settings, process = learner.settings, learner.process
     steps = Schedule.of(len(clips), settings)
     state = _resumed(store / "checkpoint.pt", key, version, learner, steps.total)
-    order = Order(
+    order = BatchOrder(
         len(clips), settings.batch, settings.epochs, learner.seed, steps.first_batch(state.step)
     )
-    batches = iter(loader(clips, _Parts(order, process), workers, learner.device))
+    batches = iter(make_loader(clips, _Parts(order, process), workers, learner.device))
     saved = time.monotonic()
     learner.model.train()
     writes_board = settings.tensorboard and process.first and state.step < steps.total

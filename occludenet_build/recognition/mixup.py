@@ -58,7 +58,7 @@ Change = Callable[[Tensor, Tensor], Tensor]
 """(pictures uint8 (K, T, H, W, 3), (K,) of which clips of the batch they are) -> changed ones."""
 
 
-class Mixed(NamedTuple):
+class MixedBatch(NamedTuple):
     clips: Tensor
     """uint8 (N, T, H, W, 3)."""
     counterfactuals: Tensor | None
@@ -67,7 +67,7 @@ class Mixed(NamedTuple):
     """float32 (N, classes), each row sums to 1; None: the labels are the targets."""
 
 
-def mixed(
+def mix_batch(
     clips: Tensor,
     counterfactuals: Tensor | None,
     present: Tensor,
@@ -79,7 +79,7 @@ def mixed(
     classes: int,
     random: np.random.Generator,
     bank: Tensor | None = None,
-) -> Mixed:
+) -> MixedBatch:
     """A batch as the network sees it; of the kind `none`, without mixup and smoothing, as it came.
 
     clips: uint8 (N, T, H, W, 3), N may be 0; counterfactuals: uint8 (M, T, H, W, 3) of the clips
@@ -88,24 +88,24 @@ def mixed(
     stills of the kind stillmix, if it has such.
     """
     if not len(clips):
-        return Mixed(clips, counterfactuals, None)
+        return MixedBatch(clips, counterfactuals, None)
     pair = clips, counterfactuals
     if kind != "none":
         pair = _changed(KINDS[kind](clips, settings, random, bank), *pair, present)
     if augment.mixup == 0:
-        smooth = smoothed(labels, classes, augment.label_smoothing)
-        return Mixed(*pair, smooth if augment.label_smoothing else None)
+        smooth = smoothed_targets(labels, classes, augment.label_smoothing)
+        return MixedBatch(*pair, smooth if augment.label_smoothing else None)
     share = float(random.beta(augment.mixup, augment.mixup))
     partners = torch.as_tensor(random.permutation(len(clips)), device=clips.device)
-    targets = smoothed(labels, classes, augment.label_smoothing)
+    targets = smoothed_targets(labels, classes, augment.label_smoothing)
     targets = share * targets + (1 - share) * targets[partners.to(labels.device)]
-    return Mixed(*_with_partners(*pair, present, partners, share), targets)
+    return MixedBatch(*_with_partners(*pair, present, partners, share), targets)
 
 
-def smoothed(labels: Tensor, classes: int, smoothing: float) -> Tensor:
+def smoothed_targets(labels: Tensor, classes: int, smoothing: float) -> Tensor:
     """(N,) -> float32 (N, classes): `smoothing` spread over all classes, the rest on the label's.
 
-    >>> smoothed(torch.tensor([1]), 4, 0.2)
+    >>> smoothed_targets(torch.tensor([1]), 4, 0.2)
     tensor([[0.0500, 0.8500, 0.0500, 0.0500]])
     """
     return F.one_hot(labels, classes).float() * (1 - smoothing) + smoothing / classes
@@ -124,13 +124,13 @@ def _changed(
 def _with_partners(
     clips: Tensor, counterfactuals: Tensor | None, present: Tensor, partners: Tensor, share: float
 ) -> tuple[Tensor, Tensor | None]:
-    seen = blended(clips, clips[partners], share)
+    seen = blend(clips, clips[partners], share)
     if counterfactuals is None:
         return seen, None
     present = present.to(clips.device)
     erased = clips.clone()
     erased[present] = counterfactuals
-    return seen, blended(counterfactuals, erased[partners[present]], share)
+    return seen, blend(counterfactuals, erased[partners[present]], share)
 
 
 def stillmix(
@@ -147,7 +147,7 @@ def stillmix(
         coined = random.random(number) < settings.probability
         stills = bank[torch.as_tensor(random.integers(0, len(bank), number))].to(clips.device)
     else:
-        coined = coins(number, settings, random)
+        coined = draw_mixed_clips(number, settings, random)
         others = torch.as_tensor(another_of_each(number, random), device=clips.device)
         moments = torch.as_tensor(random.integers(0, frames, number), device=clips.device)
         stills = clips[others, moments]
@@ -156,13 +156,13 @@ def stillmix(
     def change(pictures: Tensor, which: Tensor) -> Tensor:
         mixed = chosen[which]
         seen = pictures.clone()
-        seen[mixed] = blended(pictures[mixed], stills[which[mixed]], share)
+        seen[mixed] = blend(pictures[mixed], stills[which[mixed]], share)
         return seen
 
     return change
 
 
-def coins(number: int, settings: Mix, random: np.random.Generator) -> np.ndarray:
+def draw_mixed_clips(number: int, settings: Mix, random: np.random.Generator) -> np.ndarray:
     """bool (N,), N = number: which clips are mixed; none where there is no other to mix with."""
     return (random.random(number) < settings.probability) & (number > 1)
 
@@ -173,7 +173,7 @@ def another_of_each(number: int, random: np.random.Generator) -> np.ndarray:
     return (np.arange(number) + steps) % number
 
 
-def blended(pictures: Tensor, others: Tensor, share: float) -> Tensor:
+def blend(pictures: Tensor, others: Tensor, share: float) -> Tensor:
     """uint8 (N, T, H, W, 3): `share` of the pictures, the rest of the others, rounded."""
     return (share * pictures.float() + (1 - share) * others.float()).round().to(torch.uint8)
 
@@ -185,11 +185,11 @@ def fame(
 
     The counterfactual of a clip has the clip's own mask. A clip alone in its batch stays as it is.
     """
-    chosen = coins(len(clips), settings, random)
+    chosen = draw_mixed_clips(len(clips), settings, random)
     others = another_of_each(len(clips), random)
     masks = torch.ones(len(clips), *clips.shape[2:4], dtype=torch.bool)
     for number in np.flatnonzero(chosen):
-        masks[number] = torch.from_numpy(foreground(clips[number], settings.fame_keep))
+        masks[number] = torch.from_numpy(foreground_mask(clips[number], settings.fame_keep))
     masks = masks.to(clips.device)
     backgrounds = torch.as_tensor(others, device=clips.device)
 
@@ -200,7 +200,7 @@ def fame(
     return change
 
 
-def foreground(clip: Tensor, keep: float) -> np.ndarray:
+def foreground_mask(clip: Tensor, keep: float) -> np.ndarray:
     """uint8 (T, H, W, 3) -> bool (H, W), `keep` of the pixels True; the same ones on any device."""
     whole = clip.to(torch.int32)  # sums of whole numbers have no order
     changes = (whole[1:] - whole[:-1]).abs().sum(dim=(0, 3))

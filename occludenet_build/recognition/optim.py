@@ -162,7 +162,7 @@ class Schedule:
         return epoch * -(-self.clips // self.batch) + place * self.accumulate
 
 
-class Order:
+class BatchOrder:
     """The batches of a whole training as lists of (number, epoch), from step `start` on.
 
     Every epoch has its own order, a function of seed and epoch; its last batch may be smaller.

@@ -20,15 +20,15 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.backbones.registry import build_backbone
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import EvaluationClips, Frames, Skipped, loader
+from occludenet_build.recognition.datasets import EvaluationClips, Frames, SkippedClip, make_loader
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.prediction_table import About
 
 
-class Answer(NamedTuple):
+class ClipPrediction(NamedTuple):
     """What a network says of a clip, float32 (K,)."""
 
     logits: Tensor
@@ -64,7 +64,7 @@ def predict(
     batch: int,
     workers: int,
     device: str,
-) -> Iterator[Answer | Skipped]:
+) -> Iterator[ClipPrediction | SkippedClip]:
     """Per clip, in the order of the data set."""
     model.to(device).eval()
     numbers = list(range(len(clips)))
@@ -73,16 +73,16 @@ def predict(
     def averaged(views: list[Tensor]) -> Iterator[Tensor]:
         return iter(_averaged(model, views, seen, average, device))
 
-    for items in loader(clips, batches, workers, device, collate=list):
-        read = [item for item in items if not isinstance(item, Skipped)]
+    for items in make_loader(clips, batches, workers, device, collate=list):
+        read = [item for item in items if not isinstance(item, SkippedClip)]
         plain = averaged([item.clip for item in read])
         erased = averaged([item.erased for item in read if item.erased is not None])
         for item in items:
-            if isinstance(item, Skipped):
+            if isinstance(item, SkippedClip):
                 yield item
                 continue
             twin = None if item.erased is None else next(erased)
-            yield Answer(next(plain), twin, item.problem)
+            yield ClipPrediction(next(plain), twin, item.problem)
 
 
 def _averaged(
@@ -96,7 +96,7 @@ def _averaged(
 
 
 @dataclass(frozen=True)
-class Network:
+class TrainedNetwork:
     """What train wrote. `input`: the clips it was trained with."""
 
     model: nn.Module
@@ -109,7 +109,7 @@ class Network:
     alpha: float | None
 
     @classmethod
-    def read(cls, path: Path) -> Network:
+    def read(cls, path: Path) -> TrainedNetwork:
         values = checkpoint.load(path)
         missing = {"model", "backbone", "labels", "settings", "arm", "seed"} - set(values)
         if missing:
@@ -117,7 +117,7 @@ class Network:
                 f"wanted a network written by train, {path} lacks {', '.join(sorted(missing))}"
             )
         labels, seen = values["labels"], _input(values)
-        model = build(values["backbone"], len(labels), seen.frames, seen.size)
+        model = build_backbone(values["backbone"], len(labels), seen.frames, seen.size)
         model.load_state_dict(values["model"])
         trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
@@ -144,13 +144,13 @@ def _input(values: dict[str, Any]) -> Input:
     return Input(settings["frames"], settings["size"], settings["short_side"], stride=0)
 
 
-def predictions(
-    network: Network,
+def predict_clips(
+    network: TrainedNetwork,
     clips: Sequence[Clip],
     root: Path,
     settings: Evaluate,
     erasing: Erasing | None = None,
-) -> Iterator[tuple[Clip, Answer | str]]:
+) -> Iterator[tuple[Clip, ClipPrediction | str]]:
     """Each clip once, with what the network says or why it cannot be read."""
     seen = network.input
     data = EvaluationClips(
@@ -174,4 +174,4 @@ def predictions(
         device=resolve_device(settings.device),
     )
     for clip, result in progress(zip(clips, results, strict=True), len(clips), "clip"):
-        yield clip, result.reason if isinstance(result, Skipped) else result
+        yield clip, result.reason if isinstance(result, SkippedClip) else result

@@ -74,7 +74,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
     about: About
     rows: pd.DataFrame
     """Columns of PREDICTIONS."""
@@ -87,13 +87,13 @@ def write(rows: Sequence[dict[str, Any]], about: About, path: Path) -> None:
     tables.write(table.replace_schema_metadata((table.schema.metadata or {}) | noted), path)
 
 
-def read(path: Path) -> Predicted:
+def read_predictions(path: Path) -> Predictions:
     """What `write` wrote. Raises UserError where the file is another table or does not read."""
     table = tables.read(path)
-    return Predicted(about_of(table, path), table.to_pandas())
+    return Predictions(model_info_of(table, path), table.to_pandas())
 
 
-def about_of(table: pa.Table, path: Path | str) -> About:
+def model_info_of(table: pa.Table, path: Path | str) -> About:
     """Whose predictions a table of `path` holds. Raises UserError where it is another table."""
     noted = (table.schema.metadata or {}).get(_ABOUT)
     if noted is None:
@@ -111,7 +111,7 @@ def row_order(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def log_summary(found: Sequence[dict[str, Any]], classes: int, skipped: int) -> None:
-    """Log the accuracies of `accuracy.summary`, and how many files were left out.
+    """Log the accuracies of `accuracy.summarise_sets`, and how many files were left out.
 
     `classes`: how many the model knows; top-5 is "-" where it says nothing.
     """
@@ -124,7 +124,7 @@ def log_summary(found: Sequence[dict[str, Any]], classes: int, skipped: int) -> 
         logging.warning("%d files were left out: `skipped` in the .json says why", skipped)
 
 
-def must_agree(predicted: Sequence[Predicted]) -> None:
+def check_same_labels(predicted: Sequence[Predictions]) -> None:
     """Check that all models know the same labels, by name, in whatever order.
 
     Raises UserError where one knows a label that another does not.

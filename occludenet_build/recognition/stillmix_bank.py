@@ -24,14 +24,14 @@ from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
-from occludenet_build.recognition.datasets import Batch, TrainingClips, loader
-from occludenet_build.recognition.optim import Order
+from occludenet_build.recognition.datasets import Batch, TrainingClips, make_loader
+from occludenet_build.recognition.optim import BatchOrder
 
 _RATE, _TUNED_RATE = 1e-3, 1e-4
 """Learning rates from nothing and from ImageNet's weights."""
 
 
-def bank_of(
+def load_or_make_bank(
     clips: TrainingClips,
     settings: Train,
     *,
@@ -65,9 +65,9 @@ def _trained(
     rate = _RATE if weights is None else _TUNED_RATE
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     epochs = settings.mix.still_epochs
-    order = Order(len(singles), settings.batch, epochs, integer(seed, "reference order"))
+    order = BatchOrder(len(singles), settings.batch, epochs, integer(seed, "reference order"))
     right = seen = 0
-    for batch in progress(loader(singles, order, workers, device), len(order), "still batch"):
+    for batch in progress(make_loader(singles, order, workers, device), len(order), "still batch"):
         if len(batch.files) < 2:  # batch norm wants two
             continue
         logits = model(_pictures(batch, device))
@@ -104,7 +104,7 @@ def _surest(
     """Candidates come one batch after the other, and only the best so far are kept."""
     best = torch.empty(0)
     frames: Tensor | None = None
-    for batch in loader(singles, list(_once(singles, settings)), workers, device):
+    for batch in make_loader(singles, list(_once(singles, settings)), workers, device):
         if not batch.files:
             continue
         shares = F.softmax(model(_pictures(batch, device)).float(), dim=1).cpu()

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     from occludenet_build.recognition.distributed import process_group
     from occludenet_build.recognition.erase import Erasing
     from occludenet_build.recognition.training import Training
-    from occludenet_build.recognition.training import run as run_training
+    from occludenet_build.recognition.training import run_training as run_training
 
     derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
     erasing, at_load = None, [clip for clip in clips if clip.erased_at_load]

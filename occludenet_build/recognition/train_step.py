@@ -21,11 +21,11 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import integer, rng
 from occludenet_build.recognition.backbones.registry import input_of
 from occludenet_build.recognition.backbones.spec import normalised
-from occludenet_build.recognition.car import PairedForward, Terms, arithmetic, car_loss
+from occludenet_build.recognition.car import LossTerms, PairedForward, autocast_for, car_loss
 from occludenet_build.recognition.checkpoint import Tally
 from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.distributed import ALONE, Process
-from occludenet_build.recognition.mixup import Mixed, mixed
+from occludenet_build.recognition.mixup import MixedBatch, mix_batch
 from occludenet_build.recognition.optim import ema_of, make_optimizer
 
 
@@ -144,13 +144,13 @@ class Learner:
         self.scaler.scale(share).backward()
         return Tally.of(terms, logits, batch.labels)
 
-    def _terms(self, batch: Batch, number: int) -> tuple[Terms, Tensor]:
+    def _terms(self, batch: Batch, number: int) -> tuple[LossTerms, Tensor]:
         settings, seen = self.settings, input_of(self.settings)
         present, labels = batch.present.to(self.device), batch.labels.to(self.device)
         clips, erased, targets = self._mixed(batch, present, labels, number)
         pixels = normalised(clips, seen.mean, seen.std)
         others = None if erased is None else normalised(erased, seen.mean, seen.std)
-        with arithmetic(settings.precision, self.device):
+        with autocast_for(settings.precision, self.device):
             p, c = self.pair(pixels, others)
         terms = car_loss(
             p,
@@ -165,9 +165,9 @@ class Learner:
         )
         return terms, p
 
-    def _mixed(self, batch: Batch, present: Tensor, labels: Tensor, number: int) -> Mixed:
+    def _mixed(self, batch: Batch, present: Tensor, labels: Tensor, number: int) -> MixedBatch:
         """The batch on the device, as the arm and the recipe mix it."""
-        return mixed(
+        return mix_batch(
             *self._complete(batch),
             present,
             labels,

@@ -15,13 +15,13 @@ from occludenet_build.config.arms import mix_kind
 from occludenet_build.config.recognition import Train
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.recognition import checkpoint, loop
-from occludenet_build.recognition.backbones.registry import build, input_of
-from occludenet_build.recognition.backbones.weights import start_from
+from occludenet_build.recognition.backbones.registry import build_backbone, input_of
+from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.datasets import Frames, TrainingClips, fit_in_memory
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.stillmix_bank import bank_of
+from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 from occludenet_build.recognition.train_step import Learner
 from occludenet_build.stages import STAGES
 
@@ -63,7 +63,7 @@ class Training:
         return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
-def run(
+def run_training(
     training: Training,
     process: Process,
     device: str,
@@ -116,7 +116,7 @@ def _bank(
     """The first process makes it, the others read it."""
     for turn in (learner.process.first, not learner.process.first):
         if turn:
-            found = bank_of(
+            found = load_or_make_bank(
                 clips,
                 training.settings,
                 seed=training.derived_seed,
@@ -134,7 +134,7 @@ def _network(training: Training) -> nn.Module:
     settings = training.settings
     torch.manual_seed(training.derived_seed)
     seen = input_of(settings)
-    model = build(
+    model = build_backbone(
         settings.backbone,
         len(training.labels),
         seen.frames,
@@ -143,7 +143,7 @@ def _network(training: Training) -> nn.Module:
         drop_path=settings.drop_path,
     )
     if settings.weights is not None:
-        start_from(model, settings.backbone, settings.weights)
+        load_weights(model, settings.backbone, settings.weights)
     return model
 
 

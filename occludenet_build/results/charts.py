@@ -75,13 +75,13 @@ class Chart:
     png: bytes
 
 
-def svg(name: str, draw: Callable[[Figure], None], width: float, height: float) -> str:
+def draw_svg(name: str, draw: Callable[[Figure], None], width: float, height: float) -> str:
     """An SVG file of `width` x `height` inches."""
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
         return _svg(_figure(draw, width, height))
 
 
-def chart(
+def draw_chart(
     name: str, draw: Callable[[Figure], None], width: float, height: float, dpi: int
 ) -> Chart:
     """Both files of a figure for print, `width` x `height` inches; ids follow from its name."""

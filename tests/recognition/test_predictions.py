@@ -20,7 +20,12 @@ from occludenet_build.config.recognition import Dump, Predictions
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import wilson
-from occludenet_build.recognition.prediction_table import PREDICTIONS, About, read, write
+from occludenet_build.recognition.prediction_table import (
+    PREDICTIONS,
+    About,
+    read_predictions,
+    write,
+)
 from occludenet_build.recognition.predictions.command import run as run_stage
 
 LABELS = ("air drumming", "drinking", "drinking beer")
@@ -81,7 +86,7 @@ def run(place, *dumps, clips=True, model=None):
         model=model or dumps[0].model, clips=place / "c.parquet" if clips else None, out=out
     )
     run_stage(args, Config(predictions=Predictions(dumps)))
-    predicted = read(out)
+    predicted = read_predictions(out)
     return predicted, predicted.rows, json.loads(out.with_suffix(".json").read_text())
 
 
@@ -285,7 +290,7 @@ def test_command_line(place):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "D-25" in done.stderr and "75.0" in done.stderr
-    assert len(read(place / "x/I3D_R50.parquet").rows) == 4
+    assert len(read_predictions(place / "x/I3D_R50.parquet").rows) == 4
     (place / "dump.pkl").write_bytes(pickle.dumps(logging.Handler))
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr

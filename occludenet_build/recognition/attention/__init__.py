@@ -45,7 +45,7 @@ import pyarrow as pa
 
 from occludenet_build.core.tables import column
 
-CLIPS = pa.schema(
+ATTENTION_TABLE = pa.schema(
     [
         column("clip", "string", "id of the source clip"),
         column("set", "string", "clean, D-25, D-50, D-75"),
@@ -90,7 +90,7 @@ MEASURES = tuple(
 )
 """The columns of CLIPS that are averaged."""
 
-SUMMARY = (
+SUMMARY_COLUMNS = (
     "backbone",
     "arm",
     "set",

@@ -25,15 +25,15 @@ from occludenet_build.core.seeds import integer
 from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.sample import scaled
-from occludenet_build.recognition.augment import cropped, views
+from occludenet_build.recognition.augment import crop_clip, views
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.cam import grad_cam
 from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import Frames, loader
-from occludenet_build.recognition.predict import Network
+from occludenet_build.recognition.datasets import Frames, make_loader
+from occludenet_build.recognition.predict import TrainedNetwork
 from occludenet_build.release.terms import CLEAN
 
-COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
+MASK_COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class Masks:
+class FrameMasks:
     """The masks of annotate/frames, by clip."""
 
     folder: Path
@@ -68,10 +68,10 @@ class Masks:
     """Source clip -> the table that has its frames."""
 
     @staticmethod
-    def over(folder: Path, clips: Iterable[str]) -> Masks:
+    def over(folder: Path, clips: Iterable[str]) -> FrameMasks:
         """Looks once where the frames of these source clips are."""
         shards = files_by_clip(folder, clips, "run annotate again")
-        return Masks(folder, shards)
+        return FrameMasks(folder, shards)
 
     def of(self, clip: Clip, numbers: Sequence[int], short_side: int) -> Regions:
         """The regions in the frames with these numbers, scaled as the pictures are, uncropped.
@@ -92,7 +92,7 @@ class Masks:
         table = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert table is not None  # `over` has seen it
         name = table["set"][0].as_py() if clip.set == CLEAN else clip.set
-        table = table.filter(pc.equal(table["set"], name)).select(COLUMNS)
+        table = table.filter(pc.equal(table["set"], name)).select(MASK_COLUMNS)
         return {row["frame"]: row for row in table.to_pylist()}
 
 
@@ -111,7 +111,7 @@ def _area_shares(row: dict[str, Any], clip: Clip, short_side: int) -> np.ndarray
 CENTRE = 0.5
 
 
-class View(NamedTuple):
+class MaskedView(NamedTuple):
     number: int
     """In the list of clips."""
     pictures: Tensor
@@ -122,7 +122,7 @@ class View(NamedTuple):
     """Their numbers in the clip."""
 
 
-class Unread(NamedTuple):
+class UnreadableClip(NamedTuple):
     """A clip that cannot be used; it becomes a row that says so."""
 
     number: int
@@ -130,16 +130,18 @@ class Unread(NamedTuple):
     detail: str
 
 
-class Views(Dataset):
+class MaskedViews(Dataset):
     """Items by number: the middle view in time, the centre crop."""
 
-    def __init__(self, clips: Sequence[Clip], source: Frames, masks: Masks, seen: Input) -> None:
+    def __init__(
+        self, clips: Sequence[Clip], source: Frames, masks: FrameMasks, seen: Input
+    ) -> None:
         self.clips, self.source, self.masks, self.seen = clips, source, masks, seen
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, number: int) -> View | Unread:
+    def __getitem__(self, number: int) -> MaskedView | UnreadableClip:
         clip, seen = self.clips[number], self.seen
         (frames,) = views(clip.frames, seen.frames, 1, seen.stride)
         try:
@@ -148,16 +150,16 @@ class Views(Dataset):
             if regions.actor.shape != pictures.shape[:3]:
                 raise ItemError("source_changed", "its masks are of pictures of another size")
         except ItemError as error:
-            return Unread(number, error.reason, error.detail)
+            return UnreadableClip(number, error.reason, error.detail)
         actor, occluder = self._cropped(regions.actor), self._cropped(regions.occluder)
         shown = torch.from_numpy(self._cropped(pictures))
-        return View(number, shown, Regions(actor, occluder, regions.masked), frames)
+        return MaskedView(number, shown, Regions(actor, occluder, regions.masked), frames)
 
     def _cropped(self, pictures: np.ndarray) -> np.ndarray:
-        return cropped(pictures, self.seen.size, CENTRE, CENTRE, flip=False)
+        return crop_clip(pictures, self.seen.size, CENTRE, CENTRE, flip=False)
 
 
-def drawn(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]:
+def draw_clips(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]:
     """`count` source clips (None: all) by hash: who is drawn hangs on no other clip, and those of
     a smaller count are among those of a larger one."""
     sources = {clip.clip for clip in clips}
@@ -165,15 +167,15 @@ def drawn(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]:
     return order[:count]
 
 
-WHERE = ("actor", "occluder", "background")
+REGION_NAMES = ("actor", "occluder", "background")
 
 
 @dataclass(frozen=True)
-class Map:
+class ClassActivationMap:
     """What a network says of one view of a clip, and why."""
 
     clip: Clip
-    view: View
+    view: MaskedView
     cam: np.ndarray
     """float32 (T, S, S), 0 and up."""
     probabilities: np.ndarray
@@ -213,16 +215,16 @@ def _shares(
     masses: tuple[float, ...] | None, areas: tuple[float, ...] | None
 ) -> dict[str, float | None]:
     row: dict[str, float | None] = {}
-    for at, where in enumerate(WHERE):
+    for at, where in enumerate(REGION_NAMES):
         mass, area = (None if part is None else part[at] for part in (masses, areas))
         row[f"mass_{where}"], row[f"area_{where}"] = mass, area
         row[f"focus_{where}"] = mass / area if mass is not None and area else None
     return row
 
 
-def maps(
-    network: Network, layout: FeatureLayout, views: Views, settings: Attention
-) -> Iterator[Map | Unread]:
+def class_activation_maps(
+    network: TrainedNetwork, layout: FeatureLayout, views: MaskedViews, settings: Attention
+) -> Iterator[ClassActivationMap | UnreadableClip]:
     """In the order of the clips of `views`."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -231,22 +233,22 @@ def maps(
     numbers = list(range(len(views)))
     size = settings.batch
     batches = [numbers[at : at + size] for at in range(0, len(numbers), size)]
-    for items in loader(views, batches, settings.workers, device, collate=list):
-        read = [item for item in items if isinstance(item, View)]
+    for items in make_loader(views, batches, settings.workers, device, collate=list):
+        read = [item for item in items if isinstance(item, MaskedView)]
         with memory_as_user_error("attention.batch", size):
             made = iter(_maps(network, layout, views.clips, read, settings.target, device))
         for item in items:
-            yield item if isinstance(item, Unread) else next(made)
+            yield item if isinstance(item, UnreadableClip) else next(made)
 
 
 def _maps(
-    network: Network,
+    network: TrainedNetwork,
     layout: FeatureLayout,
     clips: Sequence[Clip],
-    read: list[View],
+    read: list[MaskedView],
     target: str,
     device: str,
-) -> list[Map]:
+) -> list[ClassActivationMap]:
     if not read:
         return []
     seen, labels = network.input, network.labels
@@ -261,7 +263,7 @@ def _maps(
     chosen = logits.argmax(dim=1) if classes is None else classes
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
     return [
-        Map(clips[view.number], view, cam, p, labels, labels[number])
+        ClassActivationMap(clips[view.number], view, cam, p, labels, labels[number])
         for view, cam, p, number in zip(
             read, cams.cpu().numpy(), probabilities, chosen.tolist(), strict=True
         )

@@ -12,20 +12,20 @@ import numpy as np
 from occludenet_build.core.files import write_bytes
 from occludenet_build.media.imaging import sheets
 from occludenet_build.media.imaging.thumbnails import outline
-from occludenet_build.recognition.attention.maps import Map
-from occludenet_build.recognition.predict import Network
+from occludenet_build.recognition.attention.maps import ClassActivationMap
+from occludenet_build.recognition.predict import TrainedNetwork
 
-SHOWN = 8
+STRIP_FRAMES = 8
 """Frames of a strip."""
 GREEN, RED = (60, 220, 60), (230, 50, 50)
 
 
-def write_arrays(path: Path, made: Map, network: Network) -> None:
+def write_map_arrays(path: Path, made: ClassActivationMap, network: TrainedNetwork) -> None:
     """The .npz of a map; the package's docstring lists its arrays."""
     order = np.argsort(-made.probabilities, kind="stable")[:5]
     arrays: dict[str, Any] = {
         "frames": made.view.pictures.numpy(),
-        "cam": unit(made.cam),
+        "cam": scale_to_one(made.cam),
         "actor": made.view.regions.actor,
         "occluder": made.view.regions.occluder,
         "masked": made.view.regions.masked,
@@ -41,17 +41,17 @@ def write_arrays(path: Path, made: Map, network: Network) -> None:
     write_bytes(path, content.getvalue())
 
 
-def unit(cam: np.ndarray) -> np.ndarray:
+def scale_to_one(cam: np.ndarray) -> np.ndarray:
     """The maps of a clip, (T, H, W), as float32 with 1 for the largest; maps of zeros stay so."""
     top = cam.max()
     return (cam / top if top > 0 else cam).astype(np.float32)
 
 
-def write_strip(path: Path, made: Map) -> None:
+def write_map_strip(path: Path, made: ClassActivationMap) -> None:
     """A PNG: some frames, and the map over them with what is masked in outline."""
-    picked = np.linspace(0, len(made.cam) - 1, min(SHOWN, len(made.cam))).round().astype(int)
-    frames, cam = made.view.pictures.numpy(), unit(made.cam)
-    below = [_outlined(overlay(frames[at], cam[at]), made, at) for at in picked]
+    picked = np.linspace(0, len(made.cam) - 1, min(STRIP_FRAMES, len(made.cam))).round().astype(int)
+    frames, cam = made.view.pictures.numpy(), scale_to_one(made.cam)
+    below = [_outlined(overlay_map(frames[at], cam[at]), made, at) for at in picked]
     strip = sheets.grid([*(frames[at] for at in picked), *below], len(picked))
     p = made.probabilities[made.labels.index(made.clip.label)]
     said = f"{made.clip.set}: {made.clip.label} {p:.2f}, says {made.predicted}"
@@ -59,7 +59,7 @@ def write_strip(path: Path, made: Map) -> None:
     write_bytes(path, sheets.png(np.vstack([caption, strip])))
 
 
-def overlay(frame: np.ndarray, cam: np.ndarray, strength: float = 0.5) -> np.ndarray:
+def overlay_map(frame: np.ndarray, cam: np.ndarray, strength: float = 0.5) -> np.ndarray:
     """uint8 (H, W, 3): the map in colours from blue to red over the frame.
 
     `frame` uint8 (H, W, 3), RGB; `cam` float (H, W), 0 to 1; `strength`: share of the colours.
@@ -70,7 +70,7 @@ def overlay(frame: np.ndarray, cam: np.ndarray, strength: float = 0.5) -> np.nda
     return cv2.addWeighted(frame, 1 - strength, heat, strength, 0)
 
 
-def _outlined(picture: np.ndarray, made: Map, at: int) -> np.ndarray:
+def _outlined(picture: np.ndarray, made: ClassActivationMap, at: int) -> np.ndarray:
     regions = made.view.regions
     for part, colour in ((regions.actor[at], GREEN), (regions.occluder[at], RED)):
         outline(picture, part >= 0.5, colour)

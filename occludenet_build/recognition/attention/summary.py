@@ -18,30 +18,30 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition.accuracy import bootstrap_mean, signed_rank
-from occludenet_build.recognition.attention import CLIPS, MEASURES, SUMMARY
+from occludenet_build.recognition.attention import ATTENTION_TABLE, MEASURES, SUMMARY_COLUMNS
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]
 
 
 def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
-    """Write `summed_up` of the tables in `paths` as CSV and log the focus of each arm.
+    """Write `summarise_maps` of the tables in `paths` as CSV and log the focus of each arm.
 
-    Raises UserError: see `summed_up`.
+    Raises UserError: see `summarise_maps`.
     """
-    summary = summed_up([tables.read(path).to_pandas() for path in paths], seed)
+    summary = summarise_maps([tables.read(path).to_pandas() for path in paths], seed)
     write_text(out, summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     shown = ["backbone", "arm", "set", "measure", "n", "mean", "difference", "p"]
     focus = summary[summary["measure"].str.startswith("focus")]
     logging.info("\n%s", focus[shown].to_string(index=False, float_format="%.3f"))
 
 
-def summed_up(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
+def summarise_maps(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
     """Columns of SUMMARY from tables of CLIPS; equal input and seed give equal numbers.
 
     Raises UserError where a table lacks a column of CLIPS or stands there twice.
     """
-    wanted = set(CLIPS.names)
+    wanted = set(ATTENTION_TABLE.names)
     for table in maps:
         if wanted - set(table.columns):
             raise UserError(
@@ -58,7 +58,7 @@ def summed_up(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
             first = {"backbone": backbone, "arm": arm, "set": name}
             other = None if arm == BASELINE or baseline.empty else baseline
             lines += _lines(first, of_set[of_set["arm"] == arm], other, seed)
-    return pd.DataFrame(lines, columns=list(SUMMARY))
+    return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
 
 
 def _lines(
@@ -94,7 +94,7 @@ def _by_clip(rows: pd.DataFrame, measure: str) -> pd.Series:
 def _mean(values: pd.Series, seed: int) -> dict[str, float]:
     if values.empty:
         return {"n": 0}
-    low, high = interval(values.to_numpy(), seed)
+    low, high = mean_interval(values.to_numpy(), seed)
     return {
         "n": len(values),
         "mean": float(values.mean()),
@@ -108,7 +108,7 @@ def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]
     difference = (values - other).dropna().to_numpy()  # by clip
     if not difference.size:
         return {"common": 0}
-    low, high = interval(difference, seed)
+    low, high = mean_interval(difference, seed)
     return {
         "common": len(difference),
         "difference": float(difference.mean()),
@@ -118,7 +118,7 @@ def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]
     }
 
 
-def interval(values: np.ndarray, seed: int) -> tuple[float, float]:
+def mean_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     """Bootstrap interval of the mean of `values` (N,) float64, a value per clip; nan of one clip,
     as a measure may have no upper end."""
     if len(values) < 2:

@@ -8,9 +8,9 @@ From the names in other projects' checkpoints to those of our networks.
 
 Each is a list of (pattern, replacement) that re.sub tries on every key, in order.
 
->>> renamed("backbone.layer2.0.conv2.bn.weight", X3D_MMACTION)
+>>> renamed_key("backbone.layer2.0.conv2.bn.weight", X3D_MMACTION)
 's3.pathway0_res0.branch2.b_bn.weight'
->>> renamed("blocks.3.proj.bias", MVIT_SLOWFAST)
+>>> renamed_key("blocks.3.proj.bias", MVIT_SLOWFAST)
 'blocks.3.project.bias'
 """
 
@@ -44,7 +44,7 @@ from occludenet_build.recognition.backbones.videomamba import VideoMamba, fit_po
 from occludenet_build.recognition.backbones.x3d import X3D
 
 
-def renamed(key: str, renames: Renames) -> str:
+def renamed_key(key: str, renames: Renames) -> str:
     """The name of a tensor after the renames, each tried in turn; unchanged where none fits."""
     for pattern, replacement in renames:
         key = re.sub(pattern, replacement, key)
@@ -284,7 +284,9 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
-def build(name: str, classes: int, frames: int, size: int, **rates: float | None) -> nn.Module:
+def build_backbone(
+    name: str, classes: int, frames: int, size: int, **rates: float | None
+) -> nn.Module:
     """A network with random weights from torch's global generator, in eval mode.
 
     `rates`, dropout and drop_path, are for training; None: the network's own. Raises UserError

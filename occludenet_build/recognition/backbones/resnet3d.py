@@ -90,10 +90,10 @@ def _stage(
     for number, reaches in enumerate(reaching):
         steps = (1, 1, 1) if number else stride
         if depth < 50:
-            block = Block(before, width, steps, _basic(before, width, steps, bool(reaches)))
+            block = ResNetBlock(before, width, steps, _basic(before, width, steps, bool(reaches)))
         else:
             branch = _bottleneck(before, width, steps, style if reaches else "")
-            block = Block(before, 4 * width, steps, branch)
+            block = ResNetBlock(before, 4 * width, steps, branch)
         blocks.append(block)
         before = width if depth < 50 else 4 * width
     return nn.Sequential(*blocks)
@@ -118,7 +118,7 @@ def _bottleneck(before: int, width: int, stride: Triple, style: str) -> list[nn.
     ]
 
 
-class Block(nn.Module):
+class ResNetBlock(nn.Module):
     def __init__(
         self, before: int, after: int, stride: Triple, branch: list[nn.Sequential]
     ) -> None:

@@ -75,16 +75,16 @@ def normalised(clips: Tensor, mean: Colour = GREY_MEAN, std: Colour = GREY_STD) 
     return pixels.sub_(off).div_(scale)
 
 
-def rising(rate: float, count: int) -> list[float]:
+def drop_rates(rate: float, count: int) -> list[float]:
     """Even steps from 0 to `rate`: how often each of `count` blocks is dropped in training.
 
-    >>> rising(0.5, 3)
+    >>> drop_rates(0.5, 3)
     [0.0, 0.25, 0.5]
     """
     return [rate * number / max(count - 1, 1) for number in range(count)]
 
 
-def zeroed(module: nn.Module) -> None:
+def zero_parameters(module: nn.Module) -> None:
     """For a last layer of a branch, which then begins as nothing."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)

@@ -14,7 +14,7 @@ WIDTHS = (8, 16, 32, 64)
 GROUPS = 4
 
 
-class Block(nn.Sequential):
+class Tiny3DBlock(nn.Sequential):
     """Halves the picture. Group norm: no clip of a batch sees another."""
 
     def __init__(self, before: int, after: int) -> None:
@@ -29,7 +29,7 @@ class Tiny3D(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         pairs = zip((1, *WIDTHS[:-1]), WIDTHS, strict=True)
-        self.blocks = nn.Sequential(*(Block(before, after) for before, after in pairs))
+        self.blocks = nn.Sequential(*(Tiny3DBlock(before, after) for before, after in pairs))
         self.head = nn.Linear(2 * WIDTHS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from occludenet_build.recognition.backbones.spec import rising
+from occludenet_build.recognition.backbones.spec import drop_rates
 
 _Norm = partial(nn.LayerNorm, eps=1e-6)
 
@@ -47,10 +47,10 @@ class VideoMAE(nn.Module):
         """Without `mean_pooling` the head sees the first cube, after `norm` and not `fc_norm`."""
         super().__init__()
         cubes = (frames // tubelet) * (size // patch) ** 2
-        self.patch_embed = PatchEmbed(width, (tubelet, patch, patch))
+        self.patch_embed = CubeEmbed(width, (tubelet, patch, patch))
         self.register_buffer("positions", sine_table(cubes, width), persistent=False)
-        rates = rising(drop_path, depth)
-        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio, rate) for rate in rates)
+        rates = drop_rates(drop_path, depth)
+        self.blocks = nn.ModuleList(ViTBlock(width, heads, mlp_ratio, rate) for rate in rates)
         self.norm = nn.Identity() if mean_pooling else _Norm(width)
         self.fc_norm = _Norm(width) if mean_pooling else None
         self.dropout = nn.Dropout(dropout)
@@ -78,7 +78,7 @@ class VideoMAE(nn.Module):
         return self.head(self.dropout(x))
 
 
-class PatchEmbed(nn.Module):
+class CubeEmbed(nn.Module):
     """(N, 3, T, H, W) -> (N, cubes, width), time outermost."""
 
     def __init__(self, width: int, cube: tuple[int, int, int]) -> None:
@@ -90,11 +90,11 @@ class PatchEmbed(nn.Module):
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
-class Block(nn.Module):
+class ViTBlock(nn.Module):
     def __init__(self, width: int, heads: int, mlp_ratio: float, drop_path: float) -> None:
         super().__init__()
         self.norm1 = _Norm(width)
-        self.attn = Attention(width, heads)
+        self.attn = JointAttention(width, heads)
         self.norm2 = _Norm(width)
         self.mlp = Mlp(width, int(width * mlp_ratio))
         self.drop_path = StochasticDepth(drop_path, "row")
@@ -105,7 +105,7 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-class Attention(nn.Module):
+class JointAttention(nn.Module):
     """Queries and values have a bias, keys have none: softmax would not see it."""
 
     def __init__(self, width: int, heads: int) -> None:

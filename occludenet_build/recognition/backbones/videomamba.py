@@ -23,7 +23,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
-from occludenet_build.recognition.backbones.spec import Tensors, rising
+from occludenet_build.recognition.backbones.spec import Tensors, drop_rates
 
 CPU_PIECE, CPU_CHUNKS = 32, 1
 GPU_PIECE, GPU_CHUNKS = 512, 16
@@ -136,13 +136,13 @@ class VideoMamba(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbed(width, (tubelet, patch, patch))
+        self.patch_embed = TubeletEmbed(width, (tubelet, patch, patch))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, (size // patch) ** 2 + 1, width))
         self.temporal_pos_embedding = nn.Parameter(torch.zeros(1, frames // tubelet, width))
         # The rate of a block is that of the one before: it drops what that one gave.
-        rates = [0.0, *rising(drop_path, depth)][:depth]
-        self.layers = nn.ModuleList(Block(width, rate) for rate in rates)
+        rates = [0.0, *drop_rates(drop_path, depth)][:depth]
+        self.layers = nn.ModuleList(MambaBlock(width, rate) for rate in rates)
         self.drop_path = StochasticDepth(drop_path, "row")
         self.norm_f = nn.RMSNorm(width, eps=EPSILON)
         self.dropout = nn.Dropout(dropout)
@@ -184,13 +184,13 @@ class VideoMamba(nn.Module):
                     parameter.div_(math.sqrt(len(self.layers)))
 
 
-class PatchEmbed(nn.Module):
+class TubeletEmbed(nn.Module):
     def __init__(self, width: int, cube: tuple[int, int, int]) -> None:
         super().__init__()
         self.proj = nn.Conv3d(3, width, cube, cube)
 
 
-class Block(nn.Module):
+class MambaBlock(nn.Module):
     """Add, norm, mix: the sum of all blocks before goes on beside what this one gives."""
 
     def __init__(self, width: int, drop_path: float) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones.registry import BACKBONES, renamed
+from occludenet_build.recognition.backbones.registry import BACKBONES, renamed_key
 from occludenet_build.recognition.backbones.spec import Backbone, Tensors
 from occludenet_build.recognition.checkpoint import load_tensors
 
@@ -16,12 +16,12 @@ K710, K400 = 710, 400
 _SHOWN = 4
 
 
-def start_from(model: nn.Module, name: str, path: Path | str) -> None:
-    """Load a checkpoint file into a backbone: `take_over` of what is in it."""
-    take_over(model, name, load_tensors(path), str(path))
+def load_weights(model: nn.Module, name: str, path: Path | str) -> None:
+    """Load a checkpoint file into a backbone: `load_state` of what is in it."""
+    load_state(model, name, load_tensors(path), str(path))
 
 
-def take_over(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
+def load_state(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
     """Load tensors into a backbone; a head of another number of classes is left out and said.
 
     Raises UserError that names the keys where anything else is missing, unexpected or of
@@ -45,7 +45,9 @@ def take_over(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
 
 def _our_names(given: Tensors, wanted: Tensors, spec: Backbone) -> Tensors:
     """As they are, or by the renaming of a format: whichever names most of what is wanted."""
-    named = [{renamed(key, names): t for key, t in given.items()} for names in ((), *spec.formats)]
+    named = [
+        {renamed_key(key, names): t for key, t in given.items()} for names in ((), *spec.formats)
+    ]
     return max(named, key=lambda tensors: len(tensors.keys() & wanted.keys()))
 
 

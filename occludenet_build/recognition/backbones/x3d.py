@@ -80,14 +80,14 @@ def _widths(dim_c1: int) -> list[int]:
     """Of the four stages: twice the one before, in eights."""
     widths = [dim_c1]
     for _ in BLOCKS[1:]:
-        widths.append(rounded(2 * widths[-1]))
+        widths.append(round_width(2 * widths[-1]))
     return widths
 
 
-def rounded(width: float, divisor: int = 8) -> int:
+def round_width(width: float, divisor: int = 8) -> int:
     """To the nearest multiple of 8, but never more than a tenth down.
 
-    >>> rounded(54 / 16), rounded(24), rounded(27), rounded(12)
+    >>> round_width(54 / 16), round_width(24), round_width(27), round_width(12)
     (8, 24, 32, 16)
     """
     near = max(divisor, int(width + divisor / 2) // divisor * divisor)
@@ -168,7 +168,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        inner = rounded(width / 16)
+        inner = round_width(width / 16)
         self.fc1 = nn.Conv3d(width, inner, 1)
         self.fc2 = nn.Conv3d(inner, width, 1)
 

@@ -20,13 +20,13 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.recognition import accuracy
 from occludenet_build.recognition import prediction_table as tables
-from occludenet_build.recognition.clip_table import Clip, must_be_known, read_clips
-from occludenet_build.recognition.evaluate.effect import as_csv, effects
+from occludenet_build.recognition.clip_table import Clip, check_labels_known, read_clips
+from occludenet_build.recognition.evaluate.effect import causal_effects, effects_csv
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clips
 
 
 @dataclass(frozen=True)
-class Group:
+class EvaluationGroup:
     """Clips of one root."""
 
     root: Path
@@ -35,7 +35,7 @@ class Group:
     """What they are of, for errors."""
 
 
-def read(listed: ListedSet) -> tuple[Group, list[dict[str, str]]]:
+def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, str]]]:
     """The clips of a list, each file once, and the lines that are left out with their reason.
 
     Raises UserError: a list or label map that does not read, a line without a label, a file that
@@ -61,7 +61,7 @@ def read(listed: ListedSet) -> tuple[Group, list[dict[str, str]]]:
         else:
             first[found] = clip
             clips.append(clip)
-    return Group(root, clips, listed.file), skipped
+    return EvaluationGroup(root, clips, listed.file), skipped
 
 
 def _clip(set_name: str, source: str, file: str, label: str) -> Clip:
@@ -94,7 +94,7 @@ def _must_be_alike(first: Clip, other: Clip, path: str) -> None:
 
 if TYPE_CHECKING:
     from occludenet_build.recognition.erase import Erasing
-    from occludenet_build.recognition.predict import Answer, Network
+    from occludenet_build.recognition.predict import ClipPrediction, TrainedNetwork
 
 Row = dict[str, Any]
 
@@ -111,33 +111,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.evaluate
-    groups, skipped = shown(args, settings)
+    groups, skipped = evaluation_groups(args, settings)
 
     import torch
 
-    from occludenet_build.recognition.predict import Network
+    from occludenet_build.recognition.predict import TrainedNetwork
 
     torch.set_num_threads(args.threads)
-    network = Network.read(args.model)
+    network = TrainedNetwork.read(args.model)
     for group in groups:
-        must_be_known(group.clips, network.labels, str(args.model))
+        check_labels_known(group.clips, network.labels, str(args.model))
     rows: list[Row] = []
     for group in groups:
-        found, lost = answers(network, group, settings, erasing(args, config, group.clips))
+        found, lost = predict_group(network, group, settings, erasing_of(args, config, group.clips))
         rows += found
         skipped += lost
-    write(args.out, rows, skipped, network, config)
+    write_results(args.out, rows, skipped, network, config)
 
 
-def shown(args: argparse.Namespace, settings: Evaluate) -> tuple[list[Group], list[Row]]:
+def evaluation_groups(
+    args: argparse.Namespace, settings: Evaluate
+) -> tuple[list[EvaluationGroup], list[Row]]:
     """What is evaluated: the build's clips, then those of each list; and what cannot be."""
-    groups: list[Group] = []
+    groups: list[EvaluationGroup] = []
     skipped: list[Row] = []
     if args.clips is None and not settings.lists:
         raise UserError("wanted --clips or evaluate.lists, got neither; name some clips")
     if args.clips is not None:
         clips = read_clips(args.clips, settings.split)
-        groups.append(Group(args.root, clips, str(args.clips)))
+        groups.append(EvaluationGroup(args.root, clips, str(args.clips)))
         if not clips:
             # A handful of the user's own videos may all fall into other splits: not a reason to
             # stop.
@@ -153,7 +155,7 @@ def shown(args: argparse.Namespace, settings: Evaluate) -> tuple[list[Group], li
                 f"{len(clips)} clips; build with {settings.split} in counterfactual.splits"
             )
     for listed in settings.lists:
-        group, left_out = read(listed)
+        group, left_out = read_listed_set(listed)
         if any(clip.set == listed.name for other in groups for clip in other.clips):
             raise UserError(
                 f"evaluate.lists: {listed.name} is a set already; give the list another name"
@@ -165,7 +167,7 @@ def shown(args: argparse.Namespace, settings: Evaluate) -> tuple[list[Group], li
     return groups, skipped
 
 
-def erasing(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> Erasing | None:
+def erasing_of(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> Erasing | None:
     """What makes the counterfactuals that have no file."""
     at_load = [clip for clip in clips if clip.erased_at_load]
     if not config.evaluate.counterfactuals or not at_load:
@@ -176,14 +178,14 @@ def erasing(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> 
     return Erasing.over(args.clips.parent / "frames", config.counterfactual, config.seed, at_load)
 
 
-def answers(
-    network: Network, group: Group, settings: Evaluate, erased: Erasing | None
+def predict_group(
+    network: TrainedNetwork, group: EvaluationGroup, settings: Evaluate, erased: Erasing | None
 ) -> tuple[list[Row], list[Row]]:
     """Rows of the clips that could be read, and what could not be."""
-    from occludenet_build.recognition.predict import predictions
+    from occludenet_build.recognition.predict import predict_clips
 
     rows, skipped, unread = [], [], 0
-    results = predictions(network, group.clips, group.root, settings, erased)
+    results = predict_clips(network, group.clips, group.root, settings, erased)
     for clip, result in results if group.clips else ():
         unread += isinstance(result, str)
         problem = result if isinstance(result, str) else result.problem
@@ -192,13 +194,13 @@ def answers(
             logging.warning("skipped %s: %s", file, problem)
             skipped.append({"set": clip.set, "file": file, "reason": problem})
         if not isinstance(result, str):
-            rows.append(row_of(clip, result, network.labels))
+            rows.append(prediction_row(clip, result, network.labels))
     different = {(row["set"], row["file"]) for row in rows}
     assert len(different) == len(rows) == len(group.clips) - unread, "each clip counts once"
     return rows, skipped
 
 
-def row_of(clip: Clip, answer: Answer, labels: Sequence[str]) -> Row:
+def prediction_row(clip: Clip, answer: ClipPrediction, labels: Sequence[str]) -> Row:
     logits = answer.logits.tolist()
     return {
         "clip": clip.clip,
@@ -206,7 +208,7 @@ def row_of(clip: Clip, answer: Answer, labels: Sequence[str]) -> Row:
         "scale": None if math.isnan(clip.scale) else clip.scale,
         "file": clip.file,
         "label": clip.label,
-        **accuracy.ranked(logits, labels, clip.label),
+        **accuracy.rank_logits(logits, labels, clip.label),
         "logits": logits,
         "erased_logits": None if answer.erased is None else answer.erased.tolist(),
         "degree": clip.degree,
@@ -216,17 +218,17 @@ def row_of(clip: Clip, answer: Answer, labels: Sequence[str]) -> Row:
     }
 
 
-def write(
-    path: Path, rows: list[Row], skipped: list[Row], network: Network, config: Config
+def write_results(
+    path: Path, rows: list[Row], skipped: list[Row], network: TrainedNetwork, config: Config
 ) -> None:
     settings = config.evaluate
     rows.sort(key=tables.row_order)
-    found = accuracy.summary(rows)
+    found = accuracy.summarise_sets(rows)
     tables.write(rows, network.about(settings), path)
     about = {"split": settings.split, "average": settings.average, "views": settings.views}
     about |= {"crops": settings.crops, "backbone": network.backbone}
     about |= {"arm": network.arm, "seed": network.seed}
     files.write_json(path.with_suffix(".json"), {"sets": found, "skipped": skipped} | about)
-    effect = effects(rows, network.labels, config.seed) if settings.counterfactuals else []
-    files.write_text(path.with_suffix(".effect.csv"), as_csv(effect))
+    effect = causal_effects(rows, network.labels, config.seed) if settings.counterfactuals else []
+    files.write_text(path.with_suffix(".effect.csv"), effects_csv(effect))
     tables.log_summary(found, len(network.labels), len(skipped))

@@ -23,13 +23,13 @@ from occludenet_build.recognition.accuracy import (
     bootstrap_ratios,
 )
 
-WHOLE = "(all)"
+WHOLE_SET = "(all)"
 """In the place of a label: the whole set."""
 
-COLUMNS = {
+EFFECT_COLUMNS = {
     "set": "D-25, D-50, D-75",
     "scale": "size of the occluder relative to the actor's box",
-    "label": f"the class; {WHOLE}: the whole set",
+    "label": f"the class; {WHOLE_SET}: the whole set",
     "n": "clips of the class that have a counterfactual; all other columns but eq1 are of these",
     "p": "mean probability of the true class",
     "p_erased": "the same without the actor",
@@ -49,7 +49,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairedProbabilities:
     """Predictions of the clips of one set that have a counterfactual."""
 
     truth: np.ndarray
@@ -63,11 +63,11 @@ class Pairs:
     def change(self) -> np.ndarray:
         return self.before - self.after
 
-    def of(self, wanted: np.ndarray) -> Pairs:
-        return Pairs(self.truth[wanted], self.before[wanted], self.after[wanted])
+    def of(self, wanted: np.ndarray) -> PairedProbabilities:
+        return PairedProbabilities(self.truth[wanted], self.before[wanted], self.after[wanted])
 
 
-def effects(rows: Sequence[dict[str, Any]], labels: Sequence[str], seed: int) -> list[dict]:
+def causal_effects(rows: Sequence[dict[str, Any]], labels: Sequence[str], seed: int) -> list[dict]:
     """Rows of COLUMNS, of rows of PREDICTIONS: per set the whole, then the classes with clips."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -80,20 +80,22 @@ def effects(rows: Sequence[dict[str, Any]], labels: Sequence[str], seed: int) ->
     ]
 
 
-def _pairs(rows: list[dict[str, Any]], labels: Sequence[str]) -> Pairs:
+def _pairs(rows: list[dict[str, Any]], labels: Sequence[str]) -> PairedProbabilities:
     places = {label: place for place, label in enumerate(labels)}
     before, after = (
         softmax(np.array([row[name] for row in rows], np.float64), axis=1)
         for name in ("logits", "erased_logits")
     )
-    return Pairs(np.array([places[row["label"]] for row in rows]), before, after)
+    return PairedProbabilities(np.array([places[row["label"]] for row in rows]), before, after)
 
 
-def _of_set(pairs: Pairs, labels: Sequence[str], seed: int, name: str) -> Iterator[dict[str, Any]]:
+def _of_set(
+    pairs: PairedProbabilities, labels: Sequence[str], seed: int, name: str
+) -> Iterator[dict[str, Any]]:
     change = pairs.change
     ones, random = np.ones((len(change), 1)), rng(seed, "eq1", name)
     low, high = bootstrap_ratios(change, ones, random, bounds=DIFFERENCES)
-    yield {"label": WHOLE} | _numbers(pairs, seed, name, WHOLE)
+    yield {"label": WHOLE_SET} | _numbers(pairs, seed, name, WHOLE_SET)
     for place, label in enumerate(labels):
         mine = pairs.of(pairs.truth == place)
         if len(mine.truth):
@@ -101,7 +103,7 @@ def _of_set(pairs: Pairs, labels: Sequence[str], seed: int, name: str) -> Iterat
             yield {"label": label} | _numbers(mine, seed, name, label) | eq1
 
 
-def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
+def _numbers(pairs: PairedProbabilities, seed: int, name: str, label: str) -> dict[str, Any]:
     every = np.arange(len(pairs.truth))
     effect = pairs.change[every, pairs.truth]
     low, high = bootstrap_mean(effect, rng(seed, "effect", name, label), bounds=DIFFERENCES)
@@ -120,8 +122,10 @@ def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
     }
 
 
-def as_csv(found: Sequence[dict[str, Any]]) -> str:
-    return csv_text(COLUMNS, ([_cell(entry.get(name)) for name in COLUMNS] for entry in found))
+def effects_csv(found: Sequence[dict[str, Any]]) -> str:
+    return csv_text(
+        EFFECT_COLUMNS, ([_cell(entry.get(name)) for name in EFFECT_COLUMNS] for entry in found)
+    )
 
 
 def _cell(value: Any) -> Any:

@@ -12,9 +12,9 @@ from occludenet_build.config import Config
 from occludenet_build.config.recognition import Dump
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.accuracy import summary
+from occludenet_build.recognition.accuracy import summarise_sets
 from occludenet_build.recognition.prediction_table import About, log_summary, row_order, write
-from occludenet_build.recognition.predictions.rows import Found, Known, Row, read
+from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,17 +36,17 @@ def run(args: argparse.Namespace, config: Config) -> None:
             f"--model: wanted one of predictions.dumps ({', '.join(models) or 'none'}), got "
             f"{args.model}; name its dumps"
         )
-    known = Known(args.clips)
-    found = [read(dump, known) for dump in dumps]
+    known = BuildClips(args.clips)
+    found = [read_dump(dump, known) for dump in dumps]
     labels = found[0].labels
-    parts = [ordered(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
+    parts = [in_label_order(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
     rows = sorted((row for part in parts for row in part), key=row_order)
-    must_be_once(rows, dumps[0].model)
+    check_each_clip_once(rows, dumps[0].model)
     about = About(model=dumps[0].model, labels=labels, average=found[0].average)
     write(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
-    sources = [counted(*pair, known) for pair in zip(dumps, found, strict=True)]
-    sets = summary(rows)
+    sources = [file_entry(*pair, known) for pair in zip(dumps, found, strict=True)]
+    sets = summarise_sets(rows)
     note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
     files.write_json(args.out.with_suffix(".json"), note)
     for source in sources:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     log_summary(sets, len(labels), len(skipped))
 
 
-def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
+def in_label_order(found: DumpRows, dump: Dump, labels: Sequence[str]) -> list[Row]:
     """The rows with their logits in the order of `labels`: one file has one order.
 
     Raises UserError where the dump names other labels.
@@ -76,7 +76,7 @@ def _moved(values: Sequence[float] | None, places: Sequence[int]) -> list[float]
     return None if values is None else [values[place] for place in places]
 
 
-def must_be_once(rows: Sequence[Row], model: str) -> None:
+def check_each_clip_once(rows: Sequence[Row], model: str) -> None:
     """Raises UserError where a clip has two rows in a set."""
     seen: set[tuple[str, str]] = set()
     for row in rows:
@@ -88,7 +88,7 @@ def must_be_once(rows: Sequence[Row], model: str) -> None:
         seen.add((row["set"], row["clip"]))
 
 
-def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
+def file_entry(dump: Dump, found: DumpRows, known: BuildClips) -> dict[str, Any]:
     """An entry of `files` in the JSON file: set, file, rows, known (clips of this build)."""
     mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
     return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.predictions.pickles import load
+from occludenet_build.recognition.predictions.pickles import load_pickle
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Scores:
     """In the order of the scores, where the file names them."""
 
 
-def read(path: Path | str) -> Scores:
+def read_scores(path: Path | str) -> Scores:
     """The rows of a file in one of READERS.
 
     Raises UserError: another format, rows of different length, a score that is no finite number.
@@ -60,7 +60,7 @@ def read(path: Path | str) -> Scores:
 
 
 def _pickled(path: Path) -> Scores:
-    value = load(path)
+    value = load_pickle(path)
     if _is_array(value):
         return _unlabelled(_array(value))
     if not isinstance(value, (list, tuple)) or not value:

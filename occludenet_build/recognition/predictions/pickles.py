@@ -21,7 +21,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
 
 
-def load(path: Path | str) -> Any:
+def load_pickle(path: Path | str) -> Any:
     """What a file holds. Raises UserError: it does not read, or holds more than arrays."""
     try:
         return _load(Path(path))

@@ -13,9 +13,9 @@ import numpy as np
 from occludenet_build.config.recognition import Dump
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.accuracy import ranked
-from occludenet_build.recognition.lists import Listed, read_label_map, read_list, source_clips
-from occludenet_build.recognition.prediction_table import about_of
+from occludenet_build.recognition.accuracy import rank_logits
+from occludenet_build.recognition.lists import ListedClip, read_label_map, read_list, source_clips
+from occludenet_build.recognition.prediction_table import model_info_of
 from occludenet_build.recognition.predictions import formats
 from occludenet_build.recognition.predictions.formats import Scores
 
@@ -27,7 +27,7 @@ _LEAST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass
-class Found:
+class DumpRows:
     """What a dump gives."""
 
     labels: tuple[str, ...]
@@ -36,7 +36,7 @@ class Found:
     skipped: list[Row] = field(default_factory=list)
 
 
-class Known:
+class BuildClips:
     """This build's clips by set and name of the file, without suffix."""
 
     def __init__(self, clips: Path | None) -> None:
@@ -49,29 +49,29 @@ class Known:
         return self._rows.get((set_name, PurePosixPath(file).stem))
 
 
-def read(dump: Dump, known: Known) -> Found:
+def read_dump(dump: Dump, known: BuildClips) -> DumpRows:
     """The rows of one dump, and what of it is left out.
 
     Raises UserError where rows, list, labels or label map do not go together.
     """
     if Path(dump.file).suffix.lower() == ".parquet":
         return _ours(dump)
-    scores = formats.read(dump.file)
+    scores = formats.read_scores(dump.file)
     labels = _labels(dump, scores)
     lines = _lines(dump, scores, labels)
     logits = LOGITS[dump.scores](scores.scores, dump)
     return _joined(dump, labels, lines, logits, known)
 
 
-def _ours(dump: Dump) -> Found:
+def _ours(dump: Dump) -> DumpRows:
     table = tables.read(dump.file)
-    about = about_of(table, dump.file)
+    about = model_info_of(table, dump.file)
     rows = table.to_pylist()
     mine = [row for row in rows if row["set"] == dump.set]
     if not mine:
         sets = ", ".join(sorted({row["set"] for row in rows}))
         raise UserError(f"{dump.file}: wanted predictions of {dump.set}, it holds {sets or 'none'}")
-    return Found(about.labels, about.average, mine)
+    return DumpRows(about.labels, about.average, mine)
 
 
 def _labels(dump: Dump, scores: Scores) -> tuple[str, ...]:
@@ -94,13 +94,13 @@ def _labels(dump: Dump, scores: Scores) -> tuple[str, ...]:
     return labels
 
 
-def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[Listed]:
+def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[ListedClip]:
     """File and label of every row, from the list and from the dump, where these agree."""
     own = [_name(dump, label, labels, row) for row, label in enumerate(scores.truth, 1)]
     if dump.list is None:
         if scores.files is None:
             raise UserError(f"{dump.file} names no clips; set list to the list that was read")
-        return [Listed(*pair) for pair in zip(scores.files, own, strict=True)]
+        return [ListedClip(*pair) for pair in zip(scores.files, own, strict=True)]
     lines = read_list(dump.list, labels)
     if len(lines) != len(own):
         raise UserError(
@@ -113,7 +113,9 @@ def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[Listed]:
         file = scores.files[row - 1] if scores.files else line.file
         if PurePosixPath(file).name != PurePosixPath(line.file).name:
             raise _disagrees(dump, row, file, line.file)
-    return [Listed(line.file, line.label or label) for line, label in zip(lines, own, strict=True)]
+    return [
+        ListedClip(line.file, line.label or label) for line, label in zip(lines, own, strict=True)
+    ]
 
 
 def _disagrees(dump: Dump, row: int, here: str | None, there: str | None) -> UserError:
@@ -166,9 +168,13 @@ LOGITS = {"probabilities": _of_probabilities, "logits": _of_logits}
 
 
 def _joined(
-    dump: Dump, labels: tuple[str, ...], lines: Sequence[Listed], logits: np.ndarray, known: Known
-) -> Found:
-    found = Found(labels, {"probabilities": "softmax"}.get(dump.scores, dump.scores))
+    dump: Dump,
+    labels: tuple[str, ...],
+    lines: Sequence[ListedClip],
+    logits: np.ndarray,
+    known: BuildClips,
+) -> DumpRows:
+    found = DumpRows(labels, {"probabilities": "softmax"}.get(dump.scores, dump.scores))
     seen: dict[str, str | None] = {}
     sources = source_clips([line.file for line in lines])
     for line, source, row in zip(lines, sources, logits, strict=True):
@@ -185,12 +191,14 @@ def _joined(
             continue
         facts = _facts(dump, line, source, known, labels)
         values = row.tolist()
-        answer = ranked(values, labels, facts["label"])
+        answer = rank_logits(values, labels, facts["label"])
         found.rows.append(facts | answer | {"logits": values})
     return found
 
 
-def _facts(dump: Dump, line: Listed, source: str, known: Known, labels: Sequence[str]) -> Row:
+def _facts(
+    dump: Dump, line: ListedClip, source: str, known: BuildClips, labels: Sequence[str]
+) -> Row:
     of_build = known.of(dump.set, line.file)
     facts = of_build or {
         "clip": source, "set": dump.set, "scale": known.scales.get(dump.set),

@@ -13,10 +13,10 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_bytes, write_text
 from occludenet_build.results.paper import dataset, table, tables
-from occludenet_build.results.paper.inputs import Inputs, Missing, read
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, read_inputs
 from occludenet_build.results.paper.items import ITEMS, SUFFIXES, targets
 
-TABLES: dict[str, Callable[[Inputs], table.Table]] = {
+TABLES: dict[str, Callable[[Inputs], table.PaperTable]] = {
     "table_1": dataset.table_1,
     "table_2": tables.table_2,
     "table_3": tables.table_3,
@@ -44,11 +44,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
     """
     if not args.root.is_dir():
         raise UserError(f"--root: wanted the folder of a build, got {args.root}")
-    inputs = read(args.root, config)
+    inputs = read_inputs(args.root, config)
     folder = args.out or args.root / "paper"
     if args.only:
         for name in dict.fromkeys(part for asked in args.only for part in targets()[asked]):
-            make(name, inputs, folder)
+            make_item(name, inputs, folder)
         return
     statuses = [_tried(name, inputs, folder) for name in ITEMS]
     write_text(folder / "items.csv", csv_text(["name", "status", "reason"], statuses))
@@ -56,18 +56,18 @@ def run(args: argparse.Namespace, config: Config) -> None:
     logging.info("%s: %d of %d made", folder / "items.csv", made, len(statuses))
 
 
-def make(name: str, inputs: Inputs, folder: Path) -> None:
+def make_item(name: str, inputs: Inputs, folder: Path) -> None:
     """Write the files of an item into `folder`.
 
     Raises Missing where something that the item needs is not there.
     """
     if name in TABLES:
-        table.write(TABLES[name](inputs), folder)
+        table.write_table(TABLES[name](inputs), folder)
     else:
         drawn = _figures()[name](inputs)
         write_text(folder / f"{name}.svg", drawn.chart.svg)
         write_bytes(folder / f"{name}.png", drawn.chart.png)
-        write_text(folder / f"{name}.csv", table.csv(drawn.numbers))
+        write_text(folder / f"{name}.csv", table.numbers_csv(drawn.numbers))
     logging.info("%s: made", name)
 
 
@@ -82,8 +82,8 @@ def _figures() -> dict[str, Callable[[Inputs], Any]]:
 
 def _tried(name: str, inputs: Inputs, folder: Path) -> tuple[str, str, str]:
     try:
-        make(name, inputs, folder)
-    except Missing as error:
+        make_item(name, inputs, folder)
+    except MissingInput as error:
         logging.warning("%s: not made: %s", name, error)
         for suffix in SUFFIXES[ITEMS[name].kind]:  # of a build that had what is missing now
             (folder / f"{name}{suffix}").unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 OccludeNet-D and its clean twins are one family: a source clip counts where each of their sets has
 it, so that levels are compared on the same clips. Tables take `common_clips`, a row per training;
-charts take `series`, the mean over the trainings of a model.
+charts take `model_series`, the mean over the trainings of a model.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import pandas as pd
 from occludenet_build.config.recognition import WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
-from occludenet_build.recognition.prediction_table import About, Predicted
+from occludenet_build.recognition.prediction_table import About, Predictions
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.paper.inputs import Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput
 
 LISTED = "K-400"
 DEGREES = ("D-25", "D-50", "D-75")
@@ -31,14 +31,14 @@ _MEASURED = ["degree", "area_ratio", "duration_ratio"]
 _UNMADE = ("missing_source", "missing_occluder")
 
 
-def of_d(sets: pd.Series) -> pd.Series:
+def is_occludenet_d(sets: pd.Series) -> pd.Series:
     """Whether a set (str) is one of OccludeNet-D's or their clean twins: bool, as long."""
     return sets.eq(CLEAN) | sets.str.fullmatch(r"D-\d+(\.\d+)?")
 
 
-def degrees(rows: pd.DataFrame) -> list[str]:
+def degree_sets(rows: pd.DataFrame) -> list[str]:
     """Sets of OccludeNet-D in the column `set`, lightest first."""
-    found = rows.loc[of_d(rows["set"]) & (rows["set"] != CLEAN), "set"].unique()
+    found = rows.loc[is_occludenet_d(rows["set"]) & (rows["set"] != CLEAN), "set"].unique()
     return sorted(found, key=lambda name: float(name.removeprefix("D-")))
 
 
@@ -47,7 +47,7 @@ def is_alpha_arm(about: About) -> bool:
     return (about.arm or "").startswith(WEIGHTED)
 
 
-def scored(predicted: Sequence[Predicted]) -> pd.DataFrame:
+def score_rows(predicted: Sequence[Predictions]) -> pd.DataFrame:
     """A row per training, set and clip: `name` (of the line), `seed` (0 where there is none),
     `set`, `clip`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `duration_ratio` (float64).
 
@@ -58,7 +58,7 @@ def scored(predicted: Sequence[Predicted]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _scored(one: Predicted) -> pd.DataFrame:
+def _scored(one: Predictions) -> pd.DataFrame:
     rows = one.rows[["set", "clip", "label", "top1", "top5", *_MEASURED]]
     rows = rows.astype(dict.fromkeys(["top1", "top5", *_MEASURED], float))
     if not tells_top5(len(one.about.labels)):
@@ -66,12 +66,12 @@ def _scored(one: Predicted) -> pd.DataFrame:
     return rows.assign(name=one.about.name, seed=one.about.seed or 0)
 
 
-def common(rows: pd.DataFrame, who: Sequence[str] = ("name", "seed")) -> pd.DataFrame:
+def shared_by_all(rows: pd.DataFrame, who: Sequence[str] = ("name", "seed")) -> pd.DataFrame:
     """The rows of clips that all who were shown a set were shown in it.
 
     `rows`: set, clip and `who`, the columns that tell trainings or models apart.
     """
-    family = rows["set"].where(~of_d(rows["set"]), "D").rename("family")
+    family = rows["set"].where(~is_occludenet_d(rows["set"]), "D").rename("family")
     wanted = rows.drop_duplicates([*who, "set"]).groupby(family).size()
     times = rows.groupby([family, rows["clip"]])["set"].transform("size")
     return rows[times.to_numpy() == family.map(wanted).to_numpy()].reset_index(drop=True)
@@ -89,7 +89,7 @@ def _left_out(rows: pd.DataFrame, kept: pd.DataFrame) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class CommonClips:
-    """Predictions that count. `rows`: `scored`, with the `column` that a set stands in."""
+    """Predictions that count. `rows`: `score_rows`, with the `column` that a set stands in."""
 
     rows: pd.DataFrame
     left_out: dict[str, int]
@@ -118,15 +118,15 @@ class CommonClips:
 
 def common_clips(inputs: Inputs) -> CommonClips:
     """Raises Missing where there is no prediction, or no clip that all models share."""
-    every = scored(inputs.predicted)
+    every = score_rows(inputs.predicted)
     if every.empty:
-        raise Missing(
+        raise MissingInput(
             "wanted predictions, there are none; train and evaluate, or name some in "
             "predictions.dumps or predictions.builds"
         )
-    kept = common(every) if inputs.config.paper.common else every
+    kept = shared_by_all(every) if inputs.config.paper.common else every
     if kept.empty:
-        raise Missing(
+        raise MissingInput(
             "wanted clips that all models were shown, there is none; compare models of one test "
             "set, or set paper.common to false"
         )
@@ -156,7 +156,7 @@ def _lost_clips(inputs: Inputs) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     sets = pd.Series(sorted({name for one in inputs.predicted for name in one.rows["set"]}))
     if unmade := _unmade(inputs):
-        for name in sets[of_d(sets)]:
+        for name in sets[is_occludenet_d(sets)]:
             found.setdefault(name, []).append(unmade)
     for name, count in _unread(inputs.root).items():
         found.setdefault(name, []).append(f"{count:,} clips could not be read")
@@ -198,7 +198,7 @@ def _sets_of_files(root: Path) -> dict[str, str]:
 # for charts
 
 
-def series(inputs: Inputs) -> pd.DataFrame:
+def model_series(inputs: Inputs) -> pd.DataFrame:
     """Columns series, set, clip, label, top1, top5, degree, area_ratio, duration_ratio, seeds.
 
     A series is a model with its arm, but for the arms of Table 6; top1 and top5 are the mean over
@@ -206,14 +206,14 @@ def series(inputs: Inputs) -> pd.DataFrame:
     every training was shown in a set, and of OccludeNet-D those that are in clean and all degrees
     alike: a curve over degrees is of the same clips everywhere. Raises Missing without predictions.
     """
-    found = scored([one for one in inputs.predicted if not is_alpha_arm(one.about)])
+    found = score_rows([one for one in inputs.predicted if not is_alpha_arm(one.about)])
     if found.empty:
-        raise Missing(
+        raise MissingInput(
             "wanted predictions, this build has none; run evaluate, or name dumps in "
             "predictions.dumps"
         )
     if inputs.config.paper.common:
-        found = common(found)
+        found = shared_by_all(found)
     grouped = found.rename(columns={"name": "series"}).groupby(["series", "set", "clip"], sort=True)
     rows = grouped[["label", *_MEASURED]].first()
     rows[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
@@ -237,7 +237,7 @@ def need_sets(rows: pd.DataFrame, wanted: Iterable[str], what: str) -> None:
     """Raises Missing unless some series has predictions of each set; `what`: the figure."""
     absent = [name for name in wanted if not rows["set"].eq(name).any()]
     if absent:
-        raise Missing(
+        raise MissingInput(
             f"{what}: no clip of {', '.join(absent)} that all models were shown; evaluate "
             f"{'them' if len(absent) > 1 else 'it'} (sets that are no part of the build: "
             "evaluate.lists), name a dump in predictions.dumps, or set paper.common to false"
@@ -247,7 +247,7 @@ def need_sets(rows: pd.DataFrame, wanted: Iterable[str], what: str) -> None:
 def need_degrees(rows: pd.DataFrame, what: str, clean: bool = False) -> list[str]:
     """The sets of OccludeNet-D in the rows. Raises Missing where there is none, or, with `clean`,
     where there are no clean twins."""
-    found = degrees(rows)
+    found = degree_sets(rows)
     need_sets(rows, (*([CLEAN] if clean else []), *(found or DEGREES)), what)
     return found
 
@@ -262,29 +262,29 @@ def series_with(rows: pd.DataFrame, sets: Sequence[str], what: str) -> pd.DataFr
     number = shown.groupby("series")["set"].nunique()
     whole = number[number == len(sets)].index
     if whole.empty:
-        raise Missing(
+        raise MissingInput(
             f"{what}: no model has predictions of all of {', '.join(sets)}; evaluate one on them"
         )
     return shown[shown["series"].isin(whole)].reset_index(drop=True)
 
 
-def paired(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
+def clip_drops(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
     """Clean minus occluded, clip by clip: series, set (the degree), clip, label, clean, `value` and
     drop (-1 to 1).
 
     Only clips that the series was shown both clean and at that degree, and that have the value.
     """
     clean = rows[rows["set"] == CLEAN].set_index(["series", "clip"])[value]
-    occluded = rows[rows["set"].isin(degrees(rows))]
+    occluded = rows[rows["set"].isin(degree_sets(rows))]
     both = occluded.join(clean.rename("clean"), on=["series", "clip"], how="inner")
     both["drop"] = both["clean"] - both[value]
     columns = ["series", "set", "clip", "label", "clean", value, "drop"]
     return both.loc[both["drop"].notna(), columns].reset_index(drop=True)
 
 
-def averaged(rows: pd.DataFrame) -> pd.DataFrame:
+def mean_over_models(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over series: set, clip, label, top1, top5; of the clips that all series were shown."""
-    grouped = common(rows, ["series"]).groupby(["set", "clip"])
+    grouped = shared_by_all(rows, ["series"]).groupby(["set", "clip"])
     found = grouped[["label"]].first()
     found[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
     return found.reset_index()

@@ -9,20 +9,20 @@ import pandas as pd
 from occludenet_build.core import tables
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.paper import published
-from occludenet_build.results.paper.inputs import Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput
 from occludenet_build.results.paper.parents import parents_of
-from occludenet_build.results.paper.table import ABSENT, Table
+from occludenet_build.results.paper.table import ABSENT, PaperTable
 
 DYNAMIC = {"track": "Tracking", "static": "Static"}
 """composite.motion -> the paper's word; any other path through the picture is Geometric."""
 
 
-def table_1(inputs: Inputs) -> Table:
+def table_1(inputs: Inputs) -> PaperTable:
     """Raises Missing where the build has no clips."""
-    printed = published.table(1)
+    printed = published.printed_table(1)
     ours = [row for row in (_composited(inputs), _cut_out(inputs)) if row is not None]
     if not ours:
-        raise Missing(
+        raise MissingInput(
             "Table 1: wanted annotate/clips.parquet or segments/clips.parquet, there is neither; "
             "run annotate"
         )
@@ -38,7 +38,7 @@ def table_1(inputs: Inputs) -> Table:
     numbers = pd.concat(both, ignore_index=True)[["source", *head]]
     paper, found = (part.replace("", ABSENT).values.tolist() for part in (printed, measured))
     title = "Occluded action recognition datasets"
-    return Table("table_1", title, head, paper, found, notes, numbers)
+    return PaperTable("table_1", title, head, paper, found, notes, numbers)
 
 
 def _composited(inputs: Inputs) -> dict[str, str] | None:
@@ -49,7 +49,9 @@ def _composited(inputs: Inputs) -> dict[str, str] | None:
     rows = tables.read(path).to_pandas()
     rows = rows[rows["set"] != CLEAN]
     if rows.empty:
-        raise Missing("Table 1: wanted occluded clips in annotate/clips.parquet, there are none")
+        raise MissingInput(
+            "Table 1: wanted occluded clips in annotate/clips.parquet, there are none"
+        )
     return _counted(rows, inputs) | {
         "Type": "Syn.",
         "Occluders": f"{_occluders(inputs, rows):,}",

@@ -17,14 +17,14 @@ import pandas as pd
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.prediction_table import About, Predicted, must_agree
-from occludenet_build.recognition.prediction_table import read as read_predictions
+from occludenet_build.recognition.prediction_table import About, Predictions, check_same_labels
+from occludenet_build.recognition.prediction_table import read_predictions as read_predictions
 from occludenet_build.results.charts import Chart
 from occludenet_build.results.paper import parents
 from occludenet_build.results.paper.items import predictions_in
 
 
-class Missing(UserError):
+class MissingInput(UserError):
     """An item cannot be made from what this build holds: what is missing and what to do."""
 
 
@@ -34,7 +34,7 @@ class Inputs:
 
     root: Path
     """The build's folder."""
-    predicted: tuple[Predicted, ...]
+    predicted: tuple[Predictions, ...]
     """Of this build, of dumps, of other builds."""
     parents: dict[str, tuple[str, ...]]
     """Parent class -> its classes, as in Appendix G."""
@@ -46,7 +46,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PaperFigure:
     """One figure: both files, and the numbers in it."""
 
     chart: Chart
@@ -54,7 +54,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Sourced(Predicted):
+class SourcedPredictions(Predictions):
     """Predictions of one training, or of a model from elsewhere, and where they come from. The
     rows are without logits: those of eight models of 400 classes fill a gigabyte."""
 
@@ -64,12 +64,14 @@ class Sourced(Predicted):
     """Folder of the other build; "" for this one."""
 
 
-def read(root: Path, config: Config) -> Inputs:
-    """Inputs of the build in `root`. Raises UserError: see `read_all` and `parents.read`."""
-    return Inputs(root, read_all(root, config), parents.read(config.paper.parents), config)
+def read_inputs(root: Path, config: Config) -> Inputs:
+    """Inputs of the build in `root`. Raises UserError: see `read_all_predictions` and `parents.read_parents`."""
+    return Inputs(
+        root, read_all_predictions(root, config), parents.read_parents(config.paper.parents), config
+    )
 
 
-def read_all(root: Path, config: Config) -> tuple[Sourced, ...]:
+def read_all_predictions(root: Path, config: Config) -> tuple[SourcedPredictions, ...]:
     """All predictions of this build, of its dumps and of predictions.builds, names unique.
 
     Raises UserError where a named build has none, where a model says two things of one clip, or
@@ -90,20 +92,20 @@ def read_all(root: Path, config: Config) -> tuple[Sourced, ...]:
     return tuple(named)
 
 
-def backbone(one: Predicted) -> str:
+def backbone_of(one: Predictions) -> str:
     """The model without what tells it from others of its name."""
-    return one.backbone if isinstance(one, Sourced) else one.about.model
+    return one.backbone if isinstance(one, SourcedPredictions) else one.about.model
 
 
-def _sourced(path: Path, build: str) -> Sourced:
+def _sourced(path: Path, build: str) -> SourcedPredictions:
     predicted = read_predictions(path)
     rows = predicted.rows.drop(columns=["logits", "erased_logits"])
-    return Sourced(predicted.about, rows, predicted.about.model, build)
+    return SourcedPredictions(predicted.about, rows, predicted.about.model, build)
 
 
-def _joined(found: Sequence[Sourced]) -> list[Sourced]:
+def _joined(found: Sequence[SourcedPredictions]) -> list[SourcedPredictions]:
     """One per training: a model from elsewhere may have a file per set."""
-    groups: dict[tuple[str, About], list[Sourced]] = {}
+    groups: dict[tuple[str, About], list[SourcedPredictions]] = {}
     for one in found:
         groups.setdefault((one.build, one.about), []).append(one)
     return [
@@ -112,7 +114,7 @@ def _joined(found: Sequence[Sourced]) -> list[Sourced]:
     ]
 
 
-def _named_apart(found: Sequence[Sourced]) -> list[Sourced]:
+def _named_apart(found: Sequence[SourcedPredictions]) -> list[SourcedPredictions]:
     """With a mark behind the model where the name alone does not tell trainings apart."""
     builds = {one.build for one in found}
     named = []
@@ -124,14 +126,16 @@ def _named_apart(found: Sequence[Sourced]) -> list[Sourced]:
     return named
 
 
-def _build_mark(one: Sourced, same: Sequence[Sourced], builds: set[str]) -> list[str]:
+def _build_mark(
+    one: SourcedPredictions, same: Sequence[SourcedPredictions], builds: set[str]
+) -> list[str]:
     # a network trained elsewhere saw other clips, even where no name here is its own
     if one.build and (one.about.arm or len({other.build for other in same}) > 1):
         return [_folder(one.build, builds)]
     return []
 
 
-def _recipe_marks(one: Sourced, same: Sequence[Sourced]) -> list[str]:
+def _recipe_marks(one: SourcedPredictions, same: Sequence[SourcedPredictions]) -> list[str]:
     """Epochs and alpha, where trainings of that name in the same build differ in them."""
     here = [other.about for other in same if other.build == one.build]
     marks = []
@@ -148,7 +152,7 @@ def _folder(build: str, others: Iterable[str]) -> str:
     return build if sum(Path(other).name == name for other in others) > 1 else name
 
 
-def _must_be_single(named: Sequence[Sourced]) -> None:
+def _must_be_single(named: Sequence[SourcedPredictions]) -> None:
     parts = [one.rows[["clip", "set"]].assign(name=one.about.name, seed=one.about.seed or 0)
              for one in named]  # fmt: skip
     rows = pd.concat(parts) if parts else pd.DataFrame(columns=["name", "seed", "set", "clip"])
@@ -161,14 +165,14 @@ def _must_be_single(named: Sequence[Sourced]) -> None:
         )
 
 
-def _must_agree_by_set(predicted: Sequence[Predicted]) -> None:
+def _must_agree_by_set(predicted: Sequence[Predictions]) -> None:
     """Models that were shown the same set know the same labels. Raises UserError."""
-    shown: dict[str, list[Predicted]] = {}
+    shown: dict[str, list[Predictions]] = {}
     for one in predicted:
         for name in one.rows["set"].unique():
             shown.setdefault(name, []).append(one)
     for name, models in shown.items():
         try:
-            must_agree(models)
+            check_same_labels(models)
         except UserError as error:
             raise UserError(f"set {name}: {error}") from error

@@ -19,7 +19,7 @@ Parents = dict[str, tuple[str, ...]]
 """Parent -> its classes, in the order of the file."""
 
 
-def read(path: str | None) -> Parents:
+def read_parents(path: str | None) -> Parents:
     """Of a JSON file {parent: [class, ...]}, or of Appendix G where there is none.
 
     Raises UserError where the file is none, or a parent has no class, or one twice.
@@ -29,7 +29,7 @@ def read(path: str | None) -> Parents:
 
 def appendix_g() -> Parents:
     """With the names as Kinetics-400 writes them; what is no class of it is left out."""
-    noted = published.parents()
+    noted = published.printed_parents()
     renamed = {entry["printed"]: entry["class"] for entry in noted["renamed"]}
     found = {}
     for parent, printed in noted["parents"].items():

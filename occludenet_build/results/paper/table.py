@@ -33,7 +33,7 @@ ABSENT = "-"
 """In a table to read: not printed, not measured, or it says nothing."""
 
 
-def lines_of(
+def line_cells(
     counted: CommonClips, named: Mapping[str, str], metrics: Sequence[str] = tuple(METRICS)
 ) -> pd.DataFrame:
     """CELL of the trainings whose name has a line in the table. `named`: name -> its line."""
@@ -44,7 +44,7 @@ def lines_of(
 def cells(
     rows: pd.DataFrame, left_out: Mapping[str, int], metrics: Sequence[str] = tuple(METRICS)
 ) -> pd.DataFrame:
-    """CELL of `rows` (common_clips.scored, with `row` and `column` beside): one per training and
+    """CELL of `rows` (common_clips.score_rows, with `row` and `column` beside): one per training and
     metric, then one per line for the mean where it has several trainings."""
     found = [
         _cell(part, row, column, seed, metric, left_out)
@@ -52,7 +52,7 @@ def cells(
         for metric in metrics
     ]
     single = pd.DataFrame(found, columns=CELL)
-    return pd.concat([single, means(single)], ignore_index=True) if found else single
+    return pd.concat([single, mean_cells(single)], ignore_index=True) if found else single
 
 
 def _cell(
@@ -71,7 +71,7 @@ def _value(accuracy: Accuracy) -> dict[str, float]:
     return {"value": accuracy.percent, "low": low, "high": high, "right": accuracy.right}
 
 
-def means(single: pd.DataFrame) -> pd.DataFrame:
+def mean_cells(single: pd.DataFrame) -> pd.DataFrame:
     """CELL over the seeds of each line of `single`; where there is one there is no mean."""
     found = []
     for (row, column, metric), part in single.groupby(["row", "column", "metric"], sort=False):
@@ -89,7 +89,7 @@ def _over_seeds(values: pd.Series) -> tuple[float | None, float | None]:
     return (None, None) if values.isna().any() else over_seeds(values.tolist())
 
 
-def best_known(found: pd.DataFrame) -> pd.DataFrame:
+def cells_to_show(found: pd.DataFrame) -> pd.DataFrame:
     """The cells that a table to read shows: the mean of a line that has one, else its training."""
     most = found.groupby(["source", "row", "column", "metric"])["seeds"].transform("max")
     return found[(found["seeds"] == most) | found["seeds"].isna()]
@@ -106,11 +106,11 @@ def mean_of_models(values: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def paper_cells(values: pd.DataFrame) -> pd.DataFrame:
-    """published.values as CELL: only the value is known, and in `printed` its text."""
+    """published.printed_values as CELL: only the value is known, and in `printed` its text."""
     return values.assign(source="paper").reindex(columns=[*CELL, "printed"])
 
 
-def text(cell: Mapping[str, Any]) -> str:
+def cell_text(cell: Mapping[str, Any]) -> str:
     """`62.67 [51.4, 72.7]`; a mean `62.67 ± 1.20`; of the paper what it prints."""
     if cell["source"] == "paper":
         return str(cell["printed"])
@@ -121,17 +121,17 @@ def text(cell: Mapping[str, Any]) -> str:
     return f"{cell['value']:.2f} [{cell['low']:.1f}, {cell['high']:.1f}]"
 
 
-def joined_text(found: pd.DataFrame) -> str:
+def cells_text(found: pd.DataFrame) -> str:
     """The cells of one place, top-1 before top-5, and how many clips and seeds they are of."""
-    chosen = best_known(found).sort_values("metric").to_dict("records")
-    texts = [text(cell) for cell in chosen]
+    chosen = cells_to_show(found).sort_values("metric").to_dict("records")
+    texts = [cell_text(cell) for cell in chosen]
     if set(texts) == {ABSENT}:
         return ABSENT
     words = " / ".join(texts)
-    return f"{words} ({counts(chosen[0])})" if chosen[0]["source"] == "ours" else words
+    return f"{words} ({counts_text(chosen[0])})" if chosen[0]["source"] == "ours" else words
 
 
-def counts(cell: Mapping[str, Any]) -> str:
+def counts_text(cell: Mapping[str, Any]) -> str:
     """`3 seeds, N=75`"""
     several = f"{cell['seeds']:.0f} seeds, " if cell["seeds"] != 1 else ""
     return f"{several}N={cell['clips']:,.0f}"
@@ -141,7 +141,7 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
     name: str
     """table_2"""
     title: str
@@ -155,26 +155,26 @@ class Table:
     """Both, in numbers: the CSV file. Its column `source` says which."""
 
 
-def of_cells(
+def table_of_cells(
     name: str,
     title: str,
     first: str,
     printed: pd.DataFrame,
     found: pd.DataFrame,
     notes: list[str],
-    show: Callable[[pd.DataFrame], str] = joined_text,
-) -> Table:
-    """`printed`: published.values; `found`: cells. Rows and columns in the order in which they
+    show: Callable[[pd.DataFrame], str] = cells_text,
+) -> PaperTable:
+    """`printed`: published.printed_values; `found`: cells. Rows and columns in the order in which they
     come, the printed columns first. `show`: the cells of one place as text."""
     paper = paper_cells(printed)
     columns = list(dict.fromkeys([*paper["column"], *found["column"]]))
-    printed_rows, ours = grid(paper, columns, show), grid(found, columns, show)
+    printed_rows, ours = text_grid(paper, columns, show), text_grid(found, columns, show)
     both = [*paper.to_dict("records"), *found.to_dict("records")]
     numbers = pd.DataFrame(both, columns=found.columns)
-    return Table(name, title, [first, *columns], printed_rows, ours, notes, numbers)
+    return PaperTable(name, title, [first, *columns], printed_rows, ours, notes, numbers)
 
 
-def grid(
+def text_grid(
     found: pd.DataFrame, columns: Sequence[str], show: Callable[[pd.DataFrame], str]
 ) -> list[list[str]]:
     """A line per row of the table: its name, then the text of each column."""
@@ -185,28 +185,30 @@ def grid(
     ]
 
 
-def write(table: Table, folder: Path) -> None:
+def write_table(table: PaperTable, folder: Path) -> None:
     """<name>.csv, .md and .tex."""
-    write_text(folder / f"{table.name}.csv", csv(table.numbers))
+    write_text(folder / f"{table.name}.csv", numbers_csv(table.numbers))
     write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
-    write_text(folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table))
+    write_text(
+        folder / f"{table.name}.tex", _LATEX.get_template("table.escape_tex.j2").render(t=table)
+    )
 
 
-def csv(numbers: pd.DataFrame) -> str:
+def numbers_csv(numbers: pd.DataFrame) -> str:
     """The text of a CSV file, six digits a number, nulls empty."""
     return numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def tex(text: str) -> str:
+def escape_tex(text: str) -> str:
     """A text for LaTeX: its own characters escaped, those of ours as commands.
 
-    >>> tex("a_b & 5 % ± 1")
+    >>> escape_tex("a_b & 5 % ± 1")
     'a\\\\_b \\\\& 5 \\\\% $\\\\pm$ 1'
     """
     return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], text)
 
 
-def markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """A text for a cell of a Markdown table."""
     return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
 
@@ -232,10 +234,10 @@ def _environment(escape: Callable[[str], str], **marks: Any) -> jinja2.Environme
     return found
 
 
-_MARKDOWN = _environment(markdown)
+_MARKDOWN = _environment(escape_markdown)
 # Braces are LaTeX's own.
 _LATEX = _environment(
-    tex, variable_start_string="<<", variable_end_string=">>",
+    escape_tex, variable_start_string="<<", variable_end_string=">>",
     block_start_string="<%", block_end_string="%>",
     comment_start_string="<#", comment_end_string="#>",
 )  # fmt: skip

@@ -14,7 +14,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from occludenet_build.recognition.accuracy import METRICS, bootstrap_mean, compared, one_clip_points
+from occludenet_build.recognition.accuracy import (
+    METRICS,
+    bootstrap_mean,
+    compare_answers,
+    one_clip_points,
+)
 from occludenet_build.recognition.prediction_table import About
 from occludenet_build.results.paper import published
 from occludenet_build.results.paper.common_clips import (
@@ -24,19 +29,19 @@ from occludenet_build.results.paper.common_clips import (
     common_clips,
     is_alpha_arm,
 )
-from occludenet_build.results.paper.inputs import Inputs, Missing, backbone
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, backbone_of
 from occludenet_build.results.paper.table import (
     ABSENT,
     CELL,
-    Table,
-    best_known,
+    PaperTable,
     cells,
-    counts,
-    joined_text,
-    lines_of,
+    cells_text,
+    cells_to_show,
+    counts_text,
+    line_cells,
+    mean_cells,
     mean_of_models,
-    means,
-    of_cells,
+    table_of_cells,
 )
 
 LEVELS = {LISTED: "Unoccluded", "D-25": "Slight", "D-50": "Moderate", "D-75": "Heavy"}
@@ -56,21 +61,21 @@ baseline's, the clips that one of them alone had right, and the exact two-sided 
 per seed."""
 
 
-def table_2(inputs: Inputs) -> Table:
+def table_2(inputs: Inputs) -> PaperTable:
     """Raises Missing without predictions, as the other tables do."""
-    printed = published.values(2)
+    printed = published.printed_values(2)
     counted = common_clips(inputs)
-    top1 = lines_of(counted, _models(inputs), ("top-1",))
+    top1 = line_cells(counted, _models(inputs), ("top-1",))
     return _table("table_2", "Top-1 accuracy (%) of models by set", printed, top1, counted, inputs)
 
 
-def table_3(inputs: Inputs) -> Table:
+def table_3(inputs: Inputs) -> PaperTable:
     """Raises Missing where no model has predictions of all levels."""
     counted = common_clips(inputs)
-    found = best_known(lines_of(counted, _models(inputs)))
+    found = cells_to_show(line_cells(counted, _models(inputs)))
     by_level = mean_of_models(found, list(LEVELS))
     if by_level.empty:
-        raise Missing(
+        raise MissingInput(
             f"Table 3: wanted a model with predictions of all of {', '.join(LEVELS)}, there is "
             "none; evaluate one on them (composite.scales 0.25, 0.5, 0.75 and clean twins)"
         )
@@ -86,9 +91,9 @@ def table_3(inputs: Inputs) -> Table:
         *_about_top5(found),
     ]
     title = "Mean accuracy (%) of the models by level of occlusion"
-    printed = published.values(3)
+    printed = published.printed_values(3)
     printed = printed.assign(row=printed["metric"])
-    return of_cells("table_3", title, "Accuracy", printed, ours, notes)
+    return table_of_cells("table_3", title, "Accuracy", printed, ours, notes)
 
 
 def _by_level(columns: pd.Series) -> pd.Series:
@@ -114,18 +119,18 @@ def _level(
     }  # fmt: skip
 
 
-def table_4(inputs: Inputs) -> Table:
+def table_4(inputs: Inputs) -> PaperTable:
     """Raises Missing without predictions of an arm in COMPARATORS."""
-    printed = published.values(4)
+    printed = published.printed_values(4)
     counted = common_clips(inputs)
     wanted = list(printed["column"].unique())
     abouts = (one.about for one in inputs.predicted)
     named = {about.name: about.name for about in abouts if about.arm in COMPARATORS}
-    found = lines_of(counted, named)
+    found = line_cells(counted, named)
     found = found[found["column"].isin(wanted)]
     found = found.sort_values("row", key=lambda rows: rows.map(_arm_order), kind="stable")
     if found.empty:
-        raise Missing(
+        raise MissingInput(
             f"Table 4: wanted predictions of some of {', '.join(COMPARATORS)}, there are none; "
             "train them: train.arms"
         )
@@ -138,14 +143,14 @@ def _arm_order(row: str) -> tuple[str, int]:
     return model, COMPARATORS.index(arm)
 
 
-def table_5(inputs: Inputs) -> Table:
+def table_5(inputs: Inputs) -> PaperTable:
     """Raises Missing where no seed has predictions of both ARMS."""
     counted = common_clips(inputs)
     rows = _rows(counted, inputs)
     pairs = rows.groupby(["line", "column", "seed"])["arm"].transform("nunique") == len(ARMS)
     rows = rows[pairs]
     if rows.empty:
-        raise Missing(
+        raise MissingInput(
             "Table 5: wanted predictions of baseline and car of one seed for the same set, there "
             "are none; train both: train.arms"
         )
@@ -157,13 +162,15 @@ def table_5(inputs: Inputs) -> Table:
         "S-5, S-10: of ours the set S, by the epochs of the training",
         *counted.notes(inputs, rows["shown_as"].unique()),
     ]
-    return of_cells("table_5", title, "Method", published.values(5), found, notes, _text)
+    return table_of_cells(
+        "table_5", title, "Method", published.printed_values(5), found, notes, _text
+    )
 
 
 def _rows(counted: CommonClips, inputs: Inputs) -> pd.DataFrame:
     """Rows of both arms: their `line` (the model), `arm`, and `column`; S is told by its epochs."""
     facts = {
-        one.about.name: (one.about.arm, backbone(one), one.about.model, _of_s(one.about.epochs))
+        one.about.name: (one.about.arm, backbone_of(one), one.about.model, _of_s(one.about.epochs))
         for one in inputs.predicted
         if one.about.arm in ARMS
     }
@@ -202,7 +209,7 @@ def _added(line: str, part: pd.DataFrame, counted: CommonClips) -> pd.DataFrame:
         ],
         columns=PAIR,
     )
-    return pd.concat([single, means(single).reindex(columns=PAIR)], ignore_index=True)
+    return pd.concat([single, mean_cells(single).reindex(columns=PAIR)], ignore_index=True)
 
 
 def _pair(
@@ -211,7 +218,7 @@ def _pair(
     """CAR against the baseline on the clips that both were shown."""
     name = both["set"].iloc[0]
     right = both.pivot(index="clip", columns="arm", values="top1").dropna()
-    two = compared(right["car"], right["baseline"])
+    two = compare_answers(right["car"], right["baseline"])
     return {
         "source": "ours", "row": IMPROVEMENT.format(line), "column": column, "set": name,
         "metric": "top-1", "value": two.points, "right": two.only_first - two.only_second,
@@ -224,23 +231,23 @@ def _pair(
 def _text(found: pd.DataFrame) -> str:
     """`+1.33 (+1 clips; p=1; N=75)`; over seeds the mean of the points, clips and p of each."""
     if "p" not in found or found["p"].isna().all():
-        return joined_text(found)
-    (cell,) = best_known(found).to_dict("records")
+        return cells_text(found)
+    (cell,) = cells_to_show(found).to_dict("records")
     tested = found[found["p"].notna()]
     clips = ", ".join(f"{value:+.0f}" for value in tested["right"])
     p = ", ".join(f"{value:.2g}" for value in tested["p"])
     spread = f" ± {cell['sd']:.2f}" if cell["seeds"] > 1 else ""
-    return f"{cell['value']:+.2f}{spread} ({clips} clips; p={p}; {counts(cell)})"
+    return f"{cell['value']:+.2f}{spread} ({clips} clips; p={p}; {counts_text(cell)})"
 
 
-def table_6(inputs: Inputs) -> Table:
+def table_6(inputs: Inputs) -> PaperTable:
     """Raises Missing without trainings with two values of alpha."""
-    printed = published.values(6)
+    printed = published.printed_values(6)
     counted = common_clips(inputs)
-    found = lines_of(counted, _alphas(inputs))
+    found = line_cells(counted, _alphas(inputs))
     found = found[found["column"].isin(list(printed["column"].unique()))]
     if found["row"].nunique() < 2:
-        raise Missing(
+        raise MissingInput(
             "Table 6: wanted trainings with two values of alpha on D-25, D-50 or D-75, got "
             f"{found['row'].nunique()}; train baseline and car, or name more in train.alphas"
         )
@@ -285,11 +292,11 @@ def _table(
     counted: CommonClips,
     inputs: Inputs,
     first: str = "Method",
-) -> Table:
+) -> PaperTable:
     notes = [INTERVALS, *counted.notes(inputs, found["column"].unique()), *_about_top5(found)]
     if LISTED in set(found["column"]):
         notes.append(_whose(counted))
-    return of_cells(name, title, first, printed, found, notes)
+    return table_of_cells(name, title, first, printed, found, notes)
 
 
 def _about_top5(found: pd.DataFrame) -> list[str]:

@@ -12,8 +12,8 @@ from occludenet_build.core.files import csv_text
 from occludenet_build.recognition.accuracy import (
     Comparison,
     SetAccuracy,
-    by_set,
-    compared,
+    accuracy_by_set,
+    compare_answers,
     over_seeds,
     set_order,
     tells_top5,
@@ -24,7 +24,7 @@ BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
-class Score:
+class TrainingScore:
     """One training on one set: shares from 0 to 1."""
 
     arm: str
@@ -42,7 +42,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Mean:
+class SeedMean:
     """All seeds of an arm on one set; `deviation` is the sample's, over seeds."""
 
     arm: str
@@ -53,7 +53,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Pair(Comparison):
+class BaselineComparison(Comparison):
     """An arm and the baseline of one seed on the clips of one set that both were shown."""
 
     arm: str
@@ -61,17 +61,17 @@ class Pair(Comparison):
     set: str
 
 
-def scores(build: Build) -> list[Score]:
+def scores(build: Build) -> list[TrainingScore]:
     """Accuracies of this build's trainings, in the order arm, seed, set."""
     return [
         _score(arm, seed, one, tells_top5(len(predicted.about.labels)))
         for (arm, seed), predicted in build.predictions().items()
-        for one in by_set(predicted.rows)
+        for one in accuracy_by_set(predicted.rows)
     ]
 
 
-def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> Score:
-    return Score(
+def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> TrainingScore:
+    return TrainingScore(
         arm,
         seed,
         one.set,
@@ -84,29 +84,29 @@ def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> Score:
     )
 
 
-def sets(found: Iterable[Score]) -> list[str]:
+def set_names(found: Iterable[TrainingScore]) -> list[str]:
     """Names of the sets: by scale, those of lists last."""
     scales = {score.set: score.scale for score in found}
     return sorted(scales, key=lambda name: set_order(name, scales[name]))
 
 
-def means(found: list[Score]) -> list[Mean]:
+def seed_means(found: list[TrainingScore]) -> list[SeedMean]:
     """Per arm and set, where an arm was trained with more than one seed."""
     groups: dict[tuple[str, str], list[float]] = {}
     for score in found:
         groups.setdefault((score.arm, score.set), []).append(score.top1)
     averaged = {key: over_seeds(values) for key, values in groups.items()}
     return [
-        Mean(*key, len(groups[key]), mean, deviation)
+        SeedMean(*key, len(groups[key]), mean, deviation)
         for key, (mean, deviation) in averaged.items()
         if deviation is not None
     ]
 
 
-def pairs(build: Build) -> list[Pair]:
+def baseline_comparisons(build: Build) -> list[BaselineComparison]:
     """Where an arm and the baseline of a seed exist: the exact McNemar test, clip by clip."""
     trained = build.predictions()
-    order = sets(scores(build))
+    order = set_names(scores(build))
     found = []
     for (arm, seed), predicted in trained.items():
         if arm != BASELINE and (BASELINE, seed) in trained:
@@ -118,9 +118,9 @@ def pairs(build: Build) -> list[Pair]:
     return found
 
 
-def _pair(arm: str, seed: int, both: pd.DataFrame) -> Pair:
-    two = compared(both["top1"], both["top1_baseline"])
-    return Pair(**vars(two), arm=arm, seed=seed, set=str(both["set"].iloc[0]))
+def _pair(arm: str, seed: int, both: pd.DataFrame) -> BaselineComparison:
+    two = compare_answers(both["top1"], both["top1_baseline"])
+    return BaselineComparison(**vars(two), arm=arm, seed=seed, set=str(both["set"].iloc[0]))
 
 
 def classes_known(build: Build) -> int | None:
@@ -130,7 +130,7 @@ def classes_known(build: Build) -> int | None:
     return None
 
 
-def scores_csv(found: list[Score]) -> str:
+def scores_csv(found: list[TrainingScore]) -> str:
     """accuracy.csv: a row per score, shares with six digits; empty where a score has no value."""
     names = ["arm", "seed", "set", "scale", "clips", "right", "top1", "low", "high", "top5"]
     return csv_text(names, ([_cell(getattr(score, name)) for name in names] for score in found))

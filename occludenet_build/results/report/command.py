@@ -13,13 +13,13 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
 from occludenet_build.results.report import accuracy, facts, figures
-from occludenet_build.results.report.accuracy import Score, scores, sets
+from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
 from occludenet_build.results.report.facts import Build
 from occludenet_build.results.report.page import render
-from occludenet_build.results.report.strips import strips
+from occludenet_build.results.report.strips import make_strips
 
 
-def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
+def summary_lines(build: Build, config: Config, page: Path) -> Iterator[str]:
     """Lines for the terminal."""
     found = scores(build)
     yield f"dataset: {build.root / config.composite.dataset}"
@@ -31,7 +31,7 @@ def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
     if not found:
         yield "accuracy: nothing was evaluated"
         return
-    names = sets(found)
+    names = set_names(found)
     counts = {s.set: s.clips for s in found}
     yield "top-1, %, by set (clips in brackets)"
     yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>12}" for name in names)])
@@ -39,7 +39,7 @@ def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
         yield _row(f"{arm} {seed}", [s for s in found if (s.arm, s.seed) == (arm, seed)], names)
 
 
-def _row(name: str, mine: list[Score], names: list[str]) -> str:
+def _row(name: str, mine: list[TrainingScore], names: list[str]) -> str:
     by_set = {score.set: f"{100 * score.top1:.1f}" for score in mine}
     return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>12}" for label in names)])
 
@@ -57,11 +57,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
     build, wanted = Build(args.root), config.report
     page_path = args.out or args.root / "report" / "index.html"
     if args.summary:
-        for line in summary(build, config, page_path):
+        for line in summary_lines(build, config, page_path):
             logging.info("%s", line)
         return
     charts = _charts(build)
-    examples = strips(build, wanted.examples, wanted.frames, config.seed, args.threads)
+    examples = make_strips(build, wanted.examples, wanted.frames, config.seed, args.threads)
     page = render(build, config, charts, examples)
     folder = page_path.parent
     _write_charts(folder / "figures", charts)
@@ -76,12 +76,14 @@ def _charts(build: Build) -> dict[str, str]:
     """Name -> SVG, of those for which there is data."""
     clips, scores = build.dataframe("annotate"), accuracy.scores(build)
     charts = {
-        "accuracy": figures.accuracy(scores, accuracy.means(scores), accuracy.classes_known(build)),
-        "loss": figures.loss(build.curves()),
+        "accuracy": figures.accuracy_chart(
+            scores, accuracy.seed_means(scores), accuracy.classes_known(build)
+        ),
+        "loss": figures.loss_chart(build.curves()),
     }
     if clips is not None:
-        charts["occlusion_duration"] = figures.occlusion_duration(clips)
-        charts["area_ratio"] = figures.area_ratio(clips)
+        charts["occlusion_duration"] = figures.occlusion_duration_chart(clips)
+        charts["area_ratio"] = figures.area_ratio_chart(clips)
     return {name: svg for name, svg in charts.items() if svg is not None}
 
 

@@ -17,7 +17,7 @@ from occludenet_build.config.occlusion import Quota
 from occludenet_build.core import build, seeds
 from occludenet_build.core.errors import REASONS
 from occludenet_build.core.files import csv_text
-from occludenet_build.recognition.prediction_table import Predicted, read
+from occludenet_build.recognition.prediction_table import Predictions, read_predictions
 from occludenet_build.release.terms import CLEAN, SPLITS
 from occludenet_build.stages import STAGES
 from occludenet_build.stages import TABLES as ALL_TABLES
@@ -34,7 +34,7 @@ class Build(build.Build):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.dataframe = cache(self._dataframe)
-        self.predicted = cache(read)
+        self.predicted = cache(read_predictions)
 
     @property
     def missing(self) -> list[str]:
@@ -49,7 +49,7 @@ class Build(build.Build):
         """(arm, seed) -> loss curve."""
         return {key: pd.read_csv(path) for key, path in self._trainings("train").items()}
 
-    def predictions(self) -> dict[tuple[str, int], Predicted]:
+    def predictions(self) -> dict[tuple[str, int], Predictions]:
         """(arm, seed) -> what that network says of the clips."""
         return {key: self.predicted(path) for key, path in self._trainings("evaluate").items()}
 
@@ -74,7 +74,7 @@ _ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name i
 
 
 @dataclass(frozen=True)
-class Count:
+class HeadlineCount:
     """A headline number; `share` of the videos found, where that says something."""
 
     name: str
@@ -83,9 +83,9 @@ class Count:
     share: float | None = None
 
 
-def headline(build: Build) -> list[Count]:
+def headline(build: Build) -> list[HeadlineCount]:
     """How many videos came through each room; rooms that have not run are left out."""
-    counts: list[Count] = []
+    counts: list[HeadlineCount] = []
     index, clips = build.dataframe("index"), build.dataframe("annotate")
     found = 0 if index is None else len(index)
 
@@ -93,7 +93,7 @@ def headline(build: Build) -> list[Count]:
         rows = build.dataframe(room)
         if rows is not None:
             number = int((rows["status"] == "ok").sum())
-            counts.append(Count(name, number, note, number / found if found else None))
+            counts.append(HeadlineCount(name, number, note, number / found if found else None))
 
     if index is not None:
         counts.append(_sources(build, index))
@@ -105,20 +105,20 @@ def headline(build: Build) -> list[Count]:
         occluded = int((clips["set"] != CLEAN).sum())
         note = f"{len(clips) - occluded:,} clean twins, "
         note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals beside them"
-        counts.append(Count("occluded clips", occluded, note))
+        counts.append(HeadlineCount("occluded clips", occluded, note))
     return counts
 
 
-def _sources(build: Build, index: pd.DataFrame) -> Count:
+def _sources(build: Build, index: pd.DataFrame) -> HeadlineCount:
     listed, found = build.dataframe("kinetics"), len(index)
     # the table of an earlier route may still lie there
     if listed is None or set(listed["clip"]) != set(index["clip"]):
-        return Count("videos found", found, "files in the folder of sources", 1.0)
+        return HeadlineCount("videos found", found, "files in the folder of sources", 1.0)
     statuses = listed["status"].value_counts()
     there = int(statuses.get("present", 0) + statuses.get("replaced", 0))
     note = f"of Kinetics-400's lists, wanted here; {there:,} are there, "
     note += f"{int(statuses.get('replaced', 0)):,} of them from the replacement pack"
-    return Count("clips listed", found, note, 1.0)
+    return HeadlineCount("clips listed", found, note, 1.0)
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def _clips(build: Build, room: str, ok: bool = True) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Cutout:
+class BankCutout:
     file: str
     name: str
     split: str
@@ -254,7 +254,7 @@ def _text(value: Any) -> str:
     return "licence unknown" if pd.isna(value) else str(value)
 
 
-def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[Cutout]]]:
+def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[BankCutout]]]:
     """(category, some of its cut-outs, drawn by hash) for the sheet."""
     bank = build.dataframe("occluders")
     if bank is None:
@@ -267,7 +267,7 @@ def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, l
         yield (
             category,
             [
-                Cutout(row["file"], row["occluder"], row["split"], _text(row["licence"]))
+                BankCutout(row["file"], row["occluder"], row["split"], _text(row["licence"]))
                 for row in drawn[:per_category]
             ],
         )

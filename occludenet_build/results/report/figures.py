@@ -17,9 +17,9 @@ from matplotlib.ticker import MaxNLocator
 
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import INK, LINE, MUTED
-from occludenet_build.results.charts import svg as chart
+from occludenet_build.results.charts import draw_svg as chart
 from occludenet_build.results.report import accuracy as counted
-from occludenet_build.results.report.accuracy import Mean, Score
+from occludenet_build.results.report.accuracy import SeedMean, TrainingScore
 
 COLOURS = {
     "ink": INK,
@@ -37,7 +37,7 @@ _MARKS = {"baseline": "o", "car": "s"}
 _OTHERS = ("#7a5195", "#2b6cb0", "#1f8268", "#b08900", "#a3195b")
 
 
-def inline(svg: str) -> str:
+def inline_svg(svg: str) -> str:
     """The same SVG text for the inside of the page: with its colours, its font, its width."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
@@ -51,7 +51,7 @@ def inline(svg: str) -> str:
     return svg
 
 
-def occlusion_duration(clips: pd.DataFrame) -> str | None:
+def occlusion_duration_chart(clips: pd.DataFrame) -> str | None:
     """How long each source clip is occluded, share of its frames; None without occluded clips."""
     ratios = clips[clips["set"] != CLEAN].groupby("clip")["duration_ratio"].first()
     if ratios.empty:
@@ -66,7 +66,7 @@ def occlusion_duration(clips: pd.DataFrame) -> str | None:
     return chart("occlusion_duration", draw, 6.6, 2.5)
 
 
-def area_ratio(clips: pd.DataFrame) -> str | None:
+def area_ratio_chart(clips: pd.DataFrame) -> str | None:
     """Share of the actor's box that is hidden at each scale, and of their mask where there is one;
     None without occluded clips."""
     occluded = clips[clips["set"] != CLEAN]
@@ -105,14 +105,16 @@ def _shares(axes: Axes, values: pd.Series, colour: str) -> None:
         axes.text(middle, 0.98, f" {middle:.2f} ", ha=side, va="top", transform=place)
 
 
-def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> str | None:
+def accuracy_chart(
+    found: list[TrainingScore], averaged: list[SeedMean], classes: int | None
+) -> str | None:
     """Top-1 by set: a line per arm; bars are the Wilson interval, or the deviation over seeds.
 
     `classes`: how many the networks know, for the line of chance. None without scores.
     """
     if not found:
         return None
-    sets = counted.sets(found)
+    sets = counted.set_names(found)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -133,7 +135,12 @@ def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> s
 
 
 def _arm(
-    axes: Axes, arm: str, found: list[Score], averaged: list[Mean], sets: list[str], shift: float
+    axes: Axes,
+    arm: str,
+    found: list[TrainingScore],
+    averaged: list[SeedMean],
+    sets: list[str],
+    shift: float,
 ) -> None:
     mine = [score for score in found if score.arm == arm]
     seeds = [mean for mean in averaged if mean.arm == arm]
@@ -158,7 +165,7 @@ def _arm(
     axes.errorbar(places, [100 * score.top1 for score in mine], bars, label=arm, **style)
 
 
-def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
+def loss_chart(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
     """Cross entropy and causal term over the steps, a line per training; None without curves."""
     curves = {key: rows for key, rows in curves.items() if len(rows)}
     if not curves:

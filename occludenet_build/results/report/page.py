@@ -43,10 +43,10 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         missing=build.missing,
         rooms=len(TABLES),
         headline=facts.headline(build),
-        charts={name: Markup(figures.inline(svg)) for name, svg in charts.items()},
+        charts={name: Markup(figures.inline_svg(svg)) for name, svg in charts.items()},
         examples=examples,
         drawn=COLOURS,
-        occlusion=occlusion(build),
+        occlusion_summary=occlusion_summary(build),
         failures=facts.failures(build),
         residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
@@ -86,7 +86,7 @@ def _hex(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def occlusion(build: Build) -> dict[str, Any] | None:
+def occlusion_summary(build: Build) -> dict[str, Any] | None:
     """How long and how much: beside the release's own shares of source clips."""
     clips = build.dataframe("annotate")
     occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
@@ -104,7 +104,7 @@ def occlusion(build: Build) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cutout]]]]:
+def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.BankCutout]]]]:
     folder = build.root / "occluders"
     sheet = []
     for category, rows in facts.cutouts(build, _SHEET, seed):
@@ -149,8 +149,8 @@ def _accuracy(build: Build, config: Config) -> dict[str, Any]:
     scores = accuracy.scores(build)
     return {
         "scores": scores,
-        "means": accuracy.means(scores),
-        "pairs": accuracy.pairs(build),
+        "means": accuracy.seed_means(scores),
+        "pairs": accuracy.baseline_comparisons(build),
         "effects": _effects(build),
         "classes_known": accuracy.classes_known(build),
         "evaluated_split": config.evaluate.split,

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Line:
+class StripRow:
     """One row of a strip: a JPEG as data URI, or why there is none."""
 
     name: str
@@ -47,7 +47,7 @@ class Strip:
     category: str
     occluder: str
     seconds: list[float]
-    lines: list[Line]
+    lines: list[StripRow]
     shares: list[Row]
     """Per scale: set, area_ratio, actor_hidden (may be None)."""
 
@@ -65,7 +65,7 @@ class Example:
     """Frame -> boxes and masks, of the middle scale."""
 
 
-def strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
+def make_strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
     """Strips of `count` clips in the order in which they were drawn."""
     examples = list(_examples(build, count, frames, seed))
     made = progress(in_processes(make_strip, examples, threads), len(examples), "example")
@@ -73,7 +73,7 @@ def strips(build: Build, count: int, frames: int, seed: int, threads: int) -> li
     return [by_clip[example.outputs[0]["clip"]] for example in examples]
 
 
-def drawn(clips: list[Row], count: int, seed: int) -> list[str]:
+def draw_examples(clips: list[Row], count: int, seed: int) -> list[str]:
     """Names of clips: the classes in turn, each in the order of a hash.
 
     Within a class clips with and without a counterfactual alternate, as both should be seen.
@@ -103,7 +103,7 @@ def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Exam
         outputs.setdefault(row["clip"], []).append(row)
     places = {row["clip"]: row for row in chosen.to_dict("records")}
     known = [scales[0] for clip, scales in outputs.items() if clip in places]
-    for clip in drawn(known, count, seed):
+    for clip in draw_examples(known, count, seed):
         middle = outputs[clip][len(outputs[clip]) // 2]
         shown = evenly(int(middle["frames"]), frames)
         drawings = _drawings(build, places[clip], middle["set"], shown)
@@ -168,18 +168,18 @@ def _percent(row: Row) -> str:
     return f"{row['set'].removeprefix('D-')}\N{NO-BREAK SPACE}%"
 
 
-def _counterfactual(row: Row, example: Example) -> Line:
+def _counterfactual(row: Row, example: Example) -> StripRow:
     name = f"counterfactual, {_percent(row)}"
     if row["counterfactual"] is None:
-        return Line(name, None, f"none was made for this clip of the split {row['split']}")
+        return StripRow(name, None, f"none was made for this clip of the split {row['split']}")
     return _line(name, example.root / row["counterfactual"], example)
 
 
 def _line(
     name: str, path: Path | str, example: Example, drawings: dict[int, Drawing] | None = None
-) -> Line:
+) -> StripRow:
     try:
         strip = sheets.film_strip(path, example.frames, drawings)
     except ItemError as error:
-        return Line(name, None, f"cannot be shown: {error}")
-    return Line(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])
+        return StripRow(name, None, f"cannot be shown: {error}")
+    return StripRow(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])

@@ -32,9 +32,9 @@ from occludenet_build.results.paper.figures.generalisation import (
     figure_7_right,
     figure_8,
 )
-from occludenet_build.results.paper.inputs import Figure, Inputs
+from occludenet_build.results.paper.inputs import Inputs, PaperFigure
 
-FIGURES: dict[str, Callable[[Inputs], Figure]] = {
+FIGURES: dict[str, Callable[[Inputs], PaperFigure]] = {
     make.__name__: make
     for make in (
         figure_4a,

@@ -13,15 +13,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from occludenet_build.recognition.accuracy import DIFFERENCES, curve
+from occludenet_build.recognition.accuracy import DIFFERENCES, bootstrap_curve
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import PAGE, chart
+from occludenet_build.results.charts import PAGE, draw_chart
 from occludenet_build.results.paper.common_clips import (
-    averaged,
+    clip_drops,
+    mean_over_models,
+    model_series,
     models_of,
     need_degrees,
-    paired,
-    series,
     series_with,
 )
 from occludenet_build.results.paper.figures.style import (
@@ -29,11 +29,11 @@ from occludenet_build.results.paper.figures.style import (
     GREY,
     RED,
     clean_marks,
-    foot,
+    footnote,
     whiskers,
     zero_line,
 )
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 
 ORPHANS = "(no parent)"
 ENDS = 10
@@ -44,18 +44,20 @@ MIN_CLASSES = 2
 """Parents of fewer evaluated classes are not ranked: a parent of one class is that class."""
 
 
-def occluded(inputs: Inputs, what: str) -> tuple[pd.DataFrame, str]:
+def mean_rows(inputs: Inputs, what: str) -> tuple[pd.DataFrame, str]:
     """Mean over models, a row per set and clip of OccludeNet-D and its twins; how many models.
 
-    Columns as of `common_clips.averaged`. Raises Missing where all models share no clip.
+    Columns as of `common_clips.mean_over_models`. Raises Missing where all models share no clip.
     """
-    rows = series(inputs)
+    rows = model_series(inputs)
     sets = need_degrees(rows, what)
     wanted = [CLEAN, *sets] if rows["set"].eq(CLEAN).any() else sets
     rows = series_with(rows, wanted, what)
-    found = averaged(rows)
+    found = mean_over_models(rows)
     if found.empty:
-        raise Missing(f"{what}: no clip was shown to all models; leave out the one that saw others")
+        raise MissingInput(
+            f"{what}: no clip was shown to all models; leave out the one that saw others"
+        )
     return found, models_of(rows)
 
 
@@ -66,37 +68,39 @@ def with_parents(rows: pd.DataFrame, parents: dict[str, tuple[str, ...]]) -> pd.
     return rows.merge(map_, on="label", how="left").fillna({"parent": ORPHANS})
 
 
-def summary(rows: pd.DataFrame, by: str, inputs: Inputs, name: str) -> pd.DataFrame:
+def class_accuracy(rows: pd.DataFrame, by: str, inputs: Inputs, name: str) -> pd.DataFrame:
     """by, mean (top-1 on D, 0 to 1), low, high, n (clips), classes, clean, drop (clean - mean).
 
     clean and drop are NaN where the twins were not evaluated.
     """
     clean, random = rows["set"].eq(CLEAN), inputs.random(name, "bootstrap")
-    found = curve(rows[~clean], [by], "top1", random, inputs.config.paper.bootstrap).set_index(by)
+    found = bootstrap_curve(
+        rows[~clean], [by], "top1", random, inputs.config.paper.bootstrap
+    ).set_index(by)
     found["classes"] = rows.groupby(by)["label"].nunique()
     found["clean"] = rows[clean].groupby(by)["top1"].mean()
     return found.assign(drop=found["clean"] - found["mean"]).reset_index()
 
 
 def by_parent(inputs: Inputs) -> tuple[pd.DataFrame, str]:
-    """Figure 5a: `summary` by parent, best first, ORPHANS last; of which models.
+    """Figure 5a: `class_accuracy` by parent, best first, ORPHANS last; of which models.
 
     Raises Missing where no class stands under a parent.
     """
-    rows, of = occluded(inputs, "Figure 5a")
+    rows, of = mean_rows(inputs, "Figure 5a")
     rows = with_parents(rows, inputs.parents)
     if rows["parent"].eq(ORPHANS).all():
-        raise Missing(
+        raise MissingInput(
             "Figure 5a: none of the classes stands under a parent of Kinetics-400; give a file "
             "with your own in paper.parents"
         )
-    found = summary(rows, "parent", inputs, "5a")
+    found = class_accuracy(rows, "parent", inputs, "5a")
     order = found.assign(last=found["parent"].eq(ORPHANS))
     order = order.sort_values(["last", "mean"], ascending=[True, False])
     return order.drop(columns="last").reset_index(drop=True), of
 
 
-def figure_5a(inputs: Inputs) -> Figure:
+def figure_5a(inputs: Inputs) -> PaperFigure:
     """Raises Missing: see `by_parent`."""
     numbers, of = by_parent(inputs)
 
@@ -104,11 +108,13 @@ def figure_5a(inputs: Inputs) -> Figure:
         axes = figure.subplots()
         _bars(axes, numbers, "parent", BLUE)
         axes.set(xlim=(0, 100), xlabel="Top-1 accuracy (%)")
-        foot(figure, f"{of}, all degrees of OccludeNet-D; a class counts for each of its parents;"
+        footnote(figure, f"{of}, all degrees of OccludeNet-D; a class counts for each of its parents;"
              " whiskers: 95 % bootstrap over clips; diamond: clean twins")  # fmt: skip
 
     height = 0.75 + 0.165 * len(numbers)
-    return Figure(chart("figure_5a", draw, PAGE, height, inputs.config.paper.dpi), numbers)
+    return PaperFigure(
+        draw_chart("figure_5a", draw, PAGE, height, inputs.config.paper.dpi), numbers
+    )
 
 
 def _bars(axes: Axes, numbers: pd.DataFrame, name: str, colour: str) -> None:
@@ -130,28 +136,28 @@ def _words(row: dict[str, object], name: str) -> str:
     return f"{row[name]}  ({classes}N {row['n']:,})"
 
 
-def ends(inputs: Inputs) -> tuple[pd.DataFrame, str]:
-    """Figure 5b: `summary` by class, of the ENDS best and the ENDS worst, `end` best or worst; of
+def best_and_worst(inputs: Inputs) -> tuple[pd.DataFrame, str]:
+    """Figure 5b: `class_accuracy` by class, of the ENDS best and the ENDS worst, `end` best or worst; of
     which models.
 
     Of fewer than 2 x ENDS classes, half of them at each end. Equal accuracies: by name. Raises
     Missing where predictions know one class only.
     """
-    rows, of = occluded(inputs, "Figure 5b")
+    rows, of = mean_rows(inputs, "Figure 5b")
     means = rows[rows["set"] != CLEAN].groupby("label")["top1"].mean()
     order = means.sort_index().sort_values(ascending=False, kind="stable").index
     number = min(ENDS, len(order) // 2)
     if number == 0:
-        raise Missing("Figure 5b: wanted at least two classes, the predictions know one")
+        raise MissingInput("Figure 5b: wanted at least two classes, the predictions know one")
     chosen = dict.fromkeys(order[:number], "best") | dict.fromkeys(order[-number:], "worst")
-    found = summary(rows[rows["label"].isin(list(chosen))], "label", inputs, "5b")
+    found = class_accuracy(rows[rows["label"].isin(list(chosen))], "label", inputs, "5b")
     found = found.set_index("label").loc[list(chosen)].reset_index()
     return found.assign(end=found["label"].map(chosen)), of
 
 
-def figure_5b(inputs: Inputs) -> Figure:
-    """Raises Missing: see `ends`."""
-    numbers, of = ends(inputs)
+def figure_5b(inputs: Inputs) -> PaperFigure:
+    """Raises Missing: see `best_and_worst`."""
+    numbers, of = best_and_worst(inputs)
     has_clean = numbers["drop"].notna().any()
 
     def draw(figure: Drawing) -> None:
@@ -168,11 +174,13 @@ def figure_5b(inputs: Inputs) -> Figure:
         panels[-1][0].set(xlim=(0, 100), xlabel="Top-1 accuracy (%)")
         if has_clean:
             panels[-1][1].set_xlabel("Drop, clean minus occluded (points)")
-        foot(figure, f"{of}, all degrees of OccludeNet-D; whiskers: 95 % bootstrap over clips; "
+        footnote(figure, f"{of}, all degrees of OccludeNet-D; whiskers: 95 % bootstrap over clips; "
              "diamond: clean twins")  # fmt: skip
 
     height = 0.9 + 0.17 * len(numbers)
-    return Figure(chart("figure_5b", draw, PAGE, height, inputs.config.paper.dpi), numbers)
+    return PaperFigure(
+        draw_chart("figure_5b", draw, PAGE, height, inputs.config.paper.dpi), numbers
+    )
 
 
 def _drops(axes: Axes, rows: pd.DataFrame) -> None:
@@ -187,16 +195,16 @@ def _drops(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _clip_drops(inputs: Inputs, what: str) -> tuple[pd.DataFrame, str]:
     """set, clip, label, drop (-1 to 1), mean over models: a row per clip and degree."""
-    rows = series(inputs)
+    rows = model_series(inputs)
     sets = need_degrees(rows, what, clean=True)
     rows = series_with(rows, [CLEAN, *sets], what)
-    found = paired(averaged(rows).assign(series=""))
+    found = clip_drops(mean_over_models(rows).assign(model_series=""))
     if found.empty:
-        raise Missing(f"{what}: no clip was shown to all models, clean and occluded")
+        raise MissingInput(f"{what}: no clip was shown to all models, clean and occluded")
     return found, models_of(rows)
 
 
-def subclasses(inputs: Inputs, what: str, most: bool) -> tuple[pd.DataFrame, str]:
+def drops_by_parent(inputs: Inputs, what: str, most: bool) -> tuple[pd.DataFrame, str]:
     """parent, parent_drop, parent_n, label, mean (drop, -1 to 1), low, high, n; largest first; of
     which models.
 
@@ -210,31 +218,33 @@ def subclasses(inputs: Inputs, what: str, most: bool) -> tuple[pd.DataFrame, str
     ranked = grouped["drop"].agg(parent_drop="mean", parent_n="size")
     ranked = ranked[grouped["label"].nunique() >= MIN_CLASSES]
     if ranked.empty:
-        raise Missing(
+        raise MissingInput(
             f"{what}: no parent class has {MIN_CLASSES} classes with predictions; evaluate more "
             "classes of Kinetics-400, or give your own parents in paper.parents"
         )
     ranked = ranked.sort_values(["parent_drop"], ascending=not most, kind="stable").head(PARENTS)
     rows = rows[rows["parent"].isin(ranked.index)]
     random, resamples = inputs.random(what, "bootstrap"), inputs.config.paper.bootstrap
-    found = curve(rows, ["parent", "label"], "drop", random, resamples, DIFFERENCES)
+    found = bootstrap_curve(rows, ["parent", "label"], "drop", random, resamples, DIFFERENCES)
     found = found.join(ranked, on="parent").sort_values(
         ["parent_drop", "parent", "mean", "label"], ascending=[not most, True, False, True]
     )
     return found.reset_index(drop=True), of
 
 
-def figure_15(inputs: Inputs) -> Figure:
-    """Raises Missing: see `subclasses`."""
-    return _by_parents("figure_15", *subclasses(inputs, "Figure 15", most=True), BLUE, inputs)
+def figure_15(inputs: Inputs) -> PaperFigure:
+    """Raises Missing: see `drops_by_parent`."""
+    return _by_parents("figure_15", *drops_by_parent(inputs, "Figure 15", most=True), BLUE, inputs)
 
 
-def figure_16(inputs: Inputs) -> Figure:
-    """Raises Missing: see `subclasses`."""
-    return _by_parents("figure_16", *subclasses(inputs, "Figure 16", most=False), RED, inputs)
+def figure_16(inputs: Inputs) -> PaperFigure:
+    """Raises Missing: see `drops_by_parent`."""
+    return _by_parents("figure_16", *drops_by_parent(inputs, "Figure 16", most=False), RED, inputs)
 
 
-def _by_parents(name: str, numbers: pd.DataFrame, of: str, colour: str, inputs: Inputs) -> Figure:
+def _by_parents(
+    name: str, numbers: pd.DataFrame, of: str, colour: str, inputs: Inputs
+) -> PaperFigure:
     parents = list(numbers["parent"].unique())
     lines = -(-len(parents) // 2)
     longest = [
@@ -255,10 +265,10 @@ def _by_parents(name: str, numbers: pd.DataFrame, of: str, colour: str, inputs: 
                 axes.set_ylim(number - 0.4, -0.6)
         for axes in grid[-1]:
             axes.set_xlabel("Drop, clean minus occluded (points)")
-        foot(figure, f"{of}, all degrees of OccludeNet-D; whiskers: 95 % bootstrap over clips")
+        footnote(figure, f"{of}, all degrees of OccludeNet-D; whiskers: 95 % bootstrap over clips")
 
     height = 0.6 + sum(0.35 + 0.165 * number for number in longest)
-    return Figure(chart(name, draw, PAGE, height, inputs.config.paper.dpi), numbers)
+    return PaperFigure(draw_chart(name, draw, PAGE, height, inputs.config.paper.dpi), numbers)
 
 
 def _parent_panel(axes: Axes, rows: pd.DataFrame, colour: str) -> None:

@@ -22,27 +22,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from occludenet_build.recognition.accuracy import DIFFERENCES, curve, wilson
+from occludenet_build.recognition.accuracy import DIFFERENCES, bootstrap_curve, wilson
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import COLUMN, INK, PAGE, PALETTE, chart
+from occludenet_build.results.charts import COLUMN, INK, PAGE, PALETTE, draw_chart
 from occludenet_build.results.paper.common_clips import (
     DEGREES,
-    degrees,
+    degree_sets,
+    model_series,
     models_of,
-    series,
     series_with,
 )
 from occludenet_build.results.paper.figures.style import (
     GREY,
     best_on_s,
-    clips,
-    draw_level,
-    foot,
+    clips_label,
+    draw_published_level,
+    footnote,
     legend_above,
     legend_height,
     zero_line,
 )
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 
 TRAINED = {
     "clean": "clean twins",
@@ -64,7 +64,7 @@ CLASSES = 10
 _SHADES = ("#9ecae1", "#4292c6", "#08519c")
 
 
-def trained(rows: pd.DataFrame) -> pd.DataFrame:
+def with_training(rows: pd.DataFrame) -> pd.DataFrame:
     """`rows` with columns model and trained_on (str), of the series whose name says both."""
     told = {name: _told(name) for name in rows["series"].unique()}
     known = {name: pair for name, pair in told.items() if pair is not None}
@@ -88,18 +88,18 @@ def _told(series: str) -> tuple[str, str] | None:
     return (model, source) if on else None
 
 
-def on_real(inputs: Inputs) -> pd.DataFrame:
+def accuracy_on_real(inputs: Inputs) -> pd.DataFrame:
     """Figure 7 left: model, set, trained_on, mean (top-1, 0 to 1), low, high (Wilson), n, seeds.
 
     Of the mean over several trainings the interval is that of one, of the nearest number of clips.
     Raises Missing where no model has two trainings on such a set.
     """
-    rows = trained(series(inputs))
+    rows = with_training(model_series(inputs))
     rows = rows[rows["set"].isin(REAL)]
     number = rows.groupby(["model", "set"])["trained_on"].transform("nunique")
     rows = rows[number > 1]
     if rows.empty:
-        raise Missing(
+        raise MissingInput(
             "Figure 7, left: wanted one model trained on the clean twins and on OccludeNet-D, "
             "evaluated on a set of real occlusions (S, I or M); add clean to train.arms and the "
             "set to evaluate.lists"
@@ -112,9 +112,9 @@ def on_real(inputs: Inputs) -> pd.DataFrame:
     return found.assign(seeds=rows.groupby(keys)["seeds"].max()).reset_index()
 
 
-def figure_7_left(inputs: Inputs) -> Figure:
-    """Raises Missing: see `on_real`."""
-    numbers = on_real(inputs)
+def figure_7_left(inputs: Inputs) -> PaperFigure:
+    """Raises Missing: see `accuracy_on_real`."""
+    numbers = accuracy_on_real(inputs)
     words = "whiskers: Wilson 95 %"
     theirs = best_on_s() if numbers["set"].eq("S").any() else None
     return _bars("figure_7_left", numbers, "Top-1 accuracy (%)", words, inputs, theirs)
@@ -126,22 +126,22 @@ def gains(inputs: Inputs) -> pd.DataFrame:
     Clip by clip, on the clips that both were shown; a row per set that both were evaluated on.
     Raises Missing without the arm clean.
     """
-    rows = trained(series(inputs))
+    rows = with_training(model_series(inputs))
     from_clean = rows["trained_on"] == TRAINED["clean"]
     base = rows[from_clean].set_index(["model", "set", "clip"])["top1"].rename("base")
     rows = rows[~from_clean].join(base, on=["model", "set", "clip"], how="inner")
     if rows.empty:
-        raise Missing(
+        raise MissingInput(
             "Figure 7, right: wanted one model trained on the clean twins and on OccludeNet-D; add "
             "clean to train.arms"
         )
     rows = rows.assign(gain=rows["top1"] - rows["base"])
     keys = ["model", "set", "trained_on"]
     random, resamples = inputs.random("7", "bootstrap"), inputs.config.paper.bootstrap
-    return curve(rows, keys, "gain", random, resamples, DIFFERENCES)
+    return bootstrap_curve(rows, keys, "gain", random, resamples, DIFFERENCES)
 
 
-def figure_7_right(inputs: Inputs) -> Figure:
+def figure_7_right(inputs: Inputs) -> PaperFigure:
     """Raises Missing: see `gains`."""
     numbers = gains(inputs)
     words = "against training on the clean twins; whiskers: 95 % bootstrap over clips"
@@ -151,7 +151,7 @@ def figure_7_right(inputs: Inputs) -> Figure:
 def _bars(
     name: str, numbers: pd.DataFrame, axis: str, words: str, inputs: Inputs,
     theirs: float | None = None,
-) -> Figure:  # fmt: skip
+) -> PaperFigure:  # fmt: skip
     """A group of bars per model and set, a bar per training; `theirs`: the paper's, on S."""
     groups = sorted(set(zip(numbers["model"], numbers["set"], strict=True)), key=_place)
     kinds = _order(numbers["trained_on"].unique())
@@ -172,16 +172,20 @@ def _bars(
             }
             axes.bar(places, mean, 0.92 * width, yerr=errors, **look)
         if theirs is not None:
-            draw_level(axes, theirs, [at for at, (_, kind) in enumerate(groups) if kind == "S"])
+            draw_published_level(
+                axes, theirs, [at for at, (_, kind) in enumerate(groups) if kind == "S"]
+            )
         zero_line(axes)
         axes.set_xticks(range(len(groups)), [_group(numbers, *group) for group in groups])
         axes.set(ylabel=axis)
-        foot(figure, words)
+        footnote(figure, words)
         legend_above(figure, axes)
 
     width_inches = COLUMN if len(groups) <= 5 else PAGE
     height = 2.4 + legend_height(kinds, width_inches)
-    return Figure(chart(name, draw, width_inches, height, inputs.config.paper.dpi), numbers)
+    return PaperFigure(
+        draw_chart(name, draw, width_inches, height, inputs.config.paper.dpi), numbers
+    )
 
 
 def _place(group: tuple[str, str]) -> tuple[str, int, str]:
@@ -207,7 +211,7 @@ def _colour(kind: str, kinds: list[str]) -> str:
 def _group(numbers: pd.DataFrame, model: str, set_name: str) -> str:
     rows = numbers[(numbers["model"] == model) & (numbers["set"] == set_name)]
     several = numbers["model"].nunique() > 1
-    return "\n".join([set_name, *([model] if several else []), clips(rows["n"])])
+    return "\n".join([set_name, *([model] if several else []), clips_label(rows["n"])])
 
 
 def class_drops(inputs: Inputs) -> pd.DataFrame:
@@ -216,8 +220,8 @@ def class_drops(inputs: Inputs) -> pd.DataFrame:
 
     Raises Missing where no model was shown the clean twins, OccludeNet-D and K-400-O.
     """
-    rows = series(inputs)
-    sets = degrees(rows) or DEGREES
+    rows = model_series(inputs)
+    sets = degree_sets(rows) or DEGREES
     rows = series_with(rows, [CLEAN, *sets, OTHER], "Figure 8")
     grouped = rows.groupby(["series", "label", "set"])["top1"]
     found = grouped.agg(accuracy="mean", n="size").reset_index()
@@ -233,11 +237,11 @@ def class_drops(inputs: Inputs) -> pd.DataFrame:
     return found.sort_values(["rank", "set", "series"]).reset_index(drop=True)
 
 
-def figure_8(inputs: Inputs) -> Figure:
+def figure_8(inputs: Inputs) -> PaperFigure:
     """Raises Missing: see `class_drops`."""
     numbers = class_drops(inputs)
     labels = list(numbers["label"].unique())
-    sets = [*degrees(numbers), OTHER]
+    sets = [*degree_sets(numbers), OTHER]
     colours = [*[_SHADES[min(n, 2)] for n in range(len(sets) - 1)], PALETTE[1]]
     width = 0.82 / len(sets)
 
@@ -257,7 +261,7 @@ def figure_8(inputs: Inputs) -> Figure:
         zero_line(axes)
         axes.set_xticks(range(len(labels)), [_class_label(numbers, label) for label in labels])
         axes.set(ylabel="Accuracy drop from clean (points)")
-        foot(
+        footnote(
             figure,
             f"bars: {models_of(numbers)}; dots: each of them; N: clips of a degree of "
             f"OccludeNet-D | of {OTHER}",
@@ -265,7 +269,7 @@ def figure_8(inputs: Inputs) -> Figure:
         legend_above(figure, axes)
 
     height = 2.6 + legend_height(sets, PAGE)
-    return Figure(chart("figure_8", draw, PAGE, height, inputs.config.paper.dpi), numbers)
+    return PaperFigure(draw_chart("figure_8", draw, PAGE, height, inputs.config.paper.dpi), numbers)
 
 
 def _class_label(numbers: pd.DataFrame, label: str) -> str:

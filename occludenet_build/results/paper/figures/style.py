@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from occludenet_build.results.charts import INK, MUTED, PALETTE
 from occludenet_build.results.paper import published
-from occludenet_build.results.paper.common_clips import clip_range, of_d
+from occludenet_build.results.paper.common_clips import clip_range, is_occludenet_d
 from occludenet_build.results.paper.inputs import Inputs
 
 BLUE, RED, GREY = "#2b6cb0", "#c0392b", "#9aa5b1"
@@ -84,16 +84,16 @@ def _columns(names: Sequence[str], width: float) -> int:
     return 1
 
 
-def clips(n: pd.Series) -> str:
+def clips_label(n: pd.Series) -> str:
     """`N 120`, or `N 118-120` where series were shown different clips; `n`: int, one per series.
 
-    >>> clips(pd.Series([1200, 1200])), clips(pd.Series([3, 5]))
+    >>> clips_label(pd.Series([1200, 1200])), clips_label(pd.Series([3, 5]))
     ('N 1,200', 'N 3-5')
     """
     return f"N {clip_range(n, '-')}"
 
 
-def foot(figure: Figure, text: str) -> None:
+def footnote(figure: Figure, text: str) -> None:
     """A line under the chart that says what it is of."""
     figure.supxlabel(text, fontsize=5.5, color=MUTED)
 
@@ -120,13 +120,13 @@ _NAME = "printed in the paper: mean of 7 models"
 
 def comparable(inputs: Inputs) -> bool:
     """Whether every model that was shown OccludeNet-D knows the 400 classes of Kinetics-400."""
-    shown = [one for one in inputs.predicted if of_d(one.rows["set"]).any()]
+    shown = [one for one in inputs.predicted if is_occludenet_d(one.rows["set"]).any()]
     return all(len(one.about.labels) == KINETICS for one in shown)
 
 
 def published_levels(metric: str) -> pd.DataFrame:
     """Table 3: series, degree, mean (0 to 1), source; `metric` top-1 or top-5."""
-    rows = published.values(3)
+    rows = published.printed_values(3)
     rows = rows[rows["metric"] == metric]
     degree = rows["column"].map(_LEVELS).to_numpy()
     mean = rows["value"].to_numpy() / 100
@@ -147,7 +147,7 @@ def with_published(numbers: pd.DataFrame, theirs: pd.DataFrame, inputs: Inputs) 
     return pd.concat([ours, theirs], ignore_index=True) if comparable(inputs) else ours
 
 
-def draw_line(axes: Axes, numbers: pd.DataFrame) -> None:
+def draw_published_line(axes: Axes, numbers: pd.DataFrame) -> None:
     """The paper's series, if the numbers hold it."""
     rows = numbers[numbers["source"] == PAPER]
     if len(rows):
@@ -155,7 +155,7 @@ def draw_line(axes: Axes, numbers: pd.DataFrame) -> None:
                   linewidth=0.9, label=_NAME)  # fmt: skip
 
 
-def draw_level(axes: Axes, percent: float, places: list[int]) -> None:
+def draw_published_level(axes: Axes, percent: float, places: list[int]) -> None:
     """One number of the paper, as a dashed stroke over the groups of bars at these places."""
     label: str | None = f"printed in the paper: {percent:.2f}"
     for place in places:
@@ -166,4 +166,4 @@ def draw_level(axes: Axes, percent: float, places: list[int]) -> None:
 
 def best_on_s() -> float:
     """Figure 7's caption: the best top-1 on S after training on OccludeNet-D, percent."""
-    return float(published.figures()["figure_7"]["top1_percent"])
+    return float(published.printed_figures()["figure_7"]["top1_percent"])

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from occludenet_build.results.paper.inputs import Figure, Inputs
+from occludenet_build.results.paper.inputs import Inputs, PaperFigure
 from occludenet_build.results.paper.pictures.attention import figure_2, figure_9, figure_17
 from occludenet_build.results.paper.pictures.construction import figure_3, figure_12
 from occludenet_build.results.paper.pictures.samples import figure_11, figure_13
 
-PICTURES: dict[str, Callable[[Inputs], Figure]] = {
+PICTURES: dict[str, Callable[[Inputs], PaperFigure]] = {
     make.__name__: make
     for make in (figure_2, figure_3, figure_9, figure_11, figure_12, figure_13, figure_17)
 }

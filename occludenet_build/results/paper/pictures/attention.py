@@ -22,9 +22,9 @@ from matplotlib.figure import Figure as Drawing
 
 from occludenet_build.core import tables
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import INK, PAGE, chart
-from occludenet_build.results.paper.common_clips import degrees
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.charts import INK, PAGE, draw_chart
+from occludenet_build.results.paper.common_clips import degree_sets
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 from occludenet_build.results.paper.pictures import panels
 
 ARMS = ("baseline", "car")
@@ -36,7 +36,7 @@ _GREY = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
-class Map:
+class MapFrame:
     """One network's map of one clip, in one frame."""
 
     row: dict[str, Any]
@@ -55,7 +55,7 @@ class Map:
     """Labels and probabilities of the largest five, largest first."""
 
 
-def drawn(inputs: Inputs, what: str) -> pd.DataFrame:
+def maps_with_pictures(inputs: Inputs, what: str) -> pd.DataFrame:
     """Rows of attention's tables that have a picture, with its `path`; in the order drawn there.
 
     Raises Missing where there is none.
@@ -66,7 +66,7 @@ def drawn(inputs: Inputs, what: str) -> pd.DataFrame:
         rows = rows[rows["picture"].notna()]
         parts.append(rows.assign(path=[str(path.parent / name) for name in rows["picture"]]))
     if not parts or all(part.empty for part in parts):
-        raise Missing(
+        raise MissingInput(
             f"{what}: wanted maps of the stage attention in {inputs.root / 'attention'}, there are "
             "none; train, then run attention with attention.pictures above 0"
         )
@@ -74,7 +74,7 @@ def drawn(inputs: Inputs, what: str) -> pd.DataFrame:
     return rows.sort_values(["picture", "arm", "seed"], kind="stable").reset_index(drop=True)
 
 
-def read(row: dict[str, Any], what: str) -> Map:
+def read_map(row: dict[str, Any], what: str) -> MapFrame:
     """The map of a row of attention's tables, in the middle one of the frames in which the occluder
     shows, else of those with a mask. Raises Missing where the .npz does not read.
     """
@@ -83,7 +83,9 @@ def read(row: dict[str, Any], what: str) -> Map:
         with np.load(path, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
     except (OSError, ValueError) as error:
-        raise Missing(f"{what}: {path} does not read ({error}); run attention again") from error
+        raise MissingInput(
+            f"{what}: {path} does not read ({error}); run attention again"
+        ) from error
     masked, hidden = arrays["masked"], arrays["occluder"].sum(axis=(1, 2)) > 0
     places = next(
         (np.flatnonzero(mask) for mask in (masked & hidden, masked) if mask.any()),
@@ -94,10 +96,10 @@ def read(row: dict[str, Any], what: str) -> Map:
         arrays[name][at] for name in ("frames", "cam", "actor", "occluder")
     )
     top = list(zip(map(str, arrays["top5"]), map(float, arrays["top5_p"]), strict=True))
-    return Map(row, int(arrays["numbers"][at]), picture, cam, actor, occluder, top)
+    return MapFrame(row, int(arrays["numbers"][at]), picture, cam, actor, occluder, top)
 
 
-def overlay(picture: np.ndarray, cam: np.ndarray) -> np.ndarray:
+def overlay_on_grey(picture: np.ndarray, cam: np.ndarray) -> np.ndarray:
     """uint8 (S, S, 3): the frame in grey, warmer and brighter where the map is larger.
 
     `picture` uint8 (S, S, 3), RGB; `cam` float (S, S), 0 to 1.
@@ -109,15 +111,15 @@ def overlay(picture: np.ndarray, cam: np.ndarray) -> np.ndarray:
     return np.rint(grey * (1 - share) + heat * share).astype(np.uint8)
 
 
-def show(axes: Axes, found: Map, title: str = "") -> None:
+def show_map(axes: Axes, found: MapFrame, title: str = "") -> None:
     """The map over its frame, outlines of the visible actor and of the occluder, its masses."""
-    panels.picture(axes, overlay(found.picture, found.cam), title)
-    panels.outline(axes, found.actor, panels.ACTOR)
-    panels.outline(axes, found.occluder, panels.OCCLUDER)
-    axes.set_xlabel(masses(found.row), fontsize=5.2, labelpad=2)
+    panels.show_picture(axes, overlay_on_grey(found.picture, found.cam), title)
+    panels.draw_outline(axes, found.actor, panels.ACTOR)
+    panels.draw_outline(axes, found.occluder, panels.OCCLUDER)
+    axes.set_xlabel(mass_text(found.row), fontsize=5.2, labelpad=2)
 
 
-def masses(row: dict[str, Any]) -> str:
+def mass_text(row: dict[str, Any]) -> str:
     """Where the map's mass lies, percent: `actor 31, occluder 12`."""
     if pd.isna(row["mass_actor"]):
         return "no mass in masked frames"
@@ -125,7 +127,7 @@ def masses(row: dict[str, Any]) -> str:
     return words if row["set"] == CLEAN else f"{words}, occluder {100 * row['mass_occluder']:.0f} %"
 
 
-def numbers(shown: list[Map]) -> pd.DataFrame:
+def map_numbers(shown: list[MapFrame]) -> pd.DataFrame:
     """What stands where: a row per map, with its masses and probabilities."""
     kept = ("clip", "set", "arm", "seed", "backbone", "label", "predicted", "p", *MASSES)
     rows = [
@@ -136,17 +138,17 @@ def numbers(shown: list[Map]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def figure_2(inputs: Inputs) -> Figure:
+def figure_2(inputs: Inputs) -> PaperFigure:
     """Figure 2: maps of clean and occluded clips with probabilities. Raises Missing."""
-    pairs = before_after(inputs)
+    pairs = clean_and_occluded(inputs)
 
     def draw(figure: Drawing) -> None:
-        axes = panels.grid(figure, len(pairs), 6, width_ratios=[1, 1, 0.9, 1, 1, 0.9])
+        axes = panels.panel_grid(figure, len(pairs), 6, width_ratios=[1, 1, 0.9, 1, 1, 0.9])
         for line, pair in zip(axes, pairs, strict=True):
             for cells, shown in zip((line[:3], line[3:]), pair, strict=True):
                 label = textwrap.shorten(shown.row["label"], 30, placeholder="…")
-                panels.picture(cells[0], shown.picture, f"{shown.row['set']}: {label}")
-                show(cells[1], shown)
+                panels.show_picture(cells[0], shown.picture, f"{shown.row['set']}: {label}")
+                show_map(cells[1], shown)
                 _bars(cells[2], shown)
         about = pairs[0][0].row
         panels.foot(figure, f"{about['backbone']}, {about['arm']}: {_of(pairs)}; "
@@ -154,17 +156,17 @@ def figure_2(inputs: Inputs) -> Figure:
 
     shown = [one for pair in pairs for one in pair]
     height = 0.25 + 1.42 * len(pairs)
-    drawing = chart("figure_2", draw, PAGE, height, inputs.config.paper.dpi)
-    return Figure(drawing, numbers(shown))
+    drawing = draw_chart("figure_2", draw, PAGE, height, inputs.config.paper.dpi)
+    return PaperFigure(drawing, map_numbers(shown))
 
 
-def before_after(inputs: Inputs) -> list[tuple[Map, Map]]:
+def clean_and_occluded(inputs: Inputs) -> list[tuple[MapFrame, MapFrame]]:
     """Maps of CLIPS_2 clips, clean and at the heaviest degree, of the baseline's first training.
 
     Raises Missing where no clip was drawn both ways.
     """
     what = "Figure 2"
-    rows = drawn(inputs, what)
+    rows = maps_with_pictures(inputs, what)
     arm = ARMS[0] if rows["arm"].eq(ARMS[0]).any() else rows["arm"].iloc[0]
     rows = rows[rows["arm"] == arm]
     rows = rows[rows["seed"] == rows["seed"].min()]
@@ -173,12 +175,14 @@ def before_after(inputs: Inputs) -> list[tuple[Map, Map]]:
     hidden = rows[rows["set"] == heavy].set_index("clip")
     both = [clip for clip in hidden.index if clip in clean.index]
     if not both:
-        raise Missing(f"{what}: no clip was drawn both clean and at {heavy}; run attention again")
+        raise MissingInput(
+            f"{what}: no clip was drawn both clean and at {heavy}; run attention again"
+        )
     both.sort(key=lambda clip: not (_right(clean.loc[clip]) and not _right(hidden.loc[clip])))
     return [(_map_of(clean, clip, what), _map_of(hidden, clip, what)) for clip in both[:CLIPS_2]]
 
 
-def _of(pairs: Sequence[tuple[Map, Map]]) -> str:
+def _of(pairs: Sequence[tuple[MapFrame, MapFrame]]) -> str:
     """What attention.target was."""
     rows = [one.row for pair in pairs for one in pair]
     correct = all(row["target"] == row["label"] for row in rows)
@@ -189,18 +193,18 @@ def _right(row: pd.Series) -> bool:
     return bool(row["predicted"] == row["label"])
 
 
-def _map_of(rows: pd.DataFrame, clip: str, what: str) -> Map:
-    return read({"clip": clip} | rows.loc[clip].to_dict(), what)
+def _map_of(rows: pd.DataFrame, clip: str, what: str) -> MapFrame:
+    return read_map({"clip": clip} | rows.loc[clip].to_dict(), what)
 
 
 def _heaviest(rows: pd.DataFrame, what: str) -> str:
-    found = degrees(rows)
+    found = degree_sets(rows)
     if not found:
-        raise Missing(f"{what}: attention drew no occluded clip; see attention/")
+        raise MissingInput(f"{what}: attention drew no occluded clip; see attention/")
     return found[-1]
 
 
-def _bars(axes: Axes, shown: Map) -> None:
+def _bars(axes: Axes, shown: MapFrame) -> None:
     """The five largest probabilities, names on the bars."""
     places = range(len(shown.top))
     colours = [RIGHT if label == shown.row["label"] else WRONG for label, _ in shown.top]
@@ -215,21 +219,21 @@ def _bars(axes: Axes, shown: Map) -> None:
     axes.set_box_aspect(1)
 
 
-def figure_9(inputs: Inputs) -> Figure:
+def figure_9(inputs: Inputs) -> PaperFigure:
     """Figure 9: maps of baseline and CAR, occluded clips. Raises Missing."""
     what = "Figure 9"
-    rows = compared(inputs, what)
-    sets = degrees(rows)
+    rows = maps_of_both_arms(inputs, what)
+    sets = degree_sets(rows)
     if not sets:
-        raise Missing(f"{what}: attention drew no occluded clip; see attention/")
+        raise MissingInput(f"{what}: attention drew no occluded clip; see attention/")
     pairs = _pairs(rows, sets[len(sets) // 2], what)[:CLIPS_9]
     return _grid("figure_9", pairs, inputs)
 
 
-def figure_17(inputs: Inputs) -> Figure:
+def figure_17(inputs: Inputs) -> PaperFigure:
     """Figure 17: more maps of baseline and CAR, occluded and clean. Raises Missing."""
     what = "Figure 17"
-    rows = compared(inputs, what)
+    rows = maps_of_both_arms(inputs, what)
     pairs = [
         pair
         for name in (_heaviest(rows, what), CLEAN)
@@ -238,21 +242,21 @@ def figure_17(inputs: Inputs) -> Figure:
     return _grid("figure_17", pairs, inputs)
 
 
-def compared(inputs: Inputs, what: str) -> pd.DataFrame:
+def maps_of_both_arms(inputs: Inputs, what: str) -> pd.DataFrame:
     """Rows of both ARMS, of the first seed that both have. Raises Missing."""
-    rows = drawn(inputs, what)
+    rows = maps_with_pictures(inputs, what)
     rows = rows[rows["arm"].isin(ARMS)]
     both = rows.groupby("seed")["arm"].nunique()
     both = both[both == len(ARMS)]
     if both.empty:
-        raise Missing(
+        raise MissingInput(
             f"{what}: wanted maps of baseline and of car of one seed; set train.arms to both and "
             "run attention"
         )
     return rows[rows["seed"] == both.index.min()]
 
 
-def _pairs(rows: pd.DataFrame, set_name: str, what: str) -> list[tuple[Map, Map]]:
+def _pairs(rows: pd.DataFrame, set_name: str, what: str) -> list[tuple[MapFrame, MapFrame]]:
     """(baseline, car) of each clip that both have a map of."""
     mine = rows[rows["set"] == set_name]
     first, second = (mine[mine["arm"] == arm].set_index("clip") for arm in ARMS)
@@ -263,28 +267,28 @@ def _pairs(rows: pd.DataFrame, set_name: str, what: str) -> list[tuple[Map, Map]
     ]
 
 
-def _grid(name: str, pairs: Sequence[tuple[Map, Map]], inputs: Inputs) -> Figure:
+def _grid(name: str, pairs: Sequence[tuple[MapFrame, MapFrame]], inputs: Inputs) -> PaperFigure:
     """Two clips a row: the frame, the baseline's map, CAR's."""
     if not pairs:
-        raise Missing(f"{name}: no clip has a map of both arms; run attention again")
+        raise MissingInput(f"{name}: no clip has a map of both arms; run attention again")
     lines = -(-len(pairs) // 2)
 
     def draw(figure: Drawing) -> None:
-        axes = panels.grid(figure, lines, 6).reshape(-1, 3)
+        axes = panels.panel_grid(figure, lines, 6).reshape(-1, 3)
         for cells in axes[len(pairs) :]:
             for each in cells:
-                panels.empty(each)
+                panels.hide_panel(each)
         for at, (cells, (first, second)) in enumerate(zip(axes, pairs, strict=False)):
             heads = ("baseline", "CAR") if at < 2 else ("", "")
-            panels.picture(cells[0], first.picture)
+            panels.show_picture(cells[0], first.picture)
             label = textwrap.shorten(first.row["label"], 24, placeholder="…")
             cells[0].set_xlabel(f"{first.row['set']}: {label}", fontsize=5.2, labelpad=2)
-            show(cells[1], first, heads[0])
-            show(cells[2], second, heads[1])
+            show_map(cells[1], first, heads[0])
+            show_map(cells[2], second, heads[1])
         about = pairs[0][0].row
         panels.foot(figure, f"{about['backbone']}, seed {about['seed']}: {_of(pairs)}; "
                     "below: share of the map's mass; outlines: actor, occluder")  # fmt: skip
 
     shown = [one for pair in pairs for one in pair]
-    drawing = chart(name, draw, PAGE, 0.4 + 1.25 * lines, inputs.config.paper.dpi)
-    return Figure(drawing, numbers(shown))
+    drawing = draw_chart(name, draw, PAGE, 0.4 + 1.25 * lines, inputs.config.paper.dpi)
+    return PaperFigure(drawing, map_numbers(shown))

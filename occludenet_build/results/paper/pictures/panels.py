@@ -20,7 +20,7 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.thumbnails import on_checkerboard, pick, read_cutout, scaled
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import INK, MUTED
-from occludenet_build.results.paper.inputs import Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput
 from occludenet_build.stages import TABLES
 
 MOST = 400
@@ -30,7 +30,7 @@ BOX, OCCLUDER, ACTOR = "#e69f00", "#cc79a7", "#56b4e9"
 """Colours of the actor's box, of the occluder, of the actor's outline."""
 
 
-def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = None) -> None:
+def show_picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = None) -> None:
     """A picture uint8 (H, W, 3) in a panel; `frame`: colour of a border."""
     height, width = shown.shape[:2]
     if height > MOST:
@@ -44,7 +44,7 @@ def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = 
         axes.set_title(title, fontsize=6)
 
 
-def rectangle(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
+def draw_box(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
     """A box, left top width height, in the picture's own pixels."""
     left, top, width, height = xywh
     axes.add_patch(
@@ -54,7 +54,7 @@ def rectangle(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
     )
 
 
-def outline(axes: Axes, mask: np.ndarray, colour: str) -> None:
+def draw_outline(axes: Axes, mask: np.ndarray, colour: str) -> None:
     """The border of a mask, float or bool (H, W), over a picture of that size."""
     if mask.any() and not mask.all():
         height, width = mask.shape
@@ -62,17 +62,17 @@ def outline(axes: Axes, mask: np.ndarray, colour: str) -> None:
         axes.contour(*at, mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.9)
 
 
-def beside(axes: Axes, text: str) -> None:
+def row_label(axes: Axes, text: str) -> None:
     """Words to the left of the first panel of a row."""
     axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=6, color=INK, labelpad=4)
 
 
-def empty(axes: Axes) -> None:
+def hide_panel(axes: Axes) -> None:
     """A panel that shows nothing."""
     axes.set_axis_off()
 
 
-def grid(
+def panel_grid(
     figure: Figure, rows: int, columns: int, width_ratios: Sequence[float] | None = None
 ) -> np.ndarray:
     """Panels close together: an array (R, C) of Axes, dtype object; R `rows`, C `columns`."""
@@ -87,69 +87,73 @@ def foot(figure: Figure, text: str) -> None:
     figure.supxlabel(text, fontsize=5.5, color=MUTED)
 
 
-def cutout(path: Path, side: int = 240) -> np.ndarray:
+def cutout_picture(path: Path, side: int = 240) -> np.ndarray:
     """An RGBA cut-out over a checkerboard, uint8 (S, S, 3), S = `side`. Raises Missing."""
     rgba = read_cutout(path)
     if rgba is None:
-        raise Missing(f"wanted an RGBA cut-out, {path} is missing or none; run occluders again")
+        raise MissingInput(
+            f"wanted an RGBA cut-out, {path} is missing or none; run occluders again"
+        )
     return on_checkerboard(rgba, side, enlarge=True)
 
 
-def clips(inputs: Inputs, what: str) -> pd.DataFrame:
+def annotated_clips(inputs: Inputs, what: str) -> pd.DataFrame:
     """annotate/clips.parquet with a column `shard`. Raises Missing."""
     rows, chosen = (_table(inputs, name, what) for name in ("annotate", "select"))
     places = chosen[["clip", "shard", "detect_shard", "occluder_file"]]
     return rows.merge(places, on="clip", how="left")
 
 
-def occluders(inputs: Inputs, what: str) -> pd.DataFrame:
+def bank_cutouts(inputs: Inputs, what: str) -> pd.DataFrame:
     """The cut-outs of the bank. Raises Missing where there is none."""
     rows = _table(inputs, "occluders", what)
     rows = rows[rows["status"] == "ok"]
     if rows.empty:
-        raise Missing(f"{what}: the occluder bank is empty; see occluders/summary.json")
+        raise MissingInput(f"{what}: the occluder bank is empty; see occluders/summary.json")
     return rows
 
 
 def _table(inputs: Inputs, name: str, what: str) -> pd.DataFrame:
     found = Build(inputs.root).table(name)
     if found is None:
-        raise Missing(f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}")
+        raise MissingInput(
+            f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}"
+        )
     return found.to_pandas()
 
 
-def in_order(rows: pd.DataFrame, inputs: Inputs, purpose: str) -> pd.DataFrame:
+def in_hash_order(rows: pd.DataFrame, inputs: Inputs, purpose: str) -> pd.DataFrame:
     """Rows by a hash of their clip: what is shown first is drawn, not picked."""
     order = rows["clip"].map(lambda clip: seeds.integer(inputs.config.seed, clip, purpose))
     return rows.assign(_order=order).sort_values(["_order", "clip"]).drop(columns="_order")
 
 
-def evaluated(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def of_evaluated_split(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     """Those of evaluate.split, or all where it has none."""
     mine = rows[rows["split"] == inputs.config.evaluate.split]
     return mine if len(mine) else rows
 
 
-def occluded(rows: pd.DataFrame) -> pd.DataFrame:
+def without_clean(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of occluded clips, without their clean twins."""
     return rows[rows["set"] != CLEAN]
 
 
-def truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
+def ground_truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
     """Ground truth per set and frame of a clip, empty where there is none."""
     found = Build(inputs.root).frames(shard, clip)
     return found.to_pandas() if found is not None else pd.DataFrame()
 
 
-def frames(path: Path, wanted: list[int], what: str) -> dict[int, np.ndarray]:
+def read_frames(path: Path, wanted: list[int], what: str) -> dict[int, np.ndarray]:
     """Frame number -> uint8 (H, W, 3). Raises Missing where one cannot be read."""
     try:
         found = pick(path, wanted)
     except ItemError as error:
-        raise Missing(f"{what}: cannot show {path}: {error}; make the clip again") from error
+        raise MissingInput(f"{what}: cannot show {path}: {error}; make the clip again") from error
     absent = [number for number in wanted if number not in found]
     if absent:
-        raise Missing(
+        raise MissingInput(
             f"{what}: wanted frame {absent[0]} of {path}, it has fewer; make the clip again"
         )
     return found

@@ -27,8 +27,8 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.thumbnails import evenly
 from occludenet_build.media.video.probe import probe
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
-from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, chart
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, draw_chart
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 from occludenet_build.results.paper.pictures import panels
 
 WHAT = "Figure 11"
@@ -71,8 +71,10 @@ class Sample:
 
 def samples(inputs: Inputs) -> list[Sample]:
     """The rows of Figure 11. Raises Missing where there is no annotated clip."""
-    rows = panels.occluded(panels.evaluated(panels.clips(inputs, WHAT), inputs))
-    rows = panels.in_order(rows, inputs, "figure 11")
+    rows = panels.without_clean(
+        panels.of_evaluated_split(panels.annotated_clips(inputs, WHAT), inputs)
+    )
+    rows = panels.in_hash_order(rows, inputs, "figure 11")
     found = list(_degrees(rows, inputs)) if len(rows) else []
     shown = {sample.clip for sample in found}
     found += _partial(rows[~rows["clip"].isin(shown)], inputs)
@@ -97,7 +99,7 @@ def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
     largest = rows[rows["scale"] == rows["scale"].max()]
     for row in largest[largest["duration_ratio"].between(*PARTIAL)].to_dict("records"):
         frames = evenly(int(row["frames"]), COLUMNS)
-        truth = panels.truth(inputs, row["shard"], row["clip"])
+        truth = panels.ground_truth(inputs, row["shard"], row["clip"])
         mine = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
         hidden = frozenset(mine["frame"]) & set(frames) if len(mine) else frozenset()
         if 0 < len(hidden) < len(frames):
@@ -146,29 +148,31 @@ def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
     return []
 
 
-def figure_11(inputs: Inputs) -> Figure:
+def figure_11(inputs: Inputs) -> PaperFigure:
     """Figure 11: clips of OccludeNet, a row each. Raises Missing."""
     found = samples(inputs)
-    pictures = [panels.frames(sample.path, sample.frames, WHAT) for sample in found]
+    pictures = [panels.read_frames(sample.path, sample.frames, WHAT) for sample in found]
 
     def draw(figure: Drawing) -> None:
-        axes = panels.grid(figure, len(found), COLUMNS)
+        axes = panels.panel_grid(figure, len(found), COLUMNS)
         for line, sample, shown in zip(axes, found, pictures, strict=True):
             for each in line[len(sample.frames) :]:
-                panels.empty(each)
+                panels.hide_panel(each)
             for each, frame in zip(line, sample.frames, strict=False):
                 border = panels.OCCLUDER if frame in sample.occluded else None
-                panels.picture(each, shown[frame], frame=border)
+                panels.show_picture(each, shown[frame], frame=border)
             label = "\n".join(textwrap.wrap(sample.label, 15)[:3])
-            panels.beside(line[0], f"{sample.words}\n{label}")
+            panels.row_label(line[0], f"{sample.words}\n{label}")
         panels.foot(figure, _said(found))
 
     width = (PAGE - 0.9) / COLUMNS
     inches = 0.3 + sum(0.04 + width * _shape(shown) for shown in pictures)
-    return Figure(chart("figure_11", draw, PAGE, inches, inputs.config.paper.dpi), numbers(found))
+    return PaperFigure(
+        draw_chart("figure_11", draw, PAGE, inches, inputs.config.paper.dpi), sample_numbers(found)
+    )
 
 
-def numbers(found: list[Sample]) -> pd.DataFrame:
+def sample_numbers(found: list[Sample]) -> pd.DataFrame:
     """kind, clip, label, file, frames, occluded: frame numbers with a space between."""
     return pd.DataFrame(
         {
@@ -201,14 +205,14 @@ def _said(found: list[Sample]) -> str:
     return "; ".join([*framed, *([f"not in this build: {', '.join(absent)}"] if absent else [])])
 
 
-def source(inputs: Inputs) -> Path:
+def annotation_file(inputs: Inputs) -> Path:
     """The annotation of evaluate.split, else of the first split that has one. Raises Missing."""
     folder = inputs.root / inputs.config.composite.dataset / "annotations"
     mine = folder / f"{inputs.config.evaluate.split}_d.csv"
     for path in (mine, *sorted(folder.glob("*_d.csv"))):
         if path.exists() and len(path.read_bytes().splitlines()) > 1:
             return path
-    raise Missing(f"Figure 13: wanted {mine} with a clip in it; run annotate")
+    raise MissingInput(f"Figure 13: wanted {mine} with a clip in it; run annotate")
 
 
 def excerpt(path: Path) -> pd.DataFrame:
@@ -216,9 +220,9 @@ def excerpt(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=ROWS)
 
 
-def figure_13(inputs: Inputs) -> Figure:
+def figure_13(inputs: Inputs) -> PaperFigure:
     """Figure 13: the first lines of an annotation file. Raises Missing."""
-    path = source(inputs)
+    path = annotation_file(inputs)
     rows = excerpt(path)
 
     def draw(figure: Drawing) -> None:
@@ -227,9 +231,9 @@ def figure_13(inputs: Inputs) -> Figure:
         panels.foot(figure, f"{path.name}, the first {len(rows)} lines")
 
     height = 0.6 + 0.115 * (len(rows) + 2)
-    chart_ = chart("figure_13", draw, PAGE, height, inputs.config.paper.dpi)
+    chart_ = draw_chart("figure_13", draw, PAGE, height, inputs.config.paper.dpi)
     numbered = rows.set_axis(range(1, len(rows) + 1)).rename_axis("line").reset_index()
-    return Figure(chart_, numbered)
+    return PaperFigure(chart_, numbered)
 
 
 def _table(axes: Axes, rows: pd.DataFrame) -> None:

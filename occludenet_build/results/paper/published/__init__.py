@@ -20,15 +20,15 @@ DESCRIPTIVE = ("Dataset", "Method", "Venue", "Backbone", "Alpha", "Metric")
 """Columns that say whose values stand in a row; the other columns are sets or levels."""
 
 
-def table(number: int) -> pd.DataFrame:
+def printed_table(number: int) -> pd.DataFrame:
     """Table 1 to 6 as printed: all columns are text, "" where nothing is printed."""
     return pd.read_csv(_HERE / f"table_{number}.csv", dtype=str, keep_default_na=False)
 
 
-def values(number: int) -> pd.DataFrame:
+def printed_values(number: int) -> pd.DataFrame:
     """Table 2 to 6, a row per printed number: `row` (str), `column` (str), `metric` (top-1, top-5),
     `printed` (its text), `value` (float64, percent)."""
-    printed = table(number)
+    printed = printed_table(number)
     named = next((name for name in DESCRIPTIVE if name in printed and name != "Metric"), None)
     printed = printed.rename(columns={named: "row"} if named else {}).assign(
         **{} if named else {"row": "mean of models"}
@@ -47,11 +47,11 @@ def values(number: int) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def parents() -> dict[str, Any]:
+def printed_parents() -> dict[str, Any]:
     """Appendix G as in parents.json: source, parents, renamed, orphans."""
     return json.loads((_HERE / "parents.json").read_text(encoding="utf-8"))
 
 
-def figures() -> dict[str, Any]:
+def printed_figures() -> dict[str, Any]:
     """What is printed of figures, by the name of the figure."""
     return json.loads((_HERE / "figures.json").read_text(encoding="utf-8"))
