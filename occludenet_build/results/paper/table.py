@@ -190,7 +190,7 @@ def write_table(table: PaperTable, folder: Path) -> None:
     write_text(folder / f"{table.name}.csv", numbers_csv(table.numbers))
     write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
     write_text(
-        folder / f"{table.name}.tex", _LATEX.get_template("table.escape_tex.j2").render(t=table)
+        folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table)
     )
 
 

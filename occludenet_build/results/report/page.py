@@ -46,7 +46,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         charts={name: Markup(figures.inline_svg(svg)) for name, svg in charts.items()},
         examples=examples,
         drawn=COLOURS,
-        occlusion_summary=occlusion_summary(build),
+        occlusion=occlusion_summary(build),
         failures=facts.failures(build),
         residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,

@@ -198,7 +198,7 @@ def _clip_drops(inputs: Inputs, what: str) -> tuple[pd.DataFrame, str]:
     rows = model_series(inputs)
     sets = need_degrees(rows, what, clean=True)
     rows = series_with(rows, [CLEAN, *sets], what)
-    found = clip_drops(mean_over_models(rows).assign(model_series=""))
+    found = clip_drops(mean_over_models(rows).assign(series=""))
     if found.empty:
         raise MissingInput(f"{what}: no clip was shown to all models, clean and occluded")
     return found, models_of(rows)
