@@ -197,7 +197,7 @@ ABSENT = {"frames": "absent"}
             r"attention\.layer.*got 'layer9'",
         ),
         ({"model": "other.pt"}, "label maps do not match"),
-        ({"clips": None}, "wanted --clips and --model, to make maps, or --tables"),
+        ({"clips": None}, "wanted --clips and --model to make maps, or --tables"),
         (ABSENT, r"wanted the masks of 3 clips.*run annotate again"),
     ],
 )

@@ -189,9 +189,7 @@ def write_table(table: PaperTable, folder: Path) -> None:
     """<name>.csv, .md and .tex."""
     write_text(folder / f"{table.name}.csv", numbers_csv(table.numbers))
     write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
-    write_text(
-        folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table)
-    )
+    write_text(folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table))
 
 
 def numbers_csv(numbers: pd.DataFrame) -> str:
