@@ -1,7 +1,4 @@
-"""Predictions for clips: averaged over views in time and crops in space, each clip once.
-
-A trained network put together again, and its predictions for the clips of a table.
-"""
+"""Predictions of a trained network, averaged over views in time and crops in space."""
 
 from __future__ import annotations
 
@@ -29,13 +26,14 @@ from occludenet_build.recognition.prediction_table import About
 
 
 class ClipPrediction(NamedTuple):
-    """What a network says of a clip, float32 (K,)."""
+    """A network's averaged logits for one clip."""
 
     logits: Tensor
+    """float32 (K,)."""
     erased: Tensor | None
-    """Of the clip without its actor; None where there is none."""
+    """float32 (K,), logits of the clip without its actor; None without a counterfactual."""
     problem: str | None
-    """Why its counterfactual cannot be read."""
+    """Why the clip's counterfactual cannot be read; None if it can, or if there is none."""
 
 
 def _mean_of_logits(logits: Tensor) -> Tensor:
@@ -43,7 +41,7 @@ def _mean_of_logits(logits: Tensor) -> Tensor:
 
 
 def _log_of_mean_softmax(logits: Tensor) -> Tensor:
-    # softmax of this is the mean softmax: the table's logits rank as the prediction does
+    # the softmax of this is the mean softmax, so the logits rank as the prediction does
     return torch.logsumexp(F.log_softmax(logits, dim=2), dim=1) - log(logits.shape[1])
 
 
@@ -51,7 +49,7 @@ AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": _log_of_mean_softmax,
     "logits": _mean_of_logits,
 }
-"""(N, views x crops, K) logits -> (N, K) logits of the average, by the name in the settings."""
+"""By evaluate.average: logits float32 (N, views x crops, K) -> averaged logits (N, K)."""
 
 
 @torch.no_grad()
@@ -65,7 +63,10 @@ def predict(
     workers: int,
     device: str,
 ) -> Iterator[ClipPrediction | SkippedClip]:
-    """Per clip, in the order of the data set."""
+    """Averaged logits of every clip, in the order of the data set.
+
+    `seen`: the network's input; `average`: a name of AVERAGES.
+    """
     model.to(device).eval()
     numbers = list(range(len(clips)))
     batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
@@ -97,12 +98,14 @@ def _averaged(
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What train wrote. `input`: the clips it was trained with."""
+    """A network written by train."""
 
     model: nn.Module
     backbone: str
     labels: list[str]
+    """In the order of the logits."""
     input: Input
+    """The clips that the network was trained with."""
     arm: str
     seed: int
     epochs: int | None
@@ -110,6 +113,7 @@ class TrainedNetwork:
 
     @classmethod
     def read(cls, path: Path) -> TrainedNetwork:
+        """Read a checkpoint that train wrote. Raises UserError for any other file."""
         values = checkpoint.load(path)
         missing = {"model", "backbone", "labels", "settings", "arm", "seed"} - set(values)
         if missing:
@@ -123,6 +127,7 @@ class TrainedNetwork:
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
 
     def about(self, settings: Evaluate) -> About:
+        """The facts that a table of this network's predictions carries."""
         return About(
             model=self.backbone,
             labels=tuple(self.labels),
@@ -137,7 +142,7 @@ class TrainedNetwork:
 
 
 def _input(values: dict[str, Any]) -> Input:
-    """Networks from before backbones stated their input: grey statistics, frames spread evenly."""
+    """The network's input; older checkpoints have grey statistics and evenly spread frames."""
     if "input" in values:
         return Input(**values["input"])
     settings = values["settings"]
@@ -151,7 +156,7 @@ def predict_clips(
     settings: Evaluate,
     erasing: Erasing | None = None,
 ) -> Iterator[tuple[Clip, ClipPrediction | str]]:
-    """Each clip once, with what the network says or why it cannot be read."""
+    """Each clip with its prediction, or with the reason why it cannot be read."""
     seen = network.input
     data = EvaluationClips(
         clips,

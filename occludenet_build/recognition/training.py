@@ -1,4 +1,4 @@
-"""One training put together: clips, network, loop, and the checkpoint it ends with."""
+"""One training from start to end: its clips, its network, the loop and the final checkpoint."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from occludenet_build.stages import STAGES
 
 @dataclass(frozen=True)
 class Training:
-    """What decides a training, but for the version of its results."""
+    """Everything that determines the result of a training, except the version of its results."""
 
     arm: str
     seed: int
-    """The number the user gave it."""
+    """One of train.seeds."""
     derived_seed: int
-    """What its draws depend on: 63 bits of the build's seed and its own."""
+    """Seed of all draws: 63 bits, from the build's seed and `seed`."""
     settings: Train
-    """Those of the arm: alpha is 0 in the baseline."""
+    """Settings of the arm: alpha is 0 in the baseline."""
     labels: list[str]
     """Names in the order of the logits."""
     clips: list[Clip]
@@ -44,17 +44,17 @@ class Training:
     """Makes the counterfactuals that have no file."""
 
     def key(self) -> str:
-        """What a checkpoint must carry to be gone on from: data, settings, version of results.
+        """Hash of data, settings and version of results, which a resumable checkpoint must have.
 
-        Never the code: a correction elsewhere does not throw away days of training.
+        The code is not part of it, so an unrelated correction does not discard days of training.
         """
-        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
-        indifferent |= {"arms", "alphas", "seeds"}  # which others there are
-        indifferent |= {"weights", "weights_sha256"}  # the file's hash counts
+        ignored = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
+        ignored |= {"arms", "alphas", "seeds"}  # the other trainings of the build
+        ignored |= {"weights", "weights_sha256"}  # the file's hash is part of the key
         settings = {
             name: value
             for name, value in dataclasses.asdict(self.settings).items()
-            if name not in indifferent
+            if name not in ignored
         }
         weights = sha256_file(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
@@ -74,7 +74,7 @@ def run_training(
 ) -> list[dict]:
     """Train, write the network to `out` and return the rows of the loss curve.
 
-    `version` is that of the results, with a digest of the code where `rerun_on` asks for one.
+    `version`: that of the results, with a digest of the code if `rerun_on` includes the code.
     """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -113,7 +113,7 @@ def run_training(
 def _bank(
     training: Training, clips: TrainingClips, learner: Learner, workers: int, path: Path, key: str
 ) -> Tensor | None:
-    """The first process makes it, the others read it."""
+    """The bank of stills: the first process makes it, the others read it."""
     for turn in (learner.process.first, not learner.process.first):
         if turn:
             found = load_or_make_bank(
@@ -130,7 +130,7 @@ def _bank(
 
 
 def _network(training: Training) -> nn.Module:
-    """All arms of one seed start from the same weights."""
+    """The network with its starting weights, which are the same for all arms of one seed."""
     settings = training.settings
     torch.manual_seed(training.derived_seed)
     seen = input_of(settings)
@@ -148,7 +148,7 @@ def _network(training: Training) -> nn.Module:
 
 
 def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
-    """The training clips, and whether they are kept decoded in this process."""
+    """The training clips, and whether this process keeps them decoded."""
     settings, seen = training.settings, input_of(training.settings)
     pairs = settings.alpha > 0
     lengths = [c.frames * (2 if pairs and c.erased_hash else 1) for c in training.clips]

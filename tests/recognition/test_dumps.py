@@ -158,7 +158,7 @@ HOSTILE = {
 def test_a_hostile_pickle_runs_nothing(tmp_path, name, protocol):
     target = tmp_path / "harm"
     (tmp_path / "dump.pkl").write_bytes(pickle.dumps(HOSTILE[name](target), protocol=protocol))
-    with pytest.raises(UserError, match=r"dump\.pkl (would run|does not read)") as error:
+    with pytest.raises(UserError, match=r"dump\.pkl (would run|cannot be read)") as error:
         read_scores(tmp_path / "dump.pkl")
     assert not target.exists() and "\n" not in str(error.value)
 
@@ -166,7 +166,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, name, protocol):
 def test_a_hostile_file_of_torch_runs_nothing(tmp_path):
     target = tmp_path / "harm"
     torch.save(Calls(os.system, f"touch {target}"), tmp_path / "dump.pth")
-    with pytest.raises(UserError, match="does not read"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_scores(tmp_path / "dump.pth")
     assert not target.exists()
 
@@ -182,9 +182,9 @@ def test_a_name_with_dots_reaches_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "does not read"),
-        (b"no pickle", "does not read"),
-        (pickle.dumps(list(SCORES))[:-20], "does not read"),
+        (b"", "cannot be read"),
+        (b"no pickle", "cannot be read"),
+        (pickle.dumps(list(SCORES))[:-20], "cannot be read"),
         (pickle.dumps({}), "wanted a list of predictions, got a dict"),
         (pickle.dumps([]), "wanted a list of predictions"),
         (pickle.dumps(["a"]), "wanted an array or a dict per clip, got str"),
@@ -211,10 +211,10 @@ def test_other_files_that_are_refused(tmp_path):
             read_scores(tmp_path / name)
 
     refused("a.json", b"[]", r"wanted predictions in \.pkl")
-    refused("a.npy", b"no array", "does not read")
+    refused("a.npy", b"no array", "cannot be read")
     stream = io.BytesIO()
     np.save(stream, np.array([Calls(os.system, "false")], object), allow_pickle=True)
-    refused("b.npy", stream.getvalue(), "does not read")
+    refused("b.npy", stream.getvalue(), "cannot be read")
     np.savez(tmp_path / "c.npz", one=SCORES, two=SCORES)
     refused("c.npz", (tmp_path / "c.npz").read_bytes(), "wanted an array called scores")
     np.savez(tmp_path / "d.npz", scores=SCORES, labels=TRUTH[:2])
@@ -225,5 +225,5 @@ def test_other_files_that_are_refused(tmp_path):
     refused("d.csv", b"file,left\n", "wanted scores of clips x classes")
     with zipfile.ZipFile(tmp_path / "e.pkl", "w") as archive:
         archive.writestr("x", "y")
-    with pytest.raises(UserError, match="does not read"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_scores(tmp_path / "e.pkl")

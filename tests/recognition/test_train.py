@@ -1,4 +1,4 @@
-"""Training: the arms, going on after a stop, what is skipped, dropped or refused."""
+"""Training: the arms, resuming after a stop, what is skipped, dropped or refused."""
 
 import dataclasses
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(world, tmp_path, cap
     run(world, tmp_path / "car-0.pt")
     faster = changed(learning_rate=0.02)
     run(world, tmp_path / "car-0.pt", settings=faster)
-    assert "not gone on from" in caplog.text
+    assert "not resumed" in caplog.text
     caplog.clear()
     run(world, tmp_path / "car-0.pt", settings=changed(faster, workers=1))
     assert "9 steps done" in caplog.text

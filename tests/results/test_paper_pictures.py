@@ -222,5 +222,5 @@ def test_one_arm_is_no_comparison(tmp_path):
 def test_maps_that_do_not_read_are_said(tmp_path):
     draw_maps(tmp_path, maps_of_two_clips())
     (tmp_path / "attention/car-0/002_D-50.npz").write_bytes(b"half")
-    with pytest.raises(MissingInput, match=r"002_D-50\.npz does not read .*run attention again"):
+    with pytest.raises(MissingInput, match=r"002_D-50\.npz cannot be read .*run attention again"):
         attention.figure_9(inputs([], tmp_path))

@@ -83,7 +83,7 @@ def test_a_users_own_parents(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "does not read"),
+        ("{", "cannot be read"),
         ("[]", "got list"),
         ("{}", "got dict"),
         ('{"A": []}', "got \\[\\] for 'A'"),
@@ -99,5 +99,5 @@ def test_wrong_files_are_refused_in_one_line(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as said:
         parents.read_parents(str(path))
     assert "\n" not in str(said.value) and str(path) in str(said.value)
-    with pytest.raises(UserError, match="does not read"):
+    with pytest.raises(UserError, match="cannot be read"):
         parents.read_parents(str(tmp_path / "none.json"))

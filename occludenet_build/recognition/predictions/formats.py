@@ -179,7 +179,7 @@ def _of_numpy(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"wanted arrays of numbers, {path} does not read: {error}") from error
+        raise UserError(f"wanted arrays of numbers, {path} cannot be read: {error}") from error
 
 
 def _csv(path: Path) -> Scores:
@@ -187,7 +187,7 @@ def _csv(path: Path) -> Scores:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             header, *rows = [row for row in csv.reader(stream) if row] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"wanted a CSV file, {path} does not read: {error}") from error
+        raise UserError(f"wanted a CSV file, {path} cannot be read: {error}") from error
     first = 2 if header[1:2] == ["label"] else 1
     if header[:1] != ["file"] or len(header) <= first:
         raise UserError(f"{path}: wanted the header file,<class>,..., got {','.join(header)[:80]}")

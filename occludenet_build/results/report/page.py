@@ -114,7 +114,7 @@ def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Ban
 
 
 def _cutout(path: Path) -> str | None:
-    """A data URI of a cut-out, still transparent; None if the file does not read."""
+    """A data URI of a cut-out, still transparent; None if the file cannot be read."""
     rgba = read_cutout(path)
     if rgba is None:
         return None

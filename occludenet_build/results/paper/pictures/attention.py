@@ -76,7 +76,7 @@ def maps_with_pictures(inputs: Inputs, what: str) -> pd.DataFrame:
 
 def read_map(row: dict[str, Any], what: str) -> MapFrame:
     """The map of a row of attention's tables, in the middle one of the frames in which the occluder
-    shows, else of those with a mask. Raises Missing where the .npz does not read.
+    shows, else of those with a mask. Raises Missing where the .npz cannot be read.
     """
     path = Path(row["path"])
     try:
@@ -84,7 +84,7 @@ def read_map(row: dict[str, Any], what: str) -> MapFrame:
             arrays = {name: found[name] for name in found.files}
     except (OSError, ValueError) as error:
         raise MissingInput(
-            f"{what}: {path} does not read ({error}); run attention again"
+            f"{what}: {path} cannot be read ({error}); run attention again"
         ) from error
     masked, hidden = arrays["masked"], arrays["occluder"].sum(axis=(1, 2)) > 0
     places = next(
