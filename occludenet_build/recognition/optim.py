@@ -116,8 +116,9 @@ def ema_of(model: nn.Module, decay: float) -> AveragedModel | None:
 
 @dataclass(frozen=True)
 class Schedule:
-    """`accumulate` batches make a step; none reaches over the end of an epoch, whose last step
-    and whose last batch may be smaller.
+    """Steps of a training: a step has `accumulate` batches and does not cross an epoch's end.
+
+    The last step and the last batch of an epoch may be smaller.
 
     >>> schedule = Schedule(clips=10, batch=4, accumulate=2, epochs=3)
     >>> schedule.per_epoch, [schedule.clips_in(step) for step in range(4)]
@@ -135,38 +136,38 @@ class Schedule:
 
     @classmethod
     def of(cls, clips: int, settings: Train) -> Schedule:
-        """For this many clips, with the batch, accumulation and epochs of the settings."""
+        """The schedule for this number of clips and these settings."""
         return cls(clips, settings.batch, settings.optimizer.accumulate, settings.epochs)
 
     @property
     def per_epoch(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps in an epoch."""
         return -(-self.clips // (self.batch * self.accumulate))
 
     @property
     def total(self) -> int:
-        """Steps of the training."""
+        """Number of steps in the training."""
         return self.per_epoch * self.epochs
 
     def clips_in(self, step: int) -> int:
-        """How many clips a step has, if none is skipped."""
+        """Number of clips in a step, if none is skipped."""
         whole = self.batch * self.accumulate
         return min(whole, self.clips - step % self.per_epoch * whole)
 
     def batches(self, step: int) -> int:
-        """How many batches a step has."""
+        """Number of batches in a step."""
         return -(-self.clips_in(step) // self.batch)
 
     def first_batch(self, step: int) -> int:
-        """Its number, counted from the beginning of the training."""
-        epoch, place = divmod(step, self.per_epoch)
-        return epoch * -(-self.clips // self.batch) + place * self.accumulate
+        """Number of the step's first batch, counted from the start of the training."""
+        epoch, step_in_epoch = divmod(step, self.per_epoch)
+        return epoch * -(-self.clips // self.batch) + step_in_epoch * self.accumulate
 
 
 class BatchOrder:
     """The batches of a whole training as lists of (number, epoch), from step `start` on.
 
-    Every epoch has its own order, a function of seed and epoch; its last batch may be smaller.
+    Every epoch has its own order, a function of seed and epoch. Its last batch may be smaller.
     """
 
     def __init__(self, clips: int, batch: int, epochs: int, seed: int, start: int = 0) -> None:
@@ -175,7 +176,7 @@ class BatchOrder:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return -(-self.clips // self.batch)
 
     def __len__(self) -> int:

@@ -475,7 +475,10 @@ def test_a_head_of_other_classes_is_left_out_and_said(caplog):
     source, model = X3D(400, 4, 32, depth_factor=1.0), small_x3d()
     before = model.head.projection.weight.clone()
     load_state(model, "x3d_s", source.state_dict(), "w.pth")
-    assert "w.pth: its head has 400 classes, 5 are wanted: ours starts at random" in caplog.text
+    assert (
+        "w.pth: its head has 400 classes, wanted 5; the head starts with random weights"
+        in caplog.text
+    )
     assert same(model, source, but="head.projection")
     assert torch.equal(model.head.projection.weight, before)
 
@@ -495,7 +498,9 @@ def test_whose_kinetics_710_begins_with_kinetics_400(caplog):
     caplog.set_level("INFO")
     source, model = (VideoMAE(n, 4, 32, width=48, depth=1, heads=3) for n in (710, 400))
     load_state(model, "videomae_b", source.state_dict(), "w.pth")
-    assert "its head has 710 classes, 400 are wanted: ours starts at random" in caplog.text
+    assert (
+        "its head has 710 classes, wanted 400; the head starts with random weights" in caplog.text
+    )
 
 
 def without(key):
@@ -667,7 +672,7 @@ def test_a_trial_of_the_input_costs_nothing_and_draws_nothing(monkeypatch):
     torch.manual_seed(3)
     assert same(BACKBONES["tiny3d"].make(3, 4, 16), model) and torch.equal(torch.rand(1), after)
     assert not model.training
-    with pytest.raises(UserError, match="mvit_v2_s takes no clips of 8 frames of 224 px"):
+    with pytest.raises(UserError, match="mvit_v2_s cannot take clips of 8 frames of 224 px"):
         build_backbone("mvit_v2_s", 3, 8, 224)
 
 

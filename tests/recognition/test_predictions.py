@@ -156,7 +156,11 @@ def test_another_order_is_refused_by_its_labels(place):
 def test_files_in_the_dump_must_be_those_of_the_list(place):
     files = ["0.25_one.mp4", "0.25_three.mp4", "0.25_two.mp4", "0.25_four.mp4"]
     np.savez(place / "dump.npz", scores=SCORES, files=np.array(files))
-    refused(place, r"row 2: wanted test_25percent/drinking beer/0\.25_two", a_dump(place, file=place / "dump.npz"))
+    refused(
+        place,
+        r"row 2: wanted test_25percent/drinking beer/0\.25_two",
+        a_dump(place, file=place / "dump.npz"),
+    )
 
 
 @pytest.mark.parametrize("size", [3, 5])

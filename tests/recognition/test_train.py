@@ -166,7 +166,7 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"alpha": 0.0}, "car", "train.alpha"),
         ({"size": 20}, "car", "train.size"),
         ({"backbone": "r4d"}, "car", "train.backbone: wanted one of tiny3d, r3d_18"),
-        ({"backbone": "s3d"}, "car", "s3d takes no clips of 4 frames of 16 px"),
+        ({"backbone": "s3d"}, "car", "s3d cannot take clips of 4 frames of 16 px"),
         ({"learning_rate": 1e30}, "baseline", "loss is nan in step 1, with the clips clips/0."),
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
         ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
@@ -210,7 +210,7 @@ def test_starting_weights(tmp_path, caplog):
     torch.save({"state_dict": tensors}, tmp_path / "w.pt")
     model = build_backbone("tiny3d", 3, 4, 16)
     load_weights(model, "tiny3d", tmp_path / "w.pt")
-    assert "its head has 400 classes, 3 are wanted: ours starts at random" in caplog.text
+    assert "its head has 400 classes, wanted 3; the head starts with random weights" in caplog.text
     ours, theirs = model.state_dict(), source.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in ours if not k.startswith("head."))
     with pytest.raises(UserError, match=r"not one: \d+ missing: stem.0.weight.* unexpected: "):

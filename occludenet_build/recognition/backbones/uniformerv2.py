@@ -45,7 +45,7 @@ class UniFormerV2(nn.Module):
         cls_dropout: float = 0.5,
         frozen: bool = False,
     ) -> None:
-        """`frozen`: only the global blocks and the head learn, and CLIP's token is not fused."""
+        """`frozen`: only the global blocks and the head are trained; CLIP's token is not fused."""
         super().__init__()
         local = 0 if no_lmhra else 2 if double_lmhra else 1
         rates = drop_rates(backbone_drop_path, layers)
@@ -70,7 +70,7 @@ class UniFormerV2(nn.Module):
 
 
 class Vision(nn.Module):
-    """Patches of single frames with their positions; `temporal_downsample` halves the frames."""
+    """Patch embedding of single frames with positions; `downsample` halves the frame rate."""
 
     def __init__(
         self, size: int, patch: int, width: int, downsample: bool, transformer: Transformer
@@ -110,6 +110,8 @@ class Vision(nn.Module):
 
 
 class Transformer(nn.Module):
+    """CLIP's blocks, the global blocks that read them, and the head."""
+
     def __init__(
         self,
         blocks: list[ResidualAttention],
@@ -153,8 +155,10 @@ class Transformer(nn.Module):
 
 
 def add_local(x: Tensor, grid: tuple[int, ...], local: nn.Module) -> Tensor:
-    """Tokens, float32 (N, L, width), of which patches get what `local` says of them as
-    (N, width, T, H, W); class tokens stay as they are."""
+    """Tokens float32 (N, L, width), with the output of `local` added to the patches.
+
+    `local` sees the patches as float32 (N, width, T, H, W); class tokens stay unchanged.
+    """
     first, patches = x[:, :1], x[:, 1:]
     video = patches.unflatten(0, (-1, grid[0])).flatten(1, 2).transpose(1, 2).unflatten(2, grid)
     more = local(video).flatten(2).transpose(1, 2).unflatten(1, (grid[0], -1)).flatten(0, 1)
@@ -162,7 +166,7 @@ def add_local(x: Tensor, grid: tuple[int, ...], local: nn.Module) -> Tensor:
 
 
 class QuickGELU(nn.Module):
-    """As CLIP was trained with."""
+    """The approximation of GELU that CLIP was trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 of any shape -> the same shape."""
@@ -209,6 +213,8 @@ class ResidualAttention(nn.Module):
 
 
 class LocalMHRA(nn.Module):
+    """A local unit: channelwise convolution over time between two pointwise ones."""
+
     def __init__(self, width: int, reduction: float) -> None:
         super().__init__()
         inner = int(width // reduction)
@@ -226,7 +232,7 @@ class LocalMHRA(nn.Module):
 
 
 class Extractor(nn.Module):
-    """The video token asks all tokens of a layer."""
+    """A global block: cross attention from the video token to all tokens of a layer."""
 
     def __init__(
         self, width: int, heads: int, mlp_factor: float, dropout: float, drop_path: float
@@ -241,7 +247,7 @@ class Extractor(nn.Module):
 
     def forward(self, video: Tensor, tokens: Tensor) -> Tensor:
         """Video token float32 (N, 1, width), tokens float32 (N, L, width) -> (N, 1, width)."""
-        asked = self.ln_3(tokens)
-        answer = self.attn(self.ln_1(video), asked, asked, need_weights=False)[0]
-        video = video + self.drop_path(answer)
+        keys = self.ln_3(tokens)
+        attended = self.attn(self.ln_1(video), keys, keys, need_weights=False)[0]
+        video = video + self.drop_path(attended)
         return video + self.drop_path(self.mlp(self.ln_2(video)))

@@ -44,7 +44,8 @@ class VideoMAE(nn.Module):
         dropout: float = 0.0,
         mean_pooling: bool = True,
     ) -> None:
-        """Without `mean_pooling` the head sees the first cube, after `norm` and not `fc_norm`."""
+        """Without `mean_pooling` the head reads the first cube, after `norm` instead of
+        `fc_norm`."""
         super().__init__()
         cubes = (frames // tubelet) * (size // patch) ** 2
         self.patch_embed = CubeEmbed(width, (tubelet, patch, patch))
@@ -57,7 +58,7 @@ class VideoMAE(nn.Module):
         self.head = nn.Linear(width, classes)
         self.apply(_initialise)
         with torch.no_grad():
-            self.head.weight.mul_(0.001)  # a head that begins near zero, as in fine-tuning
+            self.head.weight.mul_(0.001)  # the head starts near 0, as in fine-tuning
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 (N, 3, T, H, W) -> logits float32 (N, classes).
@@ -91,6 +92,8 @@ class CubeEmbed(nn.Module):
 
 
 class ViTBlock(nn.Module):
+    """A block of a ViT: attention and MLP, each with a residual connection."""
+
     def __init__(self, width: int, heads: int, mlp_ratio: float, drop_path: float) -> None:
         super().__init__()
         self.norm1 = _Norm(width)
@@ -106,7 +109,7 @@ class ViTBlock(nn.Module):
 
 
 class JointAttention(nn.Module):
-    """Queries and values have a bias, keys have none: softmax would not see it."""
+    """Joint space-time attention. Keys have no bias, since softmax cancels it."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -136,11 +139,11 @@ class Mlp(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-def sine_table(places: int, width: int) -> Tensor:
-    """(1, places, width) float32: sine and cosine in turn, slower from pair to pair."""
-    place = torch.arange(places, dtype=torch.float64)[:, None]
+def sine_table(positions: int, width: int) -> Tensor:
+    """Sine table float32 (1, L, width), L = `positions`: alternately sine and cosine."""
+    position = torch.arange(positions, dtype=torch.float64)[:, None]
     pair = torch.arange(width, dtype=torch.float64) // 2
-    angle = place / 10000 ** (2 * pair / width)
+    angle = position / 10000 ** (2 * pair / width)
     even = torch.arange(width) % 2 == 0
     return torch.where(even, angle.sin(), angle.cos()).float()[None]
 

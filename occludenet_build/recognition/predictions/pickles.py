@@ -32,7 +32,8 @@ def load_pickle(path: Path | str) -> Any:
         raise
     except Exception as error:  # a broken or hostile pickle raises anything
         raise UserError(
-            f"wanted a pickle of arrays and plain values, {path} cannot be read: {first_line(error)}"
+            f"wanted a pickle of arrays and plain values, {path} cannot be read: "
+            f"{first_line(error)}"
         ) from error
 
 
