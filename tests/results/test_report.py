@@ -92,7 +92,7 @@ def test_charts_lie_beside_the_page(build: SmallBuild, text: str) -> None:
 def test_an_empty_build_still_gets_a_page(tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     text = page(tmp_path / "build", tmp_path / "out")
-    assert "No room has run yet." in text and "No network was evaluated" in text
+    assert "No stage has run yet." in text and "No network was evaluated" in text
     assert not list((tmp_path / "out/figures").glob("*.svg"))
     assert (tmp_path / "out/failures.csv").read_text().count("\n") == 1
 
@@ -101,12 +101,12 @@ def test_a_build_without_training(tmp_path: Path) -> None:
     made = SmallBuild(tmp_path / "build").write()
     annotate(made)
     text = page(made.root, tmp_path / "out")
-    assert "Not there: train, evaluate." in text
+    assert "Missing: train, evaluate." in text
     assert "cannot be shown: missing" in text  # this build has no video files
 
 
 def test_failures_are_counted_once(build: SmallBuild) -> None:
-    found = {(f.room, f.reason): f for f in facts.failures(Build(build.root))}
+    found = {(f.stage, f.reason): f for f in facts.failures(Build(build.root))}
     assert found["index", "not_a_video"].examples == [("broken", "Invalid data <found>")]
     assert found["occluders", "too_small"].count == 4
     assert found["detect", "no_actor"].count == 1 and ("select", "no_actor") not in found
@@ -117,7 +117,7 @@ def test_failures_are_counted_once(build: SmallBuild) -> None:
     )
 
 
-def test_the_way_through_the_build(build: SmallBuild) -> None:
+def test_the_stages_of_the_build(build: SmallBuild) -> None:
     counts = {count.name: count.number for count in facts.headline(Build(build.root))}
     made = len(CLIPS)
     assert counts == {
@@ -142,7 +142,7 @@ def test_clips_of_kinetics_are_counted_against_the_lists(build: SmallBuild, tmp_
         first = facts.headline(Build(tmp_path / "build"))[0]
         assert (first.name, first.number) == (name, len(index))
         if name == "clips listed":
-            assert f"{len(index) - 1} are there, 1 of them" in first.note
+            assert f"{len(index) - 1} are present, 1 of them" in first.note
 
 
 def test_shortfalls(build: SmallBuild) -> None:
