@@ -475,7 +475,11 @@ def test_command_line(tmp_path):
         f"table_{n}{end}" for n in (2, 3) for end in (".csv", ".md", ".tex")
     )
     done = run("--root", tmp_path, "--only", "table_5")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "train both" in done.stderr
+    assert (
+        done.returncode == 2
+        and done.stderr.count("\n") == 1
+        and "add both to train.arms" in done.stderr
+    )
 
 
 def options(root: Path, **more) -> Namespace:
@@ -493,7 +497,7 @@ def test_all_in_one_go_says_what_is_missing(tmp_path, monkeypatch):
         statuses = {entry["name"]: entry for entry in csv.DictReader(stream)}
     there = [name for name, entry in statuses.items() if entry["status"] == "made"]
     assert there == ["table_2", "table_3", "table_4"]
-    assert "train both" in statuses["table_5"]["reason"]
+    assert "add both to train.arms" in statuses["table_5"]["reason"]
     assert not list((tmp_path / "p").glob("table_5*"))
     with pytest.raises(UserError, match="wanted the folder of a build"):
         stage.run(options(tmp_path / "none"), Config())

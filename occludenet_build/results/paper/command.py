@@ -27,27 +27,27 @@ TABLES: dict[str, Callable[[Inputs], table.PaperTable]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of paper."""
+    """Add the options of paper."""
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=list(targets()),
-        help="these items, of: " + ", ".join(targets()),
+        help="make only these items, of: " + ", ".join(targets()),
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, help="folder; default: ROOT/paper")
+    parser.add_argument("--out", type=Path, help="output folder; default: ROOT/paper")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    """Make the items of --only, or all that can be made and items.csv.
+    """Make the items of --only, or all whose inputs exist, and items.csv.
 
-    Raises UserError where --root is no folder, or predictions do not go together; Missing where an
-    item of --only cannot be made.
+    Raises UserError where --root is not a folder. An item of --only that cannot be made ends it
+    with MissingInput.
     """
     if not args.root.is_dir():
         raise UserError(f"--root: wanted the folder of a build, got {args.root}")
     inputs = read_inputs(args.root, config)
     folder = args.out or args.root / "paper"
     if args.only:
-        for name in dict.fromkeys(part for asked in args.only for part in targets()[asked]):
+        for name in dict.fromkeys(item for target in args.only for item in targets()[target]):
             make_item(name, inputs, folder)
         return
     statuses = [_tried(name, inputs, folder) for name in ITEMS]
@@ -57,10 +57,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def make_item(name: str, inputs: Inputs, folder: Path) -> None:
-    """Write the files of an item into `folder`.
-
-    Raises Missing where something that the item needs is not there.
-    """
+    """Write the files of an item into `folder`; ends with MissingInput without its inputs."""
     if name in TABLES:
         table.write_table(TABLES[name](inputs), folder)
     else:
@@ -73,7 +70,7 @@ def make_item(name: str, inputs: Inputs, folder: Path) -> None:
 
 @cache
 def _figures() -> dict[str, Callable[[Inputs], Any]]:
-    """Loaded when a figure is asked for: pictures open videos."""
+    """Functions that make figures; imported only for a figure, as pictures need video decoding."""
     from occludenet_build.results.paper.figures import FIGURES
     from occludenet_build.results.paper.pictures import PICTURES
 
@@ -85,7 +82,7 @@ def _tried(name: str, inputs: Inputs, folder: Path) -> tuple[str, str, str]:
         make_item(name, inputs, folder)
     except MissingInput as error:
         logging.warning("%s: not made: %s", name, error)
-        for suffix in SUFFIXES[ITEMS[name].kind]:  # of a build that had what is missing now
+        for suffix in SUFFIXES[ITEMS[name].kind]:  # from an earlier run, which had the inputs
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
         return name, "missing", str(error)
     return name, "made", ""

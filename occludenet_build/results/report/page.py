@@ -87,7 +87,7 @@ def _hex(rgb: tuple[int, int, int]) -> str:
 
 
 def occlusion_summary(build: Build) -> dict[str, Any] | None:
-    """Shares of source clips by occlusion duration, and median hidden shares; None without clips."""
+    """Shares of source clips by occlusion duration, and median hidden shares, if there are any."""
     clips = build.dataframe("annotate")
     occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
     if occluded is None or occluded.empty:

@@ -1,9 +1,9 @@
-"""Figures 2, 9 and 17: class activation maps (Grad-CAM), as the stage attention drew them.
+"""Figures 2, 9 and 17: class activation maps (Grad-CAM) of the stage attention.
 
-The clips are those of attention.pictures, in the order in which a hash drew them there. Figure 2
-shows clips first that the network has right clean and wrong occluded, as that is its subject.
-Outlines: visible actor, occluder. Below a map: the share of its mass on each, over the frames with
-a mask, not only the one shown.
+The clips are those of attention.pictures, in the order in which attention drew them. Figure 2 puts
+clips first that the network recognises clean but not occluded, since these are its subject.
+Outlines: visible actor and occluder. Below a map is the share of its mass on each, over all frames
+with a mask.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Drawing
+from matplotlib.figure import Figure
 
 from occludenet_build.core import tables
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import INK, PAGE, draw_chart
+from occludenet_build.results.charts import INK, PAGE, footnote
 from occludenet_build.results.paper.common_clips import degree_sets
 from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 from occludenet_build.results.paper.pictures import panels
 
 ARMS = ("baseline", "car")
 CLIPS_2, CLIPS_9, CLIPS_17 = 3, 8, 8
-"""Source clips in each figure; Figure 17 has as many of them twice, occluded and clean."""
+"""Number of source clips in each figure; Figure 17 has each of them occluded and clean."""
 RIGHT, WRONG = "#009e73", "#b8c0ca"
 MASSES = ("mass_actor", "mass_occluder", "mass_background")
 _GREY = np.array([0.299, 0.587, 0.114])
@@ -37,28 +37,28 @@ _GREY = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True)
 class MapFrame:
-    """One network's map of one clip, in one frame."""
+    """One frame of a network's map of a clip."""
 
     row: dict[str, Any]
-    """Of attention/<arm>-<seed>.parquet: clip, set, arm, label, predicted, p, mass_*."""
+    """The row of attention/<arm>-<seed>.parquet."""
     frame: int
-    """Its number in the clip."""
+    """The frame's number in the clip."""
     picture: np.ndarray
-    """uint8 (S, S, 3), as the network was given it."""
+    """uint8 (S, S, 3), RGB, as the network sees it."""
     cam: np.ndarray
-    """float32 (S, S), 0 to 1 over the clip."""
+    """float32 (S, S), 0 to 1; 1 is the largest value over the clip."""
     actor: np.ndarray
-    """float32 (S, S), share of a pixel that shows the visible actor."""
+    """float32 (S, S), 0 to 1: share of each pixel that shows the visible actor."""
     occluder: np.ndarray
-    """The same of the occluder."""
+    """float32 (S, S), 0 to 1: share of each pixel that shows the occluder."""
     top: list[tuple[str, float]]
-    """Labels and probabilities of the largest five, largest first."""
+    """Labels and probabilities of the five largest probabilities, largest first."""
 
 
 def maps_with_pictures(inputs: Inputs, what: str) -> pd.DataFrame:
-    """Rows of attention's tables that have a picture, with its `path`; in the order drawn there.
+    """Rows of attention's tables that have a picture, with its `path`, in the order of attention.
 
-    Raises Missing where there is none.
+    Raises MissingInput where there are none.
     """
     parts = []
     for path in sorted((inputs.root / "attention").glob("*-*.parquet")):
@@ -67,16 +67,18 @@ def maps_with_pictures(inputs: Inputs, what: str) -> pd.DataFrame:
         parts.append(rows.assign(path=[str(path.parent / name) for name in rows["picture"]]))
     if not parts or all(part.empty for part in parts):
         raise MissingInput(
-            f"{what}: wanted maps of the stage attention in {inputs.root / 'attention'}, there are "
-            "none; train, then run attention with attention.pictures above 0"
+            f"{what}: wanted maps of the stage attention in {inputs.root / 'attention'}, got none; "
+            "train, then run attention with attention.pictures above 0"
         )
     rows = pd.concat(parts, ignore_index=True)
     return rows.sort_values(["picture", "arm", "seed"], kind="stable").reset_index(drop=True)
 
 
 def read_map(row: dict[str, Any], what: str) -> MapFrame:
-    """The map of a row of attention's tables, in the middle one of the frames in which the occluder
-    shows, else of those with a mask. Raises Missing where the .npz cannot be read.
+    """One frame of the map of a row: the middle one of the frames in which the occluder is visible,
+    else of those with a mask.
+
+    Raises MissingInput where the .npz cannot be read.
     """
     path = Path(row["path"])
     try:
@@ -87,11 +89,11 @@ def read_map(row: dict[str, Any], what: str) -> MapFrame:
             f"{what}: {path} cannot be read ({error}); run attention again"
         ) from error
     masked, hidden = arrays["masked"], arrays["occluder"].sum(axis=(1, 2)) > 0
-    places = next(
+    candidates = next(
         (np.flatnonzero(mask) for mask in (masked & hidden, masked) if mask.any()),
         np.arange(len(masked)),
     )
-    at = int(places[len(places) // 2])
+    at = int(candidates[len(candidates) // 2])
     picture, cam, actor, occluder = (
         arrays[name][at] for name in ("frames", "cam", "actor", "occluder")
     )
@@ -100,10 +102,10 @@ def read_map(row: dict[str, Any], what: str) -> MapFrame:
 
 
 def overlay_on_grey(picture: np.ndarray, cam: np.ndarray) -> np.ndarray:
-    """uint8 (S, S, 3): the frame in grey, warmer and brighter where the map is larger.
+    """The frame in grey with the map in colours over it, uint8 (S, S, 3), RGB.
 
-    `picture` uint8 (S, S, 3), RGB; `cam` float (S, S), 0 to 1.
-    The colours grow in lightness too, so that they order without colour vision and in print.
+    `picture` uint8 (S, S, 3), RGB; `cam` float32 (S, S), 0 to 1. The lightness of the colours
+    increases with the map, so they can be ordered in greyscale print too.
     """
     grey = np.repeat((picture @ _GREY)[:, :, None], 3, axis=2)
     heat = 255 * matplotlib.colormaps["inferno"](0.15 + 0.85 * cam)[:, :, :3]
@@ -112,7 +114,7 @@ def overlay_on_grey(picture: np.ndarray, cam: np.ndarray) -> np.ndarray:
 
 
 def show_map(axes: Axes, found: MapFrame, title: str = "") -> None:
-    """The map over its frame, outlines of the visible actor and of the occluder, its masses."""
+    """Show a map over its frame with the outlines of actor and occluder, and its masses below."""
     panels.show_picture(axes, overlay_on_grey(found.picture, found.cam), title)
     panels.draw_outline(axes, found.actor, panels.ACTOR)
     panels.draw_outline(axes, found.occluder, panels.OCCLUDER)
@@ -120,7 +122,7 @@ def show_map(axes: Axes, found: MapFrame, title: str = "") -> None:
 
 
 def mass_text(row: dict[str, Any]) -> str:
-    """Where the map's mass lies, percent: `actor 31, occluder 12`."""
+    """The map's mass in percent, such as `actor 31 %, occluder 12 %`."""
     if pd.isna(row["mass_actor"]):
         return "no mass in masked frames"
     words = f"actor {100 * row['mass_actor']:.0f} %"
@@ -128,7 +130,7 @@ def mass_text(row: dict[str, Any]) -> str:
 
 
 def map_numbers(shown: list[MapFrame]) -> pd.DataFrame:
-    """What stands where: a row per map, with its masses and probabilities."""
+    """A row per panel with the masses and probabilities of its map."""
     kept = ("clip", "set", "arm", "seed", "backbone", "label", "predicted", "p", *MASSES)
     rows = [
         {"panel": at, **{name: one.row[name] for name in kept}, "frame": one.frame}
@@ -139,10 +141,10 @@ def map_numbers(shown: list[MapFrame]) -> pd.DataFrame:
 
 
 def figure_2(inputs: Inputs) -> PaperFigure:
-    """Figure 2: maps of clean and occluded clips with probabilities. Raises Missing."""
+    """Figure 2: maps of clean and occluded clips with probabilities."""
     pairs = clean_and_occluded(inputs)
 
-    def draw(figure: Drawing) -> None:
+    def draw(figure: Figure) -> None:
         axes = panels.panel_grid(figure, len(pairs), 6, width_ratios=[1, 1, 0.9, 1, 1, 0.9])
         for line, pair in zip(axes, pairs, strict=True):
             for cells, shown in zip((line[:3], line[3:]), pair, strict=True):
@@ -151,19 +153,18 @@ def figure_2(inputs: Inputs) -> PaperFigure:
                 show_map(cells[1], shown)
                 _bars(cells[2], shown)
         about = pairs[0][0].row
-        panels.foot(figure, f"{about['backbone']}, {about['arm']}: {_of(pairs)}; "
+        footnote(figure, f"{about['backbone']}, {about['arm']}: {_of(pairs)}; "
                     "bars: probabilities, green is correct")  # fmt: skip
 
     shown = [one for pair in pairs for one in pair]
     height = 0.25 + 1.42 * len(pairs)
-    drawing = draw_chart("figure_2", draw, PAGE, height, inputs.config.paper.dpi)
-    return PaperFigure(drawing, map_numbers(shown))
+    return inputs.figure("figure_2", draw, PAGE, height, map_numbers(shown))
 
 
 def clean_and_occluded(inputs: Inputs) -> list[tuple[MapFrame, MapFrame]]:
     """Maps of CLIPS_2 clips, clean and at the heaviest degree, of the baseline's first training.
 
-    Raises Missing where no clip was drawn both ways.
+    Raises MissingInput where no clip has both maps.
     """
     what = "Figure 2"
     rows = maps_with_pictures(inputs, what)
@@ -183,7 +184,7 @@ def clean_and_occluded(inputs: Inputs) -> list[tuple[MapFrame, MapFrame]]:
 
 
 def _of(pairs: Sequence[tuple[MapFrame, MapFrame]]) -> str:
-    """What attention.target was."""
+    """The footnote's words for attention.target."""
     rows = [one.row for pair in pairs for one in pair]
     correct = all(row["target"] == row["label"] for row in rows)
     return f"Grad-CAM of the {'correct' if correct else 'predicted'} class"
@@ -205,7 +206,7 @@ def _heaviest(rows: pd.DataFrame, what: str) -> str:
 
 
 def _bars(axes: Axes, shown: MapFrame) -> None:
-    """The five largest probabilities, names on the bars."""
+    """Draw the five largest probabilities as bars with their labels."""
     places = range(len(shown.top))
     colours = [RIGHT if label == shown.row["label"] else WRONG for label, _ in shown.top]
     axes.barh(places, [p for _, p in shown.top], color=colours, height=0.8)
@@ -220,7 +221,10 @@ def _bars(axes: Axes, shown: MapFrame) -> None:
 
 
 def figure_9(inputs: Inputs) -> PaperFigure:
-    """Figure 9: maps of baseline and CAR, occluded clips. Raises Missing."""
+    """Figure 9: maps of baseline and CAR for occluded clips.
+
+    Raises MissingInput where attention drew no occluded clip.
+    """
     what = "Figure 9"
     rows = maps_of_both_arms(inputs, what)
     sets = degree_sets(rows)
@@ -231,7 +235,7 @@ def figure_9(inputs: Inputs) -> PaperFigure:
 
 
 def figure_17(inputs: Inputs) -> PaperFigure:
-    """Figure 17: more maps of baseline and CAR, occluded and clean. Raises Missing."""
+    """Figure 17: more maps of baseline and CAR, occluded and clean."""
     what = "Figure 17"
     rows = maps_of_both_arms(inputs, what)
     pairs = [
@@ -243,7 +247,10 @@ def figure_17(inputs: Inputs) -> PaperFigure:
 
 
 def maps_of_both_arms(inputs: Inputs, what: str) -> pd.DataFrame:
-    """Rows of both ARMS, of the first seed that both have. Raises Missing."""
+    """Rows of both ARMS, of the first seed that both have.
+
+    Raises MissingInput where no seed has both.
+    """
     rows = maps_with_pictures(inputs, what)
     rows = rows[rows["arm"].isin(ARMS)]
     both = rows.groupby("seed")["arm"].nunique()
@@ -257,9 +264,9 @@ def maps_of_both_arms(inputs: Inputs, what: str) -> pd.DataFrame:
 
 
 def _pairs(rows: pd.DataFrame, set_name: str, what: str) -> list[tuple[MapFrame, MapFrame]]:
-    """(baseline, car) of each clip that both have a map of."""
-    mine = rows[rows["set"] == set_name]
-    first, second = (mine[mine["arm"] == arm].set_index("clip") for arm in ARMS)
+    """(baseline, car) for each clip of which both have a map."""
+    of_set = rows[rows["set"] == set_name]
+    first, second = (of_set[of_set["arm"] == arm].set_index("clip") for arm in ARMS)
     return [
         (_map_of(first, clip, what), _map_of(second, clip, what))
         for clip in first.index
@@ -268,16 +275,14 @@ def _pairs(rows: pd.DataFrame, set_name: str, what: str) -> list[tuple[MapFrame,
 
 
 def _grid(name: str, pairs: Sequence[tuple[MapFrame, MapFrame]], inputs: Inputs) -> PaperFigure:
-    """Two clips a row: the frame, the baseline's map, CAR's."""
+    """Two clips per row: the frame, the baseline's map and CAR's map of each."""
     if not pairs:
         raise MissingInput(f"{name}: no clip has a map of both arms; run attention again")
     lines = -(-len(pairs) // 2)
 
-    def draw(figure: Drawing) -> None:
+    def draw(figure: Figure) -> None:
         axes = panels.panel_grid(figure, lines, 6).reshape(-1, 3)
-        for cells in axes[len(pairs) :]:
-            for each in cells:
-                panels.hide_panel(each)
+        panels.hide_panels(axes[len(pairs) :].flat)
         for at, (cells, (first, second)) in enumerate(zip(axes, pairs, strict=False)):
             heads = ("baseline", "CAR") if at < 2 else ("", "")
             panels.show_picture(cells[0], first.picture)
@@ -286,9 +291,8 @@ def _grid(name: str, pairs: Sequence[tuple[MapFrame, MapFrame]], inputs: Inputs)
             show_map(cells[1], first, heads[0])
             show_map(cells[2], second, heads[1])
         about = pairs[0][0].row
-        panels.foot(figure, f"{about['backbone']}, seed {about['seed']}: {_of(pairs)}; "
+        footnote(figure, f"{about['backbone']}, seed {about['seed']}: {_of(pairs)}; "
                     "below: share of the map's mass; outlines: actor, occluder")  # fmt: skip
 
     shown = [one for pair in pairs for one in pair]
-    drawing = draw_chart(name, draw, PAGE, 0.4 + 1.25 * lines, inputs.config.paper.dpi)
-    return PaperFigure(drawing, map_numbers(shown))
+    return inputs.figure(name, draw, PAGE, 0.4 + 1.25 * lines, map_numbers(shown))
