@@ -170,7 +170,7 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"learning_rate": 1e30}, "baseline", "loss is nan in step 1, with the clips clips/0."),
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
         ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
-        ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d has none"),
+        ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d does not have this rate"),
         ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, or car_a"),
         ({}, "car_a0", "train.arms: wanted one of"),
     ],

@@ -250,7 +250,7 @@ def test_parents_are_ranked_by_their_clips_and_single_classes_are_none(most, ord
     ],
 )
 def test_what_a_series_was_trained_on(series, told):
-    assert generalisation._told(series) == told
+    assert generalisation._model_and_training(series) == told
 
 
 def test_trainings_of_a_model_on_real_occlusions():

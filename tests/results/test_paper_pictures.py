@@ -196,7 +196,7 @@ def without(root, tmp_path, *gone: str):
         ("figure_9", "attention", r"Figure 9: .*run attention"),
         ("figure_17", "attention", r"Figure 17: .*run attention"),
         ("figure_3", "annotate", r"clips\.parquet, it is missing; run annotate"),
-        ("figure_3", "detect", r"Figure 3: no clip .* actor that was detected"),
+        ("figure_3", "detect", r"Figure 3: no clip .* with a detected actor"),
         ("figure_11", "select", r"run select"),
         ("figure_11", "OccludeNet-D", r"Figure 11: cannot show .*missing.*make the clip again"),
         ("figure_12", "occluders", r"run occluders"),

@@ -43,8 +43,8 @@ def _json(path: str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"config: paper.parents: wanted a JSON file {{parent: [class, ...]}}, {path} does not "
-            f"read: {error}"
+            f"config: paper.parents: wanted a JSON file {{parent: [class, ...]}}, {path} cannot "
+            f"be read: {error}"
         ) from error
 
 
