@@ -16,12 +16,12 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, reading, rgb_frames
-from occludenet_build.occlusion.erasing import Erasure
-from occludenet_build.occlusion.erasing_fills import FILLS
-from occludenet_build.occlusion.geometry import ActorBox, Rect, place
-from occludenet_build.occlusion.ground_truth import rle_at, share_of_box
+from occludenet_build.occlusion.counterfactual import Erasure
+from occludenet_build.occlusion.counterfactual_fills import FILLS
+from occludenet_build.occlusion.geometry import ActorBox, Rect, occluder_rect
+from occludenet_build.occlusion.ground_truth import hidden_share, placed_rle
 from occludenet_build.occlusion.jobs import ClipJob, Output
-from occludenet_build.occlusion.patches import Cutout, read_rgba
+from occludenet_build.occlusion.patches import Cutout, read_occluder
 from occludenet_build.occlusion.render import render
 
 BOX = (100.0, 50.0, 180.0, 250.0)  # 80 x 200
@@ -38,7 +38,7 @@ BOX = (100.0, 50.0, 180.0, 250.0)  # 80 x 200
     ],
 )
 def test_sizes_and_centre(mode, cut, scale, size):
-    rect = place(cut, BOX, scale, mode)
+    rect = occluder_rect(cut, BOX, scale, mode)
     assert (rect.w, rect.h) == size
     assert abs(rect.x + rect.w / 2 - 140) <= 0.5
     assert abs(rect.y + rect.h / 2 - 150) <= 0.5
@@ -46,7 +46,7 @@ def test_sizes_and_centre(mode, cut, scale, size):
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (5, 9, 8, 9), (8, 5, 5, 9)])
 def test_a_box_without_area_has_no_place(box):
-    assert place((10, 10), box, 0.5, "fit") is None
+    assert occluder_rect((10, 10), box, 0.5, "fit") is None
 
 
 @given(
@@ -57,7 +57,7 @@ def test_a_box_without_area_has_no_place(box):
 )
 def test_fit_stays_inside_the_scaled_box(cut, corner, side, scale):
     box = (*corner, corner[0] + side[0], corner[1] + side[1])
-    rect = place(cut, box, scale, "fit")
+    rect = occluder_rect(cut, box, scale, "fit")
     assert rect.w <= max(1, scale * side[0] + 0.5)
     assert rect.h <= max(1, scale * side[1] + 0.5)
 
@@ -138,7 +138,7 @@ def test_a_placed_rle_is_that_of_the_drawn_picture(size, at, shape, seed, densit
             x, y = at[0] + column, at[1] + row
             if 0 <= x < width and 0 <= y < height:
                 picture[y, x] = mask[row, column]
-    found = rle_at(mask, *at, size)
+    found = placed_rle(mask, *at, size)
     assert (found is None) == (not picture.any())
     if found is not None:
         np.testing.assert_array_equal(masks.decode(found, height, width), picture)
@@ -158,7 +158,7 @@ def test_a_placed_rle_is_that_of_the_drawn_picture(size, at, shape, seed, densit
 )
 def test_share_of_the_box(at, box, share):
     mask = np.ones((10, 10), bool)
-    assert share_of_box(mask, Rect(*at, 10, 10), box, (100, 80)) == pytest.approx(share)
+    assert hidden_share(mask, Rect(*at, 10, 10), box, (100, 80)) == pytest.approx(share)
 
 
 @pytest.fixture
@@ -307,7 +307,7 @@ def test_a_source_that_changed_is_refused_and_leaves_nothing(job):
 def test_odd_pngs(tmp_path):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full((4, 5, 3), 7, np.uint8))
-    assert read_rgba(path)[:, :, 3].min() == 255
+    assert read_occluder(path)[:, :, 3].min() == 255
     path.write_bytes(b"no picture")
     with pytest.raises(UserError, match="8-bit RGB or RGBA PNG"):
-        read_rgba(path)
+        read_occluder(path)

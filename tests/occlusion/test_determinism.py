@@ -201,7 +201,7 @@ def arithmetic() -> str:
             x, y, w, h = (int(v) for v in rng.integers((-40, -40, 3, 3), 300))
             patch = cutout.patch(x, y, w, h)
             made = [patch.mask, cutout.silhouette(w, h), *sum(map(tuple, patch.planes), ())]
-            made += [change.after for change in buffer.blended(patch, x, y)]
+            made += [change.after for change in buffer.blend(patch, x, y)]
             for array in made:
                 digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -20,8 +20,14 @@ from occludenet_build.dataset.annotate import FRAMES
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, rgb_frames
-from occludenet_build.occlusion.erasing import Eraser, Erasure, dilated, mostly_on_planes, on_planes
-from occludenet_build.occlusion.erasing_fills import FILLS
+from occludenet_build.occlusion.counterfactual import (
+    Eraser,
+    Erasure,
+    dilate_mask,
+    majority_on_planes,
+    on_planes,
+)
+from occludenet_build.occlusion.counterfactual_fills import FILLS
 from occludenet_build.occlusion.jobs import Output
 from occludenet_build.occlusion.render import render
 from occludenet_build.recognition.clip_table import Clip
@@ -64,7 +70,7 @@ def erased(fill, layout, shown, number=3, seed=7, clip="a", **facts):
 def test_a_fill_changes_the_hole_and_nothing_else(fill, layout):
     before = planes_of(layout)
     after = erased(fill, layout, before)
-    holes = on_planes(dilated(actor(), 2), layout)
+    holes = on_planes(dilate_mask(actor(), 2), layout)
     for old, new, hole in zip(before, after, holes, strict=True):
         assert np.array_equal(old[~hole], new[~hole])
         assert (old[hole] != new[hole]).mean() > 0.7 and new.max() < 1 << layout.depth
@@ -76,7 +82,7 @@ def test_what_the_actor_looks_like_enters_no_fill(fill):
     layout = LAYOUTS["420"]
     one = planes_of(layout)
     other = [plane.copy() for plane in one]
-    grown = on_planes(dilated(actor(), 2), layout)
+    grown = on_planes(dilate_mask(actor(), 2), layout)
     for plane, hole in zip(other, grown, strict=True):
         plane[hole] = 255 - plane[hole]
     pairs = zip(erased(fill, layout, one), erased(fill, layout, other), strict=True)
@@ -124,8 +130,8 @@ def test_the_occluder_stays_where_it_lies_before_the_actor(shift, reach, fill):
     before = planes_of(layout)
     occluder = actor(30 + shift, 25, reach)
     after = erased(fill, layout, before, before={3: masks.encode(occluder)})
-    kept = mostly_on_planes(occluder, layout)
-    grown = on_planes(dilated(actor(), 2), layout)
+    kept = majority_on_planes(occluder, layout)
+    grown = on_planes(dilate_mask(actor(), 2), layout)
     for old, new, stays, hole in zip(before, after, kept, grown, strict=True):
         assert np.array_equal(old[stays | ~hole], new[stays | ~hole])
     if fill == "zero":
@@ -135,7 +141,7 @@ def test_the_occluder_stays_where_it_lies_before_the_actor(shift, reach, fill):
 def test_chroma_belongs_to_what_covers_half_of_it():
     mask = np.zeros((4, 5), bool)
     mask[0, 0] = mask[0:2, 2] = mask[2:4, 2:4] = mask[0, 4] = True
-    luma, u, _ = mostly_on_planes(mask, LAYOUTS["420"])
+    luma, u, _ = majority_on_planes(mask, LAYOUTS["420"])
     assert np.array_equal(luma, mask)
     assert u.tolist() == [[False, True, False], [False, True, False]]
     assert on_planes(mask, LAYOUTS["420"])[1].tolist() == [
@@ -203,7 +209,7 @@ def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
         if row["occluder_rle"]:
             occluder = masks.decode(row["occluder_rle"], *shape)
         rle = rles.get(row["frame"])
-        hole = dilated(masks.decode(rle, *shape), 2) if rle else np.zeros(shape, bool)
+        hole = dilate_mask(masks.decode(rle, *shape), 2) if rle else np.zeros(shape, bool)
         inner = cv2.erode((hole & ~occluder).astype(np.uint8), np.ones((5, 5))).astype(bool)
         assert not inner.any() or difference[inner].mean() < 3, row["frame"]
         assert difference.mean() < 4
@@ -225,7 +231,7 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
             continue
         hole = masks.decode(rles[number], *plain.shape[1:3])
         assert erased[number][hole].max() < 20 < np.median(plain[number][hole])
-        beside = ~dilated(hole, 6)
+        beside = ~dilate_mask(hole, 6)
         assert np.array_equal(plain[number][beside], erased[number][beside])
 
 

@@ -14,7 +14,11 @@ from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.media.imaging.sheets import LINE
 from occludenet_build.occlusion.occluders import cutout
 from occludenet_build.occlusion.occluders.cutout import blur_of
-from occludenet_build.occlusion.occluders.edge_refinement import refined, release_crop, rgba
+from occludenet_build.occlusion.occluders.edge_refinement import (
+    cutout_rgba,
+    refine_mask,
+    release_crop,
+)
 from occludenet_build.sources.coco.selection import SKIPPED, shape_of, wanted_images
 
 SIZE = (300, 240)
@@ -198,7 +202,7 @@ def test_a_soft_edge_keeps_the_mask_and_takes_no_background():
     rgb[mask] = (0, 40, 200)
     rgb[19:21, 30:120] = (150, 20, 80)  # what a lens mixes along the outline
     for feather in (2.0, 3.0, 6.0):
-        cut = rgba(rgb, mask, release_crop(mask, None), feather)
+        cut = cutout_rgba(rgb, mask, release_crop(mask, None), feather)
         room = int(np.ceil(feather / 2))
         tight = mask[20:90, 30:150]
         assert cut.shape[:2] == (tight.shape[0] + 2 * room, tight.shape[1] + 2 * room)
@@ -207,7 +211,7 @@ def test_a_soft_edge_keeps_the_mask_and_takes_no_background():
         assert not cut[alpha == 0].any()
         assert ((alpha > 0) & (alpha < 255)).any()
         assert cut[alpha > 0][:, 0].max() == 0, "red has come in"
-    hard = rgba(rgb, mask, release_crop(mask, None))
+    hard = cutout_rgba(rgb, mask, release_crop(mask, None))
     assert set(np.unique(hard[..., 3])) == {0, 255}
 
 
@@ -227,15 +231,15 @@ def test_grabcut_finds_the_outline_that_the_polygon_missed():
     )
     rgb = rgb.astype(np.uint8)
     rough = np.roll(truth, (2, 2), (0, 1))
-    found, overlap = refined(rgb, rough, "grabcut")
+    found, overlap = refine_mask(rgb, rough, "grabcut")
 
     def iou(mask):
         return (mask & truth).sum() / (mask | truth).sum()
 
     assert iou(rough) < 0.96 < 0.99 < iou(found)
     assert overlap == pytest.approx((found & rough).sum() / (found | rough).sum())
-    np.testing.assert_array_equal(refined(rgb, rough, "grabcut")[0], found)
-    same, none = refined(rgb, rough, "none")
+    np.testing.assert_array_equal(refine_mask(rgb, rough, "grabcut")[0], found)
+    same, none = refine_mask(rgb, rough, "none")
     assert same is rough and none is None
 
 

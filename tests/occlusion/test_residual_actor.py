@@ -18,7 +18,7 @@ from occludenet_build.occlusion import residual_actor
 from occludenet_build.occlusion.composite import ERASED
 from occludenet_build.occlusion.residual_actor.command import add_arguments
 from occludenet_build.occlusion.residual_actor.command import run as run_stage
-from occludenet_build.occlusion.residual_actor.compare import is_left
+from occludenet_build.occlusion.residual_actor.compare import is_residual
 from occludenet_build.occlusion.select import CLIPS
 from occludenet_build.people import actor_masks
 from occludenet_build.people.detect import BOXES, ROWS
@@ -123,8 +123,8 @@ def test_who_is_left_and_where(build):
 )
 def test_one_frame(found, left):
     found = np.float32(found).reshape(-1, 4)
-    assert is_left(np.float32(ACTOR), np.float32([OTHER]), found) == left
-    assert is_left(np.float32(ACTOR), np.zeros((0, 4), np.float32), np.float32([OTHER]))
+    assert is_residual(np.float32(ACTOR), np.float32([OTHER]), found) == left
+    assert is_residual(np.float32(ACTOR), np.zeros((0, 4), np.float32), np.float32([OTHER]))
 
 
 @pytest.mark.parametrize(

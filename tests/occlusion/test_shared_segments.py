@@ -27,9 +27,9 @@ from support.render import (
 from occludenet_build.config.occlusion import Composite, Window
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.occlusion.erasing import Erasure
+from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
-from occludenet_build.occlusion.render import contents, render, segments_of
+from occludenet_build.occlusion.render import group_outputs, render, split_segments
 
 STRETCHES = st.lists(st.tuples(st.booleans(), st.integers(1, 70)), min_size=1, max_size=8)
 
@@ -44,7 +44,7 @@ def test_runs_cover_a_clip_and_hold_what_they_say(pasted, erased, least, group):
     pasted = flags(pasted)
     erased = (flags(erased) * 70)[: len(pasted)]
     erased += [False] * (len(pasted) - len(erased))
-    runs = segments_of(pasted, erased, least, group)
+    runs = split_segments(pasted, erased, least, group)
     assert [n for run in runs for n in range(run.start, run.stop)] == list(range(len(pasted)))
     for run in runs:
         assert run.stop > run.start
@@ -65,7 +65,7 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
 ):
     pasted = [True, *flags(stretches)]
     found = {}
-    for run in segments_of(pasted, [False] * len(pasted), least, group):
+    for run in split_segments(pasted, [False] * len(pasted), least, group):
         found |= dict.fromkeys(range(run.start, run.stop), run.pasted)
     for flag, members in groupby(range(len(pasted)), key=lambda n: pasted[n]):
         numbers = list(members)
@@ -80,7 +80,7 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
 def test_masks_cut_no_run(pasted, one, other):
     pasted = flags(pasted)
     cut = [
-        [run[:3] for run in segments_of(pasted, (flags(e) * len(pasted))[: len(pasted)], 24, 50)]
+        [run[:3] for run in split_segments(pasted, (flags(e) * len(pasted))[: len(pasted)], 24, 50)]
         for e in (one, other)
     ]
     assert cut[0] == cut[1]
@@ -97,9 +97,9 @@ def test_masks_cut_no_run(pasted, one, other):
     ],
 )  # fmt: skip
 def test_outputs_that_show_the_same_are_encoded_once(pasted, erased, groups):
-    run = segments_of([pasted] * 30, [erased] * 30, 24, 50)[0]
+    run = split_segments([pasted] * 30, [erased] * 30, 24, 50)[0]
     outputs = [(out.scale, out.erased) for out in (*OCCLUDED, CLEAN, *ERASED)]
-    assert contents(run, outputs) == groups
+    assert group_outputs(run, outputs) == groups
 
 
 FRAMES, SIZE = 150, (128, 96)

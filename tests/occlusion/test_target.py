@@ -30,7 +30,13 @@ from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.motion import MOTIONS
-from occludenet_build.occlusion.patches import ROUND, Patch, PlacedPatch, PlanePatch, merge_patches
+from occludenet_build.occlusion.patches import (
+    ROUNDING,
+    Patch,
+    PlacedPatch,
+    PlanePatch,
+    merge_patches,
+)
 from occludenet_build.occlusion.placement import DISTANCE
 from occludenet_build.occlusion.render import render
 
@@ -221,7 +227,7 @@ def random_patch(rng, layout, x, y, w, h):
         columns = (x + w - 1 >> sub_x) - (x >> sub_x) + 1
         alpha = rng.choice([0.0, 0.3, 1.0], (rows, columns)).astype(np.float32)
         colour = rng.integers(0, 200, (rows, columns)).astype(np.float32)
-        parts.append(PlanePatch(colour * alpha + ROUND, 1 - alpha))
+        parts.append(PlanePatch(colour * alpha + ROUNDING, 1 - alpha))
     return PlacedPatch(Patch(tuple(parts), parts[0].keep < 0.5), x, y)
 
 
@@ -229,7 +235,7 @@ def laid_on(plane, part, x, y):
     """The reference: a patch on a float plane that reaches 64 samples beyond the origin."""
     height, width = part.keep.shape
     at = plane[y + 64 : y + 64 + height, x + 64 : x + 64 + width]
-    at[:] = at * part.keep.astype(float) + (part.add - ROUND)
+    at[:] = at * part.keep.astype(float) + (part.add - ROUNDING)
 
 
 RECTS = st.tuples(

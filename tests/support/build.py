@@ -27,7 +27,7 @@ from occludenet_build.occlusion.composite import CLIPS as COMPOSITE
 from occludenet_build.occlusion.composite import ERASED as TWINS
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.occluders import SCHEMA as BANK
-from occludenet_build.occlusion.occluders.summary import summary
+from occludenet_build.occlusion.occluders.summary import bank_summary
 from occludenet_build.occlusion.select import CLIPS as SELECT
 from occludenet_build.people.actor_masks import DETAIL as MASKS
 from occludenet_build.people.actor_masks import ROWS as MASKED
@@ -159,7 +159,7 @@ class SmallBuild:
             rows.append(small | {"detail": "99 px", "pixels": 99})
         tables.write(tables.from_rows(rows, BANK), self.root / "occluders/occluders.parquet")
         fractions = {"train": 0.7, "val": 0.1, "test": 0.2}
-        found = summary(rows, (*CATEGORIES, "umbrella"), 100, fractions)
+        found = bank_summary(rows, (*CATEGORIES, "umbrella"), 100, fractions)
         write_json(self.root / "occluders/summary.json", found)
 
     def _cutout(self, name: str) -> None:
