@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc)
 
-.PHONY: setup demo own test test-all lint format bench clean
+.PHONY: setup demo own test test-all golden lint format bench clean
 
 setup: $(VENV)/.ready
 
@@ -24,6 +24,9 @@ test: setup
 
 test-all: setup
 	$(BIN)/python -m pytest -q -m 'slow or not slow'
+
+golden: setup
+	$(BIN)/python -m pytest -q -m 'slow or not slow' tests/workflow/test_golden.py --update-golden
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,3 +1,3 @@
 """OccludeNet as a build: occluded action videos with ground truth, and CAR trained on them."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

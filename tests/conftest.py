@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -27,6 +28,27 @@ REPO = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" / "data"))
 
 REFERENCE = Path(os.environ.get("OCCLUDENET_REFERENCE", REPO.parent / "shared" / "reference"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write tests/golden/ where results changed with their version (make golden)",
+    )
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Commands set up the root logger of their process; here it is that of all tests."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = [h for h in root.handlers if h in handlers]
+    for handler in handlers:
+        if handler not in root.handlers:
+            root.addHandler(handler)
 
 
 @pytest.fixture(scope="session")

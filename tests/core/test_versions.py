@@ -42,7 +42,7 @@ def test_comments_formatting_and_renamed_functions_make_nothing_again(upgraded):
     package = upgraded.repo / "occludenet_build"
     for path in package.rglob("*.py"):
         path.write_text(path.read_text().replace("\n    ", "\n  ") + "\n# a comment\n")
-    edited(package / "detect" / "command.py", r"def _hash\(", "def _hash_of(")
+    edited(package / "people" / "detect" / "command.py", r"def _hash\(", "def _hash_of(")
     for path in (upgraded.repo / "workflow").glob("*.smk"):
         path.write_text(path.read_text().replace("python -m occ", "python  -m occ") + "# more\n")
     (upgraded.repo / "envs" / "video.yaml").write_text("dependencies: []\n")
@@ -101,7 +101,7 @@ def test_with_rerun_on_code_an_edit_counts_where_it_is_run(upgraded, tmp_path):
     for path in (build.repo / "occludenet_build").rglob("*.py"):
         path.write_text(path.read_text().replace('"""', '"""Moreover, ', 1) + "\n# a comment\n")
     assert build.planned("composite") == {}
-    changed = build.repo / "occludenet_build" / "compositing" / "frame_buffer.py"
+    changed = build.repo / "occludenet_build" / "occlusion" / "frame_buffer.py"
     changed.write_text(changed.read_text() + "\nANSWER = 42\n")
     assert set(build.planned("composite")) == {"composite_shard"}
 

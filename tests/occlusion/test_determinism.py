@@ -92,7 +92,9 @@ def elsewhere(*words: str, runner=(), **environment: str) -> str:
     """What this file prints in a process of its own."""
     done = subprocess.run(
         [*runner, sys.executable, __file__, *words],
-        env=os.environ | {"PYTHONPATH": str(REPO), "PYTHONWARNINGS": "ignore"} | environment,
+        env=os.environ
+        | {"PYTHONPATH": f"{REPO}:{REPO / 'tests'}", "PYTHONWARNINGS": "ignore"}
+        | environment,
         stdout=subprocess.PIPE,
         check=True,
     )

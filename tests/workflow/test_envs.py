@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def whole(world, tmp_path_factory) -> Build:
-    """A build with every room run, training included."""
+    """A build with every stage run, training included."""
     build = Build(tmp_path_factory.mktemp("whole"), world, SETTINGS)
     build.run("all")
     assert (build.folder / "build/report/index.html").stat().st_size > 10_000
@@ -71,17 +71,17 @@ def test_jobs_run_with_only_their_environment(whole, tmp_path, env, commands):
     python = installed(env, tmp_path)
     config = cfg.load(whole.settings, base=whole.folder)
     for command in commands:
-        room, *rest = command.split()
-        settings = cfg.canonical(cfg.room_settings(config, room))
+        stage, *rest = command.split()
+        settings = cfg.canonical(cfg.room_settings(config, stage))
         done = subprocess.run(
-            [python, "-m", f"occludenet_build.{room}", *rest, "--settings", settings],
+            [python, "-m", "occludenet_build", stage, *rest, "--settings", settings],
             cwd=whole.folder,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPO), "HOME": os.environ["HOME"]},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, (room, done.stderr[-2000:])
+        assert done.returncode == 0, (stage, done.stderr[-2000:])
     shutil.rmtree(whole.folder / "new")
 
 

@@ -19,7 +19,7 @@ from occludenet_build.core import seeds, tables
 
 @pytest.fixture(scope="session")
 def built(world, tmp_path_factory) -> Build:
-    """A finished run of the room composite; tests copy it or leave it as it is."""
+    """A finished run of the stage composite; tests copy it or leave it as it is."""
     build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
     build.run("composite")
     return build
@@ -33,9 +33,9 @@ def test_the_run_is_complete_and_quiet_afterwards(built):
     assert len(clips) == 3 * len(rows) + 2 * trained and len(rows) >= 15 and trained
     assert built.planned("composite") == {}
     assert not built.unfinished()
-    for room in ("index/videos", "detect/000", "composite/000"):
-        assert (built.folder / f"build/logs/{room}.log").read_text().strip()
-        assert (built.folder / f"build/benchmarks/{room}.tsv").exists()
+    for job in ("index/videos", "detect/000", "composite/000"):
+        assert (built.folder / f"build/logs/{job}.log").read_text().strip()
+        assert (built.folder / f"build/benchmarks/{job}.tsv").exists()
 
 
 def test_touched_files_and_equal_settings_rerun_nothing(built):

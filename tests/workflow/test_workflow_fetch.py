@@ -118,7 +118,7 @@ def test_kinetics_and_coco_from_a_server(site, world, tmp_path):
     assert build.planned("dataset") == {}
     build.settings["download"] |= {"offline": True, "retries": 1}
     assert build.planned("dataset") == {}, "how files are fetched changes none"
-    # a room that fetches, run once more: what is missing is missing still, and nobody is asked
+    # a stage that fetches, run once more: what is missing is missing still, and nobody is asked
     build.run("kinetics", "acquire_coco", "-R", "kinetics", "acquire_coco")
     assert len(site.seen) == asked, "offline opened a connection"
     again = tables.read_rows(tmp_path / "build/kinetics/clips.parquet")
