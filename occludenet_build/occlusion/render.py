@@ -51,9 +51,7 @@ def render(job: ClipJob, settings: Composite) -> RenderResult:
     with ExitStack() as targets:
         paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
         with reading(job.source) as source:
-            if (
-                job.sha256 is not None
-            ):  # after opening, which has its own reason for a file that is no video
+            if job.sha256 is not None:  # after opening: a file that is no video has its own reason
                 check_indexed(job.source, job.sha256)
             clip = _ClipRenderer(job, settings, source)
             with clip.writing(paths):

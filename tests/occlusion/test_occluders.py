@@ -169,7 +169,7 @@ def test_a_photo_in_two_splits_stops_the_room():
         {"status": "ok", "occluder": name, "coco_image": 1, "split": split}
         for name, split in (("a.png", "train"), ("b.png", "test"))
     ]
-    with pytest.raises(RuntimeError, match="photo 1 stands in train and in test"):
+    with pytest.raises(RuntimeError, match="photo 1 is in the splits train and test"):
         check_disjoint(rows)
 
 

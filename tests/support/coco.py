@@ -105,5 +105,5 @@ class World:
         """uint8 (h, w, 4) RGBA."""
         return np.array(Image.open(self.out.parent / row["file"]))
 
-    def bank_summary(self):
+    def summary(self):
         return json.loads((self.out.parent / "summary.json").read_text())

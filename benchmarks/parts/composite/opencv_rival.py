@@ -1,7 +1,7 @@
 """The usual implementation: OpenCV reads, numpy blends BGR, VideoWriter, ffmpeg adds the sound.
 
-python -m parts.composite.opencv_rival VIDEO BOXES.npy CUTOUT FOLDER --scales 0.25 0.5 --ffmpeg F --
-OPTIONS
+python -m parts.composite.opencv_rival VIDEO BOXES.npy CUTOUT FOLDER
+    --scales 0.25 0.5 --ffmpeg FFMPEG -- OPTIONS
 """
 
 from __future__ import annotations

@@ -46,9 +46,10 @@ def perceptual_hash(rgb: np.ndarray, mask: np.ndarray) -> str:
 
 
 def refuse_near_duplicates(rows: Sequence[dict[str, Any]], limit: float) -> None:
-    """Of the rows that are ok and differ in less than `limit` of the signs, keep the largest.
+    """Mark rows as skipped whose cut-out differs from a larger one in less than `limit` of signs.
 
-    UserPicture pictures come before those of COCO. A refused row loses its name, file and split.
+    Compares the rows that are ok; the user's own pictures come before those of COCO. A skipped row
+    loses its name, file and split.
     """
     candidates = sorted((row for row in rows if row["status"] == "ok"), key=_order)
     kept = _Kept(len(candidates))
