@@ -1,4 +1,4 @@
-"""The compositor against float references and against the pixels it really wrote."""
+"""Rendering compared with float references and with the pixels of the written files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def occluder(height=40, width=60, alpha=None):
 
 
 def test_native_size_blends_as_the_float_reference():
-    """At its own size, no resampling: every luma sample within 1 level of plain arithmetic."""
+    """Without resampling, every luma sample is within 1 level of float arithmetic."""
     layout = Layout(8, 1, 1, False, "bt601")
     rgba = occluder()
     rgba[:, :, 3] = np.linspace(0, 255, 60, dtype=np.uint8)
@@ -94,7 +94,7 @@ def test_native_size_blends_as_the_float_reference():
 @pytest.mark.parametrize("odd_y", [0, 1])
 @pytest.mark.parametrize("left_sited", [True, False])
 def test_chroma_lies_under_its_luma_at_any_offset(odd_x, odd_y, left_sited):
-    """The chroma patch against direct filtering of the whole plane at full size."""
+    """The chroma patch compared with direct filtering of the whole plane at full size."""
     layout = Layout(8, 1, 1, not left_sited, "bt709", left_sited)
     rgba = occluder(21, 33)
     x, y = 10 + odd_x, 6 + odd_y
@@ -278,7 +278,7 @@ def test_the_actor_is_gone_and_the_occluder_stays(job, fill):
 
 
 def test_the_median_brings_back_the_ground(job):
-    """The square moves, so the median of the other frames is what it covered."""
+    """The square moves, so the median of the other frames is the background behind it."""
     outputs, erasure = (Output("c/a.mp4", None, erased=True),), Erasure("median", 1)
     clip = replace(job(boxes=()), outputs=outputs, scales=(), masks=square_masks(), erasure=erasure)
     render(clip, SETTINGS)

@@ -1,4 +1,4 @@
-"""The fills of counterfactuals, and the actor erased when an occluded clip is read."""
+"""Counterfactuals: the fills, and the actor erased when an occluded clip is read."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_fill_changes_the_hole_and_nothing_else(fill, layout):
 
 @pytest.mark.parametrize("fill", WITHOUT_PLATE)
 def test_what_the_actor_looks_like_enters_no_fill(fill):
-    """Another actor in the same hole leaves the same picture: nothing of him leaks."""
+    """Another actor in the same hole gives the same picture: nothing of the actor leaks."""
     layout = LAYOUTS["420"]
     one = planes_of(layout)
     other = [plane.copy() for plane in one]
@@ -166,7 +166,7 @@ SHAPES = {
 
 
 def world(tmp_path, made, fill, size=(128, 96), count=16):
-    """A rendered clip with the file of its counterfactual, and what train erases with."""
+    """A rendered clip, its counterfactual, and the eraser that train uses."""
     width, height = size
     source = made.write(tmp_path / "in" / "a.mp4", textured(count, width, height))
     seen = (height, width) if made.rotation % 180 else (width, height)
@@ -218,7 +218,7 @@ def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
 
 
 def test_a_clean_twin_is_erased_whole(tmp_path):
-    """Clips as they were recorded: the actor alone goes, no occluder is spared."""
+    """Source clips: the whole actor is erased, as there is no occluder."""
     root, clip, erasing, rows, rles = world(tmp_path, Made(), "zero")
     assert any(row["occluder_rle"] for row in rows if row["frame"] in rles)
     clip = replace(
@@ -254,30 +254,30 @@ def test_masks_that_are_not_there_are_said(tmp_path):
         Erasing.over(root / "annotate/frames", Counterfactual(), 0, [clip, other])
 
 
-def test_without_files_the_room_writes_rows_and_no_counterfactuals(tmp_path):
+def test_without_files_the_stage_writes_rows_and_no_counterfactuals(tmp_path):
     import argparse
 
     from support.composite_stage import FRAMES as COUNT
-    from support.composite_stage import SmallRoom
+    from support.composite_stage import CompositeStage
 
     from occludenet_build.dataset.annotate.merge import _at_load_time
     from occludenet_build.occlusion.composite import add_arguments
     from occludenet_build.occlusion.composite import run as run_stage
 
-    room = SmallRoom(tmp_path / "in", tmp_path / "build", ("one", "two"), unmasked=("two",))
-    room.write()
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", ("one", "two"), unmasked=("two",))
+    stage.write()
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     parser.add_argument("--settings")
-    args = parser.parse_args(room.words())
+    args = parser.parse_args(stage.words())
     made = {"scales": [0.25, 0.75], "preset": "ultrafast"}
     for fill in ("zero", "mean"):
         chosen = {"composite": made, "counterfactual": {"files": False, "fill": fill}}
         run_stage(args, load_part(chosen))
-        rows = room.rows(room.erased)
+        rows = stage.rows(stage.erased)
         assert rows["one"]["files"] == [] and rows["one"]["erased_frames"] == COUNT
         assert (rows["one"]["status"], rows["two"]["reason"]) == ("ok", "no_mask")
-        assert not room.videos("-counterfactual") and len(room.videos()) == 2 * 3
+        assert not stage.videos("-counterfactual") and len(stage.videos()) == 2 * 3
         assert _at_load_time(rows["one"]) == f"load:{rows['one']['key']}"
         clip = {"file_hash": "h", "counterfactual": None}
         clip = Clip(**dict.fromkeys(Clip.__dataclass_fields__) | clip)

@@ -1,4 +1,4 @@
-"""Leak checks: what is the same is found across splits, and nothing else."""
+"""leaks: clips that two splits have in common are found, and no others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FPS = 12
 
 
 def scenery(seed, seconds=4.0):
-    """Pictures uint8 (T, 72, 96, 3) of a scene of its own, with something that moves through it."""
+    """Pictures uint8 (T, 72, 96, 3) of a scene with a moving object, by seed."""
     random = np.random.default_rng(seed)
     back = cv2.resize(random.integers(20, 235, (6, 8, 3)).astype(np.uint8), (96, 72),
                       interpolation=cv2.INTER_CUBIC)  # fmt: skip
@@ -67,7 +67,7 @@ COPIES = {
 
 @pytest.fixture(scope="module")
 def chosen(tmp_path_factory):
-    """Select's rows: originals in train, copies of them in test, others in val."""
+    """Rows of select: originals in train, copies of them in test, other clips in val."""
     folder = tmp_path_factory.mktemp("chosen")
     rows = []
 

@@ -1,4 +1,4 @@
-"""Where and when occluders stand: boxes averaged over time, paths, windows, several at once."""
+"""Placement: smoothed boxes, motion paths, time windows, several occluders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows(boxes) -> np.ndarray:
 
 
 def shaken(count, seed=0, sd=2.0, first=0, at=(100, 50, 180, 250)):
-    """A box that stands still, as a detector sees it."""
+    """A static box with the jitter of a detector."""
     noise = np.random.default_rng(seed).normal(0, sd, (count, 4))
     return {first + n: tuple((np.array(at) + noise[n]).tolist()) for n in range(count)}
 
@@ -106,7 +106,7 @@ def test_nothing_is_averaged_across(tracks, first, at):
 
 
 def test_within_a_run_neighbours_count():
-    """The other side of the test above: the same boxes in one track are averaged."""
+    """The counterpart of the test above: the same boxes in one track are averaged."""
     boxes = shaken(12) | shaken(15, 1, first=12)
     found = geometry.smooth_boxes(boxes, one_track(boxes), FPS, 0.3)
     assert found[11] != boxes[11] and found[12] != boxes[12]

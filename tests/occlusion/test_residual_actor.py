@@ -1,4 +1,4 @@
-"""residual_actor: who is still found in the counterfactuals, from tables alone."""
+"""residual_actor: the actor found in counterfactuals, from tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(*words, **settings):
 
 
 def box_rows(clip, boxes):
-    """boxes: frame -> [(box, whether it is the actor's)]"""
+    """Rows of detect. `boxes`: frame -> [(box, whether it is the actor's)]."""
     return [
         {"clip": clip, "frame": n, "score": 0.9, "track": 0, "actor": actor, "filled": False}
         | dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True))
@@ -50,7 +50,7 @@ def write_boxes(path, by_clip):
 
 @pytest.fixture
 def build(tmp_path):
-    """Two clips of two classes at one scale; detect could not read the third counterfactual."""
+    """Two clips of two classes at one scale; the third counterfactual is unreadable."""
     same = {"status": "ok", "split": "train", "detect_shard": "005", "frames": 6, "fps": 25.0}
     same |= {"width": 100, "height": 100}
     chosen = [

@@ -1,4 +1,4 @@
-"""Jobs of the compositor on self-made clips, and what can be read from the files it writes."""
+"""Jobs for `render` on drawn clips, and readers for the files it writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNTAGGED = (2, 2, 2)
 
 
 def job_of(source: Path, root: Path, frames: int, boxes: dict[int, ActorBox], **facts) -> ClipJob:
-    """Two scales and the clean twin of a source, with an opaque cut-out."""
+    """A job for two scales and the clean twin of a source, with an opaque cut-out."""
     if "cutouts" not in facts:
         facts["cutouts"] = (write_png(root.parent / "cutouts" / "cut.png", opaque()),)
     facts = {"clip": "a", "fps": 25.0, "scales": SCALES, "outputs": (*OCCLUDED, CLEAN)} | facts
@@ -33,7 +33,7 @@ def job_of(source: Path, root: Path, frames: int, boxes: dict[int, ActorBox], **
 
 
 def with_gap(frames: int, size: tuple[int, int]) -> dict[int, ActorBox]:
-    """A box that moves through the middle of the picture, but not in the clip's middle half."""
+    """A box that moves through the middle of the picture, absent in the middle half of the clip."""
     width, height = size
     boxes = {}
     for n in range(frames):
@@ -44,21 +44,21 @@ def with_gap(frames: int, size: tuple[int, int]) -> dict[int, ActorBox]:
 
 
 def write_png(path: Path, rgba: np.ndarray) -> Path:
-    """uint8 (H, W, 4) RGBA -> a PNG."""
+    """Write RGBA uint8 (H, W, 4) as a PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))[1].tobytes())
     return path
 
 
 def opaque(height: int = 40, width: int = 40, colour: Sequence[int] = (20, 200, 60)) -> np.ndarray:
-    """A cut-out whose mask is its rectangle: uint8 (H, W, 4) RGBA."""
+    """A cut-out without transparency: RGBA uint8 (H, W, 4)."""
     rgba = np.full((height, width, 4), 255, np.uint8)
     rgba[:, :, :3] = colour
     return rgba
 
 
 def textured(frames: int, width: int, height: int, seed: int = 0) -> list[np.ndarray]:
-    """A texture that pans, with a sensor's noise: an encoder makes B-frames of it."""
+    """A panning texture with sensor noise, which an encoder codes with B-frames."""
     rng = np.random.default_rng(seed)
     grain = (height // 8 + 2, (width + frames) // 8 + 2, 3)
     ground = cv2.resize(
@@ -93,7 +93,10 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """A source file with what `write_video` does not set. `tags`: primaries, transfer, matrix."""
+    """A source file with properties that `write_video` cannot set.
+
+    `tags`: primaries, transfer, matrix.
+    """
 
     codec: str = "libx264"
     pix_fmt: str = "yuv420p"
@@ -171,7 +174,7 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """What a player sees and hears of a file, from one pass."""
+    """The properties of a decoded file: frame times, colours, display, sound."""
 
     times: list[Fraction]
     """Of the frames, seconds."""
