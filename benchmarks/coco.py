@@ -4,7 +4,7 @@
 
 The file is generated in the size of instances_train2017.json (860,000 annotations of 80 categories
 with polygons of 22 corners on average, 118,287 images, 430 MB; --quick: a tenth). Each reading runs
-in a process of its own, in turn. Measured: CPU seconds of the reading alone (one thread), and the
+in a separate process, in turn. Measured: CPU seconds of the reading alone (one thread), and the
 peak memory of the process, imports included. All ratios are medians over the turns, relative to the
 fastest and the smallest of the rivals, which run without garbage collection. Prints a table, and as
 its last line one JSON object:

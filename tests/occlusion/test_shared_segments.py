@@ -70,7 +70,7 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
     for flag, members in groupby(range(len(pasted)), key=lambda n: pasted[n]):
         numbers = list(members)
         is_shared = not flag and len(numbers) >= least
-        # an end of a shared run may go to its neighbour
+        # the last frames of a shared segment may belong to its neighbour
         for number in numbers[1:-1] if is_shared else numbers:
             assert found[number] == (not is_shared), number
 

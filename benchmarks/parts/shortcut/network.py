@@ -2,8 +2,8 @@
 
 The demo's tiny3d subtracts the median over time from each frame, so it hardly sees a static
 background and cannot learn a shortcut there. This network has that difference as a fourth channel
-beside the colours, and training decides which it uses. Batch norm as in X3D: with tiny3d's group
-norm, training takes several times as long.
+in addition to the colours, and training decides which it uses. Batch norm as in X3D: with tiny3d's
+group norm, training takes several times as long.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Reads  --clips  select/clips.parquet   the chosen clips and their files
        leaks.lists                     lists of other datasets, if any
 Writes --out clips.parquet             a row per chosen clip (CLIPS below)
-       and beside it
+       and next to it
        findings.parquet, findings.csv  a row per finding (FINDINGS)
        lists.parquet                   counts per list, split and class (LISTS)
        summary.json                    counts per check and pair of splits, a note per list

@@ -21,7 +21,7 @@ Writes  <fill>/videos/S.parquet   VIDEOS below, a row per counterfactual clip
         fills.json                a summary per fill, of the sample
 
 <fill> is `built` for all counterfactual clips of the build. Any other name is a fill on the sample;
-`none` stands for the occluded clips, and gives the rate at which the detector finds the actor.
+`none` means the occluded clips, and gives the rate at which the detector finds the actor.
 
 In a frame with an erased actor, the actor is residual if a detected person has an IoU of 0.3 or
 more with the actor's box, unless that person overlaps more with another person that detect found
