@@ -13,7 +13,7 @@ from support.detect import clip_of
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.detect import BOXES
-from occludenet_build.people.detect.inference import Job, search_together
+from occludenet_build.people.detect.inference import DetectJob, detect_in_batches
 from occludenet_build.people.detect.to_table import rows_of
 from occludenet_build.people.detectors import boxfile
 from occludenet_build.people.detectors.boxfile import BoxFile
@@ -43,7 +43,7 @@ def write(path: Path, rows: list[dict]) -> Path:
 
 def searched(path: Path, cuts: list[int], **settings) -> tuple[dict, pd.DataFrame]:
     wanted = Detect(backend="file", boxes=str(path), **settings)
-    given = boxfile.read(path, SHAPES, wants_actor=wanted.actor == "file")
+    given = boxfile.read_boxes(path, SHAPES, wants_actor=wanted.actor == "file")
     clip = replace(CLIP, given=given.get("a"))
     empty = np.zeros((4, 4, 3), np.uint8)
     found = list(BoxFile().find(clip, iter([(n, empty) for n in range(40)])))
@@ -65,7 +65,7 @@ def test_the_file_names_the_actor(tmp_path, suffix, more):
     assert len(rows) == 80 and not rows["filled"].any()
 
 
-def test_true_and_false_are_words_of_the_column(tmp_path):
+def test_true_and_false_are_values_of_the_column(tmp_path):
     rows = [row | {"actor": bool(row["actor"])} for row in table("actor")]
     for suffix in (".csv", ".parquet"):
         facts, _ = searched(write(tmp_path / f"b{suffix}", rows), [], actor="file")
@@ -87,7 +87,7 @@ def test_nobody_is_named(tmp_path):
     assert "none of them named" in facts["detail"] and len(found) == 80
 
 
-def test_the_column_is_left_alone_by_other_policies(tmp_path):
+def test_other_policies_ignore_the_column(tmp_path):
     path = write(tmp_path / "b.csv", table("actor"))
     _, rows = searched(path, [], actor="area_x_duration")
     assert set(rows[rows["actor"]]["x1"]) == {20}
@@ -106,7 +106,7 @@ def test_the_column_is_left_alone_by_other_policies(tmp_path):
 def test_a_wrong_column_is_one_line(tmp_path, rows, said):
     path = write(tmp_path / "b.csv", rows)
     with pytest.raises(UserError, match=said) as error:
-        boxfile.read(path, SHAPES, wants_actor=True)
+        boxfile.read_boxes(path, SHAPES, wants_actor=True)
     assert "\n" not in str(error.value)
 
 
@@ -159,8 +159,8 @@ def test_who_the_actor_is_in_real_clips(real_data, name, fps, where, who):
     path = real_data / "videos" / name
     weights = str(real_data / "weights" / "yolov5nu_dequant.pt")
     clip = clip_of(path, fps=fps)
-    job = Job(clip, "k", Detect(weights=weights, device="cpu", stride=2), None)
-    (result,) = search_together([job], job.settings, 1)
+    job = DetectJob(clip, "k", Detect(weights=weights, device="cpu", stride=2), None)
+    (result,) = detect_in_batches([job], job.settings, 1)
     rows = result.detail.to_pandas()
     acting = rows[rows["actor"]]
     assert len(acting) > 0.95 * clip.frames, who

@@ -1,4 +1,4 @@
-"""Actor masks: the room's rows, GrabCut against drawn truth, the model backends' coordinates."""
+"""The stage actor_masks: its rows, GrabCut against drawn truth, the models' coordinates."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ GRABCUT = config.ActorMasks(backend="grabcut", grabcut_side=96)
 
 
 def world(frames=FRAMES, shift=0):
-    """(pictures, truth masks): a coloured figure walks before a wall; `shift` moves the camera."""
+    """(pictures, true masks): a coloured figure before a wall; `shift` moves the camera."""
     random = np.random.default_rng(3)
     wall = random.integers(40, 140, (14, 40, 3), np.uint8)
     wall = cv2.resize(wall, (4 * WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -74,7 +74,7 @@ def test_grabcut_finds_the_figure(tmp_path, shift):
     path = tmp_path / "walk.mp4"
     write_video(path, pictures, Fraction(12))
     clip = Clip(path, boxes_of(truth), FRAMES)
-    assert (median_background.of(clip) is not None) == (shift == 0)
+    assert (median_background.estimate_background(clip) is not None) == (shift == 0)
     found = dict(GrabCut(GRABCUT).masks(clip))
     assert list(found) == list(range(FRAMES))
     assert np.mean([iou(found[n], truth[n]) for n in found]) > 0.75
@@ -101,7 +101,7 @@ def test_grabcut_gives_the_same_masks_again(clip):
         (120, 90, 400, 300),
     ],
 )
-def test_grabcut_stands_any_box(tmp_path, box):
+def test_grabcut_accepts_any_box(tmp_path, box):
     flat = [np.full((HEIGHT, WIDTH, 3), 90, np.uint8)] * 6
     write_video(tmp_path / "flat.mp4", flat, Fraction(12))
     boxes = dict.fromkeys(range(6), np.float32(box))
@@ -109,16 +109,16 @@ def test_grabcut_stands_any_box(tmp_path, box):
         assert mask.shape == (HEIGHT, WIDTH) and mask.any()
 
 
-def test_an_actor_who_stays_is_not_taken_for_background(tmp_path):
+def test_an_actor_who_stands_still_is_no_background(tmp_path):
     pictures, truth = world(1)
     write_video(tmp_path / "stays.mp4", pictures * 20, Fraction(12))
     clip = Clip(tmp_path / "stays.mp4", dict.fromkeys(range(20), boxes_of(truth)[0]), 20)
-    found = median_background.of(clip)
+    found = median_background.estimate_background(clip)
     assert found is not None and not found.known[truth[0]].any()
     assert iou(dict(GrabCut(GRABCUT).masks(clip))[10], truth[0]) > 0.7
 
 
-def test_the_background_is_laid_over_the_right_pixels():
+def test_the_background_is_aligned_with_the_window():
     ramp = np.repeat(np.mgrid[0:56, 0:72][1][..., None] * 3, 3, axis=2).astype(np.uint8)
     still = median_background.Background(ramp, np.ones((56, 72), bool))
     rgb, known = still.window((20, 10, 100, 90), (112, 144), (40, 40))
@@ -127,7 +127,7 @@ def test_the_background_is_laid_over_the_right_pixels():
     assert known.all() and np.abs(rgb[5, :, 0] - expected).max() <= 1
 
 
-class Room:
+class Shard:
     """A shard of clips with boxes as select and detect would write them."""
 
     def __init__(self, root):
@@ -191,18 +191,18 @@ class Room:
 
 def test_the_rows_of_a_shard(tmp_path, clip, caplog):
     caplog.set_level(logging.INFO)
-    (good, truth), room = clip, Room(tmp_path / "build")
+    (good, truth), shard = clip, Shard(tmp_path / "build")
     some = {n: good.boxes[n] for n in range(4, 12)}
-    room.clip("walk", good.path, some)
-    room.clip("nobody", good.path, {})
-    room.clip("tiny", good.path, {3: (5, 5, 6, 6)})
-    room.clip("gone", tmp_path / "gone.mp4", some)
-    room.clip("other", good.path, some, sha256="x")
-    room.clip("size", good.path, some, shape=(10, 10))
+    shard.clip("walk", good.path, some)
+    shard.clip("nobody", good.path, {})
+    shard.clip("tiny", good.path, {3: (5, 5, 6, 6)})
+    shard.clip("gone", tmp_path / "gone.mp4", some)
+    shard.clip("other", good.path, some, sha256="x")
+    shard.clip("size", good.path, some, shape=(10, 10))
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(good.path.read_bytes()[:800])
-    room.clip("broken", broken, some)
-    rows = room.run()
+    shard.clip("broken", broken, some)
+    rows = shard.run()
     assert {name: (row["status"], row["reason"]) for name, row in rows.items()} == {
         "walk": ("ok", None),
         "nobody": ("skipped", "no_actor"),
@@ -212,7 +212,7 @@ def test_the_rows_of_a_shard(tmp_path, clip, caplog):
         "size": ("failed", "corrupt"),
         "broken": ("failed", "truncated"),
     }
-    walk, found = rows["walk"], room.masks("walk")
+    walk, found = rows["walk"], shard.masks("walk")
     assert [row["frame"] for row in found] == list(some)
     assert (walk["masked_frames"], walk["height"], walk["width"]) == (8, HEIGHT, WIDTH)
     assert (walk["backend"], walk["weights_sha256"], walk["seconds"]) == ("grabcut", None, None)
@@ -221,17 +221,17 @@ def test_the_rows_of_a_shard(tmp_path, clip, caplog):
     for row in found:
         mask = masks.decode(row["rle"], HEIGHT, WIDTH)
         assert row["area"] == mask.sum() and iou(mask, truth[row["frame"]]) > 0.6
-    again = room.run()
+    again = shard.run()
     assert again == rows and "7 clips, 6 finished before, 1 to do" in caplog.text
-    room.out.unlink()
-    shutil.rmtree(room.out.parent / "store")
+    shard.out.unlink()
+    shutil.rmtree(shard.out.parent / "store")
     command = [sys.executable, "-m", "occludenet_build", "actor_masks", "--threads", "2"]
-    command += ["--clips", room.root / "clips.parquet", "--boxes", room.root / "store"]
+    command += ["--clips", shard.root / "clips.parquet", "--boxes", shard.root / "store"]
     settings = {"actor_masks": {"backend": "grabcut", "grabcut_side": 96}}
-    command += ["--out", room.out, "--settings", json.dumps(settings)]
+    command += ["--out", shard.out, "--settings", json.dumps(settings)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    again = {row["clip"]: row for row in tables.read_rows(room.out)}
+    again = {row["clip"]: row for row in tables.read_rows(shard.out)}
     assert again == rows, "worker processes change nothing"
 
 
@@ -335,7 +335,7 @@ def test_yolo_seg_on_a_real_clip(real_data):
 
     weights = real_data / "weights" / "yolov8n-seg_dequant.pt"
     masker = YoloSeg(config.ActorMasks(weights=str(weights), device="cpu", image_size=320, batch=2))
-    # upright 640x480 from a file that is stored lying; the box was found by a detector
+    # upright 640x480 from a file that is stored lying; the box is a detector's
     box = np.float32([198, 80, 445, 480])
     clip = Clip(real_data / "videos" / "asl_walk_rot90.mp4", {0: box, 1: box}, 89)
     found = dict(masker.masks(clip))
@@ -349,7 +349,7 @@ def test_yolo_seg_on_a_real_clip(real_data):
     assert not dict(masker.masks(Clip(clip.path, {0: nobody}, 89)))
 
 
-def test_the_command_line_says_what_is_wrong(tmp_path):
+def test_missing_weights_are_one_line(tmp_path):
     command = [sys.executable, "-m", "occludenet_build", "actor_masks", "--clips", "none.parquet"]
     command += ["--boxes", tmp_path, "--out", tmp_path / "000.parquet"]
     settings = json.dumps({"actor_masks": {"backend": "yolo-seg"}})
@@ -373,15 +373,16 @@ def people(rows):
     [
         ((0, 0, 30, 40), [(0, 0, 10, 40), (12, 5, 30, 35)], {(0, 0), (0, 1)}),
         ((0, 0, 30, 40), [(0, 0, 10, 40), (12, 5, 30, 35), (50, 0, 60, 40)], {(0, 0), (0, 1)}),
-        ((0, 0, 30, 40), [(5, 5, 10, 20), (12, 5, 20, 35)], set()),  # they stand before one actor
+        # two people in front of a single actor
+        ((0, 0, 30, 40), [(5, 5, 10, 20), (12, 5, 20, 35)], set()),
         ((0, 0, 30, 40), [(0, 0, 30, 40)], set()),
         ((0, 0, 30, 40), [], set()),
     ],
 )
-def test_a_group_is_told_by_its_box(actor, others, who):
+def test_a_group_is_recognised_by_its_box(actor, others, who):
     boxes = {n: np.float32(actor) for n in range(5)}
     rows = [person(n, box, track) for n in range(5) for track, box in enumerate(others)]
-    found = group_masks.members(boxes, people(rows))
+    found = group_masks.group_members(boxes, people(rows))
     assert set(found) == who
     assert all(sorted(of) == list(range(5)) for of in found.values())
 
@@ -401,7 +402,11 @@ def test_every_member_of_a_group_is_masked(tmp_path):
     clip = Clip(tmp_path / "a.mp4", {n: np.float32(hull) for n in range(3)}, 3)
     rows = [person(n, left, 0) for n in range(3)] + [person(n, right, 1) for n in (0, 2)]
     clip.boxes[1][:] = left  # the other is lost there
-    shown = dict(group_masks.found(Inside(), clip, group_masks.members(clip.boxes, people(rows))))
+    shown = dict(
+        group_masks.masks_of_actor(
+            Inside(), clip, group_masks.group_members(clip.boxes, people(rows))
+        )
+    )
     assert list(shown) == [0, 1, 2]
     for number in shown:
         wanted = np.zeros((40, 60), bool)
@@ -409,5 +414,5 @@ def test_every_member_of_a_group_is_masked(tmp_path):
         if number != 1:
             wanted[7:33, 32:48] = True
         assert np.array_equal(shown[number], wanted), number
-    alone = dict(group_masks.found(Inside(), clip, {}))
+    alone = dict(group_masks.masks_of_actor(Inside(), clip, {}))
     assert alone[0][20, 20] and not shown[0][20, 20]

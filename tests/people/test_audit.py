@@ -1,4 +1,4 @@
-"""The audit: two detectors on the same frames, with boxes that are written down; its rules."""
+"""The audit: two detectors on the same frames, with given boxes; its workflow rules."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FIRST = boxes((0, HERE, True), (1, HERE, True), (2, HERE, True, True), (3, AFAR)
 CASES = {
     "the same": (FIRST, {"compared_frames": 3, "mean_iou": 1.0, "same_actor": 3}),
     "nobody": (boxes(), {"compared_frames": 0, "mean_iou": None, "only_first": 4}),
-    "half of him": (
+    "half of the actor": (
         boxes((0, BESIDE), (1, BESIDE)),
         {"compared_frames": 2, "mean_iou": 0.5, "agreeing_frames": 2, "only_first": 2},
     ),
@@ -162,7 +162,7 @@ def test_what_is_missing_is_one_line(searched):
     assert "Traceback" not in done.stderr
 
 
-def test_audit_is_a_target_of_its_own(world, tmp_path):
+def test_audit_is_a_separate_target(world, tmp_path):
     build = Build(tmp_path, world, SETTINGS | {"audit": {"backend": "motion", "clips": 3}})
     planned = build.planned("audit")
     assert planned["audit_sample"] == planned["audit_detect"] == 1

@@ -21,8 +21,8 @@ from occludenet_build.core import ledger
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.people.detect import BOXES, ROWS, decode_ahead, inference
 from occludenet_build.people.detectors.interface import Found
-from occludenet_build.people.detectors.oom_fallback import Spare
-from occludenet_build.people.tracking.tracks import Rules, every_frame_in_shots
+from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
+from occludenet_build.people.tracking.tracks import TrackRules, tracks_by_shot_with_stride
 
 SIZES = {"a.mp4": (96, 64, 20), "b.mp4": (128, 96, 5), "c.mp4": (96, 64, 9), "d.mp4": (64, 96, 31)}
 """Width, height and frames: a and c make one shape, b another, d a third."""
@@ -47,7 +47,7 @@ def test_frames_of_several_clips_share_batches(clips, monkeypatch):
     assert len(model.threads) == 1
 
 
-def test_a_clip_has_the_same_rows_whoever_came_with_it(clips, monkeypatch):
+def test_a_clip_has_the_same_rows_in_any_batch(clips, monkeypatch):
     together_ = results(Bright(), clips, SETTINGS, monkeypatch)
     in_turn = results(Bright(), clips, replace(SETTINGS, decode_threads=0), monkeypatch)
     assert all(in_turn[name].detail.equals(r.detail) for name, r in together_.items())
@@ -93,7 +93,7 @@ def _troubled(clip, trouble: str, folder: Path):
     return replace(clip, frames=clip.frames + 1), "source_changed"
 
 
-def test_a_failure_late_in_a_clip_forgets_what_waits(clips, monkeypatch):
+def test_a_late_failure_discards_the_queued_frames(clips, monkeypatch):
     real = decode_ahead.rgb_frames
 
     def breaks(path):
@@ -123,7 +123,7 @@ def test_the_ledger_has_a_clip_as_soon_as_it_is_finished(clips, monkeypatch, tmp
 
     def make(names):
         jobs = (job(by_name[name], settings) for name in names)
-        return inference.search_together(jobs, settings, 1)
+        return inference.detect_in_batches(jobs, settings, 1)
 
     todo = dict.fromkeys(by_name, "key")
     with ledger.hold(tmp_path / "store", ROWS, BOXES) as book:
@@ -163,9 +163,9 @@ def picture(side: int) -> np.ndarray:
     return np.zeros((side, 8, 3), np.uint8)
 
 
-def test_a_rare_shape_does_not_wait_for_ever(clips):
+def test_a_rare_shape_waits_for_a_bounded_time(clips):
     stream = decode_ahead.Stream(clips[0], lambda p: p)
-    waiting = decode_ahead.Batches(4)
+    waiting = decode_ahead.ShapeBatches(4)
     rare = list(waiting.put(stream, [(0, picture(5))]))
     assert not rare
     sizes = []
@@ -188,19 +188,19 @@ def test_turns_are_shorter_for_large_pictures(clips):
 
 
 class Small(Bright):
-    """Runs out of memory with more than `room` pictures."""
+    """Runs out of memory with more than `limit` pictures."""
 
-    def __init__(self, room: int, error: Exception, on_finish: bool = False) -> None:
+    def __init__(self, limit: int, error: Exception, on_finish: bool = False) -> None:
         super().__init__()
-        self.room, self.error, self.on_finish = room, error, on_finish
+        self.limit, self.error, self.on_finish = limit, error, on_finish
 
     def start(self, prepared):
-        if not self.on_finish and len(prepared) > self.room:
+        if not self.on_finish and len(prepared) > self.limit:
             raise self.error
         return super().start(prepared)
 
     def finish(self, started, sizes):
-        if self.on_finish and len(started) > self.room:
+        if self.on_finish and len(started) > self.limit:
             raise self.error
         return super().finish(started, sizes)
 
@@ -217,7 +217,7 @@ TOO_SMALL = {
 def test_too_little_memory_makes_smaller_batches(clips, monkeypatch, caplog, error, on_finish):
     whole = results(Bright(), clips, SETTINGS, monkeypatch)
     caplog.set_level(logging.WARNING)
-    model = Spare(lambda device: Small(1, error, on_finish), "cuda:0", SETTINGS.batch)
+    model = ShrinkingBatch(lambda device: Small(1, error, on_finish), "cuda:0", SETTINGS.batch)
     found = results(model, clips, SETTINGS, monkeypatch)
     assert all(found[name].detail.equals(r.detail) for name, r in whole.items())
     assert [r.message.split(";")[0] for r in caplog.records] == [
@@ -226,13 +226,13 @@ def test_too_little_memory_makes_smaller_batches(clips, monkeypatch, caplog, err
     ]
 
 
-def test_then_comes_the_cpu(clips, monkeypatch, caplog):
+def test_a_single_frame_that_does_not_fit_runs_on_the_cpu(clips, monkeypatch, caplog):
     error = TOO_SMALL["torch"]
     loaded = {"cuda:0": Small(0, error), "cpu": Bright()}
-    model = Spare(loaded.__getitem__, "cuda:0", SETTINGS.batch)
+    model = ShrinkingBatch(loaded.__getitem__, "cuda:0", SETTINGS.batch)
     found = results(model, clips, SETTINGS, monkeypatch)
     assert all(r.row["status"] == "ok" for r in found.values())
-    assert "going on on the CPU" in caplog.text and model.device == "cpu"
+    assert "continuing on the CPU" in caplog.text and model.device == "cpu"
     assert max(loaded["cpu"].batches) == SETTINGS.batch
 
 
@@ -242,12 +242,12 @@ def test_a_model_that_does_not_fit_goes_to_the_cpu(caplog):
             raise TOO_SMALL["torch"]
         return Bright()
 
-    assert Spare(load, "cuda:0", 4).device == "cpu"
+    assert ShrinkingBatch(load, "cuda:0", 4).device == "cpu"
     assert "too small for the model" in caplog.text
 
 
-def test_where_nothing_helps_it_is_one_line(clips, monkeypatch):
-    model = Spare(lambda device: Small(0, MemoryError("no")), "cpu", 4)
+def test_too_little_memory_on_the_cpu_is_one_line(clips, monkeypatch):
+    model = ShrinkingBatch(lambda device: Small(0, MemoryError("no")), "cpu", 4)
     with pytest.raises(UserError, match="too small for one frame") as error:
         results(model, clips, SETTINGS, monkeypatch)
     assert "\n" not in str(error.value)
@@ -255,7 +255,7 @@ def test_where_nothing_helps_it_is_one_line(clips, monkeypatch):
 
 @pytest.mark.parametrize("decode_threads", [0, 2])
 def test_another_error_is_not_taken_for_memory(clips, monkeypatch, decode_threads):
-    model = Spare(lambda device: Small(0, RuntimeError("shapes differ")), "cpu", 4)
+    model = ShrinkingBatch(lambda device: Small(0, RuntimeError("shapes differ")), "cpu", 4)
     with pytest.raises(RuntimeError, match="shapes differ"):
         results(model, clips, replace(SETTINGS, decode_threads=decode_threads), monkeypatch)
 
@@ -296,7 +296,7 @@ def test_a_stride_leaves_no_frame_without_the_actor(clips, monkeypatch, stride):
         unseen = boxes["frame"] % stride != 0
         assert boxes["filled"].equals(unseen) and boxes["score"].isna().equals(unseen)
         assert row["filled_frames"] == unseen.sum()
-        # a straight movement: exact in between, held after the last frame that was seen
+        # a straight movement: exact in between, repeated after the last detected frame
         inner = boxes["frame"] <= (clip.frames - 1) // stride * stride
         away = np.abs(boxes["x1"] - table(every[clip.name])["x1"])
         assert away[inner].max() <= 2 and away.max() <= 2 + stride
@@ -312,8 +312,8 @@ def thin(seen: dict[int, float | None], stride: int, frames: int, cuts=()) -> li
         Found(f, boxes_at(*([] if x is None else [x])), np.ones(int(x is not None), np.float32))
         for f, x in seen.items()
     ]
-    rules = Rules(fps=24.0, score=0.25, track_iou=0.1)
-    return every_frame_in_shots(found, list(cuts), rules, stride, frames)
+    rules = TrackRules(fps=24.0, score=0.25, track_iou=0.1)
+    return tracks_by_shot_with_stride(found, list(cuts), rules, stride, frames)
 
 
 def test_boxes_between_lie_on_a_line():
@@ -331,12 +331,12 @@ def test_a_cut_is_not_crossed():
     assert second[0].boxes[:, 0].tolist() == [3, 3, 3, 3.25, 3.5, 3.75, 4, 4]
 
 
-def test_who_is_missed_in_a_seen_frame_stays_missed_around_it():
+def test_a_missed_detection_leaves_its_neighbours_empty():
     ((track,),) = thin({0: 0.0, 4: 1.0, 8: None, 12: 2.0, 16: 3.0, 20: None}, 4, 24)
     assert track.frames.tolist() == [*range(5), *range(12, 17)]
 
 
-def test_who_comes_late_is_not_there_before():
+def test_a_late_track_is_not_extended_back():
     ((track,),) = thin({0: None, 4: 1.0, 8: 1.0}, 4, 9)
     assert track.frames.tolist() == [4, 5, 6, 7, 8]
 
@@ -350,13 +350,13 @@ def test_shots_shorter_than_the_stride():
     ]
 
 
-def test_the_order_of_results_is_plain(clips, monkeypatch):
-    """Finished clips come at once: not all at the end."""
+def test_results_come_as_soon_as_clips_are_finished(clips, monkeypatch):
+    """Results are not held back to the end."""
     settings = replace(SETTINGS, batch=2, decode_threads=1)
     monkeypatch.setattr(inference, "loaded", lambda settings, threads: Bright())
     seen = []
     jobs = (seen.append(c.name) or job(c, settings) for c in itertools.chain(clips, clips))
-    next(inference.search_together(jobs, settings, 1))
+    next(inference.detect_in_batches(jobs, settings, 1))
     assert len(seen) < 2 * len(clips)
 
 

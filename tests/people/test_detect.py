@@ -1,4 +1,4 @@
-"""The room as it is used: its command line, its backends, its rows."""
+"""The stage detect: its command line, its backends, its rows."""
 
 from __future__ import annotations
 
@@ -36,18 +36,20 @@ def background() -> np.ndarray:
     return np.kron(small, np.ones((20, 20, 1), np.uint8))
 
 
-def truth(frame: int, stands: range = range(0)) -> tuple[int, int, int, int]:
+def truth(frame: int, still_frames: range = range(0)) -> tuple[int, int, int, int]:
     """A person in two colours who walks to the right, and stands still for a while."""
-    x = 4 + 3 * (frame - sum(1 for s in stands if s <= frame))
+    x = 4 + 3 * (frame - sum(1 for s in still_frames if s <= frame))
     return x, 40, x + PERSON[0], 40 + PERSON[1]
 
 
-def pictures(stands: range = range(0), people: int = 1, noise: float = 2.0) -> list[np.ndarray]:
+def pictures(
+    still_frames: range = range(0), people: int = 1, noise: float = 2.0
+) -> list[np.ndarray]:
     random, made = np.random.default_rng(0), []
     for frame in range(FRAMES):
         picture = background().astype(np.float32)
         if people:
-            x1, y1, x2, y2 = truth(frame, stands)
+            x1, y1, x2, y2 = truth(frame, still_frames)
             picture[y1 : y1 + 25, x1:x2] = (235, 30, 30)
             picture[y1 + 25 : y2, x1:x2] = (10, 10, 240)
         picture += random.normal(0, noise, picture.shape)
@@ -72,22 +74,24 @@ def walker(tmp_path_factory) -> Path:
 
 
 def detected(path: Path, settings: Detect) -> tuple[dict, pd.DataFrame]:
-    result = inference.search(inference.Job(clip_of(path), "k", settings, None))
+    result = inference.detect_clip(inference.DetectJob(clip_of(path), "k", settings, None))
     detail = pd.DataFrame() if result.detail is None else result.detail.to_pandas()
     return result.row, detail
 
 
-def overlaps(detail: pd.DataFrame, stands: range = range(0)) -> np.ndarray:
+def overlaps(detail: pd.DataFrame, still_frames: range = range(0)) -> np.ndarray:
     acting = detail[detail["actor"]].sort_values("frame")
-    true = np.float32([truth(f, stands) for f in acting["frame"]])
+    true = np.float32([truth(f, still_frames) for f in acting["frame"]])
     return np.diag(geometry.iou(true, acting[["x1", "y1", "x2", "y2"]].to_numpy(np.float32)))
 
 
-@pytest.mark.parametrize("stands", [range(0), range(10, 18)], ids=["walks", "stands for a while"])
-def test_motion_finds_who_moves(tmp_path, stands):
-    write_video(tmp_path / "a.mp4", pictures(stands), 20)
+@pytest.mark.parametrize(
+    "still_frames", [range(0), range(10, 18)], ids=["walks", "stands for a while"]
+)
+def test_motion_finds_who_moves(tmp_path, still_frames):
+    write_video(tmp_path / "a.mp4", pictures(still_frames), 20)
     row, detail = detected(tmp_path / "a.mp4", Detect(backend="motion"))
-    found = overlaps(detail, stands)
+    found = overlaps(detail, still_frames)
     assert row["status"] == "ok" and row["actor_frames"] >= 0.95 * FRAMES
     assert found.mean() > 0.8 and (found > 0.5).mean() > 0.95
     assert detail["score"].dropna().between(0, 1).all()
@@ -101,7 +105,9 @@ def test_motion_reports_nothing_where_nothing_moves(tmp_path, noise):
 
 
 def test_rows_follow_their_schemas_and_order(walker):
-    result = inference.search(inference.Job(clip_of(walker), "k", Detect(backend="motion"), None))
+    result = inference.detect_clip(
+        inference.DetectJob(clip_of(walker), "k", Detect(backend="motion"), None)
+    )
     tables.from_rows([result.row], ROWS)
     assert result.detail.schema.equals(BOXES)
     detail = result.detail.to_pandas()
@@ -120,7 +126,7 @@ def test_rows_follow_their_schemas_and_order(walker):
 )
 def test_a_clip_that_does_not_fit_is_a_failed_row(walker, changes, reason):
     clip = dataclasses.replace(clip_of(walker), **changes)
-    row = inference.search(inference.Job(clip, "k", Detect(backend="motion"), None)).row
+    row = inference.detect_clip(inference.DetectJob(clip, "k", Detect(backend="motion"), None)).row
     assert (row["status"], row["reason"]) == ("failed", reason)
 
 
@@ -141,11 +147,11 @@ def box_rows(gone: range = range(0), **more) -> list[dict]:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("more", [{}, {"score": 0.01}, {"score": 0.5, "track": 7}])
-def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
+def test_a_box_file_is_kept_unchanged(tmp_path, walker, suffix, more):
     path = write_boxes(tmp_path / f"boxes{suffix}", box_rows(range(10, 15), **more))
     settings = Detect(backend="file", boxes=str(path))
     (job,) = make_jobs([row_of(walker)], settings)
-    result = inference.search(job)
+    result = inference.detect_clip(job)
     detail = result.detail.to_pandas()
     assert (result.row["actor_frames"], result.row["filled_frames"]) == (FRAMES, 5)
     assert detail["frame"][detail["filled"]].tolist() == list(range(10, 15))
@@ -157,7 +163,7 @@ def test_a_box_file_is_taken_as_it_is(tmp_path, walker, suffix, more):
 def test_a_clip_without_boxes_has_no_actor(tmp_path, walker):
     path = write_boxes(tmp_path / "b.csv", [r | {"clip": "other"} for r in box_rows()])
     (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(path)))
-    assert inference.search(job).row["reason"] == "no_actor"
+    assert inference.detect_clip(job).row["reason"] == "no_actor"
 
 
 CLIPS = {"walker": (WIDTH, HEIGHT, FRAMES)}
@@ -183,7 +189,7 @@ GOOD = {"clip": "walker", "frame": 3, "x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40
 def test_a_wrong_box_file_is_one_line(tmp_path, rows, said):
     path = write_boxes(tmp_path / "boxes.csv", rows)
     with pytest.raises(UserError, match=said) as error:
-        boxfile.read(path, CLIPS)
+        boxfile.read_boxes(path, CLIPS)
     assert "\n" not in str(error.value)
 
 
@@ -191,16 +197,16 @@ def test_a_wrong_box_file_is_one_line(tmp_path, rows, said):
     ("name", "content", "said"),
     [
         ("b.txt", b"", "wanted a .csv or .parquet"),
-        ("b.csv", b"", "does not read"),
-        ("b.parquet", b"PAR1 no", "does not read"),
+        ("b.csv", b"", "cannot be read"),
+        ("b.parquet", b"PAR1 no", "cannot be read"),
         ("none.csv", None, "is missing"),
     ],
 )
-def test_a_box_file_that_does_not_read_is_one_line(tmp_path, name, content, said):
+def test_an_unreadable_box_file_is_one_line(tmp_path, name, content, said):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=said):
-        boxfile.read(tmp_path / name, CLIPS)
+        boxfile.read_boxes(tmp_path / name, CLIPS)
 
 
 def keys(settings: Detect, row: dict) -> str:
@@ -281,6 +287,6 @@ def test_a_user_error_is_one_line_and_exit_2(tmp_path, walker):
         ({"backend": "file", "boxes": "none.csv"}, "none.csv is missing"),
     ],
 )
-def test_what_is_missing_is_said_before_any_work(walker, changes, said):
+def test_a_missing_setting_is_an_error_before_any_work(walker, changes, said):
     with pytest.raises(UserError, match=said):
         list(make_jobs([row_of(walker)], Detect(**changes)))

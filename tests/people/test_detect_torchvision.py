@@ -1,4 +1,4 @@
-"""torchvision's detectors: their weights, their sizes, whom they find."""
+"""torchvision's detectors: their weights, their input sizes, and the people that they detect."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from occludenet_build.config.people import TORCHVISION_MODELS, Detect
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.detect import inference
 from occludenet_build.people.detectors import torchvision_models
-from occludenet_build.people.detectors.torchvision_models import SIDES, Torchvision, network
+from occludenet_build.people.detectors.torchvision_models import SIDES, Torchvision, build_network
 
 LIGHT = "ssdlite320_mobilenet_v3_large"
-"""The one that is made and run fastest."""
+"""The fastest one to build and run."""
 SETTINGS = Detect(backend="torchvision", image_size=64, batch=2, torchvision_model=LIGHT)
 
 
@@ -27,12 +27,12 @@ def weights(tmp_path_factory) -> Path:
     """Random, in the form in which torchvision publishes them."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("torchvision") / "light.pth"
-    torch.save(network(SETTINGS).state_dict(), path)
+    torch.save(build_network(SETTINGS).state_dict(), path)
     return path
 
 
 class Stub(torch.nn.Module):
-    """Says of every picture what it is told to; notes what it sees."""
+    """Returns fixed labels for every picture, and records its inputs."""
 
     def __init__(self, labels: list[int], seen: list) -> None:
         super().__init__()
@@ -59,8 +59,10 @@ def stub(weights, monkeypatch):
 
     def made(labels: list[int], **settings) -> tuple[Torchvision, list]:
         seen: list = []
-        monkeypatch.setattr(torchvision_models, "network", lambda settings: Stub(labels, seen))
-        monkeypatch.setattr(torchvision_models, "fill", lambda *_: None)
+        monkeypatch.setattr(
+            torchvision_models, "build_network", lambda settings: Stub(labels, seen)
+        )
+        monkeypatch.setattr(torchvision_models, "load_weights", lambda *_: None)
         return Torchvision(replace(SETTINGS, weights=str(weights), **settings), 1, "cpu"), seen
 
     return made
@@ -118,7 +120,7 @@ def test_every_named_model_is_built_without_a_download(name, monkeypatch):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
     settings = replace(SETTINGS, torchvision_model=name, score=0.3, low_score=0.2, iou=0.6)
     with torch.device("meta") if name != LIGHT else torch.device("cpu"):
-        model = network(settings)
+        model = build_network(settings)
     head = getattr(model, "roi_heads", model)
     assert {"score_thresh", "nms_thresh"} <= set(vars(head))
     assert (head.score_thresh, head.nms_thresh) == (0.2, 0.6)
@@ -143,8 +145,8 @@ def test_weights_of_older_files_lack_counters(weights, tmp_path):
 def test_the_first_resnets_divide_by_the_plain_deviation():
     for name, epsilon in (("fasterrcnn_resnet50_fpn", 0.0), ("fcos_resnet50_fpn", 1e-5)):
         settings = replace(SETTINGS, torchvision_model=name)
-        model = network(settings)
-        torchvision_models.fill(model, model.state_dict(), Path("w.pth"), name)
+        model = build_network(settings)
+        torchvision_models.load_weights(model, model.state_dict(), Path("w.pth"), name)
         norms = {m.eps for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)}
         assert norms == {epsilon}
 
@@ -193,7 +195,7 @@ def test_weights_of_another_model_say_which(weights):
     assert "\n" not in str(error.value) and "wanted weights of ssd300_vgg16" in str(error.value)
 
 
-def test_no_weights_are_said(caplog):
+def test_missing_weights_are_one_line(caplog):
     caplog.set_level(logging.INFO)
     with pytest.raises(UserError, match="torchvision: wanted a weights file"):
         inference.loaded(replace(SETTINGS, device="cpu"), 1)

@@ -1,4 +1,4 @@
-"""yolo: the boxes of ultralytics itself, whatever the batch and the format; errors of one line."""
+"""yolo: boxes equal ultralytics' own, for any batch and format; errors are one line."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from occludenet_build.people.detect.command import make_jobs
 from occludenet_build.people.detect.command import run as run_stage
 from occludenet_build.people.detectors import exports
 from occludenet_build.people.detectors.interface import Clip
-from occludenet_build.people.detectors.yolo import Yolo, fitted
+from occludenet_build.people.detectors.yolo import Yolo, letterbox
 
 # Small models with random weights
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    """A YOLOv5u with two classes, of which the second is the person; everybody is one."""
+    """A YOLOv5u with two classes, of which the second is person; all boxes are people."""
     return write_model(tmp_path_factory.mktemp("yolo") / "small.pt", {0: "dog", 1: "person"})
 
 
@@ -55,7 +55,7 @@ def write_model(path: Path, names: dict[int, str]) -> Path:
     torch.manual_seed(0)
     model = DetectionModel("yolov5n.yaml", nc=len(names), verbose=False)
     model.names = names
-    for module in model.modules():  # untrained, the layers fade out: norms of what they see
+    for module in model.modules():  # untrained layers fade out, so norms follow their inputs
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
@@ -112,7 +112,7 @@ def assert_same(first, second, pixels: float) -> None:
 
 
 def of_ultralytics(settings: Detect) -> list:
-    """What ultralytics' own predict says of each picture."""
+    """The boxes of ultralytics' own predict for each picture."""
     model, person = torch_models.load_yolo(settings.weights or "", "detect")
     found = []
     for picture in PICTURES:
@@ -147,7 +147,7 @@ def test_the_boxes_are_those_of_ultralytics(small):
     ],
     ids=["onnx", "onnx of one size", "openvino"],
 )
-def test_an_export_says_the_same(small, tmp_path, kind, options):
+def test_an_export_gives_the_same_boxes(small, tmp_path, kind, options):
     weights = exported(small, tmp_path, kind, **options)
     model = Yolo(replace(SMALL, weights=str(weights)), 1, "cpu")
     native = Yolo(replace(SMALL, weights=str(small)), 1, "cpu")
@@ -162,7 +162,7 @@ def test_an_export_says_the_same(small, tmp_path, kind, options):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_export_computes_with_the_threads_of_the_job(small, tmp_path, threads):
     weights = exported(small, tmp_path, "onnx", imgsz=64)
-    network = exports.load(weights, replace(SMALL, weights=str(weights)), threads, "cpu")
+    network = exports.load_export(weights, replace(SMALL, weights=str(weights)), threads, "cpu")
     options = network._library._session.get_session_options()
     assert options.intra_op_num_threads == threads
 
@@ -181,11 +181,11 @@ def test_the_letterbox_is_that_of_ultralytics(size, tight):
     from ultralytics.utils.ops import scale_boxes
 
     picture = noise(size[1], size[0])
-    ours = fitted(size, (640, 640), 32, tight)
-    assert np.array_equal(ours.put(picture), LetterBox(640, auto=tight, stride=32)(image=picture))
+    ours = letterbox(size, (640, 640), 32, tight)
+    assert np.array_equal(ours.apply(picture), LetterBox(640, auto=tight, stride=32)(image=picture))
     boxes = np.array([[3, 5, 200, 300], [0, 0, 640, 640], [300, 310, 320, 330]], np.float32)
     theirs = scale_boxes(ours.shape, torch.from_numpy(boxes.copy()), size[::-1]).numpy()
-    assert np.allclose(ours.back(boxes), theirs, rtol=1e-6, atol=1e-3)
+    assert np.allclose(ours.boxes_to_picture(boxes), theirs, rtol=1e-6, atol=1e-3)
 
 
 def test_end_to_end_models_need_no_overlap(small):
@@ -235,14 +235,14 @@ def test_weights_of_the_yolov5_repository_are_refused(tmp_path):
     assert "anchor-based YOLOv5 checkpoint" in error_of(path)
 
 
-def test_what_is_not_installed_is_said(tmp_path, monkeypatch):
+def test_a_missing_library_is_one_line(tmp_path, monkeypatch):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "wanted onnxruntime for" in error_of(path)
 
 
-def test_an_onnx_of_somebody_else_is_one_line(tmp_path):
+def test_an_onnx_without_metadata_is_one_line(tmp_path):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from onnx import TensorProto, helper
@@ -255,11 +255,11 @@ def test_an_onnx_of_somebody_else_is_one_line(tmp_path):
     assert "export it with ultralytics" in error_of(tmp_path / "a.onnx")
 
 
-def test_an_openvino_folder_is_taken_by_its_file(small, tmp_path):
+def test_an_openvino_folder_resolves_to_its_file(small, tmp_path):
     xml = exported(small, tmp_path, "openvino", imgsz=64)
     folder = xml.parent
     assert exports.model_file(folder) == xml
-    assert [p.suffix for p in exports.files(xml)] == [".xml", ".bin", ".yaml"]
+    assert [p.suffix for p in exports.model_files(xml)] == [".xml", ".bin", ".yaml"]
     row = {"clip": "a", "path": "a", "sha256": "0", "width": 2, "height": 2, "frames": 1, "fps": 9}
     (before,) = make_jobs([row], Detect(weights=str(xml)))
     xml.with_suffix(".bin").write_bytes(b"other")
@@ -325,7 +325,7 @@ def real_model(real):
     return inference.loaded(real, 1)
 
 
-def test_real_clips_together_are_as_one_by_one(real, real_model, real_data, monkeypatch):
+def test_real_clips_in_batches_equal_one_by_one(real, real_model, real_data, monkeypatch):
     monkeypatch.setattr(decode_ahead, "rgb_frames", lambda path: islice(rgb_frames(path), FIRST))
     found = {}
     monkeypatch.setattr(
@@ -356,7 +356,7 @@ def first_clip(path: Path) -> Clip:
 @pytest.mark.parametrize(
     ("name", "box"),
     [
-        # read off the displayed pictures, as shares of width and height
+        # read from the displayed pictures, as shares of width and height
         ("intel_asl_walk.mkv", (0.28, 0.15, 0.72, 1.0)),
         ("asl_walk_rot90.mp4", (0.28, 0.15, 0.72, 1.0)),
     ],

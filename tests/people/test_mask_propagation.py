@@ -1,4 +1,4 @@
-"""Masks between keyframes, doubts about masks, and memory on long clips."""
+"""Mask propagation between keyframes, checks of masks, and memory on long clips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.render import Made
 from occludenet_build import config
 from occludenet_build.media.imaging import boxes as box_math
 from occludenet_build.media.imaging import masks
-from occludenet_build.people.actor_masks.mask_quality import Doubts, described
+from occludenet_build.people.actor_masks.mask_quality import MaskChecker, describe_doubts
 from occludenet_build.people.maskers.interface import Clip
 from occludenet_build.people.maskers.mask_propagation import Between, keyframes
 
@@ -51,7 +51,7 @@ def boxes_of(truth):
 
 
 class Known:
-    """A backend that knows the truth, but for the frames in `blind`."""
+    """A backend that returns the true masks, except in the frames `blind`."""
 
     def __init__(self, truth, blind=()):
         self.truth, self.blind, self.asked = truth, blind, []
@@ -97,7 +97,7 @@ def test_masks_between_keys_follow_the_figure(tmp_path, rotation):
     assert np.mean(between) > np.mean(held) + 0.05, "better than the key held"
 
 
-def test_nothing_is_carried_over_a_gap_a_cut_or_a_key_without_a_mask(tmp_path):
+def test_nothing_is_propagated_over_a_gap_a_cut_or_a_key_without_a_mask(tmp_path):
     pictures, truth = world(20)
     path = Made(pix_fmt="yuv444p").write(tmp_path / "a.mp4", pictures)
     some = {n: box for n, box in boxes_of(truth).items() if n not in (6, 7)}
@@ -123,8 +123,8 @@ def test_keys_of_one_frame_and_boxes_outside(tmp_path):
 
 
 def looked_at(shown, given, tracks=None):
-    doubts = Doubts()
-    return {n: doubts.of(n, mask, given[n], (tracks or {}).get(n)) for n, mask in shown.items()}
+    doubts = MaskChecker()
+    return {n: doubts.check(n, mask, given[n], (tracks or {}).get(n)) for n, mask in shown.items()}
 
 
 def test_good_masks_raise_no_doubt_even_if_all_moves_fast():
@@ -141,10 +141,10 @@ def test_a_box_that_jitters_is_no_jump():
     assert not any("jump" in kinds for kinds in found.values())
 
 
-def test_what_is_wrong_is_seen_where_it_is():
+def test_wrong_masks_are_found_in_their_frames():
     _, truth = world(14)
     given, shown = boxes_of(truth), dict(enumerate(truth))
-    shown[5] = np.zeros_like(truth[5])  # a half of him
+    shown[5] = np.zeros_like(truth[5])  # half of the figure
     shown[5][:, : int(given[5][[0, 2]].mean())] = truth[5][:, : int(given[5][[0, 2]].mean())]
     shown[8] = truth[8] | np.eye(HEIGHT, WIDTH, dtype=bool)
     shown[8][100:, :40] = True  # and a piece of the ground
@@ -155,7 +155,7 @@ def test_what_is_wrong_is_seen_where_it_is():
     assert "jump" in found[11] and "jump" in found[12]
     assert not any(found[n] for n in (0, 1, 2, 3, 4, 7, 10, 13))
     assert "leaking" not in found[5] and "thin" not in found[8]
-    text = described(found.items())
+    text = describe_doubts(found.items())
     assert "1 leaking (first in frame 8), 1 thin (first in frame 11)" in text
     cut = looked_at(shown, given, {n: n // 5 for n in shown})
     assert "jump" not in cut[5], "another track is another shot"
@@ -172,7 +172,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 class Bright:
-    """A backend of no cost: what is bright. It works in batches, as models do."""
+    """A backend without cost: masks what is bright. It works in batches, as models do."""
 
     def masks(self, clip):
         from occludenet_build.people.maskers.interface import batches
@@ -183,7 +183,7 @@ class Bright:
 
 
 def work_on(path, frames):
-    """The masks of a clip as the room makes them, without its tables of boxes."""
+    """The masks of a clip as the stage makes them, without its tables of boxes."""
     from unittest.mock import patch
 
     from occludenet_build.core.build import Boxes
@@ -195,7 +195,7 @@ def work_on(path, frames):
         patch.object(one_clip, "_people", lambda job: Boxes.of(None)),
         patch.object(one_clip, "_clip", lambda job, actor: Clip(Path(path), boxes, frames)),
     ):
-        made = one_clip.make(one_clip.Job(row, Path(), {}), Between(Bright(), 4))
+        made = one_clip.mask_clip(one_clip.MaskJob(row, Path(), {}), Between(Bright(), 4))
     assert made.row["masked_frames"] >= 0.9 * frames, made.row
 
 

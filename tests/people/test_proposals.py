@@ -22,11 +22,11 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.people.detect.command import run as detect
 from occludenet_build.people.proposals import review_page
 from occludenet_build.people.proposals.command import run as run_stage
-from occludenet_build.people.proposals.hiding import Sight, break_off
-from occludenet_build.people.proposals.person_tracks import Line, View
+from occludenet_build.people.proposals.hiding import Sight, find_break
+from occludenet_build.people.proposals.person_tracks import HeightLine, VideoShape
 from occludenet_build.people.proposals.scene import stretches
 from occludenet_build.people.proposals.sheets import blur
-from occludenet_build.people.proposals.windows import best
+from occludenet_build.people.proposals.windows import best_windows
 from occludenet_build.sources.index.command import run as index_work
 from occludenet_build.sources.segments import table
 
@@ -48,7 +48,7 @@ VIDEOS = {
     "crowd": {
         "walkers": PAST,
         "wall": False,
-        # somebody at his side hides him, and walks along
+        # somebody walks beside them and hides them
         "before": [Walker(4, 15, 36, 196, feet=190, colour=(160, 40, 40))],
     },
 }
@@ -56,7 +56,7 @@ VIDEOS = {
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory) -> Path:
-    """The rooms before this one, on three videos with known boxes."""
+    """The results of the earlier stages for three videos with known boxes."""
     folder = tmp_path_factory.mktemp("surveillance")
     rows, listed = [], []
     for name, options in VIDEOS.items():
@@ -139,11 +139,11 @@ def test_names_cannot_break_out_of_the_page():
     evil = '</script><img src=x onerror="alert(1)">$table'
     row = {"rank": 1, "video": evil, "start_seconds": 0.0, "end_seconds": 9.0, "label": evil}
     row |= {"split": "val", "score": 0.2, "present": 1, "measured": 1, "shown": 0.3, "blur": 0.4}
-    text = review_page.render([row], [b"jpeg"], [review_page._row(row)], 1)
+    text = review_page.render_page([row], [b"jpeg"], [review_page._row(row)], 1)
     assert text.count("</script>") == 2 and "<img src=x" not in text
 
 
-def test_what_a_person_wrote_is_kept(searched, tmp_path):
+def test_the_edits_of_the_user_are_kept(searched, tmp_path):
     (row,) = run(searched, tmp_path)
     path = tmp_path / "review.csv"
     lines = path.read_text().splitlines()
@@ -176,28 +176,28 @@ def test_windows_are_the_most_hidden_and_do_not_overlap():
     settings = Proposals(seconds=8, per_video=2)
     times = np.arange(0, 60, 0.5)
     rising = {3: [sight(t, 0.4 * t / 60) for t in times], 7: [sight(t, 0.15) for t in times]}
-    found = best(rising, 60.0, [], settings)
+    found = best_windows(rising, 60.0, [], settings)
     assert [w.track for w in found] == [3, 3] and found[0].start >= 51.5
     assert not found[0].overlaps(found[1])
-    assert all(w.end <= 60 for w in best(rising, 60.0, [], settings))
-    # never across a cut, not too small, not too far hidden, not seen too seldom
-    assert all(not w.start < 55 < w.end for w in best(rising, 60.0, [55.0], settings))
+    assert all(w.end <= 60 for w in best_windows(rising, 60.0, [], settings))
+    # no window has a cut, a person too small, hidden too far, or seen too rarely
+    assert all(not w.start < 55 < w.end for w in best_windows(rising, 60.0, [55.0], settings))
     for seen in ([sight(t, 0.3, 0.05) for t in times], [sight(t, 0.95) for t in times],
                  [sight(t, 0.3) for t in times[::3]]):  # fmt: skip
-        assert best({1: seen}, 60.0, [], settings) == []
-    assert best({1: rising[7]}, 5.0, [], settings) == []
+        assert best_windows({1: seen}, 60.0, [], settings) == []
+    assert best_windows({1: rising[7]}, 5.0, [], settings) == []
 
 
-def test_a_person_breaks_off_where_nothing_of_him_stands_out():
-    assert break_off(np.r_[np.full(18, 0.9), np.zeros(6)]) == (0.75, 0.9)
-    assert break_off(np.full(24, 0.8))[0] == 1.0
-    assert break_off(np.zeros(24)) == (1.0, 0.0)
+def test_find_break_finds_the_line_below_which_a_person_is_hidden():
+    assert find_break(np.r_[np.full(18, 0.9), np.zeros(6)]) == (0.75, 0.9)
+    assert find_break(np.full(24, 0.8))[0] == 1.0
+    assert find_break(np.zeros(24)) == (1.0, 0.0)
     # a hole in the middle is no line
-    assert break_off(np.r_[np.full(8, 0.9), np.zeros(8), np.full(8, 0.9)])[0] == 1.0
+    assert find_break(np.r_[np.full(8, 0.9), np.zeros(8), np.full(8, 0.9)])[0] == 1.0
 
 
 def test_the_line_gives_the_whole_height_where_some_are_hidden():
-    view, random = View(640, 480, 25.0), np.random.default_rng(1)
+    view, random = VideoShape(640, 480, 25.0), np.random.default_rng(1)
     people = []
     for number in range(20):
         y1 = np.linspace(40, 200, 60)
@@ -205,12 +205,12 @@ def test_the_line_gives_the_whole_height_where_some_are_hidden():
         seen = height * (0.6 if number % 4 == 0 else 1)
         x1 = random.uniform(50, 500)
         people.append(np.stack([np.full(60, x1), y1, np.full(60, x1 + 30), y1 + seen], axis=1))
-    line = Line(people, view)
+    line = HeightLine(people, view)
     assert line.trusted
     for y1 in (60.0, 180.0):
         guess = line.at(np.array([[300.0, y1, 330.0, y1 + 10]]))[0]
         assert guess == pytest.approx(60 + 0.5 * y1, rel=0.1)
-    assert not Line(people[:3], view).trusted
+    assert not HeightLine(people[:3], view).trusted
 
 
 def test_a_moving_camera_and_cuts_are_noticed(make_clip, tmp_path):

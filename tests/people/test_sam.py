@@ -1,4 +1,4 @@
-"""SAM and its kin: what reaches the model, which mask is taken, packages that are not there.
+"""SAM, MobileSAM and SAM 2: what reaches the model, which mask is taken, missing packages.
 
 The stubs of mobile_sam and sam2 have those packages' names and signatures, and follow a colour
 instead of running a network: they show what is asked of the package and how its answers are used.
@@ -44,7 +44,7 @@ def red_world(path, size, rotation=0, frames=6):
 
 
 class ColourModel:
-    """In SAM's place: takes its batched input, answers in its form with what is red."""
+    """Replaces SAM: takes its batched input and returns masks of what is red in its format."""
 
     def __init__(self, scores=(0.5, 0.9, 0.1)):
         self.image_encoder = types.SimpleNamespace(img_size=1024)
@@ -139,7 +139,7 @@ def stub(monkeypatch, name, **members):
 
 
 @pytest.mark.parametrize("backend", ["mobile-sam", "sam2"])
-def test_a_package_that_is_not_there_is_one_line(backend, checkpoint, monkeypatch):
+def test_a_missing_package_is_one_line(backend, checkpoint, monkeypatch):
     from occludenet_build.people.maskers.sam import MobileSam
 
     package = backend.replace("-", "_")
@@ -274,7 +274,7 @@ def test_sam2_follows_each_run_in_pieces(tmp_path, checkpoint, video_predictor, 
         assert mask.sum() < 1.2 * (x2 - x1) * (y2 - y1)
 
 
-def test_sam2_is_prompted_anew_where_the_actor_was_lost(
+def test_sam2_is_prompted_again_where_the_actor_was_lost(
     tmp_path, checkpoint, video_predictor, monkeypatch
 ):
     monkeypatch.setattr(sam2, "_PIECE", 4)
@@ -294,12 +294,12 @@ def test_sam2_is_prompted_anew_where_the_actor_was_lost(
     ],
 )
 def test_the_configuration_of_a_checkpoint(name, size, wanted):
-    assert sam2.configuration(Path(name), size) == wanted
+    assert sam2.config_name(Path(name), size) == wanted
 
 
 def test_wrong_sam2_checkpoints(tmp_path, video_predictor):
     with pytest.raises(UserError, match=r"called sam2\.1_hiera_<tiny, small"):
-        sam2.configuration(tmp_path / "mine.pt", "auto")
+        sam2.config_name(tmp_path / "mine.pt", "auto")
     path = tmp_path / "sam2.1_hiera_small.pt"
     torch.save({"model": {"b": torch.zeros(1)}}, path)
     with pytest.raises(UserError, match=r"does not fit configs/sam2\.1/sam2\.1_hiera_s"):

@@ -1,4 +1,4 @@
-"""Tracks, the actor and his gaps, cuts: from boxes that are written down, without videos."""
+"""Tracks, the actor and the filled gaps, cuts: from given boxes, without videos."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from occludenet_build.people.tracking.shots import CutFinder
 from occludenet_build.people.tracking.tracks import TRACKERS
 
 FPS = 25.0
-RULES = tracks.Rules(fps=FPS, score=0.25, track_iou=0.1)
-ACTOR = actor.Rules("area_x_duration", 320, 240, FPS, 0.2, 0.4, 0.5)
+RULES = tracks.TrackRules(fps=FPS, score=0.25, track_iou=0.1)
+ACTOR = actor.ActorRules("area_x_duration", 320, 240, FPS, 0.2, 0.4, 0.5)
 
 
 def frames_of(*people: dict[int, tuple], length: int, score: float = 0.9) -> list[Found]:
@@ -42,7 +42,7 @@ def walk(start: int, end: int, x: float, speed: float, size: tuple = (20, 60), y
 
 def spans(found: list[Found], cuts: list[int] = ()) -> list[tuple[int, int, int]]:
     """(first frame, last frame, boxes) of every track."""
-    shots = tracks.in_shots(found, list(cuts), RULES)
+    shots = tracks.tracks_by_shot(found, list(cuts), RULES)
     return [(int(t.frames[0]), int(t.frames[-1]), len(t.frames)) for shot in shots for t in shot]
 
 
@@ -61,14 +61,14 @@ CASES = {
         [walk(0, 50, 100, 0), {f: b for f, b in walk(0, 50, 20, 4).items() if not 17 <= f < 24}],
         [(0, 49, 50), (0, 49, 43)],
     ),
-    "almost as fast as his width": ([walk(0, 20, 0, 14)], [(0, 19, 20)]),
+    "almost one width per frame": ([walk(0, 20, 0, 14)], [(0, 19, 20)]),
     "five at a distance": (
         [walk(0, 40, 10 + 60 * k, 0.5) for k in range(5)],
         [(0, 39, 40)] * 5,
     ),
     "one box": ([walk(7, 8, 10, 0)], [(7, 7, 1)]),
     "two boxes": ([walk(7, 9, 10, 1)], [(7, 8, 2)]),
-    "a gap while he walks on": (
+    "a gap while the person walks": (
         [without(walk(0, 50, 10, 3), *range(20, 30))],
         [(0, 49, 40)],
     ),
@@ -103,48 +103,48 @@ def test_tracks(case):
     assert sorted(spans(frames_of(*people, length=90))) == sorted(wanted)
 
 
-def test_a_track_ends_at_a_cut_and_numbers_go_on():
-    shots = tracks.in_shots(frames_of(walk(0, 40, 10, 1), length=40), [15, 30], RULES)
+def test_a_track_ends_at_a_cut_and_numbers_continue():
+    shots = tracks.tracks_by_shot(frames_of(walk(0, 40, 10, 1), length=40), [15, 30], RULES)
     assert [[t.number for t in shot] for shot in shots] == [[0], [1], [2]]
     assert [int(shot[0].frames[0]) for shot in shots] == [0, 15, 30]
 
 
 def test_of_two_tracks_the_one_just_seen_gets_the_box():
-    """One walks behind the other and is hidden: the box goes to who was seen all the time."""
+    """One walks behind the other and is hidden: the box belongs to the one always visible."""
     front = walk(0, 50, 100, 0)
     behind = {f: b for f, b in walk(0, 50, 20, 4).items() if b[2] < 108 or b[0] > 112}
-    walker, other = tracks.follow(frames_of(front, behind, length=50), RULES)
+    walker, other = tracks.link_boxes(frames_of(front, behind, length=50), RULES)
     assert len(other.frames) == 50 and (other.boxes[:, 0] == 100).all()
     assert walker.boxes[:, 0].tolist() == [box[0] for box in behind.values()]
 
 
 @pytest.mark.parametrize("fps", [1, 2, 5, 12.5, 30, 60])
 def test_a_slow_walk_is_one_track_at_any_frame_rate(fps):
-    """He walks half of his width a second, and is missed for half a second."""
+    """The person walks half their width per second, and is missed for half a second."""
     length = max(4, round(4 * fps))
     person = walk(0, length, 10, 10 / fps)
     gone = range(length // 2, length // 2 + round(fps / 2))
-    rules = tracks.Rules(fps, 0.25, 0.1)
-    (one,) = tracks.follow(frames_of(without(person, *gone), length=length), rules)
+    rules = tracks.TrackRules(fps, 0.25, 0.1)
+    (one,) = tracks.link_boxes(frames_of(without(person, *gone), length=length), rules)
     assert len(one.frames) == length - len(gone)
 
 
 @pytest.mark.parametrize("tracker", sorted(TRACKERS))
 def test_two_who_pass_each_other_with_any_tracker(tracker):
     people = [walk(0, 50, 10, 4, y=10), walk(0, 50, 210, -4, y=120)]
-    made = tracks.follow(frames_of(*people, length=50), replace(RULES, tracker=tracker))
+    made = tracks.link_boxes(frames_of(*people, length=50), replace(RULES, tracker=tracker))
     for track, person in zip(made, people, strict=True):
         assert track.boxes.tolist() == [list(map(float, box)) for box in person.values()]
         assert track.boxes.dtype == track.scores.dtype == np.float32
 
 
-def test_numbers_begin_anew_in_every_clip():
+def test_numbers_begin_at_0_in_every_clip():
     for _ in range(2):
-        shots = tracks.in_shots(frames_of(walk(0, 40, 10, 1), length=40), [20], RULES)
+        shots = tracks.tracks_by_shot(frames_of(walk(0, 40, 10, 1), length=40), [20], RULES)
         assert [[t.number for t in shot] for shot in shots] == [[0], [1]]
 
 
-def test_given_tracks_are_taken_as_they_are_across_cuts():
+def test_given_tracks_are_kept_across_cuts():
     far_apart = [
         Found(
             f,
@@ -154,14 +154,14 @@ def test_given_tracks_are_taken_as_they_are_across_cuts():
         )
         for f in range(10)
     ]
-    shots = tracks.in_shots(far_apart, [5], RULES)
+    shots = tracks.tracks_by_shot(far_apart, [5], RULES)
     assert [[(t.number, len(t.frames)) for t in shot] for shot in shots] == [[(7, 5)], [(7, 5)]]
 
 
 def choose(found, cuts=(), rules=ACTOR, named=None):
-    shots = tracks.in_shots(found, list(cuts), RULES)
+    shots = tracks.tracks_by_shot(found, list(cuts), RULES)
     lengths = np.diff([0, *cuts, len(found)]).tolist()
-    return actor.choose(shots, lengths, rules, named)
+    return actor.choose_actor(shots, lengths, rules, named)
 
 
 BIG, SMALL = (80, 160), (20, 40)
@@ -181,7 +181,7 @@ BIG, SMALL = (80, 160), (20, 40)
     ],
 )
 def test_the_actor_by_policy(policy, people, wanted):
-    rules = actor.Rules(policy, 320, 240, FPS, 0.2, 0.4, 0.5)
+    rules = actor.ActorRules(policy, 320, 240, FPS, 0.2, 0.4, 0.5)
     ((chosen,),) = choose(frames_of(*people, length=50), rules=rules)
     assert chosen.boxes[0].tolist() == list(map(float, people[wanted][min(people[wanted])]))
 
@@ -203,7 +203,7 @@ def test_every_shot_has_its_actor():
         ("with a small one who comes later", [(0, 39)]),
     ],
 )
-def test_who_takes_over_where_the_actor_ends(people, wanted):
+def test_the_track_that_continues_the_actor(people, wanted):
     first, again = walk(0, 40, 100, 0, BIG), walk(75, 100, 120, 0, BIG)
     cast = {
         "lost and found again": [first, again],
@@ -230,7 +230,7 @@ def test_everybody_is_a_group_with_one_box():
     ]
 
 
-def test_a_group_of_one_is_himself():
+def test_a_group_of_one_keeps_its_track():
     ((alone,),) = choose(
         frames_of(walk(0, 30, 10, 0), length=30), rules=replace(ACTOR, policy="all")
     )
@@ -238,14 +238,14 @@ def test_a_group_of_one_is_himself():
 
 
 def test_the_named_actor_frame_by_frame():
-    """First one, then the other; the short gap is filled, not where he is named to be another."""
+    """First one, then the other; the short gap is filled, not in frames that mark another actor."""
     people = [without(walk(0, 40, 10, 0, BIG), 5, 6), walk(0, 40, 200, 0, SMALL)]
     named = dict.fromkeys((*range(5), 7, 8, 9, 12), 0) | dict.fromkeys(range(20, 30), 1)
     (chosen,) = choose(
         frames_of(*people, length=40), rules=replace(ACTOR, policy="file"), named=named
     )
     first, second = chosen
-    # in 10 and 11 he has boxes that the file does not name
+    # in frames 10 and 11 the track has boxes that the file does not mark
     assert first.frames.tolist() == [*range(10), 12]
     assert np.isnan(first.scores).nonzero()[0].tolist() == [5, 6]
     assert second.frames.tolist() == list(range(20, 30))
@@ -294,9 +294,9 @@ def test_gaps_up_to_the_limit_are_filled(missing, filled):
 @given(st.sets(st.integers(0, 59), max_size=50), st.floats(-3, 3), st.floats(0, 1))
 def test_filled_boxes_lie_between_their_neighbours(gone, speed, max_gap):
     person = without(walk(0, 60, 150, speed), *gone)
-    rules = actor.Rules("area_x_duration", 320, 240, FPS, 0.0, 0.0, max_gap)
-    (chosen,) = tracks.in_shots(frames_of(person, length=60), [], RULES)[0][:1]
-    frames, boxes = actor.gaps(chosen, rules)
+    rules = actor.ActorRules("area_x_duration", 320, 240, FPS, 0.0, 0.0, max_gap)
+    (chosen,) = tracks.tracks_by_shot(frames_of(person, length=60), [], RULES)[0][:1]
+    frames, boxes = actor.gap_boxes(chosen, rules)
     own = chosen.frames
     assert not set(frames.tolist()) & set(own.tolist())
     for frame, box in zip(frames, boxes, strict=True):
@@ -312,7 +312,7 @@ def test_filled_boxes_lie_between_their_neighbours(gone, speed, max_gap):
 def test_a_short_far_away_person_changes_nothing(start, length, policy):
     main = without(walk(0, 50, 120, 1, BIG), 20, 21)
     other = walk(start, start + length, 300, 0, (10, 10), y=0)
-    rules = actor.Rules(policy, 320, 240, FPS, 0.2, 0.4, 0.5)
+    rules = actor.ActorRules(policy, 320, 240, FPS, 0.2, 0.4, 0.5)
     ((alone,),) = choose(frames_of(main, length=50), rules=rules)
     ((both,),) = choose(frames_of(main, other, length=50), rules=rules)
     assert np.array_equal(alone.boxes, both.boxes) and np.array_equal(alone.frames, both.frames)
@@ -345,7 +345,7 @@ def found_in(pictures) -> list[Found]:
 def test_every_strong_box_has_one_track_and_no_track_two_boxes(pictures, tracker):
     found = found_in(pictures)
     rules = replace(RULES, same_person_iou=1.0, tracker=tracker)
-    made = tracks.follow(found, rules)
+    made = tracks.link_boxes(found, rules)
     assert [t.number for t in made] == list(range(len(made)))
     ours = sorted((int(f), *box, s) for t in made for f, box, s in rows_of(t))
     all_boxes = [
@@ -365,9 +365,9 @@ def rows_of(track: tracks.Track):
 
 @settings(max_examples=25, deadline=None)
 @given(PICTURES, st.randoms(use_true_random=False))
-def test_the_order_of_the_boxes_in_a_frame_is_of_no_importance(pictures, shuffle: random.Random):
+def test_the_order_of_the_boxes_in_a_frame_does_not_matter(pictures, shuffle: random.Random):
     mixed = [shuffle.sample(here, len(here)) for here in pictures]
-    first, second = (tracks.follow(found_in(p), RULES) for p in (pictures, mixed))
+    first, second = (tracks.link_boxes(found_in(p), RULES) for p in (pictures, mixed))
     assert [list(rows_of(t)) for t in first] == [list(rows_of(t)) for t in second]
 
 
@@ -375,7 +375,7 @@ def test_the_order_of_the_boxes_in_a_frame_is_of_no_importance(pictures, shuffle
 @given(PICTURES, st.lists(st.integers(1, 11), unique=True, max_size=3).map(sorted))
 def test_no_track_goes_over_a_cut_and_no_two_share_a_number(pictures, cuts):
     cuts = [cut for cut in cuts if cut < len(pictures)]
-    shots = tracks.in_shots(found_in(pictures), cuts, RULES)
+    shots = tracks.tracks_by_shot(found_in(pictures), cuts, RULES)
     assert len(shots) == len(cuts) + 1
     numbers = [t.number for shot in shots for t in shot]
     assert numbers == list(range(len(numbers)))

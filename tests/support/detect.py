@@ -1,4 +1,4 @@
-"""What the tests of detect's models share: clips, jobs, a model that sees a bright square."""
+"""For the tests of detect's models: clips, jobs, and a model that detects a bright square."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from occludenet_build.config.people import Detect
 from occludenet_build.core.ledger import Result
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect import inference
-from occludenet_build.people.detect.inference import Job
+from occludenet_build.people.detect.inference import DetectJob
 from occludenet_build.people.detectors.interface import Clip, People, Size
-from occludenet_build.people.detectors.yolo import fitted
+from occludenet_build.people.detectors.yolo import letterbox
 
 SIDE = (96, 96)
-"""Of the pictures that the bright model sees."""
+"""Largest height and width of the bright model's input, pixels."""
 
 
 def put(picture: np.ndarray) -> np.ndarray:
+    """The bright model's `prepare`: uint8 (H, W, 3) -> uint8 (h, w, 3)."""
     height, width = picture.shape[:2]
-    return fitted((width, height), SIDE, 32, True).put(picture)
+    return letterbox((width, height), SIDE, 32, True).apply(picture)
 
 
 @dataclass
 class Bright:
-    """See backend.Model: one box around what is bright red; notes what it was given."""
+    """An `interface.Model`: one box around what is bright red; records its inputs."""
 
     prepare: Any = put
     batches: list[int] = field(default_factory=list)
@@ -52,24 +53,25 @@ def _bright(picture: np.ndarray, size: Size) -> People:
     if not len(rows):
         return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
     box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    back = fitted(size, SIDE, 32, True).back(np.array([box], np.float32))
+    back = letterbox(size, SIDE, 32, True).boxes_to_picture(np.array([box], np.float32))
     return back, np.array([0.9], np.float32)
 
 
 def clip_of(path: Path, frames: int | None = None, fps: float = 24.0) -> Clip:
+    """A clip as the index would describe the file."""
     pictures = [picture.shape[1::-1] for _, picture in rgb_frames(path)]
     return Clip(path.name, str(path), *pictures[0], frames or len(pictures), fps)
 
 
-def job(clip: Clip, settings: Detect) -> Job:
-    return Job(clip, "key", settings, None)
+def job(clip: Clip, settings: Detect) -> DetectJob:
+    return DetectJob(clip, "key", settings, None)
 
 
 def results(model, clips: list[Clip], settings: Detect, monkeypatch) -> dict[str, Result]:
-    """Of all clips through this model, by name, in the order in which they were finished."""
+    """Clip -> its result with this model, in the order in which the clips are finished."""
     monkeypatch.setattr(inference, "loaded", lambda settings, threads: model)
     jobs = (job(clip, settings) for clip in clips)
-    return {r.row["clip"]: r for r in inference.search_together(jobs, settings, 2)}
+    return {r.row["clip"]: r for r in inference.detect_in_batches(jobs, settings, 2)}
 
 
 def table(result: Result) -> pd.DataFrame:
@@ -78,6 +80,6 @@ def table(result: Result) -> pd.DataFrame:
 
 
 def people_in(model, picture: np.ndarray) -> People:
-    """One picture, alone, through a backend.Model."""
+    """The people that an `interface.Model` detects in one picture."""
     (people,) = model.finish(model.start([model.prepare(picture)]), [picture.shape[1::-1]])
     return people

@@ -1,4 +1,4 @@
-"""A drawn scene before a fixed camera: figures that walk, with a wall before them or without."""
+"""A drawn scene of a fixed camera: figures that walk, with or without a wall in front of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIGURE = 26, 84
 
 @dataclass(frozen=True)
 class Walker:
-    """Walks from x to x, feet at `feet`, between two times in seconds."""
+    """A figure that walks from x `start` to `stop` between `begin` and `end`, in seconds."""
 
     begin: float
     end: float
@@ -32,7 +32,7 @@ class Walker:
     colour: tuple[int, int, int] = (30, 30, 60)
 
     def box(self, seconds: float) -> tuple[int, int, int, int] | None:
-        """The whole figure, x1 y1 x2 y2."""
+        """x1 y1 x2 y2 of the whole figure, pixels; None while it is absent."""
         if not self.begin <= seconds < self.end:
             return None
         share = (seconds - self.begin) / (self.end - self.begin)
@@ -44,7 +44,7 @@ class Walker:
 def pictures(
     walkers: list[Walker], seconds: float, wall: bool, before: list[Walker] = ()
 ) -> Iterator[np.ndarray]:
-    """`before`: who walks in front of the wall and of the others."""
+    """Yields pictures uint8 (H, W, 3); `before`: figures in front of the wall and the others."""
     rows, columns = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
     ground = (150 + 12 * np.sin(columns / 9) + 12 * np.cos(rows / 13)).astype(np.uint8)
     noise = np.random.default_rng(0)
@@ -76,6 +76,7 @@ def _draw(picture: np.ndarray, walkers: list[Walker], seconds: float) -> None:
 
 
 def write(path: Path, walkers: list[Walker], seconds: float, wall: bool, **options) -> Path:
+    """Write the scene as a video."""
     before = options.pop("before", [])
     frames = pictures(walkers, seconds, wall, before)
     write_video(path, frames, Fraction(FPS), options={"preset": "ultrafast"}, **options)
@@ -83,7 +84,7 @@ def write(path: Path, walkers: list[Walker], seconds: float, wall: bool, **optio
 
 
 def seen_boxes(clip: str, walkers: list[Walker], seconds: float, wall: bool) -> list[dict]:
-    """What a detector sees: the part above the wall's upper edge where the wall hides the feet."""
+    """Rows of a box file: boxes end at the wall's upper edge where it hides the feet."""
     rows = []
     for number in range(round(seconds * FPS)):
         for track, walker in enumerate(walkers):

@@ -1,14 +1,14 @@
-"""Masks that look wrong, frame by frame: they jump, leak out of the box, or hold too little.
+"""Checks of the masks, frame by frame: jumps, leaks out of the box, and masks that are too small.
 
-    jump     the mask is another than in the frame before, both in the picture and relative to the
-             box: a person or a camera that moves fast moves the box along, a box that jitters
-             leaves the picture's mask where it was; what holds in neither way, and is sudden
-             beside the frames before, is a wrong mask in one of the two frames
-    leaking  a share of the mask lies outside of the box with some room around it
-    thin     the mask covers too little of the box's part inside the picture
+    jump     the mask differs from the frame before, both in the picture and relative to the box.
+             If a person or the camera moves fast, the box moves along; if a box jitters, the mask
+             stays in place in the picture. A mask that changes in both respects, and suddenly
+             compared to the frames before, is wrong in one of the two frames.
+    leaking  more than a share of the mask lies outside the box grown by a margin
+    thin     the mask covers too small a share of the box
 
-The limits were set by looking at what they find in real clips, with masks of a segmentation model
-and of GrabCut; a doubt is a reason to look, not to leave a clip out.
+The limits were set by inspecting what they find in real clips, with masks of a segmentation model
+and of GrabCut. A finding is a reason to look at the mask, not to exclude the clip.
 """
 
 from __future__ import annotations
@@ -22,44 +22,55 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import boxes
-from occludenet_build.people.maskers.interface import Who
+from occludenet_build.people.maskers.interface import TrackKey
 
 _CALM, _WILD = 0.25, 0.5
-"""Change (1 - IoU) from frame to frame that is never a jump, and one that always is. In real clips
-with good masks the median change is 0.02 to 0.12, and 0.3 at 8 frames a second."""
+"""Change (1 - IoU) between frames up to which there is no jump, and above which there always is. In
+real clips with good masks the median change is 0.02 to 0.12, and 0.3 at 8 frames per second."""
 _SUDDEN, _RECENT = 4, 15
-"""Between the two a jump is so many times the median change of so many frames before."""
+"""Between the two, a jump is _SUDDEN times the median change of the last _RECENT frames."""
 _LEAK = 0.05
-"""Largest share of the mask outside of the box and its room: a hand, a bat."""
-_ROOM = 0.1
-"""Room around the box, share of its sides: detectors cut hands and feet off."""
+"""Largest share of the mask outside the grown box: a hand or a bat may be there."""
+_MARGIN = 0.1
+"""Margin around the box, share of its sides: detectors cut off hands and feet."""
 _THIN = 0.15
-"""Least share of the box: people who stand fill 0.4 to 0.7 of it, with arms and legs spread 0.25,
-behind something not less than the half of that."""
+"""Least share of the box that a mask covers: standing people cover 0.4 to 0.7, with arms and legs
+spread 0.25, and behind an object at least half of that."""
 _GRID = 48
-"""Masks are compared relative to the box on so many samples in each direction."""
+"""Samples per direction of the grid on which masks are compared relative to the box."""
 
 KINDS = ("jump", "leaking", "thin")
+"""The findings."""
 
 
 @dataclass(frozen=True)
-class _Before:
+class _Checked:
+    """A mask that has been checked."""
+
     frame: int
-    who: Who | None
+    track: TrackKey | None
     mask: np.ndarray
+    """bool (H, W)."""
     grid: np.ndarray
+    """bool (_GRID, _GRID): the mask relative to its box."""
 
 
-class Doubts:
-    """Looks at the masks of one clip in the order of their frames; keeps one of them."""
+class MaskChecker:
+    """Checks the masks of one clip, in the order of the frames; keeps the last one in memory."""
 
     def __init__(self) -> None:
-        self._before: _Before | None = None
+        self._before: _Checked | None = None
         self._changes: deque[float] = deque(maxlen=_RECENT)
 
-    def of(self, frame: int, mask: np.ndarray, box: np.ndarray, who: Who | None) -> list[str]:
-        """The KINDS that hold for a mask bool (H, W) and its box (4,)."""
-        now = _Before(frame, who, mask, _grid(mask, box))
+    def check(
+        self, frame: int, mask: np.ndarray, box: np.ndarray, track: TrackKey | None
+    ) -> list[str]:
+        """The KINDS found for the next mask.
+
+        mask: bool (H, W); box: float32 (4,), x1 y1 x2 y2 in pixels; track: (shot, track) of the
+        box. Masks are compared only between consecutive frames of one shot and track.
+        """
+        now = _Checked(frame, track, mask, _grid(mask, box))
         before, self._before = self._before, now
         found = {
             "jump": before is not None and self._jumps(before, now),
@@ -68,9 +79,9 @@ class Doubts:
         }
         return [kind for kind in KINDS if found[kind]]
 
-    def _jumps(self, before: _Before, now: _Before) -> bool:
-        """Whether neighbours differ; what is no neighbour, or in another shot, begins anew."""
-        if before.frame + 1 != now.frame or before.who != now.who:
+    def _jumps(self, before: _Checked, now: _Checked) -> bool:
+        """Whether consecutive masks differ suddenly; a gap or another track resets the history."""
+        if before.frame + 1 != now.frame or before.track != now.track:
             self._changes.clear()
             return False
         change = 1 - max(_iou(before.grid, now.grid), _iou(before.mask, now.mask))
@@ -79,10 +90,12 @@ class Doubts:
         return change > min(_WILD, max(_CALM, _SUDDEN * usual))
 
 
-def described(doubts: Iterable[tuple[int, list[str]]]) -> str | None:
-    """One line for a table: how many of each kind, and where the first one is; None without any.
+def describe_doubts(doubts: Iterable[tuple[int, list[str]]]) -> str | None:
+    """One line for a table: the number of each kind, and the first frame; None without any.
 
-    >>> described([(3, []), (4, ["jump"]), (5, ["jump", "thin"])])
+    doubts: (frame, kinds found in it).
+
+    >>> describe_doubts([(3, []), (4, ["jump"]), (5, ["jump", "thin"])])
     '2 jump (first in frame 4), 1 thin (first in frame 5)'
     """
     where: dict[str, list[int]] = {kind: [] for kind in KINDS}
@@ -106,25 +119,25 @@ def _corners(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, in
 
 
 def _grid(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The mask in its box's own coordinates, box and room: bool (_GRID, _GRID)."""
-    x1, y1, x2, y2 = boxes.grown(box[None], _ROOM)[0]
+    """The mask bool (H, W) in the coordinates of its grown box: bool (_GRID, _GRID)."""
+    x1, y1, x2, y2 = boxes.grown(box[None], _MARGIN)[0]
     step_x, step_y = max(x2 - x1, 1) / _GRID, max(y2 - y1, 1) / _GRID
-    # from the grid's sample centres to pixels; a box may lie outside of the picture in part
+    # Maps the grid's sample centres to pixels; a box may lie partly outside the picture.
     matrix = np.array([[step_x, 0, x1 + step_x / 2 - 0.5], [0, step_y, y1 + step_y / 2 - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(mask.view(np.uint8) * 255, matrix, (_GRID, _GRID), flags=flags)
-    return seen > 127
+    grid = cv2.warpAffine(mask.view(np.uint8) * 255, matrix, (_GRID, _GRID), flags=flags)
+    return grid > 127
 
 
 def _outside(mask: np.ndarray, box: np.ndarray) -> float:
-    """Share of the mask outside of the box and its room."""
-    x1, y1, x2, y2 = _corners(boxes.grown(box[None], _ROOM)[0], mask.shape)
+    """Share of the mask outside the grown box."""
+    x1, y1, x2, y2 = _corners(boxes.grown(box[None], _MARGIN)[0], mask.shape)
     whole = np.count_nonzero(mask)
     return 1 - np.count_nonzero(mask[y1:y2, x1:x2]) / whole if whole else 0.0
 
 
 def _share(mask: np.ndarray, box: np.ndarray) -> float:
-    """Share of the box's part inside the picture that the mask covers; 1 where there is none."""
+    """Share of the box, clipped to the picture, that the mask covers; 1 for an empty box."""
     x1, y1, x2, y2 = _corners(box, mask.shape)
     pixels = (x2 - x1) * (y2 - y1)
     return np.count_nonzero(mask[y1:y2, x1:x2]) / pixels if pixels > 0 else 1.0

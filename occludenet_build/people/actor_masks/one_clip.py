@@ -1,4 +1,4 @@
-"""One clip: its actor boxes read, its masks made and coded, its rows written out."""
+"""The masks of one clip: reads its boxes, runs the masker, and makes the rows."""
 
 from __future__ import annotations
 
@@ -16,27 +16,31 @@ from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.source import check_indexed
 from occludenet_build.people.actor_masks import DETAIL
-from occludenet_build.people.actor_masks.mask_quality import KINDS, Doubts, described
+from occludenet_build.people.actor_masks.mask_quality import KINDS, MaskChecker, describe_doubts
 from occludenet_build.people.maskers import group_masks
 from occludenet_build.people.maskers.interface import Clip, Masker
 
 
 @dataclass(frozen=True)
-class Job:
-    """A row of select, the folder of detect's stores, and what the row of the result repeats."""
+class MaskJob:
+    """Everything that a worker process needs for one clip."""
 
     row: dict[str, Any]
+    """The clip's row in select's table."""
     boxes: Path
+    """The folder detect/store."""
     facts: dict[str, Any]
+    """Columns that are known before masking."""
 
 
-def make(job: Job, masker: Masker) -> Result:
-    """The masks of one clip, or a row that says why there are none."""
+def mask_clip(job: MaskJob, masker: Masker) -> Result:
+    """The masks of one clip, or a row with the reason why there are none."""
     row = {"clip": job.row["clip"]} | job.facts
-    return attempt(row, lambda: _found(job, masker), skipped=("no_mask", "no_actor"))
+    return attempt(row, lambda: _masked(job, masker), skipped=("no_mask", "no_actor"))
 
 
-def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
+def _masked(job: MaskJob, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
+    """The manifest's columns and the rows of DETAIL."""
     rows, shape = _coded(job, masker)
     doubted = [(row["frame"], (row["doubt"] or "").split()) for row in rows]
     counts = {kind: sum(kind in kinds for _, kinds in doubted) for kind in KINDS}
@@ -47,47 +51,47 @@ def _found(job: Job, masker: Masker) -> tuple[dict[str, Any], pa.Table]:
         "jumps": counts["jump"],
         "leaking_frames": counts["leaking"],
         "thin_frames": counts["thin"],
-        "doubts": described(doubted),
+        "doubts": describe_doubts(doubted),
         "masks_hash": short_hash(*(f"{r['frame']}:{r['rle'].hex()}" for r in rows)),
     }
     return facts, tables.from_rows(rows, DETAIL)
 
 
-def _coded(job: Job, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:
-    """Detail rows and the masks' (H, W); what is kept per frame is a few hundred bytes."""
+def _coded(job: MaskJob, masker: Masker) -> tuple[list[dict[str, Any]], tuple[int, int]]:
+    """Rows of DETAIL and the masks' (H, W); masks are kept encoded, a few hundred bytes each."""
     boxes = _people(job)
-    clip, doubts = _clip(job, boxes.actor), Doubts()
-    people = group_masks.members(clip.boxes, boxes.others)
+    clip, checker = _clip(job, boxes.actor), MaskChecker()
+    people = group_masks.group_members(clip.boxes, boxes.others)
     rows: list[dict[str, Any]] = []
-    wanted = job.row["height"], job.row["width"]
-    for number, mask in group_masks.found(masker, clip, people):
-        if mask.shape != wanted:
+    shape = job.row["height"], job.row["width"]
+    for number, mask in group_masks.masks_of_actor(masker, clip, people):
+        if mask.shape != shape:
             size = f"{mask.shape[1]}x{mask.shape[0]}"
-            raise ItemError(
-                "corrupt", f"frame {number} is {size}, the clip {wanted[1]}x{wanted[0]}"
-            )
+            raise ItemError("corrupt", f"frame {number} is {size}, the clip {shape[1]}x{shape[0]}")
         counts = masks.encode(mask)
-        area = masks.area(counts, *wanted)
-        kinds = doubts.of(number, mask, clip.boxes[number], clip.tracks.get(number))
+        area = masks.area(counts, *shape)
+        kinds = checker.check(number, mask, clip.boxes[number], clip.tracks.get(number))
         row = {"clip": job.row["clip"], "frame": number, "area": area, "rle": counts}
         rows.append(row | {"doubt": " ".join(kinds) or None})
     if not rows:
         raise ItemError("no_mask", f"in none of {len(clip.boxes)} frames with a box")
-    return rows, wanted
+    return rows, shape
 
 
-def _clip(job: Job, actor: Boxes) -> Clip:
+def _clip(job: MaskJob, actor: Boxes) -> Clip:
     path = Path(job.row["path"])
     if not len(actor):
         raise ItemError("no_actor")
     check_indexed(path, job.row["sha256"])
-    who = zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True)
-    tracks = dict(zip(actor.frames.tolist(), who, strict=True))
+    keys = zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True)
+    tracks = dict(zip(actor.frames.tolist(), keys, strict=True))
     return Clip(path, actor.one_by_frame(), job.row["frames"], tracks)
 
 
-def _people(job: Job) -> Boxes:
-    """Everybody's boxes, detected and filled. As arrays: rows of a crowd would be Python objects
-    a hundred times as large."""
+def _people(job: MaskJob) -> Boxes:
+    """The boxes of all people, detected and filled.
+
+    As arrays: Python objects for the rows of a crowd take a hundred times the memory.
+    """
     with Store(job.boxes) as store:
         return Boxes.of(store.rows(job.row["clip"], job.row["detect_shard"]))

@@ -1,4 +1,4 @@
-"""The command line of detect; the package's docstring is its contract."""
+"""The command line of detect, and the ledger key of each clip."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from occludenet_build.people.detectors import boxfile, exports
 from occludenet_build.people.detectors.interface import Clip, GivenBoxes, runs_network
 from occludenet_build.sources.weights import local_file
 
-ALWAYS_MATTER = (
+KEY_SETTINGS = (
     "backend",
     "actor",
     "tracker",
@@ -34,50 +34,65 @@ ALWAYS_MATTER = (
     "min_track_seconds",
     "max_gap_seconds",
 )
-"""The settings that change the rows of every backend."""
+"""Settings that change the results of every backend, and so belong to a clip's key."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--videos", type=Path, required=True, help="index/shards/S.parquet")
-    parser.add_argument("--out", type=Path, required=True, help="detect/S.parquet")
+    """Add the options of detect."""
     parser.add_argument(
-        "--weights", metavar="FILE", help="or acquire's note of one; wins over detect.weights"
+        "--videos", type=Path, required=True, help="the clips: index/shards/S.parquet"
     )
-    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the manifest to write: detect/S.parquet"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights, or the JSON file that acquire wrote for them; overrides detect.weights",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="CPU threads, or worker processes for motion and file; default: 1",
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Detect the people in the clips of one shard; clips in the ledger are not repeated."""
     settings = config.detect
     if runs_network(settings):
-        named = _named_file(args.weights or settings.weights)
-        found = local_file(named, settings.weights_sha256, "detect.weights")
-        settings = dataclasses.replace(settings, weights=found)
-    wanted = tables.read_rows(args.videos)
-    jobs = {job.clip.name: job for job in make_jobs(wanted, settings)}
-    with ledger.hold(args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES) as book:
+        named = _resolve_export_folder(args.weights or settings.weights)
+        weights = local_file(named, settings.weights_sha256, "detect.weights")
+        settings = dataclasses.replace(settings, weights=weights)
+    clips = tables.read_rows(args.videos)
+    jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
+    with ledger.hold(
+        args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES
+    ) as clip_ledger:
         todo = {clip: job.key for clip, job in jobs.items()}
-        ledger.work_through(book, todo, partial(_make, jobs, args.threads))
-        table = book.close(list(jobs), args.out)
+        ledger.work_through(clip_ledger, todo, partial(_make, jobs, args.threads))
+        table = clip_ledger.close(list(jobs), args.out)
     ledger.log_summary(table)
 
 
-def _named_file(weights: str | None) -> str | None:
-    """An OpenVINO export may be named by its folder."""
-    is_here = weights is not None and not is_url(weights)
-    return str(exports.model_file(Path(str(weights)))) if is_here else weights
+def _resolve_export_folder(weights: str | None) -> str | None:
+    """The .xml file where `weights` is the folder of an OpenVINO export."""
+    is_local = weights is not None and not is_url(weights)
+    return str(exports.model_file(Path(str(weights)))) if is_local else weights
 
 
-def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inference.Job]:
-    """One job per row of the index, with the key that covers all it depends on."""
-    given = _given(rows, settings)
+def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inference.DetectJob]:
+    """One job per row of the index, with a key that covers everything its results depend on."""
+    given = _given_boxes(rows, settings)
     weights = _weights_hash(settings)
     version = results_version("detect")
-    mattering = (*ALWAYS_MATTER, *DETECTORS[settings.backend].matters)
-    matters = {name: getattr(settings, name) for name in mattering}
+    names = (*KEY_SETTINGS, *DETECTORS[settings.backend].matters)
+    matters = {name: getattr(settings, name) for name in names}
     for row in rows:
         boxes = given.get(row["clip"])
-        inputs = (row["sha256"], weights or "", _hash(boxes))
-        yield inference.Job(
+        inputs = (row["sha256"], weights or "", _boxes_hash(boxes))
+        yield inference.DetectJob(
             clip=_clip(row, boxes),
             key=ledger.key("detect", version, matters, *inputs),
             settings=settings,
@@ -97,16 +112,17 @@ def _clip(row: dict[str, Any], given: GivenBoxes | None) -> Clip:
     )
 
 
-def _given(rows: list[dict[str, Any]], settings: Detect) -> dict[str, GivenBoxes]:
+def _given_boxes(rows: list[dict[str, Any]], settings: Detect) -> dict[str, GivenBoxes]:
+    """Clip -> the user's boxes; empty for other backends than file."""
     if settings.backend != "file":
         return {}
     if settings.boxes is None:
         raise UserError("detect.boxes: wanted a file for detect.backend file, got nothing; set it")
     clips = {row["clip"]: (row["width"], row["height"], row["frames"]) for row in rows}
-    return boxfile.read(settings.boxes, clips, wants_actor=settings.actor == "file")
+    return boxfile.read_boxes(settings.boxes, clips, wants_actor=settings.actor == "file")
 
 
-def _hash(given: GivenBoxes | None) -> str:
+def _boxes_hash(given: GivenBoxes | None) -> str:
     if given is None:
         return ""
     digest = hashlib.blake2b(digest_size=16)
@@ -118,7 +134,7 @@ def _hash(given: GivenBoxes | None) -> str:
 def _weights_hash(settings: Detect) -> str | None:
     if not runs_network(settings):
         return None
-    files = exports.files(checkpoint_file(settings.weights, settings.backend))
+    files = exports.model_files(checkpoint_file(settings.weights, settings.backend))
     if len(files) == 1:
         return sha256_file(files[0])
     digest = hashlib.sha256()
@@ -128,12 +144,12 @@ def _weights_hash(settings: Detect) -> str | None:
 
 
 def _make(
-    jobs: dict[str, inference.Job], threads: int, missing: list[str]
+    jobs: dict[str, inference.DetectJob], threads: int, missing: list[str]
 ) -> Iterator[ledger.Result]:
     settings = jobs[missing[0]].settings
     todo = (jobs[clip] for clip in missing)
     logging.info("backend %s", settings.backend)
-    # One model for all clips, which uses all threads itself; the others are as many processes.
+    # A network: one model for all clips, which uses all threads. Else: one process per thread.
     if runs_network(settings):
-        return inference.search_together(todo, settings, threads)
-    return pool.in_processes(inference.search, todo, threads)
+        return inference.detect_in_batches(todo, settings, threads)
+    return pool.in_processes(inference.detect_clip, todo, threads)

@@ -1,18 +1,18 @@
-"""Frames of several clips, decoded and prepared by threads ahead of the model.
+"""Decoding ahead of the model: threads decode and prepare frames, which form batches of one shape.
 
-    pool of threads:  A0-15   B0-15   C0-15   A16-31  B16-22
-    the model's turn:         A0-15   B0-15   C0-15   A16-31 ...
+    decoding threads:  A0-15   B0-15   C0-15   A16-31  B16-22
+    consumed:                  A0-15   B0-15   C0-15   A16-31 ...
 
-Some clips are open at a time, one more than there are threads. Each takes its turn, in which so
-many of its frames come as make up TURN_PIXELS, while threads decode what the next turns bring. The
-order hangs on the clips alone, never on who was faster, so a second run fills the same batches.
-In memory are the frames of one turn per open clip.
+One clip more than there are threads is open at a time. The clips take turns; a turn holds as many
+frames of one clip as make up TURN_PIXELS, and threads decode the next turns meanwhile. Memory holds
+one turn per open clip.
 
-Frames of several clips in batches of one shape.
+`ShapeBatches` groups the frames by shape and releases a batch when it is full. Frames of a rare
+shape wait for others of that shape, but at most while PATIENCE batches of other frames arrive. Then
+their batch is released incomplete, so that their clip finishes and memory stays bounded.
 
-A batch is run when it is full. Frames of a rare shape wait until others like them come, but not
-for ever: after PATIENCE batches' worth of other frames theirs is run as it is, so that their clip
-is finished and what waits stays small. Both hang on the order of the frames alone.
+The order of the frames depends on the clips only, not on the threads' speed, so a second run makes
+the same batches.
 """
 
 from __future__ import annotations
@@ -32,38 +32,41 @@ from occludenet_build.people.detectors.interface import Clip, Frames
 from occludenet_build.people.tracking.shots import CutFinder
 
 TURN_PIXELS = 16 * 640 * 480
-"""Of the frames of one turn: large pictures are slow to decode, so their turns are shorter."""
+"""Pixels of the frames of one turn: large pictures are slow to decode, so turns are shorter."""
 MOST_FRAMES = 32
-"""Of one turn, whatever their size."""
+"""Largest number of frames of one turn."""
+PATIENCE = 8
+"""Largest number of pictures that wait, in batches."""
 
 Prepare = Callable[[np.ndarray], np.ndarray]
+"""`Model.prepare`: a picture uint8 (H, W, 3) -> uint8 (H', W', 3)."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn of a clip brings."""
+    """Consecutive frames of one clip."""
 
     frames: list[tuple[int, np.ndarray]] = field(default_factory=list)
-    """Frame number and prepared picture, uint8."""
+    """Frame number and prepared picture, uint8 (H, W, 3)."""
     ended: bool = False
-    """No frame comes after these."""
+    """Whether these are the clip's last frames."""
     error: ItemError | None = None
-    """Why the clip ended before its end."""
+    """Why decoding failed, if it did."""
 
 
 class Stream:
-    """One open clip. `take` may be called by any thread, by one at a time."""
+    """One open clip. Any thread may call `take`, but only one at a time."""
 
     def __init__(
         self, clip: Clip, prepare: Prepare, stride: int = 1, free: threading.Event | None = None
     ) -> None:
-        """`free`: when frames may be decoded; None: always."""
+        """`free`: set while frames may be decoded; None: always."""
         self.clip, self.begun = clip, time.monotonic()
         self._free = free
         self.cuts = CutFinder()
         self._prepare, self._stride = prepare, stride
-        self._frames = self.cuts.watch(checked(clip, rgb_frames(clip.path)))
-        # All frames are decoded, whatever the stride: cuts lie between neighbours.
+        self._frames = self.cuts.watch(check_frames(clip, rgb_frames(clip.path)))
+        # All frames are decoded, whatever the stride: a cut is found between two neighbours.
         pixels = clip.width * clip.height * stride
         self._count = min(max(1, TURN_PIXELS // pixels), MOST_FRAMES)
 
@@ -84,29 +87,35 @@ class Stream:
 
 
 def in_turns(streams: Iterable[Stream], threads: int) -> Generator[tuple[Stream, Turn], None, None]:
-    """All turns of all streams; `streams` may be lazy, and is drawn from as clips end."""
+    """Yields the turns of all streams, round robin, decoded by `threads` threads.
+
+    `streams` may be lazy: a stream is taken when another one ends.
+    """
     source = iter(streams)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     turns: deque[tuple[Stream, Future[Turn]]] = deque()
 
-    def send(stream: Stream | None) -> None:
+    def submit(stream: Stream | None) -> None:
         if stream is not None:
             turns.append((stream, pool.submit(stream.take)))
 
     try:
         for _ in range(threads + 1):
-            send(next(source, None))
+            submit(next(source, None))
         while turns:
             stream, future = turns.popleft()
             turn = future.result()
-            send(next(source, None) if turn.ended else stream)
+            submit(next(source, None) if turn.ended else stream)
             yield stream, turn
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def checked(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames as the index counted them; anything else is another file."""
+def check_frames(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
+    """Passes on frames (number, picture uint8 (H, W, 3)) while checking them against the index.
+
+    Raises ItemError where the picture size or the number of frames differs: the file has changed.
+    """
     count = 0
     for number, picture in frames:
         if picture.shape[1::-1] != (clip.width, clip.height):
@@ -118,57 +127,59 @@ def checked(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
         raise ItemError("source_changed", f"{count} frames, indexed {clip.frames}")
 
 
-PATIENCE = 8
-"""Most pictures that wait, in batches."""
-
-
 @dataclass(frozen=True)
-class Waiting:
-    """One prepared frame on its way to the model."""
+class QueuedFrame:
+    """One prepared frame that waits for a batch."""
 
     stream: Stream
     number: int
+    """Frame number."""
     picture: np.ndarray
+    """uint8 (H, W, 3)."""
     arrived: int
-    """How many frames came before it."""
+    """Number of frames that arrived before it."""
 
 
-def _arrival(waiting: Waiting) -> int:
-    return waiting.arrived
+def _arrival(queued: QueuedFrame) -> int:
+    return queued.arrived
 
 
-class Batches:
-    """Put frames in; full batches come out, and at the end the rest."""
+class ShapeBatches:
+    """Groups prepared frames into batches of one shape."""
 
     def __init__(self, size: int) -> None:
+        """`size`: frames per batch."""
         self.size = size
         self._count = 0
-        self._groups: dict[tuple[int, ...], list[Waiting]] = {}
+        self._groups: dict[tuple[int, ...], list[QueuedFrame]] = {}
 
-    def put(self, stream: Stream, frames: list[tuple[int, np.ndarray]]) -> Iterator[list[Waiting]]:
+    def put(
+        self, stream: Stream, frames: list[tuple[int, np.ndarray]]
+    ) -> Iterator[list[QueuedFrame]]:
+        """Add prepared frames (number, uint8 (H, W, 3)); yields the batches to run now."""
         for number, picture in frames:
             group = self._groups.setdefault(picture.shape, [])
-            group.append(Waiting(stream, number, picture, self._count))
+            group.append(QueuedFrame(stream, number, picture, self._count))
             self._count += 1
             if len(group) == self.size:
                 yield self._groups.pop(picture.shape)
             yield from self._late()
 
-    def _late(self) -> Iterator[list[Waiting]]:
+    def _late(self) -> Iterator[list[QueuedFrame]]:
         oldest = min((group[0] for group in self._groups.values()), key=_arrival, default=None)
         if oldest and self._count - oldest.arrived >= PATIENCE * self.size:
             yield self._groups.pop(oldest.picture.shape)
 
-    def rest(self) -> Iterator[list[Waiting]]:
-        """What still waits."""
+    def rest(self) -> Iterator[list[QueuedFrame]]:
+        """Yields the remaining frames, in batches that are not full."""
         while self._groups:
             yield self._groups.pop(next(iter(self._groups)))
 
     def drop(self, stream: Stream) -> None:
-        """Forget the frames of a clip that came to nothing."""
+        """Discard the frames of a clip that has failed."""
         for shape, group in list(self._groups.items()):
-            left = [w for w in group if w.stream is not stream]
-            if left:
-                self._groups[shape] = left
+            kept = [queued for queued in group if queued.stream is not stream]
+            if kept:
+                self._groups[shape] = kept
             else:
                 del self._groups[shape]

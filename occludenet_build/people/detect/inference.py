@@ -1,14 +1,15 @@
-"""Many clips through one model: decode ahead, batch by shape, follow, row by row.
+"""From clips to their rows: one clip at a time with a detector, or many in batches with a model.
 
-    streams    threads decode and prepare the frames of a few clips
-    batches    frames of one shape, of whichever clips
-    model      the people of a batch; while a GPU works on one, the next is brought
-    rows       as soon as the last frame of a clip has its people
+`detect_clip` serves backends that search one clip at a time, in worker processes.
+`detect_in_batches` serves networks:
 
-A clip that does not read is a failed row, and nothing of the others changes. Open at a time are a
-few clips; of the others there is nothing in memory.
+    streams    threads decode and prepare the frames of a few clips (decode_ahead)
+    batches    frames of one shape, from any of these clips
+    model      detects the people of a batch; a GPU works on one while the next is prepared
+    rows       are made as soon as the last frame of a clip is done (to_table)
 
-One clip from its file to its rows, by a detector that sees one clip at a time.
+A clip that cannot be decoded becomes a failed row and changes nothing in the other clips. Only the
+few open clips take memory.
 """
 
 from __future__ import annotations
@@ -32,43 +33,45 @@ from occludenet_build.core.ledger import Result, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect.decode_ahead import (
-    Batches,
+    QueuedFrame,
+    ShapeBatches,
     Stream,
     Turn,
-    Waiting,
-    checked,
+    check_frames,
     in_turns,
 )
 from occludenet_build.people.detect.to_table import rows_of
 from occludenet_build.people.detectors import interface
-from occludenet_build.people.detectors.interface import Clip, Detector, Found, Model, model
-from occludenet_build.people.detectors.oom_fallback import Spare
+from occludenet_build.people.detectors.interface import Clip, Detector, Found, Model, load_model
+from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
 from occludenet_build.people.tracking.shots import CutFinder
 
 
 @dataclass(frozen=True)
-class Job:
-    """All that a worker process needs for one clip."""
+class DetectJob:
+    """Everything that a worker process needs for one clip."""
 
     clip: Clip
     key: str
+    """Its key in the ledger."""
     settings: Detect
     weights_sha256: str | None
+    """Hash of the weights; None for a backend without."""
 
 
 @cache
 def _detector(settings: Detect) -> Detector:
-    return interface.detector(settings)
+    return interface.load_detector(settings)
 
 
-def search(job: Job) -> Result:
-    """Find the people of one clip. A clip that does not read becomes a failed row."""
+def detect_clip(job: DetectJob) -> Result:
+    """Detect the people of one clip. A clip that cannot be decoded becomes a failed row."""
     detector = _detector(job.settings)
-    return attempt(first_columns(job), lambda: _look(job.clip, job.settings, detector))
+    return attempt(initial_row(job), lambda: _detect(job.clip, job.settings, detector))
 
 
-def first_columns(job: Job) -> dict[str, Any]:
-    """What is known of a clip's row before any work."""
+def initial_row(job: DetectJob) -> dict[str, Any]:
+    """The columns of a clip's row that are known before detection."""
     return {
         "clip": job.clip.name,
         "key": job.key,
@@ -77,123 +80,134 @@ def first_columns(job: Job) -> dict[str, Any]:
     }
 
 
-def _look(clip: Clip, settings: Detect, detector: Detector) -> tuple[dict[str, Any], pa.Table]:
+def _detect(clip: Clip, settings: Detect, detector: Detector) -> tuple[dict[str, Any], pa.Table]:
     finder = CutFinder()
-    frames = finder.watch(checked(clip, rgb_frames(clip.path)))
+    frames = finder.watch(check_frames(clip, rgb_frames(clip.path)))
     return rows_of(clip, settings, list(detector.find(clip, frames)), finder.cuts)
 
 
 @cache
 def loaded(settings: Detect, threads: int) -> Model:
-    """The model of these settings, once per process."""
+    """The model of these settings, loaded once per process.
+
+    Raises UserError where detect.half asks for half precision without a CUDA device.
+    """
     keep_large_blocks()
     device = resolve_device(settings.device)
     if settings.half and not device.startswith("cuda"):
         raise UserError(
             f"detect.half: wanted a CUDA device for true, got {device}; leave detect.half out"
         )
-    return Spare(partial(model, settings, threads), device, settings.batch)
+    return ShrinkingBatch(partial(load_model, settings, threads), device, settings.batch)
 
 
-def search_together(jobs: Iterable[Job], settings: Detect, threads: int) -> Iterator[Result]:
-    """A result per job, in the order in which they are finished; `jobs` may be lazy."""
-    # The model first: a fault of it is the user's, not a clip's.
+def detect_in_batches(
+    jobs: Iterable[DetectJob], settings: Detect, threads: int
+) -> Iterator[Result]:
+    """Yields a result per job, in the order in which clips are finished; `jobs` may be lazy.
+
+    `threads`: CPU threads of the model, and of decoding without detect.decode_threads.
+    """
+    # The model is loaded first: if this fails, the error is the user's, not a clip's.
     model = loaded(settings, threads)
     decoders = settings.decode_threads or max(1, threads)
-    logging.info("batches of %d, %d threads decode", settings.batch, decoders)
-    cv2.setNumThreads(1)  # each of them scales pictures itself
-    search = Search(model, settings)
-    streams = (search.open(job) for job in jobs)
+    logging.info("batches of %d frames, %d decoding threads", settings.batch, decoders)
+    cv2.setNumThreads(1)  # each decoding thread scales pictures itself
+    inference = BatchInference(model, settings)
+    streams = (inference.open(job) for job in jobs)
     with closing(in_turns(streams, decoders)) as turns:
         for stream, turn in turns:
-            search.take(stream, turn)
-            yield from search.finished()
-    search.rest()
-    yield from search.finished()
+            inference.add(stream, turn)
+            yield from inference.finished()
+    inference.flush()
+    yield from inference.finished()
 
 
 @dataclass
 class _Open:
-    """A clip whose rows are not made yet."""
+    """A clip that is not finished."""
 
-    job: Job
+    job: DetectJob
     stream: Stream
     found: list[Found] = field(default_factory=list)
-    under_way: int = 0
-    """Frames that were taken and have no Found yet."""
+    pending: int = 0
+    """Frames that are decoded but have no detections yet."""
     ended: bool = False
+    """Whether all its frames are decoded."""
     error: ItemError | None = None
 
 
-class Search:
-    """Takes the turns of streams, and has the results of those that are finished."""
+class BatchInference:
+    """Collects frames of open clips into batches, runs the model, and yields finished clips."""
 
     def __init__(self, model: Model, settings: Detect) -> None:
         self.model, self.settings = model, settings
-        self._batches = Batches(settings.batch)
-        self._begun: deque[tuple[list[Waiting], Any]] = deque()
+        self._batches = ShapeBatches(settings.batch)
+        self._started: deque[tuple[list[QueuedFrame], Any]] = deque()
         self._open: dict[Stream, _Open] = {}
-        # A model on the CPU takes all threads of the job: decoders that took turns with each of
-        # them would hold up all, so they work between two batches. Those that are asked for by
-        # number have cores of their own.
+        # A model on the CPU uses all threads of the job, and a decoder on one of their cores delays
+        # all of them. So decoders pause during a batch, unless the user gives them their own cores
+        # (detect.decode_threads).
         shared = not settings.decode_threads and resolve_device(settings.device) == "cpu"
-        self._cores = threading.Event() if shared else None
-        if self._cores is not None:
-            self._cores.set()
+        self._may_decode = threading.Event() if shared else None
+        if self._may_decode is not None:
+            self._may_decode.set()
 
-    def open(self, job: Job) -> Stream:
-        stream = Stream(job.clip, self.model.prepare, self.settings.stride, self._cores)
+    def open(self, job: DetectJob) -> Stream:
+        """The stream of a clip's frames; decoding starts with its first turn."""
+        stream = Stream(job.clip, self.model.prepare, self.settings.stride, self._may_decode)
         self._open[stream] = _Open(job, stream)
         return stream
 
-    def take(self, stream: Stream, turn: Turn) -> None:
+    def add(self, stream: Stream, turn: Turn) -> None:
+        """Add the frames of one turn, and run the model on the batches that are full."""
         clip = self._open[stream]
         clip.ended, clip.error = turn.ended, turn.error
-        clip.under_way += len(turn.frames)
+        clip.pending += len(turn.frames)
         if clip.error is not None:
             self._batches.drop(stream)
         for batch in self._batches.put(stream, turn.frames):
             self._run(batch)
 
-    def rest(self) -> None:
-        """No turn comes any more."""
+    def flush(self) -> None:
+        """Run the model on the remaining frames, after the last turn."""
         for batch in self._batches.rest():
             self._run(batch)
-        while self._begun:
+        while self._started:
             self._collect()
 
-    def _run(self, batch: list[Waiting]) -> None:
-        # The next is begun before the last is asked for: a GPU does not stand still in between.
-        with self._alone():
-            self._begun.append((batch, self.model.start([w.picture for w in batch])))
-        if len(self._begun) > 1:
+    def _run(self, batch: list[QueuedFrame]) -> None:
+        # A batch starts before the last one's results are read, so a GPU is never idle between two.
+        with self._decoding_paused():
+            self._started.append((batch, self.model.start([w.picture for w in batch])))
+        if len(self._started) > 1:
             self._collect()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While no thread decodes, if they share the cores."""
-        if self._cores is None:
+    def _decoding_paused(self) -> Iterator[None]:
+        """Pauses the decoding threads where they share the cores with the model."""
+        if self._may_decode is None:
             yield
             return
-        self._cores.clear()
+        self._may_decode.clear()
         try:
             yield
         finally:
-            self._cores.set()
+            self._may_decode.set()
 
     def _collect(self) -> None:
-        batch, started = self._begun.popleft()
+        batch, started = self._started.popleft()
         sizes = [(w.stream.clip.width, w.stream.clip.height) for w in batch]
-        for waiting, people in zip(batch, self.model.finish(started, sizes), strict=True):
-            clip = self._open.get(waiting.stream)
-            if clip is not None:  # else it has failed since
-                clip.found.append(Found(waiting.number, *people))
-                clip.under_way -= 1
+        for queued, people in zip(batch, self.model.finish(started, sizes), strict=True):
+            clip = self._open.get(queued.stream)
+            if clip is not None:  # else the clip has failed meanwhile
+                clip.found.append(Found(queued.number, *people))
+                clip.pending -= 1
 
     def finished(self) -> Iterator[Result]:
-        """Results of the clips of which all is known; each is given once."""
+        """Yields the results of clips that are done since the last call."""
         for clip in list(self._open.values()):
-            if clip.error is not None or (clip.ended and clip.under_way == 0):
+            if clip.error is not None or (clip.ended and clip.pending == 0):
                 del self._open[clip.stream]
                 yield _result(clip)
 
@@ -205,6 +219,6 @@ def _result(clip: _Open) -> Result:
         job = clip.job
         return rows_of(job.clip, job.settings, clip.found, clip.stream.cuts.cuts)
 
-    result = attempt(first_columns(clip.job), make)
+    result = attempt(initial_row(clip.job), make)
     seconds = time.monotonic() - clip.stream.begun
     return Result(result.row | {"seconds": seconds}, result.detail)

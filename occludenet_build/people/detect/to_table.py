@@ -1,4 +1,4 @@
-"""From the boxes of one clip to its rows: tracks by shot, the actor, the tables' columns."""
+"""From the boxes of one clip to its rows: tracks by shot, the actor, the columns of the tables."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ from occludenet_build.people.tracking.tracks import Track
 def rows_of(
     clip: Clip, settings: Detect, found: list[Found], cuts: list[int]
 ) -> tuple[dict[str, Any], pa.Table]:
-    """Facts of the manifest, STATUS included, and the boxes of one clip."""
+    """The manifest's columns, STATUS included, and the rows of BOXES of one clip.
+
+    `found`: detections of every frame, or of every k-th with a stride; `cuts`: the first frame of
+    every shot but the first.
+    """
     stride = tracks.frame_stride(settings)
-    shots = tracks.every_frame_in_shots(
+    shots = tracks.tracks_by_shot_with_stride(
         found, cuts, _track_rules(clip, settings), stride, clip.frames
     )
     lengths = np.diff([0, *cuts, clip.frames]).tolist()
-    acting = actor.choose(shots, lengths, _actor_rules(clip, settings), _named(clip, shots))
+    acting = actor.choose_actor(shots, lengths, _actor_rules(clip, settings), _named(clip, shots))
     detail = _detail(clip.name, shots, acting, stride)
     everyone = [t for shot in shots for t in shot]
     actors = [t for shot in acting for t in shot]
@@ -36,7 +40,7 @@ def rows_of(
     facts = {
         "status": "ok" if actors else "skipped",
         "reason": None if actors else "no_actor",
-        "detail": None if actors else _nobody(everyone, settings),
+        "detail": None if actors else _why_no_actor(everyone, settings),
         "frames": clip.frames,
         "shots": len(shots),
         "boxes": len(detail),
@@ -49,10 +53,10 @@ def rows_of(
     return facts, detail
 
 
-def _track_rules(clip: Clip, settings: Detect) -> tracks.Rules:
-    # The user's own boxes are all meant, and each is a person.
+def _track_rules(clip: Clip, settings: Detect) -> tracks.TrackRules:
+    # All boxes of the user's file are kept, and each is a person.
     own = settings.backend == "file"
-    return tracks.Rules(
+    return tracks.TrackRules(
         fps=clip.fps,
         score=0.0 if own else settings.score,
         track_iou=settings.track_iou,
@@ -62,8 +66,8 @@ def _track_rules(clip: Clip, settings: Detect) -> tracks.Rules:
     )
 
 
-def _actor_rules(clip: Clip, settings: Detect) -> actor.Rules:
-    return actor.Rules(
+def _actor_rules(clip: Clip, settings: Detect) -> actor.ActorRules:
+    return actor.ActorRules(
         policy=settings.actor,
         width=clip.width,
         height=clip.height,
@@ -75,21 +79,21 @@ def _actor_rules(clip: Clip, settings: Detect) -> actor.Rules:
 
 
 def _named(clip: Clip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:
-    """Frame -> track of the box that the user's file names as the actor's, if it names any."""
+    """Frame -> track of the box that the user's file marks as the actor's; empty without marks."""
     given = clip.given
     if given is None or given.actors is None:
         return {}
-    wanted = dict(zip(given.frames[given.actors].tolist(), given.boxes[given.actors], strict=True))
+    marked = dict(zip(given.frames[given.actors].tolist(), given.boxes[given.actors], strict=True))
     return {
         frame: track.number
         for tracks_ in shots
         for track in tracks_
         for frame, box in zip(track.frames.tolist(), track.boxes, strict=True)
-        if frame in wanted and np.array_equal(box, wanted[frame])
+        if frame in marked and np.array_equal(box, marked[frame])
     }
 
 
-def _nobody(everyone: list[Track], settings: Detect) -> str:
+def _why_no_actor(everyone: list[Track], settings: Detect) -> str:
     if not everyone:
         return "no box in any frame"
     if settings.actor == "file":
@@ -110,18 +114,25 @@ def _detail(
     stride: int,
 ) -> pa.Table:
     """Rows of BOXES, sorted by frame and track."""
-    # The types of the columns, should there be no box.
+    # An empty part gives the columns their types where there is no box.
     parts = [_rows(Track(0, np.zeros(0, int), geometry.empty(), np.zeros(0)), 0, np.zeros(0, bool))]
     for shot, (everyone, actors) in enumerate(zip(shots, acting, strict=True)):
         frames_of = {t.number: t.frames for t in actors}
         parts += [_rows(t, shot, np.isin(t.frames, frames_of.get(t.number, ()))) for t in everyone]
-        parts += [_rows(t, shot, np.ones(len(t.frames), bool)) for t in _more(actors, everyone)]
+        parts += [
+            _rows(t, shot, np.ones(len(t.frames), bool)) for t in _extra_boxes(actors, everyone)
+        ]
+    return _table(clip, parts, stride)
+
+
+def _table(clip: str, parts: list[dict[str, np.ndarray]], stride: int) -> pa.Table:
+    """The parts as one table; boxes between the strides are marked as filled."""
     columns = {
         name: np.concatenate([part[name] for part in parts])
         for name in BOXES.names
         if name != "clip"
     }
-    unseen = tracks.filled(columns["frame"], stride)
+    unseen = tracks.unseen_frames(columns["frame"], stride)
     columns["filled"] = columns["filled"] | unseen
     columns["score"] = np.where(unseen, np.float32(np.nan), columns["score"])
     order = np.lexsort((columns["track"], columns["frame"]))
@@ -132,18 +143,18 @@ def _detail(
     return pa.table(table).select(BOXES.names).cast(BOXES)
 
 
-def _more(actors: Sequence[Track], everyone: Sequence[Track]) -> list[Track]:
-    """What the actor has and no track: boxes that are filled in, the boxes of a group."""
+def _extra_boxes(actors: Sequence[Track], everyone: Sequence[Track]) -> list[Track]:
+    """The actor's boxes that are in no track: filled boxes, and the boxes of a group."""
     tracked = {t.number for t in everyone}
-    found = []
+    extra = []
     for track in actors:
         new = np.isnan(track.scores) | (track.number not in tracked)
-        found.append(Track(track.number, track.frames[new], track.boxes[new], track.scores[new]))
-    return found
+        extra.append(Track(track.number, track.frames[new], track.boxes[new], track.scores[new]))
+    return extra
 
 
 def _rows(track: Track, shot: int, acting: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of BOXES."""
+    """Columns of BOXES of one track; `acting` bool (K,): its boxes that are the actor's."""
     count = len(track.frames)
     return {
         "frame": track.frames.astype(np.int32),
@@ -156,5 +167,5 @@ def _rows(track: Track, shot: int, acting: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _content_hash(detail: pa.Table) -> str:
-    """A hash over every value of the rows."""
+    """A hash over every value of the rows except the clip's name."""
     return short_hash(tables.digest(detail.drop_columns(["clip"])))

@@ -1,1 +1,1 @@
-"""people.detectors"""
+"""Person detectors: the interfaces, and a module per backend of detect."""

@@ -1,4 +1,4 @@
-"""Boxes that the user already has, from CSV or Parquet.
+"""The backend file: the user's own boxes, read from CSV or Parquet.
 
 | Column | Dtype | Unit | Meaning |
 |---|---|---|---|
@@ -6,12 +6,12 @@
 | frame | integer | | from 0 in display order |
 | x1, y1, x2, y2 | number | px | displayed picture, half-open |
 | score | number | 0 to 1 | optional; 1 if the column is missing |
-| track | integer | | optional; who is who, taken as it is |
-| actor | 0 or 1, true or false | | optional; with detect.actor file: whose box the actor's is, at
-most one of a frame |
+| track | integer | | optional; track number, kept unchanged |
+| actor | 0 or 1, true or false | | optional; for detect.actor file: whether the box is the actor's,
+at most one per frame |
 
-A person whom the file leaves out in a frame is not there in it. Rows of clips that are not in the
-shard are left alone, so one file serves all shards.
+A frame holds the people that the file lists for it and nobody else. Rows of clips outside the shard
+are ignored, so one file serves all shards.
 """
 
 from __future__ import annotations
@@ -28,36 +28,41 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import Clip, Found, Frames, GivenBoxes
 
-NEEDED = ("clip", "frame", "x1", "y1", "x2", "y2")
+REQUIRED = ("clip", "frame", "x1", "y1", "x2", "y2")
 OPTIONAL = ("score", "track", "actor")
-_WORDS = {"true": 1, "false": 0}
+_TRUTH_VALUES = {"true": 1, "false": 0}
 READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
 class BoxFile:
-    """Hands out what `Clip.given` holds; see `backend.Detector`."""
+    """The `interface.Detector` that returns each clip's given boxes."""
 
     def __init__(self, settings: Detect | None = None) -> None:
-        """The boxes come with each clip: no setting changes them."""
+        """Ignores the settings: the boxes come with each clip and no setting changes them."""
 
     def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+        """Yields the given boxes float32 (N, 4), pixels, and scores float32 (N,) of every frame.
+
+        Track numbers int32 (N,) come with them where the file has them.
+        """
         given = clip.given
         for number, _ in frames:
             if given is None:
                 yield Found(number, geometry.empty(), np.zeros(0, np.float32))
                 continue
-            here = slice(*np.searchsorted(given.frames, [number, number + 1]))
-            tracks = None if given.tracks is None else given.tracks[here]
-            yield Found(number, given.boxes[here], given.scores[here], tracks)
+            rows = slice(*np.searchsorted(given.frames, [number, number + 1]))
+            tracks = None if given.tracks is None else given.tracks[rows]
+            yield Found(number, given.boxes[rows], given.scores[rows], tracks)
 
 
-def read(
+def read_boxes(
     path: Path | str, clips: dict[str, tuple[int, int, int]], wants_actor: bool = False
 ) -> dict[str, GivenBoxes]:
-    """The boxes of the wanted `clips` (name -> width, height, frames).
+    """Clip name -> its boxes, for `clips` (name -> width and height in pixels, number of frames).
 
-    Raises UserError, with the clip and the frame, for a row that cannot be right: the file is
-    wrong as a whole then, and half of it would be worse than none.
+    Raises UserError where the file is missing, is not a table or lacks a column, also the column
+    actor if `wants_actor`; and, with the clip and the frame, where a value is invalid. An invalid
+    row stops the run: results from a part of the file would be misleading.
     """
     table = _table(Path(path))
     if wants_actor and "actor" not in table.columns:
@@ -79,7 +84,7 @@ def _table(path: Path) -> pd.DataFrame:
     if reader is None:
         raise UserError(f"detect.boxes: wanted a .csv or .parquet file, got {path}")
     try:
-        # Clip ids may look like numbers ("0012"), and "nan" is a fine name for a clip.
+        # Clip ids may look like numbers ("0012"), and a clip may be named "nan".
         table = (
             reader(path, dtype={"clip": str}, keep_default_na=False, na_values=["", "nan", "NaN"])
             if reader is pd.read_csv
@@ -88,18 +93,18 @@ def _table(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise UserError(f"detect.boxes: wanted an existing file, {path} is missing") from error
     except (ValueError, pa.ArrowInvalid, pd.errors.ParserError) as error:
-        raise UserError(f"detect.boxes: {path} does not read as a table: {error}") from error
-    missing = [name for name in NEEDED if name not in table.columns]
+        raise UserError(f"detect.boxes: {path} cannot be read as a table: {error}") from error
+    missing = [name for name in REQUIRED if name not in table.columns]
     if missing:
         raise UserError(
-            f"detect.boxes: wanted the columns {', '.join(NEEDED)} [, score][, track][, actor], "
+            f"detect.boxes: wanted the columns {', '.join(REQUIRED)} [, score][, track][, actor], "
             f"{path} lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
         )
     return table.assign(clip=table["clip"].astype(str))
 
 
 def _check_numbers(table: pd.DataFrame, path: Path | str) -> None:
-    for name in (*NEEDED[1:], *OPTIONAL):
+    for name in (*REQUIRED[1:], *OPTIONAL):
         if name not in table.columns:
             continue
         values = _numbers(table[name])
@@ -119,9 +124,9 @@ def _check_numbers(table: pd.DataFrame, path: Path | str) -> None:
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
-    """float64, NaN where there is no number; the words true and false count as 1 and 0."""
-    words = column.map(lambda value: _WORDS.get(str(value).strip().lower(), value))
-    return pd.to_numeric(words, errors="coerce").to_numpy(float)
+    """float64 (N,): NaN where a value is no number; true and false count as 1 and 0."""
+    values = column.map(lambda value: _TRUTH_VALUES.get(str(value).strip().lower(), value))
+    return pd.to_numeric(values, errors="coerce").to_numpy(float)
 
 
 def _refuse(row: pd.Series, name: str, wanted: str, path: Path | str) -> None:
@@ -137,7 +142,7 @@ def _given(
 ) -> GivenBoxes:
     clip = rows["clip"].iloc[0]
     numbers = pd.to_numeric(rows["frame"]).to_numpy(np.int64)
-    boxes = rows[list(NEEDED[2:])].apply(pd.to_numeric).to_numpy(np.float32)
+    boxes = rows[list(REQUIRED[2:])].apply(pd.to_numeric).to_numpy(np.float32)
     outside = (numbers < 0) | (numbers >= frames)
     if outside.any():
         raise UserError(

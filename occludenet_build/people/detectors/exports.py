@@ -1,16 +1,17 @@
-"""Networks that ultralytics has exported: ONNX (.onnx) and OpenVINO (.xml beside its .bin).
+"""YOLO networks exported by ultralytics: ONNX (.onnx) and OpenVINO (.xml with its .bin).
 
-Both hold data only, no code. What ultralytics writes with them says what they are: the classes,
-the size, whether they take pictures of other sizes. Threads are those of the job, and the numbers
-are computed in the precision of the file: OpenVINO would take fewer bits where the CPU has them.
+Both formats hold data only, no code. The metadata that ultralytics writes into them lists the
+class names, the input size, and whether the network takes other sizes. The network runs with the
+job's number of threads and in the precision of the file; OpenVINO by default uses a lower one where
+the CPU supports it.
 
-ultralytics' AutoBackend, which runs .pt files in `yolo`, reads both formats too and gives the same
-numbers, but does not replace this module (tried with 8.4.190):
+ultralytics' AutoBackend, which runs .pt files in `yolo`, also reads both formats and computes the
+same numbers. It does not replace this module (tested with 8.4.190):
 
-- onnxruntime and OpenVINO take all cores there, as neither a number of threads nor a precision can
-  be passed on; shards run side by side, each with threads of its own
-- an .xml file is no model to it, only a folder whose name ends in _openvino_model
-- a file of somebody else gets 999 made-up class names instead of an error
+- it passes neither a number of threads nor a precision to onnxruntime and OpenVINO, so each takes
+  all cores, while shards run side by side with their own threads
+- it accepts an OpenVINO export only as a folder whose name ends in _openvino_model
+- it loads an export without metadata with 999 invented class names instead of an error
 """
 
 from __future__ import annotations
@@ -33,33 +34,37 @@ SUFFIXES = (".onnx", ".xml")
 
 
 def model_file(weights: Path) -> Path:
-    """The .xml of a folder that ultralytics has exported for OpenVINO; any other path itself.
+    """The .xml file of a folder with an OpenVINO export; any other path is returned unchanged.
 
-    Raises UserError for a folder with none or several.
+    Raises UserError where the folder has no .xml file or several.
     """
     if not weights.is_dir():
         return weights
-    found = sorted(weights.glob("*.xml"))
-    if len(found) != 1:
+    models = sorted(weights.glob("*.xml"))
+    if len(models) != 1:
         raise UserError(
             f"yolo: wanted a folder with the one .xml of an OpenVINO export, {weights} has "
-            f"{len(found)}; name the file"
+            f"{len(models)}; name the file"
         )
-    return found[0]
+    return models[0]
 
 
-def files(weights: Path) -> list[Path]:
-    """All files that a model is in: an OpenVINO export lies in three."""
+def model_files(weights: Path) -> list[Path]:
+    """All files of a model: three for an OpenVINO export (.xml, .bin, metadata.yaml), else one."""
     if weights.suffix != ".xml":
         return [weights]
     return [weights, weights.with_suffix(".bin"), weights.with_name("metadata.yaml")]
 
 
-def load(weights: Path, settings: Detect, threads: int, device: str) -> Export:
-    """Raises UserError for a file that is none of ours, or whose library is not installed."""
+def load_export(weights: Path, settings: Detect, threads: int, device: str) -> Export:
+    """Load an exported network, .onnx or .xml.
+
+    Raises UserError where the file does not load or is not an ultralytics export of a detection
+    model, and where onnxruntime or openvino is not installed.
+    """
     kind = _Onnx if weights.suffix == ".onnx" else _OpenVino
     try:
-        found = kind(weights, threads, device)
+        library = kind(weights, threads, device)
     except ModuleNotFoundError as error:
         raise UserError(
             f"yolo: wanted {error.name} for {weights}, it is not installed; install it, or take "
@@ -67,16 +72,16 @@ def load(weights: Path, settings: Detect, threads: int, device: str) -> Export:
         ) from error
     except UserError:
         raise
-    except Exception as error:  # each library has errors of its own
+    except Exception as error:  # each library raises its own errors
         raise UserError(
             f"yolo: wanted an export that loads, {weights} is truncated or something else: "
             f"{first_line(error)}"
         ) from error
-    return Export(found, weights, settings)
+    return Export(library, weights, settings)
 
 
 class Export:
-    """A network as `yolo` wants it, from one of the libraries."""
+    """A `yolo.Network` that onnxruntime or OpenVINO runs."""
 
     half = False
     device = "cpu"
@@ -85,8 +90,8 @@ class Export:
         facts = {key: _value(value) for key, value in library.facts.items()}
         if facts.get("task") != "detect" or "names" not in facts:
             raise UserError(
-                f"yolo: wanted an export of a detect model with what ultralytics notes in it, "
-                f"{weights} says task {facts.get('task')!r}; export it with ultralytics"
+                f"yolo: wanted an export of a detect model with ultralytics' metadata, "
+                f"{weights} has task {facts.get('task')!r}; export it with ultralytics"
             )
         self._library = library
         self.person = class_number(facts["names"], "person", weights)
@@ -105,6 +110,7 @@ class Export:
         logging.info("yolo: %s by %s", weights, library.name)
 
     def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures float32 (B, 3, H, W), 0 to 1 -> raw predictions float32, on the CPU."""
         import torch
 
         values = pictures.cpu().numpy()
@@ -116,7 +122,7 @@ class Export:
 
 
 def _value(text: Any) -> Any:
-    """What a note says; ONNX has them as text."""
+    """A metadata value; ONNX stores Python literals as text."""
     if not isinstance(text, str):
         return text
     try:
@@ -126,34 +132,41 @@ def _value(text: Any) -> Any:
 
 
 def _fixed(shape: list[int | None]) -> tuple[int | None, int | None, int | None]:
-    """Batch, height and width, each None where the export takes any."""
+    """Batch size, height and width of an export's input; None where it takes any."""
     batch, _, height, width = shape
     return batch, height, width
 
 
 def _filled_up(part: np.ndarray, batch: int) -> np.ndarray:
+    """`part` (n, 3, H, W), padded with zeros to (batch, 3, H, W)."""
     missing = batch - len(part)
     return np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
 
 
 class _Onnx:
+    """A session of onnxruntime, on a CUDA device where there is one."""
+
     def __init__(self, weights: Path, threads: int, device: str) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = max(1, threads)
         options.log_severity_level = 3
-        wanted: list[Any] = ["CPUExecutionProvider"]
+        providers: list[Any] = ["CPUExecutionProvider"]
         if device.startswith("cuda"):
             number = int(device.partition(":")[2] or 0)
-            wanted.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-                logging.warning("yolo: this onnxruntime has no CUDA (onnxruntime-gpu has): CPU")
-                wanted.pop(0)
-        self._session = onnxruntime.InferenceSession(str(weights), options, providers=wanted)
-        (given,) = self._session.get_inputs()
-        self._input, self._dtype = given.name, np.float16 if "16" in given.type else np.float32
-        self.input_shape = [size if isinstance(size, int) else None for size in given.shape]
+                logging.warning(
+                    "yolo: this onnxruntime has no CUDA, so the CPU is used; install "
+                    "onnxruntime-gpu to use the GPU"
+                )
+                providers.pop(0)
+        self._session = onnxruntime.InferenceSession(str(weights), options, providers=providers)
+        (network_input,) = self._session.get_inputs()
+        self._input = network_input.name
+        self._dtype = np.float16 if "16" in network_input.type else np.float32
+        self.input_shape = [size if isinstance(size, int) else None for size in network_input.shape]
         self.facts = dict(self._session.get_modelmeta().custom_metadata_map)
         self.name = f"onnxruntime, {self._session.get_providers()[0]}"
 
@@ -163,6 +176,8 @@ class _Onnx:
 
 
 class _OpenVino:
+    """A network compiled by OpenVINO for the CPU."""
+
     def __init__(self, weights: Path, threads: int, device: str) -> None:
         import openvino
 
@@ -175,8 +190,8 @@ class _OpenVino:
         self._compiled = core.compile_model(model, "CPU", exact | {"PERFORMANCE_HINT": "LATENCY"})
         shape = model.input(0).get_partial_shape()
         self.input_shape = [None if size.is_dynamic else size.get_length() for size in shape]
-        notes = weights.with_name("metadata.yaml")
-        self.facts = YAML.load(notes) if notes.is_file() else {}
+        metadata = weights.with_name("metadata.yaml")
+        self.facts = YAML.load(metadata) if metadata.is_file() else {}
         self.name = "openvino, CPU"
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:

@@ -1,10 +1,16 @@
-"""The two interfaces that find people; config.backends has those that implement
-them, by name.
+"""The two interfaces of a detector, their data types, and how a backend is loaded by its name.
 
-A Detector looks at one clip after the other, in worker processes. A Model sees frames of several
-clips at once: `together` brings them to it and takes its boxes to their clips.
+A backend implements one of the two:
 
-The backends of config.backends, each imported only when it is used.
+    Detector  searches one clip after the other, in worker processes: motion, file
+    Model     runs a network on batches with frames of several clips: yolo, torchvision
+
+To add a backend: its class in a module of this package, and a row in `config.backends`, which names
+the class. The module is imported only when the backend is used, so it may import a package that
+only this backend needs.
+
+Frames are numbered from 0 in display order. Pictures are RGB, uint8, (H, W, 3). Boxes are float32,
+(N, 4), in the order x1, y1, x2, y2: pixels of the displayed picture, x2 and y2 exclusive.
 """
 
 from __future__ import annotations
@@ -20,95 +26,134 @@ from occludenet_build.config.backends import DETECTORS
 from occludenet_build.config.people import Detect
 
 Frames = Iterator[tuple[int, np.ndarray]]
-"""(frame number, displayed RGB picture uint8 (H, W, 3)), each frame once, in order."""
-
-
-@dataclass(frozen=True)
-class GivenBoxes:
-    """The rows of one clip in the user's box file, by frame."""
-
-    frames: np.ndarray
-    """(N,) int64, ascending."""
-    boxes: np.ndarray
-    """(N, 4) float32."""
-    scores: np.ndarray
-    """(N,) float32, 1 where the file has none."""
-    tracks: np.ndarray | None
-    """(N,) int32, or None."""
-    actors: np.ndarray | None = None
-    """(N,) bool, at most one of a frame, or None."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One clip as the index knows it; sizes are those of the displayed picture, pixels."""
-
-    name: str
-    path: str
-    width: int
-    height: int
-    frames: int
-    fps: float
-    given: GivenBoxes | None = None
-
-
-@dataclass(frozen=True)
-class Found:
-    """The people of one frame: boxes (N, 4) float32 in the picture, scores (N,) float32."""
-
-    frame: int
-    boxes: np.ndarray
-    scores: np.ndarray
-    tracks: np.ndarray | None = None
-    """(N,) int32 where the backend knows who is who; None: `tracks` finds it out."""
-
-
-class Detector(Protocol):
-    """Made once per process, used for one clip after the other."""
-
-    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
-        """One Found per frame, in order. Takes from `frames` no more than a batch ahead."""
-        ...
-
-
+"""(frame number, displayed picture uint8 (H, W, 3)), each frame once, in display order."""
 People = tuple[np.ndarray, np.ndarray]
-"""Boxes (N, 4) float32 in the picture and scores (N,) float32, the best first."""
+"""Boxes float32 (N, 4) in the displayed picture and scores float32 (N,), highest score first."""
 Size = tuple[int, int]
 """Width and height of a displayed picture, pixels."""
 
 
+@dataclass(frozen=True)
+class GivenBoxes:
+    """The rows of one clip in the user's box file (detect.boxes), sorted by frame."""
+
+    frames: np.ndarray
+    """int64 (N,): frame numbers, ascending."""
+    boxes: np.ndarray
+    """float32 (N, 4): x1 y1 x2 y2, pixels."""
+    scores: np.ndarray
+    """float32 (N,): 0 to 1; 1 where the file has no column score."""
+    tracks: np.ndarray | None
+    """int32 (N,): track numbers; None where the file has no column track."""
+    actors: np.ndarray | None = None
+    """bool (N,): whether the box is the actor's, at most one per frame; None without a column
+    actor."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip as the index describes it."""
+
+    name: str
+    path: str
+    width: int
+    """Of the displayed picture, pixels."""
+    height: int
+    """Of the displayed picture, pixels."""
+    frames: int
+    """Number of frames."""
+    fps: float
+    """Average frame rate, frames per second."""
+    given: GivenBoxes | None = None
+    """The user's boxes of this clip, for the backend file."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The people that a backend detects in one frame."""
+
+    frame: int
+    """Frame number from 0."""
+    boxes: np.ndarray
+    """float32 (N, 4): x1 y1 x2 y2, pixels of the displayed picture."""
+    scores: np.ndarray
+    """float32 (N,): 0 to 1."""
+    tracks: np.ndarray | None = None
+    """int32 (N,): track numbers, where the backend knows them; None: `tracking` links the boxes."""
+
+
+class Detector(Protocol):
+    """Searches one clip after the other.
+
+    A backend with `network=False` in `config.backends`. Each worker process constructs one, as
+    `cls(settings)`, and uses it for all of its clips.
+    """
+
+    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+        """Yields the people of every frame of `clip`, in the order of the frames.
+
+        frames: (number, displayed picture uint8 (H, W, 3) RGB). The decoder runs as `frames` is
+        consumed, so an implementation reads at most one batch ahead of what it yields.
+
+        Each result has boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the displayed picture, and
+        scores float32 (N,), 0 to 1. A frame without people has a result too, with N = 0.
+        """
+        ...
+
+
 class Model(Protocol):
-    """A network on one device, used by one thread."""
+    """Runs a network on batches of prepared pictures.
+
+    A backend with `network=True` in `config.backends`. It is constructed once per process, as
+    `cls(settings, threads, device)`, and one thread calls `start` and `finish`. A batch holds
+    frames of several clips:
+
+        start(batch 0), start(batch 1), finish(batch 0), start(batch 2), finish(batch 1), ...
+    """
 
     @property
     def prepare(self) -> Callable[[np.ndarray], np.ndarray]:
-        """RGB uint8 (H, W, 3) as the network wants it: uint8 (H', W', 3), whose shape hangs on the
-        picture's alone. Any thread may call it, and it holds nothing of the network."""
+        """The function that scales a picture to the network's input, without the network.
+
+        It maps an RGB picture uint8 (H, W, 3) to uint8 (H', W', 3). The output's shape depends on
+        the input's shape only, since a batch is made of pictures of one shape. Several threads
+        call it at the same time.
+        """
         ...
 
     def start(self, prepared: list[np.ndarray]) -> Any:
-        """Begin with pictures of one shape; a GPU goes on with them while the next are brought."""
+        """Starts inference on a batch and returns what `finish` takes.
+
+        prepared: B pictures uint8 (H, W, 3), all of one shape, as `prepare` returns them. On a GPU
+        the call may return before the network has finished; decoding continues meanwhile.
+        """
         ...
 
     def finish(self, started: Any, sizes: list[Size]) -> list[People]:
-        """The people in each of them; `sizes` are those of the displayed pictures."""
+        """Returns the people of each picture of a batch that `start` began.
+
+        sizes: width and height of the B displayed pictures, pixels. Each result is boxes float32
+        (N, 4), x1 y1 x2 y2 in pixels of the displayed picture and inside it, and scores float32
+        (N,), 0 to 1, highest first.
+        """
         ...
 
 
-def detector(settings: Detect) -> Detector:
-    """What looks at one clip after the other."""
-    return _class(settings)(settings)
+def load_detector(settings: Detect) -> Detector:
+    """The backend `settings.backend`, which searches one clip at a time."""
+    return _backend_class(settings)(settings)
 
 
-def model(settings: Detect, threads: int, device: str) -> Model:
-    """What sees many clips together: a network on one device, with so many threads of torch."""
-    return _class(settings)(settings, threads, device)
+def load_model(settings: Detect, threads: int, device: str) -> Model:
+    """The backend `settings.backend`, a network on `device` with `threads` CPU threads."""
+    return _backend_class(settings)(settings, threads, device)
 
 
 def runs_network(settings: Detect) -> bool:
+    """Whether `settings.backend` is a network, a `Model`; otherwise it is a `Detector`."""
     return DETECTORS[settings.backend].network
 
 
-def _class(settings: Detect) -> Any:
+def _backend_class(settings: Detect) -> Any:
     module, _, name = DETECTORS[settings.backend].loads.partition(":")
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)

@@ -1,11 +1,11 @@
-"""People by what moves before a fixed camera. No weights; for surveillance and the demo.
+"""The backend motion: boxes around what moves in front of a fixed camera.
 
-The empty scene is the median over frames spread across the whole clip, so somebody who stands
-still for less than about half of the clip is found while he stands. Whoever stays in one place for
-longer becomes scenery, and a moving camera moves everything: such frames get no box. Anything that
-moves counts as a person.
+It needs no weights and serves surveillance videos and the demo. The empty scene is the median of
+frames spread over the whole clip, so a person who stands still for less than about half of the clip
+is still detected. A person who stays in one place for longer becomes part of the scene. A moving
+camera changes the whole picture; such frames get no box. Everything that moves counts as a person.
 
-Memory: SAMPLES small pictures. The file is read twice, once for the scene.
+Memory: SAMPLES downscaled pictures. The file is decoded twice, the first time for the scene.
 """
 
 from __future__ import annotations
@@ -21,31 +21,35 @@ from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detectors.interface import Clip, Found, Frames
 
 SAMPLES = 32
-"""Frames that the scene is made from."""
+"""Frames whose median is the scene."""
 LONGER_SIDE = 320
-"""The work is done in pictures of at most this size, pixels."""
+"""Pictures are compared at this size at most, pixels."""
 LEAST_STEP = 16.0
-"""Least difference from the scene, grey levels of 255; what a codec alone does is less."""
+"""Smallest difference from the scene that counts, grey levels of 255; coding noise is less."""
 NOISES = 6.0
-"""Least difference from the scene, standard deviations of the noise."""
+"""Smallest difference from the scene that counts, standard deviations of the noise."""
 SHADOW = 0.6
-"""A pixel that is darker, but not under this share, in all colours alike lies in a shadow."""
+"""A pixel darkened equally in all colours, but not below this share, lies in a shadow."""
 EVERYTHING = 0.7
-"""Share of the picture over which a change is the camera's, or the light's."""
+"""Share of the picture above which a change is due to the camera or the light."""
 _NEAR = 0.06
-"""Pieces closer than this share of the picture's height are one person."""
+"""Regions closer to each other than this share of the picture's height are one person."""
 
 
 class Motion:
-    """See `backend.Detector`."""
+    """The `interface.Detector` for a fixed camera."""
 
     def __init__(self, settings: Detect) -> None:
         self.settings = settings
 
     def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
-        scene = Scene(_sample(clip))
+        """Yields boxes float32 (N, 4), pixels, around what moves in each frame.
+
+        Scores, float32 (N,), are each region's `contrast` to the scene, 0 to 1.
+        """
+        scene = EmptyScene(_sample(clip))
         for number, picture in frames:
-            mask, difference = scene.moving(prepared(picture))
+            mask, difference = scene.moving(downscaled(picture))
             boxes, scores = self._people(mask, difference, scene.threshold)
             scale = np.float32(np.array(picture.shape[1::-1]) / mask.shape[::-1])
             yield Found(number, boxes * np.tile(scale, 2), scores)
@@ -53,6 +57,7 @@ class Motion:
     def _people(
         self, mask: np.ndarray, difference: np.ndarray, threshold: float
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes float32 (N, 4) in pixels of the mask (H, W), and scores float32 (N,)."""
         if np.count_nonzero(mask) > EVERYTHING * mask.size:
             return geometry.empty(), np.zeros(0, np.float32)
         reach = max(1, round(_NEAR * mask.shape[0] / 2))
@@ -73,7 +78,7 @@ class Motion:
 
 
 def contrast(mean_difference: float, threshold: float) -> float:
-    """The score: 0 at the threshold, 0.5 at twice, towards 1.
+    """The score of a region: 0 at the threshold, 0.5 at twice the threshold, below 1.
 
     >>> contrast(40, 20)
     0.5
@@ -81,46 +86,52 @@ def contrast(mean_difference: float, threshold: float) -> float:
     return max(0.0, 1 - threshold / max(mean_difference, 1e-6))
 
 
-class Scene:
-    """The empty scene and how noisy it is, from prepared pictures uint8 (T, H, W, 3)."""
+class EmptyScene:
+    """The empty scene and its noise, from downscaled pictures."""
 
     def __init__(self, samples: np.ndarray) -> None:
-        # The upper one of two middle values: whole numbers, and much faster than their mean.
+        """samples: pictures uint8 (T, H, W, 3) of one clip, RGB, as `downscaled` returns them."""
+        # The upper of the two middle values: an integer, and much faster than their mean.
         middle = len(samples) // 2
         self.picture = np.partition(samples, middle, axis=0)[middle].astype(np.int16)
-        # Most pixels show the scene most of the time, so half of all differences is noise.
+        # Most pixels show the scene most of the time, so the median difference is noise.
         away = np.abs(samples[:, ::2, ::2] - self.picture[::2, ::2])
         self.threshold = max(LEAST_STEP, NOISES * 1.4826 * float(np.median(away)))
         self._kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
     def moving(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mask uint8 0/1 (H, W) and difference int16 (H, W) of a prepared picture."""
-        here = picture.astype(np.int16)
-        here -= _light_change(here, self.picture)
-        red, green, blue = cv2.split(cv2.absdiff(here, self.picture))
+        """What moves in a downscaled picture uint8 (H, W, 3).
+
+        Returns the mask uint8 (H, W), 0 or 1, and the largest difference from the scene over the
+        colours, int16 (H, W), grey levels.
+        """
+        current = picture.astype(np.int16)
+        current -= _light_change(current, self.picture)
+        red, green, blue = cv2.split(cv2.absdiff(current, self.picture))
         difference = cv2.max(cv2.max(red, green), blue)
         mask = (difference > self.threshold).view(np.uint8)
-        self._take_out_shadow(mask, here)
+        self._take_out_shadow(mask, current)
         clean = cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._kernel)
         return cv2.morphologyEx(clean, cv2.MORPH_CLOSE, self._kernel, iterations=2), difference
 
-    def _take_out_shadow(self, mask: np.ndarray, here: np.ndarray) -> None:
+    def _take_out_shadow(self, mask: np.ndarray, current: np.ndarray) -> None:
+        """Clear the mask uint8 (H, W) where the picture int16 (H, W, 3) shows a shadow."""
         rows, columns = np.nonzero(mask)
         lit = self.picture[rows, columns].astype(np.float32)
-        share = (here[rows, columns] + np.float32(4)) / (lit + 4)
+        share = (current[rows, columns] + np.float32(4)) / (lit + 4)
         low, high = share.min(axis=1), share.max(axis=1)
         shadow = (low >= SHADOW) & (high <= 1) & (high - low < 0.08)
         mask[rows[shadow], columns[shadow]] = 0
 
 
-def _light_change(here: np.ndarray, scene: np.ndarray) -> np.ndarray:
-    """What the exposure adds to each colour, grey levels int16 (3,): that of the median pixel."""
-    step = here[::4, ::4] - scene[::4, ::4]
+def _light_change(current: np.ndarray, scene: np.ndarray) -> np.ndarray:
+    """Change of exposure per colour, int16 (3,), grey levels: the median over the pixels."""
+    step = current[::4, ::4] - scene[::4, ::4]
     return np.median(step.reshape(-1, 3), axis=0).astype(np.int16)
 
 
-def prepared(picture: np.ndarray) -> np.ndarray:
-    """A picture uint8 (H, W, 3) made small and smooth, as the scene and `moving` want it."""
+def downscaled(picture: np.ndarray) -> np.ndarray:
+    """A picture uint8 (H, W, 3), scaled to a longer side of LONGER_SIDE at most, and blurred."""
     height, width = picture.shape[:2]
     factor = LONGER_SIDE / max(height, width)
     if factor < 1:
@@ -130,7 +141,7 @@ def prepared(picture: np.ndarray) -> np.ndarray:
 
 
 def _sample(clip: Clip) -> np.ndarray:
-    """Small pictures uint8 (T, H, W, 3), T <= SAMPLES, evenly over the clip."""
+    """Downscaled pictures uint8 (T, H, W, 3), T <= SAMPLES, evenly spaced over the clip."""
     count = min(SAMPLES, clip.frames)
-    wanted = set(np.linspace(0, clip.frames - 1, count).round().astype(int).tolist())
-    return np.stack([prepared(p) for number, p in rgb_frames(clip.path) if number in wanted])
+    sampled = set(np.linspace(0, clip.frames - 1, count).round().astype(int).tolist())
+    return np.stack([downscaled(p) for number, p in rgb_frames(clip.path) if number in sampled])

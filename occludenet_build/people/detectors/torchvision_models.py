@@ -1,7 +1,7 @@
-"""People by a detector of torchvision, whose code and weights have a permissive licence (BSD).
+"""The backend torchvision: its detection models, under a permissive licence (BSD).
 
-Weights are the files that torchvision publishes, or others with the same classes: a state dict of
-tensors, read with weights_only. COCO's category 1 is the person. Nothing is downloaded.
+Weights are the files that torchvision publishes, or others for COCO's categories: a state dict of
+tensors, read with weights_only. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     import torch
 
 PERSON = 1
-"""Among the 91 categories of COCO as torchvision numbers them; 0 is the background."""
+"""The category person in torchvision's numbering of COCO, in which 0 is the background."""
 CLASSES = 91
+"""Categories in torchvision's numbering of COCO, background included."""
 MAX_BOXES = 300
-"""Most boxes of one frame, all classes together."""
+"""Largest number of boxes per frame, all classes together."""
 SIDES = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}
-"""Models that take squares of one size; a picture is stretched to it."""
+"""Models with a fixed square input -> its side, pixels; the picture is stretched to it."""
 _NO_EPSILON = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn")
-"""torchvision divides by the plain deviation in these two, as they were trained."""
+"""Models whose batch norm has epsilon 0: torchvision sets it for its published weights."""
 
 
 class Torchvision:
-    """See `backend.Model`."""
+    """An `interface.Model` of torchvision."""
 
     def __init__(self, settings: Detect, threads: int, device: str) -> None:
         import torch
@@ -44,31 +45,34 @@ class Torchvision:
         path = checkpoint_file(settings.weights, "torchvision")
         self.device = torch.device(device)
         self.half = self.device.type == "cuda" and settings.half is not False
-        self.network = network(settings)
-        fill(self.network, state_dict(path, "torchvision"), path, name)
+        self.network = build_network(settings)
+        load_weights(self.network, state_dict(path, "torchvision"), path, name)
         self.network.eval().to(self.device)
         use_threads(threads)
         self.prepare = partial(_prepared, SIDES.get(name), settings.image_size)
         logging.info("torchvision: %s, %s on %s", name, path, device)
 
     def start(self, prepared: list[np.ndarray]) -> tuple[Any, list[np.ndarray]]:
+        """Run the network on pictures uint8 (H, W, 3), RGB, of one shape."""
         import torch
 
         pictures = torch.from_numpy(np.stack(prepared)).to(self.device).permute(0, 3, 1, 2)
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=self.half):
-            found = self.network(list(pictures.float().div_(255)))
-        return found, prepared
+            outputs = self.network(list(pictures.float().div_(255)))
+        return outputs, prepared
 
     def finish(self, started: tuple[Any, list[np.ndarray]], sizes: list[Size]) -> list[People]:
-        found, prepared = started
+        """People of each picture: boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the displayed
+        picture, and scores float32 (N,), highest first."""
+        outputs, prepared = started
         return [
-            _people(here, picture.shape[1::-1], size)
-            for here, picture, size in zip(found, prepared, sizes, strict=True)
+            _people(output, picture.shape[1::-1], size)
+            for output, picture, size in zip(outputs, prepared, sizes, strict=True)
         ]
 
 
-def network(settings: Detect) -> torch.nn.Module:
-    """The named detector with random weights."""
+def build_network(settings: Detect) -> torch.nn.Module:
+    """The model `settings.torchvision_model` with random weights, on the CPU."""
     from torchvision.models import detection
 
     name = settings.torchvision_model
@@ -78,7 +82,7 @@ def network(settings: Detect) -> torch.nn.Module:
 
 
 def _limits(name: str, settings: Detect) -> dict[str, Any]:
-    """Arguments of torchvision's own for the least score, the overlap, and the size."""
+    """torchvision's arguments for the least score, the overlap in NMS, the count and the size."""
     box = "box_" if name.startswith("fasterrcnn") else ""
     most = "box_detections_per_img" if box else "detections_per_img"
     limits: dict[str, Any] = {
@@ -86,17 +90,20 @@ def _limits(name: str, settings: Detect) -> dict[str, Any]:
         f"{box}nms_thresh": settings.iou,
         most: MAX_BOXES,
     }
-    # Pictures come with their longer side as it should be: the model's own scaling is left idle.
+    # `prepare` has scaled the pictures, so the model's own scaling changes nothing.
     side = {"min_size": settings.image_size, "max_size": settings.image_size}
     return limits if name in SIDES else limits | side
 
 
-def fill(model: torch.nn.Module, tensors: dict[str, Any], path: Path, name: str) -> None:
-    """Put the weights into the model. Raises UserError for those of another one."""
-    wanted = model.state_dict()
-    # Counters of a training: the older files leave them out, and nothing reads them.
-    missing = [k for k in wanted if k not in tensors and not k.endswith("num_batches_tracked")]
-    unexpected = [k for k in tensors if k not in wanted]
+def load_weights(model: torch.nn.Module, tensors: dict[str, Any], path: Path, name: str) -> None:
+    """Load a state dict into the model `name`.
+
+    Raises UserError where it is the state dict of another model or has other classes.
+    """
+    expected = model.state_dict()
+    # num_batches_tracked counts training steps: older files lack it, and inference ignores it.
+    missing = [k for k in expected if k not in tensors and not k.endswith("num_batches_tracked")]
+    unexpected = [k for k in tensors if k not in expected]
     if missing or unexpected:
         raise UserError(
             f"torchvision: wanted weights of {name}, {path} lacks {_some(missing)} and has "
@@ -104,7 +111,7 @@ def fill(model: torch.nn.Module, tensors: dict[str, Any], path: Path, name: str)
         )
     try:
         model.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:  # other shapes, so other classes
+    except RuntimeError as error:  # other shapes: another number of classes
         what = str(error).strip().splitlines()[-1].strip()
         raise UserError(
             f"torchvision: wanted weights of {name} for {CLASSES} classes, {path}: {what}"
@@ -114,6 +121,7 @@ def fill(model: torch.nn.Module, tensors: dict[str, Any], path: Path, name: str)
 
 
 def _some(keys: list[str]) -> str:
+    """The keys for a message; the first three of many."""
     if len(keys) > 3:
         return f"{len(keys)} keys ({', '.join(keys[:3])} ...)"
     return ", ".join(keys) or "none"
@@ -128,18 +136,19 @@ def _without_epsilon(model: torch.nn.Module) -> None:
 
 
 def _prepared(fixed: int | None, side: int, picture: np.ndarray) -> np.ndarray:
-    """The longer side as wanted, or a square."""
+    """A picture uint8 (H, W, 3), scaled to a longer side of `side`, or to a square of `fixed`."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(picture, (fixed, fixed) if fixed else size, interpolation=cv2.INTER_LINEAR)
 
 
-def _people(found: dict[str, Any], prepared: Size, size: Size) -> People:
-    here = found["labels"].cpu().numpy() == PERSON
-    boxes = found["boxes"].float().cpu().numpy()[here]
-    scores = found["scores"].float().cpu().numpy()[here]
+def _people(output: dict[str, Any], prepared: Size, size: Size) -> People:
+    """The people in one output of the network, scaled from `prepared` to `size` (width, height)."""
+    is_person = output["labels"].cpu().numpy() == PERSON
+    boxes = output["boxes"].float().cpu().numpy()[is_person]
+    scores = output["scores"].float().cpu().numpy()[is_person]
     scale = np.array([size[0] / prepared[0], size[1] / prepared[1]] * 2, np.float32)
     inside = geometry.clipped(boxes * scale, *size)
-    there = geometry.area(inside) > 0
-    return inside[there], scores[there]
+    visible = geometry.area(inside) > 0
+    return inside[visible], scores[visible]

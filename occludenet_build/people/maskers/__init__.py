@@ -1,1 +1,1 @@
-"""people.maskers"""
+"""Maskers: the interface, and a module per backend of actor_masks."""

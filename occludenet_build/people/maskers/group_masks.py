@@ -1,9 +1,8 @@
-"""The actor as a group (detect.actor: all): each member is masked by
-their own box, and the masks become one.
+"""Masks of an actor that is a group (detect.actor: all): each member is masked by their own box.
 
-detect gives a group one row per frame, whose box is the smallest that holds its members', and
-leaves the members' own rows as they are. A model that is prompted with the group's box would find
-one of them, or what stands between.
+detect writes one row per frame for a group, with the smallest box around its members' boxes, beside
+the members' own rows. A model prompted with the group's box would mask one of the people, or
+something between them. So each member is masked separately, and the group's mask is the union.
 """
 
 from __future__ import annotations
@@ -12,22 +11,38 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from occludenet_build.core.build import Boxes as People
+from occludenet_build.core.build import Boxes
 from occludenet_build.media.imaging import masks
-from occludenet_build.people.maskers.interface import Clip, MaskedFrame, Masker, Who
+from occludenet_build.people.maskers.interface import Clip, MaskedFrame, Masker, TrackKey
 
-Boxes = dict[int, np.ndarray]
-"""Frame -> box, float32 (4,)."""
+BoxByFrame = dict[int, np.ndarray]
+"""Frame -> box float32 (4,), x1 y1 x2 y2, pixels."""
 
 
-def members(group: Mapping[int, np.ndarray], others: People) -> dict[Who, Boxes]:
-    """(shot, track) -> boxes, of the people whose boxes make up the actor's; none for a single one.
+def group_members(group: Mapping[int, np.ndarray], others: Boxes) -> dict[TrackKey, BoxByFrame]:
+    """The members of a group: (shot, track) -> frame -> box float32 (4,); empty for a single actor.
 
-    group: frame -> the actor's box, float32 (4,), x1 y1 x2 y2 in pixels; others: the boxes that are
-    not the actor's. That somebody stands in front of a single actor makes no group: a group's box
-    touches its members' on every side, to the last digit.
+    group: frame -> the actor's box float32 (4,), x1 y1 x2 y2 in pixels; others: the boxes that are
+    not the actor's. A bystander inside a single actor's box makes no group: a group's box equals
+    the smallest box around its members' exactly.
     """
-    inside: dict[int, list[tuple[Who, np.ndarray]]] = {}
+    inside = _boxes_inside(group, others)
+    exact = sum(_hull([box for _, box in some]) == group[n].tolist() for n, some in inside.items())
+    several = any(len(some) > 1 for some in inside.values())
+    if not several or 2 * exact <= len(inside):
+        return {}
+    members: dict[TrackKey, BoxByFrame] = {}
+    for number, some in inside.items():
+        for key, box in some:
+            members.setdefault(key, {})[number] = box
+    return members
+
+
+def _boxes_inside(
+    group: Mapping[int, np.ndarray], others: Boxes
+) -> dict[int, list[tuple[TrackKey, np.ndarray]]]:
+    """Frame -> the others' boxes that lie inside the group's box, with their shot and track."""
+    inside: dict[int, list[tuple[TrackKey, np.ndarray]]] = {}
     near = others.where(np.isin(others.frames, list(group)))
     whole = np.array([group[frame] for frame in near.frames.tolist()]).reshape(-1, 4)
     edges = np.hstack([whole[:, :2] <= near.xyxy[:, :2], near.xyxy[:, 2:] <= whole[:, 2:]])
@@ -35,39 +50,35 @@ def members(group: Mapping[int, np.ndarray], others: People) -> dict[Who, Boxes]
     numbers = (near.frames.tolist(), near.shots.tolist(), near.tracks.tolist())
     for frame, shot, track, box in zip(*numbers, near.xyxy, strict=True):
         inside.setdefault(frame, []).append(((shot, track), box))
-    exact = sum(_hull([box for _, box in some]) == group[n].tolist() for n, some in inside.items())
-    several = any(len(some) > 1 for some in inside.values())
-    if not several or 2 * exact <= len(inside):
-        return {}
-    found: dict[Who, Boxes] = {}
-    for number, some in inside.items():
-        for who, box in some:
-            found.setdefault(who, {})[number] = box
-    return found
+    return inside
 
 
 def _hull(some: list[np.ndarray]) -> list[float]:
+    """x1 y1 x2 y2 of the smallest box around boxes (4,)."""
     stacked = np.stack(some)
     return [*stacked[:, :2].min(axis=0).tolist(), *stacked[:, 2:].max(axis=0).tolist()]
 
 
-def found(masker: Masker, clip: Clip, group: Mapping[Who, Boxes]) -> Iterator[MaskedFrame]:
-    """Masks of the actor in the order of the frames; of a group one for all.
+def masks_of_actor(
+    masker: Masker, clip: Clip, group: Mapping[TrackKey, BoxByFrame]
+) -> Iterator[MaskedFrame]:
+    """Yields the actor's masks, (frame number, bool (H, W)), in the order of the frames.
 
-    The clip is gone through once for each member; what waits is coded, a few hundred bytes a frame.
+    group: the result of `group_members`. A group's mask is the union of its members'. The clip is
+    decoded once per member; masks are kept encoded, a few hundred bytes per frame.
     """
     if not group:
         yield from masker.masks(clip)
         return
-    coded: dict[int, bytes] = {}
+    encoded: dict[int, bytes] = {}
     shape = (0, 0)
-    for who, boxes in group.items():
-        one = Clip(clip.path, boxes, clip.frame_count, dict.fromkeys(boxes, who))
-        for number, mask in masker.masks(one):
+    for key, boxes in group.items():
+        member = Clip(clip.path, boxes, clip.frame_count, dict.fromkeys(boxes, key))
+        for number, mask in masker.masks(member):
             shape = mask.shape
-            before = coded.get(number)
-            coded[number] = masks.encode(
-                mask if before is None else mask | masks.decode(before, *shape)
+            union = encoded.get(number)
+            encoded[number] = masks.encode(
+                mask if union is None else mask | masks.decode(union, *shape)
             )
-    for number in sorted(coded):
-        yield number, masks.decode(coded[number], *shape)
+    for number in sorted(encoded):
+        yield number, masks.decode(encoded[number], *shape)

@@ -1,6 +1,12 @@
-"""What a masker gets and gives: the one interface that all backends share.
+"""The interface of a masker, its data types, and the import of optional packages.
 
-Packages that only one backend needs and that need not be there.
+A backend of actor_masks implements `Masker`. To add one: its class in a module of this package, and
+a row in `config.backends`, which names the class. The module is imported only when the backend is
+used; a package that only this backend needs is imported by `required_module`.
+
+Frames are numbered from 0 in display order. Pictures are RGB, uint8, (H, W, 3). Boxes are float32,
+(4,), in the order x1, y1, x2, y2: pixels of the displayed picture, x2 and y2 exclusive. Masks are
+bool, (H, W), in the size of the displayed picture.
 """
 
 from __future__ import annotations
@@ -20,27 +26,27 @@ from occludenet_build.media.video import source
 
 BoxedFrame = tuple[int, np.ndarray, np.ndarray]
 """(frame number, displayed picture uint8 (H, W, 3) RGB, box float32 (4,) x1 y1 x2 y2)."""
-Who = tuple[int, int]
-"""(shot, track)."""
+TrackKey = tuple[int, int]
+"""(shot, track number)."""
 MaskedFrame = tuple[int, np.ndarray]
 """(frame number, mask bool (H, W))."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip with the actor's boxes: frame number -> float32 (4,), displayed pixels.
-
-    tracks: frame number -> the shot and the track of its box; a user's own track may go on over a
-    cut, what is masked may not.
-    """
+    """A clip with the boxes of one person, mostly the actor."""
 
     path: Path
     boxes: Mapping[int, np.ndarray]
+    """Frame number -> box float32 (4,): x1 y1 x2 y2, pixels of the displayed picture."""
     frame_count: int
-    tracks: Mapping[int, Who] = field(default_factory=dict)
+    """Number of frames of the clip, with or without a box."""
+    tracks: Mapping[int, TrackKey] = field(default_factory=dict)
+    """Frame number -> shot and track of its box. The shot counts too: a user's own track may
+    continue across a cut, a mask may not."""
 
     def runs(self) -> list[list[int]]:
-        """The frames that have a box, in stretches without a gap or a change of track.
+        """The frames with a box, divided at each gap and each change of shot or track.
 
         >>> boxes = dict.fromkeys([0, 1, 2, 5, 6], np.zeros(4, np.float32))
         >>> who = {0: (0, 1), 1: (0, 1), 2: (1, 1), 5: (1, 1), 6: (1, 1)}
@@ -56,40 +62,57 @@ class Clip:
         return runs
 
     def frames(self) -> Iterator[BoxedFrame]:
-        """The frames that have a box."""
+        """Yields the frames with a box, in order.
+
+        Each is (number, displayed picture uint8 (H, W, 3) RGB, box float32 (4,)).
+        """
         for number, rgb in self._pictures(self.boxes.keys()):
             yield number, rgb, self.boxes[number]
 
     def sampled(self, count: int) -> Iterator[tuple[int, np.ndarray]]:
-        """About `count` frames (number, picture) spread evenly over the whole clip."""
+        """Yields about `count` frames, evenly spaced over the clip, with or without a box.
+
+        Each is (number, displayed picture uint8 (H, W, 3) RGB).
+        """
         step = max(1, self.frame_count // count)
         yield from islice(self._pictures(range(step // 2, self.frame_count, step)), count)
 
-    def _pictures(self, wanted: Container[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def _pictures(self, numbers: Container[int]) -> Iterator[tuple[int, np.ndarray]]:
         with source.reading(self.path) as video:
             for number, frame in enumerate(video):
-                if number in wanted:
+                if number in numbers:
                     yield number, source.to_rgb(frame)
 
 
 class Masker(Protocol):
-    """A backend. It may be used for many clips, one after the other."""
+    """A backend of actor_masks, used for many clips, one after the other.
+
+    A backend with `network=True` in `config.backends` is constructed once, as
+    `cls(settings, threads)`; any other once per clip, in worker processes, as `cls(settings)`.
+    """
 
     def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
-        """Masks of the actor in the order of the frames; a frame without one is left out."""
+        """Yields (frame number, mask bool (H, W)) of the person in the clip's boxes.
+
+        In the order of the frames, in the size of the displayed picture; a frame for which the
+        backend finds no mask is left out.
+        """
         ...
 
 
 def batches(frames: Iterator[BoxedFrame], size: int) -> Iterator[list[BoxedFrame]]:
-    """Frames in lists of at most `size`."""
+    """Yields the frames in lists of at most `size`.
+
+    Each frame is (number, picture uint8 (H, W, 3), box float32 (4,)).
+    """
     while batch := list(islice(frames, size)):
         yield batch
 
 
-def module(name: str, backend: str) -> Any:
-    """A module of the package that a backend needs.
+def required_module(name: str, backend: str) -> Any:
+    """Import the module `name` of the package that `backend` needs.
 
-    Raises UserError, one line that says what to install, where the package does not import.
+    Raises UserError, with what to install, where the package cannot be imported.
     """
     row = MASKERS[backend]
     try:

@@ -1,8 +1,8 @@
-"""What stands still behind the actor: the temporal median, where it can be trusted.
+"""The static background behind the actor: the temporal median of a clip, where it is reliable.
 
-Only of use with a fixed camera. The median is taken over frames sampled from the whole clip and
-leaves out, in each of them, the pixels inside the actor's box: else an actor who stays in his
-place would be taken for background.
+It serves clips of a fixed camera only. The median is taken over frames sampled from the whole clip,
+without the pixels inside the actor's box of each frame: otherwise an actor who stays in place would
+become background.
 """
 
 from __future__ import annotations
@@ -16,33 +16,40 @@ from occludenet_build.media.imaging import boxes
 from occludenet_build.people.maskers.interface import Clip
 
 _SAMPLES = 20
+"""Frames whose median is the background."""
 _SIDE = 320
-"""Longer side at which the median is kept, pixels: memory does not grow with the picture."""
+"""Longest side of the median, pixels: memory does not depend on the picture's size."""
 _LEAST_SEEN = 4
-"""Sampled frames in which a pixel must lie outside the box to be known."""
+"""Sampled frames in which a pixel must lie outside the box for its background to be known."""
 _SAME = 18
-"""Largest difference of a channel that noise and compression make."""
+"""Largest difference of a channel due to noise and compression, grey levels."""
 _STATIC_SHARE = 0.96
-"""Share of the pixels outside the box that must equal the median: less is a moving camera."""
+"""Least share of the pixels outside the box that equal the median; with less, the camera moves."""
 _GROWTH = 0.1
-"""Boxes are grown by this share: a hand that sticks out is not background."""
+"""Growth of the boxes, share of their sides: a hand outside the box is no background."""
 
 
 @dataclass(frozen=True)
 class Background:
-    """rgb: uint8 (h, w, 3), the median at reduced size; known: bool (h, w), where it holds."""
+    """The background of a clip, at reduced size."""
 
     rgb: np.ndarray
+    """uint8 (h, w, 3): the median."""
     known: np.ndarray
+    """bool (h, w): where the median is reliable."""
 
     def window(
         self, rect: tuple[int, int, int, int], picture: tuple[int, int], size: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(rgb, known) of a window x1 y1 x2 y2 of the picture (H, W), scaled to size (w, h)."""
+        """The background in a window of the picture: uint8 (h, w, 3), and where known: bool (h, w).
+
+        rect: x1 y1 x2 y2 of the window, pixels of the picture; picture: its (H, W); size: width
+        and height of the result.
+        """
         ratio = self.rgb.shape[1] / picture[1], self.rgb.shape[0] / picture[0]
         sx = (rect[2] - rect[0]) * ratio[0] / size[0]
         sy = (rect[3] - rect[1]) * ratio[1] / size[1]
-        # from the window's pixel centres to the median's
+        # Maps the window's pixel centres to the median's.
         shift_x = rect[0] * ratio[0] + (sx - 1) / 2
         shift_y = rect[1] * ratio[1] + (sy - 1) / 2
         matrix = np.array([[sx, 0, shift_x], [0, sy, shift_y]], np.float64)
@@ -52,8 +59,8 @@ class Background:
         return rgb, known > 254
 
 
-def of(clip: Clip) -> Background | None:
-    """The background of a clip, or None where the camera moves or nothing can be known."""
+def estimate_background(clip: Clip) -> Background | None:
+    """The background of a clip, or None where the camera moves or too few frames are decoded."""
     pictures, outside = [], []
     for number, rgb in clip.sampled(_SAMPLES):
         small, inside = _reduced(rgb, clip.boxes.get(number))
@@ -69,10 +76,12 @@ def of(clip: Clip) -> Background | None:
     return Background(median, known)
 
 
-def difference(rgb: np.ndarray, background_rgb: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the background or its neighbours there, uint8 (h, w).
+def background_difference(rgb: np.ndarray, background_rgb: np.ndarray) -> np.ndarray:
+    """Difference of each pixel from the background's pixels around it, uint8 (H, W), grey levels.
 
-    The neighbours forgive a camera that trembles by a pixel: edges and leaves would differ.
+    rgb, background_rgb: uint8 (H, W, 3). The result is the largest over the channels. A pixel
+    within the range of its 3 x 3 neighbourhood has no difference, which tolerates a camera that
+    shakes by a pixel.
     """
     square = np.ones((3, 3), np.uint8)
     above = cv2.subtract(rgb, cv2.dilate(background_rgb, square))
@@ -81,9 +90,9 @@ def difference(rgb: np.ndarray, background_rgb: np.ndarray) -> np.ndarray:
 
 
 def _explains(median: np.ndarray, stack: np.ndarray, counted: np.ndarray) -> bool:
-    """Whether the frames show the median wherever they should: else the camera moves."""
+    """Whether the frames equal the median where `counted` (N, h, w); if not, the camera moves."""
     shares = [
-        float((difference(picture, median) < _SAME)[where].mean())
+        float((background_difference(picture, median) < _SAME)[where].mean())
         for picture, where in zip(stack, counted, strict=True)
         if where.any()
     ]
@@ -91,7 +100,7 @@ def _explains(median: np.ndarray, stack: np.ndarray, counted: np.ndarray) -> boo
 
 
 def _reduced(rgb: np.ndarray, box: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The picture at reduced size, and which of its pixels lie in the grown box."""
+    """The picture at reduced size uint8 (h, w, 3), and its pixels in the grown box bool (h, w)."""
     scale = min(1.0, _SIDE / max(rgb.shape[:2]))
     size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
@@ -106,12 +115,12 @@ def _reduced(rgb: np.ndarray, box: np.ndarray | None) -> tuple[np.ndarray, np.nd
 
 
 def _median(stack: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median over the frames in which a pixel is free, uint8 (h, w, 3), and how many those are.
+    """Median over the frames in which a pixel is free, uint8 (h, w, 3), and their number (h, w).
 
-    stack: uint8 (N, h, w, 3); free: bool (N, h, w).
+    stack: uint8 (N, h, w, 3); free: bool (N, h, w), outside the box.
     """
     seen = free.sum(axis=0)
-    # Pixels that do not count sort to the end.
+    # 256 sorts the pixels that do not count to the end.
     ordered = np.sort(np.where(free[..., None], stack, np.int16(256)), axis=0)
     middle = np.maximum(seen - 1, 0) // 2
     median = np.take_along_axis(ordered, middle[None, ..., None], axis=0)[0]

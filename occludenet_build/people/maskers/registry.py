@@ -1,6 +1,6 @@
-"""The backends of config.backends, run over the clips of a shard, each imported when it is used.
+"""Runs the backend of actor_masks, by its name in `config.backends`, over the clips of a shard.
 
-Not in `command`: worker processes find a function by the module that it lives in.
+The module of a backend is imported only when it is used.
 """
 
 from __future__ import annotations
@@ -13,31 +13,34 @@ from typing import Any
 from occludenet_build import config
 from occludenet_build.config.backends import MASKERS
 from occludenet_build.core import ledger, pool
-from occludenet_build.people.actor_masks import one_clip as clip_work
+from occludenet_build.people.actor_masks import one_clip
 from occludenet_build.people.maskers.interface import Masker
 from occludenet_build.people.maskers.mask_propagation import Between
 
 
-def run_over(
-    settings: config.ActorMasks, jobs: Iterator[clip_work.Job], threads: int
+def mask_clips(
+    settings: config.ActorMasks, jobs: Iterator[one_clip.MaskJob], threads: int
 ) -> Iterator[ledger.Result]:
-    """The masks of all clips: by a network, loaded once, in this process; else in `threads`."""
+    """Yields a result per job, of a network in this process or of worker processes.
+
+    `threads`: CPU threads of the network, or worker processes.
+    """
     if not MASKERS[settings.backend].network:
         yield from pool.in_processes(functools.partial(_in_process, settings), jobs, threads)
         return
-    masker = _at_keyframes(_class(settings)(settings, threads), settings)
+    masker = _with_propagation(_backend_class(settings)(settings, threads), settings)
     for job in jobs:
-        yield clip_work.make(job, masker)
+        yield one_clip.mask_clip(job, masker)
 
 
-def _in_process(settings: config.ActorMasks, job: clip_work.Job) -> ledger.Result:
-    return clip_work.make(job, _at_keyframes(_class(settings)(settings), settings))
+def _in_process(settings: config.ActorMasks, job: one_clip.MaskJob) -> ledger.Result:
+    return one_clip.mask_clip(job, _with_propagation(_backend_class(settings)(settings), settings))
 
 
-def _at_keyframes(masker: Masker, settings: config.ActorMasks) -> Masker:
+def _with_propagation(masker: Masker, settings: config.ActorMasks) -> Masker:
     return Between(masker, settings.every) if settings.every > 1 else masker
 
 
-def _class(settings: config.ActorMasks) -> Any:
+def _backend_class(settings: config.ActorMasks) -> Any:
     module, _, name = MASKERS[settings.backend].loads.partition(":")
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)

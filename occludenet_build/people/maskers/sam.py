@@ -1,4 +1,4 @@
-"""Actor masks from segment-anything (SAM), prompted with the actor's box in every frame.
+"""The maskers sam and mobile-sam: segment-anything, prompted with the actor's box in every frame.
 
 MobileSAM is the same model with a small image encoder, in a package with the same interface.
 """
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     import torch
 
 _WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
-"""Width of the image encoder -> name of the model."""
+"""Channels of the image encoder -> name of the model."""
 
 
 class Sam:
+    """The `interface.Masker` of segment-anything."""
+
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
         from segment_anything import sam_model_registry
         from segment_anything.utils.transforms import ResizeLongestSide
 
         tensors, path = _read(settings, "sam", threads)
         _check_size(tensors, settings.sam_model, path)
-        # The registry's own loading would unpickle anything that stands in the file.
+        # The registry's own loader would unpickle arbitrary objects from the file.
         model = sam_model_registry[settings.sam_model]()
         _fill(model, tensors, f"sam: {path} does not fit {settings.sam_model}")
         self._set_up(settings, model, ResizeLongestSide)
@@ -39,12 +41,13 @@ class Sam:
     def _set_up(self, settings: config.ActorMasks, model: Any, resize: Any) -> None:
         self._device = torch_models.resolve_device(settings.device)
         self._multimask = settings.sam_multimask == "best"
-        # A picture takes 2.5 GiB in the encoder's attention; on a CPU a batch gains no time for it.
+        # The encoder's attention takes 2.5 GiB per picture, and a batch is no faster on a CPU.
         self._batch = 1 if self._device == "cpu" else settings.batch
         self._model = model.to(self._device).eval()
         self._resize = resize(model.image_encoder.img_size)
 
     def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         for batch in batches(clip.frames(), self._batch):
             for (number, _, _), out in zip(batch, self._predict(batch), strict=True):
                 best = int(out["iou_predictions"][0].argmax()) if self._multimask else 0
@@ -53,13 +56,13 @@ class Sam:
                     yield number, mask
 
     def _predict(self, batch: list[BoxedFrame]) -> list[dict[str, torch.Tensor]]:
-        """The model's answer for each frame; the image encoder runs once for the whole batch."""
+        """The model's output for each frame; the image encoder runs once for the whole batch."""
         prompts = [self._prompt(rgb, box) for _, rgb, box in batch]
         with torch_models.memory_as_user_error("actor_masks.batch", len(batch)):
             return self._model(prompts, multimask_output=self._multimask)
 
     def _prompt(self, rgb: np.ndarray, box: np.ndarray) -> dict[str, Any]:
-        """One entry of SAM's batched input: picture and box scaled to its input side."""
+        """One entry of SAM's batched input: scaled picture (3, h, w) and box float32 (1, 4)."""
         import torch
 
         size = rgb.shape[:2]
@@ -73,9 +76,11 @@ class Sam:
 
 
 class MobileSam(Sam):
+    """The `interface.Masker` of MobileSAM."""
+
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
-        package = interface.module("mobile_sam", "mobile-sam")
-        transforms = interface.module("mobile_sam.utils.transforms", "mobile-sam")
+        package = interface.required_module("mobile_sam", "mobile-sam")
+        transforms = interface.required_module("mobile_sam.utils.transforms", "mobile-sam")
         tensors, path = _read(settings, "mobile-sam", threads)
         model = package.sam_model_registry["vit_t"]()
         _fill(model, tensors, f"mobile-sam: {path} does not fit MobileSAM's vit_t")
@@ -101,9 +106,9 @@ def _check_size(tensors: dict[str, torch.Tensor], wanted: str, path: Path) -> No
     embedding = tensors.get("image_encoder.pos_embed")
     if embedding is None:
         raise UserError(f"sam: wanted a segment-anything checkpoint, {path} has no image encoder")
-    found = _WIDTHS.get(embedding.shape[-1], f"a model of width {embedding.shape[-1]}")
-    if found != wanted:
+    name = _WIDTHS.get(embedding.shape[-1], f"a model of width {embedding.shape[-1]}")
+    if name != wanted:
         raise UserError(
-            f"sam: wanted the checkpoint of {wanted}, {path} is {found}; "
+            f"sam: wanted the checkpoint of {wanted}, {path} is {name}; "
             "set actor_masks.sam_model to what the file is"
         )

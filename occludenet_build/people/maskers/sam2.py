@@ -1,9 +1,9 @@
-"""Actor masks from SAM 2: the box of a run's first frame, propagated through the run.
+"""The masker sam2: SAM 2, prompted with the box of a run's first frame and propagated through it.
 
-A run is a stretch of frames that all have a box of one track: at a cut, a gap or another track the
-model begins anew. It works on pieces of a run, so that memory is bounded; the next piece begins
-with the last frame of the one before, prompted with its mask, or with its box where the actor was
-lost:
+A run is a sequence of frames with boxes of one track; at a cut, a gap or a change of track the
+model is prompted again. It processes a run in pieces, so that memory is bounded. The next piece
+begins with the last frame of the one before, prompted with its mask, or with its box where the mask
+is empty:
 
     |0 1 2 ... 47|
                |47 48 ... 94|      frame 47 is the prompt of the second piece
@@ -29,17 +29,19 @@ from occludenet_build.people.maskers.interface import BoxedFrame, Clip, MaskedFr
 _PIECE = 48
 """Frames per piece. The model holds each as 1024 x 1024 float32 RGB: 12 MiB, 600 MiB in all."""
 _SIZES = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
-"""Name of a size in checkpoints -> in the package's configurations."""
+"""Name of a size in checkpoint files -> in the package's configurations."""
 _ACTOR = 1
-"""The number that the model knows the actor by."""
+"""The actor's object id in the model."""
 
 
 class Sam2:
+    """The `interface.Masker` of SAM 2."""
+
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
-        build = interface.module("sam2.build_sam", "sam2")
+        build = interface.required_module("sam2.build_sam", "sam2")
         torch_models.use_threads(threads)
         path = torch_models.checkpoint_file(settings.weights, "sam2")
-        named = configuration(path, settings.sam2_model)
+        named = config_name(path, settings.sam2_model)
         tensors = torch_models.state_dict(path, "sam2", inside="model")
         device = torch_models.resolve_device(settings.device)
         self._model = build.build_sam2_video_predictor(named, device=device)
@@ -52,21 +54,22 @@ class Sam2:
             ) from error
 
     def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         last: np.ndarray | None = None
-        for piece, goes_on in pieces(clip):
+        for piece, goes_on in run_pieces(clip):
             prompt = last if goes_on else None
             last = None
             for number, mask in self._propagated(piece, prompt):
                 if number == piece[-1][0] and mask.any():
                     last = mask
-                told = prompt is not None and number == piece[0][0]
-                if mask.any() and not told:
+                is_prompt = prompt is not None and number == piece[0][0]
+                if mask.any() and not is_prompt:
                     yield number, mask
 
     def _propagated(
         self, piece: list[BoxedFrame], prompt: np.ndarray | None
     ) -> Iterator[MaskedFrame]:
-        """(frame, mask bool (H, W)) of every frame; prompted in the first, by a mask or its box."""
+        """Yields (frame number, mask bool (H, W)); `prompt`: the first frame's mask or None."""
         with tempfile.TemporaryDirectory(prefix="occludenet-") as folder:
             _write_pictures(piece, Path(folder))
             with torch_models.memory_as_user_error("actor_masks.device", len(piece)):
@@ -84,12 +87,14 @@ class Sam2:
             self._model.add_new_points_or_box(state, frame_idx=0, obj_id=_ACTOR, box=box)
 
 
-def configuration(path: Path, size: str) -> str:
-    """The package's configuration for a checkpoint, by its name or the size that is set.
+def config_name(path: Path, size: str) -> str:
+    """The package's configuration for a checkpoint, from its file name or actor_masks.sam2_model.
 
-    >>> configuration(Path("sam2.1_hiera_base_plus.pt"), "auto")
+    Raises UserError where neither gives the size.
+
+    >>> config_name(Path("sam2.1_hiera_base_plus.pt"), "auto")
     'configs/sam2.1/sam2.1_hiera_b+.yaml'
-    >>> configuration(Path("mine.pt"), "tiny")
+    >>> config_name(Path("mine.pt"), "tiny")
     'configs/sam2.1/sam2.1_hiera_t.yaml'
     """
     model = "sam2.1"
@@ -104,9 +109,12 @@ def configuration(path: Path, size: str) -> str:
     return f"configs/{model}/{model}_hiera_{_SIZES[size]}.yaml"
 
 
-def pieces(clip: Clip) -> Iterator[tuple[list[BoxedFrame], bool]]:
-    """The frames of all runs in pieces, and whether a piece begins with the last frame of the one
-    before."""
+def run_pieces(clip: Clip) -> Iterator[tuple[list[BoxedFrame], bool]]:
+    """Yields the frames of all runs in pieces, and whether a piece continues the one before.
+
+    Each frame is (number, picture uint8 (H, W, 3), box float32 (4,)). A piece that continues
+    another begins with its last frame.
+    """
     begins = {run[0] for run in clip.runs()}
     piece: list[BoxedFrame] = []
     goes_on = False
@@ -124,7 +132,7 @@ def pieces(clip: Clip) -> Iterator[tuple[list[BoxedFrame], bool]]:
 
 
 def _write_pictures(piece: list[BoxedFrame], folder: Path) -> None:
-    """The frames as the model reads them: JPEG files called by their place in the piece."""
+    """Write the frames as the model reads them: JPEG files named by their index in the piece."""
     for at, (_, rgb, _) in enumerate(piece):
-        coded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-        (folder / f"{at:05d}.jpg").write_bytes(coded.tobytes())
+        encoded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+        (folder / f"{at:05d}.jpg").write_bytes(encoded.tobytes())

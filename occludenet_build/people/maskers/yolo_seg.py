@@ -1,4 +1,4 @@
-"""Actor masks from a segmentation model of ultralytics: the person that fits the box best."""
+"""The masker yolo-seg: a segmentation model of ultralytics; the person whose box overlaps most."""
 
 from __future__ import annotations
 
@@ -16,26 +16,30 @@ if TYPE_CHECKING:
     from ultralytics.engine.results import Results
 
 _LEAST_IOU = 0.3
-"""A person whose box overlaps the actor's less is somebody else."""
+"""Least IoU with the actor's box; with less, it is another person."""
 _SCORE = 0.1
-"""Lower than for detection: the box says that somebody is there."""
+"""Least score; lower than for detection, as the box shows that there is a person."""
 _MAX_PERSONS = 50
+"""Largest number of people per frame."""
 
 
 class YoloSeg:
+    """The `interface.Masker` of ultralytics' segmentation models."""
+
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
         self._settings = settings
         self._device = torch_models.resolve_device(settings.device)
         path = torch_models.checkpoint_file(settings.weights, "yolo-seg")
         self._model, self._person = torch_models.load_yolo(path, "segment")
-        # The first call sets the model up, and the number of threads to one of its own.
+        # The first call prepares the model and sets torch's number of threads, which is reset here.
         self._predict([np.zeros((64, 64, 3), np.uint8)])
         torch_models.use_threads(threads)
 
     def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+        """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         for batch in batches(clip.frames(), self._settings.batch):
-            found = self._predict([rgb for _, rgb, _ in batch])
-            for (number, rgb, box), result in zip(batch, found, strict=True):
+            results = self._predict([rgb for _, rgb, _ in batch])
+            for (number, rgb, box), result in zip(batch, results, strict=True):
                 mask = _best(result, box, rgb.shape[:2])
                 if mask is not None and mask.any():
                     yield number, mask
@@ -57,7 +61,7 @@ class YoloSeg:
 
 
 def _best(result: Results, box: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
-    """The mask, bool (H, W) of `shape`, of the person whose box overlaps most, or None."""
+    """The mask bool (H, W), of size `shape`, of the person whose box overlaps most, or None."""
     from ultralytics.utils import ops
 
     if result.masks is None or result.boxes is None:
@@ -66,6 +70,6 @@ def _best(result: Results, box: np.ndarray, shape: tuple[int, int]) -> np.ndarra
     best = int(overlap.argmax())
     if overlap[best] < _LEAST_IOU:
         return None
-    # Only one mask is brought to full size: a crowd in a 4K picture would fill the memory.
+    # Only one mask is scaled to full size: those of a crowd in a 4K picture would fill the memory.
     small = result.masks.data[best][None, None].float()
     return (ops.scale_masks(small, shape)[0, 0] > 0.5).cpu().numpy()

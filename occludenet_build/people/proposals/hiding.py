@@ -1,16 +1,18 @@
-"""How much of a person is hidden by something static, in one picture.
+"""The share of a person that something static hides, in one picture.
 
-Below: the person's share of his rows that stands out from the scene, from head to where his feet
-would be, breaks off at a line (a counter, a car, a wall), and there the empty scene has an edge.
-Without that edge it is no occluder: the height was guessed too large, or he sits.
+From below: in each row from the head to the estimated feet, the share of pixels that differ from
+the empty scene is measured. The person is hidden below a line where this share drops (a counter, a
+car, a wall), if the scene has an edge there. Without that edge there is no occluder: the height was
+overestimated, or the person sits.
 
-At a side: his box is much narrower than he is, and the scene has an upright edge where it ends
-(a pillar, a door frame).
+At a side: the box is much narrower than the person, and the scene has a vertical edge where the box
+ends (a pillar, a door frame).
 
-What stands out below the line is no scene: whoever is hidden by other people is not counted. Where
-nothing can be said from the scene (the camera moves, or he stands still so long that he is part of
-it) the box alone speaks, at half weight: it is too short, and the line on which it ends goes on
-beside it. A box before a fixed camera in which nothing ever stirs is a poster.
+Pixels below the line that differ from the scene belong to something moving, so people hidden by
+other people do not count. Where the scene gives no information (the camera moves, or the person
+stands still for so long that they are part of the scene) the share is estimated from the box alone,
+at half weight: the box is too short, and the edge at its end continues beside it. With a fixed
+camera, a box in which nothing ever moves counts as not hidden: it shows a poster.
 """
 
 from __future__ import annotations
@@ -19,21 +21,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from occludenet_build.people.proposals.person_tracks import Track, View
+from occludenet_build.people.proposals.person_tracks import PersonTrack, VideoShape
 from occludenet_build.people.proposals.scene import Stretch
 
 _ROWS = 24
-"""Parts of the height in which the person is looked at."""
+"""Rows, evenly spaced over the person's height, in which the share is measured."""
 _SEEN, _GONE = 0.45, 0.15
-"""Least and largest share of a part that stands out where he is seen, and where he is not."""
+"""Least share of differing pixels where the person is visible, largest where hidden."""
 _GUESS = 0.08
-"""Heights are known no better than this."""
+"""Error of an estimated height, share of it."""
 _EDGE = (8.0, 32.0)
-"""Steps of the scene, grey levels, that are no edge, and a full one."""
+"""Steps in the scene, grey levels: up to the first is no edge, from the second a full one."""
 _ALIVE = 0.03
-"""Share of a box that stands out from the scene at least, where somebody is in it."""
+"""Least share of a box that differs from the scene if a person is in it."""
 _NARROW = 0.7
-"""A box narrower than this, of the whole width, may be cut at a side."""
+"""Share of the whole width below which a box may be cut at a side."""
 
 
 @dataclass(frozen=True)
@@ -41,48 +43,51 @@ class Sight:
     """One person in one picture."""
 
     seconds: float
+    """Time of the picture, seconds from the video's first frame."""
     hidden: float
-    """Share of the person that something static hides."""
+    """Share of the person that something static hides, 0 to 1."""
     measured: bool
-    """By the scene, not by the box alone."""
+    """Whether measured against the scene, not estimated from the box."""
     box: tuple[float, float, float, float]
-    """As detected, pixels of the video."""
+    """x1 y1 x2 y2 as detected, pixels of the video."""
     height: float
-    """Of the whole person, pixels of the video."""
-    shown: float
-    """Of the box, share of the picture's height."""
+    """Estimated height of the whole person, pixels of the video."""
+    height_share: float
+    """Height of the box, share of the picture's height."""
 
 
-def sights(tracks: list[Track], stretch: Stretch, view: View) -> dict[int, list[Sight]]:
-    """Track -> what is seen of it in the pictures of a stretch."""
+def measure_sights(
+    tracks: list[PersonTrack], stretch: Stretch, view: VideoShape
+) -> dict[int, list[Sight]]:
+    """Track number -> the person in each picture of a stretch in which they have a box."""
     found: dict[int, list[Sight]] = {}
     for track in tracks:
-        places = {int(frame): at for at, frame in enumerate(track.frames)}
-        for number, glimpse in enumerate(stretch.glimpses):
-            at = places.get(glimpse.frame)
+        row_of = {int(frame): at for at, frame in enumerate(track.frames)}
+        for number, sampled in enumerate(stretch.frames):
+            at = row_of.get(sampled.frame)
             if at is not None:
                 sight = _sight(track, at, stretch, number, view)
                 found.setdefault(track.number, []).append(sight)
     return found
 
 
-def _sight(track: Track, at: int, stretch: Stretch, number: int, view: View) -> Sight:
+def _sight(track: PersonTrack, at: int, stretch: Stretch, number: int, view: VideoShape) -> Sight:
     box, height = track.boxes[at], float(track.heights[at])
-    scale = stretch.glimpses[number].scale
+    scale = stretch.frames[number].scale
     person = _Person(box * scale, height * scale, float(track.widths[at]) * scale)
     hidden, measured = person.hidden(stretch, number)
     return Sight(
-        seconds=stretch.glimpses[number].seconds,
+        seconds=stretch.frames[number].seconds,
         hidden=float(hidden),
         measured=measured,
         box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
         height=height,
-        shown=float(box[3] - box[1]) / view.height,
+        height_share=float(box[3] - box[1]) / view.height,
     )
 
 
 class _Person:
-    """Places of one person in a small picture."""
+    """Geometry of one person in a downscaled picture; all in its pixels."""
 
     def __init__(self, box: np.ndarray, height: float, width: float) -> None:
         self.x1, self.y1, self.x2, self.y2 = box
@@ -90,20 +95,21 @@ class _Person:
         self.reach = max(1, round(0.04 * height))
 
     def hidden(self, stretch: Stretch, number: int) -> tuple[float, bool]:
-        """(share, whether the scene tells it)."""
+        """Hidden share of the person, and whether it is measured against the scene."""
         moving, scene = stretch.moving[number], stretch.scene
         rows = self._rows(moving)
-        line, seen = break_off(rows)
-        if not stretch.tells(number) or seen < _SEEN:
-            alive = not stretch.tells(number) or self._stirs(moving)
-            return alive * 0.5 * self._by_box(stretch.glimpses[number].picture), False
+        line, seen = find_break(rows)
+        if not stretch.is_measurable(number) or seen < _SEEN:
+            alive = not stretch.is_measurable(number) or self._moves(moving)
+            return alive * 0.5 * self._by_box(stretch.frames[number].picture), False
         below = 0.0
-        if len(rows) > 0.7 * _ROWS:  # else the picture's border hides him
+        if len(rows) > 0.7 * _ROWS:  # else the picture's border cuts the person
             edge = self._edge(scene, self.y1 + line * self.height, self._middle(moving))
             below = max(0.0, 1 - line - _GUESS) * edge
         return 1 - (1 - below) * (1 - self._side(scene)), True
 
-    def _stirs(self, moving: np.ndarray) -> bool:
+    def _moves(self, moving: np.ndarray) -> bool:
+        """Whether something in the box differs from the scene."""
         rows, columns = (slice(max(0, int(a)), int(b) + 1) for a, b in self._sides())
         inside = moving[rows, columns]
         return bool(inside.size) and float(inside.mean()) > _ALIVE
@@ -112,22 +118,22 @@ class _Person:
         return (self.y1, self.y2), (self.x1, self.x2)
 
     def _middle(self, mask: np.ndarray) -> slice:
-        """Columns of the trunk."""
+        """Columns of the trunk in a mask (H, W)."""
         centre, half = (self.x1 + self.x2) / 2, 0.35 * max(self.x2 - self.x1, 0.7 * self.width)
         return slice(max(0, int(centre - half)), min(mask.shape[1], int(centre + half) + 1))
 
     def _rows(self, moving: np.ndarray) -> np.ndarray:
-        """Share that stands out of each part of his height, as far as the picture reaches."""
-        places = (self.y1 + (np.arange(_ROWS) + 0.5) / _ROWS * self.height).astype(int)
-        places = places[(places >= 0) & (places < len(moving))]
-        trunk = moving[places, self._middle(moving)]
+        """Share of differing pixels in each row of the person that lies in the picture, (K,)."""
+        rows = (self.y1 + (np.arange(_ROWS) + 0.5) / _ROWS * self.height).astype(int)
+        rows = rows[(rows >= 0) & (rows < len(moving))]
+        trunk = moving[rows, self._middle(moving)]
         return trunk.mean(axis=1) if trunk.size else np.zeros(0)
 
     def _edge(self, scene: np.ndarray, y: float, columns: slice) -> float:
         return _strength(scene[:, columns], y, self.reach)
 
     def _side(self, scene: np.ndarray) -> float:
-        """Share hidden at the left or the right."""
+        """Share hidden at the left or the right, by the scene (H, W, 3)."""
         missing = 1 - (self.x2 - self.x1) / self.width
         if missing < 1 - _NARROW:
             return 0.0
@@ -138,7 +144,7 @@ class _Person:
         return max(0.0, missing - _GUESS) * edge
 
     def _by_box(self, picture: np.ndarray) -> float:
-        """From the box alone: too short, and its lower edge goes on to both sides."""
+        """Estimate from the box alone: it is too short, and its lower edge continues beside it."""
         short = max(0.0, 1 - (self.y2 - self.y1) / self.height - _GUESS)
         if self.y2 > 0.98 * len(picture) or not short:
             return 0.0
@@ -149,12 +155,13 @@ class _Person:
         return short * min(_strength(side, self.y2, self.reach) for side in sides)
 
 
-def break_off(rows: np.ndarray) -> tuple[float, float]:
-    """Where a person breaks off, as a share of his height, and how much of what is above is seen.
+def find_break(rows: np.ndarray) -> tuple[float, float]:
+    """The line below which a person is hidden, and the mean visible share above it.
 
-    `rows`: shares (K,) that stand out, from the head down. 1 where there is no such line.
+    rows: float64 (K,), the share of differing pixels in each row, from the head down. The line is a
+    share of the person's height; 1 where there is none.
 
-    >>> break_off(np.array([0.9] * 15 + [0.0] * 5))
+    >>> find_break(np.array([0.9] * 15 + [0.0] * 5))
     (0.75, 0.9)
     """
     count, line = len(rows), len(rows)
@@ -170,7 +177,7 @@ def break_off(rows: np.ndarray) -> tuple[float, float]:
 
 
 def _strength(scene: np.ndarray, y: float, reach: int) -> float:
-    """0 to 1: an edge along the line y, within `reach`, in most columns of (H, W, 3)."""
+    """Strength, 0 to 1, of an edge along row y, within `reach` pixels, in the scene (H, W, 3)."""
     if scene.shape[1] < 1:
         return 0.0
     rows = np.arange(int(y) - 2 * reach, int(y) + 2 * reach + 1)

@@ -1,6 +1,6 @@
-"""review.csv: the candidates as a table that a person edits, and that is never overwritten.
+"""What the user reviews: review.csv, whose edits are kept, and the page of contact sheets.
 
-The page of contact sheets: one HTML file, which needs nothing else and opens no connection.
+The page is one HTML file that needs no other file and opens no connection.
 """
 
 from __future__ import annotations
@@ -22,28 +22,32 @@ Row = dict[str, Any]
 
 COLUMNS = ("video", "start_seconds", "end_seconds", "class", "split", "decision", "rank", "score",
            "note")  # fmt: skip
-_OURS = ("rank", "score")
-"""Columns that a new run writes anew; the others are the reader's once they stand there."""
+"""Columns of review.csv."""
+_GENERATED = ("rank", "score")
+"""Columns that a new run overwrites; the user's values in the others are kept."""
 
 
-def merged(path: Path, candidates: list[Row]) -> list[Row]:
-    """The rows of the table, in order: today's candidates, then what was decided on before.
+def merge_decisions(path: Path, candidates: list[Row]) -> list[Row]:
+    """The rows of review.csv: the candidates, then earlier rows with a decision.
 
-    `candidates` are rows of CANDIDATES. Raises UserError where the file does not read.
+    candidates: rows of CANDIDATES. Raises UserError where an existing file cannot be read.
     """
     before = _read(path)
     rows = []
     for candidate in candidates:
         row = _row(candidate)
         kept = before.pop(_key(row), {})
-        rows.append(row | {name: kept[name] for name in kept if name not in _OURS})
+        rows.append(row | {name: kept[name] for name in kept if name not in _GENERATED})
     gone = [row | {"rank": "", "score": ""} for row in before.values() if row["decision"]]
     if gone:
-        logging.info("%s: %d rows that are not proposed any more are kept", path, len(gone))
+        logging.info(
+            "%s: kept %d rows with a decision that are no longer proposed", path, len(gone)
+        )
     return rows + gone
 
 
-def write(path: Path, rows: list[Row]) -> None:
+def write_review(path: Path, rows: list[Row]) -> None:
+    """Write review.csv."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -70,7 +74,7 @@ def _key(row: Row) -> tuple[str, float, float]:
 
 
 def _read(path: Path) -> dict[tuple[str, float, float], Row]:
-    """Rows of an earlier run, with what was written into them."""
+    """Rows of an earlier run with the user's edits, by video, start and end."""
     if not path.exists():
         return {}
     try:
@@ -101,14 +105,18 @@ scene, height $shown of the picture, blur $blur</span></figcaption>
 )
 
 
-def render(candidates: list[Row], sheets: list[bytes], rows: list[Row], looked_at: int) -> str:
-    """The page for rows of CANDIDATES, their sheets, and the table as it stands."""
+def render_page(candidates: list[Row], sheets: list[bytes], rows: list[Row], looked_at: int) -> str:
+    """The page as HTML.
+
+    candidates: rows of CANDIDATES; sheets: the JPEG of each; rows: all rows of review.csv;
+    looked_at: number of videos.
+    """
     cards = "".join(
         _card(number, *pair) for number, pair in enumerate(zip(candidates, sheets, strict=True))
     )
     template = Template((Path(__file__).parent / "page.html").read_text())
     return template.substitute(
-        cards=cards or "<p>No stretch of any video was good enough.</p>",
+        cards=cards or "<p>No window of any video qualifies.</p>",
         count=len(candidates),
         videos=looked_at,
         table=_script_safe(json.dumps({"columns": COLUMNS, "rows": rows})),
@@ -135,5 +143,5 @@ def _card(number: int, row: Row, sheet: bytes) -> str:
 
 
 def _script_safe(text: str) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot end the script element that contains it."""
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,7 +1,7 @@
-"""The empty scene before a fixed camera, and what stands out from it, a stretch at a time.
+"""The empty scene of a fixed camera, and the pixels that differ from it, in stretches of a video.
 
-Light changes over a long video, so each stretch of STRETCH seconds has a scene of its own: the
-median of its pictures. Who stands in one place for more than half of a stretch is part of it.
+Light changes over a long video, so each stretch of STRETCH seconds has its own scene: the median of
+its pictures. A person who stays in one place for more than half of a stretch is part of the scene.
 """
 
 from __future__ import annotations
@@ -17,78 +17,83 @@ from occludenet_build.media.video.sample import at_even_times
 from occludenet_build.media.video.source import reading, to_rgb
 
 PER_SECOND = 2
-"""Pictures that are looked at, per second."""
+"""Pictures that are analysed, per second."""
 STRETCH = 120.0
 """Length of a stretch, seconds."""
 SIDE = 360
-"""Longer side of the pictures, pixels."""
+"""Longest side of the analysed pictures, pixels."""
 _LEAST_STEP = 16.0
-"""Least difference from the scene, grey levels of 255; what a codec alone does is less."""
+"""Least difference from the scene that counts, grey levels of 255; coding noise is less."""
 _NOISES = 4.0
-"""Least difference from the scene, standard deviations of the noise."""
+"""Least difference from the scene that counts, standard deviations of the noise."""
 _FIXED = 12.0
-"""Noise of a camera that stands still, grey levels; of one that moves it is that of the edges."""
+"""Noise below which the camera is fixed, grey levels; a moving camera makes edges noisy."""
 _EVERYTHING = 0.6
-"""Share of a picture that stands out where the light was switched, or the camera turned."""
+"""Share of differing pixels from which the light was switched or the camera was turned."""
 _COARSE, _CUT = (16, 12), 0.3
-"""Size of a coarse picture, and how alike two in a row are at a cut, at most."""
+"""Width and height of a coarse picture, and largest correlation of two in a row at a cut."""
 
 
 @dataclass(frozen=True)
-class Glimpse:
-    """One picture: uint8 (H, W, 3), RGB, small; `scale`: its pixels per pixel of the video."""
+class SampledFrame:
+    """One analysed picture."""
 
     frame: int
+    """Frame number from 0."""
     seconds: float
+    """Time from the video's first frame."""
     picture: np.ndarray
+    """uint8 (H, W, 3), RGB, downscaled."""
     scale: float
+    """Its pixels per pixel of the video."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Pictures in order with the scene behind them."""
+    """Consecutive analysed pictures with their scene."""
 
-    glimpses: list[Glimpse]
+    frames: list[SampledFrame]
     scene: np.ndarray
     """float32 (H, W, 3)."""
     moving: np.ndarray
-    """bool (T, H, W): what stands out from the scene."""
+    """bool (T, H, W): pixels that differ from the scene."""
     fixed: bool
-    """Whether the camera stands still; if not, `moving` says nothing."""
+    """Whether the camera is fixed; if not, `moving` has no meaning."""
     cuts: list[float]
-    """Seconds of the pictures that begin another shot."""
+    """Times of the first pictures of another shot, seconds."""
 
-    def tells(self, number: int) -> bool:
-        """Whether `moving` says something of a picture: not where everything has changed."""
+    def is_measurable(self, number: int) -> bool:
+        """Whether `moving` has a meaning for a picture: not if the camera or the light changed."""
         return self.fixed and float(self.moving[number].mean()) < _EVERYTHING
 
 
 def stretches(path: Path | str) -> Iterator[Stretch]:
-    """The stretches of a video, in one pass. The last one is at least half as long as the others.
+    """Yields the stretches of a video, in one pass.
 
-    Raises ItemError: what `reading` raises.
+    The last one is at least half as long as the others. Raises ItemError where the video cannot be
+    decoded.
     """
-    held: list[Glimpse] = []
-    for glimpse in glimpses(path):
-        held.append(glimpse)
+    held: list[SampledFrame] = []
+    for sampled in sampled_frames(path):
+        held.append(sampled)
         if held[-1].seconds - held[0].seconds > 1.5 * STRETCH:
             edge = held[0].seconds + STRETCH
-            yield stretch([g for g in held if g.seconds < edge])
+            yield make_stretch([g for g in held if g.seconds < edge])
             held = [g for g in held if g.seconds >= edge]
     if held:
-        yield stretch(held)
+        yield make_stretch(held)
 
 
-def glimpses(path: Path | str) -> Iterator[Glimpse]:
-    """PER_SECOND pictures a second, at even times from the first frame."""
+def sampled_frames(path: Path | str) -> Iterator[SampledFrame]:
+    """Yields PER_SECOND pictures per second, at even times from the first frame."""
     with reading(path) as source:
         for number, seconds, frame in at_even_times(source, PER_SECOND):
-            small, scale = shrunk(to_rgb(frame), SIDE)
-            yield Glimpse(number, float(seconds), small, scale)
+            small, scale = downscaled(to_rgb(frame), SIDE)
+            yield SampledFrame(number, float(seconds), small, scale)
 
 
-def shrunk(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    """A picture whose longer side is at most `side`, and its scale."""
+def downscaled(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+    """A picture uint8 (H, W, 3), scaled down to a longer side of `side` pixels, and its scale."""
     height, width = picture.shape[:2]
     scale = min(1.0, side / max(height, width))
     if scale == 1.0:
@@ -97,7 +102,8 @@ def shrunk(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), scale
 
 
-def stretch(held: list[Glimpse]) -> Stretch:
+def make_stretch(held: list[SampledFrame]) -> Stretch:
+    """A stretch from its pictures: the scene, the differing pixels, and the cuts."""
     pictures = np.stack([cv2.GaussianBlur(g.picture, (3, 3), 0) for g in held])
     some = pictures[:: max(1, len(pictures) // 60)]
     scene = np.median(some, axis=0).astype(np.float32)
@@ -108,37 +114,38 @@ def stretch(held: list[Glimpse]) -> Stretch:
 
 
 def _difference(picture: np.ndarray, scene: np.ndarray) -> np.ndarray:
-    """Largest difference of a colour, float32 (H, W), after what the exposure adds to all."""
+    """Largest difference over the colours, float32 (H, W), corrected for a change of exposure."""
     away = picture.astype(np.float32) - scene
     away -= np.median(away[::4, ::4].reshape(-1, 3), axis=0)
     return np.abs(away).max(axis=2)
 
 
 def _noise(pictures: np.ndarray, scene: np.ndarray) -> float:
-    """Standard deviation; most pixels show the scene most of the time."""
+    """Standard deviation of the noise; robust, as most pixels show the scene most of the time."""
     every = max(1, len(pictures) // 20)
     away = [_difference(picture, scene)[::2, ::2] for picture in pictures[::every]]
     return 1.4826 * float(np.median(np.stack(away)))
 
 
 def _clean(mask: np.ndarray) -> np.ndarray:
+    """The mask bool (H, W) without specks and small holes."""
     kernel = np.ones((3, 3), np.uint8)
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     return cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel, iterations=2).astype(bool)
 
 
-def _cuts(held: list[Glimpse], pictures: np.ndarray) -> list[float]:
-    """A moving camera changes all pixels, but not the coarse picture at once."""
+def _cuts(held: list[SampledFrame], pictures: np.ndarray) -> list[float]:
+    """Times of cuts; a moving camera changes all pixels, but the coarse picture only slowly."""
     coarse = [cv2.resize(p, _COARSE, interpolation=cv2.INTER_AREA) for p in pictures]
     return [
-        glimpse.seconds
-        for before, after, glimpse in zip(coarse, coarse[1:], held[1:], strict=False)
-        if _likeness(before, after) < _CUT
+        sampled.seconds
+        for before, after, sampled in zip(coarse, coarse[1:], held[1:], strict=False)
+        if _correlation(before, after) < _CUT
     ]
 
 
-def _likeness(first: np.ndarray, second: np.ndarray) -> float:
-    """Correlation, -1 to 1; 1 where there is nothing to compare."""
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Correlation of two pictures, -1 to 1; 1 where they have no detail."""
     one, other = (p.astype(np.float32).ravel() - float(p.mean()) for p in (first, second))
     spread = float(np.sqrt((one**2).sum() * (other**2).sum()))
     return float(one @ other) / spread if spread > 100 else 1.0

@@ -1,7 +1,7 @@
-"""Contact sheets of the candidates, and how blurred their people are, in a pass of its own.
+"""Contact sheets of the candidates and the blur of their people, in a second pass over the video.
 
-Above the whole picture at even times, with the box as detected; below the person close by, with
-the estimated outline of the whole person.
+The top row shows the whole picture at even times, with the box as detected; the bottom row the
+person close up, with the estimated outline of the whole person.
 """
 
 from __future__ import annotations
@@ -17,36 +17,39 @@ from occludenet_build.media.imaging.thumbnails import COLOURS, fitted, rectangle
 from occludenet_build.media.video.source import reading, to_rgb
 from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
-from occludenet_build.people.proposals.windows import Window
+from occludenet_build.people.proposals.windows import CandidateWindow
 
 COUNT = 6
-"""Pictures of a candidate."""
+"""Pictures per row of a sheet."""
 _WIDE, _CLOSE = (240, 150), (240, 180)
-"""Width and height of a thumbnail, pixels."""
+"""Width and height of a thumbnail in the top and in the bottom row, pixels."""
 _SEEN, _GUESSED = COLOURS["detected"], COLOURS["filled"]
-"""Colours of the box and of the outline."""
+"""Colours of the detected box and of the outline."""
 _QUALITY = 80
+"""JPEG quality."""
 
 
 @dataclass
-class Sheet:
-    """`jpeg`: the picture; `blur`: 0 sharp to 1, of the person, median over the pictures."""
+class CandidateSheet:
+    """The contact sheet of one candidate; `add` its pictures, then `finish`."""
 
-    window: Window
+    window: CandidateWindow
     jpeg: bytes = b""
+    """The sheet."""
     blur: float = 1.0
+    """Blur of the person, 0 (sharp) to 1, median over the pictures."""
     _wide: list[np.ndarray] = field(default_factory=list)
     _close: list[np.ndarray] = field(default_factory=list)
     _blurs: list[float] = field(default_factory=list)
 
     def times(self) -> list[float]:
-        """Seconds of the pictures, even, at times at which the person was looked at."""
+        """Times of the pictures, seconds: even, and among those that were analysed."""
         length = (self.window.end - self.window.start) / COUNT
         times = (self.window.start + (part + 0.5) * length for part in range(COUNT))
         return [round(time * PER_SECOND) / PER_SECOND for time in times]
 
     def add(self, picture: np.ndarray, seconds: float) -> None:
-        """Take one picture uint8 (H, W, 3), RGB, of the video's size."""
+        """Add one picture uint8 (H, W, 3), RGB, of the video's size."""
         sight = min(self.window.sights, key=lambda sight: abs(sight.seconds - seconds))
         seen = sight if abs(sight.seconds - seconds) < 0.5 / PER_SECOND else None
         if seen is not None:
@@ -58,7 +61,7 @@ class Sheet:
         self._wide.append(fitted(marked, _WIDE))
 
     def finish(self) -> None:
-        """Make the sheet; what the video ended before stays black."""
+        """Make the sheet; pictures after the end of the video are black."""
         rows = []
         for pictures, (width, height) in ((self._wide, _WIDE), (self._close, _CLOSE)):
             black = np.zeros((height, width, 3), np.uint8)
@@ -67,19 +70,19 @@ class Sheet:
         self.blur = float(np.median(self._blurs)) if self._blurs else 1.0
 
 
-def sheets(path: Path | str, windows: list[Window]) -> list[Sheet]:
-    """A sheet per window, in their order. Decodes the video up to the last picture that is shown.
+def sheets(path: Path | str, windows: list[CandidateWindow]) -> list[CandidateSheet]:
+    """A sheet per window, in their order; the video is decoded up to the last picture shown.
 
-    Raises ItemError where the video cannot be read.
+    Raises ItemError where the video cannot be decoded.
     """
-    made = [Sheet(window) for window in windows]
+    made = [CandidateSheet(window) for window in windows]
     due = sorted((seconds, number) for number, one in enumerate(made) for seconds in one.times())
     with reading(path) as source:
-        zero = None
+        first_pts = None
         for frame in source:
             assert frame.pts is not None
-            zero = frame.pts if zero is None else zero
-            seconds = float((frame.pts - zero) * source.time_base)
+            first_pts = frame.pts if first_pts is None else first_pts
+            seconds = float((frame.pts - first_pts) * source.time_base)
             picture = to_rgb(frame) if due and due[0][0] <= seconds else None
             while picture is not None and due and due[0][0] <= seconds:
                 made[due.pop(0)[1]].add(picture, seconds)
@@ -91,16 +94,17 @@ def sheets(path: Path | str, windows: list[Window]) -> list[Sheet]:
 
 
 def blur(picture: np.ndarray) -> float:
-    """How blurred a picture uint8 (H, W, 3), RGB, is: 0 sharp to 1.
+    """Blur of a picture uint8 (H, W, 3), RGB: 0 (sharp) to 1.
 
-    That is how little of its detail is lost when it is blurred once more (Crete et al., The blur
-    effect: perception and estimation with a new no-reference perceptual blur metric, 2007).
+    It is 1 minus the share of detail that blurring the picture again removes (Crete et al., "The
+    blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007).
     """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return max(_blur_along(grey), _blur_along(grey.T))
 
 
 def _blur_along(grey: np.ndarray) -> float:
+    """Blur of a grey picture float32 (H, W) along its columns."""
     grey = np.ascontiguousarray(grey)
     detail = np.abs(np.diff(grey, axis=0))
     left = np.abs(np.diff(cv2.blur(grey, (1, 9)), axis=0))
@@ -109,6 +113,7 @@ def _blur_along(grey: np.ndarray) -> float:
 
 
 def _part(picture: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """The part of a picture (H, W, 3) in a box x1 y1 x2 y2, at least 2 pixels wide and high."""
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = (round(edge) for edge in box)
     left, top = min(max(0, x1), width - 2), min(max(0, y1), height - 2)
@@ -116,7 +121,7 @@ def _part(picture: np.ndarray, box: tuple[float, float, float, float]) -> np.nda
 
 
 def _close_by(picture: np.ndarray, sight: Sight, seen: bool) -> np.ndarray:
-    """The surroundings of the person, with the outline of what would be the whole person."""
+    """The person and their surroundings, with the estimated outline of the whole person."""
     x1, y1, x2, _ = sight.box
     marked = picture.copy()
     if seen:

@@ -1,4 +1,4 @@
-"""The best stretches of a video: where one person is partly hidden for long."""
+"""The candidates of one video: windows in which one person is partly hidden for long."""
 
 from __future__ import annotations
 
@@ -12,34 +12,41 @@ from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
 
 _STEP = 0.5
-"""Seconds between the starts that are tried."""
+"""Seconds between the starts of the windows that are tried."""
 
 
 @dataclass(frozen=True)
-class Window:
-    """A candidate; times in seconds from the video's first frame."""
+class CandidateWindow:
+    """A candidate: one person in one window of time."""
 
     track: int
+    """Track number in detect."""
     start: float
+    """Seconds from the video's first frame."""
     end: float
+    """Seconds from the video's first frame."""
     hidden: float
-    """Mean share hidden; what is not seen, or hidden too far, counts as 0."""
+    """Mean hidden share; a picture without the person, or hidden above max_hidden, counts as 0."""
     present: float
-    """Share of the time in which the person is seen."""
+    """Share of the time in which the person is detected."""
     measured: float
-    """Share of the sights that the scene tells."""
-    shown: float
+    """Share of the sights that are measured against the scene."""
+    height_share: float
     """Median height of the box, share of the picture's height."""
     sights: tuple[Sight, ...]
 
-    def overlaps(self, other: Window) -> bool:
+    def overlaps(self, other: CandidateWindow) -> bool:
+        """Whether the two windows share time, whoever their people are."""
         return self.start < other.end and other.start < self.end
 
 
-def best(
+def best_windows(
     sights: dict[int, list[Sight]], duration: float, cuts: list[float], settings: Proposals
-) -> list[Window]:
-    """At most `per_video` windows that do not overlap, the most hidden first."""
+) -> list[CandidateWindow]:
+    """At most `per_video` windows without a cut that do not overlap, the most hidden first.
+
+    sights: track -> the person's sights in order; duration and cuts: seconds.
+    """
     found = [
         window
         for track, seen in sorted(sights.items())
@@ -47,7 +54,7 @@ def best(
         if not any(window.start < cut < window.end for cut in cuts)
     ]
     found.sort(key=lambda window: (-window.hidden, window.start, window.track))
-    chosen: list[Window] = []
+    chosen: list[CandidateWindow] = []
     for window in found:
         if len(chosen) == settings.per_video:
             break
@@ -58,8 +65,8 @@ def best(
 
 def _of_track(
     track: int, seen: list[Sight], duration: float, settings: Proposals
-) -> Iterator[Window]:
-    """The windows of one person that are good enough."""
+) -> Iterator[CandidateWindow]:
+    """Yields the windows of one person that qualify."""
     times = np.array([sight.seconds for sight in seen])
     length = settings.seconds
     for start in _starts(times, length, duration):
@@ -70,7 +77,7 @@ def _of_track(
 
 
 def _starts(times: np.ndarray, length: float, duration: float) -> Iterable[float]:
-    """Even times, so that the windows of all people are the same; all within the video."""
+    """Starts of windows within the video, multiples of _STEP, so all people have the same ones."""
     first = max(0.0, np.floor((times[0] - length) / _STEP) * _STEP)
     last = min(times[-1], duration - length)
     return np.arange(first, last + 1e-9, _STEP).tolist()
@@ -78,22 +85,23 @@ def _starts(times: np.ndarray, length: float, duration: float) -> Iterable[float
 
 def _window(
     track: int, start: float, seen: list[Sight], length: float, settings: Proposals
-) -> Window | None:
+) -> CandidateWindow | None:
+    """The window, or None where it does not qualify."""
     expected = length * PER_SECOND
     if len(seen) < settings.min_present * expected:
         return None
-    shown = float(np.median([sight.shown for sight in seen]))
+    height_share = float(np.median([sight.height_share for sight in seen]))
     counted = [sight.hidden for sight in seen if sight.hidden <= settings.max_hidden]
     hidden = float(sum(counted) / max(expected, len(seen)))
-    if shown < settings.min_height or hidden < settings.min_hidden:
+    if height_share < settings.min_height or hidden < settings.min_hidden:
         return None
-    return Window(
+    return CandidateWindow(
         track=track,
         start=start,
         end=start + length,
         hidden=hidden,
         present=min(1.0, len(seen) / expected),
         measured=float(np.mean([sight.measured for sight in seen])),
-        shown=shown,
+        height_share=height_share,
         sights=tuple(seen),
     )

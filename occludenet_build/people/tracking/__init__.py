@@ -1,1 +1,1 @@
-"""people.tracking"""
+"""Shot cuts, tracks within a shot, and the choice of the actor."""

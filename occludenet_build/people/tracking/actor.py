@@ -1,22 +1,22 @@
-"""Who is the actor: in every shot the best track by a policy; and his box in its short gaps.
+"""The choice of the actor: in every shot the best track by a policy, with its short gaps filled.
 
-Fit to be the actor is who is seen for `min_track_seconds` (or for half of a shorter shot) and once
-with `actor_score`: what a model takes for a person by mistake is seen for some frames only, or
-stays weak in all of them. Every shot has its own actor: tracks end at a cut, and the occluder has
-to be on somebody afterwards as well. Only where the user's own track goes on across a cut does the
-actor stay who he was.
+A track qualifies if it has boxes for `min_track_seconds` (or for half of a shorter shot) and
+reaches `actor_score` once: a false detection lasts a few frames or has low scores throughout. Every
+shot has its own actor, since tracks end at a cut and the occluder needs an actor after it too. The
+actor stays the same across a cut only where the user's own track continues across it.
 
-A track may end before the shot does: he left, or he was lost and found again under another number.
-Then who is the best of those that are not seen at the same time takes over, if a frame of his is
-worth half as much; bystanders are mostly seen at the same time, and take over nothing.
+A track may end before the shot does: the person left, or was lost and detected again under another
+number. The best of the tracks that are not visible at the same time then continues the actor, if
+its value per frame is at least half of the first track's. Bystanders are mostly visible at the same
+time, so they do not.
 
-Two policies choose no track:
-  all   everybody who is fit, as a group: its box is the smallest that holds all their boxes, with
-        a track number of its own where they are several
-  file  whom the user's boxes name, frame by frame; nobody is unfit
+Two policies choose no single track:
+  all   everybody who qualifies, as a group: its box is the smallest around all their boxes, with a
+        track number of its own where there are several people
+  file  the boxes that the user's file marks, frame by frame; every track qualifies
 
-Gaps up to `max_gap_seconds` between two boxes of a track are filled in a straight line and
-flagged; nothing is filled before the first box, after the last, or across a cut.
+Gaps of up to `max_gap_seconds` between two boxes of a track are filled by linear interpolation and
+flagged. Nothing is filled before the first box, after the last, or across a cut.
 """
 
 from __future__ import annotations
@@ -29,36 +29,51 @@ import numpy as np
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.tracking.tracks import Track
 
+SAME_TIME = 0.2
+"""Two tracks that overlap in time by more than this share of the shorter are two people."""
+AS_GOOD = 0.5
+"""Least value per frame of a continuing track, relative to that of the best track."""
 
-def area(track: Track, width: int, height: int) -> np.ndarray:
-    """The box's share of the picture, (K,)."""
+Shots = Sequence[Sequence[Track]]
+"""The tracks of every shot."""
+
+
+def area_share(track: Track, width: int, height: int) -> np.ndarray:
+    """Area of each box as a share of the picture's, float64 (K,), 0 to 1.
+
+    `width` and `height` are the displayed picture's, pixels; K is the number of boxes.
+    """
     inside = geometry.clipped(track.boxes, width, height).astype(np.float64)
     return geometry.area(inside) / (width * height)
 
 
 def closeness(track: Track, width: int, height: int) -> np.ndarray:
-    """To the middle of the picture, (K,): 1 there, 0 in the corners."""
-    middle = np.array([width, height]) / 2
-    away = np.linalg.norm(geometry.centre(track.boxes) - middle, axis=1)
-    return np.clip(1 - away / np.linalg.norm(middle), 0, 1)
+    """Closeness of each box's centre to the picture's, float64 (K,): 1 there, 0 in the corners.
+
+    `width` and `height` are the displayed picture's, pixels; K is the number of boxes.
+    """
+    centre = np.array([width, height]) / 2
+    distance = np.linalg.norm(geometry.centre(track.boxes) - centre, axis=1)
+    return np.clip(1 - distance / np.linalg.norm(centre), 0, 1)
 
 
 def area_x_duration(track: Track, width: int, height: int) -> float:
-    """Sum over its frames of the box's share of the picture."""
-    return float(area(track, width, height).sum())
+    """Sum over the track's frames of the box's share of the picture."""
+    return float(area_share(track, width, height).sum())
 
 
 def central(track: Track, width: int, height: int) -> float:
-    """Sum over its frames of the closeness to the middle."""
+    """Sum over the track's frames of the closeness to the picture's centre."""
     return float(closeness(track, width, height).sum())
 
 
 def prominent(track: Track, width: int, height: int) -> float:
-    """Sum over its frames of the box's size, the root of its area, x the closeness to the middle.
+    """Sum over the track's frames of the box's size (root of its area share) x its closeness.
 
-    Size and place weigh about alike: a bystander close to the camera is large, but at the edge.
+    Size and position weigh about the same: a bystander close to the camera is large, but far from
+    the centre.
     """
-    size = np.sqrt(area(track, width, height))
+    size = np.sqrt(area_share(track, width, height))
     return float((size * closeness(track, width, height)).sum())
 
 
@@ -67,12 +82,12 @@ POLICIES: dict[str, Callable[[Track, int, int], float]] = {
     "area_x_duration": area_x_duration,
     "central": central,
 }
-"""Name in the settings -> value of a track in a picture of (width, height); more is better."""
+"""Value of detect.actor -> function (track, width, height) -> value; the highest is chosen."""
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How the actor is chosen; see config.Detect for the meaning of each."""
+class ActorRules:
+    """How the actor is chosen; `config.people.Detect` describes each setting."""
 
     policy: str
     width: int
@@ -83,22 +98,16 @@ class Rules:
     max_gap_seconds: float
 
 
-SAME_TIME = 0.2
-"""Two tracks that share more of the shorter one's time are two people."""
-AS_GOOD = 0.5
-"""Value of a frame of who takes over, to that of the best track."""
-
-Shots = Sequence[Sequence[Track]]
-"""Of every shot its tracks."""
-
-
-def choose(
-    shots: Shots, shot_frames: Sequence[int], rules: Rules, named: Mapping[int, int] | None = None
+def choose_actor(
+    shots: Shots,
+    shot_frames: Sequence[int],
+    rules: ActorRules,
+    named: Mapping[int, int] | None = None,
 ) -> list[list[Track]]:
-    """The actor of every shot, his short gaps filled: no track where nobody is fit to be him.
+    """The actor's tracks in every shot, short gaps filled; none where no track qualifies.
 
-    He may have several tracks, one after another, but one box in a frame. `named` (frame -> track)
-    is for the policy file.
+    An actor may have several tracks, one after another, but one box per frame. `shot_frames`: the
+    number of frames of each shot; `named`: frame -> track number, for the policy file.
     """
     if rules.policy == "file":
         return [_named(tracks, named or {}, rules) for tracks in shots]
@@ -106,45 +115,50 @@ def choose(
     chosen = (
         _groups(fit, _free_number(shots), rules) if rules.policy == "all" else _best(fit, rules)
     )
-    return [_one_a_frame([without_gaps(track, rules) for track in tracks]) for tracks in chosen]
+    return [_one_per_frame([fill_gaps(track, rules) for track in tracks]) for tracks in chosen]
 
 
-def _fit(tracks: Sequence[Track], frames: int, rules: Rules) -> list[Track]:
+def _fit(tracks: Sequence[Track], frames: int, rules: ActorRules) -> list[Track]:
+    """The tracks of one shot of `frames` frames that qualify."""
     least = min(rules.min_track_seconds * rules.fps, frames / 2)
     return [t for t in tracks if len(t.frames) >= least and t.scores.max() >= rules.actor_score]
 
 
-def _best(fit: Shots, rules: Rules) -> list[list[Track]]:
-    """Of every shot the best track, and those that take over from it."""
+def _best(fit: Shots, rules: ActorRules) -> list[list[Track]]:
+    """The best track of every shot, and the tracks that continue it."""
     chosen: list[list[Track]] = []
-    before: int | None = None
+    previous: int | None = None
     for tracks in fit:
-        worth = {t.number: POLICIES[rules.policy](t, rules.width, rules.height) for t in tracks}
-        # Of equals the first: the order of tracks is the order of their first frames.
-        order = sorted(tracks, key=lambda t: (t.number != before, -worth[t.number]))
-        chosen.append(_in_turn(order, {t.number: worth[t.number] / len(t.frames) for t in tracks}))
-        before = order[0].number if order else before
+        value = {t.number: POLICIES[rules.policy](t, rules.width, rules.height) for t in tracks}
+        # Of equal tracks the first wins: tracks are in the order of their first frames.
+        order = sorted(tracks, key=lambda t: (t.number != previous, -value[t.number]))
+        per_frame = {t.number: value[t.number] / len(t.frames) for t in tracks}
+        chosen.append(_successive(order, per_frame))
+        previous = order[0].number if order else previous
     return chosen
 
 
-def _in_turn(order: list[Track], worth: Mapping[int, float]) -> list[Track]:
-    """The first, and who is seen when those before him are not; `worth` of a frame of each."""
-    taken: list[Track] = []
+def _successive(order: list[Track], value: Mapping[int, float]) -> list[Track]:
+    """The first track, and those that hardly overlap in time with the ones already chosen.
+
+    value: track number -> value per frame.
+    """
+    chosen: list[Track] = []
     for track in order:
-        good = worth[track.number] >= AS_GOOD * worth[order[0].number]
-        if good and all(_shared_time(track, other) <= SAME_TIME for other in taken):
-            taken.append(track)
-    return taken
+        good = value[track.number] >= AS_GOOD * value[order[0].number]
+        if good and all(_shared_time(track, other) <= SAME_TIME for other in chosen):
+            chosen.append(track)
+    return chosen
 
 
 def _shared_time(one: Track, other: Track) -> float:
-    """Of the one with fewer boxes."""
+    """Overlap in time, as a share of the boxes of the shorter track."""
     first, last = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1])
     return float(max(0, last - first + 1) / min(len(one.frames), len(other.frames)))
 
 
-def _one_a_frame(tracks: list[Track]) -> list[Track]:
-    """Where several have a box, the first keeps his."""
+def _one_per_frame(tracks: list[Track]) -> list[Track]:
+    """The tracks with one box per frame: the first track's where several have one."""
     seen: set[int] = set()
     parts = []
     for track in tracks:
@@ -157,12 +171,12 @@ def _part(track: Track, keep: np.ndarray) -> Track:
     return Track(track.number, track.frames[keep], track.boxes[keep], track.scores[keep])
 
 
-def _groups(fit: Shots, number: int, rules: Rules) -> list[list[Track]]:
-    """All of a shot as one, numbered `number`, `number` + 1, ...; one alone stays himself."""
+def _groups(fit: Shots, number: int, rules: ActorRules) -> list[list[Track]]:
+    """The tracks of each shot as one group, numbered from `number`; a single track is kept."""
     groups: list[list[Track]] = []
     for tracks in fit:
         if len(tracks) > 1:
-            groups.append([_group([without_gaps(track, rules) for track in tracks], number)])
+            groups.append([_group([fill_gaps(track, rules) for track in tracks], number)])
             number += 1
         else:
             groups.append(list(tracks))
@@ -170,13 +184,14 @@ def _groups(fit: Shots, number: int, rules: Rules) -> list[list[Track]]:
 
 
 def _group(members: list[Track], number: int) -> Track:
+    """One track whose box in each frame is the smallest around the members' boxes."""
     frames, at = np.unique(np.concatenate([t.frames for t in members]), return_inverse=True)
     boxes = np.concatenate([t.boxes for t in members])
     low, high = np.full((len(frames), 2), np.inf), np.full((len(frames), 2), -np.inf)
     np.minimum.at(low, at, boxes[:, :2])
     np.maximum.at(high, at, boxes[:, 2:])
     scores = np.full(len(frames), np.nan, np.float32)
-    # The best score; NaN where all are filled in.
+    # The highest score; NaN where all boxes are filled.
     np.fmax.at(scores, at, np.concatenate([t.scores for t in members]))
     return Track(number, frames, np.hstack([low, high]).astype(np.float32), scores)
 
@@ -185,26 +200,26 @@ def _free_number(shots: Shots) -> int:
     return 1 + max((track.number for tracks in shots for track in tracks), default=-1)
 
 
-def _named(tracks: Sequence[Track], named: Mapping[int, int], rules: Rules) -> list[Track]:
-    """The part of each track in which it is the actor's, with its short gaps."""
+def _named(tracks: Sequence[Track], named: Mapping[int, int], rules: ActorRules) -> list[Track]:
+    """The part of each track that the file marks as the actor's, with its short gaps filled."""
     parts = []
     for track in tracks:
-        mine = np.array([named.get(frame) == track.number for frame in track.frames.tolist()])
-        if mine.any():
-            parts.append(_only_free(without_gaps(_part(track, mine), rules), track, named))
-    return _one_a_frame(parts)
+        acting = np.array([named.get(frame) == track.number for frame in track.frames.tolist()])
+        if acting.any():
+            parts.append(_only_free(fill_gaps(_part(track, acting), rules), track, named))
+    return _one_per_frame(parts)
 
 
 def _only_free(part: Track, whole: Track, named: Mapping[int, int]) -> Track:
-    """Without what was filled in where another is the actor, or where he is one of the others."""
+    """Without filled boxes in frames that mark another actor, or in which the track has a box."""
     seen = set(whole.frames.tolist()) | set(named)
     keep = ~np.isnan(part.scores) | np.array([f not in seen for f in part.frames.tolist()])
     return _part(part, keep)
 
 
-def without_gaps(track: Track, rules: Rules) -> Track:
-    """The track with its short gaps filled; the score of a filled box is NaN."""
-    frames, boxes = gaps(track, rules)
+def fill_gaps(track: Track, rules: ActorRules) -> Track:
+    """The track with its short gaps filled by linear interpolation; filled boxes score NaN."""
+    frames, boxes = gap_boxes(track, rules)
     order = np.argsort(np.concatenate([track.frames, frames]), kind="stable")
     scores = np.concatenate([track.scores, np.full(len(frames), np.nan, np.float32)])
     return Track(
@@ -215,8 +230,8 @@ def without_gaps(track: Track, rules: Rules) -> Track:
     )
 
 
-def gaps(track: Track, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (M,) int64 and boxes (M, 4) float32 that fill the short gaps of a track."""
+def gap_boxes(track: Track, rules: ActorRules) -> tuple[np.ndarray, np.ndarray]:
+    """Frames int64 (M,) and boxes float32 (M, 4), pixels, that fill a track's short gaps."""
     frames, filled = [np.zeros(0, np.int64)], [geometry.empty()]
     for k in np.flatnonzero(np.diff(track.frames) > 1):
         first, last = int(track.frames[k]), int(track.frames[k + 1])

@@ -1,25 +1,23 @@
-"""Shot cuts, found while the frames pass by; what stays in memory is six numbers a frame.
+"""Shot cuts and dissolves, found while the frames are decoded; memory is six numbers per frame.
 
-A hard cut between frames b - 1 and b is
-- a large step of a small copy of the picture,
-- that stands out among its neighbours (a pan or a shaking camera makes many steps alike),
-- after which the arrangement is another (a change of exposure changes all pixels alike),
-- and which is not taken back within three frames (a flash, a damaged frame).
-A frame that blends two shots, as interlaced footage has them, gets a cut on both its sides.
-A dissolve (`dissolves`) is a cut in its middle. A fade to black is none: tracks end in it by
-themselves, as nobody is seen.
+A hard cut between frames b - 1 and b is a change of the downscaled picture that
+- is large,
+- exceeds the changes near it (a pan or a shaking camera causes many similar changes),
+- leaves another layout (a change of exposure changes all pixels alike),
+- and does not revert within three frames (a flash, a damaged frame).
+A frame that blends two shots, as in interlaced footage, gets a cut on both sides. A dissolve counts
+as a cut at its middle. A fade to black counts as none: tracks end in it anyway, as nobody is
+visible.
 
-Dissolves: one shot turns into another over some frames.
-
-While it lasts each frame is a mix of one before and one after it, which no movement makes:
+In a dissolve one shot turns into another over several frames. Each frame is then a mix of an
+earlier and a later one, which no movement causes:
 
     frame     a ........ t ........ b        t = (1 - share) a + share b, share from 0 to 1
 
-A window of frames is part of a dissolve if all frames in it are such mixes of its ends, with
-shares that grow, and its ends differ in their arrangement: a fade to black, or a change of the
-light, is none. Of 24 real clips one has a dissolve: there the mixes are off by 0.02 of the
-difference of the ends, and by at least 0.17 in the windows of all others. Where people or the
-camera move fast in a dissolve it is not found.
+A window of frames belongs to a dissolve if all its frames are such mixes of its ends, with growing
+shares, and the ends differ in layout, unlike in a fade to black or a change of light. One of 24
+real clips has a dissolve: its frames deviate from the mix by 0.02 of the difference between the
+ends; in all other clips the deviation is at least 0.17. A dissolve with fast movement is not found.
 """
 
 from __future__ import annotations
@@ -31,31 +29,42 @@ import cv2
 import numpy as np
 
 WINDOWS = (8, 16, 32)
-"""Frames from one end of a window to the other; a longer dissolve fills several."""
+"""Lengths of a window, frames; a longer dissolve covers several windows."""
 SIZE = (32, 18)
-"""Width and height of the pictures that are compared."""
+"""Width and height of the pictures in which dissolves are searched, pixels."""
 LEAST_DIFFERENCE = 12.0
-"""Of the ends, mean absolute difference, grey levels of 255."""
+"""Least mean absolute difference of a window's ends, grey levels of 255."""
 DISSOLVE_LEAST_CHANGE = 0.4
-"""1 - correlation of the ends."""
+"""Least 1 - correlation of a window's ends."""
 OFF = 0.1
-"""How far a frame may be from its mix: of the difference of the ends."""
+"""Largest deviation of a frame from its mix, as a share of the difference of the ends."""
 LARGEST_STEP = 0.6
-"""Of the share, between the frames of a window that are looked at: more is a cut."""
-_LOOKS = 7
-"""Frames between the ends that are looked at, evenly spaced."""
+"""Largest growth of the share between two sampled frames of a window; more is a cut."""
+_SAMPLES = 7
+"""Frames between the ends that are compared with their mix, evenly spaced."""
+THUMBNAIL = (64, 36)
+"""Width and height of the pictures in which cuts are searched, pixels."""
+LEAST_STEP = 12.0
+"""Least mean absolute difference of two thumbnails at a cut, grey levels of 255."""
+STANDS_OUT = 2.2
+"""Least ratio of that difference to the second largest one near it."""
+NEAR = 8
+"""Frames on each side that count as near."""
+LEAST_CHANGE = 0.4
+"""Least 1 - correlation of the frames on both sides of a cut."""
+_LAGS = 5
 
 
 class DissolveFinder:
-    """Feed it the small copies of all frames in order; then ask for the `spans`."""
+    """Finds dissolves: `add` the thumbnails of all frames in order, then read `spans`."""
 
     def __init__(self) -> None:
         self._recent: deque[np.ndarray] = deque(maxlen=max(WINDOWS) + 1)
         self._count = 0
         self._spans: list[tuple[int, int]] = []
 
-    def see(self, small: np.ndarray) -> None:
-        """A small copy, float32 (h, w, 3)."""
+    def add(self, small: np.ndarray) -> None:
+        """Add the next frame's thumbnail, float32 (H, W, 3), 0 to 255."""
         self._recent.append(cv2.resize(small, SIZE, interpolation=cv2.INTER_AREA))
         for length in WINDOWS:
             if len(self._recent) > length and self._is_part(length):
@@ -64,7 +73,7 @@ class DissolveFinder:
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """First and last frame of each dissolve, with what stands still around it."""
+        """First and last frame of each dissolve, with the still frames around it."""
         return list(self._spans)
 
     def _add(self, first: int, last: int) -> None:
@@ -74,65 +83,56 @@ class DissolveFinder:
 
     def _is_part(self, length: int) -> bool:
         first, last = self._recent[-1 - length], self._recent[-1]
-        apart = last - first
-        difference = float(np.abs(apart).mean())
+        change = last - first
+        difference = float(np.abs(change).mean())
         if difference < LEAST_DIFFERENCE or 1 - correlation(first, last) < DISSOLVE_LEAST_CHANGE:
             return False
         shares = [0.0]
-        for back in np.linspace(length, 0, _LOOKS + 2)[1:-1].round().astype(int).tolist():
+        for back in np.linspace(length, 0, _SAMPLES + 2)[1:-1].round().astype(int).tolist():
             here = self._recent[-1 - back] - first
-            shares.append(float((here * apart).sum() / (apart * apart).sum()))
-            if float(np.abs(here - shares[-1] * apart).mean()) > OFF * difference:
+            shares.append(float((here * change).sum() / (change * change).sum()))
+            if float(np.abs(here - shares[-1] * change).mean()) > OFF * difference:
                 return False
         steps = np.diff([*shares, 1.0])
         return bool(steps.max() <= LARGEST_STEP and steps.min() >= -0.05)
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """-1 to 1, each colour about its mean; 1 for two pictures without any detail."""
+    """Correlation, -1 to 1, of two pictures float32 (H, W, 3), each colour about its mean.
+
+    It is 1 for two pictures without any detail.
+    """
     first = first - first.mean(axis=(0, 1))
     second = second - second.mean(axis=(0, 1))
     spread = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / spread if spread > 1 else 1.0
 
 
-THUMBNAIL = (64, 36)
-"""Width and height of the small copy."""
-LEAST_STEP = 12.0
-"""Mean absolute difference of two thumbnails, grey levels of 255."""
-STANDS_OUT = 2.2
-"""Least ratio of the step to the second largest one near it."""
-NEAR = 8
-"""Frames on each side that count as near."""
-LEAST_CHANGE = 0.4
-"""1 - correlation of the frames on both sides of the step."""
-_LAGS = 5
-
-
 class CutFinder:
-    """Feed it all frames of a clip in order; then ask for the `cuts`."""
+    """Finds cuts and dissolves: `add` or `watch` all frames in order, then read `cuts`."""
 
     def __init__(self) -> None:
         self._recent: deque[np.ndarray] = deque(maxlen=_LAGS)
-        # Row t: difference of frame t to frames t-1 ... t-5; inf where there is none.
+        # Row t: difference of frame t to the frames t-1 ... t-5; inf before the first frame.
         self._steps: list[list[float]] = []
         self._changes: list[float] = []
         self._dissolves = DissolveFinder()
 
     def watch(self, frames: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-        """Pass frames (number, uint8 H x W x 3) on, looking at each."""
+        """Passes on frames (number, picture uint8 (H, W, 3)) and adds each."""
         for number, picture in frames:
-            self.see(picture)
+            self.add(picture)
             yield number, picture
 
-    def see(self, picture: np.ndarray) -> None:
+    def add(self, picture: np.ndarray) -> None:
+        """Add the next frame, uint8 (H, W, 3), RGB."""
         small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
         steps = [float(np.abs(small - earlier).mean()) for earlier in reversed(self._recent)]
         self._steps.append(steps + [np.inf] * (_LAGS - len(steps)))
         two_back = self._recent[-2] if len(self._recent) > 1 else small
         self._changes.append(1 - correlation(small, two_back))
         self._recent.append(small)
-        self._dissolves.see(small)
+        self._dissolves.add(small)
 
     @property
     def cuts(self) -> list[int]:
@@ -152,14 +152,12 @@ class CutFinder:
         usual = np.sort(around)[-2] if len(around) > 1 else 0.0
         change = max(self._changes[b : b + 2])
         return bool(
-            steps[b, 0] >= STANDS_OUT * usual
-            and change >= LEAST_CHANGE
-            and not _taken_back(steps, b)
+            steps[b, 0] >= STANDS_OUT * usual and change >= LEAST_CHANGE and not _reverts(steps, b)
         )
 
 
-def _taken_back(steps: np.ndarray, b: int) -> bool:
-    """Whether a frame of b, b+1, b+2 looks like one of b-1, b-2, b-3.
+def _reverts(steps: np.ndarray, b: int) -> bool:
+    """Whether one of the frames b, b+1, b+2 resembles one of b-1, b-2, b-3.
 
     b-3 b-2 b-1 | b  b+1 b+2         lag of (b+j) to (b-1-i) is j + i + 1
     """

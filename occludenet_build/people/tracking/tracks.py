@@ -1,39 +1,39 @@
-"""Who is who: tracks within one shot, from the boxes of its frames.
+"""Tracking: links the boxes of a shot's frames into one track per person.
 
-Models give one person several boxes, and each would have a track. So of two boxes that overlap by
-more than SAME_PERSON_IOU only the better one is followed, and no weak box that lies mostly inside
-a strong one. What is left goes to a tracker (`association`), by name: boxes of at least `score`
-begin a track, weaker ones of at least `low_score` may only continue one. Somebody who is missed
-for MEMORY_SECONDS and comes back where he may be by then stays the same track.
+Duplicates first: a model may give one person several boxes, each of which would get a track. So of
+two boxes that overlap by more than SAME_PERSON_IOU only the better one is kept, and a weak box that
+lies mostly inside a strong one is dropped.
 
-Boxes are those of the detector, to the bit, not what a tracker's filter makes of them. Numbers
-begin at 0 in every clip and go on over its shots; the order of the boxes in a frame is of no
-importance. Appearance is not looked at: two people who cross closely can change tracks.
+Then a tracker links the boxes (detect.tracker): boxes of at least `score` begin a track, weaker
+ones of at least `low_score` may only continue one. A person who is missed for up to MEMORY_SECONDS
+and reappears where the tracker expects them keeps their track. Trackers come from the package
+`trackers` (Roboflow, Apache-2.0), which implements published methods behind one interface. Here
+they use boxes, not pictures:
 
-Which box is whose from frame to frame, by a tracker of the package `trackers`.
-
-The package (Roboflow, Apache-2.0) has the published trackers written anew. They share one
-interface and look at boxes alone here, not at pictures:
-
-| Name | What it is | Weak boxes |
+| Name | Method | Weak boxes |
 |---|---|---|
-| cbiou | C-BIoU (Yang et al. 2023): boxes are compared with a margin, then a larger | continue |
+| cbiou | C-BIoU (Yang et al. 2023): compares boxes enlarged by two margins in turn | continue |
 | bytetrack | ByteTrack (Zhang et al. 2022): first strong boxes, then weak ones | continue |
-| ocsort | OC-SORT (Cao et al. 2023): the direction of a movement counts | are left out |
+| ocsort | OC-SORT (Cao et al. 2023): uses the direction of a movement | are ignored |
 | botsort | BoT-SORT (Aharon et al. 2022) without its camera compensation | continue |
 
-A tracker is told of a box only whether it is strong or weak: they would multiply overlaps with
-scores, and those of a small model, or the contrast that `motion` gives, are no probabilities.
-It names a person from his second box on; the first one is given back to him here.
+A tracker gets a box as strong or weak instead of its score: it would multiply overlaps by scores,
+and the scores of a small model, or the contrast of the backend motion, are no probabilities. It
+numbers a person from their second box on; the first box is added here.
 
-Boxes of every frame from those of every k-th: tracks as of a slower video, then straight lines.
+Boxes are the detector's, bit for bit, without the tracker's filtering. Track numbers begin at 0 in
+every clip and continue over its shots. The order of the boxes in a frame does not matter.
+Appearance is not used: two people who cross closely can exchange their tracks.
+
+With a stride k the boxes of every k-th frame are linked as those of a slower video, and
+interpolated linearly:
 
     frame       0  1  2  3 | 4  5  6  7  8  9        k = 4, a cut before frame 4
-    seen        x            x           x
-    box         x  h  h  h | x  /  /  /  x  h        h: held, at the edge of the shot only
+    detected    x            x           x
+    box         x  h  h  h | x  /  /  /  x  h        h: repeated, at the edge of the shot only
 
-A line goes from one seen frame to the next. Where the track was missed in a seen frame, the frames
-around it stay empty, as they do without a stride; `actor` fills them if the gap is short.
+Where a track has no box in a detected frame, the frames around it stay empty, as they do without a
+stride; `actor` fills them if the gap is short.
 """
 
 from __future__ import annotations
@@ -51,16 +51,23 @@ from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import Found, runs_network
 
 STRONG, WEAK = 1.0, 0.5
-"""What a tracker is told instead of scores."""
+"""Scores that a tracker gets for strong and weak boxes."""
 _SPLIT = 0.75
-"""Between the two."""
-_NOBODY = -1
+"""Threshold between the two."""
+_NO_NUMBER = -1
+"""Track number of a box that the tracker has not assigned."""
+MEMORY_SECONDS = 1.0
+"""Least time for which a track waits for its next box; a longer `max_gap_seconds` replaces it."""
+SAME_PERSON_IOU = 0.5
+"""Two boxes that overlap more belong to one person."""
+MOSTLY_INSIDE = 0.7
+"""A weak box with more than this share of its area inside one strong box is part of that person."""
 
 
 def _tracker(
     class_name: str, ious: tuple[str, ...], weak_continue: bool = True, **more: Any
 ) -> Callable[[float, int, float], Any]:
-    """How a tracker of the package is made; `ious` are its names for the least overlap."""
+    """A function that constructs a tracker; `ious`: its parameters for the least overlap."""
 
     def make(frame_rate: float, memory: int, iou: float) -> Any:
         import trackers
@@ -88,54 +95,55 @@ TRACKERS: dict[str, Callable[[float, int, float], Any]] = {
     "ocsort": _tracker("OCSORTTracker", _ONE, weak_continue=False),
     "botsort": _tracker("BoTSORTTracker", _TWO, enable_cmc=False),
 }
-"""Name in the settings -> tracker for (frames per second, thirtieths of a second that somebody is
-waited for, least overlap)."""
+"""Value of detect.tracker -> function that constructs the tracker from (frames per second, time for
+which a track waits in thirtieths of a second, least IoU)."""
 
 Person = list[tuple[int, int]]
-"""(frame, row of its boxes) of one person, ascending frames."""
+"""(frame, row among the frame's boxes) of one person, ascending frames."""
 
 
 @dataclass
 class _Follower:
-    """One tracker over one shot."""
+    """Runs one tracker over one shot."""
 
     tracker: Any
     people: dict[int, Person] = field(default_factory=dict)
-    """By the tracker's own number."""
+    """The tracker's own number -> person."""
     born: dict[int, tuple[Any, tuple[int, int]]] = field(default_factory=dict)
-    """The tracker's object of each person, by its id, and his first box, which has no number."""
+    """Id of a tracker's object -> the object, and its first box, which gets no number."""
 
-    def see(self, here: Found, strong: np.ndarray) -> None:
-        numbers = self._numbers(here.boxes, strong)
-        for row in np.flatnonzero(numbers != _NOBODY).tolist():
-            self.people.setdefault(int(numbers[row]), []).append((here.frame, row))
-        free = np.flatnonzero((numbers == _NOBODY) & strong).tolist()
+    def add(self, detections: Found, strong: np.ndarray) -> None:
+        """Link the boxes of the next frame; `strong` bool (N,)."""
+        numbers = self._numbers(detections.boxes, strong)
+        for row in np.flatnonzero(numbers != _NO_NUMBER).tolist():
+            self.people.setdefault(int(numbers[row]), []).append((detections.frame, row))
+        free = np.flatnonzero((numbers == _NO_NUMBER) & strong).tolist()
         for track in self.tracker.tracks:
-            if track.tracker_id == _NOBODY and id(track) not in self.born:
-                # A new one stands exactly where the box is that it was made from.
-                away = np.abs(here.boxes[free] - track.get_state_bbox()).max(axis=1)
-                self.born[id(track)] = track, (here.frame, free.pop(int(np.argmin(away))))
+            if track.tracker_id == _NO_NUMBER and id(track) not in self.born:
+                # A new object's state equals the box that it was made from.
+                away = np.abs(detections.boxes[free] - track.get_state_bbox()).max(axis=1)
+                self.born[id(track)] = track, (detections.frame, free.pop(int(np.argmin(away))))
 
     def _numbers(self, boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
         import supervision
 
         rows = np.arange(len(boxes))
-        told = supervision.Detections(
+        detections = supervision.Detections(
             xyxy=boxes,
             confidence=np.where(strong, STRONG, WEAK).astype(np.float32),
             data={"row": rows},
         )
-        answer = self.tracker.update(told)
-        numbers = np.full(len(boxes), _NOBODY)
+        answer = self.tracker.update(detections)
+        numbers = np.full(len(boxes), _NO_NUMBER)
         if len(answer):
             numbers[answer.data["row"]] = answer.tracker_id
         return numbers
 
-    def done(self) -> list[Person]:
-        """Everybody; a strong box that found no second one is a person of one box."""
+    def finished(self) -> list[Person]:
+        """All people; a strong box without a second one is a person of one box."""
         people, alone = dict(self.people), []
         for track, first in self.born.values():
-            if track.tracker_id == _NOBODY:
+            if track.tracker_id == _NO_NUMBER:
                 alone.append([first])
             else:
                 people[track.tracker_id] = [first, *people[track.tracker_id]]
@@ -150,27 +158,21 @@ def associate(
     memory_seconds: float,
     iou: float,
 ) -> list[Person]:
-    """The people of one shot; `strong` (N,) bool marks the boxes of a frame that begin a track.
+    """The people of one shot, linked by the tracker `name`.
 
-    A strong box belongs to exactly one of them, a weak one to at most one.
+    `found`: the boxes of each frame, in order; `strong`: for each frame bool (N,), the boxes that
+    may begin a track; `memory_seconds`: time for which a track waits for its next box; `iou`: least
+    overlap. A strong box belongs to exactly one person, a weak one to at most one.
     """
     follower = _Follower(TRACKERS[name](fps, round(30 * memory_seconds), iou))
-    for here, good in zip(found, strong, strict=True):
-        follower.see(here, good)
-    return follower.done()
-
-
-MEMORY_SECONDS = 1.0
-"""How long a track waits at least; a longer `max_gap_seconds` makes it wait that long."""
-SAME_PERSON_IOU = 0.5
-"""Two boxes that overlap more are one person's."""
-MOSTLY_INSIDE = 0.7
-"""A weak box of which so much lies in one strong box is a part of that person."""
+    for detections, is_strong in zip(found, strong, strict=True):
+        follower.add(detections, is_strong)
+    return follower.finished()
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How tracks are made; see config.Detect for the meaning of each."""
+class TrackRules:
+    """How boxes are linked; `config.people.Detect` describes the settings."""
 
     fps: float
     score: float
@@ -182,25 +184,26 @@ class Rules:
 
 @dataclass(frozen=True)
 class Track:
-    """One person in one shot: frames (K,) int64 ascending, boxes (K, 4) and scores (K,) float32.
-
-    A score is NaN where the box is filled in.
-    """
+    """One person in one shot."""
 
     number: int
+    """Track number, unique in the clip."""
     frames: np.ndarray
+    """int64 (K,): frame numbers, ascending."""
     boxes: np.ndarray
+    """float32 (K, 4): x1 y1 x2 y2, pixels of the displayed picture."""
     scores: np.ndarray
+    """float32 (K,): 0 to 1, NaN where the box is filled."""
 
 
-def follow(found: Iterable[Found], rules: Rules, first_number: int = 0) -> list[Track]:
-    """The tracks of one shot, numbered from `first_number` in the order they begin."""
-    clear = [_one_box_each(_in_order(here), rules) for here in found]
-    strong = [here.scores >= rules.score for here in clear]
+def link_boxes(found: Iterable[Found], rules: TrackRules, first_number: int = 0) -> list[Track]:
+    """The tracks of one shot, numbered from `first_number` in the order of their first frames."""
+    clear = [_one_box_each(_in_order(detections), rules) for detections in found]
+    strong = [detections.scores >= rules.score for detections in clear]
     people = associate(
         clear, strong, rules.tracker, rules.fps, rules.memory_seconds, rules.track_iou
     )
-    by_frame = {here.frame: here for here in clear}
+    by_frame = {detections.frame: detections for detections in clear}
     return [
         _track(first_number + number, person, by_frame)
         for number, person in enumerate(sorted(people))
@@ -216,71 +219,74 @@ def _track(number: int, person: list[tuple[int, int]], found: dict[int, Found]) 
     )
 
 
-def _in_order(here: Found) -> Found:
-    """The best box first; the order of the file or the model would decide between equals."""
-    order = np.lexsort((*here.boxes.T[::-1], -here.scores))
-    return Found(here.frame, here.boxes[order], here.scores[order])
+def _in_order(detections: Found) -> Found:
+    """Highest score first, equal scores by coordinates, so the order of the input has no effect."""
+    order = np.lexsort((*detections.boxes.T[::-1], -detections.scores))
+    return Found(detections.frame, detections.boxes[order], detections.scores[order])
 
 
-def _one_box_each(here: Found, rules: Rules) -> Found:
-    """Without further boxes of the same person; the best box is first."""
-    strong = here.scores >= rules.score
-    whole = strong | ~_parts(here.boxes, strong)
-    overlap = geometry.iou(here.boxes, here.boxes)
+def _one_box_each(detections: Found, rules: TrackRules) -> Found:
+    """Without duplicates of one person; the boxes are sorted by `_in_order`."""
+    strong = detections.scores >= rules.score
+    whole = strong | ~_parts(detections.boxes, strong)
+    overlap = geometry.iou(detections.boxes, detections.boxes)
     kept: list[int] = []
     for row in np.flatnonzero(whole).tolist():
         if all(overlap[row, other] <= rules.same_person_iou for other in kept):
             kept.append(row)
-    return Found(here.frame, here.boxes[kept], here.scores[kept])
+    return Found(detections.frame, detections.boxes[kept], detections.scores[kept])
 
 
 def _parts(boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
-    """Which boxes (N,) lie mostly inside one strong box."""
+    """bool (N,): which boxes (N, 4) lie mostly inside one strong box."""
     shared = geometry.intersection(boxes, boxes[strong])
     own = np.maximum(geometry.area(boxes), 1e-6)
     return shared.max(axis=1, initial=0) / own > MOSTLY_INSIDE
 
 
-def as_given(found: Iterable[Found]) -> list[Track]:
-    """Tracks of one shot where the boxes say whose they are."""
-    by_frame = {here.frame: here for here in found}
+def given_tracks(found: Iterable[Found]) -> list[Track]:
+    """The tracks of one shot whose boxes have track numbers."""
+    by_frame = {detections.frame: detections for detections in found}
     people: dict[int, list[tuple[int, int]]] = {}
-    for here in by_frame.values():
-        numbers = () if here.tracks is None else here.tracks.tolist()
+    for detections in by_frame.values():
+        numbers = () if detections.tracks is None else detections.tracks.tolist()
         for row, number in enumerate(numbers):
-            people.setdefault(number, []).append((here.frame, row))
+            people.setdefault(number, []).append((detections.frame, row))
     return [_track(number, person, by_frame) for number, person in people.items()]
 
 
-def in_shots(found: list[Found], cuts: list[int], rules: Rules) -> list[list[Track]]:
+def tracks_by_shot(found: list[Found], cuts: list[int], rules: TrackRules) -> list[list[Track]]:
     """The tracks of every shot; `cuts` are the first frames of all shots but the first.
 
-    Tracks that are found end at a cut; those that are given keep their number across it.
+    A linked track ends at a cut; a given track keeps its number across it.
     """
     shots: list[list[Track]] = []
     for start, end in pairwise([0, *cuts, math.inf]):
-        here = [f for f in found if start <= f.frame < end]
-        if any(f.tracks is not None for f in here):
-            shots.append(as_given(here))
+        in_shot = [f for f in found if start <= f.frame < end]
+        if any(f.tracks is not None for f in in_shot):
+            shots.append(given_tracks(in_shot))
         else:
-            shots.append(follow(here, rules, sum(map(len, shots))))
+            shots.append(link_boxes(in_shot, rules, sum(map(len, shots))))
     return shots
 
 
 def frame_stride(settings: Detect) -> int:
-    """Every so-many-th frame is seen: all of them by what is no model."""
+    """Interval of the frames in which people are detected: detect.stride for networks, else 1."""
     return settings.stride if runs_network(settings) else 1
 
 
-def every_frame_in_shots(
-    found: list[Found], cuts: list[int], rules: Rules, stride: int, frames: int
+def tracks_by_shot_with_stride(
+    found: list[Found], cuts: list[int], rules: TrackRules, stride: int, frames: int
 ) -> list[list[Track]]:
-    """See tracks.in_shots; `found` has the frames 0, k, 2k, ... of so many `frames`."""
+    """As `tracks_by_shot`, where `found` has the frames 0, k, 2k, ... of a clip of `frames` frames.
+
+    k is `stride`; boxes of the other frames are interpolated.
+    """
     if stride == 1:
-        return in_shots(found, cuts, rules)
-    seen = [replace(here, frame=here.frame // stride) for here in found]
+        return tracks_by_shot(found, cuts, rules)
+    seen = [replace(detections, frame=detections.frame // stride) for detections in found]
     first_seen = [-(-cut // stride) for cut in cuts]
-    shots = in_shots(seen, first_seen, replace(rules, fps=rules.fps / stride))
+    shots = tracks_by_shot(seen, first_seen, replace(rules, fps=rules.fps / stride))
     bounds = pairwise([0, *cuts, frames])
     return [
         [_every_frame(track, stride, start, end) for track in shot]
@@ -289,8 +295,10 @@ def every_frame_in_shots(
 
 
 def _every_frame(track: Track, stride: int, start: int, end: int) -> Track:
-    """`start` and `end` are those of the shot. Scores in between are lines as well: `filled` says
-    which boxes nobody has seen."""
+    """The track in every frame of its shot, frames `start` to `end` - 1.
+
+    Scores are interpolated too; `unseen_frames` marks them.
+    """
     seen = track.frames * stride
     first = start if seen[0] - start < stride else seen[0]
     last = end - 1 if end - seen[-1] <= stride else seen[-1]
@@ -304,6 +312,6 @@ def _every_frame(track: Track, stride: int, start: int, end: int) -> Track:
     return Track(track.number, kept, np.ascontiguousarray(lines[:4].T), lines[4])
 
 
-def filled(frames: np.ndarray, stride: int) -> np.ndarray:
-    """Which frames (N,) the model has not seen."""
+def unseen_frames(frames: np.ndarray, stride: int) -> np.ndarray:
+    """bool (N,): which frames int64 (N,) lie between those in which people are detected."""
     return frames % stride != 0
