@@ -55,7 +55,7 @@ from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
     ClipJob,
-    Output,
+    ClipOutput,
     RenderResult,
     actor_boxes,
     clip_job,
@@ -337,7 +337,7 @@ def _row(task: ClipTask, key: str | None, seconds: float) -> dict[str, Any]:
     return row | {name: task.chosen[name] for name in _OF_SELECTED}
 
 
-def _files(job: ClipJob, outputs: list[Output]) -> dict[str, Any]:
+def _files(job: ClipJob, outputs: list[ClipOutput]) -> dict[str, Any]:
     return {
         "scales": [out.scale for out in outputs],
         "files": [out.file for out in outputs],

@@ -19,7 +19,7 @@ from occludenet_build.occlusion.ground_truth import TruthRows
 from occludenet_build.release.terms import clean_path, clip_path, counterfactual_tree
 
 
-class Output(NamedTuple):
+class ClipOutput(NamedTuple):
     """One output file."""
 
     file: str
@@ -47,7 +47,7 @@ class ClipJob:
     """The build's folder."""
     scales: tuple[float, ...]
     """The scales with ground truth, whether or not their clips are written."""
-    outputs: tuple[Output, ...]
+    outputs: tuple[ClipOutput, ...]
     masks: Mapping[int, bytes] = field(default_factory=dict)
     """Frame -> the actor's mask, COCO RLE counts of the displayed picture."""
     erasure: Erasure | None = None
@@ -88,27 +88,27 @@ def actor_boxes(actor: Boxes) -> dict[int, ActorBox]:
     return {frame: ActorBox(tuple(box), *facts) for frame, box, *facts in rows}
 
 
-def occluded_outputs(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
+def occluded_outputs(chosen: dict[str, Any], settings: Composite) -> tuple[ClipOutput, ...]:
     """The occluded clips of a row of select and, with composite.clean_twin, the clean twin."""
     split, label, clip = chosen["split"], chosen["label"], chosen["clip"]
     clean = clean_path(settings.dataset, split, label, clip)
     return (
         *_occluded(chosen, settings, settings.dataset, erased=False),
-        *([Output(clean, None)] if settings.clean_twin else []),
+        *([ClipOutput(clean, None)] if settings.clean_twin else []),
     )
 
 
-def erased_outputs(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
+def erased_outputs(chosen: dict[str, Any], settings: Composite) -> tuple[ClipOutput, ...]:
     """The counterfactuals of a row of select: its occluded clips with the actor erased."""
     return _occluded(chosen, settings, counterfactual_tree(settings.dataset), erased=True)
 
 
 def _occluded(
     chosen: dict[str, Any], settings: Composite, dataset: str, *, erased: bool
-) -> tuple[Output, ...]:
+) -> tuple[ClipOutput, ...]:
     name = chosen["label"], chosen["clip"]
     return tuple(
-        Output(clip_path(dataset, chosen["split"], scale, *name), scale, erased)
+        ClipOutput(clip_path(dataset, chosen["split"], scale, *name), scale, erased)
         for scale in settings.scales
     )
 

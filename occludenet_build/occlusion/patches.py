@@ -1,10 +1,10 @@
 """Patches: occluders in the clip's colours, at any size and pixel offset, ready to be blended.
 
-`Cutout` makes the patch of one occluder for a rectangle. `merge_patches` combines the patches of
-several occluders into one, so that a frame gets a single patch. `PatchPrefetch` makes the patches
-of a clip, with their ground truth, several frames at a time: rectangles are known before any pixel
-is decoded, and between two encodes code and data would be cold in the processor's caches, which
-makes the same work take three to five times as long.
+`ClipCutout` makes the patch of one occluder for a rectangle. `merge_patches` combines the patches
+of several occluders into one, so that a frame gets a single patch. `PatchPrefetch` makes the
+patches of a clip, with their ground truth, several frames at a time: rectangles are known before
+any pixel is decoded, and between two encodes code and data would be cold in the processor's caches,
+which makes the same work take three to five times as long.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Patch(NamedTuple):
     """bool (h, w) at luma size: alpha of one half or more."""
 
 
-class Cutout:
+class ClipCutout:
     """One cut-out, prepared for one clip; `size`: (width, height) in displayed pixels of the clip.
 
     `rgba` is uint8 (H, W, 4), straight alpha, upright; `layout` and `display` are those of the
@@ -262,7 +262,7 @@ class PatchPrefetch:
     def __init__(
         self,
         placement: Placement,
-        cutouts: Sequence[Cutout],
+        cutouts: Sequence[ClipCutout],
         layout: Layout,
         display: Display,
         factors: Mapping[float, float],

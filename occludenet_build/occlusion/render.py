@@ -30,7 +30,7 @@ from occludenet_build.occlusion.counterfactual import Eraser, median_frames
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.ground_truth import TruthRows
 from occludenet_build.occlusion.jobs import ClipJob, RenderResult
-from occludenet_build.occlusion.patches import Cutout, Paste, PatchPrefetch, read_occluder
+from occludenet_build.occlusion.patches import ClipCutout, Paste, PatchPrefetch, read_occluder
 from occludenet_build.occlusion.placement import ClipGeometry, Placement
 from occludenet_build.occlusion.target_size import solve_size_factors
 
@@ -67,7 +67,7 @@ def render(job: ClipJob, settings: Composite) -> RenderResult:
     return rendered
 
 
-class Segment(NamedTuple):
+class RenderSegment(NamedTuple):
     """Frames from `start` to `stop` - 1, and whether any of them has a paste or an erased actor."""
 
     start: int
@@ -78,7 +78,7 @@ class Segment(NamedTuple):
 
 def split_segments(
     pasted: Sequence[bool], erased: Sequence[bool], least: int, group: int
-) -> list[Segment]:
+) -> list[RenderSegment]:
     """Split a clip into alternating segments with and without an occluder.
 
     `pasted`, `erased`: per frame. `least`: minimum length of a segment without an occluder, frames;
@@ -114,11 +114,13 @@ def _borders(pasted: Sequence[bool], least: int) -> list[int]:
     return sorted({*borders, at})
 
 
-def _segment(start: int, stop: int, pasted: Sequence[bool], erased: Sequence[bool]) -> Segment:
-    return Segment(start, stop, any(pasted[start:stop]), any(erased[start:stop]))
+def _segment(
+    start: int, stop: int, pasted: Sequence[bool], erased: Sequence[bool]
+) -> RenderSegment:
+    return RenderSegment(start, stop, any(pasted[start:stop]), any(erased[start:stop]))
 
 
-def group_outputs(segment: Segment, outputs: Sequence[Content]) -> dict[Content, list[int]]:
+def group_outputs(segment: RenderSegment, outputs: Sequence[Content]) -> dict[Content, list[int]]:
     """Content of each encode of a segment -> numbers of the outputs that share the encode."""
     groups: dict[Content, list[int]] = {}
     for number, (scale, erased) in enumerate(outputs):
@@ -154,7 +156,7 @@ class _ClipRenderer:
         """Compute all rectangles, before any pixel is decoded."""
         job, settings, layout = self.job, self.settings, self.buffer.layout
         aspect = float(self.source.stream.sample_aspect_ratio or 1)
-        cutouts = [Cutout(read_occluder(p), layout, self.display, aspect) for p in job.cutouts]
+        cutouts = [ClipCutout(read_occluder(p), layout, self.display, aspect) for p in job.cutouts]
         geometry = ClipGeometry(
             job.clip, self.display.size, job.frames, job.fps, job.boxes, job.seed
         )
@@ -169,7 +171,7 @@ class _ClipRenderer:
             self.shares = {scale: solution.share for scale, solution in solutions.items()}
         self._patches = PatchPrefetch(self._placement, cutouts, layout, self.display, self.factors)
 
-    def _segments(self) -> list[Segment]:
+    def _segments(self) -> list[RenderSegment]:
         frames = range(self.job.frames)
         largest = max(self.factors.values(), default=0)  # covers the frames of all smaller ones
         pasted = [bool(self._placement.rects(n, largest)) for n in frames]
@@ -210,7 +212,7 @@ class _ClipRenderer:
             plain.clear()  # releases their pictures before the next segment
             erased.clear()
 
-    def _encoders(self, segment: Segment) -> tuple[ByScale, ByScale]:
+    def _encoders(self, segment: RenderSegment) -> tuple[ByScale, ByScale]:
         """The encoders of a segment: of the clip, and of the clip with the actor erased."""
         encoders: tuple[ByScale, ByScale] = ({}, {})
         outputs = [(out.scale, out.erased) for out in self.job.outputs]

@@ -14,7 +14,7 @@ import numpy as np
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.occlusion.geometry import Rect, clip_to_picture
-from occludenet_build.occlusion.patches import Cutout
+from occludenet_build.occlusion.patches import ClipCutout
 from occludenet_build.occlusion.placement import PlacedRect, Placement
 
 _SMALLEST, _LARGEST = 0.02, 4.0
@@ -44,7 +44,7 @@ class TargetSolution(NamedTuple):
 
 def solve_size_factors(
     placement: Placement,
-    cutouts: Sequence[Cutout],
+    cutouts: Sequence[ClipCutout],
     masks: Mapping[int, bytes],
     targets: Iterable[float],
     tolerance: float,
@@ -65,7 +65,7 @@ def solve_size_factors(
 def _solved(
     actors: _Actors,
     placement: Placement,
-    cutouts: Sequence[Cutout],
+    cutouts: Sequence[ClipCutout],
     target: float,
     tolerance: float,
 ) -> TargetSolution:
@@ -92,13 +92,18 @@ def _bisect(share: Callable[[float], float], target: float) -> float:
 
 
 def _mean_share(
-    actors: Iterable[ActorPixels], placement: Placement, cutouts: Sequence[Cutout], factor: float
+    actors: Iterable[ActorPixels],
+    placement: Placement,
+    cutouts: Sequence[ClipCutout],
+    factor: float,
 ) -> float:
     shares = [_share(a, placement.rects(a.frame, factor), cutouts) for a in actors]
     return float(np.mean(shares))
 
 
-def _share(actor: ActorPixels, placed: Sequence[PlacedRect], cutouts: Sequence[Cutout]) -> float:
+def _share(
+    actor: ActorPixels, placed: Sequence[PlacedRect], cutouts: Sequence[ClipCutout]
+) -> float:
     hidden = np.zeros_like(actor.pixels)
     for number, rect in placed:
         silhouette = cutouts[number].silhouette(rect.w, rect.h)

@@ -187,12 +187,12 @@ def test_one_frame(make_clip, tmp_path):
 _RENDER = """
 import re, sys
 from pathlib import Path
-from support.render import CLEAN, Output, job_of, with_gap
+from support.render import CLEAN, ClipOutput, job_of, with_gap
 from occludenet_build.occlusion.render import render
 from occludenet_build.config import Composite
 source, root, frames, width, height = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:6])
 scales = tuple(map(float, sys.argv[6:]))
-outputs = (*(Output(f"d/{scale}.mp4", scale) for scale in scales), CLEAN)
+outputs = (*(ClipOutput(f"d/{scale}.mp4", scale) for scale in scales), CLEAN)
 boxes = with_gap(frames, (width, height))
 job = job_of(source, root, frames, boxes, scales=scales, outputs=outputs)
 render(job, Composite(scales=scales, preset="veryfast"))

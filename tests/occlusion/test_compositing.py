@@ -20,8 +20,8 @@ from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.counterfactual_fills import FILLS
 from occludenet_build.occlusion.geometry import ActorBox, Rect, occluder_rect
 from occludenet_build.occlusion.ground_truth import hidden_share, placed_rle
-from occludenet_build.occlusion.jobs import ClipJob, Output
-from occludenet_build.occlusion.patches import Cutout, read_occluder
+from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
+from occludenet_build.occlusion.patches import ClipCutout, read_occluder
 from occludenet_build.occlusion.render import render
 
 BOX = (100.0, 50.0, 180.0, 250.0)  # 80 x 200
@@ -80,7 +80,7 @@ def test_native_size_blends_as_the_float_reference():
     rgba = occluder()
     rgba[:, :, 3] = np.linspace(0, 255, 60, dtype=np.uint8)
     plane = np.random.default_rng(0).integers(16, 235, (80, 100)).astype(np.uint8)
-    cut = Cutout(rgba, layout, Display(100, 80))
+    cut = ClipCutout(rgba, layout, Display(100, 80))
     patch = cut.patch(11, 7, 60, 40)
     alpha = rgba[:, :, 3] / 255
     luma = 16 + (rgba[:, :, :3] @ np.array([65.481, 128.553, 24.966])) / 255
@@ -98,7 +98,7 @@ def test_chroma_lies_under_its_luma_at_any_offset(odd_x, odd_y, left_sited):
     layout = Layout(8, 1, 1, not left_sited, "bt709", left_sited)
     rgba = occluder(21, 33)
     x, y = 10 + odd_x, 6 + odd_y
-    patch = Cutout(rgba, layout, Display(80, 60)).patch(x, y, 33, 21)
+    patch = ClipCutout(rgba, layout, Display(80, 60)).patch(x, y, 33, 21)
     full = np.zeros((60, 80))
     full[y : y + 21, x : x + 33] = rgba[:, :, 3] / 255
     rows = (full[0::2] + full[1::2]) / 2
@@ -178,14 +178,14 @@ def job(make_clip, tmp_path):
             cutouts=(cutout,),
             root=tmp_path / "build",
             scales=(0.25, 0.75),
-            outputs=(*OCCLUDED, Output("c/a.mp4", None)),
+            outputs=(*OCCLUDED, ClipOutput("c/a.mp4", None)),
         )
 
     return make
 
 
-OCCLUDED = (Output("d/25%/a.mp4", 0.25), Output("d/75%/a.mp4", 0.75))
-ERASED = tuple(Output(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
+OCCLUDED = (ClipOutput("d/25%/a.mp4", 0.25), ClipOutput("d/75%/a.mp4", 0.75))
+ERASED = tuple(ClipOutput(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
 SETTINGS = Composite(scales=(0.25, 0.75), crf=4.0, preset="ultrafast", smooth_seconds=0.0)
 
 
@@ -279,7 +279,7 @@ def test_the_actor_is_gone_and_the_occluder_stays(job, fill):
 
 def test_the_median_brings_back_the_ground(job):
     """The square moves, so the median of the other frames is the background behind it."""
-    outputs, erasure = (Output("c/a.mp4", None, erased=True),), Erasure("median", 1)
+    outputs, erasure = (ClipOutput("c/a.mp4", None, erased=True),), Erasure("median", 1)
     clip = replace(job(boxes=()), outputs=outputs, scales=(), masks=square_masks(), erasure=erasure)
     render(clip, SETTINGS)
     rows, columns = np.mgrid[0:64, 0:96]

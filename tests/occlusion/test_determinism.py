@@ -30,8 +30,8 @@ from occludenet_build.media.video.source import Display
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.geometry import ActorBox
-from occludenet_build.occlusion.jobs import ClipJob, Output
-from occludenet_build.occlusion.patches import Cutout
+from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
+from occludenet_build.occlusion.patches import ClipCutout
 from occludenet_build.occlusion.render import render
 
 FILLED_WITH = ("0", "85", "170", "255")
@@ -155,7 +155,11 @@ def job(folder: Path, width: int) -> ClipJob:
         cutouts=(cutout,),
         root=folder / "out",
         scales=(0.25, 0.75),
-        outputs=(Output("25.mp4", 0.25), Output("75.mp4", 0.75), Output("clean.mp4", None)),
+        outputs=(
+            ClipOutput("25.mp4", 0.25),
+            ClipOutput("75.mp4", 0.75),
+            ClipOutput("clean.mp4", None),
+        ),
     )
 
 
@@ -198,7 +202,7 @@ def arithmetic() -> str:
         for plane in buffer.planes:
             plane[:] = rng.integers(0, 1 << buffer.layout.depth, plane.shape)
         rgba = occluder(rng, *rng.integers(20, 400, 2))
-        cutout = Cutout(rgba, buffer.layout, Display(340, 256, 90 * (number % 2)))
+        cutout = ClipCutout(rgba, buffer.layout, Display(340, 256, 90 * (number % 2)))
         for _ in range(12):
             x, y, w, h = (int(v) for v in rng.integers((-40, -40, 3, 3), 300))
             patch = cutout.patch(x, y, w, h)

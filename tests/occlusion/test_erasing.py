@@ -28,7 +28,7 @@ from occludenet_build.occlusion.counterfactual import (
     on_planes,
 )
 from occludenet_build.occlusion.counterfactual_fills import FILLS
-from occludenet_build.occlusion.jobs import Output
+from occludenet_build.occlusion.jobs import ClipOutput
 from occludenet_build.occlusion.render import render
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.datasets import Frames
@@ -155,7 +155,7 @@ def test_the_median_wants_files():
         load_part({"counterfactual": {"fill": "median", "files": False}})
 
 
-OCCLUDED, ERASED = Output("d/75%/a.mp4", 0.75), Output("e/75%/a.mp4", 0.75, erased=True)
+OCCLUDED, ERASED = ClipOutput("d/75%/a.mp4", 0.75), ClipOutput("e/75%/a.mp4", 0.75, erased=True)
 SETTINGS = Composite(scales=(0.75,), crf=4.0, preset="ultrafast", smooth_seconds=0.0)
 SHAPES = {
     "plain": Made(),

@@ -15,11 +15,11 @@ import numpy as np
 from occludenet_build.media.video import source as reader
 from occludenet_build.media.video.source import Display
 from occludenet_build.occlusion.geometry import ActorBox
-from occludenet_build.occlusion.jobs import ClipJob, Output
+from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
 
-OCCLUDED = (Output("d/25%/a.mp4", 0.25), Output("d/75%/a.mp4", 0.75))
-CLEAN = Output("clean/a.mp4", None)
-ERASED = tuple(Output(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
+OCCLUDED = (ClipOutput("d/25%/a.mp4", 0.25), ClipOutput("d/75%/a.mp4", 0.75))
+CLEAN = ClipOutput("clean/a.mp4", None)
+ERASED = tuple(ClipOutput(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
 SCALES = (0.25, 0.75)
 UNTAGGED = (2, 2, 2)
 

@@ -10,7 +10,7 @@ from occludenet_build.media.video.encoder import Encoding, formats, group_size
 from occludenet_build.media.video.planes import in_format, working_format
 from occludenet_build.media.video.source import reading
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter
-from occludenet_build.occlusion.render import Segment, split_segments
+from occludenet_build.occlusion.render import RenderSegment, split_segments
 from parts.composite.footage import Footage
 from parts.composite.frames import ssim
 from parts.composite.synthetic_clips import MOSTLY
@@ -73,10 +73,10 @@ def _write(footage: Footage, setting: Setting, path: Path) -> float:
     return spent
 
 
-def _segments(footage: Footage, setting: Setting) -> list[Segment]:
+def _segments(footage: Footage, setting: Setting) -> list[RenderSegment]:
     frames = len(footage.pictures)
     if not setting.shared:
-        return [Segment(0, frames, True, False)]
+        return [RenderSegment(0, frames, True, False)]
     pasted = [any(a <= n / frames < b for a, b in MOSTLY) for n in range(frames)]
     group = group_size(setting.encoding, footage.rate)
     return split_segments(pasted, [False] * frames, 24, group)

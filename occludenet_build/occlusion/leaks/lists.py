@@ -95,7 +95,10 @@ def clips_in_list(clips: list[Row], listed: DatasetList) -> Iterator[tuple[Row, 
 
 
 def is_leak(split: str, list_split: str | None) -> bool:
-    """Whether a clip is in a training split of one dataset and a val or test split of the other."""
+    """Whether a clip is in a training split of one dataset and a val or test split of the other.
+
+    A list without a split counts as training data.
+    """
     if split == "train":
         return list_split in ("val", "test")
     return list_split in ("train", None)

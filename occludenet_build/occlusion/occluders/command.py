@@ -49,8 +49,8 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     settings = config.occluders
     folder = args.out.parent
     with exclusive(folder):
-        jobs = list(jobs_of(images, instances, folder, config))
-        made = progress(pool.in_processes(rows_of, jobs, args.threads), len(jobs), "picture")
+        jobs = list(cutout_jobs(images, instances, folder, config))
+        made = progress(pool.in_processes(write_cutouts, jobs, args.threads), len(jobs), "picture")
         rows = sorted((row for part in made for row in part), key=_order)
         if settings.gates.apply:
             refuse_near_duplicates(rows, settings.gates.near_duplicate)
@@ -66,22 +66,24 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         _remove_stale(folder, rows, categories)
 
 
-def jobs_of(
+def cutout_jobs(
     images: Path, instances: Path, folder: Path, config: cfg.Config
 ) -> Iterator[PhotoJob | UserPicture]:
     """A job per photo with a wanted instance, then one per picture of the user's own."""
     settings, seed = config.occluders, config.seed
     for photo in photos(instances, settings.categories):
-        yield PhotoJob(photo, images, folder, settings, split_of(photo, vars(settings.split), seed))
+        yield PhotoJob(
+            photo, images, folder, settings, photo_split(photo, vars(settings.split), seed)
+        )
     yield from user_pictures(folder, settings, seed)
 
 
-def rows_of(job: PhotoJob | UserPicture) -> list[Row]:
+def write_cutouts(job: PhotoJob | UserPicture) -> list[Row]:
     """Write the PNGs of a job; return its table rows."""
     return cut_photo(job) if isinstance(job, PhotoJob) else cut_user_picture(job)
 
 
-def split_of(photo: Photo, fractions: dict[str, float], seed: int) -> str:
+def photo_split(photo: Photo, fractions: dict[str, float], seed: int) -> str:
     """The split of a photo, and so of all its cut-outs."""
     return seeds.split_of(fractions, seed, str(photo.image), "occluder split")
 

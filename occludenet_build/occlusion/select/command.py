@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> None:
     """Choose the clips and write the tables."""
     is_replay = config.select.assignment == "published"
-    rows_of = published.rows_as_published if is_replay else quota.rows_by_quota
+    choose = published.rows_as_published if is_replay else quota.rows_by_quota
     cutouts = [row for row in tables.read_rows(args.occluders) if row["status"] == "ok"]
-    rows = rows_of(tables.read_rows(args.index), _detections(args.detect), cutouts, config)
+    rows = choose(tables.read_rows(args.index), _detections(args.detect), cutouts, config)
     rows.sort(key=lambda r: r["clip"])
     table = tables.from_rows(rows, CLIPS)
     ledger.log_summary(table)
