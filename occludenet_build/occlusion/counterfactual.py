@@ -81,7 +81,7 @@ def median_frames(frames: int) -> set[int]:
 
 
 class Eraser:
-    """Erases the actor of one clip, frame by frame; the fill `median` needs `look` first.
+    """Erases the actor of one clip, frame by frame; the fill `median` needs `add_to_median` first.
 
     `rles`: frame -> mask of the actor; `before`: frame -> mask of an occluder that is already in
     the picture and is kept. Both are COCO RLE counts of the displayed picture.
@@ -100,7 +100,7 @@ class Eraser:
         self._sampled: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
         self._median: list[np.ndarray] | None = None
 
-    def look(self, number: int, planes: list[np.ndarray]) -> None:
+    def add_to_median(self, number: int, planes: list[np.ndarray]) -> None:
         """Add a frame of the clip to its temporal median.
 
         `planes`: Y, U and V, uint8 or uint16 (H, W), chroma at its own size; copied.

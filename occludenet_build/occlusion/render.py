@@ -269,5 +269,7 @@ def _eraser(job: ClipJob, buffer: FrameBuffer, display) -> Eraser:
         with reading(job.source) as frames:
             for number, frame in enumerate(frames):
                 if number in sampled:
-                    eraser.look(number, views(in_format(frame, pixel_format), buffer.layout))
+                    eraser.add_to_median(
+                        number, views(in_format(frame, pixel_format), buffer.layout)
+                    )
     return eraser

@@ -134,7 +134,7 @@ def erased(name: str, pictures: np.ndarray, masks: np.ndarray, fill: str) -> np.
     eraser = Eraser(Erasure(fill, DILATE, 0, name), rles, layout, Display(WIDTH, HEIGHT))
     planes = [[np.ascontiguousarray(p) for p in np.moveaxis(frame, 2, 0)] for frame in pictures]
     for number in median_frames(len(planes)) if fill == "median" else ():
-        eraser.look(number, planes[number])
+        eraser.add_to_median(number, planes[number])
     for number, frame in enumerate(planes):
         eraser.erase(number, frame)
     return np.stack([np.stack(frame, axis=-1) for frame in planes])
