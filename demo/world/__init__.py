@@ -1,7 +1,19 @@
-"""The mini-world of the offline demo: drawn clips with sound and drawn COCO pictures.
+"""The mini-world, the synthetic data of the offline demo: drawn clips with sound, and COCO images.
 
-A textured figure does one of five actions before one of five backgrounds, filmed by a fixed
-camera. In training the background mostly goes with the action, in val and test it says nothing:
-a shortcut that CAR should unlearn. `occludenet demo` draws it and builds on it, `python -m
-demo.world` draws it only, in other sizes too.
+A textured figure performs one of five actions in front of one of five backgrounds, with a fixed
+camera. In train the background correlates with the action, in val and test it does not: a shortcut
+that CAR should unlearn. `occludenet demo` draws the mini-world and builds a dataset from it;
+`python -m demo.world` only draws it, also in other sizes.
+
+plan          the clips, and the background of each
+actions       poses of the five actions
+wardrobe      appearance of an actor, and the painted body parts
+figure        the figure in a pose
+scenery       the five backgrounds
+clips         frames, masks and sound of a clip
+occluder_art  drawings of the four occluder types
+coco          images with occluders, and the instances file
+segments      masks in COCO's formats
+paint         textures, shapes and shading
+build         writes everything into a folder
 """

@@ -1,4 +1,4 @@
-"""Draw the mini-world of the offline demo: clips with sound and COCO pictures.
+"""Draw the mini-world of the offline demo: clips with sound, and COCO images.
 
 Writes OUT/videos/<split>/<class>/*.mp4, OUT/coco/images/*.jpg, OUT/coco/instances.json,
 OUT/clips.csv (the background of each clip) and, last, OUT/miniworld.json. A second call with the
@@ -45,43 +45,47 @@ def _number(kind: type, low: float, high: float):
 
 
 def parser() -> argparse.ArgumentParser:
+    """The argument parser, with the defaults of Settings."""
     default = {field.name: field.default for field in fields(Settings)}
     size = f"{default['width']}x{default['height']}"
-    made = argparse.ArgumentParser(
+    result = argparse.ArgumentParser(
         prog="python -m demo.world",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--out", type=Path, required=True, help="folder to draw into")
-    made.add_argument("--size", type=_size, default=size, help=f"of the clips, px ({size})")
-    made.add_argument("--truth", action="store_true", help="write the figure's masks and boxes too")
-    made.add_argument("--workers", type=_number(int, 1, 256), default=os.cpu_count() or 1)
+    result.add_argument("--out", type=Path, required=True, help="output folder")
+    result.add_argument("--size", type=_size, default=size, help=f"size of clips, px ({size})")
+    result.add_argument(
+        "--truth", action="store_true", help="also write masks and boxes of figures"
+    )
+    result.add_argument("--workers", type=_number(int, 1, 256), default=os.cpu_count() or 1)
     for name, kind, low, high, what in [
-        ("seed", int, 0, 2**63 - 1, "of everything drawn"),
+        ("seed", int, 0, 2**63 - 1, "seed of all random draws"),
         ("train", int, 0, 10_000, "training clips per class"),
         ("val", int, 0, 10_000, "validation clips per class"),
         ("test", int, 0, 10_000, "test clips per class"),
-        ("seconds", float, 0.25, 60, "length of a clip"),
+        ("seconds", float, 0.25, 60, "duration of a clip"),
         ("fps", int, 1, 60, "frames per second"),
         (
             "shortcut",
             float,
             0,
             1,
-            "share of training clips with their action's background, 0.2: no shortcut",
+            "share of training clips with the background of their action; 0.2: no shortcut",
         ),
-        ("images", int, 0, 1_000, "COCO pictures per occluder type"),
+        ("images", int, 0, 1_000, "COCO images per occluder type"),
     ]:
-        made.add_argument(
+        result.add_argument(
             f"--{name}",
             type=_number(kind, low, high),
             default=default[name],
             help=f"{what} ({default[name]})",
         )
-    return made
+    return result
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Draw the mini-world; return the exit code, 2 for an error of the user."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     given = vars(parser().parse_args(arguments))
     folder, workers = given.pop("out"), given.pop("workers")
@@ -92,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         log.error("%s", error)
         return 2
-    log.info("%s %s", "drawn into" if drawn else "already stands in", folder)
+    log.info("%s %s", "drawn into" if drawn else "already in", folder)
     return 0
 
 

@@ -1,7 +1,7 @@
-"""What the figure does: five actions that differ in how all its limbs move.
+"""Poses of the figure in five actions, which differ in the motion of all limbs.
 
-Angles are degrees from straight down, growing towards the right of the picture; a limb is
-(upper, lower). Lengths are shares of the figure's height.
+Angles are in degrees from straight down, positive to the right of the frame; a limb is (upper,
+lower) angle. Lengths are relative to the height of the figure.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ Limb = tuple[float, float]
 
 @dataclass(frozen=True)
 class Pose:
-    """One instant. The far limbs are drawn behind the body, the near ones before it."""
+    """Pose of one frame. The far limbs are drawn behind the body, the near ones in front of it."""
 
     far_arm: Limb
     near_arm: Limb
     far_leg: Limb
     near_leg: Limb
     lean: float = 0.0
-    """Of the torso, degrees from upright, towards the right."""
+    """Angle of the torso from upright, to the right, degrees."""
     nod: float = 0.0
-    """Of the head, degrees beyond the lean."""
+    """Angle of the head, relative to the torso, degrees."""
     hop: float = 0.0
-    """Feet above the ground."""
+    """Height of the feet above the ground, relative to the height of the figure."""
     profile: bool = False
-    """Seen from the side: shoulders and hips lie over each other."""
+    """Whether the figure is seen from the side, so that shoulders and hips overlap."""
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How one actor does it, drawn once per clip."""
+    """Individual variation of an action, drawn once per clip."""
 
     amplitude: float = 1.0
-    """Factor on the reach of the movement."""
+    """Factor on the amplitude of the motion."""
     step: float = 8.0
-    """Swing of the legs while the body travels, degrees."""
+    """Swing of the legs, degrees."""
     slack: float = 0.0
-    """Degrees by which resting limbs hang apart."""
+    """Additional angle of resting limbs, degrees."""
 
 
 def _rise(turn: float) -> float:
-    """0 at the start of a cycle, 1 in its middle, smooth."""
+    """0 at the start of a cycle, 1 in its middle; a cosine."""
     return (1 - math.cos(2 * math.pi * turn)) / 2
 
 
@@ -53,6 +53,7 @@ def _sway(turn: float, degrees: float) -> float:
 
 
 def jumping_jacks(turn: float, manner: Manner) -> Pose:
+    """Pose after `turn` cycles: arms and legs open and close."""
     open_ = _rise(turn) * manner.amplitude
     arm, leg = 14 + manner.slack + 142 * open_, 5 + 27 * open_
     return Pose(
@@ -65,6 +66,7 @@ def jumping_jacks(turn: float, manner: Manner) -> Pose:
 
 
 def squat(turn: float, manner: Manner) -> Pose:
+    """Pose after `turn` cycles: knees bend and stretch."""
     down = _rise(turn) * manner.amplitude
     swing = _sway(turn * 2, manner.step * 0.4)
     thigh, shin = 7 + 66 * down, 4 - 16 * down
@@ -80,6 +82,7 @@ def squat(turn: float, manner: Manner) -> Pose:
 
 
 def waving_hand(turn: float, manner: Manner) -> Pose:
+    """Pose after `turn` cycles: the near arm waves twice per cycle."""
     wave = _sway(turn * 2, 34 * manner.amplitude)
     swing = _sway(turn, manner.step)
     rest = 44 + manner.slack
@@ -94,6 +97,8 @@ def waving_hand(turn: float, manner: Manner) -> Pose:
 
 
 def marching(turn: float, manner: Manner) -> Pose:
+    """Pose after `turn` cycles, from the side: two steps per cycle."""
+
     def leg(phase: float) -> Limb:
         lift = math.sin(2 * math.pi * phase)
         thigh = 74 * manner.amplitude * max(lift, 0) + 27 * min(lift, 0)
@@ -114,6 +119,7 @@ def marching(turn: float, manner: Manner) -> Pose:
 
 
 def side_kick(turn: float, manner: Manner) -> Pose:
+    """Pose after `turn` cycles: the near leg kicks to the side."""
     kick = _rise(turn) ** 1.7 * manner.amplitude
     chamber = _rise(turn * 2) * 46
     guard = 16 + manner.slack / 2
@@ -136,4 +142,4 @@ ACTIONS: dict[str, Callable[[float, Manner], Pose]] = {
     "squat": squat,
     "waving hand": waving_hand,
 }
-"""Class name, written as Kinetics writes its own -> pose at `turn` cycles (any real number)."""
+"""Class name, in the spelling of Kinetics -> pose after `turn` cycles (any real number)."""

@@ -1,4 +1,4 @@
-"""Build the whole mini-world into a folder, once."""
+"""Draw the mini-world into a folder, unless it is already there."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from occludenet_build.core.files import exclusive, write_json, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 
-Item = Clip | coco.Picture
+Item = Clip | coco.CocoPicture
 VERSION = 1
-"""Bumped by hand when the same settings would draw another world: it is then drawn again."""
+"""Increased by hand when the same settings draw other files; the world is then drawn again."""
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
-OURS = ("videos", "coco", "truth", "clips.csv", STAMP)
+OUTPUTS = ("videos", "coco", "truth", "clips.csv", STAMP)
 
 
 def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
-    """Draw the world into `folder`; False where it stands there already.
+    """Draw the world into `folder`; return False if it is already there.
 
-    The same settings give the same files whatever the number of workers.
+    The same settings give the same files for any number of workers. Raises UserError where the
+    folder has files of the same names that are not a mini-world.
     """
     with exclusive(folder):
         stamp = {"settings": asdict(settings), "version": VERSION}
-        if _standing(folder) == stamp:
+        if _read_stamp(folder) == stamp:
             return False
         _clear(folder)
         clips, pictures = plan(settings), coco.pictures(settings)
@@ -46,14 +47,14 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
 
 
 def _draw(folder: Path, settings: Settings, item: Item) -> tuple[Item, list[dict]]:
-    """One clip or picture; the annotations are a picture's only."""
+    """Draw one clip or image; return the annotations of an image."""
     if isinstance(item, Clip):
         write_clip(folder, settings, item)
         return item, []
     return item, coco.write_picture(folder / "coco", settings, item)
 
 
-def _standing(folder: Path) -> dict | None:
+def _read_stamp(folder: Path) -> dict | None:
     try:
         return json.loads((folder / STAMP).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -61,20 +62,20 @@ def _standing(folder: Path) -> dict | None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove an older world, and nothing that is not known to be one."""
-    there = [name for name in OURS if (folder / name).exists()]
-    if there and not any((folder / mark).exists() for mark in (STAMP, UNFINISHED)):
+    """Remove an older mini-world. Raises UserError for files that are not one."""
+    existing = [name for name in OUTPUTS if (folder / name).exists()]
+    if existing and not any((folder / mark).exists() for mark in (STAMP, UNFINISHED)):
         raise UserError(
-            f"{folder} already holds {there[0]}, which the mini-world did not make; "
+            f"{folder} already holds {existing[0]}, which the mini-world did not make; "
             "give --out an empty folder"
         )
     (folder / UNFINISHED).touch()
-    for name in there:
+    for name in existing:
         path = folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _table(clips: list[Clip]) -> str:
-    """video, split, label, background: what the planted shortcut is, for people and tests."""
+    """CSV text of video, split, label and background: documents the planted shortcut."""
     lines = [f"{clip.name},{clip.split},{clip.label},{clip.background}" for clip in clips]
     return "\n".join(["video,split,label,background", *lines]) + "\n"

@@ -1,8 +1,8 @@
-"""One clip: a fixed camera, one background, one actor who crosses the picture while acting.
+"""Draw a clip: a fixed camera, one background, and an actor who crosses the frame.
 
-The actor travels by more than twice the body's width, so no point of the background is hidden
-for half of the clip: a median over time shows the empty scene, and background subtraction finds
-the actor in every frame without a run-up of empty frames.
+The actor moves by more than twice the width of the body, so no point of the background is hidden
+for half of the clip. Therefore a median over time shows the empty scene, and background subtraction
+detects the actor in every frame without leading empty frames.
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ from occludenet_build.media.video.synth import write_video
 
 SAMPLE_RATE = 16_000
 NOISE = 2.0
-"""Standard deviation of the sensor, grey levels of 255."""
+"""Standard deviation of the sensor noise, in levels of 0 to 255."""
 
 
 @dataclass(frozen=True)
-class Script:
-    """How one clip goes; lengths are shares of the picture's width or height."""
+class ClipScript:
+    """Motion of the actor in one clip; lengths are relative to the frame."""
 
     height: float
-    """Of the standing figure, share of the picture's height."""
+    """Height of the standing figure, relative to the height of the frame."""
     ground: float
-    """Of the soles, share of the picture's height from the top."""
+    """y of the soles, relative to the height of the frame, from the top."""
     start: float
     end: float
-    """Of the hips, shares of the picture's width."""
+    """x of the hips in the first and the last frame, relative to the width of the frame."""
     facing: int
+    """1 or -1; -1 mirrors the figure."""
     cycles_per_second: float
     phase: float
+    """Cycles of the action before the first frame, 0 to 1."""
     manner: Manner
 
     def turn(self, seconds: float) -> float:
-        """Cycles of the action done so far."""
+        """Cycles of the action after `seconds`."""
         return self.phase + self.cycles_per_second * seconds
 
 
-def draw_script(random: np.random.Generator) -> Script:
+def draw_script(random: np.random.Generator) -> ClipScript:
+    """Draw the motion of an actor."""
     travel, middle = random.uniform(0.46, 0.52), random.uniform(0.48, 0.52)
     facing = int(random.choice([-1, 1]))
-    return Script(
+    return ClipScript(
         height=random.uniform(0.58, 0.68),
         ground=random.uniform(0.90, 0.96),
         start=middle - facing * travel / 2,
@@ -64,7 +67,7 @@ def draw_script(random: np.random.Generator) -> Script:
 
 
 def render(settings: Settings, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (uint8, T x H x W x 3, RGB) and the figure's masks (bool, T x H x W)."""
+    """Frames, uint8 (T, H, W, 3), RGB, and masks of the figure, bool (T, H, W)."""
     seed, name, size = settings.seed, clip.name, (settings.height, settings.width)
     script = draw_script(rng(seed, name, "script"))
     scene = background(clip.background, rng(seed, name, "background"), *size)
@@ -73,7 +76,7 @@ def render(settings: Settings, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     frames, masks = [], []
     for number in range(settings.frames):
         cut = _figure_at(settings, clip, script, figure, number)
-        x = _hips(settings, script, number)
+        x = _hips_x(settings, script, number)
         picture = _shadowed(scene, x, script.ground * settings.height, figure.height_px)
         alpha = cut[..., 3:] / np.float32(255)
         picture = picture * (1 - alpha) + cut[..., :3]
@@ -83,21 +86,21 @@ def render(settings: Settings, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(frames), np.stack(masks)
 
 
-def _hips(settings: Settings, script: Script, number: int) -> float:
+def _hips_x(settings: Settings, script: ClipScript, number: int) -> float:
     share = number / max(settings.frames - 1, 1)
     return (script.start + (script.end - script.start) * share) * settings.width
 
 
 def _figure_at(
-    settings: Settings, clip: Clip, script: Script, figure: Figure, number: int
+    settings: Settings, clip: Clip, script: ClipScript, figure: Figure, number: int
 ) -> np.ndarray:
     pose = ACTIONS[clip.label](script.turn(number / settings.fps), script.manner)
-    x, ground = _hips(settings, script, number), script.ground * settings.height
+    x, ground = _hips_x(settings, script, number), script.ground * settings.height
     return figure.draw(pose, (settings.height, settings.width), x, ground, script.facing)
 
 
 def _shadowed(scene: np.ndarray, x: float, ground: float, height_px: float) -> np.ndarray:
-    """The scene with a faint shadow under the figure: too faint to pass for the figure."""
+    """The scene, float (H, W, 3), with a shadow that is too faint to be detected as the figure."""
     shape = np.zeros(scene.shape[:2], np.uint8)
     centre = (round(x * 16), round(ground * 16))
     axes = (round(height_px * 0.22 * 16), round(height_px * 0.035 * 16))
@@ -107,7 +110,7 @@ def _shadowed(scene: np.ndarray, x: float, ground: float, height_px: float) -> n
 
 
 def sound(settings: Settings, clip: Clip) -> np.ndarray:
-    """Float32 mono at SAMPLE_RATE: a beat at every half cycle of the movement, over faint noise."""
+    """Audio, float32 (N,), mono at SAMPLE_RATE: a beat every half cycle, and faint noise."""
     random = rng(settings.seed, clip.name, "sound")
     script = draw_script(rng(settings.seed, clip.name, "script"))
     count = round(settings.frames / settings.fps * SAMPLE_RATE)
@@ -121,6 +124,7 @@ def sound(settings: Settings, clip: Clip) -> np.ndarray:
 
 
 def write_clip(folder: Path, settings: Settings, clip: Clip) -> None:
+    """Write the video of a clip, and with settings.truth its masks and boxes."""
     frames, masks = render(settings, clip)
     track = sound(settings, clip)
     write_video(folder / clip.path, frames, settings.rate, audio=track, sample_rate=SAMPLE_RATE)
@@ -129,7 +133,7 @@ def write_clip(folder: Path, settings: Settings, clip: Clip) -> None:
 
 
 def _write_truth(path: Path, masks: np.ndarray) -> None:
-    """`masks` bool T x H x W; `boxes` float32 T x 4, px, x1 y1 x2 y2, half-open."""
+    """Write `masks`, bool (T, H, W), and `boxes`, float32 (T, 4), x1 y1 x2 y2, px, half-open."""
     boxes = np.array([_box(mask) for mask in masks], np.float32)
     with replacing(path) as temporary:
         np.savez_compressed(temporary, masks=masks, boxes=boxes)

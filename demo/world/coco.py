@@ -1,7 +1,7 @@
-"""The mini-COCO: pictures of the four occluder types and one instances JSON in COCO's format.
+"""The COCO of the mini-world: images of the four occluder types, and an instances file.
 
-Most pictures hold one large object. Some also hold what the gates must reject (objects too
-small, a crowd) or what readers must cope with (a person, an object cut in parts by a post).
+Most images have one large object. Some also have objects that the gates must reject (too small, a
+crowd), or cases for the reader (a person, an object split in two by a post).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CATEGORIES = [
     {"supercategory": "accessory", "id": 31, "name": "handbag"},
     {"supercategory": "accessory", "id": 33, "name": "suitcase"},
 ]
-"""With COCO's own ids."""
+"""Categories with the ids of COCO."""
 
 LICENSES = [
     {"id": number, "name": name, "url": f"http://creativecommons.org/licenses/{short}/2.0/"}
@@ -47,8 +47,8 @@ _ID_OF = {category["name"]: category["id"] for category in CATEGORIES}
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture to draw; `number` counts those of its occluder type."""
+class CocoPicture:
+    """An image to draw; `number` counts the images of its occluder type, from 0."""
 
     image_id: int
     kind: str
@@ -56,35 +56,37 @@ class Picture:
 
     @property
     def file_name(self) -> str:
+        """File name in the form of COCO."""
         return f"{self.image_id:012d}.jpg"
 
 
-def pictures(settings: Settings) -> list[Picture]:
-    taken: set[int] = set()
+def pictures(settings: Settings) -> list[CocoPicture]:
+    """The images of the mini-world, with unique ids."""
+    used: set[int] = set()
     found = []
     for kind in OCCLUDERS:
         for number in range(settings.images):
             image_id = 1 + integer(settings.seed, "coco", kind, str(number)) % 581_000
-            while image_id in taken:
+            while image_id in used:
                 image_id += 1
-            taken.add(image_id)
-            found.append(Picture(image_id, kind, number))
+            used.add(image_id)
+            found.append(CocoPicture(image_id, kind, number))
     return found
 
 
 @dataclass
-class Scene:
-    """A picture while things are put into it; what comes later hides what was there."""
+class CocoScene:
+    """An image under construction; later objects hide earlier ones."""
 
     image: np.ndarray
-    """float32 H x W x 3, 0..255, RGB."""
+    """float32 (H, W, 3), 0 to 255, RGB."""
     masks: list[np.ndarray] = field(default_factory=list)
-    """bool H x W, what can still be seen of each thing."""
+    """bool (H, W) per object: its visible part."""
     names: list[str] = field(default_factory=list)
     crowds: list[bool] = field(default_factory=list)
 
     def put(self, rgba: np.ndarray, name: str | None, crowd: bool = False) -> None:
-        """Lay premultiplied RGBA of the scene's size; without a name it only hides."""
+        """Add premultiplied RGBA, uint8 (H, W, 4); without a name it only hides other objects."""
         self.image *= 1 - rgba[..., 3:] / np.float32(255)
         self.image += rgba[..., :3]
         cover = rgba[..., 3] > 127
@@ -95,11 +97,11 @@ class Scene:
             self.crowds.append(crowd)
 
 
-def draw(settings: Settings, picture: Picture) -> Scene:
-    """The main object comes last, but for the post."""
+def draw(settings: Settings, picture: CocoPicture) -> CocoScene:
+    """Draw an image. The main object is last, except for a post."""
     random = rng(settings.seed, "coco", "picture", picture.kind, str(picture.number))
     kind = str(random.choice(list(BACKGROUNDS)))
-    scene = Scene(background(kind, random, HEIGHT, WIDTH).astype(np.float32))
+    scene = CocoScene(background(kind, random, HEIGHT, WIDTH).astype(np.float32))
     side = float(random.choice([0.27, 0.73]))
     for when, extra in EXTRAS:
         if when(picture.number):
@@ -107,40 +109,43 @@ def draw(settings: Settings, picture: Picture) -> Scene:
     area = random.uniform(9_000, 23_000)
     card = OCCLUDERS[picture.kind](random).rgba()
     scene.put(
-        _stood(card, random, area, side + random.uniform(0, 0.12) * (0.5 - side)), picture.kind
+        _placed_object(card, random, area, side + random.uniform(0, 0.12) * (0.5 - side)),
+        picture.kind,
     )
     if picture.number % 7 == 3:
         _add_post(scene, random)
     return scene
 
 
-def _add_person(scene: Scene, random: np.random.Generator, side: float) -> None:
+def _add_person(scene: CocoScene, random: np.random.Generator, side: float) -> None:
     figure = Figure(draw_look(random), random.uniform(0.6, 0.75) * HEIGHT)
     action = ACTIONS[str(random.choice(list(ACTIONS)))]
     pose = action(random.uniform(0, 1), Manner())
     scene.put(figure.draw(pose, (HEIGHT, WIDTH), side * WIDTH, 0.9 * HEIGHT, 1), "person")
 
 
-def _add_small(scene: Scene, random: np.random.Generator, side: float) -> None:
+def _add_small(scene: CocoScene, random: np.random.Generator, side: float) -> None:
     name = str(random.choice(list(OCCLUDERS)))
     area = random.uniform(900, 2_500)
-    scene.put(_stood(OCCLUDERS[name](random).rgba(), random, area, side), name)
+    scene.put(_placed_object(OCCLUDERS[name](random).rgba(), random, area, side), name)
 
 
-def _add_crowd(scene: Scene, random: np.random.Generator, side: float) -> None:
-    """A heap of one kind, annotated as a whole."""
+def _add_crowd(scene: CocoScene, random: np.random.Generator, side: float) -> None:
+    """Add six overlapping objects of one category, annotated as a crowd."""
     name = str(random.choice(list(OCCLUDERS)))
     card = OCCLUDERS[name](random).rgba()
     heap = np.zeros((HEIGHT, WIDTH, 4), np.float32)
     for _ in range(6):
-        one = _stood(card, random, random.uniform(3_000, 5_000), side + random.uniform(-0.2, 0.2))
+        one = _placed_object(
+            card, random, random.uniform(3_000, 5_000), side + random.uniform(-0.2, 0.2)
+        )
         np.multiply(heap, 1 - one[..., 3:] / np.float32(255), out=heap)
         heap += one
     scene.put(heap.astype(np.uint8), name, crowd=True)
 
 
-def _add_post(scene: Scene, random: np.random.Generator) -> None:
-    """A post before the last thing, through its middle."""
+def _add_post(scene: CocoScene, random: np.random.Generator) -> None:
+    """Add a post in front of the last object, through its middle."""
     x, _, width, _ = box_xywh(scene.masks[-1])
     centre, half = x + width * random.uniform(0.4, 0.6), random.uniform(4, 7)
     post = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
@@ -151,19 +156,22 @@ def _add_post(scene: Scene, random: np.random.Generator) -> None:
     scene.put(post, None)
 
 
-Extra = Callable[[Scene, np.random.Generator, float], None]
-EXTRAS: list[tuple[Callable[[int], bool], Extra]] = [
+DrawExtra = Callable[[CocoScene, np.random.Generator, float], None]
+EXTRAS: list[tuple[Callable[[int], bool], DrawExtra]] = [
     (lambda number: number % 7 == 5, _add_crowd),
     (lambda number: number % 3 == 0, _add_person),
     (lambda number: number % 4 == 1, _add_small),
 ]
-"""Which pictures hold what besides the main object."""
+"""(condition on the number of the image, function that adds a further object)."""
 
 
-def _stood(card: np.ndarray, random: np.random.Generator, area: float, x: float) -> np.ndarray:
-    """A card turned a little and scaled to `area` px, standing on the ground about `x` (share).
+def _placed_object(
+    card: np.ndarray, random: np.random.Generator, area: float, x: float
+) -> np.ndarray:
+    """Rotate a card slightly, scale it to `area` px and place it on the ground near `x`.
 
-    Premultiplied uint8, HEIGHT x WIDTH x 4.
+    `card`: uint8 (S, S, 4), RGBA, not premultiplied. `x` is relative to the width. Returns
+    premultiplied RGBA, uint8 (HEIGHT, WIDTH, 4).
     """
     side = card.shape[0]
     flat: np.ndarray = card.astype(np.float32)
@@ -186,8 +194,8 @@ def _stood(card: np.ndarray, random: np.random.Generator, area: float, x: float)
     return placed
 
 
-def write_picture(folder: Path, settings: Settings, picture: Picture) -> list[dict]:
-    """Write the JPEG and return its annotations, still without ids."""
+def write_picture(folder: Path, settings: Settings, picture: CocoPicture) -> list[dict]:
+    """Write the JPEG file and return its annotations, without ids."""
     scene = draw(settings, picture)
     image = np.clip(np.round(scene.image), 0, 255).astype(np.uint8)
     with replacing(folder / "images" / picture.file_name) as temporary:
@@ -196,7 +204,7 @@ def write_picture(folder: Path, settings: Settings, picture: Picture) -> list[di
     return [_annotation(picture, *row) for row in rows if row[0].sum() > 50]
 
 
-def _annotation(picture: Picture, mask: np.ndarray, name: str, crowd: bool) -> dict:
+def _annotation(picture: CocoPicture, mask: np.ndarray, name: str, crowd: bool) -> dict:
     return {
         "segmentation": run_lengths(mask) if crowd else polygons(mask),
         "area": float(mask.sum()),
@@ -207,8 +215,8 @@ def _annotation(picture: Picture, mask: np.ndarray, name: str, crowd: bool) -> d
     }
 
 
-def write_instances(folder: Path, drawn: list[tuple[Picture, list[dict]]]) -> None:
-    """The JSON over all pictures; ids count from 1 in the order of the pictures."""
+def write_instances(folder: Path, drawn: list[tuple[CocoPicture, list[dict]]]) -> None:
+    """Write the instances file; ids of annotations count from 1, in the order of the images."""
     annotations = [row for _, rows in drawn for row in rows]
     write_json(
         folder / "instances.json",
@@ -222,8 +230,8 @@ def write_instances(folder: Path, drawn: list[tuple[Picture, list[dict]]]) -> No
     )
 
 
-def _image(picture: Picture) -> dict:
-    """`.invalid` can be nobody's address: these pictures were never online."""
+def _image(picture: CocoPicture) -> dict:
+    """Entry of an image. The addresses use the reserved domain `.invalid`."""
     return {
         "license": LICENSES[picture.image_id % len(LICENSES)]["id"],
         "file_name": picture.file_name,

@@ -1,7 +1,7 @@
-"""The figure: limbs, head and torso as shaded, textured cards hung on a skeleton.
+"""Draw the figure: limbs, head and torso as shaded, textured cards on a skeleton.
 
-Every card is painted once per clip and then only turned and moved, so a frame costs
-about 2 ms. All drawing happens `SUPER` times larger than the video and is shrunk at the end.
+A card is painted once per clip, then rotated and moved, so a frame takes about 2 ms. Everything is
+drawn at `SUPER` times the size of the video and reduced at the end.
 """
 
 from __future__ import annotations
@@ -13,44 +13,46 @@ import cv2
 import numpy as np
 
 from demo.world.actions import Limb, Pose
-from demo.world.wardrobe import Look, Piece, paint_pieces
+from demo.world.wardrobe import BodyPart, Look, paint_body_parts
 
 SUPER = 3
-"""Linear oversampling while drawing."""
+"""Linear oversampling."""
 
 NECK, TORSO = 0.035, 0.29
 UPPER_ARM, LOWER_ARM, THIGH, SHIN = 0.155, 0.165, 0.235, 0.225
 SHOULDER, HIP = 0.098, 0.052
-"""Half the width between the joints."""
+"""Half the distance between the two joints, relative to the height of the figure."""
 SHOULDER_PROFILE, HIP_PROFILE = 0.018, 0.012
 FOOT_DROP = 0.035
-"""From ankle to sole."""
+"""Distance from ankle to sole, relative to the height of the figure."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A piece with its first joint at `at` (px), turned by `angle` degrees from straight down."""
+class PlacedPart:
+    """A body part with its first joint at `at` (px), at `angle` degrees from straight down."""
 
     piece: str
     at: Point
     angle: float
 
 
-def _walk(start: Point, angle: float, length: float) -> Point:
+def _joint_after(start: Point, angle: float, length: float) -> Point:
     radians = math.radians(angle)
     return start[0] + length * math.sin(radians), start[1] + length * math.cos(radians)
 
 
-def hang(pose: Pose, height: float, x: float, ground_y: float, facing: int) -> list[Placed]:
-    """Every piece of the figure in drawing order.
+def place_body_parts(
+    pose: Pose, height: float, x: float, ground_y: float, facing: int
+) -> list[PlacedPart]:
+    """The body parts of the figure, in drawing order.
 
-    `height` is the standing height, `x` the hips and `ground_y` the soles, all in px; `facing`
-    1 or -1 mirrors the pose.
+    `height` is the standing height, `x` the position of the hips and `ground_y` that of the soles,
+    in px; `facing` is 1, or -1 to mirror the pose.
     """
     hips = (0.0, 0.0)
-    chest = _walk(hips, 180 - pose.lean, TORSO)
+    chest = _joint_after(hips, 180 - pose.lean, TORSO)
     across = math.radians(pose.lean)
     shoulder = SHOULDER_PROFILE if pose.profile else SHOULDER
     hip = HIP_PROFILE if pose.profile else HIP
@@ -58,66 +60,67 @@ def hang(pose: Pose, height: float, x: float, ground_y: float, facing: int) -> l
     def side(centre: Point, half: float) -> Point:
         return centre[0] + half * math.cos(across), centre[1] + half * math.sin(across)
 
-    def limb(kind: str, start: Point, angles: Limb, length: float) -> list[Placed]:
-        joint = _walk(start, angles[0], length)
+    def limb(kind: str, start: Point, angles: Limb, length: float) -> list[PlacedPart]:
+        joint = _joint_after(start, angles[0], length)
         return [
-            Placed(f"lower_{kind}", joint, angles[1]),
-            Placed(f"upper_{kind}", start, angles[0]),
+            PlacedPart(f"lower_{kind}", joint, angles[1]),
+            PlacedPart(f"upper_{kind}", start, angles[0]),
         ]
 
-    armpit = _walk(chest, -pose.lean, 0.02)
+    armpit = _joint_after(chest, -pose.lean, 0.02)
     placed = [
         *limb("arm", side(armpit, -shoulder), pose.far_arm, UPPER_ARM),
         *_with_foot(limb("leg", (-hip, 0.0), pose.far_leg, THIGH), pose.profile, -1),
         *_with_foot(limb("leg", (hip, 0.0), pose.near_leg, THIGH), pose.profile, 1),
-        Placed("torso_profile" if pose.profile else "torso", hips, 180 - pose.lean),
-        Placed("neck", chest, 180 - pose.lean),
-        Placed(
+        PlacedPart("torso_profile" if pose.profile else "torso", hips, 180 - pose.lean),
+        PlacedPart("neck", chest, 180 - pose.lean),
+        PlacedPart(
             "head_profile" if pose.profile else "head",
-            _walk(chest, 180 - pose.lean, NECK),
+            _joint_after(chest, 180 - pose.lean, NECK),
             180 - pose.lean - pose.nod,
         ),
         *limb("arm", side(armpit, shoulder), pose.near_arm, UPPER_ARM),
     ]
-    ankles = [_walk(p.at, p.angle, SHIN) for p in placed if p.piece == "lower_leg"]
+    ankles = [_joint_after(p.at, p.angle, SHIN) for p in placed if p.piece == "lower_leg"]
     drop = max(y for _, y in ankles) + FOOT_DROP + pose.hop
-    return [_place(p, height, x, ground_y - drop * height, facing) for p in placed]
+    return [_to_picture(p, height, x, ground_y - drop * height, facing) for p in placed]
 
 
-def _with_foot(leg: list[Placed], profile: bool, outward: int) -> list[Placed]:
-    """Shoes point where the figure looks; from the front they point a little outwards."""
+def _with_foot(leg: list[PlacedPart], profile: bool, outward: int) -> list[PlacedPart]:
+    """Add the shoe, which points in viewing direction, or slightly outwards from the front."""
     shin = leg[0]
-    ankle = _walk(shin.at, shin.angle, SHIN)
+    ankle = _joint_after(shin.at, shin.angle, SHIN)
     name = "shoe_profile" if profile else "shoe_right" if outward > 0 else "shoe_left"
-    return [Placed(name, ankle, shin.angle if profile else shin.angle * 0.7), *leg]
+    return [PlacedPart(name, ankle, shin.angle if profile else shin.angle * 0.7), *leg]
 
 
-def _place(p: Placed, height: float, x: float, y: float, facing: int) -> Placed:
+def _to_picture(p: PlacedPart, height: float, x: float, y: float, facing: int) -> PlacedPart:
     at = (x + facing * p.at[0] * height, y + p.at[1] * height)
-    return Placed(p.piece, at, p.angle)
+    return PlacedPart(p.piece, at, p.angle)
 
 
 class Figure:
-    """One actor: pieces painted for a height in px of the final picture."""
+    """An actor: body parts painted for a standing height in px of the video."""
 
     def __init__(self, look: Look, height_px: float) -> None:
+        """Paint the body parts."""
         self.height_px = height_px
-        self.pieces = paint_pieces(look, height_px * SUPER)
+        self.pieces = paint_body_parts(look, height_px * SUPER)
 
     def draw(
         self, pose: Pose, size: tuple[int, int], x: float, ground_y: float, facing: int
     ) -> np.ndarray:
-        """The figure alone, uint8 H x W x 4 premultiplied RGBA; `size` is (height, width) px."""
+        """The figure alone: premultiplied RGBA, uint8 (H, W, 4); `size` is (height, width), px."""
         height, width = size
         canvas = np.zeros((height * SUPER, width * SUPER, 4), np.uint8)
         scaled = self.height_px * SUPER
-        for placed in hang(pose, scaled, x * SUPER, ground_y * SUPER, facing):
+        for placed in place_body_parts(pose, scaled, x * SUPER, ground_y * SUPER, facing):
             _stamp(canvas, self.pieces[placed.piece], placed, facing)
         return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _stamp(canvas: np.ndarray, piece: Piece, placed: Placed, facing: int) -> None:
-    """Turn a card about its joint and lay it over the canvas; both are premultiplied."""
+def _stamp(canvas: np.ndarray, piece: BodyPart, placed: PlacedPart, facing: int) -> None:
+    """Rotate a card about its joint and blend it over the canvas; both are premultiplied."""
     radians = math.radians(placed.angle)
     cosine, sine = math.cos(radians), math.sin(radians)
     turn = np.array([[cosine * facing, sine * facing], [-sine, cosine]])

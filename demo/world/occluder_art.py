@@ -1,7 +1,7 @@
-"""The four occluder types of OccludeNet as drawings: backpack, handbag, suitcase and dog.
+"""Drawings of the four occluder types of OccludeNet: backpack, handbag, suitcase and dog.
 
-Each drawer fills a card of `SIDE` x `SIDE` px; coordinates below are in shares of it. The bags are
-tall: what fits into the box of an upright person then hides much of him, not a square at his belt.
+Each function draws a card of `SIDE` x `SIDE` px; coordinates are relative to its side. The bags are
+tall, so that they cover a large part of the box of an upright person.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from demo.world import paint
-from demo.world.paint import Card, Colour
+from demo.world.paint import Colour, PaintedCard
 
 SIDE = 340
 METAL = (0.82, 0.80, 0.74)
@@ -34,25 +34,28 @@ FURS = [
 ]
 
 
-class Sketch(Card):
-    """A square card addressed in shares of its side."""
+class SquareCard(PaintedCard):
+    """A square card with coordinates relative to its side."""
 
     def __init__(self) -> None:
         super().__init__(SIDE, SIDE)
 
     def blob(self, x: float, y: float, rx: float, ry: float, power: float = 2.0) -> np.ndarray:
+        """A filled superellipse with centre and radii: uint8 (SIDE, SIDE), 0 to 255."""
         outline = paint.rounded(x * SIDE, y * SIDE, rx * SIDE, ry * SIDE, power)
         return paint.polygon(SIDE, SIDE, outline)
 
     def curve(self, points: Sequence[paint.Point]) -> np.ndarray:
+        """A filled smooth outline: uint8 (SIDE, SIDE), 0 to 255."""
         return paint.polygon(SIDE, SIDE, paint.smooth(np.asarray(points) * SIDE))
 
     def line(self, points: Sequence[paint.Point], thickness: float) -> np.ndarray:
+        """A smooth line: uint8 (SIDE, SIDE), 0 to 255."""
         path = paint.smooth(np.asarray(points) * SIDE, closed=False)
         return paint.stroke(SIDE, SIDE, path, thickness * SIDE)
 
     def seam(self, points: Sequence[paint.Point], colour: Colour, dash: int = 2) -> None:
-        """Stitches: short strokes along a curve."""
+        """Mark stitches: short strokes along a curve."""
         path = paint.smooth(np.asarray(points) * SIDE, closed=False, steps=12)
         for start in range(0, len(path) - dash, dash * 2):
             piece = path[start : start + dash + 1]
@@ -76,8 +79,9 @@ def _weave(random: np.random.Generator, grain: float, strength: float) -> np.nda
     return 1 + strength * (paint.clouds(random, SIDE, SIDE, grain, 2) - 0.5)
 
 
-def backpack(random: np.random.Generator) -> Card:
-    sketch, colour = Sketch(), _dye(random)
+def backpack(random: np.random.Generator) -> PaintedCard:
+    """Draw a backpack."""
+    sketch, colour = SquareCard(), _dye(random)
     dark, trim = colour * 0.5, _dye(random)
     cloth, weave = (
         _cloth(random, colour, ["plain", "dots", "plaid", "camouflage"]),
@@ -109,8 +113,9 @@ def backpack(random: np.random.Generator) -> Card:
     return sketch
 
 
-def handbag(random: np.random.Generator) -> Card:
-    sketch, colour = Sketch(), _dye(random)
+def handbag(random: np.random.Generator) -> PaintedCard:
+    """Draw a handbag."""
+    sketch, colour = SquareCard(), _dye(random)
     leather = _weave(random, 7, 0.3)
     cloth = _cloth(random, colour, ["plain", "plain", "pinstripes", "dots"])
     wide, top = random.uniform(0.25, 0.29), random.uniform(0.36, 0.42)
@@ -137,8 +142,9 @@ def handbag(random: np.random.Generator) -> Card:
     return sketch
 
 
-def suitcase(random: np.random.Generator) -> Card:
-    sketch, colour = Sketch(), _dye(random)
+def suitcase(random: np.random.Generator) -> PaintedCard:
+    """Draw a suitcase."""
+    sketch, colour = SquareCard(), _dye(random)
     shell = _weave(random, 40, 0.1)
     wide, top = random.uniform(0.19, 0.24), random.uniform(0.22, 0.28)
     middle, half = (top + 0.90) / 2, (0.90 - top) / 2
@@ -166,8 +172,9 @@ def suitcase(random: np.random.Generator) -> Card:
     return sketch
 
 
-def dog(random: np.random.Generator) -> Card:
-    sketch = Sketch()
+def dog(random: np.random.Generator) -> PaintedCard:
+    """Draw a dog."""
+    sketch = SquareCard()
     coat, patch = (np.asarray(c) for c in FURS[random.integers(len(FURS))])
     hair = 0.75 + 0.5 * paint.clouds(random, SIDE, SIDE, (9, 4), 3)
     spots = paint.clouds(random, SIDE, SIDE, SIDE / 4, 2)[..., None] > random.uniform(0.5, 0.7)
@@ -196,7 +203,7 @@ def dog(random: np.random.Generator) -> Card:
 
 
 def _leg(
-    sketch: Sketch, x: float, top: float, length: float, colour: Colour, hair: np.ndarray
+    sketch: SquareCard, x: float, top: float, length: float, colour: Colour, hair: np.ndarray
 ) -> None:
     foot = top + length
     outline = [(x - 0.055, top - 0.06), (x + 0.055, top - 0.06), (x + 0.035, top + length * 0.5)]
@@ -205,10 +212,10 @@ def _leg(
     sketch.lay(sketch.curve(outline), colour, depth_px=18, weave=hair)
 
 
-OCCLUDERS: dict[str, Callable[[np.random.Generator], Card]] = {
+OCCLUDERS: dict[str, Callable[[np.random.Generator], PaintedCard]] = {
     "backpack": backpack,
     "handbag": handbag,
     "suitcase": suitcase,
     "dog": dog,
 }
-"""COCO category name -> drawer."""
+"""COCO category name -> function that draws it."""

@@ -1,6 +1,6 @@
-"""Brushes: textures, shaded shapes and cards on which shapes are laid back to front.
+"""Textures, shaded shapes, and cards on which shapes are drawn from back to front.
 
-Colours are float RGB in [0, 1]; shapes are uint8 masks of 0..255 with soft edges, H x W.
+Colours are float RGB in [0, 1]; shapes are masks with soft edges, uint8 (H, W), 0 to 255.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Colour = Sequence[float] | np.ndarray
 Point = tuple[float, float]
 
 LIGHT = np.array([-0.45, -0.65, 0.61], np.float32)
-"""Where the light comes from (x right, y down, z towards the camera)."""
+"""Unit vector to the light, float32 (3,): x right, y down, z towards the camera."""
 
 
 def clouds(
     rng: np.random.Generator, height: int, width: int, cell: float | tuple[float, float], octaves=3
 ) -> np.ndarray:
-    """Smooth noise in [0, 1], float32 H x W; `cell` is the coarsest grain in px, (y, x) or both."""
+    """Smooth noise in [0, 1], float32 (H, W); `cell` is the coarsest grain, px, or (y, x)."""
     cell_y, cell_x = cell if isinstance(cell, tuple) else (cell, cell)
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -36,14 +36,17 @@ def clouds(
 
 
 def ramp(top: Colour, bottom: Colour, height: int, width: int) -> np.ndarray:
-    """A vertical blend of two colours, float32 H x W x 3."""
+    """A vertical gradient of two colours, float32 (H, W, 3)."""
     share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     column = np.asarray(top, np.float32) * (1 - share) + np.asarray(bottom, np.float32) * share
     return np.repeat(column, width, axis=1)
 
 
 def relief(shape: np.ndarray, depth_px: float) -> np.ndarray:
-    """Light on a shape that swells to `depth_px` from its rim: factors of about 0.5..1.15."""
+    """Shading of a shape, uint8 (H, W), that bulges by `depth_px` from its edge.
+
+    Returns factors of about 0.5 to 1.15, float (H, W).
+    """
     distance = cv2.distanceTransform((shape > 127).astype(np.uint8), cv2.DIST_L2, 5)
     inward = np.clip(distance / depth_px, 0, 1)
     swell = depth_px * np.sqrt(1 - (1 - inward) ** 2)
@@ -55,7 +58,7 @@ def relief(shape: np.ndarray, depth_px: float) -> np.ndarray:
 
 
 def polygon(height: int, width: int, points: Sequence[Point] | np.ndarray) -> np.ndarray:
-    """A filled polygon with soft edges; points are (x, y) px and may be fractions."""
+    """A filled polygon with soft edges: uint8 (H, W); points (N, 2) are float (x, y), px."""
     shape = np.zeros((height, width), np.uint8)
     corners = np.round(np.asarray(points, np.float64) * 16).astype(np.int32)
     cv2.fillPoly(shape, [corners], 255, cv2.LINE_AA, shift=4)
@@ -65,7 +68,7 @@ def polygon(height: int, width: int, points: Sequence[Point] | np.ndarray) -> np
 def smooth(
     points: Sequence[Point] | np.ndarray, closed: bool = True, steps: int = 10
 ) -> np.ndarray:
-    """Points of a Catmull-Rom curve through the given ones."""
+    """Points of a Catmull-Rom spline through `points`, float64 (N, 2): float64 (M, 2)."""
     knots = np.asarray(points, np.float64)
     if closed:
         knots = np.concatenate([knots[-1:], knots, knots[:2]])
@@ -82,7 +85,7 @@ def smooth(
 
 
 def rounded(cx: float, cy: float, rx: float, ry: float, power: float = 4.0) -> np.ndarray:
-    """Points of a superellipse: 2 an ellipse, 4 a cushion, 8 nearly a box."""
+    """Points of a superellipse, float64 (72, 2), px; power 2 is an ellipse, 8 nearly a box."""
     angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     x, y = np.cos(angle), np.sin(angle)
     x, y = np.sign(x) * np.abs(x) ** (2 / power), np.sign(y) * np.abs(y) ** (2 / power)
@@ -92,7 +95,7 @@ def rounded(cx: float, cy: float, rx: float, ry: float, power: float = 4.0) -> n
 def stroke(
     height: int, width: int, points: Sequence[Point] | np.ndarray, thickness: float
 ) -> np.ndarray:
-    """A line of even thickness (px) through points."""
+    """A line of constant thickness (px) through points (N, 2): uint8 (H, W)."""
     shape = np.zeros((height, width), np.uint8)
     path = np.round(np.asarray(points, np.float64) * 16).astype(np.int32)
     cv2.polylines(shape, [path], False, 255, max(1, round(thickness)), cv2.LINE_AA, shift=4)
@@ -100,19 +103,20 @@ def stroke(
 
 
 def _around(shape: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """The rows and columns that a shape takes up: most shapes are small parts of their card."""
+    """Rows and columns of a shape with a margin: most shapes are small parts of their card."""
     x, y, width, height = cv2.boundingRect(shape)
     low_y, low_x = max(y - margin, 0), max(x - margin, 0)
     return slice(low_y, y + height + margin), slice(low_x, x + width + margin)
 
 
-class Card:
-    """A picture with an outline, grown by laying shapes on it.
+class PaintedCard:
+    """An image with alpha channel, on which shapes are drawn.
 
-    `rgb` float32 H x W x 3 and `alpha` float32 H x W, both in [0, 1].
+    `rgb`: float32 (H, W, 3); `alpha`: float32 (H, W); both in [0, 1].
     """
 
     def __init__(self, height: int, width: int) -> None:
+        """An empty card; height and width in px."""
         self.height, self.width = height, width
         self.rgb = np.zeros((height, width, 3), np.float32)
         self.alpha = np.zeros((height, width), np.float32)
@@ -126,7 +130,11 @@ class Card:
         weave: np.ndarray | None = None,
         rim: float = 0.3,
     ) -> None:
-        """Lay a shape: its colour (one, or H x W x 3) times light, weave (H x W) and a dark rim."""
+        """Draw a shaded shape, uint8 (H, W).
+
+        `colour`: one colour, or float (H, W, 3). It is multiplied by the shading, by `weave`,
+        float (H, W), and by a dark edge of strength `rim`.
+        """
         here = _around(shape, 4)
         part = np.ascontiguousarray(shape[here])
         light = relief(part, depth_px)
@@ -140,7 +148,7 @@ class Card:
         self._cover(here, part, np.clip(paint, 0, 1), 1.0)
 
     def flat(self, shape: np.ndarray, colour: Colour, opacity: float = 1.0) -> None:
-        """Lay a shape without shading."""
+        """Draw a shape, uint8 (H, W), without shading."""
         here = _around(shape, 1)
         self._cover(here, shape[here], np.asarray(colour, np.float32), opacity)
 
@@ -152,11 +160,11 @@ class Card:
         self.alpha[here] = np.maximum(self.alpha[here], cover)
 
     def mark(self, shape: np.ndarray, colour: Colour, opacity: float = 1.0) -> None:
-        """Lay a flat shape only where something lies already: a print, a seam, a patch."""
+        """Draw a flat shape, uint8 (H, W), only where the card is opaque, such as a seam."""
         self.flat((shape * self.alpha).astype(np.uint8), colour, opacity)
 
     def rgba(self) -> np.ndarray:
-        """uint8 H x W x 4, colours not premultiplied."""
+        """The card as RGBA, uint8 (H, W, 4), not premultiplied."""
         stacked = np.dstack([self.rgb, self.alpha])
         return np.round(np.clip(stacked, 0, 1) * 255).astype(np.uint8)
 
@@ -196,6 +204,7 @@ FABRICS: dict[str, Callable[..., np.ndarray]] = {
     "dots": _dots,
     "camouflage": _camouflage,
 }
+"""Name -> function(rng, y, x, pitch): share of the second colour, float32 (H, W)."""
 
 
 def fabric(
@@ -206,7 +215,7 @@ def fabric(
     colours: tuple[Colour, Colour],
     pitch: float,
 ) -> np.ndarray:
-    """Woven cloth of two colours, float32 H x W x 3; `pitch` is the pattern's period in px."""
+    """Cloth of two colours, float32 (H, W, 3); `pitch` is the period of the pattern, px."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     share = FABRICS[kind](rng, y, x, pitch)[..., None]
     base, second = (np.asarray(colour, np.float32) for colour in colours)

@@ -1,4 +1,4 @@
-"""Which clips the mini-world has, and the background behind each. Draws nothing."""
+"""The clips of the mini-world, and the background of each. Draws nothing."""
 
 from __future__ import annotations
 
@@ -13,45 +13,47 @@ from occludenet_build.core.seeds import integer, rng, unit
 
 SPLITS = ("train", "val", "test")
 TIED = dict(zip(ACTIONS, BACKGROUNDS, strict=True))
-"""The background that goes with each action in training."""
+"""Action -> background that correlates with it in train."""
 
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes one mini-world different from another."""
+    """Settings of a mini-world."""
 
     seed: int = 0
     train: int = 24
-    """Clips per class; so are `val` and `test`."""
+    """Number of clips per class, as are `val` and `test`."""
     val: int = 3
     test: int = 15
     width: int = 144
-    """Even, px; so is `height`."""
+    """Width of a frame, px, even, as is `height`."""
     height: int = 112
     seconds: float = 2.0
     fps: int = 12
     shortcut: float = 0.4
-    """Share of a class's training clips before the background tied to it, 0..1; 0.2 would be
-    none. From about 0.6 on a small network of this many clips reads nothing but the background."""
+    """Share of the training clips of a class with the background tied to it, 0 to 1; 0.2 is no
+    correlation. From about 0.6 on, a small network with so few clips learns only the background."""
     images: int = 14
-    """COCO pictures per occluder type."""
+    """Number of COCO images per occluder type."""
     truth: bool = False
-    """Also write the figure's true masks and boxes."""
+    """Whether to write the ground-truth masks and boxes of the figures."""
 
     @property
     def frames(self) -> int:
+        """Number of frames of a clip."""
         return round(self.seconds * self.fps)
 
     @property
     def rate(self) -> Fraction:
+        """Frame rate, frames per second."""
         return Fraction(self.fps)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One video. `name` is unique over the world, whatever the split."""
+    """A video; `name` is unique in the mini-world."""
 
     split: str
     label: str
@@ -60,17 +62,20 @@ class Clip:
 
     @property
     def path(self) -> PurePosixPath:
+        """Path of the video, relative to the folder of the mini-world."""
         return PurePosixPath("videos", self.split, self.label, f"{self.name}.mp4")
 
     @property
     def truth_path(self) -> PurePosixPath:
+        """Path of masks and boxes, relative to the folder of the mini-world."""
         return PurePosixPath("truth", self.split, self.label, f"{self.name}.npz")
 
 
 def plan(settings: Settings) -> list[Clip]:
-    """Every clip of the world, in order of split, class and number.
+    """All clips, in the order of split, class and number.
 
-    Class and number alone decide a clip: more clips per class leave the first ones as they are.
+    A clip depends only on seed, split, class and number: with more clips per class, the first ones
+    stay the same.
     """
     return [
         _clip(settings, split, label, number)
@@ -91,9 +96,9 @@ def _clip(settings: Settings, split: str, label: str, number: int) -> Clip:
 
 
 def _tied(settings: Settings, label: str, number: int) -> str:
-    """The tied background, but for evenly spread exceptions that go round the other kinds.
+    """The tied background, with evenly spaced exceptions that alternate among the others.
 
-    Counted off instead of drawn, so that the share is exact in small worlds.
+    The exceptions are counted, not drawn at random, so that the share is exact for few clips.
     """
     loose = 1 - settings.shortcut
     offset = unit(settings.seed, "miniworld", "loose", label)
@@ -106,10 +111,10 @@ def _tied(settings: Settings, label: str, number: int) -> str:
 
 
 def _crossed(settings: Settings, item: tuple[str, ...], number: int) -> str:
-    """Every kind equally often behind every action, the tied one too.
+    """Every background equally often for every action, including the tied one.
 
-    So the background says nothing, and who looks at nothing else is right by chance. With the
-    tied kind left out it would say what the action is not, and chance would be no floor.
+    The background then has no information about the action, and a network that uses only the
+    background is at chance. Without the tied background, it would exclude one action.
     """
     first = integer(settings.seed, "miniworld", "crossed", *item[:2])
     kinds = list(BACKGROUNDS)

@@ -1,7 +1,7 @@
-"""Five backgrounds, each with its own colours and structure and no two pictures alike.
+"""Draw five kinds of backgrounds; layout, light and colours vary at random.
 
-Everything is drawn at twice the size and shrunk; colours are float RGB in [0, 1]. The ground
-begins above `HORIZON` of the picture's height so that a figure's feet stand on it.
+Everything is drawn at twice the size and reduced; colours are float RGB in [0, 1]. The ground
+begins at `HORIZON` of the height, above the feet of a figure.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from demo.world import paint
 from demo.world.paint import clouds, ramp
 
 HORIZON = 0.66
+"""y of the edge of the ground, relative to the height, from the top."""
 Canvas = np.ndarray
-"""float32 H x W x 3, changed in place."""
+"""float32 (H, W, 3), RGB, changed in place."""
 
 
 def _box(
     canvas: Canvas, x0: float, y0: float, x1: float, y1: float, colour: paint.Colour, bevel: int = 2
 ) -> None:
-    """A filled rectangle (shares of width and height) with a light upper and a dark lower edge."""
+    """Draw a rectangle, relative to width and height, with a light top and a dark lower edge."""
     height, width = canvas.shape[:2]
     left, right = round(x0 * width), round(x1 * width)
     top, bottom = round(y0 * height), round(y1 * height)
@@ -44,7 +45,7 @@ def _grain(canvas: Canvas, rng: np.random.Generator, cell: float, strength: floa
 
 
 def _floor(height: int, width: int, vanish_x: float) -> tuple[int, np.ndarray, np.ndarray]:
-    """First row of the ground and its plan: (across, away), growing towards the horizon."""
+    """(first row of the ground, across, away): coordinates on the ground, float32 (rows, W)."""
     first = round(HORIZON * height)
     y, x = np.mgrid[first:height, 0:width].astype(np.float32)
     away = height * 0.45 / (y - first + height * 0.06)
@@ -61,6 +62,7 @@ def _disc(canvas: Canvas, x: float, y: float, r: float, colour: paint.Colour, so
 
 
 def gym(rng: np.random.Generator, height: int, width: int) -> Canvas:
+    """A gym with wall bars and a wooden floor, float32 (H, W, 3)."""
     canvas = ramp((0.86, 0.80, 0.66), (0.78, 0.70, 0.56), height, width)
     _box(canvas, 0, 0.42, 1, HORIZON, (0.33, 0.46, 0.50), 1)
     for x in np.arange(rng.uniform(-0.1, 0.05), 1, 0.3):
@@ -86,6 +88,7 @@ def gym(rng: np.random.Generator, height: int, width: int) -> Canvas:
 
 
 def kitchen(rng: np.random.Generator, height: int, width: int) -> Canvas:
+    """A kitchen with cupboards and a tiled floor, float32 (H, W, 3)."""
     canvas = ramp((0.90, 0.92, 0.90), (0.84, 0.87, 0.86), height, width)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
     joint = ((x / 0.07) % 1 < 0.07) | ((y / 0.07) % 1 < 0.07)
@@ -114,6 +117,7 @@ def kitchen(rng: np.random.Generator, height: int, width: int) -> Canvas:
 
 
 def beach(rng: np.random.Generator, height: int, width: int) -> Canvas:
+    """A beach with sea, clouds and a parasol, float32 (H, W, 3)."""
     canvas = ramp((0.42, 0.66, 0.92), (0.82, 0.91, 0.96), height, width)
     cover = np.clip(clouds(rng, height, width, (height / 7, height / 2.5), 4) * 2.4 - 1.35, 0, 0.9)
     canvas += (0.98 - canvas) * cover[..., None]
@@ -142,6 +146,7 @@ def beach(rng: np.random.Generator, height: int, width: int) -> Canvas:
 
 
 def forest(rng: np.random.Generator, height: int, width: int) -> Canvas:
+    """A forest with trunks and a path, float32 (H, W, 3)."""
     leaves = clouds(rng, height, width, height / 7, 5)[..., None]
     canvas = (1 - leaves) * (0.12, 0.27, 0.12) + leaves * np.array((0.52, 0.68, 0.30))
     canvas = canvas.astype(np.float32)
@@ -174,6 +179,7 @@ def _trunk(canvas: Canvas, rng: np.random.Generator, x: float, half: float, laye
 
 
 def street(rng: np.random.Generator, height: int, width: int) -> Canvas:
+    """A street with houses and a lamp, float32 (H, W, 3)."""
     canvas = ramp((0.60, 0.70, 0.82), (0.82, 0.84, 0.86), height, width)
     left = rng.uniform(-0.15, -0.02)
     while left < 1:
@@ -209,10 +215,11 @@ BACKGROUNDS: dict[str, Callable[[np.random.Generator, int, int], Canvas]] = {
     "kitchen": kitchen,
     "beach": beach,
 }
+"""Name -> function(rng, height, width) that draws it."""
 
 
 def background(kind: str, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """One picture of a kind, uint8 H x W x 3, with layout, light and colours of its own."""
+    """Draw a background of the given kind: RGB, uint8 (H, W, 3)."""
     canvas = BACKGROUNDS[kind](rng, height * 2, width * 2)
     if rng.random() < 0.5:
         canvas = canvas[:, ::-1]
@@ -223,7 +230,7 @@ def background(kind: str, rng: np.random.Generator, height: int, width: int) -> 
 
 
 def _filmed(scene: Canvas, rng: np.random.Generator) -> Canvas:
-    """Out of focus, paler than the actor, and in a light of its own."""
+    """Blur a scene, float32 (H, W, 3), reduce its contrast, and vary its light."""
     scene = cv2.GaussianBlur(scene, (0, 0), max(scene.shape[0] / 110, 0.3))
     scene = np.clip(scene, 0, 1) ** rng.uniform(0.75, 1.35)
     grey = scene.mean(axis=2, keepdims=True)

@@ -1,4 +1,4 @@
-"""Masks as COCO writes them: polygons, uncompressed run lengths, boxes."""
+"""Masks in the formats of COCO: polygons, uncompressed run lengths, boxes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 _FINE = 4
-"""Outlines are traced this much finer than the pixels, so that they run along pixel borders."""
+"""Oversampling of the mask for tracing, so that outlines follow the borders of pixels."""
 
 
 def polygons(mask: np.ndarray) -> list[list[float]]:
-    """A bool mask, H x W, as COCO polygons [x1, y1, x2, y2, ...] in px; parts give several.
+    """Polygons [x1, y1, x2, y2, ...] in px of a mask, bool (H, W); one for each connected part.
 
-    COCO's polygons cannot have holes: a part with a hole is cut in two through it.
+    COCO's polygons cannot have holes: a part with a hole is split in two through the hole.
     """
     found = []
     for part in _without_holes(mask.astype(np.uint8)):
@@ -39,7 +39,7 @@ def _without_holes(part: np.ndarray) -> list[np.ndarray]:
 
 
 def run_lengths(mask: np.ndarray) -> dict[str, list[int]]:
-    """COCO's uncompressed RLE: runs down the columns, the first one of zeros."""
+    """Uncompressed RLE of a mask, bool (H, W): runs along columns, starting with zeros."""
     pixels = np.concatenate([[False], mask.ravel(order="F"), [False]])
     borders = np.flatnonzero(pixels[1:] != pixels[:-1])
     edges = np.concatenate([[0], borders, [mask.size]])
@@ -50,6 +50,6 @@ def run_lengths(mask: np.ndarray) -> dict[str, list[int]]:
 
 
 def box_xywh(mask: np.ndarray) -> list[float]:
-    """COCO's box of a mask: x, y, width, height in px."""
+    """Box [x, y, width, height] in px of a mask, bool (H, W)."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return [float(x), float(y), float(width), float(height)]

@@ -1,7 +1,7 @@
-"""What one actor looks like, and the painting of the figure's pieces.
+"""Appearance of an actor, and the painted body parts of the figure.
 
-Pieces are painted hanging straight down from their first joint. Nothing here knows the
-background: if clothes went with it, they would be a second shortcut that erasing it cannot undo.
+Body parts are painted in the direction straight down from their first joint. The appearance does
+not depend on the background: clothes that correlate with it would be a second shortcut.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo.world import paint
-from demo.world.paint import Card
+from demo.world.paint import PaintedCard
 
 SKINS = [(0.96, 0.80, 0.69), (0.88, 0.67, 0.52), (0.72, 0.50, 0.36), (0.50, 0.33, 0.23)]
 HAIRS = [(0.10, 0.08, 0.07), (0.30, 0.18, 0.10), (0.62, 0.42, 0.18), (0.45, 0.13, 0.08)]
@@ -38,7 +38,7 @@ SHOES = [(0.95, 0.95, 0.95), (0.75, 0.08, 0.10), (0.12, 0.12, 0.12), (0.95, 0.75
 
 @dataclass(frozen=True)
 class Look:
-    """Colours are RGB in [0, 1]."""
+    """Appearance of an actor; colours are RGB in [0, 1]."""
 
     skin: tuple[float, ...]
     hair: tuple[float, ...]
@@ -50,12 +50,14 @@ class Look:
     shorts: bool
     long_hair: bool
     build: float
-    """Thickness of body and limbs; 1 is average."""
+    """Factor on the thickness of body and limbs."""
     grain: int
-    """Seed of the cloth's folds."""
+    """Seed of the folds of the cloth."""
 
 
 def draw_look(rng: np.random.Generator) -> Look:
+    """Draw the appearance of an actor."""
+
     def pick(options: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
         chosen = np.asarray(options[int(rng.integers(len(options)))])
         return tuple(np.clip(chosen + rng.normal(0, 0.025, 3), 0, 1).tolist())
@@ -76,21 +78,22 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A card and the joint (x, y px) about which it turns."""
+class BodyPart:
+    """A card and the joint about which it rotates."""
 
     rgba: np.ndarray
-    """uint8 H x W x 4, premultiplied."""
+    """RGBA, uint8 (H, W, 4), premultiplied."""
     joint: np.ndarray
+    """float64 (2,): x, y, px."""
 
 
-def paint_pieces(look: Look, height: float) -> dict[str, Piece]:
-    """All pieces of a figure of this standing height in px."""
+def paint_body_parts(look: Look, height: float) -> dict[str, BodyPart]:
+    """Name -> body part, of a figure with the standing height `height` in px."""
     rng = np.random.default_rng(look.grain)
     b = look.build
     sleeve = look.shirt[0] if look.long_sleeves else look.skin
     stocking = look.skin if look.shorts else look.trousers
-    cloth: Callable[..., Piece] = lambda *a, **k: _limb(rng, height, *a, **k)  # noqa: E731
+    cloth: Callable[..., BodyPart] = lambda *a, **k: _limb(rng, height, *a, **k)  # noqa: E731
     return {
         "upper_arm": cloth(0.155, 0.034 * b, 0.029 * b, look.shirt, look.fabric),
         "lower_arm": cloth(0.118, 0.028 * b, 0.022 * b, (sleeve, sleeve), hand=look.skin),
@@ -107,14 +110,14 @@ def paint_pieces(look: Look, height: float) -> dict[str, Piece]:
     }
 
 
-def _finish(card: Card, joint: tuple[float, float], upright: bool = False) -> Piece:
-    """Premultiply; a piece painted upright is turned so that it hangs from its joint as well."""
+def _finish(card: PaintedCard, joint: tuple[float, float], upright: bool = False) -> BodyPart:
+    """Premultiply a card; rotate one that was painted upright by 180 degrees."""
     rgba = card.rgba()
     if upright:
         rgba = rgba[::-1, ::-1].copy()
         joint = (card.width - joint[0], card.height - joint[1])
     rgba[..., :3] = (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
-    return Piece(rgba, np.array(joint))
+    return BodyPart(rgba, np.array(joint))
 
 
 def _limb(
@@ -126,8 +129,8 @@ def _limb(
     colours: tuple,
     pattern: str = "plain",
     hand: tuple[float, ...] | None = None,
-) -> Piece:
-    """A tapered tube with round ends; `start` and `end` are radii as shares of the height."""
+) -> BodyPart:
+    """A tapered tube with round ends; `start` and `end` are radii relative to the height."""
     pad = 2 + start * height
     reach = length + (0.055 if hand else 0)
     rows, columns = round(reach * height + 2 * pad), round(2 * pad)
@@ -139,7 +142,7 @@ def _limb(
         *((centre - r1 * np.cos(a), bottom + r1 * np.sin(a)) for a in np.linspace(0, np.pi, 13)),
         (centre + (r0 * 0.55 + r1 * 0.5), (top + bottom) / 2),
     ]
-    card = Card(rows, columns)
+    card = PaintedCard(rows, columns)
     if hand:
         fist = paint.rounded(centre, bottom + 0.026 * height, 0.024 * height, 0.033 * height, 2.4)
         card.lay(paint.polygon(rows, columns, fist), hand, depth_px=0.024 * height, rim=0.2)
@@ -150,15 +153,15 @@ def _limb(
 
 def _torso(
     rng: np.random.Generator, height: float, look: Look, shoulder: float, waist: float
-) -> Piece:
-    """From the hips up; the joint lies between the hips."""
+) -> BodyPart:
+    """The torso from the hips up; the joint is between the hips."""
     pad, long = 0.04 * height, 0.29 * height
     rows, columns = round(long + 2.4 * pad), round(2 * (shoulder + 0.03) * height)
     c, s, w = columns / 2, shoulder * height, waist * height
     half = [(w * 1.06, pad * 0.3), (w, pad + long * 0.25), (s * 0.95, pad + long * 0.7)]
     half += [(s, pad + long * 0.93), (s * 0.55, pad + long * 1.04), (0, pad + long * 1.06)]
     outline = [(c + x, rows - y) for x, y in half] + [(c - x, rows - y) for x, y in half[::-1]]
-    card = Card(rows, columns)
+    card = PaintedCard(rows, columns)
     cloth = paint.fabric(rng, rows, columns, look.fabric, look.shirt, 0.055 * height)
     body = paint.polygon(rows, columns, paint.smooth(outline))
     card.lay(body, cloth, depth_px=0.07 * height, rim=0.25)
@@ -170,12 +173,12 @@ def _torso(
     return _finish(card, (c, rows - pad), upright=True)
 
 
-def _head(height: float, look: Look, profile: bool) -> Piece:
-    """The joint is the chin; in profile it looks to the right."""
+def _head(height: float, look: Look, profile: bool) -> BodyPart:
+    """The head; the joint is the chin. In profile it looks to the right."""
     rx, ry = 0.060 * height, 0.077 * height
     rows, columns = round(2 * ry * 1.25), round(2 * rx * 1.6)
     cx, cy = columns / 2, rows - ry * 1.02
-    card = Card(rows, columns)
+    card = PaintedCard(rows, columns)
 
     def blob(x: float, y: float, w: float, h: float, power: float = 2.0) -> np.ndarray:
         outline = paint.rounded(cx + x * rx, cy - y * ry, w * rx, h * ry, power)
@@ -196,10 +199,10 @@ def _head(height: float, look: Look, profile: bool) -> Piece:
     return _finish(card, (cx, rows - 0.08 * ry), upright=True)
 
 
-def _shoe(height: float, look: Look, shift: float, half: float) -> Piece:
+def _shoe(height: float, look: Look, shift: float, half: float) -> BodyPart:
     rows, columns = round(0.075 * height), round(0.2 * height)
     cx, top = columns / 2, 0.024 * height
-    card = Card(rows, columns)
+    card = PaintedCard(rows, columns)
     shell = paint.rounded(
         cx + shift * height, top + 0.006 * height, half * height, 0.027 * height, 3
     )

@@ -1,1 +1,1 @@
-"""dataset"""
+"""The dataset: annotations of the built clips, and checks of a release's CSV files."""

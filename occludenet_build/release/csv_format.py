@@ -1,4 +1,4 @@
-"""The release's CSV files: typed records, parsed and written so that the bytes stay the same.
+"""CSV files of the release as typed records; parsing and writing keeps every byte.
 
     overall       OccludeNet-D: a row per clip with occluder, scale, durations
     list          OccludeNet-D: `file,label`, one file per split and scale
@@ -6,7 +6,7 @@
     multi view    OccludeNet-I and -M: class, file
 
 UTF-8 without a byte order mark, lines end in "\\n", quotes only where a comma, a quote or a line
-break needs them. Whatever would not come back as it was is an error with its line and column.
+break requires them. Text that would be written differently is an error with line and column.
 """
 
 from __future__ import annotations
@@ -26,117 +26,125 @@ from occludenet_build.core.files import csv_text, write_text
 
 
 @dataclass(frozen=True)
-class Form:
-    """How one kind of value is written."""
+class CellFormat:
+    """Text format of one kind of value."""
 
     wanted: str
     pattern: str
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
 
-    def reads(self, text: str) -> bool:
-        """Whether `text` is such a value and would be written like this again."""
+    def accepts(self, text: str) -> bool:
+        """Whether `text` is such a value and is written back unchanged."""
         return (
             re.fullmatch(self.pattern, text, re.ASCII | re.DOTALL) is not None
             and self.format(self.parse(text)) == text
         )
 
 
-TEXT = Form("a text", r".+", str, str)
-FILLED = Form("a number such as 08.62", r"\d{2,}\.\d\d", float, "{:05.2f}".format)
-RATIO = Form("a ratio such as 0.25 or 0.5", r"\d+\.\d+", float, repr)
-LABEL = Form("a whole number such as 0 or 17", r"\d+", int, str)
+TEXT = CellFormat("a text", r".+", str, str)
+FILLED = CellFormat("a number such as 08.62", r"\d{2,}\.\d\d", float, "{:05.2f}".format)
+RATIO = CellFormat("a ratio such as 0.25 or 0.5", r"\d+\.\d+", float, repr)
+LABEL = CellFormat("a whole number such as 0 or 17", r"\d+", int, str)
 
 
-def in_column(name: str, form: Form) -> Any:
+def csv_column(name: str, form: CellFormat) -> Any:
+    """A dataclass field that is the CSV column `name`, written in the format `form`."""
     return field(metadata={"column": name, "form": form})
 
 
 @dataclass(frozen=True)
 class Overall:
-    """A clip in `{split}_d.csv`. Ratios in percent, times in seconds, fps in frames/second."""
+    """A row of `{split}_d.csv`: an output clip. Times in seconds, fps in frames per second.
 
-    action_class: str = in_column("action class", TEXT)
-    file_name: str = in_column("file name", TEXT)
-    occluder_type: str = in_column("occluder type", TEXT)
-    occluder_file_name: str = in_column("occluder file name", TEXT)
-    occluder_pixel_ratio: float = in_column("occluder pixel ratio", FILLED)
-    occluder_size_ratio: float = in_column("occluder size ratio", RATIO)
-    occlusion_duration: float = in_column("occlusion duration", FILLED)
-    video_duration: float = in_column("video duration", FILLED)
-    fps: float = in_column("fps", FILLED)
-    clip_generation_time: float = in_column("clip generation time", FILLED)
+    The pixel ratio is in percent; the size ratio is the scale, relative to the actor's box.
+    """
+
+    action_class: str = csv_column("action class", TEXT)
+    file_name: str = csv_column("file name", TEXT)
+    occluder_type: str = csv_column("occluder type", TEXT)
+    occluder_file_name: str = csv_column("occluder file name", TEXT)
+    occluder_pixel_ratio: float = csv_column("occluder pixel ratio", FILLED)
+    occluder_size_ratio: float = csv_column("occluder size ratio", RATIO)
+    occlusion_duration: float = csv_column("occlusion duration", FILLED)
+    video_duration: float = csv_column("video duration", FILLED)
+    fps: float = csv_column("fps", FILLED)
+    clip_generation_time: float = csv_column("clip generation time", FILLED)
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A clip in `{split}_25.csv`: path relative to the dataset, number of its class."""
+    """A row of `{split}_25.csv`: path relative to the dataset, and label id."""
 
-    file: str = in_column("file", TEXT)
-    label: int = in_column("label", LABEL)
+    file: str = csv_column("file", TEXT)
+    label: int = csv_column("label", LABEL)
 
 
 @dataclass(frozen=True)
 class SingleView:
-    """A clip of OccludeNet-S."""
+    """A row of OccludeNet-S: a clip; duration in seconds, fps in frames per second."""
 
-    action_class: str = in_column("action class", TEXT)
-    file_name: str = in_column("file name", TEXT)
-    fps: float = in_column("fps", FILLED)
-    video_duration: float = in_column("video duration", FILLED)
+    action_class: str = csv_column("action class", TEXT)
+    file_name: str = csv_column("file name", TEXT)
+    fps: float = csv_column("fps", FILLED)
+    video_duration: float = csv_column("video duration", FILLED)
 
 
 @dataclass(frozen=True)
 class MultiView:
-    """A clip of OccludeNet-I or -M."""
+    """A row of OccludeNet-I or -M: a clip."""
 
-    action_class: str = in_column("action class", TEXT)
-    file_name: str = in_column("file name", TEXT)
+    action_class: str = csv_column("action class", TEXT)
+    file_name: str = csv_column("file name", TEXT)
 
 
 Record: TypeAlias = Overall | Listed | SingleView | MultiView
-KINDS: tuple[type[Record], ...] = (Overall, Listed, SingleView, MultiView)
+RECORD_TYPES: tuple[type[Record], ...] = (Overall, Listed, SingleView, MultiView)
 
 
 def header(kind: type[Record]) -> list[str]:
+    """The column names of a kind of CSV file."""
     return [f.metadata["column"] for f in dataclasses.fields(kind)]
 
 
-def write(kind: type[Record], records: Iterable[Record]) -> str:
-    """The text of a CSV file."""
+def format_csv(kind: type[Record], records: Iterable[Record]) -> str:
+    """The text of a CSV file with header and records."""
     forms = [(f.name, f.metadata["form"]) for f in dataclasses.fields(kind)]
     rows = ([form.format(getattr(r, name)) for name, form in forms] for r in records)
     return csv_text(header(kind), rows)
 
 
-def parse(text: str, name: str) -> tuple[type[Record], list[Record]]:
-    """Kind and records of a CSV file; `name` is what errors call it.
+def parse_csv(text: str, name: str) -> tuple[type[Record], list[Record]]:
+    """Parse the text of a CSV file into its kind and records; error messages call it `name`.
 
-    Raises UserError with line, column, what was wanted and what came.
+    Raises UserError with line and column where the text is not in the format of the release.
     """
     _check_encoding(text, name)
     rows = _rows(text, name)
     kind = _kind(next(rows, (1, []))[1], name)
     records = [_record(kind, cells, f"{name}, line {line}") for line, cells in rows]
-    _check_same(write(kind, records), text, name)
+    _check_same(format_csv(kind, records), text, name)
     return kind, records
 
 
-def read(path: Path) -> tuple[type[Record], list[Record]]:
-    """Kind and records of a CSV file. Raises UserError, also where the file does not open."""
+def read_csv(path: Path) -> tuple[type[Record], list[Record]]:
+    """Read a CSV file into its kind and records.
+
+    Raises UserError where the file does not open, is not UTF-8, or is in another format.
+    """
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise UserError(f"wanted a CSV file, {path} does not open: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}") from error
-    return parse(text, str(path))
+    return parse_csv(text, str(path))
 
 
-def rewrite(source: Path, target: Path) -> int:
-    """Read a file into records, write it back byte for byte, and return the number of records."""
-    kind, records = read(source)
-    write_text(target, write(kind, records))
+def rewrite_csv(source: Path, target: Path) -> int:
+    """Read `source` into records, write them to `target`, and return their number."""
+    kind, records = read_csv(source)
+    write_text(target, format_csv(kind, records))
     return len(records)
 
 
@@ -155,7 +163,7 @@ def _check_encoding(text: str, name: str) -> None:
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """(number of its last line, cells) for every row."""
+    """Yield (number of its last line, cells) for every row."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         try:
@@ -168,12 +176,12 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _kind(cells: list[str], name: str) -> type[Record]:
-    for kind in KINDS:
+    for kind in RECORD_TYPES:
         if header(kind) == cells:
             return kind
-    nearest = max(map(header, KINDS), key=lambda names: _likeness(names, cells))
+    nearest = max(map(header, RECORD_TYPES), key=lambda names: _likeness(names, cells))
     at, wanted, got = _first_difference(nearest, cells)
-    known = "; ".join(",".join(header(kind)) for kind in KINDS)
+    known = "; ".join(",".join(header(kind)) for kind in RECORD_TYPES)
     raise UserError(
         f"{name}, line 1, column {at}: wanted {wanted!r}, got {got!r}; "
         f"the headers of the release: {known}"
@@ -201,8 +209,8 @@ def _record(kind: type[Record], cells: list[str], where: str) -> Record:
             f"{where}, column {column!r}: wanted {len(fields)} columns, got {len(cells)}"
         )
     for spec, cell in zip(fields, cells, strict=True):
-        form: Form = spec.metadata["form"]
-        if not form.reads(cell):
+        form: CellFormat = spec.metadata["form"]
+        if not form.accepts(cell):
             raise UserError(
                 f"{where}, column {spec.metadata['column']!r}: wanted {form.wanted}, got {cell!r}"
             )
@@ -210,7 +218,7 @@ def _record(kind: type[Record], cells: list[str], where: str) -> Record:
 
 
 def _check_same(ours: str, theirs: str, name: str) -> None:
-    """All values are fine, so what is left is quoting and the end of the file."""
+    """Compare texts whose values are equal: only quoting and the end of the file can differ."""
     if ours == theirs:
         return
     lines = [list(io.StringIO(text, newline="\n")) for text in (ours, theirs)]

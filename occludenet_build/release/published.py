@@ -1,7 +1,7 @@
-"""A release's choice: which source clips it occludes, and with what. Standard library only.
+"""Source clips of a published release with class, split and occluder. Standard library only.
 
-Reads the release's overall files, `{split}_d.csv`, whose name says the split. A source clip stands
-in them once per scale, under one occluder; `match` finds it among a user's videos.
+Reads the overall annotations, `{split}_d.csv`; the file name states the split. A source clip has a
+row per scale, all with one occluder. Source clips are matched with the user's videos by name.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.release.csv_format import Overall
-from occludenet_build.release.csv_format import read as read_csv
+from occludenet_build.release.csv_format import Overall, read_csv
 from occludenet_build.release.terms import SPLITS, source_of
 
 Row = dict[str, Any]
 
-_LONGEST_CLASS = 180  # bytes: it becomes a folder
+_LONGEST_CLASS = 180  # bytes, since a class name becomes a folder name
 
 
 @dataclass(frozen=True)
 class Published:
-    """A source clip as the release occludes it; times in seconds, scales in its order."""
+    """A source clip of the release: its occluder, times in seconds, and scales in file order."""
 
     source: str
     split: str
@@ -37,7 +36,10 @@ class Published:
 
 
 def csv_files(path: str | None) -> list[Path]:
-    """The overall files that `select.published` names: itself, or those in it."""
+    """The overall annotations that `select.published` names: the file, or those in the folder.
+
+    Raises UserError where it is not set, or names no overall annotation.
+    """
     if path is None:
         raise UserError("select.published: wanted a release's CSV file or folder, got nothing")
     names = [f"{split}_d.csv" for split in SPLITS]
@@ -45,34 +47,36 @@ def csv_files(path: str | None) -> list[Path]:
     place = Path(path)
     if not place.is_dir():
         if place.name not in names:
-            raise UserError(f"{wanted}, got {path}; the name says the split, so rename the file")
+            raise UserError(f"{wanted}, got {path}; the name states the split, so rename the file")
         return [place]
     found = [place / name for name in names if (place / name).is_file()]
     if not found:
-        raise UserError(f"{wanted}, got the folder {path}, which holds none of them")
+        raise UserError(f"{wanted}, got the folder {path}, which has none of them")
     return found
 
 
 def read(path: str | None) -> list[Published]:
-    """Every source clip of the release, in the order of its files."""
-    return [choice for file in csv_files(path) for choice in _read_file(file)]
+    """Read every source clip of the release, in the order of the files."""
+    return [clip for file in csv_files(path) for clip in _read_file(file)]
 
 
 def _read_file(path: Path) -> list[Published]:
     kind, records = read_csv(path)
     if kind is not Overall:
-        raise UserError(f"{path}: wanted the overall annotation, got another of the release's CSVs")
+        raise UserError(
+            f"{path}: wanted the overall annotation, got another CSV file of the release"
+        )
     groups: dict[tuple[str, str], list[tuple[float, Overall]]] = defaultdict(list)
     for record in records:
         assert isinstance(record, Overall)
-        scale, source = _named(record, path)
+        scale, source = _parsed_name(record, path)
         groups[record.action_class, source].append((scale, record))
     split = path.name.split("_")[0]
-    return [_choice(source, split, rows, path) for (_, source), rows in groups.items()]
+    return [_published_clip(source, split, rows, path) for (_, source), rows in groups.items()]
 
 
-def _named(record: Overall, path: Path) -> tuple[float, str]:
-    """(scale, source clip) of a row, after the class, which becomes a folder, is looked at."""
+def _parsed_name(record: Overall, path: Path) -> tuple[float, str]:
+    """(scale, source clip) of a row, after a check that the class can name a folder."""
     name = record.action_class
     plain = name == PurePosixPath(name).name and name.isprintable() and not name.startswith(".")
     if not plain or len(name.encode()) > _LONGEST_CLASS:
@@ -83,8 +87,10 @@ def _named(record: Overall, path: Path) -> tuple[float, str]:
         raise UserError(f"{path}: {error}") from error
 
 
-def _choice(source: str, split: str, rows: list[tuple[float, Overall]], path: Path) -> Published:
-    """What the rows of one source clip say; they differ in the scale alone."""
+def _published_clip(
+    source: str, split: str, rows: list[tuple[float, Overall]], path: Path
+) -> Published:
+    """The source clip of some rows, which differ only in scale."""
     first = rows[0][1]
     occluder = (first.occluder_type, first.occluder_file_name)
     for _, row in rows:
@@ -105,26 +111,26 @@ def _choice(source: str, split: str, rows: list[tuple[float, Overall]], path: Pa
     )
 
 
-def match(choice: Iterable[Published], videos: Iterable[Row]) -> list[tuple[Published, Row | None]]:
-    """Each source clip with the video that is it, or None; no video is two source clips.
+def match(clips: Iterable[Published], videos: Iterable[Row]) -> list[tuple[Published, Row | None]]:
+    """Pair each source clip with its video, or None; each video is paired at most once.
 
-    `videos` are rows with clip, path, split and status. A video is a source clip by its id or by
-    its file's stem; where several files share the stem, only one in a folder of the class is,
-    rather a usable one, rather one of the split.
+    `videos` are rows with clip, path, split and status. A video matches by its id or by the stem
+    of its file. Where several files share the stem, only those in a folder of the class match;
+    usable videos come first, then those of the same split.
     """
     named = _by_name(videos)
-    taken: set[str] = set()
+    used: set[str] = set()
     pairs: list[tuple[Published, Row | None]] = []
-    for one in choice:
-        free = [r for r in _candidates(one, named) if r["clip"] not in taken]
+    for one in clips:
+        free = [r for r in _candidates(one, named) if r["clip"] not in used]
         best = min(free, key=lambda r: _distance(one, r), default=None)
-        taken |= {best["clip"]} if best else set()
+        used |= {best["clip"]} if best else set()
         pairs.append((one, best))
     return pairs
 
 
 def _by_name(videos: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows by id and by stem: ids are unique, and differ from the stem only where stems clash."""
+    """Id or stem -> rows: ids are unique, and differ from the stem only where stems clash."""
     named: dict[str, list[Row]] = defaultdict(list)
     for row in videos:
         for name in {row["clip"], PurePosixPath(row["path"]).stem}:

@@ -1,15 +1,12 @@
-"""The words of the release and of Kinetics: splits and what they are called, sets, trees, names.
+"""Terms of the release and of Kinetics: splits, sets, paths, names, order, label ids.
 
-The release's tree below a build is `OccludeNet-D/{split}/{25%}/{class}/{0.25}_{source}.mp4`; its
-lists say `{split}_25percent/{class}/...`, and a link makes both the same. Standard library only.
+    clip      OccludeNet-D/{split}/{25%}/{class}/{scale:.2f}_{source}.mp4, below a build
+    in lists  {split}_25percent/{class}/..., which links make the same file
+    cut-out   {coco image:012d}_{pixels:07d}_{percent:.2f}.png
+    dog       {pixels:07d}_dog_{coco image:012d}_{percent:.2f}.png
 
-The release's order of classes and occluder types, and the label ids that follow it.
-
-Names as the release gives them: clips `{scale:.2f}_{source}.mp4`, and cut-outs.
-
-A cut-out is `{coco image:012d}_{pixels:07d}_{percent:.2f}.png`, a dog `{pixels:07d}_dog_{coco
-image:012d}_{percent:.2f}.png`. The percent hangs on the crop: COCO's box cut off to whole pixels,
-as far as one known photo tells.
+The percent of a cut-out depends on the crop: COCO's box truncated to whole pixels, according to
+the one photo that could be compared. Standard library only.
 """
 
 from __future__ import annotations
@@ -21,20 +18,21 @@ from dataclasses import dataclass
 from occludenet_build.core.errors import UserError
 
 SPLITS = ("train", "val", "test")
-"""In the order of the release."""
+"""The splits, in the order of the release."""
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""What folders, lists and archives call the splits, in small letters."""
-_WORDS_OF_CLASSES = ("training", "testing")
-"""In a longer name these may be of a class: `training dog`."""
+"""Name of a folder, list or archive, in lower case -> split."""
+
+_AMBIGUOUS_WORDS = ("training", "testing")
+"""Words that may belong to a class name, such as `training dog`."""
 
 
 def split_named(name: str) -> str | None:
-    """The split that a folder, or a cell of a list, stands for; None if it stands for none.
+    """The split that the name of a folder, or a cell of a list, denotes; None if none.
 
     >>> split_named("Valid"), split_named("training"), split_named("training dog")
     ('val', 'train', None)
@@ -43,26 +41,26 @@ def split_named(name: str) -> str | None:
 
 
 def splits_in(text: str, beside_classes: bool = False) -> list[str]:
-    """The splits that the words of a name mention, in their order.
+    """The splits that the words of a name mention, in the order of the words.
 
-    `beside_classes`: the name may be that of a class.
+    With `beside_classes`, the name may be a class name: words such as `training` do not count.
 
     >>> splits_in("k400_train_path.txt"), splits_in("training_dog"), splits_in("trains")
     (['train'], ['train'], [])
     >>> splits_in("training_dog", beside_classes=True)
     []
     """
-    no_split = _WORDS_OF_CLASSES if beside_classes else ()
+    no_split = _AMBIGUOUS_WORDS if beside_classes else ()
     words = (word for word in re.split(r"[^a-z]+", text.lower()) if word not in no_split)
     return [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
 
 
 CLEAN = "clean"
-"""The set of the clean twins, beside D-25, D-50, D-75."""
+"""Name of the set of clean twins; the occluded sets are D-25, D-50 and D-75."""
 
 
 def set_name(scale: float) -> str:
-    """The set of an occluded clip, as tables and figures name it.
+    """Name of the set of a scale, in tables and figures.
 
     >>> set_name(0.25), set_name(0.125)
     ('D-25', 'D-12.5')
@@ -71,12 +69,12 @@ def set_name(scale: float) -> str:
 
 
 def percent(scale: float) -> str:
-    """0.25 -> 25, as folders and lists are named."""
+    """Scale in percent, as in the names of folders and lists: 0.25 -> 25."""
     return f"{scale * 100:g}"
 
 
 def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> str:
-    """Where an occluded clip lies, relative to the build: the release's tree and name.
+    """Path of an occluded clip, relative to the build folder.
 
     >>> clip_path("OccludeNet-D", "val", 0.5, "abseiling", "vGlsp8wOH-8_000085_000095")
     'OccludeNet-D/val/50%/abseiling/0.50_vGlsp8wOH-8_000085_000095.mp4'
@@ -85,36 +83,40 @@ def clip_path(dataset: str, split: str, scale: float, label: str, clip: str) -> 
 
 
 def clean_path(dataset: str, split: str, label: str, clip: str) -> str:
-    """Where the clean twin lies, relative to the build."""
+    """Path of a clean twin, relative to the build folder."""
     return f"{clean_tree(dataset)}/{split}/{label}/{clip}.mp4"
 
 
 def scale_folder(split: str, share: str) -> str:
-    """A split's folder of a scale in the tree: `val/50%`."""
+    """Folder of a split and scale in the dataset folder: `val/50%`."""
     return f"{split}/{share}%"
 
 
 def list_folder(split: str, share: str) -> str:
-    """The same folder as the released lists name it: `val_50percent`."""
+    """The same folder in the lists of the release: `val_50percent`."""
     return f"{split}_{share}percent"
 
 
 def clean_tree(dataset: str) -> str:
+    """Folder of the clean twins, relative to the build folder."""
     return f"{dataset}-clean"
 
 
 def counterfactual_tree(dataset: str) -> str:
+    """Folder of the counterfactuals, relative to the build folder."""
     return f"{dataset}-counterfactual"
 
 
 YOUTUBE_ID = r"[A-Za-z0-9_-]{11}"
-"""The id of a YouTube video, a pattern."""
+"""Regular expression of the id of a YouTube video."""
+
 CLIP_NAME = re.compile(rf"({YOUTUBE_ID})_(\d{{6}})_(\d{{6}})", re.ASCII)
-"""The name of a clip of Kinetics: id, first and last second."""
+"""Matches the name of a Kinetics clip: YouTube id, start and end in seconds."""
 
 
 def clip_name(youtube_id: str, start: int, end: int) -> str:
-    """
+    """The name of a Kinetics clip; start and end in seconds.
+
     >>> clip_name("3caPS4FHFF8", 36, 46)
     '3caPS4FHFF8_000036_000046'
     """
@@ -122,38 +124,40 @@ def clip_name(youtube_id: str, start: int, end: int) -> str:
 
 
 CATEGORIES = ("handbag", "backpack", "suitcase", "dog")
-"""The order of the release within a class; other types follow by name."""
+"""Occluder types, in the order of the release within a class; others follow by name."""
 
 
 def class_order(label: str) -> str:
-    """Sorts class names as the release does: as paths, "drinking beer/" before "drinking/"."""
+    """Sort key of a class in the release: as paths, "drinking beer/" before "drinking/"."""
     return label + "/"
 
 
-def type_order(category: str) -> tuple[int, str]:
-    """Sorts occluder types as the release does, others behind them by name."""
+def occluder_type_order(category: str) -> tuple[int, str]:
+    """Sort key of an occluder type: those of the release first, then others by name."""
     known = CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
     return known, category
 
 
 def label_ids(labels: Iterable[str]) -> dict[str, int]:
-    """Class name -> number, counted from 0 in the order of the release."""
+    """Class name -> label id, counted from 0 in the order of the release."""
     return {name: number for number, name in enumerate(sorted(set(labels), key=class_order))}
 
 
 @dataclass(frozen=True)
 class ListedPath:
-    """A clip's path in a list: `val_25percent/abseiling/0.25_<source>.mp4`, taken apart."""
+    """The parts of a path in a list: `val_25percent/abseiling/0.25_<source>.mp4`."""
 
     split: str
     percent: str
-    """Scale in percent, as written: 25."""
+    """Scale in percent, as text, such as 25."""
     class_folder: str
     file_name: str
 
 
 def source_of(file_name: str) -> tuple[float, str]:
-    """(scale, source clip) of an output clip's file name, without folders.
+    """Parse the file name of an output clip, without folders, into (scale, source clip).
+
+    Raises UserError where the name has another form.
 
     >>> source_of("0.25_3caPS4FHFF8_000036_000046.mp4")
     (0.25, '3caPS4FHFF8_000036_000046')
@@ -168,7 +172,9 @@ def source_of(file_name: str) -> tuple[float, str]:
 
 
 def listed_path(path: str) -> ListedPath:
-    """The parts of a path in a list.
+    """Parse a path in a list.
+
+    Raises UserError where the path has another form.
 
     >>> listed_path("val_25percent/abseiling/0.25_x.mp4").class_folder
     'abseiling'
@@ -188,7 +194,7 @@ _CUTOUT = re.compile(
 
 
 def cutout_object(name: str) -> tuple[int, int] | None:
-    """COCO photo and pixels of a cut-out, from its name; None if it has another form.
+    """(COCO image, pixels) of a cut-out, from its file name; None if it has another form.
 
     >>> cutout_object("000000071549_0050932_61.04.png")
     (71549, 50932)
@@ -202,6 +208,6 @@ def cutout_object(name: str) -> tuple[int, int] | None:
 
 
 def same_cutout(one: str, other: str) -> bool:
-    """Whether two names mean the same object: equal, or equal but for the percent."""
+    """Whether two file names denote the same object: they may differ in the percent."""
     found = cutout_object(one)
     return one == other or (found is not None and found == cutout_object(other))

@@ -1,1 +1,1 @@
-"""sources"""
+"""Sources: videos, Kinetics, COCO, weights and archives; downloads, index and segments."""

@@ -1,11 +1,11 @@
-"""Weights as a room takes them: a file, or the note that `acquire weights` wrote of one.
+"""Resolve the weights of a stage: a file, or the note of one that `acquire weights` wrote.
 
-The note is the door between acquire and the rooms that load weights:
+The note is a JSON file, the interface between acquire and the stages that load weights:
 
-    path    the file
-    sha256  what it had when the note was written
-    bytes   its size
-    url     where it was fetched; null for a file of the user's
+    path    path of the file
+    sha256  hash of the file
+    bytes   size of the file
+    url     address of the download; null for a local file
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from occludenet_build.core.settings import is_url
 
 
 def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | None:
-    """The weights file that `named` stands for: itself, or what the note `named` (.json) is of.
+    """Path of the weights file `named`, or of the file in the note `named` (.json).
 
-    `key` is the setting, for messages. Raises UserError for an address, a note that does not
-    read, or a file with another hash than the note or the settings say.
+    `key` is the setting, for messages. Raises UserError for an address, a malformed note, or a
+    file whose hash differs from that of the note or the settings.
     """
     if named is None:
         return None
@@ -36,7 +36,7 @@ def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | 
         if wanted is not None and Path(path).is_file() and sha256_file(path) != wanted:
             raise UserError(
                 f"{key}: {path} is not what {source} says, sha256 {wanted}: it has changed; put "
-                "the file back, or note the new one with `snakemake -R acquire_weights`"
+                "the file back, or record the new one with `snakemake -R acquire_weights`"
             )
     return path
 

@@ -46,14 +46,14 @@ REFERENCE = [
 def test_what_is_in_the_format_comes_back_as_it_was(tmp_path: Path, text: str) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_bytes(text.encode())
-    csv_format.rewrite(source, target)
+    csv_format.rewrite_csv(source, target)
     assert target.read_bytes() == text.encode()
 
 
 @pytest.mark.skipif(not REFERENCE, reason="the release's files are not here")
 def test_the_release_comes_back_byte_for_byte(tmp_path: Path) -> None:
     for path in REFERENCE:
-        csv_format.rewrite(path, tmp_path / "again.csv")
+        csv_format.rewrite_csv(path, tmp_path / "again.csv")
         assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
 
 
@@ -83,7 +83,7 @@ def test_the_release_comes_back_byte_for_byte(tmp_path: Path) -> None:
 )
 def test_what_would_not_come_back_is_an_error_with_its_place(text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
-        csv_format.parse(text, "in.csv")
+        csv_format.parse_csv(text, "in.csv")
     assert str(caught.value).startswith("in.csv") and said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -146,7 +146,7 @@ def test_the_dataset_folder_looks_like_the_release(
     wanted = {f"{s}_{kind}.csv" for s in ("train", "test") for kind in ("d", "25", "50", "75")}
     assert names == wanted
     for path in (folder / "annotations").iterdir():
-        csv_format.rewrite(path, tmp_path / "again.csv")
+        csv_format.rewrite_csv(path, tmp_path / "again.csv")
         assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
     lines = (folder / "annotations/train_d.csv").read_text().splitlines()
     assert [line.split(",0.25_")[1][:7] for line in lines if ",0.25_" in line] == [
@@ -175,7 +175,7 @@ def test_paths_of_the_lists_resolve(tmp_path: Path) -> None:
         (build.root / row["file"]).touch()
     folder = build.root / "OccludeNet-D"
     for path in (folder / "annotations").glob("*_[0-9]*.csv"):
-        _, records = csv_format.parse(path.read_text(), path.name)
+        _, records = csv_format.parse_csv(path.read_text(), path.name)
         assert records and all((folder / record.file).is_file() for record in records)
     assert not Path((folder / "train_25percent").readlink()).is_absolute()
 
@@ -196,8 +196,8 @@ def test_again_gives_the_same_and_leaves_nothing_old(built: tuple[SmallBuild, li
 
 def test_a_build_without_masks_and_counterfactuals(tmp_path: Path) -> None:
     build = SmallBuild(tmp_path).write()
-    for room in ("actor_masks", "counterfactual"):
-        for path in build.manifests(room):
+    for stage in ("actor_masks", "counterfactual"):
+        for path in build.manifests(stage):
             path.unlink()
     rows = annotate(build)
     assert (

@@ -154,7 +154,7 @@ def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
         (FILES, ["in", "--strict"], 0, "0 errors"),
         (edited(GONE_B), ["in"], 0, "in all: 1 error,"),
         (edited(GONE_B), ["in", "--strict"], 2, "wanted a release without errors, got 1"),
-        (FILES, ["in/val_d.csv", "elsewhere"], 2, "elsewhere is not there"),
+        (FILES, ["in/val_d.csv", "elsewhere"], 2, "elsewhere does not exist"),
         ({"mine.csv": "x\n"}, ["in"], 2, "in, got none; name a folder"),
         ({"mine.csv": "x\n"}, ["in/mine.csv"], 2, "got in/mine.csv; name it so"),
         (FILES, ["in", "in/../in"], 2, "wanted one val_25.csv, got"),

@@ -46,7 +46,7 @@ FORMS = {
     ),
     "an image twice": (
         lambda d: d["images"].append(d["images"][0]),
-        "image 1 stands there twice",
+        "image 1 occurs twice",
     ),
 }
 

@@ -14,7 +14,7 @@ from occludenet_build.core import versions
 from occludenet_build.core.errors import UserError
 from occludenet_build.occlusion.select import CLIPS as SELECTED
 from occludenet_build.release import csv_format, published
-from occludenet_build.sources.index.command import take_published
+from occludenet_build.sources.index.command import mark_published
 
 REFERENCE = [
     path
@@ -38,7 +38,7 @@ def released(path: Path, choice, scales=SCALES) -> Path:
         for s in scales
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(csv_format.write(csv_format.Overall, rows))
+    path.write_text(csv_format.format_csv(csv_format.Overall, rows))
     return path
 
 
@@ -49,7 +49,7 @@ def replaying(path: Path, **settings) -> cfg.Config:
 def replay(
     folder: Path, path: Path, clips=CLIPS, *, failed=None, actors=None, more=(), **settings
 ) -> dict[str, dict]:
-    """The rooms index and select on clips (name, split, class); failed: clip -> reason, more:
+    """The stages index and select on clips (name, split, class); failed: clip -> reason, more:
     cut-outs that are in the bank besides."""
     config = replaying(path, **settings)
     rows = indexed(clips, config)
@@ -57,7 +57,7 @@ def replay(
         if row["clip"] in (failed or {}):
             row |= {"status": "failed", "reason": failed[row["clip"]], "detail": "so it is"}
             row |= {"candidate": None}
-    take_published(rows, config.select.published)
+    mark_published(rows, config.select.published)
     return choose(folder, rows, [*bank(), *more], config, actors)
 
 
@@ -181,7 +181,7 @@ def test_the_candidates_are_the_published_clips_whatever_the_quota(tmp_path: Pat
     path = released(tmp_path / "val_d.csv", [("run", f"c{n}", "dog", "d.png") for n in range(30)])
     config = replaying(path, quota={"val": 1})
     rows = indexed(clips, config)
-    take_published(rows, config.select.published)
+    mark_published(rows, config.select.published)
     assert {r["clip"] for r in rows if r["candidate"]} == {f"c{n}" for n in range(30)}
 
 

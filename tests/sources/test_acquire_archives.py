@@ -1,4 +1,4 @@
-"""Surveillance videos out of archives: what is unpacked, where, and what is told of it."""
+"""Surveillance videos out of archives: what is unpacked, where, and the note of it."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def acquire(values: dict, root: Path) -> dict:
 def test_videos_keep_the_folder_of_their_class(site, tmp_path):
     site.entities["/Anomaly-Videos-Part-1.zip"].faults += [drop(50), status(503)]
     values = settings(site, retries=3)
-    told = acquire(values, tmp_path)
+    note = acquire(values, tmp_path)
     folder = tmp_path / "videos"
     assert {str(name): (folder / name).read_bytes() for name in names.below(folder)} == WHOLE
-    assert told["classes"] == {"Abuse": 3, "Arson": 1} and told["folder"] == str(folder)
-    first, second = told["archives"]
+    assert note["classes"] == {"Abuse": 3, "Arson": 1} and note["folder"] == str(folder)
+    first, second = note["archives"]
     assert (first["address"], first["videos"]) == (site.url("/Anomaly-Videos-Part-1.zip"), 3)
     assert first["refused"] == {"unsafe_path": 1} and len(first["sha256"]) == 64
     assert (second["videos"], second["status"], second["reason"]) == (1, "ok", None)
@@ -75,11 +75,11 @@ def test_videos_keep_the_folder_of_their_class(site, tmp_path):
 
 
 def test_one_that_fails_is_a_row_and_none_at_all_is_one_line(site, tmp_path):
-    told = acquire(settings(site, "/more/Anomaly-Videos-Part-1.zip", "/no.zip"), tmp_path)
-    assert [(row["reason"], row["videos"]) for row in told["archives"]] == [
+    note = acquire(settings(site, "/more/Anomaly-Videos-Part-1.zip", "/no.zip"), tmp_path)
+    assert [(row["reason"], row["videos"]) for row in note["archives"]] == [
         *((None, 1), ("not_found", 0)),
     ]
-    with pytest.raises(UserError, match=r"1 archives brought none \(not_found\)"):
+    with pytest.raises(UserError, match=r"1 archives have none \(not_found\)"):
         acquire(settings(site, "/no.zip"), tmp_path / "other")
     with pytest.raises(UserError, match=r"segments\.archives: wanted archives of videos"):
         acquire({}, tmp_path / "other")

@@ -37,7 +37,7 @@ def everything(coco):
 
 
 def bank(coco: SmallCoco, note: dict, **settings) -> dict:
-    """What the room occluders makes of the note."""
+    """What the stage occluders makes of the note."""
     coco.world.images = Path(note["images"])
     return coco.world.rows(**settings)
 
@@ -92,7 +92,7 @@ def test_instances_are_a_json_or_a_zip_from_anywhere(coco, kind, where):
 
 
 def test_the_member_is_a_setting(coco):
-    with pytest.raises(UserError, match=r"coco_member: wanted 'none.json' in .* it holds 'annot"):
+    with pytest.raises(UserError, match=r"coco_member: wanted 'none.json' in .* it has 'annot"):
         coco.acquire(coco_member="none.json")
     note = coco.acquire(coco_member="annotations/instances_train2017.json")
     assert Path(note["instances"]).name == "instances_train2017.json"
@@ -113,7 +113,7 @@ def test_images_at_an_address_that_names_are_added_to(coco, ending):
 def test_a_second_run_makes_no_request_and_decodes_nothing(coco, monkeypatch):
     first = coco.acquire()
     table, asked = coco.table.read_bytes(), len(coco.asked())
-    monkeypatch.setitem(checks.CHECKS, "image", lambda path: pytest.fail("decoded"))
+    monkeypatch.setitem(checks.FILE_CHECKS, "image", lambda path: pytest.fail("decoded"))
     assert coco.acquire() == first
     assert coco.acquire(download={"offline": True}) == first
     assert (coco.table.read_bytes(), len(coco.asked())) == (table, asked)
@@ -274,7 +274,7 @@ def changed_on_the_server(coco, note):
 CHANGES = {
     changed_setting: "acquire.coco_sha256: wanted 000.* was fetched on .* correct the setting",
     changed_json: "as it was unpacked, with .*: it has changed; remove it",
-    changed_zip: "the server has another file than on .*; if the new one is right, remove",
+    changed_zip: "the server has another file than on .*; if the new one is correct, remove",
     changed_image: r"as they were fetched, 1 of 4 have changed, the first .*2\.png; remove those",
     changed_on_the_server: "photos/2: the server has another image .*wanted .*, got .*; if the",
 }
@@ -463,7 +463,7 @@ ZIPS = {
     "a bomb": ({MEMBER: bytes(200_000_000)}, "archive_bomb"),
     "another": ({"captions.json": b"{}"}, "coco_member: wanted 'instances_train2017.json'"),
     "nothing": ({}, "not_json"),
-    "a fork of a mac": ({f"__MACOSX/._{MEMBER}": b"{}"}, "it holds no file"),
+    "a fork of a mac": ({f"__MACOSX/._{MEMBER}": b"{}"}, "it has no file"),
     "no COCO": ({MEMBER: b"[1, 2]"}, "wanted COCO instances"),
     "no JSON": ({MEMBER: b"hello"}, "wanted COCO instances"),
 }
@@ -520,7 +520,9 @@ def test_a_broken_file_that_was_put_there_is_left_to_its_owner(coco):
 
 
 def test_nothing_is_wanted(coco):
-    with pytest.raises(UserError, match="coco_instances: wanted a JSON file, or a zip that holds"):
+    with pytest.raises(
+        UserError, match="coco_instances: wanted a JSON file, or a zip that contain"
+    ):
         coco.acquire(coco_instances=None)
     note = coco.acquire(occluders={"min_pixels": 2000})
     assert coco.rows() == {} and Path(note["images"]).is_dir()
@@ -529,7 +531,7 @@ def test_nothing_is_wanted(coco):
 def test_the_command_line(coco):
     done = coco.run()
     assert done.returncode == 0, done.stderr
-    assert "4 of 4 images are there" in done.stderr
+    assert "4 of 4 images are present" in done.stderr
     assert json.loads(coco.out.read_text())["images"] == str(coco.folder / "images")
     coco.site.entities["/annotations.zip"].content = b""
     for change, says in (

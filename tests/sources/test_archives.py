@@ -25,7 +25,7 @@ from support.archives import TIME, info, tar_of, zip_of
 from occludenet_build.core import names
 from occludenet_build.core.errors import REASONS, ItemError
 from occludenet_build.sources.transfer import archives
-from occludenet_build.sources.transfer.archives import Limits, inspect, unpack
+from occludenet_build.sources.transfer.archives import UnpackLimits, check_archive, unpack
 
 PACKERS = {"tar": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 
@@ -35,14 +35,14 @@ def place(tmp_path):
     """place(archive) -> (its path, an empty folder that nothing may leave)."""
 
     def made(content: bytes) -> tuple[Path, Path]:
-        (tmp_path / "room").mkdir(exist_ok=True)
-        path = tmp_path / "room" / "archive"
+        (tmp_path / "work").mkdir(exist_ok=True)
+        path = tmp_path / "work" / "archive"
         path.write_bytes(content)
-        return path, tmp_path / "room" / "folder"
+        return path, tmp_path / "work" / "folder"
 
     yield made
-    assert {p.name for p in tmp_path.iterdir()} <= {"room"}, "written outside"
-    assert {p.name for p in (tmp_path / "room").iterdir()} <= {"archive", "folder"}
+    assert {p.name for p in tmp_path.iterdir()} <= {"work"}, "written outside"
+    assert {p.name for p in (tmp_path / "work").iterdir()} <= {"archive", "folder"}
     assert not list(tmp_path.rglob(".*")), "temporary files are left"
 
 
@@ -59,7 +59,7 @@ KINDS = {kind: pack(tar_of(*GOOD)) for kind, pack in PACKERS.items()} | {"zip": 
 @pytest.mark.parametrize("content", KINDS.values(), ids=KINDS.keys())
 def test_all_kinds_unpack_and_a_second_run_writes_nothing(place, content):
     path, folder = place(content)
-    assert inspect(path) == 4
+    assert check_archive(path) == 4
     members = list(unpack(path, folder))
     assert [(m.status, m.made) for m in members] == [("ok", True)] * 4
     assert contents(folder) == ENDS
@@ -185,7 +185,7 @@ def test_what_macos_adds_is_passed_over(place):
 # the archive as a whole ---------------------------------------------------------------------------
 
 ZEROS = bytes(1 << 24)
-SMALL = Limits(free_bytes=1 << 20)
+SMALL = UnpackLimits(free_bytes=1 << 20)
 
 
 def overlapping_zip() -> bytes:
@@ -232,7 +232,9 @@ def test_bombs(place, content, does):
     path, folder = place(content)
     start = time.monotonic()
     with pytest.raises(ItemError, match="archive_bomb"):
-        inspect(path, SMALL) if does == "inspect" else list(unpack(path, folder, limits=SMALL))
+        check_archive(path, SMALL) if does == "inspect" else list(
+            unpack(path, folder, limits=SMALL)
+        )
     assert time.monotonic() - start < 2
     assert sum(len(c) for c in contents(folder).values()) < 2
 
@@ -241,8 +243,8 @@ def test_bombs(place, content, does):
 def test_too_many_members(place, pack):
     path, folder = place(pack(*((f"{n}", b"") for n in range(50))))
     with pytest.raises(ItemError, match="archive_bomb"):
-        list(unpack(path, folder, limits=Limits(members=40)))
-    assert len(list(unpack(path, folder, limits=Limits(members=50)))) == 50
+        list(unpack(path, folder, limits=UnpackLimits(members=40)))
+    assert len(list(unpack(path, folder, limits=UnpackLimits(members=50)))) == 50
 
 
 NOISE = random.Random(0).randbytes(50_000)
@@ -275,7 +277,7 @@ CUTS = {
 def test_what_is_not_whole(place, content, reason):
     path, folder = place(content)
     with pytest.raises(ItemError) as caught:
-        inspect(path)
+        check_archive(path)
     assert caught.value.reason == reason
     members = []
     try:
@@ -337,7 +339,7 @@ def test_memory_does_not_grow_with_the_members(tmp_path):
     path = tmp_path / "archive"
     path.write_bytes(tar_of(*((f"{n}", b"") for n in range(3000))))
     tracemalloc.start()
-    assert inspect(path) == 3000
+    assert check_archive(path) == 3000
     assert tracemalloc.get_traced_memory()[1] < 2_000_000, "1 MiB is read at a time"
     tracemalloc.stop()
 

@@ -8,15 +8,34 @@ import shutil
 from collections import Counter
 
 import pytest
-from support.kinetics import CLIPS, HEADER, LABELS, Room, clip, list_bytes, video, write_list
+from support.kinetics import (
+    CLIPS,
+    HEADER,
+    LABELS,
+    KineticsStage,
+    clip,
+    list_bytes,
+    video,
+    write_list,
+)
 from support.server import instead, status
 
 from occludenet_build import config as cfg
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.sources.kinetics import candidates
-from occludenet_build.sources.kinetics.annotations import MALFORMED, read_csv, read_lists, selected
-from occludenet_build.sources.kinetics.clip import Clip, Named, Names, parsed
+from occludenet_build.sources.kinetics.annotations import (
+    MAX_MALFORMED,
+    read_annotation_csv,
+    read_lists,
+    select_clips,
+)
+from occludenet_build.sources.kinetics.clip import (
+    ClipNames,
+    KineticsClip,
+    ParsedName,
+    parse_clip_name,
+)
 from occludenet_build.sources.kinetics.command import PRESENCE
 
 # lists -------------------------------------------------------------------------------------------
@@ -43,15 +62,19 @@ LINES = {
 def test_lists_are_read_by_their_header(tmp_path, lines):
     path = tmp_path / "list.csv"
     path.write_bytes("\n".join([*lines, "", ""]).encode())
-    assert list(read_csv(path)) == [Clip("-_k-000001x", 12, 22, "train", "abseiling")]
+    assert list(read_annotation_csv(path)) == [
+        KineticsClip("-_k-000001x", 12, 22, "train", "abseiling")
+    ]
 
 
 def test_splits_and_labels_that_a_list_does_not_tell(tmp_path):
     path = tmp_path / "kinetics-400_val.csv"
     path.write_text("youtube_id,time_start,time_end\n-_k-000001x,12,22\n")
-    assert list(read_csv(path)) == [Clip("-_k-000001x", 12, 22, "val", "unlabelled")]
+    assert list(read_annotation_csv(path)) == [
+        KineticsClip("-_k-000001x", 12, 22, "val", "unlabelled")
+    ]
     path.write_text("youtube_id,time_start,time_end,split\n-_k-000001x,12,22,validate\n")
-    assert [c.split for c in read_csv(path)] == ["val"]
+    assert [c.split for c in read_annotation_csv(path)] == ["val"]
 
 
 MALFORMED_LINES = {
@@ -71,14 +94,14 @@ def test_a_malformed_line_is_passed_over_and_many_are_not(tmp_path, caplog, line
     path = write_list(tmp_path / "a.csv", CLIPS[:2])
     head, *good = path.read_text().splitlines()
     path.write_text("\n".join([head, line, *good]))
-    assert list(read_csv(path)) == CLIPS[:2]
+    assert list(read_annotation_csv(path)) == CLIPS[:2]
     assert f"{path}, line 2" in caplog.text
-    path.write_text("\n".join([head, *good, *[line] * (MALFORMED + 1)]))
+    path.write_text("\n".join([head, *good, *[line] * (MAX_MALFORMED + 1)]))
     with pytest.raises(UserError, match=r"a\.csv, line 14: .*10 lines before"):
-        list(read_csv(path))
+        list(read_annotation_csv(path))
     path.write_text("\n".join([head, line]))
     with pytest.raises(UserError, match="none of its lines is a clip"):
-        list(read_csv(path))
+        list(read_annotation_csv(path))
 
 
 def test_what_is_no_list_is_one_line(tmp_path):
@@ -86,7 +109,7 @@ def test_what_is_no_list_is_one_line(tmp_path):
     for content in (b"<!DOCTYPE html>", b"", b"label,youtube_id,time_start,split\n", b"\xff\xfe"):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"a\.csv: wanted a list of Kinetics"):
-            list(read_csv(path))
+            list(read_annotation_csv(path))
 
 
 def settings(**kinetics) -> cfg.Kinetics:
@@ -94,47 +117,51 @@ def settings(**kinetics) -> cfg.Kinetics:
 
 
 def test_selection():
-    assert selected(CLIPS, settings(), 0) == sorted(CLIPS, key=lambda c: c.name)
-    some = selected(CLIPS, settings(splits=["val", "test"], classes=[LABELS[1]]), 0)
+    assert select_clips(CLIPS, settings(), 0) == sorted(CLIPS, key=lambda c: c.name)
+    some = select_clips(CLIPS, settings(splits=["val", "test"], classes=[LABELS[1]]), 0)
     assert {(c.split, c.label) for c in some} == {("val", LABELS[1]), ("test", LABELS[1])}
-    few = selected(CLIPS, settings(per_class=1), 7)
+    few = select_clips(CLIPS, settings(per_class=1), 7)
     groups = {(c.split, c.label) for c in CLIPS}
     assert len(few) == len(groups) == 9
     for one in few:
         group = [c for c in CLIPS if (c.split, c.label) == (one.split, one.label)]
         assert one == min(group, key=lambda c: seeds.draw(7, c.name))
-    assert set(few) <= set(selected(CLIPS, settings(per_class=2), 7)), "more holds less"
-    assert selected(CLIPS[::-1], settings(per_class=1), 7) == few
+    assert set(few) <= set(select_clips(CLIPS, settings(per_class=2), 7)), "more holds less"
+    assert select_clips(CLIPS[::-1], settings(per_class=1), 7) == few
 
 
 def test_an_unknown_class_names_close_ones():
     with pytest.raises(UserError, match="got 'drinking_bear'; did you mean 'drinking beer'"):
-        selected(CLIPS, settings(classes=["drinking_bear"]), 0)
+        select_clips(CLIPS, settings(classes=["drinking_bear"]), 0)
     with pytest.raises(UserError, match="wanted clips of val, the lists have 12 clips of train"):
-        selected(CLIPS[:12], settings(splits=["val"]), 0)
+        select_clips(CLIPS[:12], settings(splits=["val"]), 0)
 
 
 def test_lists_are_fetched_once_and_clips_told_once(site, tmp_path, monkeypatch):
-    other = Clip(CLIPS[0].youtube_id, CLIPS[0].start, CLIPS[0].end, "val", "another")
+    other = KineticsClip(CLIPS[0].youtube_id, CLIPS[0].start, CLIPS[0].end, "val", "another")
     site.put("/train.csv", list_bytes(CLIPS[:12]), status(503))
     site.put("/val/train.csv", list_bytes([*CLIPS[12:], CLIPS[0], other]))
-    room = Room(tmp_path, {"annotations": [site.url("/train.csv"), site.url("/val/train.csv")]})
-    config = cfg.load_part(room.values())
-    lists = read_lists(config, room.folder)
+    stage = KineticsStage(
+        tmp_path, {"annotations": [site.url("/train.csv"), site.url("/val/train.csv")]}
+    )
+    config = cfg.load_part(stage.values())
+    lists = read_lists(config, stage.folder)
     assert list(lists.listed) == CLIPS and len(site.seen) == 3
-    offline = cfg.load_part(room.values(offline=True))
-    assert read_lists(offline, room.folder) == lists and len(site.seen) == 3
-    with pytest.raises(UserError, match=r"train\.csv: wanted as .*switched off"):
+    offline = cfg.load_part(stage.values(offline=True))
+    assert read_lists(offline, stage.folder) == lists and len(site.seen) == 3
+    with pytest.raises(UserError, match=r"train\.csv: wanted the list .*switched off"):
         read_lists(offline, tmp_path / "elsewhere")
 
 
 def test_a_page_instead_of_a_list_is_not_kept(site, tmp_path):
     site.put("/train.csv", list_bytes(CLIPS), instead(b"<!DOCTYPE html>"))
-    config = cfg.load_part(Room(tmp_path, {"annotations": [site.url("/train.csv")]}).values())
+    config = cfg.load_part(
+        KineticsStage(tmp_path, {"annotations": [site.url("/train.csv")]}).values()
+    )
     with pytest.raises(UserError, match="wanted a list of Kinetics"):
         read_lists(config, tmp_path)
     assert len(read_lists(config, tmp_path).listed) == len(CLIPS)
-    config = cfg.load_part(Room(tmp_path, {"annotations": [site.url("/no.csv")]}).values())
+    config = cfg.load_part(KineticsStage(tmp_path, {"annotations": [site.url("/no.csv")]}).values())
     with pytest.raises(UserError, match=r"no\.csv: not fetched: not_found"):
         read_lists(config, tmp_path)
 
@@ -142,14 +169,14 @@ def test_a_page_instead_of_a_list_is_not_kept(site, tmp_path):
 # names -------------------------------------------------------------------------------------------
 
 NAMES = {
-    "3caPS4FHFF8_000036_000046.mp4": Named("3caPS4FHFF8", 36, 46),
-    "3caPS4FHFF8_36_46.webm": Named("3caPS4FHFF8", 36, 46),
-    "3caPS4FHFF8.mp4": Named("3caPS4FHFF8"),
-    "3caPS4FHFF8.MP4": Named("3caPS4FHFF8"),
-    "3caPS4FHFF8_000036_000046.mp4.mkv": Named("3caPS4FHFF8", 36, 46),
-    "-_-a_1_2-_9_000036_000046.mp4": Named("-_-a_1_2-_9", 36, 46),
-    "v_abcdefghi.mp4": Named("v_abcdefghi"),
-    "_12_22_3_44_000001_000011.mp4": Named("_12_22_3_44", 1, 11),
+    "3caPS4FHFF8_000036_000046.mp4": ParsedName("3caPS4FHFF8", 36, 46),
+    "3caPS4FHFF8_36_46.webm": ParsedName("3caPS4FHFF8", 36, 46),
+    "3caPS4FHFF8.mp4": ParsedName("3caPS4FHFF8"),
+    "3caPS4FHFF8.MP4": ParsedName("3caPS4FHFF8"),
+    "3caPS4FHFF8_000036_000046.mp4.mkv": ParsedName("3caPS4FHFF8", 36, 46),
+    "-_-a_1_2-_9_000036_000046.mp4": ParsedName("-_-a_1_2-_9", 36, 46),
+    "v_abcdefghi.mp4": ParsedName("v_abcdefghi"),
+    "_12_22_3_44_000001_000011.mp4": ParsedName("_12_22_3_44", 1, 11),
     "._3caPS4FHFF8_000036_000046.mp4": None,
     "3caPS4FHFF8_000036_000046": None,
     "3caPS4FHFF8_000036_000046.mp4.part": None,
@@ -164,14 +191,14 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "said"), NAMES.items())
 def test_what_a_name_says(name, said):
-    assert parsed(name) == said
+    assert parse_clip_name(name) == said
 
 
 def test_times_decide_and_an_id_alone_where_it_stands_for_one_clip():
-    one = Clip("aaaaaaaaaaa", 1, 11, "train", "abseiling")
-    later = Clip("aaaaaaaaaaa", 30, 40, "train", "drinking beer")
-    val = Clip("bbbbbbbbbbb", 1, 11, "val", "abseiling")
-    names = Names([one, later, val])
+    one = KineticsClip("aaaaaaaaaaa", 1, 11, "train", "abseiling")
+    later = KineticsClip("aaaaaaaaaaa", 30, 40, "train", "drinking beer")
+    val = KineticsClip("bbbbbbbbbbb", 1, 11, "val", "abseiling")
+    names = ClipNames([one, later, val])
     assert names.clip("aaaaaaaaaaa_1_11.mp4") == one
     assert names.clip("train/abseiling/aaaaaaaaaaa_30_40.mp4") == later, "folders may be wrong"
     assert names.clip("aaaaaaaaaaa_1_12.mp4") is None
@@ -185,7 +212,7 @@ def test_times_decide_and_an_id_alone_where_it_stands_for_one_clip():
 # mirrors -----------------------------------------------------------------------------------------
 
 
-def plain_class(one: Clip) -> str:
+def plain_class(one: KineticsClip) -> str:
     return one.label.replace(" ", "_")
 
 
@@ -206,9 +233,11 @@ LAYOUTS = {
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A room with a mirror of the first clips, one of them missing: mirror(layout) -> Room."""
+    """mirror(layout) -> KineticsStage with a mirror of the first clips, one of them missing."""
 
-    def make(layout=LAYOUTS["<split>/<class>/<name>"], clips=CLIPS[:13], **kinetics) -> Room:
+    def make(
+        layout=LAYOUTS["<split>/<class>/<name>"], clips=CLIPS[:13], **kinetics
+    ) -> KineticsStage:
         root = tmp_path / "mirror"
         for number, one in enumerate(clips):
             path = root / layout(one)
@@ -216,22 +245,22 @@ def mirror(tmp_path):
             path.write_bytes(video(number))
         listed = write_list(tmp_path / "list.csv", CLIPS[:14])
         own = {"route": "mirror", "mirror": str(root), "annotations": [str(listed)]}
-        return Room(tmp_path, own | kinetics)
+        return KineticsStage(tmp_path, own | kinetics)
 
     return make
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 def test_a_mirror_of_any_layout(mirror, layout):
-    room = mirror(layout)
-    (room.root / "mirror/._x.mp4").write_bytes(b"mac")
-    (room.root / "mirror/classes.csv").write_text("x")
-    rows = room.run()
+    stage = mirror(layout)
+    (stage.root / "mirror/._x.mp4").write_bytes(b"mac")
+    (stage.root / "mirror/classes.csv").write_text("x")
+    rows = stage.run()
     assert list(rows) == sorted(c.name for c in CLIPS[:14])
     for number, one in enumerate(CLIPS[:13]):
-        row, path = rows[one.name], room.root / "mirror" / layout(one)
+        row, path = rows[one.name], stage.root / "mirror" / layout(one)
         assert (row["status"], row["path"], row["reason"]) == ("present", str(path), None)
-        assert (row["bytes"], row["origin"]) == (len(video(number)), str(room.root / "mirror"))
+        assert (row["bytes"], row["origin"]) == (len(video(number)), str(stage.root / "mirror"))
         assert (row["label"], row["split"], row["start_seconds"]) == (
             *(one.label, one.split, one.start),
         )
@@ -240,8 +269,8 @@ def test_a_mirror_of_any_layout(mirror, layout):
 
 
 def test_of_several_files_a_sound_one_then_the_replacement_then_the_first(mirror):
-    room = mirror(clips=CLIPS[:1])
-    root, one = room.root / "mirror", CLIPS[0]
+    stage = mirror(clips=CLIPS[:1])
+    root, one = stage.root / "mirror", CLIPS[0]
     first = root / LAYOUTS["<split>/<class>/<name>"](one)
 
     def put(name: str, content: bytes):
@@ -251,7 +280,7 @@ def test_of_several_files_a_sound_one_then_the_replacement_then_the_first(mirror
         return path
 
     def taken() -> tuple[str, str]:
-        row = room.run()[one.name]
+        row = stage.run()[one.name]
         return row["status"], row["path"]
 
     a = put(f"a/{one.name}.mp4", video(3))
@@ -265,56 +294,56 @@ def test_of_several_files_a_sound_one_then_the_replacement_then_the_first(mirror
     first.write_bytes(video(0)[:500])
     assert taken() == ("corrupt", str(new))
     new.unlink()
-    row = room.run()[one.name]
+    row = stage.run()[one.name]
     assert (row["status"], row["reason"], row["path"]) == ("corrupt", "empty_file", str(a))
 
 
 def test_links_to_folders_are_followed_and_circles_are_not(mirror):
-    room = mirror()
-    shutil.move(room.root / "mirror", room.root / "disk")
-    (room.root / "mirror").mkdir()
-    (room.root / "mirror/train").symlink_to(room.root / "disk/train")
-    (room.root / "mirror/train/again").symlink_to(room.root / "mirror")
-    room.run()
-    assert Counter(room.statuses().values()) == {"present": 12, "missing": 2}
+    stage = mirror()
+    shutil.move(stage.root / "mirror", stage.root / "disk")
+    (stage.root / "mirror").mkdir()
+    (stage.root / "mirror/train").symlink_to(stage.root / "disk/train")
+    (stage.root / "mirror/train/again").symlink_to(stage.root / "mirror")
+    stage.run()
+    assert Counter(stage.statuses().values()) == {"present": 12, "missing": 2}
 
 
 def test_a_second_run_reads_nothing_and_writes_the_same(mirror, monkeypatch):
-    room = mirror()
-    path = room.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[2])
+    stage = mirror()
+    path = stage.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[2])
     path.write_bytes(b"no video")
-    rows = room.run()
-    first = room.out.read_bytes(), room.out.with_name("classes.csv").read_bytes()
+    rows = stage.run()
+    first = stage.out.read_bytes(), stage.out.with_name("classes.csv").read_bytes()
     looked_at = []
     skim = candidates.skim
     monkeypatch.setattr(candidates, "skim", lambda p: looked_at.append(p) or skim(p))
-    assert room.run() == rows and looked_at == []
-    assert (room.out.read_bytes(), room.out.with_name("classes.csv").read_bytes()) == first
+    assert stage.run() == rows and looked_at == []
+    assert (stage.out.read_bytes(), stage.out.with_name("classes.csv").read_bytes()) == first
     looked_at.clear()
     path.write_bytes(video(2))
-    room.settings["splits"] = ["train"]
-    assert room.run()[CLIPS[2].name]["status"] == "present" and looked_at == [path]
-    room.settings["splits"] = ["train", "val"]
+    stage.settings["splits"] = ["train"]
+    assert stage.run()[CLIPS[2].name]["status"] == "present" and looked_at == [path]
+    stage.settings["splits"] = ["train", "val"]
     looked_at.clear()
-    assert len(room.run()) == 14 and looked_at == [], "what another selection asked for is known"
+    assert len(stage.run()) == 14 and looked_at == [], "what another selection asked for is known"
 
 
 def test_many_files_are_looked_at_by_processes(mirror, monkeypatch):
-    monkeypatch.setattr(candidates, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(candidates, "_FILES_PER_PROCESS", 1)
     alone = mirror().run()
     shutil.rmtree(mirror().folder / "checks")
-    room = mirror()
-    room.threads = 2
-    assert room.run() == alone
+    stage = mirror()
+    stage.threads = 2
+    assert stage.run() == alone
 
 
 def test_a_folder_that_is_no_mirror_is_one_line(mirror):
-    room = mirror(lambda c: f"{c.label}/clip{c.start}.mp4")
-    with pytest.raises(UserError, match=r"holds 13 files and none is of a listed clip \(abs"):
-        room.run()
-    shutil.rmtree(room.root / "mirror")
+    stage = mirror(lambda c: f"{c.label}/clip{c.start}.mp4")
+    with pytest.raises(UserError, match=r"has 13 files and none is of a listed clip \(abs"):
+        stage.run()
+    shutil.rmtree(stage.root / "mirror")
     with pytest.raises(UserError, match="mirror"):
-        room.run()
+        stage.run()
 
 
 # tables ------------------------------------------------------------------------------------------
@@ -322,12 +351,12 @@ def test_a_folder_that_is_no_mirror_is_one_line(mirror):
 
 def test_the_table_and_the_shortfall(mirror, caplog):
     caplog.set_level(logging.INFO)
-    room = mirror()
-    (room.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[5])).write_bytes(b"")
-    room.run(failure_budget=0.01)
-    table = tables.read(room.out)
+    stage = mirror()
+    (stage.root / "mirror" / LAYOUTS["<split>/<class>/<name>"](CLIPS[5])).write_bytes(b"")
+    stage.run(failure_budget=0.01)
+    table = tables.read(stage.out)
     assert table.schema.equals(PRESENCE) and len(table) == 14
-    with open(room.out.with_name("classes.csv"), newline="") as stream:
+    with open(stage.out.with_name("classes.csv"), newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
         *("split", "class", "listed", "present", "replaced", "corrupt", "missing", "share"),
@@ -335,21 +364,21 @@ def test_the_table_and_the_shortfall(mirror, caplog):
     assert list(rows[0].values()) == ["train", LABELS[1], "4", "3", "0", "1", "0", "0.7500"]
     assert list(rows[1].values()) == ["val", LABELS[0], "2", "1", "0", "0", "1", "0.5000"]
     assert sum(int(row["listed"]) for row in rows) == 14
-    assert "train: 11 of 12 there (91.7 %): 11 present, 0 replaced, 1 corrupt" in caplog.text
-    assert f"lacks most: train/{LABELS[1]}, 3 of 4 there" in caplog.text
-    assert "2 of 14 wanted clips (14.3 %) are not there" in caplog.text
+    assert "train: 11 of 12 present (91.7 %): 11 present, 0 replaced, 1 corrupt" in caplog.text
+    assert f"most missing: train/{LABELS[1]}, 3 of 4 present" in caplog.text
+    assert "2 of 14 selected clips (14.3 %) are not present" in caplog.text
     caplog.clear()
-    room.run(failure_budget=0.5)
+    stage.run(failure_budget=0.5)
     assert "wanted clips" not in caplog.text
 
 
 def test_a_list_in_another_order_makes_the_same_bytes(mirror):
-    room = mirror()
-    room.run()
-    first = room.out.read_bytes()
-    write_list(room.root / "list.csv", CLIPS[:14][::-1], HEADER[::-1])
-    room.run()
-    assert room.out.read_bytes() == first
+    stage = mirror()
+    stage.run()
+    first = stage.out.read_bytes()
+    write_list(stage.root / "list.csv", CLIPS[:14][::-1], HEADER[::-1])
+    stage.run()
+    assert stage.out.read_bytes() == first
 
 
 def test_no_route_is_one_line(mirror):

@@ -1,5 +1,5 @@
-"""Route archives, from a server that misbehaves to the table: what is corrupt is told and replaced,
-and what was finished is never fetched, unpacked or looked at again."""
+"""Route archives, from a faulty server to the table: corrupt clips are reported and replaced,
+and finished files are never fetched, unpacked or checked again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.archives import info, tar_of, zip_of
-from support.kinetics import CLIPS, Room, archive, list_bytes, video
+from support.kinetics import CLIPS, KineticsStage, archive, list_bytes, video
 from support.server import Site, corrupt, forever, status
 
 from occludenet_build.core.errors import UserError
@@ -27,8 +27,8 @@ PACK = "/400/replacement_for_corrupted_k400.tgz"
 
 @pytest.fixture
 def kinetics(site, tmp_path):
-    """kinetics(**settings) -> Room, with a small official server: train in 3 parts, val in one,
-    test in one. A clip is not in them, one is empty, one is cut, one is cut in the pack too."""
+    """kinetics(**settings) -> KineticsStage, with a small server of archives: train in 3 parts, val
+    and test in one. One clip is missing, one empty, one truncated, one also in the pack."""
     contents = {c: video(n) for n, c in enumerate(CLIPS)}
     empty, cut, both = TRAIN[1], TRAIN[2], TRAIN[5]
     contents |= {empty: b"", cut: video(2)[:700], both: video(5)[:700]}
@@ -43,7 +43,7 @@ def kinetics(site, tmp_path):
     pack = {empty: video(30), cut: video(31), both: video(32)[:700], TRAIN[8]: video(33)}
     site.put(PACK, archive(pack, "replacement_for_corrupted_k400/"))
 
-    def make(**settings) -> Room:
+    def make(**settings) -> KineticsStage:
         splits = ("train", "val", "test")
         own = {
             "route": "archives",
@@ -51,7 +51,7 @@ def kinetics(site, tmp_path):
             "archives": [site.url(f"/400/{s}/k400_{s}_path.txt") for s in splits],
             "replacements": [site.url(PACK)],
         }
-        return Room(tmp_path, own | settings)
+        return KineticsStage(tmp_path, own | settings)
 
     return make
 
@@ -76,8 +76,8 @@ def requests(site: Site) -> Counter[str]:
 
 
 def test_archives_and_what_replaces_their_corrupt_clips(site, kinetics):
-    room = kinetics()
-    rows = room.run()
+    stage = kinetics()
+    rows = stage.run()
     assert outcome(rows) == EXPECTED
     for number, one in enumerate(CLIPS):
         row = rows[one.name]
@@ -85,65 +85,65 @@ def test_archives_and_what_replaces_their_corrupt_clips(site, kinetics):
         if one == TRAIN[3]:
             assert row["path"] is None and row["detail"] == "in none of 6 archives"
         elif one != TRAIN[5]:
-            assert row["path"] == str(room.folder / folder / one.file)
+            assert row["path"] == str(stage.folder / folder / one.file)
             assert row["bytes"] == Path(row["path"]).stat().st_size
             assert (row["status"] == "replaced") == row["origin"].endswith(PACK)
             if row["status"] == "present":
                 assert Path(row["path"]).read_bytes() == video(number)
-    assert (room.folder / "videos" / TRAIN[1].file).read_bytes() == b"", "left as it came"
+    assert (stage.folder / "videos" / TRAIN[1].file).read_bytes() == b"", "left as it came"
     assert set(requests(site).values()) == {1}
-    assert not [name for name in room.files() if name.endswith(("gz", ".part"))]
+    assert not [name for name in stage.files() if name.endswith(("gz", ".part"))]
 
 
 def test_a_second_run_asks_for_lists_only_and_touches_nothing(site, kinetics, monkeypatch):
-    room = kinetics()
-    rows = room.run()
-    before, bytes_before = room.files(), room.out.read_bytes()
+    stage = kinetics()
+    rows = stage.run()
+    before, bytes_before = stage.files(), stage.out.read_bytes()
     site.seen.clear()
     looked_at = []
     skim = candidates.skim
     monkeypatch.setattr(candidates, "skim", lambda p: looked_at.append(p.name) or skim(p))
-    assert room.run() == rows and room.out.read_bytes() == bytes_before
+    assert stage.run() == rows and stage.out.read_bytes() == bytes_before
     assert all(path.endswith("_path.txt") for path in requests(site))
     assert looked_at == []
-    touched = {name for name, stamp in room.files().items() if before.get(name) != stamp}
+    touched = {name for name, stamp in stage.files().items() if before.get(name) != stamp}
     assert all(name.startswith("checks/") or name.endswith(".txt") for name in touched)
     site.seen.clear()
-    assert room.run(offline=True) == rows and site.seen == []
+    assert stage.run(offline=True) == rows and site.seen == []
 
 
 def test_splits_and_clips_that_are_not_wanted(site, kinetics):
-    room = kinetics(splits=["val"], per_class=1)
-    rows = room.run()
-    assert len(rows) == 3 and set(room.statuses().values()) == {"present"}
+    stage = kinetics(splits=["val"], per_class=1)
+    rows = stage.run()
+    assert len(rows) == 3 and set(stage.statuses().values()) == {"present"}
     assert {p for p in requests(site) if "csv" not in p} == {
         *("/400/val/k400_val_path.txt", "/400/val/part_0.tar.gz", PACK),
     }
-    assert len([name for name in room.files() if name.endswith(".mp4")]) == 3
-    room.settings["per_class"] = None
-    assert len(room.run()) == 6 and requests(site)["/400/val/part_0.tar.gz"] == 2
-    room.settings |= {"splits": ["val", "test"]}
-    assert len(room.run()) == 12 and requests(site)["/400/val/part_0.tar.gz"] == 2
-    room.settings |= {"splits": ["val"], "per_class": 1}
+    assert len([name for name in stage.files() if name.endswith(".mp4")]) == 3
+    stage.settings["per_class"] = None
+    assert len(stage.run()) == 6 and requests(site)["/400/val/part_0.tar.gz"] == 2
+    stage.settings |= {"splits": ["val", "test"]}
+    assert len(stage.run()) == 12 and requests(site)["/400/val/part_0.tar.gz"] == 2
+    stage.settings |= {"splits": ["val"], "per_class": 1}
     site.seen.clear()
-    assert outcome(room.run()) == outcome(rows)
+    assert outcome(stage.run()) == outcome(rows)
     assert set(requests(site)) == {"/400/val/k400_val_path.txt"}
 
 
 def test_archives_of_other_splits_only_are_one_line(site, kinetics):
-    room = kinetics(splits=["val"], archives=[site.url("/400/train/part_0.tar.gz")])
+    stage = kinetics(splits=["val"], archives=[site.url("/400/train/part_0.tar.gz")])
     with pytest.raises(UserError, match="wanted archives of val, all 1 are named for other"):
-        room.run()
+        stage.run()
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"), [(corrupt(3000), "corrupt"), (forever(status(404)), "not_found")]
 )
-def test_an_archive_that_fails_is_told_and_the_others_go_on(site, kinetics, fault, reason):
-    room = kinetics(splits=["val", "test"])
+def test_an_archive_that_fails_is_reported_and_the_others_go_on(site, kinetics, fault, reason):
+    stage = kinetics(splits=["val", "test"])
     entity = site.entities["/400/val/part_0.tar.gz"]
     entity.faults.append(fault)
-    rows = room.run()
+    rows = stage.run()
     there = {name for name, row in rows.items() if row["status"] == "present"}
     assert {c.name for c in TEST} <= there
     for row in rows.values():
@@ -152,7 +152,7 @@ def test_an_archive_that_fails_is_told_and_the_others_go_on(site, kinetics, faul
             if row["reason"] == "missing":
                 assert "1 of them failed" in row["detail"] and f"({reason})" in row["detail"]
     entity.faults.clear()
-    assert set(room.run() and room.statuses().values()) == {"present"}
+    assert set(stage.run() and stage.statuses().values()) == {"present"}
     assert requests(site)["/400/test/part_0.tar.gz"] == 1
 
 
@@ -163,13 +163,13 @@ def test_the_budget_of_archives_stops(site, kinetics):
 
 
 def test_a_clip_that_is_removed_comes_back(site, kinetics):
-    room = kinetics()
-    rows = room.run()
+    stage = kinetics()
+    rows = stage.run()
     present, replaced = VAL[2], TRAIN[2]
     for one in (present, replaced):
         Path(rows[one.name]["path"]).unlink()
     site.seen.clear()
-    assert room.run() == rows
+    assert stage.run() == rows
     assert requests(site).keys() - {
         f"/400/{s}/k400_{s}_path.txt" for s in ("train", "val", "test")
     } == {
@@ -185,9 +185,9 @@ def test_own_archives_zip_or_tar(site, kinetics, tmp_path):
     )
     (own / "more.tar").write_bytes(tar_of(*((f"./{c.name}.mp4", video(2)) for c in TEST)))
     archives = [str(own / "k400.zip"), str(own / "more.tar")]
-    room = kinetics(splits=["val", "test"], archives=archives, replacements=[])
-    rows = room.run()
-    assert set(room.statuses().values()) == {"present"} and len(rows) == 12
+    stage = kinetics(splits=["val", "test"], archives=archives, replacements=[])
+    rows = stage.run()
+    assert set(stage.statuses().values()) == {"present"} and len(rows) == 12
     assert {row["origin"] for row in rows.values()} == set(archives)
     assert all(row["path"].endswith(f"{name}.mp4") for name, row in rows.items())
     assert sorted(p.name for p in own.iterdir()) == ["k400.zip", "more.tar"]
@@ -203,8 +203,8 @@ def test_hostile_members_and_a_clip_that_does_not_unpack(site, kinetics, tmp_pat
         (f"{VAL[4].name}.mp4", video(4)),
     )
     site.put("/400/val/part_0.tar.gz", gzip.compress(hostile))
-    room = kinetics(splits=["val"], replacements=[])
-    rows = room.run()
+    stage = kinetics(splits=["val"], replacements=[])
+    rows = stage.run()
     assert [rows[c.name]["reason"] for c in VAL] == [
         *("unsafe_path", "unsafe_path", "unsafe_link", "special_file", None, "missing"),
     ]
@@ -219,20 +219,20 @@ def test_killed_in_the_middle_a_second_run_completes(site, kinetics, after):
     for path, entity in site.entities.items():
         if path.endswith("gz"):
             entity.faults.append(_late)
-    room = kinetics()
-    process = room.start()
-    while len(done := _done(room)) < after:
+    stage = kinetics()
+    process = stage.start()
+    while len(done := _done(stage)) < after:
         assert process.poll() is None, process.communicate()
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    done = _done(room)
-    assert not room.out.exists() and len(done) < 6
+    done = _done(stage)
+    assert not stage.out.exists() and len(done) < 6
     before = requests(site)
-    process = room.start()
+    process = stage.start()
     _, log = process.communicate()
     assert process.returncode == 0, log
-    assert outcome(room.rows()) == EXPECTED
+    assert outcome(stage.rows()) == EXPECTED
     again = requests(site) - before
     assert not done & again.keys(), "nothing twice that was finished"
     assert all(path.endswith((".txt", "gz")) for path in again)
@@ -243,22 +243,22 @@ def _late(handler, entity) -> None:
     handler.serve(entity)
 
 
-def _done(room: Room) -> set[str]:
+def _done(stage: KineticsStage) -> set[str]:
     """Paths of the archives that have a record."""
-    records = (room.folder / "archives").glob("[!.]*gz.json")
+    records = (stage.folder / "archives").glob("[!.]*gz.json")
     addresses = [json.loads(path.read_text())["address"] for path in records]
     return {urlsplit(address).path for address in addresses}
 
 
 def test_the_command_tells_what_it_does(site, kinetics):
-    room = kinetics()
-    process = room.start()
+    stage = kinetics()
+    process = stage.start()
     _, log = process.communicate()
     assert process.returncode == 0, log
-    assert outcome(room.rows()) == EXPECTED
-    assert "train: 10 of 12 there (83.3 %): 7 present, 3 replaced, 1 corrupt, 1 missing" in log
-    assert (room.root / "log").read_text()
-    room.settings["classes"] = ["abseilin"]
-    process = room.start()
+    assert outcome(stage.rows()) == EXPECTED
+    assert "train: 10 of 12 present (83.3 %): 7 present, 3 replaced, 1 corrupt, 1 missing" in log
+    assert (stage.root / "log").read_text()
+    stage.settings["classes"] = ["abseilin"]
+    process = stage.start()
     _, log = process.communicate()
     assert process.returncode == 2 and "did you mean 'abseiling'" in log and "Trace" not in log

@@ -1,4 +1,4 @@
-"""OccludeNet-S: what is cut is exact, and every mistake is told."""
+"""OccludeNet-S: exact cuts, and a message for every mistake."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from occludenet_build.media.video.cut import cut
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.source import reading, to_rgb
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.release.csv_format import SingleView, read
+from occludenet_build.release.csv_format import SingleView, read_csv
 from occludenet_build.sources.segments import table
 from occludenet_build.sources.segments.command import run as run_stage
-from occludenet_build.sources.segments.cutting import Videos, clip_name, clip_names
+from occludenet_build.sources.segments.cutting import (
+    VideoFolder,
+    segment_clip_name,
+    segment_clip_names,
+)
 
 ENCODING = Encoding("libx264", 18, "ultrafast", "avx2", keyframe_seconds=1)
 RATE = 16_000
@@ -171,14 +175,14 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "message"), MISTAKES)
 def test_a_mistake_names_line_and_column(text, message):
     with pytest.raises(UserError, match=r"table\.csv, line") as error:
-        table.parse(text, "table.csv")
+        table.parse_segments(text, "table.csv")
     assert message in str(error.value)
 
 
 def test_all_mistakes_are_told_at_once_and_spreadsheets_are_understood(tmp_path):
     text = f"{HEAD}\na,x,9,fighting,val\n\nb,1,9,fighting,dev\n"
     with pytest.raises(UserError) as error:
-        table.parse(text, "t")
+        table.parse_segments(text, "t")
     assert [line.split(",")[1] for line in str(error.value).split("\n")] == [" line 2", " line 4"]
     path = tmp_path / "sheet.csv"
     path.write_bytes(f"\ufeff{HEAD},decision\r\n a ,1.5,10,Fighting,VAL,Accept\r\n"
@@ -189,17 +193,17 @@ def test_all_mistakes_are_told_at_once_and_spreadsheets_are_understood(tmp_path)
 
 def test_names_of_clips_differ():
     rows = "a/x.mp4,1,9,fighting,val\nb/x.mp4,1,9,fighting,val\nx,1.5,9,fighting,val\n"
-    names = clip_names(table.parse(f"{HEAD}\n{rows}", "t"))
+    names = segment_clip_names(table.parse_segments(f"{HEAD}\n{rows}", "t"))
     assert len(set(names)) == 3 and names[2] == "x_000001.500_000009"
-    assert clip_name("../../etc/passwd", Fraction(1), Fraction(9)) == "passwd_000001_000009"
-    assert len(clip_name("ä" * 300, Fraction(1), Fraction(9)).encode()) < 200
+    assert segment_clip_name("../../etc/passwd", Fraction(1), Fraction(9)) == "passwd_000001_000009"
+    assert len(segment_clip_name("ä" * 300, Fraction(1), Fraction(9)).encode()) < 200
 
 
 def test_videos_are_found_by_any_of_their_names(tmp_path):
     for name in ("Abuse/one.mp4", "Robbery/one.mp4", "Abuse/one.txt", "deep/er/two.avi"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    videos = Videos(tmp_path)
+    videos = VideoFolder(tmp_path)
     assert str(videos.find("two", "x")) == "deep/er/two.avi"
     assert str(videos.find("er/two.avi", "x")) == "deep/er/two.avi"
     assert str(videos.find("one", "robbery")) == "Robbery/one.mp4"
@@ -240,7 +244,7 @@ def made(folder):
     return {p.name: p.stat().st_mtime_ns for p in (folder / "build").rglob("*.mp4")}
 
 
-def test_the_room_cuts_resumes_and_says_why_not(tmp_path):
+def test_the_stage_cuts_resumes_and_says_why_not(tmp_path):
     (tmp_path / "videos/Robbery").mkdir(parents=True)
     long_video(tmp_path / "videos/Robbery/cam1.mp4")
     (tmp_path / "videos/noise.mp4").write_bytes(b"\0" * 5000)
@@ -252,7 +256,7 @@ def test_the_room_cuts_resumes_and_says_why_not(tmp_path):
     one, two = list(rows.values())[:2]
     assert one["file"] == "OccludeNet-S/train/robbery/cam1_000001_000009.500.mp4"
     assert (two["frames"], two["duration_seconds"], two["cut_seconds"]) == (90, 9.0, 4.3)
-    kind, records = read(tmp_path / "build/OccludeNet-S/annotations/test_s.csv")
+    kind, records = read_csv(tmp_path / "build/OccludeNet-S/annotations/test_s.csv")
     assert kind is SingleView
     assert records == [SingleView("robbery", "cam1_000004.250_000013.250.mp4", 10.0, 9.0)]
     before = made(tmp_path)
@@ -262,5 +266,5 @@ def test_the_room_cuts_resumes_and_says_why_not(tmp_path):
     lines = TABLE.splitlines()
     rows = run(tmp_path, "\n".join([lines[0], lines[3], lines[1]]) + "\n")
     assert made(tmp_path) == {"cam1_000001_000009.500.mp4": before["cam1_000001_000009.500.mp4"]}
-    assert read(tmp_path / "build/OccludeNet-S/annotations/test_s.csv")[1] == []
+    assert read_csv(tmp_path / "build/OccludeNet-S/annotations/test_s.csv")[1] == []
     assert not list((tmp_path / "build").rglob(".*.part*"))

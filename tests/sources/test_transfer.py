@@ -43,7 +43,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core.errors import REASONS, TRANSIENT, UserError
 from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import download
-from occludenet_build.sources.transfer.checks import CHECKS
+from occludenet_build.sources.transfer.checks import FILE_CHECKS
 from occludenet_build.sources.transfer.download import Download, Outcome, shown
 from occludenet_build.sources.transfer.parallel import download_all
 
@@ -242,7 +242,7 @@ def test_a_server_that_sends_more_than_it_states(site, tmp_path):
 
 
 def test_corrupt_after_corrupt_ends(site, tmp_path):
-    """A joined file is fetched anew once, however far each attempt comes."""
+    """A joined file is fetched again once, however far each attempt comes."""
     site.put("/a.bin", CONTENT, *[drop(100_000), corrupt(200_000)] * 20)
     outcome = get(site, tmp_path, sha256=SHA256, settings=replace(QUICK, retries=20))
     assert (outcome.reason, outcome.attempts) == ("wrong_hash", 4)
@@ -605,21 +605,21 @@ def test_checks_know_the_good_from_the_cut(tmp_path, make_clip):
     for check, content in good.items():
         path = tmp_path / check
         path.write_bytes(content)
-        CHECKS[check](path)
+        FILE_CHECKS[check](path)
         for cut in (len(content) // 2, len(content) * 9 // 10):
             path.write_bytes(content[:cut])
             with pytest.raises(Exception, match=r"truncated|not_a_video|not_an_image|not_json"):
-                CHECKS[check](path)
+                FILE_CHECKS[check](path)
 
 
 def test_large_json_is_judged_by_its_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("occludenet_build.sources.transfer.checks._SMALL_JSON", 1000)
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"a": list(range(1000))}))
-    CHECKS["json"](path)
+    FILE_CHECKS["json"](path)
     path.write_text(json.dumps({"a": list(range(1000))})[:-5])
     with pytest.raises(Exception, match="not_json"):
-        CHECKS["json"](path)
+        FILE_CHECKS["json"](path)
 
 
 SAID = [
@@ -659,7 +659,7 @@ def test_progress_shows_files_bytes_rate_and_time_left():
     progress.count(1_000_000, 1_000_000)
     progress.done = 1
     assert progress.line(10.0) == "1/4 files, 2.00MB, 100kB/s, 00:20 left"
-    progress.count(-500_000)  # begun anew
+    progress.count(-500_000)  # started again
     assert "1.50MB" in progress.line(10.0)
     unknown = ByteProgress(10, None)
     assert unknown.line(10.0) == "0/10 files, 0.00B, 0.00B/s, ? left"

@@ -40,7 +40,9 @@ def note(site, tmp_path):
 
     def made(sha256: str | None = None, settings=QUICK, source: str | None = None) -> dict:
         out = tmp_path / "weights" / "detect.json"
-        wanted = recorded.Wanted(source or site.url("/v1/yolov5su.pt"), sha256, "detect.weights")
+        wanted = recorded.FileRequest(
+            source or site.url("/v1/yolov5su.pt"), sha256, "detect.weights"
+        )
         recorded.acquire_weights(wanted, settings, out)
         return json.loads(out.read_text())
 
@@ -119,7 +121,7 @@ def test_killed_before_the_record_was_written(note, site):
 
 def test_offline_needs_no_network(note, site, monkeypatch):
     offline = replace(QUICK, offline=True)
-    with pytest.raises(UserError, match=r"it is not there, and downloads are switched off; fetch"):
+    with pytest.raises(UserError, match=r"it is missing, and downloads are switched off; fetch"):
         note(settings=offline)
     assert not site.seen
     online = note()
@@ -164,10 +166,10 @@ def test_names_of_addresses(url, pattern):
     assert len(name) < 130 and file_name(url + "x", "weights") != name
 
 
-def test_a_room_takes_a_file_or_its_note(tmp_path):
+def test_a_stage_takes_a_file_or_its_note(tmp_path):
     own, door = tmp_path / "own.pt", tmp_path / "detect.json"
     own.write_bytes(CONTENT)
-    recorded.acquire_weights(recorded.Wanted(str(own), None, "detect.weights"), QUICK, door)
+    recorded.acquire_weights(recorded.FileRequest(str(own), None, "detect.weights"), QUICK, door)
     assert local_file(None, None, "k") is None
     assert local_file(str(own), SHA256, "k") == local_file(str(door), None, "k") == str(own)
     with pytest.raises(UserError, match="k_sha256"):
@@ -217,7 +219,7 @@ def test_mistakes_in_the_settings(change, message):
 
 @pytest.mark.slow
 def test_in_the_workflow(site, tmp_path):
-    """Offline lists all that is missing; then each address is fetched once for all its rooms."""
+    """Offline lists all that is missing; then each address is fetched once for all its stages."""
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.mp4").write_bytes(b"a")
     (tmp_path / "coco.json").write_text("{}")
@@ -234,7 +236,7 @@ def test_in_the_workflow(site, tmp_path):
     build = Build(tmp_path, None, settings)
     said = build.run("acquire", ok=False)
     wanted = {"detect", "actor_masks", "train"}  # audit has none set
-    assert {room for room in recorded.SECTIONS if f"{room}.weights: http" in said} == wanted
+    assert {stage for stage in recorded.SECTIONS if f"{stage}.weights: http" in said} == wanted
     assert not site.seen
     settings["download"] = {"backoff_seconds": 0.01}
     build.where(settings).run("acquire")

@@ -1,5 +1,5 @@
-"""Route youtube: yt-dlp itself against a server on loopback; and a yt-dlp that says what it is
-told, for what YouTube alone can say."""
+"""Route youtube: yt-dlp itself against a server on loopback; and a fake yt-dlp, for answers
+that only YouTube gives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from conftest import REPO
 from support.server import Site, forever, silent, status
 from support.youtube import (
     PRESENT,
-    Told,
+    FakeYtDlp,
     as_page,
     as_video,
     broken,
@@ -40,8 +40,8 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.video.probe import probe
 from occludenet_build.sources.kinetics.youtube import fetch as route
 from occludenet_build.sources.kinetics.youtube import ledger
-from occludenet_build.sources.kinetics.youtube.fetch import cut_out, fetch_clips
-from occludenet_build.sources.kinetics.youtube.ytdlp import options
+from occludenet_build.sources.kinetics.youtube.fetch import cut_clip, fetch_clips
+from occludenet_build.sources.kinetics.youtube.ytdlp import ytdlp_options
 
 ID = "-aB3_xYz-09"
 """Begins as an option does."""
@@ -295,8 +295,8 @@ def until(condition, seconds: float = 10.0) -> None:
 
 
 def test_what_yt_dlp_has_started_is_killed_too(tmp_path, monkeypatch):
-    told = Told(tmp_path, monkeypatch)
-    told.say(ID, {"sleep": 60})
+    fake = FakeYtDlp(tmp_path, monkeypatch)
+    fake.answer(ID, {"sleep": 60})
     found = only([clip_of(ID)], tmp_path / "out", config_of(timeout_seconds=1.0))
     assert found.reason == "timed_out" and not processes_in(tmp_path)
 
@@ -305,10 +305,10 @@ def test_what_yt_dlp_has_started_is_killed_too(tmp_path, monkeypatch):
 
 
 def test_every_reason_comes_out_as_it_was_said(tmp_path, monkeypatch):
-    told, said = Told(tmp_path, monkeypatch), dict(MESSAGES)
+    fake, said = FakeYtDlp(tmp_path, monkeypatch), dict(MESSAGES)
     names = dict(zip(said, ids(len(said)), strict=True))
     for reason, message in said.items():
-        told.say(names[reason], error(message))
+        fake.answer(names[reason], error(message))
     config = config_of(download={"give_up_after": 1000}, give_up_after=1000)
     found = fetch([clip_of(name) for name in names.values()], tmp_path / "out", config)
     assert found == {name: ("missing", reason) for reason, name in names.items()}
@@ -321,24 +321,24 @@ PRIVATE = error("[youtube] x: Private video. Sign in if you've been granted acce
 
 
 def test_refusals_of_service_in_a_row_stop_the_build(tmp_path, monkeypatch, long):
-    told, names = Told(tmp_path, monkeypatch), ids(9)
-    told.say("*", BOT)
-    told.say(names[0], gives(long))
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(9)
+    fake.answer("*", BOT)
+    fake.answer(names[0], gives(long))
     config, clips = config_of(give_up_after=3), [clip_of(name) for name in names]
     with pytest.raises(UserError, match=r"3 refusals .* bot_check: Sign in .*cookies"):
         list(fetch_clips(clips, tmp_path / "out", config, 1))
-    assert told.asked == names[:4]
-    told.say("*", gives(long))
+    assert fake.asked == names[:4]
+    fake.answer("*", gives(long))
     found = fetch(clips, tmp_path / "out", config)
-    assert set(found.values()) == {PRESENT} and sorted(told.asked) == names[1:]
+    assert set(found.values()) == {PRESENT} and sorted(fake.asked) == names[1:]
 
 
 def test_an_answer_between_two_refusals_is_patience(tmp_path, monkeypatch, long):
-    told, names = Told(tmp_path, monkeypatch), ids(4)
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(4)
     for name, answer in zip(names, (LIMIT, PRIVATE, BOT, gives(long)), strict=True):
-        told.say(name, answer, gives(long))
+        fake.answer(name, answer, gives(long))
     found = fetch([clip_of(name) for name in names], tmp_path / "out", config_of(give_up_after=2))
-    assert told.asked == [*names, names[0], names[2]]
+    assert fake.asked == [*names, names[0], names[2]]
     assert [found[name] for name in names] == [
         PRESENT,
         ("missing", "login_required"),
@@ -348,20 +348,20 @@ def test_an_answer_between_two_refusals_is_patience(tmp_path, monkeypatch, long)
 
 
 def test_many_videos_that_are_gone_stop_nothing(tmp_path, monkeypatch):
-    told, names = Told(tmp_path, monkeypatch), ids(8)
-    told.say("*", PRIVATE)
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(8)
+    fake.answer("*", PRIVATE)
     config = config_of(download={"give_up_after": 2, "failure_budget": 0.0}, give_up_after=1)
     found = fetch([clip_of(name) for name in names], tmp_path / "out", config)
     assert set(found.values()) == {("missing", "login_required")}
 
 
 def test_when_nothing_works_the_build_stops(tmp_path, monkeypatch):
-    told, names = Told(tmp_path, monkeypatch), ids(8)
-    told.say("*", error("[youtube] x: Failed to extract any player response"))
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(8)
+    fake.answer("*", error("[youtube] x: Failed to extract any player response"))
     config = config_of(download={"give_up_after": 3})
     with pytest.raises(UserError, match=r"last 3 videos failed.*yt-dlp the newest"):
         list(fetch_clips([clip_of(name) for name in names], tmp_path / "out", config, 1))
-    assert told.asked == names[:3]
+    assert fake.asked == names[:3]
 
 
 @pytest.fixture
@@ -374,17 +374,17 @@ def waits(monkeypatch):
 
 
 def test_there_is_a_pause_after_each_video(tmp_path, monkeypatch, waits):
-    told, names = Told(tmp_path, monkeypatch), ids(6)
-    told.say("*", PRIVATE)
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(6)
+    fake.answer("*", PRIVATE)
     fetch([clip_of(name) for name in names], tmp_path / "out", config_of(sleep_seconds=4.0))
-    assert waits[0] == 0 and len(waits) == len(names) == len(told.asked)
+    assert waits[0] == 0 and len(waits) == len(names) == len(fake.asked)
     assert all(4.0 <= seconds <= 6.0 for seconds in waits[1:]) and len(set(waits[1:])) > 1
 
 
 def test_the_pause_doubles_with_each_refusal(tmp_path, monkeypatch, waits, long):
-    told, names = Told(tmp_path, monkeypatch), ids(9)
-    told.say("*", LIMIT)
-    told.say(names[5], gives(long))
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(9)
+    fake.answer("*", LIMIT)
+    fake.answer(names[5], gives(long))
     quick = {"backoff_seconds": 10.0, "longest_wait_seconds": 100.0}
     clips, config = [clip_of(name) for name in names], config_of(download=quick, give_up_after=6)
     with pytest.raises(UserError, match="6 refusals of service in a row, the last too_many"):
@@ -395,27 +395,27 @@ def test_the_pause_doubles_with_each_refusal(tmp_path, monkeypatch, waits, long)
 @pytest.mark.parametrize(
     ("answer", "reason", "detail"),
     [
-        ({"code": 0}, "extractor_failed", "yt-dlp ended well and left no file"),
+        ({"code": 0}, "extractor_failed", "yt-dlp ended with code 0 and left no file"),
         ({"code": 3}, "extractor_failed", "yt-dlp ended with code 3"),
         ({"signal": 9}, "extractor_failed", "yt-dlp was killed by signal 9"),
         ({"facts": {"live_status": "is_upcoming"}}, "live", "is_upcoming"),
         ({"facts": {"is_live": True, "live_status": None}}, "live", "is_live"),
         ({"facts": {"filepath": "video.mp4"}}, "extractor_failed", None),
-        ({"facts": {"filepath": "../../../../told.py"}}, "extractor_failed", None),
+        ({"facts": {"filepath": "../../../../fake.py"}}, "extractor_failed", None),
         ({"stderr": "ERROR: x\n", "code": 1}, "extractor_failed", "x"),
     ],
 )
 def test_nothing_is_a_success_without_a_file(tmp_path, monkeypatch, answer, reason, detail):
-    told = Told(tmp_path, monkeypatch)
-    told.say(ID, answer)
+    fake = FakeYtDlp(tmp_path, monkeypatch)
+    fake.answer(ID, answer)
     found = only([clip_of(ID)], tmp_path / "out", config_of())
     assert (found.status, found.reason, found.path) == ("missing", reason, None)
     assert detail is None or found.detail == detail
 
 
 def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
-    told = Told(tmp_path, monkeypatch)
-    told.say(ID, error("unable to write data: [Errno 28] No space left on device"))
+    fake = FakeYtDlp(tmp_path, monkeypatch)
+    fake.answer(ID, error("unable to write data: [Errno 28] No space left on device"))
     with pytest.raises(OSError, match="disk is full"):
         only([clip_of(ID)], tmp_path / "out", config_of())
 
@@ -424,7 +424,7 @@ def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
 
 
 def test_a_failure_is_asked_for_again_when_what_it_hangs_on_changes(tmp_path, monkeypatch, long):
-    told, names = Told(tmp_path, monkeypatch), ids(4)
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(4)
     (tmp_path / "cookies.txt").write_text("# Netscape HTTP Cookie File\n")
     answers = (
         {"facts": {"duration": 5000}},
@@ -433,13 +433,13 @@ def test_a_failure_is_asked_for_again_when_what_it_hangs_on_changes(tmp_path, mo
         gives(long),
     )
     for name, answer in zip(names, answers, strict=True):
-        told.say(name, answer)
+        fake.answer(name, answer)
     clips, out = [clip_of(name) for name in names], tmp_path / "out"
 
     def asked(**settings):
-        told.say("*", PRIVATE)  # empties the log
+        fake.answer("*", PRIVATE)  # empties the log
         fetch(clips, out, config_of(**settings))
-        return told.asked
+        return fake.asked
 
     assert asked() == names
     assert asked() == []
@@ -450,53 +450,53 @@ def test_a_failure_is_asked_for_again_when_what_it_hangs_on_changes(tmp_path, mo
 
 
 def test_a_file_of_another_route_is_left_as_it_is(tmp_path, monkeypatch, long):
-    told, clip = Told(tmp_path, monkeypatch), clip_of(ID)
-    told.say(ID, PRIVATE)
+    fake, clip = FakeYtDlp(tmp_path, monkeypatch), clip_of(ID)
+    fake.answer(ID, PRIVATE)
     target = tmp_path / clip.file
     assert only([clip], tmp_path, config_of()).reason == "login_required"
     target.parent.mkdir(parents=True)
     target.write_bytes(long.read_bytes())
     found = only([clip], tmp_path, config_of())
     assert (found.status, found.path, found.origin) == ("present", target, None)
-    assert told.asked == [ID]
+    assert fake.asked == [ID]
 
 
 def test_a_clip_that_is_made_again_replaces_the_old_one(tmp_path, monkeypatch, long, ntsc):
-    told, clip = Told(tmp_path, monkeypatch), clip_of(ID)
-    told.say(ID, gives(long), gives(ntsc))
+    fake, clip = FakeYtDlp(tmp_path, monkeypatch), clip_of(ID)
+    fake.answer(ID, gives(long), gives(ntsc))
     assert len(frames_of(only([clip], tmp_path, config_of()).path)) == 40
     assert len(frames_of(only([clip], tmp_path, config_of(height=720)).path)) == 120
 
 
 def test_what_a_killed_run_has_learnt_counts(tmp_path, monkeypatch):
-    told, names = Told(tmp_path, monkeypatch), ids(3)
-    told.say("*", PRIVATE)
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(3)
+    fake.answer("*", PRIVATE)
     clips = [clip_of(name) for name in names]
     some = fetch_clips(clips, tmp_path / "out", config_of(), 1)
     next(some), next(some)
     some.close()
     fetch(clips[2:], tmp_path / "out", config_of())  # another list in between
     fetch(clips, tmp_path / "out", config_of())
-    assert sorted(told.asked) == names
+    assert sorted(fake.asked) == names
 
 
 def test_a_reason_of_an_earlier_version_is_asked_for_again(tmp_path, monkeypatch):
-    told = Told(tmp_path, monkeypatch)
-    told.say("*", PRIVATE)
+    fake = FakeYtDlp(tmp_path, monkeypatch)
+    fake.answer("*", PRIVATE)
     fetch([clip_of(ID)], tmp_path / "out", config_of())
     monkeypatch.setattr(ledger, "REASONS", {})
     fetch([clip_of(ID)], tmp_path / "out", config_of())
-    assert told.asked == [ID, ID]
+    assert fake.asked == [ID, ID]
 
 
 def test_offline_starts_nothing(tmp_path, monkeypatch):
-    told, names = Told(tmp_path, monkeypatch), ids(2)
-    told.say("*", PRIVATE)
+    fake, names = FakeYtDlp(tmp_path, monkeypatch), ids(2)
+    fake.answer("*", PRIVATE)
     fetch([clip_of(names[0])], tmp_path / "out", config_of())
     offline = config_of(download={"offline": True})
     found = fetch([clip_of(name) for name in names], tmp_path / "out", offline)
     assert [found[name][1] for name in names] == ["login_required", "offline"]
-    assert told.asked == names[:1]
+    assert fake.asked == names[:1]
 
 
 # -- what comes from outside
@@ -509,11 +509,11 @@ def test_offline_starts_nothing(tmp_path, monkeypatch):
     + ["a&list=PL01", "%(title)s__"],
 )  # fmt: skip
 def test_an_id_that_is_none_starts_nothing(tmp_path, monkeypatch, youtube_id):
-    told = Told(tmp_path, monkeypatch)
-    told.say("*", PRIVATE)
+    fake = FakeYtDlp(tmp_path, monkeypatch)
+    fake.answer("*", PRIVATE)
     found = only([clip_of(youtube_id)], tmp_path / "out", config_of())
     assert (found.status, found.reason) == ("missing", "bad_url")
-    assert found.detail.isprintable() and not told.asked
+    assert found.detail.isprintable() and not fake.asked
 
 
 @pytest.mark.parametrize(
@@ -526,17 +526,17 @@ def test_an_id_that_is_none_starts_nothing(tmp_path, monkeypatch, youtube_id):
     ],
 )
 def test_a_row_that_no_list_should_have_starts_nothing(tmp_path, monkeypatch, clip, reason):
-    told = Told(tmp_path, monkeypatch)
-    told.say("*", PRIVATE)
+    fake = FakeYtDlp(tmp_path, monkeypatch)
+    fake.answer("*", PRIVATE)
     assert only([clip], tmp_path / "out", config_of()).reason == reason
-    assert not told.asked
+    assert not fake.asked
 
 
 def test_cookies_are_a_private_copy(tmp_path, monkeypatch):
-    told = Told(tmp_path, monkeypatch)
+    fake = FakeYtDlp(tmp_path, monkeypatch)
     cookies, seen = tmp_path / "cookies.txt", []
     cookies.write_text("# Netscape HTTP Cookie File\n")
-    told.say(ID, PRIVATE)
+    fake.answer(ID, PRIVATE)
 
     def look(command, **options):
         copy = Path(command[command.index("--cookies") + 1])
@@ -566,7 +566,7 @@ def test_cookies_that_are_none_stop_the_build(tmp_path):
 
 
 def test_the_options_say_what_they_should(tmp_path):
-    said = yt_dlp.parse_options(options(config_of(), tmp_path)).ydl_opts
+    said = yt_dlp.parse_options(ytdlp_options(config_of(), tmp_path)).ydl_opts
     wanted = {
         "noplaylist": True,
         "ignoreerrors": False,
@@ -624,7 +624,7 @@ def test_the_right_formats_are_chosen(tmp_path, formats, kept, height, chosen):
         | dict(zip(names, formats[name], strict=True))
         for name in kept.split()
     ]
-    said = yt_dlp.parse_options(options(config_of(height=height), tmp_path)).ydl_opts
+    said = yt_dlp.parse_options(ytdlp_options(config_of(height=height), tmp_path)).ydl_opts
     said |= {"quiet": True, "no_warnings": True, "simulate": True, "print_to_file": {}}
     video = {"id": ID, "title": "x", "extractor": "youtube", "formats": listed, "duration": 60}
     with yt_dlp.YoutubeDL(said) as loader:
@@ -650,23 +650,23 @@ def test_at_least_half_of_a_stretch_must_exist(tmp_path, long, start, end, pictu
     out = tmp_path / "cut.mp4"
     if pictures is None:
         with pytest.raises(ItemError) as raised:
-            cut_out(long, clip_of(ID, start, end), out, 17.0)
+            cut_clip(long, clip_of(ID, start, end), out, 17.0)
         assert (raised.value.reason, raised.value.detail) == ("outside_video", said)
         return
-    assert cut_out(long, clip_of(ID, start, end), out, 17.0) == said
+    assert cut_clip(long, clip_of(ID, start, end), out, 17.0) == said
     assert [number for _, number in frames_of(out)] == list(
         range(10 * start, 10 * start + pictures)
     )
 
 
 def test_the_smaller_half_of_a_clip_is_said_in_its_row(tmp_path, monkeypatch, long):
-    told, clip = Told(tmp_path, monkeypatch), clip_of(ID, 8, 18)
-    told.say(ID, gives(long))
+    fake, clip = FakeYtDlp(tmp_path, monkeypatch), clip_of(ID, 8, 18)
+    fake.answer(ID, gives(long))
     for _ in range(2):
         found = only([clip], tmp_path / "out", config_of())
         assert (found.status, found.reason) == ("present", None)
         assert found.detail == "the video ends at 14.00 s: 6.00 of 10 s"
-    assert told.asked == [ID]
+    assert fake.asked == [ID]
 
 
 def test_an_environment_that_says_otherwise_changes_nothing(site, tmp_path, long, monkeypatch):

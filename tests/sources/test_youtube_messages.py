@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from occludenet_build.core.errors import REASONS, TRANSIENT
-from occludenet_build.sources.kinetics.youtube.messages import failure
+from occludenet_build.sources.kinetics.youtube.messages import failure_from_log
 
 WHY = "Use --cookies-from-browser or --cookies for the authentication. See  https://github.com/yt-dlp/yt-dlp/wiki/FAQ#how-do-i-pass-cookies-to-yt-dlp  for how to manually pass cookies. Also see  https://github.com/yt-dlp/yt-dlp/wiki/Extractors#exporting-youtube-cookies  for tips on effectively exporting YouTube cookies"
 BUG = "; please report this issue on  https://github.com/yt-dlp/yt-dlp/issues?q= , filling out the appropriate issue template. Confirm you are on the latest version using  yt-dlp -U"
@@ -87,7 +87,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("reason", "message"), MESSAGES, ids=lambda text: text[:60])
 def test_a_message_has_its_reason(reason, message):
-    error = failure(f"WARNING: [youtube] something else\nERROR: {message}\n")
+    error = failure_from_log(f"WARNING: [youtube] something else\nERROR: {message}\n")
     assert error.reason == reason
     assert 0 < len(error.detail) <= 300
     for advice in ("--cookies", "please report", "caused by", "VPN", "[youtube]", "\n"):
@@ -118,15 +118,15 @@ NO_JS = "WARNING: [youtube] No supported JavaScript runtime could be found. Only
         ("ERROR: first\nERROR: [youtube] a: Private video\n", "login_required", "Private video"),
         ("Traceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'x'\n",
          "extractor_failed", "KeyError: 'x'"),
-        ("", "extractor_failed", "yt-dlp ended without a word"),
-        ("ERROR: \n", "extractor_failed", "yt-dlp ended without a word"),
+        ("", "extractor_failed", "yt-dlp ended without a message"),
+        ("ERROR: \n", "extractor_failed", "yt-dlp ended without a message"),
     ],
 )  # fmt: skip
 def test_a_whole_log_is_read(log, reason, said):
-    error = failure(log)
+    error = failure_from_log(log)
     assert error.reason == reason and said in error.detail
 
 
 def test_a_message_cannot_write_into_a_terminal_or_fill_a_table():
-    error = failure("ERROR: [youtube] a: \x1b[31mred\x07 " + "x" * 10_000)
+    error = failure_from_log("ERROR: [youtube] a: \x1b[31mred\x07 " + "x" * 10_000)
     assert error.detail.isprintable() and len(error.detail) == 300

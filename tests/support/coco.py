@@ -1,4 +1,4 @@
-"""A small COCO that a test draws entry by entry, and the bank made from it."""
+"""A small COCO that a test draws entry by entry, and the bank that the stage occluders makes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class World:
         return number
 
     def run(self, **settings):
-        """0, or the line that the stage would end with. The gates are off unless they are set."""
+        """0, or the error message of the stage. The gates are off unless they are set."""
         self.file.write_text(json.dumps(self.data))
         settings = WANTED | {"gates": {"apply": False}} | settings
         args = argparse.Namespace(

@@ -22,7 +22,7 @@ from support.archives import tar_of
 from occludenet_build import config as cfg
 from occludenet_build.core import tables
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.sources.kinetics.clip import Clip
+from occludenet_build.sources.kinetics.clip import KineticsClip
 from occludenet_build.sources.kinetics.command import run as run_stage
 
 HEADER = ("label", "youtube_id", "time_start", "time_end", "split")
@@ -35,10 +35,10 @@ QUICK = {
 }
 
 
-def clip(number: int, split: str = "train", label: str = LABELS[0]) -> Clip:
+def clip(number: int, split: str = "train", label: str = LABELS[0]) -> KineticsClip:
     """Ids begin with `-` and `_` and hold both, as many real ones do."""
     first = "-_aB"[number % 4]
-    return Clip(f"{first}_k-{number:06d}x", 12 + number, 22 + number, split, label)
+    return KineticsClip(f"{first}_k-{number:06d}x", 12 + number, 22 + number, split, label)
 
 
 CLIPS = [
@@ -60,7 +60,7 @@ def video(number: int = 0, frames: int = 6) -> bytes:
         return path.read_bytes()
 
 
-def write_list(path: Path, clips: Iterable[Clip], header: Iterable[str] = HEADER) -> Path:
+def write_list(path: Path, clips: Iterable[KineticsClip], header: Iterable[str] = HEADER) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as stream:
         writer = csv.DictWriter(stream, list(header), extrasaction="ignore", restval="1")
@@ -69,12 +69,12 @@ def write_list(path: Path, clips: Iterable[Clip], header: Iterable[str] = HEADER
     return path
 
 
-def list_row(one: Clip) -> dict[str, Any]:
+def list_row(one: KineticsClip) -> dict[str, Any]:
     values = (one.label, one.youtube_id, one.start, one.end, one.split)
     return dict(zip(HEADER, values, strict=True))
 
 
-def list_bytes(clips: Iterable[Clip]) -> bytes:
+def list_bytes(clips: Iterable[KineticsClip]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, HEADER)
     writer.writeheader()
@@ -82,7 +82,9 @@ def list_bytes(clips: Iterable[Clip]) -> bytes:
     return text.getvalue().encode()
 
 
-def archive(clips: Mapping[Clip, bytes] | Iterable[Clip], folder: str = "./") -> bytes:
+def archive(
+    clips: Mapping[KineticsClip, bytes] | Iterable[KineticsClip], folder: str = "./"
+) -> bytes:
     """A tar.gz, flat, with macOS's files, as the official ones."""
     contents = clips if isinstance(clips, Mapping) else {c: video(n) for n, c in enumerate(clips)}
     members = [(f"{folder}{one.name}.mp4", content) for one, content in contents.items()]
@@ -90,8 +92,8 @@ def archive(clips: Mapping[Clip, bytes] | Iterable[Clip], folder: str = "./") ->
 
 
 @dataclass
-class Room:
-    """The room kinetics in a folder of its own."""
+class KineticsStage:
+    """The stage kinetics in a folder of its own."""
 
     root: Path
     settings: dict[str, Any] = field(default_factory=dict)

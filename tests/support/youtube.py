@@ -1,8 +1,8 @@
-"""A YouTube for tests: settings, pages of tests/server.py, and a yt-dlp that says what it is told.
+"""A YouTube for tests: settings, pages of tests/server.py, and a fake yt-dlp with given answers.
 
 config = config_of(site.url("/watch?v={id}"))
 site.put(page(ID), video, forever(as_video()))
-told = Told(tmp_path, monkeypatch); told.say(ID, error("Private video"), video(path))
+fake = FakeYtDlp(tmp_path, monkeypatch); fake.answer(ID, error("Private video"), video(path))
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from occludenet_build.config import Config
-from occludenet_build.sources.kinetics.clip import Clip
+from occludenet_build.sources.kinetics.clip import KineticsClip
 from occludenet_build.sources.kinetics.youtube import ytdlp
 from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
 
@@ -29,8 +29,10 @@ def config_of(address: str = ADDRESS, download: dict | None = None, **youtube) -
     return replace(plain, kinetics=made, download=replace(plain.download, **quick))
 
 
-def clip_of(youtube_id: str, start: int = 3, end: int = 7, label: str = "juggling balls") -> Clip:
-    return Clip(youtube_id, start, end, "val", label)
+def clip_of(
+    youtube_id: str, start: int = 3, end: int = 7, label: str = "juggling balls"
+) -> KineticsClip:
+    return KineticsClip(youtube_id, start, end, "val", label)
 
 
 def ids(count: int) -> list[str]:
@@ -54,7 +56,9 @@ def as_page(text: str, kind: str = "text/html"):
     return lambda handler, entity: handler.answer(200, text.encode(), Content_Type=kind)
 
 
-def fetch(clips: list[Clip], folder: Path, config: Config) -> dict[str, tuple[str, str | None]]:
+def fetch(
+    clips: list[KineticsClip], folder: Path, config: Config
+) -> dict[str, tuple[str, str | None]]:
     """id -> (status, reason)"""
     found = list(fetch_clips(clips, folder, config, threads=1))
     assert len(found) == len(clips)
@@ -77,7 +81,7 @@ def processes_in(folder: Path) -> list[int]:
     return found
 
 
-# -- a yt-dlp that says what it is told
+# -- a fake yt-dlp with given answers
 
 _PROGRAM = """
 import json, os, shutil, signal, subprocess, sys, time
@@ -116,21 +120,21 @@ def gives(path: Path) -> dict:
 
 
 @dataclass
-class Told:
+class FakeYtDlp:
     """What yt-dlp answers: for each id, one answer per time it is asked, the last one for ever."""
 
     folder: Path
     monkeypatch: object
 
     def __post_init__(self) -> None:
-        program = self.folder / "told.py"
+        program = self.folder / "fake.py"
         program.write_text(_PROGRAM)
         self.plan, self.log = self.folder / "plan.json", self.folder / "asked.jsonl"
         self.answers: dict[str, list[dict]] = {}
         command = (sys.executable, "-IS", str(program), str(self.plan), str(self.log))
         self.monkeypatch.setattr(ytdlp, "PROGRAM", command)
 
-    def say(self, youtube_id: str, *answers: dict) -> None:
+    def answer(self, youtube_id: str, *answers: dict) -> None:
         self.answers[youtube_id] = list(answers)
         self.plan.write_text(json.dumps(self.answers))
         self.log.write_text("")

@@ -1,6 +1,6 @@
-"""The command line of annotate; the package's docstring is its contract.
+"""Command line of annotate, and the CSV files and links that it writes beside the clips.
 
-The dataset folder as the release has it: CSV files and links beside the tree of clips.
+The docstring of the package documents inputs and outputs.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json, write_text
 from occludenet_build.dataset.annotate import CLIPS
-from occludenet_build.dataset.annotate.merge import Doors, candidates, join
+from occludenet_build.dataset.annotate.merge import BuildTables, candidate_rows, join_tables
 from occludenet_build.release import csv_format
-from occludenet_build.release.csv_format import Listed, Overall, Record, write
+from occludenet_build.release.csv_format import Listed, Overall, Record, format_csv
 from occludenet_build.release.terms import CLEAN, SPLITS, list_folder, percent, scale_folder
 
 Row = dict[str, Any]
@@ -34,19 +34,21 @@ def write_dataset(
     splits: Iterable[str],
     scales: Iterable[float],
 ) -> None:
-    """CSV files and links for the occluded clips of `rows` (columns of CLIPS, in their order).
+    """Write CSV files and links for the occluded clips of `rows` into the dataset folder.
 
-    `pixel_ratios`: occluder -> percent of its picture that is opaque. Every split and scale gets
-    its list, even an empty one.
+    `rows` have the columns of CLIPS and keep their order. `pixel_ratios`: occluder -> opaque part
+    of the cut-out's picture, percent. Every split and scale gets a list, even an empty one.
     """
     occluded = [row for row in rows if row["set"] != CLEAN]
     texts, links = {}, {}
     for split in sorted(splits, key=SPLITS.index):
-        mine = [row for row in occluded if row["split"] == split]
-        texts[f"{split}_d.csv"] = write(Overall, (_overall(row, pixel_ratios) for row in mine))
-        for share in _percents(scales, mine):
-            listed = [_listed(row) for row in mine if _place(row)[1] == share]
-            texts[f"{split}_{share}.csv"] = write(Listed, listed)
+        in_split = [row for row in occluded if row["split"] == split]
+        texts[f"{split}_d.csv"] = format_csv(
+            Overall, (_overall(row, pixel_ratios) for row in in_split)
+        )
+        for share in _percents(scales, in_split):
+            listed = [_listed(row) for row in in_split if _tree_parts(row)[1] == share]
+            texts[f"{split}_{share}.csv"] = format_csv(Listed, listed)
             if listed:
                 links[list_folder(split, share)] = scale_folder(split, share)
     _write_texts(folder / "annotations", texts)
@@ -54,12 +56,12 @@ def write_dataset(
 
 
 def _percents(scales: Iterable[float], rows: list[Row]) -> list[str]:
-    found = {percent(scale) for scale in scales} | {_place(row)[1] for row in rows}
+    found = {percent(scale) for scale in scales} | {_tree_parts(row)[1] for row in rows}
     return sorted(found, key=float)
 
 
-def _place(row: Row) -> tuple[str, str, str, str]:
-    """(split, percent, class folder, name) of a clip's file in the tree."""
+def _tree_parts(row: Row) -> tuple[str, str, str, str]:
+    """Return (split, percent, class folder, file name) of a clip in the dataset tree."""
     parts = PurePosixPath(row["file"]).parts
     if len(parts) != 5 or parts[1] != row["split"] or not parts[2].endswith("%"):
         raise UserError(
@@ -70,7 +72,7 @@ def _place(row: Row) -> tuple[str, str, str, str]:
 
 
 def _listed(row: Row) -> Record:
-    split, share, class_folder, name = _place(row)
+    split, share, class_folder, name = _tree_parts(row)
     return Listed(f"{list_folder(split, share)}/{class_folder}/{name}", row["label_id"])
 
 
@@ -82,7 +84,7 @@ def _overall(row: Row, pixel_ratios: dict[str, float]) -> Record:
         )
     return Overall(
         action_class=row["label"],
-        file_name=_place(row)[3],
+        file_name=_tree_parts(row)[3],
         occluder_type=row["category"],
         occluder_file_name=PurePosixPath(row["occluder"]).name,
         occluder_pixel_ratio=pixel_ratios[row["occluder"]],
@@ -97,7 +99,7 @@ def _overall(row: Row, pixel_ratios: dict[str, float]) -> Record:
 def _write_texts(folder: Path, texts: dict[str, str]) -> None:
     for name, text in texts.items():
         write_text(folder / name, text)
-    for old in _ours(folder, "*_*.csv"):
+    for old in _release_paths(folder, "*_*.csv"):
         if old.name not in texts:
             old.unlink()
 
@@ -105,20 +107,22 @@ def _write_texts(folder: Path, texts: dict[str, str]) -> None:
 def _write_links(folder: Path, links: dict[str, str]) -> None:
     for name, target in links.items():
         _link(folder / name, target)
-    for old in _ours(folder, list_folder("*", "*")):
+    for old in _release_paths(folder, list_folder("*", "*")):
         if old.is_symlink() and old.name not in links:
             old.unlink()
 
 
-def _ours(folder: Path, pattern: str) -> Iterator[Path]:
-    """What an earlier build may have left: names that begin with a split."""
+def _release_paths(folder: Path, pattern: str) -> Iterator[Path]:
+    """Paths that an earlier build may have left: their names begin with a split."""
     return (path for path in folder.glob(pattern) if path.name.split("_")[0] in SPLITS)
 
 
 def _link(path: Path, target: str) -> None:
-    """A relative link, put in place by a rename."""
+    """Create a relative link and rename it into place."""
     if path.exists() and not path.is_symlink():
-        raise UserError(f"wanted to link {path} to {target}, something else is there; move it away")
+        raise UserError(
+            f"wanted to link {path} to {target}, got another file or folder there; move it away"
+        )
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.part")
     try:
         temporary.symlink_to(target, target_is_directory=True)
@@ -128,22 +132,39 @@ def _link(path: Path, target: str) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the stage."""
     add = partial(parser.add_argument, type=Path)
-    add("--rewrite", nargs=2, metavar=("IN.csv", "OUT.csv"), help="read a release CSV, write it")
+    add(
+        "--rewrite",
+        nargs=2,
+        metavar=("IN.csv", "OUT.csv"),
+        help="read a CSV file of the release and write it back byte for byte",
+    )
     add("--select", metavar="FILE", help="select/clips.parquet")
     add("--occluders", metavar="FILE", help="occluders/occluders.parquet")
     add("--composite", nargs="+", metavar="FILE", help="manifests composite/NNN.parquet")
     add("--masks", nargs="*", default=[], metavar="FILE", help="manifests of actor_masks")
-    add("--counterfactual", nargs="*", default=[], metavar="FILE", help="its manifests")
-    add("--root", metavar="FOLDER", help="the build's folder")
-    add("--out", metavar="FILE", help="annotate/clips.parquet; the rest is written beside it")
+    add(
+        "--counterfactual",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="manifests of counterfactual",
+    )
+    add("--root", metavar="FOLDER", help="build folder")
+    add(
+        "--out",
+        metavar="FILE",
+        help="annotate/clips.parquet; the other outputs are written beside it",
+    )
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Rewrite one CSV file, or annotate a build. Raises UserError where an argument is missing."""
     if args.rewrite:
-        count = csv_format.rewrite(*args.rewrite)
-        logging.info("%d rows, the same bytes: %s", count, args.rewrite[1])
+        count = csv_format.rewrite_csv(*args.rewrite)
+        logging.info("%d rows written back byte for byte: %s", count, args.rewrite[1])
         return
     for name in ("select", "occluders", "composite", "root", "out"):
         if getattr(args, name) is None:
@@ -152,12 +173,14 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _annotate(args: argparse.Namespace, config: Config) -> None:
-    doors = Doors(args.select, args.occluders, args.composite, args.counterfactual, args.masks)
+    build = BuildTables(
+        args.select, args.occluders, args.composite, args.counterfactual, args.masks
+    )
     frames = args.out.parent / "frames"
-    # the median wants the whole clip, which nobody has at load time
+    # The median fill needs all frames of a clip; the training loader reads only some of them.
     erase_clean = config.counterfactual.fill != "median"
-    rows, labels = join(doors, frames, args.threads, erase_clean=erase_clean)
-    splits = {row["split"] for row in candidates(args.select)}
+    rows, labels = join_tables(build, frames, args.threads, erase_clean=erase_clean)
+    splits = {row["split"] for row in candidate_rows(args.select)}
     folder = args.root / config.composite.dataset
     write_dataset(folder, rows, _pixel_ratios(args.occluders), splits, config.composite.scales)
     _remove_old_shards(frames, args.composite)
@@ -173,7 +196,7 @@ def _pixel_ratios(bank: Path) -> dict[str, float]:
 
 
 def _remove_old_shards(folder: Path, manifests: list[Path]) -> None:
-    """A build with fewer shards leaves tables of frames that no shard writes any more."""
+    """Remove tables of frames of shards that an earlier build had and this one has not."""
     for path in folder.glob("*.parquet"):
         if path.name not in {manifest.name for manifest in manifests}:
             path.unlink()

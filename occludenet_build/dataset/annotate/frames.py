@@ -1,6 +1,6 @@
-"""The frames of one shard: the occluder's ground truth and the actor's mask, side by side.
+"""The table of frames of one shard: ground truth of the occluder joined with the actor's mask.
 
-What is hidden of the actor is measured here: pixels of the actor's mask that the occluder covers.
+This module measures actor_hidden: the pixels of the actor's mask that the occluder covers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,25 @@ from occludenet_build.core.tables import ClipGroups
 from occludenet_build.dataset.annotate import FRAMES
 from occludenet_build.media.imaging import masks
 
-COPIED = ["clip", "scale", "frame", "pts", "seconds", "x", "y", "w", "h", "more_rects", "degree"]
-COPIED += ["occluded", "filled", "box_hidden", "occluder_rle"]
+COPIED_COLUMNS = [
+    "clip",
+    "scale",
+    "frame",
+    "pts",
+    "seconds",
+    "x",
+    "y",
+    "w",
+    "h",
+    "more_rects",
+    "degree",
+]
+COPIED_COLUMNS += ["occluded", "filled", "box_hidden", "occluder_rle"]
 
 
 @dataclass(frozen=True)
-class Clip:
-    """What the frames of a composited clip must agree with."""
+class CompositedClip:
+    """A composited clip as its manifest states it; the rows of its frames must agree."""
 
     clip: str
     height: int
@@ -34,22 +46,22 @@ class Clip:
     frames: int
     occluded_frames: int
     sets: dict[float, str]
-    """Scale as float32 holds it -> name of the set."""
+    """Scale, rounded to float32 -> name of the set."""
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One shard's details, and where its table of frames goes."""
+class FrameShard:
+    """The detail tables of one shard, and the path of the table of frames."""
 
-    clips: list[Clip]
+    clips: list[CompositedClip]
     composite: Path
     masks: Path | None
     out: Path
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one output clip's frames give together."""
+class OcclusionMeasures:
+    """Occlusion of one output clip, over its occluded frames."""
 
     clip: str
     set: str
@@ -59,12 +71,12 @@ class Measured:
     actor_hidden: float | None
 
 
-def write_shard(shard: Shard) -> list[Measured]:
-    """Write the table of frames, clip by clip, and return a row per output clip.
+def write_shard(shard: FrameShard) -> list[OcclusionMeasures]:
+    """Write the table of frames, clip by clip, and return the measures of each output clip.
 
     Raises UserError where the ground truth contradicts the manifest.
     """
-    measured: list[Measured] = []
+    measured: list[OcclusionMeasures] = []
     truth = ClipGroups(shard.composite)
     actors = ClipGroups(shard.masks) if shard.masks is not None else None
     with replacing(shard.out) as temporary:
@@ -81,8 +93,8 @@ def write_shard(shard: Shard) -> list[Measured]:
     return measured
 
 
-def _checked(rows: pa.Table | None, clip: Clip, path: Path) -> pa.Table:
-    """The rows of a clip in the order scale, frame: all scales alike and as the manifest says."""
+def _checked(rows: pa.Table | None, clip: CompositedClip, path: Path) -> pa.Table:
+    """The rows of a clip, sorted by scale and frame, after a comparison with the manifest."""
     if rows is None:
         raise UserError(f"{path}: wanted the frames of {clip.clip}, got none; run composite again")
     rows = rows.sort_by([("scale", "ascending"), ("frame", "ascending")])
@@ -93,8 +105,11 @@ def _checked(rows: pa.Table | None, clip: Clip, path: Path) -> pa.Table:
     return rows
 
 
-def _check_counts(rows: pa.Table, clip: Clip, path: Path) -> None:
-    """Every scale has all frames and is occluded in some; none in more than the manifest says."""
+def _check_counts(rows: pa.Table, clip: CompositedClip, path: Path) -> None:
+    """Check that every scale has all frames and at least one occluded frame.
+
+    The largest number of occluded frames must be the one of the manifest.
+    """
     counts = rows.group_by("scale").aggregate([("occluded", "count"), ("occluded", "sum")])
     frames = counts["occluded_count"].to_pylist()
     occluded = counts["occluded_sum"].to_pylist()
@@ -106,20 +121,20 @@ def _check_counts(rows: pa.Table, clip: Clip, path: Path) -> None:
     if min(occluded) < 1:
         raise UserError(
             f"{path}: {clip.clip}: wanted occluded frames at every scale, got {occluded}: a clip "
-            "without one may not stand in an occluded set"
+            "without one does not belong in an occluded set; run composite again"
         )
 
 
-def _frames(clip: Clip, rows: pa.Table, actor: pa.Table | None) -> pa.Table:
+def _frames(clip: CompositedClip, rows: pa.Table, actor: pa.Table | None) -> pa.Table:
     """The rows of one clip in the columns of FRAMES."""
     known = _actor_by_frame(actor)
-    columns: dict[str, Any] = {name: rows[name] for name in COPIED}
+    columns: dict[str, Any] = {name: rows[name] for name in COPIED_COLUMNS}
     columns["set"] = [clip.sets[s] for s in rows["scale"].to_pylist()]
     columns["height"] = [clip.height] * len(rows)
     columns["width"] = [clip.width] * len(rows)
     pairs = zip(rows["frame"].to_pylist(), rows["occluder_rle"].to_pylist(), strict=True)
-    hidden = [_hidden(known.get(frame), rle, clip) for frame, rle in pairs]
-    for at, name in enumerate(_OF_ACTOR):
+    hidden = [_actor_columns(known.get(frame), rle, clip) for frame, rle in pairs]
+    for at, name in enumerate(_ACTOR_COLUMNS):
         columns[name] = [values[at] for values in hidden]
     return pa.table({f.name: _column(columns[f.name], f.type) for f in FRAMES}, schema=FRAMES)
 
@@ -136,13 +151,13 @@ def _actor_by_frame(actor: pa.Table | None) -> dict[int, tuple[bytes, int]]:
     return {frame: (rle, area) for frame, rle, area in zip(*names, strict=True) if area}
 
 
-_OF_ACTOR = ("actor_rle", "visible_rle", "actor_area", "visible_area", "actor_hidden")
+_ACTOR_COLUMNS = ("actor_rle", "visible_rle", "actor_area", "visible_area", "actor_hidden")
 
 
-def _hidden(
-    actor: tuple[bytes, int] | None, occluder: bytes | None, clip: Clip
+def _actor_columns(
+    actor: tuple[bytes, int] | None, occluder: bytes | None, clip: CompositedClip
 ) -> tuple[bytes | None, bytes | None, int | None, int | None, float | None]:
-    """_OF_ACTOR in one frame."""
+    """The values of _ACTOR_COLUMNS in one frame."""
     if actor is None:
         return None, None, None, None, None
     rle, area = actor
@@ -152,12 +167,12 @@ def _hidden(
     return rle, visible, area, area - covered, covered / area
 
 
-def _measure(clip: Clip, table: pa.Table) -> Iterator[Measured]:
-    """Means over the occluded frames of each scale."""
+def _measure(clip: CompositedClip, table: pa.Table) -> Iterator[OcclusionMeasures]:
+    """Average over the occluded frames of each scale."""
     occluded = table.filter(table["occluded"])
     for name in clip.sets.values():
         rows = occluded.filter(pc.equal(occluded["set"], name))
-        yield Measured(
+        yield OcclusionMeasures(
             clip.clip,
             name,
             len(rows),

@@ -1,4 +1,4 @@
-"""Joining the tables of a build into one row per output clip, in the order of the release."""
+"""Join the tables of a build into one row per output clip, in the order of the release."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from occludenet_build.core.build import detail_file, store_of
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.dataset.annotate.frames import Clip, Measured, Shard, write_shard
+from occludenet_build.dataset.annotate.frames import (
+    CompositedClip,
+    FrameShard,
+    OcclusionMeasures,
+    write_shard,
+)
 from occludenet_build.release.terms import (
     CLEAN,
     SPLITS,
     class_order,
     label_ids,
+    occluder_type_order,
     set_name,
-    type_order,
 )
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Doors:
-    """The tables of a build; manifests are paired by their shard's name."""
+class BuildTables:
+    """Paths of the tables of a build; manifests of one shard have the same file name."""
 
     select: Path
     occluders: Path
@@ -41,36 +46,39 @@ class Doors:
 
 
 def release_order(row: Row) -> tuple:
-    """Split, class, occluder type, source clip; the scales of a source stay as they come."""
-    kind = type_order(row["category"])
+    """Sort key of a source clip: split, class, occluder type, id."""
+    kind = occluder_type_order(row["category"])
     return SPLITS.index(row["split"]), class_order(row["label"]), kind, row["clip"]
 
 
-def candidates(select: Path) -> list[Row]:
-    """The rows of select that were chosen from: whose classes and splits count."""
+def candidate_rows(select: Path) -> list[Row]:
+    """The rows of select without the clips that are not in the replayed release.
+
+    Their classes define the label ids, their splits the CSV files.
+    """
     return [row for row in tables.read_rows(select) if row["reason"] != "not_published"]
 
 
-def join(
-    doors: Doors, frames: Path, threads: int = 1, *, erase_clean: bool = True
+def join_tables(
+    build: BuildTables, frames: Path, threads: int = 1, *, erase_clean: bool = True
 ) -> tuple[list[Row], dict[str, int]]:
-    """Rows of CLIPS and the label ids; writes the tables of frames into the folder `frames`.
+    """Return the rows of CLIPS and the label ids, and write tables of frames into `frames`.
 
-    erase_clean: clean twins have a counterfactual too, made when they are read.
+    With `erase_clean`, clean twins get a counterfactual too, which train makes at load time.
 
     Raises UserError where the tables contradict each other.
     """
-    chosen = {row["clip"]: row for row in candidates(doors.select)}
-    manifests = {path.stem: tables.read_rows(path) for path in doors.composite}
+    chosen = {row["clip"]: row for row in candidate_rows(build.select)}
+    manifests = {path.stem: tables.read_rows(path) for path in build.composite}
     _log_absent(chosen, manifests)
-    made = [_made(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
-    twins = _by_clip(doors.counterfactual)
-    seconds = _seconds(doors.composite)
-    measured = _measured(doors, manifests, chosen, frames, threads)
+    made = [_checked_row(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
+    twins = _by_clip(build.counterfactual)
+    seconds = _generation_seconds(build.composite)
+    measured = _write_frames(build, manifests, chosen, frames, threads)
     labels = label_ids(row["label"] for row in chosen.values())
     rows: list[Row] = []
     for row in sorted(made, key=release_order):
-        common = _common(row, chosen[row["clip"]], labels, seconds)
+        common = _common_columns(row, chosen[row["clip"]], labels, seconds)
         twin = twins.get(row["clip"])
         rows.extend(_clean_rows(row, common, twin if erase_clean else None))
         rows.extend(_occluded_rows(row, common, twin, measured))
@@ -91,11 +99,14 @@ def _log_absent(chosen: dict[str, Row], manifests: dict[str, list[Row]]) -> None
     logging.info("%d source clips composited; absent: %s", sum(map(_ok, seen.values())), named)
 
 
-def _made(row: Row, chosen: dict[str, Row]) -> Row:
-    """A row of composite that may enter an occluded set, or an error."""
+def _checked_row(row: Row, chosen: dict[str, Row]) -> Row:
+    """A row of composite after a comparison with select; it belongs in the occluded sets."""
     clip, choice = row["clip"], chosen.get(row["clip"])
     if choice is None:
-        raise UserError(f"composite: {clip}: wanted a chosen clip, got one that select lacks")
+        raise UserError(
+            f"composite: {clip}: wanted a clip of select, got one that it lacks; "
+            "run composite again"
+        )
     for name in ("split", "label", "category", "occluder"):
         if row[name] != choice[name]:
             raise UserError(
@@ -115,23 +126,27 @@ def _by_clip(paths: list[Path]) -> dict[str, Row]:
     return {row["clip"]: row for path in paths for row in tables.read_rows(path) if _ok(row)}
 
 
-def _seconds(manifests: list[Path]) -> dict[str, float]:
-    """Measured time of each source clip: only the store keeps it."""
-    found: dict[str, float] = {}
+def _generation_seconds(manifests: list[Path]) -> dict[str, float]:
+    """Source clip -> measured time, seconds; only the store has it."""
+    seconds: dict[str, float] = {}
     for manifest in manifests:
         table = tables.read(store_of(manifest) / "rows.parquet", ["clip", "seconds"])
-        found.update(zip(*(table[name].to_pylist() for name in ("clip", "seconds")), strict=True))
-    return found
+        seconds.update(zip(*(table[name].to_pylist() for name in ("clip", "seconds")), strict=True))
+    return seconds
 
 
-def _measured(
-    doors: Doors, manifests: dict[str, list[Row]], chosen: dict[str, Row], out: Path, threads: int
-) -> dict[tuple[str, str], Measured]:
-    """(clip, set) -> what its frames give, after every shard's table of frames is written."""
-    masks = {path.stem: path for path in doors.masks}
+def _write_frames(
+    build: BuildTables,
+    manifests: dict[str, list[Row]],
+    chosen: dict[str, Row],
+    out: Path,
+    threads: int,
+) -> dict[tuple[str, str], OcclusionMeasures]:
+    """Write the table of frames of every shard; return (clip, set) -> measures."""
+    masks = {path.stem: path for path in build.masks}
     todo = [
         _shard(path, manifests[path.stem], masks.get(path.stem), chosen, out)
-        for path in doors.composite
+        for path in build.composite
     ]
     results = in_processes(write_shard, todo, threads)
     return {
@@ -141,13 +156,13 @@ def _measured(
 
 def _shard(
     manifest: Path, rows: list[Row], masks: Path | None, chosen: dict[str, Row], out: Path
-) -> Shard:
+) -> FrameShard:
     clips = []
     for row in filter(_ok, rows):
         choice = chosen[row["clip"]]
         sets = {float(np.float32(s)): set_name(s) for s in row["scales"]}
         clips.append(
-            Clip(
+            CompositedClip(
                 clip=row["clip"],
                 height=choice["height"],
                 width=choice["width"],
@@ -160,10 +175,10 @@ def _shard(
     if masks is not None:
         _check_mask_sizes(masks, {clip.clip: clip for clip in clips})
         detail = detail_file(masks)
-    return Shard(clips, detail_file(manifest), detail, out / manifest.name)
+    return FrameShard(clips, detail_file(manifest), detail, out / manifest.name)
 
 
-def _check_mask_sizes(path: Path, clips: dict[str, Clip]) -> None:
+def _check_mask_sizes(path: Path, clips: dict[str, CompositedClip]) -> None:
     for row in filter(_ok, tables.read_rows(path)):
         clip = clips.get(row["clip"])
         if clip is not None and (row["height"], row["width"]) != (clip.height, clip.width):
@@ -173,13 +188,16 @@ def _check_mask_sizes(path: Path, clips: dict[str, Clip]) -> None:
             )
 
 
-def _common(row: Row, choice: Row, labels: dict[str, int], seconds: dict[str, float]) -> Row:
-    """What all clips made from one source share."""
+def _common_columns(
+    row: Row, choice: Row, labels: dict[str, int], seconds: dict[str, float]
+) -> Row:
+    """The columns that all output clips of one source share."""
     copied = ("clip", "split", "label", "frames", "fps", "duration_seconds")
     outputs = len(row["files"]) + (row["clean_file"] is not None)
     if seconds.get(row["clip"]) is None:
         raise UserError(
-            f"composite: {row['clip']}: wanted its measured time in the store, got none"
+            f"composite: {row['clip']}: wanted its measured time in the store, got none; run "
+            "composite again"
         )
     return {name: row[name] for name in copied} | {
         "label_id": labels[choice["label"]],
@@ -188,8 +206,7 @@ def _common(row: Row, choice: Row, labels: dict[str, int], seconds: dict[str, fl
 
 
 def _clean_rows(row: Row, common: Row, twin: Row | None) -> Iterator[Row]:
-    """The clean twin. Its counterfactual has never a file: CAR on clips as they were recorded, such
-    as OccludeNet-S, erases the actor when it reads them."""
+    """The clean twin. Its counterfactual is never a file: train erases the actor at load time."""
     if row["clean_file"] is not None:
         yield common | {
             "counterfactual_hash": f"load:clean:{twin['key']}" if twin is not None else None,
@@ -206,7 +223,7 @@ def _clean_rows(row: Row, common: Row, twin: Row | None) -> Iterator[Row]:
 
 
 def _occluded_rows(
-    row: Row, common: Row, twin: Row | None, measured: dict[tuple[str, str], Measured]
+    row: Row, common: Row, twin: Row | None, measured: dict[tuple[str, str], OcclusionMeasures]
 ) -> Iterator[Row]:
     erased = {scale: names for scale, *names in _files(twin)} if twin is not None else {}
     for scale, file, file_hash in _files(row):
@@ -231,7 +248,7 @@ def _occluded_rows(
 
 
 def _at_load_time(twin: Row | None) -> str | None:
-    """What stands for a counterfactual that has no file: the key of masks, fill and clip."""
+    """`load:` and the key of masks, fill and clip, for a counterfactual without a file."""
     return f"load:{twin['key']}" if twin is not None and not twin["files"] else None
 
 

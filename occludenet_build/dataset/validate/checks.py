@@ -1,4 +1,7 @@
-"""All checks by name; checks of the files against each other: lists, scales, splits, label ids."""
+"""Checks by name (CHECKS), and those that compare the files: lists, scales, splits, label ids.
+
+Every check takes a Release and yields a ReleaseFinding per problem.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +14,52 @@ from typing import Any
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.dataset.validate import content
-from occludenet_build.dataset.validate.release import Finding, Place, Release, Source, split_order
+from occludenet_build.dataset.validate.release import (
+    OutputClip,
+    Release,
+    ReleaseFinding,
+    SourceClip,
+    split_order,
+)
 from occludenet_build.release.terms import class_order
 
 
-def malformed(release: Release) -> Iterator[Finding]:
-    """Rows and files that do not parse."""
+def malformed(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield rows and files that do not parse."""
     yield from release.malformed
 
 
-def missing_files(release: Release) -> Iterator[Finding]:
-    """What was not given is not checked: say so."""
+def missing_files(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield files that were not given, and so were not checked."""
     for split in release.splits:
         if split not in release.overall:
             name = f"{split}_d.csv"
-            yield Finding("note", split, name, detail=f"{name} was not read: lists only")
+            yield ReleaseFinding("note", split, name, detail=f"{name} was not read: lists only")
         annotated = {p.scale for p, _ in release.annotated if p.source.split == split}
         lists = {scale for other, scale in release.lists if other == split}
         for scale in sorted(annotated - lists):
             name = f"{split}_{scale * 100:g}.csv"
             detail = f"clips are annotated at scale {scale:g}, {name} was not read"
-            yield Finding("warning", split, name, detail=detail)
+            yield ReleaseFinding("warning", split, name, detail=detail)
 
 
-def duplicate(release: Release) -> Iterator[Finding]:
-    """The same clip twice in one file."""
-    for kind, places in _kinds(release).items():
-        twice = [place for place, number in Counter(places).items() if number > 1]
+def duplicate(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield clips that one file names twice."""
+    for kind, outputs in _clips_by_file_kind(release).items():
+        twice = [output for output, number in Counter(outputs).items() if number > 1]
         yield from _per_source(twice, f"more than once in the {kind}")
 
 
-def listed_not_annotated(release: Release) -> Iterator[Finding]:
-    """Listed clips without a row in the overall annotation of their split."""
-    known = {place for place, _ in release.annotated}
+def listed_not_annotated(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield listed clips without a row in the overall annotation of their split."""
+    known = {output for output, _ in release.annotated}
     lost = {p for p, _ in release.entries if p not in known and p.source.split in release.overall}
     yield from _per_source(lost, "in the lists, not in the overall annotation")
 
 
-def annotated_not_listed(release: Release) -> Iterator[Finding]:
-    """Annotated clips that the list of their split and scale lacks."""
-    known = {place for place, _ in release.entries}
+def annotated_not_listed(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield annotated clips that are missing in the list of their split and scale."""
+    known = {output for output, _ in release.entries}
     lost = {
         p
         for p, _ in release.annotated
@@ -59,108 +68,112 @@ def annotated_not_listed(release: Release) -> Iterator[Finding]:
     yield from _per_source(lost, "in the overall annotation, not in the lists")
 
 
-def incomplete_scales(release: Release) -> Iterator[Finding]:
-    """A source that is there at some scales, and not at others that its split has."""
-    for kind, places in _kinds(release).items():
-        scales: dict[Source, set[float]] = defaultdict(set)
+def incomplete_scales(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield source clips that lack some of the scales of their split."""
+    for kind, outputs in _clips_by_file_kind(release).items():
+        scales: dict[SourceClip, set[float]] = defaultdict(set)
         of_split: dict[str, set[float]] = defaultdict(set)
-        for place in places:
-            scales[place.source].add(place.scale)
-            of_split[place.source.split].add(place.scale)
+        for output in outputs:
+            scales[output.source].add(output.scale)
+            of_split[output.source.split].add(output.scale)
         lost = [
-            Place(source, scale)
+            OutputClip(source, scale)
             for source, found in scales.items()
             for scale in of_split[source.split] - found
         ]
         yield from _per_source(lost, f"missing in the {kind}, which has the clip at other scales")
 
 
-def source_in_two_places(release: Release) -> Iterator[Finding]:
-    """A source in two splits leaks; in two classes it has a wrong label in one of them."""
-    places = set().union(*_kinds(release).values())
+def source_in_two_places(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield source clips in two splits (a leak) or in two classes (one label is wrong)."""
+    outputs = set().union(*_clips_by_file_kind(release).values())
     homes: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for place in places:
-        homes[place.source.clip].add((place.source.split, place.source.label))
-    clips = Counter(place.source.clip for place in places)
+    for output in outputs:
+        homes[output.source.clip].add((output.source.split, output.source.label))
+    clips = Counter(output.source.clip for output in outputs)
     for clip, found in sorted(homes.items()):
         if len(found) > 1:
             splits = {split for split, _ in found}
             severity, split = ("error", None) if len(splits) > 1 else ("warning", min(splits))
             named = ", ".join(f"{s}/{label}" for s, label in sorted(found))
-            yield Finding(severity, split, clip, 1, clips[clip], f"one source in {named}")
+            yield ReleaseFinding(severity, split, clip, 1, clips[clip], f"one source in {named}")
 
 
-def header_row(release: Release) -> Iterator[Finding]:
-    """The lists' first row is a header, at which common loaders stop."""
+def header_row(release: Release) -> Iterator[ReleaseFinding]:
+    """Note that lists have a header row, which some loaders cannot read."""
     if release.lists:
         detail = (
             f"{len(release.lists)} lists begin with the row file,label: loaders that call "
             "int(label) on every line (UniFormerV2, PySlowFast) stop there"
         )
-        yield Finding("note", None, "file,label", detail=detail)
+        yield ReleaseFinding("note", None, "file,label", detail=detail)
 
 
-TRAPS = {
+AWKWARD_CHARACTERS = {
     "spaces": " ",
     "parentheses": "()",
     "quotes or apostrophes": "'\"`",
     "commas or semicolons": ",;",
 }
-"""Characters that break lists split at spaces, shell commands and loaders: name -> which."""
+"""Name -> characters that break lists split at spaces, shell commands or loaders."""
 
 
-def class_names(release: Release) -> Iterator[Finding]:
-    """Characters in class names at which other programs stumble."""
-    places = set().union(*_kinds(release).values())
-    clips = Counter(place.source.label for place in places)
-    for what, characters in TRAPS.items():
+def class_names(release: Release) -> Iterator[ReleaseFinding]:
+    """Note characters in class names that other programs cannot handle."""
+    outputs = set().union(*_clips_by_file_kind(release).values())
+    clips = Counter(output.source.label for output in outputs)
+    for what, characters in AWKWARD_CHARACTERS.items():
         found = sorted(name for name in clips if set(name) & set(characters))
         if found:
-            detail = f"{len(found)} of {len(clips)} class folders have {what}: {_some(found)}"
-            yield Finding("note", None, what, clips=sum(clips[n] for n in found), detail=detail)
+            detail = (
+                f"{len(found)} of {len(clips)} class folders have {what}: {_abbreviated(found)}"
+            )
+            yield ReleaseFinding(
+                "note", None, what, clips=sum(clips[n] for n in found), detail=detail
+            )
 
 
-def _some(names: list[str], most: int = 3) -> str:
+def _abbreviated(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _kinds(release: Release) -> dict[str, list[Place]]:
+def _clips_by_file_kind(release: Release) -> dict[str, list[OutputClip]]:
     return {
-        "overall annotation": [place for place, _ in release.annotated],
-        "lists": [place for place, _ in release.entries],
+        "overall annotation": [output for output, _ in release.annotated],
+        "lists": [output for output, _ in release.entries],
     }
 
 
-def _per_source(places: Iterable[Place], text: str) -> Iterator[Finding]:
-    """An error for each source, with its scales."""
-    scales: dict[Source, list[float]] = defaultdict(list)
-    for place in sorted(places):
-        scales[place.source].append(place.scale)
+def _per_source(outputs: Iterable[OutputClip], text: str) -> Iterator[ReleaseFinding]:
+    """Yield one error per source, with its scales."""
+    scales: dict[SourceClip, list[float]] = defaultdict(list)
+    for output in sorted(outputs):
+        scales[output.source].append(output.scale)
     for source in sorted(scales, key=lambda s: (split_order(s.split), s)):
         at = ", ".join(f"{scale:g}" for scale in scales[source])
         detail = f"{source.label}, at {at}: {text}"
-        yield Finding("error", source.split, source.clip, 1, len(scales[source]), detail)
+        yield ReleaseFinding("error", source.split, source.clip, 1, len(scales[source]), detail)
 
 
 Ids = dict[str, set[int]]
 
 
-def label_ids(release: Release) -> Iterator[Finding]:
-    """One id for each class, one class for each id, as in the label map if there is one."""
+def check_label_ids(release: Release) -> Iterator[ReleaseFinding]:
+    """Yield classes with several ids, ids with several classes, and ids unlike the label map."""
     ids: Ids = defaultdict(set)
-    for place, label_id in release.entries:
-        ids[place.source.label].add(label_id)
-    clips = Counter(place.source.label for place, _ in release.entries)
-    sources = Counter(label for _, label, _ in {place.source for place, _ in release.entries})
+    for output, label_id in release.entries:
+        ids[output.source.label].add(label_id)
+    clips = Counter(output.source.label for output, _ in release.entries)
+    sources = Counter(label for _, label, _ in {output.source for output, _ in release.entries})
     for severity, label, detail in (*_ambiguous(ids), *_against_a_map(ids, release.label_map)):
-        yield Finding(severity, None, label, sources[label], clips[label], detail)
+        yield ReleaseFinding(severity, None, label, sources[label], clips[label], detail)
 
 
-Said = tuple[str, str, str]
+LabelProblem = tuple[str, str, str]
 """(severity, class, detail)"""
 
 
-def _ambiguous(ids: Ids) -> Iterator[Said]:
+def _ambiguous(ids: Ids) -> Iterator[LabelProblem]:
     owners: dict[int, set[str]] = defaultdict(set)
     for label in sorted(ids, key=class_order):
         if len(ids[label]) > 1:
@@ -173,39 +186,39 @@ def _ambiguous(ids: Ids) -> Iterator[Said]:
             yield "error", label, f"id {label_id}, which stands for {others} too"
 
 
-def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[Said]:
-    """An asked-for map must agree; the order of plainly sorted names is only the usual trap."""
-    severity, name = ("error", "the label map") if given is not None else ("warning", SORTED)
-    wanted = given if given is not None else sorted_names(ids)
+def _against_a_map(ids: Ids, given: dict[str, int] | None) -> Iterator[LabelProblem]:
+    """Compare with the given label map (error), or with plainly sorted names (warning)."""
+    severity, name = ("error", "the label map") if given is not None else ("warning", SORTED_NAMES)
+    expected = given if given is not None else sorted_names(ids)
     for label in sorted(ids, key=class_order):
         (one, *several) = sorted(ids[label])
-        if label not in wanted:
+        if label not in expected:
             yield severity, label, f"id {one} in the lists, the class is not in {name}"
-        elif not several and one != wanted[label]:
-            yield severity, label, f"id {one} in the lists, {wanted[label]} in {name}"
+        elif not several and one != expected[label]:
+            yield severity, label, f"id {one} in the lists, {expected[label]} in {name}"
 
 
-SORTED = "plainly sorted names (mmaction2)"
+SORTED_NAMES = "plainly sorted names (mmaction2)"
 
 
 def sorted_names(ids: Ids) -> dict[str, int]:
-    """The ids of the lists, dealt to the class names in their plain order.
+    """Class name -> id, if the ids of the lists numbered the class names in plain order.
 
-    Classes that the lists lack shift nothing. The release sorts "drinking/" behind
-    "drinking beer/", plain sorting puts "drinking" first.
+    Classes that are not in the lists do not shift the ids. The release sorts "drinking/" after
+    "drinking beer/"; plain sorting puts "drinking" first.
     """
     return dict(zip(sorted(ids), sorted(min(each) for each in ids.values()), strict=True))
 
 
 def read_label_map(path: Path) -> dict[str, int]:
-    """Class name -> id, from names in lines, CSV or JSON.
+    """Class name -> id, from a text file with one name per line, CSV or JSON.
 
-    Raises UserError where the file does not read, is none of these, or names a class twice.
+    Raises UserError where the file is not readable, has another format, or names a class twice.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"wanted a label map, {path} does not read: {error}") from error
+        raise UserError(f"wanted a label map, {path} is not readable: {error}") from error
     pairs = _READERS.get(path.suffix.lower(), _from_lines)(text, path)
     found = dict(pairs)
     if not pairs or len(found) < len(pairs):
@@ -234,7 +247,7 @@ def _from_json(text: str, path: Path) -> Pairs:
 
 
 def _from_csv(text: str, path: Path) -> Pairs:
-    """`name,id` or `id,name`; a first row without a number is a header."""
+    """Parse `name,id` or `id,name`; a first row without a number is a header."""
     pairs = []
     for line, cells in enumerate(csv.reader(text.splitlines()), start=1):
         numbers = [cell.strip().isdecimal() for cell in cells]
@@ -250,7 +263,7 @@ def _from_csv(text: str, path: Path) -> Pairs:
 _READERS = {".json": _from_json, ".csv": _from_csv}
 
 
-CHECKS: dict[str, Callable[[Release], Iterable[Finding]]] = {
+CHECKS: dict[str, Callable[[Release], Iterable[ReleaseFinding]]] = {
     "malformed": malformed,
     "missing_files": missing_files,
     "duplicate": duplicate,
@@ -265,13 +278,13 @@ CHECKS: dict[str, Callable[[Release], Iterable[Finding]]] = {
     "quota": content.quota,
     "occluder_in_two_splits": content.occluder_in_two_splits,
     "occluder_use": content.occluder_use,
-    "label_ids": label_ids,
+    "label_ids": check_label_ids,
     "class_names": class_names,
     "header_row": header_row,
 }
-"""In the order of the report."""
+"""Name -> check, in the order of the report."""
 
 
-def run_checks(release: Release) -> dict[str, list[Finding]]:
-    """What each check found; an empty list where all is well."""
+def run_checks(release: Release) -> dict[str, list[ReleaseFinding]]:
+    """Check name -> its findings."""
     return {name: list(check(release)) for name, check in CHECKS.items()}

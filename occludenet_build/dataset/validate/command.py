@@ -1,6 +1,6 @@
-"""The command line of validate; the package's docstring is its contract.
+"""Command line of validate, the summary in numbers, and the printed report.
 
-What was found, in numbers and as a text to read.
+The docstring of the package documents inputs and outputs.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_json, write_text
 from occludenet_build.dataset.validate import COMPARISON, FINDINGS, SEVERITIES, compare
 from occludenet_build.dataset.validate.checks import read_label_map, run_checks
-from occludenet_build.dataset.validate.compare import BEYOND_SECONDS
-from occludenet_build.dataset.validate.release import Finding, Release, read_release
+from occludenet_build.dataset.validate.compare import TOLERANCE_SECONDS
+from occludenet_build.dataset.validate.release import Release, ReleaseFinding, read_release
 from occludenet_build.release import published
 
-Found = dict[str, list[Finding]]
+Findings = dict[str, list[ReleaseFinding]]
 EXAMPLES = 3
-"""Findings of each severity that the text shows of a check."""
+"""Number of findings that the report shows for each check and severity."""
 
 
-def counts(release: Release, found: Found) -> dict[str, Any]:
-    """summary.json: what was read, and what each check found, by severity."""
+def summary_counts(release: Release, found: Findings) -> dict[str, Any]:
+    """The content of summary.json: counts per split, and per check and severity."""
     return {
-        "splits": {split: _of_split(release, split) for split in release.splits},
+        "splits": {split: _split_counts(release, split) for split in release.splits},
         "checks": {name: _by_severity(findings) for name, findings in found.items()},
-        "findings": {s: sum(len(_of(f, s)) for f in found.values()) for s in SEVERITIES},
+        "findings": {s: sum(len(_with_severity(f, s)) for f in found.values()) for s in SEVERITIES},
     }
 
 
-def _of_split(release: Release, split: str) -> dict[str, int]:
-    annotated = [row for row in release.annotated if row.place.source.split == split]
-    listed = [row.place for row in release.entries if row.place.source.split == split]
-    sources = {row.place.source for row in annotated} | {place.source for place in listed}
+def _split_counts(release: Release, split: str) -> dict[str, int]:
+    annotated = [row for row in release.annotated if row.output.source.split == split]
+    listed = [row.output for row in release.entries if row.output.source.split == split]
+    sources = {row.output.source for row in annotated} | {output.source for output in listed}
     return {
         "annotated_clips": len(annotated),
-        "annotated_sources": len({row.place.source for row in annotated}),
+        "annotated_sources": len({row.output.source for row in annotated}),
         "listed_clips": len(listed),
-        "listed_sources": len({place.source for place in listed}),
+        "listed_sources": len({output.source for output in listed}),
         "classes": len({source.label for source in sources}),
         "occluders": len({row.record.occluder_file_name for row in annotated}),
     }
 
 
-def _by_severity(findings: list[Finding]) -> dict[str, dict[str, int]]:
+def _by_severity(findings: list[ReleaseFinding]) -> dict[str, dict[str, int]]:
     return {
         severity: {
             "findings": len(some),
@@ -59,18 +59,18 @@ def _by_severity(findings: list[Finding]) -> dict[str, dict[str, int]]:
             "clips": sum(finding.clips for finding in some),
         }
         for severity in SEVERITIES
-        if (some := _of(findings, severity))
+        if (some := _with_severity(findings, severity))
     }
 
 
-def _of(findings: Iterable[Finding], severity: str) -> list[Finding]:
+def _with_severity(findings: Iterable[ReleaseFinding], severity: str) -> list[ReleaseFinding]:
     return [finding for finding in findings if finding.severity == severity]
 
 
-def text(summary: dict[str, Any], found: Found, rows: list[dict[str, Any]] | None) -> str:
-    """The report: a line per check with its counts, and below it the first findings.
+def report_text(summary: dict[str, Any], found: Findings, rows: list[dict[str, Any]] | None) -> str:
+    """The printed report: a line per check with its counts, followed by its first findings.
 
-    `rows`: the comparison, None if there is none.
+    `rows`: rows of COMPARISON, or None without another release.
     """
     lines = [_split_line(split, numbers) for split, numbers in summary["splits"].items()]
     for name, findings in found.items():
@@ -89,11 +89,11 @@ def _split_line(split: str, n: dict[str, int]) -> str:
     )
 
 
-def _check_lines(name: str, findings: list[Finding]) -> Iterator[str]:
-    told = [_counted(_of(findings, severity), severity) for severity in SEVERITIES]
-    yield f"{name:<24}{', '.join(filter(None, told)) or 'ok'}"
+def _check_lines(name: str, findings: list[ReleaseFinding]) -> Iterator[str]:
+    numbers = [_counted(_with_severity(findings, severity), severity) for severity in SEVERITIES]
+    yield f"{name:<24}{', '.join(filter(None, numbers)) or 'ok'}"
     for severity in SEVERITIES:
-        some = _of(findings, severity)
+        some = _with_severity(findings, severity)
         for finding in some[:EXAMPLES]:
             split = f"{finding.split} " if finding.split else ""
             yield f"    {severity}: {split}{finding.subject}: {finding.detail}"
@@ -101,16 +101,16 @@ def _check_lines(name: str, findings: list[Finding]) -> Iterator[str]:
             yield f"    ... and {_number(len(some) - EXAMPLES, severity)} more"
 
 
-def _counted(findings: list[Finding], severity: str) -> str:
-    """3 errors (1 source, 3 clips)"""
+def _counted(findings: list[ReleaseFinding], severity: str) -> str:
+    """Format counts, such as `3 errors (1 source, 3 clips)`."""
     numbers = {
         "source": sum(finding.sources for finding in findings),
         "clip": sum(finding.clips for finding in findings),
     }
     if not findings or severity == "note" or not any(numbers.values()):
         return _number(len(findings), severity) if findings else ""
-    told = ", ".join(_number(number, what) for what, number in numbers.items() if number)
-    return f"{_number(len(findings), severity)} ({told})"
+    concerned = ", ".join(_number(number, what) for what, number in numbers.items() if number)
+    return f"{_number(len(findings), severity)} ({concerned})"
 
 
 def _number(number: int, what: str) -> str:
@@ -130,7 +130,7 @@ def _comparison_lines(n: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator
     for name in ("duration", "occlusion"):
         yield (
             f"    {name}: {n[name]['differing']} differ, {n[name]['beyond']} by more than "
-            f"{BEYOND_SECONDS} s; median {n[name]['median_seconds']:.3f} s, most "
+            f"{TOLERANCE_SECONDS} s; median {n[name]['median_seconds']:.3f} s, most "
             f"{n[name]['max_seconds']:.2f} s"
         )
     differing = [row for row in rows if row.get("differs")]
@@ -151,23 +151,36 @@ Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
     add = parser.add_argument
-    add("release", nargs="+", type=Path, metavar="FOLDER_OR_CSV", help="{split}_d.csv and lists")
-    add("--label-map", type=Path, metavar="FILE", help="class names and ids to hold it against")
-    add("--against", nargs="*", type=Path, metavar="FOLDER_OR_CSV", help="another release")
-    add("--out", type=Path, metavar="FOLDER", help="for findings, summary, report, comparison")
-    add("--strict", action="store_true", help="end with status 2 if there is an error")
+    add("release", nargs="+", type=Path, metavar="FOLDER_OR_CSV", help="release to check")
+    add("--label-map", type=Path, metavar="FILE", help="class names and ids to compare with")
+    add(
+        "--against",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER_OR_CSV",
+        help="other release to compare with",
+    )
+    add(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for findings, summary, report and comparison",
+    )
+    add("--strict", action="store_true", help="exit with status 2 if there are errors")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Check a release and print the report. Raises UserError for errors under --strict."""
     release = read_release(args.release)
     release.label_map = read_label_map(args.label_map) if args.label_map else None
     found = run_checks(release)
-    numbers = counts(release, found)
+    numbers = summary_counts(release, found)
     rows = _comparison(release, args.against or _published(config))
     if rows is not None:
-        numbers["against"] = compare.summary(rows)
-    report = text(numbers, found, rows)
+        numbers["against"] = compare.comparison_summary(rows)
+    report = report_text(numbers, found, rows)
     sys.stdout.write(report)
     if args.out is not None:
         _write(args.out, found, numbers, rows, report)
@@ -178,7 +191,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _published(config: Config) -> list[Path]:
-    """The release whose choice is replayed, if one is."""
+    """The CSV files of the release that the configuration replays, if it does."""
     replays = config.select.assignment == "published"
     return published.csv_files(config.select.published) if replays else []
 
@@ -188,13 +201,13 @@ def _comparison(release: Release, paths: list[Path]) -> list[Row] | None:
         return None
     other = read_release(paths)
     for finding in other.malformed:
-        logging.warning("the other release: %s", finding.detail)
-    return compare.compare(release, other)
+        logging.warning("other release: %s", finding.detail)
+    return compare.compare_releases(release, other)
 
 
 def _write(
     folder: Path,
-    found: dict[str, list[Finding]],
+    found: dict[str, list[ReleaseFinding]],
     numbers: Row,
     rows: list[Row] | None,
     report: str,

@@ -1,4 +1,4 @@
-"""Two releases side by side: a row per output clip that either of them annotates."""
+"""Compare two releases: a row per output clip that either of them annotates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from occludenet_build.dataset.validate.release import Release, split_order
 from occludenet_build.release.csv_format import Overall
 from occludenet_build.release.terms import same_cutout
 
-BEYOND_SECONDS = 0.1
-"""Times that differ by more are told one by one."""
+TOLERANCE_SECONDS = 0.1
+"""Clips whose times differ by more are listed one by one."""
 
 Row = dict[str, Any]
 
@@ -26,37 +26,37 @@ FIELDS = {
 """Column of COMPARISON -> field of the overall annotation."""
 
 
-class Key(NamedTuple):
-    """An output clip, whatever class it is in."""
+class OutputKey(NamedTuple):
+    """Identifies an output clip, whatever its class."""
 
     split: str
     clip: str
     scale: float
 
 
-def compare(ours: Release, theirs: Release) -> list[Row]:
-    """Rows of COMPARISON, for the splits whose overall annotation both have."""
+def compare_releases(ours: Release, theirs: Release) -> list[Row]:
+    """Rows of COMPARISON, for the splits whose overall annotation both releases have."""
     splits = ours.overall & theirs.overall
     here, there = (_clips(release, splits) for release in (ours, theirs))
     keys = sorted(here.keys() | there.keys(), key=lambda k: (split_order(k.split), k))
     return [_row(key, here.get(key), there.get(key)) for key in keys]
 
 
-def _clips(release: Release, splits: set[str]) -> dict[Key, Overall]:
+def _clips(release: Release, splits: set[str]) -> dict[OutputKey, Overall]:
     return {
-        Key(source.split, source.clip, scale): record
+        OutputKey(source.split, source.clip, scale): record
         for (source, scale), record in release.annotated
         if source.split in splits
     }
 
 
-def _row(key: Key, here: Overall | None, there: Overall | None) -> Row:
+def _row(key: OutputKey, here: Overall | None, there: Overall | None) -> Row:
     row = key._asdict() | _values(here, "") | _values(there, "_there")
     if here is None or there is None:
         return row | {"status": "missing_here" if here is None else "missing_there"}
     row["status"] = "both"
     for name in ("duration", "occlusion"):
-        # Two decimals are printed: what is finer is the noise of their floats.
+        # The CSV files have two decimals: finer differences are floating-point noise.
         row[f"{name}_difference"] = round(row[f"{name}_seconds"] - row[f"{name}_seconds_there"], 2)
     others = any(_other(row, name) for name in ("label", "category", "occluder"))
     return row | {"differs": others or _beyond(row, "duration") or _beyond(row, "occlusion")}
@@ -74,11 +74,11 @@ def _other(row: Row, name: str) -> bool:
 
 
 def _beyond(row: Row, name: str) -> bool:
-    return abs(row[f"{name}_difference"]) > BEYOND_SECONDS
+    return abs(row[f"{name}_difference"]) > TOLERANCE_SECONDS
 
 
-def summary(rows: list[Row]) -> dict[str, Any]:
-    """Counts of output clips; times in seconds, as absolute differences of the common clips."""
+def comparison_summary(rows: list[Row]) -> dict[str, Any]:
+    """Counts of output clips, and absolute differences of times of the common clips, seconds."""
     status = Counter(row["status"] for row in rows)
     common = [row for row in rows if row["status"] == "both"]
     other = {

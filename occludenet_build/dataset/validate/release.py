@@ -1,4 +1,4 @@
-"""The CSV files of a release as one set of clips, with what did not parse beside them."""
+"""Read the CSV files of a release into one Release: annotated clips, list entries, parse errors."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ FILE_NAME = re.compile(r"(?P<split>.+)_(?P<kind>d|\d+(\.\d+)?)\.csv", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A row of FINDINGS without the name of its check."""
+class ReleaseFinding:
+    """A row of FINDINGS, without the name of the check."""
 
     severity: str
     split: str | None
-    """None: about all splits."""
+    """None if it concerns all splits."""
     subject: str
     sources: int = 0
     clips: int = 0
     detail: str = ""
 
 
-class Source(NamedTuple):
+class SourceClip(NamedTuple):
     """A source clip in its split and class."""
 
     split: str
@@ -39,66 +39,73 @@ class Source(NamedTuple):
     clip: str
 
 
-class Place(NamedTuple):
+class OutputClip(NamedTuple):
     """An output clip: a source at a scale."""
 
-    source: Source
+    source: SourceClip
     scale: float
 
 
-class Annotated(NamedTuple):
+class AnnotatedClip(NamedTuple):
     """A row of `{split}_d.csv`."""
 
-    place: Place
+    output: OutputClip
     record: Overall
 
 
-class Entry(NamedTuple):
+class ListEntry(NamedTuple):
     """A row of a list."""
 
-    place: Place
+    output: OutputClip
     label_id: int
 
 
 @dataclass
 class Release:
-    """What was read. Rows and files that do not parse are in `malformed` only."""
+    """The content of a release. Rows and files that do not parse are in `malformed` only."""
 
-    annotated: list[Annotated] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    malformed: list[Finding] = field(default_factory=list)
+    annotated: list[AnnotatedClip] = field(default_factory=list)
+    entries: list[ListEntry] = field(default_factory=list)
+    malformed: list[ReleaseFinding] = field(default_factory=list)
     overall: set[str] = field(default_factory=set)
     """Splits whose overall annotation was read."""
     lists: set[tuple[str, float]] = field(default_factory=set)
     """(split, scale) of the lists that were read."""
     label_map: dict[str, int] | None = None
-    """Class name -> id that the lists are held against."""
+    """Class name -> id to compare the lists with."""
 
     @property
     def splits(self) -> list[str]:
+        """All splits, in the order of the release."""
         return sorted(self.overall | {split for split, _ in self.lists}, key=split_order)
 
 
 def split_order(split: str) -> tuple[int, str]:
+    """Sort key of a split: train, val, test, then others by name."""
     return SPLITS.index(split) if split in SPLITS else len(SPLITS), split
 
 
 def read_release(paths: Iterable[Path]) -> Release:
-    """All clips of the CSV files, and of those in the folders, among `paths`.
+    """Read CSV files, or all CSV files of folders.
 
-    Raises UserError where a path is missing, holds no file of a release, or one is there twice.
+    Raises UserError where a path is missing or has no file of a release, and where two files have
+    the same split and kind.
     """
     release = Release()
-    for path, split, kind in csv_files(paths):
+    for path, split, kind in find_csv_files(paths):
         try:
             _read_file(path, split, kind, release)
         except UserError as error:
-            release.malformed.append(Finding("error", split, path.name, detail=str(error)))
+            release.malformed.append(ReleaseFinding("error", split, path.name, detail=str(error)))
     return release
 
 
-def csv_files(paths: Iterable[Path]) -> list[tuple[Path, str, str]]:
-    """(path, split, `d` or percent) of every CSV file, one for each split and kind."""
+def find_csv_files(paths: Iterable[Path]) -> list[tuple[Path, str, str]]:
+    """(path, split, kind) of every CSV file; kind is `d` or a scale in percent.
+
+    Raises UserError where a path is missing or has another name, and where two files have the same
+    split and kind.
+    """
     found: dict[tuple[str, str], Path] = {}
     for path in (file for given in paths for file in _expand(given)):
         name = FILE_NAME.fullmatch(path.name)
@@ -114,7 +121,7 @@ def csv_files(paths: Iterable[Path]) -> list[tuple[Path, str, str]]:
 
 def _expand(path: Path) -> list[Path]:
     if not path.exists():
-        raise UserError(f"wanted a folder or CSV files of a release, {path} is not there")
+        raise UserError(f"wanted a folder or CSV files of a release, {path} does not exist")
     if not path.is_dir():
         return [path]
     inside = sorted(path.glob("*.csv"))
@@ -122,17 +129,17 @@ def _expand(path: Path) -> list[Path]:
     if not files:
         raise UserError(f"wanted {{split}}_d.csv and its lists in {path}, got none; name a folder")
     for other in set(inside) - set(files):
-        logging.info("%s: not one of the release's files, passed over", other)
+        logging.info("%s: not a file of a release, ignored", other)
     return files
 
 
 def _read_file(path: Path, split: str, kind: str, release: Release) -> None:
-    got, records = csv_format.read(path)
+    got, records = csv_format.read_csv(path)
     wanted = Overall if kind == "d" else Listed
     if got is not wanted:
         raise UserError(
             f"{path}, line 1: wanted {','.join(csv_format.header(wanted))}, got "
-            f"{','.join(csv_format.header(got))}; give the file the name of its kind"
+            f"{','.join(csv_format.header(got))}; rename the file to match its kind"
         )
     where = (split, path.name, release.malformed)
     if kind == "d":
@@ -143,13 +150,15 @@ def _read_file(path: Path, split: str, kind: str, release: Release) -> None:
         release.entries += _good_rows(records, lambda r: _entry(r, split, kind), where)
 
 
-Row = TypeVar("Row")
+Parsed = TypeVar("Parsed")
 
 
 def _good_rows(
-    records: Iterable[Record], take: Callable[..., Row], where: tuple[str, str, list[Finding]]
-) -> list[Row]:
-    """The rows whose names parse; a finding goes to the list in `where` for each other one."""
+    records: Iterable[Record],
+    take: Callable[..., Parsed],
+    where: tuple[str, str, list[ReleaseFinding]],
+) -> list[Parsed]:
+    """The rows that `take` parses; each other one becomes a finding in the list in `where`."""
     split, name, malformed = where
     good = []
     for line, record in enumerate(records, start=2):
@@ -157,18 +166,18 @@ def _good_rows(
             good.append(take(record))
         except UserError as error:
             detail = f"{name}, line {line}: {error}"
-            malformed.append(Finding("error", split, name, clips=1, detail=detail))
+            malformed.append(ReleaseFinding("error", split, name, clips=1, detail=detail))
     return good
 
 
-def _annotated(record: Overall, split: str) -> Annotated:
+def _annotated(record: Overall, split: str) -> AnnotatedClip:
     scale, clip = source_of(record.file_name)
     _check_scale(record.occluder_size_ratio, scale, record.file_name)
-    source = Source(split, record.action_class, clip)
-    return Annotated(Place(source, record.occluder_size_ratio), record)
+    source = SourceClip(split, record.action_class, clip)
+    return AnnotatedClip(OutputClip(source, record.occluder_size_ratio), record)
 
 
-def _entry(record: Listed, split: str, percent: str) -> Entry:
+def _entry(record: Listed, split: str, percent: str) -> ListEntry:
     path = listed_path(record.file)
     if (path.split, path.percent) != (split, percent):
         raise UserError(
@@ -176,15 +185,17 @@ def _entry(record: Listed, split: str, percent: str) -> Entry:
         )
     scale, clip = source_of(path.file_name)
     _check_scale(_scale(percent), scale, path.file_name)
-    return Entry(Place(Source(split, path.class_folder, clip), _scale(percent)), record.label)
+    return ListEntry(
+        OutputClip(SourceClip(split, path.class_folder, clip), _scale(percent)), record.label
+    )
 
 
 def _check_scale(wanted: float, got: float, name: str) -> None:
-    """Names carry two decimals of the scale."""
+    """Compare scales to two decimals, as file names have them."""
     if f"{wanted:.2f}" != f"{got:.2f}":
         raise UserError(f"wanted a clip at scale {wanted:g}, got {name!r}; correct one of them")
 
 
 def _scale(percent: str) -> float:
-    """12.5 -> 0.125, the same float as the overall annotation's 0.125 gives."""
+    """Scale of a percent: 12.5 -> 0.125, the same float as the parsed text 0.125."""
     return float(Decimal(percent) / 100)

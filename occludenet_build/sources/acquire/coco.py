@@ -1,13 +1,13 @@
-"""acquire coco: where COCO lies, after fetching of it what is not here.
+"""acquire coco: locate COCO's instances and images, and fetch what is missing.
 
-COCO's instances are a JSON, or the member of a zip; of the user's, or fetched once. In the folder
-for what is fetched, besides what `acquire.recorded` says:
+COCO's instances are a JSON file, or a member of a zip; a local file, or fetched once. The download
+folder holds, in addition to the files that `acquire.recorded` documents:
 
-    <name>-<8 hex>.unpacked/<member>               the JSON out of a zip
-    <name>-<8 hex>.unpacked/<member>.record.json   its record: sha256, and archive, that of the zip
+    <name>-<8 hex>.unpacked/<member>               the JSON file of a zip
+    <name>-<8 hex>.unpacked/<member>.record.json   its record: its sha256, and that of the archive
 
-A zip that was fetched is removed when its member is unpacked: its record stays, and it is fetched
-again only if the JSON is removed or another member is asked for. Nothing else in it is unpacked.
+A fetched zip is removed after its member is unpacked. Its record stays, and it is fetched again
+only if the JSON file is removed or the settings name another member. No other member is unpacked.
 """
 
 from __future__ import annotations
@@ -23,67 +23,73 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.acquire.coco_images import acquire_images
 from occludenet_build.sources.acquire.recorded import (
-    Wanted,
-    fetched,
-    own,
+    FileRequest,
+    check_requested_hash,
+    describe_local_file,
+    fetch_recorded,
     read_record,
-    refuse_setting,
 )
 from occludenet_build.sources.coco.selection import wanted_images
 from occludenet_build.sources.transfer import archives
-from occludenet_build.sources.transfer.checks import CHECKS
+from occludenet_build.sources.transfer.checks import FILE_CHECKS
 from occludenet_build.sources.transfer.download import file_name
 
 KEY = "acquire.coco_instances"
 
-Instances = tuple[Path, str]
+InstancesFile = tuple[Path, str]
 """A JSON file and its sha256."""
 
 
 def acquire_coco(config: Config, folder: Path, out: Path) -> None:
-    """Write the note of COCO: its folder of images, its instances with their hash, and a hash over
-    the images if they are fetched. What is fetched goes into `folder`."""
+    """Write the note `out`: folder of images, instances with their hash, and a hash of the images.
+
+    Downloads go into `folder`; the hash of the images is noted only if they are fetched.
+    """
     source, table = config.acquire.coco_images, out.with_name("coco_images.parquet")
     instances, sha256 = _instances(config.acquire, config.download, folder)
     note = {"instances": str(instances), "instances_sha256": sha256}
     if source is not None and not is_url(source):
-        table.unlink(missing_ok=True)  # of earlier settings
+        table.unlink(missing_ok=True)  # left from earlier settings
         note["images"] = source
     else:
         images = folder / "images"
-        wanted = wanted_images(instances, config.occluders)
+        needed = wanted_images(instances, config.occluders)
         note["images"] = str(images)
-        note["wanted"] = acquire_images(wanted, source, config.download, images, table)
+        note["wanted"] = acquire_images(needed, source, config.download, images, table)
     files.write_json(out, note)
 
 
-def _instances(settings: Acquire, download: Downloads, folder: Path) -> Instances:
-    """The instances file that the settings name, fetched and unpacked into `folder` if need be."""
+def _instances(settings: Acquire, download: Downloads, folder: Path) -> InstancesFile:
+    """The instances file of the settings, fetched and unpacked into `folder` where necessary."""
     if settings.coco_instances is None:
-        raise UserError(f"{KEY}: wanted a JSON file, or a zip that holds it, got nothing; set it")
-    wanted = Wanted(settings.coco_instances, settings.coco_sha256, KEY, "acquire.coco_sha256")
+        raise UserError(
+            f"{KEY}: wanted a JSON file, or a zip that contains it, got nothing; set it"
+        )
+    request = FileRequest(settings.coco_instances, settings.coco_sha256, KEY, "acquire.coco_sha256")
     member = PurePosixPath(settings.coco_member).name
-    place = folder / file_name(wanted.source, "instances")
-    if is_url(wanted.source):
+    target = folder / file_name(request.source, "instances")
+    if is_url(request.source):
         with files.exclusive(folder):
-            return _of_address(wanted, member, download, place)
-    note = own(wanted)
-    path = Path(wanted.source)
+            return _fetched_instances(request, member, download, target)
+    note = describe_local_file(request)
+    path = Path(request.source)
     if not _is_zip(path):
         return path, note["sha256"]
     with files.exclusive(folder):
-        target = _unpacked(place) / member
-        return _before(target, note["sha256"]) or _unpack(path, note["sha256"], target)
+        unpacked = _unpack_folder(target) / member
+        return _unpacked_before(unpacked, note["sha256"]) or _unpack(path, note["sha256"], unpacked)
 
 
-def _of_address(wanted: Wanted, member: str, download: Downloads, path: Path) -> Instances:
-    target = _unpacked(path) / member
+def _fetched_instances(
+    request: FileRequest, member: str, download: Downloads, path: Path
+) -> InstancesFile:
+    target = _unpack_folder(path) / member
     record = read_record(path)
-    if record is not None and (found := _before(target, record["sha256"])) is not None:
-        refuse_setting(wanted, record, path)
-        path.unlink(missing_ok=True)  # a kill may have left it
+    if record is not None and (found := _unpacked_before(target, record["sha256"])) is not None:
+        check_requested_hash(request, record, path)
+        path.unlink(missing_ok=True)  # left if an earlier run was killed
         return found
-    note = fetched(wanted, download, path, _accept)
+    note = fetch_recorded(request, download, path, _accept)
     if not _is_zip(path):
         return path, note["sha256"]
     found = _unpack(path, note["sha256"], target)
@@ -91,7 +97,7 @@ def _of_address(wanted: Wanted, member: str, download: Downloads, path: Path) ->
     return found
 
 
-def _unpacked(path: Path) -> Path:
+def _unpack_folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.unpacked")
 
 
@@ -101,11 +107,14 @@ def _is_zip(path: Path) -> bool:
 
 
 def _accept(path: Path) -> None:
-    CHECKS["archive" if _is_zip(path) else "json"](path)
+    FILE_CHECKS["archive" if _is_zip(path) else "json"](path)
 
 
-def _before(target: Path, archive: str) -> Instances | None:
-    """What an earlier run unpacked from this archive, if it is there and has not changed."""
+def _unpacked_before(target: Path, archive: str) -> InstancesFile | None:
+    """The member that an earlier run unpacked from this archive; None if there is none.
+
+    Raises UserError where the file has changed since.
+    """
     try:
         record = json.loads(_record_path(target).read_text())
         known, sha256 = record["archive"], record["sha256"]
@@ -116,7 +125,7 @@ def _before(target: Path, archive: str) -> Instances | None:
     if (now := files.sha256_file(target)) != sha256:
         raise UserError(
             f"{KEY}: wanted {target} as it was unpacked, with {sha256}, got {now}: it has changed; "
-            "remove it to have it again"
+            "remove it to unpack it again"
         )
     return target, sha256
 
@@ -125,39 +134,39 @@ def _record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.record.json")
 
 
-def _unpack(archive: Path, archive_sha256: str, target: Path) -> Instances:
+def _unpack(archive: Path, archive_sha256: str, target: Path) -> InstancesFile:
     _record_path(target).unlink(missing_ok=True)
     target.unlink(missing_ok=True)
-    _unpack_one(archive, target)
+    _unpack_member(archive, target)
     sha256 = files.sha256_file(target)
     files.write_json(_record_path(target), {"archive": archive_sha256, "sha256": sha256})
     logging.info("%s: unpacked %s, sha256 %s", KEY, target, sha256)
     return target, sha256
 
 
-def _unpack_one(archive: Path, target: Path) -> None:
-    """The one member of that name, wherever in the archive it lies."""
-    held: list[str] = []
+def _unpack_member(archive: Path, target: Path) -> None:
+    """Unpack the member with the name of `target`, in whichever folder of the archive it is."""
+    names: list[str] = []
 
-    def place(name: str) -> str | None:
-        held.append(name)
+    def path_for(name: str) -> str | None:
+        names.append(name)
         return target.name if _base(name) == target.name else None
 
     try:
-        members = list(archives.unpack(archive, target.parent, place))
+        members = list(archives.unpack(archive, target.parent, path_for))
     except ItemError as error:
-        raise UserError(f"{KEY}: {archive} does not unpack: {error}; get it again") from error
-    mine = [member for member in members if _base(member.name) == target.name]
-    for member in mine:
+        raise UserError(f"{KEY}: {archive} does not unpack: {error}; download it again") from error
+    matching = [member for member in members if _base(member.name) == target.name]
+    for member in matching:
         if member.status != "ok":
             raise UserError(
                 f"{KEY}: {archive} holds {member.name!a}, which is refused: {member.reason} "
-                f"({member.detail}); get it again, or unpack it and set the JSON"
+                f"({member.detail}); download it again, or unpack it and set the JSON"
             )
-    if not mine:
-        there = ", ".join(ascii(name) for name in held[:10]) or "no file"
+    if not matching:
+        contents = ", ".join(ascii(name) for name in names[:10]) or "no file"
         raise UserError(
-            f"acquire.coco_member: wanted {target.name!r} in {archive}, it holds {there}; set one"
+            f"acquire.coco_member: wanted {target.name!r} in {archive}, it has {contents}; set one"
         )
 
 

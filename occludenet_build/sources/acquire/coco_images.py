@@ -1,14 +1,15 @@
-"""The images of COCO that a bank needs, fetched one by one: a row for each, COCO_IMAGES below.
+"""Fetch the COCO images that a bank needs, one by one; the table COCO_IMAGES has a row for each.
 
     <folder>/images/<file name>            the images, which several builds may share
     <out folder>/coco_images.parquet       the table
-    <out folder>/store/coco_images/        the ledger, by which a later run knows what is done
+    <out folder>/store/coco_images/        the ledger of finished images
 
-An image is there if it decodes to its end and has the size that COCO states. What is there without
-a row in the ledger is looked at and taken; what the ledger knows is held to its hash, and no
-request is made for it. What failed is tried again in the next run, but for what the server does
-not have (not_found, gone): that is asked for again only if its address changes, or if so much of
-it is gone that the server itself was to blame. Names in the instances file are not trusted.
+A file is accepted if it decodes completely and has the size that COCO states. A file without a row
+in the ledger is checked and kept; a file with a row must have the recorded hash, and is not
+requested again. Failed images are tried again in the next run, except those that the server does
+not have (not_found, gone): these are requested again only if their address changes, or if more
+than download.failure_budget of the images are gone. File names in the instances file are not
+trusted.
 """
 
 from __future__ import annotations
@@ -40,33 +41,36 @@ KEY = "acquire.coco_images"
 COCO_IMAGES = pa.schema(
     [
         column("image", "int64", "id of the image in COCO"),
-        column("file_name", "string", "as COCO states it, below the folder of images"),
-        column("address", "string", "where it is fetched from"),
-        column("categories", pa.list_(pa.string()), "wanted categories it holds, sorted"),
-        column("licence", "string", "licence of the image as COCO states it"),
-        column("licence_url", "string", "address of the licence"),
-        column("flickr_url", "string", "the image at Flickr as COCO states it"),
+        column(
+            "file_name", "string", "file name as COCO states it, relative to the folder of images"
+        ),
+        column("address", "string", "http or https address of the image"),
+        column("categories", pa.list_(pa.string()), "categories of the bank in the image, sorted"),
+        column("licence", "string", "name of the licence, as COCO states it"),
+        column("licence_url", "string", "address of the licence text"),
+        column("flickr_url", "string", "address of the image at Flickr, as COCO states it"),
         column("status", "string", "ok or failed"),
-        column("reason", "string", "why not ok, from core.errors.REASONS; null if ok"),
-        column("detail", "string", "what exactly happened; null if ok"),
-        column("bytes", "int64", "size of the file; null if failed"),
-        column("sha256", "string", "of the file; null if failed"),
+        column("reason", "string", "reason of a failure, from core.errors.REASONS; null if ok"),
+        column("detail", "string", "description of the failure; null if ok"),
+        column("bytes", "int64", "size of the file, bytes; null if failed"),
+        column("sha256", "string", "hash of the file; null if failed"),
     ]
 )
+"""Schema of coco_images.parquet."""
 
 _LEDGER = pa.schema(
     [
         *ledger.STATUS,
-        column("bytes", "int64", "size of the file; null if failed"),
-        column("sha256", "string", "of the file; null if failed"),
+        column("bytes", "int64", "size of the file, bytes; null if failed"),
+        column("sha256", "string", "hash of the file; null if failed"),
     ]
 )
-_FOUND = ("status", "reason", "detail", "bytes", "sha256")
+_OUTCOME_COLUMNS = ("status", "reason", "detail", "bytes", "sha256")
 
 _GONE = ("not_found", "gone")
-"""Reasons that the next run takes the server's word for."""
+"""Reasons that the next run does not try again."""
 _LISTED = 10
-"""Images that are named, a line each, where many are missing or have changed."""
+"""Largest number of missing or changed images that the log names, one per line."""
 
 Row = dict[str, Any]
 
@@ -78,58 +82,66 @@ def acquire_images(
     images: Path,
     table: Path,
 ) -> str:
-    """Fetch into the folder `images` what is missing, write the table; a hash over what is there.
+    """Fetch missing images into the folder `images`, write the table, return a hash of the images.
 
-    `source` is the address that file names are added to; None: each image's own coco_url.
+    `source` is the address that file names are appended to; if None, each image's coco_url is used.
+
+    Raises UserError where an image has changed, more than download.failure_budget of the images
+    fail, or, offline, an image is missing that no run has tried to fetch.
     """
     images.mkdir(parents=True, exist_ok=True)
     store = table.parent / "store" / "coco_images"
     todo = image_files(wanted, source, images)
-    with ledger.hold(store, _LEDGER) as book:
-        _work_through(book, [file for file in todo if file.target], download, len(todo))
-        done = book.close([file.clip for file in todo if file.target])
+    with ledger.hold(store, _LEDGER) as open_ledger:
+        _fetch_due(open_ledger, [file for file in todo if file.target], download, len(todo))
+        done = open_ledger.close([file.clip for file in todo if file.target])
         found = {row["clip"]: row for row in done.to_pylist()}
         rows = [_row(file, found.get(file.clip)) for file in todo]
         tables.write_if_changed(tables.from_rows(rows, COCO_IMAGES), table)
-    _sum_up(rows, download, table)
+    _log_summary(rows, download, table)
     return short_hash(*(f"{r['file_name']} {r['sha256']}" for r in rows if r["status"] == "ok"))
 
 
-def _work_through(
-    book: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
+def _fetch_due(
+    open_ledger: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
 ) -> None:
-    due, gone = _due(book, todo)
+    due, gone = _due(open_ledger, todo)
     before = total - len(todo) + len(gone)
     if len(gone) > download.failure_budget * total:
         due, before = due + gone, total - len(todo)
     logging.info("%d images wanted, %d to look for", total, len(due))
     for file in due:
-        _clear(file)
-    at_hand = [file for file in due if file.there or not download.offline]
+        _remove_mismatch(file)
+    at_hand = [file for file in due if file.exists or not download.offline]
     lacking = {file.clip for file in due}
-    for result in _results(at_hand, download, total, before, book.store):
+    for result in _results(at_hand, download, total, before, open_ledger.store):
         if result.row["reason"] != "offline":
-            book.commit(result)
+            open_ledger.commit(result)
             lacking.discard(result.row["clip"])
-    _refuse_missing(book, [file for file in due if file.clip in lacking], total)
+    _refuse_missing(open_ledger, [file for file in due if file.clip in lacking], total)
 
 
-def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile], list[ImageFile]]:
-    """(what has to be looked for, what the server does not have). Stops at what has changed."""
+def _due(
+    open_ledger: ledger.Ledger, todo: Sequence[ImageFile]
+) -> tuple[list[ImageFile], list[ImageFile]]:
+    """Return (images to look for, images that the server does not have).
+
+    Raises UserError where a file has changed since it was fetched.
+    """
     due, gone, changed = [], [], []
     for file in todo:
-        row = book.finished(file.clip, file.key)
+        row = open_ledger.finished(file.clip, file.key)
         if row is None:
             due.append(file)
-        elif row["status"] == "ok" and file.there:
+        elif row["status"] == "ok" and file.exists:
             if sha256_file(file.path) != row["sha256"]:
                 changed.append(file)
-        elif row["reason"] in _GONE and not file.there:
+        elif row["reason"] in _GONE and not file.exists:
             gone.append(file)
         else:
-            due.append(file.known_as(row["sha256"]))
+            due.append(file.with_hash(row["sha256"]))
     if changed:
-        _name(changed, "has changed")
+        _log_images(changed, "has changed")
         raise UserError(
             f"{KEY}: wanted the images as they were fetched, {len(changed)} of {len(todo)} have "
             f"changed, the first {changed[0].path}; remove those to fetch them again"
@@ -137,9 +149,9 @@ def _due(book: ledger.Ledger, todo: Sequence[ImageFile]) -> tuple[list[ImageFile
     return due, gone
 
 
-def _clear(file: ImageFile) -> None:
-    """Remove what has the name but not the stated size: it would be taken for the image."""
-    if file.there:
+def _remove_mismatch(file: ImageFile) -> None:
+    """Remove a file that does not have the stated size."""
+    if file.exists:
         try:
             _check(file)
         except ItemError as error:
@@ -161,8 +173,8 @@ def _results(
         file = by_target[outcome.download.target]
         if outcome.reason == "wrong_hash":
             raise UserError(
-                f"{KEY}: {shown(file.address)}: the server has another image than the one that "
-                f"was fetched: {outcome.detail}; if the new one is right, remove {store}"
+                f"{KEY}: {shown(file.address)}: the server has another image than the one "
+                f"that was fetched: {outcome.detail}; if the new one is correct, remove {store}"
             )
         yield ledger.Result(_finished(file, outcome))
 
@@ -182,21 +194,25 @@ def _finished(file: ImageFile, outcome: Outcome) -> Row:
     return row | {"bytes": outcome.bytes, "sha256": outcome.sha256}
 
 
-def _refuse_missing(book: ledger.Ledger, lacking: Sequence[ImageFile], total: int) -> None:
-    """Stop, offline, for what no run has tried to fetch: a build that went on without an image
-    goes on without it now, too."""
-    tried = {(row["clip"], row["key"]) for row in book.kept_rows() if row["status"] == "failed"}
+def _refuse_missing(open_ledger: ledger.Ledger, lacking: Sequence[ImageFile], total: int) -> None:
+    """Raise UserError, offline, for images that no run has tried to fetch.
+
+    An image that failed in an earlier run stays missing without an error.
+    """
+    tried = {
+        (row["clip"], row["key"]) for row in open_ledger.kept_rows() if row["status"] == "failed"
+    }
     missing = [file for file in lacking if (file.clip, file.key) not in tried]
     if not missing:
         return
-    _name(missing, "is not there")
+    _log_images(missing, "is not there")
     raise UserError(
         f"{KEY}: {len(missing)} of {total} images are not there, and downloads are switched off; "
         "fetch them where there is a network (snakemake acquire), or set a folder"
     )
 
 
-def _name(several: Sequence[ImageFile], what: str) -> None:
+def _log_images(several: Sequence[ImageFile], what: str) -> None:
     for file in several[:_LISTED]:
         logging.warning("%s %s (%s)", file.path, what, shown(file.address))
     if len(several) > _LISTED:
@@ -217,16 +233,16 @@ def _row(file: ImageFile, found: Row | None) -> Row:
     if file.refused is not None:
         reason, detail = file.refused.reason, file.refused.detail
         return row | {"status": "failed", "reason": reason, "detail": detail or None}
-    assert found is not None, "the ledger has what is not refused"
-    return row | {name: found[name] for name in _FOUND}
+    assert found is not None, "every image that is not refused has a row in the ledger"
+    return row | {name: found[name] for name in _OUTCOME_COLUMNS}
 
 
-def _sum_up(rows: Sequence[Row], download: Downloads, table: Path) -> None:
-    """Say what came of it. Stop if too much is missing, whichever run found that out."""
+def _log_summary(rows: Sequence[Row], download: Downloads, table: Path) -> None:
+    """Log the counts. Raises UserError where more than the failure budget is missing."""
     failed = [row for row in rows if row["status"] != "ok"]
     reasons = Counter(row["reason"] for row in failed)
     counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
-    logging.info("%d of %d images are there%s", len(rows) - len(failed), len(rows),
+    logging.info("%d of %d images are present%s", len(rows) - len(failed), len(rows),
                  f"; missing: {counts}" if counts else "")  # fmt: skip
     if len(failed) > download.failure_budget * len(rows):
         raise UserError(
@@ -238,72 +254,74 @@ def _sum_up(rows: Sequence[Row], download: Downloads, table: Path) -> None:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image with its address and its file."""
+    """An image with its address and its target file."""
 
     image: WantedImage
     address: str
-    """Empty if none is stated."""
+    """Empty if COCO states none."""
     target: Path | None
     refused: ItemError | None = None
-    """Why it has no target."""
+    """The error for which it has no target."""
     sha256: str | None = None
-    """Of the file that was there before; what is fetched must have it."""
+    """Hash of an earlier download, which a new download must have."""
 
     @property
     def clip(self) -> str:
-        """Its name in the ledger."""
+        """Id of the image in the ledger."""
         return str(self.image.image)
 
     @property
     def key(self) -> str:
-        """Its key in the ledger: address, name and stated size."""
+        """Key of the image in the ledger: address, name and stated size."""
         size = f"{self.image.width}x{self.image.height}"
         return short_hash("coco image", self.address, self.image.file_name or "", size)
 
     @property
     def path(self) -> Path:
-        """Its target, which it has unless it is refused."""
-        assert self.target is not None, "what is refused has no file"
+        """The target file; only images that are not refused have one."""
+        assert self.target is not None, "a refused image has no target"
         return self.target
 
     @property
-    def there(self) -> bool:
-        """Whether a file stands at the target."""
+    def exists(self) -> bool:
+        """Whether the target file exists."""
         return self.path.is_file()
 
-    def known_as(self, sha256: str | None) -> ImageFile:
-        """With the hash that what is fetched must have."""
+    def with_hash(self, sha256: str | None) -> ImageFile:
+        """A copy with the hash that a download must have."""
         return dataclasses.replace(self, sha256=sha256)
 
 
 def image_files(wanted: Iterable[WantedImage], source: str | None, folder: Path) -> list[ImageFile]:
-    """A file for each image; no two have the same."""
-    taken = _Taken()
+    """An ImageFile for each image; no two share a target."""
+    taken = _UsedNames()
     return [_image_file(image, source, folder, taken) for image in wanted]
 
 
-def _image_file(image: WantedImage, source: str | None, folder: Path, taken: _Taken) -> ImageFile:
+def _image_file(
+    image: WantedImage, source: str | None, folder: Path, taken: _UsedNames
+) -> ImageFile:
     name = (image.file_name or "").strip()
-    address = (image.coco_url or "") if source is None else _below(source, name)
+    address = (image.coco_url or "") if source is None else _file_address(source, name)
     try:
         return ImageFile(image, address, _target(folder, name, taken))
     except ItemError as error:
         return ImageFile(image, address, None, error)
 
 
-def _below(source: str, name: str) -> str:
-    """The address of a file; what ends in `=` takes the name as it is.
+def _file_address(source: str, name: str) -> str:
+    """The address of a file: a name is appended after `/`, or directly after `=`.
 
-    >>> _below("http://h/train2017", "a b.jpg")
+    >>> _file_address("http://h/train2017", "a b.jpg")
     'http://h/train2017/a%20b.jpg'
     """
     return source + ("" if source.endswith(("/", "=")) else "/") + quote(name)
 
 
-def _target(folder: Path, name: str, taken: _Taken) -> Path:
+def _target(folder: Path, name: str, taken: _UsedNames) -> Path:
     path = names.inside(folder, name)
     relative = path.relative_to(folder).as_posix()
-    # unfinished files and locks have such names
+    # The names of partial downloads and locks begin with a dot.
     if any(part.startswith(".") for part in relative.split("/")):
         raise ItemError("unsafe_name", f"{relative[:120]!a} begins with a dot")
     taken.add(relative)
@@ -312,15 +330,15 @@ def _target(folder: Path, name: str, taken: _Taken) -> Path:
     return path
 
 
-class _Taken:
-    """Names that are used, on any file system, and the folders that they need."""
+class _UsedNames:
+    """Names in use, compared as on a case-insensitive file system, and their folders."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
         self._folders: set[str] = set()
 
     def add(self, name: str) -> None:
-        """Raises ItemError name_clash."""
+        """Add a name. Raises ItemError name_clash where it is in use."""
         path = PurePosixPath(unicodedata.normalize("NFC", name).casefold())
         folders = {str(parent) for parent in path.parents}
         used = str(path) in self._files or str(path) in self._folders

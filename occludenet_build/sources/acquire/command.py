@@ -1,17 +1,15 @@
-"""The command line of acquire; the package's docstring is its contract.
+"""Command line of acquire, and `acquire archives`: surveillance videos from archives.
 
-acquire archives: long surveillance videos out of the archives of segments.archives.
-
-UCF-Crime comes as zip files with `Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4`. A video keeps the
-folder it stands in, which is its class; folders above are left out, and so is all that is not named
-as a video. In --folder:
+The docstring of the package documents the commands. UCF-Crime is distributed as zip files with
+members such as `Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4`. `acquire archives` keeps the
+innermost folder of a video, which is its class; it skips other files. In --folder:
 
     <class>/<video>    the videos
     .archives/         lists, records, and archives while they are needed (sources.transfer.bundles)
 
-The JSON of --out holds `folder`; `archives`, by address: status, reason, detail, bytes, sha256
-(null for your own file), videos, and refused, a count for each reason; and `classes`: videos of
-each.
+The JSON of --out has `folder`; `archives`, sorted by address: status, reason, detail, bytes, sha256
+(null for a local file), videos (their number), and refused, a count per reason; and `classes`, the
+number of videos of each class.
 """
 
 from __future__ import annotations
@@ -28,27 +26,27 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import SUFFIXES
 from occludenet_build.sources.acquire import coco, recorded, videos
-from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
 
 def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
-    """Fetch and unpack what is missing, and note what there is.
+    """Fetch and unpack missing archives into `folder`, and write the note `out`.
 
-    Raises UserError where too many archives fail, and where not one video came.
+    Raises UserError where too many archives fail, and where they have no video.
     """
     sources = config.segments.archives
     if not sources:
         raise UserError("segments.archives: wanted archives of videos, got nothing; set it")
     rows, classes = [], Counter[str]()
     target = UnpackTarget(folder / ".archives", folder, _path_for)
-    for delivery in deliver(sources, target, config.download):
+    for delivery in deliver_archives(sources, target, config.download):
         rows.append(_row(delivery))
         classes += Counter(Path(target).parent.name for target in delivery.delivered)
     if not classes:
         reasons = ", ".join(sorted({row["reason"] or "no video in it" for row in rows}))
         raise UserError(
-            f"segments.archives: wanted videos, {len(rows)} archives brought none ({reasons}); "
+            f"segments.archives: wanted videos, {len(rows)} archives have none ({reasons}); "
             "correct them, or set segments.videos"
         )
     rows.sort(key=lambda row: row["address"])
@@ -59,7 +57,9 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
 
 
 def _path_for(name: str) -> str | None:
-    """Where a member goes: below the folder that it stands in.
+    """Path of a member below the target folder: its innermost folder and its name.
+
+    None for files that are not videos.
 
     >>> _path_for("Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4"), _path_for("Abuse/notes.txt")
     ('Abuse/Abuse001_x264.mp4', None)
@@ -82,17 +82,29 @@ def _row(delivery: Delivery) -> dict[str, Any]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the stage."""
     parser.add_argument("what", choices=("videos", "coco", "weights", "archives"))
-    parser.add_argument("--out", type=Path, required=True, help="table or JSON that is written")
-    parser.add_argument("--kinetics", type=Path, help="videos: table of the stage kinetics")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="for what is fetched")
-    parser.add_argument("--stage", choices=recorded.SECTIONS, help="weights: those of its settings")
-    parser.add_argument("--source", metavar="FILE|URL", help="weights: wins over the settings")
-    parser.add_argument("--sha256", metavar="HEX", help="weights: what they must have")
-    parser.add_argument("--offline", action="store_true", help="as download.offline: true")
+    parser.add_argument("--out", type=Path, required=True, help="output table or JSON file")
+    parser.add_argument(
+        "--kinetics", type=Path, help="videos: table of the stage kinetics, instead of a folder"
+    )
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="coco, archives: folder for downloads"
+    )
+    parser.add_argument(
+        "--stage", choices=recorded.SECTIONS, help="weights: stage whose settings name them"
+    )
+    parser.add_argument(
+        "--source", metavar="FILE|URL", help="weights: file or address; overrides the settings"
+    )
+    parser.add_argument(
+        "--sha256", metavar="HEX", help="weights: required hash; overrides the settings"
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="open no connection, like download.offline: true"
+    )
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
-    """Acquire what `args.what` says."""
+    """Acquire the input that `args.what` names. Raises UserError where a setting is missing."""
     if args.offline:
         config = dataclasses.replace(
             config, download=dataclasses.replace(config.download, offline=True)
@@ -106,7 +118,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     elif args.what == "archives":
         acquire_archives(config, _folder(args), args.out)
     else:
-        recorded.acquire_weights(_wanted(args, config), config.download, args.out)
+        recorded.acquire_weights(_weights_request(args, config), config.download, args.out)
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -115,11 +127,13 @@ def _folder(args: argparse.Namespace) -> Path:
     return args.folder
 
 
-def _wanted(args: argparse.Namespace, config: cfg.Config) -> recorded.Wanted:
+def _weights_request(args: argparse.Namespace, config: cfg.Config) -> recorded.FileRequest:
     section = getattr(config, args.stage) if args.stage else None
     source = args.source or (section.weights if section else None)
     sha256 = args.sha256 or (section.weights_sha256 if section else None)
     if source is None:
         where = f"{args.stage}.weights is not set" if args.stage else "neither was given"
         raise UserError(f"acquire weights: wanted --source or a --stage with weights, {where}")
-    return recorded.Wanted(source, sha256, f"{args.stage}.weights" if args.stage else "--source")
+    return recorded.FileRequest(
+        source, sha256, f"{args.stage}.weights" if args.stage else "--source"
+    )

@@ -1,13 +1,13 @@
-"""acquire weights, and any file of the user's or fetched once and held to its hash from then on.
+"""acquire weights, and any file that is fetched once and must keep its hash from then on.
 
-Of an address:
+An address has two files:
 
-    <name>-<8 hex>.<suffix>        the file; the digits are a hash of the address
-    <name>-<8 hex>.<suffix>.json   its record: url, sha256, bytes, and when it was fetched
+    <name>-<8 hex>.<suffix>        the download; the digits are a hash of the address
+    <name>-<8 hex>.<suffix>.json   its record: url, sha256, bytes, and time of the download
 
-The record holds what was fetched to its hash. It stays when the file is removed, and then what the
-address brings must have the same hash. Without it whatever is there or comes is taken, if it is
-what the settings ask for.
+The file must have the hash of the record. The record stays when the file is removed, and a new
+download must then have the same hash. Without a record, any file that has the hash of the settings
+is accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.transfer.download import Download, file_name, shown
+from occludenet_build.sources.transfer.download import Download, Outcome, file_name, shown
 from occludenet_build.sources.transfer.parallel import download_all
 
 Record = dict[str, Any]
@@ -34,75 +34,77 @@ SECTIONS = ("detect", "actor_masks", "train", "audit")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the settings ask for."""
+class FileRequest:
+    """A file that the settings name."""
 
     source: str
-    """A file or an http(s) address."""
+    """Path of a file, or an http(s) address."""
     sha256: str | None
     key: str
-    """The setting that says so, for messages."""
+    """The setting that names it, for messages."""
     sha256_key: str | None = None
-    """The setting of its hash, where that is not <key>_sha256."""
+    """The setting of its hash, if that is not <key>_sha256."""
 
     @property
     def hash_setting(self) -> str:
-        """The setting of its hash."""
+        """Name of the setting of its hash."""
         return self.sha256_key or f"{self.key}_sha256"
 
 
-def acquire_weights(wanted: Wanted, settings: Downloads, out: Path) -> None:
-    """Write the note of the file, after fetching it if need be; sources.weights reads it."""
-    if is_url(wanted.source):
+def acquire_weights(request: FileRequest, settings: Downloads, out: Path) -> None:
+    """Write the note `out` of a weights file, fetched if necessary; sources.weights reads it."""
+    if is_url(request.source):
         with files.exclusive(out.parent):
-            note = fetched(wanted, settings, out.parent / file_name(wanted.source, "weights"))
+            note = fetch_recorded(
+                request, settings, out.parent / file_name(request.source, "weights")
+            )
     else:
-        note = own(wanted)
+        note = describe_local_file(request)
     files.write_json(out, note)
-    logging.info("%s: %s, sha256 %s", wanted.key, note["path"], note["sha256"])
+    logging.info("%s: %s, sha256 %s", request.key, note["path"], note["sha256"])
 
 
-def own(wanted: Wanted) -> Record:
-    """Path, sha256 and bytes of a file of the user's.
+def describe_local_file(request: FileRequest) -> Record:
+    """Path, sha256 and size in bytes of a local file.
 
     Raises UserError where it is missing or empty, or has another hash than the settings say.
     """
-    path = Path(wanted.source)
+    path = Path(request.source)
     if not path.is_file() or path.stat().st_size == 0:
-        raise UserError(f"{wanted.key}: wanted a file, got {path}, which is missing or empty")
+        raise UserError(f"{request.key}: wanted a file, got {path}, which is missing or empty")
     sha256 = files.sha256_file(path)
-    if wanted.sha256 not in (None, sha256):
+    if request.sha256 not in (None, sha256):
         raise UserError(
-            f"{wanted.hash_setting}: wanted {wanted.sha256}, {path} has {sha256}; correct either"
+            f"{request.hash_setting}: wanted {request.sha256}, {path} has {sha256}; correct either"
         )
     return {"path": str(path), "sha256": sha256, "bytes": path.stat().st_size, "url": None}
 
 
-def fetched(
-    wanted: Wanted,
+def fetch_recorded(
+    request: FileRequest,
     settings: Downloads,
     path: Path,
     accept: Callable[[Path], None] = lambda path: None,
 ) -> Record:
-    """Path, sha256, bytes and url of what the address brings, fetched if it is not there.
+    """Path, sha256, size in bytes and url of a download, which is fetched if it is missing.
 
-    `accept` raises ItemError for a file that is not to be recorded. Raises UserError where it
-    cannot be had, or is another one than the record or the settings say.
+    `accept` raises ItemError for a file that must not be recorded. Raises UserError where the
+    download fails, or has another hash than the record or the settings.
     """
     record = read_record(path)
     if record is not None:
-        refuse_setting(wanted, record, path)
-        _refuse_file(wanted, record, path)
+        check_requested_hash(request, record, path)
+        _check_recorded_hash(request, record, path)
     if record is None or not path.exists():
-        record = _fetch(wanted, settings, path, record, accept)
+        record = _fetch(request, settings, path, record, accept)
         files.write_json(_record_path(path), record)
     return {key: record[key] for key in ("sha256", "bytes", "url")} | {"path": str(path)}
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of what was fetched to `path`, whether it is still there or not.
+    """The record of the download to `path`, even if the file was removed; None without one.
 
-    Raises UserError for a record that does not read.
+    Raises UserError where the record is malformed.
     """
     record_path = _record_path(path)
     if not record_path.exists():
@@ -118,64 +120,68 @@ def _record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def refuse_setting(wanted: Wanted, record: Record, path: Path) -> None:
-    """Raises UserError if the settings ask for another file than the one that was fetched."""
-    if wanted.sha256 not in (None, record["sha256"]):
+def check_requested_hash(request: FileRequest, record: Record, path: Path) -> None:
+    """Raises UserError where the settings have another hash than the download."""
+    if request.sha256 not in (None, record["sha256"]):
         raise UserError(
-            f"{wanted.hash_setting}: wanted {wanted.sha256}, but {path} was fetched on "
+            f"{request.hash_setting}: wanted {request.sha256}, but {path} was fetched on "
             f"{record['fetched']} with {record['sha256']}; correct the setting, or remove that "
-            f"file and {_record_path(path).name} to fetch it anew"
+            f"file and {_record_path(path).name} to fetch it again"
         )
 
 
-def _refuse_file(wanted: Wanted, record: Record, path: Path) -> None:
+def _check_recorded_hash(request: FileRequest, record: Record, path: Path) -> None:
     if path.exists() and (sha256 := files.sha256_file(path)) != record["sha256"]:
         raise UserError(
-            f"{wanted.key}: wanted {path} as it was fetched on {record['fetched']}, with "
+            f"{request.key}: wanted {path} as it was fetched on {record['fetched']}, with "
             f"{record['sha256']}, got {sha256}: it has changed; remove it to fetch it again"
         )
 
 
 def _fetch(
-    wanted: Wanted,
+    request: FileRequest,
     settings: Downloads,
     path: Path,
     record: Record | None,
     accept: Callable[[Path], None],
 ) -> Record:
-    sha256 = record["sha256"] if record else wanted.sha256
-    outcome = next(download_all([Download(wanted.source, path, sha256)], settings))
-    address = f"{wanted.key}: {shown(wanted.source)}"
-    if outcome.status == "ok":
-        _refuse_kind(address, path, accept, came=outcome.attempts > 0)
-        return {
-            "url": shown(wanted.source),
-            "sha256": outcome.sha256,
-            "bytes": outcome.bytes,
-            "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),
-        }
+    sha256 = record["sha256"] if record else request.sha256
+    outcome = next(download_all([Download(request.source, path, sha256)], settings))
+    address = f"{request.key}: {shown(request.source)}"
+    if outcome.status != "ok":
+        raise _fetch_error(address, outcome, path, record)
+    _check_content(address, path, accept, is_new=outcome.attempts > 0)
+    return {
+        "url": shown(request.source),
+        "sha256": outcome.sha256,
+        "bytes": outcome.bytes,
+        "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),
+    }
+
+
+def _fetch_error(address: str, outcome: Outcome, path: Path, record: Record | None) -> UserError:
     if outcome.reason == "offline":
-        raise UserError(
-            f"{address}: wanted as {path}, it is not there, and downloads are switched off; fetch "
+        return UserError(
+            f"{address}: wanted as {path}, it is missing, and downloads are switched off; fetch "
             "it where there is a network (snakemake acquire), or set a path"
         )
     if outcome.reason == "wrong_hash" and record is not None:
-        raise UserError(
+        return UserError(
             f"{address}: the server has another file than on {record['fetched']}: "
-            f"{outcome.detail}; if the new one is right, remove {path.name}.json"
+            f"{outcome.detail}; if the new one is correct, remove {path.name}.json"
         )
-    raise UserError(
+    return UserError(
         f"{address}: not fetched: {outcome.reason} ({outcome.detail}); correct the address, start "
         "again later, or set a path"
     )
 
 
-def _refuse_kind(address: str, path: Path, accept: Callable[[Path], None], came: bool) -> None:
-    """What came and is not of the wanted kind goes; what was put there is left to its owner."""
+def _check_content(address: str, path: Path, accept: Callable[[Path], None], is_new: bool) -> None:
+    """Raise UserError for a file of the wrong kind; remove it if this run downloaded it."""
     try:
         accept(path)
     except ItemError as error:
-        if came:
+        if is_new:
             path.unlink(missing_ok=True)
             ending = "correct the address, start again later, or set a path"
         else:

@@ -1,4 +1,4 @@
-"""acquire videos: the videos of the user's own folder, or the clips of Kinetics, as a table."""
+"""acquire videos: list the videos of a folder, or the clips of Kinetics, as a table."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from occludenet_build.release.terms import CLIP_NAME, split_named
 
 VIDEOS = pa.schema(
     [
-        column("clip", "string", "id: the file's stem, with a suffix where two would be alike"),
-        column("path", "string", "the file"),
+        column("clip", "string", "id: stem of the file, with a suffix where two stems are equal"),
+        column("path", "string", "path of the file"),
         column("label", "string", "class name"),
         column("split", "string", "train, val or test"),
         column("status", "string", "ok or failed"),
-        column("reason", "string", "why not ok, from core.errors.REASONS"),
-        column("detail", "string", "what exactly"),
+        column("reason", "string", "reason of a failure, from core.errors.REASONS; null if ok"),
+        column("detail", "string", "description of the failure; null if ok"),
     ]
 )
-"""A row per file or clip; every listing writes it and index reads it."""
+"""Schema of videos.parquet: a row per file or clip, the input of index."""
 
 _LONGEST_NAME = 180  # bytes: "0.25_" and ".mp4" and a temporary name's dots fit into 255
 
 
 def acquire_videos(config: cfg.Config, out: Path) -> None:
-    """List the videos with their class and split. Raises UserError where there are none."""
+    """Write a table of the videos with class and split. Raises UserError where there are none."""
     settings = config.acquire
     if settings.videos is None:
         raise UserError("acquire.videos: wanted a folder, got nothing; set it")
@@ -54,7 +54,7 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
 
 
 def listing_digest(folder: Path | str) -> str:
-    """A digest of names and sizes below a folder: adding a file changes it, touching does not."""
+    """A digest of the names and sizes of the videos below a folder."""
     root = Path(folder)
     return files.short_hash(*(f"{path} {(root / path).stat().st_size}" for path in _listing(root)))
 
@@ -73,7 +73,7 @@ def _guess_layout(found: list[PurePosixPath]) -> str:
 
 
 def _safe(stem: str) -> str:
-    """Printable UTF-8 of bounded length."""
+    """Turn a name into printable UTF-8 of bounded length."""
     text = stem.encode("utf-8", "replace").decode()
     plain = "".join(c if c.isprintable() else "_" for c in text)
     return names.shortened(plain, _LONGEST_NAME, text)
@@ -100,15 +100,15 @@ def _split(clip: str, config: cfg.Config) -> str:
 
 
 def acquire_kinetics(presence: Path, out: Path) -> None:
-    """List the clips of a table of the stage kinetics, those that are not there too.
+    """Write a table of the clips of the stage kinetics; missing clips have status failed.
 
-    Raises UserError where not one clip is there.
+    Raises UserError where all clips are missing.
     """
     rows = [_kinetics_row(clip) for clip in tables.read_rows(presence)]
     if not any(row["status"] == "ok" for row in rows):
         raise UserError(
             f"acquire: wanted clips of Kinetics, {presence} has {len(rows)} and none is there; "
-            "its reasons say why"
+            "see its column reason"
         )
     tables.write(tables.from_rows(rows, VIDEOS), out)
     logging.info("%s", dict(sorted(Counter(row["reason"] or "ok" for row in rows).items())))

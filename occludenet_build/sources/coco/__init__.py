@@ -1,15 +1,10 @@
-"""Reading COCO: its photos, their wanted instances, and which of them a bank of occluders needs.
+"""Read COCO: its photos, their instances, and the selection of those that a bank needs.
 
-What is in the file
-    photo       Photo, Instance, and the mask of an instance
-    instances   photos(file, categories): the instances file, narrowed while it is read
-What is wanted of it
-    filters     what speaks against an instance before its photo is opened: size, shape of its mask
-    selection   wanted_images(file, settings): the photos that a bank needs
-What is on disk
-    image_io    opening a picture that nobody vouches for
+photo       Photo, Instance, and the mask of an instance
+instances   the instances file, filtered by category while it is decoded
+selection   checks of an instance by size and shape of its mask; the photos that a bank needs
 
-`acquire` fetches by it, `occluders` cuts out by it. Nothing here writes, and no photo is opened but
-by `image_io`. The file and its pictures are not trusted: what is wrong with the whole is one line
-(UserError), what is wrong with an instance or a photo is its reason (ItemError).
+The stage acquire fetches the selected photos, the stage occluders cuts instances out of them.
+Neither the file nor its photos are trusted: a fault of the whole file raises UserError, a fault of
+an instance or a photo raises ItemError with its reason.
 """

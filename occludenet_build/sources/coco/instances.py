@@ -1,8 +1,8 @@
-"""COCO's instances file, narrowed to the wanted categories while it is read.
+"""Read COCO's instances file, filtered by category.
 
-The file of train2017 is 450 MB of polygons, of which a bank needs one in thirty: as Python
-objects they would be 3 GB. A typed decoder passes over what no field asks for, and leaves each
-polygon as a view of the file's bytes, which is parsed where its mask is looked at.
+The file of train2017 has 450 MB of polygons, of which a bank needs one in thirty; as Python objects
+they would take 3 GB. The typed decoder skips unknown fields and keeps each polygon as a view of the
+bytes of the file, which InstanceMask parses when the mask is needed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ class _File(msgspec.Struct):
 
 
 def photos(path: Path, categories: tuple[str, ...]) -> list[Photo]:
-    """Every image that holds a wanted instance, by id. Raises UserError, one line."""
+    """The images with an instance of one of the categories, sorted by id.
+
+    Raises UserError where the file is malformed, or lacks a category.
+    """
     file = _read(path)
     _check_ids(file, path)
     names = _category_names(file, categories, path)
@@ -83,30 +86,30 @@ def _read(path: Path) -> _File:
     except msgspec.ValidationError as error:
         raise _refused(path, _one_line(error)) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _refused(path, f"not whole or no JSON: {_place(error, content)}") from error
+        raise _refused(path, f"not whole or no JSON: {_with_context(error, content)}") from error
 
 
-def _refused(path: Path, said: str) -> UserError:
-    return UserError(f"wanted COCO instances, {path}: {said}; get the file again")
+def _refused(path: Path, problem: str) -> UserError:
+    return UserError(f"wanted COCO instances, {path}: {problem}; download the file again")
 
 
 def _one_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _place(error: Exception, content: bytes) -> str:
-    """What the decoder said, with the text that it stumbled over."""
-    said = _one_line(error)
-    found = re.search(r"byte (\d+)", said)
+def _with_context(error: Exception, content: bytes) -> str:
+    """The message of the decoder, with the text around the position that it names."""
+    message = _one_line(error)
+    found = re.search(r"byte (\d+)", message)
     if found is None:
-        return said
+        return message
     at = int(found[1])
-    shown = content[max(0, at - 20) : at + 20].decode("utf-8", "replace")
-    return f"{said}, at {shown!r}"
+    nearby = content[max(0, at - 20) : at + 20].decode("utf-8", "replace")
+    return f"{message}, at {nearby!r}"
 
 
 def _check_ids(file: _File, path: Path) -> None:
-    """Stop where an id does not resolve, or means two images."""
+    """Raise UserError where an id does not resolve, or denotes two images."""
     images = {entry.id for entry in file.images}
     known = {entry.id for entry in file.categories}
     for entry in file.annotations:
@@ -116,10 +119,10 @@ def _check_ids(file: _File, path: Path) -> None:
                 part, number = ("category", entry.category_id)
             raise _refused(path, f"annotation {entry.id} is of {part} {number}, which it lacks")
     if len(images) < len(file.images):
-        raise _refused(path, f"image {next(_twice(file.images))} stands there twice")
+        raise _refused(path, f"image {next(_repeated_ids(file.images))} occurs twice")
 
 
-def _twice(images: list[_Image]) -> Iterator[int]:
+def _repeated_ids(images: list[_Image]) -> Iterator[int]:
     seen: set[int] = set()
     for entry in images:
         if entry.id in seen:
@@ -128,22 +131,22 @@ def _twice(images: list[_Image]) -> Iterator[int]:
 
 
 def _category_names(file: _File, wanted: tuple[str, ...], path: Path) -> dict[int, str]:
-    """Category id -> name, of those that are wanted."""
-    there = {entry.name for entry in file.categories}
+    """Category id -> name, for the categories in `wanted`."""
+    known = {entry.name for entry in file.categories}
     for name in wanted:
-        if name not in there:
+        if name not in known:
             raise UserError(
                 f"occluders.categories: wanted categories of {path}, got {name!r}; "
-                f"it has {', '.join(sorted(there))}"
+                f"it has {', '.join(sorted(known))}"
             )
-        # The name becomes a folder.
+        # The category becomes the name of a folder.
         if name != Path(name).name or name.startswith("."):
             raise UserError(f"occluders.categories: {name!r} cannot be a folder's name")
     return {entry.id: entry.name for entry in file.categories if entry.name in wanted}
 
 
 def _instance(entry: _Annotation, category: str) -> Instance:
-    """Copies the bytes: a view would keep the whole file in memory."""
+    """Convert an annotation. Copies the bytes, since a view would keep the file in memory."""
     segmentation, box = bytes(entry.segmentation), bytes(entry.bbox)
     return Instance(entry.id, category, bool(entry.iscrowd), segmentation, box)
 
@@ -155,7 +158,7 @@ def _photo(entry: _Image, licence: _Licence, instances: list[Instance]) -> Photo
         width=entry.width,
         height=entry.height,
         licence=licence.name,
-        # COCO's own file escapes the slashes twice.
+        # COCO's file escapes the slashes twice.
         licence_url=(licence.url or "").replace("\\/", "/") or None,
         flickr_url=entry.flickr_url,
         coco_url=entry.coco_url,

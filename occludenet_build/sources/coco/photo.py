@@ -1,4 +1,4 @@
-"""COCO's photos with their wanted instances, and the mask of an instance."""
+"""A COCO photo with its instances, and the mask of an instance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from occludenet_build.media.imaging.image_io import MAX_PIXELS
 
 @dataclass(frozen=True)
 class Instance:
-    """One annotation: its id, category name, crowd flag, and as JSON its segmentation and box."""
+    """One annotation: id, category name, crowd flag; segmentation and box as JSON bytes."""
 
     annotation: int
     category: str
@@ -27,7 +27,7 @@ class Instance:
     box: bytes
 
     def box_xywh(self) -> tuple[float, float, float, float] | None:
-        """The stated box, x y of its corner, width and height in pixels; None if it is none."""
+        """The stated box (x, y, width, height) in pixels; None if it is malformed."""
         try:
             return msgspec.json.decode(self.box, type=tuple[float, float, float, float])
         except msgspec.MsgspecError:
@@ -36,7 +36,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Photo:
-    """One image of the file with its wanted instances; width and height in pixels, or None."""
+    """One image of the file with its selected instances; width and height in pixels, or None."""
 
     image: int
     file_name: str | None
@@ -50,9 +50,9 @@ class Photo:
 
 
 def candidates(photo: Photo) -> Iterator[str]:
-    """Names under which a photo may lie in the folder: as stated, plain, by COCO's subsets.
+    """Names that a photo may have in the folder: as stated, without folder, in COCO's subsets.
 
-    Raises ItemError image_missing for a name that leaves the folder, or is none.
+    Raises ItemError image_missing for a name that is empty or leaves the folder.
     """
     try:
         name = names.clean((photo.file_name or "").strip())
@@ -63,17 +63,20 @@ def candidates(photo: Photo) -> Iterator[str]:
     yield from dict.fromkeys([name, plain, f"train2017/{plain}", f"val2017/{plain}"])
 
 
-class Mask:
-    """The mask of an instance. Polygons are counted without being painted: most are too small."""
+class InstanceMask:
+    """The mask of an instance.
+
+    `pixels` is its area. Polygons are rasterised only by `paint`: most are too small to be used.
+    """
 
     def __init__(self, instance: Instance, photo: Photo) -> None:
-        """Raises ItemError bad_mask."""
+        """Decode the mask. Raises ItemError bad_mask where it is malformed or empty."""
         height, width = photo.height, photo.width
         if not height or not width or min(height, width) < 1 or height * width > MAX_PIXELS:
             raise ItemError("bad_mask", f"the photo's stated size is {width}x{height}")
         try:
             segmentation = msgspec.json.decode(instance.segmentation or b"null")
-            self._code = _code(segmentation, height, width)
+            self._code = _run_lengths(segmentation, height, width)
             self._painted = None if isinstance(segmentation, list) else rle.decode(self._code)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ItemError("bad_mask", str(error)[:200]) from error
@@ -83,14 +86,14 @@ class Mask:
             raise ItemError("bad_mask", "no pixel")
 
     def paint(self) -> np.ndarray:
-        """bool (H, W) of the photo."""
+        """The mask as an array: bool, (H, W), the size of the photo."""
         painted = rle.decode(self._code) if self._painted is None else self._painted
-        # Painted in columns. OpenCV transposes faster than numpy.
+        # pycocotools returns columns; OpenCV transposes them faster than numpy.
         return cv2.transpose(np.ascontiguousarray(painted.T)).reshape(painted.shape).view(bool)
 
 
-def _code(segmentation: Any, height: int, width: int) -> Any:
-    """Any of COCO's three forms as run lengths, checked first: the C code trusts its input."""
+def _run_lengths(segmentation: Any, height: int, width: int) -> Any:
+    """Any of COCO's three formats as run lengths, after checks that the C code does not make."""
     if isinstance(segmentation, dict):
         return _from_runs(segmentation, height, width)
     if not segmentation:
@@ -111,11 +114,11 @@ def _from_runs(segmentation: dict[str, Any], height: int, width: int) -> Any:
 
 
 def _corners(polygon: Any, limit: int) -> list[float]:
-    """x y x y ... of a polygon, checked."""
+    """The coordinates x, y, x, y, ... of a polygon, after checks."""
     if any(isinstance(value, str) for value in polygon):
         raise ValueError("a polygon with text in place of a number")
     numbers = np.asarray(polygon, dtype=np.float64)
-    # Four numbers would be taken for a box.
+    # pycocotools takes four numbers for a box.
     if numbers.ndim != 1 or numbers.size < 6 or numbers.size % 2:
         raise ValueError("a polygon has 6 or more numbers, x y of every corner")
     if not np.isfinite(numbers).all() or (np.abs(numbers) > limit).any():

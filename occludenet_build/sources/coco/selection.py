@@ -1,6 +1,6 @@
-"""Which photos of COCO a bank needs, from the instances file alone: what acquire has to fetch.
+"""Select COCO instances by size and shape of their mask, and the photos that a bank needs.
 
-What speaks against an instance before its photo is opened: size, and the shape of its mask.
+All decisions here need the instances file only, so acquire fetches just the selected photos.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from occludenet_build.config.occlusion import Gates, Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.sources.coco.instances import photos
-from occludenet_build.sources.coco.photo import Instance, Mask, Photo
+from occludenet_build.sources.coco.photo import Instance, InstanceMask, Photo
 
 Row = dict[str, Any]
 
 _RIM = 3
-"""So many pixels from the photo's edge count as on it: outlines are drawn by hand."""
+"""Width of the photo's border, pixels: outlines are drawn by hand and may stop short of it."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 SKIPPED = (
     "crowd", "too_small", "touches_border", "has_holes", "fragmented", "too_thin", "blurred",
     "near_duplicate",
 )  # fmt: skip
-"""Reasons of what is sound and not wanted; for all others a row failed."""
+"""Reasons that give a row the status skipped; all other reasons mean failed."""
 
 _SHAPE_GATES = (
     ("fragmented", "largest_part", ge),
@@ -39,19 +39,20 @@ _SHAPE_GATES = (
     ("too_thin", "thickness", ge),
     ("touches_border", "border", le),
 )
-"""Reason, measure and setting, and what passes."""
+"""(reason, name of the measure and of its setting, comparison that passes)."""
 
 
 def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np.ndarray | None]:
-    """The row of an instance, and its mask, bool (H, W) of the photo, if nothing speaks against it.
+    """Return the row of an instance and its mask: bool, (H, W), the size of the photo.
 
-    Else the row has status, reason and detail, and the mask is None. Raises no ItemError.
+    If the instance is rejected, the row has status, reason and detail, and the mask is None.
+    Raises no ItemError: a rejection is a row.
     """
     row = _origin(photo, instance)
     try:
         if instance.crowd:
             raise ItemError("crowd")
-        mask = Mask(instance, photo)
+        mask = InstanceMask(instance, photo)
         row["pixels"] = mask.pixels
         check_size(mask.pixels, settings)
         painted = mask.paint()
@@ -77,40 +78,40 @@ def _origin(photo: Photo, instance: Instance) -> Row:
 
 
 def refuse(row: Row, error: ItemError) -> None:
-    """Set a row's status, skipped or failed, its reason and detail."""
+    """Set status (skipped or failed), reason and detail of a row."""
     status = "skipped" if error.reason in SKIPPED else "failed"
     row.update(status=status, reason=error.reason, detail=error.detail or None)
 
 
 def check_size(pixels: int, settings: Occluders) -> None:
-    """Raises ItemError too_small."""
+    """Raises ItemError too_small below occluders.min_pixels."""
     if pixels < settings.min_pixels:
         raise ItemError("too_small", f"{pixels} of {settings.min_pixels} px")
 
 
 def check_shape(row: Row, gates: Gates) -> None:
-    """Raises ItemError for the first gate that the measures in a row do not pass."""
+    """Raises ItemError for the first gate that the measures of a row do not pass."""
     for reason, name, passes in _SHAPE_GATES:
         if gates.apply and not passes(row[name], getattr(gates, name)):
             raise ItemError(reason, f"{name} {row[name]:.3g}, the gate {getattr(gates, name):g}")
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The measures of one mask; their names are columns of the table and settings of the gates."""
+class MaskShape:
+    """Measures of a mask; their names are columns of the table and settings of the gates."""
 
     border: float
-    """Share of the outline that lies on the photo's border: the object goes on beyond it."""
+    """Share of the outline on the photo's border, where the object is cut off, 0 to 1."""
     holes: float
-    """Share of the filled mask that is holes."""
+    """Share of holes in the filled mask, 0 to 1."""
     largest_part: float
-    """Share of the mask in its largest connected piece."""
+    """Share of the mask in its largest connected component, 0 to 1."""
     thickness: float
-    """Width of the widest circle inside, over the square root of the pixels; a square: 1."""
+    """Diameter of the largest inscribed circle / square root of the area; 1 for a square."""
 
 
-def shape_of(mask: np.ndarray) -> Shape:
-    """The shape of a mask, bool (H, W) of the photo, not empty.
+def shape_of(mask: np.ndarray) -> MaskShape:
+    """Measure a mask: bool, (H, W), the size of the photo, not empty.
 
     >>> mask = np.zeros((90, 90), bool)
     >>> mask[20:61, 20:61] = True
@@ -125,7 +126,7 @@ def shape_of(mask: np.ndarray) -> Shape:
     outline = (framed - cv2.erode(framed, _SQUARE))[1:-1, 1:-1].astype(bool)
     rim = _rim(mask.shape)[y1:y2, x1:x2]
     widest = float(cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
-    return Shape(
+    return MaskShape(
         border=float(np.count_nonzero(outline & rim) / np.count_nonzero(outline)),
         holes=_holes(framed, pixels),
         largest_part=_largest(framed) / pixels,
@@ -153,7 +154,7 @@ def _largest(framed: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class WantedImage:
-    """A photo that holds at least one instance that is large enough and passes the mask's gates."""
+    """A photo with at least one instance that is large enough and passes the gates of its mask."""
 
     image: int
     file_name: str | None
@@ -164,13 +165,13 @@ class WantedImage:
     licence: str | None
     licence_url: str | None
     instances: dict[str, int]
-    """category -> instances that are cut out unless they are blurred or a duplicate."""
+    """Category -> number of instances that pass; some may later prove blurred or duplicates."""
 
 
 def wanted_images(instances: Path, settings: Occluders) -> list[WantedImage]:
-    """By id. The stage occluders opens these photos and no others: nothing else need be there.
+    """The photos that the stage occluders opens, sorted by id.
 
-    Raises UserError for a file that is no COCO instances, or lacks a wanted category.
+    Raises UserError where the file is malformed, or lacks a category of occluders.categories.
     """
     found = []
     for photo in photos(instances, settings.categories):
@@ -187,7 +188,10 @@ def wanted_images(instances: Path, settings: Occluders) -> list[WantedImage]:
 
 
 def _may_hold(instance: Instance, pixels: int) -> bool:
-    """False if the polygons' bounding boxes are smaller: nine of ten, for a tenth of the time."""
+    """False if the bounding boxes of the polygons are smaller than `pixels`.
+
+    Rejects nine of ten instances in a tenth of the time of rasterising them.
+    """
     try:
         polygons = msgspec.json.decode(instance.segmentation, type=list[list[float]])
     except msgspec.MsgspecError:
@@ -196,7 +200,7 @@ def _may_hold(instance: Instance, pixels: int) -> bool:
 
 
 def _bound(polygon: list[float]) -> float:
-    """Pixels that a polygon has at most."""
+    """Upper bound of the area of a polygon, pixels."""
     x, y = polygon[::2], polygon[1::2]
     return (max(x) - min(x) + 2) * (max(y) - min(y) + 2) if y else 0.0
 

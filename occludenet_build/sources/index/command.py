@@ -1,6 +1,6 @@
-"""The command line of index; the package's docstring is its contract.
+"""Command line of index, and the choice of candidates.
 
-Which videos are searched for people: the first of each class and split, or a release's.
+The docstring of the package documents inputs and outputs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from occludenet_build.config import Config
 from occludenet_build.core import files, ledger, seeds, tables
 from occludenet_build.release.published import match, read
 from occludenet_build.sources.index import INDEX, SHARD
-from occludenet_build.sources.index.facts import facts_of
+from occludenet_build.sources.index.facts import probe_videos
 
 
 def draw(rows: list[dict[str, Any]], config: Config) -> None:
-    """Set shard, rank and candidate; the order is a hash, so no video moves another's shard."""
+    """Set shard, rank and candidate of the usable rows, in place.
+
+    A hash gives shard and order, so that adding a video moves no other video to another shard.
+    """
     cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         if row["status"] == "ok":
@@ -36,25 +39,27 @@ def draw(rows: list[dict[str, Any]], config: Config) -> None:
             row |= {"rank": rank, "candidate": rank < limit}
 
 
-def take_published(rows: list[dict[str, Any]], release: str | None) -> None:
-    """The candidates are the usable videos that a release names, whatever the quota."""
-    choice = match(read(release), rows)
-    there = {video["clip"] for _, video in choice if video is not None}
+def mark_published(rows: list[dict[str, Any]], release: str | None) -> None:
+    """Make the usable videos that a release names the candidates, whatever the quota."""
+    pairs = match(read(release), rows)
+    matched = {video["clip"] for _, video in pairs if video is not None}
     for row in rows:
         if row["status"] == "ok":
-            row["candidate"] = row["clip"] in there
-    logging.info("%d published source clips, %d among the videos", len(choice), len(there))
+            row["candidate"] = row["clip"] in matched
+    logging.info("%d published source clips, %d among the videos", len(pairs), len(matched))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--videos", type=Path, required=True, help="table of the room acquire")
+    """Declare the arguments of the stage."""
+    parser.add_argument("--videos", type=Path, required=True, help="table of the stage acquire")
     parser.add_argument("--out", type=Path, required=True, help="index/videos.parquet")
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Probe the videos, choose the candidates, and write the index and its shards."""
     listed = tables.read_rows(args.videos)
-    facts = facts_of(
+    facts = probe_videos(
         [row for row in listed if row["status"] == "ok"],
         config.index,
         args.out.parent / "store" / "all",
@@ -64,7 +69,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     mark_duplicates(rows)
     draw(rows, config)
     if config.select.assignment == "published":
-        take_published(rows, config.select.published)
+        mark_published(rows, config.select.published)
     table = tables.from_rows(rows, INDEX)
     tables.write(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.index.shards)
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 
 
 def _merge(listed: dict[str, Any], facts: dict[str, Any] | None) -> dict[str, Any]:
-    """One row; the time stamp in the ledger's key gives way to the content."""
+    """Join a listed video with its properties; its key becomes a hash of its content."""
     row = listed | (facts or {})
     row["key"] = files.short_hash(row["clip"], row.get("sha256") or row.get("reason") or "")
     row["seconds"] = None
@@ -80,7 +85,10 @@ def _merge(listed: dict[str, Any], facts: dict[str, Any] | None) -> dict[str, An
 
 
 def mark_duplicates(rows: list[dict[str, Any]]) -> None:
-    """The same bytes under two names would stand in two splits: the first name keeps them."""
+    """Skip files with the content of another: they could leak between splits.
+
+    The first clip by name stays.
+    """
     first: dict[str, str] = {}
     for row in sorted(rows, key=lambda r: r["clip"]):
         if row["status"] != "ok":
@@ -91,10 +99,12 @@ def mark_duplicates(rows: list[dict[str, Any]]) -> None:
 
 
 def _write_shards(rows: list[dict[str, Any]], folder: Path, shards: int) -> None:
-    # A rank depends on the other videos: it stays out, or one more video would touch all shards.
+    # Ranks depend on the other videos: with them, adding one video would change all shards.
     names = [name for name in SHARD.names if name not in ("rank", "candidate")]
     schema = pa.schema([SHARD.field(name) for name in names])
     for shard in seeds.shard_names(shards):
-        mine = [r for r in rows if r["status"] == "ok" and r["candidate"] and r["shard"] == shard]
-        plain = [{name: row.get(name) for name in names} for row in mine]
+        in_shard = [
+            r for r in rows if r["status"] == "ok" and r["candidate"] and r["shard"] == shard
+        ]
+        plain = [{name: row.get(name) for name in names} for row in in_shard]
         tables.write_if_changed(tables.from_rows(plain, schema), folder / f"{shard}.parquet")

@@ -1,6 +1,6 @@
-"""What each video is, from decoding every frame of it: a ledger of its own.
+"""Properties of each video, measured by decoding every frame, and kept in a ledger.
 
-Their version is their own: a change of the draw decodes nothing.
+They have their own results version, so that a change of the draw does not decode videos again.
 """
 
 from __future__ import annotations
@@ -20,38 +20,40 @@ from occludenet_build.core.versions import results_version
 from occludenet_build.media.video.probe import VideoInfo, probe
 
 COLUMNS = [
-    column("sha256", "string", "hash of the file"),
-    column("container", "string", "demuxer"),
+    column("sha256", "string", "sha256 of the file"),
+    column("container", "string", "container format, as FFmpeg's demuxer names it"),
     column("codec", "string", "video codec"),
     column("pix_fmt", "string", "pixel format of the decoded frames"),
-    column("coded_width", "int32", "stored picture, pixels"),
-    column("coded_height", "int32", "stored picture, pixels"),
-    column("width", "int32", "displayed picture, pixels: after rotation"),
-    column("height", "int32", "displayed picture, pixels"),
-    column("rotation", "int32", "degrees counterclockwise from stored to displayed"),
+    column("coded_width", "int32", "width of the stored frame, pixels"),
+    column("coded_height", "int32", "height of the stored frame, pixels"),
+    column("width", "int32", "width of the displayed frame, after rotation, pixels"),
+    column("height", "int32", "height of the displayed frame, after rotation, pixels"),
+    column(
+        "rotation", "int32", "rotation from stored to displayed frame, degrees counterclockwise"
+    ),
     column("pixel_aspect", "string", "sample aspect ratio, num/den"),
-    column("frames", "int32", "frames that decode"),
-    column("time_base", "string", "seconds per pts tick, num/den"),
+    column("frames", "int32", "number of frames that decode"),
+    column("time_base", "string", "seconds per tick of pts, num/den"),
     column("first_pts", "int64", "pts of frame 0"),
     column("duration", "string", "seconds from the first frame to the end of the last, num/den"),
-    column("duration_seconds", "float64", "the same, seconds"),
+    column("duration_seconds", "float64", "duration as a float, seconds"),
     column("rate", "string", "average frame rate, num/den"),
-    column("fps", "float64", "the same, frames per second"),
-    column("variable_rate", "bool", "frames are not evenly spaced"),
+    column("fps", "float64", "average frame rate as a float, frames per second"),
+    column("variable_rate", "bool", "whether frames are not evenly spaced in time"),
     column("pts_hash", "string", "hash of all pts"),
-    column("audio_codec", "string", "codec of the first sound stream, null if silent"),
-    column("audio_streams", "int32", "number of sound streams"),
-    column("audio_seconds", "float64", "end of the first sound stream, seconds"),
-    column("decode_errors", "int32", "packets that did not decode"),
-    column("corrupt_frames", "int32", "frames the decoder calls damaged"),
+    column("audio_codec", "string", "codec of the first audio stream; null if there is none"),
+    column("audio_streams", "int32", "number of audio streams"),
+    column("audio_seconds", "float64", "end of the first audio stream, seconds"),
+    column("decode_errors", "int32", "number of packets that do not decode"),
+    column("corrupt_frames", "int32", "number of frames that the decoder marks as corrupt"),
 ]
 FACTS = pa.schema([*ledger.STATUS, *COLUMNS])
 
 
-def facts_of(
+def probe_videos(
     listed: list[dict[str, Any]], settings: Index, store: Path, threads: int
 ) -> dict[str, dict[str, Any]]:
-    """Facts per clip; a file is decoded again only when its size or time stamp changed."""
+    """Clip -> its row of FACTS; only files whose size or time stamp changed are decoded again."""
     limits = {"max_decode_errors": settings.max_decode_errors, "max_pixels": settings.max_pixels}
     version = results_version("index", "facts")
     paths = {row["clip"]: row["path"] for row in listed}
@@ -59,29 +61,29 @@ def facts_of(
         clip: ledger.key("index", version, limits, path, files.stamp(path))
         for clip, path in paths.items()
     }
-    with ledger.hold(store, FACTS) as book:
+    with ledger.hold(store, FACTS) as open_ledger:
 
         def make(clips: list[str]) -> Iterator[ledger.Result]:
             jobs = [(clip, paths[clip], keys[clip]) for clip in clips]
-            yield from in_processes(partial(examine, limits=limits), jobs, threads)
+            yield from in_processes(partial(probe_video, limits=limits), jobs, threads)
 
-        ledger.work_through(book, keys, make)
-        table = book.close(sorted(keys))
+        ledger.work_through(open_ledger, keys, make)
+        table = open_ledger.close(sorted(keys))
     return {row["clip"]: row for row in table.to_pylist()}
 
 
-def examine(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.Result:
-    """The facts of one (clip, path, key), or the reason why there are none."""
+def probe_video(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.Result:
+    """Probe the video of one (clip, path, key); the row has properties or a reason."""
     clip, path, key = job
 
     def facts() -> tuple[dict[str, Any], None]:
-        return describe(probe(path, **limits)) | {"sha256": files.sha256_file(path)}, None
+        return video_columns(probe(path, **limits)) | {"sha256": files.sha256_file(path)}, None
 
     return ledger.attempt({"clip": clip, "key": key}, facts)
 
 
-def describe(info: VideoInfo) -> dict[str, Any]:
-    """A probe as plain columns."""
+def video_columns(info: VideoInfo) -> dict[str, Any]:
+    """The columns of a probed video."""
     width, height = info.display.size
     return {
         "container": info.container,

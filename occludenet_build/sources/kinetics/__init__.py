@@ -1,21 +1,20 @@
-"""kinetics: the clips of Kinetics-400, by one of three routes, and which of them are there.
+"""kinetics: fetch or find the clips of Kinetics-400, and list which of them are present.
 
 Reads   the official lists (annotations); by kinetics.route the frozen archives, YouTube, or a
         mirror on disk
-Writes  <out folder>/clips.parquet     a row per wanted clip, columns presence_table.PRESENCE
+Writes  <out folder>/clips.parquet     a row per selected clip, schema command.PRESENCE
         <out folder>/classes.csv       split, class, listed, present, replaced, corrupt, missing
-                                       (counts of clips), share (of those there, 0 to 1); what lacks
-                                       most comes first
+                                       (numbers of clips), share (of present clips, 0 to 1); sorted
+                                       by the number of missing clips, descending
         <folder>/videos/<split>/<class>/<id>_<start>_<end>.mp4        (not for a mirror)
         <folder>/replacements/<split>/<class>/<id>_<start>_<end>.mp4  (archives: of the pack)
 
-What is there is not fetched again; what failed for a reason that may pass is tried again. Clips
-that are not there are rows with a reason, however many: see `presence_table`.
+Clips on disk are not fetched again; clips that failed for a transient reason are tried again.
+Missing clips are rows with a reason, however many: see `command`.
 
-    clip            Clip, a row of the lists; Found, what a route found of it
-    annotations     the lists, and which of their clips are wanted
-    naming          which clip a file is, by its name
-    archives, youtube, mirror   a route each: a Found for each wanted clip
-    candidates      whether files are sound, and which of several is taken
-    presence_table  the tables, the same for all routes
+    clip            KineticsClip, a row of the lists; ClipResult, its result; clips by file name
+    annotations     the lists, and the selection of clips
+    archives, youtube, mirror   one route each: a ClipResult for each selected clip
+    candidates      checks of files, and the choice among several files of a clip
+    command         command line and tables, the same for all routes
 """

@@ -1,9 +1,9 @@
-"""The official lists, and which of their clips are wanted.
+"""Read the official lists of Kinetics, and select clips.
 
 A list is a CSV file with a header: label, youtube_id, time_start, time_end, split, in any order and
-under the names that mirrors give them; other columns are passed over. Without a label a clip is
-`unlabelled`, without a split column the list's own name tells the split. What is fetched is kept
-in <folder>/annotations.
+under the names that mirrors use; other columns are ignored. Without a label column, clips get the
+label `unlabelled`; without a split column, the file name of the list states the split. Downloads
+are kept in <folder>/annotations.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ from occludenet_build.core import names, seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.release.terms import YOUTUBE_ID, split_named
-from occludenet_build.sources.kinetics.clip import NO_LABEL, Clip, plain, splits_in
+from occludenet_build.sources.kinetics.clip import (
+    NO_LABEL,
+    KineticsClip,
+    path_part_splits,
+    plain_label,
+)
 from occludenet_build.sources.transfer.download import Download, file_name, shown
 from occludenet_build.sources.transfer.parallel import download_all
 
-MALFORMED = 10
-"""Lines of one list that may be malformed; with more it is another kind of file."""
+MAX_MALFORMED = 10
+"""Largest number of malformed lines in a list; with more, the file is rejected."""
 _LARGEST = 1 << 28
 _COLUMNS = {
     "youtube_id": ("youtube_id", "video_id", "id", "ytid"),
@@ -36,41 +41,46 @@ _COLUMNS = {
     "label": ("label", "class", "class_name"),
     "split": ("split", "subset"),
 }
-"""Column -> the names it has."""
+"""Column -> names in the lists of mirrors."""
 
 
 @dataclass(frozen=True)
-class Lists:
-    """What the official lists say."""
+class AnnotationLists:
+    """Clips of the official lists."""
 
-    listed: Sequence[Clip]
+    listed: Sequence[KineticsClip]
     """All clips, each once."""
-    wanted: Sequence[Clip]
-    """Those that the settings ask for, by name."""
+    selected: Sequence[KineticsClip]
+    """Clips that the settings select, sorted by name."""
 
 
-def read_lists(config: cfg.Config, folder: Path) -> Lists:
-    """Fetch the lists that are not here, and read all.
+def read_lists(config: cfg.Config, folder: Path) -> AnnotationLists:
+    """Fetch missing lists, and read all lists.
 
-    Raises UserError: a list that cannot be had, or is none, and settings that leave no clip.
+    Raises UserError where a list cannot be fetched or is malformed, and where no clip is selected.
     """
-    listed: dict[str, Clip] = {}
+    listed: dict[str, KineticsClip] = {}
     twice = 0
     for source in config.kinetics.annotations:
         for clip in _clips(source, folder / "annotations", config.download):
             twice += listed.setdefault(clip.name, clip) is not clip
     if twice:
         logging.info(
-            "annotations: %d clips are listed more than once: the first line counts", twice
+            "annotations: %d clips are listed more than once; the first line counts", twice
         )
     clips = list(listed.values())
-    return Lists(clips, selected(clips, config.kinetics, config.seed))
+    return AnnotationLists(clips, select_clips(clips, config.kinetics, config.seed))
 
 
-def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[Clip]:
-    """The wanted ones, by name. Raises UserError for unknown classes, and where none is left."""
+def select_clips(
+    clips: Sequence[KineticsClip], settings: cfg.Kinetics, seed: int
+) -> list[KineticsClip]:
+    """Select clips by split, class and number per class; sorted by name.
+
+    Raises UserError for unknown classes, and where no clip is left.
+    """
     _refuse_unknown(clips, settings)
-    groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[KineticsClip]] = defaultdict(list)
     for clip in clips:
         if clip.split in settings.splits and clip.label in (settings.classes or (clip.label,)):
             groups[clip.split, clip.label].append(clip)
@@ -87,12 +97,12 @@ def selected(clips: Sequence[Clip], settings: cfg.Kinetics, seed: int) -> list[C
     return wanted
 
 
-def _refuse_unknown(clips: Sequence[Clip], settings: cfg.Kinetics) -> None:
+def _refuse_unknown(clips: Sequence[KineticsClip], settings: cfg.Kinetics) -> None:
     labels = {clip.label for clip in clips}
-    by_plain = {plain(label): label for label in sorted(labels)}
+    by_plain = {plain_label(label): label for label in sorted(labels)}
     for name in settings.classes:
         if name not in labels:
-            close = difflib.get_close_matches(plain(name), by_plain, n=3)
+            close = difflib.get_close_matches(plain_label(name), by_plain, n=3)
             meant = " or ".join(repr(by_plain[match]) for match in close) or "one of the lists'"
             raise UserError(
                 f"kinetics.classes: wanted a class of the annotations, got {name!r}; did you mean "
@@ -100,15 +110,15 @@ def _refuse_unknown(clips: Sequence[Clip], settings: cfg.Kinetics) -> None:
             )
 
 
-def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[Clip]:
+def _clips(source: str, folder: Path, settings: cfg.Downloads) -> Iterator[KineticsClip]:
     if not is_url(source):
-        yield from read_csv(Path(source))
+        yield from read_annotation_csv(Path(source))
         return
     path = _fetched(source, folder / file_name(source, "list"), settings)
     try:
-        yield from read_csv(path)
+        yield from read_annotation_csv(path)
     except UserError:
-        path.unlink(missing_ok=True)  # often a page that says what is wrong: ask again next time
+        path.unlink(missing_ok=True)  # often an HTML page with an error message
         raise
 
 
@@ -119,20 +129,20 @@ def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
         return target
     if outcome.reason == "offline":
         raise UserError(
-            f"kinetics.annotations: {shown(source)}: wanted as {target}, it is not there, and "
+            f"kinetics.annotations: {shown(source)}: wanted the list {target}, it is missing, and "
             "downloads are switched off; fetch it where there is a network, or name a file"
         )
     raise UserError(
-        f"kinetics.annotations: {shown(source)}: not fetched: {outcome.reason} ({outcome.detail}); "
-        "correct the address, start again later, or name a file"
+        f"kinetics.annotations: {shown(source)}: not fetched: {outcome.reason} ({outcome.detail})"
+        "; correct the address, start again later, or name a file"
     )
 
 
-def read_csv(path: Path) -> Iterator[Clip]:
-    """The clips of a list, line by line; a few malformed lines are logged and passed over.
+def read_annotation_csv(path: Path) -> Iterator[KineticsClip]:
+    """Yield the clips of a list, line by line; malformed lines are logged and skipped.
 
-    Raises UserError for a file that does not read, for a header without the columns, and for more
-    than MALFORMED malformed lines.
+    Raises UserError where the file is not readable, the header lacks a column, and for more
+    than MAX_MALFORMED malformed lines.
     """
     malformed = good = 0
     try:
@@ -151,7 +161,9 @@ def read_csv(path: Path) -> Iterator[Clip]:
                     good += 1
                     yield clip
     except (OSError, UnicodeError, csv.Error) as error:
-        raise UserError(f"{path}: wanted a list of Kinetics, it does not read: {error}") from error
+        raise UserError(
+            f"{path}: wanted a list of Kinetics, it is not readable: {error}"
+        ) from error
     if malformed and not good:
         raise UserError(
             f"{path}: wanted a list of Kinetics, none of its lines is a clip; see above"
@@ -159,16 +171,16 @@ def read_csv(path: Path) -> Iterator[Clip]:
 
 
 def _note(problem: str, malformed: int) -> None:
-    if malformed > MALFORMED:
+    if malformed > MAX_MALFORMED:
         raise UserError(
             f"{problem}; this and {malformed - 1} lines before: wanted a list of Kinetics, "
             "label,youtube_id,time_start,time_end,split; correct or replace the file"
         )
-    logging.warning("%s; passed over", problem)
+    logging.warning("%s; skipped", problem)
 
 
 def _columns(header: list[str], path: Path) -> dict[str, int]:
-    """Column -> its place."""
+    """Column -> its position in the header."""
     plain_names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in header]
     at = {
         column: plain_names.index(name)
@@ -177,7 +189,7 @@ def _columns(header: list[str], path: Path) -> dict[str, int]:
         if name in plain_names
     }
     missing = {"youtube_id", "time_start", "time_end"} - at.keys()
-    if not ({"split"} & at.keys() or len(splits_in(path.name)) == 1):
+    if not ({"split"} & at.keys() or len(path_part_splits(path.name)) == 1):
         missing.add("split")
     if missing:
         raise UserError(
@@ -187,8 +199,8 @@ def _columns(header: list[str], path: Path) -> dict[str, int]:
     return at
 
 
-def _clip(row: list[str], at: dict[str, int], path: Path) -> Clip:
-    cell = {column: row[place].strip() for column, place in at.items() if place < len(row)}
+def _clip(row: list[str], at: dict[str, int], path: Path) -> KineticsClip:
+    cell = {column: row[index].strip() for column, index in at.items() if index < len(row)}
     if len(cell) < len(at):
         raise ValueError(f"wanted {len(at)} columns, got {len(row)}")
     if not re.fullmatch(YOUTUBE_ID, cell["youtube_id"]):
@@ -196,16 +208,17 @@ def _clip(row: list[str], at: dict[str, int], path: Path) -> Clip:
     start, end = (_seconds(cell[column]) for column in ("time_start", "time_end"))
     if end <= start:
         raise ValueError(f"wanted an end after the start, got {start} to {end}")
-    split = split_named(cell["split"]) if "split" in cell else splits_in(path.name).pop()
+    split = split_named(cell["split"]) if "split" in cell else path_part_splits(path.name).pop()
     if split is None:
         raise ValueError(f"wanted train, val or test, got {cell['split'][:40]!a}")
-    clip = Clip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)
+    clip = KineticsClip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)
     names.clean(clip.file)
     return clip
 
 
 def _seconds(text: str) -> int:
-    """
+    """Parse whole seconds.
+
     >>> _seconds("12"), _seconds("12.0")
     (12, 12)
     """

@@ -1,12 +1,12 @@
-"""Route archives: the frozen tar files, unpacked, and what replaces their corrupt clips.
+"""Route archives: unpack the frozen tar files, and a pack of replacements for corrupt clips.
 
     <folder>/archives/        lists, records, and archives while they are needed
-    <folder>/videos/          the wanted clips, as the archives have them
-    <folder>/replacements/    those of the replacement pack
-    <folder>/checks/          which of them are sound
+    <folder>/videos/          the selected clips of the archives
+    <folder>/replacements/    the selected clips of the replacement pack
+    <folder>/checks/          ledger of the checks of these files
 
-A sound clip of the replacement pack is taken instead of the archives' own, which stays where it is:
-what an archive has delivered is never touched.
+An intact clip of the replacement pack takes precedence over that of an archive. Files of archives
+are never changed.
 """
 
 from __future__ import annotations
@@ -22,19 +22,26 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.release.terms import split_named
-from occludenet_build.sources.kinetics.annotations import Lists
-from occludenet_build.sources.kinetics.candidates import Candidate, choose
-from occludenet_build.sources.kinetics.clip import Clip, Found, Names, splits_in
-from occludenet_build.sources.transfer.bundles import deliver
+from occludenet_build.sources.kinetics.annotations import AnnotationLists
+from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
+from occludenet_build.sources.kinetics.clip import (
+    ClipNames,
+    ClipResult,
+    KineticsClip,
+    path_part_splits,
+)
+from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
 
-def fetch_archives(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
-    """A Found for each wanted clip.
+def fetch_archives(
+    lists: AnnotationLists, folder: Path, config: Config, threads: int
+) -> Iterator[ClipResult]:
+    """Fetch and unpack the archives; yield a ClipResult for each selected clip.
 
-    Raises UserError where too many archives fail, and where none is of a wanted split.
+    Raises UserError where too many archives fail, and where none has a selected split.
     """
-    work = _Work(lists, folder, config)
+    work = _ArchiveRun(lists, folder, config)
     settings = config.kinetics
     of_split = _of_splits(settings.splits)
     if not any(of_split(source) for source in settings.archives):
@@ -42,48 +49,54 @@ def fetch_archives(lists: Lists, folder: Path, config: Config, threads: int) -> 
             f"kinetics.archives: wanted archives of {', '.join(settings.splits)}, all "
             f"{len(settings.archives)} are named for other splits; correct kinetics.splits or these"
         )
-    work.take(settings.archives, "videos", of_split)
+    work.unpack(settings.archives, "videos", of_split)
     if settings.replacements:
-        work.take(settings.replacements, "replacements", of_split)
-    yield from choose(work.candidates, folder, threads)
+        work.unpack(settings.replacements, "replacements", of_split)
+    yield from choose_candidates(work.candidates, folder, threads)
     yield from work.missing()
 
 
 def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
-    """Whether an archive or list is not named for other splits only: by its own name, or else by
-    its folder's."""
+    """A function that tells whether an archive or list may have clips of the splits in `wanted`.
+
+    Its file name, or else its folder, states its splits; without any it may have all.
+    """
 
     def of_split(source: str) -> bool:
         path = urlsplit(source).path if is_url(source) else source
         *_, folder, name = ("", *path.split("/"))
-        named = splits_in(name) or {split_named(folder)} - {None}
+        named = path_part_splits(name) or {split_named(folder)} - {None}
         return not named or bool(named & set(wanted))
 
     return of_split
 
 
 @dataclass
-class _Work:
-    lists: Lists
+class _ArchiveRun:
+    lists: AnnotationLists
     folder: Path
     config: Config
-    candidates: dict[Clip, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
-    refused: dict[Clip, Found] = field(default_factory=dict)
-    """Clips that an archive has and that do not come out of it."""
+    candidates: dict[KineticsClip, list[Candidate]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    refused: dict[KineticsClip, ClipResult] = field(default_factory=dict)
+    """Clips that an archive has but that do not unpack."""
     asked: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._names = Names(self.lists.listed)
-        self._wanted = set(self.lists.wanted)
+        self._names = ClipNames(self.lists.listed)
+        self._wanted = set(self.lists.selected)
 
-    def clip(self, name: str) -> Clip | None:
-        """The wanted clip that a member is."""
+    def clip(self, name: str) -> KineticsClip | None:
+        """The selected clip of a member, by its name; None for other members."""
         clip = self._names.clip(name)
         return clip if clip in self._wanted else None
 
-    def take(self, sources: Sequence[str], place: str, of_split: Callable[[str], bool]) -> None:
-        """Fetch and unpack archives below <folder>/<place>, and note what they have."""
+    def unpack(
+        self, sources: Sequence[str], subfolder: str, of_split: Callable[[str], bool]
+    ) -> None:
+        """Fetch archives and unpack them below <folder>/<subfolder>; note their clips."""
 
         def target(name: str) -> str | None:
             clip = self.clip(name)
@@ -91,16 +104,16 @@ class _Work:
 
         unpack_target = UnpackTarget(
             self.folder / "archives",
-            self.folder / place,
+            self.folder / subfolder,
             target,
             self.config.kinetics.keep_archives,
             of_split,
         )
-        for delivery in deliver(sources, unpack_target, self.config.download):
+        for delivery in deliver_archives(sources, unpack_target, self.config.download):
             self.asked += 1
             if delivery.status != "ok":
                 self.failed.append(f"{delivery.address} ({delivery.reason})")
-            self._note(delivery, unpack_target.content, place == "replacements")
+            self._note(delivery, unpack_target.content, subfolder == "replacements")
 
     def _note(self, delivery: Delivery, content: Path, is_replacement: bool) -> None:
         for piece in delivery.pieces:
@@ -115,15 +128,17 @@ class _Work:
                 self.candidates[clip].append(file)
             else:
                 detail = f"{piece.name}: {piece.detail or piece.reason}"
-                self.refused[clip] = Found(clip, "missing", piece.reason, detail, delivery.address)
+                self.refused[clip] = ClipResult(
+                    clip, "missing", piece.reason, detail, delivery.address
+                )
 
-    def missing(self) -> Iterator[Found]:
-        """The clips of which there is no file."""
+    def missing(self) -> Iterator[ClipResult]:
+        """Yield a result for each selected clip without a file."""
         detail = f"in none of {self.asked} archives"
         if self.failed:
             first = ", ".join(sorted(self.failed)[:3]) + (" ..." if len(self.failed) > 3 else "")
             detail = f"{detail}; {len(self.failed)} of them failed: {first}"
             logging.warning("%d of %d archives failed: %s", len(self.failed), self.asked, first)
-        for clip in self.lists.wanted:
+        for clip in self.lists.selected:
             if clip not in self.candidates:
-                yield self.refused.get(clip) or Found(clip, "missing", "missing", detail)
+                yield self.refused.get(clip) or ClipResult(clip, "missing", "missing", detail)

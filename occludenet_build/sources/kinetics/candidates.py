@@ -1,12 +1,11 @@
-"""Which of several files of a clip is taken: a sound one. Whether files are sound is remembered.
+"""Choose an intact file among several files of a clip, and keep the results of the checks.
 
-A file is read to its end and its first frame decoded, as `transfer` does for a video that it
-fetches; that all frames decode is found out by `index`. A verdict holds while size and times of the
-file are the same.
+A check reads all packets of a file and decodes its first frame, as `transfer` does for a downloaded
+video; `index` decodes all frames. A result is valid while size and times of the file are unchanged.
 
-Reading a file takes less time than recording a finished item, so the items of the ledger are
-buckets of files, by a hash of the name: about a thousand files each for all of Kinetics-400. Of a
-bucket in which something has changed only the files that have changed are read.
+Checking a file takes less time than recording an item in the ledger. Therefore the items are
+buckets of files, by a hash of the file name: about a thousand files each for all of Kinetics-400.
+If a file of a bucket changes, only that file is checked again.
 """
 
 from __future__ import annotations
@@ -28,86 +27,89 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.media.video.probe import skim
-from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
 
 _BUCKETS = 256
-_WORTH_A_PROCESS = 50
-"""Files that are read in the time in which a process starts."""
+_FILES_PER_PROCESS = 50
+"""Number of files that one process checks in the time in which another starts."""
 _ROWS = pa.schema(ledger.STATUS)
 _DETAIL = pa.schema(
     [
-        column("clip", "string", "bucket that the file's name falls into"),
-        column("file", "string", "path"),
-        column("stamp", "string", "its size in bytes and its times"),
-        column("reason", "string", "why it is not sound, from core.errors.REASONS; null if it is"),
-        column("detail", "string", "what exactly"),
+        column("clip", "string", "name of the bucket"),
+        column("file", "string", "path of the file"),
+        column("stamp", "string", "size and times of the file"),
+        column("reason", "string", "reason of a fault, from core.errors.REASONS; null if intact"),
+        column("detail", "string", "description of the fault; null if intact"),
     ]
 )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be a clip's."""
+    """A file that may be used for a clip."""
 
     path: Path
     origin: str
-    """Archive or mirror that it comes from."""
+    """Archive or mirror of the file."""
     is_replacement: bool = False
 
 
-def choose(
-    candidates: Mapping[Clip, list[Candidate]], folder: Path, threads: int
-) -> Iterator[Found]:
-    """A Found for each clip: its file is a sound one, of those a replacement, of those the first
-    by name. What was found of the files is kept in <folder>/checks."""
+def choose_candidates(
+    candidates: Mapping[KineticsClip, list[Candidate]], folder: Path, threads: int
+) -> Iterator[ClipResult]:
+    """Yield a ClipResult for each clip, with the best of its files.
+
+    Intact files come first, then replacements, then the order of names. The results of the checks
+    are kept in <folder>/checks.
+    """
     paths = [file.path for several in candidates.values() for file in several]
     known = _verdicts(paths, folder / "checks", threads)
     for clip, several in candidates.items():
-        told = {file: known[_name(file.path)] for file in several}
-        sound = [file for file in several if told[file].reason is None]
+        verdicts = {file: known[_ledger_name(file.path)] for file in several}
+        sound = [file for file in several if verdicts[file].reason is None]
         best = min(sound or several, key=lambda file: (not file.is_replacement, str(file.path)))
-        yield _found(clip, best, told[best])
+        yield _found(clip, best, verdicts[best])
 
 
-def _found(clip: Clip, file: Candidate, verdict: _Verdict) -> Found:
+def _found(clip: KineticsClip, file: Candidate, verdict: _Verdict) -> ClipResult:
     if verdict.reason == "missing":
-        return Found(clip, "missing", verdict.reason, verdict.detail, file.origin)
+        return ClipResult(clip, "missing", verdict.reason, verdict.detail, file.origin)
     size = file.path.stat().st_size
     if verdict.reason is not None:
         detail = verdict.detail
-        return Found(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
+        return ClipResult(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
     status = "replaced" if file.is_replacement else "present"
-    return Found(clip, status, origin=file.origin, path=file.path, bytes=size)
+    return ClipResult(clip, status, origin=file.origin, path=file.path, bytes=size)
 
 
 @dataclass(frozen=True)
 class _Verdict:
-    """Of one file, with this stamp."""
+    """The result of the check of one file, valid for this stamp."""
 
     file: str
     stamp: str
     reason: str | None = None
-    """None: sound."""
+    """None if intact."""
     detail: str | None = None
 
 
-def _name(path: Path) -> str:
-    """A file's name here: UTF-8, whatever the disk has."""
+def _ledger_name(path: Path) -> str:
+    """Absolute path of a file in UTF-8, whatever the encoding on disk."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
 def _verdicts(paths: Sequence[Path], store: Path, threads: int) -> dict[str, _Verdict]:
-    """Name -> verdict. Finished buckets are known to the next run, also after a kill."""
+    """Name -> verdict. The ledger keeps finished buckets, also if the run is killed."""
     buckets: dict[str, dict[str, tuple[Path, str]]] = defaultdict(dict)
     for path in paths:
-        name = _name(path)
+        name = _ledger_name(path)
         buckets[seeds.shard_of(name, _BUCKETS)][name] = path, _stamp(path)
     with ledger.hold(store, _ROWS, _DETAIL) as kept:
         due = [b for b in sorted(buckets) if kept.finished(b, _key(buckets[b])) is None]
         before = tables.ClipGroups(kept.detail_path)
         tasks = [_task(b, buckets[b], _read(before, b)) for b in due]
         before.close()
-        for result in progress(_look(tasks, threads), len(tasks), "bucket"):
+        for result in progress(_check_buckets(tasks, threads), len(tasks), "bucket"):
             kept.commit(result)
         others = [row["clip"] for row in kept.kept_rows() if row["clip"] not in buckets]
         kept.close([*sorted(buckets), *others])
@@ -115,13 +117,15 @@ def _verdicts(paths: Sequence[Path], store: Path, threads: int) -> dict[str, _Ve
         known = {v.file: v for b in buckets for v in _read(found, b) if v.file in buckets[b]}
         found.close()
     bad = sum(verdict.reason is not None for verdict in known.values())
-    logging.info("%d files, %d of them not sound", len(known), bad)
+    logging.info("%d files, %d of them not intact", len(known), bad)
     return known
 
 
 def _stamp(path: Path) -> str:
-    """With the time of the last change of any kind: what is unpacked again has the archive's time,
-    and may be the same size, though now it is whole."""
+    """Size, time, and time of the last status change of a file.
+
+    A file that was unpacked again has the time of the archive, and may have its old size.
+    """
     try:
         return f"{files.stamp(path)} {path.stat().st_ctime_ns}"
     except OSError:
@@ -140,21 +144,21 @@ def _read(groups: tables.ClipGroups, bucket: str) -> list[_Verdict]:
 
 @dataclass(frozen=True)
 class _Task:
-    """A bucket, with the files that are to be looked at."""
+    """A bucket, and its files to check."""
 
     bucket: str
     key: str
     due: tuple[tuple[str, Path, str], ...]
-    """Name, path, stamp."""
+    """(name, path, stamp) of each file to check."""
     known: tuple[_Verdict, ...]
-    """Those of its other files, and of files that another selection has asked for."""
+    """Valid verdicts of other files of the bucket."""
 
 
-def _look(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Result]:
+def _check_buckets(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Result]:
     count = sum(len(task.due) for task in tasks)
-    logging.info("%d files to look at", count)
-    workers = min(threads, count // _WORTH_A_PROCESS)
-    for row, found in in_processes(_looked_at, tasks, workers):
+    logging.info("%d files to check", count)
+    workers = min(threads, count // _FILES_PER_PROCESS)
+    for row, found in in_processes(_check_bucket, tasks, workers):
         detail = [vars(verdict) | {"clip": row["clip"]} for verdict in found]
         yield ledger.Result(row, tables.from_rows(detail, _DETAIL))
 
@@ -167,19 +171,19 @@ def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[_Verdic
     return _Task(name, _key(bucket), due, holds)
 
 
-def _looked_at(task: _Task) -> tuple[dict[str, Any], list[_Verdict]]:
+def _check_bucket(task: _Task) -> tuple[dict[str, Any], list[_Verdict]]:
     start = time.monotonic()
-    found = [*task.known, *(_verdict(*file) for file in task.due)]
+    found = [*task.known, *(_check_file(*file) for file in task.due)]
     row = {"clip": task.bucket, "status": "ok", "reason": None, "detail": None, "key": task.key}
     seconds = time.monotonic() - start
     return row | {"seconds": seconds}, sorted(found, key=lambda verdict: verdict.file)
 
 
-def _verdict(name: str, path: Path, stamp: str) -> _Verdict:
+def _check_file(name: str, path: Path, stamp: str) -> _Verdict:
     try:
         skim(path)
     except ItemError as error:
         return _Verdict(name, stamp, error.reason, error.detail or None)
-    except (OSError, ValueError) as error:  # a disk or a name that does not read
+    except (OSError, ValueError) as error:  # an unreadable disk or name
         return _Verdict(name, stamp, "unreadable", ascii(error))
     return _Verdict(name, stamp)

@@ -1,11 +1,11 @@
-"""A clip of Kinetics: which stretch of which YouTube video, its name, and what was found of it.
+"""A clip of Kinetics, the result of a route for it, and the clip of a file by its name.
 
-Which clip a file is, from the names that mirrors and archives give their files.
+Mirrors and archives name their files in several ways:
 
     <id>_000012_000022.mp4    <id>_12_22.webm    <id>.mp4    <id>_000012_000022.mp4.mkv
 
-The id has 11 characters, `_` and `-` among them, and may begin with either. Folders before the name
-count only where the name alone leaves a choice.
+The id has 11 characters, which include `_` and `-`. Folders before the name are used only where the
+name alone is ambiguous.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ NO_LABEL = "unlabelled"
 
 
 @dataclass(frozen=True)
-class Clip:
+class KineticsClip:
     """A row of the official lists."""
 
     youtube_id: str
     """11 characters of A-Z a-z 0-9 _ -"""
     start: int
-    """Seconds."""
+    """Start of the clip in the YouTube video, seconds."""
     end: int
-    """Seconds."""
+    """End of the clip in the YouTube video, seconds."""
     split: str
     label: str = NO_LABEL
     """Class name."""
@@ -41,38 +41,38 @@ class Clip:
     def name(self) -> str:
         """Id and file name.
 
-        >>> Clip("3caPS4FHFF8", 36, 46, "val", "abseiling").name
+        >>> KineticsClip("3caPS4FHFF8", 36, 46, "val", "abseiling").name
         '3caPS4FHFF8_000036_000046'
         """
         return clip_name(self.youtube_id, self.start, self.end)
 
     @property
     def file(self) -> str:
-        """Where it is put, below the folder of the videos."""
+        """Path of the clip, below the folder of the videos."""
         return f"{self.split}/{self.label.replace('/', '_')}/{self.name}.mp4"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a route found of a clip: the form in which all routes answer."""
+class ClipResult:
+    """The result of a route for one clip; all routes yield this type."""
 
-    clip: Clip
+    clip: KineticsClip
     status: str
     """present, replaced, corrupt or missing."""
     reason: str | None = None
-    """Why it is not there, from core.errors.REASONS; null if it is."""
+    """Why it is not present, from core.errors.REASONS; None if it is."""
     detail: str | None = None
-    """What exactly."""
+    """Description of the reason."""
     origin: str | None = None
-    """Archive, address or mirror that it comes from, or should; without passwords and queries."""
+    """Archive, address or mirror of the clip; without passwords and queries."""
     path: Path | None = None
-    """The file; null if missing."""
+    """Path of the file; None if missing."""
     bytes: int | None = None
-    """Its size; null if missing."""
+    """Size of the file; None if missing."""
 
     @property
-    def there(self) -> bool:
-        """Whether a sound file of it is."""
+    def is_present(self) -> bool:
+        """Whether there is an intact file of the clip."""
         return self.status in ("present", "replaced")
 
 
@@ -82,21 +82,21 @@ _STEM = re.compile(
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a file's name says."""
+class ParsedName:
+    """The parts of the name of a clip's file."""
 
     youtube_id: str
     start: int | None = None
-    """Seconds; null, as the end, where the name has no times."""
+    """Seconds; None, as `end`, if the name has no times."""
     end: int | None = None
 
 
-def parsed(name: str) -> Named | None:
-    """What the name of a file, without folders, says; None if it is not that of a clip.
+def parse_clip_name(name: str) -> ParsedName | None:
+    """Parse the name of a file, without folders; None if it is not the name of a clip.
 
-    >>> parsed("-_abc-_12_9_12_22.mp4.mkv")
-    Named(youtube_id='-_abc-_12_9', start=12, end=22)
-    >>> parsed("._3caPS4FHFF8.mp4") is None
+    >>> parse_clip_name("-_abc-_12_9_12_22.mp4.mkv")
+    ParsedName(youtube_id='-_abc-_12_9', start=12, end=22)
+    >>> parse_clip_name("._3caPS4FHFF8.mp4") is None
     True
     """
     stem = PurePosixPath(name)
@@ -108,37 +108,39 @@ def parsed(name: str) -> Named | None:
     if found is None:
         return None
     if found["start"] is None:
-        return Named(found["id"])
-    return Named(found["id"], int(found["start"]), int(found["end"]))
+        return ParsedName(found["id"])
+    return ParsedName(found["id"], int(found["start"]), int(found["end"]))
 
 
-def splits_in(part: str) -> set[str]:
+def path_part_splits(part: str) -> set[str]:
     """The splits that a folder's or an archive's name mentions.
 
-    >>> sorted(splits_in("k400_train_path.txt")), splits_in("train_256"), splits_in("trains")
-    (['train'], {'train'}, set())
+    >>> path_part_splits("k400_train_path.txt"), path_part_splits("trains")
+    ({'train'}, set())
     """
     return set(terms.splits_in(part, beside_classes=True))
 
 
-def plain(label: str) -> str:
-    """A class name as folders may spell it: `_` for blanks and slashes, any case."""
+def plain_label(label: str) -> str:
+    """Normal form of a class name, which folders spell with `_` for blanks and slashes."""
     return re.sub(r"[\s_/]+", " ", label).strip().casefold()
 
 
-class Names:
-    """The clips of the lists, by what files of them are called. Make it of all that is listed: an
-    id stands for one clip only where no other clip has it, wanted or not."""
+class ClipNames:
+    """Finds the clip of a file by its name.
 
-    def __init__(self, listed: Iterable[Clip]) -> None:
-        self._of: dict[str, list[Clip]] = defaultdict(list)
+    `listed` must be all clips of the lists: an id identifies a clip only if no other clip has it.
+    """
+
+    def __init__(self, listed: Iterable[KineticsClip]) -> None:
+        self._of: dict[str, list[KineticsClip]] = defaultdict(list)
         for clip in listed:
             self._of[clip.youtube_id].append(clip)
 
-    def clip(self, path: str) -> Clip | None:
-        """The clip that a file is, from its name and the folders before it (with `/`)."""
+    def clip(self, path: str) -> KineticsClip | None:
+        """The clip of a file, by its name and folders (with `/`); None unless exactly one fits."""
         *folders, name = path.split("/")
-        named = parsed(name)
+        named = parse_clip_name(name)
         if named is None:
             return None
         clips = self._of.get(named.youtube_id, [])
@@ -147,14 +149,16 @@ class Names:
         else:
             clips = _of_split(clips, folders)
         if len(clips) > 1:
-            clips = [clip for clip in clips if plain(clip.label) in map(plain, folders)]
+            clips = [clip for clip in clips if plain_label(clip.label) in map(plain_label, folders)]
         return clips[0] if len(clips) == 1 else None
 
 
-def _of_split(clips: list[Clip], folders: list[str]) -> list[Clip]:
-    """Those of the split that the folders name, if they name one."""
+def _of_split(clips: list[KineticsClip], folders: list[str]) -> list[KineticsClip]:
+    """The clips of the split that the folders name, if they name exactly one."""
     if not clips:
         return clips
-    labels = {plain(clip.label) for clip in clips}
-    named = {s for part in folders if plain(part) not in labels for s in splits_in(part)}
+    labels = {plain_label(clip.label) for clip in clips}
+    named = {
+        s for part in folders if plain_label(part) not in labels for s in path_part_splits(part)
+    }
     return [clip for clip in clips if clip.split in named] if len(named) == 1 else clips

@@ -1,11 +1,8 @@
-"""The command line of kinetics; the package's docstring is its contract.
+"""Command line of kinetics, and the tables of all routes: selected clips, and counts per class.
 
-What all routes end in: the table of the wanted clips, and the shortfall of each class.
-
-The rows are the truth, however many are not there: clips of Kinetics are missing by nature, and
-what a build needs is decided by its quota, not here. A share of missing clips above
-download.failure_budget is a warning with the numbers, for every route; a build stops only where not
-one clip is there, in `acquire`, which names this table.
+The docstring of the package documents inputs and outputs. Many clips of Kinetics no longer exist,
+and the quota of a build decides how many it needs. Therefore a share of missing clips above
+download.failure_budget is only a warning. `acquire` stops a build if no clip is present.
 """
 
 from __future__ import annotations
@@ -26,45 +23,48 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files, tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.core.tables import column
-from occludenet_build.sources.kinetics.annotations import Lists, read_lists
-from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.annotations import AnnotationLists, read_lists
+from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
 
 PRESENCE = pa.schema(
     [
-        column("clip", "string", "<youtube id>_<start:06d>_<end:06d>, its id and file name"),
+        column("clip", "string", "id and file name: <youtube id>_<start:06d>_<end:06d>"),
         column("youtube_id", "string", "id of the YouTube video"),
         column("label", "string", "class name"),
         column("split", "string", "train, val or test"),
-        column("start_seconds", "int32", "of the stretch in the YouTube video"),
-        column("end_seconds", "int32", "of the stretch in the YouTube video"),
+        column("start_seconds", "int32", "start in the YouTube video, seconds"),
+        column("end_seconds", "int32", "end in the YouTube video, seconds"),
         column("status", "string", "present, replaced (by the replacement pack), corrupt, missing"),
-        column("reason", "string", "why not there, from core.errors.REASONS; null if it is"),
-        column("detail", "string", "what exactly"),
-        column("origin", "string", "archive, address, or mirror that it comes from, or should"),
-        column("path", "string", "the file; null if missing"),
-        column("bytes", "int64", "its size; null if missing"),
+        column("reason", "string", "why not present, from core.errors.REASONS; null if it is"),
+        column("detail", "string", "description of the reason; null without one"),
+        column("origin", "string", "archive, address or mirror of the clip"),
+        column("path", "string", "path of the file; null if missing"),
+        column("bytes", "int64", "size of the file, bytes; null if missing"),
     ]
 )
+"""Schema of clips.parquet."""
 
 STATUSES = ("present", "replaced", "corrupt", "missing")
 _HEADER = ("split", "class", "listed", *STATUSES, "share")
 _WORST = 5
-_ORDER = ("train", "val", "test")
+_SPLIT_ORDER = ("train", "val", "test")
 
 
-def presence_rows(wanted: Sequence[Clip], found: Iterable[Found]) -> list[dict[str, Any]]:
-    """A row of PRESENCE for each wanted clip, by name; of what no route tells `missing`."""
-    told = {one.clip: one for one in found}
+def presence_rows(
+    wanted: Sequence[KineticsClip], found: Iterable[ClipResult]
+) -> list[dict[str, Any]]:
+    """A row of PRESENCE for each clip of `wanted`, sorted by name; missing without a result."""
+    results = {one.clip: one for one in found}
     rows = [
-        _row(told.get(clip) or Found(clip, "missing", "missing", "nothing was found of it"))
+        _row(results.get(clip) or ClipResult(clip, "missing", "missing", "no route has a result"))
         for clip in wanted
     ]
     return sorted(rows, key=lambda row: row["clip"])
 
 
-def _row(found: Found) -> dict[str, Any]:
+def _row(found: ClipResult) -> dict[str, Any]:
     clip = found.clip
-    if found.status not in STATUSES or (found.reason not in REASONS and not found.there):
+    if found.status not in STATUSES or (found.reason not in REASONS and not found.is_present):
         raise ValueError(f"{clip.name}: no such status or reason: {found.status} {found.reason}")
     return {
         "clip": clip.name,
@@ -83,14 +83,14 @@ def _row(found: Found) -> dict[str, Any]:
 
 
 def _utf8(text: str | Path | None) -> str | None:
-    """Names on disk need not be UTF-8; a table's texts are."""
+    """Convert to UTF-8, which names on disk need not be."""
     return None if text is None else os.fsencode(text).decode("utf-8", "replace")
 
 
 def write_presence(rows: Sequence[Mapping[str, Any]], out: Path, budget: float) -> None:
-    """Write the table and, beside it, classes.csv; log a summary.
+    """Write the table `out` and classes.csv beside it, and log a summary.
 
-    `budget`: share of the clips that may be missing without a warning.
+    `budget`: largest share of missing clips without a warning, 0 to 1.
     """
     classes = class_rows(rows)
     files.write_text(out.with_name("classes.csv"), _as_csv(classes))
@@ -99,9 +99,9 @@ def write_presence(rows: Sequence[Mapping[str, Any]], out: Path, budget: float) 
 
 
 def class_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Counts of each split and class, those that lack most clips first.
+    """Counts per split and class, sorted by the number of missing clips, descending.
 
-    `share` is that of the clips that are there, 0 to 1.
+    `share` is the share of present clips, 0 to 1.
     """
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -111,7 +111,9 @@ def class_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         | {status: count[status] for status in STATUSES}
         for (split, label), count in counts.items()
     ]
-    return sorted(found, key=lambda c: (-_lacking(c), _ORDER.index(c["split"]), c["class"]))
+    return sorted(
+        found, key=lambda c: (-_missing_count(c), _SPLIT_ORDER.index(c["split"]), c["class"])
+    )
 
 
 def _share(counts: Mapping[str, int]) -> float:
@@ -119,7 +121,7 @@ def _share(counts: Mapping[str, int]) -> float:
     return (counts.get("present", 0) + counts.get("replaced", 0)) / total if total else 0.0
 
 
-def _lacking(counts: Mapping[str, Any]) -> int:
+def _missing_count(counts: Mapping[str, Any]) -> int:
     return counts["corrupt"] + counts["missing"]
 
 
@@ -134,20 +136,20 @@ def _as_csv(classes: Iterable[Mapping[str, Any]]) -> str:
 def _summarise(
     rows: Sequence[Mapping[str, Any]], classes: Sequence[Mapping[str, Any]], budget: float
 ) -> None:
-    for split in _ORDER:
+    for split in _SPLIT_ORDER:
         of_split = [row for row in rows if row["split"] == split]
         if of_split:
             logging.info("%s: %s", split, _line(of_split))
     for row in classes[:_WORST]:
-        if _lacking(row):
-            there = row["listed"] - _lacking(row)
+        if _missing_count(row):
+            there = row["listed"] - _missing_count(row)
             name = f"{row['split']}/{row['class']}"
-            logging.info("lacks most: %s, %d of %d there", name, there, row["listed"])
-    lacking = sum(_lacking(row) for row in classes)
+            logging.info("most missing: %s, %d of %d present", name, there, row["listed"])
+    lacking = sum(_missing_count(row) for row in classes)
     if lacking > budget * len(rows):
         logging.warning(
-            "%d of %d wanted clips (%.1f %%) are not there, more than download.failure_budget "
-            "(%.1f %%); the build goes on with the others, classes.csv names the shortfall",
+            "%d of %d selected clips (%.1f %%) are not present, more than download.failure_budget "
+            "(%.1f %%); the build continues with the others, classes.csv has the numbers",
             *(lacking, len(rows), 100 * lacking / len(rows), 100 * budget),
         )
 
@@ -155,7 +157,7 @@ def _summarise(
 def _line(rows: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(row["status"] for row in rows)
     reasons = Counter(row["reason"] for row in rows if row["reason"])
-    there = f"{counts['present'] + counts['replaced']} of {len(rows)} there"
+    there = f"{counts['present'] + counts['replaced']} of {len(rows)} present"
     numbers = ", ".join(f"{counts[status]} {status}" for status in STATUSES)
     why = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
     return f"{there} ({100 * _share(counts):.1f} %): {numbers}" + (f" ({why})" if why else "")
@@ -163,43 +165,49 @@ def _line(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the stage."""
-    parser.add_argument("--out", type=Path, required=True, help="table that is written")
-    parser.add_argument("--folder", type=Path, required=True, help="what is fetched goes there")
-    parser.add_argument("--threads", type=int, default=1, help="files looked at at once")
+    parser.add_argument("--out", type=Path, required=True, help="output table")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for downloads")
+    parser.add_argument("--threads", type=int, default=1, help="files checked in parallel")
 
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
-    """Fetch or search, and write the tables. Raises UserError for no route."""
+    """Fetch or find the clips, and write the tables. Raises UserError for an unknown route."""
     if config.kinetics.route not in ROUTES:
         raise UserError(
             f"kinetics.route: wanted one of {', '.join(ROUTES)}, got {config.kinetics.route}"
         )
     lists = read_lists(config, args.folder)
     found = ROUTES[config.kinetics.route](lists, args.folder, config, args.threads)
-    rows = presence_rows(lists.wanted, found)
+    rows = presence_rows(lists.selected, found)
     write_presence(rows, args.out, config.download.failure_budget)
 
 
-# A route is imported when it is taken: each has its own needs.
-def _archives(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+# Imported when used, since each route has its own dependencies.
+def _archives(
+    lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
+) -> Iterator[ClipResult]:
     from occludenet_build.sources.kinetics.archives import fetch_archives
 
     return fetch_archives(lists, folder, config, threads)
 
 
-def _youtube(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+def _youtube(
+    lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
+) -> Iterator[ClipResult]:
     from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
 
-    return fetch_clips(lists.wanted, folder / "videos", config, threads)
+    return fetch_clips(lists.selected, folder / "videos", config, threads)
 
 
-def _mirror(lists: Lists, folder: Path, config: cfg.Config, threads: int) -> Iterator[Found]:
+def _mirror(
+    lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
+) -> Iterator[ClipResult]:
     from occludenet_build.sources.kinetics.mirror import search_mirror
 
     return search_mirror(lists, folder, config, threads)
 
 
-ROUTES: dict[str, Callable[[Lists, Path, cfg.Config, int], Iterator[Found]]] = {
+ROUTES: dict[str, Callable[[AnnotationLists, Path, cfg.Config, int], Iterator[ClipResult]]] = {
     "archives": _archives,
     "youtube": _youtube,
     "mirror": _mirror,

@@ -1,8 +1,8 @@
-"""Route mirror: a copy of Kinetics on disk, in any layout; its files stay where they are.
+"""Route mirror: find the clips in a copy of Kinetics on disk, in any layout; it is not changed.
 
-A file counts by its name, the folders before it only where the name leaves a choice (`naming`).
-Folders whose name begins with `replacement` hold what replaces corrupt clips. Links to folders are
-followed; files whose name begins with a dot are passed over.
+The name of a file identifies its clip; its folders are used only where the name is ambiguous (see
+`clip`). Folders whose name begins with `replacement` have replacements of corrupt clips. Links to
+folders are followed; files whose name begins with a dot are skipped.
 """
 
 from __future__ import annotations
@@ -15,27 +15,34 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
-from occludenet_build.sources.kinetics.annotations import Lists
-from occludenet_build.sources.kinetics.candidates import Candidate, choose
-from occludenet_build.sources.kinetics.clip import Clip, Found, Names
+from occludenet_build.sources.kinetics.annotations import AnnotationLists
+from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
+from occludenet_build.sources.kinetics.clip import ClipNames, ClipResult, KineticsClip
 
 
-def search_mirror(lists: Lists, folder: Path, config: Config, threads: int) -> Iterator[Found]:
-    """A Found for each wanted clip. Raises UserError where no file is one of a listed clip."""
+def search_mirror(
+    lists: AnnotationLists, folder: Path, config: Config, threads: int
+) -> Iterator[ClipResult]:
+    """Yield a ClipResult for each selected clip.
+
+    Raises UserError where the mirror is not a folder, or has no file of a listed clip.
+    """
     root = Path(config.kinetics.mirror or "")
     candidates = _candidates(root, lists)
-    yield from choose(candidates, folder, threads)
-    for clip in lists.wanted:
+    yield from choose_candidates(candidates, folder, threads)
+    for clip in lists.selected:
         if clip not in candidates:
-            yield Found(clip, "missing", "missing", "no file of the mirror has its name", str(root))
+            yield ClipResult(
+                clip, "missing", "missing", "no file of the mirror has its name", str(root)
+            )
 
 
-def _candidates(root: Path, lists: Lists) -> dict[Clip, list[Candidate]]:
-    """Wanted clip -> its files."""
+def _candidates(root: Path, lists: AnnotationLists) -> dict[KineticsClip, list[Candidate]]:
+    """Selected clip -> its files."""
     if not root.is_dir():
         raise UserError(f"kinetics.mirror: wanted a folder, got {root}")
-    names, wanted = Names(lists.listed), set(lists.wanted)
-    found: dict[Clip, list[Candidate]] = defaultdict(list)
+    names, wanted = ClipNames(lists.listed), set(lists.selected)
+    found: dict[KineticsClip, list[Candidate]] = defaultdict(list)
     known, others = 0, []
     for name in sorted(_files(root)):
         clip = names.clip(name)
@@ -45,7 +52,7 @@ def _candidates(root: Path, lists: Lists) -> dict[Clip, list[Candidate]]:
         known += 1
         if clip in wanted:
             found[clip].append(Candidate(root / name, str(root), _is_replacement(name)))
-    _tell(root, known, others)
+    _log_other_files(root, known, others)
     return dict(found)
 
 
@@ -53,11 +60,11 @@ def _is_replacement(name: str) -> bool:
     return any(part.lower().startswith("replacement") for part in name.split("/")[:-1])
 
 
-def _tell(root: Path, known: int, others: list[str]) -> None:
+def _log_other_files(root: Path, known: int, others: list[str]) -> None:
     first = ", ".join(ascii(name)[1:-1] for name in others[:3]) or "it is empty"
     if not known:
         raise UserError(
-            f"kinetics.mirror: wanted clips such as <youtube id>_000012_000022.mp4, {root} holds "
+            f"kinetics.mirror: wanted clips such as <youtube id>_000012_000022.mp4, {root} has "
             f"{len(others)} files and none is of a listed clip ({first}); correct the folder"
         )
     if others:
@@ -65,8 +72,8 @@ def _tell(root: Path, known: int, others: list[str]) -> None:
 
 
 def _files(root: Path) -> Iterator[str]:
-    """The files below a folder, relative to it, with `/`; a folder that links lead to twice is
-    read once."""
+    """Yield the files below a folder, as relative paths with `/`; each folder is read once,
+    also if several links lead to it."""
     seen = set()
     for parent, folders, names in os.walk(root, followlinks=True):
         status = Path(parent).stat()

@@ -1,4 +1,4 @@
-"""The command line of segments; the package's docstring is its contract."""
+"""Command line of segments; the docstring of the package documents inputs and outputs."""
 
 from __future__ import annotations
 
@@ -17,32 +17,41 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.media.video.encoder import Encoding, available
 from occludenet_build.sources.segments import cutting, table
-from occludenet_build.sources.segments.cutting import Job, Videos, clip_names, make
+from occludenet_build.sources.segments.cutting import (
+    CutJob,
+    VideoFolder,
+    cut_segment,
+    segment_clip_names,
+)
 from occludenet_build.sources.segments.table import Segment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--videos", type=Path, help="wins over segments.videos")
-    parser.add_argument("--table", type=Path, help="wins over segments.table")
-    parser.add_argument("--root", type=Path, required=True, help="the build's folder")
+    """Declare the arguments of the stage."""
+    parser.add_argument("--videos", type=Path, help="folder of videos; overrides segments.videos")
+    parser.add_argument("--table", type=Path, help="CSV file of segments; overrides segments.table")
+    parser.add_argument("--root", type=Path, required=True, help="build folder")
     parser.add_argument("--out", type=Path, required=True, help="segments/clips.parquet")
     parser.add_argument("--threads", type=int, default=1, help="worker processes")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Cut the accepted segments, and write the table and the annotations."""
     settings = config.segments
-    videos = Videos(_given(args.videos or settings.videos, "videos", "a folder"))
+    videos = VideoFolder(_given(args.videos or settings.videos, "videos", "a folder"))
     segments = table.read(_given(args.table or settings.table, "table", "a CSV file"))
     jobs = {job.clip: job for job in make_jobs(segments, videos, args.root, config)}
-    with ledger.hold(args.out.parent / "store" / "all", stage.CLIPS) as book:
+    with ledger.hold(args.out.parent / "store" / "all", stage.CLIPS) as open_ledger:
 
         def made(missing: list[str]) -> Iterator[ledger.Result]:
-            yield from in_processes(make, (jobs[clip] for clip in missing), args.threads)
+            yield from in_processes(cut_segment, (jobs[clip] for clip in missing), args.threads)
 
         todo = {clip: job.key for clip, job in jobs.items()}
-        ledger.work_through(book, todo, made, lambda row: intact(args.root, row, stage.FILES))
-        before = book.kept_rows()
-        rows = book.close(list(jobs), args.out)
+        ledger.work_through(
+            open_ledger, todo, made, lambda row: intact(args.root, row, stage.FILES)
+        )
+        before = open_ledger.kept_rows()
+        rows = open_ledger.close(list(jobs), args.out)
     remove_stale(before, rows, args.root, stage.FILES)
     cutting.write_annotations(args.root / settings.dataset, rows.to_pylist())
     ledger.log_summary(rows)
@@ -55,28 +64,30 @@ def _given(path: Path | str | None, name: str, what: str) -> Path:
     return Path(path)
 
 
-def make_jobs(segments: list[Segment], videos: Videos, root: Path, config: Config) -> Iterator[Job]:
+def make_jobs(
+    segments: list[Segment], videos: VideoFolder, root: Path, config: Config
+) -> Iterator[CutJob]:
     """A job per segment, in the order of the table."""
     settings, composite = config.segments, config.composite
     codec = available(composite.codec)
     encoding = Encoding.of(dataclasses.replace(composite, codec=codec))
     coded = dataclasses.asdict(encoding) | {"pix_fmt": composite.pix_fmt}
     version = results_version("segments")
-    for segment, clip in zip(segments, clip_names(segments), strict=True):
+    for segment, clip in zip(segments, segment_clip_names(segments), strict=True):
         label, source, problem = _checked(segment, videos, settings)
         file = f"{settings.dataset}/{segment.split}/{label}/{clip}.mp4"
         what = (str(segment.start), str(segment.end), segment.video)
         made_from = f"{source} {stamp(source)}" if source and not problem else str(problem)
         key = ledger.key("segments", version, coded, file, *what, made_from)
-        yield Job(
+        yield CutJob(
             clip, key, segment, label, source, root, file, encoding, composite.pix_fmt, problem
         )
 
 
 def _checked(
-    segment: Segment, videos: Videos, settings: Settings
+    segment: Segment, videos: VideoFolder, settings: Settings
 ) -> tuple[str, Path | None, ItemError | None]:
-    """Class, file, and what keeps the segment from being cut."""
+    """(class, path of the video, error that prevents the cut)."""
     classes = {name.casefold(): name for name in settings.classes}
     label = classes.get(segment.label.casefold(), segment.label)
     try:

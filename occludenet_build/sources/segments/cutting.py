@@ -1,9 +1,4 @@
-"""One segment from its video to its clip and its row.
-
-Which file a name in the table means, and what the clips of it are called.
-
-The dataset's folder: its CSV files, and no clip that no row names.
-"""
+"""Cut segments out of videos: find the video, name and write the clip, write the annotations."""
 
 from __future__ import annotations
 
@@ -22,14 +17,14 @@ from occludenet_build.core.names import SUFFIXES
 from occludenet_build.media.video.cut import Piece, cut
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.probe import probe
-from occludenet_build.release.csv_format import SingleView, write
+from occludenet_build.release.csv_format import SingleView, format_csv
 from occludenet_build.release.terms import SPLITS, class_order
 from occludenet_build.sources.segments.table import Segment
 
 
 @dataclass(frozen=True)
-class Job:
-    """All that a worker needs for one clip."""
+class CutJob:
+    """Input of a worker for one clip."""
 
     clip: str
     key: str
@@ -41,11 +36,11 @@ class Job:
     encoding: Encoding
     pix_fmt: str
     problem: ItemError | None = None
-    """Why it cannot be cut, where that is known beforehand."""
+    """The error that prevents the cut, if it is already known."""
 
 
-def make(job: Job) -> Result:
-    """Cut one clip. What cannot be cut becomes a row with its reason."""
+def cut_segment(job: CutJob) -> Result:
+    """Cut one clip. The row of a segment that cannot be cut has a reason."""
     segment = job.segment
     row: dict[str, Any] = {
         "clip": job.clip,
@@ -60,8 +55,8 @@ def make(job: Job) -> Result:
     return attempt(row, lambda: (_clip(job), None))
 
 
-def _clip(job: Job) -> dict[str, Any]:
-    """The file, and the columns that say what it is."""
+def _clip(job: CutJob) -> dict[str, Any]:
+    """Write the clip and return its columns."""
     if job.problem is not None:
         raise job.problem
     assert job.source is not None
@@ -77,7 +72,7 @@ def _clip(job: Job) -> dict[str, Any]:
 
 
 def _facts(path: Path, piece: Piece) -> dict[str, Any]:
-    """What the finished file is, from decoding it."""
+    """Columns of the finished clip, measured by decoding it."""
     info = probe(path, max_decode_errors=0, max_pixels=1 << 40)
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
@@ -96,13 +91,14 @@ def _facts(path: Path, piece: Piece) -> dict[str, Any]:
     }
 
 
-_LONGEST_STEM = 160  # bytes: times, a suffix and a temporary name's dots still fit into 255
+_LONGEST_STEM = 160  # bytes; with times, suffix and temporary name it stays below 255
 
 
-class Videos:
-    """The files below a folder, by their names."""
+class VideoFolder:
+    """The videos below a folder, by name."""
 
     def __init__(self, folder: Path | str) -> None:
+        """List the files of `folder`. Raises UserError where it is not a folder."""
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise UserError(f"segments.videos: wanted a folder, got {folder}")
@@ -114,18 +110,19 @@ class Videos:
                     self._named[name].append(path)
 
     def find(self, name: str, label: str) -> PurePosixPath:
-        """The file, relative to the folder; of several of that name, the one in its class's folder.
+        """Path of a video, relative to the folder.
 
-        Raises ItemError: missing, ambiguous.
+        Of several with that name, the one in the folder of the class `label`. Raises ItemError
+        missing or ambiguous.
         """
         wanted = PurePosixPath(name)
         exact = [path for path in self._paths if path == wanted]
         found = exact or self._named.get(wanted.name, [])
-        if len(wanted.parts) > 1 and not exact:  # a part of its folder, or no suffix was given
+        if len(wanted.parts) > 1 and not exact:  # the name has part of the folder, or no suffix
             found = [path for path in found if _ends_with(path.parent, wanted.parent)]
         if len(found) > 1:
-            mine = [path for path in found if path.parent.name.casefold() == label.casefold()]
-            found = mine if len(mine) == 1 else found
+            of_class = [path for path in found if path.parent.name.casefold() == label.casefold()]
+            found = of_class if len(of_class) == 1 else found
         if not found:
             raise ItemError("missing", f"no video {name!r} in {self.folder}")
         if len(found) > 1:
@@ -137,16 +134,16 @@ def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
     return path.parts[-len(end.parts) :] == end.parts
 
 
-def clip_names(segments: list[Segment]) -> list[str]:
-    """A name for each segment's clip that no other has, whatever file system it lies on."""
-    plain = [clip_name(s.video, s.start, s.end) for s in segments]
+def segment_clip_names(segments: list[Segment]) -> list[str]:
+    """A unique name for the clip of each segment, also on a case-insensitive file system."""
+    plain = [segment_clip_name(s.video, s.start, s.end) for s in segments]
     return names.told_apart(plain, [(s.video, str(s.start)) for s in segments])
 
 
-def clip_name(video: str, start: Fraction, end: Fraction) -> str:
-    """As Kinetics names its clips.
+def segment_clip_name(video: str, start: Fraction, end: Fraction) -> str:
+    """Name of a clip, in the form of Kinetics; start and end in seconds.
 
-    >>> clip_name("Abuse/Abuse001_x264.mp4", Fraction(12), Fraction(41, 2))
+    >>> segment_clip_name("Abuse/Abuse001_x264.mp4", Fraction(12), Fraction(41, 2))
     'Abuse001_x264_000012_000020.500'
     """
     path = PurePosixPath(video)
@@ -165,12 +162,12 @@ Row = dict[str, Any]
 
 
 def write_annotations(folder: Path, rows: list[Row]) -> None:
-    """`annotations/{split}_s.csv` for the clips that were cut, by class and name."""
+    """Write `annotations/{split}_s.csv` of the clips that were cut, sorted by class and name."""
     made = [row for row in rows if row["status"] == "ok"]
     made.sort(key=lambda row: (class_order(row["label"]), row["clip"]))
     for split in SPLITS:
         records = [_record(row) for row in made if row["split"] == split]
-        write_text(folder / "annotations" / f"{split}_s.csv", write(SingleView, records))
+        write_text(folder / "annotations" / f"{split}_s.csv", format_csv(SingleView, records))
 
 
 def _record(row: Row) -> SingleView:
@@ -179,7 +176,7 @@ def _record(row: Row) -> SingleView:
 
 
 def log_counts(rows: list[Row]) -> None:
-    """Clips per split and class, and the videos that several splits share."""
+    """Log the clips per split and class, and the videos that several splits share."""
     made = [row for row in rows if row["status"] == "ok"]
     for split in SPLITS:
         counts = Counter(row["label"] for row in made if row["split"] == split)

@@ -1,4 +1,4 @@
-"""The table of segments: a CSV that people write, so every mistake is told with its place."""
+"""Read the table of segments: a CSV file written by hand; errors name line and column."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NEEDED = ("video", "start_seconds", "end_seconds", "class", "split")
 OPTIONAL = ("decision", "rank", "score", "note")
 DECISIONS = ("accept", "reject", "")
 _SHOWN = 25
-"""More mistakes are only counted."""
+"""Largest number of mistakes that are listed; more are counted."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A row; seconds count from the video's first frame."""
+    """A row of the table; times in seconds from the first frame of the video."""
 
     line: int
     video: str
@@ -37,12 +37,12 @@ class Segment:
     decision: str = "accept"
 
 
-class Mistake(ValueError):
-    """What was wanted and what came, in one cell."""
+class CellError(ValueError):
+    """A cell has another value than expected."""
 
 
 def read(path: Path | str) -> list[Segment]:
-    """The segments to be cut. Raises UserError with a line per mistake."""
+    """Read the accepted segments of a table. Raises UserError with a line per mistake."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -51,14 +51,17 @@ def read(path: Path | str) -> list[Segment]:
         raise UserError(
             f"{path}, byte {error.start}: wanted UTF-8, got {error.reason}; save it as UTF-8"
         ) from error
-    segments = parse(text, str(path))
+    segments = parse_segments(text, str(path))
     counts = Counter(segment.decision or "undecided" for segment in segments)
     logging.info("%s: %s", path, ", ".join(f"{n} {what}" for what, n in sorted(counts.items())))
     return [segment for segment in segments if segment.decision == "accept"]
 
 
-def parse(text: str, name: str) -> list[Segment]:
-    """All rows, rejected ones as well; `name` is what the table is called in mistakes."""
+def parse_segments(text: str, name: str) -> list[Segment]:
+    """Parse all rows, also rejected ones; error messages call the table `name`.
+
+    Raises UserError with a line per mistake.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -102,7 +105,7 @@ def _check_header(header: list[str], name: str) -> None:
 def _segment(
     line: int, cells: list[str], header: list[str], where: str, mistakes: list[str]
 ) -> Segment | None:
-    """A row, or None and what is wrong with it."""
+    """Parse a row; return None and append to `mistakes` where that fails."""
     if len(cells) != len(header):
         column = header[len(cells)] if len(cells) < len(header) else f"number {len(header) + 1}"
         mistakes.append(
@@ -112,8 +115,8 @@ def _segment(
     values: dict[str, Any] = {}
     for column, cell in zip(header, cells, strict=True):
         try:
-            values[column] = _FORMS.get(column, str)(cell)
-        except Mistake as mistake:
+            values[column] = _PARSERS.get(column, str)(cell)
+        except CellError as mistake:
             mistakes.append(f"{where}, column {column!r}: {mistake}, got {cell!r}")
     if any(column not in values for column in header):
         return None
@@ -127,29 +130,29 @@ def _segment(
 
 def _text(cell: str) -> str:
     if not cell or not cell.isprintable():
-        raise Mistake("wanted a text")
+        raise CellError("wanted a text")
     return cell
 
 
 def _seconds(cell: str) -> Fraction:
     if not re.fullmatch(r"\d{1,9}(\.\d{1,12})?", cell, re.ASCII):
-        raise Mistake("wanted seconds such as 12 or 12.5")
+        raise CellError("wanted seconds such as 12 or 12.5")
     return Fraction(Decimal(cell))
 
 
 def _split(cell: str) -> str:
     if cell.lower() not in SPLITS:
-        raise Mistake(f"wanted {', '.join(SPLITS[:-1])} or {SPLITS[-1]}")
+        raise CellError(f"wanted {', '.join(SPLITS[:-1])} or {SPLITS[-1]}")
     return cell.lower()
 
 
 def _decision(cell: str) -> str:
     if cell.lower() not in DECISIONS:
-        raise Mistake("wanted accept, reject or nothing")
+        raise CellError("wanted accept, reject or nothing")
     return cell.lower()
 
 
-_FORMS: dict[str, Callable[[str], Any]] = {
+_PARSERS: dict[str, Callable[[str], Any]] = {
     "video": _text,
     "start_seconds": _seconds,
     "end_seconds": _seconds,
@@ -160,7 +163,7 @@ _FORMS: dict[str, Callable[[str], Any]] = {
 
 
 def _check_twice(segments: list[Segment], name: str, mistakes: list[str]) -> None:
-    """The same stretch twice would be one file, or the same pictures in two splits."""
+    """Report segments that occur twice: they would share a file, or leak between splits."""
     first: dict[tuple, int] = {}
     for one in segments:
         if one.decision != "accept":

@@ -1,18 +1,17 @@
-"""Downloads over HTTP and archives: what the stages that need the network stand on.
+"""Downloads over HTTP, and archives, for all stages that use the network.
 
 One file
-    download       Download, Outcome, names of addresses, and which addresses are refused
+    download       Download, Outcome, checks of addresses, errors of HTTP answers and connections
     fetch          one download: requests, resuming, attempts, waits, checks
     partial_file   the unfinished file, from which a later run resumes
-    http_errors    the reason of a status or a broken connection
-    checks         whether a finished file is what it should be, by name
+    checks         checks of a finished file, by name
 Many files
     parallel       download_all: an Outcome for each Download, as they end; the failure budget
 Archives
-    archives       unpack: a Member for each file in an archive that nobody vouches for
-    bundles        deliver: archives fetched and unpacked, a Delivery for each, as they end
-    sources        which archives: files, addresses, lists of both
-    unpack_target  where archives and their files go, and the record of each archive
+    archives       unpack: an UnpackedMember for each file of an untrusted archive
+    bundles        deliver_archives: fetch and unpack; a Delivery for each archive, as they end
+    sources        files, addresses and lists that name archives
+    unpack_target  folders of archives and of their files, and the record of each archive
 
-Nothing half-written is ever seen: a file gets its name when it is whole and is what it should be.
+A file gets its name only after it is complete and has passed its check.
 """

@@ -4,19 +4,19 @@ A member is refused, with a reason, and the others are unpacked, where it
 
     unsafe_path      has an absolute path or climbs out of the folder
     unsafe_name      has control characters or backslashes in its name, or a name that is too long
-    unsafe_link      is a link of any kind, or a link in the folder would lead it out
+    unsafe_link      is a link of any kind, or its path follows a link out of the folder
     special_file     is a device, a pipe or a socket
-    name_clash       has the name of an earlier one, but for case, or its folder is a file
-    corrupt          does not unpack to its checksum; zip only, a tar has none
-    unreadable       is encrypted, or compressed in a way that is not known here
+    name_clash       has the name of an earlier one, ignoring case, or its folder is a file
+    corrupt          does not match its checksum; zip only, a tar has none
+    unreadable       is encrypted, or compressed by an unsupported method
 
 The whole archive is refused, by an ItemError, where it is not_an_archive, truncated, corrupt, or an
-archive_bomb: more members or bytes than `Limits` allow. In a zip a bomb is found before anything is
-written, in a tar when the limit is reached. `inspect` finds all of that without writing. What was
-written before stays: each file is whole, and none is outside the folder.
+archive_bomb: more members or bytes than `UnpackLimits` allow. A zip is checked before anything is
+written, a tar when the limit is reached. `check_archive` makes the same checks without writing.
+Files that were written before an error stay; each is complete, and none is outside the folder.
 
-Names of files and their times are kept; owners, permissions and empty folders are not. macOS's
-`._name` files and `__MACOSX` folders are skipped silently.
+Names and times of files are kept; owners, permissions and empty folders are not. macOS's `._name`
+files and `__MACOSX` folders are skipped.
 """
 
 from __future__ import annotations
@@ -44,72 +44,77 @@ from occludenet_build.core.errors import ItemError
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What an archive may unpack to. Videos and pictures do not shrink: the honest are near 1."""
+class UnpackLimits:
+    """Limits of what an archive may unpack to.
+
+    Videos and images hardly compress, so the ratio of a regular archive is near 1.
+    """
 
     total_bytes: int = 2 << 40
     ratio: int = 200
-    """Bytes unpacked per byte of the archive, once they are more than `free_bytes`."""
+    """Largest ratio of unpacked bytes to bytes of the archive, above `free_bytes`."""
     free_bytes: int = 1 << 26
     members: int = 2_000_000
 
     def most(self, archive_bytes: int) -> int:
-        """Bytes that an archive of so many bytes may unpack to."""
+        """Number of bytes that an archive of `archive_bytes` bytes may unpack to."""
         return min(self.total_bytes, max(self.free_bytes, self.ratio * archive_bytes))
 
 
 @dataclass(frozen=True)
-class Member:
-    """What became of a member that is a file, or should be one."""
+class UnpackedMember:
+    """The result for one member of an archive."""
 
     name: str
-    """As the archive has it."""
+    """Name in the archive."""
     target: Path | None
-    """Where it stands; null if failed."""
+    """Path of the unpacked file; None if failed."""
     status: str
     """ok or failed."""
     reason: str | None = None
     detail: str | None = None
     bytes: int = 0
     made: bool = False
-    """Whether this run wrote it; an earlier one did if not."""
+    """Whether this run wrote it, rather than an earlier one."""
 
 
 def unpack(
     archive: Path,
     folder: Path,
     path_for: Callable[[str], str | None] = lambda name: name,
-    limits: Limits | None = None,
-) -> Iterator[Member]:
-    """Unpack into `folder`: a Member for each file, in the archive's order.
+    limits: UnpackLimits | None = None,
+) -> Iterator[UnpackedMember]:
+    """Unpack into `folder` and yield an UnpackedMember for each file, in the archive's order.
 
-    `path_for(name)` gives the name below `folder` for a member's name (both cleaned, with `/`), or
-    None for what is not wanted; what it does not want is not yielded. Files are written under a
-    temporary name and renamed, with the time that the archive has for them. A file of the same
-    size and time counts as unpacked before, so that a second run writes what is missing only.
+    `path_for(name)` maps the name of a member to a path below `folder` (both cleaned, with `/`), or
+    to None for a member to skip, which is not yielded. Files are written under a temporary name and
+    renamed; they get the time that the archive states. A file with the same size and time is not
+    written again.
+
+    Raises ItemError where the whole archive is refused (see the docstring of the module).
     """
     taken: set[str] = set()
-    with _opened(archive, limits or Limits()) as entries:
+    with _opened(archive, limits or UnpackLimits()) as entries:
         for entry in entries:
             try:
                 target = _target(entry, folder, path_for, taken)
                 if target is None:
                     continue
                 made = _write(entry, target)
-                yield Member(entry.name, target, "ok", bytes=entry.size, made=made)
+                yield UnpackedMember(entry.name, target, "ok", bytes=entry.size, made=made)
             except ItemError as error:
                 if error.reason in ("archive_bomb", "truncated"):
                     raise
-                yield Member(entry.name, None, "failed", error.reason, error.detail or None)
+                yield UnpackedMember(entry.name, None, "failed", error.reason, error.detail or None)
 
 
-def inspect(archive: Path, limits: Limits | None = None) -> int:
-    """Read an archive to its end without writing; the number of its files.
+def check_archive(archive: Path, limits: UnpackLimits | None = None) -> int:
+    """Read an archive to its end without writing, and return the number of its files.
 
     Raises ItemError: not_an_archive, truncated, corrupt, unreadable, archive_bomb.
     """
     count = 0
-    with _opened(archive, limits or Limits()) as entries:
+    with _opened(archive, limits or UnpackLimits()) as entries:
         for entry in entries:
             if entry.kind == "file":
                 count += 1
@@ -127,7 +132,7 @@ def _read_through(entry: _Entry) -> None:
 def _target(
     entry: _Entry, folder: Path, path_for: Callable[[str], str | None], taken: set[str]
 ) -> Path | None:
-    """Where a member goes; None for what is passed over. Raises ItemError for what is refused."""
+    """Path of a member; None for members to skip. Raises ItemError for refused members."""
     if entry.kind == "folder":
         return None
     name = names.clean(entry.name)
@@ -141,10 +146,10 @@ def _target(
     if wanted is None:
         return None
     target = names.inside(folder, wanted)
-    _second_opinion(entry, folder)
+    _check_tar_filter(entry, folder)
     key = unicodedata.normalize("NFC", target.relative_to(folder).as_posix()).casefold()
     if key in taken:
-        raise ItemError("name_clash", f"{wanted[:120]!a} was there before")
+        raise ItemError("name_clash", f"{wanted[:120]!a} occurs twice")
     taken.add(key)
     return target
 
@@ -154,8 +159,8 @@ def _is_macos(name: str) -> bool:
     return parts[-1].startswith("._") or "__MACOSX" in parts
 
 
-def _second_opinion(entry: _Entry, folder: Path) -> None:
-    """The standard library's own filter for tar files that hold data."""
+def _check_tar_filter(entry: _Entry, folder: Path) -> None:
+    """Apply the data filter of the standard library to a member of a tar."""
     if entry.tar is None:
         return
     try:
@@ -165,7 +170,7 @@ def _second_opinion(entry: _Entry, folder: Path) -> None:
 
 
 def _write(entry: _Entry, target: Path) -> bool:
-    """Whether it had to be written."""
+    """Write a member; return False if an earlier run wrote it."""
     if _unpacked_before(entry, target):
         return False
     try:
@@ -174,7 +179,7 @@ def _write(entry: _Entry, target: Path) -> bool:
                 shutil.copyfileobj(source, sink, 1 << 20)
             os.utime(temporary, (entry.modified, entry.modified))
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise ItemError("name_clash", "a folder and a file of one name") from error
+        raise ItemError("name_clash", "a folder and a file have the same name") from error
     return True
 
 
@@ -185,35 +190,35 @@ def _unpacked_before(entry: _Entry, target: Path) -> bool:
     return (found.st_size, int(found.st_mtime)) == (entry.size, entry.modified)
 
 
-# members of tar and zip in one form: nothing below writes, or judges names
+# Members of tar and zip in one form. Nothing below writes or checks names.
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A member, before it is judged."""
+    """A member of an archive, before its checks."""
 
     name: str
     kind: str
     """file, folder, link or special."""
     size: int
     modified: int
-    """Seconds since 1970; 0 where the archive does not say."""
+    """Seconds since 1970; 0 if the archive does not state it."""
     open: Callable[[], IO[bytes]]
     tar: tarfile.TarInfo | None = None
 
 
 @contextmanager
-def _opened(path: Path, limits: Limits) -> Iterator[Iterator[_Entry]]:
-    """The members of an archive, in its order.
+def _opened(path: Path, limits: UnpackLimits) -> Iterator[Iterator[_Entry]]:
+    """Open an archive and iterate over its members, in its order.
 
     Raises ItemError: not_an_archive; archive_bomb; truncated, where a tar lacks its end mark;
-    corrupt. A zip's are known before its first member comes, a tar's only when it is reached.
+    corrupt. A zip raises it before the first member, a tar at the position of the fault.
     """
     with open(path, "rb") as stream:
         begins = stream.read(6)
         stream.seek(0)
         read = _zip_entries if begins[:4] in _ZIP else _tar_entries
-        yield _faulty(read(stream, limits, path.stat().st_size))
+        yield _with_faults(read(stream, limits, path.stat().st_size))
 
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -221,7 +226,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 @contextmanager
 def _faults(broken: str = "corrupt") -> Iterator[None]:
-    """What the libraries raise on a broken archive, as an ItemError."""
+    """Convert exceptions of the libraries on a broken archive to ItemError."""
     try:
         yield
     except EOFError as error:
@@ -231,7 +236,7 @@ def _faults(broken: str = "corrupt") -> Iterator[None]:
         raise ItemError("truncated" if ends else broken, str(error)) from error
     except (tarfile.TarError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
         raise ItemError("corrupt", str(error)) from error
-    except RuntimeError as error:  # encrypted, an unknown compression, headers without end
+    except RuntimeError as error:  # encrypted, unknown compression, too many headers
         raise ItemError("unreadable", str(error)) from error
     except OSError as error:
         if error.errno is not None:
@@ -239,13 +244,13 @@ def _faults(broken: str = "corrupt") -> Iterator[None]:
         raise ItemError("corrupt", str(error)) from error
 
 
-def _faulty(entries: Iterator[_Entry]) -> Iterator[_Entry]:
+def _with_faults(entries: Iterator[_Entry]) -> Iterator[_Entry]:
     with _faults():
         yield from entries
 
 
-def _zip_entries(stream: IO[bytes], limits: Limits, archive_bytes: int) -> Iterator[_Entry]:
-    with _faults(broken="truncated"):  # its index stands at its end
+def _zip_entries(stream: IO[bytes], limits: UnpackLimits, archive_bytes: int) -> Iterator[_Entry]:
+    with _faults(broken="truncated"):  # the index of a zip is at its end
         archive = zipfile.ZipFile(stream)
     members = archive.infolist()
     _refuse_bomb(len(members), sum(m.file_size for m in members), limits, archive_bytes)
@@ -287,8 +292,8 @@ def _uncompressed(stream: IO[bytes]) -> Any:
     return stream
 
 
-class _Bounded:
-    """A stream that is never read further, nor in larger pieces, than honest archives need."""
+class _BoundedStream:
+    """A stream with a limit on its position and on the size of a read, against archive bombs."""
 
     LARGEST_READ = 1 << 24
 
@@ -314,15 +319,15 @@ class _Bounded:
             raise ItemError("archive_bomb", f"unpacks to more than {self._most} bytes")
 
 
-def _tar_entries(packed: IO[bytes], limits: Limits, archive_bytes: int) -> Iterator[_Entry]:
-    # headers and padding come on top of what the members hold
+def _tar_entries(packed: IO[bytes], limits: UnpackLimits, archive_bytes: int) -> Iterator[_Entry]:
+    # headers and padding add to the bytes of the members
     most = limits.most(archive_bytes) + max(archive_bytes, 1 << 20)
-    stream: Any = _Bounded(_uncompressed(packed), most)
+    stream: Any = _BoundedStream(_uncompressed(packed), most)
     with _faults(broken="not_an_archive"):
         tar = tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape")
     count = total = 0
     while (member := tar.next()) is not None:
-        tar.members.clear()  # type: ignore[attr-defined] # it would keep all of them
+        tar.members.clear()  # type: ignore[attr-defined] # tarfile keeps all members in memory
         count, total = count + 1, total + max(0, member.size)
         if member.size < 0 or tar.offset <= member.offset:  # type: ignore[attr-defined]
             raise ItemError("corrupt", "a member of negative length")
@@ -353,8 +358,11 @@ def _tar_kind(member: tarfile.TarInfo) -> str:
 
 
 def _refuse_open_end(stream: Any, offset: int) -> None:
-    """tarfile ends without a word where a header is broken or the file stops between two members;
-    an archive that is whole ends with blocks of zeros, and its compression with a checksum."""
+    """Raise ItemError where a tar does not end with blocks of zeros.
+
+    tarfile stops silently at a broken header, and where the file ends between two members. Reading
+    to the end also verifies the checksum of the compression.
+    """
     stream.seek(offset)
     mark = stream.read(tarfile.BLOCKSIZE)
     if len(mark) < tarfile.BLOCKSIZE:
@@ -365,7 +373,7 @@ def _refuse_open_end(stream: Any, offset: int) -> None:
         pass
 
 
-def _refuse_bomb(members: int, total: int, limits: Limits, archive_bytes: int) -> None:
+def _refuse_bomb(members: int, total: int, limits: UnpackLimits, archive_bytes: int) -> None:
     if members > limits.members:
         raise ItemError("archive_bomb", f"more than {limits.members} members")
     if total > limits.most(archive_bytes):

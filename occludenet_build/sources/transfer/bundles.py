@@ -1,25 +1,23 @@
-"""Fetch and unpack archives; a run that is killed at any time is resumed by the next.
-
-    deliver(sources, target, settings)    a Delivery for each archive, as they end
+"""Fetch and unpack archives; a run that was killed at any time is resumed by the next.
 
 In the target's folder of archives, where `<name>` ends with a hash of the address:
 
-    <name>          the archive: until it is unpacked, or for good with `keep`
-    <name>.json     its record (a Delivery), written when all of it was unpacked, or failed
+    <name>          the archive; removed after it is unpacked, unless the target keeps archives
+    <name>.json     its record (a Delivery), written after it was unpacked or has failed
     <list>          the last copy of a fetched list
-    .lock           held: a second process waits
+    .lock           a second process waits for this lock
 
-A file gets its name only when it is whole. An archive whose record says ok and whose wanted files
-are all there is neither fetched nor opened. One of whose files one is missing, or that holds more
-of what is wanted now, is fetched again; files that are there are not written again. Archives are
-unpacked one by one as they arrive, while the next are fetched: at most download.parallel archives
-and one more are on disk, and one record is in memory.
+A file gets its name only when it is complete. An archive whose record has status ok and whose
+selected files are all on disk is neither fetched nor opened. If a file is missing, or the selection
+now includes more files of the archive, it is fetched again; existing files are not written again.
+Archives are unpacked one by one as they arrive, while the next are fetched: at most
+download.parallel + 1 archives are on disk, and one record is in memory.
 
-An archive that is not whole fails. Of it only files that must be right are kept: those before the
-end of a truncated archive, and those of a zip that have their checksum. The next run tries it
-again. An archive that was joined from parts, or is left from an earlier run, is fetched anew at
-once: joining may be the fault. Where two archives hold a file of the same path, the first that
-arrives delivers it, and the other has it as a duplicate.
+An incomplete or corrupt archive fails. Of its files only those are kept that must be intact: those
+before the end of a truncated archive, and those of a zip that match their checksum. The next run
+tries it again. An archive that was joined from several answers, or is left from an earlier run, is
+fetched again at once, since joining may be the fault. Where two archives have a file of the same
+path, the first that arrives delivers it, and the other records it as a duplicate.
 """
 
 from __future__ import annotations
@@ -33,42 +31,42 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.sources.transfer.download import Download, Outcome
-from occludenet_build.sources.transfer.parallel import Budget, download_all
-from occludenet_build.sources.transfer.sources import Source, expand
+from occludenet_build.sources.transfer.parallel import FailureBudget, download_all
+from occludenet_build.sources.transfer.sources import ArchiveSource, expand_sources
 from occludenet_build.sources.transfer.unpack_target import (
     NOT_WHOLE,
     Delivery,
     Owners,
     UnpackTarget,
     read_record,
-    unpacked,
+    unpack_archive,
     write_record,
 )
 
 
-def deliver(
+def deliver_archives(
     sources: Iterable[str], target: UnpackTarget, settings: Downloads
 ) -> Iterator[Delivery]:
-    """Fetch and unpack what the sources name: a Delivery for each archive.
+    """Fetch and unpack the archives that the sources name; yield a Delivery for each.
 
-    Sources are archives or lists of them, files or addresses (see `sources`); the user's own files
-    are read in place and stay. Raises UserError when more than download.failure_budget of the
-    archives fail, a broken one counting as one that was not fetched, after the delivery that made
-    it so; and with download.offline, at the end, when there are some that no run has tried yet.
+    Sources are archives or lists of archives, as files or addresses (see `sources`); local files
+    are read in place and kept. Raises UserError when more than download.failure_budget of the
+    archives fail (broken archives count), after it has yielded the last of them; and with
+    download.offline, at the end, if there are archives that no run has tried yet.
     """
     with files.exclusive(target.archives):
-        asked = expand(sources, target.archives, settings, target.wanted)
-        yield from _Run(target, settings, len(asked)).deliver(asked)
+        asked = expand_sources(sources, target.archives, settings, target.wanted)
+        yield from _DeliveryRun(target, settings, len(asked)).deliver(asked)
 
 
-class _Run:
+class _DeliveryRun:
     def __init__(self, target: UnpackTarget, settings: Downloads, total: int) -> None:
         self.target, self.settings, self.total = target, settings, total
-        self.budget = Budget(settings, total)
+        self.budget = FailureBudget(settings, total)
         self.owners: Owners = {}
         self.not_here: list[str] = []
 
-    def deliver(self, asked: list[Source]) -> Iterator[Delivery]:
+    def deliver(self, asked: list[ArchiveSource]) -> Iterator[Delivery]:
         due = []
         for source in asked:
             known = self._known(source)
@@ -83,33 +81,33 @@ class _Run:
         yield from self._remote([source for source in due if source.is_remote])
         self._refuse_missing()
 
-    def _known(self, source: Source) -> Delivery | None:
-        """What an earlier run has made of it, if nothing of that is missing."""
+    def _known(self, source: ArchiveSource) -> Delivery | None:
+        """The Delivery of an earlier run, or None if one of its files is missing."""
         record = read_record(self._record(source))
         if record is None or record.status != "ok":
             return None
         if not source.is_remote and files.stamp(source.text) not in (record.stamp, "missing"):
             return None
-        known = record.of_today(self.target.content, self.target.path_for)
-        if not known.is_there(self.target.content):
+        known = record.with_current_targets(self.target.content, self.target.path_for)
+        if not known.is_complete(self.target.content):
             return None
         self.owners.update(dict.fromkeys(known.delivered, source.text))
         self._clear(source)
         return known
 
-    def _local(self, source: Source) -> Delivery:
+    def _local(self, source: ArchiveSource) -> Delivery:
         path, found = Path(source.text), Delivery(source.shown, "ok")
         try:
             with open(path, "rb"):
                 size, stamp = path.stat().st_size, files.stamp(path)
         except OSError as error:
             reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-            return found.failed(reason, error.strerror)
+            return found.as_failed(reason, error.strerror)
         found = Delivery(source.shown, "ok", bytes=size, stamp=stamp)
         return self._unpacked(source, path, found)
 
-    def _remote(self, due: list[Source], again: bool = False) -> Iterator[Delivery]:
-        """As they arrive; those whose joints may be the fault once more at the end."""
+    def _remote(self, due: list[ArchiveSource], again: bool = False) -> Iterator[Delivery]:
+        """Fetch and unpack archives; fetch broken ones that were joined once more at the end."""
         todo = {self._archive(source): source for source in due}
         doubtful = []
         for outcome in self._fetch(todo):
@@ -124,14 +122,14 @@ class _Run:
         if doubtful:
             yield from self._remote(doubtful, again=True)
 
-    def _fetch(self, todo: dict[Path, Source]) -> Iterator[Outcome]:
+    def _fetch(self, todo: dict[Path, ArchiveSource]) -> Iterator[Outcome]:
         downloads = [Download(source.text, path) for path, source in todo.items()]
         if downloads:
             outcomes = download_all(downloads, self.settings, total=self.total)
             with contextlib.closing(outcomes):  # type: ignore[type-var] # a generator
                 yield from outcomes
 
-    def _arrived(self, source: Source, outcome: Outcome) -> Delivery:
+    def _arrived(self, source: ArchiveSource, outcome: Outcome) -> Delivery:
         fetched = Delivery(source.shown, "ok", bytes=outcome.bytes, sha256=outcome.sha256)
         if outcome.status == "ok":
             return self._unpacked(source, outcome.download.target, fetched)
@@ -140,26 +138,26 @@ class _Run:
             if before is not None and before.status == "failed":
                 return before
             self.not_here.append(source.shown)
-        return fetched.failed(outcome.reason or "", outcome.detail)
+        return fetched.as_failed(outcome.reason or "", outcome.detail)
 
-    def _unpacked(self, source: Source, path: Path, fetched: Delivery) -> Delivery:
+    def _unpacked(self, source: ArchiveSource, path: Path, fetched: Delivery) -> Delivery:
         before = read_record(self._record(source))
-        return unpacked(path, source.text, fetched, self.target, self.owners, before)
+        return unpack_archive(path, source.text, fetched, self.target, self.owners, before)
 
-    def _settled(self, source: Source, delivery: Delivery) -> Iterator[Delivery]:
-        """Record it, tell it, count it."""
+    def _settled(self, source: ArchiveSource, delivery: Delivery) -> Iterator[Delivery]:
+        """Write the record of an archive, yield its Delivery, count it in the budget."""
         if delivery.status == "failed":
-            delivery = delivery.joined(read_record(self._record(source)))
+            delivery = delivery.merged_with(read_record(self._record(source)))
         if delivery.reason != "offline":
             write_record(self._record(source), delivery)
         if delivery.status == "ok":
             self._clear(source)
         content = self.target.content
-        yield delivery.of_today(content, self.target.path_for).standing(content)
+        yield delivery.with_current_targets(content, self.target.path_for).without_missing(content)
         if not self.settings.offline:
             self.budget.count(_as_outcome(source, self._archive(source), delivery))
 
-    def _clear(self, source: Source) -> None:
+    def _clear(self, source: ArchiveSource) -> None:
         if source.is_remote and not self.target.keep:
             self._archive(source).unlink(missing_ok=True)
 
@@ -171,17 +169,17 @@ class _Run:
                 f"downloads are switched off: {first}; fetch them where there is a network"
             )
 
-    def _archive(self, source: Source) -> Path:
+    def _archive(self, source: ArchiveSource) -> Path:
         return self.target.archives / source.file
 
-    def _record(self, source: Source) -> Path:
+    def _record(self, source: ArchiveSource) -> Path:
         return self.target.archives / f"{source.file}.json"
 
 
 def _is_joined(outcome: Outcome) -> bool:
-    """Whether the file is more than what one request of this run has brought."""
+    """Whether the file comes from more than one request of this run."""
     return outcome.attempts != 1 or outcome.received != outcome.bytes
 
 
-def _as_outcome(source: Source, path: Path, delivery: Delivery) -> Outcome:
+def _as_outcome(source: ArchiveSource, path: Path, delivery: Delivery) -> Outcome:
     return Outcome(Download(source.text, path), delivery.status, delivery.reason, delivery.detail)

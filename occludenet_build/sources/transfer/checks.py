@@ -1,4 +1,4 @@
-"""Whether a finished file is what it should be, before it gets its name."""
+"""Checks of a downloaded file, before it gets its name."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SMALL_JSON = 1 << 24
 _PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
-def verified(download: Download, path: Path) -> tuple[int, str]:
-    """(bytes, sha256) of a file that is what the download asks for.
+def verify_file(download: Download, path: Path) -> tuple[int, str]:
+    """Check a file against its Download and return (bytes, sha256).
 
     Raises ItemError: missing, empty_file, wrong_length, wrong_hash, or what its check raises.
     """
@@ -35,7 +35,7 @@ def verified(download: Download, path: Path) -> tuple[int, str]:
     sha256 = sha256_file(path)
     if download.sha256 is not None and sha256 != download.sha256.lower():
         raise ItemError("wrong_hash", f"wanted {download.sha256}, got {sha256}")
-    CHECKS[download.check](path)
+    FILE_CHECKS[download.check](path)
     return size, sha256
 
 
@@ -44,8 +44,10 @@ def _anything(path: Path) -> None:
 
 
 def _video(path: Path) -> None:
-    """A container that holds all packets it promises and whose first frame decodes. That all do
-    is found out by `index`."""
+    """Check that a video has all its packets and that its first frame decodes.
+
+    `index` decodes the other frames.
+    """
     try:
         skim(path)
     except ItemError as error:
@@ -53,7 +55,7 @@ def _video(path: Path) -> None:
 
 
 def _image(path: Path) -> None:
-    """A picture that decodes to its end."""
+    """Check that an image decodes completely."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -69,7 +71,7 @@ def _image(path: Path) -> None:
 
 
 def _json(path: Path) -> None:
-    """JSON: parsed whole where that is cheap, else by its first and last character."""
+    """Parse a small JSON file; check the first and last character of a large one."""
     try:
         if path.stat().st_size <= _SMALL_JSON:
             json.loads(path.read_bytes())
@@ -81,28 +83,28 @@ def _json(path: Path) -> None:
         stream.seek(-100, 2)
         last = stream.read().rstrip()[-1:]
     if first + last not in (b"{}", b"[]"):
-        raise ItemError("not_json", _with_beginning("it is cut, or something else", path))
+        raise ItemError("not_json", _with_beginning("it is truncated or not JSON", path))
 
 
 def _archive(path: Path) -> None:
     try:
-        archives.inspect(path)
+        archives.check_archive(path)
     except ItemError as error:
         raise ItemError(error.reason, _with_beginning(error.detail, path)) from error
 
 
 def _with_beginning(detail: str, path: Path) -> str:
-    """Often the file is a page that says what is wrong."""
+    """Append the beginning of the file, which is often an HTML page with an error message."""
     with open(path, "rb") as stream:
         begins = stream.read(40)
     return f"{detail}; it begins with {begins.decode('latin-1')!a}"
 
 
-CHECKS: dict[str, Callable[[Path], None]] = {
+FILE_CHECKS: dict[str, Callable[[Path], None]] = {
     "any": _anything,
     "video": _video,
     "image": _image,
     "json": _json,
     "archive": _archive,
 }
-"""Name -> function(path) that raises ItemError for a file that is not of that kind."""
+"""Name -> function(path) that raises ItemError for a file of another kind."""

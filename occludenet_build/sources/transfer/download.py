@@ -1,7 +1,4 @@
-"""A file that is to be fetched, what became of it, and what its address may be.
-
-The reason of a status or a broken connection, and whether it can pass.
-"""
+"""A file to download, the outcome, checks of addresses, and errors of answers and connections."""
 
 from __future__ import annotations
 
@@ -21,21 +18,21 @@ from occludenet_build.core.settings import is_url
 
 @dataclass(frozen=True)
 class Download:
-    """One file. What is not known of it is None and not checked."""
+    """A file to download. Fields that are None are not checked."""
 
     url: str
-    """http or https."""
+    """http or https address."""
     target: Path
-    """Where it stands when it is whole; until then `.<name>.part` stands beside it."""
+    """Path of the complete file; a partial download is `.<name>.part` beside it."""
     sha256: str | None = None
     size: int | None = None
     """Bytes."""
     check: str = "any"
-    """What it must be besides, by name in `checks.CHECKS`."""
+    """Name of a further check in `checks.FILE_CHECKS`."""
 
     @property
     def host(self) -> str:
-        """The server, with its port; of an address that is none, nothing."""
+        """The server with its port; empty for an invalid address."""
         try:
             return urlsplit(self.url).netloc.rpartition("@")[2].lower()
         except ValueError:
@@ -44,33 +41,36 @@ class Download:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a download; there is one for each."""
+    """The result of a download."""
 
     download: Download
     status: str
-    """ok: the whole file stands at the target; failed: nothing does that this run has made."""
+    """ok: the complete file is at the target; failed: this run wrote no file there."""
     reason: str | None = None
-    """From core.errors.REASONS; null if ok. Those in TRANSIENT may have passed at the next run."""
+    """From core.errors.REASONS; None if ok. Those in TRANSIENT may not recur in the next run."""
     detail: str | None = None
     bytes: int = 0
     """Size of the file; 0 if failed."""
     sha256: str | None = None
-    """Of the file; null if failed."""
+    """Hash of the file; None if failed."""
     seconds: float = 0.0
     attempts: int = 0
-    """Requests for it, redirects not counted; 0: it stood there before."""
+    """Number of requests, without redirects; 0 if the file existed before."""
     received: int = 0
-    """Bytes the network brought for it in this run, those that were thrown away included."""
+    """Bytes received in this run, including those that were discarded."""
 
 
 def refuse(url: str) -> None:
-    """Raises ItemError bad_url for anything but http and https to a named host."""
+    """Check an address. Raises ItemError bad_url unless it is http or https with a host."""
     try:
         parts = urlsplit(url)
         problem = (
             (parts.scheme not in ("http", "https") and "not http or https")
             or (not parts.hostname and "no host")
-            or (any(not c.isprintable() or c.isspace() for c in url) and "blanks or controls")
+            or (
+                any(not c.isprintable() or c.isspace() for c in url)
+                and "blanks or control characters"
+            )
             or (parts.port == 0 and "port 0")
         )
     except ValueError as error:
@@ -80,7 +80,7 @@ def refuse(url: str) -> None:
 
 
 def file_name(source: str, unnamed: str) -> str:
-    """What an address, or a path, is called on disk: no two share a name.
+    """File name of an address or path on disk, unique by a hash; `unnamed` if it has no name.
 
     >>> file_name("https://host/train/part_0.tar.gz?key=1", "archive")
     'part_0-5dc32ecc.tar.gz'
@@ -92,7 +92,7 @@ def file_name(source: str, unnamed: str) -> str:
 
 
 def shown(url: str) -> str:
-    """An address as it may stand in logs and tables: without password, query and fragment."""
+    """An address for logs and tables: without password, query and fragment."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -101,32 +101,32 @@ def shown(url: str) -> str:
     return plain if plain.isprintable() else ascii(plain)
 
 
-class Passing(ItemError):
-    """A failure that may have passed a little later: the file is tried again in this run."""
+class TransientError(ItemError):
+    """A failure that may not recur: the file is tried again in this run."""
 
     def __init__(self, reason: str, detail: str = "", wait_seconds: float | None = None) -> None:
         super().__init__(reason, detail)
         self.wait_seconds = wait_seconds
-        """What the server asks to wait, if it does."""
+        """Seconds that the server asks to wait; None if it does not."""
 
 
 _FINAL = {401: "forbidden", 403: "forbidden", 404: "not_found", 410: "gone", 451: "forbidden"}
 
 
-def of_response(response: requests.Response) -> ItemError:
-    """The error of an answer that brings no file."""
+def error_of_response(response: requests.Response) -> ItemError:
+    """The error of an HTTP answer without a file."""
     status = response.status_code
     detail = f"HTTP {status}"
     if status == 429 or status >= 500:
         reason = "too_many_requests" if status == 429 else "server_error"
-        return Passing(reason, detail, retry_after(response.headers.get("Retry-After")))
+        return TransientError(reason, detail, retry_after(response.headers.get("Retry-After")))
     if status == 408:
-        return Passing("timed_out", detail)
+        return TransientError("timed_out", detail)
     return ItemError(_FINAL.get(status, "bad_answer"), detail)
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds, from the number or the date of a Retry-After; None where it says neither."""
+    """Seconds, from the number or date of a Retry-After header; None if it is malformed."""
     try:
         return None if value is None else min(1e9, Retry().parse_retry_after(value))
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
@@ -134,23 +134,23 @@ def retry_after(value: str | None) -> float | None:
 
 
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
-"""What the libraries raise while they connect and read."""
+"""Exceptions of the libraries while they connect and read."""
 
 
-def of_exception(error: Exception) -> ItemError:
-    """The error of a connection that failed; `error` is one of LOST."""
+def error_of_exception(error: Exception) -> ItemError:
+    """The error of an exception of the libraries while they connect or read."""
     detail = _innermost(error)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return Passing("timed_out", detail)
+        return TransientError("timed_out", detail)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
         return ItemError("bad_certificate", detail)
-    if isinstance(error, ValueError):  # InvalidURL, InvalidSchema and their like
+    if isinstance(error, ValueError):  # InvalidURL, InvalidSchema and similar
         return ItemError("bad_url", detail)
-    return Passing("connection_lost", detail)
+    return TransientError("connection_lost", detail)
 
 
 def _innermost(error: BaseException) -> str:
-    """The innermost cause: the libraries wrap it two or three times, with the whole address."""
+    """Message of the innermost exception, which the libraries wrap two or three times."""
     while True:
         inner = getattr(error, "reason", None) or next(
             (a for a in error.args if isinstance(a, Exception)), None
@@ -163,7 +163,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def content_range(value: str | None) -> tuple[int, int | None] | None:
-    """(first byte, length of the whole file) of a Content-Range; None where it does not parse."""
+    """(first byte, length of the file) of a Content-Range header; None if it is malformed."""
     found = re.fullmatch(r"bytes\s+(\d{1,18})-\d{1,18}/(\d{1,18}|\*)", (value or "").strip())
     if found is None:
         return None
@@ -171,5 +171,5 @@ def content_range(value: str | None) -> tuple[int, int | None] | None:
 
 
 def content_length(value: str | None) -> int | None:
-    """Bytes; None where nothing usable is said."""
+    """Bytes of a Content-Length header; None if it is missing or malformed."""
     return int(value) if value and value.isdecimal() and len(value) < 19 else None

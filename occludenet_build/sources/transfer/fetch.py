@@ -1,13 +1,13 @@
-"""One download from beginning to end: requests, resuming, attempts, waits, checks, publishing.
+"""One download: requests, resuming, attempts, waits, checks, publishing.
 
-requests does the transfer: it is the most used HTTP client of Python, takes proxies and
-certificates from the environment as users expect it (pip and conda rest on it too), and urllib3
-below it hands bytes over as they come and tells a body that ends early. Redirects are followed
-here, since each hop must be http or https and no hop's body may be read.
+requests does the transfer: it takes proxies and certificates from the environment, as users of pip
+and conda expect, and urllib3 below it passes on bytes as they arrive and detects a body that ends
+early. This module follows redirects itself, since each address must be http or https and the body
+of a redirect must not be read.
 
-urllib3's Retry counts the attempts, computes the back-off and reads Retry-After. The waiting is
-done here: what broke off resumes where it ended, a server that asks for too long a wait fails the
-file, and a run that is stopped does not sleep on.
+urllib3's Retry counts attempts, computes the back-off and parses Retry-After. This module waits:
+an interrupted transfer resumes where it ended, a server that asks for too long a wait fails the
+file, and stopping the run ends the wait.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from urllib3.util import Retry
 from occludenet_build.config.sources import Downloads
 from occludenet_build.core.errors import ItemError
 from occludenet_build.sources.transfer import partial_file
-from occludenet_build.sources.transfer.checks import verified
+from occludenet_build.sources.transfer.checks import verify_file
 from occludenet_build.sources.transfer.download import (
     LOST,
     Download,
     Outcome,
-    Passing,
+    TransientError,
     content_length,
     content_range,
-    of_exception,
-    of_response,
+    error_of_exception,
+    error_of_response,
     refuse,
     shown,
 )
-from occludenet_build.sources.transfer.partial_file import PartialFile, State, Stopped
+from occludenet_build.sources.transfer.partial_file import PartialFile, PartialState, Stopped
 
-ENOUGH = 1 << 20
-"""So many bytes further than ever before make the attempts count anew: a large file loses many
+PROGRESS_BYTES = 1 << 20
+"""Progress, in bytes, after which the count of attempts starts again: a large file may lose many
 connections."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -54,8 +54,11 @@ _LEAST_RATE = 1000
 """Bytes per second below which a connection counts as dead."""
 
 
-class Host:
-    """A server: at most `per_host` downloads at a time, none before `not_before` (monotonic)."""
+class HostQueue:
+    """Queue of a server: at most `per_host` downloads at a time, none before `not_before`.
+
+    `not_before` is a time of time.monotonic(), seconds.
+    """
 
     def __init__(self, per_host: int) -> None:
         self.turns = threading.Semaphore(per_host)
@@ -63,26 +66,26 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What the downloads of one run have in common."""
+class DownloadRun:
+    """State that the downloads of one run share."""
 
     settings: Downloads
     counted: Callable[[int, int], None]
-    """Called with every change: (bytes on disk, bytes received)."""
+    """Called with every change of (bytes on disk, bytes received)."""
     stopped: threading.Event = field(default_factory=threading.Event)
-    hosts: dict[str, Host] = field(default_factory=dict)
+    hosts: dict[str, HostQueue] = field(default_factory=dict)
 
-    def host(self, name: str) -> Host:
-        """The one of that name; any thread may ask."""
-        return self.hosts.setdefault(name, Host(self.settings.per_host))
+    def host(self, name: str) -> HostQueue:
+        """The queue of a server; thread-safe."""
+        return self.hosts.setdefault(name, HostQueue(self.settings.per_host))
 
     def sleep(self, seconds: float) -> None:
-        """Raises Stopped if the run ends meanwhile."""
+        """Wait. Raises Stopped if the run ends meanwhile."""
         if self.stopped.wait(max(0.0, seconds)):
             raise Stopped
 
     def retry(self) -> Retry:
-        """With all attempts still to come."""
+        """A new count of attempts, from the settings."""
         settings = self.settings
         return _Retry(
             settings.retries,
@@ -92,16 +95,18 @@ class Run:
 
 
 class _Retry(Retry):
-    """With a wait before the second attempt too, and chance in proportion: urllib3's own has none
-    for the second, and adds the same seconds to each."""
+    """Retry with a wait before the second attempt, and jitter in proportion to the wait.
+
+    urllib3's Retry does not wait before the second attempt, and adds the same jitter to each wait.
+    """
 
     def get_backoff_time(self) -> float:
         seconds = self.backoff_factor * 2 ** (len(self.history) - 1)
         return min(self.backoff_max, seconds * random.uniform(0.5, 1.5))
 
 
-def fetch(download: Download, http: requests.Session, run: Run) -> Outcome:
-    """Raises Stopped if the run ends, OSError if the disk does not take the file."""
+def fetch_file(download: Download, http: requests.Session, run: DownloadRun) -> Outcome:
+    """Download one file. Raises Stopped if the run ends, OSError if the disk refuses the file."""
     work = _Fetch(download, http, run)
     start = time.monotonic()
     facts: dict[str, Any] = {}
@@ -119,16 +124,16 @@ def fetch(download: Download, http: requests.Session, run: Run) -> Outcome:
     )
 
 
-def there(download: Download) -> tuple[int, str] | None:
-    """(bytes, sha256) of the file at the target if it is what is wanted, else None."""
+def finished_file(download: Download) -> tuple[int, str] | None:
+    """(bytes, sha256) of the file at the target if it passes its checks, else None."""
     try:
-        return verified(download, download.target)
+        return verify_file(download, download.target)
     except ItemError:
         return None
 
 
 class _Fetch:
-    def __init__(self, download: Download, http: requests.Session, shared: Run) -> None:
+    def __init__(self, download: Download, http: requests.Session, shared: DownloadRun) -> None:
         self.download, self.http, self.shared = download, http, shared
         self.host = shared.host(download.host)
         self.attempts = self.received = 0
@@ -139,8 +144,10 @@ class _Fetch:
         found = self._there()
         if found is not None:
             return found
-        with partial_file.held(self.download, self.shared.counted, self.shared.stopped) as part:
-            # another process may have finished it while this one waited for the lock
+        with partial_file.open_partial(
+            self.download, self.shared.counted, self.shared.stopped
+        ) as part:
+            # Another process may have finished it while this one waited for the lock.
             found = self._there()
             if found is not None:
                 part.discard()
@@ -152,10 +159,10 @@ class _Fetch:
                 self.host.turns.release()
 
     def _there(self) -> tuple[int, str] | None:
-        found = there(self.download)
+        found = finished_file(self.download)
         if found is not None:
             self.shared.counted(found[0], 0)
-            partial_file.tidy(self.download)
+            partial_file.remove_leftovers(self.download)
         return found
 
     def _take_turn(self) -> None:
@@ -163,10 +170,10 @@ class _Fetch:
             self.shared.sleep(0)
 
     def _finish(self, part: PartialFile) -> tuple[int, str]:
-        """The finished file. What cannot become it is thrown away, the rest kept for later."""
+        """Complete and publish the file. A partial file stays only if a later run can resume it."""
         try:
             found = self._fill(part)
-        except (Passing, Stopped):
+        except (TransientError, Stopped):
             if not part.size:
                 part.discard()
             raise
@@ -184,8 +191,8 @@ class _Fetch:
             try:
                 self._attempt(part)
                 return self._checked(part)
-            except Passing as error:
-                if part.size >= furthest + ENOUGH:
+            except TransientError as error:
+                if part.size >= furthest + PROGRESS_BYTES:
                     retry, furthest = self.shared.retry(), part.size
                 if not retry.total:
                     raise
@@ -199,29 +206,31 @@ class _Fetch:
             self.shared.sleep(seconds)
         self.attempts += 1
         try:
-            for _ in _into(part, self.http, self.download, self.shared.settings):
+            for _ in _request_rest(part, self.http, self.download, self.shared.settings):
                 self.shared.sleep(0)
         finally:
             part.flush()
 
     def _checked(self, part: PartialFile) -> tuple[int, str]:
-        """A file that came in one piece is judged; one that was joined is fetched anew once."""
+        """Verify the file; one that was joined from several answers is fetched again once."""
         try:
-            return verified(self.download, part.path)
+            return verify_file(self.download, part.path)
         except ItemError as error:
             if not part.spliced or self._judged_spliced:
                 raise
             self._judged_spliced = True
             part.restart()
-            raise Passing(error.reason, error.detail) from error
+            raise TransientError(error.reason, error.detail) from error
 
-    def _wait(self, error: Passing, seconds: float) -> None:
-        """As long as the server asks, else the back-off. All downloads from a server that asks
-        for it, or has too many requests, wait."""
+    def _wait(self, error: TransientError, seconds: float) -> None:
+        """Wait as long as the server asks, at least `seconds`.
+
+        If the server asks to wait, or has too many requests, all downloads from it wait.
+        """
         asked, longest = error.wait_seconds, self.shared.settings.longest_wait_seconds
         if asked is not None and asked > longest:
             detail = f"{error.detail}, asks to wait {asked:.0f} s"
-            raise Passing(error.reason, detail) from error
+            raise TransientError(error.reason, detail) from error
         seconds = max(seconds, asked or 0.0)
         if asked is not None or error.reason == "too_many_requests":
             self.host.not_before = max(self.host.not_before, time.monotonic() + seconds)
@@ -229,10 +238,10 @@ class _Fetch:
 
 
 def session() -> requests.Session:
-    """A session for one thread at a time."""
+    """A new session; only one thread at a time may use it."""
     made = requests.Session()
     made.headers["User-Agent"] = f"occludenet_build/{_version()} (requests)"
-    # The file as it lies there, since lengths and ranges are those of what is sent.
+    # Uncompressed, since lengths and ranges refer to the bytes that are sent.
     made.headers["Accept-Encoding"] = "identity"
     return made
 
@@ -244,18 +253,20 @@ def _version() -> str:
         return "0"
 
 
-def _into(
+def _request_rest(
     part: PartialFile, http: requests.Session, download: Download, settings: Downloads
 ) -> Iterator[None]:
-    """Request what is missing of a partial file; yields after every piece, for the caller to stop.
+    """Request the missing bytes of a partial file; yield after every chunk, so the caller can stop.
 
-    Raises Passing where another attempt may bring the rest, ItemError where it will not.
+    Raises TransientError where another attempt may succeed, ItemError where it cannot.
     """
     headers = part.request_headers(download)
-    with closing(_answer(http, download.url, headers, settings.timeout_seconds)) as response:
+    with closing(
+        _follow_redirects(http, download.url, headers, settings.timeout_seconds)
+    ) as response:
         _begin(response, download, part, settings, asked="Range" in headers)
-        most, excess = _most(download, part, settings)
-        for chunk in _pieces(response, settings.timeout_seconds):
+        most, excess = _byte_limit(download, part, settings)
+        for chunk in _body_chunks(response, settings.timeout_seconds):
             if part.size + len(chunk) > most:
                 part.restart()
                 raise ItemError(excess, f"more than {most} bytes")
@@ -263,13 +274,13 @@ def _into(
             yield
     length = part.state.length if part.state else None
     if length is not None and part.size < length:
-        raise Passing("connection_lost", f"{part.size} of {length} bytes")
+        raise TransientError("connection_lost", f"{part.size} of {length} bytes")
 
 
-def _answer(
+def _follow_redirects(
     http: requests.Session, url: str, headers: dict[str, str], timeout: float
 ) -> requests.Response:
-    """The answer at the end of all redirects, its body unread."""
+    """The answer after all redirects; its body is unread."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = _get(http, url, headers, timeout)
         if response.status_code not in _REDIRECTS:
@@ -277,13 +288,13 @@ def _answer(
         with closing(response):
             target = http.get_redirect_target(response)
             if not target:
-                raise ItemError("bad_answer", f"HTTP {response.status_code} to nowhere")
+                raise ItemError("bad_answer", f"HTTP {response.status_code} without a location")
             url = urljoin(url, requests.utils.requote_uri(target))
         try:
             refuse(url)
         except ItemError as error:
             raise ItemError("bad_redirect", error.detail) from error
-    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, the last to {shown(url)}")
+    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, last to {shown(url)}")
 
 
 def _get(
@@ -292,7 +303,7 @@ def _get(
     try:
         return http.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
     except LOST as error:
-        raise of_exception(error) from error
+        raise error_of_exception(error) from error
 
 
 def _begin(
@@ -302,29 +313,31 @@ def _begin(
     settings: Downloads,
     asked: bool,
 ) -> None:
-    """Go on with the part, or begin it anew, as the answer has it."""
+    """Continue the partial file, or restart it, according to the answer."""
     if response.status_code == 206 and asked:
-        length = _go_on(response, download, part)
+        length = _resume(response, download, part)
     elif response.status_code == 200:
         length = content_length(response.headers.get("Content-Length"))
-        part.restart(State.of(download.url, response.headers, length))
+        part.restart(PartialState.of(download.url, response.headers, length))
     elif response.status_code == 416 and asked:
         part.restart()
-        raise Passing("wrong_length", "HTTP 416: the file is shorter than before")
+        raise TransientError("wrong_length", "HTTP 416: the file is shorter than before")
     else:
-        raise of_response(response)
+        raise error_of_response(response)
     _refuse_length(length, download, settings)
     _refuse_coding(response, download)
 
 
-def _go_on(response: requests.Response, download: Download, part: PartialFile) -> int | None:
-    """The length of the file, if the answer is the rest of what is here."""
+def _resume(response: requests.Response, download: Download, part: PartialFile) -> int | None:
+    """Length of the file, if the answer continues the partial file."""
     where = content_range(response.headers.get("Content-Range"))
     start, length = where if where is not None else (-1, None)
-    now = State.of(download.url, response.headers, length)
+    now = PartialState.of(download.url, response.headers, length)
     if start != part.size or part.state is None or not part.state.agrees(now):
         part.restart()
-        raise Passing("wrong_length", "the server answered with another part, or of another file")
+        raise TransientError(
+            "wrong_length", "the server answered with another part, or of another file"
+        )
     part.spliced = True
     return length if length is not None else part.state.length
 
@@ -339,15 +352,18 @@ def _refuse_length(length: int | None, download: Download, settings: Downloads) 
 
 
 def _refuse_coding(response: requests.Response, download: Download) -> None:
-    """A coding that was not asked for: the bytes are not the file's, but for a misnamed .gz."""
+    """Raise ItemError for a content coding that was not requested.
+
+    Servers often label a .gz file as coded; its bytes are those of the file.
+    """
     coding = response.headers.get("Content-Encoding", "identity")
     named = urlsplit(download.url).path.endswith((".gz", ".tgz"))
     if coding != "identity" and not named and download.sha256 is None:
         raise ItemError("bad_answer", f"coded as {coding[:40]!r} though identity was asked for")
 
 
-def _most(download: Download, part: PartialFile, settings: Downloads) -> tuple[int, str]:
-    """(bytes the file may have, reason if it has more)."""
+def _byte_limit(download: Download, part: PartialFile, settings: Downloads) -> tuple[int, str]:
+    """(largest number of bytes, reason if the file has more)."""
     stated = part.state.length if part.state else None
     expected = [size for size in (download.size, stated) if size is not None]
     if expected:
@@ -355,14 +371,14 @@ def _most(download: Download, part: PartialFile, settings: Downloads) -> tuple[i
     return settings.max_bytes, "too_large"
 
 
-def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
-    """The body as it comes. A trickle is a time-out too."""
+def _body_chunks(response: requests.Response, timeout: float) -> Iterator[bytes]:
+    """Yield the body as it arrives. A rate below _LEAST_RATE counts as a time-out."""
     since, came = time.monotonic(), 0
     while True:
         try:
             chunk = response.raw.read1(_CHUNK, decode_content=False)
         except LOST as error:
-            raise of_exception(error) from error
+            raise error_of_exception(error) from error
         if not chunk:
             return
         yield chunk
@@ -370,5 +386,5 @@ def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
         now = time.monotonic()
         if now - since >= timeout:
             if came < _LEAST_RATE * (now - since):
-                raise Passing("timed_out", f"{came} bytes in {now - since:.0f} s")
+                raise TransientError("timed_out", f"{came} bytes in {now - since:.0f} s")
             since, came = now, 0

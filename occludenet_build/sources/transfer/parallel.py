@@ -1,4 +1,4 @@
-"""Many downloads at once, a thread each, and the budget of failures that stops them."""
+"""Parallel downloads, one thread each, and the failure budget that stops them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import fetch
 from occludenet_build.sources.transfer.download import Download, Outcome, shown
 
-NETWORK = ("timed_out", "connection_lost", "server_error", "too_many_requests")
-"""Reasons that, one after another, mean that nothing gets through."""
+NETWORK_REASONS = ("timed_out", "connection_lost", "server_error", "too_many_requests")
+"""Reasons that, several times in a row, mean that the network is down."""
 
 
 def download_all(
@@ -28,26 +28,27 @@ def download_all(
     total: int | None = None,
     failed_before: int = 0,
 ) -> Iterator[Outcome]:
-    """Fetch everything in `todo`: one Outcome for each, in the order in which they end.
+    """Download everything in `todo`; yield one Outcome for each, in the order in which they end.
 
-    `todo` may be lazy: download.parallel items are in hand at a time. Items of a server that has
-    download.per_host in hand wait for their turn, and those behind them for a thread. `total` is
-    what the share of failures is taken of: all items of the list, finished ones included, of which
-    `failed_before` failed for good in earlier runs; it defaults to the length of `todo`, if that
-    has one.
+    `todo` may be lazy: download.parallel items are active at a time. At most download.per_host
+    items of one server are transferred at a time; the others of that server wait and occupy their
+    thread. `total` is the number of all items of the list, including finished ones, of which
+    `failed_before` failed permanently in earlier runs; failures are counted as a share of it. It
+    defaults to the length of `todo`, if that has one.
 
-    Raises UserError when more than download.failure_budget fail or nothing gets through any more,
-    after the outcome that made it so. Commit each outcome as it comes: when the iterator is closed,
-    by an error or Ctrl-C, what is under way is left as a part that the next run resumes.
-    With download.offline no connection is opened, nothing stops early, and what is not there fails
-    with the reason `offline`.
+    Raises UserError when more than download.failure_budget fail, or when
+    download.give_up_after downloads in a row fail because of the network, after it has yielded the
+    last of them. Commit each outcome as it comes: when the iterator is closed, by an error or
+    Ctrl-C, active downloads leave partial files that the next run resumes.
+    With download.offline no connection is opened, nothing stops early, and missing files fail with
+    the reason `offline`.
     """
     if total is None and isinstance(todo, Sized):
         total = len(todo) + failed_before
     if settings.offline:
         yield from _offline(todo)
         return
-    budget, last_failure = Budget(settings, total, failed_before), None
+    budget, last_failure = FailureBudget(settings, total, failed_before), None
     for outcome in _outcomes(todo, settings, total):
         if outcome.status != "ok":
             last_failure = outcome
@@ -64,7 +65,7 @@ def _log_failure(outcome: Outcome) -> None:
 
 def _offline(todo: Iterable[Download]) -> Iterator[Outcome]:
     for item in todo:
-        found = fetch.there(item)
+        found = fetch.finished_file(item)
         if found is not None:
             yield Outcome(item, "ok", bytes=found[0], sha256=found[1])
             continue
@@ -77,7 +78,7 @@ def _outcomes(
     todo: Iterable[Download], settings: Downloads, total: int | None
 ) -> Iterator[Outcome]:
     progress = ByteProgress(total, _known_bytes(todo))
-    workers = _Workers(fetch.Run(settings, progress.count))
+    workers = _Workers(fetch.DownloadRun(settings, progress.count))
     items = iter(todo)
     try:
         while True:
@@ -100,10 +101,12 @@ def _known_bytes(todo: Iterable[Download]) -> int | None:
 
 
 class _Workers:
-    """A thread per download. They are daemons and look at `stopped` between two pieces: Ctrl-C
-    waits neither for a slow server nor for a long wait."""
+    """A daemon thread per download.
 
-    def __init__(self, run: fetch.Run) -> None:
+    Threads check `stopped` between two chunks, so Ctrl-C does not wait for a slow server.
+    """
+
+    def __init__(self, run: fetch.DownloadRun) -> None:
         self._run = run
         self._ended: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._sessions: queue.SimpleQueue[requests.Session] = queue.SimpleQueue()
@@ -114,7 +117,7 @@ class _Workers:
         threading.Thread(target=self._work, args=(item,), daemon=True).start()
 
     def wait(self, meanwhile: Callable[[], None]) -> Outcome:
-        """The next outcome; what goes wrong on this machine is raised here."""
+        """Return the next outcome; raise here an exception of the thread, such as a full disk."""
         while True:
             try:
                 ended = self._ended.get(timeout=1.0)
@@ -127,7 +130,7 @@ class _Workers:
             return ended
 
     def stop(self) -> None:
-        """Tell all to end, and give them a moment to."""
+        """Signal all threads to end, and wait up to 2 s for them."""
         self._run.stopped.set()
         until = time.monotonic() + 2.0
         while self.busy and time.monotonic() < until:
@@ -145,7 +148,7 @@ class _Workers:
         except queue.Empty:
             http = fetch.session()
         try:
-            self._ended.put(fetch.fetch(item, http, self._run))
+            self._ended.put(fetch.fetch_file(item, http, self._run))
         except BaseException as error:
             self._ended.put(error)
         finally:
@@ -153,15 +156,18 @@ class _Workers:
 
 
 def _for_the_user(error: BaseException) -> BaseException:
-    """A folder that cannot be written to is one line; a full disk is reported by the command."""
+    """Convert OSError to UserError, except a full disk, which the command line reports."""
     if isinstance(error, OSError) and error.errno not in DISK_FULL:
         return UserError(f"downloads: cannot write {error.filename}: {error.strerror}")
     return error
 
 
-class Budget:
-    """`total` counts all items of the list, those of earlier runs included; `failed_before` those
-    of them that failed for good. Without a total the share is known at the end only."""
+class FailureBudget:
+    """Counts failures and raises UserError when there are too many.
+
+    `total` is the number of all items of the list, including those of earlier runs, of which
+    `failed_before` failed permanently. Without a total, only `end` checks the share of failures.
+    """
 
     def __init__(self, settings: Downloads, total: int | None, failed_before: int = 0) -> None:
         self._settings, self._total = settings, total
@@ -169,14 +175,14 @@ class Budget:
         self._reasons: Counter[str] = Counter()
 
     def count(self, outcome: Outcome) -> None:
-        """Raises UserError when the budget is spent, or nothing gets through any more."""
+        """Count an outcome. Raises UserError when the budget is spent, or the network is down."""
         self._done += 1
         if outcome.status == "ok":
             self._streak = 0
             return
         self._failed += 1
         self._reasons[outcome.reason or ""] += 1
-        self._streak = self._streak + 1 if outcome.reason in NETWORK else 0
+        self._streak = self._streak + 1 if outcome.reason in NETWORK_REASONS else 0
         if self._streak >= self._settings.give_up_after:
             raise UserError(
                 f"downloads: the last {self._streak} failed, {_last(outcome)}; is the network up? "
@@ -186,7 +192,7 @@ class Budget:
             self._refuse(self._total, outcome)
 
     def end(self, last_failure: Outcome | None) -> None:
-        """The verdict where no total was known."""
+        """Check the share of failures, where no total was known."""
         if self._total is None and last_failure is not None:
             self._refuse(self._done, last_failure)
 

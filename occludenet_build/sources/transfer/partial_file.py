@@ -1,11 +1,10 @@
 """The unfinished file of a download, from which a later run resumes after a kill -9.
 
-    .<name>.part        the bytes that have come
-    .<name>.part.json   whose they are: a hash of the address, the server's validators, the length
-    .<name>.part.lock   held while a thread or process works on them; the kernel releases it
+    .<name>.part        the bytes received so far
+    .<name>.part.json   their state: a hash of the address, the server's validators, the length
+    .<name>.part.lock   lock of the thread or process that works on them; the kernel releases it
 
-All are gone when the file is whole. The bytes count only together with their state: a part without
-one is begun anew.
+All three are removed when the file is complete. Bytes without a state are discarded.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from occludenet_build.sources.transfer.download import Download
 
 
 class Stopped(Exception):
-    """The run ends: leave everything as it is."""
+    """The run ends; partial files stay for the next run."""
 
 
 @dataclass(frozen=True)
-class State:
-    """What the server said of the file when its first byte came."""
+class PartialState:
+    """What the server stated about the file with its first byte."""
 
     url: str
     etag: str | None
@@ -40,24 +39,27 @@ class State:
     length: int | None
 
     @classmethod
-    def of(cls, url: str, headers: Mapping[str, str], length: int | None) -> State:
-        """From the headers of an answer; `length`: bytes of the whole file, if stated."""
+    def of(cls, url: str, headers: Mapping[str, str], length: int | None) -> PartialState:
+        """From the headers of an answer; `length` is the size of the complete file, if stated."""
         return cls(files.short_hash(url), headers.get("ETag"), headers.get("Last-Modified"), length)
 
     @property
     def validator(self) -> str | None:
-        """What If-Range takes: a strong ETag, else the date."""
+        """Value for If-Range: a strong ETag, else the date of the last change."""
         strong = self.etag and not self.etag.startswith("W/")
         return self.etag if strong else self.last_modified
 
-    def agrees(self, other: State) -> bool:
-        """Whether nothing that both know differs."""
+    def agrees(self, other: PartialState) -> bool:
+        """Whether all values that both states have are equal."""
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 class PartialFile:
-    """Use `held`. `counted(on_disk, received)` is called with every change, in bytes."""
+    """An unfinished download; `open_partial` creates it.
+
+    `counted(on_disk, received)` is called with every change, in bytes.
+    """
 
     def __init__(
         self, path: Path, stream: BinaryIO, counted: Callable[[int, int], None], url: str
@@ -66,12 +68,12 @@ class PartialFile:
         self.state = _read_state(_beside(path, "json"), url)
         self.size = os.fstat(stream.fileno()).st_size if self.state else 0
         self.spliced = self.size > 0
-        """Whether it comes from more than one answer."""
+        """Whether the bytes come from more than one answer."""
         self.received = 0
         counted(self.size, 0)
 
     def request_headers(self, download: Download) -> dict[str, str]:
-        """Ask for the rest only, where it can be known that it is the rest of this."""
+        """Headers that request the missing bytes, if the server or a hash can confirm the match."""
         if not self.size or self.state is None:
             return {}
         rest = {"Range": f"bytes={self.size}-"}
@@ -81,12 +83,12 @@ class PartialFile:
 
     @property
     def whole(self) -> bool:
-        """All of the stated length is here; false where none was stated."""
+        """Whether all bytes of the stated length are present; False if none was stated."""
         return bool(self.size and self.state and self.state.length == self.size)
 
-    def restart(self, state: State | None = None) -> None:
-        """Throw away what is here, and begin what `state` describes."""
-        # in this order: what the old state describes is never joined to the new file
+    def restart(self, state: PartialState | None = None) -> None:
+        """Discard all bytes, and start the file that `state` describes."""
+        # In this order, so that old bytes are never joined with a new state.
         self._stream.truncate(0)
         self._counted(-self.size, 0)
         self.state, self.size, self.spliced = state, 0, False
@@ -94,18 +96,18 @@ class PartialFile:
             _write_state(_beside(self.path, "json"), state)
 
     def append(self, chunk: bytes) -> None:
-        """Add what the network brought."""
+        """Append received bytes."""
         self._stream.write(chunk)
         self.size += len(chunk)
         self.received += len(chunk)
         self._counted(len(chunk), len(chunk))
 
     def flush(self) -> None:
-        """Hand what was appended to the kernel, where a kill does not lose it."""
+        """Pass appended bytes to the kernel, where a killed process does not lose them."""
         self._stream.flush()
 
     def publish(self, target: Path) -> None:
-        """Give the finished file its name, on the same disk."""
+        """Rename the finished file to `target`, on the same disk."""
         files.publish(self.path, target)
         _beside(self.path, "json").unlink(missing_ok=True)
 
@@ -117,12 +119,12 @@ class PartialFile:
 
 
 @contextmanager
-def held(
+def open_partial(
     download: Download, counted: Callable[[int, int], None], stopped: threading.Event
 ) -> Iterator[PartialFile]:
-    """The unfinished file, held alone; what is in it stays there when the block ends.
+    """Lock and open the unfinished file; its bytes stay when the block ends.
 
-    Raises Stopped where the run ends while another process has it.
+    Raises Stopped where the run ends while another process holds the lock.
     """
     path = _path(download)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,8 +134,10 @@ def held(
 
 @contextmanager
 def _lock(path: Path, stopped: threading.Event) -> Iterator[None]:
-    """Without a fall-back to locks that outlive a kill. Whoever waits for a lock file that is gone
-    by now, filelock begins anew: its holder may remove it."""
+    """Hold a lock that the kernel releases when the process ends.
+
+    The holder removes the lock file; filelock retries if the file it waits for was removed.
+    """
     lock = filelock.FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(poll_interval=0.2, cancel_check=stopped.is_set)
@@ -146,8 +150,8 @@ def _lock(path: Path, stopped: threading.Event) -> Iterator[None]:
         lock.release()
 
 
-def tidy(download: Download) -> None:
-    """Remove what a kill between the last two steps has left of a finished file."""
+def remove_leftovers(download: Download) -> None:
+    """Remove state and lock of a finished file, left by a kill during `publish`."""
     path = _path(download)
     if not path.exists():
         for suffix in ("json", "lock"):
@@ -162,17 +166,17 @@ def _beside(part: Path, suffix: str) -> Path:
     return part.with_name(f"{part.name}.{suffix}")
 
 
-def _write_state(path: Path, state: State) -> None:
-    """In one step but without fsync: a torn state only costs what has come so far."""
+def _write_state(path: Path, state: PartialState) -> None:
+    """Write atomically, without fsync: a lost state only costs the bytes received so far."""
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_text(json.dumps(dataclasses.asdict(state)))
     os.replace(temporary, path)
 
 
-def _read_state(path: Path, url: str) -> State | None:
-    """None too where it is that of another address, or does not read."""
+def _read_state(path: Path, url: str) -> PartialState | None:
+    """Read a state; None if it is missing, malformed, or of another address."""
     try:
-        state = State(**json.loads(path.read_text()))
+        state = PartialState(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
     return state if state.url == files.short_hash(url) else None

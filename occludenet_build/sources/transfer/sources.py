@@ -1,8 +1,8 @@
-"""Where archives lie: the files and addresses of a setting, and what the lists among them name.
+"""Archives of a setting: files, addresses, and lists of them.
 
-A source whose path ends with `.txt` is a list: an archive a line, blank lines and # comments passed
-over. An entry is relative to its list. A fetched list can name addresses only, no files. A list is
-fetched in each run, since what it names may change; its last copy is kept for when it cannot be.
+A source whose path ends with `.txt` is a list with an archive per line; blank lines and # comments
+are skipped. Entries are relative to the list. A fetched list may contain addresses only, no files.
+Lists are fetched in each run, since their content may change; if that fails, the last copy is used.
 """
 
 from __future__ import annotations
@@ -27,51 +27,51 @@ _NO_ADDRESS = re.compile(r"[\s<>\"\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
-class Source:
-    """An archive that is asked for."""
+class ArchiveSource:
+    """An archive that the settings name."""
 
     text: str
-    """http or https address, or the path of a file."""
+    """http or https address, or path of a file."""
 
     @property
     def is_remote(self) -> bool:
-        """Whether it is an address, not a file of the user's."""
+        """Whether it is an address, not a local file."""
         return is_url(self.text)
 
     @property
     def shown(self) -> str:
-        """As it may stand in logs and tables."""
+        """The address for logs and tables: without password and query."""
         return shown(self.text) if self.is_remote else self.text
 
     @property
     def file(self) -> str:
-        """What it is called on disk: no two sources share a name.
+        """Its file name on disk, unique by a hash.
 
-        >>> Source("https://h/train/part_0.tar.gz").file
+        >>> ArchiveSource("https://h/train/part_0.tar.gz").file
         'part_0-7166cbf5.tar.gz'
         """
         return file_name(self.text, "archive")
 
 
-def expand(
+def expand_sources(
     sources: Iterable[str], folder: Path, settings: Downloads, wanted: Callable[[str], bool]
-) -> list[Source]:
+) -> list[ArchiveSource]:
     """The archives that the sources name, each once, in their order.
 
-    Lists are kept in `folder`. What `wanted(source)` does not want, archive or list, is left out.
-    Raises UserError for a list that cannot be had, or that names something else.
+    Copies of lists are kept in `folder`. Archives and lists for which `wanted(source)` is False are
+    left out. Raises UserError where a list cannot be fetched or is malformed.
     """
-    found: dict[str, Source] = {}
+    found: dict[str, ArchiveSource] = {}
     left = 0
     for text in sources:
         if not wanted(text):
             left += 1
             continue
         entries = _entries(text, folder, settings) if _is_list(text) else [_checked(text)]
-        found |= {entry: Source(entry) for entry in entries if wanted(entry)}
+        found |= {entry: ArchiveSource(entry) for entry in entries if wanted(entry)}
         left += sum(not wanted(entry) for entry in entries)
     if left:
-        logging.info("%d archives or lists are not wanted", left)
+        logging.info("%d archives or lists are not selected", left)
     return list(found.values())
 
 
@@ -100,14 +100,14 @@ def _entries(source: str, folder: Path, settings: Downloads) -> list[str]:
         return _fetched(source, kept, settings)
     if not kept.exists():
         raise UserError(
-            f"{shown(source)}: wanted the list as {kept}, it is not there, and downloads are "
+            f"{shown(source)}: wanted the list {kept}, it is missing, and downloads are "
             "switched off; fetch it where there is a network"
         )
     return _parsed(kept, source)
 
 
 def _fetched(source: str, kept: Path, settings: Downloads) -> list[str]:
-    """The list of today; if it cannot be had, that of the last time."""
+    """Fetch the list; if that fails, use the copy of an earlier run."""
     fresh = kept.with_name(f"{kept.name}.new")
     fresh.unlink(missing_ok=True)
     gentle = dataclasses.replace(
@@ -123,7 +123,7 @@ def _fetched(source: str, kept: Path, settings: Downloads) -> list[str]:
             f"{shown(source)}: the list of archives was not fetched: {outcome.reason} "
             f"({outcome.detail}); correct the address, or start again later"
         )
-    logging.warning("%s: not fetched, taking the copy of an earlier run", shown(source))
+    logging.warning("%s: not fetched, using the copy of an earlier run", shown(source))
     return _parsed(kept, source)
 
 
@@ -131,25 +131,27 @@ def _parsed(path: Path, source: str) -> list[str]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: wanted a list of archives, it does not read: {error}") from error
+        raise UserError(
+            f"{path}: wanted a list of archives, it is not readable: {error}"
+        ) from error
     entries = [
         _entry(line.strip(), f"{shown(source)}, line {number}", source)
         for number, line in enumerate(lines, start=1)
         if line.strip() and not line.strip().startswith("#")
     ]
     if not entries:
-        raise UserError(f"{shown(source)}: wanted a list with an archive a line, it names none")
+        raise UserError(f"{shown(source)}: wanted a list with an archive per line, it has none")
     return entries
 
 
 def _entry(line: str, where: str, source: str) -> str:
-    """An address or a path, absolute."""
+    """Resolve an entry of a list to an absolute address or path."""
     if not is_url(line) and not is_url(source):
         if not line.isprintable():
             raise UserError(f"{where}: wanted a file, got {line[:80]!a}")
         return str(Path(source).parent / line)
     try:
-        if _NO_ADDRESS.search(line):  # often the list is a page that says what is wrong
+        if _NO_ADDRESS.search(line):  # often an HTML page with an error message
             raise ItemError("bad_url", "an address has no such characters")
         address = urljoin(source, line) if is_url(source) else line
         refuse(address)

@@ -1,21 +1,20 @@
-"""Route youtube: each clip is cut out of its YouTube video, which is fetched whole.
+"""Route youtube: download each YouTube video completely, and cut its clip.
 
-One video at a time, with a pause after each, in the time of which its clip is cut. Every clip of
-Kinetics-400 is of a video of its own, so no video is fetched twice.
+One video at a time, with a pause after each; the clip is cut during the pause. Every clip of
+Kinetics-400 has its own video, so no video is downloaded twice.
 
     <folder>/<split>/<class>/<id>_<start>_<end>.mp4   the clips
-    <folder>/.youtube/store/    the ledger, a row per clip that was ever asked for
-    <folder>/.youtube/work/     the video in hand; gone after the run, or at the next one's start
+    <folder>/.youtube/store/    the ledger: a row per clip that was ever requested
+    <folder>/.youtube/work/     the current video; removed at the end of the run or by the next run
 
-Not asked for again: a clip that this route has made with the same id, times, height, crf and
-address, while its file is there as it was; a file that this route knows nothing of, as another
-route or a kill between two steps leaves it (all write whole files only); what failed for good.
-What may have passed (core.errors.TRANSIENT) is asked for again in each run.
+Not requested again: a clip that this route made with the same id, times, height, crf and address,
+if its file has its recorded size; a file without a row in the ledger, which another route or a
+killed run left (files are always complete); a permanent failure. Transient failures
+(core.errors.TRANSIENT) are requested again in each run.
 
-    fetch      fetch_clips: a Found for each clip; the pauses, and when to stop asking
-    ledger     what is known of the clips
-    ytdlp      one video as a file, by yt-dlp as a program of its own
-    messages   the reason that yt-dlp's messages tell of
-    cut        the clip out of the whole video
-    child      started for each video; loads nothing of this package
+    fetch      fetch_clips: a ClipResult for each clip; the cut, the pauses, and when to stop
+    ledger     the ledger of clips
+    ytdlp      download of one video by yt-dlp in a process of its own
+    messages   reasons of the error messages of yt-dlp
+    child      program that is started for each video; imports nothing of this package
 """

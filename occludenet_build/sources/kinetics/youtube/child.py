@@ -1,8 +1,8 @@
-"""What is started for a video: yt-dlp, which ends when the process that started it does.
+"""Run yt-dlp for one video, in a process that ends when its parent does.
 
-    python -P child.py <process id of who starts it> <options of yt-dlp ...>
+    python -P child.py <process id of the parent> <options of yt-dlp ...>
 
-Standard library only, and run as a file: nothing of this package is loaded.
+Standard library only, and run as a file, so that it imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Tie this process to its parent's life, and become yt-dlp."""
+    """Let the kernel kill this process when its parent ends, then run yt-dlp."""
     parent = int(sys.argv.pop(1))
     control = getattr(ctypes.CDLL(None), "prctl", None)
     if control is not None:

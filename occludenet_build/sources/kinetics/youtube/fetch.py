@@ -1,20 +1,18 @@
-"""Fetch clips, one video after the other: skip what is known; ask, cut, record the rest.
+"""Fetch clips, one video after the other: skip known clips; download, cut and record the others.
 
-Between the end of one video and the start of the next: youtube.sleep_seconds and up to half of it
-by chance. (The authors of yt-dlp count about 300 videos an hour without a login: one in 12 s.)
-Where YouTube refuses all service, the wait doubles with each refusal, up to
+Pause between two videos: youtube.sleep_seconds plus a random part of up to half of it. (According
+to the authors of yt-dlp, YouTube serves about 300 videos an hour without a login, one in 12 s.)
+While YouTube refuses service, the pause doubles with each refusal, up to
 download.longest_wait_seconds.
 
-A third of Kinetics is gone for good. That is an answer, not a failure, and download.failure_budget
-does not count it. Two things stop the build: youtube.give_up_after refusals of all service in a
-row, and download.give_up_after videos in a row that fail for a reason that should pass, as when the
-network is down or YouTube has changed and this yt-dlp no longer understands its pages.
+A third of Kinetics no longer exists. download.failure_budget does not count these videos. Two
+events stop the build: youtube.give_up_after refusals of service in a row, and
+download.give_up_after videos in a row that fail for a transient reason, such as a network that is
+down or a version of yt-dlp that no longer supports YouTube's pages.
 
-The ten seconds of a clip, cut out of the whole video.
-
-What is there is taken: YouTube lets owners trim a video, and lists round times up. A clip is made
-where at least half of its stretch exists (LEAST), up to the video's end, and its row says how much
-that is; below that it is outside_video. Pictures, times and sound are those of `media.video.cut`.
+A video may end before its clip does: owners can trim videos, and lists round times up. A clip is
+cut up to the end of the video if at least MIN_SHARE of it exists, and its row states the length;
+otherwise it fails with outside_video. `media.video.cut` documents frames, times and sound.
 """
 
 from __future__ import annotations
@@ -39,34 +37,34 @@ from occludenet_build.media.video.cut import TOLERANCE, cut
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.probe import probe, skim
 from occludenet_build.media.video.source import reading
-from occludenet_build.sources.kinetics.clip import Clip, Found
+from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
 from occludenet_build.sources.kinetics.youtube import ledger
 from occludenet_build.sources.kinetics.youtube.ytdlp import Downloader, checked_id
 from occludenet_build.sources.transfer.download import shown
 
-LEAST = Fraction(1, 2)
-"""Share of the stretch that must exist."""
+MIN_SHARE = Fraction(1, 2)
+"""Smallest share of a clip that the video must contain."""
 _MOST_PIXELS = 1 << 40
 
 
-def encoding(crf: float) -> Encoding:
-    """Nothing but its quality is a setting: another preset changes sizes by a few percent."""
+def clip_encoding(crf: float) -> Encoding:
+    """Encoder settings of the clips; only the quality `crf` is configurable."""
     return Encoding("libx264", crf, "veryfast", instruction_set="avx2", keyframe_seconds=1.0)
 
 
-def cut_out(video: Path, clip: Clip, out: Path, crf: float) -> str | None:
-    """Write the clip to `out`. What is worth saying of it, or None.
+def cut_clip(video: Path, clip: KineticsClip, out: Path, crf: float) -> str | None:
+    """Cut the clip out of `video` into `out`; return a remark if it is shorter, else None.
 
     Raises ItemError: what `skim` and `cut` raise, outside_video, encode_failed.
     """
     skim(video)
     start, wanted = Fraction(clip.start), Fraction(clip.end)
-    end = min(wanted, picture_seconds(video))
-    if end - start < LEAST * (wanted - start):
+    end = min(wanted, video_seconds(video))
+    if end - start < MIN_SHARE * (wanted - start):
         raise ItemError(
             "outside_video", f"{_clock(start)} to {_clock(wanted)}, the video ends at {_clock(end)}"
         )
-    piece = cut(video, start, end, out, encoding(crf))
+    piece = cut(video, start, end, out, clip_encoding(crf))
     info = probe(out, max_decode_errors=0, max_pixels=_MOST_PIXELS)
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
@@ -75,9 +73,11 @@ def cut_out(video: Path, clip: Clip, out: Path, crf: float) -> str | None:
     return f"the video ends at {_clock(end)}: {float(end - start):.2f} of {wanted - start} s"
 
 
-def picture_seconds(video: Path) -> Fraction:
-    """From the first picture to the end of the last, by the times in the file; nothing decodes but
-    the first. Raises ItemError zero_frames where not even that does."""
+def video_seconds(video: Path) -> Fraction:
+    """Duration from the first frame to the end of the last, by the packet times; exact seconds.
+
+    Decodes the first frame only. Raises ItemError zero_frames where that fails.
+    """
     with reading(video) as source:
         first = next(iter(source), None)
     if first is None or first.pts is None:
@@ -95,33 +95,34 @@ def _clock(seconds: Fraction) -> str:
 
 
 OWN_FOLDER = ".youtube"
-"""Below the folder of the clips, on the same disk; a name that no stage takes for a class."""
-REFUSED = ("too_many_requests", "bot_check")
-"""Reasons that are not of the video: YouTube serves this address nothing for now."""
+"""Work folder below the folder of the clips; no stage takes a dotted name for a class."""
+REFUSED_SERVICE = ("too_many_requests", "bot_check")
+"""Reasons that do not concern the video: YouTube refuses service to this address."""
 _DAMAGED = ("truncated", "corrupt", "unreadable", "zero_frames")
-"""Reasons of a video that came and does not decode."""
+"""Reasons of a downloaded video that does not decode."""
 
 
 def fetch_clips(
-    clips: Sequence[Clip], folder: Path, config: Config, threads: int
-) -> Iterator[Found]:
-    """A Found for each clip: those known before first, then as they come.
+    clips: Sequence[KineticsClip], folder: Path, config: Config, threads: int
+) -> Iterator[ClipResult]:
+    """Yield a ClipResult for each clip: known clips first, then the others as they are fetched.
 
-    status is corrupt, without a path, where a video came that does not decode. What was yielded is
-    in the ledger. `threads` is not used: one video at a time is polite, and one core cuts faster.
-    With download.offline nothing is started. Raises UserError where YouTube refuses all service
-    or nothing works any more (see RateLimit), and where cookies, ffmpeg or yt-dlp are missing.
+    A downloaded video that does not decode has status corrupt and no path. The ledger has every
+    yielded clip. `threads` is unused: one video at a time respects YouTube's limits, and one core
+    cuts faster than that. With download.offline nothing is downloaded. Raises UserError where
+    YouTube refuses service or everything fails (see RateLimit), and where cookies, ffmpeg or yt-dlp
+    are missing.
     """
-    with ledger.held(folder / OWN_FOLDER / "store") as rows:
-        work = _Work(folder, config, rows)
-        due: list[Clip] = []
+    with ledger.open_ledger(folder / OWN_FOLDER / "store") as rows:
+        work = _FetchRun(folder, config, rows)
+        due: list[KineticsClip] = []
         for clip in clips:
             found = work.known(clip)
             if found is None:
                 due.append(clip)
             else:
                 yield found
-        logging.info("%d clips, %d to be fetched", len(clips), len(due))
+        logging.info("%d clips, %d to fetch", len(clips), len(due))
         if config.download.offline:
             yield from (work.missing(clip, "offline", "wanted from YouTube") for clip in due)
         elif due:
@@ -129,13 +130,13 @@ def fetch_clips(
             rows.close()
 
 
-class _Work:
-    def __init__(self, folder: Path, config: Config, rows: ledger.Ledger) -> None:
+class _FetchRun:
+    def __init__(self, folder: Path, config: Config, rows: ledger.ClipLedger) -> None:
         self.folder, self.config, self.rows = folder, config, rows
         self.origin = shown(config.kinetics.youtube.address)
 
-    def known(self, clip: Clip) -> Found | None:
-        """What need not be asked for, or cannot be."""
+    def known(self, clip: KineticsClip) -> ClipResult | None:
+        """The result of a clip that need not, or cannot, be requested; else None."""
         try:
             target = self._target(clip)
         except ItemError as error:
@@ -143,25 +144,25 @@ class _Work:
         row, size = self.rows.row(clip), _size(target)
         if row is None or row["status"] != "ok":
             if size:
-                return Found(clip, "present", path=target, bytes=size)
+                return ClipResult(clip, "present", path=target, bytes=size)
         elif size != row["bytes"]:
             return None
-        if row is None or not ledger.settled(row, clip, self.config):
+        if row is None or not ledger.is_final(row, clip, self.config):
             return None
         return self._found(clip, row)
 
-    def fetched(self, due: list[Clip]) -> Iterator[Found]:
-        """A clip that was refused along with everything else has a second turn at the end."""
+    def fetched(self, due: list[KineticsClip]) -> Iterator[ClipResult]:
+        """Fetch clips; one that failed by a refusal of service is tried again at the end."""
         limit, counts = RateLimit(self.config), Counter[str]()
         loader = Downloader.prepare(self.folder / OWN_FOLDER / "work", self.config)
-        queue, turned_away = deque(due), set[str]()
+        queue, refused = deque(due), set[str]()
         try:
             while queue:
                 clip = queue.popleft()
                 limit.wait()
                 result = self._attempt(clip, loader, limit)
-                if result.row["reason"] in REFUSED and clip.file not in turned_away:
-                    turned_away.add(clip.file)
+                if result.row["reason"] in REFUSED_SERVICE and clip.file not in refused:
+                    refused.add(clip.file)
                     queue.append(clip)
                 else:
                     self.rows.add(result)
@@ -172,49 +173,50 @@ class _Work:
             loader.clear()
             _log_counts(counts)
 
-    def missing(self, clip: Clip, reason: str, detail: str | None) -> Found:
-        return Found(clip, "missing", reason, detail, self.origin)
+    def missing(self, clip: KineticsClip, reason: str, detail: str | None) -> ClipResult:
+        """A result with status missing."""
+        return ClipResult(clip, "missing", reason, detail, self.origin)
 
-    def _attempt(self, clip: Clip, loader: Downloader, limit: RateLimit) -> Result:
+    def _attempt(self, clip: KineticsClip, loader: Downloader, limit: RateLimit) -> Result:
         result = attempt({"clip": clip.file}, partial(self._make, clip, loader, limit))
-        result.row["key"] = ledger.key(clip, self.config, result.row["reason"])
+        result.row["key"] = ledger.clip_key(clip, self.config, result.row["reason"])
         if result.row["reason"] is not None:
             logging.info("%s: %s (%s)", clip.name, result.row["reason"], result.row["detail"])
         return result
 
     def _make(
-        self, clip: Clip, loader: Downloader, limit: RateLimit
+        self, clip: KineticsClip, loader: Downloader, limit: RateLimit
     ) -> tuple[dict[str, Any], None]:
-        video = _asked(loader, clip, limit)
+        video = _fetch_video(loader, clip, limit)
         cut, target = loader.folder / "clip.mp4", self._target(clip)
-        detail = cut_out(video, clip, cut, self.config.kinetics.youtube.crf)
+        detail = cut_clip(video, clip, cut, self.config.kinetics.youtube.crf)
         target.parent.mkdir(parents=True, exist_ok=True)
         publish(cut, target)
         return {"bytes": _size(target), "detail": detail}, None
 
-    def _target(self, clip: Clip) -> Path:
-        """Where it stands. Raises ItemError for a clip that no list should name."""
+    def _target(self, clip: KineticsClip) -> Path:
+        """Path of a clip. Raises ItemError for an invalid id, time or name."""
         checked_id(clip.youtube_id)
         if not 0 <= clip.start < clip.end:
             raise ItemError("outside_video", f"from {clip.start} to {clip.end} s")
         return inside(self.folder, clip.file)
 
-    def _found(self, clip: Clip, row: dict[str, Any]) -> Found:
+    def _found(self, clip: KineticsClip, row: dict[str, Any]) -> ClipResult:
         if row["status"] == "ok":
             path, size = self.folder / clip.file, row["bytes"]
-            return Found(clip, "present", None, row["detail"], self.origin, path, size)
+            return ClipResult(clip, "present", None, row["detail"], self.origin, path, size)
         status = "corrupt" if row["reason"] in _DAMAGED else "missing"
-        return Found(clip, status, row["reason"], row["detail"], self.origin)
+        return ClipResult(clip, status, row["reason"], row["detail"], self.origin)
 
 
-def _asked(loader: Downloader, clip: Clip, limit: RateLimit) -> Path:
-    """The whole video. The pause begins here, before the clip is cut."""
+def _fetch_video(loader: Downloader, clip: KineticsClip, limit: RateLimit) -> Path:
+    """Download the video. The pause begins after it, before the clip is cut."""
     try:
         video = loader.fetch(clip.youtube_id)
     except ItemError as error:
-        limit.ended(error)
+        limit.record(error)
         raise
-    limit.ended(None)
+    limit.record(None)
     return video
 
 
@@ -228,7 +230,7 @@ def _log_counts(counts: Counter[str]) -> None:
 
 
 class RateLimit:
-    """How long to wait before the next video, and when to stop asking."""
+    """The pause before the next video, and when to stop."""
 
     def __init__(self, config: Config) -> None:
         self._youtube, self._download = config.kinetics.youtube, config.download
@@ -237,12 +239,12 @@ class RateLimit:
         self._last = ""
 
     def wait(self) -> None:
-        """Until the next video may be asked for."""
+        """Sleep until the next video may be requested."""
         time.sleep(max(0.0, self._next_start - time.monotonic()))
 
-    def ended(self, error: ItemError | None) -> None:
-        """A video was asked for, and this came of it. The pause begins."""
-        refused = error is not None and error.reason in REFUSED
+    def record(self, error: ItemError | None) -> None:
+        """Record the result of a request, and start the pause."""
+        refused = error is not None and error.reason in REFUSED_SERVICE
         passing = error is not None and error.reason in TRANSIENT
         self._refusals = self._refusals + 1 if refused else 0
         self._failures = self._failures + 1 if passing else 0
@@ -258,7 +260,7 @@ class RateLimit:
         return min(base * 2 ** min(self._refusals, 30), longest)
 
     def check(self) -> None:
-        """Raises UserError when it makes no sense to go on."""
+        """Raises UserError after too many refusals or failures in a row."""
         if self._refusals >= self._youtube.give_up_after:
             raise UserError(
                 f"youtube: {self._refusals} refusals of service in a row, the last {self._last}. "

@@ -1,8 +1,8 @@
-"""What the route youtube knows of the clips that it was ever asked for: core.ledger, kept whole.
+"""Ledger of the clips that the route youtube ever requested; rows are never removed.
 
-A ledger's store usually holds the clips of one list. Here a later run may want fewer clips, or
-others, and what was learnt of the rest must not be asked again: rows are only ever added. What a
-run that was killed has left in the journal is taken over when the next one begins.
+The store of core.ledger usually has the items of one list. Here a later run may select fewer or
+other clips, and must not request the others again. The next run reads rows that a killed run left
+in the journal.
 """
 
 from __future__ import annotations
@@ -20,59 +20,63 @@ from occludenet_build.config import Config
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import REASONS, TRANSIENT
 from occludenet_build.core.tables import column
-from occludenet_build.sources.kinetics.clip import Clip
+from occludenet_build.sources.kinetics.clip import KineticsClip
 
-ROWS = pa.schema([*ledger.STATUS, column("bytes", "int64", "size of the clip; null if not ok")])
-"""`clip` is `Clip.file`."""
+ROWS = pa.schema(
+    [*ledger.STATUS, column("bytes", "int64", "size of the clip file, bytes; null if not ok")]
+)
+"""Schema of the ledger; `clip` is KineticsClip.file."""
 
 _LOGIN = ("login_required", "forbidden")
-"""Reasons that cookies could prevent."""
+"""Failures that cookies may prevent."""
 
 
-class Ledger:
-    """Use `held`."""
+class ClipLedger:
+    """Rows of clips; `open_ledger` creates it."""
 
     def __init__(self, kept: ledger.Ledger) -> None:
         self._kept = kept
         self._rows = {row["clip"]: row for row in kept.kept_rows()}
-        left = self._take_over()
-        self._rows |= left
-        if left:
+        journal = self._read_journal()
+        self._rows |= journal
+        if journal:
             self.close()
 
-    def row(self, clip: Clip) -> dict[str, Any] | None:
-        """What came of the clip when it was last asked for, columns ROWS; None if it never was."""
+    def row(self, clip: KineticsClip) -> dict[str, Any] | None:
+        """Row of the last request of a clip, schema ROWS; None if it was never requested."""
         return self._rows.get(clip.file)
 
     def add(self, result: ledger.Result) -> None:
-        """Commit a row; a kill does not lose it."""
+        """Commit a row, so that a kill does not lose it."""
         self._kept.commit(result)
         self._rows[result.row["clip"]] = result.row
 
     def close(self) -> None:
-        """The rows into one file."""
+        """Write all rows into one file."""
         self._kept.close(list(self._rows))
         self._kept = ledger.Ledger(self._kept.store, ROWS, None)
 
-    def _take_over(self) -> dict[str, dict[str, Any]]:
+    def _read_journal(self) -> dict[str, dict[str, Any]]:
         rows = {}
         for path in sorted(self._kept.journal.glob("[!.]*.parquet")):
             row = json.loads(pq.read_schema(path).metadata[b"row"])
-            if set(row) <= set(ROWS.names):  # else of another version of this module
+            if set(row) <= set(ROWS.names):  # a row of another version may have other columns
                 rows[row["clip"]] = row
         return rows
 
 
 @contextmanager
-def held(store: Path) -> Iterator[Ledger]:
-    """The ledger, held alone until the block ends."""
+def open_ledger(store: Path) -> Iterator[ClipLedger]:
+    """Open the ledger and lock it until the block ends."""
     with ledger.hold(store, ROWS) as kept:
-        yield Ledger(kept)
+        yield ClipLedger(kept)
 
 
-def key(clip: Clip, config: Config, reason: str | None) -> str:
-    """What a result depends on: id, times, height, crf, address; a failure also on the one setting
-    that could have prevented it. Code is not in it: an edit does not fetch a thousand videos."""
+def clip_key(clip: KineticsClip, config: Config, reason: str | None) -> str:
+    """Key of a result: id, times, height, crf and address.
+
+    The key of a failure includes the setting that could have prevented it.
+    """
     settings = config.kinetics.youtube
     limits: dict[str, Any] = {
         "too_long": settings.max_seconds,
@@ -88,8 +92,8 @@ def key(clip: Clip, config: Config, reason: str | None) -> str:
     return ledger.key("youtube", "", made_by, clip.youtube_id, f"{clip.start} {clip.end}")
 
 
-def settled(row: dict[str, Any], clip: Clip, config: Config) -> bool:
-    """Whether a row is the answer for today's settings too, and will not pass."""
+def is_final(row: dict[str, Any], clip: KineticsClip, config: Config) -> bool:
+    """Whether a row is valid for the present settings, and not a transient failure."""
     reason = row["reason"]
-    known = reason is None or reason in REASONS  # else of an earlier version
-    return known and row["key"] == key(clip, config, reason) and reason not in TRANSIENT
+    known = reason is None or reason in REASONS  # an earlier version may have had other reasons
+    return known and row["key"] == clip_key(clip, config, reason) and reason not in TRANSIENT

@@ -1,11 +1,11 @@
-"""What yt-dlp says on its standard error, as a reason of core.errors.REASONS.
+"""Map the messages of yt-dlp on standard error to reasons of core.errors.REASONS.
 
-yt-dlp has one exit code for all failures, so the words decide. Most are YouTube's own, which yt-dlp
-asks for in English. One message can hold several hints ("Video unavailable. This content isn't
-available, try again later. The current session has been rate-limited"): the first rule that fits
-has it, those that stop the whole work before those about one video, the vaguest last. What no
-rule knows is extractor_failed, with the message: it is tried again, never taken for a video that is
-gone. What exactly YouTube said of a video stands in the row's detail.
+yt-dlp has one exit code for all failures, so the text of the messages decides. Most texts are those
+of YouTube, which yt-dlp requests in English. One message can match several rules ("Video
+unavailable. This content isn't available, try again later. The current session has been
+rate-limited"): the first matching rule applies. Rules about the service come first, then those
+about one video, then vague ones. A message without a rule means extractor_failed, which is tried
+again. The row's detail has the text of the message.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from occludenet_build.core.errors import ItemError
 
 Rules = Sequence[tuple[str, str]]
-"""(reason, pattern), in the order in which they are tried, whatever the case."""
+"""(reason, regular expression), in the order of application; case is ignored."""
 
 _SERVICE: Rules = (
     ("bot_check", r"not a bot|captcha|unusual traffic|likely being blocked|^please sign in\b"),
     ("too_many_requests", r"rate.limited|try again later|HTTP Error 429|too many requests"),
 )
-"""YouTube serves this address, or this account, nothing for now."""
+"""YouTube refuses service to this address or account for now."""
 
 _VIDEO: Rules = (
     (
@@ -44,10 +44,10 @@ _VIDEO: Rules = (
         r"|live stream.*(start|offline)|^offline\b|stream is offline",
     ),
 )
-"""What is clear of one video. The recording of a stream that is over is not one to come."""
+"""Unambiguous messages about one video."""
 
 _VAGUE: Rules = (
-    # a client or a format that YouTube turns down, not the video
+    # YouTube rejects a client or a format, not the video.
     (
         "extractor_failed",
         r"page needs to be reloaded|not available on this app|download video data: HTTP Error 403",
@@ -59,7 +59,7 @@ _VAGUE: Rules = (
         r"|unavailable video|does(n't| not) exist",
     ),
 )
-"""What a warning before it may explain."""
+"""Vague messages, whose cause a warning before them may state."""
 
 _NETWORK: Rules = (
     ("bad_certificate", r"CERTIFICATE_VERIFY_FAILED|certificate (is not valid|has expired)"),
@@ -79,26 +79,26 @@ _NETWORK: Rules = (
     ("bad_url", r"is not a valid URL|incomplete youtube ID|no suitable extractor"),
 )
 
-_LAME = (
+_INCOMPLETE = (
     r"(formats (may be|have been) (missing|skipped)|JavaScript runtime|PO Token|challenge solving)"
 )
-"""Warnings that yt-dlp itself saw less than there is."""
+"""Warnings that yt-dlp did not see all formats."""
 _TAIL = (
     r"\s*([;.]? ?please report this issue|\(caused by|Use --cookies|See +https|Also see +https"
     r"|You might want to|It is recommended|For more information|Use --list-formats|Giving up after)"
 )
-"""Where the advice for people at a terminal begins."""
+"""Beginning of the advice for interactive users, which is cut off."""
 _LONGEST = 300
 
 
-def failure(log: str, why: str = "yt-dlp ended without a word") -> ItemError:
-    """The error that a log of yt-dlp tells of; `why` is the detail where it tells of none."""
+def failure_from_log(log: str, why: str = "yt-dlp ended without a message") -> ItemError:
+    """The error in a log of yt-dlp; `why` is the detail if the log has none."""
     messages = _messages(log)
-    said = [text for kind, text in messages if kind == "ERROR" and text]
+    errors = [text for kind, text in messages if kind == "ERROR" and text]
     warnings = [text for kind, text in messages if kind == "WARNING"]
-    if not said:
+    if not errors:
         return ItemError("extractor_failed", _last_line(log) or why)
-    text = said[-1]
+    text = errors[-1]
     vague = _first(text, _VAGUE)
     reason = _first(text, (*_SERVICE, *_VIDEO)) or (None if vague else _first(text, _NETWORK))
     if reason is None:
@@ -107,15 +107,17 @@ def failure(log: str, why: str = "yt-dlp ended without a word") -> ItemError:
 
 
 def _explained(reason: str, text: str, warnings: list[str]) -> tuple[str, str]:
-    """(reason, message) with what the warnings say of their cause."""
+    """(reason, message), with the cause that a warning states."""
     rules = (*_SERVICE, *_NETWORK) if reason == "extractor_failed" else _SERVICE
     for warning in warnings:
         cause = _first(warning, rules)
         if cause is not None:
             return cause, f"{_trimmed(text)} after: {warning}"
-    lame = next((warning for warning in warnings if re.search(_LAME, warning, re.I)), None)
-    if lame is not None and reason == "no_format":
-        return "extractor_failed", f"{_trimmed(text)} after: {lame}"
+    incomplete = next(
+        (warning for warning in warnings if re.search(_INCOMPLETE, warning, re.I)), None
+    )
+    if incomplete is not None and reason == "no_format":
+        return "extractor_failed", f"{_trimmed(text)} after: {incomplete}"
     return reason, text
 
 
@@ -128,7 +130,7 @@ def _first(text: str, rules: Rules) -> str | None:
 
 
 def _messages(log: str) -> list[tuple[str, str]]:
-    """(ERROR or WARNING, text) of each, without the extractor's name and the video's id."""
+    """(ERROR or WARNING, text) of each message, without extractor name and video id."""
     found: list[tuple[str, list[str]]] = []
     for line in log.replace("\r", "").splitlines():
         begun = re.match(r"(ERROR|WARNING): *(.*)", line)
@@ -142,7 +144,8 @@ def _messages(log: str) -> list[tuple[str, str]]:
 
 
 def _unprefixed(text: str) -> str:
-    """
+    """Remove extractor name and video id from a message.
+
     >>> _unprefixed("[youtube] 3caPS4FHFF8: Private video")
     'Private video'
     """
@@ -160,6 +163,6 @@ def _short(text: str) -> str:
 
 
 def _last_line(log: str) -> str:
-    """Of a traceback: the exception."""
+    """The last line of a log; for a traceback, the exception."""
     lines = [line for line in log.splitlines() if line.strip() not in ("", "ERROR:")]
     return _short(lines[-1]) if lines else ""

@@ -1,15 +1,15 @@
-"""One YouTube video as a file, by yt-dlp as a program of its own.
+"""Download one YouTube video with yt-dlp, in a process of its own.
 
-A process of its own is killed, with all that it has started, when its time is over; what it takes
-of memory is gone with it, and its crash is a row. What it found is read from a file that it writes
-(FACTS), what went wrong from its standard error (see `messages`).
+The process, with its children, is killed at its time limit; its memory is freed, and a crash
+affects one row only. It writes the properties of the video into a file (FACTS), and errors to
+standard error (see `messages`).
 
-It reads no configuration, plug-ins or cache; names of files are fixed; no id can be an option,
-since addresses stand behind `--`. JavaScript of YouTube's is run by deno alone, which keeps it in a
-sandbox, and only where deno and yt-dlp-ejs are installed: yt-dlp's own defaults.
+yt-dlp reads no configuration, plug-ins or cache. File names are fixed. An id cannot be taken for an
+option, since addresses follow `--`. As by yt-dlp's defaults, YouTube's JavaScript is run only by
+deno, in its sandbox, and only if deno and yt-dlp-ejs are installed.
 
     <folder>/bin/, cookies.txt   ffmpeg and a copy of the cookies, where they are needed
-    <folder>/video/              the video in hand, and yt-dlp's working directory
+    <folder>/video/              the current video, and yt-dlp's working directory
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from occludenet_build.sources.transfer.download import refuse
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
 _ID = re.compile(YOUTUBE_ID)
 _LOG_END = 1 << 20
-"""Bytes at the end of a log that are read."""
+"""Number of bytes that are read at the end of a log."""
 FACTS = "facts.json"
-"""Where yt-dlp notes, a JSON object a line, what the video is and where the file stands."""
-NOT_OVER = ("is_live", "is_upcoming", "post_live")
-"""Values of live_status for what is no video yet."""
+"""File of yt-dlp with properties of the video and its path, a JSON object per line."""
+LIVE_STATUSES = ("is_live", "is_upcoming", "post_live")
+"""Values of live_status of a stream that is not a finished video."""
 
 
 def checked_id(youtube_id: str) -> str:
-    """Raises ItemError bad_url: ids come from a list that anybody may have written."""
+    """Check an id, since lists are not trusted. Raises ItemError bad_url for a malformed one."""
     if _ID.fullmatch(youtube_id) is None:
         raise ItemError(
             "bad_url", f"{youtube_id[:40]!a} is no id of YouTube, 11 of A-Z a-z 0-9 _ -"
@@ -55,49 +55,52 @@ def checked_id(youtube_id: str) -> str:
 
 @dataclass(frozen=True)
 class Downloader:
-    """Use `prepare`. `folder` belongs to one run alone."""
+    """Downloads videos; `prepare` creates it. `folder` must be used by one run only."""
 
     folder: Path
     config: Config
 
     @classmethod
     def prepare(cls, folder: Path, config: Config) -> Downloader:
-        """Raises UserError where no video at all could be fetched."""
+        """Create the folder with ffmpeg and cookies.
+
+        Raises UserError where ffmpeg, yt-dlp or cookies are missing, or the address is invalid.
+        """
         _check(config)
-        shutil.rmtree(folder, ignore_errors=True)  # what a killed run has left
+        shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
         folder.mkdir(parents=True, exist_ok=True)
         _provide_ffmpeg(folder)
         _copy_cookies(config, folder)
         return cls(folder, config)
 
     def fetch(self, youtube_id: str) -> Path:
-        """The whole video; it stands until the next one is fetched.
+        """Download a video and return its path; the next download removes it.
 
-        Raises ItemError; OSError for a full disk, UserError for cookies that do not read.
+        Raises ItemError where it fails, OSError for a full disk, UserError for malformed cookies.
         """
         url = self.config.kinetics.youtube.address.replace("{id}", checked_id(youtube_id))
-        place = self.folder / "video"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        told = options(self.config, self.folder)
-        code = self._run([*PROGRAM, str(os.getpid()), *told, "--", url], place)
-        log, video = _end(place / "stderr"), _video(place)
+        folder = self.folder / "video"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        options = ytdlp_options(self.config, self.folder)
+        code = self._run([*PROGRAM, str(os.getpid()), *options, "--", url], folder)
+        log, video = _end(folder / "stderr"), _video(folder)
         if code == 0 and video is not None:
             return video
         _raise_for_all(log)
-        raise self._failure(code, log, place)
+        raise self._failure(code, log, folder)
 
     def clear(self) -> None:
-        """Remove the folder and the video in hand."""
+        """Remove the folder with the current video."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run(self, command: list[str], place: Path) -> int:
-        """The exit code. Its output goes into files: no pipe fills memory or keeps one waiting."""
+    def _run(self, command: list[str], folder: Path) -> int:
+        """Run a command and return its exit code. Output goes into files, since pipes may block."""
         seconds = self.config.kinetics.youtube.timeout_seconds
-        with open(place / "stdout", "wb") as out, open(place / "stderr", "wb") as log:
+        with open(folder / "stdout", "wb") as out, open(folder / "stderr", "wb") as log:
             process = subprocess.Popen(
                 command,
-                cwd=place,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
@@ -109,28 +112,28 @@ class Downloader:
             except subprocess.TimeoutExpired:
                 raise ItemError("timed_out", f"not finished after {seconds:g} s") from None
             finally:
-                _kill_group(process)  # its time is over, Ctrl-C, or something that it has left
+                _kill_group(process)  # after a time-out or Ctrl-C, or its children
 
-    def _failure(self, code: int, log: str, place: Path) -> ItemError:
-        """Why there is no file. A video that the filter turns down ends well, without one."""
+    def _failure(self, code: int, log: str, folder: Path) -> ItemError:
+        """The error of a run without a file. It exits with 0 if the filter rejects the video."""
         if code < 0 and "ERROR:" not in log:
             return ItemError("extractor_failed", f"yt-dlp was killed by signal {-code}")
         if code != 0:
-            return messages.failure(log, f"yt-dlp ended with code {code}")
-        facts, most = _facts(place), self.config.kinetics.youtube.max_seconds
-        if facts.get("is_live") or facts.get("live_status") in NOT_OVER:
+            return messages.failure_from_log(log, f"yt-dlp ended with code {code}")
+        facts, limit = _facts(folder), self.config.kinetics.youtube.max_seconds
+        if facts.get("is_live") or facts.get("live_status") in LIVE_STATUSES:
             return ItemError("live", str(facts.get("live_status") or "is_live"))
         seconds = facts.get("duration") or 0
-        if seconds > most:
-            detail = f"{seconds:g} s, kinetics.youtube.max_seconds is {most:g}"
+        if seconds > limit:
+            detail = f"{seconds:g} s, kinetics.youtube.max_seconds is {limit:g}"
             return ItemError("too_long", detail)
-        if "larger than max-filesize" in _end(place / "stdout"):
+        if "larger than max-filesize" in _end(folder / "stdout"):
             return ItemError("too_large", f"download.max_bytes is {self.config.download.max_bytes}")
-        return messages.failure(log, "yt-dlp ended well and left no file")
+        return messages.failure_from_log(log, "yt-dlp ended with code 0 and left no file")
 
 
 def _raise_for_all(log: str) -> None:
-    """What no other video would get past, either."""
+    """Raise an error for faults that concern all videos: a full disk, malformed cookies."""
     if "No space left on device" in log or "Disk quota exceeded" in log:
         raise OSError(errno.ENOSPC, "the disk is full")
     if "Netscape format" in log:
@@ -154,30 +157,30 @@ def _end(path: Path) -> str:
         return stream.read().decode("utf-8", "replace")
 
 
-def _facts(place: Path) -> dict[str, Any]:
-    """What yt-dlp has noted of the video; nothing where it did not come so far."""
+def _facts(folder: Path) -> dict[str, Any]:
+    """Properties of the video that yt-dlp wrote; empty if it wrote none."""
     facts: dict[str, Any] = {}
     try:
-        for line in (place / FACTS).read_text().splitlines():
+        for line in (folder / FACTS).read_text().splitlines():
             facts |= json.loads(line)
     except (OSError, ValueError, TypeError):
         pass
     return facts
 
 
-def _video(place: Path) -> Path | None:
-    """The finished file, if yt-dlp says that it has one and it is there."""
-    name = _facts(place).get("filepath")
-    path = place / Path(str(name)).name
+def _video(folder: Path) -> Path | None:
+    """Path of the finished file, if yt-dlp reports one and it exists."""
+    name = _facts(folder).get("filepath")
+    path = folder / Path(str(name)).name
     return path if name and path.is_file() and path.stat().st_size else None
 
 
-def options(config: Config, folder: Path) -> list[str]:
-    """All but the address, for a Downloader's folder."""
+def ytdlp_options(config: Config, folder: Path) -> list[str]:
+    """The options of yt-dlp, for the folder of a Downloader."""
     settings, download = config.kinetics.youtube, config.download
     retries = str(download.retries)
     pause = f"exp={download.backoff_seconds:f}:{download.longest_wait_seconds:f}"
-    live = " & ".join(f"live_status!=?{status}" for status in NOT_OVER)
+    live = " & ".join(f"live_status!=?{status}" for status in LIVE_STATUSES)
     return [
         *("--ignore-config", "--no-plugin-dirs", "--no-cache-dir", "--no-update", "--no-exec"),
         *("--no-playlist", "--default-search", "error", "--abort-on-error", "--xff", "never"),
@@ -194,27 +197,27 @@ def options(config: Config, folder: Path) -> list[str]:
         *("--retries", retries, "--fragment-retries", retries, "--extractor-retries", retries),
         *("--retry-sleep", pause, "--retry-sleep", f"fragment:{pause}"),
         *("--retry-sleep", f"extractor:{pause}"),
-        *_named("--ffmpeg-location", folder / "bin"),
-        *_named("--cookies", folder / "cookies.txt"),
+        *_path_option("--ffmpeg-location", folder / "bin"),
+        *_path_option("--cookies", folder / "cookies.txt"),
     ]
 
 
-def _named(option: str, path: Path) -> list[str]:
+def _path_option(option: str, path: Path) -> list[str]:
     return [option, str(path.resolve())] if path.exists() else []
 
 
 def _formats(height: int) -> str:
-    """What is fetched, best first: pictures and sound apart, both in one, pictures alone.
+    """Format selector: separate video and audio, else a combined format, else video only.
 
-    `height` is of the shorter side: an upright video's is its width. A size that is not known is
-    no reason to leave a format out.
+    `height` limits the shorter side, which is the width of a portrait video. Formats of unknown
+    size are included.
     """
-    upright, lying = f"[aspect_ratio<1][width<={height}]", f"[height<=?{height}]"
-    return "/".join(f"bv*{size}+ba/b{size}/bv*{size}" for size in (upright, lying))
+    portrait, landscape = f"[aspect_ratio<1][width<={height}]", f"[height<=?{height}]"
+    return "/".join(f"bv*{size}+ba/b{size}/bv*{size}" for size in (portrait, landscape))
 
 
 def _check(config: Config) -> None:
-    """Raises UserError where no video at all could be fetched."""
+    """Raise UserError where yt-dlp is missing or the address is invalid."""
     if importlib.util.find_spec("yt_dlp") is None:
         raise UserError("kinetics.youtube: wanted yt-dlp, it is not installed; pip install yt-dlp")
     try:
@@ -230,9 +233,9 @@ def _check(config: Config) -> None:
 
 
 def _provide_ffmpeg(folder: Path) -> None:
-    """Pictures and sound come apart and are merged by ffmpeg; yt-dlp knows it by its name.
+    """Link imageio-ffmpeg's ffmpeg into `folder`/bin if there is none on PATH.
 
-    Where there is none on PATH, `folder`/bin gets a link to that of imageio-ffmpeg.
+    yt-dlp merges video and audio with the program named ffmpeg.
     """
     if shutil.which("ffmpeg") is not None:
         return
@@ -248,7 +251,7 @@ def _provide_ffmpeg(folder: Path) -> None:
 
 
 def _copy_cookies(config: Config, folder: Path) -> None:
-    """A copy for this run alone, since yt-dlp writes into its cookie file."""
+    """Copy the cookies for this run, since yt-dlp writes into its cookie file."""
     source = config.kinetics.youtube.cookies
     if source is None:
         return
