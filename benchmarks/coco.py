@@ -1,19 +1,19 @@
-"""Benchmark of reading COCO's instances file: against one parse of it by a fast JSON library.
+"""Benchmark of reading COCO's instances file against a parse by a fast JSON library.
 
     python benchmarks/coco.py [--quick]
 
-A file of the size of instances_train2017.json is drawn (860,000 annotations of 80 categories with
-polygons of 22 corners on average, 118,287 images, 430 MB; --quick: a tenth). Each reading is a
-process of its own, in turns; CPU seconds of the reading alone (both sides run in one thread), and
-the peak memory of the whole process, imports included. All ratios are medians over the turns, to
-the faster and the smaller of the rivals, whose garbage collection is switched off. Prints a table,
-and as its last line one JSON object:
+The file is generated in the size of instances_train2017.json (860,000 annotations of 80 categories
+with polygons of 22 corners on average, 118,287 images, 430 MB; --quick: a tenth). Each reading runs
+in a separate process, in turn. Measured: CPU seconds of the reading alone (one thread), and the
+peak memory of the process, imports included. All ratios are medians over the turns, relative to the
+fastest and the smallest of the rivals, which run without garbage collection. Prints a table, and as
+its last line one JSON object:
 
-    time_ratio_to_json_parse     the room's reading: checked, narrowed to four categories / rival
-    memory_ratio_to_json_parse   peak memory of the two
-    time_ratio_wanted_images     reading, and deciding by every wanted mask which photos are needed,
-                                 none of which is opened / rival
-    rival                        the libraries that were there: msgspec, and orjson if installed
+    time_ratio_to_json_parse     occluders' reading with checks, four categories / rival
+    memory_ratio_to_json_parse   peak memory, ours / rival
+    time_ratio_wanted_images     reading, and selecting the photos by the masks of their instances,
+                                 without opening photos / rival
+    rival                        installed rivals: msgspec, and orjson if installed
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
 WANTED = ("backpack", "handbag", "suitcase", "dog")
 CATEGORIES = (*WANTED, *(f"category {number}" for number in range(5, 81)))
@@ -60,16 +62,17 @@ def main() -> None:
 
 
 def compare(file: Path, turns: int) -> dict[str, float | str]:
+    """Measure all readers in turn; print the table and return the ratios."""
     rivals = [name for name in RIVALS if importlib.util.find_spec(name)]
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    measured: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for _ in range(turns):
         for how in (*rivals, "photos", "wanted_images"):
-            found[how].append(_in_process(how, file))
-    seconds = {how: statistics.median(s for s, _ in runs) for how, runs in found.items()}
-    mib = {how: statistics.median(m for _, m in runs) for how, runs in found.items()}
+            measured[how].append(_in_process(how, file))
+    seconds = {how: statistics.median(s for s, _ in runs) for how, runs in measured.items()}
+    mib = {how: statistics.median(m for _, m in runs) for how, runs in measured.items()}
     print(f"{file.stat().st_size / 1e6:.0f} MB, medians of {turns} turns")
     print(f"{'reading':16}{'CPU seconds':>14}{'peak MiB':>12}")
-    for how in found:
+    for how in measured:
         print(f"{how:16}{seconds[how]:14.2f}{mib[how]:12.0f}")
     fastest, smallest = min(seconds[r] for r in rivals), min(mib[r] for r in rivals)
     return {
@@ -131,7 +134,7 @@ READERS = RIVALS | {"photos": _photos, "wanted_images": _wanted}
 
 
 def write_instances(file: Path, annotations: int) -> None:
-    """Draw a file with COCO's parts, keys and spacing; the same for the same size."""
+    """Write a random file with COCO's parts, keys and spacing; deterministic for a given size."""
     random = np.random.default_rng(0)
     numbers = random.permutation(600_000)[: round(annotations / ANNOTATIONS_PER_IMAGE)]
     polygons = [_polygon(random) for _ in range(POLYGONS)]
@@ -156,7 +159,7 @@ def write_instances(file: Path, annotations: int) -> None:
 
 
 def _polygon(random: np.random.Generator) -> tuple[str, str]:
-    """(segmentation, box): some hundred pixels across at most, few of them large, as in COCO."""
+    """(segmentation, box) as JSON; the distribution of sizes is similar to COCO's."""
     corners = int(np.clip(random.lognormal(2.95, 0.6), 3, 300))
     angles = np.sort(random.uniform(0, 2 * np.pi, corners))
     radii = np.clip(random.lognormal(3.2, 0.9), 3, 200) * random.uniform(0.8, 1.2, corners)

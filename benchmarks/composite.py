@@ -1,31 +1,31 @@
-"""Benchmark of the compositor: CPU and wall against two floors and two rivals, in one run.
+"""Benchmark of composite: CPU and wall time against two floors and two rivals, in one run.
 
     python benchmarks/composite.py [--quick] [--profile]
 
-Occluded clips at three scales from each source, with sound, one thread per encoder, every frame
-occluded unless said otherwise. All ratios are medians over interleaved repetitions. Prints a
-table, and as its last line one JSON object (--quick leaves out some of the cases):
+Each source gives occluded clips at three scales, with sound, with one thread per encoder. Every
+frame is occluded unless stated otherwise. All ratios are medians over interleaved repetitions.
+Prints a table, and as its last line one JSON object (--quick skips some of the cases):
 
     cpu_ratio_to_floor        a running worker, ground truth and hashes included / the same-content
-                              floor (decode and the same encodes of the finished pictures in one
-                              process; the files are the same bytes)
-    cpu_ratio_to_plain_floor  the room as a whole process over a shard, start-up counted / one
-                              ffmpeg per clip that decodes once and encodes three times
-    cpu_ratio_started         the same less startup_seconds: what a long shard comes to
+                              floor (one process that decodes the source and encodes the finished
+                              pictures; its files have the same bytes)
+    cpu_ratio_to_plain_floor  the stage as a process over a shard, start-up included / one ffmpeg
+                              per clip that decodes once and encodes three times
+    cpu_ratio_started         the same less startup_seconds: the limit for a long shard
     cpu_ratio_of_rival        OpenCV, BGR blend, VideoWriter, ffmpeg, per scale / the plain floor
     cpu_ratio_of_overlay      ffmpeg's overlay filter with a file of commands / the plain floor
     cpu_ratio_shared_70       clips occluded 70 % of the time, in two stretches: a running worker,
-                              which encodes the rest once / the same-content floor, which encodes
-                              every output whole; the median over the cases at preset medium
+                              which encodes the other frames once / the same-content floor, which
+                              encodes every output in full; median over the cases at preset medium
     cpu_ratio_shared_70_by_case, cpu_ratio_shared_70_to_plain, size_ratio_shared_70
                               the same by case; against the plain floor; bytes, ours / floor
     cpu_ratio_one_pass        occluded clips, clean twin and counterfactuals in one pass / in two
-    startup_seconds           CPU of the room over a shard that is finished
-    worker_scaling            wall of one running worker / of two, over the same shard
+    startup_seconds           CPU of the stage over a shard that is finished
+    worker_scaling            wall time of one running worker / of two, over the same shard
     peak_mib                  peak memory of a worker at 1280x720 and the default preset
-    peak_mib_medium           the same at medium, whose encoders hold back 40 pictures each
+    peak_mib_medium           the same at medium, whose encoders buffer 40 pictures each
     peak_mib_with_counterfactuals  the same with the twin and the counterfactuals: seven outputs
-    profile                   with --profile: where the CPU of a running worker goes, as shares
+    profile                   with --profile: shares of the CPU time of a running worker, by part
 """
 
 from __future__ import annotations
@@ -33,23 +33,27 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import cv2
-from compositor import measure
-from compositor.clips import MOSTLY, Clip
-from compositor.in_worker import InWorker
-from compositor.plan import FULL, LARGE, MIDDLE, QUICK, Case, Plan, Size
-from compositor.processes import Processes
-from compositor.profile import PARTS
-from compositor.shard import Shard
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+
+from parts import measure
+from parts.composite.cases import FULL, LARGE, MIDDLE, QUICK, Case, Plan, Size
+from parts.composite.process_cases import Processes
+from parts.composite.profile import PARTS
+from parts.composite.shard_tables import Shard
+from parts.composite.synthetic_clips import MOSTLY, Clip
+from parts.composite.worker_cases import InWorker
 
 from occludenet_build.config.occlusion import Composite
 
-Found = dict[str, dict[str, float] | float]
+Results = dict[str, dict[str, float] | float]
 
 
 def main() -> None:
@@ -57,41 +61,43 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
-    parser.add_argument("--profile", action="store_true", help="where the CPU of a worker goes")
+    parser.add_argument(
+        "--profile", action="store_true", help="measure the CPU shares of a worker's parts"
+    )
     args = parser.parse_args()
-    cv2.setNumThreads(1)  # as in the workers of the room
+    cv2.setNumThreads(1)  # as in the workers of the stage
     with tempfile.TemporaryDirectory(prefix="bench-composite-") as folder:
-        measure.head("CPU and wall in seconds, medians")
+        measure.print_head("CPU and wall in seconds, medians")
         bench = Bench(QUICK if args.quick else FULL, Path(folder), args.profile)
-        found = bench.run()
+        results = bench.run()
         if args.profile:
             _print_profiles(bench.profiles)
-        print(json.dumps(found | ({"profile": bench.profiles} if args.profile else {})))
+        print(json.dumps(results | ({"profile": bench.profiles} if args.profile else {})))
 
 
 class Bench:
-    """Runs the cases of a plan and collects ratios by key and case."""
+    """Runs the cases of a plan and collects the ratios by key and case."""
 
     def __init__(self, plan: Plan, folder: Path, profile: bool) -> None:
         self.plan, self.folder = plan, folder
         self.profiles: dict[str, dict[str, float]] = {}
         self._profiled = profile
         self.worker = InWorker(folder)
-        self.processes = Processes(plan, folder / "room")
+        self.processes = Processes(plan, folder / "stage")
         self._shards: dict[tuple, Shard] = {}
 
-    def run(self) -> Found:
-        found = self._every_frame() | self._shared() | self._one_pass()
-        found["startup_seconds"] = round(statistics.median(self.processes.starts), 3)
+    def run(self) -> Results:
+        results = self._every_frame() | self._shared() | self._one_pass()
+        results["startup_seconds"] = round(statistics.median(self.processes.starts), 3)
         scaling = self.processes.worker_scaling(Case(MIDDLE, "veryfast"), self._shard(MIDDLE))
-        found["worker_scaling"] = round(scaling, 3)
-        return found | self._peaks()
+        results["worker_scaling"] = round(scaling, 3)
+        return results | self._peaks()
 
     def _shard(self, size: Size) -> Shard:
         return self._made(size, self.plan.frames[size], self.plan.clips)
 
     def _made(self, size: Size, frames: int, clips: int = 1, **options: Any) -> Shard:
-        """A shard of clips, written once."""
+        """A shard of clips; each is written once."""
         key = (size, frames, clips, *options.items())
         if key not in self._shards:
             folder = self.folder / "shards" / str(len(self._shards))
@@ -99,7 +105,7 @@ class Bench:
             self._shards[key] = Shard(folder, tuple(named)).write()
         return self._shards[key]
 
-    def _every_frame(self) -> Found:
+    def _every_frame(self) -> Results:
         by_key: dict[str, dict[str, float]] = defaultdict(dict)
         for case in self.plan.in_worker:
             shard = self._shard(case.size)
@@ -111,7 +117,7 @@ class Bench:
                 by_key[key][str(case)] = round(ratio, 3)
         return dict(by_key)
 
-    def _shared(self) -> Found:
+    def _shared(self) -> Results:
         by_kind: dict[str, dict[str, float]] = defaultdict(dict)
         for case in self.plan.shared:
             shard = self._made(case.size, self.plan.shared_frames, present=MOSTLY)
@@ -126,7 +132,7 @@ class Bench:
             "size_ratio_shared_70": by_kind["size"],
         }
 
-    def _one_pass(self) -> Found:
+    def _one_pass(self) -> Results:
         ratios = {}
         for case, present in self.plan.one_pass:
             shard = self._made(case.size, self.plan.one_pass_frames, present=present)
@@ -136,8 +142,8 @@ class Bench:
             self._profile(f"{name}, 7 outputs", case, shard, erased=True)
         return {"cpu_ratio_one_pass": ratios}
 
-    def _peaks(self) -> Found:
-        """Memory hangs on the number of pictures that wait, not on what they show."""
+    def _peaks(self) -> Results:
+        """Peak memory, on a still clip: memory depends on the number of buffered pictures only."""
         default = Composite().preset
         return {
             "peak_mib": self._peak_mib(default),
@@ -156,8 +162,8 @@ class Bench:
 
 
 def _print_profiles(profiles: dict[str, dict[str, float]]) -> None:
-    """Shares of all CPU, in per cent, by case."""
-    print(f"\n{'where the CPU of a worker goes, %':38}", *(f"{part:>8}" for part in PARTS))
+    """Print the shares of the CPU time by case, per cent."""
+    print(f"\n{'CPU time of a worker by part, %':38}", *(f"{part:>8}" for part in PARTS))
     for name, shares in profiles.items():
         print(f"{name:38}", *(f"{100 * shares[part]:8.1f}" for part in PARTS))
 

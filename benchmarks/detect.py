@@ -1,25 +1,25 @@
-"""Benchmark of the detection of people: the room against its bare model, in one run.
+"""Benchmark of detect: the stage against its bare model, in one run.
 
     python benchmarks/detect.py [--quick] [--stride] [--threads N] [--device D]
 
-The room's command (`detect`, backend yolo, 640 pixels) over a shard of clips, in this process and
-with the model in memory: decoding, letterboxing, the model, NMS, tracks, rows and the ledger. The
-bare model is the network's forward alone, on tensors that lie ready, over the very batches that
-the room made (same number, same shape), turn by turn with the room. Both run with the same
-threads. Prints tables, and as its last line one JSON object:
+The stage's command (`detect`, backend yolo, 640 pixels) runs on a shard of clips, in this process
+and with the model in memory: decoding, letterboxing, the model, NMS, tracks, rows and the ledger.
+The bare model is the network's forward pass alone, on prepared tensors, with the batches of the
+stage (same number, same shape), in turn with the stage. Both use the same number of threads. Prints
+tables, and as its last line one JSON object:
 
-    rate_ratio_to_bare_model  frames per second of the room / of the bare model, median over turns
-    rate_ratio_range          the lowest and the highest of the turns
-    cpu_ratio_to_bare_model   CPU per frame of the room / of the bare model, the same way
-    frames_per_second         of the room, its best turn
+    rate_ratio_to_bare_model  frames per second of the stage / of the bare model, median over turns
+    rate_ratio_range          lowest and highest of the turns
+    cpu_ratio_to_bare_model   CPU per frame of the stage / of the bare model, median over turns
+    frames_per_second         of the stage, its best turn
     decode_frames_per_second  of decoding and letterboxing alone, on the same threads
-    gpu_utilisation           per cent, while the room runs; null without CUDA or pynvml
-    ap50_person               on the COCO pictures beside the project; null without them
+    gpu_utilisation           per cent, while the stage runs; null without CUDA or pynvml
+    ap50_person               on the COCO pictures of the test data; null without them
     strides                   by k: CPU share, frames/s, IoU to every frame's boxes, presence
 
---quick: fewer clips, and no strides unless --stride asks for them. The real clips and weights are
-taken from OCCLUDENET_TEST_DATA or ../shared/data; without them clips are drawn and the weights are
-random, which says nothing on accuracy.
+--quick: fewer clips, and no strides without --stride. Real clips and weights come from
+OCCLUDENET_TEST_DATA or ../shared/data; without them clips are drawn and the weights are random, and
+the accuracy has no meaning.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ import json
 import logging
 import os
 import statistics
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from compositor.measure import Cost
-from detector import accuracy, gpu, material, strides
-from detector.floor import Bare, decoding
-from detector.room import Room
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+
+from parts.detect import accuracy, gpu, inputs, strides
+from parts.detect.bare_model import BareModel, decoding
+from parts.detect.stage_run import DetectStage
+from parts.measure import Cost
 
 
 def main() -> None:
@@ -44,7 +47,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
-    parser.add_argument("--stride", action="store_true", help="the table of strides as well")
+    parser.add_argument("--stride", action="store_true", help="also print the table of strides")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=16)
@@ -55,40 +58,42 @@ def main() -> None:
 
 
 class Bench:
+    """Measures one set of inputs."""
+
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
         self.args, self.folder, self.repeats = args, folder, 2 if args.quick else 4
         self.options = {"device": args.device, "batch": args.batch}
-        self.material = material.found(folder, args.quick)
-        self.room = Room(folder, self.material.weights, args.threads, **self.options)
-        self.frames = sum(int(str(row["frames"])) for row in self.material.clips)
-        kind = "real" if self.material.real else "DRAWN (random weights: no accuracy)"
+        self.inputs = inputs.load_inputs(folder, args.quick)
+        self.stage = DetectStage(folder, self.inputs.weights, args.threads, **self.options)
+        self.frames = sum(int(str(row["frames"])) for row in self.inputs.clips)
+        kind = "real" if self.inputs.real else "DRAWN (random weights: no accuracy)"
         load = " ".join(f"{value:.1f}" for value in os.getloadavg())
         print(
             f"{os.cpu_count()} cores, load {load}; {args.threads} threads, "
-            f"{self.room.model.model.device}; {len(self.material.clips)} {kind} clips, "
+            f"{self.stage.model.model.device}; {len(self.inputs.clips)} {kind} clips, "
             f"{self.frames} frames"
         )
 
     def run(self) -> dict[str, object]:
-        found = self._rates() | self._accuracy()
+        results = self._rates() | self._accuracy()
         if self.args.stride or not self.args.quick:
-            found["strides"] = self._strides()
-        return found
+            results["strides"] = self._strides()
+        return results
 
     def _rates(self) -> dict[str, object]:
-        room, clips, bare = self.room, self.material.clips, Bare(self.room)
-        room.run(clips[:1])  # the first batches of a process set it up
+        stage, clips, bare = self.stage, self.inputs.clips, BareModel(self.stage)
+        stage.run(clips[:1])  # warm-up: the first batches initialise the model
         turns: list[tuple[Cost, Cost]] = []
         with gpu.utilisation() as samples:
             for number in range(self.repeats):
-                # room, bare, bare, room, ...: a machine that slows down slows both
-                floor = bare.run(room.shapes()) if number % 2 else None
-                ours, rows, boxes = room.run(clips)
-                turns.append((ours, floor or bare.run(room.shapes())))
-        self._show_parts(room.parts)
+                # stage, bare, bare, stage, ...: both slow down with the machine
+                floor = bare.run(stage.shapes()) if number % 2 else None
+                ours, rows, boxes = stage.run(clips)
+                turns.append((ours, floor or bare.run(stage.shapes())))
+        self._show_parts(stage.parts)
         accuracy.show_people(rows, boxes)
         ratios = [floor.wall / ours.wall for ours, floor in turns]
-        decode = decoding(room, clips, self.args.threads)
+        decode = decoding(stage, clips, self.args.threads)
         self._show_rates(turns, decode, gpu.text(samples))
         return {
             "rate_ratio_to_bare_model": round(statistics.median(ratios), 3),
@@ -102,12 +107,12 @@ class Bench:
         }
 
     def _show_parts(self, parts: dict[str, float]) -> None:
-        print("\nwhere the time goes, ms per frame")
+        print("\ntime by part, ms per frame")
         for name, value in parts.items():
             print(f"  {name:40} {value:8.2f}", flush=True)
 
-    def _show_rates(self, turns: list[tuple[Cost, Cost]], decode: Cost, busy: str) -> None:
-        print(f"\n{'frames per second':24} {'room':>8} {'bare':>8} {'ratio':>7} {'CPU ratio':>10}")
+    def _show_rates(self, turns: list[tuple[Cost, Cost]], decode: Cost, utilisation: str) -> None:
+        print(f"\n{'frames per second':24} {'stage':>8} {'bare':>8} {'ratio':>7} {'CPU ratio':>10}")
         for number, (ours, floor) in enumerate(turns, 1):
             rates = self.frames / ours.wall, self.frames / floor.wall
             ratios = floor.wall / ours.wall, ours.cpu / floor.cpu
@@ -122,25 +127,27 @@ class Bench:
         )
         best = min(floor.wall for _, floor in turns)
         if decode.wall > best:
-            print("decoding is the limit: more detect.decode_threads, or cores, would lift it")
-        print(f"GPU busy: {busy}", flush=True)
+            print("decoding is the limit: raise detect.decode_threads, or add cores")
+        print(f"GPU utilisation: {utilisation}", flush=True)
 
     def _accuracy(self) -> dict[str, object]:
-        if self.material.pictures is None:
+        if self.inputs.pictures is None:
             print("AP50: n/a, no COCO pictures")
             return {"ap50_person": None}
-        low = replace(self.room.settings.detect, low_score=0.01)
-        value = accuracy.ap50(self.material.pictures, low, self.args.threads)
+        low = replace(self.stage.settings.detect, low_score=0.01)
+        value = accuracy.ap50(self.inputs.pictures, low, self.args.threads)
         print(f"AP50 of person on COCO's pictures: {value:.3f}", flush=True)
         return {"ap50_person": round(value, 3)}
 
-    def _strides(self) -> strides.Found:
-        clips, threads = self.material.people, self.args.threads
+    def _strides(self) -> strides.Results:
+        clips, threads = self.inputs.people, self.args.threads
         repeats = 1 if self.args.quick else self.repeats
-        weights = self.material.weights
-        found = strides.measured(self.folder, weights, threads, clips, repeats, **self.options)
-        strides.show(found)
-        return found
+        weights = self.inputs.weights
+        results = strides.measure_strides(
+            self.folder, weights, threads, clips, repeats, **self.options
+        )
+        strides.show(results)
+        return results
 
 
 if __name__ == "__main__":

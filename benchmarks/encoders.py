@@ -1,14 +1,14 @@
-"""Encoder settings: CPU, size and SSIM of each, in one run; the table of docs/encoding.md.
+"""Benchmark of encoder settings: CPU, size and SSIM; the table of docs/encoding.md.
 
     python benchmarks/encoders.py [--quick]
 
-Real clips of up to 10 s where they are (OCCLUDENET_TEST_DATA, ../shared/data), else self-made
-ones; one thread; SSIM of all planes against the source. Everything is relative to libx264 medium
-at crf 23 on the same clip, and the mean over the clips. The last line is a JSON object:
+Clips are real ones of up to 10 s (OCCLUDENET_TEST_DATA or ../shared/data), else drawn ones. One
+thread; SSIM of all planes against the source. All values are relative to libx264 medium at crf 23
+on the same clip, and are means over the clips. The last line is a JSON object:
 
     cpu, size, ssim   setting -> ratio
     at_equal_ssim     x264's preset -> crf, cpu and size at the reference's SSIM, interpolated
-    reference_ssim    the reference's SSIM itself
+    reference_ssim    SSIM of the reference
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import replace
@@ -23,9 +24,12 @@ from pathlib import Path
 from statistics import fmean, geometric_mean, median
 
 import numpy as np
-from compositor import footage
-from compositor.encoding import Encoded, Setting, encoded
-from compositor.footage import Footage
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+
+from parts.composite import footage
+from parts.composite.encoding import Encoded, Setting, encode_clip
+from parts.composite.footage import Footage
 
 from occludenet_build.media.video.encoder import available
 
@@ -36,16 +40,16 @@ NAME = "libx264 veryfast 21"
 REFERENCE = Setting(preset="medium", crf=23)
 
 Measured = dict[str, list[Encoded]]
-"""Setting -> of each clip, relative to the reference on that clip."""
+"""Setting -> values of each clip, relative to the reference on that clip."""
 
 
 def settings() -> dict[str, Setting]:
-    """By name, but for those that hang on the clip's pixel format."""
+    """The settings for all clips, by name."""
     grid = {f"libx264 {p} {crf}": Setting(preset=p, crf=crf) for p in PRESETS for crf in CRFS}
     found = {f"{NAME}, GOP {n} s": replace(DEFAULT, keyframe_seconds=n) for n in (1, 10)}
     found[f"{NAME}, sse2"] = replace(DEFAULT, instruction_set="sse2")
-    found[f"{NAME}, runs shared"] = replace(DEFAULT, shared=True)
-    found["libx264 medium 23, runs shared"] = replace(REFERENCE, shared=True)
+    found[f"{NAME}, segments shared"] = replace(DEFAULT, shared=True)
+    found["libx264 medium 23, segments shared"] = replace(REFERENCE, shared=True)
     for preset, crf in (("ultrafast", 23), ("veryfast", 23), ("veryfast", 28), ("medium", 28)):
         found[f"libx265 {preset} {crf}"] = Setting("libx265", preset, crf)
     for codec in ("h264_nvenc", "h264_qsv", "h264_amf"):
@@ -55,6 +59,7 @@ def settings() -> dict[str, Setting]:
 
 
 def of_full_chroma() -> dict[str, Setting]:
+    """The settings for the 4:4:4 clip, by name."""
     as_420 = replace(DEFAULT, pix_fmt="yuv420p")
     return {f"{NAME}, 4:4:4": DEFAULT, f"{NAME}, 4:4:4 as yuv420p": as_420}
 
@@ -66,22 +71,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
     count, frames = (1, 160) if parser.parse_args().quick else (4, 300)
     measured: Measured = defaultdict(list)
-    wanted, references = settings(), []
+    by_name, references = settings(), []
     with tempfile.TemporaryDirectory(prefix="bench-encoders-") as name:
         scratch = Path(name)
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
         for clip in footage.clips(count, frames, scratch):
-            references.append(_measure(clip, wanted, measured, scratch))
+            references.append(_measure(clip, by_name, measured, scratch))
         _measure(footage.full_chroma(frames // 2, scratch), of_full_chroma(), measured, scratch)
     print(json.dumps(_table(measured) | {"reference_ssim": round(fmean(references), 4)}))
 
 
-def _measure(clip: Footage, wanted: dict[str, Setting], measured: Measured, scratch: Path) -> float:
-    """Add what is measured on a clip; the reference's SSIM."""
+def _measure(
+    clip: Footage, by_name: dict[str, Setting], measured: Measured, scratch: Path
+) -> float:
+    """Add the measurements on a clip; return the SSIM of the reference."""
     file = scratch / "encoded.mp4"
-    references = [encoded(clip, REFERENCE, file)]
-    found = {name: encoded(clip, setting, file) for name, setting in wanted.items()}
-    references.append(encoded(clip, REFERENCE, file))
+    references = [encode_clip(clip, REFERENCE, file)]
+    found = {name: encode_clip(clip, setting, file) for name, setting in by_name.items()}
+    references.append(encode_clip(clip, REFERENCE, file))
     cpu, size, ssim = median(ref.cpu for ref in references), references[0].size, references[0].ssim
     for name, one in found.items():
         measured[name].append(Encoded(one.cpu / cpu, one.size / size, one.ssim / ssim))
@@ -102,7 +109,7 @@ def _table(measured: Measured) -> dict[str, dict]:
 
 
 def _equal_ssim(measured: Measured) -> dict[str, dict[str, float]]:
-    """x264's presets at the crf that gives the reference's SSIM; those that reach it."""
+    """x264's presets at the crf that gives the reference's SSIM; presets that reach it."""
     print(f"{'at the SSIM of libx264 medium 23':44} {'CPU':>7} {'size':>7} {'crf':>7}")
     found = {}
     for preset in PRESETS:
@@ -116,7 +123,7 @@ def _equal_ssim(measured: Measured) -> dict[str, dict[str, float]]:
 
 
 def _at_one(row: tuple[Encoded, ...]) -> tuple[float, float, float] | None:
-    """crf, CPU and size of a clip where its SSIM is the reference's; it falls as crf rises."""
+    """crf, CPU and size of a clip at the reference's SSIM, which falls with rising crf."""
     ssims = [one.ssim for one in row][::-1]
     if not ssims[0] <= 1 <= ssims[-1]:
         return None

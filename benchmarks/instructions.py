@@ -1,20 +1,21 @@
-"""What it costs that x264 is kept from instructions, for the sake of the same bytes.
+"""Benchmark of composite.instruction_set: the cost of reproducible bytes of x264.
 
     python benchmarks/instructions.py [--quick]
 
-One thread encodes the same decoded pictures in turn: with whatever the processor has (`any`,
-which may give other bytes on every run), and with each of the settings. Ratios are medians over
-interleaved repetitions of the process's CPU. Prints a table, and as its last line a JSON object:
+One thread encodes the same decoded pictures in turn: with all instructions of the processor (`any`,
+whose bytes may change from run to run), and with each of the settings. Ratios are medians of CPU
+time over interleaved repetitions. Prints a table, and as its last line a JSON object:
 
     cpu_ratio_of_avx2, cpu_ratio_of_sse2, cpu_ratio_of_portable    case -> CPU / that of `any`
-    size_ratio_of_avx2, ...                                        the same of the bytes
-    streams_of_any, streams_of_avx2, ...    case -> how many different streams came
+    size_ratio_of_avx2, ...                                        case -> bytes / those of `any`
+    streams_of_any, streams_of_avx2, ...    case -> number of different streams
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,10 +27,13 @@ from unittest.mock import patch
 
 import av
 import numpy as np
-from compositor import measure
-from compositor.clips import FPS, Clip
-from compositor.measure import Cost
-from compositor.plan import CRF
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+
+from parts import measure
+from parts.composite.cases import CRF
+from parts.composite.synthetic_clips import FPS, Clip
+from parts.measure import Cost
 
 from occludenet_build.media.video import encoder
 from occludenet_build.media.video.encoder import Encoder, Encoding, Picture, x264_asm
@@ -46,7 +50,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
     quick = parser.parse_args().quick
-    measure.head("CPU and wall in seconds, medians; floor: any instructions")
+    measure.print_head("CPU and wall in seconds, medians; floor: any instructions")
     found: dict[str, dict[str, float]] = defaultdict(dict)
     with tempfile.TemporaryDirectory(prefix="bench-instructions-") as folder:
         for size, frames in (QUICK_FRAMES if quick else FRAMES).items():
@@ -64,12 +68,12 @@ def main() -> None:
 def compare(
     case: str, pictures: list[av.VideoFrame], preset: str, repeats: int
 ) -> Iterator[tuple[str, float]]:
-    """Key and value of all that is found for a case."""
+    """Keys and values of a case."""
     streams: dict[str, list[bytes]] = {name: [] for name in ("any", *SETTINGS)}
     steps = {name: partial(_encoded, pictures, preset, name, streams[name]) for name in streams}
     costs = measure.in_turn(steps, repeats)
-    for name, mine in costs.items():
-        ratio = measure.line(case, name, mine, costs["any"])
+    for name, own in costs.items():
+        ratio = measure.print_line(case, name, own, costs["any"])
         if name in SETTINGS:
             yield f"cpu_ratio_of_{name}", round(ratio, 3)
             yield f"size_ratio_of_{name}", round(len(streams[name][0]) / len(streams["any"][0]), 4)
@@ -79,7 +83,7 @@ def compare(
 def _encoded(
     pictures: list[av.VideoFrame], preset: str, instruction_set: str, streams: list[bytes]
 ) -> Cost:
-    """Cost of one encode, after which the memory it had is filled with something else."""
+    """Cost of one encode; afterwards other data overwrites the memory that it freed."""
     picture = Picture(pictures[0], Fraction(1, FPS), Fraction(FPS), Fraction(1))
     packets: list[av.Packet] = []
 

@@ -1,18 +1,18 @@
-"""Benchmark of reading clips: our loader's decoding against other readers, in one run.
+"""Benchmark of the data loader: reading frames of clips against other readers, in one run.
 
     python benchmarks/loader.py [--quick]
 
-Two kinds of work, each from opening the file to uint8 pictures of short side 256: 8 frames spread
-over a clip of about 10 s (sparse), and 16 frames, 4 apart, out of its middle (dense). Readers: ours
-(media.video.sample), PyAV decoding every frame (decode_all), torchcodec and decord where they are
-installed; one thread each, in one process, turn by turn, the best turn of each clip counts. Ours
-must have the very pixels of decode_all, or the run ends with an error; torchcodec and decord scale
-in their own way, so for them the mean difference is shown: another frame would be many levels off.
-Prints tables, and as its last line one JSON object (null for a rival that is missing):
+Two kinds of reads, each from opening the file to uint8 pictures of short side 256: 8 frames spread
+over a clip of about 10 s (sparse), and 16 frames, 4 apart, from its middle (dense). Readers: ours
+(media.video.sample), PyAV decoding every frame (decode_all), torchcodec and decord where installed;
+one thread each, in one process, in turn; the best turn of each clip counts. Our pixels must equal
+those of decode_all, or the run ends with an error. torchcodec and decord use other scaling filters,
+so their mean difference is printed: a wrong frame would differ by many levels. Prints tables, and
+as its last line one JSON object (null for a missing rival):
 
     rate_ratio_to_R       clips per second of ours / of R, sparse and dense together
-    rate_ratio_to_R_KIND  the same of one kind
-    cpu_ratio_to_R[_KIND] clips per CPU second, the same way
+    rate_ratio_to_R_KIND  the same for one kind
+    cpu_ratio_to_R[_KIND] the ratio of clips per CPU second
     clips_per_second      of ours
 
 --quick: four clips, fewer turns. Real clips come from OCCLUDENET_TEST_DATA or ../shared/data;
@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,10 +32,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from loading import libraries, material
-from loading.material import Job
-from loading.readers import Reader, ours, rivals
-from loading.turns import Cost, difference, measured, rates
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+
+from parts.loader import ffmpeg_libraries, inputs
+from parts.loader.inputs import ReadJob
+from parts.loader.readers import Reader, ours, rivals
+from parts.loader.timing import Cost, best_rates, mean_difference, measure_readers
 
 KINDS = ("sparse", "dense")
 
@@ -45,29 +49,29 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s on 2 cores")
     args = parser.parse_args()
-    libraries.borrowed()
+    ffmpeg_libraries.use_pyav_libraries()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory(prefix="bench-loader-") as folder:
             print(json.dumps(run(Path(folder), args.quick)))
     finally:
-        libraries.give_back()
+        ffmpeg_libraries.remove_links()
 
 
 def run(folder: Path, quick: bool) -> dict[str, float | None]:
-    jobs, real = material.found(folder, quick)
+    jobs, real = inputs.load_jobs(folder, quick)
     others = rivals()
     readers = {"ours": ours} | {k: read for k, read in others.items() if not isinstance(read, str)}
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"{len(jobs) // 2} {'real' if real else 'DRAWN'} clips; load {load}")
-    for name, why in others.items():
-        if isinstance(why, str):
-            print(f"{name} is missing: {why}")
+    for name, reason in others.items():
+        if isinstance(reason, str):
+            print(f"{name} is missing: {reason}")
     compare(readers, jobs)
-    costs = measured(readers, jobs, 3 if quick else 5)
+    costs = measure_readers(readers, jobs, 3 if quick else 5)
     found = {
-        (name, kind): rates(
+        (name, kind): best_rates(
             [c for c, job in zip(costs[name], jobs, strict=True) if fits(job, kind)]
         )
         for name in readers
@@ -77,20 +81,25 @@ def run(folder: Path, quick: bool) -> dict[str, float | None]:
     return summary(found, list(others))
 
 
-def fits(job: Job, kind: str) -> bool:
+def fits(job: ReadJob, kind: str) -> bool:
     return kind in ("all", job.kind)
 
 
-def compare(readers: dict[str, Reader], jobs: Sequence[Job]) -> None:
-    """The frames of all readers are the same, ours to the last digit."""
+def compare(readers: dict[str, Reader], jobs: Sequence[ReadJob]) -> None:
+    """Print how far other readers' pixels are from ours.
+
+    Raises SystemExit where they are not those of decode_all.
+    """
     apart: dict[str, list[float]] = {name: [] for name in readers if name != "ours"}
     for job in jobs:
-        mine = ours(job)
+        pixels = ours(job)
         for name in apart:
-            theirs = readers[name](job)
-            apart[name].append(difference(mine, theirs))
-            if name == "decode_all" and not np.array_equal(mine, theirs):
-                raise SystemExit(f"{job.path.name}, {job.kind}: other pixels than decode_all's")
+            other = readers[name](job)
+            apart[name].append(mean_difference(pixels, other))
+            if name == "decode_all" and not np.array_equal(pixels, other):
+                raise SystemExit(
+                    f"{job.path.name}, {job.kind}: pixels differ from those of decode_all"
+                )
     for name, values in apart.items():
         print(
             f"{name}: {np.mean(values):.2f} levels from ours, at most {max(values):.2f} in a clip"

@@ -1,17 +1,16 @@
-"""Benchmark of the actor's masks: keyframes with flow between them, against a mask of every frame.
+"""Benchmark of actor_masks.every: keyframes and optical flow, against masks of every frame.
 
     python benchmarks/masks.py [--quick]
 
-On real clips (the folder shared/data beside the project, or OCCLUDENET_TEST_DATA) with a
-segmentation model's masks of the largest person, whom its own boxes follow. CPU seconds in one
-thread, decoding included; IoU against the model's own masks of the same frames. Prints a table,
-and as its last line one JSON object (all null where the clips are not there; --quick: fewer and
-shorter clips, a smaller picture):
+Real clips (OCCLUDENET_TEST_DATA or ../shared/data); a segmentation model gives the masks of the
+largest person, and its own boxes follow that person. CPU seconds of one thread, decoding included;
+IoU against the model's masks of the same frames. Prints a table, and as its last line one JSON
+object (all null without the clips; --quick: fewer and shorter clips, smaller pictures):
 
-    cost_ratio_every_K   CPU seconds with actor_masks.every K / with 1, summed over the clips
-    mask_iou_every_K     mean IoU over the frames between keys, mean of the clips
-    mask_iou_all_every_K the same over all frames, keys included, whose IoU is 1
-    flow_ms_per_frame    CPU of a frame between keys, decoding included, milliseconds
+    cost_ratio_every_K   CPU seconds with actor_masks.every K / with 1, sums over the clips
+    mask_iou_every_K     mean IoU of the frames between keyframes, mean over the clips
+    mask_iou_all_every_K mean IoU of all frames; that of keyframes is 1
+    flow_ms_per_frame    CPU of a frame between keyframes, decoding included, milliseconds
 """
 
 from __future__ import annotations
@@ -19,12 +18,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
 from occludenet_build.config.people import ActorMasks
 from occludenet_build.media.imaging import boxes
@@ -46,11 +48,14 @@ QUICK_CLIPS, QUICK_FRAMES, FRAMES = 3, 49, 121
 
 @dataclass(frozen=True)
 class Run:
-    """One clip with one `every`."""
+    """Results on one clip with one value of `every`."""
 
     seconds: float
+    """CPU."""
     between: list[float]
+    """IoU of the frames between keyframes."""
     every_frame: list[float]
+    """IoU of all frames."""
 
 
 def main() -> None:
@@ -85,9 +90,9 @@ def _measured(model: YoloSeg, path: Path, frames: int) -> dict[int, Run]:
     truth: dict[int, np.ndarray] = {}
     for every in EVERY:
         masker = Between(model, every) if every > 1 else model
-        begun = time.process_time()
+        started = time.process_time()
         masks = dict(masker.masks(clip))
-        seconds = time.process_time() - begun
+        seconds = time.process_time() - started
         truth = truth or masks
         found[every] = run = Run(seconds, *_ious(clip, every, masks, truth))
         tenth = np.quantile(run.between, 0.1) if run.between else 1.0
@@ -97,22 +102,22 @@ def _measured(model: YoloSeg, path: Path, frames: int) -> dict[int, Run]:
 
 
 def _followed(model: YoloSeg, path: Path, frames: int) -> Clip:
-    """The largest person of the first frame that has one, from frame to frame."""
+    """The clip with the boxes of the largest person of the first frame with a person."""
     found: dict[int, np.ndarray] = {}
     last: np.ndarray | None = None
     everything = Clip(path, dict.fromkeys(range(frames), np.zeros(4, np.float32)), frames)
     for number, rgb, _ in everything.frames():
-        there = model._predict([rgb])[0].boxes.xyxy.cpu().numpy().astype(np.float32)
-        overlap = boxes.area(there) if last is None else boxes.iou(last[None], there)[0]
-        if len(there) and (last is None or overlap.max() > 0.3):
-            last = found[number] = there[int(overlap.argmax())]
+        people = model._predict([rgb])[0].boxes.xyxy.cpu().numpy().astype(np.float32)
+        overlap = boxes.area(people) if last is None else boxes.iou(last[None], people)[0]
+        if len(people) and (last is None or overlap.max() > 0.3):
+            last = found[number] = people[int(overlap.argmax())]
     return Clip(path, found, frames)
 
 
 def _ious(
     clip: Clip, every: int, masks: dict[int, np.ndarray], truth: dict[int, np.ndarray]
 ) -> tuple[list[float], list[float]]:
-    """IoU of the frames between keys, and of all; 0 where a mask is missing."""
+    """IoU of the frames between keyframes, and of all frames; 0 where a mask is missing."""
     keys = {key for run in clip.runs() for key in keyframes(run, every)}
     nothing = np.zeros((1, 1), bool)
     values = {n: _iou(masks.get(n, nothing & mask), mask) for n, mask in truth.items()}
@@ -136,8 +141,10 @@ def _summary(found: dict[str, dict[int, Run]]) -> dict[str, float]:
 
 
 def _flow_ms(found: dict[str, dict[int, Run]]) -> float:
-    """CPU of a frame between keys, its decoding included, from a fit over all runs:
-    cost = keys x (model + decoding) + between x (flow + decoding)."""
+    """CPU of a frame between keyframes, decoding included, milliseconds.
+
+    Least squares over all runs of cost = keys x (model + decoding) + between x (flow + decoding).
+    """
     runs = [run for by_every in found.values() for run in by_every.values()]
     counts = [[len(r.every_frame) - len(r.between), len(r.between)] for r in runs]
     fitted = np.linalg.lstsq(np.array(counts, float), [run.seconds for run in runs], rcond=None)[0]

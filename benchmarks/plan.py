@@ -1,19 +1,19 @@
-"""Benchmark of plan: what it says before a build, against what the build then takes.
+"""Benchmark of plan: its estimate before a build, against the cost of that build.
 
     python benchmarks/plan.py [--quick]
 
 The demo (demo/config.yaml on its mini-world) is planned with the rates of an earlier build of a
 third of its videos, and then built. --quick: the target dataset, without training, on a smaller
-world. Prints CPU seconds and bytes of each stage as planned and as they came, and as its last line
-one JSON object:
+world. Prints CPU seconds and bytes of each stage, planned and real, and as its last line one JSON
+object:
 
-    cpu_ratio_plan_to_real     CPU seconds of the stages
-    bytes_ratio_plan_to_real   bytes on disk
-    worst_stage_bytes_ratio    of stages that take more than a hundredth, the one furthest off
-    plan_seconds_to_build      what planning itself took / the build
+    cpu_ratio_plan_to_real     CPU seconds of the stages, planned / real
+    bytes_ratio_plan_to_real   bytes on disk, planned / real
+    worst_stage_bytes_ratio    the worst ratio of a stage with more than a hundredth of the bytes
+    plan_seconds_to_build      seconds of planning / seconds of the build
 
-torch's threads wait asleep in both (OMP_WAIT_POLICY): else they spin wherever another program has
-their core, and CPU seconds tell of the neighbours.
+Waiting threads of torch sleep in both builds (OMP_WAIT_POLICY): spinning threads would add CPU
+seconds that depend on the load of the machine.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
 from occludenet_build.tools.plan import rates
 from occludenet_build.tools.plan.counts import KINDS
@@ -68,12 +70,12 @@ def compare(
     planning = _timed(folder, "occludenet_build", "plan", *given)
     wall = _timed(folder, "snakemake", *SNAKEMAKE, target, *settings)
     plan = json.loads((folder / "plan.json").read_text())
-    ratios = told(plan, folder / "build/demo")
+    ratios = compare_costs(plan, folder / "build/demo")
     return ratios | {"plan_seconds_to_build": round(planning / wall, 3)}
 
 
 def _earlier(folder: Path, target: str, more: dict, world: Sequence[str]) -> str:
-    """Another build, of fewer videos."""
+    """Run a build with fewer videos; its folder."""
     _timed(folder, "demo.world", "--out", "first", *world)
     places = {"build_dir": "build/first", "acquire": {"videos": "first/videos"}}
     settings = _settings(folder, "first", places | more)
@@ -86,8 +88,8 @@ def _settings(folder: Path, name: str, more: dict) -> list[str]:
     return ["--configfile", str(DEMO), str(folder / f"{name}.yaml")]
 
 
-def told(plan: dict, folder: Path) -> Ratios:
-    """Print both, stage by stage; return the ratios."""
+def compare_costs(plan: dict, folder: Path) -> Ratios:
+    """Print the planned and the real costs by stage; return the ratios."""
     real, planned_cpu, real_cpu = EarlierBuild(folder), Counter[str](), Counter[str]()
     for cost in plan["costs"]:
         planned_cpu[cost["stage"]] += cost["cpu_seconds"]
@@ -101,7 +103,7 @@ def told(plan: dict, folder: Path) -> Ratios:
             f"{stage:16}{planned_cpu[stage]:12.1f}{real_cpu[stage]:8.1f}"
             f"{stored.get(stage, 0) / 1024:12.0f}{used.get(stage, 0) / 1024:10.0f}"
         )
-    print(f"{'in all':16}{planned_cpu.total():12.1f}{real_cpu.total():8.1f}")
+    print(f"{'total':16}{planned_cpu.total():12.1f}{real_cpu.total():8.1f}")
     whole = sum(used.values())
     ratios = [stored[stage] / size for stage, size in used.items() if size > whole / 100]
     return {

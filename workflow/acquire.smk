@@ -1,10 +1,10 @@
-# acquire: the inputs of a build, listed with their hashes.
+# acquire: lists the inputs of a build with their hashes.
 #   reads  the user's folders, the network
 #   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<stage>.json,
 #          surveillance/archives.json
 #
-# Rules that need the network run where Snakemake runs (localrule), since the nodes of a cluster
-# often have none.
+# Rules that need the network run on the machine of Snakemake (localrule), since the nodes of a
+# cluster often have no network.
 
 
 rule acquire_videos:

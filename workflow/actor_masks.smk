@@ -1,4 +1,4 @@
-# actor_masks: a mask of the actor per frame.
+# actor_masks: makes a mask of the actor per frame.
 #   reads  select/shards/<shard>.parquet, the boxes of detect, weights
 #   writes actor_masks/<shard>.parquet, actor_masks/store/<shard>/
 

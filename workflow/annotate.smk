@@ -1,4 +1,4 @@
-# annotate: OccludeNet's CSV files, and Parquet with everything.
+# annotate: writes the annotations, as OccludeNet's CSV files and as Parquet with all columns.
 #   reads  the tables of select, occluders, composite, counterfactual, actor_masks
 #   writes annotate/clips.parquet, annotate/labels.json, annotate/frames/, <dataset>/annotations/
 

@@ -1,4 +1,4 @@
-# attention: where the networks look, in numbers and pictures.
+# attention: Grad-CAM maps of the trained networks, as numbers and pictures.
 #   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, annotate/frames/, the clips
 #   writes attention/<arm>-<seed>.parquet, attention/<arm>-<seed>/, attention/summary.csv
 

@@ -1,5 +1,5 @@
 # audit: compares the actor's boxes with those of a second detector, in a sample of the chosen
-# clips. A target of its own.
+# clips. A separate target.
 #   reads  select/clips.parquet, detect/store/<shard>/, the weights of the second detector
 #   writes audit/sample.parquet, audit/clips.parquet, audit/summary.json
 #          audit/detect/: the boxes of the second detector, by the rules of detect

@@ -1,11 +1,11 @@
-# What all stages share: the checked settings, the paths and the shell.
-#   reads  the configuration; a release's CSV files if its choice is replayed
+# Settings, paths and shell of all rules.
+#   reads  the configuration; with select.assignment published, the release's CSV files
 #   writes nothing
 #
-# A rule is a thin call of `python -m occludenet_build <stage>`. Its params are one JSON string of
-# the settings that the stage depends on and the version of its results (stages.py): a change of
-# either reruns the stage and what follows it; a touched file, a written-out default, a comment or
-# a formatter reruns nothing.
+# A rule is a thin call of `python -m occludenet_build <stage>`. Its params are one JSON string with
+# the settings of the stage, and the version of its results (stages.py). A change of either reruns
+# the stage and all later ones. A touched file, an explicit default, a comment or a formatter reruns
+# nothing.
 import dataclasses
 import json
 import os
@@ -27,7 +27,7 @@ from occludenet_build.core.versions import RERUN_ON, results_version
 
 
 def published_choice(select):
-    """The release's CSV files whose choice of clips is replayed, if one is."""
+    """The CSV files of the release that select replays; none with another assignment."""
     replays = select.assignment == "published"
     return [str(p) for p in published.csv_files(select.published)] if replays else []
 
@@ -36,7 +36,7 @@ try:
     CONFIG = settings.load(config)
     PUBLISHED = published_choice(CONFIG.select)
 except UserError as error:
-    # One line instead of Snakemake's traceback of this file.
+    # One line instead of Snakemake's traceback.
     print(error, file=sys.stderr)
     sys.exit(2)
 
@@ -48,7 +48,7 @@ SELECT = f"{BUILD}/select/clips.parquet"
 KINETICS = (
     [f"{BUILD}/kinetics/clips.parquet"] if CONFIG.kinetics.route != "none" else []
 )
-# A build may have no clips of its own: only other people's numbers.
+# A build without videos only tabulates predictions of other models.
 BUILDS_CLIPS = bool(KINETICS or CONFIG.acquire.videos)
 DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
 CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
@@ -59,14 +59,14 @@ ARMS = [
 os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
 os.environ[RERUN_ON] = CONFIG.rerun_on
 shell.executable("bash")
-# Jobs in a conda environment bring their own Python; all others use the one that runs Snakemake,
-# whether its environment is activated or not.
+# Jobs in a conda environment have a Python of their own. All others use the Python that runs
+# Snakemake, whether or not its environment is activated.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
 PYTHON = (
     "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
 )
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
-# OMP_WAIT_POLICY: waiting threads of torch otherwise spin on cores that other jobs need.
+# OMP_WAIT_POLICY: waiting threads of torch sleep instead of spinning on cores of other jobs.
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
@@ -79,13 +79,13 @@ wildcard_constraints:
 
 
 def stop(line):
-    """End with one line that says what is wrong, instead of Snakemake's traceback."""
+    """Exit with a one-line message instead of Snakemake's traceback."""
     print(line, file=sys.stderr)
     sys.exit(2)
 
 
 def needed(section, key):
-    """A setting that only some targets need, asked for when one of them is planned."""
+    """The value of a setting that only some targets require; exits if it is not set."""
     value = getattr(getattr(CONFIG, section), key)
     if value is None:
         stop(f"config: {section}.{key}: wanted a path, got nothing; set it")
@@ -93,16 +93,16 @@ def needed(section, key):
 
 
 def verbatim(text):
-    """A text as a param that Snakemake leaves as it is.
+    """A text as a param that Snakemake does not change.
 
-    A function, for two reasons: braces in a plain text are taken for wildcards, and
-    `snakemake --lint` takes a plain path that begins a rule's input for a mistake.
+    It is passed as a function for two reasons: Snakemake reads braces in a string as wildcards, and
+    `snakemake --lint` reports a string that is a prefix of an input.
     """
     return lambda wildcards: text
 
 
 def in_build(path=""):
-    """A folder of the build, or the whole build, as a param."""
+    """A path in the build, or the build itself, as a param."""
     return verbatim(f"{BUILD}/{path}" if path else BUILD)
 
 

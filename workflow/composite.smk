@@ -1,17 +1,17 @@
-# composite: the occluded clips at every scale, the clean twin, the ground truth, and the same clips
-# with the actor erased, in one pass.
-#   reads  select/shards/<shard>.parquet, the boxes of detect, the cut-outs, the masks if wanted
+# composite: makes the occluded clips at every scale, the clean twins, the ground truth, and the
+# counterfactuals (the same clips with the actor erased), in one pass over each source.
+#   reads  select/shards/<shard>.parquet, the boxes of detect, the cut-outs, masks if needed
 #   writes composite/<shard>.parquet, composite/store/<shard>/, <dataset>/, <dataset>-clean/,
 #          counterfactual/<shard>.parquet, <dataset>-counterfactual/
 
 
-# Slow presets hold back 40 frames in each of up to seven encoders: docs/encoding.md.
+# Slow presets buffer 40 frames in each of up to seven encoders: docs/encoding.md.
 WORKER_MB = 1500 if CONFIG.composite.preset in ("fast", "medium", "slow") else 800
 
 
-# The boxes of detect and the bank of cut-outs come through params, not as inputs: a shard of clips
-# reads from several shards of detect, and a row of select carries the hashes of the boxes and of the
-# occluder that it needs. So a change of either reaches exactly the shards whose rows change.
+# The boxes of detect and the bank of cut-outs are params, not inputs: a shard of clips reads
+# several shards of detect, and a row of select has the hashes of its boxes and its occluder. A change
+# of either reruns exactly the shards whose rows change.
 rule composite_shard:
     input:
         clips=select_shard,

@@ -1,4 +1,4 @@
-# detect: person boxes in every frame, tracks, the actor.
+# detect: finds person boxes in every frame, tracks, and the actor.
 #   reads  index/shards/<shard>.parquet, weights or the user's boxes
 #   writes detect/<shard>.parquet, detect/store/<shard>/
 

@@ -1,4 +1,4 @@
-# evaluate: predictions per clip, top-1 and top-5 per set, the causal effect per class.
+# evaluate: predictions per clip, top-1 and top-5 per set, and the causal effect per class.
 #   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, the clips, the lists of evaluate.lists
 #   writes evaluate/<arm>-<seed>.parquet, .json, .effect.csv
 

@@ -1,5 +1,5 @@
-# index: what each video is, from decoding every frame once. A checkpoint.
-#   reads  acquire/videos.parquet, a release's CSV files if its choice is replayed
+# index: properties of each video, from decoding every frame once. A checkpoint.
+#   reads  acquire/videos.parquet, with select.assignment published the release's CSV files
 #   writes index/videos.parquet, index/shards/<shard>.parquet
 
 

@@ -1,4 +1,4 @@
-# kinetics: the clips of Kinetics-400, where kinetics.route names one.
+# kinetics: acquires the clips of Kinetics-400 by the route of kinetics.route.
 #   reads  the official lists; archives, YouTube or a mirror
 #   writes kinetics/clips.parquet, kinetics/classes.csv, and below download.folder kinetics/
 
@@ -10,7 +10,7 @@ rule kinetics:
         f"{BUILD}/logs/kinetics/clips.log",
     benchmark:
         f"{BUILD}/benchmarks/kinetics/clips.tsv"
-    # After a refusal YouTube answers no sooner.
+    # A repeated request does not help after a refusal by YouTube.
     retries: 0 if CONFIG.download.offline or CONFIG.kinetics.route == "youtube" else 2
     localrule: True
     conda:

@@ -1,4 +1,4 @@
-# leaks: what of one split of the chosen clips is known from another, or from another dataset.
+# leaks: finds chosen clips of one split that are also in another split, or in another dataset.
 #   reads  select/clips.parquet, the videos, the lists of leaks.lists
 #   writes leaks/clips.parquet, leaks/findings.{parquet,csv}, leaks/lists.parquet,
 #          leaks/summary.json

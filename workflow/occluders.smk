@@ -1,4 +1,4 @@
-# occluders: cut-outs from COCO instances, and own pictures.
+# occluders: makes cut-outs from COCO instances and the user's own pictures.
 #   reads  acquire/coco.json, the COCO images and instances, the folder occluders.own
 #   writes occluders/occluders.parquet, occluders/summary.json, occluders/png/, occluders/sheets/
 

@@ -1,5 +1,5 @@
-# paper: the paper's tables and figures from this build's numbers. Targets: table_1 ... table_6,
-# figure_4a ..., figure_4 for all its parts, and paper for all that can be made.
+# paper: makes the paper's tables and figures from the build's results. Targets: table_1 ...
+# table_6, figure_4a ..., figure_4 for all its parts, and paper for all that can be made.
 #   reads  annotate/clips.parquet, evaluate/, predictions/, attention/, occluders/, other builds
 #   writes paper/<table>.{csv,md,tex}, paper/<figure>.{svg,png,csv}, paper/items.csv
 from occludenet_build.results.paper import items
@@ -10,7 +10,7 @@ PAPER_NEEDS = {
     "predictions": [
         *(rules.evaluate.input if CONFIG.paper.trained else ()),
         *rules.predictions.input,
-        # of other builds, which this workflow does not make
+        # files of other builds, which this workflow does not make
         *(
             str(path)
             for build in CONFIG.predictions.builds
@@ -21,7 +21,7 @@ PAPER_NEEDS = {
 }
 
 
-# One rule for tables and one for figures: they differ in their files only.
+# A rule for tables and a rule for figures, which differ in their files only.
 for kind, suffixes in (
     ("table", items.SUFFIXES["table"]),
     ("figure", items.SUFFIXES["chart"]),
@@ -69,7 +69,7 @@ for target, names in items.targets().items():
         localrule: True
 
 
-# All of them in one job: what cannot be made is a row of items.csv, and stops nothing.
+# All items in one job: an item that cannot be made is a row of items.csv and not an error.
 rule paper:
     input:
         [path for paths in PAPER_NEEDS.values() for path in paths],

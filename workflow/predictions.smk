@@ -1,5 +1,5 @@
-# predictions: what models of other programs say, as tables like evaluate's.
-#   reads  predictions.dumps, annotate/clips.parquet if clips are built here
+# predictions: converts predictions of models in other programs into tables like those of evaluate.
+#   reads  predictions.dumps, annotate/clips.parquet if the build has clips
 #   writes predictions/<model>.parquet, predictions/<model>.json
 
 

@@ -1,9 +1,9 @@
-# proposals: stretches of surveillance videos in which static things hide part of a person. For
-# OccludeNet-S; a target of its own. A person looks at the page and decides; segments cuts the
-# clips that they accept.
+# proposals: proposes stretches of surveillance videos in which static objects hide part of a
+# person, for OccludeNet-S. A separate target. The user reviews the page; segments cuts the clips
+# that they accept.
 #   reads  segments.videos, weights or the user's boxes
 #   writes proposals/candidates.parquet, proposals/videos.parquet, proposals/index.html;
-#          proposals/review.csv, which the user edits and which therefore is no output
+#          proposals/review.csv, which the user edits and which is therefore no output
 #          surveillance/: listing, index and boxes of those videos, by the rules of acquire, index
 #          and detect with SURVEILLANCE_CONFIG
 

@@ -1,4 +1,4 @@
-# report: a page to look at, and the pictures for Snakemake's own --report.
+# report: makes the HTML page of a build, and the files for Snakemake's --report.
 #   reads  the tables of all stages, some clips
 #   writes report/index.html, report/accuracy.csv, report/failures.csv
 

@@ -1,15 +1,16 @@
-# residual_actor: is the actor still found in the counterfactual clips? detect searches them, and
-# the people it finds are compared with the actor's boxes in the source clips. Two targets of their
-# own: residual_actor looks at all clips as built, residual_actor_fills compares fills on a sample.
+# residual_actor: is the actor still detected in the counterfactual clips? Compares the people that
+# detect finds in them with the actor's boxes in the source clips. Two separate targets:
+# residual_actor covers all counterfactual clips, residual_actor_fills compares fills on a sample.
 #   reads  select/shards/<shard>.parquet, counterfactual/<shard>.parquet and its clips, the boxes of
 #          detect, the masks of actor_masks
 #   writes residual_actor/<fill>/clips.parquet, residual_actor/<fill>/summary.json,
 #          residual_actor/fills.json
-#          residual_actor/sample/: the clips in which fills are compared
+#          residual_actor/sample/: the clips on which fills are compared
 #          residual_actor/<fill>/{videos,detect}/<shard>.parquet, and for fills that the build does
 #          not have also {composite,counterfactual}/<shard>.parquet
 #
-# <fill> is `built` for all clips as built, else a fill, or `none` for the occluded clips themselves.
+# <fill> is `built` for all counterfactual clips of the build, else a fill on the sample, or `none`
+# for the occluded clips.
 
 
 wildcard_constraints:

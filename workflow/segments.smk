@@ -1,5 +1,5 @@
-# segments: OccludeNet-S, clips of 8 to 10 s cut out of surveillance videos. A target of its own.
-#   reads  segments.videos, segments.table or what was accepted in proposals/review.csv
+# segments: cuts OccludeNet-S, clips of 8 to 10 s, from surveillance videos. A separate target.
+#   reads  segments.videos, segments.table or the accepted rows of proposals/review.csv
 #   writes segments/clips.parquet, OccludeNet-S/
 
 

@@ -1,6 +1,6 @@
-# select: which clips are occluded, and by what. A checkpoint.
+# select: chooses the clips that are occluded, and their occluders. A checkpoint.
 #   reads  index/videos.parquet, detect/<shard>.parquet, occluders/occluders.parquet,
-#          a release's CSV files if its choice is replayed
+#          with select.assignment published the release's CSV files
 #   writes select/clips.parquet, select/shards/<shard>.parquet
 
 

@@ -1,11 +1,11 @@
-# train: the arms, CAR and what it is compared with, from the same seed.
+# train: trains the arms, CAR and its baselines, from the same seeds.
 #   reads  annotate/clips.parquet, annotate/labels.json, the clips, weights
 #   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv, train/store/<arm>-<seed>/
 
 TRAIN_PROGRAM = (
     "python -m"
     if CONFIG.train.processes == 1
-    # Without -- torchrun takes --log for an option of its own.
+    # Without --, torchrun parses --log itself.
     else f"env OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node {CONFIG.train.processes} -m --"
 )
 

@@ -1,6 +1,5 @@
-# validate: what is wrong, or worth knowing, in the annotations; against the release whose choice
-# is replayed, if one is.
-#   reads  <dataset>/annotations/, a release's CSV files if its choice is replayed
+# validate: checks the annotations; with select.assignment published, also against the release.
+#   reads  <dataset>/annotations/, with select.assignment published the release's CSV files
 #   writes validate/findings.{parquet,csv}, validate/summary.json, validate/report.txt,
 #          validate/comparison.parquet
 

@@ -1,13 +1,16 @@
-"""composite: OccludeNet-D, its clean twins and its counterfactuals, in one pass over each clip.
+"""composite: makes the occluded clips, their clean twins and the counterfactuals, clip by clip.
 
-An occluder on the moving actor at every scale, with ground truth; and do(A = a) with O fixed: the
-same clips with the actor erased. Reads a shard of the selection, the boxes of detect, the cut-outs,
-and the masks of actor_masks where they are wanted. Writes, below --root:
+Occluded clips show an occluder on the moving actor, at each scale, with ground truth.
+Counterfactuals, do(A = a) with O fixed, are the same clips with the actor erased. One pass over a
+source clip writes all of its outputs.
+
+Reads, for one shard, the selection, the boxes of detect, the cut-outs and, where needed, the masks
+of actor_masks. Writes, below --root:
 
     <dataset>/<split>/<25%>/<class>/<0.25>_<clip>.mp4   the occluded clips
     <dataset>-clean/<split>/<class>/<clip>.mp4          the same encoder, no occluder
     composite/<shard>.parquet                           CLIPS below, a row per source clip
-    composite/store/<shard>/detail.parquet              a row per frame,
+    composite/store/<shard>/detail.parquet              a row per frame and scale,
                                                         occlusion.ground_truth.TRUTH
 
 and for the splits in counterfactual.splits
@@ -16,17 +19,13 @@ and for the splits in counterfactual.splits
     counterfactual/<shard>.parquet                      ERASED below, a row per source clip
 
 Video is H.264 in MP4 with the source's pts, rotation, pixel aspect and colour tags. Sound is
-copied; what MP4 cannot carry is encoded as AAC, and the row says so. A source that is not the file
-that was indexed (by its sha256) is a failed row, source_changed. Occluded clips and counterfactuals
-have ledger keys of their own: another mask makes the counterfactuals again and nothing else (but
-for scale_mode `target`, which measures by the masks). A counterfactual differs from its occluded
-clip in the actor alone; frames in which the actor has no mask stay and are counted. With
-counterfactual.files false there is a row and no file: train erases the actor when it reads an
-occluded clip, with the masks and the occluder's ground truth of annotate/frames.
-
-The tables of one shard: the keys of its clips, and what there is to do for each.
-
-One clip of the shard, rendered, and its rows.
+copied; a codec that MP4 cannot carry is encoded as AAC, and the row says so. Where the sha256 of a
+source is not the indexed one, its row fails with source_changed. Occluded clips and counterfactuals
+have separate ledger keys: other masks remake the counterfactuals and nothing else, except with
+scale_mode `target`, which measures by the masks. A counterfactual differs from its occluded clip in
+the actor only; frames in which the actor has no mask are left unchanged, and the row counts the
+erased ones. With counterfactual.files false there are rows and no files: train then erases the
+actor when it reads an occluded clip, with the masks and the ground truth in annotate/frames.
 """
 
 from __future__ import annotations
@@ -52,34 +51,34 @@ from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.core.versions import results_version
 from occludenet_build.media.video.encoder import available, libraries, used
-from occludenet_build.occlusion.erasing import Erasure
+from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
     ClipJob,
-    Output,
-    Rendered,
+    ClipOutput,
+    RenderResult,
     actor_boxes,
-    erased_outputs_of,
-    inputs_of,
-    job_of,
-    outputs_of,
+    clip_job,
+    erased_outputs,
+    key_inputs,
+    occluded_outputs,
 )
 from occludenet_build.occlusion.render import render
 
 _OF_CLIP = [
     column("label", "string", "class name"),
     column("split", "string", "train, val or test"),
-    column("frames", "int32", "frames, as many as the source has"),
+    column("frames", "int32", "number of frames, equal to that of the source"),
 ]
 _FILES = [
     column("scales", pa.list_(pa.float64()), "nominal scales, in the order of files"),
-    column("files", pa.list_(pa.string()), "clips, relative to the build"),
+    column("files", pa.list_(pa.string()), "the clips' files, relative to the build"),
     column("file_hashes", pa.list_(pa.string()), "their sha256"),
 ]
 _MADE_WITH = [
-    column("encoder", "string", "the encoder that ran, with its version"),
-    column("instruction_set", "string", "newest processor instructions it used"),
-    column("libraries", "string", "versions of what decodes, scales and blends"),
+    column("encoder", "string", "the encoder that was used, with its version"),
+    column("instruction_set", "string", "newest processor instructions that it used"),
+    column("libraries", "string", "versions of the libraries that decode, scale and blend"),
 ]
 
 CLIPS = pa.schema(
@@ -88,24 +87,24 @@ CLIPS = pa.schema(
         *_OF_CLIP,
         column("category", "string", "occluder type"),
         column("occluder", "string", "name of the cut-out"),
-        column("other_occluders", pa.list_(pa.string()), "further cut-outs on the same clip"),
-        column("occluded_frames", "int32", "frames in which the actor's box is hidden in part"),
+        column("other_occluders", pa.list_(pa.string()), "further cut-outs on the clip"),
+        column("occluded_frames", "int32", "frames in which some of the actor's box is hidden"),
         column("fps", "float64", "average frame rate, frames per second"),
         column("duration_seconds", "float64", "duration of the picture, seconds"),
         column("pix_fmt", "string", "pixel format of the outputs"),
         column("sound", "string", "copied, encoded (as AAC) or none"),
         *_FILES,
         column("factors", pa.list_(pa.float64()), "size of the occluder at each scale: the scale "
-               "itself, but for scale_mode target, where it was solved"),
-        column("shares", pa.list_(pa.float64()), "scale_mode target: mean share of the actor that "
-               "is hidden; else null"),
-        column("clean_file", "string", "the clean twin, relative to the build; null if not made"),
+               "itself; with scale_mode target the solved size"),
+        column("shares", pa.list_(pa.float64()), "scale_mode target: mean hidden share of the "
+               "actor; else null"),
+        column("clean_file", "string", "the clean twin, relative to the build; null if none"),
         column("clean_hash", "string", "its sha256"),
         column("truth_hash", "string", "hash of the ground-truth rows"),
         *_MADE_WITH,
     ]
 )  # fmt: skip
-"""The manifest of the occluded clips."""
+"""Columns of composite/<shard>.parquet."""
 
 ERASED = pa.schema(
     [
@@ -117,26 +116,95 @@ ERASED = pa.schema(
         *_MADE_WITH,
     ]
 )
-"""The manifest of the counterfactuals."""
+"""Columns of counterfactual/<shard>.parquet."""
 
 FILES = ("files", "clean_file")
-"""The columns that name files."""
+"""Columns that name files."""
+
+_FROM_SELECT = ("category", "occluder", "other_occluders", "fps", "duration_seconds")
+_OF_SELECTED = ("label", "split", "frames")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of composite."""
+    parser.add_argument("--clips", type=Path, required=True, help="select/shards/NNN.parquet")
+    parser.add_argument("--boxes", type=Path, required=True, help="detect/store")
+    parser.add_argument("--bank", type=Path, required=True, help="folder of the cut-outs")
+    parser.add_argument("--masks", type=Path, help="actor_masks/NNN.parquet")
+    parser.add_argument("--root", type=Path, required=True, help="the build's folder")
+    parser.add_argument("--out", type=Path, required=True, help="composite/NNN.parquet")
+    parser.add_argument("--erased", type=Path, help="counterfactual/NNN.parquet; needs --masks")
+    parser.add_argument("--threads", type=int, default=1, help="worker processes")
+
+
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Make the missing clips of a shard and write its tables.
+
+    Raises UserError where counterfactuals are requested without masks.
+    """
+    if args.erased and config.counterfactual.splits and not args.masks:
+        raise UserError("composite: wanted --masks for --erased, got none; give actor_masks' table")
+    shard = CompositeShard(args, config)
+    with ExitStack() as stack:
+        ledgers = {"occluded": stack.enter_context(_open_ledger(args.out, CLIPS, TRUTH))}
+        if args.erased:
+            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, ERASED, None))
+        _make_missing(shard, ledgers, args, config)
+        for (name, part_ledger), out in zip(ledgers.items(), (args.out, args.erased), strict=False):
+            before = part_ledger.kept_rows()
+            table = part_ledger.close(sorted(shard.keys[name]), out)
+            remove_stale(before, table, args.root, FILES)
+            ledger.log_summary(table)
+
+
+def _open_ledger(out: Path, rows: pa.Schema, detail: pa.Schema | None) -> Any:
+    return ledger.hold(out.parent / "store" / out.stem, rows, detail)
+
+
+def _make_missing(
+    shard: CompositeShard,
+    ledgers: dict[str, ledger.Ledger],
+    args: argparse.Namespace,
+    config: cfg.Config,
+) -> None:
+    """Process each clip once, for all of its missing parts."""
+    missing = {
+        name: set(
+            ledger.missing(part_ledger, shard.keys[name], lambda row: intact(args.root, row, FILES))
+        )
+        for name, part_ledger in ledgers.items()
+    }
+    clips = sorted(set().union(*missing.values()))
+    if not clips:
+        return
+    codec = available(config.composite.codec)
+    settings = dataclasses.replace(config.composite, codec=codec)
+    tasks = (shard.task(clip, _parts(clip, missing), settings) for clip in clips)
+    results = in_processes(partial(make_clip, settings=settings), tasks, args.threads)
+    for made in progress(results, len(clips), "clip"):
+        for name, result in made.items():
+            ledgers[name].commit(result)
+
+
+def _parts(clip: str, missing: dict[str, set[str]]) -> set[str]:
+    """The missing parts of a clip."""
+    return {name for name, clips in missing.items() if clip in clips}
 
 
 @dataclass(frozen=True)
-class Due:
-    """What is to be made of one clip; a key is None where that part is finished."""
+class ClipTask:
+    """The outputs to make from one clip; the key of a finished part is None."""
 
     job: ClipJob
     chosen: dict[str, Any]
     key: str | None
     erased_key: str | None
     unmasked: dict[str, Any] | None
-    """The row of actor_masks where it has no masks: the counterfactual has its reason."""
+    """The row of actor_masks where it has no masks: the counterfactual gets its reason."""
 
 
-class Shard:
-    """`keys`: for `occluded` and `erased`, clip -> key."""
+class CompositeShard:
+    """The input tables of a shard. `keys`: part (`occluded`, `erased`) -> clip -> ledger key."""
 
     def __init__(self, args: argparse.Namespace, config: cfg.Config) -> None:
         self._args, self._config = args, config
@@ -163,7 +231,7 @@ class Shard:
         if settings.scale_mode == "target":
             used.append(self._masks_hash(row["clip"]))
         version = results_version("composite", "composite")
-        return ledger.key("composite", version, plain, *inputs_of(row), *used)
+        return ledger.key("composite", version, plain, *key_inputs(row), *used)
 
     def _erased_key(self, clip: str, key: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
@@ -175,64 +243,64 @@ class Shard:
         row = self._masked.get(clip)
         return (row["masks_hash"] or row["status"]) if row else "none"
 
-    def due(self, clip: str, parts: set[str], settings: cfg.Composite) -> Due:
-        """`parts`: which of `occluded` and `erased` are to be made."""
+    def task(self, clip: str, parts: set[str], settings: cfg.Composite) -> ClipTask:
+        """The task of a clip; `parts`: which of `occluded` and `erased` to make."""
         chosen, masked = self._chosen[clip], self._masked.get(clip)
         unmasked = masked if masked and masked["status"] != "ok" else None
-        outputs = outputs_of(chosen, settings) if "occluded" in parts else ()
+        outputs = occluded_outputs(chosen, settings) if "occluded" in parts else ()
         args, fill = self._args, self._config.counterfactual
         if "erased" in parts and fill.files and not unmasked:
-            outputs += erased_outputs_of(chosen, settings)
+            outputs += erased_outputs(chosen, settings)
         boxes = actor_boxes(self._boxes.actor(clip, chosen["detect_shard"]))
-        job = job_of(chosen, boxes, args.bank, args.root, settings, self._config.seed)
+        job = clip_job(chosen, boxes, args.bank, args.root, settings, self._config.seed)
         erasure = Erasure(fill.fill, fill.dilate, self._config.seed, clip)
         job = dataclasses.replace(job, outputs=outputs, erasure=erasure)
         if "erased" in parts or settings.scale_mode == "target":
             job = dataclasses.replace(job, masks=self._masks(clip))
         key = self.keys["occluded"][clip] if "occluded" in parts else None
         erased_key = self.keys["erased"][clip] if "erased" in parts else None
-        return Due(job, chosen, key, erased_key, unmasked)
+        return ClipTask(job, chosen, key, erased_key, unmasked)
 
     def _masks(self, clip: str) -> dict[int, bytes]:
         masks = self._args.masks
-        found = self._rles.rows(clip, masks.stem) if masks else None
-        if found is None:
+        rows = self._rles.rows(clip, masks.stem) if masks else None
+        if rows is None:
             return {}
-        return dict(zip(found["frame"].to_pylist(), found["rle"].to_pylist(), strict=True))
+        return dict(zip(rows["frame"].to_pylist(), rows["rle"].to_pylist(), strict=True))
 
 
-_FROM_SELECT = ("category", "occluder", "other_occluders", "fps", "duration_seconds")
-_OF_SELECTED = ("label", "split", "frames")
-
-
-def make(due: Due, settings: cfg.Composite) -> dict[str, ledger.Result]:
-    """Render what is due of one clip; a Result for `occluded`, for `erased`, or for both."""
+def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.Result]:
+    """Render the outputs of one clip; the results by part, `occluded`, `erased`, or both."""
     start = time.monotonic()
     rendered, failure = None, {}
     try:
-        rendered = render(due.job, settings) if due.job.outputs else None
+        rendered = render(task.job, settings) if task.job.outputs else None
     except ItemError as error:
         failure = {"status": "failed", "reason": error.reason, "detail": error.detail}
     seconds = time.monotonic() - start
-    # each part has its share of the pass
-    per_file = seconds / max(1, len(due.job.outputs))
+    # the time of the pass is divided among the parts by their files
+    per_file = seconds / max(1, len(task.job.outputs))
     results = {}
-    if due.key:
-        results["occluded"] = _occluded(due, rendered, failure, settings, per_file)
-    if due.erased_key:
-        results["erased"] = _erased(due, rendered, failure, settings, per_file)
+    if task.key:
+        results["occluded"] = _occluded(task, rendered, failure, settings, per_file)
+    if task.erased_key:
+        results["erased"] = _erased(task, rendered, failure, settings, per_file)
     return results
 
 
 def _occluded(
-    due: Due, rendered: Rendered | None, failure: dict, settings: cfg.Composite, per_file: float
+    task: ClipTask,
+    rendered: RenderResult | None,
+    failure: dict,
+    settings: cfg.Composite,
+    per_file: float,
 ) -> ledger.Result:
-    outputs = [out for out in due.job.outputs if not out.erased]
-    row = _row(due, due.key, per_file * len(outputs))
-    row |= {name: due.chosen[name] for name in _FROM_SELECT}
+    outputs = [out for out in task.job.outputs if not out.erased]
+    row = _row(task, task.key, per_file * len(outputs))
+    row |= {name: task.chosen[name] for name in _FROM_SELECT}
     if rendered is None:
         return ledger.Result(row | failure)
-    job, detail = due.job, rendered.truth.table()
+    job, detail = task.job, rendered.truth.table()
     row |= _files(job, [out for out in outputs if out.scale is not None])
     row |= _made_with(rendered, settings)
     row |= {"occluded_frames": max(rendered.truth.occluded_frames().values())}
@@ -245,27 +313,31 @@ def _occluded(
 
 
 def _erased(
-    due: Due, rendered: Rendered | None, failure: dict, settings: cfg.Composite, per_file: float
+    task: ClipTask,
+    rendered: RenderResult | None,
+    failure: dict,
+    settings: cfg.Composite,
+    per_file: float,
 ) -> ledger.Result:
-    job, outputs = due.job, [out for out in due.job.outputs if out.erased]
-    row = _row(due, due.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
-    if due.unmasked is not None:
-        return ledger.Result(row | {n: due.unmasked[n] for n in ("status", "reason", "detail")})
+    job, outputs = task.job, [out for out in task.job.outputs if out.erased]
+    row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
+    if task.unmasked is not None:
+        return ledger.Result(row | {n: task.unmasked[n] for n in ("status", "reason", "detail")})
     if failure:
         return ledger.Result(row | failure)
     row |= _files(job, outputs)
-    if rendered is not None:  # else train erases, and no file was to be made
+    if rendered is not None:  # None: no files, train erases
         row |= _made_with(rendered, settings)
     return ledger.Result(row | {"erased_frames": len(job.masks)})
 
 
-def _row(due: Due, key: str | None, seconds: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"clip": due.job.clip, "status": "ok", "reason": None, "detail": None}
+def _row(task: ClipTask, key: str | None, seconds: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"clip": task.job.clip, "status": "ok", "reason": None, "detail": None}
     row |= {"key": key, "seconds": seconds}
-    return row | {name: due.chosen[name] for name in _OF_SELECTED}
+    return row | {name: task.chosen[name] for name in _OF_SELECTED}
 
 
-def _files(job: ClipJob, outputs: list[Output]) -> dict[str, Any]:
+def _files(job: ClipJob, outputs: list[ClipOutput]) -> dict[str, Any]:
     return {
         "scales": [out.scale for out in outputs],
         "files": [out.file for out in outputs],
@@ -277,67 +349,7 @@ def _hash(job: ClipJob, file: str) -> str:
     return files.sha256_file(job.root / file)
 
 
-def _made_with(rendered: Rendered, settings: cfg.Composite) -> dict[str, str]:
+def _made_with(rendered: RenderResult, settings: cfg.Composite) -> dict[str, str]:
     instructions = used(settings.instruction_set)
     made = {"encoder": rendered.encoder, "instruction_set": instructions}
     return made | {"libraries": libraries()}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The stage's command line."""
-    parser.add_argument("--clips", type=Path, required=True, help="select/shards/NNN.parquet")
-    parser.add_argument("--boxes", type=Path, required=True, help="detect/store")
-    parser.add_argument("--bank", type=Path, required=True, help="folder of the cut-outs")
-    parser.add_argument("--masks", type=Path, help="actor_masks/NNN.parquet")
-    parser.add_argument("--root", type=Path, required=True, help="the build's folder")
-    parser.add_argument("--out", type=Path, required=True, help="composite/NNN.parquet")
-    parser.add_argument("--erased", type=Path, help="counterfactual/NNN.parquet; needs --masks")
-    parser.add_argument("--threads", type=int, default=1, help="worker processes")
-
-
-def run(args: argparse.Namespace, config: cfg.Config) -> None:
-    """Make what is missing of a shard and write its tables.
-
-    Raises UserError where counterfactuals are wanted and no masks are given.
-    """
-    if args.erased and config.counterfactual.splits and not args.masks:
-        raise UserError("composite: wanted --masks for --erased, got none; give actor_masks' table")
-    shard = Shard(args, config)
-    with ExitStack() as stack:
-        books = {"occluded": stack.enter_context(_book(args.out, CLIPS, TRUTH))}
-        if args.erased:
-            books["erased"] = stack.enter_context(_book(args.erased, ERASED, None))
-        _make_missing(shard, books, args, config)
-        for (name, book), out in zip(books.items(), (args.out, args.erased), strict=False):
-            before = book.kept_rows()
-            table = book.close(sorted(shard.keys[name]), out)
-            remove_stale(before, table, args.root, FILES)
-            ledger.log_summary(table)
-
-
-def _book(out: Path, rows: pa.Schema, detail: pa.Schema | None) -> Any:
-    return ledger.hold(out.parent / "store" / out.stem, rows, detail)
-
-
-def _make_missing(
-    shard: Shard, books: dict[str, ledger.Ledger], args: argparse.Namespace, config: cfg.Config
-) -> None:
-    """Each clip once, for whatever of it is missing."""
-    missing = {
-        name: set(ledger.missing(book, shard.keys[name], lambda row: intact(args.root, row, FILES)))
-        for name, book in books.items()
-    }
-    clips = sorted(set().union(*missing.values()))
-    if not clips:
-        return
-    codec = available(config.composite.codec)
-    settings = dataclasses.replace(config.composite, codec=codec)
-    due = (_due(shard, clip, missing, settings) for clip in clips)
-    results = in_processes(partial(make, settings=settings), due, args.threads)
-    for made in progress(results, len(clips), "clip"):
-        for name, result in made.items():
-            books[name].commit(result)
-
-
-def _due(shard: Shard, clip: str, missing: dict[str, set[str]], settings: cfg.Composite) -> Due:
-    return shard.due(clip, {name for name, clips in missing.items() if clip in clips}, settings)

@@ -1,4 +1,4 @@
-"""One frame whose pixels may be changed: pasted on, encoded, and put back for the next scale."""
+"""A frame that patches are pasted on and removed from again, between encodes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from occludenet_build.occlusion.patches import Patch, PlanePatch
 
 
 class Change(NamedTuple):
-    """Samples (h, w) of a plane that an occluder changes, in the plane's dtype.
+    """The samples (h, w) of a plane that a patch changes, in the plane's dtype.
 
     `region` is a view into the plane; `before` and `after` are copies of its samples without and
-    with the occluder.
+    with the patch.
     """
 
     region: np.ndarray
@@ -23,10 +23,10 @@ class Change(NamedTuple):
 
 
 class FrameBuffer:
-    """A scratch frame in the working format of a clip.
+    """A writable frame in the working format of a clip.
 
-    `frame` is what goes to an encoder; `planes` are its Y, U and V, uint8 or uint16 (H, W), views
-    into the frame; chroma planes are smaller where the format subsamples them.
+    `frame` is passed to the encoders; `planes` are views of its Y, U and V planes, uint8 or uint16
+    (H, W); chroma planes are smaller where the format subsamples them.
     """
 
     def __init__(self, first, working_format: str) -> None:
@@ -37,23 +37,21 @@ class FrameBuffer:
         self.planes = views(self.frame, self.layout)
 
     def load(self, frame) -> None:
-        """Copy the pixels of a decoded frame."""
+        """Copy the pixels of a decoded frame into the buffer."""
         source = views(in_format(frame, self._format), self.layout)
-        for mine, theirs in zip(self.planes, source, strict=True):
-            np.copyto(mine, theirs)
+        for plane, other in zip(self.planes, source, strict=True):
+            np.copyto(plane, other)
 
     def copy(self, other: FrameBuffer) -> None:
-        """Copy the pixels of another frame buffer of the same clip."""
-        for mine, theirs in zip(self.planes, other.planes, strict=True):
-            np.copyto(mine, theirs)
+        """Copy the pixels of another buffer of the same clip into this one."""
+        for plane, source in zip(self.planes, other.planes, strict=True):
+            np.copyto(plane, source)
 
-    def blended(self, patch: Patch, x: int, y: int) -> list[Change]:
+    def blend(self, patch: Patch, x: int, y: int) -> list[Change]:
         """The changes that paste a patch with its first luma pixel at (x, y) of the coded picture.
 
-        The frame itself stays as it is until `show`.
-
-        All scales of a frame are blended in a row: after an encode every call here is slow, as
-        the processor's caches are full of something else.
+        The frame is unchanged until `apply`. Callers blend all scales of a frame in a row: calls
+        right after an encode are slow, since the encode has evicted the processor's caches.
         """
         shifts = ((0, 0), *[(self.layout.sub_x, self.layout.sub_y)] * 2)
         changes = [
@@ -62,19 +60,19 @@ class FrameBuffer:
         ]
         return [change for change in changes if change is not None]
 
-    def show(self, changes: list[Change]) -> None:
-        """Write the occluder's samples into the frame."""
+    def apply(self, changes: list[Change]) -> None:
+        """Write the samples with the patch into the frame."""
         for region, _, after in changes:
             region[:] = after
 
-    def hide(self, changes: list[Change]) -> None:
-        """Put back the samples that the frame had before `show`."""
+    def restore(self, changes: list[Change]) -> None:
+        """Write the samples without the patch into the frame; undoes `apply`."""
         for region, before, _ in changes:
             region[:] = before
 
 
 def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None:
-    """A patch pasted on a plane at (x, y); None if it is outside."""
+    """The change of one plane by a patch at (x, y); None if the patch is outside the plane."""
     height, width = plane.shape
     left, top = max(x, 0), max(y, 0)
     right = min(x + part.add.shape[1], width)

@@ -1,7 +1,7 @@
-"""The job of a clip: what the compositor is asked for, made from the tables of a shard.
+"""Job of a clip: the outputs that composite makes from it, from the tables of a shard.
 
-`ClipJob` goes to `render.render`, `Rendered` comes back. Names and paths of the outputs are those
-of the release.
+`render.render` takes a `ClipJob` and returns a `RenderResult`. Names and paths of the outputs are
+those of the release.
 """
 
 from __future__ import annotations
@@ -13,107 +13,107 @@ from typing import Any, NamedTuple
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.build import Boxes
-from occludenet_build.occlusion.erasing import Erasure
+from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.ground_truth import TruthRows
 from occludenet_build.release.terms import clean_path, clip_path, counterfactual_tree
 
 
-class Output(NamedTuple):
-    """One file that is written."""
+class ClipOutput(NamedTuple):
+    """One output file."""
 
     file: str
     """Relative to the build's folder."""
     scale: float | None
-    """Nominal scale of the occluder; None: there is none."""
+    """Nominal scale of the occluder; None: no occluder."""
     erased: bool = False
-    """Without the actor."""
+    """Whether the actor is erased."""
 
 
 @dataclass(frozen=True)
 class ClipJob:
-    """All that makes the outputs of one source clip."""
+    """Everything that determines the outputs of one source clip."""
 
     clip: str
     source: Path
     frames: int
-    """Frames of the source when it was indexed."""
+    """Number of frames of the source when it was indexed."""
     fps: float
     boxes: Mapping[int, ActorBox]
-    """Frame -> the actor."""
+    """Frame -> the actor's box."""
     cutouts: tuple[Path, ...]
-    """RGBA PNGs, in the order of pasting."""
+    """RGBA PNGs of the occluders, in the order of pasting."""
     root: Path
     """The build's folder."""
     scales: tuple[float, ...]
-    """Those that have ground truth, whether they are written or not."""
-    outputs: tuple[Output, ...]
+    """The scales with ground truth, whether or not their clips are written."""
+    outputs: tuple[ClipOutput, ...]
     masks: Mapping[int, bytes] = field(default_factory=dict)
-    """Frame -> the actor's mask, COCO RLE counts, displayed picture."""
+    """Frame -> the actor's mask, COCO RLE counts of the displayed picture."""
     erasure: Erasure | None = None
-    """How the actor is erased; needed where an output is erased."""
+    """How the actor is erased; required if an output is erased."""
     seed: int = 0
     sha256: str | None = None
-    """Of the source when it was indexed; None: not compared."""
+    """Hash of the source when it was indexed; None: not compared."""
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """What the rendering of a clip gives beside its files."""
+class RenderResult:
+    """What the rendering of a clip returns besides its files."""
 
     truth: TruthRows
     pix_fmt: str
     sound: str
     """copied, encoded or none."""
     encoder: str
-    """With its version."""
+    """Name and version."""
     factors: dict[float, float]
-    """Scale -> the size that the occluder has; the scale itself but for `target`."""
+    """Scale -> size of the occluder: the scale itself, except with scale_mode `target`."""
     shares: dict[float, float]
-    """Scale -> mean share of the actor hidden; only for `target`."""
+    """Scale -> mean hidden share of the actor; empty except with scale_mode `target`."""
 
 
 _MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
 
 
-def inputs_of(chosen: dict[str, Any]) -> list[str]:
-    """The columns of a row of select that go into the ledger key of its clips."""
+def key_inputs(chosen: dict[str, Any]) -> list[str]:
+    """The values of a row of select that are part of the ledger key of its clips."""
     return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
 
 
 def actor_boxes(actor: Boxes) -> dict[int, ActorBox]:
-    """Frame -> the actor's box, from boxes of which each frame has one at most."""
+    """Frame -> the actor's box; `actor` has at most one box per frame."""
     names = (actor.frames, actor.xyxy, actor.is_filled, actor.tracks, actor.shots)
     rows = zip(*(values.tolist() for values in names), strict=True)
     return {frame: ActorBox(tuple(box), *facts) for frame, box, *facts in rows}
 
 
-def outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
-    """The occluded clips of a row of select and, if composite.clean_twin, the clean twin."""
+def occluded_outputs(chosen: dict[str, Any], settings: Composite) -> tuple[ClipOutput, ...]:
+    """The occluded clips of a row of select and, with composite.clean_twin, the clean twin."""
     split, label, clip = chosen["split"], chosen["label"], chosen["clip"]
     clean = clean_path(settings.dataset, split, label, clip)
     return (
         *_occluded(chosen, settings, settings.dataset, erased=False),
-        *([Output(clean, None)] if settings.clean_twin else []),
+        *([ClipOutput(clean, None)] if settings.clean_twin else []),
     )
 
 
-def erased_outputs_of(chosen: dict[str, Any], settings: Composite) -> tuple[Output, ...]:
-    """The counterfactuals of a row of select: its occluded clips without the actor."""
+def erased_outputs(chosen: dict[str, Any], settings: Composite) -> tuple[ClipOutput, ...]:
+    """The counterfactuals of a row of select: its occluded clips with the actor erased."""
     return _occluded(chosen, settings, counterfactual_tree(settings.dataset), erased=True)
 
 
 def _occluded(
     chosen: dict[str, Any], settings: Composite, dataset: str, *, erased: bool
-) -> tuple[Output, ...]:
+) -> tuple[ClipOutput, ...]:
     name = chosen["label"], chosen["clip"]
     return tuple(
-        Output(clip_path(dataset, chosen["split"], scale, *name), scale, erased)
+        ClipOutput(clip_path(dataset, chosen["split"], scale, *name), scale, erased)
         for scale in settings.scales
     )
 
 
-def job_of(
+def clip_job(
     chosen: dict[str, Any],
     boxes: Mapping[int, ActorBox],
     bank: Path,
@@ -121,7 +121,7 @@ def job_of(
     settings: Composite,
     seed: int,
 ) -> ClipJob:
-    """The job of a row of select, still without outputs and masks."""
+    """The job of a row of select, without outputs and masks."""
     return ClipJob(
         clip=chosen["clip"],
         source=Path(chosen["path"]),

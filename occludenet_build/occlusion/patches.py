@@ -1,13 +1,10 @@
-"""Occluders as patches: in the clip's own colours, at any size and on any pixel offset.
+"""Patches: occluders in the clip's colours, at any size and pixel offset, ready to be blended.
 
-`Cutout` makes the patch of one occluder for a rectangle; `merge_patches` turns the patches of
-several occluders into one, so that a frame gets one patch however many occluders it has.
-
-The patch of every frame with its ground truth, made for some frames at a time.
-
-Between two encodes all code and data here would be cold in the processor's caches and take three
-to five times as long. Where occluders stand is known before any pixel is decoded, so patches of
-coming frames can be made early.
+`ClipCutout` makes the patch of one occluder for a rectangle. `merge_patches` combines the patches
+of several occluders into one, so that a frame gets a single patch. `PatchPrefetch` makes the
+patches of a clip, with their ground truth, several frames at a time: rectangles are known before
+any pixel is decoded, and between two encodes code and data would be cold in the processor's caches,
+which makes the same work take three to five times as long.
 """
 
 from __future__ import annotations
@@ -23,21 +20,27 @@ import numpy as np
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display
-from occludenet_build.occlusion.geometry import Rect, degree
-from occludenet_build.occlusion.ground_truth import rle_at, share_of_box
-from occludenet_build.occlusion.placement import Placed, Placement
+from occludenet_build.occlusion.geometry import Rect, occlusion_degree
+from occludenet_build.occlusion.ground_truth import hidden_share, placed_rle
+from occludenet_build.occlusion.placement import PlacedRect, Placement
 
-ROUND = np.float32(0.5)  # casting cuts off
-_OPAQUE = 0.5  # alpha from which a pixel counts as hidden
-_CACHED_PATCHES = 16  # a still actor needs few sizes; a large cache falls out of the processor's
+ROUNDING = np.float32(0.5)
+"""Added before a cast to integers, which truncates."""
+_OPAQUE = 0.5
+"""Alpha from which a pixel counts as hidden."""
+_CACHED_PATCHES = 16
+"""A static actor needs few sizes, and a larger cache would not fit into the processor's."""
+_PREFETCHED_FRAMES = 32
+_PREFETCHED_PIXELS = 1 << 20
+"""Limit for all waiting patches, at about 12 bytes per pixel: bounds the memory at 4K."""
 
 
-def resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
+def resize_deterministic(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
     """An array (H, W) or (H, W, C), uint8 or float32, resized to (width, height).
 
-    The bytes are the same on every processor. `method` is one of OpenCV's INTER_*. Intel's library
-    inside OpenCV rounds otherwise with every instruction set, so it is switched off; the switch is
-    the thread's own.
+    `method` is one of OpenCV's INTER_*. The result has the same bytes on every processor: Intel's
+    IPP inside OpenCV rounds differently for each instruction set, so the function disables it for
+    its thread.
     """
     before = cv2.ipp.useIPP()
     cv2.ipp.setUseIPP(False)
@@ -47,7 +50,7 @@ def resized(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarra
         cv2.ipp.setUseIPP(before)
 
 
-def read_rgba(path: Path) -> np.ndarray:
+def read_occluder(path: Path) -> np.ndarray:
     """uint8 (H, W, 4) RGBA of a PNG, straight alpha; a PNG without alpha is opaque.
 
     Raises UserError where the file is missing, unreadable, or not 8-bit RGB or RGBA.
@@ -61,34 +64,38 @@ def read_rgba(path: Path) -> np.ndarray:
 
 
 class PlanePatch(NamedTuple):
-    """What is pasted on one plane: plane = plane * keep + add, cut off to whole numbers.
+    """The patch of one plane: plane = plane * keep + add, truncated to integers.
 
-    The first sample of a chroma patch is the one above the patch's first luma pixel.
+    The first sample of a chroma patch is the one that contains the patch's first luma pixel.
     """
 
-    add: np.ndarray  # float32 (h, w), colour x alpha + ROUND
-    keep: np.ndarray  # float32 (h, w), 1 - alpha
+    add: np.ndarray
+    """float32 (h, w), colour x alpha + ROUNDING."""
+    keep: np.ndarray
+    """float32 (h, w), 1 - alpha."""
 
 
 class Patch(NamedTuple):
-    """A cut-out at one size and one offset to the chroma grid, in the coded picture."""
+    """A cut-out at one size and one offset relative to the chroma grid, in the coded picture."""
 
     planes: tuple[PlanePatch, ...]
-    mask: np.ndarray  # bool (h, w) at luma size: alpha of one half or more
+    """Y, U and V."""
+    mask: np.ndarray
+    """bool (h, w) at luma size: alpha of one half or more."""
 
 
-class Cutout:
-    """One cut-out for one clip. `size`: its (width, height) in displayed pixels of the clip.
+class ClipCutout:
+    """One cut-out, prepared for one clip; `size`: (width, height) in displayed pixels of the clip.
 
     `rgba` is uint8 (H, W, 4), straight alpha, upright; `layout` and `display` are those of the
-    clip's frames; `pixel_aspect` is width over height of one coded pixel as it is displayed.
+    clip's frames; `pixel_aspect` is width over height of a displayed pixel.
     """
 
     def __init__(
         self, rgba: np.ndarray, layout: Layout, display: Display, pixel_aspect: float = 1.0
     ) -> None:
         height, width = rgba.shape[:2]
-        # Pixels that are shown wide would widen the occluder: it gets fewer of them.
+        # Wide pixels would widen the occluder, so it is made of fewer of them.
         sideways = display.rotation % 180 != 0
         tall = height * pixel_aspect if sideways else float(height)
         self.size = (float(width) if sideways else width / pixel_aspect, tall)
@@ -100,38 +107,38 @@ class Cutout:
     def patch(self, x: int, y: int, w: int, h: int) -> Patch:
         """The patch for a rectangle of the coded picture: left, top, width, height in pixels."""
         key = (w, h, x & 1, y & 1)
-        found = self._cache.pop(key, None) or self._make(*key)
-        self._cache[key] = found
+        patch = self._cache.pop(key, None) or self._make(*key)
+        self._cache[key] = patch
         if len(self._cache) > _CACHED_PATCHES:
             self._cache.popitem(last=False)
-        return found
+        return patch
 
     def silhouette(self, w: int, h: int) -> np.ndarray:
-        """bool (H, W), upright: the mask of a patch of this size in displayed pixels."""
+        """The mask of a patch of (w, h) displayed pixels: bool (H, W), displayed orientation."""
         w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
         alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
-        alpha = resized(alpha, (w, h), cv2.INTER_LINEAR)
+        alpha = resize_deterministic(alpha, (w, h), cv2.INTER_LINEAR)
         return self._display.upright(alpha >= _OPAQUE)
 
     def _level(self, w: int, h: int) -> np.ndarray:
-        """The smallest halving that need not be enlarged."""
+        """The smallest halving of at least this size, else the cut-out itself."""
         fitting = (a for a in reversed(self._ladder) if a.shape[1] >= w and a.shape[0] >= h)
         return next(fitting, self._ladder[0])
 
     def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
-        pixels = resized(self._level(w, h), (w, h), cv2.INTER_LINEAR)
-        # Planes by themselves: numpy takes several times as long over interleaved samples.
+        pixels = resize_deterministic(self._level(w, h), (w, h), cv2.INTER_LINEAR)
+        # Contiguous planes: numpy takes several times as long with interleaved samples.
         coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
         luma, alpha, chroma_keep = coded[0], coded[3], 1 - hidden
         planes = (
-            PlanePatch(luma + ROUND, 1 - alpha),
-            *(PlanePatch(c + ROUND, chroma_keep) for c in (blue, red)),
+            PlanePatch(luma + ROUNDING, 1 - alpha),
+            *(PlanePatch(c + ROUNDING, chroma_keep) for c in (blue, red)),
         )
         return Patch(planes, alpha >= _OPAQUE)
 
     def _on_chroma(self, planes: np.ndarray, odd_x: int, odd_y: int) -> np.ndarray:
-        """U, V and alpha (3, h, w) at luma size -> the same on the chroma grid."""
+        """U, V and alpha float32 (3, h, w) at luma size -> the same on the chroma grid."""
         if self._layout.sub_x:
             planes = _halve_columns(planes, odd_x, self._layout.left_sited)
         if self._layout.sub_y:
@@ -146,34 +153,34 @@ def _premultiplied(rgba: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _halvings(pixels: np.ndarray) -> list[np.ndarray]:
-    """The cut-out and its halvings: resizing from the nearest is fast and does not alias."""
+    """The cut-out and its halvings; resizing from the nearest one is fast and does not alias."""
     ladder = [pixels]
     while min(ladder[-1].shape[:2]) >= 16:
         height, width = ladder[-1].shape[:2]
         half = (max(1, round(width / 2)), max(1, round(height / 2)))
-        ladder.append(resized(ladder[-1], half, cv2.INTER_AREA))
+        ladder.append(resize_deterministic(ladder[-1], half, cv2.INTER_AREA))
     return ladder
 
 
 def _halve_columns(planes: np.ndarray, odd: int, left_sited: bool) -> np.ndarray:
-    """(c, h, w) at luma columns -> chroma columns.
+    """float32 (c, h, w) at luma columns -> chroma columns.
 
-    Left-sited samples weigh luma columns 2i-1, 2i, 2i+1 by 1/4, 1/2, 1/4; others are the mean of
-    2i and 2i+1. Beyond the patch alpha is 0.
+    Left-sited samples weight luma columns 2i-1, 2i, 2i+1 by 1/4, 1/2, 1/4; others are the mean of
+    2i and 2i+1. Outside the patch alpha is 0.
     """
     count, height, width = planes.shape
     padded = np.zeros((count, height, width + odd + (width + odd) % 2 + 4), np.float32)
     padded[:, :, 2 + odd : 2 + odd + width] = planes
     if not left_sited:
         return (padded[:, :, 2:-2:2] + padded[:, :, 3:-2:2]) * 0.5
-    halved = padded[:, :, 1:-2:2] + padded[:, :, 3::2]  # the last column reaches one sample on
+    halved = padded[:, :, 1:-2:2] + padded[:, :, 3::2]  # the last column uses one sample more
     halved *= 0.25
     halved += padded[:, :, 2::2] * 0.5
     return halved
 
 
 def _halve_rows(planes: np.ndarray, odd: int) -> np.ndarray:
-    """(c, h, w) at luma rows -> chroma rows, each the mean of two."""
+    """float32 (c, h, w) at luma rows -> chroma rows, each the mean of two."""
     count, height, width = planes.shape
     halved = np.zeros((count, (height + odd + 1) // 2, width), np.float32)
     upper, lower = planes[:, odd::2], planes[:, 1 - odd :: 2]
@@ -184,7 +191,7 @@ def _halve_rows(planes: np.ndarray, odd: int) -> np.ndarray:
 
 
 class PlacedPatch(NamedTuple):
-    """A patch whose first luma pixel stands at (x, y) of the coded picture."""
+    """A patch with its first luma pixel at (x, y) of the coded picture."""
 
     patch: Patch
     x: int
@@ -192,7 +199,7 @@ class PlacedPatch(NamedTuple):
 
 
 def merge_patches(placed: Sequence[PlacedPatch], layout: Layout) -> PlacedPatch:
-    """One patch that does what all of them do in turn: later ones cover earlier ones."""
+    """One patch with the effect of all of them pasted in turn; later ones cover earlier ones."""
     if len(placed) == 1:
         return placed[0]
     shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
@@ -205,17 +212,18 @@ def merge_patches(placed: Sequence[PlacedPatch], layout: Layout) -> PlacedPatch:
 
 
 def _layered(parts: Sequence[tuple[PlanePatch, int, int]]) -> PlanePatch:
-    """One after the other: plane * keep + add, then the same of the next."""
+    """Plane patches at positions (x, y) combined: each applies plane * keep + add in turn."""
     left, top, width, height = _bounds([(part.keep, x, y) for part, x, y in parts])
-    add, keep = np.full((height, width), ROUND), np.ones((height, width), np.float32)
+    add, keep = np.full((height, width), ROUNDING), np.ones((height, width), np.float32)
     for part, x, y in parts:
         at = _window(part.keep, x - left, y - top)
-        add[at] = (add[at] - ROUND) * part.keep + part.add
+        add[at] = (add[at] - ROUNDING) * part.keep + part.add
         keep[at] *= part.keep
     return PlanePatch(add, keep)
 
 
 def _union(parts: Sequence[tuple[np.ndarray, int, int]]) -> np.ndarray:
+    """Union of masks bool (h, w) at positions (x, y): bool (H, W)."""
     left, top, width, height = _bounds(parts)
     mask = np.zeros((height, width), bool)
     for part, x, y in parts:
@@ -224,7 +232,7 @@ def _union(parts: Sequence[tuple[np.ndarray, int, int]]) -> np.ndarray:
 
 
 def _bounds(parts: Sequence[tuple[np.ndarray, int, int]]) -> tuple[int, int, int, int]:
-    """left, top, width and height of all arrays together."""
+    """Left, top, width and height of the rectangle around all arrays."""
     left, top = min(x for _, x, _ in parts), min(y for _, _, y in parts)
     right = max(x + array.shape[1] for array, x, _ in parts)
     bottom = max(y + array.shape[0] for array, _, y in parts)
@@ -235,74 +243,71 @@ def _window(array: np.ndarray, x: int, y: int) -> tuple[slice, slice]:
     return slice(y, y + array.shape[0]), slice(x, x + array.shape[1])
 
 
-_FRAMES = 32
-_PIXELS = 1 << 20  # of all patches that wait, at about 12 bytes each: memory stays bounded at 4K
-
-
 class Paste(NamedTuple):
-    """A patch, where its first luma pixel stands in the coded picture, and its ground truth."""
+    """A patch, the position of its first luma pixel in the coded picture, and its ground truth."""
 
     patch: Patch
     x: int
     y: int
-    facts: dict[str, Any]
+    truth: dict[str, Any]
+    """Column of ground_truth.TRUTH -> value."""
 
 
 class PatchPrefetch:
-    """The pastes of a clip, taken frame by frame in rising order.
+    """The pastes of a clip, requested frame by frame in ascending order.
 
-    `factors`: nominal scale -> size of the occluder relative to the actor's box.
+    `factors`: nominal scale -> size of the occluder relative to its box.
     """
 
     def __init__(
         self,
         placement: Placement,
-        cutouts: Sequence[Cutout],
+        cutouts: Sequence[ClipCutout],
         layout: Layout,
         display: Display,
         factors: Mapping[float, float],
     ) -> None:
         self._placement, self._cutouts = placement, cutouts
         self._layout, self._display, self._factors = layout, display, factors
-        self._made: dict[int, dict[float, Paste]] = {}
+        self._pastes: dict[int, dict[float, Paste]] = {}
 
-    def at(self, number: int) -> dict[float, Paste]:
-        """Nominal scale -> what is pasted on this frame; empty where there is no occluder."""
-        if number not in self._made:
+    def pastes_at(self, number: int) -> dict[float, Paste]:
+        """Nominal scale -> the paste of a frame; empty for a frame without an occluder."""
+        if number not in self._pastes:
             self._fill(number)
-        return self._made.pop(number)
+        return self._pastes.pop(number)
 
     def _fill(self, first: int) -> None:
         pixels = 0
-        for number in range(first, first + _FRAMES):
-            pastes = self._made[number] = self._frame(number)
+        for number in range(first, first + _PREFETCHED_FRAMES):
+            pastes = self._pastes[number] = self._frame(number)
             pixels += sum(paste.patch.mask.size for paste in pastes.values())
-            if pixels > _PIXELS:
+            if pixels > _PREFETCHED_PIXELS:
                 return
 
     def _frame(self, number: int) -> dict[float, Paste]:
-        found = {s: self._placement.rects(number, f) for s, f in self._factors.items()}
-        return {scale: self._paste(number, placed) for scale, placed in found.items() if placed}
+        rects = {s: self._placement.rects(number, f) for s, f in self._factors.items()}
+        return {scale: self._paste(number, placed) for scale, placed in rects.items() if placed}
 
-    def _paste(self, number: int, placed: Sequence[Placed]) -> Paste:
+    def _paste(self, number: int, placed: Sequence[PlacedRect]) -> Paste:
         patch, x, y = merge_patches([self._patch(*one) for one in placed], self._layout)
         mask, first = self._display.upright(patch.mask), placed[0][1]
         at = self._display.rect_to_displayed(x, y, *patch.mask.shape[::-1])
-        facts = first._asdict() | self._facts(number, mask, Rect(*at), first)
+        truth = first._asdict() | self._truth(number, mask, Rect(*at), first)
         if len(placed) > 1:
-            facts["more_rects"] = [value for _, rect in placed[1:] for value in rect]
-        return Paste(patch, x, y, facts)
+            truth["more_rects"] = [value for _, rect in placed[1:] for value in rect]
+        return Paste(patch, x, y, truth)
 
     def _patch(self, occluder: int, rect: Rect) -> PlacedPatch:
         x, y, w, h = self._display.rect_to_coded(*rect)
         return PlacedPatch(self._cutouts[occluder].patch(x, y, w, h), x, y)
 
-    def _facts(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
+    def _truth(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
         size = self._display.size
-        facts: dict[str, Any] = {"occluder_rle": rle_at(mask, at.x, at.y, size)}
+        truth: dict[str, Any] = {"occluder_rle": placed_rle(mask, at.x, at.y, size)}
         actor = self._placement.clip.boxes.get(number)
         if actor is None:
-            return facts
-        hidden = share_of_box(mask, at, actor.box, size)
-        facts |= {"degree": degree(first, actor.box), "box_hidden": hidden}
-        return facts | {"occluded": hidden > 0, "filled": actor.filled}
+            return truth
+        hidden = hidden_share(mask, at, actor.box, size)
+        truth |= {"degree": occlusion_degree(first, actor.box), "box_hidden": hidden}
+        return truth | {"occluded": hidden > 0, "filled": actor.filled}

@@ -1,15 +1,13 @@
-"""One clip from its source to all its outputs: decoded once, everything in one pass.
+"""Renders one clip: decodes the source once and writes all outputs in the same pass.
 
-A clip falls into segments (`segments`): stretches without an occluder, which are encoded once and
-shared, and the others. Of each frame: copy it to the frame buffer, encode it for the outputs that
-show it as it is, then for every scale paste the occluder, encode, and put the pixels back; the same
-again with the actor erased. Sound packets are passed on.
+A clip is split into segments with and without an occluder (`split_segments`). Where no occluder is
+pasted, every scale and the clean twin show the same pictures, which are encoded once; this holds
+for 30 % of the frames of the release. Each segment is encoded separately and starts with a key
+frame, so short ones are not split off.
 
-Segments of a clip: stretches that several outputs have in common are encoded once.
-
-In the release 30 % of a clip's frames carry no occluder; there, every scale and the clean twin
-show the same pictures. Each segment is encoded apart and begins with a key frame, so short ones
-are not worth it.
+Each frame is copied to the frame buffer and encoded for the outputs that show it unchanged. Then,
+for every scale, the occluder is pasted, the frame encoded and the pixels restored. The same steps
+follow with the actor erased. Sound packets are copied.
 """
 
 from __future__ import annotations
@@ -28,17 +26,49 @@ from occludenet_build.media.video.planes import in_format, views, working_format
 from occludenet_build.media.video.sound import SharedSound, SoundQueue, how_passed
 from occludenet_build.media.video.source import Source, check_indexed, display_of, reading
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter, picture_of
-from occludenet_build.occlusion.erasing import Eraser, sampled_frames
+from occludenet_build.occlusion.counterfactual import Eraser, median_frames
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.ground_truth import TruthRows
-from occludenet_build.occlusion.jobs import ClipJob, Rendered
-from occludenet_build.occlusion.patches import Cutout, Paste, PatchPrefetch, read_rgba
+from occludenet_build.occlusion.jobs import ClipJob, RenderResult
+from occludenet_build.occlusion.patches import ClipCutout, Paste, PatchPrefetch, read_occluder
 from occludenet_build.occlusion.placement import ClipGeometry, Placement
-from occludenet_build.occlusion.target import solve
+from occludenet_build.occlusion.target_size import solve_size_factors
+
+Content = tuple[float | None, bool]
+"""Content of a picture: the scale of its occluder (None: no occluder), and whether the actor is
+erased."""
+
+ByScale = dict[float | None, RunEncoder]
+"""Scale of the occluder (None: no occluder) -> the encoder of the pictures that show it."""
 
 
-class Segment(NamedTuple):
-    """Frames from `start` up to `stop`; whether something is pasted or erased in any of them."""
+def render(job: ClipJob, settings: Composite) -> RenderResult:
+    """Write all outputs of a clip; none is left incomplete.
+
+    Raises ItemError: source_changed, encode_failed, target_missed, no_occluded_frame, and the
+    reasons of media.video.source.reading.
+    """
+    with ExitStack() as targets:
+        paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
+        with reading(job.source) as source:
+            if job.sha256 is not None:  # after opening: a file that is no video has its own reason
+                check_indexed(job.source, job.sha256)
+            clip = _ClipRenderer(job, settings, source)
+            with clip.writing(paths):
+                clip.write()
+        if source.frame_count != job.frames:
+            raise ItemError(
+                "source_changed", f"{source.frame_count} frames, {job.frames} when indexed"
+            )
+        rendered = clip.result()
+        counts = rendered.truth.occluded_frames()
+        if counts and not min(counts.values()):
+            raise ItemError("no_occluded_frame", f"occluded frames by scale: {counts}")
+    return rendered
+
+
+class RenderSegment(NamedTuple):
+    """Frames from `start` to `stop` - 1, and whether any of them has a paste or an erased actor."""
 
     start: int
     stop: int
@@ -46,18 +76,17 @@ class Segment(NamedTuple):
     erased: bool
 
 
-def segments_of(
+def split_segments(
     pasted: Sequence[bool], erased: Sequence[bool], least: int, group: int
-) -> list[Segment]:
-    """Cut a clip into segments with and without an occluder, in turn.
+) -> list[RenderSegment]:
+    """Split a clip into alternating segments with and without an occluder.
 
-    `pasted`, `erased`: per frame. `least`: the shortest stretch without an occluder that is a
-    segment of its own, frames; 0 gives one segment. `group`: frames between key frames: no segment
-    may end in one, as two key frames in a row from two encoders might bear the same number, which
-    H.264 forbids.
+    `pasted`, `erased`: per frame. `least`: minimum length of a segment without an occluder, frames;
+    0 gives one segment. `group`: frames between key frames. No segment ends in a key frame, since
+    consecutive key frames of two encoders can have the same number, which H.264 forbids.
 
-    What is erased cuts no segment: the occluded clips are the same bytes whatever the masks are,
-    and whether or not counterfactuals are made with them.
+    Erased frames do not split a segment: the bytes of the occluded clips are the same for all
+    masks, with and without counterfactuals.
     """
     frames = len(pasted)
     if least == 0 or group < 3:
@@ -65,7 +94,7 @@ def segments_of(
     borders = _borders(pasted, max(least, 4))
     for at in range(1, len(borders) - 1):
         if _ends_in_key_frame(borders[at] - borders[at - 1], group):
-            # the stretch without an occluder gives the frame, or the other one takes it
+            # moves one frame from the segment without an occluder to the other one
             borders[at] += 1 if pasted[borders[at] - 1] else -1
     return [_segment(a, b, pasted, erased) for a, b in pairwise(borders)]
 
@@ -75,7 +104,7 @@ def _ends_in_key_frame(length: int, group: int) -> bool:
 
 
 def _borders(pasted: Sequence[bool], least: int) -> list[int]:
-    """Where segments begin, and the end of the clip."""
+    """First frames of the segments, and the number of frames of the clip."""
     borders, at = [0], 0
     for is_pasted, members in groupby(pasted):
         length = sum(1 for _ in members)
@@ -85,54 +114,22 @@ def _borders(pasted: Sequence[bool], least: int) -> list[int]:
     return sorted({*borders, at})
 
 
-def _segment(start: int, stop: int, pasted: Sequence[bool], erased: Sequence[bool]) -> Segment:
-    return Segment(start, stop, any(pasted[start:stop]), any(erased[start:stop]))
+def _segment(
+    start: int, stop: int, pasted: Sequence[bool], erased: Sequence[bool]
+) -> RenderSegment:
+    return RenderSegment(start, stop, any(pasted[start:stop]), any(erased[start:stop]))
 
 
-Content = tuple[float | None, bool]
-"""What a picture shows: the scale of its occluder (None: none is there), and whether the actor is
-erased."""
-
-
-def contents(segment: Segment, outputs: Sequence[Content]) -> dict[Content, list[int]]:
-    """What is to be encoded in a segment, and the outputs that each encoding is for."""
-    found: dict[Content, list[int]] = {}
+def group_outputs(segment: RenderSegment, outputs: Sequence[Content]) -> dict[Content, list[int]]:
+    """Content of each encode of a segment -> numbers of the outputs that share the encode."""
+    groups: dict[Content, list[int]] = {}
     for number, (scale, erased) in enumerate(outputs):
-        shown = (scale if segment.pasted else None, erased and segment.erased)
-        found.setdefault(shown, []).append(number)
-    return found
+        content = (scale if segment.pasted else None, erased and segment.erased)
+        groups.setdefault(content, []).append(number)
+    return groups
 
 
-def render(job: ClipJob, settings: Composite) -> Rendered:
-    """Write all outputs of a clip, each whole or not at all.
-
-    Raises ItemError: the reasons of reading, source_changed, encode_failed, target_missed,
-    no_occluded_frame.
-    """
-    with ExitStack() as targets:
-        paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
-        with reading(job.source) as source:
-            if job.sha256 is not None:  # after opening: what is no video has its own reason
-                check_indexed(job.source, job.sha256)
-            clip = _Clip(job, settings, source)
-            with clip.writing(paths):
-                clip.write()
-        if source.frame_count != job.frames:
-            raise ItemError(
-                "source_changed", f"{source.frame_count} frames, {job.frames} when indexed"
-            )
-        rendered = clip.rendered()
-        counts = rendered.truth.occluded_frames()
-        if counts and not min(counts.values()):
-            raise ItemError("no_occluded_frame", f"occluded frames by scale: {counts}")
-    return rendered
-
-
-ByScale = dict[float | None, RunEncoder]
-"""Scale of the occluder (None: none is there) -> what encodes the pictures that show it."""
-
-
-class _Clip:
+class _ClipRenderer:
     """The state of one pass over a clip."""
 
     def __init__(self, job: ClipJob, settings: Composite, source: Source) -> None:
@@ -144,22 +141,22 @@ class _Clip:
         if self._first is None:
             raise ItemError("zero_frames", source.first_error)
         self.display = display_of(self._first)
-        wanted = working_format(self._first, formats(settings.codec), settings.pix_fmt)
-        self.buffer = FrameBuffer(self._first, wanted)
-        self._place()
-        self._shown: list[int] = []  # pts
+        pixel_format = working_format(self._first, formats(settings.codec), settings.pix_fmt)
+        self.buffer = FrameBuffer(self._first, pixel_format)
+        self._place_occluders()
+        self._pts: list[int] = []  # of the frames written so far
         self._truth = TruthRows(job.clip, job.scales)
         self._erased: FrameBuffer | None = None
         self._eraser: Eraser | None = None
         if any(out.erased for out in job.outputs):
-            self._erased = FrameBuffer(self._first, wanted)
+            self._erased = FrameBuffer(self._first, pixel_format)
             self._eraser = _eraser(job, self.buffer, self.display)
 
-    def _place(self) -> None:
-        """Where the occluders stand: known before any pixel is decoded."""
+    def _place_occluders(self) -> None:
+        """Compute all rectangles, before any pixel is decoded."""
         job, settings, layout = self.job, self.settings, self.buffer.layout
         aspect = float(self.source.stream.sample_aspect_ratio or 1)
-        cutouts = [Cutout(read_rgba(p), layout, self.display, aspect) for p in job.cutouts]
+        cutouts = [ClipCutout(read_occluder(p), layout, self.display, aspect) for p in job.cutouts]
         geometry = ClipGeometry(
             job.clip, self.display.size, job.frames, job.fps, job.boxes, job.seed
         )
@@ -167,22 +164,24 @@ class _Clip:
         self.factors, self.shares = {s: s for s in job.scales}, {}
         if settings.scale_mode == "target":
             tolerance = settings.target_tolerance
-            found = solve(self._placement, cutouts, job.masks, job.scales, tolerance)
-            self.factors = {scale: solution.factor for scale, solution in found.items()}
-            self.shares = {scale: solution.share for scale, solution in found.items()}
+            solutions = solve_size_factors(
+                self._placement, cutouts, job.masks, job.scales, tolerance
+            )
+            self.factors = {scale: solution.factor for scale, solution in solutions.items()}
+            self.shares = {scale: solution.share for scale, solution in solutions.items()}
         self._patches = PatchPrefetch(self._placement, cutouts, layout, self.display, self.factors)
 
-    def _segments(self) -> list[Segment]:
+    def _segments(self) -> list[RenderSegment]:
         frames = range(self.job.frames)
-        largest = max(self.factors.values(), default=0)  # covers what smaller ones touch
+        largest = max(self.factors.values(), default=0)  # covers the frames of all smaller ones
         pasted = [bool(self._placement.rects(n, largest)) for n in frames]
         masked = self.job.masks if self._eraser is not None else {}
         least = self.settings.share_frames if self.encoding.codec in JOINS else 0
         group = group_size(self.encoding, self._picture.rate)
-        return segments_of(pasted, [n in masked for n in frames], least, group)
+        return split_segments(pasted, [n in masked for n in frames], least, group)
 
     def writing(self, paths: list[Path]) -> ExitStack:
-        """Open the outputs; closing the stack finishes the files."""
+        """Open the outputs; closing the returned stack finishes the files."""
         self._picture = picture_of(self.source, self.buffer.frame)
         stack = ExitStack()
         try:
@@ -197,38 +196,38 @@ class _Clip:
         return TwinWriter(path, self.source, self._picture, self.encoding, self.display.rotation)
 
     def write(self) -> None:
-        """All segments, one after the other."""
+        """Encode all segments in turn."""
         frames = chain([self._first], self._frames)
         segments = self._segments()
         self.encoder = ""
         for segment in segments:
             plain, erased = self._encoders(segment)
-            # more frames than were indexed are an error that is raised at the end
+            # frames beyond the indexed number are read too; `render` raises the error at the end
             length = None if segment is segments[-1] else segment.stop - segment.start
             for frame in islice(frames, length):
                 self._write_frame(frame, plain, erased)
             for encoder in (*plain.values(), *erased.values()):
                 encoder.finish()
                 self.encoder = self.encoder or version(self.encoding.codec, encoder.beginning)
-            plain.clear()  # their pictures would stay beside the next segment's
+            plain.clear()  # releases their pictures before the next segment
             erased.clear()
 
-    def _encoders(self, segment: Segment) -> tuple[ByScale, ByScale]:
-        """What encodes the clip in a segment, and what the clip without its actor."""
-        found: tuple[ByScale, ByScale] = ({}, {})
+    def _encoders(self, segment: RenderSegment) -> tuple[ByScale, ByScale]:
+        """The encoders of a segment: of the clip, and of the clip with the actor erased."""
+        encoders: tuple[ByScale, ByScale] = ({}, {})
         outputs = [(out.scale, out.erased) for out in self.job.outputs]
-        for (scale, erased), members in contents(segment, outputs).items():
+        for (scale, erased), members in group_outputs(segment, outputs).items():
             writers = [self.writers[number] for number in members]
-            encoder = RunEncoder(self._picture, self.encoding, writers, self._shown, segment.start)
-            found[erased][scale] = encoder
-        return found
+            encoder = RunEncoder(self._picture, self.encoding, writers, self._pts, segment.start)
+            encoders[erased][scale] = encoder
+        return encoders
 
     def _write_frame(self, frame, plain: ByScale, erased: ByScale) -> None:
-        number = len(self._shown)
-        self._shown.append(frame.pts)
-        pastes = self._patches.at(number)
-        facts = {scale: paste.facts for scale, paste in pastes.items()}
-        self._truth.add(frame.pts, float(frame.pts * self.source.time_base), facts)
+        number = len(self._pts)
+        self._pts.append(frame.pts)
+        pastes = self._patches.pastes_at(number)
+        truth = {scale: paste.truth for scale, paste in pastes.items()}
+        self._truth.add(frame.pts, float(frame.pts * self.source.time_base), truth)
         self.buffer.load(frame)
         _encode(self.buffer, plain, pastes, frame.pts)
         if erased:
@@ -237,8 +236,8 @@ class _Clip:
             self._eraser.erase(number, self._erased.planes)
             _encode(self._erased, erased, pastes, frame.pts)
 
-    def rendered(self) -> Rendered:
-        return Rendered(
+    def result(self) -> RenderResult:
+        return RenderResult(
             truth=self._truth,
             pix_fmt=self.buffer.frame.format.name,
             sound=how_passed(self.source),
@@ -251,24 +250,26 @@ class _Clip:
 def _encode(
     buffer: FrameBuffer, encoders: ByScale, pastes: Mapping[float, Paste], pts: int
 ) -> None:
-    """Give one picture to its encoders, to each with its occluder."""
-    shown = {s: p for s, p in pastes.items() if s in encoders}
-    changes = {s: buffer.blended(p.patch, p.x, p.y) for s, p in shown.items()}
+    """Encode one picture with each encoder, with the occluder of its scale."""
+    needed = {s: p for s, p in pastes.items() if s in encoders}
+    changes = {s: buffer.blend(p.patch, p.x, p.y) for s, p in needed.items()}
     for scale, encoder in encoders.items():
-        on_top = changes.get(scale, []) if scale is not None else []
-        buffer.show(on_top)
+        pasted = changes.get(scale, []) if scale is not None else []
+        buffer.apply(pasted)
         encoder.encode(buffer.frame, pts)
-        buffer.hide(on_top)
+        buffer.restore(pasted)
 
 
 def _eraser(job: ClipJob, buffer: FrameBuffer, display) -> Eraser:
-    """The clip's eraser; the median looks at the clip in a pass of its own."""
+    """The clip's eraser; the fill `median` reads the clip in a separate pass."""
     assert job.erasure is not None
     eraser = Eraser(job.erasure, job.masks, buffer.layout, display)
     if job.erasure.fill == "median":
-        wanted, pixels = sampled_frames(job.frames), buffer.frame.format.name
-        with reading(job.source) as again:
-            for number, frame in enumerate(again):
-                if number in wanted:
-                    eraser.look(number, views(in_format(frame, pixels), buffer.layout))
+        sampled, pixel_format = median_frames(job.frames), buffer.frame.format.name
+        with reading(job.source) as frames:
+            for number, frame in enumerate(frames):
+                if number in sampled:
+                    eraser.add_to_median(
+                        number, views(in_format(frame, pixel_format), buffer.layout)
+                    )
     return eraser

@@ -24,7 +24,7 @@ from occludenet_build.config.occlusion import Counterfactual
 from occludenet_build.core.build import clip_rows, files_by_clip
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, display_of, to_rgb
-from occludenet_build.occlusion.erasing import Eraser, Erasure
+from occludenet_build.occlusion.counterfactual import Eraser, Erasure
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.release.terms import CLEAN

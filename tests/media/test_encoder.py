@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import av
 import pytest
-from support.composite_stage import SmallRoom
+from support.composite_stage import CompositeStage
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.media.video import encoder as module
@@ -56,7 +56,7 @@ def test_software_encoders_are_used_as_they_are(caplog):
 def test_composite_records_the_encoder_that_ran(tmp_path):
     if not module._startup_error("h264_nvenc"):
         pytest.skip("this machine runs h264_nvenc")
-    stage = SmallRoom(tmp_path / "in", tmp_path / "build", clips=("one",)).write()
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", clips=("one",)).write()
     stage.run(codec="h264_nvenc", instruction_set="portable")
     (row,) = stage.rows().values()
     assert row["status"] == "ok"

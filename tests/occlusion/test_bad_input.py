@@ -1,4 +1,4 @@
-"""What the compositor makes of inputs that are odd, wrong, huge or gone, and of a full disk."""
+"""Rendering of odd, wrong, huge and missing inputs, and on a full disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import REPO
-from support.composite_stage import SmallRoom
+from support.composite_stage import CompositeStage
 from support.render import (
     CLEAN,
     OCCLUDED,
@@ -78,11 +78,11 @@ def test_odd_boxes_hide_what_they_cover_of_the_picture_and_harm_no_other_frame(
     assert changed[mask].mean() > 0.8 if mask.sum() > 20 else True
 
 
-def test_boxes_are_checked_where_the_room_reads_them(tmp_path):
+def test_boxes_are_checked_where_the_stage_reads_them(tmp_path):
     boxes = {"two": {0: GOOD, 7: (math.nan, 1.0, 2.0, 3.0)}}
-    room = SmallRoom(tmp_path / "in", tmp_path / "build", boxes=boxes).write()
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", boxes=boxes).write()
     with pytest.raises(UserError, match=r"wanted a number as x1 of two, frame 7, in .* got nan"):
-        room.run()
+        stage.run()
 
 
 @pytest.mark.parametrize("size", [(400, 500), (1, 1), (3000, 2)])
@@ -187,12 +187,12 @@ def test_one_frame(make_clip, tmp_path):
 _RENDER = """
 import re, sys
 from pathlib import Path
-from support.render import CLEAN, Output, job_of, with_gap
+from support.render import CLEAN, ClipOutput, job_of, with_gap
 from occludenet_build.occlusion.render import render
 from occludenet_build.config import Composite
 source, root, frames, width, height = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:6])
 scales = tuple(map(float, sys.argv[6:]))
-outputs = (*(Output(f"d/{scale}.mp4", scale) for scale in scales), CLEAN)
+outputs = (*(ClipOutput(f"d/{scale}.mp4", scale) for scale in scales), CLEAN)
 boxes = with_gap(frames, (width, height))
 job = job_of(source, root, frames, boxes, scales=scales, outputs=outputs)
 render(job, Composite(scales=scales, preset="veryfast"))
@@ -201,7 +201,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1
 
 
 def peak_mib(source, root, frames, size, scales):
-    """Most memory that a process with nothing but this one clip held at once."""
+    """Peak memory of a process that renders this clip only, MiB."""
     words = [sys.executable, "-c", _RENDER, source, root, frames, *size, *scales]
     environment = os.environ | {"PYTHONPATH": f"{REPO}:{REPO / 'tests'}"}
     done = subprocess.run(
@@ -212,7 +212,7 @@ def peak_mib(source, root, frames, size, scales):
 
 
 def large(path, frames, size):
-    """Two pictures in turn."""
+    """Two alternating pictures."""
     small = textured(2, size[0] // 8, size[1] // 8)
     pictures = [cv2.resize(p, size, interpolation=cv2.INTER_CUBIC) for p in small]
     turns = (pictures[n % 2] for n in range(frames))
@@ -232,7 +232,7 @@ def test_memory_at_4k(tmp_path):
 
 @pytest.mark.slow
 def test_memory_at_4k_with_all_outputs(tmp_path):
-    """x264 holds some 15 pictures of every output: nearly all of this is its own."""
+    """x264 buffers some 15 pictures of every output, which is nearly all of the memory."""
     source = large(tmp_path / "a.mp4", 20, UHD)
     assert peak_mib(source, tmp_path / "build", 20, UHD, (0.25, 0.5, 0.75)) < 2816
 

@@ -1,4 +1,4 @@
-"""The compositor against float references and against the pixels it really wrote."""
+"""Rendering compared with float references and with the pixels of the written files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, reading, rgb_frames
-from occludenet_build.occlusion.erasing import Erasure
-from occludenet_build.occlusion.erasing_fills import FILLS
-from occludenet_build.occlusion.geometry import ActorBox, Rect, place
-from occludenet_build.occlusion.ground_truth import rle_at, share_of_box
-from occludenet_build.occlusion.jobs import ClipJob, Output
-from occludenet_build.occlusion.patches import Cutout, read_rgba
+from occludenet_build.occlusion.counterfactual import Erasure
+from occludenet_build.occlusion.counterfactual_fills import FILLS
+from occludenet_build.occlusion.geometry import ActorBox, Rect, occluder_rect
+from occludenet_build.occlusion.ground_truth import hidden_share, placed_rle
+from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
+from occludenet_build.occlusion.patches import ClipCutout, read_occluder
 from occludenet_build.occlusion.render import render
 
 BOX = (100.0, 50.0, 180.0, 250.0)  # 80 x 200
@@ -38,7 +38,7 @@ BOX = (100.0, 50.0, 180.0, 250.0)  # 80 x 200
     ],
 )
 def test_sizes_and_centre(mode, cut, scale, size):
-    rect = place(cut, BOX, scale, mode)
+    rect = occluder_rect(cut, BOX, scale, mode)
     assert (rect.w, rect.h) == size
     assert abs(rect.x + rect.w / 2 - 140) <= 0.5
     assert abs(rect.y + rect.h / 2 - 150) <= 0.5
@@ -46,7 +46,7 @@ def test_sizes_and_centre(mode, cut, scale, size):
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (5, 9, 8, 9), (8, 5, 5, 9)])
 def test_a_box_without_area_has_no_place(box):
-    assert place((10, 10), box, 0.5, "fit") is None
+    assert occluder_rect((10, 10), box, 0.5, "fit") is None
 
 
 @given(
@@ -57,7 +57,7 @@ def test_a_box_without_area_has_no_place(box):
 )
 def test_fit_stays_inside_the_scaled_box(cut, corner, side, scale):
     box = (*corner, corner[0] + side[0], corner[1] + side[1])
-    rect = place(cut, box, scale, "fit")
+    rect = occluder_rect(cut, box, scale, "fit")
     assert rect.w <= max(1, scale * side[0] + 0.5)
     assert rect.h <= max(1, scale * side[1] + 0.5)
 
@@ -75,12 +75,12 @@ def occluder(height=40, width=60, alpha=None):
 
 
 def test_native_size_blends_as_the_float_reference():
-    """At its own size, no resampling: every luma sample within 1 level of plain arithmetic."""
+    """Without resampling, every luma sample is within 1 level of float arithmetic."""
     layout = Layout(8, 1, 1, False, "bt601")
     rgba = occluder()
     rgba[:, :, 3] = np.linspace(0, 255, 60, dtype=np.uint8)
     plane = np.random.default_rng(0).integers(16, 235, (80, 100)).astype(np.uint8)
-    cut = Cutout(rgba, layout, Display(100, 80))
+    cut = ClipCutout(rgba, layout, Display(100, 80))
     patch = cut.patch(11, 7, 60, 40)
     alpha = rgba[:, :, 3] / 255
     luma = 16 + (rgba[:, :, :3] @ np.array([65.481, 128.553, 24.966])) / 255
@@ -94,11 +94,11 @@ def test_native_size_blends_as_the_float_reference():
 @pytest.mark.parametrize("odd_y", [0, 1])
 @pytest.mark.parametrize("left_sited", [True, False])
 def test_chroma_lies_under_its_luma_at_any_offset(odd_x, odd_y, left_sited):
-    """The chroma patch against direct filtering of the whole plane at full size."""
+    """The chroma patch compared with direct filtering of the whole plane at full size."""
     layout = Layout(8, 1, 1, not left_sited, "bt709", left_sited)
     rgba = occluder(21, 33)
     x, y = 10 + odd_x, 6 + odd_y
-    patch = Cutout(rgba, layout, Display(80, 60)).patch(x, y, 33, 21)
+    patch = ClipCutout(rgba, layout, Display(80, 60)).patch(x, y, 33, 21)
     full = np.zeros((60, 80))
     full[y : y + 21, x : x + 33] = rgba[:, :, 3] / 255
     rows = (full[0::2] + full[1::2]) / 2
@@ -138,7 +138,7 @@ def test_a_placed_rle_is_that_of_the_drawn_picture(size, at, shape, seed, densit
             x, y = at[0] + column, at[1] + row
             if 0 <= x < width and 0 <= y < height:
                 picture[y, x] = mask[row, column]
-    found = rle_at(mask, *at, size)
+    found = placed_rle(mask, *at, size)
     assert (found is None) == (not picture.any())
     if found is not None:
         np.testing.assert_array_equal(masks.decode(found, height, width), picture)
@@ -158,7 +158,7 @@ def test_a_placed_rle_is_that_of_the_drawn_picture(size, at, shape, seed, densit
 )
 def test_share_of_the_box(at, box, share):
     mask = np.ones((10, 10), bool)
-    assert share_of_box(mask, Rect(*at, 10, 10), box, (100, 80)) == pytest.approx(share)
+    assert hidden_share(mask, Rect(*at, 10, 10), box, (100, 80)) == pytest.approx(share)
 
 
 @pytest.fixture
@@ -178,14 +178,14 @@ def job(make_clip, tmp_path):
             cutouts=(cutout,),
             root=tmp_path / "build",
             scales=(0.25, 0.75),
-            outputs=(*OCCLUDED, Output("c/a.mp4", None)),
+            outputs=(*OCCLUDED, ClipOutput("c/a.mp4", None)),
         )
 
     return make
 
 
-OCCLUDED = (Output("d/25%/a.mp4", 0.25), Output("d/75%/a.mp4", 0.75))
-ERASED = tuple(Output(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
+OCCLUDED = (ClipOutput("d/25%/a.mp4", 0.25), ClipOutput("d/75%/a.mp4", 0.75))
+ERASED = tuple(ClipOutput(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
 SETTINGS = Composite(scales=(0.25, 0.75), crf=4.0, preset="ultrafast", smooth_seconds=0.0)
 
 
@@ -278,8 +278,8 @@ def test_the_actor_is_gone_and_the_occluder_stays(job, fill):
 
 
 def test_the_median_brings_back_the_ground(job):
-    """The square moves, so the median of the other frames is what it covered."""
-    outputs, erasure = (Output("c/a.mp4", None, erased=True),), Erasure("median", 1)
+    """The square moves, so the median of the other frames is the background behind it."""
+    outputs, erasure = (ClipOutput("c/a.mp4", None, erased=True),), Erasure("median", 1)
     clip = replace(job(boxes=()), outputs=outputs, scales=(), masks=square_masks(), erasure=erasure)
     render(clip, SETTINGS)
     rows, columns = np.mgrid[0:64, 0:96]
@@ -307,7 +307,7 @@ def test_a_source_that_changed_is_refused_and_leaves_nothing(job):
 def test_odd_pngs(tmp_path):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full((4, 5, 3), 7, np.uint8))
-    assert read_rgba(path)[:, :, 3].min() == 255
+    assert read_occluder(path)[:, :, 3].min() == 255
     path.write_bytes(b"no picture")
     with pytest.raises(UserError, match="8-bit RGB or RGBA PNG"):
-        read_rgba(path)
+        read_occluder(path)

@@ -1,6 +1,6 @@
-"""The same frames give the same bytes: whatever is in memory, and on any processor.
+"""The same frames give the same bytes, for any content of memory and on any processor.
 
-Run as a program, this file prints digests of what it makes, for processes with other surroundings:
+As a program, this file prints digests of its results, for processes in another environment:
 
     python test_determinism.py streams <instruction set> | arithmetic | used | outputs <folder>
 """
@@ -30,18 +30,18 @@ from occludenet_build.media.video.source import Display
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.geometry import ActorBox
-from occludenet_build.occlusion.jobs import ClipJob, Output
-from occludenet_build.occlusion.patches import Cutout
+from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
+from occludenet_build.occlusion.patches import ClipCutout
 from occludenet_build.occlusion.render import render
 
 FILLED_WITH = ("0", "85", "170", "255")
-"""Values of MALLOC_PERTURB_: glibc fills with it what is allocated and freed."""
+"""Values of MALLOC_PERTURB_: glibc fills allocated and freed memory with it."""
 
 WIDTHS = (336, 340, 344, 352)
 
 
 def poisoned(frame: av.VideoFrame, padding: int | None) -> av.VideoFrame:
-    """An empty frame with a value in all its memory, also beyond the picture; None: noise."""
+    """An empty frame whose whole memory has one value, also outside the picture; None: noise."""
     empty = new_frame(frame)
     for plane in empty.planes:
         memory = np.frombuffer(plane, np.uint8)
@@ -51,7 +51,7 @@ def poisoned(frame: av.VideoFrame, padding: int | None) -> av.VideoFrame:
 
 
 def pictures(size=(340, 256), count=40, padding: int | None = 0) -> list[av.VideoFrame]:
-    """A textured ground that pans, a block that walks over it, and a sensor's noise."""
+    """A panning textured background, a moving block, and sensor noise."""
     width, height = size
     rng = np.random.default_rng(0)
     coarse = rng.normal(0, 40, (height // 8, (width + count) // 8)).astype(np.float32)
@@ -73,7 +73,7 @@ def pictures(size=(340, 256), count=40, padding: int | None = 0) -> list[av.Vide
 
 
 def stream(frames: list[av.VideoFrame], instruction_set="avx2", preset="veryfast") -> str:
-    """Digest of the frames as the room encodes them."""
+    """Digest of the frames, encoded as the stage does."""
     picture = Picture(frames[0], Fraction(1, 25), Fraction(25), Fraction(1))
     run = Encoder(picture, Encoding("libx264", 21, preset, instruction_set, 2))
     packets = [
@@ -83,13 +83,13 @@ def stream(frames: list[av.VideoFrame], instruction_set="avx2", preset="veryfast
 
 
 def stir(rng: np.random.Generator) -> None:
-    """Leave something else in memory that is free."""
+    """Fill freed memory with other values."""
     for size in rng.integers(100, 2_000_000, 12):
         rng.integers(0, 256, size, np.uint8).copy()
 
 
 def elsewhere(*words: str, runner=(), **environment: str) -> str:
-    """What this file prints in a process of its own."""
+    """The output of this file as a program."""
     done = subprocess.run(
         [*runner, sys.executable, __file__, *words],
         env=os.environ
@@ -101,11 +101,11 @@ def elsewhere(*words: str, runner=(), **environment: str) -> str:
     return done.stdout.decode().strip()
 
 
-# What is in memory
+# Content of memory
 
 
 @pytest.mark.parametrize("instruction_set", ["avx2", "sse2", "portable"])
-def test_an_encode_does_not_hang_on_those_before_it(instruction_set):
+def test_an_encode_does_not_depend_on_those_before_it(instruction_set):
     frames, rng = pictures(), np.random.default_rng(0)
     first = stream(frames, instruction_set)
     for _ in range(5):
@@ -113,14 +113,14 @@ def test_an_encode_does_not_hang_on_those_before_it(instruction_set):
         assert stream(frames, instruction_set) == first
 
 
-def test_an_encode_does_not_hang_on_what_is_in_memory():
+def test_an_encode_does_not_depend_on_the_content_of_memory():
     here = stream(pictures())
     for value in FILLED_WITH:
         assert elsewhere("streams", "avx2", MALLOC_PERTURB_=value) == here
 
 
 def test_the_trap_is_real():
-    """Without a limit the bytes do hang on it, where the processor has AVX-512."""
+    """Without a limit the bytes depend on memory, on processors with AVX-512."""
     if not cv2.checkHardwareSupport(13):  # CV_CPU_AVX_512F
         pytest.skip("the processor has no AVX-512")
     found = {elsewhere("streams", "any", MALLOC_PERTURB_=value) for value in FILLED_WITH}
@@ -155,12 +155,16 @@ def job(folder: Path, width: int) -> ClipJob:
         cutouts=(cutout,),
         root=folder / "out",
         scales=(0.25, 0.75),
-        outputs=(Output("25.mp4", 0.25), Output("75.mp4", 0.75), Output("clean.mp4", None)),
+        outputs=(
+            ClipOutput("25.mp4", 0.25),
+            ClipOutput("75.mp4", 0.75),
+            ClipOutput("clean.mp4", None),
+        ),
     )
 
 
 def occluder(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """uint8 (H, W, 4): soft blots of colour, with alpha hard or soft."""
+    """RGBA uint8 (H, W, 4): soft spots of colour, with hard or soft alpha."""
     coarse = rng.integers(0, 256, (height // 5 + 2, width // 5 + 2, 4), np.uint8)
     rgba = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
     soft = np.linspace(0, 255, width).astype(np.uint8)
@@ -169,14 +173,14 @@ def occluder(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def outputs(clip: ClipJob, instruction_set: str = "avx2") -> list[str]:
-    """Digests of all files of a clip, and its ground truth."""
+    """Digests of all files of a clip, and of its ground truth."""
     settings = Composite(scales=clip.scales, instruction_set=instruction_set)
     truth = render(clip, settings).truth.table().to_pylist()
     files = [(clip.root / out.file).read_bytes() for out in clip.outputs]
     return [hashlib.sha256(data).hexdigest() for data in [*files, repr(truth).encode()]]
 
 
-def test_a_clip_does_not_hang_on_those_before_it(tmp_path):
+def test_a_clip_does_not_depend_on_those_before_it(tmp_path):
     clips = {width: job(tmp_path, width) for width in WIDTHS}
     first = {width: outputs(clip) for width, clip in clips.items()}
     rng = np.random.default_rng(0)
@@ -189,7 +193,7 @@ def test_a_clip_does_not_hang_on_those_before_it(tmp_path):
 
 
 def arithmetic() -> str:
-    """Digest of many cut-outs at many sizes, and of what they make of a frame."""
+    """Digest of many cut-outs at many sizes, and of frames with them."""
     rng, digest = np.random.default_rng(0), hashlib.sha256()
     cv2.setNumThreads(1)
     for number in range(24):
@@ -198,19 +202,19 @@ def arithmetic() -> str:
         for plane in buffer.planes:
             plane[:] = rng.integers(0, 1 << buffer.layout.depth, plane.shape)
         rgba = occluder(rng, *rng.integers(20, 400, 2))
-        cutout = Cutout(rgba, buffer.layout, Display(340, 256, 90 * (number % 2)))
+        cutout = ClipCutout(rgba, buffer.layout, Display(340, 256, 90 * (number % 2)))
         for _ in range(12):
             x, y, w, h = (int(v) for v in rng.integers((-40, -40, 3, 3), 300))
             patch = cutout.patch(x, y, w, h)
             made = [patch.mask, cutout.silhouette(w, h), *sum(map(tuple, patch.planes), ())]
-            made += [change.after for change in buffer.blended(patch, x, y)]
+            made += [change.after for change in buffer.blend(patch, x, y)]
             for array in made:
                 digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
 def newer_numpy() -> str:
-    """What this numpy chooses beyond its least, by the names that it is told."""
+    """The instruction sets that this numpy uses beyond its baseline, by their names in numpy."""
     return " ".join(np.show_config(mode="dicts")["SIMD Extensions"].get("found", []))
 
 
@@ -223,7 +227,7 @@ OLDER_OPENCV = {
 
 @pytest.mark.parametrize("library", ["numpy", "ipp", *OLDER_OPENCV])
 def test_blending_does_not_hang_on_the_processor(library):
-    """What the libraries would do on an older one, down to the last digit."""
+    """The libraries restricted to the instructions of an older processor."""
     if library == "numpy":
         older = {"NPY_DISABLE_CPU_FEATURES": newer_numpy()}
     elif library == "ipp":

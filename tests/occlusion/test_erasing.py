@@ -1,4 +1,4 @@
-"""The fills of counterfactuals, and the actor erased when an occluded clip is read."""
+"""Counterfactuals: the fills, and the actor erased when an occluded clip is read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ from occludenet_build.dataset.annotate import FRAMES
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, rgb_frames
-from occludenet_build.occlusion.erasing import Eraser, Erasure, dilated, mostly_on_planes, on_planes
-from occludenet_build.occlusion.erasing_fills import FILLS
-from occludenet_build.occlusion.jobs import Output
+from occludenet_build.occlusion.counterfactual import (
+    Eraser,
+    Erasure,
+    dilate_mask,
+    majority_on_planes,
+    on_planes,
+)
+from occludenet_build.occlusion.counterfactual_fills import FILLS
+from occludenet_build.occlusion.jobs import ClipOutput
 from occludenet_build.occlusion.render import render
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.datasets import Frames
@@ -64,7 +70,7 @@ def erased(fill, layout, shown, number=3, seed=7, clip="a", **facts):
 def test_a_fill_changes_the_hole_and_nothing_else(fill, layout):
     before = planes_of(layout)
     after = erased(fill, layout, before)
-    holes = on_planes(dilated(actor(), 2), layout)
+    holes = on_planes(dilate_mask(actor(), 2), layout)
     for old, new, hole in zip(before, after, holes, strict=True):
         assert np.array_equal(old[~hole], new[~hole])
         assert (old[hole] != new[hole]).mean() > 0.7 and new.max() < 1 << layout.depth
@@ -72,11 +78,11 @@ def test_a_fill_changes_the_hole_and_nothing_else(fill, layout):
 
 @pytest.mark.parametrize("fill", WITHOUT_PLATE)
 def test_what_the_actor_looks_like_enters_no_fill(fill):
-    """Another actor in the same hole leaves the same picture: nothing of him leaks."""
+    """Another actor in the same hole gives the same picture: nothing of the actor leaks."""
     layout = LAYOUTS["420"]
     one = planes_of(layout)
     other = [plane.copy() for plane in one]
-    grown = on_planes(dilated(actor(), 2), layout)
+    grown = on_planes(dilate_mask(actor(), 2), layout)
     for plane, hole in zip(other, grown, strict=True):
         plane[hole] = 255 - plane[hole]
     pairs = zip(erased(fill, layout, one), erased(fill, layout, other), strict=True)
@@ -124,8 +130,8 @@ def test_the_occluder_stays_where_it_lies_before_the_actor(shift, reach, fill):
     before = planes_of(layout)
     occluder = actor(30 + shift, 25, reach)
     after = erased(fill, layout, before, before={3: masks.encode(occluder)})
-    kept = mostly_on_planes(occluder, layout)
-    grown = on_planes(dilated(actor(), 2), layout)
+    kept = majority_on_planes(occluder, layout)
+    grown = on_planes(dilate_mask(actor(), 2), layout)
     for old, new, stays, hole in zip(before, after, kept, grown, strict=True):
         assert np.array_equal(old[stays | ~hole], new[stays | ~hole])
     if fill == "zero":
@@ -135,7 +141,7 @@ def test_the_occluder_stays_where_it_lies_before_the_actor(shift, reach, fill):
 def test_chroma_belongs_to_what_covers_half_of_it():
     mask = np.zeros((4, 5), bool)
     mask[0, 0] = mask[0:2, 2] = mask[2:4, 2:4] = mask[0, 4] = True
-    luma, u, _ = mostly_on_planes(mask, LAYOUTS["420"])
+    luma, u, _ = majority_on_planes(mask, LAYOUTS["420"])
     assert np.array_equal(luma, mask)
     assert u.tolist() == [[False, True, False], [False, True, False]]
     assert on_planes(mask, LAYOUTS["420"])[1].tolist() == [
@@ -149,7 +155,7 @@ def test_the_median_wants_files():
         load_part({"counterfactual": {"fill": "median", "files": False}})
 
 
-OCCLUDED, ERASED = Output("d/75%/a.mp4", 0.75), Output("e/75%/a.mp4", 0.75, erased=True)
+OCCLUDED, ERASED = ClipOutput("d/75%/a.mp4", 0.75), ClipOutput("e/75%/a.mp4", 0.75, erased=True)
 SETTINGS = Composite(scales=(0.75,), crf=4.0, preset="ultrafast", smooth_seconds=0.0)
 SHAPES = {
     "plain": Made(),
@@ -160,7 +166,7 @@ SHAPES = {
 
 
 def world(tmp_path, made, fill, size=(128, 96), count=16):
-    """A rendered clip with the file of its counterfactual, and what train erases with."""
+    """A rendered clip, its counterfactual, and the eraser that train uses."""
     width, height = size
     source = made.write(tmp_path / "in" / "a.mp4", textured(count, width, height))
     seen = (height, width) if made.rotation % 180 else (width, height)
@@ -203,7 +209,7 @@ def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
         if row["occluder_rle"]:
             occluder = masks.decode(row["occluder_rle"], *shape)
         rle = rles.get(row["frame"])
-        hole = dilated(masks.decode(rle, *shape), 2) if rle else np.zeros(shape, bool)
+        hole = dilate_mask(masks.decode(rle, *shape), 2) if rle else np.zeros(shape, bool)
         inner = cv2.erode((hole & ~occluder).astype(np.uint8), np.ones((5, 5))).astype(bool)
         assert not inner.any() or difference[inner].mean() < 3, row["frame"]
         assert difference.mean() < 4
@@ -212,7 +218,7 @@ def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
 
 
 def test_a_clean_twin_is_erased_whole(tmp_path):
-    """Clips as they were recorded: the actor alone goes, no occluder is spared."""
+    """Source clips: the whole actor is erased, as there is no occluder."""
     root, clip, erasing, rows, rles = world(tmp_path, Made(), "zero")
     assert any(row["occluder_rle"] for row in rows if row["frame"] in rles)
     clip = replace(
@@ -225,7 +231,7 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
             continue
         hole = masks.decode(rles[number], *plain.shape[1:3])
         assert erased[number][hole].max() < 20 < np.median(plain[number][hole])
-        beside = ~dilated(hole, 6)
+        beside = ~dilate_mask(hole, 6)
         assert np.array_equal(plain[number][beside], erased[number][beside])
 
 
@@ -248,30 +254,30 @@ def test_masks_that_are_not_there_are_said(tmp_path):
         Erasing.over(root / "annotate/frames", Counterfactual(), 0, [clip, other])
 
 
-def test_without_files_the_room_writes_rows_and_no_counterfactuals(tmp_path):
+def test_without_files_the_stage_writes_rows_and_no_counterfactuals(tmp_path):
     import argparse
 
     from support.composite_stage import FRAMES as COUNT
-    from support.composite_stage import SmallRoom
+    from support.composite_stage import CompositeStage
 
     from occludenet_build.dataset.annotate.merge import _at_load_time
     from occludenet_build.occlusion.composite import add_arguments
     from occludenet_build.occlusion.composite import run as run_stage
 
-    room = SmallRoom(tmp_path / "in", tmp_path / "build", ("one", "two"), unmasked=("two",))
-    room.write()
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", ("one", "two"), unmasked=("two",))
+    stage.write()
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     parser.add_argument("--settings")
-    args = parser.parse_args(room.words())
+    args = parser.parse_args(stage.words())
     made = {"scales": [0.25, 0.75], "preset": "ultrafast"}
     for fill in ("zero", "mean"):
         chosen = {"composite": made, "counterfactual": {"files": False, "fill": fill}}
         run_stage(args, load_part(chosen))
-        rows = room.rows(room.erased)
+        rows = stage.rows(stage.erased)
         assert rows["one"]["files"] == [] and rows["one"]["erased_frames"] == COUNT
         assert (rows["one"]["status"], rows["two"]["reason"]) == ("ok", "no_mask")
-        assert not room.videos("-counterfactual") and len(room.videos()) == 2 * 3
+        assert not stage.videos("-counterfactual") and len(stage.videos()) == 2 * 3
         assert _at_load_time(rows["one"]) == f"load:{rows['one']['key']}"
         clip = {"file_hash": "h", "counterfactual": None}
         clip = Clip(**dict.fromkeys(Clip.__dataclass_fields__) | clip)

@@ -1,4 +1,4 @@
-"""Leak checks: what is the same is found across splits, and nothing else."""
+"""leaks: clips that two splits have in common are found, and no others."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from occludenet_build.media.video.sample import glances
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion.leaks import lists
 from occludenet_build.occlusion.leaks.command import run as run_stage
-from occludenet_build.occlusion.leaks.duplicates import Clip, duplicates
-from occludenet_build.occlusion.leaks.hashes import RADIUS, SIDE, near, picture_hashes
+from occludenet_build.occlusion.leaks.duplicates import HashedClip, find_duplicates
+from occludenet_build.occlusion.leaks.hashes import RADIUS, SIDE, near_pairs, picture_hashes
 
 FPS = 12
 
 
 def scenery(seed, seconds=4.0):
-    """Pictures uint8 (T, 72, 96, 3) of a scene of its own, with something that moves through it."""
+    """Pictures uint8 (T, 72, 96, 3) of a scene with a moving object, by seed."""
     random = np.random.default_rng(seed)
     back = cv2.resize(random.integers(20, 235, (6, 8, 3)).astype(np.uint8), (96, 72),
                       interpolation=cv2.INTER_CUBIC)  # fmt: skip
@@ -67,7 +67,7 @@ COPIES = {
 
 @pytest.fixture(scope="module")
 def chosen(tmp_path_factory):
-    """Select's rows: originals in train, copies of them in test, others in val."""
+    """Rows of select: originals in train, copies of them in test, other clips in val."""
     folder = tmp_path_factory.mktemp("chosen")
     rows = []
 
@@ -193,7 +193,7 @@ def test_other_lists(tmp_path):
         load_part({"leaks": {"lists": [given[0], str(tmp_path / "nowhere.csv")]}})
     (tmp_path / "empty.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="wanted a column youtube_id"):
-        lists.read(tmp_path / "empty.csv")
+        lists.read_list(tmp_path / "empty.csv")
 
 
 def test_the_index_finds_what_comparing_all_finds():
@@ -203,7 +203,7 @@ def test_the_index_finds_what_comparing_all_finds():
     for number, bits in enumerate(random.integers(0, RADIUS + 4, 200)):
         for bit in random.choice(64, bits, replace=False):
             probes[number] ^= np.uint64(1 << int(bit))
-    found = {pair for mine, theirs in near(filed, probes)
+    found = {pair for mine, theirs in near_pairs(filed, probes)
              for pair in zip(mine.tolist(), theirs.tolist(), strict=True)}  # fmt: skip
     bits = differing_bits(probes[:, None], filed[None, :])
     assert found == set(zip(*(axis.tolist() for axis in np.nonzero(bits <= RADIUS)), strict=True))
@@ -215,7 +215,7 @@ def test_many_clips_are_not_compared_pair_by_pair():
 
     def clip(number, split, hashes):
         both = np.stack([hashes, hashes ^ np.uint64(0xFFF00000)])
-        return Clip(f"c{number}", split, np.arange(len(hashes)), both)
+        return HashedClip(f"c{number}", split, np.arange(len(hashes)), both)
 
     drawn = random.integers(0, 2**64, (4000, 40), dtype=np.uint64)
     # a title card that very many clips begin with is no reason to pair them
@@ -223,7 +223,7 @@ def test_many_clips_are_not_compared_pair_by_pair():
     splits = ["train"] * 3000 + ["val"] * 500 + ["test"] * 500
     clips = [clip(n, s, h) for n, (s, h) in enumerate(zip(splits, drawn, strict=True))]
     clips[3999] = clip(3999, "test", np.roll(drawn[10], -5) ^ np.uint64(0b1011))
-    (pair,) = duplicates(clips, Leaks())
+    (pair,) = find_duplicates(clips, Leaks())
     assert {pair.first.name, pair.second.name} == {"c10", "c3999"}
 
 

@@ -1,4 +1,4 @@
-"""The occluder bank, from a small COCO of our own and from the real one."""
+"""occluders: the bank from a drawn COCO, and from the real one."""
 
 import json
 import re
@@ -164,12 +164,12 @@ def test_splits_are_disjoint_by_photo_and_hang_on_nothing_else(world):
         assert row == first[number]
 
 
-def test_a_photo_in_two_splits_stops_the_room():
+def test_a_photo_in_two_splits_stops_the_stage():
     rows = [
         {"status": "ok", "occluder": name, "coco_image": 1, "split": split}
         for name, split in (("a.png", "train"), ("b.png", "test"))
     ]
-    with pytest.raises(RuntimeError, match="photo 1 stands in train and in test"):
+    with pytest.raises(RuntimeError, match="photo 1 is in the splits train and test"):
         check_disjoint(rows)
 
 
@@ -278,7 +278,7 @@ def test_real_coco(real_data, tmp_path):
 
 
 def test_names_are_the_release_s(real_data, tmp_path):
-    """Photo 524291: the one cut-out of the release's val split whose photo is at hand."""
+    """Photo 524291: the only cut-out of the release's val split whose photo is in the test data."""
     world = World(tmp_path)
     world.images = real_data / "coco" / "images"
     world.data = json.loads((real_data / "coco" / "instances.json").read_text())

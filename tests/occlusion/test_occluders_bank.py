@@ -1,4 +1,4 @@
-"""What makes a cut-out good: gates, near-duplicates, soft edges, refinement, own pictures."""
+"""occluders: gates, near-duplicates, soft edges, refinement, the user's own pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.media.imaging.sheets import LINE
 from occludenet_build.occlusion.occluders import cutout
 from occludenet_build.occlusion.occluders.cutout import blur_of
-from occludenet_build.occlusion.occluders.edge_refinement import refined, release_crop, rgba
+from occludenet_build.occlusion.occluders.edge_refinement import (
+    cutout_rgba,
+    refine_mask,
+    release_crop,
+)
 from occludenet_build.sources.coco.selection import SKIPPED, shape_of, wanted_images
 
 SIZE = (300, 240)
@@ -26,7 +30,7 @@ def world(tmp_path):
 
 
 def texture(seed=0, size=SIZE, coarse=10):
-    """Blotches with hard edges, so that there is something to be sharp or blurred."""
+    """Spots with hard edges, whose blur can be measured."""
     width, height = size
     cells = np.random.default_rng(seed).integers(
         20, 235, (height // coarse + 1, width // coarse + 1, 3)
@@ -139,7 +143,7 @@ def test_no_photo_is_opened_for_nothing(world, monkeypatch):
     }  # fmt: skip
 
 
-def test_wanted_images_are_those_that_the_room_opens(world, monkeypatch):
+def test_wanted_images_are_those_that_the_stage_opens(world, monkeypatch):
     opened = []
     read = cutout.read_photo
     monkeypatch.setattr(cutout, "read_photo", lambda f, p: opened.append(p.image) or read(f, p))
@@ -198,16 +202,16 @@ def test_a_soft_edge_keeps_the_mask_and_takes_no_background():
     rgb[mask] = (0, 40, 200)
     rgb[19:21, 30:120] = (150, 20, 80)  # what a lens mixes along the outline
     for feather in (2.0, 3.0, 6.0):
-        cut = rgba(rgb, mask, release_crop(mask, None), feather)
-        room = int(np.ceil(feather / 2))
+        cut = cutout_rgba(rgb, mask, release_crop(mask, None), feather)
+        margin = int(np.ceil(feather / 2))
         tight = mask[20:90, 30:150]
-        assert cut.shape[:2] == (tight.shape[0] + 2 * room, tight.shape[1] + 2 * room)
+        assert cut.shape[:2] == (tight.shape[0] + 2 * margin, tight.shape[1] + 2 * margin)
         alpha = cut[..., 3]
-        np.testing.assert_array_equal(alpha >= 128, np.pad(tight, room))
+        np.testing.assert_array_equal(alpha >= 128, np.pad(tight, margin))
         assert not cut[alpha == 0].any()
         assert ((alpha > 0) & (alpha < 255)).any()
         assert cut[alpha > 0][:, 0].max() == 0, "red has come in"
-    hard = rgba(rgb, mask, release_crop(mask, None))
+    hard = cutout_rgba(rgb, mask, release_crop(mask, None))
     assert set(np.unique(hard[..., 3])) == {0, 255}
 
 
@@ -227,15 +231,15 @@ def test_grabcut_finds_the_outline_that_the_polygon_missed():
     )
     rgb = rgb.astype(np.uint8)
     rough = np.roll(truth, (2, 2), (0, 1))
-    found, overlap = refined(rgb, rough, "grabcut")
+    found, overlap = refine_mask(rgb, rough, "grabcut")
 
     def iou(mask):
         return (mask & truth).sum() / (mask | truth).sum()
 
     assert iou(rough) < 0.96 < 0.99 < iou(found)
     assert overlap == pytest.approx((found & rough).sum() / (found | rough).sum())
-    np.testing.assert_array_equal(refined(rgb, rough, "grabcut")[0], found)
-    same, none = refined(rgb, rough, "none")
+    np.testing.assert_array_equal(refine_mask(rgb, rough, "grabcut")[0], found)
+    same, none = refine_mask(rgb, rough, "none")
     assert same is rough and none is None
 
 
@@ -264,7 +268,7 @@ def test_refined_cut_outs_keep_the_polygon_s_name(world):
     ids=str,
 )
 def test_the_release_s_crop(world, stated, crop):
-    """Of a polygon that covers columns 20 to 60 and rows 10 to 40."""
+    """The crop for a polygon that covers columns 20 to 60 and rows 10 to 40."""
     world.image(1, (90, 60), pixels=texture(1, (90, 60)))
     world.instance(1, box(20, 10, 41, 31), bbox=stated)
     row = world.rows()[1]
@@ -278,7 +282,7 @@ def test_the_release_s_crop(world, stated, crop):
 
 
 class Folder:
-    """A folder of own pictures."""
+    """A folder with the user's own pictures."""
 
     def __init__(self, root):
         self.root = root / "own"

@@ -1,4 +1,4 @@
-"""The instances file: what is read of it, and one line for one that is no such file."""
+"""The instances file: its content, and a one-line error for any other file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_what_is_not_json_ends_in_one_line(world, change):
 
 
 def test_any_damage_ends_in_one_line_or_in_rows(world):
-    """A thousand random cuts and exchanged bytes: photos or a UserError, nothing else."""
+    """A thousand random cuts and byte changes give photos or a UserError, nothing else."""
     content = json.dumps(world.data).encode()
     draw = random.Random(0)
     for _ in range(1000):

@@ -1,4 +1,4 @@
-"""Where and when occluders stand: boxes averaged over time, paths, windows, several at once."""
+"""Placement: smoothed boxes, motion paths, time windows, several occluders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from occludenet_build.config.occlusion import Composite, Window
 from occludenet_build.core import seeds
 from occludenet_build.occlusion import geometry
-from occludenet_build.occlusion.motion import CROSSING, MIDDLE, MOTIONS, Scene, frame_boxes
+from occludenet_build.occlusion.motion import CROSSING, MIDDLE, MOTIONS, MotionContext, motion_boxes
 from occludenet_build.occlusion.placement import multi_occluder_offset, time_window_factor
 
 FPS = 30.0
@@ -30,7 +30,7 @@ def rows(boxes) -> np.ndarray:
 
 
 def shaken(count, seed=0, sd=2.0, first=0, at=(100, 50, 180, 250)):
-    """A box that stands still, as a detector sees it."""
+    """A static box with the jitter of a detector."""
     noise = np.random.default_rng(seed).normal(0, sd, (count, 4))
     return {first + n: tuple((np.array(at) + noise[n]).tolist()) for n in range(count)}
 
@@ -48,7 +48,7 @@ def test_steady_motion_and_growth_stay_as_they_are(start, velocity, sizes, count
         x, y = (start[k] + velocity[k] * n for k in (0, 1))
         w, h = (sizes[k] + (sizes[k + 2] - sizes[k]) * n / count for k in (0, 1))
         boxes[n + 7] = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-    found = geometry.smoothed(boxes, one_track(boxes), FPS, seconds)
+    found = geometry.smooth_boxes(boxes, one_track(boxes), FPS, seconds)
     assert list(found) == list(boxes)
     np.testing.assert_allclose(rows(found), rows(boxes), atol=1e-6)
 
@@ -56,7 +56,7 @@ def test_steady_motion_and_growth_stay_as_they_are(start, velocity, sizes, count
 @pytest.mark.parametrize(("fps", "seconds"), [(30, 0.3), (25, 0.2), (50, 1.0)])
 def test_jitter_falls_by_the_factor_of_the_kernel(fps, seconds):
     boxes = shaken(20_000)
-    found = rows(geometry.smoothed(boxes, one_track(boxes), fps, seconds))
+    found = rows(geometry.smooth_boxes(boxes, one_track(boxes), fps, seconds))
     factor = found[50:-50].std(axis=0) / rows(boxes).std(axis=0)
     np.testing.assert_allclose(factor, math.sqrt(1.5 / (fps * seconds)), rtol=0.06)
 
@@ -64,10 +64,10 @@ def test_jitter_falls_by_the_factor_of_the_kernel(fps, seconds):
 @given(count=st.integers(1, 40), seed=st.integers(0, 99), seconds=st.floats(0, 2))
 def test_the_ends_of_a_run_and_backward_time(count, seed, seconds):
     boxes = shaken(count, seed)
-    found = rows(geometry.smoothed(boxes, one_track(boxes), FPS, seconds))
+    found = rows(geometry.smooth_boxes(boxes, one_track(boxes), FPS, seconds))
     assert (found[[0, -1]] == rows(boxes)[[0, -1]]).all()
     backward = {count - 1 - n: box for n, box in boxes.items()}
-    again = rows(geometry.smoothed(backward, one_track(boxes), FPS, seconds))
+    again = rows(geometry.smooth_boxes(backward, one_track(boxes), FPS, seconds))
     np.testing.assert_allclose(again[::-1], found, atol=1e-9)
     assert (found >= rows(boxes).min(axis=0) - 1e-9).all()
     assert (found <= rows(boxes).max(axis=0) + 1e-9).all()
@@ -99,16 +99,16 @@ LARGER = (40, 0, 300, 500)
 def test_nothing_is_averaged_across(tracks, first, at):
     before, after = shaken(12), shaken(15, 1, first=first, at=at)
     numbers = dict.fromkeys(before, tracks[0]) | dict.fromkeys(after, tracks[1])
-    found = geometry.smoothed(before | after, numbers, FPS, 0.3)
-    alone = [geometry.smoothed(part, one_track(part), FPS, 0.3) for part in (before, after)]
+    found = geometry.smooth_boxes(before | after, numbers, FPS, 0.3)
+    alone = [geometry.smooth_boxes(part, one_track(part), FPS, 0.3) for part in (before, after)]
     assert found == alone[0] | alone[1]
     assert found != before | after
 
 
 def test_within_a_run_neighbours_count():
-    """The other side of the test above: the same boxes in one track are averaged."""
+    """The counterpart of the test above: the same boxes in one track are averaged."""
     boxes = shaken(12) | shaken(15, 1, first=12)
-    found = geometry.smoothed(boxes, one_track(boxes), FPS, 0.3)
+    found = geometry.smooth_boxes(boxes, one_track(boxes), FPS, 0.3)
     assert found[11] != boxes[11] and found[12] != boxes[12]
 
 
@@ -116,30 +116,30 @@ def test_within_a_run_neighbours_count():
 def test_a_window_of_two_frames_changes_no_value(fps, seconds):
     boxes = shaken(20)
     backward = dict(reversed(boxes.items()))
-    found = geometry.smoothed(backward, one_track(boxes), fps, seconds)
+    found = geometry.smooth_boxes(backward, one_track(boxes), fps, seconds)
     assert found == boxes and list(found) == sorted(boxes)
 
 
 def test_a_box_that_stands_still_stays_to_the_bit_and_none_stay_none():
     boxes = dict.fromkeys(range(50), (0.1, 0.7, 33.3, 81.9))
-    assert geometry.smoothed(boxes, one_track(boxes), 29.97, 0.5) == boxes
-    assert geometry.smoothed({}, {}, FPS, 0.3) == {}
+    assert geometry.smooth_boxes(boxes, one_track(boxes), 29.97, 0.5) == boxes
+    assert geometry.smooth_boxes({}, {}, FPS, 0.3) == {}
 
 
 def test_a_single_wrong_box_fades_in_and_out():
     boxes = dict.fromkeys(range(21), (0.0, 0.0, 80.0, 200.0)) | {10: (0.0, 0.0, 80.0, 100.0)}
-    found = rows(geometry.smoothed(boxes, one_track(boxes), FPS, 0.3))[:, 3]
+    found = rows(geometry.smooth_boxes(boxes, one_track(boxes), FPS, 0.3))[:, 3]
     weights = (1 + np.cos(2 * np.pi * np.arange(-4, 5) / 9)) / 9
     np.testing.assert_allclose(200 - found[6:15], 100 * weights, atol=1e-9)
     assert (found[:6] == 200).all() and (found[15:] == 200).all()
 
 
 def scene(clip="a", size=(340, 256), frames=100):
-    return Scene(size, frames, partial(seeds.unit, 0, clip))
+    return MotionContext(size, frames, partial(seeds.unit, 0, clip))
 
 
-def centres(motion, where: Scene) -> np.ndarray:
-    boxes = rows(frame_boxes(motion, where))
+def centres(motion, where: MotionContext) -> np.ndarray:
+    boxes = rows(motion_boxes(motion, where))
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
@@ -165,7 +165,7 @@ draws = st.one_of(
     draw=draws,
 )
 def test_boxes_are_as_large_as_the_picture_and_occluders_mostly_inside(motion, size, frames, draw):
-    found = frame_boxes(motion, Scene(size, frames, draw))
+    found = motion_boxes(motion, MotionContext(size, frames, draw))
     assert list(found) == list(range(frames))
     boxes = rows(found)
     np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], [size] * frames)
@@ -176,7 +176,7 @@ def test_boxes_are_as_large_as_the_picture_and_occluders_mostly_inside(motion, s
 
 @pytest.mark.parametrize("motion", sorted(MOTIONS))
 def test_a_path_is_a_function_of_what_is_drawn(motion):
-    assert frame_boxes(motion, scene()) == frame_boxes(motion, scene())
+    assert motion_boxes(motion, scene()) == motion_boxes(motion, scene())
     path = MOTIONS[motion](scene())
     assert [path(n) for n in (7, 3, 7)] == [MOTIONS[motion](scene())(n) for n in (7, 3, 7)]
     starts = {tuple(centres(motion, scene(clip))[30]) for clip in CLIPS}

@@ -1,4 +1,4 @@
-"""residual_actor: who is still found in the counterfactuals, from tables alone."""
+"""residual_actor: the actor found in counterfactuals, from tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from occludenet_build.occlusion import residual_actor
 from occludenet_build.occlusion.composite import ERASED
 from occludenet_build.occlusion.residual_actor.command import add_arguments
 from occludenet_build.occlusion.residual_actor.command import run as run_stage
-from occludenet_build.occlusion.residual_actor.compare import is_left
+from occludenet_build.occlusion.residual_actor.compare import is_residual
 from occludenet_build.occlusion.select import CLIPS
 from occludenet_build.people import actor_masks
 from occludenet_build.people.detect import BOXES, ROWS
@@ -34,7 +34,7 @@ def run(*words, **settings):
 
 
 def box_rows(clip, boxes):
-    """boxes: frame -> [(box, whether it is the actor's)]"""
+    """Rows of detect. `boxes`: frame -> [(box, whether it is the actor's)]."""
     return [
         {"clip": clip, "frame": n, "score": 0.9, "track": 0, "actor": actor, "filled": False}
         | dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True))
@@ -50,7 +50,7 @@ def write_boxes(path, by_clip):
 
 @pytest.fixture
 def build(tmp_path):
-    """Two clips of two classes at one scale; detect could not read the third counterfactual."""
+    """Two clips of two classes at one scale; the third counterfactual is unreadable."""
     same = {"status": "ok", "split": "train", "detect_shard": "005", "frames": 6, "fps": 25.0}
     same |= {"width": 100, "height": 100}
     chosen = [
@@ -123,8 +123,8 @@ def test_who_is_left_and_where(build):
 )
 def test_one_frame(found, left):
     found = np.float32(found).reshape(-1, 4)
-    assert is_left(np.float32(ACTOR), np.float32([OTHER]), found) == left
-    assert is_left(np.float32(ACTOR), np.zeros((0, 4), np.float32), np.float32([OTHER]))
+    assert is_residual(np.float32(ACTOR), np.float32([OTHER]), found) == left
+    assert is_residual(np.float32(ACTOR), np.zeros((0, 4), np.float32), np.float32([OTHER]))
 
 
 @pytest.mark.parametrize(

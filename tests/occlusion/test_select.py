@@ -1,4 +1,4 @@
-"""index and select: who is a candidate, who is chosen, and that no one moves another."""
+"""index and select: candidates, chosen clips, and their independence of other clips."""
 
 from __future__ import annotations
 

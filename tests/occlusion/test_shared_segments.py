@@ -1,4 +1,4 @@
-"""Runs that outputs have in common: how a clip is cut, and the streams put together of them."""
+"""Segments that outputs share: how a clip is split, and the streams joined from them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from support.render import (
 from occludenet_build.config.occlusion import Composite, Window
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.occlusion.erasing import Erasure
+from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
-from occludenet_build.occlusion.render import contents, render, segments_of
+from occludenet_build.occlusion.render import group_outputs, render, split_segments
 
 STRETCHES = st.lists(st.tuples(st.booleans(), st.integers(1, 70)), min_size=1, max_size=8)
 
@@ -44,7 +44,7 @@ def test_runs_cover_a_clip_and_hold_what_they_say(pasted, erased, least, group):
     pasted = flags(pasted)
     erased = (flags(erased) * 70)[: len(pasted)]
     erased += [False] * (len(pasted) - len(erased))
-    runs = segments_of(pasted, erased, least, group)
+    runs = split_segments(pasted, erased, least, group)
     assert [n for run in runs for n in range(run.start, run.stop)] == list(range(len(pasted)))
     for run in runs:
         assert run.stop > run.start
@@ -65,12 +65,12 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
 ):
     pasted = [True, *flags(stretches)]
     found = {}
-    for run in segments_of(pasted, [False] * len(pasted), least, group):
+    for run in split_segments(pasted, [False] * len(pasted), least, group):
         found |= dict.fromkeys(range(run.start, run.stop), run.pasted)
     for flag, members in groupby(range(len(pasted)), key=lambda n: pasted[n]):
         numbers = list(members)
         is_shared = not flag and len(numbers) >= least
-        # an end of a shared run may go to its neighbour
+        # the last frames of a shared segment may belong to its neighbour
         for number in numbers[1:-1] if is_shared else numbers:
             assert found[number] == (not is_shared), number
 
@@ -80,7 +80,7 @@ def test_long_stretches_without_an_occluder_are_runs_and_short_ones_are_not(
 def test_masks_cut_no_run(pasted, one, other):
     pasted = flags(pasted)
     cut = [
-        [run[:3] for run in segments_of(pasted, (flags(e) * len(pasted))[: len(pasted)], 24, 50)]
+        [run[:3] for run in split_segments(pasted, (flags(e) * len(pasted))[: len(pasted)], 24, 50)]
         for e in (one, other)
     ]
     assert cut[0] == cut[1]
@@ -97,14 +97,14 @@ def test_masks_cut_no_run(pasted, one, other):
     ],
 )  # fmt: skip
 def test_outputs_that_show_the_same_are_encoded_once(pasted, erased, groups):
-    run = segments_of([pasted] * 30, [erased] * 30, 24, 50)[0]
+    run = split_segments([pasted] * 30, [erased] * 30, 24, 50)[0]
     outputs = [(out.scale, out.erased) for out in (*OCCLUDED, CLEAN, *ERASED)]
-    assert contents(run, outputs) == groups
+    assert group_outputs(run, outputs) == groups
 
 
 FRAMES, SIZE = 150, (128, 96)
 PASTED = [*range(20), *range(50, 71), *range(100, 150)]
-"""50, the length of a group, and two stretches of 30 that are shared."""
+"""50, the length of a group of pictures, and two shared segments of 30."""
 SETTINGS = Composite(scales=(0.25, 0.75), crf=18.0, smooth_seconds=0.0)
 
 
@@ -123,7 +123,7 @@ def source(tmp_path_factory):
 
 
 def rendered(source, root, settings=SETTINGS, pasted=PASTED, **facts):
-    """The folder with all outputs of the clip; a cut of the scene at frame 60."""
+    """The folder with all outputs of the clip, which has a scene cut at frame 60."""
     boxes = {n: ActorBox((30.0 + n / 5, 10.0, 80.0 + n / 5, 86.0)) for n in pasted}
     render(job_of(source, root, FRAMES, boxes, **facts), settings)
     return root
@@ -131,7 +131,7 @@ def rendered(source, root, settings=SETTINGS, pasted=PASTED, **facts):
 
 @pytest.fixture(scope="module")
 def built(source, tmp_path_factory):
-    """Root of each way: runs shared, every output by itself."""
+    """Build folders: with shared segments, and with every output encoded in full."""
     folder = tmp_path_factory.mktemp("built")
     alone = replace(SETTINGS, share_frames=0)
     return rendered(source, folder / "shared"), rendered(source, folder / "alone", alone)
@@ -199,7 +199,7 @@ def test_opencv_reads_and_finds_every_frame(built, file):
 
 
 def decoded_by_ffmpeg(path):
-    """Numbers of the frames that the program gives, which must have nothing to say."""
+    """Numbers of the frames that the program decodes; it must print no error."""
     program = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
     words = [program, "-v", "warning", "-err_detect", "explode", "-xerror", "-i", str(path)]
     words += ["-map", "0:v", "-f", "framemd5", "-"]
@@ -215,7 +215,7 @@ def test_the_ffmpeg_program_decodes_without_a_word(built, file):
 
 
 def test_two_key_frames_in_a_row_are_read(tmp_path):
-    """A cut of the scene a whole group before its end puts a key frame at the end of a run.
+    """A scene cut a whole group before the end of a segment puts a key frame at its end.
 
     In one of two cases it has the number of the next run's first; H.264 forbids that, and a
     decoder that is given whole pictures does not mind.
@@ -235,7 +235,7 @@ def test_two_key_frames_in_a_row_are_read(tmp_path):
 @pytest.mark.parametrize("preset", ["ultrafast", "veryfast", "medium"])
 @pytest.mark.parametrize("first", [1, 2, 3, 4])
 def test_a_clip_may_be_occluded_at_its_very_ends_only(make_clip, tmp_path, first, preset):
-    """The first run is over before the encoder's delay is known."""
+    """The first segment ends before the encoder's delay is known."""
     clip = make_clip("a.mp4", 60)
     boxes = {n: ActorBox((10.0, 10.0, 50.0, 58.0)) for n in [*range(first), *range(60 - first, 60)]}
     job = job_of(clip, tmp_path / "build", 60, boxes)
@@ -268,7 +268,7 @@ WAYS = [
 def test_bytes_do_not_hang_on_what_else_is_made_in_the_pass(
     source, tmp_path, way, chosen, pasted, masked
 ):
-    """A later pass, for what was lost or for other masks, gives the files of the common one."""
+    """A later pass, for lost files or for other masks, gives the files of the common pass."""
     facts = {"masks": actor_masks(masked), "erasure": Erasure("zero", 2)}
     sets = {"all": (*OCCLUDED, CLEAN, *ERASED), "occluded": (*OCCLUDED, CLEAN), "erased": ERASED}
     fast = replace(chosen, preset="superfast")

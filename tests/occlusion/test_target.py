@@ -1,5 +1,4 @@
-"""Where occluders stand and how much they hide, through the whole compositor: the mode `target`,
-several occluders, motions, windows."""
+"""Rendered occluders: scale mode `target`, several occluders, motions, time windows."""
 
 from __future__ import annotations
 
@@ -30,7 +29,13 @@ from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.motion import MOTIONS
-from occludenet_build.occlusion.patches import ROUND, Patch, PlacedPatch, PlanePatch, merge_patches
+from occludenet_build.occlusion.patches import (
+    ROUNDING,
+    Patch,
+    PlacedPatch,
+    PlanePatch,
+    merge_patches,
+)
 from occludenet_build.occlusion.placement import DISTANCE
 from occludenet_build.occlusion.render import render
 
@@ -41,7 +46,7 @@ TARGETS = {"scales": (0.2, 0.5), "outputs": (CLEAN,)}
 
 
 def walking(frames=FRAMES, size=(WIDTH, HEIGHT)):
-    """A box that grows while it moves right, and leaves the picture in part."""
+    """A box that grows while it moves right, and partly leaves the picture."""
     x, y = size[0] / 96, size[1] / 64
     return {
         n: ActorBox(((30 + n) * x, (14 - n / 8) * y, (54 + 1.4 * n) * x, (52 + n / 8) * y))
@@ -50,7 +55,7 @@ def walking(frames=FRAMES, size=(WIDTH, HEIGHT)):
 
 
 def ellipse_in(box, size):
-    """The actor: the ellipse that fits into his box, cut off at the picture; bool (H, W)."""
+    """The actor: the ellipse in their box, cropped to the picture; bool (H, W)."""
     width, height = size
     rows, columns = np.mgrid[0:height, 0:width]
     x1, y1, x2, y2 = box
@@ -66,7 +71,7 @@ def box_pixels(box, size):
 
 
 def shares(truth, scale, actors, size):
-    """Share of the actor hidden in each frame, from the recorded masks alone."""
+    """Hidden share of the actor in each frame, from the recorded masks."""
     found = {}
     for row in truth.table().to_pylist():
         if row["scale"] == pytest.approx(scale) and row["frame"] in actors:
@@ -124,7 +129,7 @@ def test_the_mean_share_hidden_is_the_one_that_was_asked_for(
 
 
 def test_only_frames_with_a_mask_count(make_clip, tmp_path):
-    """The actor's mask is much smaller than his box: the occluder is, too."""
+    """The actor's mask is much smaller than their box, and so is the occluder."""
     boxes = walking()
     actors = {n: ellipse_in((40, 20, 60, 44), (WIDTH, HEIGHT)) for n in range(5, 15)}
     rles = {n: masks.encode(actor) for n, actor in actors.items()}
@@ -214,22 +219,22 @@ LAYOUTS.append(Layout(10, 0, 0, False, "bt2020"))
 
 
 def random_patch(rng, layout, x, y, w, h):
-    """What a cut-out gives for a place: chroma samples above the luma that it touches."""
+    """The patch of a cut-out at a position: chroma samples above the luma that it touches."""
     parts = []
     for sub_x, sub_y in ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2):
         rows = (y + h - 1 >> sub_y) - (y >> sub_y) + 1
         columns = (x + w - 1 >> sub_x) - (x >> sub_x) + 1
         alpha = rng.choice([0.0, 0.3, 1.0], (rows, columns)).astype(np.float32)
         colour = rng.integers(0, 200, (rows, columns)).astype(np.float32)
-        parts.append(PlanePatch(colour * alpha + ROUND, 1 - alpha))
+        parts.append(PlanePatch(colour * alpha + ROUNDING, 1 - alpha))
     return PlacedPatch(Patch(tuple(parts), parts[0].keep < 0.5), x, y)
 
 
 def laid_on(plane, part, x, y):
-    """The reference: a patch on a float plane that reaches 64 samples beyond the origin."""
+    """The reference: a patch on a float plane that extends 64 samples beyond the origin."""
     height, width = part.keep.shape
     at = plane[y + 64 : y + 64 + height, x + 64 : x + 64 + width]
-    at[:] = at * part.keep.astype(float) + (part.add - ROUND)
+    at[:] = at * part.keep.astype(float) + (part.add - ROUNDING)
 
 
 RECTS = st.tuples(

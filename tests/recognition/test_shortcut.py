@@ -18,17 +18,17 @@ from occludenet_build.config.occlusion import Counterfactual
 from occludenet_build.config.recognition import Train
 from occludenet_build.core import files
 from occludenet_build.core.seeds import rng
-from occludenet_build.occlusion.erasing import dilated
+from occludenet_build.occlusion.counterfactual import dilate_mask
 from occludenet_build.recognition.backbones.tiny3d import Tiny3D
 
 sys.path.insert(0, str(REPO / "benchmarks"))
 import shortcut
-from shortcutting import world as worlds
-from shortcutting.arms import ARMS, BASELINE, CAR, ORACLE
-from shortcutting.network import SceneAndMovement
-from shortcutting.outcome import Difference, summary
-from shortcutting.trial import Trial, finished, kept_at
-from shortcutting.world import UNTIED, Memory, World, erased
+from parts.shortcut import world as worlds
+from parts.shortcut.arms import ARMS, BASELINE, CAR, ORACLE
+from parts.shortcut.network import SceneAndMovement
+from parts.shortcut.outcome import Difference, summary
+from parts.shortcut.trial import Trial, finished, result_path
+from parts.shortcut.world import UNTIED, Memory, World, erased
 
 
 @pytest.mark.parametrize(("tied", "own"), [(0.7, 28), (0.9, 36), (1.0, 40), (UNTIED, 8)])
@@ -78,7 +78,7 @@ def worlds_size() -> tuple[int, int]:
 def test_the_actor_goes_and_the_rest_stays(clip, fill):
     one, pictures, masks, _ = clip
     other = erased(one.name, pictures, masks, fill)
-    grown = np.stack([dilated(mask, worlds.DILATE) for mask in masks])
+    grown = np.stack([dilate_mask(mask, worlds.DILATE) for mask in masks])
     assert np.array_equal(other[~grown], pictures[~grown])
     assert np.abs(other[masks].astype(int) - pictures[masks]).mean() > 10
     assert fill != "zero" or not other[grown].any()
@@ -147,7 +147,7 @@ def test_finished_trials_are_read_and_summed_up(tmp_path, monkeypatch, capsys):
     for trial in trials:
         crossed = 40.0 + trial.world.seed + (0 if trial.arm == BASELINE else -2)
         found = dict.fromkeys(("own", "scenery", "without_actor", "train_top1", "kl"), 1.0)
-        files.write_json(kept_at(trial, tmp_path), {"crossed": crossed, **found})
+        files.write_json(result_path(trial, tmp_path), {"crossed": crossed, **found})
     shortcut.main()
     lines = capsys.readouterr().out.splitlines()
     said = json.loads(lines[-1])
@@ -159,7 +159,7 @@ def test_finished_trials_are_read_and_summed_up(tmp_path, monkeypatch, capsys):
 
 def test_another_setting_is_another_trial(tmp_path):
     trial = Trial(CAR, World(0, 0.7), 12)
-    files.write_json(kept_at(trial, tmp_path), {"crossed": 1.0})
+    files.write_json(result_path(trial, tmp_path), {"crossed": 1.0})
     assert finished(trial, tmp_path) == {"crossed": 1.0}
     for other in (
         Trial(CAR, World(0, 0.8), 12),

@@ -1,7 +1,7 @@
-"""A build of a few tiny clips, for the tests of the rooms that read finished tables.
+"""A build of a few tiny clips, for the tests of stages that read finished tables.
 
-A grey picture with a pale actor who walks to the right; a dark square stands on him. One clip
-has nobody in it, one file is broken, one clip failed to encode.
+The clips are grey, with a pale actor who walks to the right under a dark square. One clip has no
+person, one file is broken, one clip failed to encode.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from occludenet_build.occlusion.composite import CLIPS as COMPOSITE
 from occludenet_build.occlusion.composite import ERASED as TWINS
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.occluders import SCHEMA as BANK
-from occludenet_build.occlusion.occluders.summary import summary
+from occludenet_build.occlusion.occluders.summary import bank_summary
 from occludenet_build.occlusion.select import CLIPS as SELECT
 from occludenet_build.people.actor_masks import DETAIL as MASKS
 from occludenet_build.people.actor_masks import ROWS as MASKED
@@ -40,7 +40,7 @@ from occludenet_build.sources.index import INDEX
 
 WIDTH, HEIGHT, FRAMES, FPS = 64, 48, 10, 8
 ABSENT = {0, 1}
-"""Frames in which the actor is not yet in the picture."""
+"""Frames without the actor."""
 SCALES = (0.25, 0.5, 0.75)
 CATEGORIES = ("backpack", "dog", "handbag", "suitcase")
 
@@ -70,13 +70,13 @@ BROKEN = "broken.mp4"
 
 @dataclass(frozen=True)
 class SmallBuild:
-    """Writes the tables of the rooms before annotate; `videos` says whether files exist too."""
+    """Writes the tables of the stages before annotate, and the clips with `videos`."""
 
     root: Path
     videos: bool = False
     clips: tuple[Clip, ...] = CLIPS
     composited: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Clip -> values that its row of composite gets instead."""
+    """Clip -> values that replace those of its row of composite."""
 
     def write(self) -> SmallBuild:
         self._index()
@@ -90,7 +90,7 @@ class SmallBuild:
         return self
 
     def train(self, seeds: tuple[int, ...] = (0,)) -> None:
-        """Trainings and predictions of both arms, after annotate: CAR is right more often."""
+        """Write trainings and predictions of both arms, after annotate; CAR is right more often."""
         rows = tables.read_rows(self.root / "annotate/clips.parquet")
         shown = [row for row in rows if row["split"] == "test"]
         for seed in seeds:
@@ -100,8 +100,8 @@ class SmallBuild:
                 write_json(self.root / f"evaluate/{arm}-{seed}.json", note)
                 write_text(self.root / f"train/{arm}-{seed}.csv", _curve(arm, seed))
 
-    def manifests(self, room: str) -> list[Path]:
-        return sorted((self.root / room).glob("*.parquet"))
+    def manifests(self, stage: str) -> list[Path]:
+        return sorted((self.root / stage).glob("*.parquet"))
 
     @cached_property
     def arguments(self) -> list[str]:
@@ -110,8 +110,8 @@ class SmallBuild:
         groups["counterfactual"] = "counterfactual"
         words = ["--select", self.root / "select/clips.parquet"]
         words += ["--occluders", self.root / "occluders/occluders.parquet"]
-        for option, room in groups.items():
-            words += [f"--{option}", *self.manifests(room)]
+        for option, stage in groups.items():
+            words += [f"--{option}", *self.manifests(stage)]
         words += ["--root", self.root, "--out", self.root / "annotate/clips.parquet"]
         return [str(word) for word in words]
 
@@ -159,7 +159,7 @@ class SmallBuild:
             rows.append(small | {"detail": "99 px", "pixels": 99})
         tables.write(tables.from_rows(rows, BANK), self.root / "occluders/occluders.parquet")
         fractions = {"train": 0.7, "val": 0.1, "test": 0.2}
-        found = summary(rows, (*CATEGORIES, "umbrella"), 100, fractions)
+        found = bank_summary(rows, (*CATEGORIES, "umbrella"), 100, fractions)
         write_json(self.root / "occluders/summary.json", found)
 
     def _cutout(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""A shard of tiny clips with all the tables that the room composite reads, and its command line."""
+"""A shard of tiny clips with all input tables of composite, and its command line."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class SmallRoom:
-    """`folder` holds sources and tables; `root` is the build that the room writes into."""
+class CompositeStage:
+    """composite on a shard: `folder` has its inputs, `root` is the build it writes into."""
 
     folder: Path
     root: Path
     clips: tuple[str, ...] = ("one", "two", "three")
     unmasked: tuple[str, ...] = ()
     boxes: Mapping[str, Mapping[int, Box]] = field(default_factory=dict)
-    """Clip -> its boxes, instead of one that walks."""
+    """Clip -> frame -> box, instead of a moving one."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of composite, besides those that make it fast."""
+    """Settings of composite, besides those that make it fast."""
 
-    def write(self) -> SmallRoom:
+    def write(self) -> CompositeStage:
+        """Write the sources and all input tables."""
         self.cutout()
         rows = []
         for number, clip in enumerate(self.clips):
@@ -62,7 +63,7 @@ class SmallRoom:
         return write_png(self.folder / "bank/cut.png", opaque() if rgba is None else rgba)
 
     def mask(self, version: str, clips: tuple[str, ...] | None = None) -> None:
-        """Write the masks table; another version moves the masks of `clips` (all)."""
+        """Write the tables of masks; another version than "a" moves the masks of `clips` (all)."""
         rows, parts = [], []
         for clip in self.clips:
             is_moved = version != "a" and clip in (self.clips if clips is None else clips)
@@ -111,21 +112,21 @@ class SmallRoom:
         return self.root / "counterfactual/000.parquet"
 
     def words(self, threads: int = 1, **changed: Any) -> list[str]:
-        """The arguments; `changed`: settings of composite."""
-        places = {"clips": "select.parquet", "boxes": "detect", "bank": "bank"}
-        places["masks"] = "masks/000.parquet"
-        words = [w for name, at in places.items() for w in (f"--{name}", str(self.folder / at))]
+        """The options of the command; `changed`: further settings of composite."""
+        inputs = {"clips": "select.parquet", "boxes": "detect", "bank": "bank"}
+        inputs["masks"] = "masks/000.parquet"
+        words = [w for name, at in inputs.items() for w in (f"--{name}", str(self.folder / at))]
         words += ["--root", str(self.root), "--out", str(self.out), "--erased", str(self.erased)]
         own = {"scales": [0.25, 0.75], "preset": "ultrafast"} | dict(self.settings) | changed
         return [*words, "--threads", str(threads), "--settings", json.dumps({"composite": own})]
 
     def command(self, threads: int = 1, **changed: Any) -> list[str]:
-        """As a user starts it."""
-        room = [sys.executable, "-m", "occludenet_build", "composite"]
-        return [*room, *self.words(threads, **changed)]
+        """The command for a process of its own."""
+        program = [sys.executable, "-m", "occludenet_build", "composite"]
+        return [*program, *self.words(threads, **changed)]
 
     def run(self, **changed: Any) -> None:
-        """In this process."""
+        """Run the stage in this process."""
         parser = argparse.ArgumentParser()
         add_arguments(parser)
         parser.add_argument("--settings")
@@ -137,14 +138,15 @@ class SmallRoom:
 
     def finished(self) -> set[str]:
         """The clips that are committed to both ledgers, in a shard that is not yet complete."""
-        books = (self.root / room / "store/000/journal" for room in ("composite", "counterfactual"))
-        names = [{path.name for path in book.glob("*.parquet")} for book in books]
+        parts = ("composite", "counterfactual")
+        journals = (self.root / part / "store/000/journal" for part in parts)
+        names = [{path.name for path in journal.glob("*.parquet")} for journal in journals]
         return {c for c in self.clips if f"{short_hash(c)}.parquet" in names[0] & names[1]}
 
     def videos(self, kind: str = "") -> dict[str, int]:
         """Finished videos with their time stamps; kind: -clean, -counterfactual, or all."""
-        found = self.root.glob(f"OccludeNet-D{kind or '*'}/**/*.mp4")
-        finished = (path for path in found if not path.name.startswith("."))
+        paths = self.root.glob(f"OccludeNet-D{kind or '*'}/**/*.mp4")
+        finished = (path for path in paths if not path.name.startswith("."))
         return {str(p.relative_to(self.root)): p.stat().st_mtime_ns for p in finished}
 
     def unfinished(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Compositing jobs on generated clips, and facts of the files that they write."""
+"""Jobs for `render` on drawn clips, and readers for the files it writes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy as np
 from occludenet_build.media.video import source as reader
 from occludenet_build.media.video.source import Display
 from occludenet_build.occlusion.geometry import ActorBox
-from occludenet_build.occlusion.jobs import ClipJob, Output
+from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
 
-OCCLUDED = (Output("d/25%/a.mp4", 0.25), Output("d/75%/a.mp4", 0.75))
-CLEAN = Output("clean/a.mp4", None)
-ERASED = tuple(Output(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
+OCCLUDED = (ClipOutput("d/25%/a.mp4", 0.25), ClipOutput("d/75%/a.mp4", 0.75))
+CLEAN = ClipOutput("clean/a.mp4", None)
+ERASED = tuple(ClipOutput(f"e/{out.file}", out.scale, erased=True) for out in OCCLUDED)
 SCALES = (0.25, 0.75)
 UNTAGGED = (2, 2, 2)
 
 
 def job_of(source: Path, root: Path, frames: int, boxes: dict[int, ActorBox], **facts) -> ClipJob:
-    """A job that writes two scales and the clean twin of a source, with an opaque cut-out."""
+    """A job for two scales and the clean twin of a source, with an opaque cut-out."""
     if "cutouts" not in facts:
         facts["cutouts"] = (write_png(root.parent / "cutouts" / "cut.png", opaque()),)
     facts = {"clip": "a", "fps": 25.0, "scales": SCALES, "outputs": (*OCCLUDED, CLEAN)} | facts
@@ -33,7 +33,7 @@ def job_of(source: Path, root: Path, frames: int, boxes: dict[int, ActorBox], **
 
 
 def with_gap(frames: int, size: tuple[int, int]) -> dict[int, ActorBox]:
-    """Boxes that move through the middle of the frame, missing in the middle half of the clip."""
+    """A box that moves through the middle of the picture, absent in the middle half of the clip."""
     width, height = size
     boxes = {}
     for n in range(frames):
@@ -44,21 +44,21 @@ def with_gap(frames: int, size: tuple[int, int]) -> dict[int, ActorBox]:
 
 
 def write_png(path: Path, rgba: np.ndarray) -> Path:
-    """Write an image, uint8 (H, W, 4) RGBA, as PNG."""
+    """Write RGBA uint8 (H, W, 4) as a PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))[1].tobytes())
     return path
 
 
 def opaque(height: int = 40, width: int = 40, colour: Sequence[int] = (20, 200, 60)) -> np.ndarray:
-    """A cut-out whose mask is its rectangle: uint8 (H, W, 4) RGBA."""
+    """A cut-out without transparency: RGBA uint8 (H, W, 4)."""
     rgba = np.full((height, width, 4), 255, np.uint8)
     rgba[:, :, :3] = colour
     return rgba
 
 
 def textured(frames: int, width: int, height: int, seed: int = 0) -> list[np.ndarray]:
-    """Frames, uint8 (H, W, 3), of a panning texture with noise, for which encoders use B-frames."""
+    """A panning texture with sensor noise, which an encoder codes with B-frames."""
     rng = np.random.default_rng(seed)
     grain = (height // 8 + 2, (width + frames) // 8 + 2, 3)
     ground = cv2.resize(
@@ -93,7 +93,10 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """A source file with properties that `write_video` does not set, such as colour tags."""
+    """A source file with properties that `write_video` cannot set.
+
+    `tags`: primaries, transfer, matrix.
+    """
 
     codec: str = "libx264"
     pix_fmt: str = "yuv420p"
@@ -174,7 +177,7 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """Facts of a video file that matter to a player, from one pass."""
+    """The properties of a decoded file: frame times, colours, display, sound."""
 
     times: list[Fraction]
     """Times of the frames, seconds."""

@@ -1,4 +1,4 @@
-"""Plain tables for the room select (an index, detect's manifest, a bank), and the room on them."""
+"""Input tables of select (an index, detect's manifest, a bank), and a run on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FOUND = pa.schema(
 
 
 def indexed(clips, config: Config) -> list[dict]:
-    """Index rows as the room index leaves them, for clips (name, split, label)."""
+    """Rows of the index for clips (name, split, label)."""
     rows = [
         {"clip": c, "split": s, "label": la, "status": "ok", "path": f"/v/{s}/{la}/{c}.mp4"}
         | {"frames": 50, "width": 64, "height": 64, "fps": 25.0, "duration_seconds": 2.0}
@@ -33,6 +33,7 @@ def indexed(clips, config: Config) -> list[dict]:
 
 
 def bank(categories=("dog", "backpack"), each=3) -> list[dict]:
+    """Rows of the bank: `each` cut-outs per category and split."""
     return [
         {"occluder": f"{c}{s}{n}.png", "category": c, "status": "ok", "split": s}
         | {"file": f"png/{c}/{n}.png", "sha256": f"{c}{s}{n}"}
@@ -43,10 +44,10 @@ def bank(categories=("dog", "backpack"), each=3) -> list[dict]:
 
 
 def choose(folder: Path, rows, occluders, config: Config, actors=None) -> dict[str, dict]:
-    """Run the room; actors: clip -> frames with an actor (default 40). Its rows by clip."""
+    """Run select; its rows by clip. `actors`: clip -> frames with an actor (default 40)."""
     full = [{name: r.get(name) for name in INDEX.names} for r in rows]
     tables.write(tables.from_rows(full, INDEX), folder / "videos.parquet")
-    found = [_found(r["clip"], (actors or {}).get(r["clip"], 40)) for r in rows if _searched(r)]
+    found = [_found(r["clip"], (actors or {}).get(r["clip"], 40)) for r in rows if _is_candidate(r)]
     tables.write(tables.from_rows(found, _FOUND), folder / "000.parquet")
     tables.write(tables.from_rows(occluders, OCCLUDERS), folder / "occluders.parquet")
     args = argparse.Namespace(
@@ -59,7 +60,7 @@ def choose(folder: Path, rows, occluders, config: Config, actors=None) -> dict[s
     return {row["clip"]: row for row in tables.read_rows(args.out)}
 
 
-def _searched(row: dict) -> bool:
+def _is_candidate(row: dict) -> bool:
     return bool(row.get("candidate"))
 
 

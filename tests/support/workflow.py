@@ -1,4 +1,4 @@
-"""A working directory with a small mini-world, in which tests run the real Snakemake."""
+"""A working directory with a small mini-world, in which tests run Snakemake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 class Build:
-    """A working directory with the world in it."""
+    """A working directory with a copy of the mini-world."""
 
     def __init__(self, folder: Path, world: Path | None, settings: dict, repo: Path = REPO) -> None:
         self.folder, self.settings, self.repo = folder, copy.deepcopy(settings), repo
@@ -42,14 +42,14 @@ class Build:
         return Build(self.folder, None, settings, self.repo)
 
     def merged(self, change: dict) -> dict:
-        """The settings with some values of some rooms changed."""
+        """The settings with changes, stage -> values."""
         return self.settings | {
-            room: self.settings.get(room, {}) | values for room, values in change.items()
+            stage: self.settings.get(stage, {}) | values for stage, values in change.items()
         }
 
     def command(self, *targets: str, cores: int = 2) -> list[str]:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.settings, sort_keys=False))
-        # run as a module: the environment of the tests, wherever it lies
+        # run as a module of the Python that runs the tests
         return [
             sys.executable,
             "-m",
@@ -75,7 +75,7 @@ class Build:
         return done.stdout + done.stderr
 
     def planned(self, *targets: str) -> dict[str, int]:
-        """Jobs by rule that a run would start now."""
+        """Rule -> number of jobs that a run would start now."""
         text = self.run(*targets, "-n")
         stats = re.search(r"^job +count\n-+ +-+\n(.*?)\ntotal", text, re.M | re.S)
         if stats is None:
@@ -85,7 +85,7 @@ class Build:
         return {name: int(count) for name, count in rows if name not in ("all", *targets)}
 
     def clips(self) -> dict[str, int]:
-        """All finished videos with their time stamps."""
+        """Finished videos -> time stamp, ns."""
         build = self.folder / "build"
         found = build.glob("OccludeNet-D*/**/*.mp4")
         return {str(p.relative_to(build)): p.stat().st_mtime_ns for p in found if p.is_file()}
@@ -95,7 +95,7 @@ class Build:
 
 
 def repository(folder: Path) -> Path:
-    """A copy of what a checkout runs, whose code tests may change."""
+    """A copy of the project in which tests change code."""
     for name in ("occludenet_build", "workflow", "profiles", "envs"):
         shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPO / "Snakefile", folder)
@@ -103,7 +103,7 @@ def repository(folder: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """As of a user who has not activated the environment that holds Snakemake."""
+    """The environment of a user who has not activated the one with Snakemake."""
     own = str(Path(sys.executable).parent)
     path = [folder for folder in os.environ["PATH"].split(":") if folder != own]
     return os.environ | {"PATH": ":".join(path)}

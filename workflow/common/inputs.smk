@@ -1,63 +1,71 @@
-# What rules read: tables of shards, weights, the user's own files, and how they are passed on.
-#   reads  the checked configuration, CONFIG; notes that acquire left in an earlier run
+# Input functions: tables of shards, weights, the user's files, and the options that pass them on.
+#   reads  the checked configuration, CONFIG; the notes of acquire from an earlier run
 #   writes nothing
 from occludenet_build.sources.acquire.videos import listing_digest
 
 # --- shards ---------------------------------------------------------------------------------------
-# A shard's table is no output of the checkpoint that writes it: it counts by its content, so that
-# one more video reruns one shard. But an input function that asks a finished checkpoint leaves no
-# edge in the DAG, and a change before the checkpoint would go unseen: rules that read shard tables
-# also name the checkpoint's own table, as ancient(), which is an edge and not a reason to rerun.
+# The tables of shards are not outputs of the checkpoint that writes them. Only their content
+# counts, so that another video reruns one shard. An input function that calls a finished checkpoint
+# leaves no edge in the DAG, and Snakemake would miss a change before the checkpoint. Rules that read
+# shard tables therefore also have the checkpoint's own table as ancient() input, which is an edge
+# and no reason to rerun.
 
 
 def index_shard(wildcards):
+    """The table of a shard of the index."""
     checkpoints.index.get()
     return f"{BUILD}/index/shards/{wildcards.shard}.parquet"
 
 
 def select_shard(wildcards):
+    """The table of a shard of the chosen clips."""
     checkpoints.select.get()
     return f"{BUILD}/select/shards/{wildcards.shard}.parquet"
 
 
 def masks_of(wildcards):
-    """The masks of a shard, where an actor is erased or the occlusion is measured by masks."""
-    target = CONFIG.composite.scale_mode == "target"
-    wanted = CONFIG.counterfactual.splits or target
-    return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if wanted else []
+    """The masks of a shard, if composite erases actors or measures occlusion by masks."""
+    by_masks = CONFIG.composite.scale_mode == "target"
+    needs_masks = CONFIG.counterfactual.splits or by_masks
+    return f"{BUILD}/actor_masks/{wildcards.shard}.parquet" if needs_masks else []
 
 
 def option(name, path):
-    """A command-line option with an input that a rule may lack."""
+    """A command-line option with a path, or nothing for an input that the rule does not have."""
     return f"--{name} {shlex.quote(str(path))}" if path else ""
 
 
 def masks_option(wildcards, input):
+    """The masks as an option."""
     return option("masks", input.masks)
 
 
 def clips_option(wildcards, input):
+    """The table of clips as an option."""
     return option("clips", input.clips)
 
 
 # --- networks and their weights -------------------------------------------------------------------
 
-def device_gpus(name, of=None):
-    """GPUs that a job asks the scheduler for: none where no network runs or the device is cpu.
 
-    `of`: the stage whose device it uses, where that is another.
+def device_gpus(name, of=None):
+    """Number of GPUs that a job requests: 0 if it runs no network, or on the CPU.
+
+    `of`: the stage whose device it uses, if that is another stage.
     """
-    return int(runs_network(CONFIG, name) and getattr(CONFIG, of or name).device != "cpu")
+    return int(
+        runs_network(CONFIG, name) and getattr(CONFIG, of or name).device != "cpu"
+    )
 
 
 def weights_of(name):
-    """acquire's note about a stage's weights, if it needs any."""
+    """acquire's note about the weights of a stage; none if it needs no weights."""
     needs = CONFIG.train.weights if name == "train" else runs_network(CONFIG, name)
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
 
 def audit_weights(wildcards):
-    """The note about the second detector's weights, which are asked for only if audit is."""
+    """The note about the second detector's weights; exits if they are not set."""
     note = weights_of("audit")
     if note:
         needed("audit", "weights")
@@ -65,12 +73,12 @@ def audit_weights(wildcards):
 
 
 def weights_option(wildcards, input):
-    """The note as an option: it names the file and its hash."""
+    """acquire's note, which has the path and the hash of the weights, as an option."""
     return option("weights", input.weights)
 
 
 def weights_bytes(wildcards):
-    """The size of the user's own weights file; of a fetched one whether it has been removed."""
+    """Size of the user's weights file; for a downloaded one, 0, or -1 if it has been removed."""
     weights = getattr(CONFIG, wildcards.stage).weights
     if not is_url(weights):
         return Path(weights).stat().st_size
@@ -83,12 +91,12 @@ def weights_bytes(wildcards):
 
 
 def videos_listing(wildcards):
-    """What is in the user's folder; with Kinetics the table that is an input says it."""
+    """Digest of the listing of the user's folder; none with Kinetics, whose table is an input."""
     return "" if KINETICS else listing_digest(needed("acquire", "videos"))
 
 
 def coco_bytes(wildcards):
-    """The size of the user's own instances file, and whether what was fetched is still there."""
+    """Size of the user's instances file; for downloaded files, 0, or -1 if one has been removed."""
     note = Path(f"{BUILD}/acquire/coco.json")
     noted = json.loads(note.read_text()) if note.exists() else {}
     if not all(Path(noted[key]).exists() for key in ("images", "instances") if noted):
@@ -98,7 +106,7 @@ def coco_bytes(wildcards):
 
 
 def dump_files(wildcards):
-    """What a model's dumps are read from."""
+    """The files of a model's dumps."""
     dumps = DUMPS[wildcards.model]
     return [p for d in dumps for p in (d.file, d.list, d.label_map) if p]
 
@@ -107,30 +115,31 @@ def dump_files(wildcards):
 
 
 def fill_sources(wildcards):
-    """The source clips: all of them for the build's own counterfactuals, else the sample."""
+    """The table of the source clips: all clips for `built`, else the sample."""
     if wildcards.fill == "built":
         return select_shard(wildcards)
     return f"{BUILD}/residual_actor/sample/{wildcards.shard}.parquet"
 
 
 def fill_is_built(wildcards):
-    """Whether the build itself holds these clips; `none` are the occluded clips."""
+    """Whether the build itself has the clips of a fill; `none` stands for the occluded clips."""
     return wildcards.fill in ("built", "none", CONFIG.counterfactual.fill)
 
 
 def fill_folder(wildcards):
-    """The folder that the paths of these clips are relative to."""
+    """The folder to which the paths of these clips are relative."""
     own = f"{BUILD}/residual_actor/{wildcards.fill}"
     return BUILD if fill_is_built(wildcards) else own
 
 
 def fill_clips(wildcards):
-    """The table of the clips: counterfactuals, or the occluded clips for `none`."""
+    """The table of the clips: counterfactuals, or occluded clips for `none`."""
     kind = "composite" if wildcards.fill == "none" else "counterfactual"
     return f"{fill_folder(wildcards)}/{kind}/{wildcards.shard}.parquet"
 
 
 def fill_name(wildcards):
+    """The fill's name in the settings; `none` for the occluded clips."""
     return CONFIG.counterfactual.fill if wildcards.fill == "built" else wildcards.fill
 
 
@@ -142,12 +151,12 @@ SURVEILLANCE_FETCHED = (
 
 
 def surveillance_listing(wildcards):
-    """As of the videos; what came out of archives stands in a table that is an input."""
+    """Digest of the listing of segments.videos; none with archives, whose table is an input."""
     return "" if SURVEILLANCE_FETCHED else listing_digest(needed("segments", "videos"))
 
 
 def segments_table(wildcards):
-    """The user's table, or the review that they filled in; asked for only if segments are."""
+    """The user's table, or the review that they filled in; exits if there is neither."""
     surveillance_listing(wildcards)
     review = f"{BUILD}/proposals/review.csv"
     if CONFIG.segments.table is None and not Path(review).exists():

@@ -1,9 +1,9 @@
-# What each stage depends on, as the param `settings` of its rules.
+# The settings that each stage depends on, as the param `settings` of its rules.
 #   reads  the checked configuration, CONFIG
 #   writes nothing
 #
-# Snakemake compares params as a nameless set, so the settings of a job are one canonical JSON
-# string: the order of keys and a written-out default make no difference, a swap of two values does.
+# Snakemake compares params as a set without names, so the settings of a job are one canonical JSON
+# string. The order of keys and an explicit default do not change it; two swapped values do.
 
 
 def as_param(values):
@@ -12,6 +12,7 @@ def as_param(values):
 
 
 def stage_settings(name, config=CONFIG):
+<<<<<<< HEAD
     """The settings that a stage depends on: its section, those it borrows, the seed if it draws."""
     return as_param(settings.stage_settings(config, name))
 
@@ -19,18 +20,27 @@ def stage_settings(name, config=CONFIG):
 def acquire_settings(*names):
     """The seed and those settings of acquire that one of its rules depends on."""
     whole = settings.stage_settings(CONFIG, "acquire")
+=======
+    """The settings of a stage: its section, the sections it borrows, the seed if it draws."""
+    return as_param(settings.stage_settings(config, name))
+
+
+def acquire_settings(*names):
+    """The seed and the settings of acquire that one of its rules depends on."""
+    whole = settings.stage_settings(CONFIG, "acquire")
+>>>>>>> w-occlusion
     part = {name: whole["acquire"][name] for name in names}
     return as_param(whole | {"acquire": part})
 
 
 def coco_settings(wildcards):
-    """Only what decides which files of COCO these are."""
+    """Only the settings that determine the files of COCO."""
     needed("acquire", "coco_instances")
     own = dataclasses.asdict(CONFIG.acquire)
     names = ("coco_instances", "coco_member", "coco_sha256", "coco_images")
     part = {"acquire": {name: own[name] for name in names}}
     if CONFIG.acquire.coco_images is None or is_url(CONFIG.acquire.coco_images):
-        # Images are fetched: only those that the bank can use.
+        # The images are downloaded, and only those that the bank can use.
         bank = dataclasses.asdict(CONFIG.occluders)
         names = ("categories", "min_pixels", "gates")
         part["occluders"] = {name: bank[name] for name in names}
@@ -38,7 +48,7 @@ def coco_settings(wildcards):
 
 
 def weights_settings(wildcards):
-    """Only what decides which file the weights are."""
+    """Only the settings that determine the weights file."""
     section = getattr(CONFIG, wildcards.stage)
     names = ("weights", "weights_sha256")
     part = {name: getattr(section, name) for name in names}
@@ -46,21 +56,31 @@ def weights_settings(wildcards):
 
 
 def arm_settings(wildcards):
-    """What one training depends on: another arm, another seed and what only CAR uses rerun none."""
+    """The settings of one training, without other arms, other seeds and unused settings of CAR."""
     one = arms.of_training(CONFIG, wildcards.arm, int(wildcards.seed))
     return settings.canonical(settings.stage_settings(one, "train"))
 
 
 def evaluate_settings():
+<<<<<<< HEAD
     """Where nothing is erased neither counterfactual's settings nor the seed matter."""
     whole = settings.stage_settings(CONFIG, "evaluate")
+=======
+    """The settings of evaluate; without counterfactuals, those of their fills are left out."""
+    whole = settings.stage_settings(CONFIG, "evaluate")
+>>>>>>> w-occlusion
     erases = CONFIG.evaluate.counterfactuals
     return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 
 
 def attention_settings():
+<<<<<<< HEAD
     """Of evaluate's settings only the split: how it averages changes no map."""
     whole = settings.stage_settings(CONFIG, "attention")
+=======
+    """The settings of attention; of evaluate's settings only the split affects the maps."""
+    whole = settings.stage_settings(CONFIG, "attention")
+>>>>>>> w-occlusion
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
 
 
@@ -70,13 +90,13 @@ for dump in CONFIG.predictions.dumps:
 
 
 def dump_settings(wildcards):
-    """Only the model's own dumps: another model's rerun nothing here."""
+    """Only the model's own dumps, so that those of other models rerun nothing."""
     dumps = [dataclasses.asdict(dump) for dump in DUMPS[wildcards.model]]
     return settings.canonical({"predictions": {"dumps": dumps}})
 
 
 def audit_settings():
-    """detect's settings with the detector of audit."""
+    """The settings of detect with the detector of audit."""
     second = dataclasses.replace(
         CONFIG.detect,
         backend=CONFIG.audit.backend,
@@ -91,14 +111,14 @@ def audit_settings():
 
 
 def fill_settings(wildcards):
-    """composite's settings with another fill, and with counterfactual clips in files."""
+    """The settings of composite with another fill, and with counterfactual clips as files."""
     other = dataclasses.replace(CONFIG.counterfactual, fill=wildcards.fill, files=True)
     changed = dataclasses.replace(CONFIG, counterfactual=other)
     return settings.canonical(settings.stage_settings(changed, "composite"))
 
 
-# Surveillance videos are listed, indexed and searched like all others, but all of them and in a
-# folder of their own.
+# Surveillance videos are listed and indexed, and people detected, by the rules of the other videos,
+# without quotas and in a folder of their own.
 SURVEILLANCE_VIDEOS = (
     f"{FETCHED}/surveillance/videos"
     if CONFIG.segments.archives
@@ -109,7 +129,7 @@ SURVEILLANCE_CONFIG = dataclasses.replace(
     acquire=dataclasses.replace(
         CONFIG.acquire, videos=SURVEILLANCE_VIDEOS, layout="auto"
     ),
-    # A group of all people would be proposed as one more person.
+    # With actor `all`, the box around all people would be proposed as another person.
     detect=dataclasses.replace(
         CONFIG.detect,
         actor="prominent" if CONFIG.detect.actor == "all" else CONFIG.detect.actor,

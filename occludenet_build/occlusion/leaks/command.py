@@ -1,7 +1,4 @@
-"""The command line of leaks; the package's docstring is its contract.
-
-The hashes of one clip.
-"""
+"""Command line of leaks; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -27,36 +24,90 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.media.video.sample import glances
 from occludenet_build.occlusion.leaks import HASHES, findings, lists
-from occludenet_build.occlusion.leaks.duplicates import Clip, duplicates
+from occludenet_build.occlusion.leaks.duplicates import HashedClip, find_duplicates
 from occludenet_build.occlusion.leaks.hashes import SIDE, picture_hashes
-from occludenet_build.occlusion.leaks.lists import youtube_of
+from occludenet_build.occlusion.leaks.lists import youtube_segment
+
+Row = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of leaks."""
+    parser.add_argument("--clips", type=Path, required=True, help="select/clips.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="leaks/clips.parquet")
+    parser.add_argument("--threads", type=int, default=1, help="worker processes")
+
+
+def run(args: argparse.Namespace, config: Config) -> None:
+    """Hash the chosen clips, run the checks and write the tables."""
+    settings = config.leaks
+    known_lists = [lists.read_list(path) for path in settings.lists]
+    chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
+    clips = _hashed(chosen, settings, args)
+    hashed = read_hashes(clips, _store(args) / "detail.parquet")
+    rows = [
+        *findings.same_video_rows(clips),
+        *findings.near_duplicate_rows(find_duplicates(hashed, settings), clips, settings),
+        *(row for listed in known_lists for row in findings.in_list_rows(clips, listed)),
+    ]
+    counted = [row for listed in known_lists for row in lists.count_rows(clips, listed)]
+    _write(args.out.parent, clips, rows, counted)
+
+
+def _store(args: argparse.Namespace) -> Path:
+    return args.out.parent / "store" / "all"
+
+
+def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
+    """The rows of all clips, including those that cannot be read."""
+    version, per_second = results_version("leaks"), settings.frames_per_second
+    by_clip = {row["clip"]: row for row in chosen}
+    keys = {
+        clip: ledger.key("leaks", version, {"per_second": per_second}, *_key_inputs(row))
+        for clip, row in by_clip.items()
+    }
+
+    def make(missing: list[str]) -> Iterator[ledger.Result]:
+        jobs = (HashJob(by_clip[clip], keys[clip], per_second) for clip in missing)
+        yield from in_processes(hash_clip, jobs, args.threads)
+
+    with ledger.hold(_store(args), stage.CLIPS, stage.HASHES) as opened:
+        ledger.work_through(opened, keys, make)
+        table = opened.close(sorted(keys), args.out)
+    ledger.log_summary(table)
+    return table.to_pylist()
+
+
+def _key_inputs(row: Row) -> tuple[str, ...]:
+    return row["sha256"], row["path"], row["split"], row["label"]
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a worker needs to hash one clip."""
+class HashJob:
+    """The input of a worker that hashes one clip."""
 
     clip: Row
     key: str
     per_second: float
+    """Pictures per second."""
 
 
-def hash_clip(job: Job) -> Result:
-    """The hashes of one clip; what cannot be read becomes a failed row."""
+def hash_clip(job: HashJob) -> Result:
+    """The hashes of one clip; a clip that cannot be read is a failed row."""
     name = job.clip["clip"]
-    known = youtube_of(name)
+    segment = youtube_segment(name)
     row: Row = {"clip": name, "key": job.key}
     row |= {"split": job.clip["split"], "label": job.clip["label"]}
-    row |= {"youtube_id": known[0] if known else None}
+    row |= {"youtube_id": segment[0] if segment else None}
     return attempt(row, lambda: _hashes(job))
 
 
-def _hashes(job: Job) -> tuple[Row, pa.Table]:
+def _hashes(job: HashJob) -> tuple[Row, pa.Table]:
     per_second = Fraction(job.per_second).limit_denominator(1000)
-    found = {k: picture_hashes(p) for k, p in glances(job.clip["path"], per_second, SIDE)}
-    hashes = {k: value for k, value in found.items() if value is not None}
-    facts = {"pictures": len(hashes), "plain_pictures": len(found) - len(hashes)}
-    return facts, _detail(job.clip["clip"], hashes)
+    all_hashes = {k: picture_hashes(p) for k, p in glances(job.clip["path"], per_second, SIDE)}
+    hashes = {k: value for k, value in all_hashes.items() if value is not None}
+    counts = {"pictures": len(hashes), "plain_pictures": len(all_hashes) - len(hashes)}
+    return counts, _detail(job.clip["clip"], hashes)
 
 
 def _detail(clip: str, hashes: dict[int, tuple[int, int]]) -> pa.Table:
@@ -72,71 +123,22 @@ def _detail(clip: str, hashes: dict[int, tuple[int, int]]) -> pa.Table:
     )
 
 
-Row = dict[str, Any]
+def read_hashes(clips: list[Row], path: Path) -> list[HashedClip]:
+    """The hashed clips, in the order of the table at `path`.
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", type=Path, required=True, help="select/clips.parquet")
-    parser.add_argument("--out", type=Path, required=True, help="leaks/clips.parquet")
-    parser.add_argument("--threads", type=int, default=1, help="worker processes")
-
-
-def run(args: argparse.Namespace, config: Config) -> None:
-    settings = config.leaks
-    given = [lists.read(path) for path in settings.lists]
-    chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
-    clips = _hashed(chosen, settings, args)
-    hashed = read_hashes(clips, _store(args) / "detail.parquet")
-    rows = [
-        *findings.same_videos(clips),
-        *findings.near_duplicates(duplicates(hashed, settings), clips, settings),
-        *(row for listed in given for row in findings.in_list(clips, listed)),
-    ]
-    counted = [row for listed in given for row in lists.counts(clips, listed)]
-    _write(args.out.parent, clips, rows, counted)
-
-
-def _store(args: argparse.Namespace) -> Path:
-    return args.out.parent / "store" / "all"
-
-
-def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
-    """The rows of all clips, those that cannot be read included."""
-    version, per_second = results_version("leaks"), settings.frames_per_second
-    known = {row["clip"]: row for row in chosen}
-    keys = {
-        clip: ledger.key("leaks", version, {"per_second": per_second}, *_made_from(row))
-        for clip, row in known.items()
-    }
-
-    def make(missing: list[str]) -> Iterator[ledger.Result]:
-        jobs = (Job(known[clip], keys[clip], per_second) for clip in missing)
-        yield from in_processes(hash_clip, jobs, args.threads)
-
-    with ledger.hold(_store(args), stage.CLIPS, stage.HASHES) as book:
-        ledger.work_through(book, keys, make)
-        table = book.close(sorted(keys), args.out)
-    ledger.log_summary(table)
-    return table.to_pylist()
-
-
-def _made_from(row: Row) -> tuple[str, ...]:
-    return row["sha256"], row["path"], row["split"], row["label"]
-
-
-def read_hashes(clips: list[Row], path: Path) -> list[Clip]:
-    """The hashed clips in the order of the table."""
+    `clips`: rows of leaks.CLIPS, which give the splits.
+    """
     table = tables.read(path)
     names = table["clip"].combine_chunks().dictionary_encode()
     slots = table["slot"].to_numpy().astype(np.int64)
     hashes = np.stack([table["hash"].to_numpy(), table["inner_hash"].to_numpy()])
     splits = {clip["clip"]: clip["split"] for clip in clips}
     which = names.indices.to_numpy()
-    # A clip's rows stand together.
+    # The rows of a clip are contiguous.
     edges = np.flatnonzero(np.diff(which, prepend=-1, append=-1))
     parts = pairwise(edges.tolist())
     return [
-        Clip(name, splits[name], slots[start:stop], hashes[:, start:stop])
+        HashedClip(name, splits[name], slots[start:stop], hashes[:, start:stop])
         for name, (start, stop) in zip(names.dictionary.to_pylist(), parts, strict=True)
     ]
 
@@ -147,7 +149,7 @@ def _write(folder: Path, clips: list[Row], rows: list[Row], counted: list[Row]) 
     with files.replacing(folder / "findings.csv") as temporary:
         pacsv.write_csv(table, temporary)
     tables.write(tables.from_rows(counted, stage.LISTS), folder / "lists.parquet")
-    summary = findings.summary(clips, rows, lists.notes(counted, clips))
+    summary = findings.leak_summary(clips, rows, lists.list_notes(counted, clips))
     files.write_json(folder / "summary.json", summary)
-    for line in findings.in_words(summary):
+    for line in findings.summary_lines(summary):
         logging.info("%s", line)

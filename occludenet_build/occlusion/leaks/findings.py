@@ -1,4 +1,4 @@
-"""What the checks found, as rows of FINDINGS, and the summary."""
+"""Rows of FINDINGS for each check, and the summary."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import product
 from typing import Any
 
 from occludenet_build.config.occlusion import Leaks
-from occludenet_build.occlusion.leaks.duplicates import Pair
-from occludenet_build.occlusion.leaks.lists import Listed, is_leak, joined
+from occludenet_build.occlusion.leaks.duplicates import DuplicatePair
+from occludenet_build.occlusion.leaks.lists import DatasetList, clips_in_list, is_leak
 from occludenet_build.release.terms import SPLITS
 
 Row = dict[str, Any]
 
 
-def same_videos(clips: list[Row]) -> Iterator[Row]:
+def same_video_rows(clips: list[Row]) -> Iterator[Row]:
     """A row per pair of clips of one YouTube video in two splits."""
     videos: dict[str, list[Row]] = defaultdict(list)
     for clip in clips:
@@ -23,21 +23,24 @@ def same_videos(clips: list[Row]) -> Iterator[Row]:
             videos[clip["youtube_id"]].append(clip)
     for youtube_id, members in sorted(videos.items()):
         for one, other in product(members, members):
-            if _place(one) < _place(other):
+            if _split_rank(one) < _split_rank(other):
                 detail = f"both are cut from {youtube_id}"
                 yield _row("same_youtube_id", one, other, detail) | {"youtube_id": youtube_id}
 
 
-def _place(clip: Row) -> int:
+def _split_rank(clip: Row) -> int:
     return SPLITS.index(clip["split"])
 
 
-def near_duplicates(pairs: Iterable[Pair], clips: list[Row], settings: Leaks) -> Iterator[Row]:
-    known = {clip["clip"]: clip for clip in clips}
+def near_duplicate_rows(
+    pairs: Iterable[DuplicatePair], clips: list[Row], settings: Leaks
+) -> Iterator[Row]:
+    """A row per near-duplicate pair."""
+    by_name = {clip["clip"]: clip for clip in clips}
     for pair in pairs:
-        one, other = known[pair.first.name], known[pair.second.name]
+        one, other = by_name[pair.first.name], by_name[pair.second.name]
         shift = pair.shift / settings.frames_per_second
-        if _place(one) > _place(other):
+        if _split_rank(one) > _split_rank(other):
             one, other, shift = other, one, -shift
         detail = f"{pair.pictures} pictures, {100 * pair.share:.0f} % of the overlap"
         yield _row("near_duplicate", one, other, detail) | {
@@ -49,8 +52,9 @@ def near_duplicates(pairs: Iterable[Pair], clips: list[Row], settings: Leaks) ->
         }
 
 
-def in_list(clips: list[Row], listed: Listed) -> Iterator[Row]:
-    for clip, list_split, same in joined(clips, listed):
+def in_list_rows(clips: list[Row], listed: DatasetList) -> Iterator[Row]:
+    """A row per clip whose YouTube video leaks from or into a list."""
+    for clip, list_split, same in clips_in_list(clips, listed):
         if is_leak(clip["split"], list_split):
             what = "the same segment" if same else "another segment of the video"
             yield {
@@ -78,8 +82,8 @@ def _row(check: str, one: Row, other: Row, detail: str) -> Row:
     }
 
 
-def summary(clips: list[Row], rows: list[Row], notes: list[str]) -> dict[str, Any]:
-    """Clips per split and status; per check and pair of splits, the pairs and the clips in them."""
+def leak_summary(clips: list[Row], rows: list[Row], notes: list[str]) -> dict[str, Any]:
+    """The content of summary.json: clips by split and by reason; pairs by check and splits."""
     checks: dict[str, Any] = {"same_youtube_id": {}, "near_duplicate": {}}
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -98,8 +102,8 @@ def summary(clips: list[Row], rows: list[Row], notes: list[str]) -> dict[str, An
     }
 
 
-def in_words(summary: dict[str, Any]) -> list[str]:
-    """The summary for the log."""
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The summary as lines of the log."""
     lines = []
     for check in ("same_youtube_id", "near_duplicate"):
         found = [f"{splits} {n['pairs']} pairs" for splits, n in summary[check].items()]

@@ -1,9 +1,9 @@
-"""A picture as 64 bits that stay when it is coded again, scaled, or cropped a little; a search.
+"""Perceptual hashes of pictures (64 bits), and a search for similar hashes.
 
-The search finds the hashes near a given one without comparing all: of two hashes that differ in at
-most RADIUS bits, one of their four quarters differs in at most one bit (7 bits cannot be spread as
-2, 2, 2, 2). So each hash is filed four times, by its quarters, and looked up under each quarter of
-the probe and its 16 neighbours.
+The hash is robust to re-encoding, scaling and small crops. The search finds similar hashes without
+comparing all pairs: of two hashes that differ in at most RADIUS bits, one of the four quarters
+differs in at most one bit (7 bits cannot be distributed as 2, 2, 2, 2). Each hash is therefore
+indexed by its quarters, and looked up by each quarter of the probe and its 16 neighbours.
 """
 
 from __future__ import annotations
@@ -16,28 +16,30 @@ import numpy as np
 from occludenet_build.media.imaging.perceptual_hash import differing_bits, lowest_waves, wave_signs
 
 SIDE = 64
-"""Pictures come in as grey squares of this side, pixels."""
+"""Side of the grey input pictures, pixels."""
 _GRID = 32
+"""Side of the scaled picture that is transformed, pixels."""
 _MIDDLE = 0.9
+"""Share of each side that the middle of a picture has."""
 _PLAIN = 6.0
-"""Pictures whose grey levels spread less, standard deviation of 255, all look alike."""
+"""Minimum standard deviation of the grey levels, 0 to 255; pictures below it have no hash."""
 _BLACK = 20
-"""A row or column without a brighter pixel belongs to a black bar."""
+"""Grey level: a row or column without a brighter pixel is part of a black bar."""
 _WAVES = lowest_waves(_GRID, 64)
 
 RADIUS = 7
-"""All hashes within so many bits are found."""
+"""Maximum number of differing bits of similar hashes."""
 _QUARTERS = 4
 _BITS = 16
 _NEIGHBOURS = [0, *(1 << bit for bit in range(_BITS))]
 _BLOCK = 1 << 22
-"""Pairs that are looked at in one go: memory stays below about 200 MB."""
+"""Pairs per block; keeps the memory below about 200 MB."""
 
 
 def picture_hashes(grey: np.ndarray) -> tuple[int, int] | None:
-    """The hashes of a picture uint8 (SIDE, SIDE) and of its middle; None if it is too plain.
+    """The hashes of a picture uint8 (SIDE, SIDE) and of its middle; None without contrast.
 
-    Black bars do not count. The middle of one picture is like the whole of its crop.
+    Black bars are removed first. The middle of a picture is similar to a crop of it.
     """
     inside = _without_bars(grey)
     whole = picture_hash(inside)
@@ -51,7 +53,7 @@ def picture_hashes(grey: np.ndarray) -> tuple[int, int] | None:
 def picture_hash(grey: np.ndarray) -> int | None:
     """The hash of a picture uint8 (H, W): signs of its 64 lowest waves about their median (pHash).
 
-    None if it is too plain.
+    None if the contrast is too low.
     """
     small = cv2.resize(grey, (_GRID, _GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
     if small.std() < _PLAIN:
@@ -60,7 +62,7 @@ def picture_hash(grey: np.ndarray) -> int | None:
 
 
 def _without_bars(grey: np.ndarray) -> np.ndarray:
-    """The part inside black bars, where they leave at least half of each side."""
+    """The part inside black bars; the whole picture if less than half of a side is left."""
     rows = np.flatnonzero(grey.max(axis=1) > _BLACK)
     columns = np.flatnonzero(grey.max(axis=0) > _BLACK)
     if not rows.size or not columns.size:
@@ -69,25 +71,25 @@ def _without_bars(grey: np.ndarray) -> np.ndarray:
     return inside if min(inside.shape) >= SIDE // 2 else grey
 
 
-def near(filed: np.ndarray, probes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions (M,) in `probes` and (M,) in `filed`, uint64 arrays, of near pairs, in blocks.
+def near_pairs(indexed: np.ndarray, probes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Similar pairs in blocks: positions int64 (M,) in `probes`, and int64 (M,) in `indexed`.
 
-    A pair may come up to four times.
+    `indexed`: uint64 (N,); `probes`: uint64 (K,). A pair may occur up to four times.
     """
     for quarter in range(_QUARTERS):
         shift = np.uint64(quarter * _BITS)
-        keys = _quarter(filed, shift)
+        keys = _quarter(indexed, shift)
         order = np.argsort(keys, kind="stable")
         edges = np.searchsorted(keys[order], np.arange((1 << _BITS) + 1))
-        wanted = _quarter(probes, shift)
+        probe_keys = _quarter(probes, shift)
         for neighbour in _NEIGHBOURS:
-            first = edges[wanted ^ neighbour]
-            count = edges[(wanted ^ neighbour) + 1] - first
+            first = edges[probe_keys ^ neighbour]
+            count = edges[(probe_keys ^ neighbour) + 1] - first
             for part in _blocks(count):
-                mine = np.repeat(np.arange(part.start, part.stop), count[part])
-                theirs = order[_runs(first[part], count[part])]
-                close = differing_bits(probes[mine], filed[theirs]) <= RADIUS
-                yield mine[close], theirs[close]
+                probe = np.repeat(np.arange(part.start, part.stop), count[part])
+                entry = order[_runs(first[part], count[part])]
+                close = differing_bits(probes[probe], indexed[entry]) <= RADIUS
+                yield probe[close], entry[close]
 
 
 def _quarter(hashes: np.ndarray, shift: np.uint64) -> np.ndarray:

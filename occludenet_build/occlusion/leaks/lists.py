@@ -1,4 +1,4 @@
-"""Lists of other datasets, and which of your clips come from the same YouTube videos."""
+"""Lists of other datasets, and the clips that come from the same YouTube videos."""
 
 from __future__ import annotations
 
@@ -18,29 +18,32 @@ Row = dict[str, Any]
 
 _NAME = re.compile(rf"(?<![\w-]){CLIP_NAME.pattern}(?!\d)", re.ASCII)
 _OURS = re.compile(rf"{CLIP_NAME.pattern}(?:-[0-9a-f]{{6}})?", re.ASCII)
-"""A clip of the build; names that were equal have six digits more."""
+"""Name of a clip of the build; six hex digits distinguish equal names."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A list: YouTube id -> (split or None, first second or None) of its clips."""
+class DatasetList:
+    """A list of another dataset; `clips`: YouTube id -> (split or None, start second or None)."""
 
     name: str
     clips: dict[str, set[tuple[str | None, int | None]]]
 
 
-def youtube_of(clip: str) -> tuple[str, int] | None:
-    """YouTube id and first second that a clip's name gives.
+def youtube_segment(clip: str) -> tuple[str, int] | None:
+    """YouTube id and start, seconds, in the name of a clip; None for other names.
 
-    >>> youtube_of("vGlsp8wOH-8_000085_000095"), youtube_of("Abuse001_x264_000012_000021")
+    >>> youtube_segment("vGlsp8wOH-8_000085_000095"), youtube_segment("Abuse001_x264_000012_000021")
     (('vGlsp8wOH-8', 85), None)
     """
     found = _OURS.fullmatch(clip)
     return (found[1], int(found[2])) if found else None
 
 
-def read(path: Path | str) -> Listed:
-    """A list, from a CSV with a column youtube_id or from names in its lines."""
+def read_list(path: Path | str) -> DatasetList:
+    """Read a list: a CSV file with a column youtube_id, or a text file with a name per line.
+
+    Raises UserError where the file cannot be read or has neither.
+    """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -59,7 +62,7 @@ def read(path: Path | str) -> Listed:
             f"leaks.lists: {path}: wanted a column youtube_id, or names such as "
             "vGlsp8wOH-8_000085_000095 in its lines, got neither"
         )
-    return Listed(str(path), dict(clips))
+    return DatasetList(str(path), dict(clips))
 
 
 def _from_csv(text: str, own: str | None) -> Iterator[tuple[str, str | None, int | None]]:
@@ -78,44 +81,47 @@ def _from_names(text: str, own: str | None) -> Iterator[tuple[str, str | None, i
             yield found[1], own, int(found[2])
 
 
-def joined(clips: list[Row], listed: Listed) -> Iterator[tuple[Row, str | None, bool]]:
-    """(clip, the list's split, begins at the same second) for every clip that is in the list."""
+def clips_in_list(clips: list[Row], listed: DatasetList) -> Iterator[tuple[Row, str | None, bool]]:
+    """(clip, the list's split, whether both start at the same second) of each clip in the list."""
     for clip in clips:
-        known = youtube_of(clip["clip"])
-        if known is None or known[0] not in listed.clips:
+        segment = youtube_segment(clip["clip"])
+        if segment is None or segment[0] not in listed.clips:
             continue
         starts: dict[str | None, set[int | None]] = defaultdict(set)
-        for split, start in listed.clips[known[0]]:
+        for split, start in listed.clips[segment[0]]:
             starts[split].add(start)
         for split, seconds in sorted(starts.items(), key=lambda item: item[0] or ""):
-            yield clip, split, known[1] in seconds
+            yield clip, split, segment[1] in seconds
 
 
 def is_leak(split: str, list_split: str | None) -> bool:
-    """Whether one dataset's evaluation would see what the other's training saw."""
+    """Whether a clip is in a training split of one dataset and a val or test split of the other.
+
+    A list without a split counts as training data.
+    """
     if split == "train":
         return list_split in ("val", "test")
     return list_split in ("train", None)
 
 
-def counts(clips: list[Row], listed: Listed) -> list[Row]:
-    """Rows of LISTS."""
+def count_rows(clips: list[Row], listed: DatasetList) -> list[Row]:
+    """The rows of LISTS for one list."""
     of = Counter((clip["split"], clip["label"]) for clip in clips)
     shared: Counter[tuple] = Counter()
     same: Counter[tuple] = Counter()
-    for clip, list_split, is_same in joined(clips, listed):
-        place = (list_split, clip["split"], clip["label"])
-        shared[place] += 1
-        same[place] += is_same
+    for clip, list_split, is_same in clips_in_list(clips, listed):
+        key = (list_split, clip["split"], clip["label"])
+        shared[key] += 1
+        same[key] += is_same
     return [
-        {"list": listed.name, "list_split": where[0], "split": where[1], "label": where[2]}
-        | {"of": of[where[1:]], "clips": number, "same_segment": same[where]}
-        for where, number in sorted(shared.items(), key=lambda item: str(item[0]))
+        {"list": listed.name, "list_split": key[0], "split": key[1], "label": key[2]}
+        | {"of": of[key[1:]], "clips": number, "same_segment": same[key]}
+        for key, number in sorted(shared.items(), key=lambda item: str(item[0]))
     ]
 
 
-def notes(rows: list[Row], clips: list[Row]) -> list[str]:
-    """In words, what a list has in common with each split."""
+def list_notes(rows: list[Row], clips: list[Row]) -> list[str]:
+    """A line per list and pair of splits: the number of common videos and segments."""
     of = Counter(clip["split"] for clip in clips)
     totals: dict[tuple, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:

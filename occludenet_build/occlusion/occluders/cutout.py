@@ -1,15 +1,14 @@
-"""One photo: its instances looked at, the wanted ones cut out and written.
+"""Cut-outs of one COCO photo, and the measure of their blur.
 
-How soft the edges inside an object are, from one picture and without knowing its contrast.
+Blur is the spread s of the edges inside an object (the sigma of a Gaussian), measured on one
+picture without knowledge of its contrast. An edge that is blurred again by 1 px keeps s / sqrt(s^2
++ 1) of its gradient, so the ratio of the two gradients gives s (Zhuo & Sim, Defocus map estimation
+from a single image, 2011). It is measured on the object's strongest edges and divided by the
+object's size: a spread of 2 px is blurred for an object of 200 px, and sharp for one of 2,000 px
+that is shown smaller.
 
-An edge of spread s (the sigma of a Gaussian) that is blurred once more by 1 px keeps s / sqrt(s^2 +
-1) of its gradient. The ratio of the two gradients therefore gives s, whatever the contrast (Zhuo &
-Sim, Defocus map estimation from a single image, 2011). It is taken on the object's strongest edges
-and divided by the object's size: what is soft over 2 px is blurred when it is 200 px wide, and
-sharp when it is 2,000 px wide and shown smaller.
-
-Measured on 25 sharp COCO objects, JPEG at quality 85: they have 0.5 to 0.7 px, and blurred by 1.5,
-2 and 3 px they measure 1.7, 2.2 and 3.1 px.
+25 sharp COCO objects, JPEG at quality 85, have spreads of 0.5 to 0.7 px; blurred by 1.5, 2 and 3 px
+they measure 1.7, 2.2 and 3.1 px.
 """
 
 from __future__ import annotations
@@ -27,59 +26,31 @@ from occludenet_build.config.occlusion import Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes_if_changed
 from occludenet_build.media.imaging.image_io import check_stated, opened
-from occludenet_build.occlusion.occluders.edge_refinement import refined, release_crop, rgba
+from occludenet_build.occlusion.occluders.edge_refinement import (
+    cutout_rgba,
+    refine_mask,
+    release_crop,
+)
 from occludenet_build.occlusion.occluders.near_duplicates import perceptual_hash
 from occludenet_build.sources.coco.photo import Instance, Photo, candidates
 from occludenet_build.sources.coco.selection import Row, look, refuse
 
 _STRONGEST = 0.05
-"""Share of the object's pixels that count as its edges."""
-_LEAST_GRADIENT = 2.0
-"""Grey levels per pixel: below there is noise and nothing to judge."""
-_LEAST_EDGES = 20
+"""Share of the object's pixels that count as edges."""
+_MIN_GRADIENT = 2.0
+"""Grey levels per pixel; gradients below it are noise."""
+_MIN_EDGES = 20
+"""Pixels; with fewer edge pixels there is no measurement."""
 _REBLUR_PX = 1.0
 _MARGIN = 7
-"""So many pixels at the outline are left out, in all: there the background begins."""
-_LEAST_SIZE_PX = 30_000**0.5
-"""A smaller object counts as so large: its pixels, not its blur, are what is coarse."""
-
-
-def blur_of(rgb: np.ndarray, mask: np.ndarray) -> float | None:
-    """Spread of the edges over the size of the object; None if there is no edge to judge by.
-
-    `rgb` uint8 (H, W, 3) and `mask` bool (H, W), of the photo or of any part that holds the object.
-    """
-    spread = _edge_spread_px(rgb, mask)
-    size = max(float(np.count_nonzero(mask)) ** 0.5, _LEAST_SIZE_PX)
-    return None if spread is None else spread / size
-
-
-def _edge_spread_px(rgb: np.ndarray, mask: np.ndarray) -> float | None:
-    kernel = np.ones((_MARGIN, _MARGIN), np.uint8)
-    inner = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), kernel).astype(bool)
-    if not inner.any():
-        return None
-    grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    gradient = _gradient(grey)
-    least = max(float(np.quantile(gradient[inner], 1 - _STRONGEST)), _LEAST_GRADIENT)
-    edges = inner & (gradient >= least)
-    if np.count_nonzero(edges) < _LEAST_EDGES:
-        return None
-    reblurred = _gradient(cv2.GaussianBlur(grey, (0, 0), _REBLUR_PX))
-    ratio = np.maximum(gradient[edges] / np.maximum(reblurred[edges], 1e-3), 1.0001)
-    return float(np.median(_REBLUR_PX / np.sqrt(ratio**2 - 1)))
-
-
-def _gradient(grey: np.ndarray) -> np.ndarray:
-    """float32 (H, W), grey levels per pixel."""
-    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8)
-    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)
-    return cv2.magnitude(across, down)
+"""Side of the erosion kernel, pixels: excludes the outline, where background is mixed in."""
+_MIN_SIZE_PX = 30_000**0.5
+"""Smaller objects count as this large: their limit is the resolution, not blur."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """A photo with where it lies, where its cut-outs go, the stage's settings and its split."""
+class PhotoJob:
+    """A photo with its split, the folders of photos and of the bank, the stage's settings."""
 
     photo: Photo
     images: Path
@@ -88,36 +59,36 @@ class Job:
     split: str
 
 
-def cut(job: Job) -> list[Row]:
-    """A table row per instance of the photo; the PNGs of those that are ok are written."""
-    rows, wanted = [], []
+def cut_photo(job: PhotoJob) -> list[Row]:
+    """Write the PNGs of a photo's usable instances; return a table row per instance."""
+    rows, usable = [], []
     for instance in job.photo.instances:
         row, mask = look(instance, job.photo, job.settings)
         rows.append(row)
         if mask is not None:
-            wanted.append((row, instance, mask))
-    if wanted:
-        _cut_all(job, wanted)
+            usable.append((row, instance, mask))
+    if usable:
+        _cut_all(job, usable)
     return rows
 
 
-def _cut_all(job: Job, wanted: list[tuple[Row, Instance, np.ndarray]]) -> None:
+def _cut_all(job: PhotoJob, usable: list[tuple[Row, Instance, np.ndarray]]) -> None:
     try:
         rgb = read_photo(job.images, job.photo)
     except ItemError as error:
-        for row, _, _ in wanted:
+        for row, _, _ in usable:
             refuse(row, error)
         return
-    taken: set[str] = set()
-    for row, instance, mask in wanted:
+    used: set[str] = set()
+    for row, instance, mask in usable:
         try:
-            row.update(_cut_one(rgb, mask, instance, row, job, taken))
+            row.update(_cut_one(rgb, mask, instance, row, job, used))
         except ItemError as error:
             refuse(row, error)
 
 
 def read_photo(folder: Path, photo: Photo) -> np.ndarray:
-    """The stored pixels, uint8 (H, W, 3), RGB, not turned by EXIF: annotations are on them.
+    """The stored pixels, RGB uint8 (H, W, 3), without EXIF rotation, as annotations refer to them.
 
     Raises ItemError: image_missing, image_unreadable.
     """
@@ -130,29 +101,31 @@ def read_photo(folder: Path, photo: Photo) -> np.ndarray:
 
 
 def _cut_one(
-    rgb: np.ndarray, mask: np.ndarray, instance: Instance, row: Row, job: Job, taken: set[str]
+    rgb: np.ndarray, mask: np.ndarray, instance: Instance, row: Row, job: PhotoJob, used: set[str]
 ) -> dict[str, Any]:
-    """Write one PNG; what its row says of it. Its name is the polygon's, refined or not."""
+    """Write one PNG; return its columns. The name is that of the unrefined polygon."""
     settings = job.settings
     crop = release_crop(mask, instance.box_xywh())
-    better, overlap = refined(rgb, mask, settings.refine)
-    row |= {"refined": overlap, "blur": blur_of(rgb, better)}
+    outline, overlap = refine_mask(rgb, mask, settings.refine)
+    row |= {"refined": overlap, "blur": blur_of(rgb, outline)}
     check_blur(row, settings)
-    name = next(n for n in names(row, _percent(mask, crop)) if n not in taken)
-    taken.add(name)
-    if better is not mask:
-        crop = release_crop(better, None)
+    name = next(n for n in cutout_names(row, _percent(mask, crop)) if n not in used)
+    used.add(name)
+    if outline is not mask:
+        crop = release_crop(outline, None)
     return {
         "occluder": name,
-        "perceptual_hash": perceptual_hash(rgb, better),
-        **written(rgba(rgb, better, crop, settings.feather), row["category"], name, job.out),
+        "perceptual_hash": perceptual_hash(rgb, outline),
+        **write_cutout(
+            cutout_rgba(rgb, outline, crop, settings.feather), row["category"], name, job.out
+        ),
         "status": "ok",
         "split": job.split,
     }
 
 
 def check_blur(row: Row, settings: Occluders) -> None:
-    """Raises ItemError, blurred, where the gate is on and the row is above it."""
+    """Raises ItemError, blurred, where the gate is on and the row's blur exceeds it."""
     limit = settings.gates.blur
     if settings.gates.apply and row["blur"] is not None and row["blur"] > limit:
         raise ItemError("blurred", f"blur {row['blur']:.3g}, the gate {limit:g}")
@@ -163,8 +136,8 @@ def _percent(mask: np.ndarray, crop: tuple[int, int, int, int]) -> float:
     return 100 * float(mask[y1:y2, x1:x2].mean())
 
 
-def written(picture: np.ndarray, category: str, name: str, out: Path) -> dict[str, Any]:
-    """Write a cut-out, uint8 (H, W, 4) RGBA; the columns that its file fills."""
+def write_cutout(picture: np.ndarray, category: str, name: str, out: Path) -> dict[str, Any]:
+    """Write a cut-out, RGBA uint8 (H, W, 4), into the bank; return the columns of its file."""
     content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))[1].tobytes()
     file = f"png/{category}/{name}"
     write_bytes_if_changed(out / file, content)
@@ -178,12 +151,12 @@ def written(picture: np.ndarray, category: str, name: str, out: Path) -> dict[st
     }
 
 
-def names(row: Row, percent: float) -> Iterator[str]:
-    """The release's name, then the same with _2, _3, ...
+def cutout_names(row: Row, percent: float) -> Iterator[str]:
+    """Possible file names: the release's name, then the same with _2, _3, ...
 
-    >>> next(names({"category": "dog", "coco_image": 42, "pixels": 31000}, 61.5))
+    >>> next(cutout_names({"category": "dog", "coco_image": 42, "pixels": 31000}, 61.5))
     '0031000_dog_000000000042_61.50.png'
-    >>> next(names({"category": "backpack", "coco_image": 42, "pixels": 31000}, 61.5))
+    >>> next(cutout_names({"category": "backpack", "coco_image": 42, "pixels": 31000}, 61.5))
     '000000000042_0031000_61.50.png'
     """
     image, pixels = f"{row['coco_image']:012d}", f"{row['pixels']:07d}"
@@ -194,3 +167,36 @@ def names(row: Row, percent: float) -> Iterator[str]:
     while True:
         yield f"{stem}_{number}.png"
         number += 1
+
+
+def blur_of(rgb: np.ndarray, mask: np.ndarray) -> float | None:
+    """Spread of the edges / size of the object, without unit; None without an edge.
+
+    `rgb` uint8 (H, W, 3) and `mask` bool (H, W) cover the photo or any part with the whole object.
+    """
+    spread = _edge_spread_px(rgb, mask)
+    size = max(float(np.count_nonzero(mask)) ** 0.5, _MIN_SIZE_PX)
+    return None if spread is None else spread / size
+
+
+def _edge_spread_px(rgb: np.ndarray, mask: np.ndarray) -> float | None:
+    kernel = np.ones((_MARGIN, _MARGIN), np.uint8)
+    inner = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), kernel).astype(bool)
+    if not inner.any():
+        return None
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    gradient = _gradient(grey)
+    least = max(float(np.quantile(gradient[inner], 1 - _STRONGEST)), _MIN_GRADIENT)
+    edges = inner & (gradient >= least)
+    if np.count_nonzero(edges) < _MIN_EDGES:
+        return None
+    reblurred = _gradient(cv2.GaussianBlur(grey, (0, 0), _REBLUR_PX))
+    ratio = np.maximum(gradient[edges] / np.maximum(reblurred[edges], 1e-3), 1.0001)
+    return float(np.median(_REBLUR_PX / np.sqrt(ratio**2 - 1)))
+
+
+def _gradient(grey: np.ndarray) -> np.ndarray:
+    """float32 (H, W), grey levels per pixel."""
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)
+    return cv2.magnitude(across, down)

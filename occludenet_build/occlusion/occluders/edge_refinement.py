@@ -1,18 +1,18 @@
-"""The outline of a cut-out: moved to the picture's edge, cropped as in the release, softened.
+"""Outlines of cut-outs: refined to edges of the picture, cropped as in the release, feathered.
 
-A refiner moves the outline of a polygon to where the picture has its edge. It takes the photo,
-uint8 (H, W, 3) RGB, and the mask of the polygon, bool (H, W), and returns a mask of the same form.
-REFINERS names for each a function that makes it once per process; one that needs weights
-(segment-anything, with the polygon's box and mask as its prompt) loads them there, and needs an
-environment that has torch.
+A refiner moves the outline of a polygon to the nearby edges of the picture. It takes the photo, RGB
+uint8 (H, W, 3), and the mask of the polygon, bool (H, W), and returns a mask of the same form. For
+each name REFINERS has a function that makes the refiner once per process. A refiner with weights
+(segment-anything, with the polygon's box and mask as its prompt) would load them there, and would
+need an environment with torch.
 
-    alpha 255 ------.                 feather = f: alpha falls over f pixels across the outline,
-                     `.               one half on it, so that the mask (alpha of one half or more)
-      0                `----------    stays what it was.
+    alpha 255 ------.                 feather = f: alpha falls over f pixels across the outline
+                     `.               and is one half on it, so the mask (alpha of one half or
+      0                `----------    more) is unchanged.
               -f/2  0  f/2
 
-Where alpha is neither 0 nor 255 the photo shows a mix of object and background. Its colour is not
-taken: each such pixel has the colour of the nearest pixel well inside the object.
+Where alpha is neither 0 nor 255, the photo has a mix of object and background. That colour is not
+used: each such pixel gets the colour of the nearest pixel well inside the object.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from occludenet_build.media.imaging.masks import box_of
 Box = tuple[int, int, int, int]
 """x1 y1 x2 y2, pixels, half-open."""
 
-_NEAR = 2
-"""A stated box that is off the mask by more pixels is not this mask's."""
+_MAX_BOX_ERROR = 2
+"""Pixels: a stated box that differs by more from that of the mask is not used."""
 _BAND = 0.02
-"""The outline may move by this share of the square root of the mask's pixels."""
-_LEAST_BAND_PX = 3
+"""Width of the band in which the outline may move: share of the square root of the mask's
+pixels."""
+_MIN_BAND_PX = 3
 _AROUND = 3
-"""Bands of background around the object that its colours are learnt from."""
+"""Width of the background around the object for the colour models, in bands."""
 _ITERATIONS = 4
-_LEAST_OVERLAP = 0.8
-"""Intersection over union with the polygon below which something else was found."""
+_MIN_IOU = 0.8
+"""Intersection over union with the polygon below which the refined mask is another object."""
 
 
 class Refiner(Protocol):
@@ -48,11 +49,11 @@ class Refiner(Protocol):
 
 
 def grabcut(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """OpenCV's GrabCut (Rother et al. 2004) in a band along the outline: bool (H, W).
+    """The mask refined by OpenCV's GrabCut (Rother et al. 2004): bool (H, W).
 
-    Inside and outside of the band nothing changes.
+    `rgb` uint8 (H, W, 3), `mask` bool (H, W). Only pixels in a band along the outline change.
     """
-    band = max(_LEAST_BAND_PX, round(_BAND * float(np.count_nonzero(mask)) ** 0.5))
+    band = max(_MIN_BAND_PX, round(_BAND * float(np.count_nonzero(mask)) ** 0.5))
     window = _window(mask, band * (_AROUND + 1))
     part = np.ascontiguousarray(mask[window]).view(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band + 1, 2 * band + 1))
@@ -61,13 +62,13 @@ def grabcut(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     known[core == 1], known[reach == 0] = cv2.GC_FGD, cv2.GC_BGD
     if not core.any() or reach.all():
         return mask
-    cv2.setRNGSeed(0)  # its colour models start from a draw
+    cv2.setRNGSeed(0)  # the colour models are initialised at random
     bgr = np.ascontiguousarray(rgb[window][..., ::-1])
     inside, outside = np.zeros((1, 65)), np.zeros((1, 65))
     whole = (0, 0, known.shape[1], known.shape[0])
     cv2.grabCut(bgr, known, whole, outside, inside, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     refined = np.zeros_like(mask)
-    refined[window] = _with_core(np.isin(known, (cv2.GC_FGD, cv2.GC_PR_FGD)), core)
+    refined[window] = _parts_with_core(np.isin(known, (cv2.GC_FGD, cv2.GC_PR_FGD)), core)
     return refined
 
 
@@ -76,16 +77,16 @@ def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     return slice(max(0, y1 - margin), y2 + margin), slice(max(0, x1 - margin), x2 + margin)
 
 
-def _with_core(found: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """The pieces that hold some of the core, smoothed: specks along the outline go."""
-    smooth = cv2.medianBlur(found.astype(np.uint8), 5)
+def _parts_with_core(foreground: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """The smoothed parts bool (H, W) that contain core pixels; removes specks along the outline."""
+    smooth = cv2.medianBlur(foreground.astype(np.uint8), 5)
     _, labels = cv2.connectedComponents(smooth, connectivity=4)
     kept = np.unique(labels[(core == 1) & (smooth == 1)])
     return np.isin(labels, kept[kept > 0])
 
 
 REFINERS: dict[str, Callable[[], Refiner]] = {"grabcut": lambda: grabcut}
-"""Name in occluders.refine -> what makes the refiner."""
+"""Name in occluders.refine -> function that makes the refiner."""
 
 
 @cache
@@ -94,25 +95,25 @@ def refiner(name: str) -> Refiner:
     return REFINERS[name]()
 
 
-def refined(rgb: np.ndarray, mask: np.ndarray, name: str) -> tuple[np.ndarray, float | None]:
-    """(mask bool (H, W), its overlap (IoU) with the polygon).
+def refine_mask(rgb: np.ndarray, mask: np.ndarray, name: str) -> tuple[np.ndarray, float | None]:
+    """The refined mask, bool (H, W), and its IoU with the polygon.
 
-    `rgb` uint8 (H, W, 3), `mask` bool (H, W), the polygon's; `name`: none or one of REFINERS. The
-    polygon's mask and None if none was asked for, or if what was found is another thing.
+    `rgb` uint8 (H, W, 3); `mask` bool (H, W), that of the polygon; `name`: none or one of REFINERS.
+    Returns the polygon's mask and None for `none`, or if the refined mask is another object.
     """
     if name == "none":
         return mask, None
-    found = refiner(name)(rgb, mask)
-    overlap = float(np.count_nonzero(found & mask) / np.count_nonzero(found | mask))
-    return (found, overlap) if overlap >= _LEAST_OVERLAP else (mask, None)
+    better = refiner(name)(rgb, mask)
+    overlap = float(np.count_nonzero(better & mask) / np.count_nonzero(better | mask))
+    return (better, overlap) if overlap >= _MIN_IOU else (mask, None)
 
 
 def release_crop(mask: np.ndarray, box_xywh: tuple[float, float, float, float] | None) -> Box:
-    """The crop of a mask bool (H, W) as in the release: COCO's stated box in whole numbers.
+    """The crop of a mask bool (H, W) as in the release: COCO's stated box in integers.
 
-    It may lose the last column or row of the mask, or keep an empty one, and gives the percent in
-    the release's names (photo 524291: 71.25; the tight box of the same mask would be 71.46).
-    Without a stated box that fits, the tight box.
+    It can lose the last column or row of the mask, or keep an empty one, and gives the percent in
+    the release's names (photo 524291: 71.25; with the mask's bounding box 71.46). The mask's
+    bounding box if there is no stated box that fits.
     """
     tight = box_of(mask) or (0, 0, 0, 0)
     if box_xywh is None:
@@ -120,16 +121,16 @@ def release_crop(mask: np.ndarray, box_xywh: tuple[float, float, float, float] |
     x, y, w, h = box_xywh
     stated = (max(0, int(x)), max(0, int(y)), int(x + w), int(y + h))
     off = [abs(a - b) for a, b in zip(stated, tight, strict=True)]
-    if max(off) > _NEAR or stated[0] >= stated[2] or stated[1] >= stated[3]:
+    if max(off) > _MAX_BOX_ERROR or stated[0] >= stated[2] or stated[1] >= stated[3]:
         return tight
     return stated[0], stated[1], min(stated[2], mask.shape[1]), min(stated[3], mask.shape[0])
 
 
-def rgba(rgb: np.ndarray, mask: np.ndarray, crop: Box, feather: float = 0.0) -> np.ndarray:
-    """The cut-out, uint8 (h, w, 4), straight alpha, black where transparent.
+def cutout_rgba(rgb: np.ndarray, mask: np.ndarray, crop: Box, feather: float = 0.0) -> np.ndarray:
+    """The cut-out, RGBA uint8 (h, w, 4), straight alpha, black where transparent.
 
-    `rgb` uint8 (H, W, 3), `mask` bool (H, W). A soft edge makes the picture larger than the crop
-    by half its width on each side.
+    `rgb` uint8 (H, W, 3), `mask` bool (H, W); `feather`: width of the soft edge, pixels. A soft
+    edge makes the picture larger than the crop by half of that width on each side.
     """
     x1, y1, x2, y2 = crop
     part, inside = rgb[y1:y2, x1:x2], mask[y1:y2, x1:x2]
@@ -142,6 +143,7 @@ def rgba(rgb: np.ndarray, mask: np.ndarray, crop: Box, feather: float = 0.0) -> 
 
 
 def _soft(rgb: np.ndarray, mask: np.ndarray, feather: float) -> np.ndarray:
+    """RGBA uint8 (H, W, 4) with a feathered alpha."""
     depth = _depth(mask)
     alpha = np.clip(0.5 + depth / feather, 0, 1)
     colours = rgb[_nearest(_sources(mask, depth, feather))]
@@ -152,14 +154,14 @@ def _soft(rgb: np.ndarray, mask: np.ndarray, feather: float) -> np.ndarray:
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:
-    """float32 (H, W): pixels to the outline, positive inside, half a pixel beside it."""
+    """Distance to the outline, pixels, float32 (H, W): positive inside; half a pixel next to it."""
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.where(mask, inside - 0.5, 0.5 - outside)
 
 
 def _sources(mask: np.ndarray, depth: np.ndarray, feather: float) -> np.ndarray:
-    """bool (H, W): where colours come from. Parts too thin to have an inside keep their own."""
+    """Pixels whose colours are used, bool (H, W). Parts too thin to have a core keep their own."""
     core = depth >= feather / 2
     if not core.any():
         return mask
@@ -168,7 +170,7 @@ def _sources(mask: np.ndarray, depth: np.ndarray, feather: float) -> np.ndarray:
 
 
 def _nearest(sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index (rows, columns) of the nearest source of every pixel."""
+    """Rows and columns, int64 (H, W) each, of the nearest source of every pixel."""
     _, labels = cv2.distanceTransformWithLabels(
         (~sources).astype(np.uint8),
         cv2.DIST_L2,
@@ -178,5 +180,5 @@ def _nearest(sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(sources)
     at = np.zeros(int(labels.max()) + 1, np.int64)
     at[labels[rows, columns]] = np.arange(rows.size)
-    found = at[labels]
-    return rows[found], columns[found]
+    nearest = at[labels]
+    return rows[nearest], columns[nearest]

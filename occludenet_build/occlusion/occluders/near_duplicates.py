@@ -1,12 +1,12 @@
-"""Near-duplicates: one object that two annotations or two copies of a photo show.
+"""Near-duplicate cut-outs: one object in two annotations, or in two copies of a photo.
 
-The perceptual hash holds the signs of the 12 x 12 lowest cosine frequencies of the cut-out in grey,
-scaled to a square, against their median, and its colours on a grid of 4 x 4: a suitcase in red and
-in blue are two. Measured on 456 large objects of 349 COCO photos: copies that are scaled by 0.8,
-compressed, brightened, tinted and outlined 2 px off differ in 0.08 of the signs, 99 of 100 in less
-than 0.21, and by less than 9 levels of colour; different objects differ in 0.50 of the signs, and
-none of the 100,000 pairs in less than 0.3, but for two that are one object annotated twice (0.15
-and 0.18).
+The perceptual hash consists of the signs of the 12 x 12 lowest cosine frequencies of the grey
+cut-out, scaled to a square, relative to their median, and of its colours on a grid of 4 x 4, since
+a red and a blue suitcase are different objects. Measured on 456 large objects of 349 COCO photos:
+copies that are scaled by 0.8, compressed, brightened, tinted, and with outlines 2 px off differ in
+0.08 of the signs, 99 of 100 in less than 0.21, and by less than 9 colour levels. Different objects
+differ in 0.50 of the signs; of 100,000 pairs none differ in less than 0.3, except two that are one
+object annotated twice (0.15 and 0.18).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _ROWS, _COLUMNS = np.indices((_FREQUENCIES, _FREQUENCIES)).reshape(2, -1)[:, 1:]
 _WAVES = _ROWS, _COLUMNS
 _SIGN_BYTES = 18
 _COLOUR_LIMIT = 9.0
-"""Mean difference of the colours, levels of Cr and Cb of 0 to 255, from which two are two."""
+"""Mean difference of Cr and Cb, levels of 0 to 255, from which objects count as different."""
 
 
 def perceptual_hash(rgb: np.ndarray, mask: np.ndarray) -> str:
-    """100 hex digits over what the cut-out shows.
+    """Hash of the appearance of a cut-out, 100 hex digits.
 
     `rgb` uint8 (H, W, 3), `mask` bool (H, W), not empty.
     """
@@ -45,48 +45,15 @@ def perceptual_hash(rgb: np.ndarray, mask: np.ndarray) -> str:
     return (signs + np.round(colours).astype(np.uint8).tobytes()).hex()
 
 
-class _Kept:
-    """The hashes of what is kept, to be compared with one more at a time."""
-
-    def __init__(self, most: int) -> None:
-        self._signs = np.empty((most, 3), np.uint64)
-        self._colours = np.empty((most, 2 * _GRID**2), np.float32)
-        self._rows: list[Mapping[str, Any]] = []
-
-    def nearest(self, code: str, limit: float) -> tuple[Mapping[str, Any] | None, float]:
-        """The kept row of these colours that differs in the least share of the signs, and the
-        share; None if all differ in `limit` or more."""
-        signs, colours = _parts(code)
-        have = len(self._rows)
-        shares = differing_bits(self._signs[:have], signs).sum(axis=1) / _BITS
-        near = np.flatnonzero(shares < limit)
-        near = near[np.abs(self._colours[near] - colours).mean(axis=1) < _COLOUR_LIMIT]
-        if not near.size:
-            return None, 1.0
-        at = near[shares[near].argmin()]
-        return self._rows[at], float(shares[at])
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        at = len(self._rows)
-        self._signs[at], self._colours[at] = _parts(row["perceptual_hash"])
-        self._rows.append(row)
-
-
-def _parts(code: str) -> tuple[np.ndarray, np.ndarray]:
-    """uint64 (3,), the signs filled up; float32 (32,), the colours."""
-    content = bytes.fromhex(code)
-    signs = np.frombuffer(content[:_SIGN_BYTES].ljust(24, b"\0"), np.uint64)
-    return signs, np.frombuffer(content[_SIGN_BYTES:], np.uint8).astype(np.float32)
-
-
 def refuse_near_duplicates(rows: Sequence[dict[str, Any]], limit: float) -> None:
-    """Of the rows that are ok and differ in less than `limit` of the signs, keep the largest.
+    """Mark rows as skipped whose cut-out differs from a larger one in less than `limit` of signs.
 
-    Own pictures come before those of COCO. A refused row loses its name, file and split.
+    Compares the rows that are ok; the user's own pictures come before those of COCO. A skipped row
+    loses its name, file and split.
     """
-    found = sorted((row for row in rows if row["status"] == "ok"), key=_order)
-    kept = _Kept(len(found))
-    for row in found:
+    candidates = sorted((row for row in rows if row["status"] == "ok"), key=_order)
+    kept = _Kept(len(candidates))
+    for row in candidates:
         first, share = kept.nearest(row["perceptual_hash"], limit)
         if first is not None:
             detail = f"as {first['occluder']}: {share:.2f} of the hash differs"
@@ -99,3 +66,40 @@ def refuse_near_duplicates(rows: Sequence[dict[str, Any]], limit: float) -> None
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
     photo, annotation = row.get("coco_image") or 0, row.get("coco_annotation") or 0
     return row["origin"] != "own", -row["pixels"], photo, annotation, row["occluder"]
+
+
+class _Kept:
+    """The hashes of the kept rows, to compare with one more at a time."""
+
+    def __init__(self, capacity: int) -> None:
+        self._signs = np.empty((capacity, 3), np.uint64)
+        self._colours = np.empty((capacity, 2 * _GRID**2), np.float32)
+        self._rows: list[Mapping[str, Any]] = []
+
+    def nearest(self, code: str, limit: float) -> tuple[Mapping[str, Any] | None, float]:
+        """The most similar kept row of similar colours, and the share of differing signs.
+
+        None and 1 if all kept rows differ in `limit` or more.
+        """
+        signs, colours = _parts(code)
+        count = len(self._rows)
+        shares = differing_bits(self._signs[:count], signs).sum(axis=1) / _BITS
+        near = np.flatnonzero(shares < limit)
+        near = near[np.abs(self._colours[near] - colours).mean(axis=1) < _COLOUR_LIMIT]
+        if not near.size:
+            return None, 1.0
+        at = near[shares[near].argmin()]
+        return self._rows[at], float(shares[at])
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Keep a row."""
+        at = len(self._rows)
+        self._signs[at], self._colours[at] = _parts(row["perceptual_hash"])
+        self._rows.append(row)
+
+
+def _parts(code: str) -> tuple[np.ndarray, np.ndarray]:
+    """The padded signs uint64 (3,) and the colours float32 (32,) of a hash."""
+    content = bytes.fromhex(code)
+    signs = np.frombuffer(content[:_SIGN_BYTES].ljust(24, b"\0"), np.uint64)
+    return signs, np.frombuffer(content[_SIGN_BYTES:], np.uint8).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the bank holds: counts per category and split, what is empty, and contact sheets."""
+"""Summary of the bank: counts per category and split, empty categories, contact sheets."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from occludenet_build.media.imaging.thumbnails import on_checkerboard, read_cuto
 from occludenet_build.occlusion.occluders import RELEASE
 
 _LADDER = (20_000, 15_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 1)
-"""Smaller thresholds that are tried for a category that is short of occluders, pixels."""
-_SAID = 3
-"""How many of them a line names."""
-_SHOWN, _COLUMNS, _TILE_PX = 96, 12, 132
-"""Cut-outs of a contact sheet, in a row of it, and the side of one."""
+"""Lower thresholds for which the summary counts the masks of a category, pixels."""
+_THRESHOLDS_IN_LINE = 3
+"""Number of lower thresholds in a line of the summary."""
+_PER_SHEET, _COLUMNS, _TILE_PX = 96, 12, 132
+"""Cut-outs per contact sheet, cut-outs per row, and side of a tile."""
 
 
-def summary(
+def bank_summary(
     rows: Sequence[Mapping[str, Any]],
     categories: Sequence[str],
     min_pixels: int,
     fractions: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Counts by category, and `lines`: a sentence for every category or split that is empty.
+    """Counts by category, and `lines`: a sentence for each empty category or split.
 
     Per category: instances (crowds included), kept, splits {name: kept}, largest (mask, pixels),
-    at_least [[pixels, masks of that size or more]], reasons {reason: instances}, release: its own
-    bank.
+    at_least [[pixels, masks of that size or more]], reasons {reason: instances}, release (cut-outs
+    in the bank of the release).
     """
     wanted_splits = [name for name, share in fractions.items() if share > 0]
     counts = {c: _category(rows, c, min_pixels, wanted_splits) for c in categories}
@@ -44,23 +44,23 @@ def summary(
 def _category(
     rows: Sequence[Mapping[str, Any]], name: str, min_pixels: int, splits: Sequence[str]
 ) -> dict[str, Any]:
-    mine = [row for row in rows if row["category"] == name]
-    kept = [row for row in mine if row["status"] == "ok"]
-    sizes = [row["pixels"] for row in mine if row.get("pixels")]
-    found = Counter(row["split"] for row in kept)
+    instances = [row for row in rows if row["category"] == name]
+    kept = [row for row in instances if row["status"] == "ok"]
+    sizes = [row["pixels"] for row in instances if row.get("pixels")]
+    by_split = Counter(row["split"] for row in kept)
     return {
-        "instances": len(mine),
+        "instances": len(instances),
         "kept": len(kept),
-        "splits": {split: found[split] for split in splits},
+        "splits": {split: by_split[split] for split in splits},
         "largest": max(sizes, default=0),
         "at_least": _at_least(sizes, min_pixels),
-        "reasons": dict(Counter(r["reason"] for r in mine if r["status"] != "ok")),
+        "reasons": dict(Counter(r["reason"] for r in instances if r["status"] != "ok")),
         "release": RELEASE.get(name),
     }
 
 
 def _at_least(sizes: Sequence[int], min_pixels: int) -> list[tuple[int, int]]:
-    """Masks by threshold: the one that is set, then the lower ones that let in more."""
+    """(threshold, masks) of the set threshold, then of the lower ones that add masks."""
     counts = [(min_pixels, sum(size >= min_pixels for size in sizes))]
     for threshold in _LADDER:
         count = sum(size >= threshold for size in sizes)
@@ -91,36 +91,35 @@ def _empty_line(name: str, count: Mapping[str, Any], min_pixels: int) -> str:
 
 
 def _lower(count: Mapping[str, Any], min_pixels: int) -> str:
-    """What lower thresholds would give, as the end of a sentence."""
+    """The counts for lower thresholds, as the end of a sentence."""
     lower = [f"{t} px would give {n}" for t, n in count["at_least"] if t < min_pixels]
-    return f"; {', '.join(lower[:_SAID])}" if lower else ""
+    return f"; {', '.join(lower[:_THRESHOLDS_IN_LINE])}" if lower else ""
 
 
 def write_sheets(
     folder: Path, rows: Iterable[Mapping[str, Any]], categories: Iterable[str], seed: int
 ) -> dict[str, str]:
-    """Write a contact sheet per category; category -> its JPEG, relative to `folder`.
+    """Write a contact sheet per category; return category -> JPEG, relative to `folder`.
 
-    `folder` is that of the table; `rows` are those of the table. Sheets of other categories are
-    removed.
+    `folder` and `rows` are those of the table. Removes the sheets of other categories.
     """
     kept = [row for row in rows if row["status"] == "ok"]
     written: dict[str, str] = {}
     for category in categories:
-        mine = _drawn([row for row in kept if row["category"] == category], seed)
-        if mine:
+        chosen = _sample([row for row in kept if row["category"] == category], seed)
+        if chosen:
             written[category] = f"sheets/{category}.jpg"
-            write_bytes_if_changed(folder / written[category], _sheet(folder, mine))
+            write_bytes_if_changed(folder / written[category], _sheet(folder, chosen))
     for path in (folder / "sheets").glob("*.jpg"):
         if f"sheets/{path.name}" not in written.values():
             path.unlink()
     return written
 
 
-def _drawn(rows: list[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
-    """As many as fit, by hash, the largest first."""
+def _sample(rows: list[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
+    """Up to _PER_SHEET rows, chosen by hash, the largest first."""
     rows = sorted(rows, key=lambda row: seeds.integer(seed, row["occluder"], "contact sheet"))
-    return sorted(rows[:_SHOWN], key=lambda row: (-row["pixels"], row["occluder"]))
+    return sorted(rows[:_PER_SHEET], key=lambda row: (-row["pixels"], row["occluder"]))
 
 
 def _sheet(folder: Path, rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -128,9 +127,9 @@ def _sheet(folder: Path, rows: Sequence[Mapping[str, Any]]) -> bytes:
     return sheets.jpeg(sheets.grid(tiles, _COLUMNS), 88)
 
 
-def _tile(path: Path, words: str) -> np.ndarray:
+def _tile(path: Path, caption: str) -> np.ndarray:
     rgba = read_cutout(path)
     if rgba is None:
         raise RuntimeError(f"wanted the RGBA cut-out that was just written, got none: {path}")
-    caption = sheets.text([words], dark=False, width=_TILE_PX)
-    return np.vstack([on_checkerboard(rgba, _TILE_PX), caption])
+    label = sheets.text([caption], dark=False, width=_TILE_PX)
+    return np.vstack([on_checkerboard(rgba, _TILE_PX), label])

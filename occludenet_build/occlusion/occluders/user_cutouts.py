@@ -1,8 +1,8 @@
-"""Your own pictures: RGBA PNGs in `<category>/<name>.png` of occluders.own.
+"""Cut-outs from the user's own pictures: RGBA PNGs `<category>/<name>.png` in occluders.own.
 
-They are checked (a PNG, with an opaque and a transparent part, large enough), cut to what is
-visible and written into the bank. Whoever brings a picture has looked at it: the gates measure it
-and refuse nothing. Its split depends on its category and name.
+Each picture is checked (a PNG with opaque and transparent pixels, large enough), cropped to its
+visible part and written into the bank. The gates are measured and not applied, since the user has
+chosen the pictures. The split depends on category and name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging.image_io import opened
 from occludenet_build.media.imaging.masks import box_of
-from occludenet_build.occlusion.occluders.cutout import blur_of, written
+from occludenet_build.occlusion.occluders.cutout import blur_of, write_cutout
 from occludenet_build.occlusion.occluders.near_duplicates import perceptual_hash
 from occludenet_build.sources.coco.selection import Row, check_size, refuse, shape_of
 
@@ -29,8 +29,8 @@ _LONGEST_STEM = 100
 
 
 @dataclass(frozen=True)
-class Own:
-    """A picture: the folder it was found in and its name there, where it goes, how it is drawn."""
+class UserPicture:
+    """A user's picture: its folder and name, the bank's folder, the settings, the split."""
 
     folder: Path
     source: str
@@ -39,10 +39,10 @@ class Own:
     split: str
 
 
-def own_pictures(out: Path, settings: Occluders, seed: int) -> Iterator[Own]:
-    """The files of the folder in the order of their names, without those that begin with a dot.
+def user_pictures(out: Path, settings: Occluders, seed: int) -> Iterator[UserPicture]:
+    """The files of occluders.own in the order of their names, without hidden ones.
 
-    Raises UserError where there is no such folder or it holds the bank itself.
+    Raises UserError where the folder does not exist or contains the bank.
     """
     if settings.own is None:
         return
@@ -51,26 +51,26 @@ def own_pictures(out: Path, settings: Occluders, seed: int) -> Iterator[Own]:
         raise UserError(f"occluders.own: wanted a folder, {folder} is not one")
     if out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"occluders.own: {folder} holds the bank itself; wanted another folder")
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    for source in sorted(found):
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    for source in sorted(paths):
         if not any(part.startswith(".") for part in source.parts):
             name = source.as_posix()
             split = seeds.split_of(vars(settings.split), seed, f"own {name}", "occluder split")
-            yield Own(folder, name, out, settings, split)
+            yield UserPicture(folder, name, out, settings, split)
 
 
-def take(own: Own) -> list[Row]:
-    """The table's row of one picture; it is written if it is ok."""
+def cut_user_picture(own: UserPicture) -> list[Row]:
+    """Write the cut-out of one picture if it is usable; return its table row, in a list."""
     category = own.source.split("/")[0] if "/" in own.source else ""
     row: Row = {"category": category, "origin": "own", "source": own.source}
     try:
-        row.update(_taken(own, row))
+        row.update(_cut_out(own, row))
     except ItemError as error:
         refuse(row, ItemError(error.reason, f"{own.source}: {error.detail}"))
     return [row]
 
 
-def _taken(own: Own, row: Row) -> dict[str, Any]:
+def _cut_out(own: UserPicture, row: Row) -> dict[str, Any]:
     if not re.fullmatch(r"[^/]+/[^/]+\.png", own.source, re.IGNORECASE):
         raise ItemError("image_unreadable", "wanted <category>/<name>.png")
     picture = _read(own.folder / own.source)
@@ -83,20 +83,20 @@ def _taken(own: Own, row: Row) -> dict[str, Any]:
     check_size(row["pixels"], own.settings)
     x1, y1, x2, y2 = box_of(picture[..., 3] > 0) or (0, 0, 0, 0)
     picture, mask = picture[y1:y2, x1:x2], mask[y1:y2, x1:x2]
-    name = name_of(own.source)
-    # No photo goes on beyond it: a picture that fills its file is whole all the same.
+    name = user_cutout_name(own.source)
+    # Padded, so that an object that fills its file does not count as cut by the border.
     row |= vars(shape_of(np.pad(mask, 3))) | {"blur": blur_of(picture[..., :3], mask)}
     return {
         "occluder": name,
         "perceptual_hash": perceptual_hash(picture[..., :3], mask),
-        **written(picture, row["category"], name, own.out),
+        **write_cutout(picture, row["category"], name, own.out),
         "status": "ok",
         "split": own.split,
     }
 
 
 def _read(path: Path) -> np.ndarray:
-    """uint8 (H, W, 4), black where transparent."""
+    """RGBA uint8 (H, W, 4), black where transparent."""
     with opened(path, formats=("PNG",)) as image:
         if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
             raise ItemError("no_alpha", f"the PNG is {image.mode}, wanted RGBA")
@@ -105,10 +105,10 @@ def _read(path: Path) -> np.ndarray:
     return picture
 
 
-def name_of(source: str) -> str:
-    """The bank's name of an own picture: its stem in plain letters, and a hash of where it lay.
+def user_cutout_name(source: str) -> str:
+    """The bank's name of a user's picture: its stem in ASCII, and a hash of category and name.
 
-    >>> name_of("umbrella/red, large.png")
+    >>> user_cutout_name("umbrella/red, large.png")
     'own_red_large_6be678.png'
     """
     stem = re.sub(r"[^A-Za-z0-9.-]+", "_", Path(source).stem)[:_LONGEST_STEM]

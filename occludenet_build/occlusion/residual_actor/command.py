@@ -1,4 +1,4 @@
-"""The command line of residual_actor; the package's docstring is its contract."""
+"""Command line of residual_actor; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -16,37 +16,44 @@ from occludenet_build.config import Config
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
-from occludenet_build.occlusion.residual_actor.compare import Shard, compared, summary
+from occludenet_build.occlusion.residual_actor.compare import (
+    ResidualShard,
+    residual_rows,
+    residual_summary,
+)
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=NEEDED)
-    parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
-    parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
-    parser.add_argument("--root", type=Path, default=Path(), help="list: the build's folder")
-    parser.add_argument("--videos", type=Path, nargs="*", help="compare: what was listed")
-    parser.add_argument("--found", type=Path, nargs="*", help="compare: what detect found in them")
-    parser.add_argument("--boxes", type=Path, help="compare: detect/store, of the source clips")
-    parser.add_argument("--masks", type=Path, nargs="*", default=[], help="actor_masks/*.parquet")
-    parser.add_argument("--fill", help="compare: what was filled in; default: as set")
-    parser.add_argument("--summaries", type=Path, nargs="*", help="fills: summary.json of each")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-
-
-NEEDED = {
+REQUIRED = {
     "list": ("clips", "made"),
     "compare": ("videos", "found", "boxes"),
     "sample": ("clips",),
     "fills": ("summaries",),
 }
-
-
+"""Action -> required options."""
 _DRAW = "leftover"
-"""The stage's former name is part of the draw: another word would draw other clips."""
+"""Purpose of the random draw: the stage's former name, since another name draws other clips."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions and their options."""
+    parser.add_argument("what", choices=REQUIRED, help="action; see above")
+    parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
+    parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
+    parser.add_argument("--root", type=Path, default=Path(), help="list: the build's folder")
+    parser.add_argument("--videos", type=Path, nargs="*", help="compare: tables of list")
+    parser.add_argument("--found", type=Path, nargs="*", help="compare: tables of detect")
+    parser.add_argument("--boxes", type=Path, help="compare: detect/store, of the source clips")
+    parser.add_argument("--masks", type=Path, nargs="*", default=[], help="actor_masks/*.parquet")
+    parser.add_argument("--fill", help="compare: name of the fill (default: counterfactual.fill)")
+    parser.add_argument("--summaries", type=Path, nargs="*", help="fills: summary.json of each")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    missing = [f"--{name}" for name in NEEDED[args.what] if not getattr(args, name)]
+    """Run one of the actions.
+
+    Raises UserError where an option is missing or the build has no counterfactuals to compare.
+    """
+    missing = [f"--{name}" for name in REQUIRED[args.what] if not getattr(args, name)]
     if missing:
         raise UserError(
             f"residual_actor {args.what}: wanted {', '.join(missing)}, got nothing; give it"
@@ -105,10 +112,10 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
             raise UserError(
                 f"residual_actor: wanted what detect found in {videos}, got no such --found"
             )
-        shard = Shard(videos, found[videos.stem], masks.get(videos.stem))
-        rows.extend(compared(shard, args.boxes, fill))
+        shard = ResidualShard(videos, found[videos.stem], masks.get(videos.stem))
+        rows.extend(residual_rows(shard, args.boxes, fill))
     tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
-    sums = summary(rows, fill)
+    sums = residual_summary(rows, fill)
     write_json(args.out.parent / "summary.json", sums)
     logging.info(
         "fill %s: the actor is found in %s of %d erased frames, %d clips",
@@ -120,7 +127,7 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
 
 
 def _sample(args: argparse.Namespace, config: Config) -> None:
-    """A table per shard, an empty one too: each is a job of its own."""
+    """Write a table per shard, also for shards without clips, since each is a job."""
     table = tables.read(args.clips)
     usable = {
         row["clip"]: row["shard"]
@@ -130,9 +137,9 @@ def _sample(args: argparse.Namespace, config: Config) -> None:
     order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, _DRAW))
     drawn = set(order[: config.residual_actor.clips])
     for shard in seeds.shard_names(config.select.shards):
-        mine = [clip for clip in drawn if usable[clip] == shard]
+        in_shard = [clip for clip in drawn if usable[clip] == shard]
         tables.write(
-            table.filter(pc.is_in(table["clip"], pa.array(mine, pa.string()))),
+            table.filter(pc.is_in(table["clip"], pa.array(in_shard, pa.string()))),
             args.out / f"{shard}.parquet",
         )
     logging.info("%d of %d clips with counterfactuals", len(drawn), len(usable))

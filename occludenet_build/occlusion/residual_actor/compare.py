@@ -1,4 +1,4 @@
-"""What detect found in the counterfactual clips, beside the actor's boxes in their sources."""
+"""Compares the detections in counterfactual clips with the actor's boxes in their sources."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from occludenet_build.core.build import Boxes, Store
 from occludenet_build.core.tables import read_rows
 from occludenet_build.media.imaging import boxes
 
-LEAST_IOU = 0.3
-"""A person found with less overlap with the actor's box is somebody else."""
+MIN_IOU = 0.3
+"""IoU with the actor's box below which a detected person is another person."""
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Shard:
-    """The tables of one shard: `videos` as listed, what detect found, the masks."""
+class ResidualShard:
+    """The tables of one shard: the listed videos, detect's manifest, and actor_masks' manifest."""
 
     videos: Path
     found: Path
     masks: Path | None
 
 
-def is_left(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> bool:
-    """Whether one of the boxes found is the actor and none of the other people.
+def is_residual(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> bool:
+    """Whether a detected box belongs to the actor rather than to another person.
 
-    Boxes are float32 x1 y1 x2 y2, pixels: the actor's (4,), others (M, 4), found (N, 4).
+    Boxes are float32 x1 y1 x2 y2, pixels: `actor` (4,), `others` (M, 4), detected `found` (N, 4).
 
     >>> actor, other = np.float32([0, 0, 10, 20]), np.float32([[4, 0, 14, 20]])
-    >>> is_left(actor, other, np.float32([[1, 0, 11, 20]]))
+    >>> is_residual(actor, other, np.float32([[1, 0, 11, 20]]))
     True
-    >>> is_left(actor, other, np.float32([[3, 0, 13, 20]]))
+    >>> is_residual(actor, other, np.float32([[3, 0, 13, 20]]))
     False
     """
     if not len(found):
         return False
     with_actor = boxes.iou(actor[None], found)[0]
     with_others = boxes.iou(others, found).max(axis=0, initial=0.0)
-    return bool(((with_actor >= LEAST_IOU) & (with_actor >= with_others)).any())
+    return bool(((with_actor >= MIN_IOU) & (with_actor >= with_others)).any())
 
 
-def compared(shard: Shard, sources: Path, fill: str) -> Iterator[Row]:
-    """A row of CLIPS per video of a shard. `sources`: detect/store."""
+def residual_rows(shard: ResidualShard, sources: Path, fill: str) -> Iterator[Row]:
+    """A row of CLIPS per video of a shard. `sources`: detect/store, of the source clips."""
     states = {row["clip"]: row for row in read_rows(shard.found)}
     with Store(sources) as store, ExitStack() as stack:
         found = stack.enter_context(Store(shard.found.parent / "store"))
@@ -63,29 +63,29 @@ def compared(shard: Shard, sources: Path, fill: str) -> Iterator[Row]:
             masked = masks.rows(source, shard.masks.stem) if masks and shard.masks else None
             erased = set(masked["frame"].to_pylist()) if masked is not None else set()
             people = Boxes.of(store.rows(source, video["detect_shard"]))
-            again = Boxes.of(found.rows(video["clip"], shard.found.stem))
-            yield row | {"status": "ok"} | _counts(people, again, erased)
+            detected = Boxes.of(found.rows(video["clip"], shard.found.stem))
+            yield row | {"status": "ok"} | _counts(people, detected, erased)
 
 
 def _counts(source: Boxes, found: Boxes, erased: set[int]) -> Row:
-    actor, others, again = (b.by_frame() for b in (source.actor, source.others, found))
-    frames, nobody = sorted(erased & set(actor)), boxes.empty()
-    left = [
+    actor, others, detected = (b.by_frame() for b in (source.actor, source.others, found))
+    frames, no_boxes = sorted(erased & set(actor)), boxes.empty()
+    residual = [
         frame
         for frame in frames
-        if is_left(actor[frame][0], others.get(frame, nobody), again.get(frame, nobody))
+        if is_residual(actor[frame][0], others.get(frame, no_boxes), detected.get(frame, no_boxes))
     ]
     return {
         "actor_frames": len(actor),
         "erased_frames": len(frames),
-        "residual_frames": len(left),
-        "residual": len(left) / len(frames) if frames else None,
-        "first_residual": left[0] if left else None,
+        "residual_frames": len(residual),
+        "residual": len(residual) / len(frames) if frames else None,
+        "first_residual": residual[0] if residual else None,
     }
 
 
-def summary(rows: Iterable[Mapping[str, Any]], fill: str) -> Row:
-    """The sums, as they stand in summary.json."""
+def residual_summary(rows: Iterable[Mapping[str, Any]], fill: str) -> Row:
+    """The content of summary.json."""
     good = [row for row in rows if row["status"] == "ok"]
     classes = sorted({row["label"] for row in good})
     scales = sorted({row["scale"] for row in good})

@@ -1,4 +1,4 @@
-"""The command line of select; the package's docstring is its contract."""
+"""Command line of select; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from occludenet_build.occlusion.select.quota import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of select."""
     parser.add_argument("--index", type=Path, required=True, help="index/videos.parquet")
-    parser.add_argument("--detect", type=Path, nargs="+", required=True, help="its manifests")
+    parser.add_argument(
+        "--detect", type=Path, nargs="+", required=True, help="detect/NNN.parquet, all shards"
+    )
     parser.add_argument("--occluders", type=Path, required=True, help="occluders.parquet")
     parser.add_argument("--out", type=Path, required=True, help="select/clips.parquet")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    replay = config.select.assignment == "published"
-    rows_of = published.rows_of if replay else quota.rows_of
+    """Choose the clips and write the tables."""
+    is_replay = config.select.assignment == "published"
+    choose = published.rows_as_published if is_replay else quota.rows_by_quota
     cutouts = [row for row in tables.read_rows(args.occluders) if row["status"] == "ok"]
-    rows = rows_of(tables.read_rows(args.index), _found(args.detect), cutouts, config)
+    rows = choose(tables.read_rows(args.index), _detections(args.detect), cutouts, config)
     rows.sort(key=lambda r: r["clip"])
     table = tables.from_rows(rows, CLIPS)
     ledger.log_summary(table)
-    if replay:
-        published.report(rows)
+    if is_replay:
+        published.log_published(rows)
     else:
-        quota.report(rows, config.select.quota)
+        quota.log_quotas(rows, config.select.quota)
     tables.write(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.select.shards)
 
 
-def _found(manifests: list[Path]) -> dict[str, Row]:
-    """Clip -> detect's row, with the name of its shard."""
+def _detections(manifests: list[Path]) -> dict[str, Row]:
+    """Clip -> row of detect, with the name of its shard."""
     return {
         row["clip"]: row | {"shard": path.stem}
         for path in manifests
@@ -45,5 +49,5 @@ def _found(manifests: list[Path]) -> dict[str, Row]:
 
 def _write_shards(rows: list[Row], folder: Path, shards: int) -> None:
     for shard in seeds.shard_names(shards):
-        mine = [r for r in rows if r["status"] == "ok" and r["shard"] == shard]
-        tables.write_if_changed(tables.from_rows(mine, CLIPS), folder / f"{shard}.parquet")
+        chosen = [r for r in rows if r["status"] == "ok" and r["shard"] == shard]
+        tables.write_if_changed(tables.from_rows(chosen, CLIPS), folder / f"{shard}.parquet")

@@ -1,6 +1,6 @@
-"""Our own draw: occluders by hash within the clip's split, clips by quota of class and type.
+"""Assignment `quota`: occluders by hash within the clip's split, clips by quota of class and type.
 
-What both assignments share: a clip's row, its actor, its occluders, the bank.
+Also has the columns that both assignments share: a clip's row, its actor, its occluders.
 """
 
 from __future__ import annotations
@@ -22,36 +22,39 @@ _FROM_INDEX = (
 )  # fmt: skip
 
 
-def skipped(video: Row, reason: str | None = None, detail: str | None = None) -> Row:
-    """The row of a video that is not chosen (yet)."""
+def skipped_row(video: Row, reason: str | None = None, detail: str | None = None) -> Row:
+    """The row of a video that is not chosen; `chosen_columns` replaces its status."""
     row = {"clip": video["clip"], "status": "skipped", "reason": reason, "detail": detail}
     row |= {name: video[name] for name in _FROM_INDEX}
-    return row | occluders([])
+    return row | occluder_columns([])
 
 
-def actor_problem(video: Row, found: Row, settings: Select) -> Row | None:
-    """Why detect's row does not do: reason and detail; None where it does."""
-    if found["status"] != "ok":
-        return {"reason": found["reason"], "detail": found["detail"]}
-    wanted = max(settings.min_actor_frames, settings.min_actor_share * video["frames"])
-    if found["actor_frames"] < wanted:
-        detail = f"{found['actor_frames']} of {video['frames']} frames, wanted {wanted:g}"
+def actor_problem(video: Row, detected: Row, settings: Select) -> Row | None:
+    """Reason and detail why a clip has no usable actor; None if it has one.
+
+    `detected`: the clip's row of detect.
+    """
+    if detected["status"] != "ok":
+        return {"reason": detected["reason"], "detail": detected["detail"]}
+    needed = max(settings.min_actor_frames, settings.min_actor_share * video["frames"])
+    if detected["actor_frames"] < needed:
+        detail = f"{detected['actor_frames']} of {video['frames']} frames, wanted {needed:g}"
         return {"reason": "too_few_actor_frames", "detail": detail}
     return None
 
 
-def place(clip: str, found: Row, settings: Select) -> Row:
-    """What a chosen clip has besides its occluders."""
+def chosen_columns(clip: str, detected: Row, settings: Select) -> Row:
+    """The columns of a chosen clip, without its occluders. `detected`: its row of detect."""
     return {
         "status": "ok",
         "shard": seeds.shard_of(clip, settings.shards),
-        "detect_shard": found["shard"],
-        "boxes_hash": found["boxes_hash"],
+        "detect_shard": detected["shard"],
+        "boxes_hash": detected["boxes_hash"],
     }
 
 
-def occluders(cutouts: list[Row]) -> Row:
-    """The columns of a clip's cut-outs, rows of the bank: the first, and the others as lists."""
+def occluder_columns(cutouts: list[Row]) -> Row:
+    """The columns of a clip's cut-outs (rows of the bank): the first, and the others as lists."""
     first = cutouts[0] if cutouts else dict.fromkeys(("occluder", "file", "sha256"))
     return {
         "occluder": first["occluder"],
@@ -64,19 +67,21 @@ def occluders(cutouts: list[Row]) -> Row:
 
 
 Bank = dict[str, dict[str, dict[str, Row]]]
-"""split -> category -> occluder name -> its row."""
+"""Split -> category -> occluder name -> row of the bank."""
 
 
-def rows_of(
-    videos: list[Row], found: dict[str, Row], cutouts: list[Row], config: Config
+def rows_by_quota(
+    videos: list[Row], detected: dict[str, Row], cutouts: list[Row], config: Config
 ) -> list[Row]:
-    """A row per candidate that was searched for people.
+    """A row per candidate that detect has processed.
 
-    `videos` are rows of the index, `found` detect's row of each clip, `cutouts` the bank's rows.
+    `videos`: rows of the index; `detected`: row of detect by clip; `cutouts`: rows of the bank.
     """
     bank = _bank(cutouts)
-    indexed = {r["clip"]: r for r in videos if r["candidate"] and r["clip"] in found}
-    rows = [_candidate(indexed[c], row, bank, config) for c, row in found.items() if c in indexed]
+    indexed = {r["clip"]: r for r in videos if r["candidate"] and r["clip"] in detected}
+    rows = [
+        _candidate(indexed[c], row, bank, config) for c, row in detected.items() if c in indexed
+    ]
     _apply_quotas(rows, indexed, bank, config)
     return rows
 
@@ -88,21 +93,26 @@ def _bank(cutouts: list[Row]) -> Bank:
     return bank
 
 
-def _candidate(video: Row, found: Row, bank: Bank, config: Config) -> Row:
-    """The row of one candidate, as if there were no quota."""
-    clip, row = video["clip"], skipped(video)
-    if problem := actor_problem(video, found, config.select):
+def _candidate(video: Row, detected: Row, bank: Bank, config: Config) -> Row:
+    """The row of one candidate before quotas are applied."""
+    clip, row = video["clip"], skipped_row(video)
+    if problem := actor_problem(video, detected, config.select):
         return row | problem
     types = bank[video["split"]]
     if not types:
         return row | {"reason": "no_occluder", "detail": f"split {video['split']}"}
     category = seeds.choose(types, config.seed, clip, "category")
     chosen = _choose(types[category], clip, config)
-    return row | place(clip, found, config.select) | {"category": category} | occluders(chosen)
+    return (
+        row
+        | chosen_columns(clip, detected, config.select)
+        | {"category": category}
+        | occluder_columns(chosen)
+    )
 
 
 def _choose(cutouts: dict[str, Row], clip: str, config: Config) -> list[Row]:
-    """As many different cut-outs as a clip gets, or all there are: a draw of its own for each."""
+    """Draw the cut-outs of a clip, all different: select.occluders_per_clip, or all of the type."""
     left, chosen = dict(cutouts), []
     for number in range(1, min(config.select.occluders_per_clip, len(cutouts)) + 1):
         purpose = "occluder" if number == 1 else f"occluder {number}"
@@ -111,7 +121,7 @@ def _choose(cutouts: dict[str, Row], clip: str, config: Config) -> list[Row]:
 
 
 def _apply_quotas(rows: list[Row], indexed: dict[str, Row], bank: Bank, config: Config) -> None:
-    """Keep the first clips of each class and type, in the order of the draw."""
+    """Skip all but the first clips of each class and type, in the order of the draw."""
     cells: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row["status"] == "ok":
@@ -124,15 +134,18 @@ def _apply_quotas(rows: list[Row], indexed: dict[str, Row], bank: Bank, config: 
 
 
 def _cell_quota(split: str, category: str, bank: Bank, quotas: Quota) -> int | None:
-    """The class's quota divided by its types; the first types take what is left over."""
+    """The class's quota divided by the number of types; the first types get the remainder."""
     quota, types = getattr(quotas, split), sorted(bank[split])
     if quota is None:
         return None
     return quota // len(types) + (types.index(category) < quota % len(types))
 
 
-def report(rows: list[Row], quotas: Quota) -> None:
-    """Log what each split got; stop where nothing could be chosen."""
+def log_quotas(rows: list[Row], quotas: Quota) -> None:
+    """Log the numbers of each split.
+
+    Raises UserError where no clip is chosen.
+    """
     chosen = Counter((r["split"], r["label"]) for r in rows if r["status"] == "ok")
     if not chosen:
         why = Counter(r["reason"] for r in rows)
@@ -145,5 +158,5 @@ def report(rows: list[Row], quotas: Quota) -> None:
         quota = getattr(quotas, split)
         short = [c for c in classes if quota is not None and chosen[split, c] < quota]
         total = sum(n for (s, _), n in chosen.items() if s == split)
-        said = "%s: %d clips of %d classes, %d classes below the quota of %s"
-        logging.info(said, split, total, len(classes), len(short), quota)
+        message = "%s: %d clips of %d classes, %d classes below the quota of %s"
+        logging.info(message, split, total, len(classes), len(short), quota)

@@ -1,0 +1,1 @@
+"""Modules that the benchmarks share: a folder per benchmark script, and `measure`."""
