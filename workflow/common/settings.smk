@@ -12,15 +12,6 @@ def as_param(values):
 
 
 def stage_settings(name, config=CONFIG):
-<<<<<<< HEAD
-    """The settings that a stage depends on: its section, those it borrows, the seed if it draws."""
-    return as_param(settings.stage_settings(config, name))
-
-
-def acquire_settings(*names):
-    """The seed and those settings of acquire that one of its rules depends on."""
-    whole = settings.stage_settings(CONFIG, "acquire")
-=======
     """The settings of a stage: its section, the sections it borrows, the seed if it draws."""
     return as_param(settings.stage_settings(config, name))
 
@@ -28,7 +19,6 @@ def acquire_settings(*names):
 def acquire_settings(*names):
     """The seed and the settings of acquire that one of its rules depends on."""
     whole = settings.stage_settings(CONFIG, "acquire")
->>>>>>> w-occlusion
     part = {name: whole["acquire"][name] for name in names}
     return as_param(whole | {"acquire": part})
 
@@ -62,25 +52,15 @@ def arm_settings(wildcards):
 
 
 def evaluate_settings():
-<<<<<<< HEAD
-    """Where nothing is erased neither counterfactual's settings nor the seed matter."""
-    whole = settings.stage_settings(CONFIG, "evaluate")
-=======
     """The settings of evaluate; without counterfactuals, those of their fills are left out."""
     whole = settings.stage_settings(CONFIG, "evaluate")
->>>>>>> w-occlusion
     erases = CONFIG.evaluate.counterfactuals
     return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 
 
 def attention_settings():
-<<<<<<< HEAD
-    """Of evaluate's settings only the split: how it averages changes no map."""
-    whole = settings.stage_settings(CONFIG, "attention")
-=======
     """The settings of attention; of evaluate's settings only the split affects the maps."""
     whole = settings.stage_settings(CONFIG, "attention")
->>>>>>> w-occlusion
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
 
 
