@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of t
 
 from occludenet_build.tools.plan import rates
 from occludenet_build.tools.plan.counts import KINDS
-from occludenet_build.tools.plan.past import Past
+from occludenet_build.tools.plan.past import EarlierBuild
 
 Ratios = dict[str, float]
 
@@ -90,12 +90,12 @@ def _settings(folder: Path, name: str, more: dict) -> list[str]:
 
 def compare_costs(plan: dict, folder: Path) -> Ratios:
     """Print the planned and the real costs by stage; return the ratios."""
-    real, planned_cpu, real_cpu = Past(folder), Counter[str](), Counter[str]()
+    real, planned_cpu, real_cpu = EarlierBuild(folder), Counter[str](), Counter[str]()
     for cost in plan["costs"]:
         planned_cpu[cost["stage"]] += cost["cpu_seconds"]
     for rule, kind in KINDS.items():
         real_cpu[kind.stage] += sum(job.cpu for job in real.jobs(rule)[0])
-    used = {stage: rates.used(folder, stage, real.dataset) for stage in rates.PLACES}
+    used = {stage: rates.used(folder, stage, real.dataset) for stage in rates.STAGE_FILES}
     stored = {stage: plan["stored"].get(stage) or 0 for stage in used}
     print(f"{'stage':16}{'CPU s plan':>12}{'real':>8}{'KiB plan':>12}{'real':>10}")
     for stage in dict.fromkeys([*planned_cpu, *used]):

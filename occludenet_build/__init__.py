@@ -1,3 +1,3 @@
-"""OccludeNet as a build: occluded action videos with ground truth, and CAR trained on them."""
+"""Builds OccludeNet, occluded action videos with ground truth, and trains CAR on it."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""`python -m occludenet_build <command>`: the same as the console script `occludenet`."""
+"""Entry point of `python -m occludenet_build`, equivalent to the console script `occludenet`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""`occludenet <command>`: every stage of the workflow and every tool, by its name.
+"""The command line `occludenet <command>`: every stage of the workflow and every tool.
 
-A command is a module with `add_arguments(parser)` and `run(args, config)`, or a package with these
-in its module `command`; the docstring of the module or package is what --help explains. Standard
-library only, and a command is imported when it is the one asked for: --help stays fast.
+A command is a module with the functions `add_arguments(parser)` and `run(args, config)`, or a
+package whose module `command` has them. The docstring of the module or package is the text of
+`occludenet <command> --help`. This module uses the standard library only and imports a command
+only to run it, so that `occludenet --help` is fast.
 """
 
 from __future__ import annotations
@@ -21,52 +22,54 @@ from occludenet_build.stages import STAGES, Stage, module_of
 
 @dataclass(frozen=True)
 class Tool:
-    """A command that is no stage: no rule of the workflow runs it."""
+    """A command that is not a stage: no rule of the workflow runs it."""
 
     name: str
     summary: str
     takes_settings: bool = True
-    """Whether it has the option --settings, which every stage has."""
+    """Whether it has the option --settings; every stage has it."""
 
     @property
     def module(self) -> str:
+        """Dotted name of its module or package."""
         return module_of(self.name, "tools")
 
 
 _TOOLS = (
-    Tool("demo", "Run the whole workflow on a drawn mini-world, offline", False),
+    Tool("demo", "Run the whole workflow on a small synthetic data set, offline", False),
     Tool("run", "Run the whole workflow on your own videos, offline", False),
-    Tool("init", "Write a copy of the workflow, its settings and profiles to edit", False),
-    Tool("plan", "Say what a configuration would cost in bytes, hours and disk before it runs"),
-    Tool("verify", "Check that a build is what its tables say, and whether two builds agree"),
+    Tool("init", "Copy the workflow, its settings and profiles into a folder for editing", False),
+    Tool("plan", "Estimate the downloads, computing time and disk space of a configuration"),
+    Tool("verify", "Check a build against its tables, and compare two builds"),
     Tool("sheets", "Draw contact sheets of the clips of a build"),
     Tool("manual", "Print config.yaml: every setting with its default, unit and range", False),
 )
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
+"""Tool by name."""
 COMMANDS: dict[str, Stage | Tool] = STAGES | TOOLS
-"""Command by name."""
+"""Stage or tool by name."""
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run `words` (default: sys.argv[1:]): the name of a command, and its arguments.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command: `arguments` (default: sys.argv[1:]) are its name and its own arguments.
 
-    Ends the process with 0 after --help or --version, with 2 for no or an unknown command, and
-    else as command.main says.
+    Exits with 0 after --help or --version, with 2 for a missing or unknown command, and otherwise
+    as command.main does.
     """
-    words = list(sys.argv[1:] if words is None else words)
-    if words and words[0] == "--version":
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] == "--version":
         print(f"occludenet {__version__}")
-    elif words and words[0] in ("-h", "--help"):
-        _show(overview())
-    elif not words or words[0] not in COMMANDS:
-        sys.exit(_refuse(words))
+    elif arguments and arguments[0] in ("-h", "--help"):
+        _print(overview())
+    elif not arguments or arguments[0] not in COMMANDS:
+        sys.exit(_report_unknown(arguments))
     else:
-        _start(COMMANDS[words[0]], words[1:])
+        _run(COMMANDS[arguments[0]], arguments[1:])
 
 
-def _show(text: str) -> None:
-    """Print it, also where the reader leaves early, as `| head` does."""
+def _print(text: str) -> None:
+    """Print a text; a reader that closes the pipe early, as `| head` does, is not an error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -74,7 +77,7 @@ def _show(text: str) -> None:
 
 
 def overview() -> str:
-    """The text of --help: all commands in sections, a line each."""
+    """The text of `occludenet --help`: all commands, one line each, grouped by wing."""
     return "\n".join(_overview())
 
 
@@ -94,9 +97,9 @@ def _line(command: Stage | Tool, width: int) -> str:
     return f"  {command.name:{width}}  {command.summary}"
 
 
-def _refuse(words: Sequence[str]) -> int:
-    got = repr(words[0]) if words else "nothing"
-    close = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
+def _report_unknown(arguments: Sequence[str]) -> int:
+    got = repr(arguments[0]) if arguments else "nothing"
+    close = difflib.get_close_matches(arguments[0], COMMANDS, n=1) if arguments else []
     hint = f"did you mean {close[0]}? " if close else ""
     print(
         f"occludenet: wanted a command, got {got}; {hint}`occludenet --help` lists all",
@@ -105,17 +108,17 @@ def _refuse(words: Sequence[str]) -> int:
     return 2
 
 
-def _start(chosen: Stage | Tool, words: Sequence[str]) -> None:
+def _run(chosen: Stage | Tool, arguments: Sequence[str]) -> None:
     from occludenet_build import command
 
     package = importlib.import_module(chosen.module)
     entry = entry_of(package)
     takes_settings = isinstance(chosen, Stage) or chosen.takes_settings
     parser = command.parser(chosen.name, package.__doc__, entry.add_arguments, takes_settings)
-    command.main(chosen.name, parser, entry.run, words)
+    command.main(chosen.name, parser, entry.run, arguments)
 
 
 def entry_of(module: ModuleType) -> ModuleType:
-    """The module with `add_arguments` and `run`: of a package its `command`, else itself."""
+    """The module with `add_arguments` and `run`: the module `command` of a package, else itself."""
     is_package = hasattr(module, "__path__")
     return importlib.import_module(f"{module.__name__}.command") if is_package else module

@@ -1,4 +1,4 @@
-"""What all stages and tools share at the door: the command line, the log, one-line errors."""
+"""Command line, logging and error handling of all stages and tools."""
 
 from __future__ import annotations
 
@@ -23,47 +23,46 @@ def parser(
     add_arguments: Callable[[argparse.ArgumentParser], None],
     takes_settings: bool = True,
 ) -> argparse.ArgumentParser:
-    """What reads the arguments of a command: its own, and those that all have.
+    """Create the argument parser of a command, with its own arguments and the common ones.
 
-    `contract` is the docstring that --help shows.
+    `contract`: the docstring that --help shows. `takes_settings`: whether to add --settings.
     """
-    made = argparse.ArgumentParser(
+    created = argparse.ArgumentParser(
         prog=f"occludenet {name}",
         description=contract,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_arguments(made)
+    add_arguments(created)
     if takes_settings:
-        made.add_argument(
+        created.add_argument(
             "--settings",
             default="{}",
             metavar="JSON",
-            help='settings as in config.yaml, as JSON: {"seed": 0, "STAGE": {...}}; default: {}',
+            help='settings of config.yaml as JSON: {"seed": 0, "STAGE": {...}}; default: {}',
         )
-    made.add_argument("--log", type=Path, metavar="FILE", help="plain lines go here as well")
-    return made
+    created.add_argument("--log", type=Path, metavar="FILE", help="also write the log to FILE")
+    return created
 
 
 def main(
     name: str,
     parser: argparse.ArgumentParser,
     run: Callable[[argparse.Namespace, settings_module.Config], None],
-    words: Sequence[str] | None = None,
+    arguments: Sequence[str] | None = None,
 ) -> None:
-    """Run one command, a stage or a tool, from its command line.
+    """Run one command, a stage or a tool.
 
-    `words` is what stands after the command's name (default: sys.argv[1:]). `run(args, config)`
-    gets the settings of the stage (and of those it borrows) checked and with their defaults. Ends
-    the process with 2 after one line on the terminal for a UserError, with 1 after one for a full
-    disk or a worker that was killed, or with 130 after Ctrl-C. Raises what else goes wrong, which
-    is a defect.
+    `arguments`: those after the command's name (default: sys.argv[1:]). `run(args, config)`
+    receives the settings of the stage and of the sections that it borrows, checked and with their
+    defaults. Exits with 2 for a UserError, with 1 for a full disk or a killed worker, and with 130
+    after Ctrl-C, each after one line in the log. Raises all other exceptions: they are defects.
     """
-    args = parser.parse_args(words)
-    first = _is_first()
-    _set_up_log(name, args.log if first else None)
-    if not first:
+    args = parser.parse_args(arguments)
+    is_main = _is_main_process()
+    _set_up_log(name, args.log if is_main else None)
+    if not is_main:
         logging.getLogger().setLevel(logging.ERROR)
-    # SIGTERM, as schedulers send it, unwinds like Ctrl-C: temporary files are removed.
+    # Handle SIGTERM, which schedulers send, like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(args, _config(getattr(args, "settings", "{}")))
@@ -72,7 +71,7 @@ def main(
         logging.error("%s", error)
         sys.exit(2)
     except BrokenProcessPool:
-        logging.error("a worker was killed, most likely for want of memory: give fewer --threads")
+        logging.error("a worker was killed, probably out of memory; use fewer --threads")
         sys.exit(1)
     except OSError as error:
         if error.errno not in DISK_FULL:
@@ -80,25 +79,27 @@ def main(
         logging.error("the disk is full; finished items are kept, make room and start again")
         sys.exit(1)
     except KeyboardInterrupt:
-        logging.error("stopped; finished items are kept, a new start goes on from them")
+        logging.error("stopped; finished items are kept, and the next run continues from them")
         sys.exit(130)
 
 
-def _is_first() -> bool:
-    """Whether this process has the log. torchrun starts several for one job and numbers them in
-    RANK: the others tell only what stops them."""
+def _is_main_process() -> bool:
+    """Whether this process writes the log.
+
+    torchrun starts several processes per job and numbers them in RANK; the others log errors only.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
 def _log_cpu() -> None:
-    """What `plan` learns from: Snakemake's benchmark misses the last seconds of a job."""
+    """Log the CPU time, for `occludenet plan`: Snakemake's benchmark misses the end of a job."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     logging.info("CPU %.2f s", sum(one.ru_utime + one.ru_stime for one in used))
 
 
 DOWNLOADS = "OCCLUDENET_DOWNLOAD"
-"""Environment variable with the section `download` as JSON, as the workflow sets it: how files are
-fetched changes none, so that it is no parameter of a rule, which would rerun what follows."""
+"""Environment variable with the section `download` as JSON, set by the workflow. The section does
+not affect results, so it must not be a param of a rule: a change would rerun the rule."""
 
 
 def _config(text: str) -> settings_module.Config:
@@ -124,5 +125,5 @@ def _set_up_log(name: str, path: Path | None) -> None:
         force=True,
     )
     logging.captureWarnings(True)
-    # at INFO it says that it wrote a list of the fonts, once on every machine
+    # At INFO, matplotlib reports once per machine that it wrote its font list.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)

@@ -1,7 +1,8 @@
-"""The stages of the workflow, in the order of the data: one table that everything else reads.
+"""Table of the stages of the workflow, in the order of the data.
 
-A stage is one step: a rule file `workflow/<name>.smk`, a package, a section of the config, a folder
-of a build and a command, all of the same name. Standard library only: the workflow imports it.
+A stage is one step of the workflow. Its rule file `workflow/<name>.smk`, package, section of the
+configuration, folder in a build and command have the same name. This module uses the standard
+library only because the workflow imports it.
 """
 
 from __future__ import annotations
@@ -11,44 +12,45 @@ from dataclasses import dataclass, field
 
 
 def module_of(name: str, wing: str) -> str:
-    """Dotted name of the module or package behind the command `name`, which belongs to `wing`."""
+    """Dotted name of the module or package of the command `name` in the package `wing`."""
     return f"occludenet_build.{wing}.{name}"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of STAGES."""
+    """A stage of the workflow: one row of STAGES."""
 
     name: str
     wing: str
-    """The package that the stage's package lies in."""
+    """The package that contains the stage's package."""
     summary: str
     """One line for `occludenet --help` and the documentation."""
     borrows: tuple[str, ...] = ()
-    """Sections of the config that the stage reads beside its own."""
+    """Sections of the configuration that the stage reads in addition to its own."""
     draws: bool = False
     """Whether its results depend on the seed."""
     results_version: int = 1
-    """Bumped by hand when the stage would give another result for the same inputs and settings:
-    its results, and those that follow, are then made again. CONTRIBUTING.md has the policy."""
+    """Version of its results, increased by hand when the stage gives other results for the same
+    inputs and settings; then the stage and the stages after it are rerun. See CONTRIBUTING.md."""
     parts: Mapping[str, int] = field(default_factory=dict)
-    """Versions of those parts of its results that are kept by keys of their own: a bump makes that
-    part again, and leaves the rest of the stage's results where they are."""
+    """Part of its results with separate ledger keys -> version: a new version reruns that part
+    only."""
     in_all: bool = True
-    """Whether `snakemake all` needs it (where the settings ask for it)."""
+    """Whether `snakemake all` runs it, if the settings enable it."""
     tables: Mapping[str, str] = field(default_factory=dict)
-    """What it writes for others to read: the table's name -> its files, a pattern below the build's
-    folder. Empty: findings, pages and files only."""
+    """Tables that other stages read: name -> glob pattern of the files below the build folder.
+    Empty: the stage writes findings, pages and other files only."""
     items: bool = False
-    """Whether its tables have a row per item with a status and a reason."""
+    """Whether its tables have one row per item, with a status and a reason."""
     unit: str = "one"
-    """The count that drives what it costs, by its name in plan.counts."""
+    """The count, by its name in tools.plan.counts, that its cost is proportional to."""
     settings: str = ""
-    """Module of config that holds its settings, the class of the stage's name in CamelCase, where
-    Config has no field of its own for them."""
+    """Module in config with its settings, a class with the stage's name in CamelCase; empty if
+    Config has a field for them."""
 
     @property
     def module(self) -> str:
+        """Dotted name of its package."""
         return module_of(self.name, self.wing)
 
 
@@ -56,7 +58,7 @@ _ROWS = (
     Stage(
         "kinetics",
         "sources",
-        "Fetch Kinetics-400 (archives, YouTube or a mirror) and list the clips that are there",
+        "Fetch Kinetics-400 (archives, YouTube or a mirror) and list the available clips",
         draws=True,
         tables={"kinetics": "kinetics/clips.parquet"},
         unit="fetched_clips",
@@ -73,7 +75,7 @@ _ROWS = (
     Stage(
         "index",
         "sources",
-        "Decode every video once: size, rotation, exact times, sound; a reason for each bad file",
+        "Decode every video once: size, rotation, exact times, sound, and errors with a reason",
         ("select",),
         draws=True,
         parts={"facts": 1},
@@ -143,7 +145,7 @@ _ROWS = (
     Stage(
         "annotate",
         "dataset",
-        "Write OccludeNet's annotation files, and Parquet tables with everything",
+        "Write the annotation files of OccludeNet, and Parquet tables with all facts",
         ("composite", "counterfactual", "occluders"),
         tables={"annotate": "annotate/clips.parquet", "frames": "annotate/frames/*.parquet"},
         unit="truth_rows",
@@ -151,14 +153,14 @@ _ROWS = (
     Stage(
         "validate",
         "dataset",
-        "Check annotation files for contradictions, and against a published release",
+        "Check annotation files for contradictions and against a published release",
         ("composite", "select"),
         unit="released",
     ),
     Stage(
         "train",
         "recognition",
-        "Train CAR, its baseline and the methods it is compared with",
+        "Train CAR, its baseline and comparison methods",
         ("counterfactual",),
         draws=True,
         tables={"train": "train/*.csv"},
@@ -181,7 +183,7 @@ _ROWS = (
     Stage(
         "attention",
         "recognition",
-        "Grad-CAM: how much of it lies on actor, occluder and background",
+        "Compute Grad-CAM maps and their shares on actor, occluder and background",
         ("evaluate",),
         draws=True,
         tables={"attention": "attention/*.parquet"},
@@ -190,7 +192,7 @@ _ROWS = (
     Stage(
         "paper",
         "results",
-        "Make the paper's tables and figures from your numbers, beside the printed ones",
+        "Write the paper's tables and figures from your results, next to the published ones",
         ("composite", "evaluate", "predictions"),
         draws=True,
     ),
@@ -204,7 +206,7 @@ _ROWS = (
     Stage(
         "residual_actor",
         "occlusion",
-        "Look for people again in the counterfactual clips: is the actor gone?",
+        "Detect people that remain in the counterfactual clips",
         ("counterfactual", "detect", "select"),
         draws=True,
         in_all=False,
@@ -212,7 +214,7 @@ _ROWS = (
     Stage(
         "proposals",
         "people",
-        "Find people whom static things hide, in long surveillance videos",
+        "Find people occluded by static objects in long surveillance videos",
         in_all=False,
     ),
     Stage(
@@ -229,4 +231,4 @@ STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}
 """Stage by name, in the order of the data."""
 
 TABLES: dict[str, str] = {name: files for stage in _ROWS for name, files in stage.tables.items()}
-"""Table -> its files, a pattern below the build's folder, in the order of the data."""
+"""Table -> glob pattern of its files below the build folder, in the order of the data."""

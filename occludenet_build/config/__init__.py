@@ -1,9 +1,9 @@
-"""Every setting: one frozen dataclass per room, unit and range under each field.
+"""All settings: one frozen dataclass per stage, with the unit and meaning below each field.
 
-A configuration is a YAML mapping of room -> settings. `load` checks it as a whole before any
-job starts; `canonical` writes the settings that one room depends on as one JSON string, in which
-neither the order of keys nor a written-out default makes a difference. Standard library only:
-the workflow imports it.
+A configuration is a YAML mapping of stage -> settings. `load` checks it as a whole before any job
+starts. `canonical` serializes the settings that a stage depends on as one JSON string, which is
+equal for equal settings, whatever the order of the keys and whether defaults are written out. This
+module uses the standard library only because the workflow imports it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from occludenet_build.config.sources import (
     YouTube,
 )
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import build, setting
+from occludenet_build.core.settings import build, require_distinct, setting
 from occludenet_build.stages import STAGES
 
 __all__ = [
@@ -91,14 +91,14 @@ __all__ = [
     "canonical",
     "load",
     "load_part",
-    "room_settings",
+    "stage_settings",
 ]
 
 Section = TypeVar("Section")
 
 
 def _with_sections(cls: type) -> type:
-    """Config with a section for every stage whose row names a module for its settings."""
+    """Add a section to Config for every stage whose row in STAGES names a settings module."""
     for stage in STAGES.values():
         if stage.settings:
             module = importlib.import_module(f"{__name__}.{stage.settings}")
@@ -111,17 +111,21 @@ def _with_sections(cls: type) -> type:
 @dataclass(frozen=True)
 @_with_sections
 class Config:
-    """All settings. A stage that is added needs no field here: its row in STAGES names the module
-    of its settings, and `section` gives them, typed."""
+    """All settings of a build.
+
+    A new stage needs no field here: its row in STAGES names the module of its settings, and
+    `section` returns them with their type.
+    """
 
     build_dir: str = setting("build")
-    """Where everything is written, relative to Snakemake's working directory."""
+    """Output folder of the build, relative to Snakemake's working directory."""
     seed: int = setting(0, low=0)
-    """All draws follow from it: splits, selection, occluders, training."""
+    """Seed of all random choices: splits, selection, occluders, training."""
     rerun_on: str = setting("version", choices=("version", "code"))
-    """What makes results again beside inputs and settings: a new version of a stage's results,
-    which the project announces in CHANGELOG; or, for who changes the code, an edit of it too
-    (comments, docstrings and formatting do not count). Other values make all results again once."""
+    """What reruns a stage besides changed inputs and settings. version: a new version of the
+    stage's results, announced in CHANGELOG.md; code: also a change of the code that the stage runs,
+    except comments, docstrings and formatting (for development). Switching the value reruns all
+    stages once."""
     download: Downloads = setting(Downloads())
     acquire: Acquire = setting(Acquire())
     kinetics: Kinetics = setting(Kinetics())
@@ -145,7 +149,7 @@ class Config:
     segments: Segments = setting(Segments())
 
     def section(self, kind: type[Section]) -> Section:
-        """The settings of that class. Raises KeyError where Config has none."""
+        """Return the section of this class. Raises KeyError if Config has none."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if type(value) is kind:
@@ -154,14 +158,14 @@ class Config:
 
 
 RENAMED = {"leftover": "residual_actor"}
-"""Sections by their former names."""
+"""Former name of a section -> current name."""
 
 
 def load(values: dict[str, Any], base: Path | str = ".") -> Config:
     """Check a whole configuration and return it with every default filled in.
 
-    Paths are relative to `base` and must exist. Raises UserError with one line that names the
-    key, what was wanted and what came.
+    Paths are relative to `base` and must exist. Raises UserError, with the key, the expected value
+    and the actual value in one line.
     """
     _refuse_old_names(values)
     config = build(Config, values, base)
@@ -170,21 +174,24 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
 
 
 def load_part(values: dict[str, Any]) -> Config:
-    """Check the settings of some rooms, as a room gets them; the others keep their defaults."""
+    """Check the settings of some stages, as passed by --settings; the others keep their defaults.
+
+    Raises UserError as `load` does.
+    """
     _refuse_old_names(values)
     return build(Config, values)
 
 
-def room_settings(config: Config, room: str) -> dict[str, Any]:
-    """What one room depends on, as plain values: its section, those it borrows, its seed."""
-    own = (room,) if hasattr(config, room) else ()
-    sections = (*own, *STAGES[room].borrows)
-    seed = {"seed": config.seed} if STAGES[room].draws else {}
+def stage_settings(config: Config, stage: str) -> dict[str, Any]:
+    """Settings that a stage depends on: its section, the sections it borrows, and the seed."""
+    own = (stage,) if hasattr(config, stage) else ()
+    sections = (*own, *STAGES[stage].borrows)
+    seed = {"seed": config.seed} if STAGES[stage].draws else {}
     return seed | {s: dataclasses.asdict(getattr(config, s)) for s in sections}
 
 
 def canonical(settings: dict[str, Any]) -> str:
-    """One string for equal settings, whatever the order of the keys."""
+    """Serialize settings as JSON with sorted keys: equal settings give equal strings."""
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -197,45 +204,47 @@ def _refuse_old_names(values: Any) -> None:
 
 
 def _check_whole(config: Config) -> None:
-    """What one field alone cannot tell."""
+    """Check conditions that involve several fields. Raises UserError."""
     for key, shares in (("acquire", config.acquire.split), ("occluders", config.occluders.split)):
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
     for stage in ("detect", "actor_masks"):
-        _wants(getattr(config, stage), stage)
+        _require_file(getattr(config, stage), stage)
     if config.select.assignment == "published" and config.select.published is None:
         raise UserError(
             "config: select.published: wanted a release's CSV file or folder for "
             "select.assignment published, got nothing; set it"
         )
+    require_distinct("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
+    require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
+    _check_scales(config)
+    _check_counterfactuals(config)
+
+
+def _check_scales(config: Config) -> None:
     if config.composite.scale_mode == "target" and max(config.composite.scales) > 1:
         raise UserError(
             "config: composite.scales: wanted shares of at most 1 for scale_mode target, got "
             f"{max(config.composite.scales):g}"
         )
-    _different("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
-    _different("train.seeds", [str(seed) for seed in config.train.seeds])
-    erased = config.counterfactual.splits
-    if config.evaluate.counterfactuals and config.evaluate.split not in erased:
-        raise UserError(
-            f"config: counterfactual.splits: wanted {config.evaluate.split} among them for "
-            f"evaluate.counterfactuals, got {', '.join(erased) or 'none'}; add it"
-        )
-    missing = set(config.train.scales) - {0.0, *config.composite.scales}
-    if missing:
+    if set(config.train.scales) - {0.0, *config.composite.scales}:
         raise UserError(
             f"config: train.scales: wanted some of composite.scales {config.composite.scales}, "
             f"got {config.train.scales}"
         )
 
 
-def _different(key: str, values: list[str]) -> None:
-    if len(set(values)) < len(values):
-        raise UserError(f"config: {key}: wanted different values, got {', '.join(values)}")
+def _check_counterfactuals(config: Config) -> None:
+    erased = config.counterfactual.splits
+    if config.evaluate.counterfactuals and config.evaluate.split not in erased:
+        raise UserError(
+            f"config: counterfactual.splits: wanted {config.evaluate.split} among them for "
+            f"evaluate.counterfactuals, got {', '.join(erased) or 'none'}; add it"
+        )
 
 
-def _wants(section: Any, name: str) -> None:
+def _require_file(section: Any, name: str) -> None:
     needed = BACKENDS[name][section.backend].needs
     if needed and getattr(section, needed) is None:
         raise UserError(

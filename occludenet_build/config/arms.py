@@ -1,7 +1,8 @@
-"""The arms of an experiment by name: which there are, and what settings each depends on.
+"""The arms of an experiment (baseline, car, clean, ...) and the settings that each depends on.
 
-An arm's settings hold what it depends on and defaults for the rest, so that a change of what only
-CAR uses leaves the baseline's rule alone. Standard library only: the workflow imports it.
+The settings of an arm hold defaults for everything that the arm does not use, so that a change of a
+CAR setting does not rerun the baseline. This module uses the standard library only because the
+workflow imports it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from occludenet_build.core.errors import UserError
 
 _MIXED = ("stillmix", "fame")
 PATTERN = "|".join((*ARMS, rf"{WEIGHTED}\d+(?:\.\d+)?"))
-"""A name of an arm, as a regular expression."""
+"""Regular expression that matches the name of an arm."""
 _OF_CAR = (
     "alpha",
     "causal_term",
@@ -25,40 +26,43 @@ _OF_CAR = (
     "counterfactual_forward",
     "empty_masks",
 )
-"""Settings that nothing reads where alpha is 0."""
+"""Settings that have no effect if alpha is 0."""
 
 
 def names(train: Train) -> list[str]:
-    """The arms that are trained: train.arms, then one for each of train.alphas."""
+    """Names of the arms to train: train.arms, then one arm per value of train.alphas."""
     return [*train.arms, *(with_alpha(alpha) for alpha in train.alphas)]
 
 
 def for_arm(train: Train, arm: str) -> Train:
-    """What the arm depends on; what it does not use has its default value. Of an arm's own
-    settings it gives these again. Raises UserError for a name that is none."""
-    usual = Train()
+    """Training settings of one arm: settings that the arm does not use have their defaults.
+
+    The function is idempotent: applied to the settings of an arm it returns them unchanged. Raises
+    UserError if no arm has this name.
+    """
+    default = Train()
     train = dataclasses.replace(train, arms=(_family(arm),), alpha=_alpha(train, arm), alphas=())
     if arm not in _MIXED:
-        train = dataclasses.replace(train, mix=usual.mix)
+        train = dataclasses.replace(train, mix=default.mix)
     if arm == "clean":
         train = dataclasses.replace(train, scales=(0.0,))
     if train.alpha == 0:
-        unused = {name: getattr(usual, name) for name in _OF_CAR if name != "alpha"}
+        unused = {name: getattr(default, name) for name in _OF_CAR if name != "alpha"}
         train = dataclasses.replace(train, **unused)
     return train
 
 
 def of_training(config: Config, arm: str, seed: int) -> Config:
-    """What one training depends on: neither another arm's settings nor another seed."""
+    """Configuration of one training, without the settings of other arms and without other seeds."""
     train = dataclasses.replace(for_arm(config.train, arm), seeds=(seed,))
     config = dataclasses.replace(config, train=train)
-    if train.alpha == 0:  # nothing is erased for it
+    if train.alpha == 0:  # the arm reads no counterfactual clips
         config = dataclasses.replace(config, counterfactual=Counterfactual())
     return config
 
 
 def mix_kind(arm: str) -> str:
-    """How the arm's batches are mixed: none, or a name of recognition.mixup."""
+    """How the batches of the arm are mixed: none, or a name in recognition.mixup.KINDS."""
     return arm if arm in _MIXED else "none"
 
 
@@ -69,7 +73,7 @@ def _alpha(train: Train, arm: str) -> float:
 
 
 def _family(arm: str) -> str:
-    """car of car_a0.5."""
+    """Name of the arm without its alpha: car for car_a0.5."""
     if arm in ARMS:
         return arm
     if re.fullmatch(PATTERN, arm):

@@ -1,9 +1,10 @@
-"""The detectors and the maskers: a row each, with what it needs and what its results depend on.
+"""Tables of the detector and mask backends: requirements, and the settings that affect results.
 
-Everything else reads these tables: the choices and checks of the config, the manual, the workflow
-(who gets weights and a GPU), the keys of the ledgers, the loading of a backend, and `plan`. To add
-one: its own file beside the others of its stage, and a row here. The families of action networks
-have their table in recognition.backbones. Standard library only: the workflow imports it.
+These tables drive the choices and checks of the configuration, the manual, the workflow (weights
+and GPUs of jobs), the keys of the ledgers, the loading of a backend, and `occludenet plan`. To add
+a backend, add its module in people/detectors or people/maskers and a row here. The backbones for
+action recognition have their own table in recognition.backbones. This module uses the standard
+library only because the workflow imports it.
 """
 
 from __future__ import annotations
@@ -15,34 +16,35 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Backend:
-    """One row."""
+    """A backend of the stage detect, audit or actor_masks."""
 
     name: str
     loads: str
-    """`module:Class` in the package of the stage. A network is made of (settings, threads) and, in
-    detect, of the device too; what is none of (settings)."""
+    """`module:Class` in people.detectors or people.maskers. The class of a network is called with
+    (settings, threads), in detect also with the device; other classes are called with
+    (settings)."""
     about: str
-    """What the manual says of it."""
+    """Description in the manual, config.yaml."""
     network: bool
-    """Whether it runs a network: all clips in one process, on a GPU where there is one, and with
-    weights, a file or an address."""
+    """Whether it runs a neural network: all clips in one process, on a GPU if available, with
+    weights from a file or an address."""
     matters: tuple[str, ...]
-    """Settings of the stage that change its results; device, batch and threads do not."""
+    """Settings of the stage that change its results. device, batch and threads do not."""
     needs: str | None = None
-    """The setting that names the file it cannot do without."""
+    """The setting that names a required file."""
     unit: str = "pixels"
-    """What drives its cost: the pixels of the video; or frames, as a network sees pictures of one
-    size."""
+    """What its cost is proportional to: pixels of the video, or frames for a network with a fixed
+    input size."""
     licence: str = "Apache-2.0"
-    """Of what it runs beside this project's code."""
+    """Licence of the third-party code and weights that it runs."""
     package: str | None = None
-    """A Python package that this project does not install by itself."""
+    """A Python package that this project does not install."""
     project: str = ""
-    """Where that package comes from, as an error says it."""
+    """Origin of that package, for error messages."""
     second: bool = True
-    """detect: whether it may be audit's second detector."""
+    """Detectors: whether audit may use it as the second detector."""
     every_frame: bool = False
-    """actor_masks: it goes from frame to frame itself and cannot leave any out."""
+    """Maskers: whether it propagates masks itself and needs every frame."""
 
 
 def _network(name: str, loads: str, about: str, matters: tuple[str, ...], **more: Any) -> Backend:
@@ -57,28 +59,28 @@ _DETECTORS = (
     _network(
         "yolo",
         "yolo:Yolo",
-        "any weights ultralytics loads",
+        "any weights that ultralytics loads",
         _EVERY_MODEL,
         licence="AGPL-3.0",
     ),
     _network(
         "torchvision",
         "torchvision_models:Torchvision",
-        "its detectors, under a permissive licence",
+        "detectors of torchvision, under a permissive licence",
         (*_EVERY_MODEL, "torchvision_model"),
         licence="BSD-3-Clause",
     ),
     Backend(
         "motion",
         "motion:Motion",
-        "fixed cameras, no weights",
+        "background subtraction for fixed cameras, without weights",
         network=False,
         matters=("min_area_share", "score", "low_score", "actor_score"),
     ),
     Backend(
         "file",
         "boxfile:BoxFile",
-        "your boxes",
+        "your own boxes",
         network=False,
         matters=(),
         needs="boxes",
@@ -91,7 +93,7 @@ _MASKERS = (
     _network(
         "mobile-sam",
         "sam:MobileSam",
-        "a small SAM, in a package of its own",
+        "a small SAM, from the package mobile_sam",
         ("every", "sam_multimask"),
         package="mobile_sam",
         project="the GitHub project ChaoningZhang/MobileSAM, and timm",
@@ -99,7 +101,7 @@ _MASKERS = (
     _network(
         "sam2",
         "sam2:Sam2",
-        "follows the actor through each shot, in a package of its own",
+        "SAM 2.1, which propagates masks through each shot, from the package sam2",
         ("sam2_model",),
         package="sam2",
         project="the GitHub project facebookresearch/sam2",
@@ -108,39 +110,39 @@ _MASKERS = (
     Backend(
         "grabcut",
         "grabcut:GrabCut",
-        "no weights",
+        "GrabCut in the actor's box, without weights",
         network=False,
         matters=("every", "grabcut_iterations", "grabcut_side"),
     ),
     _network(
         "yolo-seg",
         "yolo_seg:YoloSeg",
-        "a model through ultralytics",
+        "segmentation models of ultralytics",
         ("every", "image_size"),
         licence="AGPL-3.0",
     ),
 )
 
 DETECTORS: dict[str, Backend] = {row.name: row for row in _DETECTORS}
-"""The backends of detect, by name in the settings."""
+"""Backends of detect by name."""
 SECOND_DETECTORS: dict[str, Backend] = {row.name: row for row in _DETECTORS if row.second}
-"""Those of audit, which looks again."""
+"""Backends of audit by name."""
 MASKERS: dict[str, Backend] = {row.name: row for row in _MASKERS}
-"""The backends of actor_masks."""
+"""Backends of actor_masks by name."""
 BACKENDS = {"detect": DETECTORS, "audit": SECOND_DETECTORS, "actor_masks": MASKERS}
-"""Stage -> its backends."""
+"""Stage -> its backends by name."""
 
 TRAINED = ("train", "evaluate", "attention")
-"""Stages that run the network of train.backbone, whatever the settings."""
+"""Stages that always run the network of train.backbone."""
 
 
-def in_words(rows: dict[str, Backend]) -> str:
-    """What the manual says of the choices: `yolo: any weights ...; motion: ...`."""
+def choices_text(rows: dict[str, Backend]) -> str:
+    """Descriptions of all choices for the manual: `yolo: any weights ...; motion: ...`."""
     return "; ".join(f"{name}: {row.about}" for name, row in rows.items()) + "."
 
 
 def is_network(stage: str, model: str | None) -> bool:
-    """Whether a stage runs a network with `model`, its backend; those that are TRAINED always do.
+    """Whether a stage runs a network with the backend `model`; stages in TRAINED always do.
 
     >>> is_network("actor_masks", "sam2"), is_network("detect", "motion")
     (True, False)
@@ -150,12 +152,12 @@ def is_network(stage: str, model: str | None) -> bool:
 
 
 def runs_network(config: Any, stage: str) -> bool:
-    """The same for a configuration."""
+    """Whether a stage runs a network with the settings of `config`."""
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
 
 
 def weights_of(config: Any) -> Iterator[tuple[str, str]]:
-    """(stage, file or address) of the weights that `snakemake all` runs or starts from."""
+    """Yield (stage, path or address) of all weights that `snakemake all` loads."""
     for stage in ("detect", "actor_masks", "train"):
         weights = getattr(config, stage).weights
         if weights and runs_network(config, stage):

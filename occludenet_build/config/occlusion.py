@@ -1,4 +1,4 @@
-"""Settings of the wing occlusion: occluder bank, choice of clips, composited clips, checks."""
+"""Settings of the stages that choose occluders and clips and write the occluded clips."""
 
 from __future__ import annotations
 
@@ -11,61 +11,76 @@ from occludenet_build.core.settings import setting
 
 @dataclass(frozen=True)
 class Gates:
-    """What a cut-out must be like besides large; the table has a column for each measure."""
+    """Quality limits for occluder cut-outs. The occluder table has a column per measure. All limits
+    are checked in addition to min_pixels."""
 
     apply: bool = setting(True)
-    """false: measured and noted, but nothing is refused, as in the release."""
+    """Whether cut-outs beyond a limit are rejected; false: measures are recorded only, as in the
+    release."""
     border: float = setting(0.25, low=0, high=1)
-    """Most of the outline that may lie on the photo's border, share; 1: all."""
+    """Maximum share of the outline that lies on the border of the photo; 1: no limit."""
     holes: float = setting(0.25, low=0, high=1)
-    """Most of the filled mask that may be holes, share; 1: all."""
+    """Maximum share of the hole-filled mask that consists of holes; 1: no limit."""
     largest_part: float = setting(0.9, low=0, high=1)
-    """Least share of the mask in its largest connected piece; 0: any."""
+    """Minimum share of the mask in its largest connected component; 0: no limit."""
     thickness: float = setting(0.35, low=0, high=1)
-    """Least width of the widest circle inside, over the mask's square root; a square: 1; 0: any."""
+    """Minimum thickness: diameter of the largest circle inside the mask, divided by the square root
+    of the mask's area (a square has 1); 0: no limit."""
     blur: float = setting(0.008, low=0, high=1)
-    """Most spread of the edges inside, over the mask's square root (1.4 px at 30,000); 1: any."""
+    """Maximum blur: spread of the edges inside the mask, divided by the square root of the mask's
+    area (0.008 is 1.4 px at 30,000 px); 1: no limit."""
     near_duplicate: float = setting(0.2, low=0, high=1)
-    """Cut-outs of which less of the perceptual hash differs are one: the largest stays; 0: off."""
+    """Two cut-outs are duplicates if a smaller share of the bits of their perceptual hashes
+    differs; the larger one is kept; 0: no check."""
 
 
 @dataclass(frozen=True)
 class Occluders:
+    """Stage occluders: the bank of RGBA cut-outs from COCO."""
+
     categories: tuple[str, ...] = setting(("backpack", "handbag", "suitcase", "dog"))
-    """COCO categories that occlude, by name."""
+    """Names of the COCO categories used as occluders."""
     min_pixels: int = setting(30_000, low=1)
-    """Least mask size, pixels (the paper: 30,000)."""
+    """Minimum area of a mask, in pixels (paper: 30,000)."""
     gates: Gates = setting(Gates())
     refine: str = setting("none", choices=("none", "grabcut"))
-    """grabcut: the outline moves to the picture's edge, by 2 % of the object's size at most."""
+    """Edge refinement. grabcut: moves the outline to the nearest image edge, by at most 2 % of the
+    object's size."""
     feather: float = setting(0.0, low=0, high=20)
-    """Width of the soft edge, pixels of the photo, half of it inside; 0: hard, as the release."""
+    """Width of the soft edge, in pixels of the photo, centred on the outline; 0: hard edge, as in
+    the release."""
     own: str | None = setting(None, path=True)
-    """Folder of your own RGBA PNGs, <category>/<name>.png: they join the bank, ungated."""
+    """Folder of your own RGBA PNG files, <category>/<name>.png; added to the bank without checking
+    `gates`."""
     split: Fractions = setting(Fractions())
-    """Shares of the bank that only train, only val and only test may use."""
+    """Shares of the bank reserved for each split: an occluder appears in one split only."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """Clips a class may have in each split, shared equally by the occluder types; null: all."""
+    """Maximum number of clips per class in each split, divided evenly among the occluder types;
+    null: all."""
 
     train: int | None = setting(160, low=1)
-    """The release: about 159 a class (one third of Kinetics-400's training videos)."""
+    """Clips per class in train (release: about 159, one third of the Kinetics-400 training
+    videos)."""
     val: int | None = setting(12, low=1)
-    """The release: 12 a class, 3 an occluder type."""
+    """Clips per class in val (release: 12, 3 per occluder type)."""
     test: int | None = setting(24, low=1)
-    """The release: 24 a class, 6 an occluder type."""
+    """Clips per class in test (release: 24, 6 per occluder type)."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """When in a clip the occluder is there; shares of the clip's frames."""
+    """Part of the clip in which the occluder is visible, in shares of the clip's frames."""
 
     start: float = setting(0.0, low=0, high=1)
+    """First frame with the occluder."""
     end: float = setting(1.0, low=0, high=1)
+    """First frame after the occluder."""
     ramp: float = setting(0.0, low=0, high=1)
-    """It grows from nothing, and shrinks to it, in so long a time; 0: abrupt."""
+    """Duration over which the occluder grows from zero size after start and shrinks to zero before
+    end; 0: it appears and disappears at full size."""
 
     def __post_init__(self) -> None:
         if self.start >= self.end:
@@ -77,82 +92,102 @@ class Window:
 
 @dataclass(frozen=True)
 class Select:
+    """Stage select: the clips to occlude and their occluders."""
+
     shards: int = setting(8, low=1, high=10_000)
-    """Number of shards for the rooms that make clips and masks: about 64 clips in each."""
+    """Number of shards for the stages that write clips and masks; about 64 clips per shard."""
     assignment: str = setting("quota", choices=("quota", "published"))
-    """quota: our own draw, no occluder in two splits; published: the choice of a release's CSV."""
+    """quota: random selection, with no occluder in two splits; published: the selection in the CSV
+    files of a release."""
     published: str | None = setting(None, path=True)
-    """A release's `{split}_d.csv`, or the folder that holds them, for `published`."""
+    """Assignment published: a CSV file `{split}_d.csv` of a release, or the folder that contains
+    such files."""
     occluders_per_clip: int = setting(1, low=1, high=16)
-    """Occluders pasted at once, all of one type."""
+    """Number of occluders in a clip at the same time, all of one type."""
     quota: Quota = setting(Quota())
-    """Clips per class and split."""
+    """Maximum number of clips per class in each split, divided evenly among the occluder types;
+    null: all."""
     min_actor_frames: int = setting(1, low=1)
-    """Frames with an actor box that a clip needs."""
+    """Minimum number of frames with the actor's box that a clip needs."""
     min_actor_share: float = setting(0.0, low=0, high=1)
-    """Share of the frames with an actor box that a clip needs."""
+    """Minimum share of frames with the actor's box that a clip needs."""
 
 
 @dataclass(frozen=True)
 class Composite:
+    """Stage composite: the occluded clips and their clean twins."""
+
     dataset: str = setting("OccludeNet-D")
     """Name of the dataset's folder in build_dir."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0.01, high=4)
-    """Size of the occluder relative to the actor's box (the paper: 0.25, 0.50, 0.75)."""
+    """Sizes of the occluder relative to the actor's box (paper: 0.25, 0.50, 0.75); one clip is
+    written per value."""
     scale_mode: str = setting("fit", choices=("fit", "stretch", "area", "target"))
-    """fit: inside scale x width and height; stretch: to that size; area: scale^2 of the area;
-    target: a scale is the share of the actor that is to be hidden, solved for each clip."""
+    """Meaning of a scale. fit: the occluder fits into scale x width and height of the actor's box,
+    its aspect ratio kept; stretch: it is stretched to that size; area: its area is scale^2 of the
+    box's area; target: the scale is the share of the actor to hide, and the size is computed per
+    clip."""
     target_tolerance: float = setting(0.05, low=0.001, high=0.5)
-    """target: how far the mean share hidden may be off; clips that miss it are rows, not clips."""
+    """Scale mode target: maximum difference between the mean hidden share and the scale; a clip
+    beyond it fails with a reason."""
     motion: str = setting(
         "track", choices=("track", "static", "linear", "circular", "sine", "random")
     )
-    """track: on the actor; the others: a path through the picture, sizes relative to the picture
-    (as in K-400-O)."""
+    """Motion of the occluder. track: follows the actor; the others: a path through the frame, with
+    sizes relative to the frame (as in K-400-O)."""
     window: Window = setting(Window())
     smooth_seconds: float = setting(0.3, low=0, high=10)
-    """Boxes are averaged over this time before the occluder is placed, within a shot; 0: as they
-    were detected, frame by frame, as in the paper."""
+    """Averaging window for the actor's boxes before the occluder is placed, in seconds, within a
+    shot; 0: no averaging, as in the paper."""
     clean_twin: bool = setting(True)
-    """Also write the clip through the same encoder without an occluder."""
+    """Also write each clip without an occluder, through the same encoder."""
     codec: str = setting(
         "libx264", choices=("libx264", "libx265", "h264_nvenc", "h264_qsv", "h264_amf")
     )
-    """Encoder; a hardware encoder that this machine lacks gives way to libx264, and it is said."""
+    """Video encoder. If this machine lacks the hardware encoder, libx264 is used and a warning is
+    logged."""
     crf: float = setting(21.0, low=0, high=51)
-    """Constant rate factor, or the encoder's own scale of that kind; lower is better and larger."""
+    """Constant rate factor, or the equivalent quality scale of a hardware encoder; lower means
+    better quality and larger files."""
     preset: str = setting(
         "veryfast",
         choices=("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"),
     )
-    """x264's preset. veryfast at crf 21 has the SSIM of medium at crf 23 for 0.4 of its CPU."""
+    """x264 preset. veryfast at crf 21 reaches the SSIM of medium at crf 23 with 0.4 of its CPU
+    time."""
     keyframe_seconds: float = setting(2.0, low=0.04)
-    """Longest distance of key frames, seconds."""
+    """Maximum distance between key frames, in seconds."""
     pix_fmt: str = setting("source", choices=("source", "yuv420p"))
-    """source: the source's own format where the encoder has it; yuv420p: plays everywhere."""
+    """Pixel format. source: that of the source video if the encoder supports it; yuv420p: plays
+    everywhere."""
     instruction_set: str = setting("avx2", choices=("avx2", "sse2", "portable"))
-    """Newest processor instructions the encoder may use: machines of one maker agree that have
-    them. portable: all makers agree."""
+    """Newest processor instruction set that the encoder may use. avx2, sse2: equal bytes on
+    processors of one vendor that have it; portable: equal bytes on processors of all vendors."""
     share_frames: int = setting(24, low=0)
-    """Stretches of at least so many frames without an occluder are encoded once and their packets
-    shared; 0: every output is encoded by itself."""
+    """Minimum number of consecutive frames without an occluder that are encoded once and shared by
+    all outputs of a clip; 0: every output is encoded separately."""
 
 
 FILLS = ("zero", "mean", "blur", "median", "noise", "inpaint")
+"""Names of the fills of counterfactual clips."""
 
 
 @dataclass(frozen=True)
 class Counterfactual:
+    """Counterfactual clips, from which the actor is erased; written by the stage composite."""
+
     fill: str = setting("zero", choices=FILLS)
-    """What stands where the actor was: black, the frame's mean, its blur, the clip's median, grain
-    like the surroundings, or what inpainting makes of them."""
+    """Replacement for the pixels of the actor. zero: black; mean: mean of the rest of the frame;
+    blur: the blurred surroundings; median: median over the frames of the clip, without the actor;
+    noise: noise with the mean and standard deviation of the surroundings; inpaint: inpainting from
+    the surroundings."""
     dilate: int = setting(3, low=0, high=200)
-    """The actor's mask grows by this, pixels, before it is erased."""
+    """Dilation of the actor's mask before erasing, in pixels."""
     splits: tuple[str, ...] = setting(("train",), choices=("train", "val", "test"), empty=True)
-    """Splits that get counterfactual clips; CAR trains on train. []: none."""
+    """Splits with counterfactual clips; CAR needs train. []: none."""
     files: bool = setting(True)
-    """true: clips of their own; false: train erases the actor from the occluded clips when it reads
-    them, for half the disk. Not with the fill median, which needs the whole clip."""
+    """true: counterfactual clips are written to files; false: the stage train erases the actor when
+    it reads the occluded clips, which halves the disk usage. The fill median requires true."""
 
     def __post_init__(self) -> None:
         if self.fill == "median" and not self.files:
@@ -164,24 +199,30 @@ class Counterfactual:
 
 @dataclass(frozen=True)
 class ResidualActor:
-    """residual_actor checks all clips as built; its target residual_actor_fills compares fills."""
+    """Stage residual_actor: detection of people that remain in the counterfactual clips. The target
+    residual_actor_fills compares fills on a sample."""
 
     clips: int = setting(40, low=1)
-    """Clips that residual_actor_fills takes, of the splits with counterfactuals, drawn by hash."""
+    """Number of clips in the sample of residual_actor_fills, drawn by hash from the splits with
+    counterfactual clips."""
     fills: tuple[str, ...] = setting(("none", *FILLS), choices=("none", *FILLS))
-    """Fills that are compared; none: the occluded clip itself, in which the actor is not erased."""
+    """Fills to compare; none: the occluded clip, in which the actor is not erased."""
 
 
 @dataclass(frozen=True)
 class Leaks:
+    """Stage leaks: clips that appear in two splits or in other datasets."""
+
     lists: tuple[str, ...] = setting((), path=True, empty=True)
-    """Lists of other datasets to look your clips up in: Kinetics' CSV files, or any text with a
-    clip's name in each line."""
+    """Lists of other datasets to compare with: Kinetics CSV files, or text files with one clip name
+    per line."""
     frames_per_second: float = setting(4.0, low=0.1, high=30)
-    """Pictures of each clip that are compared, per second."""
+    """Number of frames per second of each clip that are compared."""
     distance: int = setting(12, low=0, high=20)
-    """Bits of 64 in which the hashes of two pictures may differ and be one picture."""
+    """Maximum number of differing bits, of 64, between the perceptual hashes of two equal
+    frames."""
     min_frames: int = setting(4, low=1)
-    """Pictures that two clips must have in common, all at one shift in time."""
+    """Minimum number of equal frames in two duplicate clips, all at one time offset."""
     min_share: float = setting(0.5, low=0, high=1)
-    """The same, as a share of the pictures in which they overlap at that shift."""
+    """Minimum share of equal frames among the frames in which the two clips overlap at that
+    offset."""

@@ -1,10 +1,10 @@
-"""Settings of the wing people: bounding boxes, masks, the second detector, proposals."""
+"""Settings of the stages that detect, track and segment people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occludenet_build.config.backends import DETECTORS, MASKERS, SECOND_DETECTORS, in_words
+from occludenet_build.config.backends import DETECTORS, MASKERS, SECOND_DETECTORS, choices_text
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import setting
 
@@ -19,61 +19,72 @@ TORCHVISION_MODELS = (
     "ssd300_vgg16",
     "ssdlite320_mobilenet_v3_large",
 )
-"""Names of the detectors in torchvision.models.detection."""
+"""Names of the supported models in torchvision.models.detection."""
 
 
 @dataclass(frozen=True)
 class Detect:
-    backend: str = setting("yolo", choices=tuple(DETECTORS), about=in_words(DETECTORS))
+    """Stage detect: bounding boxes of people, their tracks and the actor."""
+
+    backend: str = setting("yolo", choices=tuple(DETECTORS), about=choices_text(DETECTORS))
+    """Person detector."""
     weights: str | None = setting(None, path=True, url=True)
-    """Weights of yolo (.pt, or an export: .onnx, OpenVINO's .xml) or torchvision (.pth): a file, or
-    an http(s) address, fetched once by acquire."""
+    """Weights of yolo (.pt, or an export: .onnx, OpenVINO .xml) or torchvision (.pth): a path, or
+    an http(s) address that the stage acquire fetches once."""
     weights_sha256: str | None = setting(None, sha256=True)
-    """What the weights must have; another file stops the build."""
+    """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
+    checked."""
     torchvision_model: str = setting("fasterrcnn_resnet50_fpn_v2", choices=TORCHVISION_MODELS)
-    """Which of torchvision's detectors the weights of the torchvision backend are of."""
+    """Backend torchvision: the model that the weights belong to."""
     boxes: str | None = setting(None, path=True)
-    """CSV or Parquet of the file backend: clip,frame,x1,y1,x2,y2[,score][,track][,actor]."""
+    """Backend file: CSV or Parquet file with the columns
+    clip,frame,x1,y1,x2,y2[,score][,track][,actor]; boxes in pixels, frames from 0."""
     device: str = setting("auto")
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device of the model: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
+    cpu."""
     half: bool | None = setting(None)
-    """Whether a model computes in half precision, on CUDA; null: yes, where the device is CUDA. An
-    export (.onnx, .xml) has the precision it was made with."""
+    """Use half precision (float16) on CUDA; null: true on CUDA devices. An export (.onnx, .xml)
+    keeps the precision it was exported with."""
     batch: int = setting(16, low=1, high=4096)
-    """Frames that a model sees at once, of several clips; fewer where the memory ends."""
+    """Frames per batch, from several clips; reduced automatically if memory runs out."""
     decode_threads: int = setting(0, low=0, high=256)
-    """Threads that decode for a model, beside it; 0: those of the job (--threads), on a CPU between
-    two batches. On a GPU they set the pace."""
+    """Number of threads that decode video in parallel with the model; 0: the threads of the job
+    (--threads). On a CPU, decoding then alternates with inference. On a GPU, decoding is the
+    bottleneck."""
     image_size: int = setting(640, low=32, high=4096)
-    """Longer side of the picture that a model sees, pixels; torchvision's own is 1333. The ssd
-    models and exports of one fixed size have their own."""
+    """Longer side of the model input, in pixels; the torchvision default is 1333. SSD models and
+    exports with a fixed input size use their own size."""
     stride: int = setting(1, low=1, high=64)
-    """A model sees every so-many-th frame; boxes in between are interpolated and flagged."""
+    """Run the model on every stride-th frame; boxes in between are interpolated and flagged."""
     score: float = setting(0.25, low=0, high=1)
-    """Least score of a person box that begins a track."""
+    """Minimum score of a box that starts a track."""
     low_score: float = setting(0.1, low=0, high=1)
-    """Least score of a box that continues a track: people are often weak for some frames."""
+    """Minimum score of a box that continues a track; scores often drop for a few frames."""
     iou: float = setting(0.7, low=0, high=1)
-    """Boxes that overlap more are one person."""
+    """Non-maximum suppression: boxes with a larger IoU are the same person."""
     min_area_share: float = setting(0.005, low=0, high=1)
-    """motion: least area of a moving person, share of the picture."""
+    """Backend motion: minimum area of a moving person, as a share of the frame."""
     tracker: str = setting("cbiou", choices=("cbiou", "bytetrack", "ocsort", "botsort"))
-    """Who is who from frame to frame, by the package `trackers`: C-BIoU, ByteTrack, OC-SORT,
-    BoT-SORT."""
+    """Tracker that links boxes between frames, from the package `trackers`: C-BIoU, ByteTrack,
+    OC-SORT, BoT-SORT."""
     track_iou: float = setting(0.1, low=0, high=1)
-    """Least overlap of a box with where its track is expected; cbiou adds a margin to both."""
+    """Minimum IoU of a box and the predicted box of its track; cbiou expands both boxes by a
+    margin."""
     min_track_seconds: float = setting(0.3, low=0)
-    """Time with a box that the actor's track needs, seconds; half of its shot if that is less."""
+    """Minimum time with a box in the actor's track, in seconds; half of the shot if that is
+    shorter."""
     actor_score: float = setting(0.4, low=0, high=1)
-    """Score that the actor's track needs once: what is no person stays weak in all frames."""
+    """Minimum of the highest score in the actor's track; false detections have low scores in all
+    frames."""
     max_gap_seconds: float = setting(0.5, low=0)
-    """Longest gap in the actor's track that is filled (and flagged), seconds."""
+    """Maximum length of a gap in the actor's track that is filled by interpolation and flagged, in
+    seconds."""
     actor: str = setting(
         "prominent", choices=("prominent", "area_x_duration", "central", "all", "file")
     )
-    """Who is the actor, by size, place and time: prominent (size x closeness to the middle x time),
-    area_x_duration, central; all: everybody who is fit, as one group; file: whom the column actor
-    of `boxes` names."""
+    """Choice of the actor. prominent: largest product of box area, closeness to the frame centre
+    and duration; area_x_duration: largest product of box area and duration; central: closest to the
+    frame centre; all: all people that qualify, as one group; file: the column actor of `boxes`."""
 
     def __post_init__(self) -> None:
         if self.actor == "file" and self.backend != "file":
@@ -85,65 +96,81 @@ class Detect:
 
 @dataclass(frozen=True)
 class ActorMasks:
-    backend: str = setting("sam", choices=tuple(MASKERS), about=in_words(MASKERS))
+    """Stage actor_masks: segmentation masks of the actor."""
+
+    backend: str = setting("sam", choices=tuple(MASKERS), about=choices_text(MASKERS))
+    """Segmentation model or method."""
     weights: str | None = setting(None, path=True, url=True)
-    """Checkpoint of the model: a file, or an http(s) address, fetched once by acquire."""
+    """Checkpoint of the model: a path, or an http(s) address that the stage acquire fetches
+    once."""
     weights_sha256: str | None = setting(None, sha256=True)
-    """What the weights must have; another file stops the build."""
+    """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
+    checked."""
     every: int = setting(1, low=1, high=64)
-    """Masks from the backend in every so-many-th frame, by optical flow in those between. Not for
-    sam2, which goes from frame to frame itself."""
+    """Run the backend on every n-th frame; masks in between are propagated by optical flow. Not
+    used by sam2, which propagates masks itself."""
     sam_model: str = setting("vit_b", choices=("vit_b", "vit_l", "vit_h"))
-    """Size of the SAM checkpoint."""
+    """Backend sam: model size of the checkpoint."""
     sam_multimask: str = setting("one", choices=("one", "best"))
-    """sam and mobile-sam: one mask for the box, or the best of three (whole, part, subpart) by the
-    model's own estimate. A box is hardly ambiguous: one."""
+    """Backends sam and mobile-sam. one: a single mask per box; best: the mask with the highest
+    predicted IoU of three (whole, part, subpart). A box is rarely ambiguous, so one is the
+    default."""
     sam2_model: str = setting("auto", choices=("auto", "tiny", "small", "base_plus", "large"))
-    """Size of the SAM 2.1 checkpoint; auto: as its file name says."""
+    """Backend sam2: model size of the SAM 2.1 checkpoint; auto: from its file name."""
     device: str = setting("auto")
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device of the model: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
+    cpu."""
     batch: int = setting(8, low=1, high=4096)
-    """Frames per batch of the model backends; SAM takes one at a time on a CPU."""
+    """Frames per batch of a model; SAM uses 1 on a CPU."""
     image_size: int = setting(640, low=32, high=4096)
-    """Longer side of the picture that yolo-seg sees, pixels."""
+    """Backend yolo-seg: longer side of the model input, in pixels."""
     grabcut_iterations: int = setting(3, low=1, high=50)
+    """Backend grabcut: number of iterations."""
     grabcut_side: int = setting(160, low=16)
-    """Longer side of the window that GrabCut works in, pixels: larger is slower and finer."""
+    """Backend grabcut: longer side of the working image, in pixels; larger is slower and more
+    precise."""
 
 
 @dataclass(frozen=True)
 class Audit:
+    """Stage audit: comparison of the actor's boxes with a second detector."""
+
     backend: str = setting("yolo", choices=tuple(SECOND_DETECTORS))
-    """The second detector; what is not said here is as in detect."""
+    """The second detector; settings that are not listed here are taken from detect."""
     weights: str | None = setting(None, path=True, url=True)
-    """Its weights, others than detect's: a file, or an http(s) address, fetched once by acquire."""
+    """Weights of the second detector, different from those of detect: a path, or an http(s) address
+    that the stage acquire fetches once."""
     weights_sha256: str | None = setting(None, sha256=True)
-    """What the weights must have; another file stops the build."""
+    """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
+    checked."""
     torchvision_model: str = setting("fasterrcnn_resnet50_fpn_v2", choices=TORCHVISION_MODELS)
-    """Which of torchvision's detectors the weights are of."""
+    """Backend torchvision: the model that the weights belong to."""
     image_size: int = setting(640, low=32, high=4096)
-    """Longer side of the picture that it sees, pixels."""
+    """Longer side of the model input, in pixels."""
     clips: int = setting(200, low=1)
-    """Chosen clips that it searches, drawn by hash."""
+    """Number of selected clips in the sample, drawn by hash."""
     iou: float = setting(0.5, low=0, high=1)
-    """Least overlap of two boxes that are the same person's."""
+    """Minimum IoU of two boxes of the same person."""
 
 
 @dataclass(frozen=True)
 class Proposals:
+    """Stage proposals: candidate segments in which static objects occlude people, in long
+    surveillance videos."""
+
     seconds: float = setting(9.0, low=1, high=600)
-    """Length of a candidate, seconds; segments wants 8 to 10."""
+    """Duration of a candidate, in seconds; the stage segments accepts 8 to 10 by default."""
     candidates: int = setting(200, low=1, high=100_000)
-    """Candidates that are shown at most, the best of all videos."""
+    """Maximum number of candidates over all videos, best first."""
     per_video: int = setting(5, low=1, high=1000)
-    """Candidates of one video at most; they do not overlap."""
+    """Maximum number of candidates per video; candidates do not overlap."""
     min_height: float = setting(0.12, low=0, high=1)
-    """Least height of the person as seen, share of the picture's height."""
+    """Minimum visible height of the person, as a share of the frame height."""
     min_present: float = setting(0.6, low=0, high=1)
-    """Share of the candidate's time in which the person must be seen."""
+    """Minimum share of the candidate's duration in which the person is detected."""
     min_hidden: float = setting(0.1, low=0, high=1)
-    """Least share of the person that is hidden, mean over the candidate's time."""
+    """Minimum hidden share of the person, averaged over the candidate's duration."""
     max_hidden: float = setting(0.8, low=0, high=1)
-    """Largest share that counts in a frame: of whom more is hidden, too little is left."""
+    """Maximum hidden share of the person in a frame; frames with more do not count."""
     max_blur: float = setting(0.65, low=0, high=1)
-    """Blur of the person, 0 sharp to 1, beyond which there is nothing to see."""
+    """Maximum blur of the person, from 0 (sharp) to 1."""

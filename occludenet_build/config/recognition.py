@@ -1,97 +1,99 @@
-"""Settings of the wing recognition: training and its recipe, evaluation, predictions, attention."""
+"""Settings of the stages that train, evaluate and explain action-recognition networks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import required, setting
+from occludenet_build.core.settings import require_distinct, required, setting
 
 
 @dataclass(frozen=True)
 class ListedSet:
-    """A set of clips that did not come out of this build, by a list file."""
+    """An evaluation set that is not part of this build, given by a list file."""
 
     name: str = required()
-    """As it is called in tables: S, I, M, K-400, K-400-O, or any other."""
+    """Name of the set in tables: S, I, M, K-400, K-400-O, or any other."""
     file: str = required(path=True)
-    """`file,label` with a header, as OccludeNet's; `action class,file name` with one, as its S, I
-    and M; or `file label` lines, comma, semicolon or space between. A label is a name, or a number
-    of the label map."""
+    """List file: `file,label` with a header, as in OccludeNet; `action class,file name` with a
+    header, as in OccludeNet-S, -I and -M; or lines `file label` with a comma, semicolon or space in
+    between. A label is a class name or a number of the label map."""
     root: str | None = setting(None, path=True)
-    """Folder the files are relative to; null: that of the list."""
+    """Folder that the file names are relative to; null: the folder of the list."""
     label_map: str | None = setting(None, path=True)
-    """Names of numbered labels: a line each, in order, or JSON {name: number}, as labels.json."""
+    """Names of numbered labels: a text file with one name per line, in order, or JSON {name:
+    number}, as in labels.json."""
 
 
 @dataclass(frozen=True)
 class Evaluate:
+    """Stage evaluate: predictions for the test sets, and their accuracy."""
+
     views: int = setting(4, low=1, high=100)
-    """Clips in time that are averaged."""
+    """Number of temporal views per clip that are averaged."""
     crops: int = setting(1, choices=(1, 3))
-    """Crops in space that are averaged: the centre, or three along the longer side."""
+    """Number of spatial crops per view that are averaged. 1: centre crop; 3: three crops along the
+    longer side."""
     average: str = setting("softmax", choices=("softmax", "logits"))
-    """What is averaged over views and crops."""
+    """What is averaged over views and crops: softmax probabilities or logits."""
     split: str = setting("test", choices=("train", "val", "test"))
-    """The split that is evaluated."""
+    """Split to evaluate."""
     counterfactuals: bool = setting(False)
-    """Predict the clips without their actor too, which Eq. 1's causal effect per class needs;
-    counterfactual.splits must hold the split."""
+    """Also predict the counterfactual clips, which the causal effect per class (Eq. 1) needs;
+    counterfactual.splits must contain the split."""
     lists: tuple[ListedSet, ...] = ()
-    """Further sets: [{name: S, file: test_s.csv}, ...]."""
+    """Further evaluation sets: [{name: S, file: test_s.csv, root: null, label_map: null}, ...]."""
     batch: int = setting(8, low=1, high=65_536)
-    """Clips at a time; all their views and crops go through the network together."""
+    """Clips per batch; all views and crops of a clip pass through the network together."""
     device: str = setting("auto")
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device of the network: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
+    cpu."""
     workers: int = setting(2, low=0, high=256)
-    """Processes that decode."""
+    """Number of processes that decode clips; 0: the main process decodes."""
 
     def __post_init__(self) -> None:
-        names = [listed.name for listed in self.lists]
-        if len(set(names)) < len(names):
-            raise UserError(
-                f"config: evaluate.lists: wanted different names, got {', '.join(names)}"
-            )
+        require_distinct("evaluate.lists", [listed.name for listed in self.lists], "names")
 
 
 @dataclass(frozen=True)
 class Dump:
-    """Predictions of one model for one set, from another program."""
+    """Predictions of another program for one model and one set."""
 
     model: str = required()
-    """As it is called in tables."""
+    """Name of the model in tables."""
     set: str = required()
-    """clean, D-25, D-50, D-75, K-400, K-400-O, S, I, M, EPIC, or any other."""
+    """Name of the set: clean, D-25, D-50, D-75, K-400, K-400-O, S, I, M, EPIC, or any other."""
     file: str = required(path=True)
-    """mmaction2's --dump (0.x: --out), PySlowFast's TEST.SAVE_RESULTS_PATH, .npy or .npz (clips x
-    classes), .csv (file, then a column per class), or a Parquet file of evaluate."""
+    """File of predictions: --dump of mmaction2 (0.x: --out), TEST.SAVE_RESULTS_PATH of PySlowFast,
+    .npy or .npz (clips x classes), .csv (file, then a column per class), or a Parquet file of the
+    stage evaluate."""
     list: str | None = setting(None, path=True)
-    """The list that the program read, one clip a line in the order of the rows, as those of
-    evaluate.lists; not needed where the file names its clips."""
+    """List file of the clips, one per line in the order of the predictions, in a format of
+    evaluate.lists; null: the file names its clips."""
     label_map: str | None = setting(None, path=True)
-    """Label names in the order of the scores: a line each, or JSON {name: number}; not needed where
-    the file names its classes."""
+    """Label names in the order of the scores: a text file with one name per line, or JSON {name:
+    number}; null: the file names its classes."""
     scores: str = setting("probabilities", choices=("probabilities", "logits"))
-    """What the file holds: probabilities of any sum, as PySlowFast adds those of all views; or
+    """Meaning of the scores: probabilities, of any sum (PySlowFast adds those of all views), or
     logits."""
 
     @property
     def slug(self) -> str:
-        """The model's name as a file's: predictions/<slug>.parquet."""
+        """The model's name as a file name: predictions/<slug>.parquet."""
         return re.sub(r"[^A-Za-z0-9.+]+", "_", self.model).strip("_.") or "_"
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Models that were not trained here: tables and figures take them like those that were."""
+    """Stage predictions: results of models trained elsewhere, for the tables and figures."""
 
     dumps: tuple[Dump, ...] = ()
-    """[{model: I3D, set: D-25, file: i3d_25.pkl, list: val_25.csv, label_map: k400.txt}, ...]."""
+    """Prediction files: [{model: I3D, set: D-25, file: i3d_25.pkl, list: val_25.csv, label_map:
+    k400.txt, scores: probabilities}, ...]."""
     builds: tuple[str, ...] = setting((), path=True, empty=True)
-    """Folders of other builds, whose predictions stand in the tables too."""
+    """Build folders of other builds whose predictions are added to the tables."""
 
     def __post_init__(self) -> None:
         models: dict[str, str] = {}
@@ -106,178 +108,200 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Attention:
-    """Where the networks look: Grad-CAM over the evaluated clips."""
+    """Stage attention: Grad-CAM maps of the evaluated clips."""
 
     clips: int | None = setting(None, low=1)
-    """Source clips of evaluate.split, drawn by hash; each counts in every set. null: all."""
+    """Number of source clips of evaluate.split, drawn by hash; each is used in every set. null:
+    all."""
     target: str = setting("label", choices=("label", "predicted"))
-    """The class whose score is explained."""
+    """Class whose score is explained: the true label or the predicted class."""
     layer: str | None = setting(None)
-    """Module whose activations are weighted; null: the backbone's last with places in it."""
+    """Name of the module whose activations are used; null: the backbone's last module with spatial
+    dimensions."""
     pictures: int = setting(6, low=0, high=100)
-    """Source clips in the picture grids (Figures 2, 9, 17)."""
+    """Number of source clips in the image grids (Figures 2, 9, 17)."""
     batch: int = setting(4, low=1, high=65_536)
+    """Clips per batch."""
     device: str = setting("auto")
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device of the network: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
+    cpu."""
     workers: int = setting(2, low=0, high=256)
-    """Processes that decode."""
+    """Number of processes that decode clips; 0: the main process decodes."""
 
 
 ARMS = ("baseline", "car", "clean", "stillmix", "fame")
-
-
+"""Names of the arms in train.arms."""
 WEIGHTED = "car_a"
+"""Prefix of the arms of train.alphas: car_a0.5."""
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How training clips are changed; both clips of a pair alike, from one draw."""
+    """Augmentation of training clips; both clips of a pair get the same augmentation."""
 
     flip: bool = setting(True)
-    """Mirror half of the clips."""
+    """Flip clips horizontally with probability 0.5."""
     area: tuple[float, ...] | None = setting(None, low=0.01, high=1)
-    """Smallest and largest share of the picture that a random crop takes before it is resized to
-    train.size; null: a crop of train.size out of train.short_side, unresized."""
+    """[minimum, maximum] area of a random crop as a share of the frame; the crop is resized to
+    train.size. null: a random crop of train.size from the frame scaled to train.short_side."""
     aspect: tuple[float, ...] = setting((0.75, 1.3333), low=0.1, high=10)
-    """Narrowest and widest shape of such a crop, width / height."""
+    """[minimum, maximum] aspect ratio of that crop, width / height."""
     randaugment: int = setting(0, low=0, high=20)
-    """RandAugment's operations per clip; 0: none."""
+    """Number of RandAugment operations per clip; 0: none."""
     randaugment_magnitude: int = setting(7, low=0, high=10)
-    """Their strength."""
+    """Magnitude of the RandAugment operations."""
     randaugment_sd: float = setting(0.5, low=0, high=10)
-    """Standard deviation of the strength from clip to clip."""
+    """Standard deviation of the magnitude between clips."""
     erase: float = setting(0.0, low=0, high=1)
-    """Share of the clips in which a random rectangle becomes noise."""
+    """Random erasing: probability that a random rectangle of a clip is replaced by noise."""
     mixup: float = setting(0.0, low=0, high=10)
-    """Mixup's Beta(a, a); 0: none. A pair is mixed with a pair, by one share."""
+    """Parameter a of mixup's Beta(a, a); 0: no mixup. A pair is mixed with another pair, with one
+    ratio."""
     label_smoothing: float = setting(0.0, low=0, high=0.99)
+    """Label smoothing of the cross entropy."""
 
 
 @dataclass(frozen=True)
 class Mix:
-    """The arms stillmix and fame, which fight the background instead of erasing the actor."""
+    """Settings of the arms stillmix and fame, which reduce background bias without counterfactual
+    clips."""
 
     probability: float = setting(0.25, low=0, high=1)
-    """Share of the clips that are mixed."""
+    """Probability that a clip is mixed."""
     stills: str = setting("bank", choices=("bank", "random"))
-    """StillMix: what is mixed in. bank: frames that a network of single frames is surest of, which
-    is trained first; random: any frame of another clip of the batch."""
+    """StillMix: the still frames to mix in. bank: the frames with the highest confidence of a
+    single-frame network, which is trained first; random: any frame of another clip in the batch."""
     still_frames: int = setting(1024, low=1, high=100_000)
-    """Frames in the bank."""
+    """StillMix: number of frames in the bank."""
     still_epochs: int = setting(10, low=1, high=10_000)
-    """Of the network of single frames, a ResNet-18."""
+    """StillMix: training epochs of the single-frame network, a ResNet-18."""
     still_weights: str | None = setting(None, path=True)
-    """What it starts from, torchvision's ImageNet weights; null: from nothing."""
+    """StillMix: path of torchvision's ImageNet weights for the single-frame network; null: random
+    initialization."""
     still_beta: float = setting(200.0, low=0.01)
-    """StillMix: the share of the clip's own picture is drawn from Beta(b, b)."""
+    """StillMix: parameter b of Beta(b, b), from which the weight of the clip is drawn."""
     fame_keep: float = setting(0.5, low=0.01, high=1)
-    """FAME: share of the pixels, those that move most, that count as foreground."""
+    """FAME: share of the pixels, those with the most motion, that count as foreground."""
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The recipe of a step."""
+    """Optimizer, learning-rate schedule and weight averaging."""
 
     name: str = setting("adamw", choices=("adamw", "sgd"))
+    """Optimizer."""
     momentum: float = setting(0.9, low=0, high=1)
-    """Of sgd (with Nesterov's); adamw's first beta."""
+    """sgd: Nesterov momentum; adamw: beta1."""
     beta2: float = setting(0.999, low=0, high=1)
-    """adamw's second beta."""
+    """adamw: beta2."""
     final_rate: float = setting(0.0, low=0)
-    """Learning rate at the end of the cosine."""
+    """Learning rate at the end of the cosine decay."""
     first_rate: float = setting(0.0, low=0)
-    """Learning rate at the beginning of the warm-up."""
+    """Learning rate at the start of the warm-up."""
     layer_decay: float = setting(1.0, low=0.01, high=1)
-    """Each layer learns at this times the rate of the next one towards the head."""
+    """Layer-wise learning-rate decay: factor from each layer to the one before it, counted from the
+    head; 1: none."""
     head_rate: float = setting(1.0, low=0)
-    """The head learns at this times train.learning_rate."""
+    """Learning rate of the head, relative to train.learning_rate."""
     accumulate: int = setting(1, low=1, high=65_536)
-    """Batches per step of the optimizer."""
+    """Gradient accumulation: batches per optimizer step."""
     ema: float = setting(0.0, low=0, high=0.999999)
-    """Decay of an exponential moving average of the weights, which is then what is evaluated; 0:
-    none."""
+    """Decay of an exponential moving average (EMA) of the weights, which is then evaluated instead
+    of the weights; 0: no EMA."""
 
 
 @dataclass(frozen=True)
 class Train:
+    """Stage train: training of CAR, its baseline and comparison methods."""
+
     backbone: str = setting("r3d_18")
-    """Name in recognition.backbones: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
+    """Network: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
     x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
     ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m,
     videomae_s, videomae_b, videomae_l."""
     weights: str | None = setting(None, path=True, url=True)
-    """Checkpoint the backbone starts from, a file or an http(s) address, in the form its authors or
-    mmaction2 published; a head of other classes is left out and said."""
+    """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
+    http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
+    and a line is logged. null: random initialization."""
     weights_sha256: str | None = setting(None, sha256=True)
-    """What the weights must have; another file stops the build."""
+    """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
+    checked."""
     arms: tuple[str, ...] = setting(("baseline", "car"), choices=ARMS)
-    """What is trained. baseline: on the occluded clips, alpha 0; car: on pairs; clean: on the clean
-    twins, alpha 0; stillmix, fame: as baseline, with that augmentation."""
+    """Arms to train. baseline: occluded clips, alpha 0; car: CAR on pairs of occluded and
+    counterfactual clips; clean: clean twins, alpha 0; stillmix, fame: baseline with that
+    augmentation."""
     alpha: float = setting(1.0, low=0)
-    """Weight of CAR's causal term in the arm car."""
+    """Weight of the causal term in the arm car."""
     alphas: tuple[float, ...] = setting((), low=0, empty=True)
-    """Further weights, an arm car_a<alpha> each, for Table 6."""
+    """Further weights of the causal term; each one adds an arm car_a<alpha> (Table 6)."""
     causal_term: str = setting("kl_p_y", choices=("kl_p_y", "ce_y"))
-    """kl_p_y: KL(P || Y), Eq. 4 as printed; ce_y: -log Y[label]."""
+    """Causal term of the loss. kl_p_y: KL(P || Y), Eq. 4 as published; ce_y: -log Y[label]."""
     detach_prediction: bool = setting(False)
-    """Stop the causal term's gradient through the clip's logits."""
+    """Stop the gradient of the causal term at the logits of the clip."""
     detach_counterfactual: bool = setting(False)
-    """Stop the gradient through the counterfactual's logits."""
+    """Stop the gradient of the causal term at the logits of the counterfactual clip."""
     counterfactual_forward: str = setting("auto", choices=("auto", "own", "shared"))
-    """own: the counterfactuals go through the network in a batch of their own, whose batch norm
-    statistics are not kept; shared: in one batch with the clips; auto: own where the network has
-    batch norm, else shared."""
+    """Forward pass of the counterfactual clips. own: in a separate batch that does not update the
+    batch-norm statistics; shared: in one batch with the clips; auto: own for networks with batch
+    norm, else shared."""
     empty_masks: str = setting("drop", choices=("drop", "keep"))
-    """A clip in whose view nothing is erased: drop its causal term and count it, or keep it with
-    c = p."""
+    """Clips in whose view nothing is erased. drop: their causal term is left out and counted; keep:
+    it is computed with c = p."""
     seeds: tuple[int, ...] = setting((0,), low=0)
-    """One training per seed and arm."""
+    """Seeds; one training per seed and arm."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0, high=4)
-    """Occlusion scales of the training clips; 0: the clean twins."""
+    """Scales of the occluded clips to train on, from composite.scales; 0: the clean twins."""
     frames: int | None = setting(None, low=1, high=512)
-    """Frames per clip; null: as many as the backbone was made for."""
+    """Frames per clip; null: the default of the backbone."""
     stride: int | None = setting(None, low=0, high=512)
-    """Frames from one to the next; 0: one from each of as many equal segments; null: as the
-    backbone was made for."""
+    """Distance between sampled frames, in frames; 0: one frame from each of `frames` equal
+    segments; null: the default of the backbone."""
     size: int | None = setting(None, low=16, high=1024)
-    """Side of the square crop, pixels; null: what the backbone was made for."""
+    """Side of the square crop, in pixels; null: the default of the backbone."""
     short_side: int | None = setting(None, low=16, high=2048)
-    """The short side is scaled to this before the crop, pixels; null: larger than the crop as with
-    the backbone's own."""
+    """Shorter side of the frame before the crop, in pixels; null: the ratio to `size` is that of
+    the backbone's defaults."""
     epochs: int = setting(5, low=1, high=100_000)
+    """Number of epochs."""
     batch: int = setting(8, low=1, high=65_536)
-    """Clips per step, of all processes together."""
+    """Clips per batch, over all processes."""
     learning_rate: float = setting(1e-4, low=0)
-    """The largest, at the end of the warm-up; half a cosine leads down from it."""
+    """Maximum learning rate, reached at the end of the warm-up and followed by cosine decay."""
     weight_decay: float = setting(0.05, low=0)
+    """Weight decay."""
     warmup_epochs: float = setting(1.0, low=0)
+    """Duration of the linear warm-up, in epochs."""
     clip_gradient: float = setting(20.0, low=0)
-    """Largest norm of the gradient; 0: no limit."""
+    """Maximum norm of the gradient; 0: no clipping."""
     precision: str = setting("fp32", choices=("fp32", "bf16", "fp16"))
-    """Of the network's arithmetic (autocast); the loss is always float32."""
+    """Precision of the network (autocast); the loss is always computed in float32. fp16 requires
+    CUDA."""
     optimizer: Optimizer = setting(Optimizer())
     augment: Augment = setting(Augment())
     mix: Mix = setting(Mix())
     dropout: float | None = setting(None, low=0, high=0.99)
-    """Of x3d_*, uniformerv2_*, videomamba_*, videomae_*: share of the head's inputs (and of
-    UniFormerV2's global blocks) that is zeroed in training; null: the backbone's own."""
+    """Dropout rate before the head (and in the global blocks of UniFormerV2), for x3d_*,
+    uniformerv2_*, videomamba_*, videomae_*; null: the default of the backbone."""
     drop_path: float | None = setting(None, low=0, high=0.99)
-    """Of uniformerv2_*, videomamba_*, videomae_*: share of the clips that skip the last block,
-    rising evenly from 0 at the first; null: the backbone's own, 0."""
+    """Stochastic depth, for uniformerv2_*, videomamba_*, videomae_*: drop rate of the last block;
+    the rate increases linearly from 0 at the first block. null: the default of the backbone, 0."""
     processes: int = setting(1, low=1, high=1024)
-    """Of one training, by torchrun, one GPU each; the same batch is shared out."""
+    """Number of processes per training, started by torchrun, one GPU each; the batch is divided
+    among them."""
     tensorboard: bool = setting(True)
-    """Write TensorBoard's event files beside the loss curve."""
+    """Write TensorBoard event files in addition to the loss curve."""
     log_steps: int = setting(10, low=1)
-    """Steps per row of the loss curve; an epoch always ends one."""
+    """Steps per row of the loss curve; the end of an epoch also ends a row."""
     checkpoint_minutes: float = setting(10.0, low=0)
-    """A checkpoint after each epoch, and after so many minutes."""
+    """Interval between checkpoints, in minutes, in addition to one after each epoch."""
     memory_mib: int = setting(512, low=0)
-    """Where all training clips fit into this decoded, they are decoded once and kept."""
+    """Memory for decoded clips, in MiB: if all training clips fit, they are decoded once and
+    kept."""
     device: str = setting("auto")
-    """auto, cpu, cuda, cuda:1, mps."""
+    """Device of the network: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
+    cpu."""
     workers: int = setting(2, low=0, high=256)
-    """Processes that decode."""
+    """Number of processes that decode clips; 0: the main process decodes."""
 
     def __post_init__(self) -> None:
         if self.size is not None and self.short_side is not None and self.size > self.short_side:
@@ -296,7 +320,7 @@ class Train:
 
 
 def with_alpha(alpha: float) -> str:
-    """The name of CAR's arm of this weight.
+    """Name of the CAR arm with this weight of the causal term.
 
     >>> with_alpha(0.5), with_alpha(2.0), with_alpha(1e-7)
     ('car_a0.5', 'car_a2', 'car_a0.0000001')
@@ -305,12 +329,15 @@ def with_alpha(alpha: float) -> str:
 
 
 def _check_arms(train: Train) -> None:
-    """No training twice under two names, and none that is another's by its alpha."""
-    _different("train.arms", train.arms)
-    _different("train.alphas", [with_alpha(alpha) for alpha in train.alphas])
+    """Check that no two arms are the same training.
+
+    Raises UserError.
+    """
+    require_distinct("train.arms", train.arms)
+    require_distinct("train.alphas", [with_alpha(alpha) for alpha in train.alphas])
     if 0 in train.alphas:
         raise UserError(
-            "config: train.alphas: wanted weights above 0, got 0; that is the arm baseline"
+            "config: train.alphas: wanted weights above 0, got 0; alpha 0 is the arm baseline"
         )
     if "car" not in train.arms:
         return
@@ -324,8 +351,3 @@ def _check_arms(train: Train) -> None:
             f"config: train.alphas: wanted other weights than train.alpha, {train.alpha:g}, which "
             "the arm car has; take it out"
         )
-
-
-def _different(key: str, values: Sequence[str]) -> None:
-    if len(set(values)) < len(values):
-        raise UserError(f"config: {key}: wanted different values, got {', '.join(values)}")

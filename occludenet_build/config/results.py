@@ -1,4 +1,4 @@
-"""Settings of the wing results: the paper's tables and figures, the page."""
+"""Settings of the stages that write the paper's tables and figures and the HTML report."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ from occludenet_build.core.settings import setting
 
 @dataclass(frozen=True)
 class Paper:
-    """The paper's tables and figures, from this build's numbers beside the printed ones."""
+    """Stage paper: tables and figures of the paper, with the results of this build next to the
+    published ones."""
 
     trained: bool = setting(True)
-    """Train and evaluate train.arms for them; false: only predictions.dumps and builds count."""
+    """Train and evaluate train.arms for the paper; false: use only predictions.dumps and
+    predictions.builds."""
     common: bool = setting(True)
-    """Compare models on the clips that all of them were shown; false: each on its own."""
+    """Compare models on the clips that all of them were evaluated on; false: each model on all of
+    its clips."""
     bootstrap: int = setting(1000, low=10)
-    """Resamplings for the bands of curves."""
+    """Number of bootstrap samples for the confidence bands of curves."""
     bins: int = setting(5, low=2, high=100)
-    """Bins of the measured occlusion in Figures 4b and 4c."""
+    """Number of bins of the measured occlusion in Figures 4b and 4c."""
     dpi: int = setting(200, low=50, high=1200)
-    """Of the PNG files."""
+    """Resolution of the PNG files, in dots per inch."""
     parents: str | None = setting(None, path=True)
-    """JSON {parent: [class, ...]} in the place of the paper's Appendix G."""
+    """JSON file {parent: [class, ...]} of parent classes; null: Appendix G of the paper."""
 
 
 @dataclass(frozen=True)
 class Report:
+    """Stage report: the HTML page of a build."""
+
     examples: int = setting(6, low=0, high=200)
-    """Clips shown as strips."""
+    """Number of clips shown as strips of frames."""
     frames: int = setting(6, low=1, high=30)
-    """Frames in a strip."""
+    """Number of frames per strip."""

@@ -1,4 +1,4 @@
-"""Settings of the wing sources: videos, photos, downloads, Kinetics-400, surveillance clips."""
+"""Settings of the stages that fetch, list, index and cut source videos."""
 
 from __future__ import annotations
 
@@ -10,141 +10,165 @@ from occludenet_build.core.settings import setting
 
 @dataclass(frozen=True)
 class Fractions:
-    """Shares of a split by hash; they sum to 1."""
+    """Shares of the splits, assigned by hash; they must sum to 1."""
 
     train: float = setting(0.7, low=0, high=1)
+    """Share of the split train."""
     val: float = setting(0.1, low=0, high=1)
+    """Share of the split val."""
     test: float = setting(0.2, low=0, high=1)
+    """Share of the split test."""
 
 
 @dataclass(frozen=True)
 class Acquire:
+    """Stage acquire: the source videos, the COCO files and the model weights."""
+
     videos: str | None = setting(None, path=True)
-    """Folder of source videos."""
+    """Folder of the source videos."""
     layout: str = setting("auto", choices=("auto", "kinetics", "classes", "flat"))
-    """kinetics: <split>/<class>/<video>; classes: <class>/<video>; flat: <video>, one class."""
+    """Folder layout of `videos`. kinetics: <split>/<class>/<video>; classes: <class>/<video>; flat:
+    <video>, all of one class; auto: detected."""
     flat_class: str = setting("unlabelled")
-    """Class name of the videos of a flat folder."""
+    """Class name of all videos if the layout is flat."""
     split: Fractions = setting(Fractions())
-    """Shares of train, val and test where the layout names no split."""
+    """Shares of the splits for layouts that name no split, assigned by hash; they must sum to 1."""
     coco_instances: str | None = setting(None, path=True, url=True)
-    """COCO instances: a JSON file, or a zip that holds one; file or address. COCO's own:
+    """COCO instance annotations: a JSON file, or a zip that contains one, as a path or an http(s)
+    address. Official file:
     http://images.cocodataset.org/annotations/annotations_trainval2017.zip"""
     coco_member: str = setting("instances_train2017.json")
-    """Name of the instances file in that zip."""
+    """File name of the instance annotations inside the zip."""
     coco_sha256: str | None = setting(None, sha256=True)
-    """What the file or zip must have."""
+    """Expected sha256 of the file or zip, 64 hex digits; a different file stops the build. null:
+    not checked."""
     coco_images: str | None = setting(None, path=True, url=True)
-    """Folder of the COCO images, or an address that their file names are added to. null: those
-    images that the bank needs are fetched, from where the instances file says."""
+    """Folder of the COCO images, or an http(s) address to which the image file names are appended.
+    null: the images that the occluder bank needs are fetched from the addresses in the
+    annotations."""
 
 
 @dataclass(frozen=True)
 class Downloads:
+    """Downloads of all stages. A change here reruns no stage."""
+
     folder: str | None = setting(None)
-    """Folder for what is fetched, which several builds may share; null: in build_dir."""
+    """Folder for downloaded files, which several builds may share; null: inside build_dir."""
     offline: bool = setting(False)
-    """Never open a connection: what is not here yet is listed, and the build stops."""
+    """Never open a network connection: missing files are listed and the build stops."""
     parallel: int = setting(8, low=1, high=128)
-    """Files fetched at once."""
+    """Number of files downloaded at the same time."""
     per_host: int = setting(4, low=1, high=128)
-    """Files fetched at once from one server."""
+    """Number of files downloaded at the same time from one server."""
     retries: int = setting(6, low=0, high=1000)
-    """Further attempts at a file after what may pass: time-outs, lost connections, 408, 429, 5xx.
-    They count anew whenever the file is a MiB further."""
+    """Number of retries per file after a temporary failure: a timeout, a lost connection, or the
+    HTTP status 408, 429 or 5xx. The count restarts whenever the file has grown by 1 MiB."""
     backoff_seconds: float = setting(1.0, low=0, high=3600)
-    """Wait before the second attempt, seconds; it doubles with each, give or take a half."""
+    """Wait before the first retry, in seconds. The wait doubles with each retry and varies at
+    random by up to 50 %."""
     longest_wait_seconds: float = setting(300.0, low=0, high=86_400)
-    """Longest wait, seconds. A server that asks for more fails the file for this run."""
+    """Maximum wait before a retry, in seconds. If a server asks for a longer wait, the file fails
+    in this run."""
     timeout_seconds: float = setting(60.0, low=0.01, high=3600)
-    """A connection that brings nothing, or less than 1 kB a second, for so long is given up."""
+    """Timeout of a connection, in seconds: a connection that delivers nothing, or less than 1 kB/s,
+    for this time is closed."""
     max_bytes: int = setting(200_000_000_000, low=1)
-    """Largest file, bytes."""
+    """Maximum size of a downloaded file, in bytes."""
     failure_budget: float = setting(0.05, low=0, high=1)
-    """Share of the files that may fail; beyond it the build stops."""
+    """Maximum share of the files that may fail; with more failures the build stops."""
     give_up_after: int = setting(40, low=1)
-    """So many failures in a row that may pass mean that the network is down: the build stops."""
+    """Number of temporary failures in a row after which the network counts as down and the build
+    stops."""
 
 
 @dataclass(frozen=True)
 class Index:
+    """Stage index: every video is decoded once and measured."""
+
     shards: int = setting(4, low=1, high=10_000)
-    """Number of shards for detection: few and large, a model is loaded once in each."""
+    """Number of shards for person detection. Use few large shards: each one loads the model
+    once."""
     oversample: float = setting(2.0, low=1)
-    """Candidates that are searched for people, per clip of the quota."""
+    """Number of candidate videos searched for people, per clip of select.quota."""
     max_decode_errors: int = setting(0, low=0)
-    """Packets that may fail to decode before a video counts as corrupt."""
+    """Maximum number of packets per video that may fail to decode; a video with more is corrupt."""
     max_pixels: int = setting(3840 * 2160, low=1)
-    """Largest picture, pixels: wider files are rows with a reason, not a full memory."""
+    """Maximum size of a frame, in pixels (width x height); larger videos fail with a reason."""
 
 
 _CVDF = "https://s3.amazonaws.com/kinetics/400"
-"""Where the Common Visual Data Foundation keeps Kinetics-400."""
+"""Address of Kinetics-400 at the Common Visual Data Foundation (CVDF)."""
 
 
 @dataclass(frozen=True)
 class YouTube:
-    """How videos are fetched from YouTube."""
+    """Downloads from YouTube with yt-dlp (route youtube)."""
 
     address: str = setting("https://www.youtube.com/watch?v={id}")
-    """Address of a video; {id} is its id."""
+    """Address of a video; {id} is replaced by the video id."""
     height: int = setting(360, low=144, high=4320)
-    """Largest height that is fetched, pixels of the shorter side."""
+    """Maximum size of the downloaded video: its shorter side, in pixels."""
     max_seconds: float = setting(3600.0, low=1)
-    """Longest video that is fetched for its ten seconds."""
+    """Maximum duration of a video that is downloaded for its clip of 10 s, in seconds."""
     sleep_seconds: float = setting(8.0, low=0, high=3600)
-    """Least pause from the end of one video to the next; up to half of it is added by chance.
-    YouTube serves about 300 videos an hour to who has not logged in."""
+    """Minimum pause between two videos, in seconds; up to 50 % is added at random. YouTube serves
+    about 300 videos per hour without a login."""
     timeout_seconds: float = setting(900.0, low=1)
-    """Longest time that one video may take."""
+    """Maximum time for one video, in seconds."""
     cookies: str | None = setting(None, path=True)
-    """Cookie file in Netscape's format, for videos that ask for a login."""
+    """Cookie file in Netscape format, for videos that require a login."""
     crf: float = setting(17.0, low=0, high=51)
-    """Quality of the cut clip, x264's constant rate factor: it must be encoded to begin exactly."""
+    """Quality of the cut clip: constant rate factor of x264, lower is better. Cutting at the exact
+    start time requires encoding."""
     give_up_after: int = setting(10, low=1)
-    """So many refusals of all service in a row (429, "not a bot") stop the build."""
+    """Number of consecutive refusals by YouTube (HTTP 429, bot check) after which the build
+    stops."""
 
     def __post_init__(self) -> None:
         if "{id}" not in self.address:
             raise UserError(
-                "config: kinetics.youtube.address: wanted a text that holds {id}, "
+                "config: kinetics.youtube.address: wanted a text that contains {id}, "
                 f"got {self.address!r}"
             )
 
 
 @dataclass(frozen=True)
 class Kinetics:
+    """Stage kinetics: the clips of Kinetics-400."""
+
     route: str = setting("none", choices=("none", "archives", "youtube", "mirror"))
-    """none: your own videos, acquire.videos; archives: the frozen tar files; youtube: through
-    yt-dlp; mirror: a copy on disk, in any layout."""
+    """Source of the Kinetics clips. none: no Kinetics, use acquire.videos; archives: the tar files
+    of CVDF; youtube: downloads with yt-dlp; mirror: an existing copy on disk, in any layout."""
     annotations: tuple[str, ...] = setting(
         tuple(f"{_CVDF}/annotations/{split}.csv" for split in ("train", "val", "test")),
         path=True,
         url=True,
     )
-    """The official CSV files (label,youtube_id,time_start,time_end,split): files or addresses."""
+    """Official CSV files (label,youtube_id,time_start,time_end,split): paths or http(s)
+    addresses."""
     archives: tuple[str, ...] = setting(
         tuple(f"{_CVDF}/{split}/k400_{split}_path.txt" for split in ("train", "val", "test")),
         path=True,
         url=True,
     )
-    """route archives: tar or zip files, or lists (.txt) of them with a line each; files or
-    addresses. An archive named for a split that is not wanted is not fetched."""
+    """Route archives: tar or zip files, or text files (.txt) that list them, one per line; paths or
+    http(s) addresses. An archive whose name contains a split that is not in `splits` is skipped."""
     replacements: tuple[str, ...] = setting(
         (f"{_CVDF}/replacement_for_corrupted_k400.tgz",), path=True, url=True, empty=True
     )
-    """The same, for what replaces corrupt clips of `archives`."""
+    """Route archives: archives with replacements for corrupt clips, in the same form as
+    `archives`."""
     keep_archives: bool = setting(False)
-    """Keep an archive after it was unpacked: twice the disk space."""
+    """Keep archives after unpacking; doubles the disk usage."""
     mirror: str | None = setting(None, path=True)
-    """route mirror: its folder. The clips stay where they are."""
+    """Route mirror: folder of the existing copy. The clips are read in place."""
     splits: tuple[str, ...] = setting(("train", "val", "test"), choices=("train", "val", "test"))
-    """Splits that are wanted."""
+    """Splits to fetch."""
     classes: tuple[str, ...] = setting((), empty=True)
-    """Classes that are wanted, by name; empty: all."""
+    """Names of the classes to fetch; []: all."""
     per_class: int | None = setting(None, low=1)
-    """Clips of a class and split that are wanted at most, the first in the order of the draw, which
-    is that of index: 2 x select.quota is what a whole build searches. null: all."""
+    """Maximum number of clips per class and split; null: all. Clips are taken in the random order
+    of the stage index: a complete build searches 2 x select.quota clips."""
     youtube: YouTube = setting(YouTube())
 
     def __post_init__(self) -> None:
@@ -157,22 +181,25 @@ class Kinetics:
 
 @dataclass(frozen=True)
 class Segments:
+    """Stage segments: clips cut out of long surveillance videos (OccludeNet-S)."""
+
     videos: str | None = setting(None, path=True)
-    """Folder of long surveillance videos, such as UCF-Crime's, for proposals and segments."""
+    """Folder of long surveillance videos, such as UCF-Crime, for the stages proposals and
+    segments."""
     archives: tuple[str, ...] = setting((), path=True, url=True, empty=True)
-    """Instead of a folder: archives of such videos, or lists (.txt) of archives; files or
-    addresses. They are fetched and unpacked."""
+    """Alternative to `videos`: archives of such videos, or text files (.txt) that list archives;
+    paths or http(s) addresses. Archives are fetched and unpacked."""
     table: str | None = setting(None, path=True)
-    """CSV of what is cut: video,start_seconds,end_seconds,class,split[,decision]. null: what you
-    accepted in proposals/review.csv."""
+    """CSV file of the segments: video,start_seconds,end_seconds,class,split[,decision]. null: the
+    accepted rows of proposals/review.csv."""
     dataset: str = setting("OccludeNet-S")
     """Name of the dataset's folder in build_dir."""
     classes: tuple[str, ...] = setting(("abuse", "burglary", "fighting", "robbery", "stealing"))
-    """The dataset's classes; each is a folder."""
+    """Classes of the dataset; each one is a folder."""
     min_seconds: float = setting(8.0, low=0.1, high=600)
-    """Shortest segment, seconds (the release: 8)."""
+    """Minimum duration of a segment, in seconds (release: 8)."""
     max_seconds: float = setting(10.0, low=0.1, high=600)
-    """Longest segment, seconds (the release: 10)."""
+    """Maximum duration of a segment, in seconds (release: 10)."""
 
     def __post_init__(self) -> None:
         if self.min_seconds > self.max_seconds:

@@ -1,1 +1,1 @@
-"""The ground floor: video, boxes, masks, tables, the ledger. Imports nothing of the rooms above."""
+"""Shared infrastructure of all stages: tables, files, ledgers, seeds, settings and versions."""

@@ -1,8 +1,9 @@
-"""A finished build as its readers see it: where the tables of a stage lie, and what is in them.
+"""Read access to the tables of a build.
 
-A stage that works in shards writes, per shard S, a manifest `<stage>/S.parquet` and a store
-`<stage>/store/S/` with `detail.parquet`, whose row groups are clips (core.ledger). Only the row
-group of the clip that is asked for is read. No pandas: composite's workers import this module.
+A stage that works in shards writes for each shard S a manifest `<stage>/S.parquet`, with one row
+per clip, and a store `<stage>/store/S/` (core.ledger). The store contains `detail.parquet`, in
+which each row group holds the rows of one clip, so that a single clip can be read without the rest
+of the file. This module does not use pandas because the worker processes of composite import it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.stages import TABLES
 
 Row = dict[str, Any]
+"""A table row: column -> value."""
+SIDES = ("x1", "y1", "x2", "y2")
+"""Columns of a bounding box."""
 
 
 def detail_file(manifest: Path) -> Path:
-    """The detail rows that belong to a manifest.
+    """Path of the detail table of a manifest.
 
     >>> detail_file(Path("detect/003.parquet")).as_posix()
     'detect/store/003/detail.parquet'
@@ -33,12 +37,12 @@ def detail_file(manifest: Path) -> Path:
 
 
 def store_of(manifest: Path) -> Path:
-    """The ledger's folder that belongs to a manifest."""
+    """Folder of the store of a manifest."""
     return manifest.parent / "store" / manifest.stem
 
 
 def clip_rows(file: Path, clip: str) -> pa.Table | None:
-    """The rows of one clip in a file whose row groups are clips; None where it has none."""
+    """Read the rows of one clip from a file with one row group per clip; None if it has none."""
     groups = tables.ClipGroups(file)
     try:
         return groups.read(clip)
@@ -47,49 +51,49 @@ def clip_rows(file: Path, clip: str) -> pa.Table | None:
 
 
 def files_by_clip(folder: Path, clips: Iterable[str], hint: str) -> dict[str, str]:
-    """Clip -> name of the file in `folder`, annotate/frames, that holds its rows.
+    """Map each clip to the name of the file in `folder`, annotate/frames, that holds its rows.
 
-    Raises UserError, which ends with `hint`, where no file has one of the clips.
+    Raises UserError, with `hint` at the end of the message, if a clip is in none of the files.
     """
     names: dict[str, str] = {}
     for path in sorted(folder.glob("*.parquet")):
         groups = tables.ClipGroups(path)
         names.update(dict.fromkeys(groups.clips, path.name))
         groups.close()
-    wanted = set(clips)
-    absent = sorted(wanted - names.keys())
+    requested = set(clips)
+    absent = sorted(requested - names.keys())
     if absent:
         raise UserError(
-            f"wanted the masks of {len(wanted)} clips in {folder}, got none of {absent[0]} and "
+            f"wanted the masks of {len(requested)} clips in {folder}, got none of {absent[0]} and "
             f"{len(absent) - 1} more; {hint}"
         )
-    return {clip: names[clip] for clip in wanted}
+    return {clip: names[clip] for clip in requested}
 
 
 class Store:
-    """Detail rows by clip of all shards of one stage; each shard's file is opened once."""
+    """The detail rows of all shards of one stage, by clip. Each file is opened once."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: `<stage>/store`."""
+        """Open nothing yet; `folder` is `<stage>/store`."""
         self.folder = folder
         self._open: dict[str, tables.ClipGroups] = {}
 
     def rows(self, clip: str, shard: str) -> pa.Table | None:
-        """The rows of a clip; None where the shard has none of it."""
+        """The rows of a clip; None if the shard has no rows of it."""
         if shard not in self._open:
             self._open[shard] = tables.ClipGroups(self.folder / shard / "detail.parquet")
         return self._open[shard].read(clip)
 
     def actor(self, clip: str, shard: str) -> Boxes:
-        """The actor's boxes of a clip in detect's store, perhaps none.
+        """The actor's boxes of a clip, for the store of detect; may be empty.
 
-        Raises UserError where detect has no row of the clip, or a coordinate is no number.
+        Raises UserError if detect has no rows of the clip, or a coordinate is not finite.
         """
-        found = self.rows(clip, shard)
+        rows = self.rows(clip, shard)
         where = f"{self.folder}/{shard}"
-        if found is None:
+        if rows is None:
             raise UserError(f"wanted boxes of {clip} in {where}, got none; run detect")
-        boxes = Boxes.of(found).actor
+        boxes = Boxes.of(rows).actor
         at, side = np.nonzero(~np.isfinite(boxes.xyxy))
         if len(at):
             raise UserError(
@@ -99,6 +103,7 @@ class Store:
         return boxes
 
     def close(self) -> None:
+        """Close all files."""
         for groups in self._open.values():
             groups.close()
 
@@ -109,29 +114,27 @@ class Store:
         self.close()
 
 
-SIDES = ("x1", "y1", "x2", "y2")
-
-
 @dataclass(frozen=True)
 class Boxes:
-    """The N boxes of one clip as detect stores them, in the order of its table: by frame."""
+    """The N bounding boxes of one clip in the store of detect, ordered by frame."""
 
     frames: np.ndarray
-    """int32 (N,), numbers from 0 in display order, ascending; several boxes share a frame."""
+    """int32 (N,): frame numbers in display order, from 0, ascending; a frame may have several
+    boxes."""
     xyxy: np.ndarray
-    """float32 (N, 4): x1 y1 x2 y2, pixels of the displayed picture, half-open."""
+    """float32 (N, 4): x1, y1, x2, y2 in pixels of the displayed frame, half-open."""
     tracks: np.ndarray
-    """int32 (N,), the person; unique in the clip."""
+    """int32 (N,): track id of the person, unique in the clip."""
     shots: np.ndarray
-    """int32 (N,), from 0."""
+    """int32 (N,): number of the shot, from 0."""
     is_actor: np.ndarray
-    """bool (N,): the actor's box, at most one of a frame."""
+    """bool (N,): whether it is the actor's box; at most one per frame."""
     is_filled: np.ndarray
-    """bool (N,): interpolated in a gap of the track, not detected."""
+    """bool (N,): whether it is interpolated in a gap of the track, not detected."""
 
     @staticmethod
     def of(rows: pa.Table | None) -> Boxes:
-        """From rows of detect.BOXES of one clip; None has no boxes."""
+        """Convert rows of detect.BOXES of one clip; None gives no boxes."""
 
         def column(name: str, kind: type) -> np.ndarray:
             if rows is None:
@@ -149,79 +152,85 @@ class Boxes:
         return len(self.frames)
 
     def where(self, kept: np.ndarray) -> Boxes:
-        """Those that `kept`, bool (N,), names."""
+        """The boxes where `kept`, bool (N,), is true."""
         return Boxes(*(values[kept] for values in vars(self).values()))
 
     @property
     def actor(self) -> Boxes:
-        """The actor's, one a frame at most."""
+        """The actor's boxes, at most one per frame."""
         return self.where(self.is_actor)
 
     @property
     def others(self) -> Boxes:
-        """Everybody's but the actor's."""
+        """The boxes of all people except the actor."""
         return self.where(~self.is_actor)
 
     @property
     def detected(self) -> Boxes:
-        """Without those that are filled in."""
+        """The boxes that are not interpolated."""
         return self.where(~self.is_filled)
 
     def by_frame(self) -> dict[int, np.ndarray]:
-        """Frame -> its boxes, float32 (K, 4), K > 0."""
+        """Map each frame to its box, float32 (4,), in pixels.
+
+        For at most one box per frame, such as `actor`.
+        """
         numbers, starts = np.unique(self.frames, return_index=True)
         parts = np.split(self.xyxy, starts[1:])
         return dict(zip(numbers.tolist(), parts, strict=False))
 
     def one_by_frame(self) -> dict[int, np.ndarray]:
-        """Frame -> its box, float32 (4,), where each frame has one: `actor`."""
+        """Map each frame to its box, float32 (4,), in pixels.
+
+        For at most one box per frame, such as `actor`.
+        """
         return dict(zip(self.frames.tolist(), self.xyxy, strict=True))
 
 
 class Build:
-    """The tables below one build folder, as far as they exist."""
+    """The tables of one build folder, as far as they exist."""
 
     def __init__(self, root: Path, option: str = "--root") -> None:
-        """option: the option that named the folder. Raises UserError where there is none."""
+        """Raises UserError, which names the command-line `option`, if `root` is not a folder."""
         self.root = root
         if not root.is_dir():
             raise UserError(f"{option}: wanted the folder of a build, got {root}")
 
     def files(self, table: str) -> list[Path]:
-        """The files of a table of TABLES, sorted; temporary ones left out."""
-        found = sorted(self.root.glob(TABLES[table]))
-        return [path for path in found if not path.name.startswith(".")]
+        """Sorted files of a table in TABLES, without temporary files."""
+        paths = sorted(self.root.glob(TABLES[table]))
+        return [path for path in paths if not path.name.startswith(".")]
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
-        """All rows of a table; None where its stage has not run."""
+        """All rows of a table; None if its stage has not run."""
         parts = [tables.read(path, columns) for path in self.files(name)]
         return pa.concat_tables(parts, promote_options="permissive") if parts else None
 
     def shards(self, table: str) -> dict[str, list[Row]]:
-        """Shard -> its rows."""
+        """Map each shard to its rows."""
         return {path.stem: tables.read_rows(path) for path in self.files(table)}
 
     def rows(self, table: str) -> list[Row]:
-        """All rows of a table; none where its stage has not run."""
+        """All rows of a table; empty if its stage has not run."""
         return [row for rows in self.shards(table).values() for row in rows]
 
     def by_clip(self, table: str) -> dict[str, Row]:
-        """Clip -> its row, of a table with a row per clip."""
+        """Map each clip to its row, for a table with one row per clip."""
         return {row["clip"]: row for row in self.rows(table)}
 
     def detail(self, stage: str, shard: str, clip: str) -> pa.Table | None:
-        """Detail rows of one clip in a stage's store."""
+        """Detail rows of one clip in the store of a stage; None if there are none."""
         return clip_rows(self.root / stage / "store" / shard / "detail.parquet", clip)
 
     def frames(self, shard: str, clip: str) -> pa.Table | None:
-        """annotate's rows of one clip: a row per set and frame."""
+        """Rows of annotate for one clip, one per set and frame; None if there are none."""
         return clip_rows(self.root / "annotate" / "frames" / f"{shard}.parquet", clip)
 
     def boxes(self, detect_shard: str, clip: str) -> Boxes:
-        """Everybody's boxes in one clip; empty where detect has none."""
+        """The boxes of all people in one clip; empty if detect has none."""
         return Boxes.of(self.detail("detect", detect_shard, clip))
 
     def json(self, name: str) -> Any:
-        """A JSON file by its path below the build folder; None where it is missing."""
+        """Content of a JSON file, by its path below the build folder; None if it does not exist."""
         path = self.root / name
         return json.loads(path.read_text()) if path.exists() else None

@@ -1,6 +1,7 @@
-"""Nothing half-written is ever seen: a temporary name beside the target, fsync, rename.
+"""Atomic writes, hashes, folder locks, and the files that the rows of a manifest name.
 
-The files that the rows of a manifest name: whether they are there, and which no row names.
+A file is written under a temporary name in the folder of its target, flushed to disk and renamed,
+so that no reader ever sees an incomplete file.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from occludenet_build.core.errors import UserError
 
 @contextmanager
 def replacing(path: Path | str, sync: bool = True) -> Iterator[Path]:
-    """Yield a temporary path in the target's folder; rename it onto the target on success.
+    """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
 
-    The suffix is kept, as muxers choose a format by it. The name is always the same, so that
-    what a killed process left behind is overwritten by the next try; one target has one writer.
-    Without `sync` a power failure may take the file: for whoever writes many and syncs them all.
+    The suffix is kept because muxers derive the format from it. The temporary name of a target is
+    constant: the next attempt overwrites what a killed process left. A target must have only one
+    writer. Without `sync` the file may be lost in a power failure; use this to write many files
+    and flush them together.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +43,10 @@ def replacing(path: Path | str, sync: bool = True) -> Iterator[Path]:
 
 
 def publish(temporary: Path, target: Path, sync: bool = True) -> None:
-    """Give a finished file of the same folder its name; with `sync` it survives a power failure."""
+    """Rename a complete file to `target` in the same folder.
+
+    With `sync`, the file and the folder are flushed to disk.
+    """
     if sync:
         _sync(temporary)
     os.replace(temporary, target)
@@ -58,20 +63,23 @@ def _sync(path: Path) -> None:
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path | str, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path | str, value: object) -> None:
+    """Write a JSON file atomically, with sorted keys."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def csv_text(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """The text of a CSV file; None is an empty cell."""
+    """Format rows as CSV; None becomes an empty cell."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
@@ -80,7 +88,10 @@ def csv_text(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def write_bytes_if_changed(path: Path | str, content: bytes) -> bool:
-    """Write unless the file already holds this: an untouched file reruns nothing that reads it."""
+    """Write a file atomically unless it already has this content; return whether it was written.
+
+    An untouched file does not rerun the stages that read it.
+    """
     target = Path(path)
     if target.exists() and target.read_bytes() == content:
         return False
@@ -89,12 +100,13 @@ def write_bytes_if_changed(path: Path | str, content: bytes) -> bool:
 
 
 def sha256_file(path: Path | str) -> str:
+    """SHA-256 of a file, 64 hex digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def stamp(path: Path | str) -> str:
-    """Size and time of a file, or that it is missing: a cheap sign that it is another one."""
+    """Size in bytes and modification time in ns of a file, or `missing`: detects most changes."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -103,7 +115,10 @@ def stamp(path: Path | str) -> str:
 
 
 def short_hash(*parts: str) -> str:
-    """A 128-bit key over texts, each kept apart from its neighbours."""
+    """Hash of a sequence of texts: BLAKE2b with 128 bits, 32 hex digits.
+
+    The lengths are hashed too: ("ab", "c") and ("a", "bc") give different hashes.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         encoded = part.encode()
@@ -113,10 +128,11 @@ def short_hash(*parts: str) -> str:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a folder alone. The kernel lets go when the process dies, so no stale lock is left.
+    """Lock a folder against other processes until the block ends; wait for a lock held elsewhere.
 
-    A second process waits: after a kill -9 of the workflow its jobs may still be running, and
-    the new run takes over what they have finished.
+    The kernel releases the lock when the process dies, so a stale lock cannot remain. Waiting
+    matters after a kill -9 of the workflow: its jobs may still be running, and the new run reuses
+    what they finish. Raises UserError if the folder is not writable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -131,17 +147,20 @@ def exclusive(folder: Path) -> Iterator[None]:
 def remove_stale(
     before: Iterable[dict[str, Any]], now: pa.Table, root: Path, columns: Iterable[str]
 ) -> None:
-    """Delete files of an earlier run that no row names any more."""
+    """Delete files below `root` that the rows `before` name and the table `now` does not.
+
+    `columns`: the columns that hold file names.
+    """
     kept = {name for row in now.to_pylist() for name in files_of(row, columns)}
     stale = {name for row in before for name in files_of(row, columns)} - kept
     for name in sorted(stale):
         (root / name).unlink(missing_ok=True)
     if stale:
-        logging.info("removed %d files that belong to no clip any more", len(stale))
+        logging.info("removed %d files of clips that no longer exist", len(stale))
 
 
 def files_of(row: dict[str, Any], columns: Iterable[str]) -> list[str]:
-    """The files that a manifest row names, in columns of one file or of a list."""
+    """File names in a manifest row; each column holds one name, a list of names, or null."""
     names: list[str] = []
     for column in columns:
         value = row.get(column)
@@ -150,5 +169,5 @@ def files_of(row: dict[str, Any], columns: Iterable[str]) -> list[str]:
 
 
 def intact(root: Path, row: dict[str, Any], columns: Iterable[str]) -> bool:
-    """Whether all files of a finished clip are still there."""
+    """Whether all files that a manifest row names still exist below `root`."""
     return all((root / name).is_file() for name in files_of(row, columns))

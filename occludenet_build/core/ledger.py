@@ -1,16 +1,16 @@
-"""The item ledger of a shard: what is finished is known by a key and is never made again.
+"""Ledger of a shard: finished clips are identified by a key and are not computed again.
 
-A stage that works through the clips of a shard keeps, in `<stage>/store/<shard>/`:
+A stage that processes the clips of a shard keeps, in `<stage>/store/<shard>/`:
 
-    journal/<clip>.parquet   a finished clip: its row and its detail rows, written in one rename
+    journal/<clip>.parquet   a finished clip: its row and its detail rows, written atomically
     rows.parquet             the rows of all clips of the last complete run
     detail.parquet           their detail rows, one row group per clip
 
-The key of a clip covers everything that made it (source, boxes, settings, version of
-the stage's results): code counts by that version alone. Rows of a store with other columns than
-those of today are made again. Snakemake knows only the manifest `<stage>/<shard>.parquet`, a copy
-of the rows without what differs from run to run; it deletes that before a rerun, the store stays.
-A kill -9 at any moment loses at most the clips in hand.
+The key of a clip is a hash of everything that determines its result: source, boxes, settings and
+the version of the stage's results. If the columns of a stored row differ from the current schema,
+the clip is computed again. Snakemake sees only the manifest `<stage>/<shard>.parquet`, a copy of
+the rows without the values that differ between equal runs. Snakemake deletes the manifest before a
+rerun; the store remains. A kill -9 loses at most the clips in progress.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from occludenet_build.core.tables import column
 
 STATUS = [
     column("clip", "string", "id of the source clip"),
-    column("status", "string", "ok, skipped (not wanted or not usable) or failed"),
-    column("reason", "string", "why not ok, from core.errors.REASONS; null if ok"),
-    column("detail", "string", "what exactly happened; null if ok"),
-    column("key", "string", "hash over everything that made this row"),
-    column("seconds", "float64", "wall-clock time this clip took, seconds"),
+    column("status", "string", "ok, skipped (not selected or not usable) or failed"),
+    column("reason", "string", "why it is not ok, a key of core.errors.REASONS; null if ok"),
+    column("detail", "string", "details of the reason; null if ok"),
+    column("key", "string", "hash of everything that determines this row"),
+    column("seconds", "float64", "wall-clock time of this clip, seconds"),
 ]
-"""The columns that every manifest starts with."""
+"""The first columns of every manifest."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished clip: its manifest row (with STATUS columns) and its detail rows."""
+    """A finished clip: its manifest row, with the columns STATUS, and its detail rows."""
 
     row: dict[str, Any]
     detail: pa.Table | None = None
@@ -59,29 +59,32 @@ def attempt(
     make: Callable[[], tuple[dict[str, Any], pa.Table | None]],
     skipped: Collection[str] = (),
 ) -> Result:
-    """What `make` finds out of one clip, (columns, detail rows), added to `row`: its clip, its key.
+    """Process one clip: call `make`, which returns (columns, detail rows), and complete `row`.
 
-    An ItemError of it becomes the row's status and reason: failed, or skipped for those named.
+    `row` holds the clip and its key. An ItemError becomes the row's reason, with the status
+    skipped for the reasons in `skipped` and failed for all others.
     """
     begun, detail = time.monotonic(), None
     try:
-        found, detail = make()
-        row = row | {"status": "ok", "reason": None, "detail": None} | found
+        columns, detail = make()
+        row = row | {"status": "ok", "reason": None, "detail": None} | columns
     except ItemError as error:
         status = "skipped" if error.reason in skipped else "failed"
         row = row | {"status": status, "reason": error.reason, "detail": error.detail or None}
     return Result(row | {"seconds": time.monotonic() - begun}, detail)
 
 
-def key(room: str, version: str, settings: dict[str, Any], *inputs: str) -> str:
-    """The key of one clip: stage, version of its results, settings, and the
-    hashes of its inputs."""
+def key(stage: str, version: str, settings: dict[str, Any], *inputs: str) -> str:
+    """Key of one clip: hash of the stage, the version of its results, settings and input hashes."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    return short_hash(room, version, text, *inputs)
+    return short_hash(stage, version, text, *inputs)
 
 
 class Ledger:
-    """One shard of one room. Use `hold`, which locks the store against a second writer."""
+    """The ledger of one shard of one stage.
+
+    Create it with `locked_ledger`, which locks the store against a second writer.
+    """
 
     def __init__(self, store: Path, rows: pa.Schema, detail: pa.Schema | None) -> None:
         self.store, self.row_schema, self.detail_schema = store, rows, detail
@@ -91,10 +94,11 @@ class Ledger:
 
     @property
     def detail_path(self) -> Path:
+        """Path of the table of detail rows."""
         return self.store / "detail.parquet"
 
     def _read_kept(self) -> dict[str, dict[str, Any]]:
-        """Rows of the last complete run, if it wrote the columns of today."""
+        """Clip -> row of the last complete run; empty if its columns differ from the schema."""
         path = self.store / "rows.parquet"
         if not path.exists() or (self.detail_schema and not self.detail_path.exists()):
             return {}
@@ -105,10 +109,13 @@ class Ledger:
             else {}
         )
 
-    def finished(self, clip: str, wanted_key: str) -> dict[str, Any] | None:
-        """The row of a clip that was finished with this key, or None."""
+    def finished(self, clip: str, clip_key: str) -> dict[str, Any] | None:
+        """The row of a clip that was finished with this key; None if it must be computed.
+
+        A clip that failed for a temporary reason (TRANSIENT) counts as not finished.
+        """
         row = self._journal_row(clip) or self._kept.get(clip)
-        if row is None or row["key"] != wanted_key or row["reason"] in TRANSIENT:
+        if row is None or row["key"] != clip_key or row["reason"] in TRANSIENT:
             return None
         return row
 
@@ -122,7 +129,7 @@ class Ledger:
         return json.loads(pq.read_schema(path).metadata[b"row"])
 
     def commit(self, result: Result) -> None:
-        """Write one finished clip; may be called by several processes for different clips."""
+        """Write one finished clip to the journal; safe to call from several processes."""
         schema = self.detail_schema or pa.schema([column("clip", "string", "")])
         detail = result.detail if result.detail is not None else schema.empty_table()
         detail = detail.cast(schema)
@@ -131,14 +138,17 @@ class Ledger:
             pq.write_table(detail.replace_schema_metadata({"row": row}), temporary)
 
     def kept_rows(self) -> list[dict[str, Any]]:
-        """The rows of the last complete run, to clean up after clips that are gone."""
+        """The rows of the last complete run.
+
+        Used to remove the files of clips that no longer exist.
+        """
         return list(self._kept.values())
 
     def close(self, order: list[str], manifest: Path | None = None) -> pa.Table:
-        """Merge the journal into the store, then publish the manifest for the clips in `order`.
+        """Merge the journal into the store and write the manifest of the clips in `order`.
 
-        The time each clip took stays in the store and is null in the manifest, so that equal
-        results are equal bytes.
+        The column `seconds` is null in the manifest, so that equal results give equal bytes; the
+        store keeps the times. Returns the rows with the times.
         """
         rows = [self._journal_row(clip) or self._kept[clip] for clip in order]
         if self.detail_schema is not None:
@@ -151,7 +161,7 @@ class Ledger:
         return table
 
     def _merge_detail(self, order: list[str]) -> None:
-        # One clip at a time: memory does not grow with the shard.
+        # One clip at a time, so that memory does not grow with the shard.
         old = tables.ClipGroups(self.detail_path)
         with replacing(self.detail_path) as temporary:
             with pq.ParquetWriter(temporary, self.detail_schema, compression="zstd") as writer:
@@ -171,7 +181,7 @@ def _without_times(table: pa.Table) -> pa.Table:
 
 @contextmanager
 def hold(store: Path, rows: pa.Schema, detail: pa.Schema | None = None) -> Iterator[Ledger]:
-    """The ledger of one shard, held alone until the block ends."""
+    """Open the ledger of one shard and lock its store until the block ends."""
     with exclusive(store):
         yield Ledger(store, rows, detail)
 
@@ -182,9 +192,10 @@ def work_through(
     make: Callable[[list[str]], Iterator[Result]],
     intact: Callable[[dict[str, Any]], bool] = lambda row: True,
 ) -> None:
-    """Make what is not finished: `todo` is clip -> key, `make` yields a Result per clip.
+    """Compute and commit the clips that are not finished.
 
-    `intact(row)` says whether the files of a finished clip still exist.
+    `todo` maps each clip to its key, `make` takes clips and yields one ClipResult per clip, and
+    `intact(row)` tells whether the files of a finished clip still exist.
     """
     due = missing(ledger, todo, intact)
     for result in progress(make(due), len(due), "clip") if due else ():
@@ -194,8 +205,8 @@ def work_through(
 def missing(
     ledger: Ledger, todo: dict[str, str], intact: Callable[[dict[str, Any]], bool]
 ) -> list[str]:
-    """The clips of `todo` (clip -> key) that are not finished, or whose files are gone."""
-    rows = {clip: ledger.finished(clip, wanted) for clip, wanted in todo.items()}
+    """The clips of `todo` (clip -> key) that are not finished or whose files no longer exist."""
+    rows = {clip: ledger.finished(clip, clip_key) for clip, clip_key in todo.items()}
     due = [clip for clip, row in rows.items() if row is None or not intact(row)]
     known = len(todo) - len(due)
     logging.info("%d clips, %d finished before, %d to do", len(todo), known, len(due))
@@ -203,7 +214,7 @@ def missing(
 
 
 def log_summary(table: pa.Table) -> None:
-    """One line with the count of every status and reason."""
+    """Log one line with the number of clips per status and reason."""
     counts = Counter(
         row["status"] if row["status"] == "ok" else f"{row['status']}: {row['reason']}"
         for row in table.select(["status", "reason"]).to_pylist()

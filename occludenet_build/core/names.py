@@ -1,9 +1,7 @@
-"""Names that come from outside: what an archive, a list, a server or a user calls a file.
+"""File names from untrusted sources: archives, lists, servers and users.
 
-A name is a relative path with `/`. `inside` is the one way from such a name to a place on disk.
-Standard library only.
-
-What names of video files end with. Whether one is a video, `probe` tells.
+A name is a relative path with `/`. `safe_path` is the only function that turns such a name into a
+path on disk. This module uses the standard library only.
 """
 
 from __future__ import annotations
@@ -18,18 +16,27 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import short_hash
 
 LONGEST_PART = 240
-"""Bytes of a file's name: file systems take 255, and temporary names are a little longer."""
+"""Maximum length of a file name, in bytes: file systems allow 255, and temporary names are
+longer."""
 LONGEST = 1000
-"""Bytes of a whole name; systems take about 4,000 with the folder before it."""
+"""Maximum length of a relative path, in bytes; systems allow about 4,000 for the absolute path."""
 DEEPEST = 32
-"""Folders in folders."""
+"""Maximum number of parts of a relative path."""
+
+SUFFIXES = frozenset(
+    {
+        *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+        *(".nut", ".ogv", ".ts", ".webm", ".wmv"),
+    }
+)
+"""Suffixes of video files, in lower case. media.video.probe tells whether a file is a video."""
 
 
 def clean(name: str) -> str:
-    """The name without `.` parts and doubled slashes.
+    """Normalize a name: remove `.` parts and repeated slashes.
 
-    Raises ItemError: unsafe_path for what is absolute or climbs, unsafe_name for what is empty, too
-    long, or holds backslashes or characters that do not print.
+    Raises ItemError: unsafe_path for an absolute path or one with `..`, unsafe_name for a name that
+    is empty, too long, or contains backslashes or non-printable characters.
     """
     shown = ascii(name[:120])
     if not name.isprintable() or "\\" in name:
@@ -38,7 +45,7 @@ def clean(name: str) -> str:
         raise ItemError("unsafe_path", f"{shown} is absolute")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ItemError("unsafe_path", f"{shown} climbs out of the folder")
+        raise ItemError("unsafe_path", f"{shown} leaves the folder")
     if not parts:
         raise ItemError("unsafe_name", f"{shown} names nothing")
     if len(parts) > DEEPEST or len(name.encode()) > LONGEST:
@@ -49,9 +56,10 @@ def clean(name: str) -> str:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """Where a file of that name stands below `folder`, links in the folder followed.
+    """Path of the file with this name below `folder`.
 
-    Raises ItemError: what `clean` raises, and unsafe_link where a link of the folder leads out.
+    Raises ItemError: the reasons of `safe_name`, and unsafe_link if a link in the folder leads out
+    of it.
     """
     path = folder / clean(name)
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -60,7 +68,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def below(folder: Path) -> Iterator[PurePosixPath]:
-    """The files in a folder, however deep, relative to it, but for what begins with a dot."""
+    """Yield the relative paths of all files below a folder, without hidden files and folders."""
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         for name in names:
@@ -69,8 +77,10 @@ def below(folder: Path) -> Iterator[PurePosixPath]:
 
 
 def shortened(text: str, longest: int, origin: str | None = None) -> str:
-    """A text of at most `longest` bytes; where it is longer its end becomes a hash of it, or of
-    what it comes from."""
+    """Shorten a text to `longest` bytes.
+
+    Its end is replaced by a hash of `origin`, or of the text itself.
+    """
     if len(text.encode()) <= longest:
         return text
     short = text.encode()[: longest - 7].decode("utf-8", "ignore")
@@ -78,17 +88,9 @@ def shortened(text: str, longest: int, origin: str | None = None) -> str:
 
 
 def told_apart(names: Sequence[str], origins: Sequence[Sequence[str]]) -> list[str]:
-    """The names; those that two have, on any file system, with a hash of where each comes from."""
-    often = Counter(name.casefold() for name in names)
+    """Make names unique, ignoring case: duplicates get a hash of their origin as a suffix."""
+    counts = Counter(name.casefold() for name in names)
     return [
-        name if often[name.casefold()] == 1 else f"{name}-{short_hash(*origin)[:6]}"
+        name if counts[name.casefold()] == 1 else f"{name}-{short_hash(*origin)[:6]}"
         for name, origin in zip(names, origins, strict=True)
     ]
-
-
-SUFFIXES = frozenset(
-    {
-        *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-        *(".nut", ".ogv", ".ts", ".webm", ".wmv"),
-    }
-)

@@ -1,4 +1,4 @@
-"""Worker processes that never outlive the process that started them."""
+"""A pool of worker processes that end with the process that started them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _M_MMAP_THRESHOLD = -3
 def in_processes(
     function: Callable[[Item], Out], items: Iterable[Item], workers: int
 ) -> Iterator[Out]:
-    """Results as they come, in no fixed order; `workers` <= 1 runs in this process.
+    """Apply `function` to all items and yield the results in order of completion.
 
-    `items` may be lazy: at most twice as many as workers wait at a time.
+    `workers` <= 1 runs in this process. `items` may be lazy: at most 2 x `workers` items are
+    submitted ahead.
     """
     if workers <= 1:
         _return_large_blocks()
@@ -31,7 +32,7 @@ def in_processes(
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin, initargs=(os.getpid(),)
+        workers, mp_context=context, initializer=_initialize, initargs=(os.getpid(),)
     )
     source = iter(items)
     try:
@@ -48,23 +49,23 @@ def in_processes(
 
 
 def _return_large_blocks() -> None:
-    """Blocks of pictures go back to the system when they are freed.
+    """Make glibc return large freed blocks, such as frames, to the system.
 
-    glibc soon keeps them, and after some encoders have come and gone a worker holds half as much
-    again as it uses.
+    By default glibc keeps them: after several encoders were created and closed, a worker holds 1.5
+    times the memory that it uses.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, 1 << 20)
 
 
-def _begin(parent: int) -> None:
+def _initialize(parent: int) -> None:
     _return_large_blocks()
-    # A worker of a killed parent would wait for work for ever: it holds both ends of its queue.
+    # Without this a worker of a killed parent waits forever: it holds both ends of its queue.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    # Ctrl-C reaches the whole process group: the parent decides, workers finish their clip.
+    # Ctrl-C reaches the whole process group. The parent handles it; workers finish their clip.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import cv2
 

@@ -1,4 +1,4 @@
-"""Long work shows where it is: a bar on a terminal, plain lines in the log."""
+"""Progress of long operations: a bar on a terminal, plain lines in the log file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Item = TypeVar("Item")
 def progress(
     items: Iterable[Item], total: int, unit: str, *, every_seconds: float = 10.0
 ) -> Iterator[Item]:
-    """Pass items on and show done, rate and time left."""
+    """Yield the items and report the number done, the rate and the remaining time.
+
+    `unit` names one item. A line is logged every `every_seconds` and at the end.
+    """
     start = last = time.monotonic()
     bar = tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False)
     with bar:
@@ -39,15 +42,17 @@ def _log_file_only(line: str) -> None:
 
 
 class ByteProgress:
-    """Files that come in pieces, from several threads: how many, how fast, how long yet.
+    """Progress of downloads in several threads: files, bytes, rate and remaining time.
 
-    `on_disk` counts what is here, earlier runs included, and goes down where a file is begun anew;
-    `received` counts what the network brought, and makes the rate. One thread calls `show`.
+    `on_disk`: bytes stored so far, including earlier runs; decreases when a file is restarted.
+    `received`: bytes received from the network, from which the rate follows. Only one thread may
+    call `show`.
     """
 
     def __init__(
         self, files: int | None, bytes_: int | None, *, every_seconds: float = 10.0
     ) -> None:
+        """`files`, `bytes_`: totals; None if unknown."""
         self.files, self.bytes, self.every_seconds = files, bytes_, every_seconds
         self.done = self.on_disk = self.received = 0
         self._start = self._last = time.monotonic()
@@ -56,17 +61,18 @@ class ByteProgress:
         self._bar = tqdm(total=bytes_, unit="B", unit_scale=True, disable=not on_terminal)
 
     def count(self, on_disk: int, received: int = 0) -> None:
-        """A change in bytes; any thread may call it."""
+        """Add bytes to `on_disk` and `received`; safe to call from any thread."""
         with self._lock:
             self.on_disk += on_disk
             self.received += received
 
     def finished(self) -> None:
+        """Count one finished file."""
         self.done += 1
         self.show(last=self.done == self.files)
 
     def show(self, last: bool = False) -> None:
-        """The bar, and a line if the time for one has come."""
+        """Update the bar, and log a line if `every_seconds` have passed or with `last`."""
         if not self._bar.disable:
             self._bar.n = self.on_disk
             self._bar.set_description_str(f"{self.done}/{self.files or '?'} files")
@@ -77,6 +83,7 @@ class ByteProgress:
             logging.info("%s", line) if self._bar.disable else _log_file_only(line)
 
     def line(self, seconds: float) -> str:
+        """The log line after `seconds` of run time."""
         rate = self.received / seconds if seconds else 0.0
         left = self.seconds_left(seconds)
         return (
@@ -86,7 +93,10 @@ class ByteProgress:
         )
 
     def seconds_left(self, seconds: float) -> float | None:
-        """By bytes where all sizes are known, else by files."""
+        """Estimated remaining time in seconds: from bytes if all sizes are known, else from files.
+
+        None if nothing is done yet. `seconds`: run time so far.
+        """
         if self.bytes is not None and self.received:
             return max(0, self.bytes - self.on_disk) * seconds / self.received
         if self.files is not None and self.done:
@@ -94,4 +104,5 @@ class ByteProgress:
         return None
 
     def close(self) -> None:
+        """Remove the bar."""
         self._bar.close()

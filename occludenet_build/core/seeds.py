@@ -1,6 +1,7 @@
-"""Randomness as a function of (seed, item, purpose): no order, core count or shard enters.
+"""Random numbers as a function of (seed, item, purpose).
 
-Standard library, but for `rng`, so that the workflow can import it anywhere.
+Results do not depend on the order of calls, the number of cores or the shards. This module uses
+the standard library, except in `rng`, because the workflow imports it.
 """
 
 from __future__ import annotations
@@ -14,30 +15,30 @@ if TYPE_CHECKING:
 
 
 def integer(seed: int, *parts: str) -> int:
-    """A uniform 64-bit integer that depends on nothing but its arguments."""
+    """A uniform 64-bit integer, determined by the arguments alone."""
     message = "\x1f".join([str(seed), *parts]).encode()
     return int.from_bytes(hashlib.blake2b(message, digest_size=8).digest(), "big")
 
 
 def unit(seed: int, *parts: str) -> float:
-    """A uniform number in [0, 1)."""
+    """A uniform number in [0, 1), determined by the arguments alone."""
     return integer(seed, *parts) / 2**64
 
 
 def rng(seed: int, *parts: str) -> np.random.Generator:
-    """A numpy generator of its own for one item and purpose."""
+    """A numpy random generator for one item and purpose."""
     import numpy as np
 
     return np.random.default_rng(integer(seed, *parts))
 
 
 def draw(seed: int, clip: str) -> int:
-    """A clip's place in the order in which clips are chosen: the smaller the sooner."""
+    """Sort key of a clip in the order in which clips are selected: smaller comes first."""
     return integer(seed, clip, "draw")
 
 
 def choose(options: Iterable[str], seed: int, *parts: str) -> str:
-    """One option by highest random weight: adding an option moves only the items it wins.
+    """Choose an option by rendezvous hashing: a new option changes only the choices it wins.
 
     >>> choose(["a", "b"], 1, "clip") == choose(["b", "a"], 1, "clip")
     True
@@ -46,7 +47,7 @@ def choose(options: Iterable[str], seed: int, *parts: str) -> str:
 
 
 def split_of(fractions: dict[str, float], seed: int, *parts: str) -> str:
-    """The split an item falls into; `fractions` are in order and sum to 1."""
+    """The split of an item. `fractions`: split -> share, in order; the shares sum to 1."""
     position, edge = unit(seed, *parts), 0.0
     for name, share in fractions.items():
         edge += share
@@ -56,9 +57,10 @@ def split_of(fractions: dict[str, float], seed: int, *parts: str) -> str:
 
 
 def shard_of(item: str, shards: int) -> str:
-    """The shard of an item as it stands in file names, `000` for the first."""
+    """Name of the shard of an item, as in file names: `000` for the first."""
     return f"{integer(0, item, 'shard') % shards:03d}"
 
 
 def shard_names(shards: int) -> list[str]:
+    """Names of all shards: `000`, `001`, ..."""
     return [f"{number:03d}" for number in range(shards)]

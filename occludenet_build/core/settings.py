@@ -1,6 +1,6 @@
-"""Settings as dataclasses: fields with limits, and a mapping checked against them.
+"""Configuration sections as dataclasses: fields with limits, and checks of a mapping against them.
 
-Standard library only: the workflow imports it.
+This module uses the standard library only because the workflow imports it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import dataclasses
 import re
 import types
 import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from occludenet_build.core.errors import UserError
 
 
 def setting(default: Any, **limits: Any) -> Any:
-    """A field with its limits: `low`, `high` (inclusive), `choices`, `path=True` (must exist),
-    `url=True` (or an http(s) address), `sha256=True` (64 hex digits), `empty=True` (a list may be
-    empty), `about` (a text for the manual, where a table has it). A field may be a list of
-    dataclasses: `tuple[Part, ...]`."""
+    """Declare a field of a settings dataclass, with its default and limits.
+
+    Limits: `low` and `high` (inclusive), `choices`, `path=True` (the path must exist), `url=True`
+    (or an http(s) address), `sha256=True` (64 hex digits), `empty=True` (a list may be empty), and
+    `about` (a text that the manual appends). A field may be a list of dataclasses:
+    `tuple[Part, ...]`. Raises TypeError if the default is a list or dict.
+    """
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable: use a tuple or a dataclass")
     if dataclasses.is_dataclass(default):
@@ -29,23 +33,34 @@ def setting(default: Any, **limits: Any) -> Any:
 
 
 def required(**limits: Any) -> Any:
-    """A field without a default, for parts of a list."""
+    """Declare a field without a default, with the limits of `setting`; for elements of a list."""
     return field(metadata=limits)
 
 
 def build(cls: type, values: Any, base: Path | str = ".") -> Any:
-    """An instance of a dataclass of `setting` fields, with every default filled in.
+    """Create a dataclass of `setting` fields from a mapping; missing keys get their defaults.
 
-    Paths are relative to `base` and must exist. Raises UserError with one line that names the
-    key, what was wanted and what came.
+    Paths are relative to `base` and must exist. Raises UserError, with the key, the expected value
+    and the actual value in one line.
     """
     return _build(cls, values, "", Path(base))
+
+
+def is_url(value: str) -> bool:
+    """Whether a text is an http or https address, not a path."""
+    return value.lower().startswith(("http://", "https://"))
+
+
+def require_distinct(key: str, values: Sequence[str], what: str = "values") -> None:
+    """Check that a list has no duplicates. Raises UserError with the key and the values."""
+    if len(set(values)) < len(values):
+        raise UserError(f"config: {key}: wanted different {what}, got {', '.join(values)}")
 
 
 def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
     where = prefix.rstrip(".") or "the configuration"
     if not isinstance(values, dict):
-        raise UserError(f"config: {where}: wanted a mapping, got {_shown(values)}")
+        raise UserError(f"config: {where}: wanted a mapping, got {_with_type(values)}")
     known = {f.name: f for f in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
@@ -54,9 +69,9 @@ def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
                 "correct or remove it"
             )
     hints = typing.get_type_hints(cls)
-    needed = [name for name, f in known.items() if _is_needed(f) and name not in values]
-    if needed:
-        raise UserError(f"config: {where}: wanted {', '.join(needed)} too; set them")
+    missing = [name for name, f in known.items() if _is_required(f) and name not in values]
+    if missing:
+        raise UserError(f"config: {where}: wanted {', '.join(missing)} too; set them")
     return cls(
         **{
             key: _checked(value, hints[key], known[key], prefix + key, base)
@@ -65,7 +80,7 @@ def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
     )
 
 
-def _is_needed(f: dataclasses.Field) -> bool:
+def _is_required(f: dataclasses.Field) -> bool:
     return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 
 
@@ -74,9 +89,9 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
         return _build(typing.cast(type, hint), value, key + ".", base)
     if value in ([], ()) and spec.metadata.get("empty"):
         return ()
-    part = _part(hint)
-    if part is not None:
-        return _parts(part, value, key, base)
+    element = _element_type(hint)
+    if element is not None:
+        return _elements(element, value, key, base)
     value = _typed(value, hint, key)
     if value is None:
         return None
@@ -87,25 +102,30 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
     if spec.metadata.get("path"):
         may_be_url = spec.metadata.get("url", False)
         if isinstance(value, tuple):
-            return tuple(_source(item, may_be_url, key, base) for item in value)
-        return _source(value, may_be_url, key, base)
+            return tuple(_path_or_url(item, may_be_url, key, base) for item in value)
+        return _path_or_url(value, may_be_url, key, base)
     return value
 
 
-def _part(hint: Any) -> type | None:
-    """The dataclass of which the hint wants a list."""
+def _element_type(hint: Any) -> type | None:
+    """The dataclass Part of a hint `tuple[Part, ...]`; None for other hints."""
     inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
     return typing.cast(type, inner) if dataclasses.is_dataclass(inner) else None
 
 
-def _parts(part: type, value: Any, key: str, base: Path) -> tuple[Any, ...]:
+def _elements(element: type, value: Any, key: str, base: Path) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UserError(f"config: {key}: wanted a list, got {_shown(value)}")
-    return tuple(_build(part, item, f"{key}[{number}].", base) for number, item in enumerate(value))
+        raise UserError(f"config: {key}: wanted a list, got {_with_type(value)}")
+    return tuple(
+        _build(element, item, f"{key}[{number}].", base) for number, item in enumerate(value)
+    )
 
 
 def _typed(value: Any, hint: Any, key: str) -> Any:
-    """`value` as the type of the hint, or an error; 1 is a float, but "1" and true are not."""
+    """Return `value` with the type of the hint: 1 is accepted as a float, "1" and true are not.
+
+    Raises UserError.
+    """
     if isinstance(hint, types.UnionType):
         if value is None:
             return None
@@ -113,36 +133,31 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
         return _typed(value, hint, key)
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)) or not value:
-            raise UserError(f"config: {key}: wanted a list, got {_shown(value)}")
+            raise UserError(f"config: {key}: wanted a list, got {_with_type(value)}")
         return tuple(_typed(v, typing.get_args(hint)[0], key) for v in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise UserError(f"config: {key}: wanted {_NAMES[hint]}, got {_shown(value)}")
+        raise UserError(f"config: {key}: wanted {_TYPE_NAMES[hint]}, got {_with_type(value)}")
     return value
 
 
-_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
-def _shown(value: Any) -> str:
+def _with_type(value: Any) -> str:
     return f"{value!r} ({type(value).__name__})"
 
 
-def _check_limits(value: Any, limits: typing.Mapping[str, Any], key: str) -> None:
+def _check_limits(value: Any, limits: Mapping[str, Any], key: str) -> None:
     low, high, choices = limits.get("low"), limits.get("high"), limits.get("choices")
     if choices and value not in choices:
-        wanted = ", ".join(str(c) for c in choices)
-        raise UserError(f"config: {key}: wanted one of {wanted}, got {value!r}")
-    # not (value >= low) also refuses nan
+        allowed = ", ".join(str(c) for c in choices)
+        raise UserError(f"config: {key}: wanted one of {allowed}, got {value!r}")
+    # `not (value >= low)` is also true for nan.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
-        wanted = f"between {low} and {high}" if high is not None else f"at least {low}"
-        raise UserError(f"config: {key}: wanted a value {wanted}, got {value!r}")
-
-
-def is_url(value: str) -> bool:
-    """Whether a text names something on the network rather than a file."""
-    return value.lower().startswith(("http://", "https://"))
+        allowed = f"between {low} and {high}" if high is not None else f"at least {low}"
+        raise UserError(f"config: {key}: wanted a value {allowed}, got {value!r}")
 
 
 def _hexadecimal(value: str, key: str) -> str:
@@ -151,11 +166,11 @@ def _hexadecimal(value: str, key: str) -> str:
     return value.lower()
 
 
-def _source(value: str, may_be_url: bool, key: str, base: Path) -> str:
-    return value if may_be_url and is_url(value) else _existing(value, key, base)
+def _path_or_url(value: str, may_be_url: bool, key: str, base: Path) -> str:
+    return value if may_be_url and is_url(value) else _existing_path(value, key, base)
 
 
-def _existing(value: str, key: str, base: Path) -> str:
+def _existing_path(value: str, key: str, base: Path) -> str:
     path = base / Path(value).expanduser()
     if not path.exists():
         raise UserError(

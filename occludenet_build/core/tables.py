@@ -1,6 +1,6 @@
-"""Parquet and CSV at the doors: one writer, atomic, same bytes for the same rows.
+"""Parquet tables: atomic writes with equal bytes for equal rows, and access by clip.
 
-A table is declared as a pyarrow schema whose fields carry their meaning; `column` makes one.
+A table is declared as a pyarrow schema whose fields carry their meaning; `column` creates a field.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from occludenet_build.core.files import replacing, write_bytes_if_changed
 
 
 def column(name: str, dtype: pa.DataType | str, meaning: str) -> pa.Field:
-    """A column with its meaning, unit included, kept in the file itself."""
+    """A column of a schema; `meaning`, including the unit, is stored in the file's metadata."""
     kind = pa.type_for_alias(dtype) if isinstance(dtype, str) else dtype
     return pa.field(name, kind, metadata={"meaning": meaning})
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows with any missing column as null; an unknown column is an error."""
+    """Convert rows to a table; missing columns become null.
+
+    Raises ValueError for a column that is not in the schema.
+    """
     rows = list(rows)
     unknown = {key for row in rows for key in row} - set(schema.names)
     if unknown:
@@ -36,19 +39,26 @@ def from_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def write(table: pa.Table, path: Path | str) -> None:
+    """Write a Parquet file atomically."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
 
 def write_if_changed(table: pa.Table, path: Path | str) -> bool:
-    """Leave a file that holds the same bytes untouched, so that nothing reruns for it."""
+    """Write a Parquet file atomically unless it has the same bytes; return whether it was written.
+
+    An untouched file does not rerun the stages that read it.
+    """
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return write_bytes_if_changed(path, sink.getvalue().to_pybytes())
 
 
 def digest(table: pa.Table) -> str:
-    """A hash over the values of a table, whatever its chunks and compression."""
+    """Hash of the values of a table, 32 hex digits.
+
+    It does not depend on chunks, metadata or compression.
+    """
     sink = pa.BufferOutputStream()
     plain = table.combine_chunks().replace_schema_metadata(None)
     with pa.ipc.new_stream(sink, plain.schema) as writer:
@@ -57,25 +67,36 @@ def digest(table: pa.Table) -> str:
 
 
 def read(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file, or only the named columns.
+
+    Raises UserError if the file is missing or is not Parquet.
+    """
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except FileNotFoundError as error:
-        raise UserError(f"wanted the table {path}, it is missing; run the room before") from error
+        raise UserError(
+            f"wanted the table {path}, it is missing; run the stage that writes it"
+        ) from error
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"wanted a Parquet table, {path} does not read: {error}") from error
 
 
 def fraction(value: Fraction) -> str:
-    """An exact number as it stands in a column: num/den."""
+    """An exact number as text, for a column: numerator/denominator."""
     return f"{value.numerator}/{value.denominator}"
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
+    """Read a Parquet file as a list of rows, column -> value. Raises UserError as `read_table`
+    does."""
     return read(path).to_pylist()
 
 
 class ClipGroups:
-    """Detail rows by clip, in a file whose row groups are clips: only what is asked for is read."""
+    """Reader of a file in which each row group holds the rows of one clip.
+
+    Only the row groups of requested clips are read. A missing file has no clips.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self._file = pq.ParquetFile(path) if Path(path).exists() else None
@@ -88,14 +109,16 @@ class ClipGroups:
 
     @property
     def clips(self) -> list[str]:
-        """The clips that have rows, in the order of the file."""
+        """The clips in the file, in its order."""
         return list(self._groups)
 
     def read(self, clip: str) -> pa.Table | None:
+        """The rows of a clip; None if it has none."""
         if self._file is None or clip not in self._groups:
             return None
         return self._file.read_row_group(self._groups[clip])
 
     def close(self) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()

@@ -1,6 +1,6 @@
-"""Loading what torch runs: devices by name, and person models through ultralytics, offline.
+"""Loading of torch models: devices by name, checkpoints, and ultralytics models offline.
 
-torch and ultralytics are imported inside the functions: a room whose backend needs neither
+torch and ultralytics are imported inside the functions, so that a stage whose backend needs neither
 starts without them.
 """
 
@@ -27,57 +27,64 @@ if TYPE_CHECKING:
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+"""Parameters of mallopt(3)."""
 
 
 def resolve_device(name: str) -> str:
-    """`auto` is cuda, else mps, else cpu; any other name is checked against this machine."""
+    """Name of the torch device for a setting: `auto` is cuda if available, else mps, else cpu.
+
+    Raises UserError if this machine does not have the device.
+    """
     import torch
 
     mps = torch.backends.mps.is_available()
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return "cuda:0" if cuda else "mps" if mps else "cpu"
-    there = ["cpu", *[f"cuda:{i}" for i in range(cuda)], *(["mps"] if mps else [])]
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in there:
+    devices = ["cpu", *[f"cuda:{i}" for i in range(cuda)], *(["mps"] if mps else [])]
+    device = "cuda:0" if name == "cuda" else name
+    if device not in devices:
         raise UserError(
-            f"device: wanted one that this machine has ({', '.join(there)}) or auto, got {name!r}"
+            f"device: wanted one that this machine has ({', '.join(devices)}) or auto, got {name!r}"
         )
-    return wanted
+    return device
 
 
 def use_threads(count: int) -> None:
-    """How many threads torch takes on the CPU, in this process."""
+    """Set the number of CPU threads of torch in this process."""
     import torch
 
     torch.set_num_threads(max(1, count))
 
 
 def keep_large_blocks() -> None:
-    """Blocks that are freed stay with the process, which soon wants others of their size.
+    """Make glibc keep large freed blocks for reuse.
 
-    glibc gives a large block back and takes a new one, which the system clears first: for the
-    layers of a network on the CPU that is a tenth of all time.
+    By default glibc returns a large block to the system and requests a new one, which the system
+    clears first; for the layers of a network on the CPU this takes 10 % of the run time.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        # an older glibc takes no more than the second
+        # Older versions of glibc accept only the second value.
         set_option(_M_MMAP_THRESHOLD, 1 << 30) or set_option(_M_MMAP_THRESHOLD, 1 << 25)
         set_option(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or this machine, had too little memory: libraries say it in many ways."""
-    said = str(error).lower()
+    """Whether an error means that the memory of a device or of this machine is exhausted."""
+    message = str(error).lower()
     return isinstance(error, MemoryError) or any(
-        words in said
-        for words in ("out of memory", "can't allocate memory", "failed to allocate memory")
+        text in message
+        for text in ("out of memory", "can't allocate memory", "failed to allocate memory")
     )
 
 
 @contextmanager
 def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
-    """A batch that does not fit is a setting to lower, not a traceback."""
+    """Convert out-of-memory errors of a batch of frames to one-line errors.
+
+    Raises UserError, which asks to lower `setting`, the batch size.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -89,7 +96,10 @@ def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
 
 
 def checkpoint_file(weights: Path | str | None, backend: str) -> Path:
-    """The weights file of a backend, or one line that says which is missing."""
+    """Path of the weights file of a backend.
+
+    Raises UserError if it is not set or does not exist.
+    """
     if weights is None:
         raise UserError(f"{backend}: wanted a weights file, got none; set weights or --weights")
     path = Path(weights)
@@ -99,15 +109,17 @@ def checkpoint_file(weights: Path | str | None, backend: str) -> Path:
 
 
 def state_dict(path: Path, backend: str, inside: str | None = None) -> dict[str, torch.Tensor]:
-    """Tensors by name from a checkpoint that may hold nothing but data (`weights_only`).
+    """Load the tensors of a checkpoint, of any shape and any dtype, by name, on the CPU.
 
-    `inside`: the entry of the checkpoint in which they stand.
+    The checkpoint is loaded with `weights_only`: it cannot run code. `inside`: the entry of the
+    checkpoint that contains the tensors. Raises UserError if the file does not load or contains
+    something else.
     """
     import torch
 
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch names no closed set: zip, pickle, runtime errors
+    except Exception as error:  # torch documents no closed set: zip, pickle, runtime errors
         raise UserError(
             f"{backend}: wanted a checkpoint of tensors, {path} does not load: {first_line(error)}"
         ) from error
@@ -121,9 +133,10 @@ def state_dict(path: Path, backend: str, inside: str | None = None) -> dict[str,
 def load_yolo(
     weights: Path | str, task: Literal["detect", "segment"], class_name: str = "person"
 ) -> tuple[YOLO, int]:
-    """An ultralytics model of that task, and the number of the class among its classes.
+    """Load an ultralytics model; return it and the index of `class_name` among its classes.
 
-    Weights are read with ultralytics' restricted loader: the file cannot run code of its own.
+    The weights are loaded with the restricted loader of ultralytics: the file cannot run code.
+    Raises UserError if the file does not load, or the model has another task or no such class.
     """
     path = checkpoint_file(weights, f"yolo ({task})")
     model = _read_yolo(path)
@@ -132,18 +145,23 @@ def load_yolo(
     return model, class_number(model.names, class_name, path)
 
 
-def class_number(names: dict[int, str], wanted: str, path: Path) -> int:
-    """The number of a class among the `names` that the model in `path` knows."""
+def class_number(names: dict[int, str], class_name: str, path: Path) -> int:
+    """Index of a class in `names` (index -> name) of the model in `path`, ignoring case.
+
+    Raises UserError if the model has no such class.
+    """
     numbers = {str(name).lower(): int(number) for number, name in names.items()}
-    if wanted not in numbers:
-        shown = ", ".join(list(numbers)[:8])
-        raise UserError(f"yolo: wanted a model with the class {wanted!r}, {path} has {shown}")
-    return numbers[wanted]
+    if class_name not in numbers:
+        known = ", ".join(list(numbers)[:8])
+        raise UserError(f"yolo: wanted a model with the class {class_name!r}, {path} has {known}")
+    return numbers[class_name]
 
 
 def _yolo_class() -> Any:
-    """ultralytics' YOLO, without its own Image.open in PIL: that one wants to install a package
-    when a file is no picture."""
+    """The class YOLO of ultralytics, without its patch of PIL's Image.open.
+
+    The patched function tries to install a package if a file is not an image.
+    """
     from PIL import Image
 
     opened = Image.open
@@ -161,29 +179,29 @@ def _read_yolo(path: Path) -> YOLO:
             f"yolo: wanted weights of a PyTorch model, {path} is truncated or something else"
         )
     _refuse_anchor_based(path)
-    # ultralytics reads the name: it drops quotes, wants .pt, and fetches yolov5nu.pt for a file
-    # called yolov5n.pt. Under a name of our own the file is what it is.
+    # ultralytics interprets the file name: it removes quotes, requires .pt, and downloads
+    # yolov5nu.pt for a file named yolov5n.pt. A link with a fixed name avoids this.
     with tempfile.TemporaryDirectory(prefix="occludenet-") as folder:
         link = Path(folder) / "weights.pt"
         link.symlink_to(path.resolve())
         try:
             return YOLO(str(link))
-        except Exception as error:  # ultralytics and torch name no closed set
-            said = first_line(error).removeprefix("ERROR ❌️ ").replace(str(link), path.name)
+        except Exception as error:  # ultralytics and torch document no closed set
+            message = first_line(error).removeprefix("ERROR ❌️ ").replace(str(link), path.name)
             raise UserError(
-                f"yolo: wanted a model that ultralytics loads, {path} does not load: {said}"
+                f"yolo: wanted a model that ultralytics loads, {path} does not load: {message}"
             ) from error
 
 
 def _refuse_anchor_based(path: Path) -> None:
-    """Weights of the yolov5 repository name its own modules; ultralytics cannot run them."""
+    """Raises UserError for weights of the yolov5 repository, which need its modules."""
     from torch.serialization import get_unsafe_globals_in_checkpoint
 
     try:
-        named = get_unsafe_globals_in_checkpoint(str(path))
-    except Exception:  # a broken file: the loader itself says how
+        globals_ = get_unsafe_globals_in_checkpoint(str(path))
+    except Exception:  # a broken file: the loader reports the error
         return
-    if any(name.startswith("models.") for name in named):
+    if any(name.startswith("models.") for name in globals_):
         raise UserError(
             f"yolo: {path} is an anchor-based YOLOv5 checkpoint of the yolov5 repository; "
             "wanted the anchor-free form that ultralytics loads, such as yolov5nu.pt"
@@ -192,9 +210,9 @@ def _refuse_anchor_based(path: Path) -> None:
 
 @functools.cache
 def ultralytics_offline() -> None:
-    """Keep ultralytics from downloading, installing, phoning home and reading a user's settings.
+    """Prevent network access, package installation and use of user settings by ultralytics.
 
-    It reads these variables when it is first imported.
+    ultralytics reads these environment variables when it is first imported.
     """
     if "ultralytics" in sys.modules:
         return
@@ -210,5 +228,5 @@ def ultralytics_offline() -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, for messages of one line."""
+    """The first line of an error's message; the error's type if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

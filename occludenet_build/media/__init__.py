@@ -1,1 +1,1 @@
-"""media"""
+"""Video and image processing: decoding, encoding, masks, bounding boxes and thumbnails."""

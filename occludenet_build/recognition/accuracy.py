@@ -1,13 +1,13 @@
-"""Accuracies, their intervals, and comparisons on the same clips: all of them are computed here.
+"""Accuracies, their intervals, and comparisons of models on the same clips.
 
-evaluate, predictions, report, paper and attention take their numbers from this module. Accuracies
-are shares from 0 to 1, float64, where a name does not say percent or points. Intervals are of 95 %.
+evaluate, predictions, report, paper and attention compute their numbers with this module.
+Accuracies are shares from 0 to 1, float64, unless a name says percent or points. Intervals are
+95 % intervals.
 
-The unit that is drawn is the source clip. A share of clips has a Wilson interval, a mean and a
-point of a curve have a bootstrap interval. Each random number is a function of the generator that
-the caller gives (core.seeds.rng).
+The bootstrap draws source clips. A share of clips has a Wilson interval; a mean and a point of a
+curve have a bootstrap interval, drawn with the caller's generator (core.seeds.rng).
 
-Top-5 of a model that knows at most TOP classes is always right: `tells_top5` says where it counts.
+Top-5 of a model that knows at most TOP classes is always right; `tells_top5` checks for this.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from scipy.stats import binomtest, wilcoxon
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-"""Percentile intervals need about a thousand."""
+"""Number of bootstrap draws; percentile intervals need about a thousand."""
 TOP = 5
-"""Answers that top-5 counts."""
+"""Number of labels that top-5 counts."""
 METRICS = {"top-1": "top1", "top-5": "top5"}
-"""Name of an accuracy -> its column in a table of predictions."""
+"""Column in a table of predictions, by the name of the accuracy."""
 SHARES = (0.0, 1.0)
-"""Ends of the scale of an accuracy."""
+"""Smallest and largest possible accuracy."""
 DIFFERENCES = (-1.0, 1.0)
-"""Ends of the scale of a difference of two accuracies."""
+"""Smallest and largest possible difference of two accuracies."""
 
 
-# of one clip
+# one clip
 
 
-def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
-    """The answer for one clip; of equal logits the first counts as larger.
+def rank_logits(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[str, Any]:
+    """The columns predicted (str), top1 and top5 (bool) of one clip.
 
-    `logits` (K,) in the order of `labels`. Returns predicted (str), top1 and top5 (bool).
+    `logits`: K floats in the order of `labels`. Of equal logits the first counts as larger.
 
-    >>> ranked([0.1, 0.7, 0.2], ["run", "sit", "hop"], "hop")
+    >>> rank_logits([0.1, 0.7, 0.2], ["run", "sit", "hop"], "hop")
     {'predicted': 'sit', 'top1': False, 'top5': True}
     """
     order = sorted(range(len(labels)), key=lambda position: -logits[position])[:TOP]
@@ -51,7 +51,7 @@ def ranked(logits: Sequence[float], labels: Sequence[str], label: str) -> dict[s
 
 
 def tells_top5(classes: int) -> bool:
-    """Whether top-5 of a model of so many classes can be wrong.
+    """Whether top-5 of a model with this number of classes can be wrong.
 
     >>> tells_top5(5), tells_top5(6)
     (False, True)
@@ -59,35 +59,37 @@ def tells_top5(classes: int) -> bool:
     return classes > TOP
 
 
-# of a set of clips
+# a set of clips
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many of a number of clips, at least one, are right."""
+    """Number of clips recognised, of at least one clip."""
 
     right: int
+    """Clips with a correct prediction."""
     clips: int
+    """All clips."""
 
     @classmethod
     def of(cls, answers: Sequence[Any] | np.ndarray | pd.Series) -> Accuracy:
-        """`answers` (N,): a bool, or 0 or 1, per clip."""
+        """The accuracy of `answers` (N,): bool, or 0 and 1, one per clip."""
         values = np.asarray(answers, np.float64)
         return cls(int(values.sum()), len(values))
 
     @property
     def share(self) -> float:
-        """Of the clips, 0 to 1."""
+        """Share of the clips, 0 to 1."""
         return self.right / self.clips
 
     @property
     def percent(self) -> float:
-        """Of the clips, 0 to 100."""
+        """Percent of the clips, 0 to 100."""
         return 100 * self.right / self.clips
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's, as shares."""
+        """Low and high end of the Wilson interval, as shares."""
         return wilson(self.right, self.clips)
 
 
@@ -97,41 +99,43 @@ class SetAccuracy:
 
     set: str
     scale: float | None
-    """Size of the occluder relative to the actor's box; None for a set that a list gives."""
+    """Size of the occluder relative to the actor's box; None for the set of a list."""
     top1: Accuracy
     top5: Accuracy
 
 
 def set_order(name: str, scale: float | None) -> tuple[bool, float, str]:
-    """Key that sorts sets by scale, those of lists after them, by name."""
+    """Sort key of sets: by scale, then the sets of lists by name."""
     return scale is None, scale or 0.0, name
 
 
-def by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[SetAccuracy]:
+def accuracy_by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[SetAccuracy]:
     """Accuracies per set, in `set_order`.
 
-    `rows`: predictions with the columns set (str), scale (float64, null for a list), top1 and top5
-    (bool), a row per clip.
+    `rows`: one row per clip, with the columns set (str), scale (float64, null for a list), top1 and
+    top5 (bool).
     """
     table = pd.DataFrame(rows, columns=["set", "scale", "top1", "top5"])
-    found = []
+    accuracies = []
     for name, part in table.groupby("set", sort=False):
         scale = None if pd.isna(part["scale"].iloc[0]) else float(part["scale"].iloc[0])
         top1, top5 = (Accuracy.of(part[column]) for column in ("top1", "top5"))
-        found.append(SetAccuracy(str(name), scale, top1, top5))
-    return sorted(found, key=lambda one: set_order(one.set, one.scale))
+        accuracies.append(SetAccuracy(str(name), scale, top1, top5))
+    return sorted(accuracies, key=lambda one: set_order(one.set, one.scale))
 
 
-def summary(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`by_set` as the JSON files of evaluate and predictions have it: per set `set`, `scale`, `n`,
-    in percent of the n clips `top1` and `top5`, each with `_low` and `_high` (Wilson), and
-    `one_clip_points`."""
+def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`accuracy_by_set` as an entry of the JSON files of evaluate and predictions.
+
+    Keys: `set`, `scale`, `n`; `top1` and `top5` in percent of the n clips, each with `_low` and
+    `_high` (Wilson); `one_clip_points`.
+    """
     return [
         {"set": one.set, "scale": one.scale, "n": one.top1.clips}
         | _percent("top1", one.top1)
         | _percent("top5", one.top5)
         | {"one_clip_points": one_clip_points(one.top1.clips)}
-        for one in by_set(rows)
+        for one in accuracy_by_set(rows)
     ]
 
 
@@ -141,7 +145,7 @@ def _percent(name: str, accuracy: Accuracy) -> dict[str, float]:
 
 
 def one_clip_points(clips: int) -> float | None:
-    """Percentage points that one clip more moves an accuracy; None without a clip.
+    """Percentage points by which one clip changes an accuracy; None without a clip.
 
     >>> one_clip_points(53)
     1.8867924528301887
@@ -150,7 +154,7 @@ def one_clip_points(clips: int) -> float | None:
 
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and the sample's standard deviation, which one seed does not have.
+    """Mean and sample standard deviation; the deviation is None for a single value.
 
     >>> over_seeds([1.0, 3.0]), over_seeds([2.0])
     ((2.0, 1.4142135623730951), (2.0, None))
@@ -158,32 +162,36 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float | None]:
     return fmean(values), stdev(values) if len(values) > 1 else None
 
 
-# of two models on the same clips
+# two models on the same clips
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model against another one on the same clips."""
+    """Two models compared on the same clips."""
 
     clips: int
     only_first: int
-    """Clips that the first alone has right."""
+    """Clips that only the first model recognises."""
     only_second: int
+    """Clips that only the second model recognises."""
 
     @property
     def points(self) -> float:
-        """First minus second, percentage points."""
+        """Accuracy of the first minus that of the second, percentage points."""
         return 100 * (self.only_first - self.only_second) / self.clips
 
     @property
     def p(self) -> float:
-        """Of McNemar's exact test, two-sided."""
+        """Two-sided p of McNemar's exact test."""
         return mcnemar(self.only_first, self.only_second)
 
 
-def compared(first: pd.Series, second: pd.Series) -> Comparison:
-    """`first`, `second` (N,): whether each has a clip right, bool or 0 and 1, the same N clips in
-    the same order. Raises ValueError where the numbers of clips differ."""
+def compare_answers(first: pd.Series, second: pd.Series) -> Comparison:
+    """Compare two models clip by clip.
+
+    `first`, `second` (N,): bool or 0 and 1, whether the model recognises the clip, for the same N
+    clips in the same order. Raises ValueError where the numbers of clips differ.
+    """
     one, other = (np.asarray(answers).astype(bool) for answers in (first, second))
     if one.shape != other.shape:
         raise ValueError(f"wanted answers for the same clips, got {one.shape} and {other.shape}")
@@ -191,7 +199,7 @@ def compared(first: pd.Series, second: pd.Series) -> Comparison:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Exact two-sided p that two models are right equally often, from the clips where they differ.
+    """Exact two-sided p of McNemar's test, from the clips that only one of two models recognises.
 
     >>> mcnemar(0, 0), mcnemar(1, 9)
     (1.0, 0.021484375)
@@ -201,7 +209,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def signed_rank(differences: np.ndarray) -> float:
-    """Wilcoxon's p, two-sided; clips without a difference say nothing and are left out.
+    """Two-sided p of the Wilcoxon signed-rank test; differences of 0 are left out.
 
     `differences` (N,) float64, a value per clip.
 
@@ -216,7 +224,7 @@ def signed_rank(differences: np.ndarray) -> float:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The Wilson interval of a share, as shares; (0, 1) without a trial.
+    """Low and high end of the Wilson interval of a share; (0, 1) without a trial.
 
     >>> [round(edge, 3) for edge in wilson(5, 10)]
     [0.237, 0.763]
@@ -234,20 +242,20 @@ def bootstrap_ratios(
     resamples: int = RESAMPLES,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile intervals of the means sums / counts, both summed over clips: low, high (C,).
+    """Percentile intervals of means over clips: low and high ends, each float64 (C,).
 
-    `sums` and `counts` (N, C) float64: what each of N source clips adds to each of C points; (N, 1)
-    counts are those of all points. Clips are drawn, with everything that was made from them: the
-    scales of one source stand and fall together, and all points see the same draws. A draw that
-    leaves a point empty does not count for it; nan where all do.
+    `sums` and `counts` (N, C) float64: what each of N source clips adds to the numerator and the
+    denominator of each of C means; `counts` of shape (N, 1) hold for all means. The bootstrap draws
+    source clips, so all scales of a clip are drawn together, and all means see the same draws. A
+    draw in which a mean has no clip is ignored for it; the ends are nan where all draws are.
 
-    `bounds`: ends of the scale of the values. With them an interval keeps a width where all clips
-    of a point say the same (`_widen`); without them it has none there.
+    `bounds`: smallest and largest possible value. With them an interval has a width even where all
+    clips have the same value (`_widen`); without them it has none there.
     """
     clips, points = sums.shape
     means = np.full((resamples, points), np.nan)
     for row in means if clips else ():
-        # one draw at a time: all at once would be gigabytes for Kinetics' 20,000 clips
+        # one draw at a time: all draws at once take gigabytes for Kinetics' 20,000 clips
         weights = np.bincount(random.integers(0, clips, clips), minlength=clips).astype(float)
         total = weights @ counts
         np.divide(weights @ sums, total, out=row, where=total > 0)
@@ -262,22 +270,22 @@ def bootstrap_ratios(
 
 
 def _widen(edges: np.ndarray, clips: np.ndarray, bounds: tuple[float, float]) -> None:
-    """Give intervals of no width the width that their number of clips allows, in place.
+    """Widen intervals of width 0 in place, according to their number of clips.
 
-    `edges` (2, C): low, high; `clips` (C,): source clips of each point.
+    `edges` float64 (2, C): low, high; `clips` int64 (C,): source clips of each mean.
 
-    Where all n clips say the same value v, every draw is v, and the bootstrap knows nothing of the
-    clips that say something else. By Wilson's upper bound for 0 of n ("Probable inference, the law
-    of succession, and statistical inference", JASA 22, 1927) these are at most a share
-    w = z^2 / (n + z^2), and what they say lies between the ends a and b of the scale: the mean lies
-    in [v - w (v - a), v + w (b - v)]. For accuracies of 0 and 1 that is Wilson's interval of the n
+    Where all n clips have the same value v, every draw gives v, and the bootstrap cannot show how
+    often other values occur. By Wilson's upper bound for 0 of n ("Probable inference, the law of
+    succession, and statistical inference", JASA 22, 1927) their share is at most
+    w = z^2 / (n + z^2). With values between a and b the mean lies in
+    [v - w (v - a), v + w (b - v)]. For accuracies of 0 and 1 this is Wilson's interval of the n
     source clips. For differences of 0, 1 and -1 it is Tango's score interval of paired proportions
     (Statistics in Medicine 17, 1998, 891-908) with n pairs that all agree, or all differ one way.
     """
     for point in np.flatnonzero(edges[1] - edges[0] < 1e-12):
-        value, others = edges[0, point], wilson(0, int(clips[point]))[1]
-        edges[0, point] = value - others * (value - bounds[0])
-        edges[1, point] = value + others * (bounds[1] - value)
+        value, share = edges[0, point], wilson(0, int(clips[point]))[1]
+        edges[0, point] = value - share * (value - bounds[0])
+        edges[1, point] = value + share * (bounds[1] - value)
 
 
 def bootstrap_mean(
@@ -286,16 +294,16 @@ def bootstrap_mean(
     resamples: int = RESAMPLES,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of `values` (N,) float64; both edges nan without a value.
+    """Percentile interval of the mean of `values` (N,) float64; both ends are nan for N = 0.
 
-    `bounds`: as of `bootstrap_ratios`.
+    `bounds`: as in `bootstrap_ratios`.
     """
     column = np.asarray(values, np.float64).reshape(-1, 1)
     low, high = bootstrap_ratios(column, np.ones_like(column), random, resamples, bounds)
     return float(low[0]), float(high[0])
 
 
-def curve(
+def bootstrap_curve(
     rows: pd.DataFrame,
     by: Sequence[str],
     value: str,
@@ -303,11 +311,11 @@ def curve(
     resamples: int,
     bounds: tuple[float, float] = SHARES,
 ) -> pd.DataFrame:
-    """Points of a curve with their bands: a row per group of the columns `by`, sorted by them.
+    """Means with bootstrap intervals, a row per group of the columns `by`, sorted by them.
 
     `rows` has a row per clip and set: `clip` (the source clip), `by`, and `value` (float64, between
     the `bounds`). Returns `by`, mean, low, high (float64, in the unit of `value`), n (int, rows).
-    The scales of a source clip stand and fall together, and all points see the same draws.
+    All scales of a source clip are drawn together, and all groups see the same draws.
     """
     groups = rows.groupby([*by, "clip"])[value].agg(["sum", "size"])
     sums = groups["sum"].unstack("clip", fill_value=0.0)

@@ -1,23 +1,24 @@
-"""How training pictures are changed: crop, mirror, RandAugment, erasing; one draw for a pair.
+"""Sampling of frames and crops, and augmentation: mirroring, RandAugment, erasing.
 
-Both clips of a pair go through each step together, as one stack of frames, so whatever is drawn is
-drawn once for both. What is drawn depends on the seed alone: torch's generator, which the library
-draws from, is set for the call and put back after it.
+Views are random in training and evenly spaced in evaluation.
 
-RandAugment is torchvision's, in the manner of UniFormerV2's recipe, which timm's notation calls
-rand-m7-n4-mstd0.5-inc1: n times an operation is drawn and done with probability 1/2, its strength
-normal around m of 10 with deviation mstd. Signs, ranges of rotation, shear, shift, solarize and of
-the four enhancements are timm's "increasing" ones. What differs from timm's:
+Both clips of a pair are augmented together, as one stack of frames, so each random value is drawn
+once for both. The result depends on the seed only: torch's generator, which the library draws from,
+is seeded for the call and restored after it.
+
+RandAugment is torchvision's, with the parameters of UniFormerV2's recipe, which is
+rand-m7-n4-mstd0.5-inc1 in timm's notation: n times an operation is drawn and applied with
+probability 1/2, with a strength from a normal distribution around m of 10 with deviation mstd.
+Signs and the ranges of rotation, shear, shift, solarize and the four enhancements are timm's
+"increasing" ones. Differences to timm:
 
 - 14 operations: identity in place of invert and solarize-add
 - posterize keeps 8 to 4 bits (as in the RandAugment paper), not 4 to 0
-- bilinear, not bicubic, where the picture is turned, sheared or shifted
-- it comes after the crop (as with single images in timm), not before it (as in SlowFast)
+- rotation, shear and shift interpolate bilinearly, not bicubically
+- it follows the crop (as for single images in timm), while in SlowFast it precedes it
 
-Autocontrast, equalize and contrast go by what is in a picture, so there the two clips of a pair get
-the same operation, but not the same table of tones.
-
-Which frames, which crop, mirrored or not: for training by chance, for evaluation evenly.
+Autocontrast, equalize and contrast depend on the picture, so the two clips of a pair get the same
+operation but not the same tone curve.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from occludenet_build.core.seeds import rng
 
 
 @dataclass(frozen=True)
-class Draw:
-    """How one clip is seen; its counterfactual is seen in the same way.
+class ViewDraw:
+    """The view of a clip and of its counterfactual.
 
-    `frames` numbers of the clip; `top`, `left` in [0, 1]: the crop's place within its room to
-    move; `flip`: mirrored.
+    `frames`: frame numbers; `top`, `left` in [0, 1]: position of the crop, as a share of the range
+    that it can move in; `flip`: whether the view is mirrored.
     """
 
     frames: tuple[int, ...]
@@ -50,30 +51,32 @@ class Draw:
     flip: bool = False
 
 
-def draw(
+def draw_view(
     seed: int, file: str, epoch: int, count: int, frames: int, flip: bool, stride: int = 0
-) -> Draw:
-    """The training view of a clip of `count` frames: of nothing but these arguments.
+) -> ViewDraw:
+    """Draw the training view of a clip of `count` frames; it depends on the arguments only.
 
-    `stride` 0 draws one frame of each of `frames` equal segments; else where the first lies, and
-    the others follow it.
+    With `stride` 0 one frame of each of `frames` equal segments is drawn; else the first frame is
+    drawn, and the others follow it `stride` apart.
     """
     random = rng(seed, file, "draw", str(epoch))
     if stride:
         start = int(random.integers(0, room(count, frames, stride) + 1))
-        chosen = dense(count, frames, stride, start)
+        chosen = strided_frames(count, frames, stride, start)
     else:
-        chosen = tuple(int(random.integers(low, high)) for low, high in segments(count, frames))
+        chosen = tuple(
+            int(random.integers(low, high)) for low, high in frame_segments(count, frames)
+        )
     top, left, coin = (float(value) for value in random.random(3))
-    return Draw(chosen, top, left, flip and coin < 0.5)
+    return ViewDraw(chosen, top, left, flip and coin < 0.5)
 
 
-def segments(count: int, parts: int) -> list[tuple[int, int]]:
-    """`parts` equal half-open pieces of 0..count; where frames are too few, they repeat.
+def frame_segments(count: int, parts: int) -> list[tuple[int, int]]:
+    """`parts` equal half-open segments of 0..count; where frames are too few, they repeat.
 
-    >>> segments(8, 3)
+    >>> frame_segments(8, 3)
     [(0, 2), (2, 5), (5, 8)]
-    >>> segments(2, 3)
+    >>> frame_segments(2, 3)
     [(0, 1), (0, 1), (1, 2)]
     """
     edges = [part * count // parts for part in range(parts + 1)]
@@ -81,22 +84,24 @@ def segments(count: int, parts: int) -> list[tuple[int, int]]:
 
 
 def room(count: int, frames: int, stride: int) -> int:
-    """How far `frames` frames, `stride` apart, can be moved within a clip of `count`."""
+    """The last frame at which `frames` frames, `stride` apart, can start in a clip of `count`."""
     return max(count - ((frames - 1) * stride + 1), 0)
 
 
-def dense(count: int, frames: int, stride: int, start: int) -> tuple[int, ...]:
-    """Frames `stride` apart; a clip that is too short begins again, so that something moves.
+def strided_frames(count: int, frames: int, stride: int, start: int) -> tuple[int, ...]:
+    """Frame numbers `stride` apart from `start` on; a clip that is too short is repeated.
 
-    >>> dense(20, 4, 2, 5), dense(5, 4, 2, 0)
+    >>> strided_frames(20, 4, 2, 5), strided_frames(5, 4, 2, 0)
     ((5, 7, 9, 11), (0, 2, 4, 1))
     """
     return tuple((start + number * stride) % count for number in range(frames))
 
 
 def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[int, ...]]:
-    """`number` even samplings of a clip: with `stride` 0 each has another offset within the
-    segments, else they begin from the first place to the last (one: in the middle), as mmaction2's.
+    """Frame numbers of `number` evenly spaced views of a clip of `count` frames.
+
+    With `stride` 0 each view has another offset within the segments; else the starts are spaced
+    evenly from the first possible to the last (a single view is in the middle), as in mmaction2.
 
     >>> views(8, 4, 1)
     [(1, 3, 5, 7)]
@@ -108,8 +113,8 @@ def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[i
     if stride:
         last = room(count, frames, stride)
         starts = [round(last * view / (number - 1)) for view in range(number)] if number > 1 else []
-        return [dense(count, frames, stride, start) for start in starts or [last // 2]]
-    # (segment + (view + 1/2) / number) * count / frames, in whole numbers
+        return [strided_frames(count, frames, stride, start) for start in starts or [last // 2]]
+    # (segment + (view + 1/2) / number) * count / frames, in integers
     return [
         tuple(
             ((2 * number * segment + 2 * view + 1) * count) // (2 * number * frames)
@@ -119,15 +124,15 @@ def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[i
     ]
 
 
-def crop_places(crops: int, height: int, width: int) -> list[tuple[float, float]]:
-    """(top, left) of the test crops: the centre, or start, centre and end of the longer side."""
+def crop_positions(crops: int, height: int, width: int) -> list[tuple[float, float]]:
+    """(top, left) of the test crops: the centre, or positions spaced along the longer side."""
     if crops == 1:
         return [(0.5, 0.5)]
     steps = [step / (crops - 1) for step in range(crops)]
     return [(0.5, s) if width >= height else (s, 0.5) for s in steps]
 
 
-def cropped(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
+def crop_clip(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
     """uint8 (T, H, W, 3) -> (T, size, size, 3), contiguous. H and W are at least `size`."""
     height, width = pictures.shape[1:3]
     y, x = round(top * (height - size)), round(left * (width - size))
@@ -136,24 +141,25 @@ def cropped(pictures: np.ndarray, size: int, top: float, left: float, flip: bool
 
 
 _GREY, _SPREAD = 0.45 * 255, 0.225 * 255
-"""Mean and standard deviation of pictures: what a shift lays bare, and the noise of an erasure."""
+"""Mean and standard deviation of pictures, for areas that a shift uncovers and for noise."""
 _STEPS = 1000
-"""Strengths from 0 to the largest."""
+"""Number of strengths from 0 to the largest."""
 _LARGEST = 10.0
+"""Largest magnitude of RandAugment in timm's notation."""
 _ERASED, _ERASED_SHAPE = (0.02, 1 / 3), (0.3, 3.3)
 """Share of the picture and shape (height / width) of an erased rectangle, as in timm."""
 
 
-def augmented(
-    clips: Sequence[np.ndarray], one: Draw, size: int, settings: Augment, seed: int
+def augment_clips(
+    clips: Sequence[np.ndarray], one: ViewDraw, size: int, settings: Augment, seed: int
 ) -> list[np.ndarray]:
-    """The clips of a pair, uint8 (T, H, W, 3) of one shape -> (T, size, size, 3), all in one way.
+    """Augment the clips of a pair in the same way: uint8 (T, H, W, 3) -> (T, size, size, 3).
 
-    `one` has the place of the crop, where its area is not drawn, and the coin for the mirror;
+    `one` decides on mirroring and, unless `settings.area` is given, on the position of the crop;
     everything else is a function of `seed`, 0 <= seed < 2**63.
     """
     if settings.area is None:
-        clips = [cropped(clip, size, one.top, one.left, one.flip) for clip in clips]
+        clips = [crop_clip(clip, size, one.top, one.left, one.flip) for clip in clips]
         if settings.randaugment == 0 and settings.erase == 0:
             return list(clips)
     with _torch_seeded(seed):
@@ -193,14 +199,14 @@ def _randaugment(stack: Tensor, settings: Augment) -> Tensor:
 
 
 def _with_noise(stack: Tensor, clips: int, settings: Augment) -> Tensor:
-    """A rectangle as noise, in all frames the same place, in both clips the same noise."""
+    """Replace a rectangle by noise: the same place in all frames, the same noise in both clips."""
     if float(torch.rand(())) >= settings.erase:
         return stack
     erasing = v2.RandomErasing(1.0, _ERASED, _ERASED_SHAPE, value=0)
-    place = erasing.make_params([stack])
-    if place["v"] is None:  # the library found no rectangle that fits
+    rectangle = erasing.make_params([stack])
+    if rectangle["v"] is None:  # the library found no rectangle that fits
         return stack
     frames = len(stack) // clips
-    noise = torch.randn(frames, 3, place["h"], place["w"]) * _SPREAD + _GREY
-    place["v"] = noise.clamp(0, 255).to(torch.uint8).repeat(clips, 1, 1, 1)
-    return v2.functional.erase(stack, **place)
+    noise = torch.randn(frames, 3, rectangle["h"], rectangle["w"]) * _SPREAD + _GREY
+    rectangle["v"] = noise.clamp(0, 255).to(torch.uint8).repeat(clips, 1, 1, 1)
+    return v2.functional.erase(stack, **rectangle)

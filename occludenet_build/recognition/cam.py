@@ -1,9 +1,10 @@
-"""Class activation maps: which places of a clip raise the score of a class.
+"""Class activation maps: how much each position of a clip raises the logit of a class.
 
 Grad-CAM, Selvaraju et al., ICCV 2017, section 3, over t, y and x: captum weights the channels of a
-layer by the mean gradient of the class's logit (equation 1) and sums them, without what is
-negative (equation 2). captum wants the channels second: tokens and channels-last outputs are
-brought into that order by a hook, pass through an identity, where captum looks, and go back.
+layer by the mean gradient of the class's logit (equation 1), sums them and sets negative values to
+0 (equation 2). captum requires the channels as the second axis: a hook brings tokens and
+channels-last outputs into that order, passes them through an identity that captum observes, and
+restores the order.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def _channels_last(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor
 def _tokens(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
     """(N, first + t h w, C) -> (N, C, t, h, w)"""
     times = frames // layout.frames
-    there = output.shape[1] - layout.first
-    side = math.isqrt(max(there, 0) // times)
+    patches = output.shape[1] - layout.first
+    side = math.isqrt(max(patches, 0) // times)
     return output[:, layout.first :].unflatten(1, (times, side, side)).movedim(-1, 1)
 
 
@@ -49,13 +50,13 @@ VOLUMES: dict[str, Callable[[Tensor, FeatureLayout, int], Tensor]] = {
     "tokens": _tokens,
     "frame_tokens": _frame_tokens,
 }
-"""(output of the layer, its layout, frames of the clip) -> its places, (N, C, t, h, w)."""
+"""By order of the layout: (output, layout, frames of the clip) -> volume (N, C, t, h, w)."""
 
 
 def as_volume(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
-    """The places of a layer's output, float32 (N, C, t, h, w).
+    """A layer's output as a volume of positions, float32 (N, C, t, h, w), without class tokens.
 
-    Raises UserError where it has none.
+    `output`: float32 of a shape that `layout` describes. Raises UserError for another shape.
     """
     try:
         volume = VOLUMES[layout.order](output, layout, frames)
@@ -68,13 +69,13 @@ def as_volume(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
 
 def _wrong_layer(output: Tensor, layout: FeatureLayout) -> UserError:
     return UserError(
-        f"attention.layer: wanted a module whose output lies as {layout.order}, {layout.layer} "
-        f"gives {tuple(output.shape)}; name another, or null for the backbone's own"
+        f"attention.layer: wanted a module whose output has the layout {layout.order}, "
+        f"{layout.layer} gives {tuple(output.shape)}; name another, or null for the backbone's own"
     )
 
 
 def _back(volume: Tensor, output: Tensor, layout: FeatureLayout) -> Tensor:
-    """`volume` in the order of `output`, with its class tokens."""
+    """`volume` in the layout of `output`, with the class tokens of `output`."""
     if layout.order == "volume":
         return volume
     patches = volume.movedim(1, -1)
@@ -88,9 +89,9 @@ def _back(volume: Tensor, output: Tensor, layout: FeatureLayout) -> Tensor:
 
 @contextmanager
 def layer_features(model: nn.Module, layout: FeatureLayout, frames: int) -> Iterator[nn.Module]:
-    """A module that, within the block, gives the layer's places as (N, C, t, h, w).
+    """A module whose output, within the context, is the layer's volume (N, C, t, h, w).
 
-    What the network computes is the same. Raises UserError where it has no such layer.
+    The output of the network does not change. Raises UserError where the network has no such layer.
     """
     seen = nn.Identity()
 
@@ -100,7 +101,7 @@ def layer_features(model: nn.Module, layout: FeatureLayout, frames: int) -> Iter
                 f"attention.layer: wanted a module that gives one tensor, {layout.layer} gives a "
                 f"{type(output).__name__}; name another, or null for the backbone's own"
             )
-        # a copy: what follows may work in place
+        # a copy, since the following module may work in place
         return _back(seen(as_volume(output, layout, frames)), output, layout).clone()
 
     handle = _layer(model, layout.layer).register_forward_hook(hook)
@@ -124,10 +125,11 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
 def grad_cam(
     model: nn.Module, layout: FeatureLayout, clips: Tensor, classes: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Maps, float32 (N, T, H, W), 0 and up, and logits, float32 (N, K), of normalised `clips`.
+    """Maps float32 (N, T, H, W), not negative, and logits float32 (N, K) of normalised `clips`.
 
-    clips: float32 (N, 3, T, H, W); classes: int64 (N,), whose logits are explained; None: each
-    clip's largest. The network must be in eval mode: its clips do not see each other then.
+    `clips`: float32 (N, 3, T, H, W); `classes`: int64 (N,), the classes whose logits are explained;
+    None: the class of each clip's largest logit. The network must be in eval mode, in which the
+    clips of a batch do not influence each other.
     """
     logits = []
 
@@ -139,7 +141,7 @@ def grad_cam(
 
     with layer_features(model, layout, clips.shape[2]) as seen:
         coarse = LayerGradCam(score, seen).attribute(clips, relu_attributions=True)
-    # FeatureLayout are cells that fill the clip, so that edges, not centres, are aligned.
+    # The layer's positions are cells that fill the clip: edges are aligned, not centres.
     size = tuple(clips.shape[2:])
     maps = LayerAttribution.interpolate(coarse, size, interpolate_mode="trilinear")
     return maps[:, 0].detach().float(), logits[0]

@@ -1,13 +1,13 @@
-"""CAR: a pair of clips through the network, and its loss on their logits.
+"""CAR: the forward pass of a pair of clips and the loss on their logits.
 
 L = CE(label, P) + alpha KL(P || Y), P = softmax(p), Y = softmax(p - c).
 
 p are the logits of the clip, c those of its counterfactual, the same clip with the actor erased.
 Eq. 4 of the paper prints the first term as -sum P log(label), which is infinite for every one-hot
-label; its table for alpha = 0 equals plain training, so the first term is the ordinary cross
-entropy. Eq. 4's second term is KL(P || Y) as printed (`kl_p_y`); `ce_y` is -log Y[label], the
-reading of the authors' figure. Gradients run through p and c where they are not detached. Where
-targets are soft (mixup, label smoothing) both cross entropies are those with soft targets.
+label. The paper's table for alpha = 0 equals plain training, so the first term is the ordinary
+cross entropy. The second term of Eq. 4 is KL(P || Y) as printed (`kl_p_y`); `ce_y` is -log
+Y[label], as the authors' figure suggests. Gradients flow through p and c unless they are detached.
+With soft targets (mixup, label smoothing) both cross entropies use them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class Terms(NamedTuple):
-    """What a batch costs."""
+class LossTerms(NamedTuple):
+    """The loss terms of the clips of a batch."""
 
     each: Tensor
-    """(N,) `ce` + alpha * `causal`: what is learnt from, as a mean over the clips of a step."""
+    """float32 (N,), `ce` + alpha * `causal`; training minimises the mean over a step's clips."""
     ce: Tensor
-    """(N,) cross entropy of each clip, natural logarithm."""
+    """float32 (N,), cross entropy, natural logarithm."""
     causal: Tensor
-    """(N,) causal term of each clip before alpha; 0 where it is dropped."""
+    """float32 (N,), causal term before the factor alpha; 0 where it is dropped."""
     dropped: Tensor
-    """(N,) bool: the clip has no usable counterfactual. All False where alpha is 0."""
+    """bool (N,), whether the clip has no usable counterfactual. All False where alpha is 0."""
 
     @property
     def loss(self) -> Tensor:
@@ -51,15 +51,15 @@ def car_loss(
     detach_prediction: bool = False,
     detach_counterfactual: bool = False,
     empty_masks: str = "drop",
-) -> Terms:
+) -> LossTerms:
     """The loss of a batch, in float32 outside autocast (float64 stays).
 
-    clip_logits (N, K); targets: labels (N,) int64, or shares of the classes (N, K) float, each row
-    sums to 1; present (N,) bool, None for all: whose actor was erased; counterfactual_logits
-    (M, K), M = present.sum(), in the same order, None for M = 0.
-    A clip in which nothing is erased is its own counterfactual: Y is uniform and the term punishes
-    confidence. `empty_masks` drop: such a clip keeps its cross entropy only and is counted; keep:
-    it has that term.
+    `clip_logits` (N, K); `targets`: labels int64 (N,), or soft targets float (N, K) whose rows sum
+    to 1; `present` bool (N,): whether the clip has a counterfactual, None: all have;
+    `counterfactual_logits` (M, K), M = present.sum(), in the same order, None for M = 0.
+    A clip in which nothing is erased is its own counterfactual: Y is uniform, and the causal term
+    penalises confidence. `empty_masks` drop: such a clip has no causal term and is counted as
+    dropped; keep: it has that term.
     """
     with torch.autocast(clip_logits.device.type, enabled=False):
         p = _exact(clip_logits)
@@ -67,7 +67,7 @@ def car_loss(
         ce = F.cross_entropy(p, targets, reduction="none")
         nothing, nobody = torch.zeros_like(ce), torch.zeros_like(ce, dtype=torch.bool)
         if alpha == 0:
-            return Terms(ce, ce, nothing, nobody)
+            return LossTerms(ce, ce, nothing, nobody)
         if counterfactual_logits is None:
             counterfactual_logits, present = p[:0], nobody
         present = ~nobody if present is None else present
@@ -78,10 +78,10 @@ def car_loss(
             its_own = p.detach() if detach_counterfactual else p
             c = its_own.masked_scatter(present[:, None], c)
             causal = CAUSAL_TERMS[causal_term](p, c, targets)
-            return Terms(ce + alpha * causal, ce, causal, nobody)
+            return LossTerms(ce + alpha * causal, ce, causal, nobody)
         term = CAUSAL_TERMS[causal_term](p[present], c, targets[present])
         causal = nothing.masked_scatter(present, term)
-        return Terms(ce + alpha * causal, ce, causal, ~present)
+        return LossTerms(ce + alpha * causal, ce, causal, ~present)
 
 
 def _exact(logits: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def _exact(logits: Tensor) -> Tensor:
 
 
 def _kl_p_y(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
-    # Both as logarithms: P * log(P / Y) is nan or inf for logits of some hundreds.
+    # Both as logarithms: P * log(P / Y) is nan or inf for logits of several hundred.
     log_p, log_y = F.log_softmax(p, dim=1), F.log_softmax(p - c, dim=1)
     return F.kl_div(log_y, log_p, reduction="none", log_target=True).sum(dim=1)
 
@@ -102,23 +102,26 @@ CAUSAL_TERMS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "kl_p_y": _kl_p_y,
     "ce_y": _ce_y,
 }
-"""(p, c, targets) -> (N,), by the name in the settings."""
+"""By train.causal_term: (p (N, K), c (N, K), targets) -> float32 (N,)."""
 
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def arithmetic(precision: str, device: str) -> torch.autocast:
-    """The context in which a network computes in train.precision; weights stay float32."""
+def autocast_for(precision: str, device: str) -> torch.autocast:
+    """The autocast context for train.precision; weights stay float32."""
     dtype = _DTYPES.get(precision, torch.bfloat16)
     return torch.autocast(device.split(":")[0], dtype, enabled=precision in _DTYPES)
 
 
-def both_logits(
+def paired_logits(
     model: nn.Module, clips: Tensor, counterfactuals: Tensor | None, forward: str
 ) -> tuple[Tensor, Tensor | None]:
-    """Logits p (N, K) and c (M, K) of normalised clips, float32 (N, 3, T, H, W) and
-    (M, 3, T, H, W), as train.counterfactual_forward says; c is None without counterfactuals."""
+    """Logits p (N, K) and c (M, K) of clips and counterfactuals; c is None without counterfactuals.
+
+    `clips`, `counterfactuals`: normalised, float32 (N, 3, T, H, W) and (M, 3, T, H, W); `forward`:
+    train.counterfactual_forward.
+    """
     if counterfactuals is None:
         return model(clips), None
     norms = any(isinstance(module, _BatchNorm) for module in model.modules())
@@ -131,33 +134,35 @@ def both_logits(
 
 
 class PairedForward(nn.Module):
-    """`both_logits` of a network as one module, for torch's DistributedDataParallel.
+    """`paired_logits` of a network as one module, for torch's DistributedDataParallel.
 
-    DDP waits for every process in the forward and the backward of what it wraps. One call per batch
-    has the same number of them on each process, whoever has a counterfactual. A process without a
-    clip in its part calls it with None and runs the backward of the zero that it gets.
+    DDP waits for every process in each forward and backward pass of the module that it wraps. With
+    one call per batch all processes do the same number of passes, whether or not they have a
+    counterfactual. A process without a clip in its part calls the module with None and runs the
+    backward pass of the returned 0.
     """
 
     def __init__(self, model: nn.Module, forward: str) -> None:
-        """forward: train.counterfactual_forward."""
+        """`forward`: train.counterfactual_forward."""
         super().__init__()
         self.model, self._how = model, forward
 
     def forward(
         self, clips: Tensor | None, counterfactuals: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """clips float32 (N, 3, T, H, W), counterfactuals float32 (M, 3, T, H, W) or None -> logits
-        float (N, K) and (M, K) or None; without clips a scalar 0, whose gradients are 0."""
+        """Logits float32 (N, K) and (M, K) or None of clips float32 (N, 3, T, H, W) and
+        counterfactuals float32 (M, 3, T, H, W) or None; without clips a scalar 0, whose gradients
+        are 0."""
         if clips is not None:
-            return both_logits(self.model, clips, counterfactuals, self._how)
-        # DDP averages a gradient when that of every parameter is there, so the zero needs them all
+            return paired_logits(self.model, clips, counterfactuals, self._how)
+        # DDP waits for the gradient of every parameter, so the 0 must depend on all of them
         every = [p.sum() for p in self.model.parameters() if p.requires_grad]
         return 0 * torch.stack(every).sum(), None
 
 
 @contextmanager
 def _statistics_kept(model: nn.Module) -> Iterator[None]:
-    """Batch norm normalises by the batch, as in training, but leaves its running statistics."""
+    """Batch norm normalises by the batch, as in training, but does not update its statistics."""
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     for norm in norms:
         norm.track_running_stats = False

@@ -1,9 +1,7 @@
-"""Checkpoints: what a training leaves to go on from, what it ends with, what others made.
+"""Checkpoint files, and the state of a training: loss curve, running sums, TensorBoard.
 
-A file of ours is a dict of tensors and plain values; every file is read with weights_only, so it
-cannot run code.
-
-The loss curve of a training, where the training stands, and its curves for TensorBoard.
+A checkpoint is a dict of tensors and plain values. Every file, also of other projects, is read with
+weights_only, so it cannot run code.
 """
 
 from __future__ import annotations
@@ -23,26 +21,29 @@ from torch import Tensor
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import replacing
 from occludenet_build.core.torch_models import first_line
-from occludenet_build.recognition.car import Terms
+from occludenet_build.recognition.car import LossTerms
 
 ENVELOPES = ("model", "model_state", "state_dict", "module")
-"""Keys under which known trainers keep the network."""
+"""Keys under which known training programs store the network."""
 PREFIXES = ("module.", "_orig_mod.")
-"""What wrappers for several GPUs and for compiling put before every name."""
+"""Prefixes of parameter names from wrappers for several GPUs and for torch.compile."""
 
 
 def save(values: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; a file that is there is replaced when the new one is whole."""
+    """Write a checkpoint; an existing file is replaced once the new one is complete."""
     with replacing(path) as temporary:
         torch.save(values, temporary)
 
 
 def load(path: Path | str) -> dict[str, Any]:
-    """A checkpoint on the CPU. Raises UserError where it is missing or holds no plain values."""
+    """Read a checkpoint to the CPU.
+
+    Raises UserError where the file is missing or is not a dict of tensors and plain values.
+    """
     if not Path(path).is_file():
         raise UserError(f"wanted a checkpoint, {path} is missing")
     try:
-        # VideoMAE and VideoMamba store their command line beside the network.
+        # VideoMAE and VideoMamba store their command line with the network
         with torch.serialization.safe_globals([Namespace]):
             values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch names no closed set: zip, pickle, runtime errors
@@ -56,7 +57,7 @@ def load(path: Path | str) -> dict[str, Any]:
 
 
 def load_tensors(path: Path | str) -> dict[str, Tensor]:
-    """The network's tensors by name, out of the envelopes that are in use.
+    """The network's tensors by name, from the top level or from one of ENVELOPES.
 
     Tensors are of any shape and any dtype. Raises UserError where there are none.
     """
@@ -76,22 +77,24 @@ def _bare(key: str) -> str:
 
 @dataclass
 class Tally:
-    """Sums over some steps."""
+    """Sums over several steps."""
 
     clips: int = 0
     loss: float = 0.0
     ce: float = 0.0
+    """Sum of the cross entropy."""
     kl: float = 0.0
-    """Of the causal term, whichever the settings choose."""
+    """Sum of the causal term, of either kind (train.causal_term)."""
     dropped: int = 0
     """Clips whose causal term was dropped: no counterfactual, or nothing erased in the view."""
     skipped: int = 0
     """Clips that could not be read."""
     right: int = 0
+    """Clips with a correct prediction."""
 
     @classmethod
-    def of(cls, terms: Terms, logits: Tensor, labels: Tensor) -> Tally:
-        """Of a batch of logits float (N, K) and labels int64 (N,)."""
+    def of(cls, terms: LossTerms, logits: Tensor, labels: Tensor) -> Tally:
+        """The sums of one batch with logits float32 (N, K) and labels int64 (N,)."""
         return cls(
             clips=len(labels),
             loss=float(terms.each.detach().double().sum()),
@@ -102,20 +105,20 @@ class Tally:
         )
 
     def numbers(self) -> list[float]:
-        """Its sums in the order of its fields, to be added up over processes."""
+        """The sums in the order of the fields, to be added over processes."""
         return [float(getattr(self, f.name)) for f in fields(self)]
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> Tally:
-        """The sums whose `numbers` these are."""
-        kinds = [type(getattr(cls(), f.name)) for f in fields(cls)]  # clips are counted whole
+        """The inverse of `numbers`."""
+        kinds = [type(getattr(cls(), f.name)) for f in fields(cls)]  # counts become int again
         return cls(*(kind(number) for kind, number in zip(kinds, numbers, strict=True)))
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def means(self) -> dict[str, float | int]:
-        """Percent for top1, means over the clips for loss, ce and kl, counts for the rest."""
+        """Columns of the loss curve: top1 in percent, mean loss, ce and kl, and the counts."""
         number = max(self.clips, 1)
         return {
             "clips": self.clips,
@@ -130,24 +133,25 @@ class Tally:
 
 @dataclass
 class State:
-    """Where a training stands: all that a checkpoint holds beside network and optimiser."""
+    """The state of a training that a checkpoint holds beside network and optimizer."""
 
     step: int = 0
-    """Steps done."""
+    """Number of steps done."""
     rows: list[dict[str, float | int]] = field(default_factory=list)
-    """The finished rows of the loss curve."""
+    """Finished rows of the loss curve."""
     epoch: Tally = field(default_factory=Tally)
+    """Sums of the current epoch."""
     row: Tally = field(default_factory=Tally)
-    """Sums of the epoch and of the row in hand."""
+    """Sums of the current row."""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> State:
-        """From what `dataclasses.asdict` made of one."""
+        """The inverse of `dataclasses.asdict`."""
         sums = {name: Tally(**values[name]) for name in ("epoch", "row")}
         return cls(**values | sums)
 
     def close_row(self, epoch: int, learning_rate: float) -> dict[str, float | int]:
-        """Adds the row in hand to the curve and returns it."""
+        """Add the current row to the curve and return it."""
         head = {"epoch": epoch, "step": self.step}
         row = {**head, **self.row.means(), "learning_rate": learning_rate}
         self.rows.append(row)
@@ -155,7 +159,7 @@ class State:
         return row
 
     def close_epoch(self, epoch: int, epochs: int) -> None:
-        """Write the means of the epoch to the log and begin those of the next."""
+        """Log the means of the epoch and reset them for the next."""
         means = self.epoch.means()
         logging.info(
             "epoch %d/%d: loss %.4f, ce %.4f, kl %.4f, dropped pairs %.1f %%, skipped %d, "
@@ -174,35 +178,34 @@ class State:
 
 
 class TensorBoard:
-    """Writes rows of the curve. `writer` None: writes nothing."""
+    """Writes rows of the loss curve as event files; with `writer` None it writes nothing."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
 
     def add(self, row: dict[str, float | int]) -> None:
-        """Every column but step is a curve of its own."""
+        """Add a row; every column except step is a curve."""
         if self._writer is not None:
             for name, value in row.items():
                 if name != "step":
                     self._writer.add_scalar(f"train/{name}", value, row["step"])
 
     def flush(self) -> None:
-        """Write out what is still in memory."""
+        """Write buffered rows to disk."""
         if self._writer is not None:
             self._writer.flush()
 
 
 @contextmanager
 def tensorboard(folder: Path | None, step: int) -> Iterator[TensorBoard]:
-    """Curves from `step` on in `folder`; None: nowhere.
+    """A writer of curves from `step` on in `folder`; it writes nothing where `folder` is None.
 
-    What an earlier process wrote beyond that step, and then was killed, counts as never written;
-    at step 0 the folder is begun anew.
+    Rows beyond `step` from an interrupted process are discarded; at step 0 the folder is emptied.
     """
     if folder is None:
         yield TensorBoard(None)
         return
-    from torch.utils.tensorboard import SummaryWriter  # which takes a second to load
+    from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
     if step == 0:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""What training and evaluation read: rows of annotate/clips.parquet, names of annotate/labels.json.
+"""Readers of annotate/clips.parquet and annotate/labels.json for training and evaluation.
 
-No torch here: what is wrong with the input is said before anything heavy is loaded.
+This module does not import torch, so errors in the input are reported before it is loaded.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from occludenet_build.config.recognition import Train
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 
-"""The set of the clips without an occluder."""
 AT_LOAD = "load:"
-"""What counterfactual_hash begins with where there is no file, but the masks to erase with."""
+"""Prefix of counterfactual_hash where the counterfactual has no file and is made from masks."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What is used of a row of annotate/clips.parquet; the columns are described there."""
+    """A row of annotate/clips.parquet, with the columns that training and evaluation use."""
 
     clip: str
     set: str
@@ -35,7 +34,7 @@ class Clip:
     counterfactual: str | None
     counterfactual_hash: str | None
     frames: int
-    """0: not known, counted when the clip is read."""
+    """0: unknown, counted when the clip is read."""
     area_ratio: float | None
     duration_ratio: float | None
     degree: float | None = None
@@ -43,24 +42,24 @@ class Clip:
 
     @property
     def erased_file(self) -> str | None:
-        """The counterfactual; None too where nothing was erased: such a pair says nothing."""
+        """The file of the counterfactual; None where there is none or nothing was erased in it."""
         return self.counterfactual if self.counterfactual_hash != self.file_hash else None
 
     @property
     def erased_at_load(self) -> bool:
-        """There is no file: the actor is erased when the clip is read."""
+        """Whether the counterfactual has no file, and the actor is erased when the clip is read."""
         return (self.counterfactual_hash or "").startswith(AT_LOAD)
 
     @property
     def erased_hash(self) -> str | None:
-        """What stands for the pixels of the counterfactual; None if there is none."""
+        """A hash that identifies the pixels of the counterfactual; None if there is none."""
         return self.counterfactual_hash if self.erased_file or self.erased_at_load else None
 
 
 def read_clips(path: Path, split: str) -> list[Clip]:
-    """The clips of a split by file name: no order of the table enters anything.
+    """The clips of a split, sorted by file name, so that no result depends on the table's order.
 
-    Raises UserError for another table, and where a file stands in it twice.
+    Raises UserError for another table, and where a file has two rows.
     """
     names = [field.name for field in fields(Clip)]
     table = tables.read(path)
@@ -74,27 +73,34 @@ def read_clips(path: Path, split: str) -> list[Clip]:
     clips.sort(key=lambda clip: clip.file)
     for one, other in pairwise(clips):
         if one.file == other.file:
-            raise UserError(f"{path}: wanted each file once, {one.file} stands there again")
+            raise UserError(f"{path}: wanted each file once, got {one.file} twice")
     return clips
 
 
 def read_labels(path: Path) -> list[str]:
     """Label names in the order of their ids, which is the order of a network's logits.
 
-    Raises UserError for a file that is not {name: id} with each id once.
+    Raises UserError for a file that is not {name: id} with unique ids.
     """
     try:
         ids = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"wanted labels as JSON, {path} does not read: {error}") from error
+        raise UserError(f"wanted labels as JSON, {path} cannot be read: {error}") from error
     good = isinstance(ids, dict) and all(type(number) is int for number in ids.values())
     if not good or not ids or len(set(ids.values())) < len(ids):
-        raise UserError(f"wanted labels as JSON {{name: id}}, each id once; {path} holds other")
+        raise UserError(
+            f"wanted labels as JSON {{name: id}}, each id once, {path} is different; run annotate "
+            "again"
+        )
     return sorted(ids, key=ids.__getitem__)
 
 
 def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[Clip]:
-    """The clips a training uses. Raises UserError where there is nothing to train on."""
+    """The clips of a training: those of the split train at train.scales.
+
+    Raises UserError where there are none, where a label is unknown, or where CAR has no
+    counterfactual.
+    """
     every = read_clips(path, "train")
     clips = [c for c in every if any(abs(c.scale - scale) < 1e-6 for scale in settings.scales)]
     if not clips:
@@ -102,7 +108,7 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
             f"{path}: wanted clips of the split train at scales {settings.scales}, got none "
             f"({len(every)} of the split at other scales); change train.scales or acquire.split"
         )
-    must_be_known(clips, labels, "annotate/labels.json")
+    check_labels_known(clips, labels, "annotate/labels.json")
     if settings.alpha > 0 and not any(clip.erased_hash for clip in clips):
         raise UserError(
             f"{path}: wanted counterfactuals for CAR, got none for {len(clips)} training clips; "
@@ -111,8 +117,8 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
     return clips
 
 
-def must_be_known(clips: Sequence[Clip], labels: Sequence[str], where: str) -> None:
-    """Labels are names: Raises UserError for a map that lacks one, as it is another map."""
+def check_labels_known(clips: Sequence[Clip], labels: Sequence[str], where: str) -> None:
+    """Raises UserError where a clip's label is not among `labels`, those of the file `where`."""
     unknown = sorted({clip.label for clip in clips} - set(labels))
     if unknown:
         raise UserError(

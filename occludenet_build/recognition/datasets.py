@@ -1,7 +1,4 @@
-"""Clips and clip pairs as data sets and batches: uint8 pictures of one size.
-
-What evaluation shows a network of a clip: views in time and crops in space, uint8 pictures.
-"""
+"""Data sets and batches of clips for training and evaluation, as uint8 pictures of one size."""
 
 from __future__ import annotations
 
@@ -25,16 +22,22 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.seeds import integer
 from occludenet_build.media.video.probe import probe
 from occludenet_build.media.video.sample import sample, sample_twice
-from occludenet_build.recognition.augment import augmented, crop_places, cropped, draw, views
+from occludenet_build.recognition.augment import (
+    augment_clips,
+    crop_clip,
+    crop_positions,
+    draw_view,
+    views,
+)
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.erase import Erasing
 
 _WIDEST = 16 / 9
-"""Assumed aspect where memory is estimated."""
+"""Aspect ratio that the estimate of memory assumes."""
 
 
 class Frames:
-    """Frames by file and number, at one short side.
+    """Reads frames of files by number, scaled to one short side.
 
     With `keep`, a file is decoded whole at its first use and stays in memory.
     """
@@ -44,7 +47,10 @@ class Frames:
         self._kept: dict[str, np.ndarray] = {}
 
     def of(self, file: str, numbers: Sequence[int]) -> np.ndarray:
-        """uint8 (T, H, W, 3). Raises ItemError where the file cannot be used."""
+        """The frames `numbers` of a file, uint8 (T, H, W, 3), RGB.
+
+        Raises ItemError where the file cannot be read.
+        """
         if not self.keep:
             return sample(self.root / file, numbers, self.short_side)
         if file not in self._kept:
@@ -54,13 +60,13 @@ class Frames:
     def both(
         self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What `of` gives, and the same frames as `look` shows them, each uint8 (T, H, W, 3).
+        """The frames as `of` returns them, and as `look` changes them, each uint8 (T, H, W, 3).
 
-        `look` (media.video.sample) must be the same for a file each time.
+        `look` (media.video.sample) must be the same for a file in every call.
         """
         if not self.keep:
             return sample_twice(self.root / file, numbers, self.short_side, look)
-        other = f"{file}\0"  # no file is called so
+        other = f"{file}\0"  # cannot be the name of a file
         if other not in self._kept:
             pair = sample_twice(self.root / file, None, self.short_side, look)
             self._kept[file], self._kept[other] = pair
@@ -68,49 +74,54 @@ class Frames:
 
     def _of_kept(self, name: str, numbers: Sequence[int]) -> np.ndarray:
         if max(numbers) >= len(self._kept[name]):
-            raise ItemError("truncated", f"frame {max(numbers)} is wanted")
+            raise ItemError("truncated", f"wanted frame {max(numbers)}")
         return self._kept[name][list(numbers)]
 
 
 def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:
-    """Whether clips of these lengths can all be kept decoded."""
+    """Whether clips with these numbers of frames fit decoded into `limit_mib` MiB."""
     mib = sum(frame_counts) * short_side * short_side * _WIDEST * 3 / 2**20
     if mib <= limit_mib:
         logging.info("clips are decoded once and kept in memory, about %.0f MiB", mib)
     return mib <= limit_mib
 
 
-class Skipped(NamedTuple):
-    """A clip that cannot be read; no other takes its place."""
+class SkippedClip(NamedTuple):
+    """A clip that cannot be read; no other clip replaces it."""
 
     file: str
     reason: str
 
 
-class Pair(NamedTuple):
-    """A training clip, uint8 (T, H, W, 3), and the same with the actor erased, or None."""
+class ClipPair(NamedTuple):
+    """A view of a training clip and of its counterfactual."""
 
     clip: Tensor
+    """uint8 (T, H, W, 3)."""
     counterfactual: Tensor | None
+    """uint8 (T, H, W, 3), the same view with the actor erased; None where it does not differ."""
     label: int
+    """Position in the list of labels."""
     file: str
 
 
 class Batch(NamedTuple):
+    """A batch of training clips."""
+
     clips: Tensor
     """uint8 (N, T, H, W, 3); N may be 0."""
     counterfactuals: Tensor | None
     """uint8 (M, T, H, W, 3) of the M clips that are `present`; None for M = 0."""
     present: Tensor
-    """(N,) bool: the clip's actor is erased somewhere in its counterfactual's view."""
+    """bool (N,), whether the clip's counterfactual differs from the clip in this view."""
     labels: Tensor
-    """(N,) int64, positions in the list of labels."""
+    """int64 (N,), positions in the list of labels."""
     files: list[str]
-    skipped: list[Skipped]
+    skipped: list[SkippedClip]
 
 
 class TrainingClips(Dataset):
-    """Items by (number, epoch): the view of a clip in an epoch depends on nothing else."""
+    """Data set with items by (number, epoch), which alone determine the view of a clip."""
 
     def __init__(
         self,
@@ -126,8 +137,10 @@ class TrainingClips(Dataset):
         seed: int,
         erasing: Erasing | None = None,
     ) -> None:
-        """`frames`, `stride` apart (0: spread over the clip), of `size` x `size` px; without
-        `pairs` no counterfactual is opened. `erasing`: makes those that have no file."""
+        """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
+
+        Without `pairs` no counterfactual is read. `erasing` makes counterfactuals without a file.
+        """
         self.clips, self.source, self.seed = clips, source, seed
         self.frames, self.size, self.stride = frames, size, stride
         self.augment, self.pairs, self.erasing = augment, pairs, erasing
@@ -137,29 +150,29 @@ class TrainingClips(Dataset):
         return len(self.clips)
 
     def single_frames(self) -> TrainingClips:
-        """The same clips, of which each view is one frame, without counterfactuals."""
+        """The same clips with views of one frame and without counterfactuals."""
         singles = copy.copy(self)
         singles.frames, singles.stride, singles.pairs = 1, 0, False
         return singles
 
-    def __getitem__(self, key: tuple[int, int]) -> Pair | Skipped:
+    def __getitem__(self, key: tuple[int, int]) -> ClipPair | SkippedClip:
         number, epoch = key
         clip = self.clips[number]
         try:
             pictures, erased = self._seen(clip, epoch)
         except ItemError as error:
-            return Skipped(clip.file, str(error))
-        return Pair(pictures, erased, self.positions[clip.label], clip.file)
+            return SkippedClip(clip.file, str(error))
+        return ClipPair(pictures, erased, self.positions[clip.label], clip.file)
 
     def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
-        """Both clips of the pair in one draw of frames, crop, mirror and all that changes them."""
-        one = draw(
+        """Both clips of the pair with the same frames, crop, mirroring and augmentation."""
+        one = draw_view(
             self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
         )
         seed = integer(self.seed, clip.file, "augment", str(epoch)) >> 1
-        both = augmented(self._read(clip, one.frames), one, self.size, self.augment, seed)
+        both = augment_clips(self._read(clip, one.frames), one, self.size, self.augment, seed)
         pictures, erased = both[0], both[-1]
-        # In these frames and this crop nothing may be erased: then there is no second clip.
+        # Nothing may be erased in these frames and this crop: then there is no second clip.
         same = len(both) == 1 or np.array_equal(pictures, erased)
         return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
 
@@ -176,9 +189,9 @@ class TrainingClips(Dataset):
         return [pictures, erased]
 
 
-def collate(items: list[Pair | Skipped]) -> Batch:
-    """Items of TrainingClips as one batch; skipped clips are named in it."""
-    pairs = [item for item in items if isinstance(item, Pair)]
+def collate(items: list[ClipPair | SkippedClip]) -> Batch:
+    """Make one batch of items of TrainingClips; it lists the skipped clips."""
+    pairs = [item for item in items if isinstance(item, ClipPair)]
     erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
     return Batch(
         clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
@@ -186,24 +199,24 @@ def collate(items: list[Pair | Skipped]) -> Batch:
         present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
         labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
         files=[pair.file for pair in pairs],
-        skipped=[item for item in items if isinstance(item, Skipped)],
+        skipped=[item for item in items if isinstance(item, SkippedClip)],
     )
 
 
-def loader(
+def make_loader(
     clips: Dataset,
     batches: Iterable[list],
     workers: int,
     device: str,
     collate: Callable[[list], Any] = collate,
 ) -> DataLoader:
-    """`batches` in their order, decoded by `workers` processes, or by this one for 0."""
+    """A loader of `batches` in their order, with `workers` processes (0: in this process)."""
     return DataLoader(
         clips,
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
-        # A fork would copy torch's locks without the threads that hold them.
+        # fork copies torch's locks without the threads that hold them
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_begin_worker if workers else None,
         pin_memory=device.startswith("cuda"),
@@ -211,31 +224,32 @@ def loader(
 
 
 def _begin_worker(number: int) -> None:
-    # Ctrl-C reaches the whole process group: the parent decides.
+    # Ctrl-C reaches the whole process group; only the parent acts on it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.excepthook = _unless_stopped
     cv2.setNumThreads(1)
 
 
 def _unless_stopped(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """A parent that is stopped while it takes a batch breaks a pipe: no news, no traceback."""
+    """No traceback for a broken pipe, which is what a worker sees when the parent is stopped."""
     if not isinstance(error, ConnectionError):
         sys.__excepthook__(kind, error, trace)
 
 
 class ClipViews(NamedTuple):
-    """All views of a clip, uint8 (views x crops, T, H, W, 3), crops the inner index."""
+    """All views of a clip; the crops of one view in time follow each other."""
 
     clip: Tensor
+    """uint8 (views x crops, T, H, W, 3)."""
     erased: Tensor | None
-    """The same frames and crops without the actor; None where that is not asked for or nothing
-    is erased in them."""
+    """The same frames and crops without the actor, same shape and dtype; None without a
+    counterfactual, or where it does not differ."""
     problem: str | None
-    """Why the counterfactual of a clip that has one cannot be read."""
+    """Why the clip's counterfactual cannot be read; None if it can, or if there is none."""
 
 
 class EvaluationClips(Dataset):
-    """Items by number: ClipViews, or Skipped for a clip that cannot be read."""
+    """Data set with items ClipViews, or SkippedClip for a clip that cannot be read."""
 
     def __init__(
         self,
@@ -250,8 +264,10 @@ class EvaluationClips(Dataset):
         counterfactuals: bool = False,
         erasing: Erasing | None = None,
     ) -> None:
-        """`frames` per view, `stride` apart (0: spread over the clip), of `size` x `size` px.
-        `erasing`: makes those counterfactuals that have no file."""
+        """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
+
+        `erasing` makes counterfactuals without a file.
+        """
         self.clips, self.source = clips, source
         self.frames, self.size, self.stride = frames, size, stride
         self.views, self.crops = views, crops
@@ -260,15 +276,15 @@ class EvaluationClips(Dataset):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, number: int) -> ClipViews | Skipped:
+    def __getitem__(self, number: int) -> ClipViews | SkippedClip:
         clip = self.clips[number]
         try:
-            count = clip.frames or frame_count(self.source.root / clip.file)
+            count = clip.frames or count_frames(self.source.root / clip.file)
             in_time = views(count, self.frames, self.views, self.stride)
             numbers = [frame for view in in_time for frame in view]
             pictures, erased, problem = self._read(clip, numbers)
         except ItemError as error:
-            return Skipped(clip.file, str(error))
+            return SkippedClip(clip.file, str(error))
         seen = self._seen(pictures)
         other = None if erased is None else self._seen(erased)
         if other is not None and torch.equal(seen, other):
@@ -278,7 +294,7 @@ class EvaluationClips(Dataset):
     def _read(
         self, clip: Clip, numbers: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
-        """Clip, counterfactual and what is wrong with that, uint8 (views x T, H, W, 3)."""
+        """Clip and counterfactual, uint8 (views x T, H, W, 3), and an error of the latter."""
         if self.counterfactuals and clip.erased_at_load and self.erasing is not None:
             return *self.source.both(clip.file, numbers, self.erasing.of(clip)), None
         pictures = self.source.of(clip.file, numbers)
@@ -289,20 +305,20 @@ class EvaluationClips(Dataset):
         except ItemError as error:
             return pictures, None, str(error)
         if erased.shape != pictures.shape:
-            return pictures, None, "corrupt: not of the clip's shape"
+            return pictures, None, "corrupt: its shape differs from the clip's"
         return pictures, erased, None
 
     def _seen(self, pictures: np.ndarray) -> Tensor:
         parts = [
-            cropped(part, self.size, top, left, flip=False)
+            crop_clip(part, self.size, top, left, flip=False)
             for part in np.split(pictures, self.views)
-            for top, left in crop_places(self.crops, *pictures.shape[1:3])
+            for top, left in crop_positions(self.crops, *pictures.shape[1:3])
         ]
         return torch.from_numpy(np.stack(parts))
 
 
-def frame_count(path: Path) -> int:
-    """Frames of a clip that no table of ours knows, by decoding it. Raises ItemError."""
+def count_frames(path: Path) -> int:
+    """Number of frames of a clip that has no row in a table, by decoding it."""
     limits = Index()
     return probe(
         path, max_decode_errors=limits.max_decode_errors, max_pixels=limits.max_pixels

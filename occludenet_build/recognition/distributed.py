@@ -1,8 +1,8 @@
-"""The processes of one training under torchrun: who they are, what they share, how they agree.
+"""Distributed training: the processes of one training under torchrun.
 
-Each has the whole network and a part of every batch, which may be empty. Torch's
-DistributedDataParallel averages their gradients in the last backward of a step of the optimizer, so
-that all take the same step.
+Each process has the whole network and a part of every batch, which may be empty. Torch's
+DistributedDataParallel averages the gradients in the last backward pass of an optimizer step, so
+all processes take the same step.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ from occludenet_build.recognition.car import PairedForward
 
 @dataclass(frozen=True)
 class Process:
-    """One process: its number and how many there are. One alone has nobody to talk to."""
+    """One of the processes of a training. A single process does not communicate."""
 
     rank: int = 0
+    """Number of this process, from 0."""
     size: int = 1
+    """Number of processes."""
 
     @property
     def first(self) -> bool:
-        """Of the process that writes files and log."""
+        """Whether this is the process that writes files and log."""
         return self.rank == 0
 
     def part(self, batch: list[Any]) -> list[Any]:
@@ -52,7 +54,7 @@ class Process:
         return sums.tolist()
 
     def gathered(self, texts: list[str]) -> list[str]:
-        """What every process says, in their order."""
+        """The texts of all processes, in the order of their ranks."""
         if self.size == 1:
             return texts
         every: list[list[str]] = [[] for _ in range(self.size)]
@@ -60,23 +62,25 @@ class Process:
         return [text for one in every for text in one]
 
     def shared(self, pair: PairedForward) -> nn.Module:
-        """The same network, whose gradients a backward averages over all processes.
+        """The network in DistributedDataParallel, which averages gradients over all processes.
 
         Every process calls it once per step outside `no_sync`, a process without clips with None.
-        Torch's `Join` does not do for that: it is for a process whose data end before the others'.
-        Within `Join` it gets the others' weights but takes no step of its own, so that its
-        optimizer lacks the moments of that step when it goes on with the next.
+        Torch's `Join` is not suitable: it is for a process whose data end before the others'.
+        Within `Join` a process gets the others' weights but takes no step of its own, so its
+        optimizer lacks the moments of that step.
         """
         if self.size == 1:
             return pair
-        with warnings.catch_warnings():  # the newest torch has another name, unknown to 2.6
+        with warnings.catch_warnings():  # newer versions of torch rename it; 2.6 lacks that name
             warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
-            # each process keeps its own statistics, as average_statistics averages them
+            # each process keeps its own statistics; average_statistics averages them
             return DistributedDataParallel(pair, broadcast_buffers=False)
 
     def average_statistics(self, model: nn.Module) -> None:
-        """Running statistics of batch norm become the mean of all processes', so that a
-        checkpoint of one stands for all."""
+        """Average the running statistics of batch norm over all processes.
+
+        Afterwards a checkpoint of one process is valid for all.
+        """
         if self.size == 1:
             return
         kept = [
@@ -93,15 +97,17 @@ class Process:
                 statistic.copy_(part / self.size)
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes have called it."""
         self.total([0.0])
 
     def wait_for_end(self) -> None:
-        """Until the first process has ended; torchrun stops all as soon as one fails, and it has
-        something to say."""
+        """Wait until the first process has ended.
+
+        torchrun stops all processes as soon as one fails, and the first must report the error.
+        """
         try:
             self.wait()
-        except RuntimeError:  # that the connection is gone
+        except RuntimeError:  # the connection is closed
             pass
 
 
@@ -109,7 +115,7 @@ ALONE = Process()
 
 
 def rank_and_size() -> tuple[int, int]:
-    """(number of this process, how many), as torchrun says; (0, 1) without it."""
+    """Rank and number of processes, from torchrun's variables; (0, 1) without torchrun."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
@@ -117,8 +123,8 @@ def rank_and_size() -> tuple[int, int]:
 def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
     """This process and its device, within torch's process group.
 
-    Raises UserError where torchrun started another number of processes than train.processes, or the
-    devices do not suffice.
+    Raises UserError where torchrun started another number of processes than train.processes, or
+    where there are fewer GPUs than processes.
     """
     rank, size = rank_and_size()
     if size != settings.processes:
@@ -133,10 +139,10 @@ def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
     device = _own_device(settings.device)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-        backend = "cpu:gloo,cuda:nccl"  # what is agreed on lies on the CPU, gradients on the GPU
+        backend = "cpu:gloo,cuda:nccl"  # sums and texts on the CPU, gradients on the GPU
     else:
         backend = "gloo"
-    # of convolutions of one pixel, which torch lays out in another order: no harm
+    # about 1 x 1 convolutions, whose gradients torch lays out in another order; harmless
     warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
     dist.init_process_group(backend, timeout=timedelta(hours=2))
     try:
@@ -146,14 +152,14 @@ def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
 
 
 def _own_device(wanted: str) -> str:
-    """A GPU for each process."""
-    found = resolve_device(wanted)
-    if found == "cpu":
-        return found
-    local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if wanted not in ("auto", "cuda") or local >= there:
+    """The device of this process: a GPU of its own, or the CPU."""
+    device = resolve_device(wanted)
+    if device == "cpu":
+        return device
+    local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if wanted not in ("auto", "cuda") or local >= gpus:
         raise UserError(
             "train.processes: wanted a GPU for each process and train.device auto, cuda or cpu, "
-            f"got {there} GPUs and {wanted!r}; change one of them"
+            f"got {gpus} GPUs and {wanted!r}; change one of them"
         )
     return f"cuda:{local}"

@@ -1,13 +1,13 @@
-"""The actor erased when an occluded clip is read: counterfactuals without files of their own.
+"""Counterfactuals without files: the actor is erased when an occluded clip is read.
 
-The hole is the actor's grown mask less the occluder as it was pasted, both from annotate/frames. It
-is filled in the clip's own planes, by the compositor's fills, so that the picture is that of the
-file up to coding, but for two things:
+The hole is the actor's dilated mask minus the pasted occluder, both from annotate/frames. It is
+filled in the clip's own planes with the fills of composite, so the picture equals that of a
+counterfactual file up to coding, with two differences:
 
-- where the occluder is half transparent at its edge, a file has it over the fill; here pixels in
-  which it hides the half or more stay as they are, with what shows through of the actor, and the
-  others are filled
-- a fill that looks at the surroundings (all but zero) does not see what the occluder hides
+- at the half-transparent edge of the occluder a file shows the occluder over the fill; here a pixel
+  that the occluder covers by half or more stays unchanged, with what shows through of the actor,
+  and other pixels are filled
+- a fill that uses the surroundings (all except zero) does not know what the occluder hides
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ Look = Callable[[int, Any], np.ndarray]
 
 @dataclass(frozen=True)
 class Erasing:
-    """Erases by settings, with the masks of `folder`, annotate/frames."""
+    """Erases actors according to the settings, with the masks of `folder`, annotate/frames."""
 
     folder: Path
     settings: Counterfactual
     seed: int
     shards: dict[str, str] = field(default_factory=dict)
-    """Source clip -> the table that has its frames."""
+    """Table that holds the frames, by source clip."""
 
     @staticmethod
     def over(folder: Path, settings: Counterfactual, seed: int, clips: Iterable[Clip]) -> Erasing:
-        """Looks once where the frames of these clips are: workers open one table per clip.
+        """An eraser for these clips, after finding the tables that hold their frames.
 
-        Raises UserError where a clip has none.
+        A clip without frames ends it with a UserError.
         """
         hint = "run annotate again, or set counterfactual.files to true"
         shards = files_by_clip(folder, (clip.clip for clip in clips), hint)
         return Erasing(folder, settings, seed, shards)
 
     def of(self, clip: Clip) -> Look:
-        """What erases the actor in a clip's frames, in any order: pictures uint8 (H, W, 3)."""
+        """A function that returns a clip's frames without the actor, uint8 (H, W, 3), RGB."""
         return _Erased(self, clip)
 
     def eraser(self, clip: Clip, layout: Layout, display: Display) -> Eraser:
-        """What fills the holes of one clip, in the planes of its own frames."""
+        """The eraser of one clip, which works on the planes of its frames."""
         actors, occluders = self._masks(clip)
         erasure = Erasure(self.settings.fill, self.settings.dilate, self.seed, clip.clip)
         return Eraser(erasure, actors, layout, display, occluders)
@@ -66,8 +66,8 @@ class Erasing:
     def _masks(self, clip: Clip) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """COCO RLE counts of the actor and of the visible occluder by frame."""
         rows = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
-        assert rows is not None  # `over` has seen it
-        clean = clip.set == CLEAN  # the actor is the same in every set, and nothing hides them
+        assert rows is not None  # `over` found it
+        clean = clip.set == CLEAN  # the actor is the same in every set; a twin has no occluder
         rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))
         frames = rows["frame"].to_pylist()
         columns = (rows[name].to_pylist() for name in ("actor_rle", "occluder_rle"))
@@ -79,7 +79,7 @@ class Erasing:
 
 
 class _Erased:
-    """The frames of one clip without the actor. Masks are read with the first frame."""
+    """Returns the frames of one clip without the actor. Masks are read with the first frame."""
 
     def __init__(self, erasing: Erasing, clip: Clip) -> None:
         self._erasing, self._clip = erasing, clip
@@ -93,6 +93,6 @@ class _Erased:
         buffer, eraser = self._ready
         buffer.load(frame)
         if not eraser.erase(number, buffer.planes):
-            return to_rgb(frame)  # of 10 bits a copied frame converts to other last digits
+            return to_rgb(frame)  # a copied 10-bit frame converts to other last digits
         coded = buffer.frame.to_ndarray(format="rgb24", threads=1)
         return np.ascontiguousarray(display.upright(coded))

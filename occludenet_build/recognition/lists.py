@@ -1,10 +1,11 @@
-"""Lists of clips and label maps, as OccludeNet, mmaction2 and PySlowFast write them.
+"""Readers of lists of clips and label maps, as OccludeNet, mmaction2 and PySlowFast write them.
 
-A list is one of
+A list has one of the formats
     file,label                     a header; CSV with quotes where a path or a name needs them
     action class,file name,...     OccludeNet's S, I and M; the file lies in the folder of its class
     a/b c.mp4 12                   no header; a space, comma or semicolon before the label
-Numbers mean what a label map says, as five of OccludeNet's ids are other classes in mmaction2's.
+A number is a label only together with a label map: five of OccludeNet's ids are other classes in
+mmaction2.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from occludenet_build.release.terms import source_of
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedClip:
     """A line of a list."""
 
     file: str
-    """As it is written; a path relative to the list's root, or an absolute one."""
+    """The path as written: relative to the list's root, or absolute."""
     label: str | None
     """A name; None where the line has none."""
 
@@ -37,17 +38,21 @@ _LABELLED = re.compile(
     rf"(?P<file>.+(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))}))(?:[ \t]*[,; \t](?P<label>.+))?",
     re.IGNORECASE,
 )
-"""The path goes to the last video suffix that a separator follows: paths hold spaces and commas."""
+"""The path ends at the last video suffix that a separator follows: paths have spaces and commas."""
 
 
-def read_list(path: Path | str, label_map: Sequence[str] | None = None) -> list[Listed]:
-    """The lines of a list, in order. Raises UserError with the line's number."""
+def read_list(path: Path | str, label_map: Sequence[str] | None = None) -> list[ListedClip]:
+    """The lines of a list, in order.
+
+    `label_map`: class names in the order of their numbers. Raises UserError where the list cannot
+    be read or is empty.
+    """
     lines = _text(path, "list").splitlines()
     written = list(_with_header(lines, path) if _header(lines) else _plain(lines, path))
     if not written:
         raise UserError(f"wanted a list of clips, {path} has no line; name another")
     return [
-        Listed(file, None if text is None else _named(text, label_map, f"{path}, line {line}"))
+        ListedClip(file, None if text is None else _named(text, label_map, f"{path}, line {line}"))
         for line, file, text in written
     ]
 
@@ -62,10 +67,10 @@ def _text(path: Path | str, what: str) -> str:
 
 
 def _header(lines: Sequence[str]) -> dict[str, int] | None:
-    """Column -> place, where the first line names columns of ours or of the release."""
+    """Position by column name; None where the first line is not a known header."""
     cells = [cell.strip().lower() for cell in lines[0].split(",")] if lines else []
     known = {"file", "label"} <= set(cells) or {"action class", "file name"} <= set(cells)
-    return {name: place for place, name in enumerate(cells)} if known else None
+    return {name: position for position, name in enumerate(cells)} if known else None
 
 
 def _with_header(lines: Sequence[str], path: Path | str) -> Iterator[tuple[int, str, str]]:
@@ -81,7 +86,7 @@ def _with_header(lines: Sequence[str], path: Path | str) -> Iterator[tuple[int, 
         if len(cells) != len(columns):
             raise UserError(
                 f"{path}, line {line}: wanted {len(columns)} columns as in the header, "
-                f"got {len(cells)}; quote what holds a comma"
+                f"got {len(cells)}; quote cells that contain a comma"
             )
         if "file" in columns:
             yield line, cells[columns["file"]], cells[columns["label"]].strip()
@@ -124,9 +129,10 @@ def _named(text: str, label_map: Sequence[str] | None, where: str) -> str:
 
 
 def read_label_map(path: Path | str) -> tuple[str, ...]:
-    """Names in the order of their numbers: a line each, or JSON {name: number} from 0 on.
+    """Class names in the order of their numbers, from lines or from JSON {name: number}.
 
-    Quotes around a name, as in Kinetics' own JSON, are none of it. Raises UserError.
+    Quotes around a name, as in Kinetics' own JSON, are removed. Raises UserError where the file
+    cannot be read, is empty, or has a name twice.
     """
     text = _text(path, "label map")
     names = _of_json(text, path) if text.lstrip().startswith("{") else text.splitlines()
@@ -146,7 +152,7 @@ def _of_json(text: str, path: Path | str) -> list[str]:
     try:
         numbers = json.loads(text)
     except ValueError as error:
-        raise UserError(f"wanted a label map, {path} is no JSON: {error}") from error
+        raise UserError(f"wanted a label map, {path} is not JSON: {error}") from error
     whole = all(type(number) is int for number in numbers.values())
     if not whole or sorted(numbers.values()) != list(range(len(numbers))):
         raise UserError(
@@ -156,7 +162,7 @@ def _of_json(text: str, path: Path | str) -> list[str]:
 
 
 def source_clips(files: Sequence[str]) -> list[str]:
-    """Source clip of each file, by its name; by its whole path where two have one name.
+    """Source clip of each file: from its name, or its path where two files have the same name.
 
     >>> source_clips(["D/0.25_abc.mp4", "abc.mp4", "x/1.mp4", "y/1.mp4"])
     ['abc', 'abc', 'x/1', 'y/1']
@@ -170,7 +176,7 @@ def source_clips(files: Sequence[str]) -> list[str]:
 
 
 def source_clip(name: str) -> str:
-    """The source clip of a file, by the release's name for clips or else by its own.
+    """The source clip of a file: from the release's naming scheme, or else the name itself.
 
     >>> source_clip("0.25_3caPS4FHFF8_000036_000046.mp4")
     '3caPS4FHFF8_000036_000046'

@@ -1,7 +1,7 @@
-"""The training loop of CAR and, with alpha 0, of its baseline; checkpoints, and going on.
+"""The training loop of CAR and, with alpha 0, of its baseline, with resumable checkpoints.
 
-Nothing random is kept in a checkpoint: the order of an epoch, the view of a clip and the dropout
-of a step are functions of the seed, so a training that was killed goes on to the same curve.
+A checkpoint holds no random state: the order of an epoch, the view of a clip and the dropout of a
+step are functions of the seed, so an interrupted training resumes on the same curve.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.checkpoint import State, tensorboard
-from occludenet_build.recognition.datasets import TrainingClips, loader
+from occludenet_build.recognition.datasets import TrainingClips, make_loader
 from occludenet_build.recognition.distributed import Process
-from occludenet_build.recognition.optim import Order, Schedule, learning_rate, set_rate
+from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
 from occludenet_build.recognition.train_step import Learner
 
 
@@ -32,20 +32,20 @@ def train(
     key: str,
     version: str = "",
 ) -> State:
-    """Train in place and return the loss curve, which is that of all processes together.
+    """Train `learner` in place and return the final state with the loss curve of all processes.
 
-    store/checkpoint.pt is written after every epoch and every `checkpoint_minutes`; one that
-    carries the same `key` is gone on from: with a warning if another `version` (of the code) made
-    it, but a finished training of another version begins anew. Raises UserError on a loss that is
-    not finite.
+    store/checkpoint.pt is written after every epoch and every `checkpoint_minutes`. Training
+    resumes from a checkpoint with the same `key`; if its `version` (of the code) differs, an
+    unfinished training resumes with a warning and a finished one starts again. A loss that is not
+    finite ends the training with a UserError.
     """
     settings, process = learner.settings, learner.process
     steps = Schedule.of(len(clips), settings)
     state = _resumed(store / "checkpoint.pt", key, version, learner, steps.total)
-    order = Order(
+    order = BatchOrder(
         len(clips), settings.batch, settings.epochs, learner.seed, steps.first_batch(state.step)
     )
-    batches = iter(loader(clips, _Parts(order, process), workers, learner.device))
+    batches = iter(make_loader(clips, _Parts(order, process), workers, learner.device))
     saved = time.monotonic()
     learner.model.train()
     writes_board = settings.tensorboard and process.first and state.step < steps.total
@@ -61,8 +61,8 @@ def train(
                 clips=steps.clips_in(step),
             )
             state.step = step + 1
-            epoch, place = divmod(step, steps.per_epoch)
-            epoch_ends = place + 1 == steps.per_epoch
+            epoch, step_in_epoch = divmod(step, steps.per_epoch)
+            epoch_ends = step_in_epoch + 1 == steps.per_epoch
             if epoch_ends or state.step % settings.log_steps == 0:
                 curves.add(state.close_row(epoch + 1, rate))
             if epoch_ends:
@@ -76,7 +76,7 @@ def train(
 
 
 class _Parts:
-    """This process's parts of the batches."""
+    """The parts of the batches that belong to this process."""
 
     def __init__(self, batches: Iterable[list], process: Process) -> None:
         self._batches, self._process = batches, process
@@ -93,26 +93,26 @@ def _save(path: Path, key: str, version: str, learner: Learner, state: State) ->
 
 
 def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -> State:
-    """The state of a checkpoint that belongs to this training, loaded; else a fresh one."""
+    """The state of this training's checkpoint, loaded into the learner; else a fresh state."""
     if not path.exists():
         return State()
     values = checkpoint.load(path)
     if values.get("key") != key:
-        logging.info("%s was made by other settings, data or version: not gone on from", path)
+        logging.info("%s has other settings, data or version: not resumed", path)
         return State()
     if values.get("version") != version:
         if values["state"]["step"] >= total:
-            logging.info("%s was made by other code: training again", path)
+            logging.info("%s is from another version of the code: training again", path)
             return State()
-        logging.warning("%s was begun by other code: going on with this one", path)
+        logging.warning("%s is from another version of the code: resuming with this one", path)
     for name, part in _parts(learner).items():
         part.load_state_dict(values[name])
     state = State.of(values["state"])
-    logging.info("going on from %s, %d steps done", path, state.step)
+    logging.info("resuming from %s, %d steps done", path, state.step)
     return state
 
 
 def _parts(learner: Learner) -> dict[str, Any]:
-    """What a checkpoint holds of the learner, by name."""
+    """The parts of the learner that a checkpoint holds, by name."""
     parts = {"model": learner.model, "optimizer": learner.optimizer, "scaler": learner.scaler}
     return parts if learner.ema is None else parts | {"average": learner.ema}

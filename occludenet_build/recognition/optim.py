@@ -1,7 +1,4 @@
-"""The optimizer of a recipe: what decays, the rate of each layer and step, the EMA.
-
-The order of a training: which clips make which batch, and which batches make which step.
-"""
+"""Optimizer, learning rates and EMA of a recipe; the order of clips, batches and steps."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.backbones.registry import BACKBONES
 
 _BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks|layers|features|layer|s)\.?(\d+)\.")
-"""A block or a stage of any of the backbones, by its number."""
+"""Finds the number of the block or stage in a parameter name of any backbone."""
 _STEM = re.compile(
     r"^(?:backbone\.)?(?:stem|conv1|bn1|conv_proj|patch_embed|pos_encoding|class_embedding|ln_pre"
     r"|cls_token|pos_embed|temporal_pos_embedding|positional_embedding)\b"
@@ -28,7 +25,7 @@ _STEM = re.compile(
 
 
 def make_optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
-    """AdamW or SGD with Nesterov's momentum, over groups of one rate and one decay each."""
+    """AdamW, or SGD with Nesterov momentum, with groups by learning rate and weight decay."""
     recipe, groups = settings.optimizer, _groups(model, settings)
     if recipe.name == "sgd":
         nesterov = recipe.momentum > 0
@@ -39,7 +36,7 @@ def make_optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
 def _groups(model: nn.Module, settings: Train) -> list[dict[str, Any]]:
     """Parameters by (rate as a share of the learning rate, weight decay).
 
-    Biases, the scales of norms and all else of one dimension do not decay.
+    Biases, scales of norms and other parameters of one dimension do not decay.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     shares = rate_shares(model, settings)
@@ -54,8 +51,11 @@ def _groups(model: nn.Module, settings: Train) -> list[dict[str, Any]]:
 
 
 def rate_shares(model: nn.Module, settings: Train) -> dict[str, float]:
-    """Parameter -> its learning rate as a share of the step's: optimizer.layer_decay to the power
-    of the layers between it and the head, and optimizer.head_rate for the head."""
+    """Learning rate by parameter name, as a share of the step's learning rate.
+
+    It is optimizer.layer_decay to the power of the number of layers between the parameter and the
+    head, and optimizer.head_rate for the head.
+    """
     recipe, head = settings.optimizer, BACKBONES[settings.backbone].head
     depths = layer_depths(model)
     last = max(depths.values())
@@ -66,10 +66,10 @@ def rate_shares(model: nn.Module, settings: Train) -> dict[str, float]:
 
 
 def layer_depths(model: nn.Module) -> dict[str, int]:
-    """Parameter -> depth, from 0: stem and positions, then the blocks (of a CNN its stages), then
-    whatever follows them, the head and in UniFormerV2 the global blocks too.
+    """Depth by parameter name, from 0: stem and position tables, then the blocks (of a CNN the
+    stages), then what follows them: the head, and in UniFormerV2 the global blocks.
 
-    A recipe with layer decay d gives a parameter the rate d ** (largest depth - its own).
+    With layer decay d a parameter has the rate d ** (largest depth - its depth).
     """
     names = [name for name, _ in model.named_parameters()]
     found = {name: match for name in names if (match := _BLOCK.search(name)) is not None}
@@ -85,7 +85,7 @@ def layer_depths(model: nn.Module) -> dict[str, int]:
 
 
 def learning_rate(step: int, steps_per_epoch: int, settings: Train) -> float:
-    """Of a step: a linear rise over the warm-up, then half a cosine down to the end."""
+    """The learning rate of a step: linear warm-up, then half a cosine down to the final rate."""
     low, high, end = (
         settings.optimizer.first_rate,
         settings.learning_rate,
@@ -99,24 +99,26 @@ def learning_rate(step: int, steps_per_epoch: int, settings: Train) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give each group its share of the step's learning rate."""
+    """Set the learning rate of each group to its share of `rate`."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
 
 
 def ema_of(model: nn.Module, decay: float) -> AveragedModel | None:
-    """An exponential one, that begins with the weights after the first step; None for decay 0.
+    """An exponential moving average that starts with the weights after the first step.
 
-    After n steps a step's weights count with (1 - decay) decay^(n - step): half of it are the last
-    0.7 / (1 - decay). Statistics of batch norm are those of the network itself.
+    After n steps the weights of a step count with (1 - decay) decay^(n - step); the last
+    0.7 / (1 - decay) steps make up half of the average. Statistics of batch norm are those of the
+    network itself. None for decay 0.
     """
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """`accumulate` batches make a step; none reaches over the end of an epoch, whose last step
-    and whose last batch may be smaller.
+    """Steps of a training: a step has `accumulate` batches and does not cross an epoch's end.
+
+    The last step and the last batch of an epoch may be smaller.
 
     >>> schedule = Schedule(clips=10, batch=4, accumulate=2, epochs=3)
     >>> schedule.per_epoch, [schedule.clips_in(step) for step in range(4)]
@@ -134,38 +136,38 @@ class Schedule:
 
     @classmethod
     def of(cls, clips: int, settings: Train) -> Schedule:
-        """For this many clips, with the batch, accumulation and epochs of the settings."""
+        """The schedule for this number of clips and these settings."""
         return cls(clips, settings.batch, settings.optimizer.accumulate, settings.epochs)
 
     @property
     def per_epoch(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps in an epoch."""
         return -(-self.clips // (self.batch * self.accumulate))
 
     @property
     def total(self) -> int:
-        """Steps of the training."""
+        """Number of steps in the training."""
         return self.per_epoch * self.epochs
 
     def clips_in(self, step: int) -> int:
-        """How many clips a step has, if none is skipped."""
+        """Number of clips in a step, if none is skipped."""
         whole = self.batch * self.accumulate
         return min(whole, self.clips - step % self.per_epoch * whole)
 
     def batches(self, step: int) -> int:
-        """How many batches a step has."""
+        """Number of batches in a step."""
         return -(-self.clips_in(step) // self.batch)
 
     def first_batch(self, step: int) -> int:
-        """Its number, counted from the beginning of the training."""
-        epoch, place = divmod(step, self.per_epoch)
-        return epoch * -(-self.clips // self.batch) + place * self.accumulate
+        """Number of the step's first batch, counted from the start of the training."""
+        epoch, step_in_epoch = divmod(step, self.per_epoch)
+        return epoch * -(-self.clips // self.batch) + step_in_epoch * self.accumulate
 
 
-class Order:
+class BatchOrder:
     """The batches of a whole training as lists of (number, epoch), from step `start` on.
 
-    Every epoch has its own order, a function of seed and epoch; its last batch may be smaller.
+    Every epoch has its own order, a function of seed and epoch. Its last batch may be smaller.
     """
 
     def __init__(self, clips: int, batch: int, epochs: int, seed: int, start: int = 0) -> None:
@@ -174,7 +176,7 @@ class Order:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return -(-self.clips // self.batch)
 
     def __len__(self) -> int:

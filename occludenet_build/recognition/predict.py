@@ -1,7 +1,4 @@
-"""Predictions for clips: averaged over views in time and crops in space, each clip once.
-
-A trained network put together again, and its predictions for the clips of a table.
-"""
+"""Predictions of a trained network, averaged over views in time and crops in space."""
 
 from __future__ import annotations
 
@@ -20,22 +17,23 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.backbones.registry import build_backbone
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import EvaluationClips, Frames, Skipped, loader
+from occludenet_build.recognition.datasets import EvaluationClips, Frames, SkippedClip, make_loader
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.prediction_table import About
 
 
-class Answer(NamedTuple):
-    """What a network says of a clip, float32 (K,)."""
+class ClipPrediction(NamedTuple):
+    """A network's averaged logits for one clip."""
 
     logits: Tensor
+    """float32 (K,)."""
     erased: Tensor | None
-    """Of the clip without its actor; None where there is none."""
+    """float32 (K,), logits of the clip without its actor; None without a counterfactual."""
     problem: str | None
-    """Why its counterfactual cannot be read."""
+    """Why the clip's counterfactual cannot be read; None if it can, or if there is none."""
 
 
 def _mean_of_logits(logits: Tensor) -> Tensor:
@@ -43,7 +41,7 @@ def _mean_of_logits(logits: Tensor) -> Tensor:
 
 
 def _log_of_mean_softmax(logits: Tensor) -> Tensor:
-    # softmax of this is the mean softmax: the table's logits rank as the prediction does
+    # the softmax of this is the mean softmax, so the logits rank as the prediction does
     return torch.logsumexp(F.log_softmax(logits, dim=2), dim=1) - log(logits.shape[1])
 
 
@@ -51,7 +49,7 @@ AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": _log_of_mean_softmax,
     "logits": _mean_of_logits,
 }
-"""(N, views x crops, K) logits -> (N, K) logits of the average, by the name in the settings."""
+"""By evaluate.average: logits float32 (N, views x crops, K) -> averaged logits (N, K)."""
 
 
 @torch.no_grad()
@@ -64,8 +62,11 @@ def predict(
     batch: int,
     workers: int,
     device: str,
-) -> Iterator[Answer | Skipped]:
-    """Per clip, in the order of the data set."""
+) -> Iterator[ClipPrediction | SkippedClip]:
+    """Averaged logits of every clip, in the order of the data set.
+
+    `seen`: the network's input; `average`: a name of AVERAGES.
+    """
     model.to(device).eval()
     numbers = list(range(len(clips)))
     batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
@@ -73,16 +74,16 @@ def predict(
     def averaged(views: list[Tensor]) -> Iterator[Tensor]:
         return iter(_averaged(model, views, seen, average, device))
 
-    for items in loader(clips, batches, workers, device, collate=list):
-        read = [item for item in items if not isinstance(item, Skipped)]
+    for items in make_loader(clips, batches, workers, device, collate=list):
+        read = [item for item in items if not isinstance(item, SkippedClip)]
         plain = averaged([item.clip for item in read])
         erased = averaged([item.erased for item in read if item.erased is not None])
         for item in items:
-            if isinstance(item, Skipped):
+            if isinstance(item, SkippedClip):
                 yield item
                 continue
             twin = None if item.erased is None else next(erased)
-            yield Answer(next(plain), twin, item.problem)
+            yield ClipPrediction(next(plain), twin, item.problem)
 
 
 def _averaged(
@@ -96,20 +97,23 @@ def _averaged(
 
 
 @dataclass(frozen=True)
-class Network:
-    """What train wrote. `input`: the clips it was trained with."""
+class TrainedNetwork:
+    """A network written by train."""
 
     model: nn.Module
     backbone: str
     labels: list[str]
+    """In the order of the logits."""
     input: Input
+    """The clips that the network was trained with."""
     arm: str
     seed: int
     epochs: int | None
     alpha: float | None
 
     @classmethod
-    def read(cls, path: Path) -> Network:
+    def read(cls, path: Path) -> TrainedNetwork:
+        """Read a checkpoint that train wrote. Raises UserError for any other file."""
         values = checkpoint.load(path)
         missing = {"model", "backbone", "labels", "settings", "arm", "seed"} - set(values)
         if missing:
@@ -117,12 +121,13 @@ class Network:
                 f"wanted a network written by train, {path} lacks {', '.join(sorted(missing))}"
             )
         labels, seen = values["labels"], _input(values)
-        model = build(values["backbone"], len(labels), seen.frames, seen.size)
+        model = build_backbone(values["backbone"], len(labels), seen.frames, seen.size)
         model.load_state_dict(values["model"])
         trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
 
     def about(self, settings: Evaluate) -> About:
+        """The facts that a table of this network's predictions carries."""
         return About(
             model=self.backbone,
             labels=tuple(self.labels),
@@ -137,21 +142,21 @@ class Network:
 
 
 def _input(values: dict[str, Any]) -> Input:
-    """Networks from before backbones stated their input: grey statistics, frames spread evenly."""
+    """The network's input; older checkpoints have grey statistics and evenly spread frames."""
     if "input" in values:
         return Input(**values["input"])
     settings = values["settings"]
     return Input(settings["frames"], settings["size"], settings["short_side"], stride=0)
 
 
-def predictions(
-    network: Network,
+def predict_clips(
+    network: TrainedNetwork,
     clips: Sequence[Clip],
     root: Path,
     settings: Evaluate,
     erasing: Erasing | None = None,
-) -> Iterator[tuple[Clip, Answer | str]]:
-    """Each clip once, with what the network says or why it cannot be read."""
+) -> Iterator[tuple[Clip, ClipPrediction | str]]:
+    """Each clip with its prediction, or with the reason why it cannot be read."""
     seen = network.input
     data = EvaluationClips(
         clips,
@@ -174,4 +179,4 @@ def predictions(
         device=resolve_device(settings.device),
     )
     for clip, result in progress(zip(clips, results, strict=True), len(clips), "clip"):
-        yield clip, result.reason if isinstance(result, Skipped) else result
+        yield clip, result.reason if isinstance(result, SkippedClip) else result

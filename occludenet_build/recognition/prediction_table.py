@@ -1,8 +1,7 @@
-"""Predictions as a table: the answers of a model, of this build or another, clip by clip.
+"""The table of predictions: one file per model and training, a row per clip.
 
-One file per model and training, a row per clip. The file carries, as metadata of its schema, the
-labels in the order of the logits and whose predictions they are: tables of different label maps
-cannot be mixed by mistake.
+The metadata of the file's schema holds the labels in the order of the logits and the facts of the
+model (`About`), so tables of different label maps cannot be mixed by mistake.
 """
 
 from __future__ import annotations
@@ -24,24 +23,25 @@ from occludenet_build.recognition.accuracy import set_order, tells_top5
 
 PREDICTIONS = pa.schema(
     [
-        column("clip", "string", "id of the source clip: joins a clip with its other scales, its "
-               "clean twin and other models"),
+        column("clip", "string", "id of the source clip, shared by its scales and its clean twin"),
         column("set", "string", "clean, D-25, D-50, D-75, or the name of a list: S, I, M, K-400"),
         column("scale", "float64", "size of the occluder relative to the actor's box; 0: clean; "
                "null for clips of a list"),
         column("file", "string", "the clip, relative to the build's folder or to the list's"),
-        column("label", "string", "what it shows"),
-        column("predicted", "string", "what the network says: the label of the largest logit"),
-        column("top1", "bool", "predicted is the label"),
-        column("top5", "bool", "the label is among the 5 largest logits"),
-        column("logits", pa.list_(pa.float32()), "of the averaged prediction, in the order of the "
-               "network's labels: mean logits, or the logarithm of the mean softmax"),
-        column("erased_logits", pa.list_(pa.float32()), "the same for the clip without its actor; "
-               "null where that was not asked for or nothing is erased"),
+        column("label", "string", "the clip's class"),
+        column("predicted", "string", "the label of the largest logit"),
+        column("top1", "bool", "whether predicted is the label"),
+        column("top5", "bool", "whether the label is among the 5 largest logits"),
+        column("logits", pa.list_(pa.float32()), "logits of the averaged prediction, in the order "
+               "of the network's labels: mean logits, or the logarithm of the mean softmax"),
+        column("erased_logits", pa.list_(pa.float32()), "logits of the clip without its actor; "
+               "null where they were not computed or nothing is erased"),
         column("degree", "float64", "mean size of the occluder relative to the actor's box, "
                "measured; null where unknown"),
-        column("area_ratio", "float64", "share of the actor's box hidden, mean of occluded frames"),
-        column("actor_hidden", "float64", "share of the actor's mask hidden, mean"),
+        column("area_ratio", "float64", "share of the actor's box that is hidden, mean over the "
+               "occluded frames"),
+        column("actor_hidden", "float64", "share of the actor's mask that is hidden, mean over the "
+               "occluded frames"),
         column("duration_ratio", "float64", "share of the clip's time in which it is occluded"),
     ]
 )  # fmt: skip
@@ -51,7 +51,7 @@ _ABOUT = b"occludenet_build.recognition.predictions"
 
 @dataclass(frozen=True)
 class About:
-    """Whose predictions these are."""
+    """The facts of the model that made the predictions."""
 
     model: str
     """The backbone, or the name that the user gave to a dump."""
@@ -61,40 +61,44 @@ class About:
     """baseline, car, ...; None where the model was not trained here."""
     seed: int | None = None
     average: str = "softmax"
+    """How views were averaged: softmax or logits."""
     views: int | None = None
     crops: int | None = None
     epochs: int | None = None
-    """Of the training; None where unknown."""
+    """Epochs of the training; None where unknown."""
     alpha: float | None = None
+    """Weight of the causal term; None where unknown."""
 
     @property
     def name(self) -> str:
-        """Of a row in a table: `x3d_s + car`."""
+        """Name of the model in tables and figures, such as `x3d_s + car`."""
         return self.model if self.arm is None else f"{self.model} + {self.arm}"
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
+    """The predictions of one model."""
+
     about: About
     rows: pd.DataFrame
     """Columns of PREDICTIONS."""
 
 
 def write(rows: Sequence[dict[str, Any]], about: About, path: Path) -> None:
-    """Write rows of PREDICTIONS with `about` in the file. Raises ValueError for another column."""
+    """Write rows of PREDICTIONS, with `about` in the file's metadata."""
     table = tables.from_rows(list(rows), PREDICTIONS)
     noted = {_ABOUT: json.dumps(asdict(about), sort_keys=True).encode()}
     tables.write(table.replace_schema_metadata((table.schema.metadata or {}) | noted), path)
 
 
-def read(path: Path) -> Predicted:
-    """What `write` wrote. Raises UserError where the file is another table or does not read."""
+def read_predictions(path: Path) -> Predictions:
+    """Read a file of `write`. Raises UserError where it is another table or cannot be read."""
     table = tables.read(path)
-    return Predicted(about_of(table, path), table.to_pandas())
+    return Predictions(model_info_of(table, path), table.to_pandas())
 
 
-def about_of(table: pa.Table, path: Path | str) -> About:
-    """Whose predictions a table of `path` holds. Raises UserError where it is another table."""
+def model_info_of(table: pa.Table, path: Path | str) -> About:
+    """The facts of the model in the metadata of a table. Raises UserError where there are none."""
     noted = (table.schema.metadata or {}).get(_ABOUT)
     if noted is None:
         raise UserError(
@@ -106,29 +110,26 @@ def about_of(table: pa.Table, path: Path | str) -> About:
 
 
 def row_order(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Key that sorts rows of PREDICTIONS: sets by `accuracy.set_order`, then by file."""
+    """Sort key of rows of PREDICTIONS: sets by `accuracy.set_order`, then files by name."""
     return *set_order(row["set"], row.get("scale")), row["file"]
 
 
-def log_summary(found: Sequence[dict[str, Any]], classes: int, skipped: int) -> None:
-    """Log the accuracies of `accuracy.summary`, and how many files were left out.
+def log_summary(sets: Sequence[dict[str, Any]], classes: int, skipped: int) -> None:
+    """Log the accuracies of `accuracy.summarise_sets` and the number of skipped files.
 
-    `classes`: how many the model knows; top-5 is "-" where it says nothing.
+    `classes`: number of the model's classes; top-5 is "-" where it is always right.
     """
     logging.info("%-10s %6s  %-22s %7s", "set", "n", "top-1 % (95 %)", "top-5 %")
-    for entry in found:
+    for entry in sets:
         top1 = "{top1:.1f} ({top1_low:.1f} to {top1_high:.1f})".format(**entry)
         top5 = f"{entry['top5']:.1f}" if tells_top5(classes) else "-"
         logging.info("%-10s %6d  %-22s %7s", entry["set"], entry["n"], top1, top5)
     if skipped:
-        logging.warning("%d files were left out: `skipped` in the .json says why", skipped)
+        logging.warning("%d files were left out; `skipped` in the .json has the reasons", skipped)
 
 
-def must_agree(predicted: Sequence[Predicted]) -> None:
-    """Check that all models know the same labels, by name, in whatever order.
-
-    Raises UserError where one knows a label that another does not.
-    """
+def check_same_labels(predicted: Sequence[Predictions]) -> None:
+    """Raises UserError unless all models know the same labels, in any order."""
     for other in predicted[1:]:
         if set(other.about.labels) != set(predicted[0].about.labels):
             only = sorted(set(other.about.labels) ^ set(predicted[0].about.labels))

@@ -1,10 +1,10 @@
-"""StillMix's bank: frames that tell the action by themselves, as a network of single frames says.
+"""StillMix's bank: the frames that a network of single frames classifies with most confidence.
 
 Li et al., ICCV 2023, section 4: a 2D reference network is trained to recognise the action from one
-frame; the frames of which it is surest carry the static bias, and form the bank from which StillMix
-draws. The authors take 1,024 of them for HMDB51. Ours, not theirs: the network is a ResNet-18, each
-clip gives one frame an epoch and one candidate for the bank, and surest means the probability of
-the clip's own label.
+frame; the frames that it classifies with most confidence carry the static bias and form the bank
+from which StillMix draws. The authors take 1,024 frames for HMDB51. Choices of this implementation:
+the network is a ResNet-18, each clip gives one frame per epoch and one candidate for the bank, and
+the confidence is the probability of the clip's label.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
-from occludenet_build.recognition.datasets import Batch, TrainingClips, loader
-from occludenet_build.recognition.optim import Order
+from occludenet_build.recognition.datasets import Batch, TrainingClips, make_loader
+from occludenet_build.recognition.optim import BatchOrder
 
 _RATE, _TUNED_RATE = 1e-3, 1e-4
-"""Learning rates from nothing and from ImageNet's weights."""
+"""Learning rates from random weights and from ImageNet's weights."""
 
 
-def bank_of(
+def load_or_make_bank(
     clips: TrainingClips,
     settings: Train,
     *,
@@ -41,7 +41,7 @@ def bank_of(
     path: Path,
     key: str,
 ) -> Tensor:
-    """The bank, uint8 (B, S, S, 3) on the CPU; from `path`, if that was made for the same `key`."""
+    """The bank, uint8 (B, S, S, 3) on the CPU; read from `path` if that has the same `key`."""
     if path.exists():
         values = checkpoint.load(path)
         if values.get("key") == key:
@@ -65,10 +65,10 @@ def _trained(
     rate = _RATE if weights is None else _TUNED_RATE
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     epochs = settings.mix.still_epochs
-    order = Order(len(singles), settings.batch, epochs, integer(seed, "reference order"))
+    order = BatchOrder(len(singles), settings.batch, epochs, integer(seed, "reference order"))
     right = seen = 0
-    for batch in progress(loader(singles, order, workers, device), len(order), "still batch"):
-        if len(batch.files) < 2:  # batch norm wants two
+    for batch in progress(make_loader(singles, order, workers, device), len(order), "still batch"):
+        if len(batch.files) < 2:  # batch norm needs two
             continue
         logits = model(_pictures(batch, device))
         labels = batch.labels.to(device)
@@ -77,12 +77,12 @@ def _trained(
         loss.backward()
         optimizer.step()
         right, seen = right + int((logits.argmax(1) == labels).sum()), seen + len(labels)
-    logging.info("network of single frames: %.1f %% right in training", 100 * right / max(seen, 1))
+    logging.info("network of single frames: training top-1 %.1f %%", 100 * right / max(seen, 1))
     return model.eval()
 
 
 def _start_from(model: nn.Module, path: str) -> None:
-    """ImageNet's weights, but for the head."""
+    """Load ImageNet's weights, except those of the head."""
     given = {k: t for k, t in checkpoint.load_tensors(path).items() if not k.startswith("fc.")}
     wanted = {k for k in model.state_dict() if not k.startswith("fc.")}
     try:
@@ -101,10 +101,10 @@ def _start_from(model: nn.Module, path: str) -> None:
 def _surest(
     model: nn.Module, singles: TrainingClips, settings: Train, device: str, workers: int
 ) -> Tensor:
-    """Candidates come one batch after the other, and only the best so far are kept."""
+    """The frames with most confidence; of all batches only the best so far are kept."""
     best = torch.empty(0)
     frames: Tensor | None = None
-    for batch in loader(singles, list(_once(singles, settings)), workers, device):
+    for batch in make_loader(singles, list(_once(singles, settings)), workers, device):
         if not batch.files:
             continue
         shares = F.softmax(model(_pictures(batch, device)).float(), dim=1).cpu()
@@ -115,12 +115,12 @@ def _surest(
         best, frames = best[kept], frames[kept]
     if frames is None:
         return torch.empty(0)
-    logging.info("bank of %d stills, the last one is sure by %.2f", len(frames), float(best[-1]))
+    logging.info("bank of %d stills, smallest confidence %.2f", len(frames), float(best[-1]))
     return frames
 
 
 def _once(singles: TrainingClips, settings: Train) -> Iterator[list[tuple[int, int]]]:
-    """Every clip once, in a frame that it was not trained with."""
+    """Batches with every clip once, in a frame that was not used for training."""
     unseen = settings.mix.still_epochs
     for at in range(0, len(singles), settings.batch):
         yield [(n, unseen) for n in range(at, min(at + settings.batch, len(singles)))]

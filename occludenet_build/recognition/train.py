@@ -1,36 +1,35 @@
-"""train: a network on the occluded training clips, as CAR or as its baseline.
+"""train: train a network on the occluded training clips, with CAR or without.
 
-Reads  annotate/clips.parquet and annotate/labels.json, and of the clips those of the split train
-       at train.scales; for CAR their counterfactuals too, or, where these are no files
-       (counterfactual.files false, clean twins), the masks in annotate/frames: the actor is erased
-       when a clip is read.
+Reads  annotate/clips.parquet, annotate/labels.json, and the clips of the split train at
+       train.scales; for CAR also their counterfactuals, or, where these have no files
+       (counterfactual.files false, clean twins), the masks in annotate/frames, by which the actor
+       is erased when a clip is read.
 Writes --out, the network: a checkpoint of plain values
-           model      tensors by name; of the moving average, where there is one
+           model      tensors by name; those of the moving average, where there is one
            backbone   its name in recognition.backbones
            labels     label names in the order of the logits, which is that of the ids
-           input      the clips it takes: frames, size, short_side, stride, mean, std
+           input      the clips that it takes: frames, size, short_side, stride, mean, std
            settings, arm, seed
        the same name with .csv, the loss curve, a row every train.log_steps steps
-           epoch          from 1
-           step           steps done
-           clips          in these steps
-           loss, ce, kl   means over them: the whole, the cross entropy, the causal term
-           dropped        clips without a causal term: nothing is erased in their view
+           epoch          counted from 1
+           step           number of steps done
+           clips          number of clips in the steps since the last row
+           loss, ce, kl   means over these clips: total, cross entropy, causal term
+           dropped        clips without a causal term, as nothing is erased in their view
            skipped        clips that could not be read; the log names them
-           top1           percent right, in training
-           learning_rate  of the last step
-       store/<name>/checkpoint.pt beside it: a killed training goes on from there to the same
-           curve, if settings, data, starting weights and the version of its results are the
-           same
+           top1           percent of the clips recognised, in training
+           learning_rate  that of the last step
+       store/<name>/checkpoint.pt beside it, from which an interrupted training resumes on the same
+           curve if settings, data, starting weights and the version of its results are the same
        store/<name>/board, the curve as TensorBoard's event files
 
-The arms, by name (docs/training.md):
-    baseline          the occluded clips; neither needs nor opens a counterfactual
-    car, car_a<alpha> the same with the causal term, of the weight train.alpha or <alpha>
+The arms (docs/training.md):
+    baseline          the occluded clips, without counterfactuals
+    car, car_a<alpha> the occluded clips with the causal term of weight train.alpha or <alpha>
     clean             the clean twins
     stillmix, fame    the baseline with that augmentation
-All arms of one seed start from the same weights and go by the same draws of order, frames and
-crops. Under torchrun, train.processes of them share every batch out; the first writes.
+All arms of one seed start from the same weights and use the same order, frames and crops. Under
+torchrun, train.processes processes share every batch; the first process writes the files.
 """
 
 from __future__ import annotations
@@ -53,11 +52,14 @@ from occludenet_build.sources.weights import local_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of train."""
     parser.add_argument("--clips", type=Path, required=True, help="annotate/clips.parquet")
     parser.add_argument("--labels", type=Path, required=True, help="annotate/labels.json")
-    parser.add_argument("--root", type=Path, default=Path(), help="folder the clip files lie in")
+    parser.add_argument("--root", type=Path, default=Path(), help="folder of the clip files")
     parser.add_argument(
-        "--weights", metavar="FILE", help="or acquire's note of one; wins over train.weights"
+        "--weights",
+        metavar="FILE",
+        help="a checkpoint, or acquire's record of one; overrides train.weights",
     )
     parser.add_argument("--arm", required=True, help="baseline, car, car_a0.5, ...")
     parser.add_argument("--seed", type=int, help="default: the first of train.seeds")
@@ -66,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    """Train one arm with one seed. Raises UserError where clips, labels or weights do not fit."""
+    """Train one arm with one seed."""
     named = args.weights or config.train.weights
     found = local_file(named, config.train.weights_sha256, "train.weights")
     settings = for_arm(dataclasses.replace(config.train, weights=found), args.arm)
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     from occludenet_build.recognition.distributed import process_group
     from occludenet_build.recognition.erase import Erasing
     from occludenet_build.recognition.training import Training
-    from occludenet_build.recognition.training import run as run_training
+    from occludenet_build.recognition.training import run_training as run_training
 
     derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
     erasing, at_load = None, [clip for clip in clips if clip.erased_at_load]
@@ -102,7 +104,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def write_curve(path: Path, rows: list[dict[str, float | int]]) -> None:
-    """The loss curve as CSV; its columns are described above."""
+    """Write the loss curve as CSV; the module's docstring describes its columns."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

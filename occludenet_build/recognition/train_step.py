@@ -1,4 +1,4 @@
-"""One step of the optimizer: the batches that are accumulated for it, on every process."""
+"""One step of the optimizer over its accumulated batches, in all processes."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import integer, rng
 from occludenet_build.recognition.backbones.registry import input_of
 from occludenet_build.recognition.backbones.spec import normalised
-from occludenet_build.recognition.car import PairedForward, Terms, arithmetic, car_loss
+from occludenet_build.recognition.car import LossTerms, PairedForward, autocast_for, car_loss
 from occludenet_build.recognition.checkpoint import Tally
 from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.distributed import ALONE, Process
-from occludenet_build.recognition.mixup import Mixed, mixed
+from occludenet_build.recognition.mixup import MixedBatch, mix_batch
 from occludenet_build.recognition.optim import ema_of, make_optimizer
 
 
 @dataclass
 class Learner:
-    """The network and all that changes with it."""
+    """The network with its optimizer, gradient scaler and moving average."""
 
     model: nn.Module
     pair: nn.Module
-    """PairedForward of the model, shared with the other processes."""
+    """PairedForward of the model; with several processes in DistributedDataParallel."""
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    """Does nothing but for fp16."""
+    """Disabled except for fp16."""
     ema: AveragedModel | None
+    """Exponential moving average of the weights, if optimizer.ema is not 0."""
     settings: Train
     device: str
     process: Process
     seed: int
-    """Of dropout and mixing."""
+    """Seed of dropout and mixing."""
     mix: str
     """none, or a name of recognition.mixup.KINDS."""
     classes: int
@@ -63,14 +64,14 @@ class Learner:
         process: Process = ALONE,
         mix: str = "none",
     ) -> Learner:
-        """Moved to the device, with an optimizer, a scaler and an average of its own.
+        """A learner of `model`, which is moved to the device, with a new optimizer and average.
 
-        mix: none, or a name of recognition.mixup.KINDS. Raises UserError for fp16 without cuda.
+        `mix`: none, or a name of recognition.mixup.KINDS. Raises UserError for fp16 without cuda.
         """
         if settings.precision == "fp16" and not device.startswith("cuda"):
             raise UserError(
-                f"train.precision: wanted fp32 or bf16 on {device}, got fp16, which has gradients "
-                "that vanish and a scaler on cuda only; change it or train.device"
+                f"train.precision: wanted fp32 or bf16 on {device}, got fp16, whose gradients "
+                "underflow and whose scaler needs cuda; change it or train.device"
             )
         model.to(device)
         if process.size > 1 and device.startswith("cuda"):
@@ -91,15 +92,15 @@ class Learner:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that the training is for: the average, where there is one."""
+        """The network to evaluate: the moving average, where there is one."""
         return self.model if self.ema is None else self.ema.module
 
     def step(self, batches: Iterable[Batch], *, number: int, first: int, clips: int) -> Tally:
-        """Learn from these batches, this process's parts of them, as from one.
+        """Do one step with `batches`, this process's parts of the step's batches.
 
-        number: of the step; first: of its first batch; clips: how many all batches have on all
-        processes, if none is skipped. Returns the sums over all processes. Raises UserError,
-        in all of them, where a loss or a gradient is not finite.
+        `number`: number of the step; `first`: number of its first batch; `clips`: number of clips
+        in all batches on all processes, including those that are skipped. Returns the sums over
+        all processes. A loss or gradient that is not finite ends all processes with a UserError.
         """
         self.optimizer.zero_grad(set_to_none=True)
         tally = Tally()
@@ -107,7 +108,7 @@ class Learner:
         files: list[str] = []
         skipped: list[str] = []
         for batch_number, (batch, following) in enumerate(pairwise(chain(batches, [None])), first):
-            assert batch is not None  # which stands behind the last only
+            assert batch is not None  # only the end marker is None
             files += batch.files
             skipped += [f"skipped {file}: {reason}" for file, reason in batch.skipped]
             with self._gradients_shared(following is None):
@@ -125,32 +126,32 @@ class Learner:
         return tally
 
     def _gradients_shared(self, last: bool) -> AbstractContextManager:
-        """Within it backward adds gradients up on this process; after the `last` batch of a step
-        it averages the sums over all processes."""
+        """Context of a backward pass: only in the `last` batch of a step processes average their
+        gradients; before it each adds up its own."""
         if last or not isinstance(self.pair, DistributedDataParallel):
             return nullcontext()
         return self.pair.no_sync()
 
     def _learn(self, batch: Batch, number: int, clips: int) -> Tally:
-        """Add the batch's share of the gradients."""
+        """Forward and backward of one batch, which adds to the gradients."""
         if not self._anyone_has(len(batch.files)):
             if self.process.size > 1:
                 self.pair(None)[0].backward()
             return Tally()
         torch.manual_seed(self._drawn("step", number) >> 1)
         terms, logits = self._terms(batch, number)
-        # times the processes, as their gradients are averaged: the sum over all clips of the step
+        # DDP averages over processes; times their number this is the sum over all clips of the step
         share = terms.each.sum() / clips * self.process.size
         self.scaler.scale(share).backward()
         return Tally.of(terms, logits, batch.labels)
 
-    def _terms(self, batch: Batch, number: int) -> tuple[Terms, Tensor]:
+    def _terms(self, batch: Batch, number: int) -> tuple[LossTerms, Tensor]:
         settings, seen = self.settings, input_of(self.settings)
         present, labels = batch.present.to(self.device), batch.labels.to(self.device)
         clips, erased, targets = self._mixed(batch, present, labels, number)
         pixels = normalised(clips, seen.mean, seen.std)
         others = None if erased is None else normalised(erased, seen.mean, seen.std)
-        with arithmetic(settings.precision, self.device):
+        with autocast_for(settings.precision, self.device):
             p, c = self.pair(pixels, others)
         terms = car_loss(
             p,
@@ -165,9 +166,9 @@ class Learner:
         )
         return terms, p
 
-    def _mixed(self, batch: Batch, present: Tensor, labels: Tensor, number: int) -> Mixed:
-        """The batch on the device, as the arm and the recipe mix it."""
-        return mixed(
+    def _mixed(self, batch: Batch, present: Tensor, labels: Tensor, number: int) -> MixedBatch:
+        """The batch on the device, mixed as the arm and the recipe require."""
+        return mix_batch(
             *self._complete(batch),
             present,
             labels,
@@ -180,8 +181,11 @@ class Learner:
         )
 
     def _complete(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Clips and counterfactuals on the device. Synchronous batch norm waits for every process
-        in every forward: then one without clips takes part with none."""
+        """Clips and counterfactuals on the device.
+
+        Synchronized batch norm waits for every process in every forward pass, so a process without
+        clips takes part with an empty tensor.
+        """
         erased = None if batch.counterfactuals is None else batch.counterfactuals.to(self.device)
         if not self._synchronous:
             return batch.clips.to(self.device), erased
@@ -193,7 +197,7 @@ class Learner:
         return batch.clips.to(self.device) if batch.files else none, erased
 
     def _anyone_has(self, number: int) -> bool:
-        """Whether this process, or with synchronous batch norm any, has clips."""
+        """Whether this process has clips, or, with synchronized batch norm, any process."""
         return (self.process.total([number])[0] if self._synchronous else number) > 0
 
     @cached_property
@@ -201,8 +205,7 @@ class Learner:
         return any(isinstance(module, nn.SyncBatchNorm) for module in self.model.modules())
 
     def _update(self, number: int, files: list[str], more: float) -> None:
-        """The optimizer's step. `more`: by how much a mean over the clips that could be read is
-        larger than one over all."""
+        """The optimizer's step. `more`: number of all clips divided by the number of clips read."""
         self.scaler.unscale_(self.optimizer)
         parameters = list(self.model.parameters())
         for parameter in parameters if more != 1 else ():
@@ -210,7 +213,7 @@ class Learner:
                 parameter.grad.mul_(more)
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip_gradient or math.inf)
         finite = bool(torch.isfinite(norm))
-        # In half precision a gradient may overflow: the scaler leaves the step out and scales less.
+        # In half precision a gradient may overflow; the scaler then skips the step and scales less.
         if not finite and (not self.scaler.is_enabled() or self.scaler.get_scale() <= 1):
             self._stop("gradient", float(norm), number, files)
         self.scaler.step(self.optimizer)
@@ -221,7 +224,7 @@ class Learner:
             self.process.average_statistics(self.model)
 
     def _stop(self, what: str, value: float, number: int, files: list[str]) -> NoReturn:
-        """All processes come here together; the first says why."""
+        """End the training in all processes; the first raises the error."""
         every = self.process.gathered(files)
         if not self.process.first:
             self.process.wait_for_end()
@@ -232,6 +235,6 @@ class Learner:
         )
 
     def _drawn(self, purpose: str, batch: int) -> int:
-        """A seed of the batch; every process has its own, and the first that of one alone."""
+        """A seed for a batch and a purpose; the first process has that of a single process."""
         others = () if self.process.first else (f"process {self.process.rank}",)
         return integer(self.seed, purpose, str(batch), *others)

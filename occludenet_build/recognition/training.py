@@ -1,4 +1,4 @@
-"""One training put together: clips, network, loop, and the checkpoint it ends with."""
+"""One training from start to end: its clips, its network, the loop and the final checkpoint."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from occludenet_build.config.arms import mix_kind
 from occludenet_build.config.recognition import Train
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.recognition import checkpoint, loop
-from occludenet_build.recognition.backbones.registry import build, input_of
-from occludenet_build.recognition.backbones.weights import start_from
+from occludenet_build.recognition.backbones.registry import build_backbone, input_of
+from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import Clip
 from occludenet_build.recognition.datasets import Frames, TrainingClips, fit_in_memory
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.stillmix_bank import bank_of
+from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 from occludenet_build.recognition.train_step import Learner
 from occludenet_build.stages import STAGES
 
 
 @dataclass(frozen=True)
 class Training:
-    """What decides a training, but for the version of its results."""
+    """Everything that determines the result of a training, except the version of its results."""
 
     arm: str
     seed: int
-    """The number the user gave it."""
+    """One of train.seeds."""
     derived_seed: int
-    """What its draws depend on: 63 bits of the build's seed and its own."""
+    """Seed of all draws: 63 bits, from the build's seed and `seed`."""
     settings: Train
-    """Those of the arm: alpha is 0 in the baseline."""
+    """Settings of the arm: alpha is 0 in the baseline."""
     labels: list[str]
     """Names in the order of the logits."""
     clips: list[Clip]
@@ -44,17 +44,17 @@ class Training:
     """Makes the counterfactuals that have no file."""
 
     def key(self) -> str:
-        """What a checkpoint must carry to be gone on from: data, settings, version of results.
+        """Hash of data, settings and version of results, which a resumable checkpoint must have.
 
-        Never the code: a correction elsewhere does not throw away days of training.
+        The code is not part of it, so an unrelated correction does not discard days of training.
         """
-        indifferent = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
-        indifferent |= {"arms", "alphas", "seeds"}  # which others there are
-        indifferent |= {"weights", "weights_sha256"}  # the file's hash counts
+        ignored = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
+        ignored |= {"arms", "alphas", "seeds"}  # the other trainings of the build
+        ignored |= {"weights", "weights_sha256"}  # the file's hash is part of the key
         settings = {
             name: value
             for name, value in dataclasses.asdict(self.settings).items()
-            if name not in indifferent
+            if name not in ignored
         }
         weights = sha256_file(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
@@ -63,7 +63,7 @@ class Training:
         return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
-def run(
+def run_training(
     training: Training,
     process: Process,
     device: str,
@@ -74,7 +74,7 @@ def run(
 ) -> list[dict]:
     """Train, write the network to `out` and return the rows of the loss curve.
 
-    `version` is that of the results, with a digest of the code where `rerun_on` asks for one.
+    `version`: that of the results, with a digest of the code if `rerun_on` includes the code.
     """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -113,10 +113,10 @@ def run(
 def _bank(
     training: Training, clips: TrainingClips, learner: Learner, workers: int, path: Path, key: str
 ) -> Tensor | None:
-    """The first process makes it, the others read it."""
+    """The bank of stills: the first process makes it, the others read it."""
     for turn in (learner.process.first, not learner.process.first):
         if turn:
-            found = bank_of(
+            found = load_or_make_bank(
                 clips,
                 training.settings,
                 seed=training.derived_seed,
@@ -130,11 +130,11 @@ def _bank(
 
 
 def _network(training: Training) -> nn.Module:
-    """All arms of one seed start from the same weights."""
+    """The network with its starting weights, which are the same for all arms of one seed."""
     settings = training.settings
     torch.manual_seed(training.derived_seed)
     seen = input_of(settings)
-    model = build(
+    model = build_backbone(
         settings.backbone,
         len(training.labels),
         seen.frames,
@@ -143,12 +143,12 @@ def _network(training: Training) -> nn.Module:
         drop_path=settings.drop_path,
     )
     if settings.weights is not None:
-        start_from(model, settings.backbone, settings.weights)
+        load_weights(model, settings.backbone, settings.weights)
     return model
 
 
 def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
-    """The training clips, and whether they are kept decoded in this process."""
+    """The training clips, and whether this process keeps them decoded."""
     settings, seen = training.settings, input_of(training.settings)
     pairs = settings.alpha > 0
     lengths = [c.frames * (2 if pairs and c.erased_hash else 1) for c in training.clips]

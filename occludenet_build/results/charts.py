@@ -1,4 +1,4 @@
-"""Charts as SVG and PNG from one drawing: text stays text, the same numbers give the same bytes."""
+"""Charts as SVG and PNG. Text in an SVG stays text; the same numbers give the same bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, LINE = "#1b2430", "#5d6878", "#d5dbe3"
-"""Colours of what is read first, of what stands beside it, and of axes."""
+"""Colours of text, of secondary text, and of axes and grids."""
 
 COLUMN, PAGE = 3.3, 6.9
-"""Widths in inches: one column of a two-column paper, and both."""
+"""Widths in inches: one column of a two-column paper, and two."""
 
 PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1b2430", "#8c6d1f",
 )  # fmt: skip
-"""Okabe and Ito's colours, told apart with any kind of colour vision; their yellow, which is too
-pale for a line on white, is brown here."""
+"""Okabe and Ito's colours, which all kinds of colour vision can distinguish. Their yellow is too
+pale for a line on white and is replaced by brown."""
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -64,30 +64,35 @@ SMALL: Any = STYLE | {
     "xtick.major.size": 2,
     "ytick.major.size": 2,
 }
-"""For a figure that is printed at its own size, a column or a page wide."""
+"""Style of figures that are printed at their own size, a column or a page wide."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One drawing in both forms."""
+    """The files of a figure."""
 
     svg: str
     png: bytes
 
 
-def svg(name: str, draw: Callable[[Figure], None], width: float, height: float) -> str:
-    """An SVG file of `width` x `height` inches."""
+def draw_svg(name: str, draw: Callable[[Figure], None], width: float, height: float) -> str:
+    """The text of an SVG file of `width` x `height` inches; ids in it depend on `name` only."""
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
         return _svg(_figure(draw, width, height))
 
 
-def chart(
+def draw_chart(
     name: str, draw: Callable[[Figure], None], width: float, height: float, dpi: int
 ) -> Chart:
-    """Both files of a figure for print, `width` x `height` inches; ids follow from its name."""
+    """SVG and PNG of a figure for print, `width` x `height` inches; ids depend on `name` only."""
     with matplotlib.rc_context(SMALL | {"svg.hashsalt": name}):
         figure = _figure(draw, width, height)
         return Chart(_svg(figure, dpi), _png(figure, dpi))
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """A line of small text below the chart or the panels."""
+    figure.supxlabel(text, fontsize=5.5, color=MUTED)
 
 
 def _figure(draw: Callable[[Figure], None], width: float, height: float) -> Figure:
@@ -97,7 +102,7 @@ def _figure(draw: Callable[[Figure], None], width: float, height: float) -> Figu
 
 
 def _svg(figure: Figure, dpi: int = 100) -> str:
-    """`dpi`: of pictures in it."""
+    """`dpi`: resolution of pictures in the SVG."""
     figure.dpi = dpi
     stream = io.StringIO()
     FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None})

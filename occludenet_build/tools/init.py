@@ -1,9 +1,10 @@
-"""init: a copy of the workflow to edit: Snakefile, settings, rules, profiles, environments, demo.
+"""init: copy the workflow into a folder for editing.
 
     occludenet init my_build
     cd my_build; snakemake --cores 8 --configfile mine.yaml -- all
 
-Nothing is overwritten: a folder that holds one of these files already is refused.
+The copy contains the Snakefile, settings, rules, profiles, environments, recipes and the demo.
+Nothing is overwritten: a folder that already has one of these files is an error.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from occludenet_build.tools import project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="made if it is not there")
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="target folder; created if missing"
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    there = [name for name in project.FILES if (args.folder / name).exists()]
-    if there:
+    """Copy the files. Raises UserError if the folder already has one of them."""
+    existing = [name for name in project.FILES if (args.folder / name).exists()]
+    if existing:
         raise UserError(
-            f"{args.folder}: wanted a folder without {there[0]}, got one that holds it; "
-            "give another, or remove it first"
+            f"{args.folder}: wanted a folder without {existing[0]}, got one that has it; "
+            "choose another folder, or remove it"
         )
     args.folder.mkdir(parents=True, exist_ok=True)
     for name in project.FILES:

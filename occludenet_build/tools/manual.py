@@ -1,8 +1,9 @@
-"""manual: config.yaml, written from the package config.
+"""manual: print config.yaml, the manual of all settings.
 
     occludenet manual > config.yaml
 
-Every field of every section with the text under it, its range, and its default.
+The file lists every field of every section with its description, its range and its default. The
+descriptions are the docstrings below the fields in the package config.
 """
 
 from __future__ import annotations
@@ -19,86 +20,105 @@ import yaml
 from occludenet_build import config as cfg
 from occludenet_build.core.versions import modules, source_file
 
-_HEAD = """\
-# The manual: every setting with its default, unit and range.
-# Set acquire.*, and weights for yolo and sam; everything else may stay.
-# A key may be left out: its default holds. Unknown keys are refused. Paths are relative to
-# the working directory (snakemake --directory). docs/running.md says what reruns when.
+_HEADER = """\
+# Manual: every setting with its default, unit and range.
+#
+# Set acquire.videos and acquire.coco_instances, and detect.weights and actor_masks.weights for the
+# backends yolo and sam; all other settings have usable defaults. Keys may be left out; unknown keys
+# are an error. Paths are relative to the working directory (snakemake --directory).
+# docs/running.md explains what a changed setting reruns.
 """
+_WIDTH = 98
+"""Maximum length of a comment line, in characters."""
+_NO_BREAK = "\xa0"
+"""Stands for a space at which a line must not end."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command: it has none of its own."""
+
+
+def run(args: argparse.Namespace, config: cfg.Config) -> None:
+    """Print config.yaml with all defaults; `config` is not used."""
+    print(text(), end="")
 
 
 def text() -> str:
-    """The whole of config.yaml."""
-    return "\n".join([_HEAD, *_section(cfg.Config, cfg.Config(), 0)]) + "\n"
+    """The content of config.yaml."""
+    return "\n".join([_HEADER, *_section(cfg.Config, cfg.Config(), 0)]) + "\n"
 
 
 def _section(cls: type, values: Any, depth: int) -> Iterator[str]:
-    meanings = _meanings()[cls.__name__]
+    """Yield the lines of one section; `depth` is its nesting level, 0 for the whole file."""
+    descriptions = _descriptions()[cls.__name__]
     for field in dataclasses.fields(cls):
         value = getattr(values, field.name)
+        description = descriptions.get(field.name, "")
         if dataclasses.is_dataclass(value):
-            own = _class_meaning(type(value)) if depth else ""
             if not depth:
                 yield ""
-            yield from _comment(meanings.get(field.name) or own, {}, depth)
+            yield from _comment(description or _class_description(type(value)), {}, depth)
             yield f"{'  ' * depth}{field.name}:"
             yield from _section(type(value), value, depth + 1)
         else:
-            yield from _comment(meanings.get(field.name, ""), field.metadata, depth)
-            plain = list(value) if isinstance(value, tuple) else value
-            shown = yaml.safe_dump(plain, default_flow_style=True, width=200).removesuffix("...\n")
-            yield f"{'  ' * depth}{field.name}: {shown.strip()}"
+            yield from _comment(description, field.metadata, depth)
+            yield f"{'  ' * depth}{field.name}: {_yaml(value)}"
 
 
-def _comment(meaning: str, limits: Mapping[str, Any], depth: int) -> list[str]:
+def _yaml(value: Any) -> str:
+    """A default value as YAML on one line."""
+    plain = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(plain, default_flow_style=True, width=200).removesuffix("...\n").strip()
+
+
+def _comment(description: str, limits: Mapping[str, Any], depth: int) -> list[str]:
     about = limits.get("about", "")
-    words = " ".join(part for part in (" ".join(meaning.split()), about, _range(limits)) if part)
-    return textwrap.wrap(
-        words,
-        width=98,
-        initial_indent="  " * depth + "# ",
-        subsequent_indent="  " * depth + "# ",
+    parts = (" ".join(description.split()), about, _range(limits))
+    indent = "  " * depth + "# "
+    lines = textwrap.wrap(
+        " ".join(part for part in parts if part),
+        width=_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
         break_on_hyphens=False,
     )
+    return [line.replace(_NO_BREAK, " ") for line in lines]
 
 
 def _range(limits: Mapping[str, Any]) -> str:
     if limits.get("choices"):
         return f"(one of: {', '.join(str(choice) for choice in limits['choices'])})"
     if limits.get("high") is not None:
-        return f"({limits['low']} to {limits['high']})"
-    return f"(at least {limits['low']})" if limits.get("low") is not None else ""
+        return f"({limits['low']} to {limits['high']})".replace(" ", _NO_BREAK)
+    if limits.get("low") is not None:
+        return f"(at least {limits['low']})".replace(" ", _NO_BREAK)
+    return ""
 
 
-def _meanings() -> dict[str, dict[str, str]]:
-    """Class -> field -> the text that stands under it."""
+def _descriptions() -> dict[str, dict[str, str]]:
+    """Class -> field -> the docstring below the field, for all classes of the package config."""
     files = (source_file(name) for name in modules() if name.startswith(cfg.__name__))
     trees = [ast.parse(path.read_text()) for path in files]
     return {
-        node.name: {
-            before.target.id: str(after.value.value)
-            for before, after in zip(node.body, node.body[1:], strict=False)
-            if isinstance(before, ast.AnnAssign)
-            and isinstance(before.target, ast.Name)
-            and isinstance(after, ast.Expr)
-            and isinstance(after.value, ast.Constant)
-        }
+        node.name: _field_docstrings(node)
         for tree in trees
         for node in tree.body
         if isinstance(node, ast.ClassDef)
     }
 
 
-def _class_meaning(cls: type) -> str:
-    """Its docstring; a dataclass without one gets its signature for one from Python."""
-    text = (cls.__doc__ or "").strip()
-    return "" if text.startswith(f"{cls.__name__}(") else text
+def _field_docstrings(cls: ast.ClassDef) -> dict[str, str]:
+    return {
+        field.target.id: str(docstring.value.value)
+        for field, docstring in zip(cls.body, cls.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(docstring, ast.Expr)
+        and isinstance(docstring.value, ast.Constant)
+    }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none of its own."""
-
-
-def run(args: argparse.Namespace, config: cfg.Config) -> None:
-    """Print the text of config.yaml: the defaults, whatever `config` holds."""
-    print(text(), end="")
+def _class_description(cls: type) -> str:
+    """The docstring of a class; empty for the signature that Python gives a dataclass without."""
+    docstring = (cls.__doc__ or "").strip()
+    return "" if docstring.startswith(f"{cls.__name__}(") else docstring

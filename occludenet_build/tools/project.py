@@ -1,6 +1,6 @@
-"""The files of the project beside the package: where they are, and Snakemake started on them.
+"""The project files outside of the package, such as the Snakefile, and running Snakemake.
 
-In a checkout they lie beside the package, in an installed package in its folder `_project`.
+In a checkout these files are next to the package, in an installed package in its folder `_project`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import occludenet_build
 from occludenet_build.core.errors import UserError
 
 FILES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "demo", "recipes")
-"""Files and folders that travel inside a wheel; setup.py copies them."""
+"""Files and folders that a wheel contains; setup.py copies them."""
 
 PACKAGE = Path(occludenet_build.__file__).resolve().parent
+"""Folder of the package."""
 
 
 def project_root() -> Path:
-    """The folder that holds FILES: the checkout's, or the copy in the installed package.
+    """Folder that contains FILES: the checkout, or the copy in the installed package.
 
-    Raises UserError where neither is there.
+    Raises UserError if neither exists.
     """
     installed = PACKAGE / "_project"
     root = installed if installed.is_dir() else PACKAGE.parent
@@ -36,10 +37,10 @@ def project_root() -> Path:
 
 
 def python_path(folder: Path) -> Path:
-    """A folder that holds this package and no other, for jobs that bring their own Python.
+    """Folder for PYTHONPATH, for jobs with their own Python: it contains only this package.
 
-    In a checkout this is its root. Beside an installed package lies its whole environment, which
-    another Python must not see: the package is linked into `folder`/.snakemake.
+    In a checkout this is its root. The folder of an installed package contains all packages of its
+    environment, which another Python must not import: a link in `folder`/.snakemake is used.
     """
     if not (PACKAGE / "_project").is_dir():
         return PACKAGE.parent
@@ -47,60 +48,60 @@ def python_path(folder: Path) -> Path:
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink() and link.resolve() != PACKAGE:
         link.unlink()
-    with suppress(FileExistsError):  # of an earlier run, or of one beside this
+    with suppress(FileExistsError):  # from an earlier run or a concurrent one
         link.symlink_to(PACKAGE, target_is_directory=True)
     return link.parent
 
 
 def find_demo() -> None:
-    """Make `import demo.world` work: the mini-world lies outside the product."""
+    """Make `import demo.world` work: the package demo is outside of occludenet_build."""
     root = str(project_root())
     if root not in sys.path:
         sys.path.insert(0, root)
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def snakemake(
     folder: Path, configs: Sequence[Path], cores: int, dry_run: bool = False, target: str = "all"
 ) -> None:
-    """Run the workflow in `folder`, with the settings of `configs`, by this Python.
+    """Run the workflow in `folder`, with the configuration files `configs`.
 
-    Ends the process with Snakemake's status where it fails. Raises KeyboardInterrupt after Ctrl-C.
+    If Snakemake fails, the process exits with its status. Raises KeyboardInterrupt after Ctrl-C.
     """
     root = project_root()
-    words = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile"]
-    words += ["--workflow-profile", root / "profiles" / "default"]
-    words += ["--directory", folder, "--cores", str(cores), *(["--dry-run"] if dry_run else [])]
-    # --configfile takes several: the target stands after --
-    words += ["--configfile", *configs, "--", target]
-    status = _wait_for(subprocess.Popen(list(map(str, words))))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile"]
+    command += ["--workflow-profile", root / "profiles" / "default"]
+    command += ["--directory", folder, "--cores", str(cores), *(["--dry-run"] if dry_run else [])]
+    # --configfile takes several values: the target must follow --.
+    command += ["--configfile", *configs, "--", target]
+    status = _wait_for(subprocess.Popen(list(map(str, command))))
     if status:
-        logging.error("Snakemake ended with status %d; its lines above say why", status)
+        logging.error("Snakemake exited with status %d; see its messages above", status)
         sys.exit(status)
 
 
 def _wait_for(process: subprocess.Popen) -> int:
-    """Its status. Snakemake ends its jobs itself: it is waited for, also after Ctrl-C.
+    """Wait for Snakemake and return its status, also after Ctrl-C: Snakemake ends its jobs itself.
 
-    A terminal sends Ctrl-C to both processes, `kill` and schedulers send SIGTERM to this one only.
+    A terminal sends Ctrl-C to both processes; `kill` and schedulers send SIGTERM to this one only.
     """
-    stopped = []
+    received = []
 
-    def note(number: int, frame: object) -> None:
-        stopped.append(number)
+    def handle(number: int, frame: object) -> None:
+        received.append(number)
         if number == signal.SIGTERM:
             process.terminate()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         status = process.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if stopped:
+    if received:
         raise KeyboardInterrupt
     return status

@@ -1,13 +1,13 @@
-"""run: the whole workflow on your own videos, without network, weights or GPU.
+"""run: run the whole workflow on your own videos, without network, weights or GPU.
 
     occludenet run /path/to/videos
 
-VIDEOS holds <class>/<video>, or videos alone (one class), or <split>/<class>/<video>. People are
-found by background subtraction (for fixed cameras), masks made by GrabCut, and the occluders are
-those of the drawn mini-world: demo/own_videos.yaml of the project. Everything is written below
-build/ of the current folder, results to build/own; a second call goes on from what is there.
+VIDEOS contains <class>/<video>, or <split>/<class>/<video>, or videos only (one class). People are
+detected by background subtraction (for fixed cameras) and segmented by GrabCut; the occluders are
+synthetic. The settings are demo/own_videos.yaml of the project. All output is below build/ in the
+current folder, the results in build/own. A second call continues an interrupted run.
 
-For moving cameras, real occluders and settings of your own: occludenet init, then snakemake.
+For moving cameras, real occluders and your own settings, use occludenet init and snakemake.
 """
 
 from __future__ import annotations
@@ -21,21 +21,24 @@ from occludenet_build.core.files import write_json
 from occludenet_build.tools import demo, project
 
 BUILD = Path("build/own")
+"""The build folder, relative to the working directory."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", type=Path, metavar="VIDEOS", help="folder with your videos")
-    demo.add_running(parser)
+    """Add the arguments of the command."""
+    parser.add_argument("videos", type=Path, metavar="VIDEOS", help="folder of your videos")
+    demo.add_snakemake_arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Run the workflow and print a summary. Raises UserError if the folder does not exist."""
     if not args.videos.is_dir():
-        raise UserError(f"wanted a folder with videos, got {args.videos}; give one that is there")
-    cores = demo.wanted_cores(args)
+        raise UserError(f"wanted a folder with videos, got {args.videos}, which does not exist")
+    cores = demo.cores_of(args)
     demo.draw_world(demo.WORLD)
     chosen = BUILD / "videos.yaml"
     write_json(chosen, {"acquire": {"videos": str(args.videos.resolve())}})
     settings = project.project_root() / "demo" / "own_videos.yaml"
     project.snakemake(Path(), [settings, chosen], cores, args.dry_run)
     if not args.dry_run:
-        demo.say_how_it_ended(BUILD, config)
+        demo.print_summary(BUILD, config)

@@ -1,21 +1,17 @@
-"""sheets: contact sheets of the clips of a build, to look at.
+"""sheets: draw contact sheets of the clips of a build.
 
-Reads the tables and videos of BUILD, as far as they are there: detect alone will do. Writes a JPEG
-per clip, DIR/<clip>.jpg, whose rows show the same frames:
+Reads the tables and videos of BUILD, as far as they exist; the stages index and detect are
+sufficient. Writes one JPEG per clip, DIR/<clip>.jpg. Its rows show the same frames:
 
-    boxes           the source with everybody's box and track number; the actor's box is thick, and
-                    orange where it is filled in
+    boxes           the source with the boxes and track numbers of all people; the actor's box is
+                    thick, and orange if it is interpolated
     mask            the source with the outline of the actor's mask
-    25%, 50%, ...   the occluded clips, with the outline of the occluder where there is ground truth
+    25%, 50%, ...   the occluded clips, with the outline of the occluder in occluded frames
     counterfactual  the clip without its actor, at the middle scale
 
-Above them are the numbers of the frames and, of a clip with cuts, of their shots. What a build has
-not made is no row; a file that does not read is a row that says so. A sheet that exists is written
-anew. Nothing is drawn by chance, and nothing in BUILD is changed.
-
-What a build holds of one clip: where its files and its rows are.
-
-One contact sheet: rows of the same frames, each row with its name on the left.
+The header lists the frame numbers and, for a clip with cuts, their shots. Outputs that BUILD does
+not have get no row; a file that cannot be read gets a row with the error. Existing sheets are
+overwritten. The result is deterministic, and nothing in BUILD is changed.
 """
 
 from __future__ import annotations
@@ -26,12 +22,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from occludenet_build.config import Config
-from occludenet_build.core.build import Build
+from occludenet_build.core.build import Build, Row
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import write_bytes
 from occludenet_build.core.pool import in_processes
@@ -39,12 +34,53 @@ from occludenet_build.core.progress import progress
 from occludenet_build.media.imaging import sheets
 from occludenet_build.media.imaging.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
 
-Row = dict[str, Any]
+NAME_WIDTH = 112
+"""Width of the names of the rows, in pixels."""
+TRACK_COLOURS = (
+    (90, 160, 255),
+    (255, 110, 90),
+    (190, 130, 255),
+    (255, 225, 90),
+    (120, 230, 230),
+    (255, 150, 210),
+    (170, 220, 90),
+)
+"""Colours of the tracks, by track number modulo their count."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("--build", type=Path, required=True, help="build folder")
+    parser.add_argument(
+        "--clip", nargs="+", default=[], metavar="NAME", help="clips; default: all of detect"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for <clip>.jpg"
+    )
+    parser.add_argument("--frames", type=int, default=8, help="frames per clip; default: 8")
+    parser.add_argument(
+        "--width", type=int, default=1800, help="approximate width, pixels; default: 1800"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
+
+
+def run(args: argparse.Namespace, config: Config) -> None:
+    """Write one contact sheet per clip. Raises UserError for too few frames or pixels."""
+    if args.frames < 1 or args.width < 200:
+        raise UserError(
+            f"wanted --frames of at least 1 and --width of at least 200, got {args.frames} and "
+            f"{args.width}"
+        )
+    clips = clips_of(args.build, args.clip)
+    draw_sheet = partial(save, out=args.out, frames=args.frames, width=args.width)
+    paths = in_processes(draw_sheet, clips, args.threads)
+    for path in progress(paths, len(clips), "sheet"):
+        logging.info("%s", path)
 
 
 @dataclass(frozen=True)
-class Clip:
-    """One clip: its source, and what the stages wrote about it."""
+class SheetClip:
+    """A clip of a build: its source, and the outputs of the stages for it."""
 
     name: str
     source: Path
@@ -53,13 +89,14 @@ class Clip:
     root: Path
     detect_shard: str
     shard: str | None = None
-    """Of the stages that make clips; None: the clip was not chosen."""
+    """Shard of the stages that write clips; None: the clip was not selected."""
     occluded: dict[float, str] = field(default_factory=dict)
-    """Scale -> file, relative to the build."""
+    """Occlusion scale -> occluded clip, relative to the build."""
     erased: dict[float, str] = field(default_factory=dict)
+    """Occlusion scale -> counterfactual clip, relative to the build."""
 
     def boxes(self) -> list[Row]:
-        """Rows of detect.BOXES, everybody's."""
+        """Rows of detect.BOXES, for all people."""
         return self._detail("detect", self.detect_shard)
 
     def masks(self) -> list[Row]:
@@ -67,49 +104,49 @@ class Clip:
         return self._detail("actor_masks", self.shard)
 
     def truth(self) -> list[Row]:
-        """Rows of composite's ground truth, all scales."""
+        """Rows of the ground truth of composite, for all scales."""
         return self._detail("composite", self.shard)
 
     def _detail(self, stage: str, shard: str | None) -> list[Row]:
-        found = Build(self.root).detail(stage, shard, self.name) if shard else None
-        return found.to_pylist() if found is not None else []
+        rows = Build(self.root).detail(stage, shard, self.name) if shard else None
+        return rows.to_pylist() if rows is not None else []
 
 
-def clips_of(root: Path, names: Iterable[str]) -> list[Clip]:
-    """The named clips, or all that were searched for people if none is named.
+def clips_of(root: Path, names: Iterable[str]) -> list[SheetClip]:
+    """The named clips, or without names all clips that detect has searched.
 
-    Raises UserError where `root` is no build or has no such clip.
+    Raises UserError if `root` is not a build or does not have a named clip.
     """
     build = Build(root, "--build")
     index, searched = build.by_clip("index"), build.by_clip("detect")
     if not index:
         raise UserError(f"--build: wanted the folder of a build with an index, got {root}")
-    wanted = list(dict.fromkeys(names)) or sorted(searched)
-    unknown = [name for name in wanted if name not in searched or name not in index]
+    chosen = list(dict.fromkeys(names)) or sorted(searched)
+    unknown = [name for name in chosen if name not in searched or name not in index]
     if unknown:
         raise UserError(
             f"--clip: wanted clips that detect has searched, got {', '.join(unknown)}; "
             f"{root}/detect has {len(searched)}, such as {', '.join(sorted(searched)[:3])}"
         )
-    chosen = {c: row for c, row in build.by_clip("select").items() if row["status"] == "ok"}
+    selected = {c: row for c, row in build.by_clip("select").items() if row["status"] == "ok"}
     occluded, erased = build.by_clip("composite"), build.by_clip("counterfactual")
     return [
-        _clip(root, index[name], chosen.get(name), occluded.get(name), erased.get(name))
-        for name in wanted
+        _clip(root, index[name], selected.get(name), occluded.get(name), erased.get(name))
+        for name in chosen
     ]
 
 
 def _clip(
-    root: Path, index: Row, chosen: Row | None, occluded: Row | None, erased: Row | None
-) -> Clip:
-    return Clip(
+    root: Path, index: Row, selected: Row | None, occluded: Row | None, erased: Row | None
+) -> SheetClip:
+    return SheetClip(
         name=index["clip"],
         source=Path(index["path"]),
         frames=index["frames"] or 0,
         fps=index["fps"] or 0.0,
         root=root,
-        detect_shard=chosen["detect_shard"] if chosen else index["shard"],
-        shard=chosen["shard"] if chosen else None,
+        detect_shard=selected["detect_shard"] if selected else index["shard"],
+        shard=selected["shard"] if selected else None,
         occluded=_files(occluded),
         erased=_files(erased),
     )
@@ -121,42 +158,28 @@ def _files(row: Row | None) -> dict[float, str]:
     return dict(sorted(zip(row["scales"], row["files"], strict=True)))
 
 
-NAMES = 112
-"""Pixels for the names of the rows."""
-PEOPLE = (
-    (90, 160, 255),
-    (255, 110, 90),
-    (190, 130, 255),
-    (255, 225, 90),
-    (120, 230, 230),
-    (255, 150, 210),
-    (170, 220, 90),
-)
-"""Colours of tracks, in turn."""
-
-
-def save(clip: Clip, out: Path, frames: int, width: int) -> Path:
-    """Write the sheet of a clip into the folder `out`."""
+def save(clip: SheetClip, out: Path, frames: int, width: int) -> Path:
+    """Write the sheet of a clip into the folder `out`; return its path. `width` in pixels."""
     path = out / f"{clip.name}.jpg"
     write_bytes(path, sheets.jpeg(sheet(clip, frames, width)))
     return path
 
 
-def sheet(clip: Clip, frames: int, width: int) -> np.ndarray:
-    """The sheet of a clip, uint8 (H, W, 3) RGB, with so many frames in about so many pixels."""
+def sheet(clip: SheetClip, frames: int, width: int) -> np.ndarray:
+    """Draw the sheet of a clip, uint8 (H, W, 3) RGB, about `width` pixels wide."""
     shown = evenly(clip.frames, frames)
     boxes = clip.boxes()
-    parts = [_heads(clip, shown, _shots(boxes))]
+    parts = [_header(clip, shown, _shots(boxes))]
     for name, path, drawings in _rows(clip, shown, boxes):
         parts.append(_row(name, path, shown, drawings, width))
     return sheets.stacked(parts)
 
 
 def _rows(
-    clip: Clip, shown: list[int], boxes: list[Row]
+    clip: SheetClip, shown: list[int], boxes: list[Row]
 ) -> Iterator[tuple[str, Path, dict[int, Drawing]]]:
-    """Name, file and what is drawn on its frames."""
-    yield "boxes", clip.source, _people(boxes)
+    """Yield the name, the video file and the annotations of each row."""
+    yield "boxes", clip.source, _box_drawings(boxes)
     masks = {row["frame"]: row["rle"] for row in clip.masks()}
     if masks:
         yield "mask", clip.source, _outlined(masks, "actor")
@@ -169,17 +192,17 @@ def _rows(
         yield f"counterf. {scale * 100:g}%", clip.root / clip.erased[scale], {}
 
 
-def _people(boxes: list[Row]) -> dict[int, Drawing]:
-    """The boxes of every frame, the actor's last and thick."""
+def _box_drawings(boxes: list[Row]) -> dict[int, Drawing]:
+    """Frame -> boxes of all people, the actor's last and thick."""
     marks: dict[int, list[Mark]] = {}
     for row in sorted(boxes, key=lambda row: row["actor"]):
-        colour = PEOPLE[row["track"] % len(PEOPLE)]
+        colour = TRACK_COLOURS[row["track"] % len(TRACK_COLOURS)]
         if row["actor"]:
             colour = COLOURS["filled" if row["filled"] else "detected"]
         text = f"actor {row['track']}" if row["actor"] else str(row["track"])
         box = tuple(row[side] for side in ("x1", "y1", "x2", "y2"))
         marks.setdefault(row["frame"], []).append(Mark(box, colour, text, row["actor"]))
-    return {frame: Drawing(tuple(here)) for frame, here in marks.items()}
+    return {frame: Drawing(tuple(drawn)) for frame, drawn in marks.items()}
 
 
 def _outlined(rles: Mapping[int, bytes | None], name: str) -> dict[int, Drawing]:
@@ -191,19 +214,19 @@ def _outlined(rles: Mapping[int, bytes | None], name: str) -> dict[int, Drawing]
 
 
 def _shots(boxes: list[Row]) -> dict[int, int]:
-    """Frame -> shot, where there is a box."""
+    """Frame -> shot, for frames with a box."""
     return {row["frame"]: row["shot"] for row in boxes if row["shot"] is not None}
 
 
-def _heads(clip: Clip, shown: list[int], shots: dict[int, int]) -> np.ndarray:
-    """The clip's name, and what there is to say of the frames that are shown."""
+def _header(clip: SheetClip, shown: list[int], shots: dict[int, int]) -> np.ndarray:
+    """Header lines: the clip's name, and the numbers, times and shots of the frames."""
     times = ", ".join(
         f"{frame} ({frame / clip.fps:.2f} s)" if clip.fps else str(frame) for frame in shown
     )
-    seen = [f"{frame}: {shots[frame]}" for frame in shown if frame in shots]
+    numbered = [f"{frame}: {shots[frame]}" for frame in shown if frame in shots]
     lines = [clip.name, f"{clip.frames} frames, shown: {times}"]
     if len(set(shots.values())) > 1:
-        lines.append(f"frame: shot  {', '.join(seen)}")
+        lines.append(f"frame: shot  {', '.join(numbered)}")
     return sheets.text(lines)
 
 
@@ -211,33 +234,7 @@ def _row(
     name: str, path: Path, shown: list[int], drawings: Mapping[int, Drawing], width: int
 ) -> np.ndarray:
     try:
-        strip = sheets.film_strip(path, shown, drawings, width=width - NAMES, most=360)
+        strip = sheets.film_strip(path, shown, drawings, width=width - NAME_WIDTH, most=360)
     except ItemError as error:
-        return sheets.text([f"{name}: {path} cannot be shown: {error}"])
-    return sheets.labelled(name, strip, NAMES)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The tool's command line."""
-    parser.add_argument("--build", type=Path, required=True, help="build_dir of a build")
-    parser.add_argument(
-        "--clip", nargs="+", default=[], metavar="NAME", help="default: all that detect searched"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="<clip>.jpg go here")
-    parser.add_argument("--frames", type=int, default=8, help="frames of a clip; default: 8")
-    parser.add_argument("--width", type=int, default=1800, help="pixels, about; default: 1800")
-    parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
-
-
-def run(args: argparse.Namespace, config: Config) -> None:
-    """Write a contact sheet per clip. Raises UserError for a sheet that is too small."""
-    if args.frames < 1 or args.width < 200:
-        raise UserError(
-            f"wanted --frames of at least 1 and --width of at least 200, got {args.frames} and "
-            f"{args.width}"
-        )
-    clips = clips_of(args.build, args.clip)
-    make = partial(save, out=args.out, frames=args.frames, width=args.width)
-    made = in_processes(make, clips, args.threads)
-    for path in progress(made, len(clips), "sheet"):
-        logging.info("%s", path)
+        return sheets.text([f"{name}: {path} cannot be read: {error}"])
+    return sheets.labelled(name, strip, NAME_WIDTH)

@@ -1,4 +1,4 @@
-"""Settings: every mistake is one line that names the key; equal settings are one string."""
+"""Settings: an error is one line that names the key; equal settings serialize to equal strings."""
 
 from __future__ import annotations
 
@@ -77,17 +77,18 @@ def test_order_and_written_out_defaults_make_no_difference(base):
     verbose = copy.deepcopy(base)
     verbose["composite"] = {"preset": "veryfast", "crf": 21, "scales": [0.25, 0.5, 0.75]}
     shuffled = dict(reversed(list(verbose.items())))
-    for room in ("composite", "annotate", "train"):
-        expected = cfg.canonical(cfg.room_settings(plain, room))
-        assert cfg.canonical(cfg.room_settings(cfg.load(shuffled), room)) == expected
+    for stage in ("composite", "annotate", "train"):
+        expected = cfg.canonical(cfg.stage_settings(plain, stage))
+        assert cfg.canonical(cfg.stage_settings(cfg.load(shuffled), stage)) == expected
 
 
-def test_a_setting_reaches_its_room_and_those_that_borrow_it_only(base):
+def test_a_setting_reaches_its_stage_and_those_that_borrow_it_only(base):
     changed = copy.deepcopy(base) | {"composite": {"crf": 30}}
     before, after = cfg.load(base), cfg.load(changed)
-    rooms = list(STAGES)
     differ = {
-        room for room in rooms if cfg.room_settings(before, room) != cfg.room_settings(after, room)
+        stage
+        for stage in STAGES
+        if cfg.stage_settings(before, stage) != cfg.stage_settings(after, stage)
     }
     borrowers = {stage.name for stage in STAGES.values() if "composite" in stage.borrows}
     assert differ == {"composite"} | borrowers
@@ -96,7 +97,7 @@ def test_a_setting_reaches_its_room_and_those_that_borrow_it_only(base):
 def test_swapping_two_values_changes_the_string(base):
     one = base | {"occluders": {"split": {"train": 0.5, "val": 0.3, "test": 0.2}}}
     two = base | {"occluders": {"split": {"train": 0.5, "val": 0.2, "test": 0.3}}}
-    strings = [cfg.canonical(cfg.room_settings(cfg.load(c), "occluders")) for c in (one, two)]
+    strings = [cfg.canonical(cfg.stage_settings(cfg.load(c), "occluders")) for c in (one, two)]
     assert strings[0] != strings[1]
 
 
@@ -106,7 +107,7 @@ def test_the_manual_lists_every_setting_with_its_default():
 
 
 def test_defaults_have_the_type_of_their_field():
-    """A default 21 and a written 21.0 would be two strings."""
+    """A default 21 and a written 21.0 would serialize differently."""
     for section in [cfg.Config, *(type(v) for v in vars(cfg.Config()).values())]:
         for spec in dataclasses.fields(section) if dataclasses.is_dataclass(section) else ():
             value = getattr(section(), spec.name)
@@ -120,6 +121,6 @@ def as_yaml(value):
     return list(value) if isinstance(value, tuple) else value
 
 
-def test_a_room_refuses_what_the_whole_refuses():
+def test_one_stage_refuses_what_the_whole_configuration_refuses():
     with pytest.raises(UserError, match=r"detect\.score"):
         cfg.load_part({"detect": {"score": 2}})

@@ -1,4 +1,4 @@
-"""`occludenet <command>`: every stage and tool is there, explained, and found by its name."""
+"""The command line `occludenet <command>`: every stage and tool, its help, unknown commands."""
 
 from __future__ import annotations
 

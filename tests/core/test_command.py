@@ -1,4 +1,4 @@
-"""What a user sees at the door of a stage or tool: help, one-line errors, exit codes, logs."""
+"""The command line of stages and tools: one-line errors, exit codes, logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDS = [
     (UserError("wanted a, got b"), 2, "wanted a, got b"),
     (OSError(errno.ENOSPC, "full"), 1, "the disk is full"),
     (BrokenProcessPool("died"), 1, "a worker was killed"),
-    (KeyboardInterrupt(), 130, "a new start goes on from them"),
+    (KeyboardInterrupt(), 130, "the next run continues from them"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The ledger: finished clips are never made again, whatever happens between."""
+"""The ledger: finished clips are not computed again, whatever interrupts a run."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def run(store, manifest, keys: dict[str, str], made: list[str]) -> pa.Table:
             made.append(clip)
             yield result(clip, keys[clip], len(clip))
 
-    with ledger.hold(store, ROWS, DETAIL) as book:
-        ledger.work_through(book, keys, make)
-        return book.close(sorted(keys), manifest)
+    with ledger.hold(store, ROWS, DETAIL) as shard_ledger:
+        ledger.work_through(shard_ledger, keys, make)
+        return shard_ledger.close(sorted(keys), manifest)
 
 
 def test_only_new_and_changed_clips_are_made(tmp_path):
@@ -63,8 +63,8 @@ def test_what_is_committed_survives_a_crash(tmp_path):
         yield result("a", "1")
         raise RuntimeError("power failure")
 
-    with pytest.raises(RuntimeError), ledger.hold(tmp_path / "s", ROWS, DETAIL) as book:
-        ledger.work_through(book, keys, crash)
+    with pytest.raises(RuntimeError), ledger.hold(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
+        ledger.work_through(shard_ledger, keys, crash)
     made = []
     run(tmp_path / "s", tmp_path / "m.parquet", keys, made)
     assert made == ["bb", "ccc"]
@@ -72,31 +72,35 @@ def test_what_is_committed_survives_a_crash(tmp_path):
 
 @pytest.mark.parametrize(("reason", "again"), [("encode_failed", True), ("corrupt", False)])
 def test_only_transient_failures_are_tried_again(tmp_path, reason, again):
-    with ledger.hold(tmp_path / "s", ROWS, DETAIL) as book:
-        ledger.work_through(book, {"a": "1"}, lambda clips: iter([result("a", "1", 0, reason)]))
-        book.close(["a"])
+    with ledger.hold(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
+        ledger.work_through(
+            shard_ledger, {"a": "1"}, lambda clips: iter([result("a", "1", 0, reason)])
+        )
+        shard_ledger.close(["a"])
     made = []
     run(tmp_path / "s", tmp_path / "m.parquet", {"a": "1"}, made)
     assert made == (["a"] if again else [])
 
 
-def test_a_clip_whose_files_are_gone_is_made_again(tmp_path):
+def test_a_clip_whose_files_are_missing_is_computed_again(tmp_path):
     run(tmp_path / "s", tmp_path / "m.parquet", {"a": "1", "bb": "1"}, [])
     made = []
-    with ledger.hold(tmp_path / "s", ROWS, DETAIL) as book:
+    with ledger.hold(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
 
         def make(clips):
             made.extend(clips)
             return iter([result(c, "1", 1) for c in clips])
 
-        ledger.work_through(book, {"a": "1", "bb": "1"}, make, lambda row: row["clip"] != "a")
-        book.close(["a", "bb"])
+        ledger.work_through(
+            shard_ledger, {"a": "1", "bb": "1"}, make, lambda row: row["clip"] != "a"
+        )
+        shard_ledger.close(["a", "bb"])
     assert made == ["a"]
 
 
 def _slow_writer(store, ready):
-    with ledger.hold(store, ROWS, DETAIL) as book:
-        book.commit(result("a", "1"))
+    with ledger.hold(store, ROWS, DETAIL) as shard_ledger:
+        shard_ledger.commit(result("a", "1"))
         ready.set()
         time.sleep(60)
 

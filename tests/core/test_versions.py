@@ -1,4 +1,4 @@
-"""What an upgrade makes again: the stages whose version was bumped, and what follows them."""
+"""What an upgrade reruns: the stages with a new version, and the stages after them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def edited(path: Path, pattern: str, replacement: str) -> None:
 
 @pytest.fixture(scope="module")
 def built(world, tmp_path_factory) -> Build:
-    """A finished build, made by a checkout of its own."""
+    """A finished build, from a separate checkout."""
     checkout = repository(tmp_path_factory.mktemp("checkout"))
     build = Build(tmp_path_factory.mktemp("upgraded"), world, SETTINGS, checkout)
     build.run(*TARGETS)
@@ -34,11 +34,11 @@ def built(world, tmp_path_factory) -> Build:
 
 @pytest.fixture
 def upgraded(built, tmp_path) -> Build:
-    """The same build, and another checkout to go on with."""
+    """The same build, with another checkout."""
     return Build(built.folder, None, SETTINGS, repository(tmp_path))
 
 
-def test_comments_formatting_and_renamed_functions_make_nothing_again(upgraded):
+def test_comments_formatting_and_renamed_functions_rerun_nothing(upgraded):
     package = upgraded.repo / "occludenet_build"
     for path in package.rglob("*.py"):
         path.write_text(path.read_text().replace("\n    ", "\n  ") + "\n# a comment\n")
@@ -59,7 +59,7 @@ AFTER = {"composite_shard", "actor_masks_shard", "annotate", "train_arm"}
 
 
 @pytest.mark.parametrize(("stage", "what", "rules"), BUMPS, ids=[f"{b[0]}" for b in BUMPS])
-def test_a_bumped_version_makes_that_stage_again_and_what_follows(upgraded, stage, what, rules):
+def test_a_new_version_reruns_the_stage_and_those_after_it(upgraded, stage, what, rules):
     bump(upgraded.repo, stage, what)
     planned = set(upgraded.planned(*TARGETS))
     assert rules <= planned <= rules | AFTER
@@ -70,7 +70,7 @@ def test_a_bumped_version_makes_that_stage_again_and_what_follows(upgraded, stag
 
 
 def bump(repo: Path, stage: str, what: str) -> None:
-    """Append to the table what a person would write into the row."""
+    """Change the version of a stage or of its part, as a developer would in STAGES."""
     row = f'dataclasses.replace(STAGES["{stage}"], '
     value = "2" if what == "results_version=" else '{"counterfactual": 2}'
     path = repo / "occludenet_build" / "stages.py"
@@ -85,7 +85,7 @@ def copied(built: Build, folder: Path, settings: dict) -> Build:
     return build
 
 
-def test_a_bumped_part_leaves_the_rest_where_it_is(upgraded, tmp_path):
+def test_a_new_version_of_a_part_reruns_that_part_only(upgraded, tmp_path):
     build = copied(upgraded, tmp_path / "copy", SETTINGS)
     before = build.clips()
     bump(build.repo, "composite", "parts=")
@@ -94,7 +94,7 @@ def test_a_bumped_part_leaves_the_rest_where_it_is(upgraded, tmp_path):
     assert made == {name for name in before if name.startswith("OccludeNet-D-counterfactual")}
 
 
-def test_with_rerun_on_code_an_edit_counts_where_it_is_run(upgraded, tmp_path):
+def test_with_rerun_on_code_an_edit_reruns_the_stages_that_run_it(upgraded, tmp_path):
     build = copied(upgraded, tmp_path / "copy", SETTINGS | {"rerun_on": "code"})
     assert build.planned("composite") != {}
     build.run("composite", "--touch")
@@ -111,7 +111,7 @@ def test_the_ledger_and_the_rule_hold_the_same_version(monkeypatch):
     assert results_version("index", "facts") == f"facts {STAGES['index'].parts['facts']}"
     monkeypatch.setenv(RERUN_ON, "code")
     assert results_version("detect").startswith("detect 1 ")
-    # what the stage draws is no fact about a video
+    # the digest of the part does not cover the rest of the stage
     assert results_version("index", "facts").split()[-1] == versions.digest(
         "occludenet_build.sources.index.facts"
     )

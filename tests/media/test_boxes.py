@@ -1,4 +1,4 @@
-"""Boxes: overlaps, clipping, interpolation."""
+"""Bounding boxes: overlap, clipping, interpolation."""
 
 from __future__ import annotations
 

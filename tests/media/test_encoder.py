@@ -1,4 +1,4 @@
-"""Encoders by name: every setting is one an encoder takes, and one that is missing is said."""
+"""Encoders by name: all options are valid, and a missing encoder is replaced with a warning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def encoding(codec="libx264", preset="veryfast", instruction_set="avx2", seconds
     return Encoding(codec, 21.0, preset, instruction_set, seconds)
 
 
-def test_the_settings_name_what_there_is():
+def test_the_choices_of_the_setting_are_the_encoders():
     assert set(LIMITS["codec"]["choices"]) == set(CODECS)
 
 
@@ -38,8 +38,8 @@ def test_every_option_is_one_of_the_encoder(codec, preset):
 
 
 @pytest.mark.parametrize("codec", HARDWARE)
-def test_a_hardware_encoder_that_is_not_here_is_said_and_replaced(codec, caplog):
-    if not module._trouble(codec):
+def test_a_missing_hardware_encoder_is_reported_and_replaced(codec, caplog):
+    if not module._startup_error(codec):
         pytest.skip(f"this machine runs {codec}")
     with caplog.at_level(logging.WARNING):
         assert module.available(codec) == "libx264"
@@ -53,12 +53,12 @@ def test_software_encoders_are_used_as_they_are(caplog):
     assert not caplog.messages
 
 
-def test_the_room_records_what_ran(tmp_path):
-    if not module._trouble("h264_nvenc"):
+def test_composite_records_the_encoder_that_ran(tmp_path):
+    if not module._startup_error("h264_nvenc"):
         pytest.skip("this machine runs h264_nvenc")
-    room = CompositeStage(tmp_path / "in", tmp_path / "build", clips=("one",)).write()
-    room.run(codec="h264_nvenc", instruction_set="portable")
-    (row,) = room.rows().values()
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", clips=("one",)).write()
+    stage.run(codec="h264_nvenc", instruction_set="portable")
+    (row,) = stage.rows().values()
     assert row["status"] == "ok"
     assert row["encoder"].startswith("libx264 core ")
     assert row["instruction_set"].startswith("portable")

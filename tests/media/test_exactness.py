@@ -1,4 +1,4 @@
-"""What the compositor writes against its source: times, geometry, colours and sound, exactly."""
+"""Outputs of the compositor against their source: times, geometry, colours and sound, exactly."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FACTS = ("times", "colours", "display", "aspect", "pixels")
 
 
 def assert_twins(source, outputs, *, sound="copied"):
-    """Every fact of every output is the source's; sound packets byte for byte where copied."""
+    """Check that all facts of the outputs equal those of the source, and copied sound its bytes."""
     wanted = look(source)
     for path in outputs:
         got = look(path)
@@ -58,7 +58,7 @@ def assert_same_sound(mine, theirs, name):
 
 
 def assert_shared(outputs):
-    """The stretch without an occluder is the same packets in all outputs, in due order."""
+    """Check that all outputs share the packets of the run without an occluder, in valid order."""
     streams = [picture_packets(path) for path in outputs]
     packets = [{packet.data for packet in stream} for stream in streams]
     common = set.intersection(*packets)
@@ -230,7 +230,7 @@ def heard(path, number):
 
 
 def soft(frames, width=96, height=64):
-    """Colours without edges: what halving the chroma loses of them is next to nothing."""
+    """Frames of smooth colours, of which chroma subsampling loses almost nothing."""
     rows, columns = np.mgrid[0:height, 0:width]
     waves = [128 + 110 * np.sin(columns / 17 + k) * np.cos(rows / 13 - k) for k in range(3)]
     return [np.roll(np.stack(waves, axis=2), n, 1).astype(np.uint8) for n in range(frames)]
@@ -263,7 +263,7 @@ def test_colours_are_right_in_the_source_s_format_and_in_the_plain_one(
     clean = dict(rgb_frames(job.root / CLEAN.file))
     for number, picture in rgb_frames(source):
         assert np.abs(picture.astype(float) - clean[number]).mean() < 3
-    # the matrix is that of the numbers: a player believes the tag
+    # the tag must name the matrix of the samples
     tags = look(job.root / CLEAN.file).colours
     assert tags == {(2 if made.full_range else 1, made.matrix or 6, 6, 6)}
     for _, picture in rgb_frames(job.root / OCCLUDED[1].file):
@@ -274,7 +274,7 @@ def test_colours_are_right_in_the_source_s_format_and_in_the_plain_one(
 
 @pytest.mark.parametrize("matrix", [1, 2, 4, 5, 6, 7, 9])
 def test_the_occluder_has_its_colour_in_every_matrix(tmp_path, matrix):
-    """As the decoder shows it; colours that 10 levels of the wrong matrix would betray."""
+    """Compare decoded colours; a wrong matrix changes them by 10 levels or more."""
     source = Made(matrix=matrix).write(tmp_path / "a.mp4", soft(2))
     for number, colour in enumerate([(230, 30, 40), (20, 200, 60), (40, 50, 220)]):
         cutout = write_png(tmp_path / f"{number}.png", opaque(colour=colour))
@@ -286,7 +286,7 @@ def test_the_occluder_has_its_colour_in_every_matrix(tmp_path, matrix):
 
 
 def check_real(folder, tmp_path, smallest, largest):
-    """Twins of the real clips of a size, bytes, with a stretch that all outputs share."""
+    """Check the outputs of the real clips of `smallest` to `largest` bytes; return their number."""
     paths = [p for p in folder.iterdir() if smallest <= p.stat().st_size < largest]
     for path in sorted(paths):
         seen = look(path)

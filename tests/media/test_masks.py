@@ -1,4 +1,4 @@
-"""Run-length codes: what goes in comes out, and counts agree with the pixels."""
+"""Run-length encodings of masks: lossless, and counts agree with the pixels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Chosen frames from the nearest keyframe: the very frames of reading from the beginning."""
+"""Frames decoded from the nearest key frame equal those of a pass from the beginning."""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ import pytest
 
 from occludenet_build.media.video import seek
 from occludenet_build.media.video.sample import sample
-from occludenet_build.media.video.seek import Unsure, from_keyframes
+from occludenet_build.media.video.seek import UncertainFrames, from_keyframes
 from occludenet_build.media.video.source import Source, reading, rgb_frames, to_rgb
 from occludenet_build.media.video.synth import write_video
 
@@ -39,7 +39,7 @@ UNSURE = {
 
 
 def pictures():
-    """Noise that drifts under a moving square: no frame is like another."""
+    """Frames of drifting noise with a moving square: all frames differ."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 200, (48, 64 + COUNT, 3), np.uint8)
     for number in range(COUNT):
@@ -93,7 +93,7 @@ def test_the_packets_tell_which_frames_they_are(films, name):
 @pytest.mark.parametrize("name", UNSURE)
 def test_where_they_do_not_tell_nothing_is_guessed(films, name):
     path, _ = films(name)
-    with reading(path) as source, pytest.raises(Unsure):
+    with reading(path) as source, pytest.raises(UncertainFrames):
         list(from_keyframes(source, {40, 85}))
 
 
@@ -103,7 +103,7 @@ def test_where_they_do_not_tell_nothing_is_guessed(films, name):
         ("no_b.mp4", [0], 1),
         ("no_b.mp4", [35], 6),
         ("no_b.mp4", [29, 60], 31),
-        ("b_frames.mp4", [45], 7),  # key 40, and 46 which 45 is predicted from
+        ("b_frames.mp4", [45], 7),  # key frame 40, and 46, from which 45 is predicted
         ("b_frames.mp4", [0, 85], 8),
         ("all_keys.mp4", [3, 50, 89], 3),
         ("one_key.mp4", [10], 16),

@@ -1,4 +1,4 @@
-"""Reading and probing videos, on self-made files with known truth and the real clips."""
+"""Reading and probing videos: generated files with known content, and the real clips."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_name_is_never_a_protocol(make_clip, tmp_path, monkeypatch):
 
 
 def test_facts_of_the_real_clips(real_data):
-    """Frames, rotation and sound against the table that came with the clips."""
+    """Frames, rotation and sound against the table of the real clips."""
     import csv
 
     with open(real_data / "PROVENANCE.csv", newline="") as stream:

@@ -10,14 +10,14 @@ from scipy.stats import bootstrap
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
     Accuracy,
+    accuracy_by_set,
     bootstrap_mean,
     bootstrap_ratios,
-    by_set,
-    compared,
+    compare_answers,
     mcnemar,
     one_clip_points,
     over_seeds,
-    summary,
+    summarise_sets,
     wilson,
 )
 
@@ -133,18 +133,18 @@ def test_a_plain_bootstrap_of_few_clips_near_the_end_does_not_hold_the_truth():
 def test_accuracies_by_set_in_the_order_of_the_scales():
     marks = [("S", None, 1), ("D-50", 0.5, 0), ("clean", 0.0, 1), ("clean", 0.0, 0)]
     rows = [{"set": name, "scale": scale, "top1": right, "top5": 1} for name, scale, right in marks]
-    found = by_set(rows)
+    found = accuracy_by_set(rows)
     assert [(one.set, one.scale) for one in found] == [("clean", 0.0), ("D-50", 0.5), ("S", None)]
     assert (found[0].top1, found[0].top5) == (Accuracy(1, 2), Accuracy(2, 2))
     assert found[0].top1.percent == 50 and found[0].top1.interval == wilson(1, 2)
-    assert [entry["n"] for entry in summary(pd.DataFrame(rows))] == [2, 1, 1]
+    assert [entry["n"] for entry in summarise_sets(pd.DataFrame(rows))] == [2, 1, 1]
 
 
 def test_two_models_on_the_same_clips():
-    two = compared(pd.Series([True, True, False, True]), pd.Series([0.0, 1.0, 1.0, 0.0]))
+    two = compare_answers(pd.Series([True, True, False, True]), pd.Series([0.0, 1.0, 1.0, 0.0]))
     assert (two.only_first, two.only_second, two.points, two.p) == (2, 1, 25.0, 1.0)
     with pytest.raises(ValueError, match="the same clips"):
-        compared(pd.Series([True]), pd.Series([True, False]))
+        compare_answers(pd.Series([True]), pd.Series([True, False]))
 
 
 def test_scales_of_one_source_are_drawn_together():

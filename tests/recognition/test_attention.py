@@ -18,10 +18,10 @@ from occludenet_build.dataset import annotate
 from occludenet_build.media.imaging import masks
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.accuracy import signed_rank
-from occludenet_build.recognition.attention import CLIPS, SUMMARY
+from occludenet_build.recognition.attention import ATTENTION_TABLE, SUMMARY_COLUMNS
 from occludenet_build.recognition.attention.command import run as run_stage
-from occludenet_build.recognition.attention.summary import summed_up
-from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.attention.summary import summarise_maps
+from occludenet_build.recognition.backbones.registry import build_backbone
 
 HEIGHT, WIDTH, SIDE, SHORT, SIZE = 24, 32, 8, 18, 16
 SMALL = Attention(workers=0, device="cpu", pictures=2, layer="blocks.0")
@@ -64,7 +64,7 @@ def write_frames(root, unmasked=lambda clip, number: False):
 
 def write_model(path, arm="car", seed=0, labels=LABELS, zero=False):
     torch.manual_seed(seed)
-    model = build("tiny3d", len(labels), 4, SIZE)
+    model = build_backbone("tiny3d", len(labels), 4, SIZE)
     if zero:
         torch.nn.init.zeros_(model.head.weight)
     values = {"model": model.state_dict(), "backbone": "tiny3d", "labels": list(labels)}
@@ -85,7 +85,7 @@ def look(root, out, settings=SMALL, model="car-0.pt", **changed):
     args = {"clips": root / "annotate/clips.parquet", "root": root, "tables": None, "threads": 1}
     args |= {"model": root / "train" / model, "out": out}
     run_stage(Namespace(**args | changed), Config(attention=settings))
-    assert tables.read(out).schema.equals(CLIPS)
+    assert tables.read(out).schema.equals(ATTENTION_TABLE)
     return tables.read_rows(out)
 
 
@@ -181,7 +181,7 @@ def test_a_map_of_zeros_has_no_mass_and_is_counted(world, tmp_path):
     rows = look(world, tmp_path / "car-0.parquet", model=tmp_path / "zero.pt")
     assert {(row["status"], row["reason"]) for row in rows} == {("skipped", "zero_map")}
     assert all(row["mass_actor"] is None and row["area_actor"] > 0 for row in rows)
-    summary = summed_up([tables.read(tmp_path / "car-0.parquet").to_pandas()], 0)
+    summary = summarise_maps([tables.read(tmp_path / "car-0.parquet").to_pandas()], 0)
     mass = summary[(summary["measure"] == "mass_actor") & (summary["set"] == "D-25")].iloc[0]
     assert (mass["n"], mass["zero_maps"]) == (0, 3) and np.isnan(mass["mean"])
 
@@ -197,7 +197,7 @@ ABSENT = {"frames": "absent"}
             r"attention\.layer.*got 'layer9'",
         ),
         ({"model": "other.pt"}, "label maps do not match"),
-        ({"clips": None}, "wanted --clips and --model, to make maps, or --tables"),
+        ({"clips": None}, "wanted --clips and --model to make maps, or --tables"),
         (ABSENT, r"wanted the masks of 3 clips.*run annotate again"),
     ],
 )
@@ -221,7 +221,7 @@ def table(arm, seed, masses, name="D-25"):
          "reason": "zero_map" if mass is None else None, "mass_actor": mass}
         for clip, mass in masses.items()
     ]  # fmt: skip
-    return tables.from_rows(rows, CLIPS).to_pandas()
+    return tables.from_rows(rows, ATTENTION_TABLE).to_pandas()
 
 
 def line(summary, arm, measure="mass_actor"):
@@ -237,8 +237,8 @@ def test_seeds_are_averaged_and_arms_compared_on_common_clips():
         table("baseline", 1, {clip: mass + 0.02 for clip, mass in base.items()}),
         table("car", 0, {c: mass + 0.11 for c, mass in base.items()} | {"c7": None, "x": 0.9}),
     ]  # fmt: skip
-    summary = summed_up(tables_of, 0)
-    assert tuple(summary.columns) == SUMMARY
+    summary = summarise_maps(tables_of, 0)
+    assert tuple(summary.columns) == SUMMARY_COLUMNS
     baseline, car = line(summary, "baseline"), line(summary, "car")
     assert (baseline["seeds"], baseline["n"], car["seeds"], car["n"]) == (2, 8, 1, 8)
     assert baseline["mean"] == pytest.approx(0.36) and baseline["median"] == pytest.approx(0.36)
@@ -247,12 +247,12 @@ def test_seeds_are_averaged_and_arms_compared_on_common_clips():
     assert car["difference"] == pytest.approx(0.1)
     assert car["difference_low"] == pytest.approx(0.1) == car["difference_high"]
     assert car["p"] == pytest.approx(2 / 2**7)  # all seven differ the same way
-    pd.testing.assert_frame_equal(summary, summed_up(tables_of[::-1], 0))
+    pd.testing.assert_frame_equal(summary, summarise_maps(tables_of[::-1], 0))
 
 
 def test_one_clip_has_no_interval_and_equal_arms_differ_in_nothing():
     one = [table("baseline", 0, {"c": 0.3}), table("car", 0, {"c": 0.3})]
-    car = line(summed_up(one, 0), "car")
+    car = line(summarise_maps(one, 0), "car")
     assert (car["n"], car["difference"], car["p"]) == (1, 0, 1) and np.isnan(car["low"])
     assert signed_rank(np.array([1.0, -1.0, 2.0, -2.0])) == 1
 
@@ -260,9 +260,9 @@ def test_one_clip_has_no_interval_and_equal_arms_differ_in_nothing():
 def test_a_training_given_twice_and_a_foreign_table_are_refused():
     one = table("car", 0, {"c": 0.3})
     with pytest.raises(UserError, match="one table of attention per training"):
-        summed_up([one, one], 0)
+        summarise_maps([one, one], 0)
     with pytest.raises(UserError, match="wanted tables of attention, one lacks"):
-        summed_up([one.drop(columns="mass_actor")], 0)
+        summarise_maps([one.drop(columns="mass_actor")], 0)
 
 
 def test_the_summary_of_two_trainings(world, tmp_path):

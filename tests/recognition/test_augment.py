@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occludenet_build.config.recognition import Augment
-from occludenet_build.recognition.augment import Draw, augmented, cropped
+from occludenet_build.recognition.augment import ViewDraw, augment_clips, crop_clip
 
 NONE = Augment(flip=False)
 KINDS = {
@@ -16,7 +16,7 @@ KINDS = {
     "erase": replace(NONE, erase=1.0),
     "everything": replace(NONE, area=(0.08, 1.0), randaugment=4, erase=0.5),
 }
-ONE = Draw((0, 1, 2), 0.3, 0.8, True)
+ONE = ViewDraw((0, 1, 2), 0.3, 0.8, True)
 
 
 def clip(seed=0, frames=3, height=40, width=56):
@@ -27,10 +27,10 @@ def clip(seed=0, frames=3, height=40, width=56):
 @pytest.mark.parametrize("settings", KINDS.values(), ids=list(KINDS))
 def test_both_clips_of_a_pair_are_changed_alike(settings):
     for seed in range(12):
-        one, other = augmented([clip(), clip()], ONE, 32, settings, seed)
+        one, other = augment_clips([clip(), clip()], ONE, 32, settings, seed)
         assert one.shape == (3, 32, 32, 3) and one.dtype == np.uint8 and one.flags.c_contiguous
         assert np.array_equal(one, other)
-        assert np.array_equal(one, augmented([clip()], ONE, 32, settings, seed)[0])
+        assert np.array_equal(one, augment_clips([clip()], ONE, 32, settings, seed)[0])
 
 
 def test_a_pair_differs_only_where_the_actor_was():
@@ -41,7 +41,7 @@ def test_a_pair_differs_only_where_the_actor_was():
     settings = replace(NONE, area=(0.3, 1.0), erase=1.0)
     seen = 0
     for seed in range(20):
-        one, other = augmented([whole, erased], ONE, 32, settings, seed)
+        one, other = augment_clips([whole, erased], ONE, 32, settings, seed)
         hole = (one != other).any(axis=(0, 3))
         noise = (one != 200).any(axis=(0, 3))
         assert not (hole & noise).any()
@@ -57,11 +57,11 @@ def test_a_pair_differs_only_where_the_actor_was():
 
 @pytest.mark.parametrize("settings", KINDS.values(), ids=list(KINDS))
 def test_the_seed_alone_decides(settings):
-    first = [augmented([clip()], ONE, 32, settings, seed)[0] for seed in range(8)]
+    first = [augment_clips([clip()], ONE, 32, settings, seed)[0] for seed in range(8)]
     torch.manual_seed(5)
     np.random.seed(5)
     before = torch.random.get_rng_state()
-    again = [augmented([clip()], ONE, 32, settings, seed)[0] for seed in reversed(range(8))]
+    again = [augment_clips([clip()], ONE, 32, settings, seed)[0] for seed in reversed(range(8))]
     assert torch.equal(torch.random.get_rng_state(), before), "torch's own numbers were used up"
     assert all(np.array_equal(a, b) for a, b in zip(first, reversed(again), strict=True))
     assert len({picture.tobytes() for picture in first}) > 4
@@ -69,9 +69,9 @@ def test_the_seed_alone_decides(settings):
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_nothing_switched_on_is_the_plain_crop(flip):
-    one = Draw((0, 1, 2), 0.3, 0.8, flip)
-    (got,) = augmented([clip()], one, 32, NONE, 7)
-    assert np.array_equal(got, cropped(clip(), 32, 0.3, 0.8, flip))
+    one = ViewDraw((0, 1, 2), 0.3, 0.8, flip)
+    (got,) = augment_clips([clip()], one, 32, NONE, 7)
+    assert np.array_equal(got, crop_clip(clip(), 32, 0.3, 0.8, flip))
 
 
 def test_a_drawn_crop_keeps_to_area_and_aspect():
@@ -82,7 +82,7 @@ def test_a_drawn_crop_keeps_to_area_and_aspect():
     settings = replace(NONE, area=(0.2, 0.5), aspect=(0.8, 1.25))
     shares = []
     for seed in range(60):
-        (seen,) = augmented([ramp], Draw((0,)), 40, settings, seed)
+        (seen,) = augment_clips([ramp], ViewDraw((0,)), 40, settings, seed)
         rows, columns = (int(np.ptp(seen[..., c])) + 1 for c in (0, 1))
         shares.append(rows * columns / (height * width))
         assert 0.75 < columns / rows < 1.33
@@ -92,7 +92,8 @@ def test_a_drawn_crop_keeps_to_area_and_aspect():
 def test_a_mirrored_crop_is_the_crop_mirrored():
     settings = replace(NONE, area=(0.3, 0.9))
     plain, mirrored = (
-        augmented([clip()], Draw((0,), flip=flip), 32, settings, 3)[0] for flip in (False, True)
+        augment_clips([clip()], ViewDraw((0,), flip=flip), 32, settings, 3)[0]
+        for flip in (False, True)
     )
     assert np.array_equal(plain[:, :, ::-1], mirrored)
 
@@ -103,7 +104,7 @@ def test_a_share_of_the_clips_is_erased(share, low, high):
     settings = replace(NONE, erase=share)
     changed = []
     for seed in range(100):
-        (seen,) = augmented([grey], Draw((0, 1)), 32, settings, seed)
+        (seen,) = augment_clips([grey], ViewDraw((0, 1)), 32, settings, seed)
         places = (seen != 90).any(axis=3)
         changed.append(places.any())
         assert np.array_equal(places[0], places[1]) or places.mean() > 0.01
@@ -117,9 +118,9 @@ def test_randaugment_does_half_of_its_operations_by_their_strength():
         (number, strength): np.mean(
             [
                 np.abs(
-                    augmented(
+                    augment_clips(
                         [calm],
-                        Draw((0,)),
+                        ViewDraw((0,)),
                         32,
                         replace(
                             NONE,
@@ -139,6 +140,7 @@ def test_randaugment_does_half_of_its_operations_by_their_strength():
     assert changed[1, 2] < changed[1, 9] < changed[4, 9]
     one = replace(NONE, randaugment=1, randaugment_magnitude=9)
     same = sum(
-        np.array_equal(augmented([calm], Draw((0,)), 32, one, s)[0], calm) for s in range(200)
+        np.array_equal(augment_clips([calm], ViewDraw((0,)), 32, one, s)[0], calm)
+        for s in range(200)
     )
     assert 90 <= same <= 145  # a coin, and identity among 14

@@ -16,13 +16,13 @@ from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import augment, checkpoint
 from occludenet_build.recognition.backbones import registry, videomamba
-from occludenet_build.recognition.backbones.registry import BACKBONES, build, input_of
+from occludenet_build.recognition.backbones.registry import BACKBONES, build_backbone, input_of
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
 from occludenet_build.recognition.backbones.videomae import VideoMAE, sine_table
 from occludenet_build.recognition.backbones.videomamba import VideoMamba
-from occludenet_build.recognition.backbones.weights import start_from, take_over
+from occludenet_build.recognition.backbones.weights import load_state, load_weights
 from occludenet_build.recognition.backbones.x3d import X3D
 from occludenet_build.recognition.optim import layer_depths
 from occludenet_build.tools import manual
@@ -103,7 +103,7 @@ def test_names_and_shapes_are_the_official_ones(name, parity):
         wanted = {key: list(tensor.shape) for key, tensor in make().state_dict().items()}
     _, keys, _ = facts(parity, name)
     candidates = [
-        {registry.renamed(key, names): shape for key, shape in keys.items()}
+        {registry.renamed_key(key, names): shape for key, shape in keys.items()}
         for names in ((), *BACKBONES[backbone].formats)
     ]
     if name == "mvitv2_s_slowfast":  # a token of one axis in torchvision
@@ -122,7 +122,7 @@ def test_logits_are_the_official_ones(name, parity, recipe):
     assert recipe.weights_crc(given) == meta["weights_crc32"]
     backbone, make = FACTS[name]
     model = make().eval()
-    take_over(model, backbone, given, "the recipe")
+    load_state(model, backbone, given, "the recipe")
     clip = recipe.make_video(*meta["inputs"][0]["shape"], seed=seed_of(recipe, meta))
     with torch.no_grad():
         logits = model(clip)
@@ -141,7 +141,7 @@ def seed_of(recipe, meta):
 def test_x3d_in_float64_and_its_positions(parity, recipe):
     meta, keys, wanted = facts(parity, "x3d_s")
     model = X3D(400).eval()
-    take_over(model, "x3d_s", filled(recipe, keys, meta["gain"]), "the recipe")
+    load_state(model, "x3d_s", filled(recipe, keys, meta["gain"]), "the recipe")
     clip = recipe.make_video(*meta["inputs"][0]["shape"], seed=seed_of(recipe, meta))
     wanted_probabilities = np.load(parity / "x3d_s/fixture.npz")["eval_output_prob_f64"]
     with torch.no_grad():
@@ -352,7 +352,7 @@ def test_the_sine_table():
 def test_the_ways_a_checkpoint_is_wrapped(wrap, tmp_path):
     source, model = small_x3d(), small_x3d()
     torch.save(wrap(source.state_dict()), tmp_path / "w.pth")
-    start_from(model, "x3d_s", tmp_path / "w.pth")
+    load_weights(model, "x3d_s", tmp_path / "w.pth")
     assert same(model, source)
 
 
@@ -441,22 +441,22 @@ def test_checkpoints_with_other_names(name, make, theirs):
     source, model = make(), make()
     given = theirs(source.state_dict())
     assert given.keys() != source.state_dict().keys()
-    take_over(model, name, given, "w.pth")
+    load_state(model, name, given, "w.pth")
     assert same(model, source)
 
 
 def test_the_maps_of_x3d_and_mvit_are_the_stated_ones(parity):
     stated = json.loads((parity / "mvitv2_s_slowfast/slowfast_to_torchvision.json").read_text())
     for theirs, ours in stated.items():
-        assert registry.renamed(theirs, registry.MVIT_SLOWFAST) == ours
+        assert registry.renamed_key(theirs, registry.MVIT_SLOWFAST) == ours
         mmaction = theirs.replace("patch_embed.proj.", "patch_embed.projection.")
         if mmaction.startswith("norm."):
             mmaction = mmaction.replace("norm.", "norm3.")
         mmaction = f"backbone.{mmaction}".replace("backbone.head.projection", "cls_head.fc_cls")
-        assert registry.renamed(mmaction, registry.MVIT_MMACTION) == ours
+        assert registry.renamed_key(mmaction, registry.MVIT_MMACTION) == ours
     stated = json.loads((parity / "x3d_s/slowfast_to_pytorchvideo.json").read_text())
     for ours, theirs in stated.items():
-        assert registry.renamed(theirs, registry.X3D_PYTORCHVIDEO) == ours
+        assert registry.renamed_key(theirs, registry.X3D_PYTORCHVIDEO) == ours
     with torch.device("meta"):
         bare = X3D(400, shortcut_norm=False).state_dict()
     left_out = {key for key in stated if key not in bare}
@@ -466,7 +466,7 @@ def test_the_maps_of_x3d_and_mvit_are_the_stated_ones(parity):
 def test_a_head_of_as_many_classes_is_kept(caplog):
     caplog.set_level("INFO")
     source, model = small_x3d(), small_x3d()
-    take_over(model, "x3d_s", source.state_dict(), "w.pth")
+    load_state(model, "x3d_s", source.state_dict(), "w.pth")
     assert same(model, source) and not caplog.text
 
 
@@ -474,8 +474,11 @@ def test_a_head_of_other_classes_is_left_out_and_said(caplog):
     caplog.set_level("INFO")
     source, model = X3D(400, 4, 32, depth_factor=1.0), small_x3d()
     before = model.head.projection.weight.clone()
-    take_over(model, "x3d_s", source.state_dict(), "w.pth")
-    assert "w.pth: its head has 400 classes, 5 are wanted: ours starts at random" in caplog.text
+    load_state(model, "x3d_s", source.state_dict(), "w.pth")
+    assert (
+        "w.pth: its head has 400 classes, wanted 5; the head starts with random weights"
+        in caplog.text
+    )
     assert same(model, source, but="head.projection")
     assert torch.equal(model.head.projection.weight, before)
 
@@ -484,7 +487,7 @@ def test_a_head_of_other_classes_is_left_out_and_said(caplog):
 def test_kinetics_710(theirs, ours, kept, caplog):
     caplog.set_level("INFO")
     source, model = (VideoMamba(n, 4, 32, width=32, depth=1) for n in (theirs, ours))
-    take_over(model, "videomamba_m", source.state_dict(), "w.pth")
+    load_state(model, "videomamba_m", source.state_dict(), "w.pth")
     assert torch.equal(model.head.weight, source.head.weight[:ours]) == kept
     assert ("first 400" in caplog.text) == kept
     assert same(model, source, but="head.")
@@ -494,8 +497,10 @@ def test_whose_kinetics_710_begins_with_kinetics_400(caplog):
     """VideoMAE v2 has the classes in another order: its head is not cut."""
     caplog.set_level("INFO")
     source, model = (VideoMAE(n, 4, 32, width=48, depth=1, heads=3) for n in (710, 400))
-    take_over(model, "videomae_b", source.state_dict(), "w.pth")
-    assert "its head has 710 classes, 400 are wanted: ours starts at random" in caplog.text
+    load_state(model, "videomae_b", source.state_dict(), "w.pth")
+    assert (
+        "its head has 710 classes, wanted 400; the head starts with random weights" in caplog.text
+    )
 
 
 def without(key):
@@ -527,7 +532,7 @@ def test_a_wrong_checkpoint_says_what_is_wrong(change, message, tmp_path):
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     torch.save({"model_state": change(model.state_dict())}, tmp_path / "w.pth")
     with pytest.raises(UserError, match=f"wanted a checkpoint of x3d_s, .*{message}"):
-        start_from(model, "x3d_s", tmp_path / "w.pth")
+        load_weights(model, "x3d_s", tmp_path / "w.pth")
     assert all(torch.equal(before[k], t) for k, t in model.state_dict().items())
 
 
@@ -535,14 +540,14 @@ def test_the_wrong_size_of_a_network_is_no_other_head():
     small = VideoMAE(400, 4, 32, width=48, depth=2, heads=3)
     large = VideoMAE(5, 4, 32, width=96, depth=2, heads=3)
     with pytest.raises(UserError, match=r"of another shape: .*48"):
-        take_over(large, "videomae_b", small.state_dict(), "w.pth")
+        load_state(large, "videomae_b", small.state_dict(), "w.pth")
 
 
 def test_positions_of_videomamba_are_interpolated_as_its_authors_do():
     source = VideoMamba(5, 8, 64, width=32, depth=1)
     nn.init.normal_(source.temporal_pos_embedding)
     model = VideoMamba(5, 16, 96, width=32, depth=1)
-    take_over(model, "videomamba_m", source.state_dict(), "w.pth")
+    load_state(model, "videomamba_m", source.state_dict(), "w.pth")
     assert torch.equal(model.pos_embed[:, 0], source.pos_embed[:, 0])
     old = source.pos_embed[0, 1:].detach().T.reshape(1, 32, 4, 4)
     wanted = nn.functional.interpolate(old, (6, 6), mode="bicubic", align_corners=False)
@@ -557,9 +562,9 @@ def test_positions_of_others_are_not():
     source = UniFormerV2(5, 64, patch=8, width=48, layers=3, heads=3, return_list=(1, 2))
     model = UniFormerV2(5, 32, patch=8, width=48, layers=3, heads=3, return_list=(1, 2))
     with pytest.raises(UserError, match=r"positional_embedding \(65 x 48, wanted 17 x 48\)"):
-        take_over(model, "uniformerv2_b16", source.state_dict(), "w.pth")
+        load_state(model, "uniformerv2_b16", source.state_dict(), "w.pth")
     longer = VideoMAE(5, 8, 64, width=48, depth=2, heads=3)  # its table is computed
-    take_over(longer, "videomae_b", videomae().state_dict(), "w.pth")
+    load_state(longer, "videomae_b", videomae().state_dict(), "w.pth")
     with pytest.raises(ValueError, match="wanted frames of 16 patches, got 64"):
         make()(torch.zeros(1, 3, 4, 64, 64))
     with pytest.raises(ValueError, match="wanted clips of 32 cubes, got 16"):
@@ -643,7 +648,7 @@ def test_normalised_is_what_it_was_and_by_colour():
 def test_dense_frames_keep_their_distance(count, stride):
     starts = set()
     for number in range(200):
-        one = augment.draw(0, f"{number}.mp4", 0, count, 8, False, stride).frames
+        one = augment.draw_view(0, f"{number}.mp4", 0, count, 8, False, stride).frames
         assert all(0 <= frame < count for frame in one)
         starts.add(one[0])
         if count > 7 * stride:
@@ -662,13 +667,13 @@ def test_dense_views_are_mmactions(parity):
 
 def test_a_trial_of_the_input_costs_nothing_and_draws_nothing(monkeypatch):
     torch.manual_seed(3)
-    model = build("tiny3d", 3, 4, 16)
+    model = build_backbone("tiny3d", 3, 4, 16)
     after = torch.rand(1)
     torch.manual_seed(3)
     assert same(BACKBONES["tiny3d"].make(3, 4, 16), model) and torch.equal(torch.rand(1), after)
     assert not model.training
-    with pytest.raises(UserError, match="mvit_v2_s takes no clips of 8 frames of 224 px"):
-        build("mvit_v2_s", 3, 8, 224)
+    with pytest.raises(UserError, match="mvit_v2_s cannot take clips of 8 frames of 224 px"):
+        build_backbone("mvit_v2_s", 3, 8, 224)
 
 
 def test_a_checkpoint_with_a_command_line_runs_no_code(tmp_path):

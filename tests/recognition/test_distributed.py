@@ -1,4 +1,4 @@
-"""Several processes through torchrun: equal to one, stopped together, gone on from."""
+"""Several processes through torchrun: same result as one, stopped together, resumed."""
 
 import dataclasses
 import os

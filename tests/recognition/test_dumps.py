@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.predictions.formats import read
-from occludenet_build.recognition.predictions.pickles import load
+from occludenet_build.recognition.predictions.formats import read_scores
+from occludenet_build.recognition.predictions.pickles import load_pickle
 
 SCORES = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [0.25, 0.5, 0.25], [0.0, 0.5, 0.5]])
 TRUTH = [0, 2, 1, 1]
@@ -67,7 +67,7 @@ def test_pickles_of_every_layout(tmp_path, name, protocol):
     make, truth, views = PICKLES[name]
     path = tmp_path / "dump.pkl"
     path.write_bytes(pickle.dumps(make(), protocol=protocol))
-    got = read(path)
+    got = read_scores(path)
     assert got.scores == pytest.approx(views * SCORES, abs=2e-3 if "half" in name else 1e-6)
     assert got.scores.dtype == np.float64
     assert got.truth == (truth or [None] * 4)
@@ -77,7 +77,7 @@ def test_pickles_of_every_layout(tmp_path, name, protocol):
 def test_files_of_torch_save(tmp_path, zipped):
     path = tmp_path / "dump.pth"
     torch.save(slowfast(), path, _use_new_zipfile_serialization=zipped)
-    assert read(path).truth == TRUTH
+    assert read_scores(path).truth == TRUTH
 
 
 def test_numpy_of_before_version_2(tmp_path):
@@ -85,7 +85,7 @@ def test_numpy_of_before_version_2(tmp_path):
     content = pickle.dumps(list(SCORES), protocol=2).replace(b"numpy._core", b"numpy.core")
     assert b"numpy.core" in content
     (tmp_path / "old.pkl").write_bytes(content)
-    assert read(tmp_path / "old.pkl").scores == pytest.approx(SCORES)
+    assert read_scores(tmp_path / "old.pkl").scores == pytest.approx(SCORES)
 
 
 def test_a_list_without_labels_is_marked_by_mmaction(tmp_path):
@@ -94,7 +94,7 @@ def test_a_list_without_labels_is_marked_by_mmaction(tmp_path):
         item["gt_label"] = torch.LongTensor([-1])
         item["filename"] = f"data/{int(item['pred_label'])}.mp4"
     (tmp_path / "dump.pkl").write_bytes(pickle.dumps(items))
-    got = read(tmp_path / "dump.pkl")
+    got = read_scores(tmp_path / "dump.pkl")
     assert got.truth == [None] * 4 and got.files[1] == "data/2.mp4"
 
 
@@ -103,11 +103,11 @@ def test_arrays_of_numpy(tmp_path):
     np.savez(tmp_path / "a.npz", SCORES)
     np.savez(tmp_path / "b.npz", scores=SCORES, labels=TRUTH, files=np.array(FILES))
     np.savez(tmp_path / "c.npz", scores=SCORES, labels=np.array(["x", "y", "y", "z"]))
-    assert (read(tmp_path / "a.npy").scores == SCORES).all()
-    assert (read(tmp_path / "a.npz").scores == SCORES).all()
-    got = read(tmp_path / "b.npz")
+    assert (read_scores(tmp_path / "a.npy").scores == SCORES).all()
+    assert (read_scores(tmp_path / "a.npz").scores == SCORES).all()
+    got = read_scores(tmp_path / "b.npz")
     assert (list(got.truth), got.files) == (TRUTH, FILES)
-    assert read(tmp_path / "c.npz").truth == ["x", "y", "y", "z"]
+    assert read_scores(tmp_path / "c.npz").truth == ["x", "y", "y", "z"]
 
 
 @pytest.mark.parametrize("label", [False, True])
@@ -117,7 +117,7 @@ def test_csv(tmp_path, label):
         rows.append([f'"{file}"', *(["still"] if label else []), *map(str, scores)])
     rows[0] = [f'"{cell}"' for cell in rows[0]]
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, rows)) + "\n")
-    got = read(tmp_path / "a.csv")
+    got = read_scores(tmp_path / "a.csv")
     assert (got.scores == SCORES).all() and got.labels == ("left", "up, down", "still")
     assert got.files == FILES and got.truth == ["still" if label else None] * 4
 
@@ -158,16 +158,16 @@ HOSTILE = {
 def test_a_hostile_pickle_runs_nothing(tmp_path, name, protocol):
     target = tmp_path / "harm"
     (tmp_path / "dump.pkl").write_bytes(pickle.dumps(HOSTILE[name](target), protocol=protocol))
-    with pytest.raises(UserError, match=r"dump\.pkl (wants to run|does not read)") as error:
-        read(tmp_path / "dump.pkl")
+    with pytest.raises(UserError, match=r"dump\.pkl (would run|cannot be read)") as error:
+        read_scores(tmp_path / "dump.pkl")
     assert not target.exists() and "\n" not in str(error.value)
 
 
 def test_a_hostile_file_of_torch_runs_nothing(tmp_path):
     target = tmp_path / "harm"
     torch.save(Calls(os.system, f"touch {target}"), tmp_path / "dump.pth")
-    with pytest.raises(UserError, match="does not read"):
-        read(tmp_path / "dump.pth")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_scores(tmp_path / "dump.pth")
     assert not target.exists()
 
 
@@ -175,16 +175,16 @@ def test_a_name_with_dots_reaches_nothing(tmp_path):
     """Protocol 4 looks names up by their dots: collections OrderedDict.__init__.__globals__."""
     content = b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93."
     (tmp_path / "dump.pkl").write_bytes(content)
-    with pytest.raises(UserError, match=r"wants to run collections\.OrderedDict\.__init__"):
-        load(tmp_path / "dump.pkl")
+    with pytest.raises(UserError, match=r"would run collections\.OrderedDict\.__init__"):
+        load_pickle(tmp_path / "dump.pkl")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "does not read"),
-        (b"no pickle", "does not read"),
-        (pickle.dumps(list(SCORES))[:-20], "does not read"),
+        (b"", "cannot be read"),
+        (b"no pickle", "cannot be read"),
+        (pickle.dumps(list(SCORES))[:-20], "cannot be read"),
         (pickle.dumps({}), "wanted a list of predictions, got a dict"),
         (pickle.dumps([]), "wanted a list of predictions"),
         (pickle.dumps(["a"]), "wanted an array or a dict per clip, got str"),
@@ -201,20 +201,20 @@ def test_a_name_with_dots_reaches_nothing(tmp_path):
 def test_pickles_that_are_refused(tmp_path, content, message):
     (tmp_path / "dump.pkl").write_bytes(content)
     with pytest.raises(UserError, match=message):
-        read(tmp_path / "dump.pkl")
+        read_scores(tmp_path / "dump.pkl")
 
 
 def test_other_files_that_are_refused(tmp_path):
     def refused(name, content, message):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=message):
-            read(tmp_path / name)
+            read_scores(tmp_path / name)
 
     refused("a.json", b"[]", r"wanted predictions in \.pkl")
-    refused("a.npy", b"no array", "does not read")
+    refused("a.npy", b"no array", "cannot be read")
     stream = io.BytesIO()
     np.save(stream, np.array([Calls(os.system, "false")], object), allow_pickle=True)
-    refused("b.npy", stream.getvalue(), "does not read")
+    refused("b.npy", stream.getvalue(), "cannot be read")
     np.savez(tmp_path / "c.npz", one=SCORES, two=SCORES)
     refused("c.npz", (tmp_path / "c.npz").read_bytes(), "wanted an array called scores")
     np.savez(tmp_path / "d.npz", scores=SCORES, labels=TRUTH[:2])
@@ -225,5 +225,5 @@ def test_other_files_that_are_refused(tmp_path):
     refused("d.csv", b"file,left\n", "wanted scores of clips x classes")
     with zipfile.ZipFile(tmp_path / "e.pkl", "w") as archive:
         archive.writestr("x", "y")
-    with pytest.raises(UserError, match="does not read"):
-        read(tmp_path / "e.pkl")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_scores(tmp_path / "e.pkl")

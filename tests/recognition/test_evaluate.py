@@ -20,16 +20,16 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.accuracy import ranked, wilson
-from occludenet_build.recognition.backbones.registry import build
+from occludenet_build.recognition.accuracy import rank_logits, wilson
+from occludenet_build.recognition.backbones.registry import build_backbone
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.evaluate.command import read as read_listed
+from occludenet_build.recognition.evaluate.command import read_listed_set as read_listed
 from occludenet_build.recognition.evaluate.command import run as run_stage
-from occludenet_build.recognition.evaluate.effect import COLUMNS, WHOLE, effects
+from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS, WHOLE_SET, causal_effects
 from occludenet_build.recognition.lists import read_label_map, read_list
 from occludenet_build.recognition.predict import AVERAGES
-from occludenet_build.recognition.prediction_table import read
+from occludenet_build.recognition.prediction_table import read_predictions
 
 SETTINGS = Evaluate(views=2, batch=4, workers=0, device="cpu")
 
@@ -44,7 +44,7 @@ def world(tmp_path_factory):
 
 def write_model(path, labels):
     torch.manual_seed(0)
-    model = build("tiny3d", len(labels), 4, 16)
+    model = build_backbone("tiny3d", len(labels), 4, 16)
     settings = {"frames": 4, "size": 16, "short_side": 18, "epochs": 7, "alpha": 0.5}
     checkpoint.save(
         {"model": model.state_dict(), "backbone": "tiny3d", "labels": labels, "settings": settings,
@@ -61,7 +61,7 @@ def run(root, out, settings=SETTINGS, model="car-0.pt", clips=True):
 
 
 def rows_of(path):
-    rows = read(path).rows.to_dict("records")
+    rows = read_predictions(path).rows.to_dict("records")
     return [row | {"logits": row["logits"].tolist()} for row in rows]
 
 
@@ -87,11 +87,11 @@ def test_every_clip_once_and_the_summary_agrees(world, tmp_path):
         assert row["top1"] == (row["predicted"] == row["label"])
         assert row["degree"] == row["scale"] and row["erased_logits"] is None
     assert summary["average"] == "softmax" and summary["arm"] == "car"
-    about = read(tmp_path / "car-0.parquet").about
+    about = read_predictions(tmp_path / "car-0.parquet").about
     assert (about.labels, about.views, about.crops, about.name) == (LABELS, 2, 1, "tiny3d + car")
     assert (about.epochs, about.alpha) == (7, 0.5)
     effect = (tmp_path / "car-0.effect.csv").read_text()
-    assert effect == ",".join(COLUMNS) + "\n"
+    assert effect == ",".join(EFFECT_COLUMNS) + "\n"
 
 
 @pytest.mark.parametrize("change", [{"batch": 1}, {"batch": 100}])
@@ -129,10 +129,10 @@ def test_labels_are_compared_by_name(world, tmp_path):
 
 def test_top5_counts_the_five_largest():
     labels = ["l0", "l1", "l2", "l3", "l4", LABELS[0]]
-    first = ranked([5, 4, 3, 2, 1, 0.5], labels, LABELS[0])
-    second = ranked([5, 4, 3, 2, 1, 1.5], labels, LABELS[0])
+    first = rank_logits([5, 4, 3, 2, 1, 0.5], labels, LABELS[0])
+    second = rank_logits([5, 4, 3, 2, 1, 1.5], labels, LABELS[0])
     assert (first["top1"], first["top5"], second["top5"]) == (False, False, True)
-    assert ranked([1.0, 1.0], ["a", "b"], "b")["predicted"] == "a"
+    assert rank_logits([1.0, 1.0], ["a", "b"], "b")["predicted"] == "a"
 
 
 def test_an_unreadable_clip_is_listed_and_has_no_row(tmp_path, caplog):
@@ -190,7 +190,9 @@ def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, 
     from occludenet_build.recognition import augment
     from occludenet_build.recognition.datasets import Frames
 
-    monkeypatch.setattr("occludenet_build.recognition.predict.build", lambda *_: Brightness())
+    monkeypatch.setattr(
+        "occludenet_build.recognition.predict.build_backbone", lambda *_: Brightness()
+    )
     checkpoint.save(
         {"model": {}, "backbone": "tiny3d", "labels": list(LABELS), "arm": "car", "seed": 0,
          "settings": {"frames": 4, "size": 16, "short_side": 18}},
@@ -203,7 +205,7 @@ def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, 
     for frames in augment.views(FRAMES, 4, 3):
         whole = source.of(row["file"], frames)
         for top, left in ((0.5, 0.0), (0.5, 0.5), (0.5, 1.0)):
-            shown.append(augment.cropped(whole, 16, top, left, flip=False))
+            shown.append(augment.crop_clip(whole, 16, top, left, flip=False))
     assert len({part.tobytes() for part in shown}) == 9
     seen = Input(4, 16, 18, 0)
     clips = torch.from_numpy(np.stack(shown))
@@ -305,8 +307,8 @@ def test_the_effect_of_eq_1_by_hand():
         effect_row("D-50", "b", [0.5, 0.4, 0.1], [0.5, 0.4, 0.1]),  # no effect, wrong
         effect_row("D-50", "b", [0.1, 0.8, 0.1], None),  # nothing erased: no part in it
     ]
-    whole, a, b = effects(rows, ["a", "b", "c"], seed=0)
-    assert [entry["label"] for entry in (whole, a, b)] == [WHOLE, "a", "b"]
+    whole, a, b = causal_effects(rows, ["a", "b", "c"], seed=0)
+    assert [entry["label"] for entry in (whole, a, b)] == [WHOLE_SET, "a", "b"]
     assert [entry["n"] for entry in (whole, a, b)] == [3, 2, 1]
     assert a["effect"] == pytest.approx((0.5 + 0.1) / 2) and b["effect"] == pytest.approx(0)
     assert whole["effect"] == pytest.approx(0.6 / 3)
@@ -318,7 +320,7 @@ def test_the_effect_of_eq_1_by_hand():
     assert a["distance"] == pytest.approx((0.5 + 0.1) / 2)
     assert a["effect_low"] == pytest.approx(0.1) and a["effect_high"] == pytest.approx(0.5)
     assert a["eq1_low"] <= a["eq1"] <= a["eq1_high"]
-    assert effects(rows, ["a", "b", "c"], seed=0)[1] == a
+    assert causal_effects(rows, ["a", "b", "c"], seed=0)[1] == a
 
 
 def test_the_table_of_effects(tmp_path):
@@ -326,8 +328,8 @@ def test_the_table_of_effects(tmp_path):
     got, _ = run(tmp_path, tmp_path / "a.parquet", WITHOUT)
     table = list(csv.DictReader((tmp_path / "a.effect.csv").read_text().splitlines()))
     assert [(row["set"], row["label"], row["n"]) for row in table] == [
-        (name, label, "6" if label == WHOLE else "2")
-        for name in ("D-25", "D-75") for label in (WHOLE, *LABELS)
+        (name, label, "6" if label == WHOLE_SET else "2")
+        for name in ("D-25", "D-75") for label in (WHOLE_SET, *LABELS)
     ]  # fmt: skip
     for name in ("D-25", "D-75"):
         mine = [row for row in table if row["set"] == name]

@@ -12,10 +12,10 @@ from occludenet_build.config.recognition import Augment
 from occludenet_build.core.seeds import integer
 from occludenet_build.media.video.sample import sample
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.recognition.augment import augmented, cropped, draw
+from occludenet_build.recognition.augment import augment_clips, crop_clip, draw_view
 from occludenet_build.recognition.clip_table import read_clips
-from occludenet_build.recognition.datasets import Frames, Skipped, TrainingClips, loader
-from occludenet_build.recognition.optim import Order
+from occludenet_build.recognition.datasets import Frames, SkippedClip, TrainingClips, make_loader
+from occludenet_build.recognition.optim import BatchOrder
 
 PLAIN = Augment()
 KINDS = {
@@ -61,16 +61,16 @@ def test_a_pair_is_two_files_in_one_view(world, augment):
     items = data(world, augment=augment)
     for number, clip in enumerate(items.clips):
         pair = items[number, 2]
-        one = draw(7, clip.file, 2, clip.frames, 4, augment.flip)
+        one = draw_view(7, clip.file, 2, clip.frames, 4, augment.flip)
         files = [clip.file, clip.counterfactual] if clip.counterfactual else [clip.file]
         pictures = [sample(world / file, one.frames, 18) for file in files]
         seed = integer(7, clip.file, "augment", "2") >> 1
-        expected = augmented(pictures, one, 16, augment, seed)
+        expected = augment_clips(pictures, one, 16, augment, seed)
         assert np.array_equal(pair.clip.numpy(), expected[0])
         if pair.counterfactual is not None:
             assert np.array_equal(pair.counterfactual.numpy(), expected[1])
         if augment is PLAIN:
-            plain = cropped(pictures[0], 16, one.top, one.left, one.flip)
+            plain = crop_clip(pictures[0], 16, one.top, one.left, one.flip)
             assert np.array_equal(pair.clip.numpy(), plain)
     assert (
         items[0, 0].counterfactual is None and items[len(items) - 1, 0].counterfactual is not None
@@ -81,7 +81,7 @@ def test_a_pair_is_two_files_in_one_view(world, augment):
 def test_workers_change_nothing(world, augment):
     def batches(workers):
         items = data(world, augment=augment)
-        return list(loader(items, Order(len(items), 5, 1, seed=3), workers, "cpu"))
+        return list(make_loader(items, BatchOrder(len(items), 5, 1, seed=3), workers, "cpu"))
 
     torch.manual_seed(11)
     alone = batches(0)
@@ -127,7 +127,7 @@ def test_a_broken_clip_is_skipped_with_its_reason_and_not_replaced(world, tmp_pa
         dataclasses.replace(good, file=f"whole.{suffix}", frames=FRAMES),
     ]
     items = data(tmp_path, clips, pairs=False)
-    batches = list(loader(items, Order(3, 3, 2, seed=0), 0, "cpu"))
+    batches = list(make_loader(items, BatchOrder(3, 3, 2, seed=0), 0, "cpu"))
     for batch in batches:
         assert sorted(batch.files) == ["good.mp4", f"whole.{suffix}"]
         assert len(batch.clips) == len(batch.labels) == len(batch.present) == 2
@@ -143,7 +143,7 @@ def test_damage_that_no_wanted_frame_hangs_on_costs_nothing(tmp_path, world):
     got = sample(tmp_path / "broken.mp4", early)
     assert np.array_equal(got, sample(tmp_path / "whole.mp4", early))
     clip = dataclasses.replace(data(world).clips[0], file="broken.mp4", frames=20)
-    assert not isinstance(data(tmp_path, [clip], pairs=False)[0, 0], Skipped)
+    assert not isinstance(data(tmp_path, [clip], pairs=False)[0, 0], SkippedClip)
 
 
 def test_a_counterfactual_of_another_shape_skips_the_clip(world, tmp_path):
@@ -152,4 +152,4 @@ def test_a_counterfactual_of_another_shape_skips_the_clip(world, tmp_path):
     film(tmp_path / "erased.mp4", 10, width=128)
     clip = dataclasses.replace(clip, file="clip.mp4", counterfactual="erased.mp4")
     item = data(tmp_path, [clip])[0, 0]
-    assert isinstance(item, Skipped) and "erased.mp4" in item.reason
+    assert isinstance(item, SkippedClip) and "erased.mp4" in item.reason

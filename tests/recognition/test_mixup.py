@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occludenet_build.config.recognition import Augment, Mix
-from occludenet_build.recognition.mixup import KINDS, foreground, mixed
+from occludenet_build.recognition.mixup import KINDS, foreground_mask, mix_batch
 
 PLAIN = Augment()
 ALWAYS = Mix(probability=1.0)
@@ -24,7 +24,7 @@ def batch(number=6, frames=4, size=24, missing=(1,)):
 
 def mix(kind="none", seed=0, settings=ALWAYS, augment=PLAIN, parts=None, classes=8):
     clips, erased, present, labels = batch() if parts is None else parts
-    return mixed(
+    return mix_batch(
         clips,
         erased,
         present,
@@ -140,7 +140,7 @@ def moving(seed, size=60, frames=8):
 def test_fame_finds_what_moves(keep, covered):
     for seed in range(5):
         clip, swept = moving(seed)
-        mask = foreground(clip, keep)
+        mask = foreground_mask(clip, keep)
         assert mask.mean() == pytest.approx(keep, abs=0.001)
         assert mask[swept].mean() >= covered
     assert swept.mean() < 0.2, "a mask of chance would cover it too"
@@ -153,7 +153,7 @@ def test_fame_takes_the_rest_from_another_clip():
     present, labels = torch.tensor([True, False, True, True]), torch.arange(4)
     out = mix("fame", parts=(clips, erased[present], present, labels))
     for place, number in enumerate(torch.arange(4)):
-        mask = torch.from_numpy(foreground(clips[number], ALWAYS.fame_keep))
+        mask = torch.from_numpy(foreground_mask(clips[number], ALWAYS.fame_keep))
         outside = out.clips[place][:, ~mask]
         partners = [n for n in range(4) if torch.equal(outside, clips[n][:, ~mask])]
         assert torch.equal(out.clips[place][:, mask], clips[number][:, mask])

@@ -9,12 +9,18 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.media.video.sample import sample
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.recognition.augment import crop_places, cropped, draw, segments, views
+from occludenet_build.recognition.augment import (
+    crop_clip,
+    crop_positions,
+    draw_view,
+    frame_segments,
+    views,
+)
 
 
 @pytest.mark.parametrize(("count", "parts"), [(1, 1), (1, 8), (7, 8), (8, 8), (9, 8), (300, 8)])
 def test_segments_cover_the_clip_in_order(count, parts):
-    pieces = segments(count, parts)
+    pieces = frame_segments(count, parts)
     assert len(pieces) == parts and pieces[0][0] == 0
     assert all(0 <= low < high <= count for low, high in pieces)
     assert pieces == sorted(pieces)
@@ -23,20 +29,20 @@ def test_segments_cover_the_clip_in_order(count, parts):
 
 
 def test_draw_depends_on_seed_file_and_epoch_alone():
-    first = draw(3, "a.mp4", 2, 48, 8, flip=True)
-    assert draw(3, "a.mp4", 2, 48, 8, flip=True) == first
+    first = draw_view(3, "a.mp4", 2, 48, 8, flip=True)
+    assert draw_view(3, "a.mp4", 2, 48, 8, flip=True) == first
     others = [(4, "a.mp4", 2), (3, "b.mp4", 2), (3, "a.mp4", 3)]
-    assert all(draw(*other, 48, 8, flip=True) != first for other in others)
+    assert all(draw_view(*other, 48, 8, flip=True) != first for other in others)
 
 
 def test_draw_takes_one_frame_of_each_segment_and_flips_half():
-    draws = [draw(0, f"{n}.mp4", 0, 48, 8, flip=True) for n in range(400)]
+    draws = [draw_view(0, f"{n}.mp4", 0, 48, 8, flip=True) for n in range(400)]
     for one in draws:
-        pieces = zip(one.frames, segments(48, 8), strict=True)
+        pieces = zip(one.frames, frame_segments(48, 8), strict=True)
         assert all(low <= number < high for number, (low, high) in pieces)
         assert 0 <= one.top < 1 and 0 <= one.left < 1
     assert 150 < sum(one.flip for one in draws) < 250
-    assert not any(draw(0, f"{n}.mp4", 0, 48, 8, flip=False).flip for n in range(50))
+    assert not any(draw_view(0, f"{n}.mp4", 0, 48, 8, flip=False).flip for n in range(50))
 
 
 @pytest.mark.parametrize(
@@ -52,20 +58,20 @@ def test_views_are_even_and_inside(count, frames, number):
 
 def test_views_take_one_frame_of_each_segment():
     for one in views(24, 8, 4):
-        pieces = zip(one, segments(24, 8), strict=True)
+        pieces = zip(one, frame_segments(24, 8), strict=True)
         assert all(low <= number < high for number, (low, high) in pieces)
 
 
 def test_crops_lie_along_the_longer_side():
-    assert crop_places(1, 10, 20) == [(0.5, 0.5)]
-    assert crop_places(3, 10, 20) == [(0.5, 0.0), (0.5, 0.5), (0.5, 1.0)]
-    assert crop_places(3, 20, 10) == [(0.0, 0.5), (0.5, 0.5), (1.0, 0.5)]
+    assert crop_positions(1, 10, 20) == [(0.5, 0.5)]
+    assert crop_positions(3, 10, 20) == [(0.5, 0.0), (0.5, 0.5), (0.5, 1.0)]
+    assert crop_positions(3, 20, 10) == [(0.0, 0.5), (0.5, 0.5), (1.0, 0.5)]
 
 
 def test_cropped_window_and_flip():
     pictures = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
-    assert np.array_equal(cropped(pictures, 4, 0.0, 1.0, False), pictures[:, :, 2:])
-    assert np.array_equal(cropped(pictures, 4, 0.0, 0.0, True), pictures[:, :, 3::-1])
+    assert np.array_equal(crop_clip(pictures, 4, 0.0, 1.0, False), pictures[:, :, 2:])
+    assert np.array_equal(crop_clip(pictures, 4, 0.0, 0.0, True), pictures[:, :, 3::-1])
 
 
 @pytest.fixture(scope="module")

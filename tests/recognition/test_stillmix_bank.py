@@ -12,9 +12,9 @@ from torchvision.models import resnet18
 
 from occludenet_build.config.recognition import Mix, Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.datasets import Pair, Skipped
-from occludenet_build.recognition.mixup import mixed
-from occludenet_build.recognition.stillmix_bank import bank_of
+from occludenet_build.recognition.datasets import ClipPair, SkippedClip
+from occludenet_build.recognition.mixup import mix_batch
+from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 
 SETTINGS = Train(batch=8, mix=Mix(still_frames=12, still_epochs=6))
 CLIPS, SIZE = 40, 32
@@ -35,17 +35,17 @@ class Told:
     def __getitem__(self, key):
         number, epoch = key
         if number == 3:
-            return Skipped("3", "corrupt")
+            return SkippedClip("3", "corrupt")
         random = np.random.default_rng([number, epoch])
         picture = random.integers(90, 150, (1, SIZE, SIZE, 3)).astype(np.uint8)
         label = number % 2
         if number < CLIPS // 2:
             picture[..., 2 * label] = 250
-        return Pair(torch.from_numpy(picture), None, label, str(number))
+        return ClipPair(torch.from_numpy(picture), None, label, str(number))
 
 
 def bank(tmp_path, settings=SETTINGS, seed=1, key="k"):
-    return bank_of(
+    return load_or_make_bank(
         Told(), settings, seed=seed, device="cpu", workers=0, path=tmp_path / "bank.pt", key=key
     )
 
@@ -56,7 +56,7 @@ def test_the_bank_holds_what_tells_the_class(tmp_path):
     told = (stills.float().mean(dim=(1, 2)).max(dim=1).values > 200).float().mean()
     # half of the frames tell; how sure six epochs make the network of a grey one is rounding
     assert told >= 0.75
-    again = bank_of(
+    again = load_or_make_bank(
         None, SETTINGS, seed=1, device="cpu", workers=0, path=tmp_path / "bank.pt", key="k"
     )
     assert torch.equal(again, stills), "made once"
@@ -85,11 +85,11 @@ def test_stills_of_the_bank_are_mixed_in():
     settings = Mix(probability=0.5)
     random = np.random.default_rng(0)
     rest = {"kind": "stillmix", "settings": settings, "augment": Train().augment, "classes": 20}
-    seen = mixed(clips, None, present, labels, random=random, bank=stills, **rest).clips
+    seen = mix_batch(clips, None, present, labels, random=random, bank=stills, **rest).clips
     levels = seen.flatten(1).float().mean(dim=1)
     assert set((levels > 120).tolist()) == {True, False}
     assert ((levels == 100) | ((levels > 140) & (levels < 160))).all()
-    alone = mixed(clips[:1], None, present[:1], labels[:1], random=random, bank=stills,
+    alone = mix_batch(clips[:1], None, present[:1], labels[:1], random=random, bank=stills,
                   **(rest | {"settings": Mix(probability=1.0)}))  # fmt: skip
     assert alone.clips.float().mean() > 140, "a clip alone has the bank"
 

@@ -1,4 +1,4 @@
-"""Training: the arms, going on after a stop, what is skipped, dropped or refused."""
+"""Training: the arms, resuming after a stop, what is skipped, dropped or refused."""
 
 import dataclasses
 from pathlib import Path
@@ -10,9 +10,9 @@ from support.train import SMALL, changed, curve, run, same
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import loop
-from occludenet_build.recognition.backbones.registry import build
-from occludenet_build.recognition.backbones.weights import start_from
-from occludenet_build.recognition.optim import Order
+from occludenet_build.recognition.backbones.registry import build_backbone
+from occludenet_build.recognition.backbones.weights import load_weights
+from occludenet_build.recognition.optim import BatchOrder
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(world, tmp_path, cap
     run(world, tmp_path / "car-0.pt")
     faster = changed(learning_rate=0.02)
     run(world, tmp_path / "car-0.pt", settings=faster)
-    assert "not gone on from" in caplog.text
+    assert "not resumed" in caplog.text
     caplog.clear()
     run(world, tmp_path / "car-0.pt", settings=changed(faster, workers=1))
     assert "9 steps done" in caplog.text
@@ -166,11 +166,11 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"alpha": 0.0}, "car", "train.alpha"),
         ({"size": 20}, "car", "train.size"),
         ({"backbone": "r4d"}, "car", "train.backbone: wanted one of tiny3d, r3d_18"),
-        ({"backbone": "s3d"}, "car", "s3d takes no clips of 4 frames of 16 px"),
+        ({"backbone": "s3d"}, "car", "s3d cannot take clips of 4 frames of 16 px"),
         ({"learning_rate": 1e30}, "baseline", "loss is nan in step 1, with the clips clips/0."),
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
         ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
-        ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d has none"),
+        ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d does not have this rate"),
         ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, or car_a"),
         ({}, "car_a0", "train.arms: wanted one of"),
     ],
@@ -188,33 +188,33 @@ def test_car_without_counterfactuals_says_what_to_do(tmp_path):
 
 
 def test_order_of_an_epoch_hangs_on_seed_and_epoch():
-    order = list(Order(10, 4, 2, seed=5))
-    assert [len(batch) for batch in order] == [4, 4, 2] * 2 and len(Order(10, 4, 2, 5)) == 6
+    order = list(BatchOrder(10, 4, 2, seed=5))
+    assert [len(batch) for batch in order] == [4, 4, 2] * 2 and len(BatchOrder(10, 4, 2, 5)) == 6
     assert sorted(number for batch in order[:3] for number, _ in batch) == list(range(10))
     assert order[:3] != [[(n, 0) for n, _ in batch] for batch in order[3:]]
-    assert list(Order(10, 4, 2, seed=5, start=4)) == order[4:]
+    assert list(BatchOrder(10, 4, 2, seed=5, start=4)) == order[4:]
 
 
 @pytest.mark.parametrize(
     ("name", "frames", "size"), [("tiny3d", 4, 32), ("r3d_18", 4, 32), ("swin3d_t", 4, 32)]
 )
 def test_backbones_give_logits(name, frames, size):
-    model = build(name, 7, frames, size)
+    model = build_backbone(name, 7, frames, size)
     assert model(torch.zeros(1, 3, frames, size, size)).shape == (1, 7)
 
 
 def test_starting_weights(tmp_path, caplog):
     caplog.set_level("INFO")
-    source = build("tiny3d", 400, 4, 16)
+    source = build_backbone("tiny3d", 400, 4, 16)
     tensors = {f"module.{name}": value for name, value in source.state_dict().items()}
     torch.save({"state_dict": tensors}, tmp_path / "w.pt")
-    model = build("tiny3d", 3, 4, 16)
-    start_from(model, "tiny3d", tmp_path / "w.pt")
-    assert "its head has 400 classes, 3 are wanted: ours starts at random" in caplog.text
+    model = build_backbone("tiny3d", 3, 4, 16)
+    load_weights(model, "tiny3d", tmp_path / "w.pt")
+    assert "its head has 400 classes, wanted 3; the head starts with random weights" in caplog.text
     ours, theirs = model.state_dict(), source.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in ours if not k.startswith("head."))
     with pytest.raises(UserError, match=r"not one: \d+ missing: stem.0.weight.* unexpected: "):
-        start_from(build("r3d_18", 3, 4, 32), "r3d_18", tmp_path / "w.pt")
+        load_weights(build_backbone("r3d_18", 3, 4, 32), "r3d_18", tmp_path / "w.pt")
     torch.save({"model": Path("evil")}, tmp_path / "evil.pt")
     with pytest.raises(UserError, match="does not load"):
-        start_from(model, "tiny3d", tmp_path / "evil.pt")
+        load_weights(model, "tiny3d", tmp_path / "evil.pt")

@@ -27,7 +27,7 @@ def test_a_name_holds_its_alpha_exactly(alpha):
 
 
 def settings_of(config, arm, seed=0):
-    return cfg.canonical(cfg.room_settings(arms.of_training(config, arm, seed), "train"))
+    return cfg.canonical(cfg.stage_settings(arms.of_training(config, arm, seed), "train"))
 
 
 @pytest.mark.parametrize("arm", arms.names(EVERY))
@@ -61,7 +61,7 @@ def test_the_rules_settings_give_the_same_arm_again(arm):
     """The room takes what the rule hands on, and makes of it what the rule made."""
     once = arms.for_arm(EVERY, arm)
     assert arms.for_arm(once, arm) == once
-    handed = cfg.room_settings(arms.of_training(Config(train=EVERY), arm, 4), "train")
+    handed = cfg.stage_settings(arms.of_training(Config(train=EVERY), arm, 4), "train")
     assert arms.for_arm(cfg.load_part(handed).train, arm) == dataclasses.replace(once, seeds=(4,))
 
 

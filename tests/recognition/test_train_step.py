@@ -10,9 +10,9 @@ from support.train import SMALL, changed
 from torch import nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones.registry import BACKBONES, build
+from occludenet_build.recognition.backbones.registry import BACKBONES, build_backbone
 from occludenet_build.recognition.backbones.spec import normalised
-from occludenet_build.recognition.car import both_logits, car_loss
+from occludenet_build.recognition.car import car_loss, paired_logits
 from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.optim import (
     Schedule,
@@ -28,7 +28,7 @@ PLAIN = changed(name="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.1, c
 
 def network(name="tiny3d", frames=4, size=16, **rates):
     torch.manual_seed(0)
-    return build(name, 3, frames, size, **rates)
+    return build_backbone(name, 3, frames, size, **rates)
 
 
 def batch(number, erased=(), seed=0):
@@ -145,7 +145,7 @@ def test_forwards_of_a_pair(norm, forward, as_one):
     """Own: normalised by its own batch, whose statistics are not kept. Shared: one batch."""
     clips, others = torch.randn(3, 3, 3, 2, 2), 5 + torch.randn(2, 3, 3, 2, 2)
     model, alone, together = with_norm(norm), with_norm(norm), with_norm(norm)
-    p, c = both_logits(model, clips, others, forward)
+    p, c = paired_logits(model, clips, others, forward)
     wanted = together(torch.cat([clips, others]))
     apart = alone(clips)
     if as_one:
@@ -156,7 +156,7 @@ def test_forwards_of_a_pair(norm, forward, as_one):
         after = together if as_one else alone
         mean, kept = (m[1].running_mean for m in (model, after))
         assert torch.allclose(mean, kept) and model[1].track_running_stats
-    assert both_logits(model, clips, None, forward)[1] is None
+    assert paired_logits(model, clips, None, forward)[1] is None
 
 
 def test_learning_rate_rises_and_falls():
@@ -324,13 +324,13 @@ def test_dropout_hangs_on_the_step_alone():
 def test_rates_reach_the_backbone(name, rates, kind, wanted):
     with torch.device("meta"):
         own = BACKBONES[name].input
-        model = build(name, 3, own.frames, own.size, **rates)
+        model = build_backbone(name, 3, own.frames, own.size, **rates)
     found = {m.p for m in model.modules() if type(m).__name__ == kind}
     assert {round(p, 9) for p in found if p or 0 in wanted} == {round(p, 9) for p in wanted}
 
 
 def test_videomamba_drops_more_the_deeper():
     with torch.device("meta"):
-        model = build("videomamba_m", 3, 8, 224, drop_path=0.4)
+        model = build_backbone("videomamba_m", 3, 8, 224, drop_path=0.4)
     rates = [block.drop_path.p for block in model.layers]
     assert rates == sorted(rates) and rates[0] == 0 and model.drop_path.p == 0.4

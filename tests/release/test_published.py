@@ -1,4 +1,4 @@
-"""The choice of a release replayed: what is found, what is missing, and what it says."""
+"""Replaying the selection of a release: matches, missing clips and messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFERENCE = [
     for folder in Path(__file__).resolve().parents
     for path in folder.glob("shared/reference/annotations/val_d.csv")
 ]
-"""The release's own file, where a checkout has it."""
+"""A CSV file of the release, if the checkout has it."""
 
 SCALES = (0.25, 0.5, 0.75)
 CLIPS = [("a", "val", "run"), ("b", "val", "run"), ("c", "train", "walk"), ("d", "test", "run")]
@@ -29,7 +29,7 @@ CHOICE = [("run", "a", "dog", "dogtrain0.png"), ("walk", "b", "backpack", "backp
 
 
 def released(path: Path, choice, scales=SCALES) -> Path:
-    """A release's file for (class, source, occluder type, occluder)."""
+    """Write a CSV file of a release for (class, source, occluder type, occluder)."""
     rows = [
         csv_format.Overall(
             label, f"{s:.2f}_{source}.mp4", category, name, 61.04, s, 1.5, 10.01, 29.97, 14.62
@@ -314,7 +314,7 @@ def test_the_release_itself(tmp_path: Path) -> None:
 
 
 def test_the_workflow_reads_it_without_a_package() -> None:
-    """Snakemake names the files as inputs, and may run where only Snakemake is installed."""
+    """The workflow imports it and may run in an environment with Snakemake only."""
     assert versions.closure("occludenet_build.release.published") <= {
         f"occludenet_build.{name}"
         for name in ("release.published", "release.csv_format", "release.terms", "release.terms")

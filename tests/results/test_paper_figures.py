@@ -27,7 +27,7 @@ from occludenet_build.recognition.accuracy import wilson
 from occludenet_build.results import charts
 from occludenet_build.results.paper import common_clips, published
 from occludenet_build.results.paper.figures import FIGURES, classes, curves, generalisation, style
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 
 LABELS = ["a", "b"]
 SIX = list("abcdef")
@@ -61,7 +61,7 @@ def test_a_series_is_the_mean_of_its_trainings_clip_by_clip():
         predicted(table({"D-25": row, "clean": [1, 1, 1]}), "m", LABELS, arm="car", seed=seed)
         for seed, row in enumerate([[1, 0, 1], [0, 0, 1]])
     ]
-    rows = common_clips.series(inputs(seeds))
+    rows = common_clips.model_series(inputs(seeds))
     mine = rows[rows["set"] == "D-25"]
     assert mine["top1"].tolist() == [0.5, 0.0, 1.0]
     assert set(mine["series"]) == {"m + car"} and set(mine["seeds"]) == {2}
@@ -88,8 +88,8 @@ def test_the_arms_of_table_6_are_in_no_chart():
         for arm in ("car", "car_a0.5", "car_a2")
     ]
     assert set(curves.by_degree(inputs(arms))["series"]) == {"m + car"}
-    with pytest.raises(Missing, match=r"run evaluate, or name dumps"):
-        common_clips.series(inputs(arms[1:]))
+    with pytest.raises(MissingInput, match=r"run evaluate, or name dumps"):
+        common_clips.model_series(inputs(arms[1:]))
 
 
 def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
@@ -100,7 +100,7 @@ def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
     tables.write(pyarrow.Table.from_pandas(facts[kept]), tmp_path / "annotate/clips.parquet")
     own = predicted(table({"D-25": [1, 1]}, area_ratio=0.7), "own", LABELS)
     dump = predicted(table({"D-25": [1, 1]}), "dump", LABELS)
-    rows = common_clips.series(inputs([own, dump], tmp_path))
+    rows = common_clips.model_series(inputs([own, dump], tmp_path))
     assert rows.loc[rows["series"] == "dump", "area_ratio"].tolist() == [0.1, 0.2]
     assert set(rows.loc[rows["series"] == "own", "area_ratio"]) == {0.7}
 
@@ -123,7 +123,7 @@ def test_each_clip_is_in_one_bin_at_its_measured_place():
     rows = table({"D-25": [1, 1, 0, 0, 1, 0], "clean": [1] * 6})
     rows.loc[rows["set"] == "D-25", "duration_ratio"] = durations
     given = inputs([predicted(rows, "m", LABELS)], bins=4)
-    numbers = curves.binned(given, "duration_ratio", curves.equal_widths, "Figure 4c")
+    numbers = curves.accuracy_by_bin(given, "duration_ratio", curves.equal_widths, "Figure 4c")
     assert numbers["n"].tolist() == [1, 1, 1, 3]
     assert numbers["x"].tolist() == pytest.approx([0.05, 0.25, 0.5, 2.75 / 3])
     assert numbers["mean"].tolist() == pytest.approx([1, 1, 0, 1 / 3])
@@ -136,7 +136,7 @@ def test_a_planted_slope_is_found_and_bands_hold_the_truth():
     rows = table({"D-50": [0] * 4000}, area_ratio=area)
     rows["top1"] = rng.random(4000) < 0.9 - 0.6 * area
     given = inputs([predicted(rows, "m", LABELS)], bootstrap=200)
-    numbers = curves.binned(given, "area_ratio", curves.equal_counts, "Figure 4b")
+    numbers = curves.accuracy_by_bin(given, "area_ratio", curves.equal_counts, "Figure 4b")
     truth = 0.9 - 0.6 * numbers["x"]
     assert numbers["n"].tolist() == [800] * 5
     assert ((numbers["low"] < truth) & (truth < numbers["high"])).sum() >= 4
@@ -149,7 +149,9 @@ def test_the_scales_of_a_source_are_drawn_together():
     right = [1, 0] * 50
     rows = table(dict.fromkeys(("D-25", "D-50", "D-75"), right), area_ratio=0.2)
     given = inputs([predicted(rows, "m", LABELS)], bootstrap=400)
-    (row,) = curves.binned(given, "area_ratio", curves.equal_counts, "4b").to_dict("records")
+    (row,) = curves.accuracy_by_bin(given, "area_ratio", curves.equal_counts, "4b").to_dict(
+        "records"
+    )
     assert row["n"] == 300
     assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * 0.05, rel=0.15)
 
@@ -161,7 +163,7 @@ def test_the_drop_is_of_top_5_and_of_the_same_clips():
     numbers = curves.drop_by_degree(inputs([predicted(rows, "m", SIX), few]))
     assert shares(numbers, "degree") == {0.25: (0.25, 4), 0.75: (0.5, 4)}
     assert set(numbers["series"]) == {"m"}  # of five classes top-5 is always right
-    with pytest.raises(Missing, match=r"14: top-5 of a model that knows at most 5 classes"):
+    with pytest.raises(MissingInput, match=r"14: top-5 of a model that knows at most 5 classes"):
         curves.drop_by_degree(inputs([few]))
 
 
@@ -170,7 +172,9 @@ def test_a_bin_of_clips_that_all_say_the_same_has_an_interval(right):
     """That of its source clips, each of which is there three times."""
     rows = table({name: [right] * 8 for name in ("D-25", "D-50", "D-75")}, area_ratio=0.2)
     given = inputs([predicted(rows, "m", LABELS)])
-    (row,) = curves.binned(given, "area_ratio", curves.equal_counts, "4b").to_dict("records")
+    (row,) = curves.accuracy_by_bin(given, "area_ratio", curves.equal_counts, "4b").to_dict(
+        "records"
+    )
     assert (row["low"], row["high"]) == pytest.approx(wilson(8 * right, 8)) and row["n"] == 24
 
 
@@ -197,7 +201,7 @@ def test_classes_are_the_mean_of_models_on_clips_that_all_were_shown():
     one = labelled({"a": {"D-25": [1, 1, 0]}, "b": {"D-25": [0]}})
     other = labelled({"a": {"D-25": [1, 0]}, "b": {"D-25": [0]}})
     both = [predicted(rows, name, LABELS) for name, rows in (("m", one), ("n", other))]
-    numbers, of = classes.ends(inputs(both, common=False))
+    numbers, of = classes.best_and_worst(inputs(both, common=False))
     assert shares(numbers, "end", "label") == {("best", "a"): (0.75, 2), ("worst", "b"): (0.0, 1)}
     assert of == "mean of 2 models"
     assert numbers["clean"].isna().all()
@@ -206,7 +210,7 @@ def test_classes_are_the_mean_of_models_on_clips_that_all_were_shown():
 def test_ten_best_and_ten_worst_classes():
     labels = [f"c{n:02d}" for n in range(30)]
     rights = {label: {"D-25": [1] * n + [0] * (30 - n)} for n, label in enumerate(labels)}
-    numbers, _ = classes.ends(inputs([predicted(labelled(rights), "m", labels)]))
+    numbers, _ = classes.best_and_worst(inputs([predicted(labelled(rights), "m", labels)]))
     best = numbers[numbers["end"] == "best"]["label"].tolist()
     worst = numbers[numbers["end"] == "worst"]["label"].tolist()
     assert best == labels[:19:-1] and worst == labels[9::-1]
@@ -227,7 +231,7 @@ def parents_by_drop():
 
 @pytest.mark.parametrize(("most", "order"), [(True, ["P", "Q"]), (False, ["Q", "P"])])
 def test_parents_are_ranked_by_their_clips_and_single_classes_are_none(most, order):
-    numbers, _ = classes.subclasses(parents_by_drop(), "Figure 15", most)
+    numbers, _ = classes.drops_by_parent(parents_by_drop(), "Figure 15", most)
     assert list(numbers["parent"].unique()) == order
     of = numbers.set_index(["parent", "label"])
     assert of.loc[("Q", "b"), "mean"] == 0.5 and of.loc[("Q", "b"), "n"] == 2
@@ -246,14 +250,14 @@ def test_parents_are_ranked_by_their_clips_and_single_classes_are_none(most, ord
     ],
 )
 def test_what_a_series_was_trained_on(series, told):
-    assert generalisation._told(series) == told
+    assert generalisation._model_and_training(series) == told
 
 
 def test_trainings_of_a_model_on_real_occlusions():
     sets = {"clean": [1, 0, 0, 0], "baseline": [1, 1, 0, 1]}
     arms = [predicted(table({"S": row}), "m", LABELS, arm=arm) for arm, row in sets.items()]
     alone = predicted(table({"S": [0, 0, 0, 0]}), "other", LABELS, arm="baseline")
-    numbers = generalisation.on_real(inputs([*arms, alone]))
+    numbers = generalisation.accuracy_on_real(inputs([*arms, alone]))
     assert shares(numbers, "trained_on") == {"OccludeNet-D": (0.75, 4), "clean twins": (0.25, 4)}
     row = numbers[numbers["trained_on"] == "OccludeNet-D"].iloc[0]
     assert (row["low"], row["high"]) == wilson(3, 4)
@@ -289,7 +293,7 @@ def test_the_papers_numbers_stand_apart_and_only_beside_kinetics():
     assert set(FIGURES["figure_4a"](few).numbers["source"]) == {"ours"}
     numbers = FIGURES["figure_4a"](all_).numbers
     theirs = numbers[numbers["source"] == "paper"].set_index("degree")["mean"]
-    table_3 = published.values(3).set_index(["metric", "column"])["value"]
+    table_3 = published.printed_values(3).set_index(["metric", "column"])["value"]
     assert 100 * theirs[0.75] == pytest.approx(table_3["top-1", "Heavy"])
     drops = style.published_drops("top-5").set_index("degree")["mean"]
     assert 100 * drops[0.25] == pytest.approx(93.00 - 91.89)
@@ -302,7 +306,7 @@ TOLD = [predicted(table({"D-25": [1, 0]}), "m", LABELS, arm=arm) for arm in ("ba
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_without_predictions_a_figure_says_what_to_do(name):
-    with pytest.raises(Missing, match=r"run evaluate, or name dumps in predictions\.dumps"):
+    with pytest.raises(MissingInput, match=r"run evaluate, or name dumps in predictions\.dumps"):
         FIGURES[name](inputs([]))
 
 
@@ -327,7 +331,7 @@ def test_without_predictions_a_figure_says_what_to_do(name):
     ],
 )
 def test_what_is_missing_is_named(name, given, said):
-    with pytest.raises(Missing, match=said) as error:
+    with pytest.raises(MissingInput, match=said) as error:
         FIGURES[name](inputs(given))
     assert "\n" not in str(error.value)
 
@@ -335,7 +339,7 @@ def test_what_is_missing_is_named(name, given, said):
 def test_models_that_share_no_clip_are_not_compared():
     one = predicted(table({"D-25": [1]}), "m", LABELS)
     other = predicted(table({"D-25": [1]}).assign(clip="other"), "n", LABELS)
-    with pytest.raises(Missing, match=r"set paper\.common to false"):
+    with pytest.raises(MissingInput, match=r"set paper\.common to false"):
         curves.by_degree(inputs([one, other]))
     assert len(curves.by_degree(inputs([one, other], common=False))) == 2
 
@@ -356,7 +360,7 @@ def words_of(figure, dpi: int) -> list[tuple[str, Bbox]]:
 class Drawn:
     make: Callable
     given: Inputs
-    made: Figure
+    made: PaperFigure
     words: list[tuple[str, Bbox]]
 
 
@@ -428,4 +432,4 @@ def test_a_legend_has_as_many_columns_as_fit(names, width, columns):
 
 def test_degrees_of_other_scales_are_in_their_order():
     rows = pd.DataFrame({"set": ["D-100", "D-5", "clean", "S", "D-12.5", "D-x"]})
-    assert common_clips.degrees(rows) == ["D-5", "D-12.5", "D-100"]
+    assert common_clips.degree_sets(rows) == ["D-5", "D-12.5", "D-100"]

@@ -15,7 +15,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.recognition import Evaluate, ListedSet
 from occludenet_build.config.results import Paper
 from occludenet_build.core import tables
-from occludenet_build.results.paper.inputs import Missing
+from occludenet_build.results.paper.inputs import MissingInput
 from occludenet_build.results.paper.pictures import (
     PICTURES,
     attention,
@@ -116,8 +116,8 @@ def test_lines_of_the_annotation_are_those_of_the_file(root):
 
 
 def test_maps_are_of_a_frame_in_which_the_occluder_shows(root):
-    rows = attention.drawn(inputs([], root), "Figure 9").to_dict("records")
-    by_set = {row["set"]: attention.read(row, "Figure 9") for row in rows}
+    rows = attention.maps_with_pictures(inputs([], root), "Figure 9").to_dict("records")
+    by_set = {row["set"]: attention.read_map(row, "Figure 9") for row in rows}
     assert by_set["D-50"].frame == 2 * 3 and by_set["D-50"].occluder.any()
     assert by_set["clean"].frame == 2 * 3, "the middle of frames 1, 2, 3, which have a mask"
     assert by_set["clean"].top[0] == ("a", pytest.approx(0.5))
@@ -148,7 +148,7 @@ def test_a_map_warms_what_it_marks_and_leaves_the_rest_grey():
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
     cam = np.zeros((8, 8), np.float32)
     cam[2:4, 2:4] = 1
-    shown = attention.overlay(picture, cam).astype(int)
+    shown = attention.overlay_on_grey(picture, cam).astype(int)
     spread = shown.max(axis=2) - shown.min(axis=2)
     assert (spread[cam == 0] == 0).all() and (spread[cam == 1] > 50).all()
     assert (shown[cam == 1].mean(axis=1) > 150).all()
@@ -158,7 +158,7 @@ def test_a_cutout_stands_on_a_checkerboard_in_its_own_shape(tmp_path):
     piece = np.zeros((20, 40, 4), np.uint8)
     piece[:, :, 2], piece[:, :20, 3] = 200, 255
     cv2.imwrite(str(tmp_path / "piece.png"), piece)
-    shown = panels.cutout(tmp_path / "piece.png", side=100)
+    shown = panels.cutout_picture(tmp_path / "piece.png", side=100)
     red = (shown[:, :, 0] > 190) & (shown[:, :, 1] < 20)
     rows, columns = np.nonzero(red)
     assert (np.ptp(rows) + 1) / (np.ptp(columns) + 1) == pytest.approx(1.0, abs=0.1)
@@ -196,7 +196,7 @@ def without(root, tmp_path, *gone: str):
         ("figure_9", "attention", r"Figure 9: .*run attention"),
         ("figure_17", "attention", r"Figure 17: .*run attention"),
         ("figure_3", "annotate", r"clips\.parquet, it is missing; run annotate"),
-        ("figure_3", "detect", r"Figure 3: no clip .* actor that was detected"),
+        ("figure_3", "detect", r"Figure 3: no clip .* with a detected actor"),
         ("figure_11", "select", r"run select"),
         ("figure_11", "OccludeNet-D", r"Figure 11: cannot show .*missing.*make the clip again"),
         ("figure_12", "occluders", r"run occluders"),
@@ -205,14 +205,16 @@ def without(root, tmp_path, *gone: str):
     ],
 )
 def test_what_is_missing_is_named(root, tmp_path, name, gone, said):
-    with pytest.raises(Missing, match=said) as error:
+    with pytest.raises(MissingInput, match=said) as error:
         PICTURES[name](without(root, tmp_path, gone))
     assert "\n" not in str(error.value)
 
 
 def test_one_arm_is_no_comparison(tmp_path):
     draw_maps(tmp_path, maps_of_two_clips(), arms=("car",))
-    with pytest.raises(Missing, match=r"baseline and of car of one seed; set train\.arms to both"):
+    with pytest.raises(
+        MissingInput, match=r"baseline and of car of one seed; set train\.arms to both"
+    ):
         attention.figure_9(inputs([], tmp_path))
     assert len(attention.figure_2(inputs([], tmp_path)).numbers) == 4
 
@@ -220,5 +222,5 @@ def test_one_arm_is_no_comparison(tmp_path):
 def test_maps_that_do_not_read_are_said(tmp_path):
     draw_maps(tmp_path, maps_of_two_clips())
     (tmp_path / "attention/car-0/002_D-50.npz").write_bytes(b"half")
-    with pytest.raises(Missing, match=r"002_D-50\.npz does not read .*run attention again"):
+    with pytest.raises(MissingInput, match=r"002_D-50\.npz cannot be read .*run attention again"):
         attention.figure_9(inputs([], tmp_path))

@@ -27,7 +27,7 @@ from occludenet_build.core.tables import column
 from occludenet_build.results.paper import command as stage
 from occludenet_build.results.paper import inputs, items, published, table
 from occludenet_build.results.paper.figures import FIGURES
-from occludenet_build.results.paper.inputs import Missing
+from occludenet_build.results.paper.inputs import MissingInput
 from occludenet_build.results.paper.pictures import PICTURES
 from occludenet_build.results.paper.tables import LEVELS
 from occludenet_build.results.report.facts import Build
@@ -37,16 +37,16 @@ PAPER = REFERENCE.parent / "seeds" / "occludenet-paper.txt"
 D = {"clean": (9, 10), "D-25": (8, 10), "D-50": (7, 10), "D-75": (4, 10)}
 
 
-def made(root: Path, name: str, config: Config | None = None) -> table.Table:
-    return stage.TABLES[name](stage.read(root, config or Config()))
+def made(root: Path, name: str, config: Config | None = None) -> table.PaperTable:
+    return stage.TABLES[name](stage.read_inputs(root, config or Config()))
 
 
-def ours(found: table.Table) -> dict[tuple[str, str], str]:
+def ours(found: table.PaperTable) -> dict[tuple[str, str], str]:
     """(row, column) -> text of the measured block."""
     return {(line[0], c): t for line in found.ours for c, t in zip(found.head, line, strict=True)}
 
 
-def numbers(found: table.Table, **where) -> list[dict]:
+def numbers(found: table.PaperTable, **where) -> list[dict]:
     part = found.numbers[found.numbers["source"] == "ours"]
     for name, value in where.items():
         part = part[part[name] == value]
@@ -58,22 +58,24 @@ def numbers(found: table.Table, **where) -> list[dict]:
 
 def test_table_3_is_the_mean_of_seven_rows_of_table_2():
     """The golden check, by the function that makes ours."""
-    seven = published.values(2)
+    seven = published.printed_values(2)
     seven = seven[seven["row"] != "InternVideo2"]
     found = table.mean_of_models(seven, list(LEVELS))
     assert set(found["models"]) == {7}
     mean = {
         LEVELS[name]: round(v, 2) for name, v in zip(found["column"], found["value"], strict=True)
     }
-    printed = published.values(3)
+    printed = published.printed_values(3)
     printed = printed[printed["metric"] == "top-1"].set_index("column")["value"].to_dict()
     assert mean == printed
     assert mean == {"Unoccluded": 77.30, "Slight": 75.32, "Moderate": 72.31, "Heavy": 66.65}
-    assert round(table.mean_of_models(published.values(2), ["K-400"])["value"][0], 2) != 77.30
+    assert (
+        round(table.mean_of_models(published.printed_values(2), ["K-400"])["value"][0], 2) != 77.30
+    )
 
 
 def value(number: int, row: str, column: str, metric: str = "top-1") -> float:
-    found = published.values(number)
+    found = published.printed_values(number)
     found = found[(found["row"] == row) & (found["column"] == column) & (found["metric"] == metric)]
     (only,) = found["value"]
     return only
@@ -88,12 +90,12 @@ def test_printed_tables_agree_with_each_other():
         for name in ("D-25", "D-50", "D-75"):
             for metric in ("top-1", "top-5"):
                 assert value(6, alpha, name, metric) == value(4, method, name, metric)
-    assert [len(published.values(n)) for n in range(2, 7)] == [60, 8, 40, 36, 24]
+    assert [len(published.printed_values(n)) for n in range(2, 7)] == [60, 8, 40, 36, 24]
 
 
 def lines_of(number: int) -> list[list[str]]:
     """The printed values of a table as they follow each other in a line of the paper's text."""
-    printed = published.table(number)
+    printed = published.printed_table(number)
     sets = [name for name in printed if name not in published.DESCRIPTIVE]
     # the text has top-1 / top-5 of two methods of Table 4 in one cell
     together = {2: 1, 3: 1, 4: 4, 5: 1, 6: 2}[number]
@@ -115,7 +117,7 @@ def test_table_1_stands_in_the_paper():
         pytest.skip("the paper's text is not on this machine (set OCCLUDENET_REFERENCE)")
     words = {"yes": "\\checkmark", "no": "×", "": "-"}
     text = re.sub(r" \[\d+\]", "", PAPER.read_text()).upper()
-    for line in published.table(1).values.tolist():
+    for line in published.printed_table(1).values.tolist():
         assert "\t".join(words.get(value, value) for value in line).upper() in text, line
 
 
@@ -140,10 +142,10 @@ def test_what_we_do_not_have_is_empty_and_the_printed_block_is_printed(tmp_path)
     measured = ours(found)
     assert [measured["tiny + car", name] for name in ("K-400-O", "S", "I", "M")] == ["-"] * 4
     assert measured["tiny + car", "K-400"].startswith("90.00")  # the clean twins
-    printed = published.table(2)[found.head].replace("", "-").values.tolist()
+    printed = published.printed_table(2)[found.head].replace("", "-").values.tolist()
     assert found.paper == printed and found.paper[0][1] == "33.6" and found.paper[4][1] == "-"
     kept = found.numbers[found.numbers["source"] == "paper"]
-    assert kept["value"].tolist() == published.values(2)["value"].tolist()
+    assert kept["value"].tolist() == published.printed_values(2)["value"].tolist()
     assert kept[["low", "clips", "seed"]].isna().all(axis=None)
 
 
@@ -187,7 +189,7 @@ def test_levels_are_compared_on_the_same_source_clips(tmp_path):
 def test_models_without_a_common_clip(tmp_path):
     save(tmp_path / "predictions/a.parquet", rows("D-25", 4, 5), model="A")
     save(tmp_path / "predictions/b.parquet", rows("D-25", 4, 5, first=50), model="B")
-    with pytest.raises(Missing, match="clips that all models were shown"):
+    with pytest.raises(MissingInput, match="clips that all models were shown"):
         made(tmp_path, "table_2")
 
 
@@ -375,13 +377,13 @@ def test_missing_sources_and_unread_clips_are_said(tmp_path):
 )
 def test_a_table_that_cannot_be_made_says_what_to_do(tmp_path, name, message):
     save(tmp_path / "predictions/x.parquet", rows("D-25", 1, 2), model="X")
-    with pytest.raises(Missing, match=message) as said:
+    with pytest.raises(MissingInput, match=message) as said:
         made(tmp_path, name)
     assert "\n" not in str(said.value)
 
 
 def test_no_predictions(tmp_path):
-    with pytest.raises(Missing, match=r"predictions\.dumps"):
+    with pytest.raises(MissingInput, match=r"predictions\.dumps"):
         made(tmp_path, "table_2")
     with pytest.raises(UserError, match="has neither; run evaluate there"):
         made(tmp_path, "table_2", Config(predictions=Predictions(builds=(str(tmp_path),))))
@@ -393,29 +395,29 @@ def test_no_predictions(tmp_path):
 def test_mixed_label_maps_are_refused_within_a_set_only(tmp_path):
     save(tmp_path / "predictions/a.parquet", rows("D-25", 1, 2), model="A")
     save(tmp_path / "predictions/b.parquet", rows("S", 1, 2), ("abuse", "robbery"), model="B")
-    assert len(inputs.read_all(tmp_path, Config())) == 2
+    assert len(inputs.read_all_predictions(tmp_path, Config())) == 2
     save(tmp_path / "predictions/c.parquet", rows("D-25", 1, 2), (*LABELS, "hop"), model="C")
     with pytest.raises(UserError, match=r"set D-25: label maps do not match: .* hop only in one"):
-        inputs.read_all(tmp_path, Config())
+        inputs.read_all_predictions(tmp_path, Config())
 
 
 def test_a_model_says_one_thing_of_a_clip(tmp_path):
     save(tmp_path / "predictions/a.parquet", rows("D-25", 1, 2), model="A")
     save(tmp_path / "predictions/b.parquet", rows("D-50", 1, 2), model="A", views=4)
-    assert len({one.about.name for one in inputs.read_all(tmp_path, Config())}) == 1
+    assert len({one.about.name for one in inputs.read_all_predictions(tmp_path, Config())}) == 1
     save(tmp_path / "predictions/c.parquet", rows("D-50", 2, 2), model="A")
     with pytest.raises(UserError, match="A: wanted one prediction per clip and set, got two of c0"):
-        inputs.read_all(tmp_path, Config())
+        inputs.read_all_predictions(tmp_path, Config())
 
 
 def test_trained_can_be_left_out_and_other_tables_are_none(tmp_path):
     trained(tmp_path, "car", 0, D)
     (tmp_path / "evaluate/effects.parquet").write_bytes(b"something else")
     save(tmp_path / "predictions/a.parquet", rows("D-25", 1, 2), model="A")
-    names = [one.about.name for one in inputs.read_all(tmp_path, Config())]
+    names = [one.about.name for one in inputs.read_all_predictions(tmp_path, Config())]
     assert names == ["tiny + car", "A"]
     only = Config(paper=Paper(trained=False))
-    assert [one.about.name for one in inputs.read_all(tmp_path, only)] == ["A"]
+    assert [one.about.name for one in inputs.read_all_predictions(tmp_path, only)] == ["A"]
 
 
 def test_recipes_of_one_name_are_told_apart(tmp_path):
@@ -424,12 +426,12 @@ def test_recipes_of_one_name_are_told_apart(tmp_path):
     trained(tmp_path / "x/run", "car", 0, D)
     trained(tmp_path / "y/run", "baseline", 0, D)
     builds = (str(tmp_path / "x/run"), str(tmp_path / "y/run"))
-    found = inputs.read_all(tmp_path, Config(predictions=Predictions(builds=builds)))
+    found = inputs.read_all_predictions(tmp_path, Config(predictions=Predictions(builds=builds)))
     assert [one.about.name for one in found] == [
         "tiny [5 epochs] + car", "tiny [10 epochs] + car",
         f"tiny [{builds[0]}] + car", f"tiny [{builds[1]}] + baseline",
     ]  # fmt: skip
-    assert {inputs.backbone(one) for one in found} == {"tiny"}
+    assert {inputs.backbone_of(one) for one in found} == {"tiny"}
 
 
 # files, command line
@@ -438,7 +440,7 @@ def test_recipes_of_one_name_are_told_apart(tmp_path):
 def test_files_are_whole_tables_whatever_a_model_is_called(tmp_path):
     name = r"50%_of {A} & B \ C|~^#$ [x] <y>"
     save(tmp_path / "predictions/a.parquet", rows("D-25", 1, 2), model=name)
-    stage.make("table_2", stage.read(tmp_path, Config()), tmp_path / "paper")
+    stage.make_item("table_2", stage.read_inputs(tmp_path, Config()), tmp_path / "paper")
     tex = (tmp_path / "paper/table_2.tex").read_text()
     lines = [line for line in tex.splitlines() if line.endswith(r"\\") and "multicol" not in line]
     cells_of = {len(re.split(r"(?<!\\)&", line)) for line in lines}
@@ -473,7 +475,11 @@ def test_command_line(tmp_path):
         f"table_{n}{end}" for n in (2, 3) for end in (".csv", ".md", ".tex")
     )
     done = run("--root", tmp_path, "--only", "table_5")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "train both" in done.stderr
+    assert (
+        done.returncode == 2
+        and done.stderr.count("\n") == 1
+        and "add both to train.arms" in done.stderr
+    )
 
 
 def options(root: Path, **more) -> Namespace:
@@ -491,7 +497,7 @@ def test_all_in_one_go_says_what_is_missing(tmp_path, monkeypatch):
         statuses = {entry["name"]: entry for entry in csv.DictReader(stream)}
     there = [name for name, entry in statuses.items() if entry["status"] == "made"]
     assert there == ["table_2", "table_3", "table_4"]
-    assert "train both" in statuses["table_5"]["reason"]
+    assert "add both to train.arms" in statuses["table_5"]["reason"]
     assert not list((tmp_path / "p").glob("table_5*"))
     with pytest.raises(UserError, match="wanted the folder of a build"):
         stage.run(options(tmp_path / "none"), Config())

@@ -31,9 +31,11 @@ def kinetics() -> set[str]:
 def test_counts_of_appendix_g():
     found = parents.appendix_g()
     by_class = parents.parents_of(found)
-    assert len(found) == 38 and sum(map(len, published.parents()["parents"].values())) == 443
+    assert (
+        len(found) == 38 and sum(map(len, published.printed_parents()["parents"].values())) == 443
+    )
     assert sum(len(those) > 1 for those in by_class.values()) == 56
-    assert len(by_class) == 386 and len(published.parents()["orphans"]) == 400 - 386
+    assert len(by_class) == 386 and len(published.printed_parents()["orphans"]) == 400 - 386
     assert all(len(set(names)) == len(names) > 0 for names in found.values())
 
 
@@ -41,11 +43,11 @@ def test_every_class_is_kinetics_and_the_orphans_are_the_rest(kinetics):
     found = parents.appendix_g()
     assert len(kinetics) == 400 and set(parents.parents_of(found)) <= kinetics
     without = sorted(kinetics - set(parents.parents_of(found)))
-    assert without == published.parents()["orphans"] == ORPHANS
+    assert without == published.printed_parents()["orphans"] == ORPHANS
 
 
 def test_what_is_printed_in_another_way_is_listed_with_its_reason(kinetics):
-    noted = published.parents()
+    noted = published.printed_parents()
     printed = {name for names in noted["parents"].values() for name in names}
     listed = {entry["printed"]: entry for entry in noted["renamed"]}
     assert printed - kinetics == set(listed)
@@ -72,16 +74,16 @@ def test_memberships(parent, name):
 def test_a_users_own_parents(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"Rest": ["sit", "lie"], "All": ["sit", "run"]}))
-    found = parents.read(str(path))
+    found = parents.read_parents(str(path))
     assert found == {"Rest": ("sit", "lie"), "All": ("sit", "run")}
     assert parents.parents_of(found)["sit"] == ("Rest", "All")
-    assert parents.read(None) == parents.appendix_g()
+    assert parents.read_parents(None) == parents.appendix_g()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "does not read"),
+        ("{", "cannot be read"),
         ("[]", "got list"),
         ("{}", "got dict"),
         ('{"A": []}', "got \\[\\] for 'A'"),
@@ -95,7 +97,7 @@ def test_wrong_files_are_refused_in_one_line(tmp_path, text, message):
     path = tmp_path / "mine.json"
     path.write_text(text)
     with pytest.raises(UserError, match=message) as said:
-        parents.read(str(path))
+        parents.read_parents(str(path))
     assert "\n" not in str(said.value) and str(path) in str(said.value)
-    with pytest.raises(UserError, match="does not read"):
-        parents.read(str(tmp_path / "none.json"))
+    with pytest.raises(UserError, match="cannot be read"):
+        parents.read_parents(str(tmp_path / "none.json"))

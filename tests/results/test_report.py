@@ -15,13 +15,13 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging.sheets import strip_height
 from occludenet_build.media.imaging.thumbnails import evenly
 from occludenet_build.recognition.accuracy import mcnemar, wilson
-from occludenet_build.recognition.evaluate.effect import COLUMNS
-from occludenet_build.recognition.prediction_table import read, write
+from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS
+from occludenet_build.recognition.prediction_table import read_predictions, write
 from occludenet_build.results.report import accuracy, facts
 from occludenet_build.results.report.command import run as run_stage
-from occludenet_build.results.report.command import summary
+from occludenet_build.results.report.command import summary_lines
 from occludenet_build.results.report.facts import Build
-from occludenet_build.results.report.strips import drawn
+from occludenet_build.results.report.strips import draw_examples
 from occludenet_build.sources.kinetics.command import PRESENCE
 
 
@@ -92,7 +92,7 @@ def test_charts_lie_beside_the_page(build: SmallBuild, text: str) -> None:
 def test_an_empty_build_still_gets_a_page(tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     text = page(tmp_path / "build", tmp_path / "out")
-    assert "No room has run yet." in text and "No network was evaluated" in text
+    assert "No stage has run yet." in text and "No network was evaluated" in text
     assert not list((tmp_path / "out/figures").glob("*.svg"))
     assert (tmp_path / "out/failures.csv").read_text().count("\n") == 1
 
@@ -101,12 +101,12 @@ def test_a_build_without_training(tmp_path: Path) -> None:
     made = SmallBuild(tmp_path / "build").write()
     annotate(made)
     text = page(made.root, tmp_path / "out")
-    assert "Not there: train, evaluate." in text
+    assert "Missing: train, evaluate." in text
     assert "cannot be shown: missing" in text  # this build has no video files
 
 
 def test_failures_are_counted_once(build: SmallBuild) -> None:
-    found = {(f.room, f.reason): f for f in facts.failures(Build(build.root))}
+    found = {(f.stage, f.reason): f for f in facts.failures(Build(build.root))}
     assert found["index", "not_a_video"].examples == [("broken", "Invalid data <found>")]
     assert found["occluders", "too_small"].count == 4
     assert found["detect", "no_actor"].count == 1 and ("select", "no_actor") not in found
@@ -117,7 +117,7 @@ def test_failures_are_counted_once(build: SmallBuild) -> None:
     )
 
 
-def test_the_way_through_the_build(build: SmallBuild) -> None:
+def test_the_stages_of_the_build(build: SmallBuild) -> None:
     counts = {count.name: count.number for count in facts.headline(Build(build.root))}
     made = len(CLIPS)
     assert counts == {
@@ -142,7 +142,7 @@ def test_clips_of_kinetics_are_counted_against_the_lists(build: SmallBuild, tmp_
         first = facts.headline(Build(tmp_path / "build"))[0]
         assert (first.name, first.number) == (name, len(index))
         if name == "clips listed":
-            assert f"{len(index) - 1} are there, 1 of them" in first.note
+            assert f"{len(index) - 1} are present, 1 of them" in first.note
 
 
 def test_shortfalls(build: SmallBuild) -> None:
@@ -158,9 +158,9 @@ def test_scores_carry_their_uncertainty(build: SmallBuild) -> None:
     clean = next(s for s in scores if s.set == "clean")
     assert (clean.clips, clean.right, clean.top1) == (3, 3, 1.0)
     assert clean.low == pytest.approx(wilson(3, 3)[0]) and clean.high == 1.0
-    means = {(m.arm, m.set): m for m in accuracy.means(scores)}
+    means = {(m.arm, m.set): m for m in accuracy.seed_means(scores)}
     assert means["car", "clean"].seeds == 2 and means["car", "clean"].deviation == 0
-    for pair in accuracy.pairs(Build(build.root)):
+    for pair in accuracy.baseline_comparisons(Build(build.root)):
         assert (pair.arm, pair.clips) == ("car", 3)
         assert pair.p == mcnemar(pair.only_first, pair.only_second)
 
@@ -171,26 +171,29 @@ def more_trained(build: SmallBuild, root: Path) -> Path:
     for arm in ("baseline", "car", "car_a0.5"):
         path = root / f"evaluate/{arm}-0.parquet"
         source = "baseline" if arm == "baseline" else "car"
-        predicted = read(build.root / f"evaluate/{source}-0.parquet")
+        predicted = read_predictions(build.root / f"evaluate/{source}-0.parquet")
         rows = predicted.rows.astype(object).where(predicted.rows.notna(), None).to_dict("records")
         others = [row | {"set": "S", "scale": None} for row in rows if row["set"] == "D-25"]
         write([*rows, *others], dataclasses.replace(predicted.about, arm=arm), path)
     effect = {"set": "D-25", "label": "(all)", "n": 3, "effect": 0.25, "effect_low": -0.125}
     effect |= {"effect_high": 0.5, "moved": 50.0, "top1": 75.0, "top1_erased": 25.0}
-    cells = [[str(effect.get(name, "")) for name in COLUMNS], ["D-25"] + ["1"] * (len(COLUMNS) - 1)]
-    text = "\n".join(map(",".join, [list(COLUMNS), *cells]))
+    cells = [
+        [str(effect.get(name, "")) for name in EFFECT_COLUMNS],
+        ["D-25"] + ["1"] * (len(EFFECT_COLUMNS) - 1),
+    ]
+    text = "\n".join(map(",".join, [list(EFFECT_COLUMNS), *cells]))
     (root / "evaluate/car-0.effect.csv").write_text(text)
-    (root / "evaluate/baseline-0.effect.csv").write_text(",".join(COLUMNS) + "\n")
+    (root / "evaluate/baseline-0.effect.csv").write_text(",".join(EFFECT_COLUMNS) + "\n")
     return root
 
 
 def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) -> None:
     root = more_trained(build, tmp_path / "build")
     scores = accuracy.scores(Build(root))
-    assert accuracy.sets(scores) == ["clean", "D-25", "D-50", "D-75", "S"]
+    assert accuracy.set_names(scores) == ["clean", "D-25", "D-50", "D-75", "S"]
     assert {s.arm for s in scores} == {"baseline", "car", "car_a0.5"}
     assert {s.scale for s in scores if s.set == "S"} == {None}
-    pairs = accuracy.pairs(Build(root))
+    pairs = accuracy.baseline_comparisons(Build(root))
     both = {(pair.arm, pair.seed) for pair in pairs}
     assert both == {("car", 0), ("car", 1), ("car_a0.5", 0)}
     one = {(p.arm, p.set): (p.only_first, p.only_second) for p in pairs if p.seed == 0}
@@ -200,7 +203,7 @@ def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) 
     assert "+0.250" in text and "-0.125 to +0.500" in text and text.count("without the actor") == 1
     rows = (tmp_path / "out/accuracy.csv").read_text().splitlines()
     assert any(row.startswith("car,0,S,,3,") for row in rows)
-    assert "S (3)" in "\n".join(summary(Build(root), load_part({}), Path("page.html")))
+    assert "S (3)" in "\n".join(summary_lines(Build(root), load_part({}), Path("page.html")))
 
 
 def test_a_table_of_an_older_version_is_said(build: SmallBuild, tmp_path: Path) -> None:
@@ -217,12 +220,12 @@ def test_examples_take_the_classes_in_turn() -> None:
         for label in "abc"
         for number in range(6)
     ]
-    names = drawn(rows, 6, seed=1)
+    names = draw_examples(rows, 6, seed=1)
     assert {name[0] for name in names[:3]} == {name[0] for name in names[3:]} == set("abc")
     assert all(int(name[1]) % 2 for name in names[:3])  # first those with a counterfactual
     assert not any(int(name[1]) % 2 for name in names[3:])
-    assert drawn(rows[::-1], 6, seed=1) == names
-    assert len(drawn(rows, 100, seed=1)) == len(rows)
+    assert draw_examples(rows[::-1], 6, seed=1) == names
+    assert len(draw_examples(rows, 100, seed=1)) == len(rows)
 
 
 def test_thumbnails_fit() -> None:
@@ -237,16 +240,16 @@ def test_a_build_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_summary_gives_places_and_accuracies(build: SmallBuild) -> None:
-    lines = list(summary(Build(build.root), load_part({}), Path("page.html")))
+    lines = list(summary_lines(Build(build.root), load_part({}), Path("page.html")))
     assert lines[0].endswith("OccludeNet-D")
     assert "page.html" in lines[1]
     assert any(line.startswith("car 0") for line in lines)
     (build.root / "paper").mkdir()
     (build.root / "paper/items.csv").write_text("name,status,reason\na,made,\nb,missing,no\n")
-    lines = list(summary(Build(build.root), load_part({}), Path("page.html")))
+    lines = list(summary_lines(Build(build.root), load_part({}), Path("page.html")))
     assert "1 tables and figures" in lines[2]
 
 
 def test_the_summary_of_a_build_without_evaluation(tmp_path: Path) -> None:
-    lines = list(summary(Build(tmp_path), load_part({}), Path("page.html")))
+    lines = list(summary_lines(Build(tmp_path), load_part({}), Path("page.html")))
     assert lines[-1] == "accuracy: nothing was evaluated"

@@ -1,4 +1,4 @@
-"""A few clips with their counterfactuals and the table that lists them, for train and evaluate."""
+"""A few clips with counterfactuals and the table of annotate, for tests of train and evaluate."""
 
 import json
 from fractions import Fraction
@@ -15,7 +15,7 @@ FRAMES = 12
 
 
 def pictures(label, seed, scale, erased):
-    """A bright square that moves, or does not; grey over a part of it; black where erased."""
+    """Frames of a bright square that moves left, right or not: partly grey, or black if erased."""
     random = np.random.default_rng(seed)
     back = random.integers(60, 120, (24, 32, 3)).astype(np.uint8)
     for number in range(FRAMES):
@@ -27,7 +27,7 @@ def pictures(label, seed, scale, erased):
 
 
 def write_world(root, train=2, test=1):
-    """Clips of every label, of `train` and `test` sources each, clean and at two scales."""
+    """Write clips of all labels, with `train` and `test` sources each, clean and at two scales."""
     rows = []
     for split, count in (("train", train), ("test", test)):
         for label in LABELS:

@@ -11,8 +11,8 @@ import pandas as pd
 from occludenet_build.config import Config
 from occludenet_build.config.results import Paper
 from occludenet_build.core import tables
-from occludenet_build.recognition.attention import CLIPS
-from occludenet_build.recognition.prediction_table import PREDICTIONS, About, Predicted
+from occludenet_build.recognition.attention import ATTENTION_TABLE
+from occludenet_build.recognition.prediction_table import PREDICTIONS, About, Predictions
 from occludenet_build.results.paper import parents, published
 from occludenet_build.results.paper.inputs import Inputs
 
@@ -34,12 +34,12 @@ def kinetics() -> list[str]:
     """The 400 names."""
     noted = parents.appendix_g()
     names = {name for those in noted.values() for name in those}
-    return sorted(names | set(published.parents()["orphans"]))
+    return sorted(names | set(published.printed_parents()["orphans"]))
 
 
-def predicted(rows: pd.DataFrame, model: str, labels: list[str], **about) -> Predicted:
+def predicted(rows: pd.DataFrame, model: str, labels: list[str], **about) -> Predictions:
     rows = rows.reindex(columns=PREDICTIONS.names)
-    return Predicted(About(model, tuple(labels), **about), rows)
+    return Predictions(About(model, tuple(labels), **about), rows)
 
 
 def table(rights: dict[str, list[int]], **columns) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def listed(name: str, labels: list[str], clips: int, seed: int) -> pd.DataFrame:
     )
 
 
-def fictitious(labels: list[str], per_class: int = 6, models=MODELS) -> list[Predicted]:
+def fictitious(labels: list[str], per_class: int = 6, models=MODELS) -> list[Predictions]:
     """Each model on D, its twins and K-400-O."""
     rows = facts(labels, per_class, 0)
     other = listed("K-400-O", labels, 3 * len(labels), 5).assign(area_ratio=0.5)
@@ -116,7 +116,7 @@ def fictitious(labels: list[str], per_class: int = 6, models=MODELS) -> list[Pre
     ]
 
 
-def trainings(labels: list[str], model: str = "x3d_s", seeds: int = 2) -> list[Predicted]:
+def trainings(labels: list[str], model: str = "x3d_s", seeds: int = 2) -> list[Predictions]:
     """Arms of a model trained here, on D, its twins, S, I, M."""
     rows = [facts(labels, 4, 0)]
     rows += [
@@ -148,7 +148,9 @@ def draw_maps(root: Path, clips: list[dict], arms=("baseline", "car"), seed: int
     optionally frames uint8 (T, S, S, 3), actor, occluder float32 (T, S, S)."""
     for arm in arms:
         rows = [_map(root, clip, arm, seed, nr) for nr, clip in enumerate(clips)]
-        tables.write(tables.from_rows(rows, CLIPS), root / "attention" / f"{arm}-{seed}.parquet")
+        tables.write(
+            tables.from_rows(rows, ATTENTION_TABLE), root / "attention" / f"{arm}-{seed}.parquet"
+        )
 
 
 def _map(root: Path, clip: dict, arm: str, seed: int, nr: int) -> dict:

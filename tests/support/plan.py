@@ -1,4 +1,4 @@
-"""A finished build in miniature: only the columns that plan reads, with times that are known."""
+"""A small finished build for tests of plan: only the columns that plan reads, with known times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ PIXELS = FRAMES * WIDTH * HEIGHT
 
 
 def small_build(folder: Path, clips: int, cpu: dict[str, tuple[float, float]]) -> Path:
-    """A build of `clips` videos, half of them train; `cpu`: rule -> (start, seconds of a clip)."""
+    """Write a build of `clips` videos, half of them in train.
+
+    `cpu`: rule -> (start-up CPU seconds, CPU seconds per clip).
+    """
     names = [f"clip{number}" for number in range(clips)]
     split = {name: "train" if n % 2 else "test" for n, name in enumerate(names)}
     index = [
@@ -69,7 +72,7 @@ JOBS = {
 
 
 def _job(folder: Path, rule: str, cpu: float, each: float, names: list[str]) -> None:
-    """Its benchmark, its log with the CPU seconds, its ledger."""
+    """Write the benchmark file, the log with the CPU seconds, and the ledger of a job."""
     name, stores = JOBS[rule]
     benchmark, log = (folder / top / name for top in ("benchmarks", "logs"))
     for path in (benchmark, log):

@@ -1,4 +1,4 @@
-"""Jobs for `render` on drawn clips, and readers for the files it writes."""
+"""Compositing jobs on generated clips, and facts of the files that they write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNTAGGED = (2, 2, 2)
 
 
 def job_of(source: Path, root: Path, frames: int, boxes: dict[int, ActorBox], **facts) -> ClipJob:
-    """A job for two scales and the clean twin of a source, with an opaque cut-out."""
+    """A job that writes two scales and the clean twin of a source, with an opaque cut-out."""
     if "cutouts" not in facts:
         facts["cutouts"] = (write_png(root.parent / "cutouts" / "cut.png", opaque()),)
     facts = {"clip": "a", "fps": 25.0, "scales": SCALES, "outputs": (*OCCLUDED, CLEAN)} | facts
@@ -33,7 +33,7 @@ def job_of(source: Path, root: Path, frames: int, boxes: dict[int, ActorBox], **
 
 
 def with_gap(frames: int, size: tuple[int, int]) -> dict[int, ActorBox]:
-    """A box that moves through the middle of the picture, absent in the middle half of the clip."""
+    """Boxes that move through the middle of the frame, missing in the middle half of the clip."""
     width, height = size
     boxes = {}
     for n in range(frames):
@@ -44,7 +44,7 @@ def with_gap(frames: int, size: tuple[int, int]) -> dict[int, ActorBox]:
 
 
 def write_png(path: Path, rgba: np.ndarray) -> Path:
-    """Write RGBA uint8 (H, W, 4) as a PNG."""
+    """Write an image, uint8 (H, W, 4) RGBA, as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))[1].tobytes())
     return path
@@ -58,7 +58,7 @@ def opaque(height: int = 40, width: int = 40, colour: Sequence[int] = (20, 200, 
 
 
 def textured(frames: int, width: int, height: int, seed: int = 0) -> list[np.ndarray]:
-    """A panning texture with sensor noise, which an encoder codes with B-frames."""
+    """Frames, uint8 (H, W, 3), of a panning texture with noise, for which encoders use B-frames."""
     rng = np.random.default_rng(seed)
     grain = (height // 8 + 2, (width + frames) // 8 + 2, 3)
     ground = cv2.resize(
@@ -72,7 +72,7 @@ def textured(frames: int, width: int, height: int, seed: int = 0) -> list[np.nda
 
 
 class Sound(NamedTuple):
-    """A sound stream: clicks of 1 kHz, 20 ms each."""
+    """A sound stream with clicks of 1 kHz and 20 ms."""
 
     codec: str
     rate: int = 48_000
@@ -82,7 +82,7 @@ class Sound(NamedTuple):
     clicks: tuple[float, ...] = (0.5, 1.1, 1.9)
 
     def samples(self) -> np.ndarray:
-        """float32 (channels, n)."""
+        """The samples, float32 (channels, N), in [-1, 1]."""
         signal = np.zeros(int(self.seconds * self.rate), np.float32)
         times = np.arange(int(0.02 * self.rate))
         click = 0.8 * np.sin(2 * np.pi * 1000 * times / self.rate) * np.hanning(times.size)
@@ -93,10 +93,7 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """A source file with properties that `write_video` cannot set.
-
-    `tags`: primaries, transfer, matrix.
-    """
+    """A source file with properties that `write_video` does not set, such as colour tags."""
 
     codec: str = "libx264"
     pix_fmt: str = "yuv420p"
@@ -110,6 +107,7 @@ class Made:
     sounds: tuple[Sound, ...] = ()
 
     def write(self, path: Path, pictures: Sequence[np.ndarray]) -> Path:
+        """Encode frames, uint8 (H, W, 3) RGB."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
             video = self._video(container, pictures[0])
@@ -164,22 +162,24 @@ def _encode_sound(container: Any, stream: Any, sound: Sound) -> None:
 
 
 class Heard(NamedTuple):
+    """A sound stream of a file."""
+
     codec: str
     rate: int
     channels: int
     language: str
     packets: list[tuple[Fraction, bytes]]
-    """Time in seconds, bytes."""
+    """(time in seconds, bytes) of each packet."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """The properties of a decoded file: frame times, colours, display, sound."""
+    """Facts of a video file that matter to a player, from one pass."""
 
     times: list[Fraction]
-    """Of the frames, seconds."""
+    """Times of the frames, seconds."""
     colours: set[tuple[int, int, int, int]]
-    """Range, matrix, primaries, transfer."""
+    """(range, matrix, primaries, transfer) of the frames."""
     display: Display
     aspect: Fraction
     pixels: str
@@ -188,6 +188,7 @@ class Look:
 
 
 def look(path: Path) -> Look:
+    """Decode a video file and collect its facts."""
     with reader.reading(path) as source:
         heard: dict[int, list[tuple[Fraction, bytes]]] = {s.index: [] for s in source.audio}
 
@@ -218,6 +219,8 @@ def look(path: Path) -> Look:
 
 
 class Packet(NamedTuple):
+    """An encoded frame; times in seconds."""
+
     pts: Fraction
     dts: Fraction
     data: bytes
@@ -225,7 +228,7 @@ class Packet(NamedTuple):
 
 
 def picture_packets(path: Path) -> list[Packet]:
-    """In decoding order; times in seconds."""
+    """The packets of the frames of a file, in decoding order."""
     with reader.opened(path) as container:
         found = [p for p in container.demux(video=0) if p.dts is not None]
         return [
@@ -234,11 +237,11 @@ def picture_packets(path: Path) -> list[Packet]:
 
 
 def planes(path: Path) -> list[np.ndarray]:
-    """Every decoded frame, as stored."""
+    """All decoded frames of a file, in their pixel format."""
     with reader.reading(path) as source:
         return [frame.to_ndarray() for frame in source]
 
 
 def files_in(folder: Path) -> list[str]:
-    """All files below a folder, relative to it; temporary ones too."""
+    """Paths of all files below a folder, relative to it, including temporary files."""
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())

@@ -1,4 +1,4 @@
-"""plan: what is counted, what is learned from builds, what servers and disks say."""
+"""plan: counts, rates learned from builds, sizes from servers, disk space."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from occludenet_build.stages import STAGES
 from occludenet_build.tools.plan import estimate, fetch, rates
 from occludenet_build.tools.plan.command import load
 from occludenet_build.tools.plan.counts import KINDS, TARGETS, Yields, counts, jobs_of
-from occludenet_build.tools.plan.estimate import estimate as estimate_of_estimate
-from occludenet_build.tools.plan.past import Past
-from occludenet_build.tools.plan.videos import World, glance, kinetics_cells
+from occludenet_build.tools.plan.estimate import estimate as estimate_cost
+from occludenet_build.tools.plan.past import EarlierBuild
+from occludenet_build.tools.plan.videos import VideoSet, kinetics_cells, read_header
 
 OBJECTS = 5
 
 
-def world(train: int, test: int, classes: int = 2) -> World:
+def world(train: int, test: int, classes: int = 2) -> VideoSet:
     cells = Counter({("train", str(n)): train for n in range(classes)})
     cells |= Counter({("test", str(n)): test for n in range(classes)})
-    return World(cells, 10.0, 100.0, "drawn")
+    return VideoSet(cells, 10.0, 100.0, "drawn")
 
 
-def settings(**rooms: dict) -> cfg.Config:
+def settings(**stages: dict) -> cfg.Config:
     return cfg.load(
-        {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}} | rooms
+        {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}} | stages
     )
 
 
@@ -79,9 +79,9 @@ COUNTED = [
 ]
 
 
-@pytest.mark.parametrize(("videos", "rooms", "yields", "expected"), COUNTED)
-def test_a_configuration_is_counted(videos, rooms, yields, expected):
-    found = counts(settings(**rooms), world(*videos), yields, OBJECTS)
+@pytest.mark.parametrize(("videos", "stages", "yields", "expected"), COUNTED)
+def test_a_configuration_is_counted(videos, stages, yields, expected):
+    found = counts(settings(**stages), world(*videos), yields, OBJECTS)
     assert {name: found[name] for name in expected} == expected
 
 
@@ -90,7 +90,7 @@ def test_what_is_not_known_of_videos_stays_unknown():
     found = counts(settings(), unknown, Yields(), None)
     assert found["chosen"] == 12
     assert found["output_px"] is None and found["search_frames"] is None and not found["objects"]
-    whole = estimate_of_estimate(settings(), found, rates.Rates())
+    whole = estimate_cost(settings(), found, rates.Rates())
     assert set(whole.unknown) == {c.rule for c in whole.costs} and whole.cpu_seconds == 0
 
 
@@ -102,9 +102,9 @@ KINETICS = [
 ]
 
 
-@pytest.mark.parametrize(("room", "expected"), KINETICS)
-def test_kinetics_is_counted_as_published(room, expected):
-    cells, _ = kinetics_cells(settings(kinetics={"route": "archives"} | room).kinetics)
+@pytest.mark.parametrize(("section", "expected"), KINETICS)
+def test_kinetics_is_counted_as_published(section, expected):
+    cells, _ = kinetics_cells(settings(kinetics={"route": "archives"} | section).kinetics)
     found: Counter[str] = Counter()
     for (split, _), clips in cells.items():
         found[split] += clips
@@ -115,8 +115,8 @@ def test_kinetics_is_counted_by_its_lists(tmp_path):
     path = tmp_path / "train.csv"
     head = "label,youtube_id,time_start,time_end,split\n"
     path.write_text(head + "".join(f"{c},{'x' * 11},1,11,train\n" for c in "aaab"))
-    room = {"route": "archives", "annotations": [str(path)], "per_class": 2}
-    cells, origin = kinetics_cells(settings(kinetics=room).kinetics)
+    section = {"route": "archives", "annotations": [str(path)], "per_class": 2}
+    cells, origin = kinetics_cells(settings(kinetics=section).kinetics)
     assert cells == {("train", "a"): 2, ("train", "b"): 1} and "official lists" in origin
 
 
@@ -169,7 +169,7 @@ LEARNED = {"index": (1.0, 0.25), "detect_shard": (3.0, 0.5), "composite_shard": 
 
 def test_a_build_is_predicted_to_cost_what_it_cost(tmp_path):
     cpu = LEARNED | {"select": (0.5, 0.001)}
-    past = Past(small_build(tmp_path, 12, cpu))
+    past = EarlierBuild(small_build(tmp_path, 12, cpu))
     learned = rates.learn(tmp_path)
     assert set(learned.rules) == set(cpu)
     for rule, rate in learned.rules.items():
@@ -183,7 +183,7 @@ def test_a_build_is_predicted_to_cost_what_it_cost(tmp_path):
 
 
 def test_a_ledger_tells_the_start_of_a_job_from_its_work(tmp_path, monkeypatch):
-    """A larger build costs more by its clips, not by its start."""
+    """The start-up cost is separated from the cost per clip."""
     monkeypatch.setattr(rates, "cores", lambda: 1)
     rate = rates.learn(small_build(tmp_path, 12, LEARNED)).rules["detect_shard"]
     assert (rate.start, rate.each * PIXELS) == (pytest.approx(3.0), pytest.approx(0.5))
@@ -194,8 +194,8 @@ def test_rates_of_other_settings_are_not_used(tmp_path):
     items = counts(settings(), world(4, 2), Yields(), OBJECTS)
     yolo = dataclasses.replace(settings().detect, backend="yolo")
     other = dataclasses.replace(settings(), detect=yolo)
-    assert "detect_shard" not in estimate_of_estimate(settings(), items, learned).unknown
-    whole = estimate_of_estimate(other, items, learned)
+    assert "detect_shard" not in estimate_cost(settings(), items, learned).unknown
+    whole = estimate_cost(other, items, learned)
     (cost,) = (cost for cost in whole.costs if cost.rule == "detect_shard")
     assert cost.cpu_seconds is None and "motion" in cost.source
 
@@ -221,12 +221,10 @@ def test_networks_count_frames_want_gpus_and_weights(backends, unit, on_gpu, tmp
     config = dataclasses.replace(config, build_dir=str(tmp_path))
     items = counts(config, world(4, 2), Yields(), OBJECTS)
     rate = {rule: rates.Rate(1.0, 1.0, 0.5, 1.0, None, "it") for rule in KINDS}
-    costs = {
-        cost.stage: cost for cost in estimate_of_estimate(config, items, rates.Rates(rate)).costs
-    }
+    costs = {cost.stage: cost for cost in estimate_cost(config, items, rates.Rates(rate)).costs}
     assert costs["detect"].unit == unit
     assert {name for name in backends_of(costs) if costs[name].gpu_seconds} == on_gpu
-    assert [what for what, url, _ in fetch.wanted(config)] == ["acquire"] * len(on_gpu)
+    assert [what for what, url, _ in fetch.addresses_of(config)] == ["acquire"] * len(on_gpu)
 
 
 def backends_of(costs):
@@ -234,7 +232,7 @@ def backends_of(costs):
 
 
 def test_a_resumed_job_tells_nothing(tmp_path):
-    """Its ledger has the seconds of all runs, its benchmark only those of the last."""
+    """Its ledger has the seconds of all runs, its benchmark only those of the last run."""
     folder = small_build(tmp_path, 12, {"index": (0.1, 50.0), "detect_shard": (3.0, 0.5)})
     path = folder / "benchmarks/index/videos.tsv"
     path.write_text(path.read_text().replace("600.1", "2.0"))
@@ -244,9 +242,9 @@ def test_a_resumed_job_tells_nothing(tmp_path):
 def test_cpu_seconds_are_those_that_the_stage_tells(tmp_path):
     small_build(tmp_path, 12, {"select": (4.0, 0.5)})
     log = tmp_path / "logs/select/clips.log"
-    assert [job.cpu for job in Past(tmp_path).jobs("select")[0]] == [10.0]
+    assert [job.cpu for job in EarlierBuild(tmp_path).jobs("select")[0]] == [10.0]
     log.write_text("12:00:00 select: wrote\n12:00:01 select: CPU 33.25 s\n")
-    assert [job.cpu for job in Past(tmp_path).jobs("select")[0]] == [33.25]
+    assert [job.cpu for job in EarlierBuild(tmp_path).jobs("select")[0]] == [33.25]
 
 
 def test_sizes_are_asked_of_the_server(tmp_path):
@@ -257,11 +255,11 @@ def test_sizes_are_asked_of_the_server(tmp_path):
         site.put("/c.tar", b"z" * 70)
         site.put("/list/k400_train_path.txt", b"no.tar")
         site.put("/weights.pt", b"", status(503))
-        room = {"route": "archives", "replacements": [], "splits": ["test"], "annotations": []}
-        room["archives"] = [site.url(f"/list/k400_{s}_path.txt") for s in ("train", "test")]
-        room["annotations"] = [site.url("/none.csv")]
+        section = {"route": "archives", "replacements": [], "splits": ["test"], "annotations": []}
+        section["archives"] = [site.url(f"/list/k400_{s}_path.txt") for s in ("train", "test")]
+        section["annotations"] = [site.url("/none.csv")]
         train = {"weights": site.url("/weights.pt")}
-        config = settings(kinetics=room, train=train, acquire={"coco_images": str(tmp_path)})
+        config = settings(kinetics=section, train=train, acquire={"coco_images": str(tmp_path)})
         config = dataclasses.replace(config, build_dir=str(tmp_path / "build"))
         found = {f.what.rpartition("/")[2]: f.bytes for f in fetch.fetches(config, None)}
         assert found == {"a.tar": 1000, "b.tar": 70, "none.csv": None, "weights.pt": None}
@@ -303,14 +301,17 @@ def test_archives_count_while_they_are_there(keep, expected):
     config = settings(kinetics=route, download={"parallel": 2})
     sizes = [20, 180, 100]
     archives = [fetch.Fetch("kinetics", "a", 1, size, True) for size in sizes]
-    assert estimate.needs(config, [*archives, fetch.Fetch("acquire", "w", 1, 10)])[:2] == expected
+    assert (
+        estimate.download_space(config, [*archives, fetch.Fetch("acquire", "w", 1, 10)])[:2]
+        == expected
+    )
 
 
 def test_a_header_tells_frames_and_pixels(make_clip, tmp_path):
     path = make_clip("a.mp4", frames=24, size=(96, 64))
-    assert glance({"path": str(path)}) == (24, 24 * 96 * 64)
+    assert read_header({"path": str(path)}) == (24, 24 * 96 * 64)
     (tmp_path / "b.mp4").write_bytes(b"no video")
-    assert glance({"path": str(tmp_path / "b.mp4")}) is None
+    assert read_header({"path": str(tmp_path / "b.mp4")}) is None
 
 
 def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -346,7 +347,7 @@ def test_every_rule_of_all_has_jobs():
 
 @pytest.mark.slow
 def test_a_plan_is_within_30_percent_of_the_build(tmp_path, monkeypatch):
-    """CPU and bytes; the wall clock of this machine is its neighbours' too."""
+    """CPU time and bytes; wall-clock time depends on other load of the machine."""
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads do not spin for a busy core
     compare = runpy.run_path(str(REPO / "benchmarks/plan.py"))["compare"]
     world = ["--train", "6", "--val", "1", "--test", "4", "--images", "8"]

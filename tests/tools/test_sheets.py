@@ -1,4 +1,4 @@
-"""Contact sheets: of a small finished build, of one that has detect alone, of what is missing."""
+"""Contact sheets of a small build, of a build with detect only, and of missing files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def root(tmp_path_factory) -> Path:
     return folder
 
 
-def clip(root: Path, name: str) -> sheets.Clip:
+def clip(root: Path, name: str) -> sheets.SheetClip:
     (found,) = sheets.clips_of(root, [name])
     return found
 
@@ -45,16 +45,16 @@ def test_what_the_build_has_is_a_row(root):
 
 
 def test_detect_alone_will_do(root, tmp_path):
-    for room in ("index", "detect"):
-        shutil.copytree(root / room, tmp_path / room)
+    for stage in ("index", "detect"):
+        shutil.copytree(root / stage, tmp_path / stage)
     assert names(tmp_path, TRAIN.name) == ["boxes"]
     picture = sheets.sheet(clip(tmp_path, TRAIN.name), 4, 600)
     assert picture.dtype == np.uint8 and picture.ndim == 3
 
 
-def test_the_actor_is_drawn_where_he_is(root):
+def test_the_actor_is_drawn_where_detected(root):
     one = clip(root, TRAIN.name)
-    here = sheets._people(one.boxes())
+    here = sheets._box_drawings(one.boxes())
     # frames 0 and 1 have nobody, 5 is filled in
     assert sorted(here) == list(range(2, 10))
     assert here[5].marks[0].colour == COLOURS["filled"]
@@ -80,7 +80,7 @@ def test_a_bystander_is_thin_and_below():
         }
         for actor in (True, False)
     ]
-    bystander, actor = sheets._people(rows)[3].marks
+    bystander, actor = sheets._box_drawings(rows)[3].marks
     assert (bystander.strong, actor.strong, bystander.text) == (False, True, "4")
 
 

@@ -1,4 +1,4 @@
-"""verify: each verdict, reached by its real cause."""
+"""verify: each verdict, produced by its real cause."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from occludenet_build.media.video.synth import write_video
 from occludenet_build.tools.verify import FINDINGS, VERDICTS, WRONG
 from occludenet_build.tools.verify.command import add_arguments
 from occludenet_build.tools.verify.command import run as run_stage
-from occludenet_build.tools.verify.compare import likeness
+from occludenet_build.tools.verify.compare import compare_videos
 
 FRAMES = 8
 OCCLUDED = {scale: f"D/train/{100 * scale:g}%/walk/{scale:.2f}_a.mp4" for scale in (0.25, 0.5)}
@@ -48,7 +48,7 @@ def write_build(
     codec: dict[str, str] | None = None,
     **row: Any,
 ) -> Path:
-    """A clip at two scales with clean twin and counterfactual, and a clip that failed."""
+    """Write a build: a clip at two scales with clean twin and counterfactual, and a failed clip."""
     for name in FILES:
         shown = moving_square(frames, *size, side=8)
         write_video(root / name, shown, Fraction(8), pts=pts, options=codec)
@@ -66,8 +66,8 @@ def named(root: Path, files: dict[float, str]) -> dict[str, list]:
     return {"scales": list(files), "files": list(files.values()), "file_hashes": hashes}
 
 
-def write_rows(root: Path, room: str, rows: list[dict[str, Any]], shard: str = "000") -> None:
-    tables.write(pa.Table.from_pylist(rows), root / f"{room}/{shard}.parquet")
+def write_rows(root: Path, stage: str, rows: list[dict[str, Any]], shard: str = "000") -> None:
+    tables.write(pa.Table.from_pylist(rows), root / f"{stage}/{shard}.parquet")
 
 
 def change_row(root: Path, **values: Any) -> None:
@@ -76,7 +76,7 @@ def change_row(root: Path, **values: Any) -> None:
 
 
 def run(*words: object) -> tuple[dict[str, dict[str, Any]], int]:
-    """Findings by file (or clip) and the exit status."""
+    """Run verify; return the findings by file (or clip) and the exit status."""
     out = Path(str(words[0])) / "findings.parquet"
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -136,7 +136,7 @@ def append(root: Path) -> None:
 
 
 def garble(root: Path) -> None:
-    """Damage the pictures, and let the row say so: only decoding finds it."""
+    """Damage the frames and update the hash in the row, so that only decoding finds it."""
     content = bytearray((root / FILE).read_bytes())
     start = content.index(b"mdat") + 4
     size = int.from_bytes(content[start - 8 : start - 4], "big") - 8
@@ -173,7 +173,7 @@ def test_what_is_wrong_with_a_file(build, damage, sample, verdict, detail):
     ("name", "detail"),
     [
         ("D/val/25%/run/0.25_b.mp4", None),
-        ("D/train/25%/walk/.0.25_b.part.mp4", "left half-written"),
+        ("D/train/25%/walk/.0.25_b.part.mp4", "incomplete file of a killed run"),
         ("D-clean/train/walk/b.mp4", None),
         ("D-counterfactual/b.mp4", None),
     ],
@@ -210,7 +210,7 @@ OTHERS: list[tuple[str, dict[str, Any], dict[str, Any], list[str], str]] = [
         {},
         {"codec": COARSE},
         ["differs", "differs"],
-        "wanted the same bytes; pictures: close; PSNR",
+        "wanted the same bytes; frames: close; PSNR",
     ),
     (
         "other settings",
@@ -259,7 +259,7 @@ OTHERS: list[tuple[str, dict[str, Any], dict[str, Any], list[str], str]] = [
         {},
         {"pts": LATE, "made_by": THERE},
         ["differs", "differs"],
-        "frame 3 is shown at 0.3",
+        "frame 3 is displayed at 0.3",
     ),
     (
         "fewer frames",
@@ -273,7 +273,7 @@ OTHERS: list[tuple[str, dict[str, Any], dict[str, Any], list[str], str]] = [
         {},
         {"size": (48, 32), "made_by": THERE},
         ["differs", "differs"],
-        "frame 0 measures 64x48 and 48x32",
+        "frame 0 has the size 64x48 and 48x32",
     ),
     (
         "other truth",
@@ -412,7 +412,7 @@ def test_as_a_user_runs_it(build, tmp_path):
     ended = command(build, "--log", tmp_path / "log")
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert f"missing: {FILE}" in ended.stderr
-    assert f"{build} by its own tables: 3 ok, 1 missing" in ended.stderr
+    assert f"{build} against its tables: 3 ok, 1 missing" in ended.stderr
     assert "3 ok, 1 missing" in (tmp_path / "log").read_text()
     ended = command(tmp_path / "nowhere")
     assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
@@ -420,7 +420,7 @@ def test_as_a_user_runs_it(build, tmp_path):
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 def test_one_changed_sample_is_seen_in_every_format(tmp_path, pix_fmt):
-    """Lossless, so that the files differ in nothing else; 36 wide, so that rows are padded."""
+    """Lossless, so that nothing else differs; a width of 36, so that rows are padded."""
     shown = moving_square(3, 36, 24, side=8)
     other = [picture.copy() for picture in shown]
     other[2][5, 35] = np.clip(other[2][5, 35] + 60, 0, 255)
@@ -428,7 +428,7 @@ def test_one_changed_sample_is_seen_in_every_format(tmp_path, pix_fmt):
     for name, frames in {"a": shown, "b": other, "c": shown}.items():
         path = tmp_path / f"{name}.mp4"
         write_video(path, frames, 8, pix_fmt=pix_fmt, options=options)
-    assert likeness(tmp_path / "a.mp4", tmp_path / "c.mp4").identical
-    seen = likeness(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert compare_videos(tmp_path / "a.mp4", tmp_path / "c.mp4").identical
+    seen = compare_videos(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert not seen.identical and seen.worst_frame == 2 and seen.mismatch is None
     assert 20 < seen.psnr_db < 60

@@ -72,7 +72,7 @@ def test_jobs_run_with_only_their_environment(whole, tmp_path, env, commands):
     config = cfg.load(whole.settings, base=whole.folder)
     for command in commands:
         stage, *rest = command.split()
-        settings = cfg.canonical(cfg.room_settings(config, stage))
+        settings = cfg.canonical(cfg.stage_settings(config, stage))
         done = subprocess.run(
             [python, "-m", "occludenet_build", stage, *rest, "--settings", settings],
             cwd=whole.folder,

@@ -13,12 +13,12 @@ def as_param(values):
 
 def stage_settings(name, config=CONFIG):
     """The settings of a stage: its section, the sections it borrows, the seed if it draws."""
-    return as_param(settings.room_settings(config, name))
+    return as_param(settings.stage_settings(config, name))
 
 
 def acquire_settings(*names):
     """The seed and the settings of acquire that one of its rules depends on."""
-    whole = settings.room_settings(CONFIG, "acquire")
+    whole = settings.stage_settings(CONFIG, "acquire")
     part = {name: whole["acquire"][name] for name in names}
     return as_param(whole | {"acquire": part})
 
@@ -48,19 +48,19 @@ def weights_settings(wildcards):
 def arm_settings(wildcards):
     """The settings of one training, without other arms, other seeds and unused settings of CAR."""
     one = arms.of_training(CONFIG, wildcards.arm, int(wildcards.seed))
-    return settings.canonical(settings.room_settings(one, "train"))
+    return settings.canonical(settings.stage_settings(one, "train"))
 
 
 def evaluate_settings():
     """The settings of evaluate; without counterfactuals, those of their fills are left out."""
-    whole = settings.room_settings(CONFIG, "evaluate")
+    whole = settings.stage_settings(CONFIG, "evaluate")
     erases = CONFIG.evaluate.counterfactuals
     return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 
 
 def attention_settings():
     """The settings of attention; of evaluate's settings only the split affects the maps."""
-    whole = settings.room_settings(CONFIG, "attention")
+    whole = settings.stage_settings(CONFIG, "attention")
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
 
 
@@ -94,7 +94,7 @@ def fill_settings(wildcards):
     """The settings of composite with another fill, and with counterfactual clips as files."""
     other = dataclasses.replace(CONFIG.counterfactual, fill=wildcards.fill, files=True)
     changed = dataclasses.replace(CONFIG, counterfactual=other)
-    return settings.canonical(settings.room_settings(changed, "composite"))
+    return settings.canonical(settings.stage_settings(changed, "composite"))
 
 
 # Surveillance videos are listed and indexed, and people detected, by the rules of the other videos,

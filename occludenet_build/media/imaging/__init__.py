@@ -1,1 +1,1 @@
-"""media.imaging"""
+"""Images: bounding boxes, masks, thumbnails, contact sheets and perceptual hashes."""

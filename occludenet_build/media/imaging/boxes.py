@@ -1,4 +1,7 @@
-"""Boxes: float32 arrays (N, 4), pixels, x1 y1 x2 y2, half-open, in the displayed picture."""
+"""Bounding boxes: float32 arrays (N, 4) with x1, y1, x2, y2 in pixels of the displayed frame.
+
+Boxes are half-open: x2 and y2 are the first pixel beyond the box.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,24 @@ import numpy as np
 
 
 def empty() -> np.ndarray:
+    """No boxes: float32 (0, 4)."""
     return np.zeros((0, 4), np.float32)
 
 
 def area(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4) -> (N,), square pixels; a box turned inside out has none."""
+    """Areas of boxes, float32 (N, 4): float32 (N,), in square pixels; 0 if x2 < x1 or y2 < y1."""
     return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
 
 
 def centre(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4) -> (N, 2), x and y."""
+    """Centres of boxes, float32 (N, 4): float32 (N, 2), x and y in pixels."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
 def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
-    """The part of each box inside the picture; no area is left of one that lies outside.
+    """Clip boxes, float32 (N, 4), to a frame of `width` x `height` pixels: float32 (N, 4).
+
+    A box outside the frame gets an area of 0.
 
     >>> clipped(np.float32([[-5, 2, 7, 99]]), 20, 10).tolist()
     [[0.0, 2.0, 7.0, 10.0]]
@@ -29,19 +35,21 @@ def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, 4), (M, 4) -> (N, M), square pixels that two boxes share."""
+    """Areas of intersection of boxes, float (N, 4) and (M, 4): float (N, M), in square pixels."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     return np.prod(np.clip(high - low, 0, None), axis=2)
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, 4), (M, 4) -> (N, M), intersection over union, 0 to 1; 0 where neither has an area.
+    """Intersection over union of boxes, float32 (N, 4) and (M, 4): float64 (N, M), 0 to 1.
+
+    It is 0 if both boxes have no area.
 
     >>> iou(np.float32([[0, 0, 2, 1]]), np.float32([[1, 0, 3, 1], [5, 5, 6, 6]])).round(3).tolist()
     [[0.333, 0.0]]
     """
-    # float64: areas of large pictures round in float32, and a box over itself must give 1
+    # In float32, large areas are rounded, and the IoU of a box with itself would not be 1.
     first, second = first.astype(np.float64), second.astype(np.float64)
     shared = intersection(first, second)
     union = area(first)[:, None] + area(second)[None, :] - shared
@@ -49,13 +57,15 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def grown(boxes: np.ndarray, share: float) -> np.ndarray:
-    """Boxes with `share` of their width and height added on each side."""
+    """Expand boxes, float32 (N, 4), on each side by `share` of their size: float32 (N, 4)."""
     margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(share)
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
 
 
 def between(first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:
-    """`count` boxes (count, 4) evenly spaced between two boxes (4,), which are not among them.
+    """Interpolate `count` boxes, float32 (count, 4), between the boxes `first` and `last`, (4,).
+
+    The two boxes themselves are not included.
 
     >>> between(np.float32([0, 0, 2, 2]), np.float32([4, 0, 6, 2]), 1).tolist()
     [[2.0, 0.0, 4.0, 2.0]]

@@ -1,4 +1,4 @@
-"""Opening a picture that nobody vouches for."""
+"""Opening of untrusted image files, with limits on format and size."""
 
 from __future__ import annotations
 
@@ -11,35 +11,39 @@ from PIL import Image
 from occludenet_build.core.errors import ItemError
 
 MAX_PIXELS = 2**26
-"""What is, or is stated as, larger is an error: the picture and its masks would fill the memory."""
+"""Maximum number of pixels of an image; larger images and their masks would exhaust memory."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-"""Formats that are decoded here: others may start programs."""
+"""Formats that are decoded; decoders of other formats may start external programs."""
 
 
 @contextmanager
 def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Image]:
-    """A picture of which the header is read; decode it inside the block.
+    """Open an image and read its header; decode it inside the block.
 
-    Raises ItemError image_unreadable, for what its decoding raises too.
+    Raises ItemError image_unreadable, also for errors while decoding inside the block.
     """
     try:
         with Image.open(path, formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise ItemError("image_unreadable", f"{shown(image.size)} is too large")
+                raise ItemError("image_unreadable", f"{_size_text(image.size)} is too large")
             yield image
-    # SyntaxError and ValueError are what Pillow raises for broken chunks
+    # Pillow raises SyntaxError and ValueError for broken chunks.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ItemError("image_unreadable", str(error)[:200]) from error
 
 
 def check_stated(image: Image.Image, stated: tuple[int | None, int | None]) -> None:
-    """Raises ItemError image_unreadable unless the stored pixels, not turned by EXIF, are (width,
-    height) as stated: annotations are on them."""
+    """Check that an image has the stated (width, height), in stored pixels without EXIF rotation.
+
+    Annotations refer to the stored pixels. Raises ItemError image_unreadable for another size.
+    """
     if image.size != stated:
-        raise ItemError("image_unreadable", f"{shown(image.size)}, stated as {shown(stated)}")
+        raise ItemError(
+            "image_unreadable", f"{_size_text(image.size)}, stated as {_size_text(stated)}"
+        )
 
 
-def shown(size: tuple[int | None, int | None]) -> str:
-    """`<width>x<height>`, pixels, for messages."""
+def _size_text(size: tuple[int | None, int | None]) -> str:
+    """`<width>x<height>` in pixels, for messages."""
     return f"{size[0]}x{size[1]}"

@@ -1,7 +1,7 @@
-"""Masks as COCO run-length codes: a few hundred bytes per frame instead of a picture.
+"""Masks as COCO run-length encodings (RLE), a few hundred bytes per frame.
 
-A mask is a bool array (H, W), row 0 on top. Its code is the `counts` bytes of pycocotools; the
-height and width stand beside it in the tables.
+A mask is a bool array (H, W), with row 0 at the top. Its RLE is the `counts` bytes of pycocotools;
+tables store height and width in separate columns.
 """
 
 from __future__ import annotations
@@ -12,42 +12,47 @@ from pycocotools import mask as coco
 
 
 def encode(mask: np.ndarray) -> bytes:
-    """Mask, bool (H, W) -> code.
+    """Encode a mask, bool (H, W), as RLE.
+
+    Raises ValueError for another shape or dtype.
 
     >>> decode(encode(np.eye(2, dtype=bool)), 2, 2).tolist()
     [[True, False], [False, True]]
     """
     if mask.ndim != 2 or mask.dtype != bool:
         raise ValueError(f"wanted a mask bool (H, W), got {mask.dtype} {mask.shape}")
-    # The code runs down the columns. OpenCV transposes faster than numpy.
+    # The RLE runs down the columns. OpenCV transposes faster than numpy.
     columns = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8))
     return coco.encode(columns.reshape(mask.shape[::-1]).T)["counts"]
 
 
 def decode(counts: bytes, height: int, width: int) -> np.ndarray:
-    """Code -> mask, bool (H, W), contiguous."""
+    """Decode an RLE to a contiguous mask, bool (H, W)."""
     columns = coco.decode(_rle(counts, height, width)).T
     return cv2.transpose(columns).reshape(height, width).view(bool)
 
 
 def area(counts: bytes, height: int, width: int) -> int:
-    """Pixels of a mask."""
+    """Number of pixels of a mask."""
     return int(coco.area(_rle(counts, height, width)))
 
 
 def intersection(a: bytes, b: bytes, height: int, width: int) -> int:
-    """Pixels that two masks of one picture share, without decoding them."""
+    """Number of pixels in the intersection of two masks of one frame, without decoding them."""
     both = coco.merge([_rle(a, height, width), _rle(b, height, width)], intersect=True)
     return int(coco.area(both))
 
 
 def difference(a: bytes, b: bytes, height: int, width: int) -> bytes:
-    """Code of what the first mask has and the second has not."""
+    """RLE of the pixels of mask `a` that are not in mask `b`."""
     return encode(decode(a, height, width) & ~decode(b, height, width))
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """The tight box x1 y1 x2 y2 of a mask, pixels, half-open; None if the mask is empty."""
+    """Tight bounding box of a mask, bool (H, W): half-open x1, y1, x2, y2 in pixels.
+
+    None if the mask is empty.
+    """
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     if not columns.size:
         return None

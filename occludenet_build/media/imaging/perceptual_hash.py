@@ -1,7 +1,7 @@
-"""The bits of a perceptual hash (pHash): signs of the lowest waves of a picture.
+"""Perceptual hash (pHash): which low-frequency DCT coefficients of an image exceed their median.
 
-leaks hashes frames of videos by it, occluders the cut-outs of the bank; each with its own size,
-waves and thresholds, which were measured for what it compares.
+The stage leaks hashes frames of videos and the stage occluders hashes cut-outs. Each has its own
+size, coefficients and thresholds, which were measured for its images.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-Index = tuple[np.ndarray, np.ndarray]
-"""Rows and columns of coefficients, int (N,) each."""
+CoefficientIndex = tuple[np.ndarray, np.ndarray]
+"""Rows and columns of N DCT coefficients, int64 (N,) each."""
 
 
-def lowest_waves(side: int, count: int) -> Index:
-    """The `count` lowest frequencies of a square of `side`, without the constant: int64 (N,) twice.
+def lowest_waves(side: int, count: int) -> CoefficientIndex:
+    """Index of the `count` lowest frequencies of a square, without the constant: int64 (N,) twice.
+
+    `side`: side of the square, in pixels.
 
     >>> lowest_waves(8, 5)
     (array([0, 1, 0, 1, 2]), array([1, 0, 2, 1, 0]))
@@ -24,16 +26,16 @@ def lowest_waves(side: int, count: int) -> Index:
     return rows[order], columns[order]
 
 
-def wave_signs(grey: np.ndarray, waves: Index) -> np.ndarray:
-    """Which waves are stronger than their median: uint8 (ceil(N / 8),), eight bits in each.
+def wave_signs(grey: np.ndarray, waves: CoefficientIndex) -> np.ndarray:
+    """Hash bits: which coefficients exceed their median, uint8 (ceil(N / 8),), 8 bits per element.
 
-    `grey` float32 (S, S), S even: the picture scaled to a square. `waves`: the N coefficients of
-    its discrete cosine transform that count.
+    `grey`: the image scaled to a square, float32 (S, S), S even. `waves`: index of the N
+    coefficients of its discrete cosine transform (DCT) to use.
     """
     strengths = cv2.dct(grey)[waves]
     return np.packbits(strengths > np.median(strengths))
 
 
 def differing_bits(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Bits in which hashes differ: uint64 (N, ...) twice, broadcast -> uint8 (N, ...)."""
+    """Number of differing bits of hashes, uint64 (N, ...) twice, broadcast: uint8 (N, ...)."""
     return np.bitwise_count(first ^ second)

@@ -1,7 +1,6 @@
-"""Contact sheets: rows of thumbnails, captions and grids, as JPEG, PNG or data URI.
+"""Contact sheets: rows and grids of thumbnails with captions, as JPEG, PNG or data URI.
 
-All pictures, given and returned, are uint8 (H, W, 3) RGB. What stands on a single thumbnail is
-drawn by `thumbnails`.
+All images are uint8 (H, W, 3) RGB. The module `thumbnails` draws the single thumbnails.
 """
 
 from __future__ import annotations
@@ -17,14 +16,17 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.thumbnails import Drawing, draw, pick, write
 
 GAP = 3
-"""Pixels between thumbnails, white."""
+"""Width of the white gap between thumbnails, in pixels."""
 LINE = 18
-"""Pixels for a line of text."""
+"""Height of a line of text, in pixels."""
 _WHITE, _BLACK = (235, 235, 235), (0, 0, 0)
 
 
 def strip_height(picture: np.ndarray, count: int, width: int = 1500, most: int = 200) -> int:
-    """Height of the thumbnails of a picture uint8 (H, W, 3), so that `count` fit into `width`."""
+    """Height of thumbnails of an image uint8 (H, W, 3), so that `count` fit into `width` pixels.
+
+    `most`: maximum height, in pixels.
+    """
     return max(16, min(most, int(width / count * picture.shape[0] / picture.shape[1])))
 
 
@@ -36,10 +38,10 @@ def film_strip(
     width: int = 1500,
     most: int = 200,
 ) -> np.ndarray:
-    """Frames of a video side by side, uint8 (H, W, 3), W about `width`, each with its drawing.
+    """Frames of a video side by side, uint8 (H, W, 3), W about `width` pixels, with annotations.
 
-    `most`: the largest height, pixels. A frame that the file does not have is black.
-    Raises ItemError where the file cannot be read or has none of the frames.
+    `drawings`: frame -> annotations. `most`: maximum height, in pixels. A frame that is missing in
+    the file is black. Raises ItemError if the file cannot be read or has none of the frames.
     """
     pictures = pick(path, frames)
     if not pictures:
@@ -51,15 +53,15 @@ def film_strip(
 
 
 def side_by_side(pictures: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
-    """Pictures uint8 (H, W, 3) of one height in a row, with a white gap between them."""
+    """Images uint8 (H, W, 3) of equal height in a row, with a white gap of `gap` pixels."""
     white = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
     return np.hstack([part for picture in pictures for part in (white, picture)][1:])
 
 
 def grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Tiles uint8 (H, W, 3) of one size in rows of `columns` at most: uint8 (H, W, 3).
+    """Arrange tiles uint8 (H, W, 3) of equal size in at most `columns` columns: uint8 (H, W, 3).
 
-    White where the last row ends early.
+    The rest of the last row is white.
     """
     columns = min(columns, len(tiles))
     tiles = [*tiles, *[np.full_like(tiles[0], 255)] * (-len(tiles) % columns)]
@@ -67,22 +69,23 @@ def grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 
 def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures uint8 (H, W, 3) one below the other, black beside the narrow ones."""
+    """Stack images uint8 (H, W, 3) vertically; narrower ones are padded with black on the right."""
     width = max(part.shape[1] for part in parts)
     return np.vstack([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0))) for p in parts])
 
 
 def labelled(name: str, strip: np.ndarray, width: int) -> np.ndarray:
-    """A strip uint8 (H, W, 3), its name left of it in `width` black pixels, and a gap below."""
+    """Add a name to the left of a strip uint8 (H, W, 3), on `width` black pixels, and a gap
+    below."""
     label = np.zeros((strip.shape[0], width, 3), np.uint8)
     write(label, name, (4, min(strip.shape[0] - 4, 16)), _WHITE)
     return np.pad(np.hstack([label, strip]), ((0, GAP), (0, 0), (0, 0)))
 
 
 def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
-    """Lines of text, uint8 (H, W, 3), white on black or, not `dark`, black on white.
+    """Image of lines of text, uint8 (H, W, 3): white on black, or black on white without `dark`.
 
-    As wide as the longest line needs, or exactly `width` pixels.
+    `width`: width in pixels; 0: as wide as the longest line.
     """
     width = width or max(8 + 8 * len(line) for line in lines)
     picture = np.full((LINE * len(lines), width, 3), 0 if dark else 255, np.uint8)
@@ -93,23 +96,25 @@ def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
 
 
 def jpeg(picture: np.ndarray, quality: int = 84) -> bytes:
-    """A picture uint8 (H, W, 3) RGB as JPEG; `quality` 0 to 100."""
-    return _coded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    """Encode an image uint8 (H, W, 3) RGB as JPEG; `quality`: 0 to 100."""
+    return _encoded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture uint8 (H, W, 3) RGB or (H, W, 4) RGBA as PNG."""
-    return _coded(".png", picture, [])
+    """Encode an image uint8 (H, W, 3) RGB or (H, W, 4) RGBA as PNG."""
+    return _encoded(".png", picture, [])
 
 
-def _coded(suffix: str, picture: np.ndarray, options: list[int]) -> bytes:
+def _encoded(suffix: str, picture: np.ndarray, options: list[int]) -> bytes:
     order = [2, 1, 0, 3][: picture.shape[2]]
     done, coded = cv2.imencode(suffix, np.ascontiguousarray(picture[..., order]), options)
     if not done:
-        raise ValueError(f"no {suffix} of a picture {picture.shape} {picture.dtype}")
+        raise ValueError(
+            f"wanted an image that encodes as {suffix}, got {picture.shape} {picture.dtype}"
+        )
     return coded.tobytes()
 
 
 def data_uri(kind: str, coded: bytes) -> str:
-    """A coded picture as the address of an <img>; `kind` is jpeg or png."""
+    """An encoded image as the data URI of an <img>; `kind`: jpeg or png."""
     return f"data:image/{kind};base64,{base64.b64encode(coded).decode()}"

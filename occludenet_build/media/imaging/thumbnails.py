@@ -1,7 +1,7 @@
-"""Single small pictures: frames of a clip with boxes and outlines on them, cut-outs.
+"""Thumbnails: frames of a clip with boxes and outlines, and cut-outs.
 
-Pictures are uint8 (H, W, 3) RGB, boxes x1 y1 x2 y2 in displayed pixels. `sheets` puts pictures
-together.
+Images are uint8 (H, W, 3) RGB; boxes are x1, y1, x2, y2 in pixels of the displayed frame. The
+module `sheets` arranges thumbnails.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ COLOURS: dict[str, Colour] = {
     "actor": (0, 214, 255),
     "occluder": (255, 64, 200),
 }
-"""What is drawn -> its colour."""
+"""Kind of a box or outline -> its colour."""
 
 _CHECKER_PX = 12
 _CHECKER_GREY = 255, 232
+"""Side of a square of the checkerboard, in pixels, and its two grey values."""
 _CUTOUT_SHARE = 0.94
-"""Of a tile's side that a cut-out may fill."""
+"""Maximum size of a cut-out, as a share of the tile's side."""
 
 
 class Mark(NamedTuple):
-    """A box, displayed pixels, with a word at its corner."""
+    """A box in displayed pixels, with a text at its corner; `strong`: with thick lines."""
 
     box: tuple[float, ...]
     colour: Colour
@@ -44,7 +45,7 @@ class Mark(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """A mask as COCO RLE counts, of the whole picture."""
+    """The outline of a mask, given as COCO RLE counts of the whole frame."""
 
     rle: bytes
     colour: Colour
@@ -52,14 +53,14 @@ class Outline(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn on one frame; outlines below marks."""
+    """Annotations of one frame: outlines, and boxes on top of them."""
 
     marks: tuple[Mark, ...] = ()
     outlines: tuple[Outline, ...] = ()
 
 
 def evenly(frames: int, count: int) -> list[int]:
-    """Frame numbers in the middle of `count` equal parts; all frames of a shorter clip.
+    """Frame numbers at the middle of `count` equal parts; all frames of a shorter clip.
 
     >>> evenly(10, 5), evenly(2, 5)
     ([1, 3, 5, 7, 9], [0, 1])
@@ -69,23 +70,24 @@ def evenly(frames: int, count: int) -> list[int]:
 
 
 def pick(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
-    """Frame number -> displayed picture uint8 (H, W, 3); decodes no further than it must.
+    """Read frames: frame number -> displayed frame, uint8 (H, W, 3) RGB.
 
-    Frames that the file does not have are left out. Raises ItemError where it cannot be read.
+    Decoding stops at the last frame in `wanted`. Frames that are missing in the file are left out.
+    Raises ItemError if the file cannot be read.
     """
-    found: dict[int, np.ndarray] = {}
+    pictures: dict[int, np.ndarray] = {}
     last = max(wanted, default=-1)
     with reading(path) as source:
         for number, frame in enumerate(source):
             if number in wanted:
-                found[number] = to_rgb(frame)
+                pictures[number] = to_rgb(frame)
             if number >= last:
                 break
-    return found
+    return pictures
 
 
 def draw(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np.ndarray:
-    """A thumbnail uint8 (height, W, 3) of a picture uint8 (H, W, 3), with its drawing."""
+    """Thumbnail uint8 (height, W, 3) of an image uint8 (H, W, 3), with annotations."""
     full_height, full_width = picture.shape[:2]
     factor = height / full_height
     small = scaled(picture, (max(1, round(full_width * factor)), height))
@@ -106,19 +108,25 @@ def draw(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np
 
 
 def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, C), uint8 or float32, resized to (width, height): averaged if smaller, else cubic."""
+    """Resize an image (H, W, C), uint8 or float32, to `size` (width, height), in pixels.
+
+    Pixels are averaged for a smaller size and interpolated (cubic) for a larger one.
+    """
     way = cv2.INTER_AREA if size[1] < picture.shape[0] else cv2.INTER_CUBIC
     return np.ascontiguousarray(cv2.resize(picture, size, interpolation=way))
 
 
 def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 1) -> None:
-    """Draw the outline of a mask, bool (H, W), into a contiguous picture of that size."""
+    """Draw the outline of a mask, bool (H, W), into an image uint8 (H, W, 3), in place.
+
+    The image must be contiguous.
+    """
     lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, lines, -1, colour, thick)
 
 
 def rectangle(picture: np.ndarray, box: Collection[float], colour: Colour, thick: int = 1) -> None:
-    """Draw a box, x1 y1 x2 y2, half-open, into a contiguous picture uint8 (H, W, 3)."""
+    """Draw a half-open box x1, y1, x2, y2 into a contiguous image uint8 (H, W, 3), in place."""
     x1, y1, x2, y2 = (round(edge) for edge in box)
     cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
 
@@ -126,20 +134,20 @@ def rectangle(picture: np.ndarray, box: Collection[float], colour: Colour, thick
 def write(
     picture: np.ndarray, text: str, at: tuple[int, int], colour: Colour, halo: bool = True
 ) -> None:
-    """Write a word into a picture uint8 (H, W, 3), its lower left corner `at` x, y.
+    """Draw a text into an image uint8 (H, W, 3), in place; `at`: x, y of its lower left corner.
 
-    `halo`: dark around the letters, so that they read on any ground.
+    `halo`: draw a dark border around the letters, for contrast on any background.
     """
-    # The font has no letters beyond ASCII.
+    # The font has ASCII characters only.
     line = ascii(text)[1:-1]
     for ink, thick in (((0, 0, 0), 3), (colour, 1))[not halo :]:
         cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, thick, cv2.LINE_AA)
 
 
 def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> np.ndarray:
-    """A picture (H, W, C), uint8 or float32, in the middle of (width, height), its aspect kept.
+    """Fit an image (H, W, C), uint8 or float32, into `size` (width, height), centred, on zeros.
 
-    Zeros around it. Without `enlarge` a smaller picture keeps its size.
+    The aspect ratio is kept. Without `enlarge` a smaller image keeps its size.
     """
     factor = min(size[0] / picture.shape[1], size[1] / picture.shape[0])
     factor = factor if enlarge else min(1.0, factor)
@@ -151,7 +159,7 @@ def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> 
 
 
 def read_cutout(path: Path) -> np.ndarray | None:
-    """uint8 (H, W, 4) RGBA, straight alpha; None where the file is no picture with alpha."""
+    """Read a cut-out: uint8 (H, W, 4) RGBA, straight alpha; None without an alpha channel."""
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
         return None
@@ -159,10 +167,10 @@ def read_cutout(path: Path) -> np.ndarray | None:
 
 
 def on_checkerboard(rgba: np.ndarray, side: int, enlarge: bool = False) -> np.ndarray:
-    """A cut-out uint8 (H, W, 4), with a margin, over a checkerboard: uint8 (side, side, 3)."""
+    """Draw a cut-out uint8 (H, W, 4) with a margin on a checkerboard: uint8 (side, side, 3)."""
     inner = round(_CUTOUT_SHARE * side)
     alpha = rgba[:, :, 3:].astype(np.float32) / 255
-    # Averaged with its alpha, no colour of a transparent pixel bleeds into the edge.
+    # Premultiplied alpha: the colours of transparent pixels do not bleed into the edge.
     cut = fitted(np.concatenate([rgba[:, :, :3] * alpha, alpha], axis=2), (inner, inner), enlarge)
     before = (side - inner) // 2
     cut = np.pad(cut, (*[(before, side - inner - before)] * 2, (0, 0)))

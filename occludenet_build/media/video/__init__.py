@@ -1,1 +1,1 @@
-
+"""Videos: decoding, frame access, encoding, cutting and sound."""

@@ -1,18 +1,18 @@
-"""Cutting a stretch out of a long video, frame by frame, with its sound.
+"""Cutting a segment out of a long video, exact to the frame, with its sound.
 
-`seconds` count from the video's first frame. What is exact:
+Times count in seconds from the first frame of the video.
 
-- the pictures are those whose time t has start <= t < end, decoded as when the video is read from
-  its beginning, and encoded again;
-- their pts are the source's, in the source's own time base, less those of the first of them;
-- sound that MP4 carries is copied packet by packet, and moves against the pictures by no more than
-  half a tick of its own clock (11 us in MP4 at 44.1 kHz, 0.5 ms in Matroska). It begins with the
-  first picture: PREROLL of sound before it is there for the decoder, and the edit list has players
-  pass over it, so that what is heard is what is heard in the video. It ends with the
-  packet (1/40 s) in which the wanted end lies, while the last picture may be shown beyond that;
-- other sound is cut to the sample and encoded as AAC.
+- The frames of a segment are those with start <= t < end, decoded as in a pass from the beginning
+  of the video, and encoded again.
+- Their pts are those of the source, in its time base, minus the pts of the segment's first frame.
+- Sound in a codec that MP4 supports is copied packet by packet. Its offset from the frames changes
+  by at most half a tick of its clock (11 us in MP4 at 44.1 kHz, 0.5 ms in Matroska). Playback of
+  the sound starts with the first frame: PREROLL seconds of sound before it are stored for the
+  decoder, and an edit list makes players skip them. The sound ends with the packet (about 1/40 s)
+  that contains the end of the segment, while the last frame may be displayed beyond it.
+- Other sound is cut to the sample and encoded as AAC.
 
-Sound that does not decode is left as it is; pictures that do not decode are an error.
+Sound that does not decode is copied or skipped; frames that do not decode are an error.
 """
 
 from __future__ import annotations
@@ -35,27 +35,28 @@ from occludenet_build.media.video.source import Source, display_of, reading
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter, picture_of
 
 TOLERANCE = Fraction(1, 10)
-"""A stretch may end so much later than the video, seconds: lengths are often rounded up."""
+"""Maximum time by which a segment may end after the video, in seconds: durations are often rounded
+up."""
 _MARGIN = 2
-"""Decoding starts at a key frame at least so much before the stretch, seconds."""
+"""Decoding starts at a key frame at least this long before the segment, in seconds."""
 _SEEKS = ("mov", "matroska")
-"""Containers that hold every frame's pts: after a jump the times are those of a whole pass."""
+"""Containers that store the pts of every frame: seeking does not change the frame times."""
 _LAG = 5
-"""Sound is looked for in so many seconds of file after the last picture."""
+"""Duration after the last frame in which its sound may follow in the file, in seconds."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What was cut. Times are pts of the source."""
+    """A segment that was cut; pts are those of the source, in ticks of `time_base`."""
 
     frames: int
     first_pts: int
     last_pts: int
     time_base: Fraction
     start_seconds: Fraction
-    """Of its first picture, from the video's first frame."""
+    """Time of its first frame, from the first frame of the video."""
     sound: str
-    """copied, encoded or none."""
+    """How sound was transferred: copied, encoded or none."""
 
 
 def cut(
@@ -66,31 +67,31 @@ def cut(
     encoding: Encoding,
     pix_fmt: str = "source",
 ) -> Piece:
-    """Write the stretch as MP4 to `out`.
+    """Cut the segment from `start` to `end`, in seconds, and write it as MP4 to `out`.
 
-    Raises ItemError: what `reading` raises, zero_frames, outside_video, corrupt, unreadable,
-    encode_failed.
+    Raises ItemError: the reasons of opening a video, zero_frames, outside_video, corrupt,
+    unreadable, encode_failed.
     """
     with reading(path) as source:
         zero = next((pts for pts, _ in _timed(iter(source))), None)
         if zero is None:
             raise ItemError("zero_frames", source.first_error)
-        jumps = start > _MARGIN and source.container.format.name.startswith(_SEEKS)
-    for jump in (True, False) if jumps else (False,):
+        can_seek = start > _MARGIN and source.container.format.name.startswith(_SEEKS)
+    for seek in (True, False) if can_seek else (False,):
         with reading(path) as source:
-            stretch = _Stretch(source, zero, start, end)
-            if jump and not stretch.jump():
+            segment = _SegmentPass(source, zero, start, end)
+            if seek and not segment.seek():
                 continue
-            return stretch.write(out, encoding, pix_fmt)
-    raise AssertionError("the pass without a jump returns")
+            return segment.write(out, encoding, pix_fmt)
+    raise AssertionError("the pass without seeking returns")
 
 
 Timed = tuple[int, av.VideoFrame]
-"""A frame with its pts, which encoding changes in the frame itself."""
+"""pts and frame. The pts is kept apart because encoding changes it in the frame."""
 
 
-class _Stretch:
-    """One pass over the source."""
+class _SegmentPass:
+    """One pass over the source that cuts one segment."""
 
     def __init__(self, source: Source, zero: int, start: Fraction, end: Fraction) -> None:
         self.source, self.zero, self.base = source, zero, source.time_base
@@ -98,11 +99,11 @@ class _Stretch:
         self._packets = SoundQueue()
         self._frames = _timed(source.packets(self._packets))
         self._held: list[Timed] = []
-        self._shown: list[int] = []  # pts, those of the first picture taken off
+        self._shown: list[int] = []  # pts minus those of the first frame
         self._stop = zero
 
-    def jump(self) -> bool:
-        """Go to a key frame before the stretch; False where that does not lead there."""
+    def seek(self) -> bool:
+        """Seek to a key frame before the segment; False if seeking fails or ends after it."""
         target = int(self.begin - _MARGIN / self.base)
         try:
             self.source.container.seek(target, stream=self.source.stream)
@@ -140,7 +141,7 @@ class _Stretch:
     def _encode(
         self, first: Timed, frames: Iterator[Timed], encoder: RunEncoder, pixels: str
     ) -> Timed | None:
-        """The first frame beyond the stretch, if there is one."""
+        """Encode the segment; return the first frame after it, or None at the end of the video."""
         size, zero = (first[1].width, first[1].height), first[0]
         timed: Timed | None = first
         while timed is not None and timed[0] < self.end:
@@ -149,7 +150,7 @@ class _Stretch:
             self._shown.append(pts - zero)
             self._stop = pts + (frame.duration or self._step())
             plain = in_format(frame, pixels)
-            plain.pict_type = PictureType.NONE  # the source's key frames are not ours
+            plain.pict_type = PictureType.NONE  # the encoder places key frames itself
             encoder.encode(plain, pts - zero)
             timed = next(frames, None)
         encoder.finish()
@@ -159,12 +160,12 @@ class _Stretch:
 
     def _check(self, pts: int, frame: av.VideoFrame, size: tuple[int, int]) -> None:
         if (frame.width, frame.height) != size:
-            raise ItemError("unreadable", f"picture size changes at {self._at(pts):.2f} s")
+            raise ItemError("unreadable", f"frame size changes at {self._at(pts):.2f} s")
         if frame.is_corrupt:
-            raise ItemError("corrupt", f"a damaged picture at {self._at(pts):.2f} s")
+            raise ItemError("corrupt", f"damaged frame at {self._at(pts):.2f} s")
 
     def _step(self) -> int:
-        """Ticks from one picture to the next, where the file does not say."""
+        """Duration of a frame in ticks, if the file does not state it."""
         if len(self._shown) > 1:
             return self._shown[-1] - self._shown[-2]
         return round(1 / (self.base * Fraction(self.source.stream.average_rate or 25)))
@@ -175,13 +176,13 @@ class _Stretch:
             raise ItemError("outside_video", detail)
 
     def _read_on(self, timed: Timed | None, frames: Iterator[Timed], sound: TrimmedSound) -> None:
-        """Sound may come later in the file than its pictures."""
+        """Read on after the last frame: its sound may follow later in the file."""
         limit = self.end + _LAG / self.base
         while timed is not None and timed[0] < limit and not sound.done:
             timed = next(frames, None)
 
     def _at(self, pts: int) -> float:
-        """Seconds from the video's first frame."""
+        """Time of a pts in seconds from the first frame of the video."""
         return float((pts - self.zero) * self.base)
 
     def _piece(self, first_pts: int, sound: str) -> Piece:
@@ -197,5 +198,5 @@ class _Stretch:
 
 def _timed(frames: Iterator[av.VideoFrame]) -> Iterator[Timed]:
     for frame in frames:
-        assert frame.pts is not None  # the source sees to it
+        assert frame.pts is not None  # VideoSource sets a pts for every frame
         yield frame.pts, frame

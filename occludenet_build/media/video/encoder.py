@@ -1,25 +1,24 @@
-"""Encoders by name: how each is told what to do, which this machine has, and what really ran.
+"""Video encoders by name: options, availability, versions, and reproducible output.
 
-An `Encoder` takes one run of pictures and gives closed groups of pictures: it begins with a key
-frame and nothing in it refers to what lies outside. One thread each, as x264's bytes hang on the
-number; parallel work is by clips.
+An `Encoder` encodes one run of frames as closed groups of pictures (GOPs): the run starts with a
+key frame and refers to no frame outside of it. Each encoder uses one thread, because the output of
+x264 depends on the number of threads; clips are processed in parallel instead.
 
-The processor's instruction sets, as far as x264's bytes hang on them.
+The output of x264 also depends on the instruction set of the processor, for four reasons. The first
+three are in its macroblock tree. They were found in x264's source and confirmed with modified
+builds, emulated processors and real clips (`tests/occlusion/test_determinism.py`):
 
-Four things make them hang, the first three in its macroblock tree (read in x264's source and tried
-on self-built variants, emulated processors and real clips; `tests/test_determinism.py`):
+- With AVX-512 the tree processes the macroblocks of a row in groups of eight and includes values
+  beyond the end of the row: those of the next row, and uninitialized memory after the last row.
+  Unless the width is a multiple of 128 pixels, the output differs from run to run. AVX-512 is
+  therefore never used; without this defect its output would equal that of AVX2.
+- Instruction sets up to AVX2 divide with an approximate reciprocal (RCPPS) that differs between
+  processor vendors: one encode in five differed.
+- AVX and older instruction sets round differently from AVX2: one encode in twenty differed.
+- Without SSSE3, ties between predictions are resolved differently: every encode differed.
 
-- With AVX-512 the tree takes a row's macroblocks by eights and adds what it finds beyond the row:
-  the next row's, and after the last row what happens to be in memory. Unless the width is a
-  multiple of 128 pixels the bytes change from run to run. So AVX-512 is never used; without the
-  fault they would be those of AVX2.
-- Everything up to AVX2 divides by way of an approximate reciprocal (RCPPS), of which each maker has
-  his own: with another one, one encode in five came out otherwise.
-- AVX and older round otherwise than AVX2: one encode in twenty.
-- Without SSSE3 ties between predictions are broken otherwise: every encode.
-
-`portable` keeps x264 from the first three: the same pictures on all processors with SSE4.2, mostly
-those of `avx2`.
+The instruction set `portable` avoids the first three: its output is the same on all processors
+with SSE4.2, and mostly equal to that of `avx2`.
 """
 
 from __future__ import annotations
@@ -39,71 +38,81 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
+_GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go into the container header
+SOFTWARE = "libx264"
+"""Encoder that replaces an unavailable hardware encoder."""
+JOINS = ("libx264",)
+"""Encoders whose separately encoded runs can be joined to one stream."""
+_VERSIONS = {"libx264": rb"x264 - core \d+(?: r\d+)?", "libx265": rb"x265 \(build \d+\)"}
+"""Encoder -> pattern of its version in the stream."""
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
+"""Presets of x264, fastest first."""
+
 _OPENCV = {"avx2": (11, 12), "avx": (10,), "sse4.2": (7,), "sse2": (3,)}
-"""Instruction set, newest first -> OpenCV's numbers of what must be there."""
+"""Instruction set, newest first -> OpenCV's numbers of the required CPU features."""
 
 _EXACT = {"avx2": 0x10F3F7, "avx": 0x1003E7, "sse4.2": 0x1001E7}
-"""Instruction set -> it and all older ones as x264's flags, without SSE2: what x264 then does in
-plain C is the tree's division, and some filters. (numpy needs SSE4.2 itself.)"""
+"""Instruction set -> x264's CPU flags for it and all older ones except SSE2. Without SSE2, x264
+runs the division of the macroblock tree and some filters in plain C. (numpy itself requires
+SSE4.2.)"""
 
 
 @cache
 def newest(limit: str) -> str:
-    """The newest instruction set of this processor that is not newer than `limit`.
+    """Newest instruction set of this processor that is not newer than `limit`.
 
-    Asks the processor, not the system: they differ where the processor is emulated. Empty where
-    it is none of Intel's kind.
+    The processor is queried, not the operating system: they differ on emulated processors. Empty
+    for processors that are not x86.
     """
     names = list(_OPENCV)
     older = names[names.index(limit) :]
     return next((name for name in older if all(map(cv2.checkHardwareSupport, _OPENCV[name]))), "")
 
 
-def x264_asm(wanted: str) -> str:
-    """x264's `asm` for avx2, sse2 or portable; empty: as x264 likes."""
-    if wanted != "portable":
-        return newest(wanted)
-    found = newest("avx2")
-    return str(_EXACT[found]) if found in _EXACT else found
+def x264_asm(setting: str) -> str:
+    """Value of x264's option `asm` for avx2, sse2 or portable; empty: x264's default."""
+    if setting != "portable":
+        return newest(setting)
+    best = newest("avx2")
+    return str(_EXACT[best]) if best in _EXACT else best
 
 
-def x265_asm(wanted: str) -> str:
-    """x265's `asm`; it needs nothing else to be portable."""
-    return newest("avx2" if wanted == "portable" else wanted)
+def x265_asm(setting: str) -> str:
+    """Value of x265's option `asm`; x265 is portable between processor vendors."""
+    return newest("avx2" if setting == "portable" else setting)
 
 
-def used(wanted: str) -> str:
-    """What to record with a clip: bytes agree where this, encoder and libraries are the same."""
-    found = newest("avx2" if wanted == "portable" else wanted)
-    if not found:
+def used(setting: str) -> str:
+    """The instruction set to record with a clip.
+
+    Clips have equal bytes if this, the encoder and the libraries are equal.
+    """
+    best = newest("avx2" if setting == "portable" else setting)
+    if not best:
         return platform.machine()
-    if wanted == "portable":
-        # Sound that is encoded anew has other bytes where there is no AVX2.
-        return wanted if found == "avx2" else f"{wanted} {found}"
-    return f"{found} {_maker()}"
+    if setting == "portable":
+        # Sound that is encoded again has different bytes without AVX2.
+        return setting if best == "avx2" else f"{setting} {best}"
+    return f"{best} {_vendor()}"
 
 
 @cache
-def _maker() -> str:
-    """GenuineIntel, AuthenticAMD; empty where the system does not say."""
+def _vendor() -> str:
+    """Vendor of the processor, such as GenuineIntel or AuthenticAMD; empty if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return ""
-    found = next((line for line in lines if line.startswith("vendor_id")), "")
-    return found.partition(":")[2].strip()
-
-
-_GLOBAL_HEADER = 1 << 22  # parameter sets go into the container's header
-SOFTWARE = "libx264"
-"""What stands in for a hardware encoder that is not there."""
-JOINS = ("libx264",)
-"""Encoders whose runs, encoded one by one with equal options, make one stream put together."""
+    line = next((line for line in lines if line.startswith("vendor_id")), "")
+    return line.partition(":")[2].strip()
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What an encoder is told. `crf` and `preset` are x264's; others get what is nearest."""
+    """Settings of an encoder.
+
+    `crf` and `preset` are those of x264; other encoders get equivalents.
+    """
 
     codec: str
     crf: float
@@ -113,13 +122,16 @@ class Encoding:
 
     @classmethod
     def of(cls, settings: Any) -> Encoding:
-        """From settings whose fields bear the same names."""
+        """Create it from settings with fields of the same names."""
         return cls(**{spec.name: getattr(settings, spec.name) for spec in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What the encoded pictures are, as the header states it. `like` gives size and colour tags."""
+    """Format of the encoded frames.
+
+    `like`: a frame with their size, pixel format and colour tags.
+    """
 
     like: av.VideoFrame
     time_base: Fraction
@@ -158,9 +170,6 @@ def _amf(encoding: Encoding) -> dict[str, str]:
     return {"quality": speed, "rc": "cqp", "qp_i": quality, "qp_p": quality}
 
 
-_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
-
-
 def _speed(preset: str, names: Sequence[str]) -> str:
     return names[_PRESETS.index(preset)]
 
@@ -172,21 +181,21 @@ CODECS: dict[str, Callable[[Encoding], dict[str, str]]] = {
     "h264_qsv": _qsv,
     "h264_amf": _amf,
 }
-"""Encoder -> its options."""
+"""Encoder -> function that returns its options."""
 
 
 def available(codec: str) -> str:
-    """The encoder itself, or libx264 where this machine cannot run it, with a line in the log."""
-    trouble = _trouble(codec)
-    if not trouble:
+    """`codec` if this machine can run it, else libx264; the replacement is logged as a warning."""
+    error = _startup_error(codec)
+    if not error:
         return codec
-    logging.warning("%s does not run here (%s): %s is used instead", codec, trouble, SOFTWARE)
+    logging.warning("%s does not run here (%s): %s is used instead", codec, error, SOFTWARE)
     return SOFTWARE
 
 
 @cache
-def _trouble(codec: str) -> str:
-    """Why an encoder cannot be used, from encoding one black picture; empty if it can."""
+def _startup_error(codec: str) -> str:
+    """Error of encoding one black frame; empty if the encoder works."""
     frame = av.VideoFrame(256, 256, "yuv420p")
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
@@ -201,23 +210,23 @@ def _trouble(codec: str) -> str:
 
 
 def group_size(encoding: Encoding, rate: Fraction) -> int:
-    """Frames between key frames, at most."""
+    """Maximum number of frames between key frames, at least 1; `rate`: frames per second."""
     return max(1, round(encoding.keyframe_seconds * float(rate)))
 
 
 @cache
 def formats(codec: str) -> tuple[str, ...]:
-    """The pixel formats that an encoder takes."""
+    """Pixel formats that an encoder supports."""
     return tuple(form.name for form in av.Codec(codec, "w").video_formats or ())
 
 
 def describe(context: Any, picture: Picture, encoding: Encoding) -> None:
-    """Set size, pixel format, times, colour tags and options of an encoder that is not open."""
+    """Set size, pixel format, time base, colour tags and options of an unopened encoder."""
     like = picture.like
     context.width, context.height = like.width, like.height
-    # Planes that an encoder wants interleaved are rearranged on the way in, nothing else.
-    taken = formats(encoding.codec)
-    context.pix_fmt = like.format.name if like.format.name in taken else "nv12"
+    # Encoders without planar formats get interleaved chroma (nv12), which has the same samples.
+    supported = formats(encoding.codec)
+    context.pix_fmt = like.format.name if like.format.name in supported else "nv12"
     context.time_base, context.framerate = picture.time_base, picture.rate
     context.color_range, context.colorspace = like.color_range, like.colorspace
     context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
@@ -229,9 +238,9 @@ def describe(context: Any, picture: Picture, encoding: Encoding) -> None:
 
 
 class Encoder:
-    """One run of pictures. Feed them in display order, then `finish`.
+    """Encoder of one run of frames: pass them to `encode` in display order, then call `finish`.
 
-    Raises FFmpegError where the encoder refuses.
+    The methods raise FFmpegError if the encoder reports an error.
     """
 
     def __init__(self, picture: Picture, encoding: Encoding) -> None:
@@ -242,33 +251,34 @@ class Encoder:
 
     @property
     def delay(self) -> int:
-        """How many frames a picture may be sent before its turn."""
+        """Number of frames by which a frame may be encoded before its position in display order."""
         return int(self._context.reorder_depth)
 
     @property
     def header(self) -> bytes:
-        """The parameter sets; x265 says there who it is."""
+        """The parameter sets; x265 writes its version into them."""
         return bytes(self._context.extradata or b"")
 
     def encode(self, frame: av.VideoFrame, pts: int) -> list[av.Packet]:
-        """Packets that are ready after this picture, in decoding order."""
+        """Encode one frame; return the packets that are ready, in decoding order.
+
+        `pts`: presentation time in ticks of the format's time base.
+        """
         frame.pts, frame.time_base = pts, self._time_base
         return self._context.encode(frame)
 
     def finish(self) -> list[av.Packet]:
+        """Flush the encoder; return the remaining packets, in decoding order."""
         return self._context.encode(None)
 
 
 def libraries() -> str:
-    """Versions of what a clip's pixels pass through besides the encoder."""
+    """Versions of the libraries that affect the pixels of a clip, besides the encoder."""
     version = ".".join(str(part) for part in av.library_versions["libavcodec"])
     return f"libavcodec {version}, opencv {cv2.__version__}, numpy {np.__version__}"
 
 
-_NAMES = {"libx264": rb"x264 - core \d+(?: r\d+)?", "libx265": rb"x265 \(build \d+\)"}
-
-
 def version(codec: str, beginning: bytes) -> str:
-    """The encoder with its version, as it wrote it into its header or its first packet."""
-    found = re.search(_NAMES.get(codec, rb"(?!)"), beginning)
-    return f"{codec} {found[0].decode().removeprefix('x264 - ')}" if found else codec
+    """Encoder and its version, which it writes into its header or first packet (`beginning`)."""
+    match = re.search(_VERSIONS.get(codec, rb"(?!)"), beginning)
+    return f"{codec} {match[0].decode().removeprefix('x264 - ')}" if match else codec

@@ -1,4 +1,4 @@
-"""The planes of a frame as arrays: formats, chroma grids, colour matrices."""
+"""Planes of a frame as arrays: pixel formats, chroma subsampling and colour matrices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 _BASES = {"yuv420p": (1, 1), "yuv422p": (1, 0), "yuv444p": (0, 0)}
-"""Format -> (log2 of the horizontal, of the vertical chroma subsampling)."""
+"""Pixel format -> (log2 of the horizontal, log2 of the vertical chroma subsampling)."""
 
 _KR_KB = {
     "bt601": (0.299, 0.114),
@@ -20,36 +20,44 @@ _KR_KB = {
     "smpte240m": (0.212, 0.087),
     "bt2020": (0.2627, 0.0593),
 }
+"""Colour matrix -> luma coefficients (Kr, Kb)."""
 _MATRIX = {1: "bt709", 4: "fcc", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-"""AVColorSpace -> matrix; swscale takes everything else, unspecified too, for BT.601."""
+"""AVColorSpace -> colour matrix. swscale treats all other values, also unspecified, as BT.601."""
 _RGB, _BT601 = 0, 6  # AVColorSpace
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the numbers of a planar YUV frame mean colours."""
+    """Encoding of colours in the samples of a planar YUV frame."""
 
     depth: int
+    """Bits per sample: 8 or 10."""
     sub_x: int
+    """log2 of the horizontal chroma subsampling."""
     sub_y: int
+    """log2 of the vertical chroma subsampling."""
     full_range: bool
+    """Whether luma uses all code values (0 to 255), not the limited range (16 to 235)."""
     matrix: str
+    """Name of the colour matrix."""
     left_sited: bool = True
-    """Chroma samples stand above even luma columns (MPEG-2, H.264), not between (JPEG)."""
+    """Whether chroma samples are aligned with even luma columns (MPEG-2, H.264), not centred
+    between two columns (JPEG)."""
 
     @property
     def dtype(self) -> type[np.generic]:
+        """dtype of the samples: uint8 for 8 bits, else uint16."""
         return np.uint8 if self.depth == 8 else np.uint16
 
     @property
     def black(self) -> tuple[int, int, int]:
-        """Y, U, V of black."""
+        """Code values Y, U, V of black."""
         luma = 0 if self.full_range else 16 << (self.depth - 8)
         return luma, self.grey, self.grey
 
     @property
     def grey(self) -> int:
-        """The chroma value without colour."""
+        """Chroma code value of grey."""
         return 128 << (self.depth - 8)
 
     @cached_property
@@ -65,16 +73,19 @@ class Layout:
         return matrix.astype(np.float32) / 255, np.array(self.black, np.float32)
 
     def from_rgb(self, rgb: np.ndarray) -> np.ndarray:
-        """uint8 (..., 3) RGB -> float32 (..., 3) Y, U, V code values, chroma not subsampled."""
+        """Convert RGB, uint8 (H, W, 3) or (..., 3), to code values Y, U, V, float32 (..., 3).
+
+        Chroma is not subsampled.
+        """
         matrix, offset = self._to_yuv
         red, green, blue = (rgb[..., channel].astype(np.float32) for channel in range(3))
-        # Written out: a matrix product gives other last digits on another processor.
+        # Written out, because the rounding of a matrix product depends on the processor.
         codes = [red * m[0] + green * m[1] + blue * m[2] for m in matrix]
         return np.stack(codes, axis=-1) + offset
 
 
 def layout_of(frame: av.VideoFrame) -> Layout:
-    """The layout of a frame in a working format."""
+    """Layout of a frame in one of the formats that `working_format` returns."""
     name = frame.format.name
     full = "yuvj" in name or frame.color_range == 2
     depth = 10 if name.endswith("10le") else 8
@@ -86,15 +97,15 @@ def _base(name: str) -> str:
     return name.replace("yuvj", "yuv").removesuffix("10le")
 
 
-def working_format(frame: av.VideoFrame, taken: Sequence[str], wanted: str = "source") -> str:
-    """The format in which a frame is changed and encoded: its own wherever the encoder has it.
+def working_format(frame: av.VideoFrame, supported: Sequence[str], setting: str = "source") -> str:
+    """Pixel format in which a frame is edited and encoded.
 
-    `taken`: what the encoder takes; other formats become 8 bit with the chroma halved. `wanted`:
-    one format for all clips, or `source`. Codecs cannot halve the chroma of odd sizes; those keep
-    their size and take full chroma.
+    `supported`: formats of the encoder; a frame in another format is converted to yuv420p.
+    `setting`: one format for all clips, or `source` for the format of the frame. Codecs cannot
+    subsample the chroma of odd sizes; such frames keep their size and get full-resolution chroma.
     """
-    name = _planar(frame) if wanted == "source" else wanted
-    if name not in taken:
+    name = _planar(frame) if setting == "source" else setting
+    if name not in supported:
         name = "yuv420p"
     base = _base(name)
     sub_x, sub_y = _BASES[base]
@@ -103,7 +114,7 @@ def working_format(frame: av.VideoFrame, taken: Sequence[str], wanted: str = "so
 
 
 def _planar(frame: av.VideoFrame) -> str:
-    """A frame's own format, or the nearest that is planar YUV of 8 or 10 bits."""
+    """Format of a frame, or the most similar planar YUV format with 8 or 10 bits."""
     name = frame.format.name
     deep = any(c.bits > 8 for c in frame.format.components)
     base = _base(name) if _base(name) in _BASES else "yuv420p"
@@ -113,31 +124,34 @@ def _planar(frame: av.VideoFrame) -> str:
 
 
 def in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
-    """The frame itself, or converted; pts are kept."""
+    """Convert a frame to a pixel format; its pts is kept.
+
+    A frame that has the format is returned as is.
+    """
     if frame.format.name == name:
         return frame
-    # With more threads swscale gives other low bits from time to time, in formats of 10 bits.
+    # With several threads, the low bits of swscale's 10-bit conversions are not reproducible.
     converted = frame.reformat(format=name, threads=1)
-    if converted.colorspace == _RGB:  # it has a matrix now, and players would believe the tag
+    if converted.colorspace == _RGB:  # the frame is YUV now: players would misinterpret the tag
         converted.colorspace = _BT601
     return converted
 
 
 def new_frame(like: av.VideoFrame) -> av.VideoFrame:
-    """An empty frame with the size, format and colour tags of another.
+    """Create a frame with the size, format and colour tags of another.
 
-    Decoded frames must not be written to: the decoder still predicts from them.
+    Decoded frames must not be modified, because the decoder still predicts from them.
     """
     frame = av.VideoFrame(like.width, like.height, like.format.name)
     for plane in frame.planes:
-        _memory(plane, np.uint8)[:] = 0  # the encoder may look at the padding
+        _memory(plane, np.uint8)[:] = 0  # encoders may read the padding
     frame.color_range, frame.colorspace = like.color_range, like.colorspace
     frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
     return frame
 
 
 def views(frame: av.VideoFrame, layout: Layout) -> list[np.ndarray]:
-    """The planes Y, U, V as arrays (H, W) over the frame's own memory."""
+    """The planes Y, U, V of a frame as arrays (H, W), uint8 or uint16, that share its memory."""
     arrays = []
     for plane in frame.planes:
         rows = _memory(plane, layout.dtype).reshape(plane.height, -1)
@@ -146,5 +160,5 @@ def views(frame: av.VideoFrame, layout: Layout) -> list[np.ndarray]:
 
 
 def _memory(plane: Any, dtype: type[np.generic]) -> np.ndarray:
-    """A plane's own memory, padding included."""
+    """The memory of a plane, including padding."""
     return np.frombuffer(plane, dtype)

@@ -1,4 +1,4 @@
-"""What a video is, from decoding every frame of it once."""
+"""Facts of a video, from decoding each of its frames once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from occludenet_build.media.video.source import Display, Source, display_of, ope
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts of one video; times are in units of `time_base` seconds or Fractions of seconds."""
+    """Facts of one video. pts are in ticks of `time_base` seconds, durations in seconds."""
 
     container: str
     codec: str
@@ -39,8 +39,9 @@ class VideoInfo:
 
 
 def probe(path: Path | str, *, max_decode_errors: int, max_pixels: int) -> VideoInfo:
-    """Decode the whole file.
+    """Decode the whole file and return its facts.
 
+    `max_pixels`: maximum width x height of a frame.
     Raises ItemError: missing, empty_file, not_a_video, unreadable, zero_frames, truncated,
     corrupt, too_large.
     """
@@ -51,12 +52,12 @@ def probe(path: Path | str, *, max_decode_errors: int, max_pixels: int) -> Video
         if width * height > max_pixels:
             raise ItemError("too_large", f"{width}x{height} is over {max_pixels} pixels")
         seen = _decode(source)
-        _refuse(source, seen, stated, max_decode_errors)
+        _check(source, seen, stated, max_decode_errors)
         return _info(container, source, seen)
 
 
 def skim(path: Path | str) -> None:
-    """Read the whole file but decode its first frame only: is it a video, and all of it?
+    """Check that a file is a complete video: read all packets, but decode only the first frame.
 
     Raises ItemError: missing, empty_file, not_a_video, unreadable, zero_frames, truncated.
     """
@@ -64,7 +65,7 @@ def skim(path: Path | str) -> None:
         source = Source(container)
         stated, seen = _stated(source), _Seen()
         try:
-            # the last packet of each stream is empty, which also empties the decoder
+            # The last packet of each stream is empty, which flushes the decoder.
             for packet in container.demux([source.stream, *source.audio]):
                 seen.packet(packet)
                 if packet.stream is source.stream and not seen.pts:
@@ -72,11 +73,11 @@ def skim(path: Path | str) -> None:
                         seen.frame(frame)
         except FFmpegError as error:
             raise ItemError("unreadable", error.strerror or str(error)) from error
-        _refuse(source, seen, stated, max_errors=source.decode_errors)
+        _check(source, seen, stated, max_errors=source.decode_errors)
 
 
 class _Seen:
-    """What one pass collects."""
+    """Facts that one pass over a video collects."""
 
     def __init__(self) -> None:
         self.pts: list[int] = []
@@ -101,7 +102,7 @@ class _Seen:
         if self.display is None:
             self.display, self.pix_fmt = display_of(frame), frame.format.name
         elif (frame.width, frame.height) != (self.display.coded_width, self.display.coded_height):
-            raise ItemError("unreadable", f"picture size changes at frame {len(self.pts)}")
+            raise ItemError("unreadable", f"frame size changes at frame {len(self.pts)}")
         self.pts.append(frame.pts or 0)
         self.last_duration = frame.duration or 0
         self.corrupt += bool(frame.is_corrupt)
@@ -115,16 +116,16 @@ def _decode(source: Source) -> _Seen:
 
 
 def _stated(source: Source) -> tuple[int, float]:
-    """(frames, seconds) that the header promises; 0 where it is silent."""
+    """(frames, seconds) that the header states; 0 for a value that it does not state."""
     seconds = source.container.duration / av.time_base if source.container.duration else 0.0
     start = (source.container.start_time or 0) / av.time_base
     return source.stream.frames, seconds + max(start, 0.0) if seconds else 0.0
 
 
-def _refuse(source: Source, seen: _Seen, stated: tuple[int, float], max_errors: int) -> None:
+def _check(source: Source, seen: _Seen, stated: tuple[int, float], max_errors: int) -> None:
     frames, seconds = stated
     end = max(seen.ends.values(), default=0.0)
-    # A header may round its length up: half a second and 2 % are not a missing end.
+    # Headers may round durations up: differences below 0.5 s or 2 % do not count.
     cut = seen.packets < 0.98 * frames - 1 or end < seconds - max(0.5, 0.02 * seconds)
     if cut and (frames or seconds):
         raise ItemError(
@@ -167,12 +168,15 @@ def _info(container: av.container.InputContainer, source: Source, seen: _Seen) -
 
 
 def _is_variable(steps: np.ndarray, time_base: Fraction) -> bool:
-    """Steps that differ by more than the rounding to ticks (or to milliseconds) explains."""
+    """Whether frame intervals differ by more than rounding to ticks (or milliseconds) explains."""
     return bool(len(steps)) and float(np.ptp(steps) * time_base) > max(0.0015, float(time_base))
 
 
 def _rate(source: Source, seen: _Seen, duration: Fraction) -> Fraction:
-    """Average frames per second: the stated one where it explains the frames, else measured."""
+    """Average frames per second: the stated rate if it agrees with the measured one.
+
+    Otherwise the measured rate.
+    """
     measured = Fraction(len(seen.pts)) / duration
     stated = source.stream.average_rate
     if stated and abs(stated / measured - 1) < Fraction(2, 100):

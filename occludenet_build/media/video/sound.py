@@ -1,6 +1,6 @@
-"""The sound of one source, passed on to its outputs.
+"""Transfer of sound from a source to its outputs, whole or trimmed to a segment.
 
-The sound of a stretch of a video: packets as they are, or samples encoded again.
+Packets in a codec that MP4 supports are copied; other sound is decoded and encoded again as AAC.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from av.error import FFmpegError
 from occludenet_build.media.video.source import Source
 from occludenet_build.media.video.writer import TwinWriter, is_copied
 
+PREROLL = Fraction(1, 10)
+"""Sound stored before a segment, in seconds, so that its first packet decodes as in the source."""
+
 
 class SoundQueue:
-    """A callback for `Source.packets` that holds sound back until there is somewhere to send it:
-    it may come before the first picture, and the outputs are opened with that."""
+    """Callback for `VideoSource.packets` that queues sound packets until their receiver exists.
+
+    Sound may precede the first frame, and outputs are opened when the first frame is known.
+    """
 
     def __init__(self) -> None:
         self._early: list[av.Packet] = []
@@ -33,7 +38,7 @@ class SoundQueue:
             self._sink(packet)
 
     def send_to(self, sink: Callable[[av.Packet], None]) -> None:
-        """From now on, beginning with what was held back."""
+        """Send the queued packets, and all later ones, to `sink`."""
         self._sink = sink
         for packet in self._early:
             sink(packet)
@@ -41,13 +46,13 @@ class SoundQueue:
 
 
 def how_passed(source: Source) -> str:
-    """copied, encoded (if any of its streams must be) or none."""
+    """How the sound of a source is transferred: copied, encoded (if any stream must be) or none."""
     copied = [is_copied(stream) for stream in source.audio]
     return ("copied" if all(copied) else "encoded") if copied else "none"
 
 
-def decoded(packet: av.Packet) -> list[Any]:
-    """Sound frames; damaged sound is a short silence, not a lost clip."""
+def decode_sound(packet: av.Packet) -> list[Any]:
+    """Decode a sound packet; a damaged packet gives no frames, which leaves a short silence."""
     try:
         return list(packet.decode())
     except FFmpegError:
@@ -55,16 +60,19 @@ def decoded(packet: av.Packet) -> list[Any]:
 
 
 class SharedSound:
-    """Passes sound packets on; decodes once, and only what MP4 does not carry."""
+    """Callback that passes sound packets to all writers.
+
+    Sound in a codec that MP4 does not support is decoded once. `how`: copied, encoded or none.
+    """
 
     def __init__(self, writers: list[TwinWriter], source: Source) -> None:
         self.writers = writers
         self.how = how_passed(source)
 
     def __call__(self, packet: av.Packet) -> None:
-        stream, is_end = packet.stream, packet.dts is None  # demux ends each stream so
+        stream, is_end = packet.stream, packet.dts is None  # the last packet of a stream
         if not is_copied(stream):
-            frames = [*decoded(packet), *([None] if is_end else [])]
+            frames = [*decode_sound(packet), *([None] if is_end else [])]
             for writer in self.writers:
                 writer.encode_sound(stream.index, frames)
         elif not is_end:
@@ -73,15 +81,11 @@ class SharedSound:
                 writer.copy_packet(index, packet)
 
 
-PREROLL = Fraction(1, 10)
-"""Sound before the stretch that its first packet needs to decode as in the whole file, seconds."""
-
-
 class TrimmedSound:
-    """Feed it all sound packets, in order, of the streams of a source.
+    """Callback that writes the sound of a segment; it takes all sound packets of a source in order.
 
-    `begin`, `end`: seconds of the container's clock. `how`: copied, encoded or none; `done`: every
-    stream has reached the end.
+    `begin`, `end`: limits of the segment, in seconds of the container's clock. `how`: copied,
+    encoded or none.
     """
 
     def __init__(self, writer: TwinWriter, source: Source, begin: Fraction, end: Fraction) -> None:
@@ -92,12 +96,13 @@ class TrimmedSound:
 
     @property
     def done(self) -> bool:
+        """Whether every stream has reached the end of the segment."""
         return not self._open
 
     def __call__(self, packet: av.Packet) -> None:
         stream: Any = packet.stream
         stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None:  # demux ends each stream so
+        if stamp is None:  # the last packet of a stream
             return
         at = stamp * packet.time_base
         if at >= self._end:
@@ -105,7 +110,7 @@ class TrimmedSound:
         elif is_copied(stream):
             self._copy(packet, at, _length(packet))
         else:
-            self._encode(stream.index, decoded(packet))
+            self._encode(stream.index, decode_sound(packet))
 
     def _copy(self, packet: av.Packet, at: Fraction, length: Fraction) -> None:
         if at + length <= self._begin - max(PREROLL, length):
@@ -120,7 +125,7 @@ class TrimmedSound:
     def _trim(self, stream: av.AudioStream) -> av.filter.Graph:
         graph = av.filter.Graph()
         first, last = round(self._begin * stream.rate), round(self._end * stream.rate)
-        limits = f"start_pts={first}:end_pts={last}"  # counted in samples, whatever the stream does
+        limits = f"start_pts={first}:end_pts={last}"  # in samples, not ticks
         source = graph.add_abuffer(template=stream)
         graph.link_nodes(source, graph.add("atrim", limits), graph.add("abuffersink")).configure()
         return graph
@@ -134,6 +139,7 @@ class TrimmedSound:
                 self._writer.encode_sound(index, [part])
 
     def finish(self) -> None:
+        """Flush the sound encoders."""
         for index in self._trims:
             self._writer.encode_sound(index, [None])
 

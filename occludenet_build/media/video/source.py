@@ -1,12 +1,11 @@
-"""Reading videos. Nothing else in the project decodes, so all rooms number frames alike.
+"""Decoding of videos. Only the package media.video decodes, so that all stages number frames alike.
 
-Frame k is the k-th frame the decoder gives, in display order, from 0. A packet that does not
-decode is passed over and counted; pts are made strictly increasing, which they are but in damaged
-files.
+Frame k is the k-th frame that the decoder returns, in display order, from 0. A packet that does not
+decode is skipped and counted. Times (pts) are made strictly increasing, which they are except in
+damaged files.
 
-Coded and displayed picture: a rotation flag stands between what is stored and what is seen.
-
-Boxes and masks live in the displayed picture; pixels are changed in the coded one.
+A rotation flag in the file distinguishes the coded frame, as stored, from the displayed frame.
+Boxes and masks refer to the displayed frame; pixels are edited in the coded frame.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from occludenet_build.core.files import sha256_file
 
 @dataclass(frozen=True)
 class Display:
-    """The map between the two pictures.
+    """Geometry of a frame: the mapping between the coded and the displayed frame.
 
-    coded_width, coded_height: pixels as stored. rotation: degrees counterclockwise that turn the
-    coded picture into the displayed one, one of 0, 90, 180, 270.
+    coded_width, coded_height: size as stored, in pixels. rotation: degrees, counterclockwise, from
+    the coded to the displayed frame, one of 0, 90, 180, 270.
     """
 
     coded_width: int
@@ -40,21 +39,24 @@ class Display:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the displayed picture, pixels."""
+        """(width, height) of the displayed frame, in pixels."""
         if self.rotation % 180:
             return self.coded_height, self.coded_width
         return self.coded_width, self.coded_height
 
     def upright(self, coded: np.ndarray) -> np.ndarray:
-        """Coded array (H, W, ...) -> displayed array, a view."""
+        """Rotate a coded array (H, W, ...), any dtype, to the displayed orientation: a view."""
         return np.rot90(coded, self.rotation // 90)
 
     def to_coded(self, displayed: np.ndarray) -> np.ndarray:
-        """Displayed array (H, W, ...) -> coded array, a view. Also turns an upright patch."""
+        """Rotate a displayed array (H, W, ...), any dtype, to the coded orientation: a view.
+
+        The array may be a patch of the frame.
+        """
         return np.rot90(displayed, -self.rotation // 90)
 
     def rect_to_displayed(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
-        """A rectangle (left, top, width, height) in coded pixels -> in displayed pixels."""
+        """Convert a rectangle (left, top, width, height) from coded to displayed pixels."""
         return {
             0: (x, y, w, h),
             90: (y, self.coded_width - x - w, h, w),
@@ -63,7 +65,7 @@ class Display:
         }[self.rotation]
 
     def rect_to_coded(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
-        """A rectangle (left, top, width, height) in displayed pixels -> in coded pixels."""
+        """Convert a rectangle (left, top, width, height) from displayed to coded pixels."""
         width, height = self.size
         return {
             0: (x, y, w, h),
@@ -73,8 +75,8 @@ class Display:
         }[self.rotation]
 
 
-# A file may name other files or addresses (playlists, concat, subtitles): only containers that
-# hold their own data are opened, and only from disk.
+# Playlists, concat scripts and subtitles may refer to other files or addresses. Only containers
+# with their own data are opened, and only from disk.
 _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,m4v,ogg,asf,ivf,nut,3gp",
@@ -83,7 +85,10 @@ _OPTIONS = {
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[av.container.InputContainer]:
-    """Open a local file for reading. Raises ItemError: missing, empty_file, not_a_video."""
+    """Open a local video file.
+
+    Raises ItemError: missing, empty_file, not_a_video, truncated.
+    """
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -92,10 +97,10 @@ def opened(path: Path | str) -> Iterator[av.container.InputContainer]:
     if size == 0:
         raise ItemError("empty_file")
     try:
-        # The prefix keeps a name such as "concat:a" from being taken for a protocol.
+        # Without the prefix, a name such as "concat:a" would be parsed as a protocol.
         container = av.open(f"file:{path.resolve()}", options=_OPTIONS, metadata_errors="ignore")
     except FFmpegError as error:
-        reason = "truncated" if _headless(path) else "not_a_video"
+        reason = "truncated" if _is_mp4_without_index(path) else "not_a_video"
         raise ItemError(reason, error.strerror or str(error)) from error
     with container:
         if not _picture_streams(container):
@@ -104,20 +109,20 @@ def opened(path: Path | str) -> Iterator[av.container.InputContainer]:
 
 
 def check_indexed(path: Path | str, sha256: str) -> None:
-    """Refuse a file whose bytes are not those that were indexed, one of the same length too.
+    """Check that a file has the sha256 that was indexed.
 
     Raises ItemError: missing, source_changed.
     """
     try:
-        found = sha256_file(path)
+        actual = sha256_file(path)
     except OSError as error:
         raise ItemError("missing", error.strerror or str(error)) from error
-    if found != sha256:
+    if actual != sha256:
         raise ItemError("source_changed")
 
 
-def _headless(path: Path) -> bool:
-    """An MP4 cut before its index: it begins well and does not open."""
+def _is_mp4_without_index(path: Path) -> bool:
+    """Whether a file that does not open begins like MP4: it was cut off before its index."""
     with open(path, "rb") as stream:
         return stream.read(12)[4:8] == b"ftyp"
 
@@ -131,9 +136,10 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 
 class Source:
-    """One pass over an open video: frames by iteration, sound packets through a callback.
+    """One pass over an open video: iteration yields frames, a callback receives sound packets.
 
-    After the pass: `frame_count`, `decode_errors`, `first_error`.
+    Valid after the pass: `frame_count`, `decode_errors` (number of packets that do not decode) and
+    `first_error`. `time_base`: seconds per tick of a frame's pts. `threads`: decoder threads.
     """
 
     def __init__(self, container: av.container.InputContainer, threads: int = 1) -> None:
@@ -151,7 +157,10 @@ class Source:
     def packets(
         self, on_packet: Callable[[av.Packet], None] | None = None, *, all_streams: bool = False
     ) -> Iterator[av.VideoFrame]:
-        """Decoded frames in display order; `on_packet` sees the other streams' packets."""
+        """Yield decoded frames in display order; `on_packet` receives every packet, sound included.
+
+        `all_streams`: read the sound packets also without a callback.
+        """
         streams = [self.stream, *self.audio] if on_packet or all_streams else [self.stream]
         packets = self.container.demux(streams)
         while True:
@@ -172,7 +181,7 @@ class Source:
         return self.packets()
 
     def decoded(self, packet: av.Packet | None) -> Iterator[av.VideoFrame]:
-        """What a packet gives, None for what is still in the decoder; an error is counted."""
+        """Decode one packet, or flush the decoder with None; errors are counted, not raised."""
         try:
             frames = self.stream.codec_context.decode(packet)
         except EOFError:
@@ -202,29 +211,33 @@ class Source:
 
 @contextmanager
 def reading(path: Path | str, threads: int = 1) -> Iterator[Source]:
-    """Open a video for one pass: `with reading(path) as source: for frame in source: ...`"""
+    """Open a video for one pass and yield its VideoSource: `for frame in source: ...`.
+
+    Raises ItemError: missing, empty_file, not_a_video, truncated.
+    """
     with opened(path) as container:
         yield Source(container, threads)
 
 
 def display_of(frame: av.VideoFrame) -> Display:
-    """The geometry of a decoded frame, rotation snapped to quarter turns."""
+    """Geometry of a decoded frame; its rotation is rounded to a multiple of 90 degrees."""
     return Display(frame.width, frame.height, round(frame.rotation / 90) % 4 * 90)
 
 
 def to_rgb(frame: av.VideoFrame, converter: VideoReformatter | None = None) -> np.ndarray:
-    """The displayed picture: uint8 (H, W, 3), RGB, contiguous.
+    """Convert a frame to the displayed image: uint8 (H, W, 3), RGB, contiguous.
 
-    `converter`: kept by who converts many frames; a new one costs as much as a small picture.
+    `converter`: pass the same object to convert many frames; creating it takes as long as
+    converting a small frame.
     """
-    # It converts with the frame's own matrix and range.
+    # The converter uses the colour matrix and range of the frame.
     converter = VideoReformatter() if converter is None else converter
     coded = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
     return np.ascontiguousarray(display_of(frame).upright(coded))
 
 
 def rgb_frames(path: Path | str, threads: int = 1) -> Iterator[tuple[int, np.ndarray]]:
-    """(frame number, displayed RGB picture uint8 (H, W, 3)) for every frame of a file."""
+    """Yield (frame number, displayed frame as RGB, uint8 (H, W, 3)) for every frame of a file."""
     with reading(path, threads) as source:
         for number, frame in enumerate(source):
             yield number, to_rgb(frame)

@@ -1,6 +1,6 @@
-"""Write a video from arrays: for the mini-world and for tests that make their own clips.
+"""Writing a video from arrays, for the demo and for tests.
 
-One encoder thread and a bit-exact muxer, so that the same frames give the same bytes.
+One encoder thread and a bit-exact muxer make the output reproducible.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from av.video.reformatter import VideoReformatter
 from occludenet_build.core.files import replacing
 
 CODEC_DEFAULTS: dict[str, dict[str, str]] = {
-    # Without macroblock trees the bytes do not hang on the machine's AVX-512.
+    # Without macroblock trees the output does not depend on AVX-512.
     "libx264": {"preset": "veryfast", "crf": "20", "x264-params": "mbtree=0"},
     "mpeg4": {"b": "4000000"},
     "libvpx": {"crf": "12", "b": "2000000", "deadline": "realtime", "cpu-used": "8"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8"},
 }
-"""Options an encoder gets unless the caller sets the same key."""
+"""Encoder -> default options; the caller may override each key."""
 
 AUDIO_CODEC = {".webm": "libopus", ".avi": "pcm_s16le", ".ogv": "libvorbis"}
-"""Sound codec by container suffix; AAC elsewhere. PCM in AVI, as a codec that starts with padding
-would shift the pictures there by a frame."""
+"""Container suffix -> sound codec; AAC for all others. AVI gets PCM, because the initial padding of
+other codecs would shift its frames by one."""
 
 _SMPTE170M, _LIMITED = 6, 1
-"""BT.601 and limited range, which is what the RGB to YUV conversion below makes."""
+"""BT.601 and limited range: the output of the RGB to YUV conversion below."""
 
 
 def write_video(
@@ -49,12 +49,12 @@ def write_video(
     time_base: Fraction | None = None,
     audio_codec: str | None = None,
 ) -> int:
-    """Encode frames (uint8, H x W x 3, RGB, one size) and return how many there were.
+    """Encode frames, uint8 (H, W, 3) RGB of equal size, and return their number.
 
-    `audio` is float32 mono in [-1, 1] from time 0. `pts` counts ticks of `time_base` (default one
-    frame period), strictly increasing, one per frame: a variable frame rate, or a late start.
-    The container follows the suffix: mp4, mov, mkv, webm, avi. It is written under a temporary
-    name beside the target and then renamed.
+    `audio`: mono samples, float32 (N,) in [-1, 1], from time 0. `pts`: time of each frame in ticks
+    of `time_base` (default: one frame period), strictly increasing, for variable frame rates or a
+    late start. The container follows from the suffix: mp4, mov, mkv, webm, avi. The file is written
+    atomically. Raises ValueError for wrong `pts`, no frames, or an odd size in 4:2:0.
     """
     first, frames = _peek(frames_rgb)
     _check_pts(pts)
@@ -77,7 +77,7 @@ def write_video(
 def _muxer_options(target: Path, base: Fraction) -> dict[str, str]:
     options = {"fflags": "+bitexact"}
     if target.suffix.lower() in {".mp4", ".mov", ".m4v"}:
-        # Edit lists count in the movie's own ticks: milliseconds would round the first pts.
+        # Edit lists use the timescale of the movie: milliseconds would round the first pts.
         ticks = base.denominator
         options["movie_timescale"] = str(ticks * -(-1000 // ticks))
     return options
@@ -88,7 +88,7 @@ def _peek(frames_rgb: Iterable[np.ndarray]) -> tuple[np.ndarray, Iterator[np.nda
     try:
         first = next(iterator)
     except StopIteration:
-        raise ValueError("a video needs at least one frame, got none") from None
+        raise ValueError("wanted at least one frame, got none") from None
     return first, chain([first], iterator)
 
 
@@ -111,7 +111,7 @@ def _add_video(
         raise ValueError(f"{pix_fmt} needs an even width and height, got {width}x{height}")
     wanted = CODEC_DEFAULTS.get(codec, {}) | (options or {})
     if container.format.name == "avi" and codec == "libx264":
-        wanted.setdefault("bf", "0")  # AVI keeps no pts, so frames may not be reordered
+        wanted.setdefault("bf", "0")  # AVI stores no pts, so frames must not be reordered
     stream = cast(av.VideoStream, container.add_stream(codec, rate=fps, options=wanted))
     context = stream.codec_context
     stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
@@ -153,7 +153,7 @@ def _encode_video(
 
 
 def _ticks_shown(pts: Sequence[int] | None, index: int) -> int:
-    """How long a frame stays; the last one as long as the one before it."""
+    """Duration of a frame in ticks; the last frame has that of the frame before it."""
     if pts is None or len(pts) < 2:
         return 1
     index = min(index, len(pts) - 2)
@@ -163,7 +163,7 @@ def _ticks_shown(pts: Sequence[int] | None, index: int) -> int:
 def _encode_audio(
     container: OutputContainer, stream: av.AudioStream, samples: np.ndarray, sample_rate: int
 ) -> None:
-    """The resampler brings the sound into the encoder's own rate, format and frame size."""
+    """Resample the sound to the rate, format and frame size of the encoder, and encode it."""
     context = stream.codec_context
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
     frame.sample_rate = sample_rate

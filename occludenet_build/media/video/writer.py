@@ -1,12 +1,11 @@
-"""Writing the twin of a source: same pts, rotation, pixel aspect, colour tags and sound packets.
+"""Writing MP4 files with the pts, rotation, pixel aspect, colour tags and sound of their source.
 
-MP4. A writer takes pictures as packets, since twins may share them.
+A `TwinWriter` takes frames as encoded packets, because several outputs of a clip share packets. A
+`RunEncoder` encodes one run of frames and passes the packets to all outputs that contain the run.
 
-Runs of pictures, encoded apart, as one stream: decoding times over the whole clip.
-
-A run's encoder knows nothing of the pictures before it, so the decoding times it gives begin
-anew. They are given again here as x264 gives them for a whole clip: the k-th packet of a stream is
-decoded when the (k - delay)-th picture is shown, the first ones as much earlier as needed.
+The encoder of a run does not know the frames before it, so its decoding times (dts) start anew.
+They are replaced by the times that x264 assigns in a whole clip: the k-th packet of a stream is
+decoded when frame k - delay is displayed, and the first packets correspondingly earlier.
 """
 
 from __future__ import annotations
@@ -25,15 +24,16 @@ from occludenet_build.media.video.encoder import JOINS, Encoder, Encoding, Pictu
 from occludenet_build.media.video.source import Source
 
 MP4_AUDIO = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus")
-"""Sound that MP4 carries everywhere; other sound is encoded again as AAC."""
+"""Sound codecs that are copied to MP4; other sound is encoded again as AAC."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""Channels -> their layout in AAC; other numbers become two."""
+"""Number of channels -> layout in AAC; stereo for other numbers."""
 
 
-class _Refusals:
-    """Turns what an encoder or muxer refuses into ItemError("encode_failed").
+class _EncoderErrors:
+    """Context manager that converts errors of an encoder or muxer to ItemError("encode_failed").
 
-    A full disk concerns the job, not the clip: OSError. Entered for every packet, so it is plain.
+    A full disk raises OSError, because it concerns the whole job. The class is written by hand
+    instead of with contextlib for speed: it is entered for every packet.
     """
 
     def __enter__(self) -> None:
@@ -46,30 +46,30 @@ class _Refusals:
             raise ItemError("encode_failed", error.strerror or str(error)) from error
 
 
-REFUSALS = _Refusals()
+ENCODER_ERRORS = _EncoderErrors()
 
 
 def picture_of(source: Source, like: av.VideoFrame) -> Picture:
-    """The header of a source's twin, whose pictures are like that frame."""
+    """Format of an output of `source` whose frames have the size and tags of the frame `like`."""
     stream = source.stream
     rate, aspect = stream.average_rate or 25, stream.sample_aspect_ratio or 1
     return Picture(like, source.time_base, Fraction(rate), Fraction(aspect))
 
 
 class TwinWriter:
-    """One output of a clip. Use as a context manager; sound comes through `SharedSound`.
+    """Writer of one output of a clip; use it as a context manager.
 
-    Raises ItemError("encode_failed") where the muxer refuses.
+    The methods raise ItemError("encode_failed") if the muxer or the sound encoder reports an error.
     """
 
     def __init__(
         self, path: Path, source: Source, picture: Picture, encoding: Encoding, rotation: int
     ) -> None:
-        # Edit lists count in the movie's own ticks: milliseconds would round the first pts.
+        # Edit lists use the timescale of the movie: milliseconds would round the first pts.
         ticks = source.time_base.denominator
         muxer = {"fflags": "+bitexact", "movie_timescale": str(ticks * -(-1000 // ticks))}
         self.container = av.open(str(path), "w", format="mp4", options=muxer)
-        # The stream's own encoder gets no picture; what it is told makes the header.
+        # The encoder of the stream gets no frames; its options determine the header.
         self.stream = cast(av.VideoStream, self.container.add_stream(encoding.codec, picture.rate))
         describe(self.stream.codec_context, picture, encoding)
         self.stream.time_base = picture.time_base
@@ -79,30 +79,30 @@ class TwinWriter:
 
     def _sound_stream(self, stream: av.AudioStream) -> av.AudioStream:
         if is_copied(stream):
-            mine = self.container.add_stream_from_template(stream)
+            output = self.container.add_stream_from_template(stream)
         else:
-            mine = self.container.add_stream("aac", **_nearest_aac(stream))
+            output = self.container.add_stream("aac", **_nearest_aac(stream))
         if "language" in stream.metadata:
-            mine.metadata["language"] = stream.metadata["language"]
-        return mine
+            output.metadata["language"] = stream.metadata["language"]
+        return output
 
     def picture_packet(self, packet: av.Packet) -> None:
-        """Write an encoded picture; packets come in decoding order."""
+        """Write an encoded frame; packets must come in decoding order."""
         packet.stream = self.stream
         self._mux(lambda: packet)
 
     def copy_packet(self, index: int, packet: av.Packet) -> None:
-        """Write a packet of the source's sound stream `index` as it is."""
+        """Copy a packet of the source's sound stream `index`."""
         packet.stream = self._sound[index]
         self._mux(lambda: packet)
 
     def encode_sound(self, index: int, frames: list[av.AudioFrame | None]) -> None:
-        """Encode decoded sound; None flushes."""
+        """Encode decoded sound of the source's stream `index`; None flushes the encoder."""
         for frame in frames:
             self._mux(partial(self._sound[index].encode, frame))
 
     def _mux(self, packets: Callable[[], av.Packet | list[av.Packet]]) -> None:
-        with REFUSALS:
+        with ENCODER_ERRORS:
             self.container.mux(packets())
 
     def __enter__(self) -> TwinWriter:
@@ -112,31 +112,32 @@ class TwinWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         if kind is None:
-            with REFUSALS:
+            with ENCODER_ERRORS:
                 self.container.close()
             return
         try:
             self.container.close()
         except FFmpegError:
-            pass  # the error that brought us here says more
+            pass  # the first error is more informative
 
 
 def _nearest_aac(stream: av.AudioStream) -> dict[str, Any]:
-    """The rate and the channels of a stream, or what AAC has that comes nearest."""
+    """Rate and layout of a stream, or the most similar ones that AAC supports."""
     rates = av.Codec("aac", "w").audio_rates or [stream.rate]
     rate = min(rates, key=lambda rate: abs(rate - stream.rate))
     return {"rate": rate, "layout": _LAYOUTS.get(stream.layout.nb_channels, "stereo")}
 
 
 def is_copied(stream: av.AudioStream) -> bool:
-    """Whether MP4 carries this sound as it is; if not, it is encoded again as AAC."""
+    """Whether a sound stream is copied to MP4; other sound is encoded again as AAC."""
     return stream.codec_context.name in MP4_AUDIO
 
 
 class RunEncoder:
-    """Encodes one run and writes its packets to every output that has this run in common.
+    """Encoder of one run of frames, which writes the packets to all outputs that contain the run.
 
-    `shown` is the clip's list of pts, which grows as pictures come; `start`: the run's first one.
+    `shown`: pts of the clip's frames in display order; the list grows while frames are encoded.
+    `start`: number of the run's first frame.
     """
 
     def __init__(
@@ -147,20 +148,22 @@ class RunEncoder:
         shown: Sequence[int],
         start: int,
     ) -> None:
-        with REFUSALS:
+        with ENCODER_ERRORS:
             self._encoder = Encoder(picture, encoding)
         self._writers, self._shown, self._next = writers, shown, start
         self._retimed = encoding.codec in JOINS
         self.beginning = b""
-        """The header and the first packet."""
+        """The header and the first packet, which contain the version of the encoder."""
 
     def encode(self, frame: av.VideoFrame, pts: int) -> None:
-        with REFUSALS:
+        """Encode one frame, in display order; `pts` in ticks of the source's time base."""
+        with ENCODER_ERRORS:
             packets = self._encoder.encode(frame, pts)
         self._write(packets)
 
     def finish(self) -> None:
-        with REFUSALS:
+        """Flush the encoder and write the remaining packets."""
+        with ENCODER_ERRORS:
             packets = self._encoder.finish()
         self._write(packets)
 
@@ -180,9 +183,9 @@ class RunEncoder:
         return shown[number] - self._early()
 
     def _early(self) -> int:
-        """How long before it is shown the first picture is decoded."""
+        """Time from decoding to display of the clip's first frame, in ticks."""
         shown, delay = self._shown, self._encoder.delay
         if len(shown) > delay:
             return shown[delay] - shown[0]
-        # The first run was over before so many pictures came; more may follow.
+        # The first run ended before `delay` frames; more frames may follow.
         return delay * (shown[-1] - shown[0])

@@ -1,8 +1,7 @@
-"""A network's maps over many clips, and what of them lies where.
+"""Class activation maps of a network over many clips, and their mass on actor and occluder.
 
-The actor and the occluder of a clip, in the very pixels that the network sees.
-
-The clips whose maps are made, as a data set: one view of each, with its regions.
+`MaskedViews` gives one view of each clip together with the regions of actor and occluder in the
+pixels that the network sees; `class_activation_maps` runs the network on these views.
 """
 
 from __future__ import annotations
@@ -25,31 +24,37 @@ from occludenet_build.core.seeds import integer
 from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.sample import scaled
-from occludenet_build.recognition.augment import cropped, views
+from occludenet_build.recognition.augment import crop_clip, views
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.cam import grad_cam
 from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import Frames, loader
-from occludenet_build.recognition.predict import Network
+from occludenet_build.recognition.datasets import Frames, make_loader
+from occludenet_build.recognition.predict import TrainedNetwork
 from occludenet_build.release.terms import CLEAN
 
-COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
+MASK_COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
+"""Columns of annotate/frames that are read."""
+REGION_NAMES = ("actor", "occluder", "background")
+CENTRE = 0.5
+"""Position of the centre crop, as a share of the space that a crop can move in."""
 
 
 @dataclass(frozen=True)
 class Regions:
-    """Of T frames of H x W px; a pixel on an edge belongs to several, by its shares."""
+    """Where actor and occluder are in T frames of H x W px; pixels on an edge have fractions."""
 
     actor: np.ndarray
-    """float32 (T, H, W), 0 to 1: what is seen of the actor."""
+    """float32 (T, H, W), 0 to 1: share of each pixel that shows the visible actor."""
     occluder: np.ndarray
-    """float32 (T, H, W): of the occluder."""
+    """float32 (T, H, W), 0 to 1: share of each pixel that shows the occluder."""
     masked: np.ndarray
-    """bool (T,): the frame has an actor mask; without one nothing is known of it."""
+    """bool (T,): whether the frame has an actor mask; without one its regions are unknown."""
 
     def shares(self, weights: np.ndarray) -> tuple[float, float, float] | None:
-        """Shares of `weights`, (T, H, W), 0 and up, in actor, occluder and background, over the
-        masked frames; None where these have none."""
+        """Shares of `weights` on actor, occluder and background, over the masked frames.
+
+        `weights` float32 (T, H, W), not negative. None where they sum to 0 in these frames.
+        """
         weights = weights[self.masked].astype(np.float64)
         whole = weights.sum()
         if not whole > 0:
@@ -60,23 +65,23 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class Masks:
-    """The masks of annotate/frames, by clip."""
+class FrameMasks:
+    """Reads the masks of a clip from annotate/frames."""
 
     folder: Path
     shards: dict[str, str] = field(default_factory=dict)
-    """Source clip -> the table that has its frames."""
+    """Table that holds the frames, by source clip."""
 
     @staticmethod
-    def over(folder: Path, clips: Iterable[str]) -> Masks:
-        """Looks once where the frames of these source clips are."""
+    def over(folder: Path, clips: Iterable[str]) -> FrameMasks:
+        """A reader of these source clips, after finding the tables that hold their frames."""
         shards = files_by_clip(folder, clips, "run annotate again")
-        return Masks(folder, shards)
+        return FrameMasks(folder, shards)
 
     def of(self, clip: Clip, numbers: Sequence[int], short_side: int) -> Regions:
-        """The regions in the frames with these numbers, scaled as the pictures are, uncropped.
+        """The regions in the frames `numbers`, scaled to `short_side` px and not cropped.
 
-        Raises ItemError where one of these frames is not in the table.
+        Raises ItemError where the table lacks one of these frames.
         """
         rows = self._rows(clip)
         absent = sorted(set(numbers) - rows.keys())
@@ -88,16 +93,16 @@ class Masks:
         return Regions(actor, occluder, masked)
 
     def _rows(self, clip: Clip) -> dict[int, dict[str, Any]]:
-        """Frame -> its row; of a clean twin those of any scale, as the actor is the same."""
+        """Row by frame; a clean twin has those of any scale, since the actor is the same."""
         table = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
-        assert table is not None  # `over` has seen it
+        assert table is not None  # `over` found it
         name = table["set"][0].as_py() if clip.set == CLEAN else clip.set
-        table = table.filter(pc.equal(table["set"], name)).select(COLUMNS)
+        table = table.filter(pc.equal(table["set"], name)).select(MASK_COLUMNS)
         return {row["frame"]: row for row in table.to_pylist()}
 
 
 def _area_shares(row: dict[str, Any], clip: Clip, short_side: int) -> np.ndarray:
-    """float32 (h, w, 2), 0 to 1: how much of each scaled pixel is actor and occluder."""
+    """float32 (h, w, 2), 0 to 1: shares of each scaled pixel that are actor and occluder."""
     size = row["height"], row["width"]
     clean = clip.set == CLEAN
     codes = row["actor_rle" if clean else "visible_rle"], None if clean else row["occluder_rle"]
@@ -108,38 +113,39 @@ def _area_shares(row: dict[str, Any], clip: Clip, short_side: int) -> np.ndarray
     return scaled(whole, short_side)
 
 
-CENTRE = 0.5
+class MaskedView(NamedTuple):
+    """One view of a clip with its regions."""
 
-
-class View(NamedTuple):
     number: int
-    """In the list of clips."""
+    """Position in the list of clips."""
     pictures: Tensor
     """uint8 (T, S, S, 3), RGB."""
     regions: Regions
-    """Of these pictures."""
+    """Regions of these pictures."""
     frames: tuple[int, ...]
-    """Their numbers in the clip."""
+    """Frame numbers of the pictures in the clip."""
 
 
-class Unread(NamedTuple):
-    """A clip that cannot be used; it becomes a row that says so."""
+class UnreadableClip(NamedTuple):
+    """A clip that cannot be read, with the reason; it gets a row with the status failed."""
 
     number: int
     reason: str
     detail: str
 
 
-class Views(Dataset):
-    """Items by number: the middle view in time, the centre crop."""
+class MaskedViews(Dataset):
+    """Data set of the clips: the middle view in time and the centre crop of each."""
 
-    def __init__(self, clips: Sequence[Clip], source: Frames, masks: Masks, seen: Input) -> None:
+    def __init__(
+        self, clips: Sequence[Clip], source: Frames, masks: FrameMasks, seen: Input
+    ) -> None:
         self.clips, self.source, self.masks, self.seen = clips, source, masks, seen
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, number: int) -> View | Unread:
+    def __getitem__(self, number: int) -> MaskedView | UnreadableClip:
         clip, seen = self.clips[number], self.seen
         (frames,) = views(clip.frames, seen.frames, 1, seen.stride)
         try:
@@ -148,34 +154,33 @@ class Views(Dataset):
             if regions.actor.shape != pictures.shape[:3]:
                 raise ItemError("source_changed", "its masks are of pictures of another size")
         except ItemError as error:
-            return Unread(number, error.reason, error.detail)
+            return UnreadableClip(number, error.reason, error.detail)
         actor, occluder = self._cropped(regions.actor), self._cropped(regions.occluder)
-        shown = torch.from_numpy(self._cropped(pictures))
-        return View(number, shown, Regions(actor, occluder, regions.masked), frames)
+        crop = torch.from_numpy(self._cropped(pictures))
+        return MaskedView(number, crop, Regions(actor, occluder, regions.masked), frames)
 
     def _cropped(self, pictures: np.ndarray) -> np.ndarray:
-        return cropped(pictures, self.seen.size, CENTRE, CENTRE, flip=False)
+        return crop_clip(pictures, self.seen.size, CENTRE, CENTRE, flip=False)
 
 
-def drawn(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]:
-    """`count` source clips (None: all) by hash: who is drawn hangs on no other clip, and those of
-    a smaller count are among those of a larger one."""
+def draw_clips(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]:
+    """Draw `count` source clips (None: all) in the order of a hash.
+
+    Whether a clip is drawn depends on no other clip, and a larger count adds to a smaller one.
+    """
     sources = {clip.clip for clip in clips}
     order = sorted(sources, key=lambda clip: (integer(seed, clip, "attention"), clip))
     return order[:count]
 
 
-WHERE = ("actor", "occluder", "background")
-
-
 @dataclass(frozen=True)
-class Map:
-    """What a network says of one view of a clip, and why."""
+class ClassActivationMap:
+    """A network's prediction for one view of a clip, and its class activation map."""
 
     clip: Clip
-    view: View
+    view: MaskedView
     cam: np.ndarray
-    """float32 (T, S, S), 0 and up."""
+    """float32 (T, S, S), not negative."""
     probabilities: np.ndarray
     """float64 (K,), in the order of `labels`."""
     labels: list[str]
@@ -184,10 +189,11 @@ class Map:
 
     @property
     def predicted(self) -> str:
+        """The label of the largest probability."""
         return self.labels[int(self.probabilities.argmax())]
 
     def row(self) -> dict[str, Any]:
-        """The columns of CLIPS that are of this clip."""
+        """The columns of ATTENTION_TABLE that this map determines."""
         regions = self.view.regions
         masses, areas = regions.shares(self.cam), regions.shares(np.ones_like(self.cam))
         row = {
@@ -197,10 +203,10 @@ class Map:
             "frames": len(self.cam),
             "masked_frames": int(regions.masked.sum()),
         }
-        return row | _standing(regions, masses) | _shares(masses, areas)
+        return row | _status(regions, masses) | _shares(masses, areas)
 
 
-def _standing(regions: Regions, masses: tuple[float, ...] | None) -> dict[str, str | None]:
+def _status(regions: Regions, masses: tuple[float, ...] | None) -> dict[str, str | None]:
     if not regions.masked.any():
         detail = "the actor is not masked in any of the frames that the network is given"
         return {"status": "skipped", "reason": "no_mask", "detail": detail}
@@ -213,17 +219,17 @@ def _shares(
     masses: tuple[float, ...] | None, areas: tuple[float, ...] | None
 ) -> dict[str, float | None]:
     row: dict[str, float | None] = {}
-    for at, where in enumerate(WHERE):
+    for at, where in enumerate(REGION_NAMES):
         mass, area = (None if part is None else part[at] for part in (masses, areas))
         row[f"mass_{where}"], row[f"area_{where}"] = mass, area
         row[f"focus_{where}"] = mass / area if mass is not None and area else None
     return row
 
 
-def maps(
-    network: Network, layout: FeatureLayout, views: Views, settings: Attention
-) -> Iterator[Map | Unread]:
-    """In the order of the clips of `views`."""
+def class_activation_maps(
+    network: TrainedNetwork, layout: FeatureLayout, views: MaskedViews, settings: Attention
+) -> Iterator[ClassActivationMap | UnreadableClip]:
+    """Run Grad-CAM on every view; results come in the order of the clips of `views`."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     device = resolve_device(settings.device)
@@ -231,37 +237,37 @@ def maps(
     numbers = list(range(len(views)))
     size = settings.batch
     batches = [numbers[at : at + size] for at in range(0, len(numbers), size)]
-    for items in loader(views, batches, settings.workers, device, collate=list):
-        read = [item for item in items if isinstance(item, View)]
+    for items in make_loader(views, batches, settings.workers, device, collate=list):
+        read = [item for item in items if isinstance(item, MaskedView)]
         with memory_as_user_error("attention.batch", size):
-            made = iter(_maps(network, layout, views.clips, read, settings.target, device))
+            results = iter(_maps(network, layout, views.clips, read, settings.target, device))
         for item in items:
-            yield item if isinstance(item, Unread) else next(made)
+            yield item if isinstance(item, UnreadableClip) else next(results)
 
 
 def _maps(
-    network: Network,
+    network: TrainedNetwork,
     layout: FeatureLayout,
     clips: Sequence[Clip],
-    read: list[View],
+    read: list[MaskedView],
     target: str,
     device: str,
-) -> list[Map]:
+) -> list[ClassActivationMap]:
     if not read:
         return []
     seen, labels = network.input, network.labels
     pictures = torch.stack([view.pictures for view in read]).to(device)
     classes: Tensor | None = None
     if target == "label":
-        wanted = [labels.index(clips[view.number].label) for view in read]
-        classes = torch.tensor(wanted, device=device)
+        targets = [labels.index(clips[view.number].label) for view in read]
+        classes = torch.tensor(targets, device=device)
     cams, logits = grad_cam(
         network.model, layout, normalised(pictures, seen.mean, seen.std), classes
     )
     chosen = logits.argmax(dim=1) if classes is None else classes
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
     return [
-        Map(clips[view.number], view, cam, p, labels, labels[number])
+        ClassActivationMap(clips[view.number], view, cam, p, labels, labels[number])
         for view, cam, p, number in zip(
             read, cams.cpu().numpy(), probabilities, chosen.tolist(), strict=True
         )

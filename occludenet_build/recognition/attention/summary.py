@@ -1,6 +1,7 @@
-"""The maps of all networks in one table: means, their intervals, and arms against the baseline.
+"""Summary of the maps of all networks: means, intervals, and differences to the baseline.
 
-The unit that is counted and drawn is the source clip: the seeds of an arm are averaged first.
+The unit of the counts and of the bootstrap is the source clip: the seeds of an arm are averaged
+first.
 """
 
 from __future__ import annotations
@@ -18,35 +19,36 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.core.seeds import integer
 from occludenet_build.recognition.accuracy import bootstrap_mean, signed_rank
-from occludenet_build.recognition.attention import CLIPS, MEASURES, SUMMARY
+from occludenet_build.recognition.attention import ATTENTION_TABLE, MEASURES, SUMMARY_COLUMNS
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]
 
 
 def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
-    """Write `summed_up` of the tables in `paths` as CSV and log the focus of each arm.
+    """Write `summarise_maps` of the tables in `paths` as CSV and log the focus of each arm.
 
-    Raises UserError: see `summed_up`.
+    Raises UserError as `summarise_maps` does.
     """
-    summary = summed_up([tables.read(path).to_pandas() for path in paths], seed)
+    summary = summarise_maps([tables.read(path).to_pandas() for path in paths], seed)
     write_text(out, summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    shown = ["backbone", "arm", "set", "measure", "n", "mean", "difference", "p"]
+    columns = ["backbone", "arm", "set", "measure", "n", "mean", "difference", "p"]
     focus = summary[summary["measure"].str.startswith("focus")]
-    logging.info("\n%s", focus[shown].to_string(index=False, float_format="%.3f"))
+    logging.info("\n%s", focus[columns].to_string(index=False, float_format="%.3f"))
 
 
-def summed_up(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
-    """Columns of SUMMARY from tables of CLIPS; equal input and seed give equal numbers.
+def summarise_maps(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
+    """A table with SUMMARY_COLUMNS from tables with the columns of ATTENTION_TABLE.
 
-    Raises UserError where a table lacks a column of CLIPS or stands there twice.
+    The result depends on the input and the seed only. Raises UserError where a table lacks a
+    column, or where two tables are of the same training.
     """
-    wanted = set(CLIPS.names)
+    required = set(ATTENTION_TABLE.names)
     for table in maps:
-        if wanted - set(table.columns):
+        if required - set(table.columns):
             raise UserError(
-                f"wanted tables of attention, one lacks {', '.join(sorted(wanted - set(table)))}; "
-                "run attention again"
+                "wanted tables of attention, one lacks "
+                f"{', '.join(sorted(required - set(table)))}; run attention again"
             )
     rows = pd.concat(maps, ignore_index=True)
     if rows.duplicated([*_NETWORK, "file"]).any():
@@ -58,13 +60,13 @@ def summed_up(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
             first = {"backbone": backbone, "arm": arm, "set": name}
             other = None if arm == BASELINE or baseline.empty else baseline
             lines += _lines(first, of_set[of_set["arm"] == arm], other, seed)
-    return pd.DataFrame(lines, columns=list(SUMMARY))
+    return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
 
 
 def _lines(
     first: dict[str, Any], rows: pd.DataFrame, baseline: pd.DataFrame | None, seed: int
 ) -> list[dict[str, Any]]:
-    """A line per measure of one arm and set; `first`: what names these."""
+    """One line per measure of one arm and set; `first`: their backbone, arm and set."""
     lines = []
     for measure in MEASURES:
         derived = integer(seed, "attention", *first.values(), measure)
@@ -86,7 +88,7 @@ def _counts(rows: pd.DataFrame) -> dict[str, int]:
 
 
 def _by_clip(rows: pd.DataFrame, measure: str) -> pd.Series:
-    """Clip -> mean over the seeds, of the clips that have the value in all of them."""
+    """Mean over the seeds by clip, for the clips that have the value in all of them."""
     values = rows.pivot(index="clip", columns="seed", values=measure)
     return values.dropna().mean(axis=1)
 
@@ -94,7 +96,7 @@ def _by_clip(rows: pd.DataFrame, measure: str) -> pd.Series:
 def _mean(values: pd.Series, seed: int) -> dict[str, float]:
     if values.empty:
         return {"n": 0}
-    low, high = interval(values.to_numpy(), seed)
+    low, high = mean_interval(values.to_numpy(), seed)
     return {
         "n": len(values),
         "mean": float(values.mean()),
@@ -108,7 +110,7 @@ def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]
     difference = (values - other).dropna().to_numpy()  # by clip
     if not difference.size:
         return {"common": 0}
-    low, high = interval(difference, seed)
+    low, high = mean_interval(difference, seed)
     return {
         "common": len(difference),
         "difference": float(difference.mean()),
@@ -118,9 +120,11 @@ def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]
     }
 
 
-def interval(values: np.ndarray, seed: int) -> tuple[float, float]:
-    """Bootstrap interval of the mean of `values` (N,) float64, a value per clip; nan of one clip,
-    as a measure may have no upper end."""
+def mean_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (N,) float64, a value per clip.
+
+    Both ends are nan for fewer than two clips, since a focus has no upper bound.
+    """
     if len(values) < 2:
         return np.nan, np.nan
     return bootstrap_mean(values, np.random.default_rng(seed))

@@ -1,5 +1,5 @@
-"""Recognition networks by name: clips (N, 3, T, H, W), normalised float32, to logits (N, K).
+"""Recognition networks: normalised clips float32 (N, 3, T, H, W) to logits float32 (N, K).
 
-registry.py lists and builds them, spec.py says what each entry states, weights.py loads
-checkpoints, renames.py knows the names in other projects' checkpoints.
+registry.py lists and builds the networks and has the parameter names of other projects, spec.py
+defines an entry of the registry, weights.py loads checkpoints.
 """

@@ -1,16 +1,14 @@
-"""The backbones by name, each with the input that it was made for.
+"""The registry of backbones, and the parameter names of other projects' checkpoints.
 
-Inputs are those of the published Kinetics-400 models: torchvision's from its weights' transforms
-and notes, the others from the projects' configurations. Strides are in frames at 30 frames per
-second, which is what nearly all clips of Kinetics have.
+The input of a backbone is that of the published Kinetics-400 model: torchvision's from the
+transforms and notes of its weights, the others from the projects' configurations. Strides are in
+frames at 30 frames per second, which nearly all clips of Kinetics have.
 
-From the names in other projects' checkpoints to those of our networks.
+Renames map the parameter names of other projects to those of the networks here:
 
-Each is a list of (pattern, replacement) that re.sub tries on every key, in order.
-
->>> renamed("backbone.layer2.0.conv2.bn.weight", X3D_MMACTION)
+>>> renamed_key("backbone.layer2.0.conv2.bn.weight", X3D_MMACTION)
 's3.pathway0_res0.branch2.b_bn.weight'
->>> renamed("blocks.3.proj.bias", MVIT_SLOWFAST)
+>>> renamed_key("blocks.3.proj.bias", MVIT_SLOWFAST)
 'blocks.3.project.bias'
 """
 
@@ -44,8 +42,8 @@ from occludenet_build.recognition.backbones.videomamba import VideoMamba, fit_po
 from occludenet_build.recognition.backbones.x3d import X3D
 
 
-def renamed(key: str, renames: Renames) -> str:
-    """The name of a tensor after the renames, each tried in turn; unchanged where none fits."""
+def renamed_key(key: str, renames: Renames) -> str:
+    """The name of a tensor after all renames; unchanged where no pattern matches."""
     for pattern, replacement in renames:
         key = re.sub(pattern, replacement, key)
     return key
@@ -104,7 +102,7 @@ UNIFORMERV2_MMACTION: Renames = (
 )
 
 TRUNK: Renames = ((r"^(backbone|encoder)\.", ""),)
-"""Of a network that was saved as the trunk of another."""
+"""For a network that was saved as the trunk of another."""
 
 VIDEOMAE_MMACTION: Renames = (
     *TRUNK,
@@ -139,7 +137,7 @@ KINETICS_STD: Colour = (0.22803, 0.22145, 0.216989)
 
 
 def _mvit_v2_s(classes: int, frames: int, size: int) -> nn.Module:
-    # Its position tables have the size of the input, and torchvision's builder fixes it.
+    # Its position tables depend on the size of the input, which torchvision's builder fixes.
     if (frames, size) != (16, 224):
         raise ValueError("it takes 16 frames of 224 px")
     return video.mvit_v2_s(weights=None, num_classes=classes)
@@ -162,7 +160,7 @@ def _x3d(seen: Input, **shape) -> Backbone:
 
 
 def _ibm_i3d(depth: int) -> Backbone:
-    """IBM's, without strides over time, as in its released checkpoints."""
+    """IBM's I3D, without temporal strides, as in its released checkpoints."""
     return Backbone(
         lambda n, t, s: ResNet3D(
             n,
@@ -186,7 +184,7 @@ def _uniformerv2(layers: int = 12, **shape: Any) -> Backbone:
         lambda n, t, s, **rates: UniFormerV2(n, s, layers=layers, **shape, **_uniform(rates)),
         "backbone.transformer.proj.2.",
         Input(8, 224, 256, 0),
-        # Behind the last block the class tokens, which are fused, hear no patch any more.
+        # After the last block the class tokens, which are fused, receive nothing from patches.
         FeatureLayout(f"backbone.transformer.resblocks.{layers - 2}", "frame_tokens", first=1),
         (UNIFORMERV2_MMACTION, UNIFORMERV2_BARE),
         k710=True,
@@ -195,7 +193,8 @@ def _uniformerv2(layers: int = 12, **shape: Any) -> Backbone:
 
 
 def _uniform(rates: dict[str, float]) -> dict[str, Any]:
-    """One rate for the blocks of CLIP and the global ones, for global blocks and head."""
+    """UniFormerV2's arguments: drop_path for CLIP's and the global blocks, dropout for the global
+    blocks and the head."""
     wide = {
         "dropout": ("mlp_dropout", "cls_dropout"),
         "drop_path": ("backbone_drop_path", "drop_path"),
@@ -208,7 +207,7 @@ def _videomamba(width: int, depth: int) -> Backbone:
         lambda n, t, s, **rates: VideoMamba(n, t, s, width=width, depth=depth, **rates),
         "head.",
         Input(8, 224, 256, 0, IMAGENET_MEAN, IMAGENET_STD),
-        # Patches reach the class token, which alone is read, in the last mixer for the last time.
+        # The head reads the class token only, which patches reach last in the last mixer.
         FeatureLayout(f"layers.{depth - 1}.norm", "tokens", first=1),
         (TRUNK,),
         fit_positions,
@@ -223,7 +222,7 @@ def _videomae(width: int, depth: int, heads: int) -> Backbone:
         "head.",
         Input(16, 224, 256, 4, IMAGENET_MEAN, IMAGENET_STD),
         FeatureLayout("norm", "tokens", frames=2),
-        (VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in an order of their own
+        (VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in another order
         rates=("dropout", "drop_path"),
     )
 
@@ -247,7 +246,7 @@ BACKBONES: dict[str, Backbone] = {
         _mvit_v2_s,
         "head.1.",
         Input(16, 224, 256, 4),
-        # As in the last block patches reach the class token, which alone is read.
+        # The head reads the class token only, which patches reach last in the last block.
         FeatureLayout("blocks.15.norm1", "tokens", first=1, frames=2),
         (MVIT_SLOWFAST, MVIT_MMACTION),
     ),
@@ -284,17 +283,19 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
-def build(name: str, classes: int, frames: int, size: int, **rates: float | None) -> nn.Module:
+def build_backbone(
+    name: str, classes: int, frames: int, size: int, **rates: float | None
+) -> nn.Module:
     """A network with random weights from torch's global generator, in eval mode.
 
-    `rates`, dropout and drop_path, are for training; None: the network's own. Raises UserError
-    where it has no such rate, and where it takes no such clips: tried on one without pixels, which
-    costs nothing.
+    `rates`: dropout and drop_path in training; None: the network's default. Raises UserError where
+    the network lacks such a rate or cannot take clips of this shape, which a forward pass on the
+    meta device tests; ValueError where its logits have another shape.
     """
     backbone = _known(name)
     given = {key: rate for key, rate in rates.items() if rate is not None}
     for key in given.keys() - set(backbone.rates):
-        raise UserError(f"train.{key}: {name} has none; leave it null")
+        raise UserError(f"train.{key}: {name} does not have this rate; set it to null")
     try:
         model = backbone.make(classes, frames, size, **given)
         with torch.device("meta"), torch.no_grad():
@@ -302,7 +303,7 @@ def build(name: str, classes: int, frames: int, size: int, **rates: float | None
             logits = trial(torch.zeros(1, 3, frames, size, size))
     except (RuntimeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
-            f"train.backbone: {name} takes no clips of {frames} frames of {size} px "
+            f"train.backbone: {name} cannot take clips of {frames} frames of {size} px "
             f"({first_line(error)}); change train.frames, train.size or the backbone"
         ) from error
     if logits.shape != (1, classes):
@@ -319,7 +320,7 @@ def _known(name: str) -> Backbone:
 
 
 def input_of(settings: Train) -> Input:
-    """What the settings say and, where they say nothing, what the backbone was made for.
+    """The input of a training: its settings, and the backbone's defaults where these are null.
 
     Raises UserError for an unknown backbone, and for a crop larger than the short side.
     """

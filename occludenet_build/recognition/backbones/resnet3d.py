@@ -42,7 +42,7 @@ class ResNet3D(nn.Module):
         temporal_strides: tuple[int, ...] = (1, 1, 1, 1),
         dropout: float = 0.5,
     ) -> None:
-        """`inflate` says per stage and block whether its kernels reach over time; None: all."""
+        """`inflate`: for each stage and block whether its kernels span time; None: all do."""
         super().__init__()
         inflate = inflate or tuple((1,) * blocks for blocks in BLOCKS[depth])
         trunk = OrderedDict[str, nn.Module](
@@ -90,10 +90,10 @@ def _stage(
     for number, reaches in enumerate(reaching):
         steps = (1, 1, 1) if number else stride
         if depth < 50:
-            block = Block(before, width, steps, _basic(before, width, steps, bool(reaches)))
+            block = ResNetBlock(before, width, steps, _basic(before, width, steps, bool(reaches)))
         else:
             branch = _bottleneck(before, width, steps, style if reaches else "")
-            block = Block(before, 4 * width, steps, branch)
+            block = ResNetBlock(before, 4 * width, steps, branch)
         blocks.append(block)
         before = width if depth < 50 else 4 * width
     return nn.Sequential(*blocks)
@@ -108,7 +108,7 @@ def _basic(before: int, width: int, stride: Triple, reaches: bool) -> list[nn.Se
 
 
 def _bottleneck(before: int, width: int, stride: Triple, style: str) -> list[nn.Sequential]:
-    """`style` says which kernel reaches over time: the first (3x1x1), the second or none."""
+    """`style`: which kernel spans time, the first (3x1x1), the second (3x3x3) or none ("")."""
     first = (3 if style == "3x1x1" else 1, 1, 1)
     second = (3 if style == "3x3x3" else 1, 3, 3)
     return [
@@ -118,7 +118,9 @@ def _bottleneck(before: int, width: int, stride: Triple, style: str) -> list[nn.
     ]
 
 
-class Block(nn.Module):
+class ResNetBlock(nn.Module):
+    """A residual block with a basic or a bottleneck branch."""
+
     def __init__(
         self, before: int, after: int, stride: Triple, branch: list[nn.Sequential]
     ) -> None:

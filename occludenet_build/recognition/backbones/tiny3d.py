@@ -1,8 +1,9 @@
-"""A small 3-D network for the demo and for tests: trains in seconds on two CPU cores.
+"""A small 3-D network for the demo and for tests, which trains in seconds on two CPU cores.
 
-(N, 3, T, H, W) -> logits (N, classes). Any T; H and W from 16 up. Made for fixed cameras: it sees
-how far each frame differs from the median of its frames, so what stands still is gone. From some
-hundred clips and from scratch a network on plain colours learns the background and nothing else.
+(N, 3, T, H, W) -> logits (N, classes). Any T; H and W from 16 up. It is made for fixed cameras: its
+input is the difference of each frame to the median of the frames, which removes everything that
+does not move. Trained from scratch on a few hundred clips, a network on plain colours learns the
+background only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ WIDTHS = (8, 16, 32, 64)
 GROUPS = 4
 
 
-class Block(nn.Sequential):
-    """Halves the picture. Group norm: no clip of a batch sees another."""
+class Tiny3DBlock(nn.Sequential):
+    """Halves height and width. Group norm keeps the clips of a batch independent."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(
@@ -29,18 +30,18 @@ class Tiny3D(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         pairs = zip((1, *WIDTHS[:-1]), WIDTHS, strict=True)
-        self.blocks = nn.Sequential(*(Block(before, after) for before, after in pairs))
+        self.blocks = nn.Sequential(*(Tiny3DBlock(before, after) for before, after in pairs))
         self.head = nn.Linear(2 * WIDTHS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 (N, 3, T, H, W) -> logits float32 (N, classes)."""
         seen = self.blocks(moving(x)).flatten(3)
-        # The actor is small: the strongest place counts. The mean lets every place learn.
+        # The maximum finds a small actor; the mean gives every position a gradient.
         return self.head(torch.cat([seen.amax(dim=3), seen.mean(dim=3)], dim=1).mean(dim=2))
 
 
 def moving(x: Tensor) -> Tensor:
-    """float32 (N, 3, T, H, W) -> (N, 1, T, H, W):
-    distance to the median over time, mean over colours."""
+    """float32 (N, 1, T, H, W): distance of a clip float32 (N, 3, T, H, W) to its median over time,
+    mean over colours."""
     still = x.median(dim=2, keepdim=True).values
     return 2 * (x - still).abs().mean(dim=1, keepdim=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from occludenet_build.recognition.backbones.spec import rising, zeroed
+from occludenet_build.recognition.backbones.spec import drop_rates, zero_parameters
 
 
 class UniFormerV2(nn.Module):
@@ -45,12 +45,12 @@ class UniFormerV2(nn.Module):
         cls_dropout: float = 0.5,
         frozen: bool = False,
     ) -> None:
-        """`frozen`: only the global blocks and the head learn, and CLIP's token is not fused."""
+        """`frozen`: only the global blocks and the head are trained; CLIP's token is not fused."""
         super().__init__()
         local = 0 if no_lmhra else 2 if double_lmhra else 1
-        rates = rising(backbone_drop_path, layers)
+        rates = drop_rates(backbone_drop_path, layers)
         blocks = [ResidualAttention(width, heads, local, dw_reduction, rate) for rate in rates]
-        rates = rising(drop_path, len(return_list))
+        rates = drop_rates(drop_path, len(return_list))
         extractors = [Extractor(width, heads, mlp_factor, mlp_dropout, rate) for rate in rates]
         fusion = Transformer(blocks, extractors, return_list, classes, cls_dropout, not frozen)
         self.backbone = Vision(size, patch, width, temporal_downsample, fusion)
@@ -70,7 +70,7 @@ class UniFormerV2(nn.Module):
 
 
 class Vision(nn.Module):
-    """Patches of single frames with their positions; `temporal_downsample` halves the frames."""
+    """Patch embedding of single frames with positions; `downsample` halves the frame rate."""
 
     def __init__(
         self, size: int, patch: int, width: int, downsample: bool, transformer: Transformer
@@ -110,6 +110,8 @@ class Vision(nn.Module):
 
 
 class Transformer(nn.Module):
+    """CLIP's blocks, the global blocks that read them, and the head."""
+
     def __init__(
         self,
         blocks: list[ResidualAttention],
@@ -142,7 +144,7 @@ class Transformer(nn.Module):
             x = block(x, grid)
             if number in self.return_list:
                 place = self.return_list.index(number)
-                seen = with_local(x, grid, self.dpe[place])
+                seen = add_local(x, grid, self.dpe[place])
                 video = self.dec[place](video, seen.unflatten(0, (-1, grid[0])).flatten(1, 2))
         video = video[:, 0]
         if self.balance is not None:
@@ -152,9 +154,11 @@ class Transformer(nn.Module):
         return self.proj(video)
 
 
-def with_local(x: Tensor, grid: tuple[int, ...], local: nn.Module) -> Tensor:
-    """Tokens, float32 (N, L, width), of which patches get what `local` says of them as
-    (N, width, T, H, W); class tokens stay as they are."""
+def add_local(x: Tensor, grid: tuple[int, ...], local: nn.Module) -> Tensor:
+    """Tokens float32 (N, L, width), with the output of `local` added to the patches.
+
+    `local` sees the patches as float32 (N, width, T, H, W); class tokens stay unchanged.
+    """
     first, patches = x[:, :1], x[:, 1:]
     video = patches.unflatten(0, (-1, grid[0])).flatten(1, 2).transpose(1, 2).unflatten(2, grid)
     more = local(video).flatten(2).transpose(1, 2).unflatten(1, (grid[0], -1)).flatten(0, 1)
@@ -162,7 +166,7 @@ def with_local(x: Tensor, grid: tuple[int, ...], local: nn.Module) -> Tensor:
 
 
 class QuickGELU(nn.Module):
-    """As CLIP was trained with."""
+    """The approximation of GELU that CLIP was trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 of any shape -> the same shape."""
@@ -205,10 +209,12 @@ class ResidualAttention(nn.Module):
         return x + self.drop_path(self.mlp(self.ln_2(x)))
 
     def _local(self, x: Tensor, grid: tuple[int, ...], unit: nn.Module | None) -> Tensor:
-        return x if unit is None else with_local(x, grid, nn.Sequential(unit, self.drop_path))
+        return x if unit is None else add_local(x, grid, nn.Sequential(unit, self.drop_path))
 
 
 class LocalMHRA(nn.Module):
+    """A local unit: channelwise convolution over time between two pointwise ones."""
+
     def __init__(self, width: int, reduction: float) -> None:
         super().__init__()
         inner = int(width // reduction)
@@ -218,7 +224,7 @@ class LocalMHRA(nn.Module):
             nn.Conv3d(inner, inner, (3, 1, 1), padding=(1, 0, 0), groups=inner),
             nn.Conv3d(inner, width, 1),
         )
-        zeroed(self.pos_embed[3])
+        zero_parameters(self.pos_embed[3])
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 (N, width, T, H, W) -> the same shape."""
@@ -226,7 +232,7 @@ class LocalMHRA(nn.Module):
 
 
 class Extractor(nn.Module):
-    """The video token asks all tokens of a layer."""
+    """A global block: cross attention from the video token to all tokens of a layer."""
 
     def __init__(
         self, width: int, heads: int, mlp_factor: float, dropout: float, drop_path: float
@@ -236,12 +242,12 @@ class Extractor(nn.Module):
         self.ln_1, self.ln_2, self.ln_3 = (nn.LayerNorm(width) for _ in range(3))
         self.mlp = _mlp(width, mlp_factor, dropout)
         self.drop_path = StochasticDepth(drop_path, "row")
-        zeroed(self.attn.out_proj)
-        zeroed(self.mlp.get_submodule("c_proj"))
+        zero_parameters(self.attn.out_proj)
+        zero_parameters(self.mlp.get_submodule("c_proj"))
 
     def forward(self, video: Tensor, tokens: Tensor) -> Tensor:
         """Video token float32 (N, 1, width), tokens float32 (N, L, width) -> (N, 1, width)."""
-        asked = self.ln_3(tokens)
-        answer = self.attn(self.ln_1(video), asked, asked, need_weights=False)[0]
-        video = video + self.drop_path(answer)
+        keys = self.ln_3(tokens)
+        attended = self.attn(self.ln_1(video), keys, keys, need_weights=False)[0]
+        video = video + self.drop_path(attended)
         return video + self.drop_path(self.mlp(self.ln_2(video)))

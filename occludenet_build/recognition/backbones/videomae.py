@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from occludenet_build.recognition.backbones.spec import rising
+from occludenet_build.recognition.backbones.spec import drop_rates
 
 _Norm = partial(nn.LayerNorm, eps=1e-6)
 
@@ -44,20 +44,21 @@ class VideoMAE(nn.Module):
         dropout: float = 0.0,
         mean_pooling: bool = True,
     ) -> None:
-        """Without `mean_pooling` the head sees the first cube, after `norm` and not `fc_norm`."""
+        """Without `mean_pooling` the head reads the first cube, after `norm` instead of
+        `fc_norm`."""
         super().__init__()
         cubes = (frames // tubelet) * (size // patch) ** 2
-        self.patch_embed = PatchEmbed(width, (tubelet, patch, patch))
+        self.patch_embed = CubeEmbed(width, (tubelet, patch, patch))
         self.register_buffer("positions", sine_table(cubes, width), persistent=False)
-        rates = rising(drop_path, depth)
-        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio, rate) for rate in rates)
+        rates = drop_rates(drop_path, depth)
+        self.blocks = nn.ModuleList(ViTBlock(width, heads, mlp_ratio, rate) for rate in rates)
         self.norm = nn.Identity() if mean_pooling else _Norm(width)
         self.fc_norm = _Norm(width) if mean_pooling else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, classes)
         self.apply(_initialise)
         with torch.no_grad():
-            self.head.weight.mul_(0.001)  # a head that begins near zero, as in fine-tuning
+            self.head.weight.mul_(0.001)  # the head starts near 0, as in fine-tuning
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 (N, 3, T, H, W) -> logits float32 (N, classes).
@@ -78,7 +79,7 @@ class VideoMAE(nn.Module):
         return self.head(self.dropout(x))
 
 
-class PatchEmbed(nn.Module):
+class CubeEmbed(nn.Module):
     """(N, 3, T, H, W) -> (N, cubes, width), time outermost."""
 
     def __init__(self, width: int, cube: tuple[int, int, int]) -> None:
@@ -90,11 +91,13 @@ class PatchEmbed(nn.Module):
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
-class Block(nn.Module):
+class ViTBlock(nn.Module):
+    """A block of a ViT: attention and MLP, each with a residual connection."""
+
     def __init__(self, width: int, heads: int, mlp_ratio: float, drop_path: float) -> None:
         super().__init__()
         self.norm1 = _Norm(width)
-        self.attn = Attention(width, heads)
+        self.attn = JointAttention(width, heads)
         self.norm2 = _Norm(width)
         self.mlp = Mlp(width, int(width * mlp_ratio))
         self.drop_path = StochasticDepth(drop_path, "row")
@@ -105,8 +108,8 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-class Attention(nn.Module):
-    """Queries and values have a bias, keys have none: softmax would not see it."""
+class JointAttention(nn.Module):
+    """Joint space-time attention. Keys have no bias, since softmax cancels it."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -136,11 +139,11 @@ class Mlp(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-def sine_table(places: int, width: int) -> Tensor:
-    """(1, places, width) float32: sine and cosine in turn, slower from pair to pair."""
-    place = torch.arange(places, dtype=torch.float64)[:, None]
+def sine_table(positions: int, width: int) -> Tensor:
+    """Sine table float32 (1, L, width), L = `positions`: alternately sine and cosine."""
+    position = torch.arange(positions, dtype=torch.float64)[:, None]
     pair = torch.arange(width, dtype=torch.float64) // 2
-    angle = place / 10000 ** (2 * pair / width)
+    angle = position / 10000 ** (2 * pair / width)
     even = torch.arange(width) % 2 == 0
     return torch.where(even, angle.sin(), angle.cos()).float()[None]
 

@@ -5,11 +5,10 @@ bidirectional Mamba blocks over all patches of the clip, frame by frame (spatial
 and shapes are those of the official checkpoints. Depth and width of tiny, small and middle: 24
 and 192, 24 and 384, 32 and 576.
 
-The selective scan of Mamba: Gu and Dao, "Mamba", 2023, section 3.2, equations 2 to 4.
-
-In plain PyTorch, so it runs on every device. The recurrence h[t] = a[t] h[t-1] + b[t] is walked
-piece by piece, and a piece in several chunks side by side: few long steps for a GPU, few bytes
-at a time for a CPU. Its gradient is the same recurrence backwards.
+The selective scan is that of Gu and Dao, "Mamba", 2023, section 3.2, equations 2 to 4, in plain
+PyTorch, so it runs on every device. The recurrence h[t] = a[t] h[t-1] + b[t] is computed in pieces,
+and each piece in parallel chunks: a GPU needs few long steps, a CPU little memory at a time. Its
+gradient is the same recurrence backwards.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
-from occludenet_build.recognition.backbones.spec import Tensors, rising
+from occludenet_build.recognition.backbones.spec import Tensors, drop_rates
 
 CPU_PIECE, CPU_CHUNKS = 32, 1
 GPU_PIECE, GPU_CHUNKS = 512, 16
@@ -40,9 +39,9 @@ def selective_scan(
 ) -> Tensor:
     """y of h[t] = exp(delta[t] A) h[t-1] + delta[t] B[t] x[t], y[t] = C[t] h[t].
 
-    `x`, `delta` (N, L, D), `A` (D, S) below 0, `B`, `C` (N, L, S) -> (N, L, D) in the type of
-    `x`. Computed in float32 or wider, also under autocast: a state that is a product of hundreds
-    of factors does not live in 8 bits.
+    `x`, `delta` (N, L, D), `A` (D, S) below 0, `B`, `C` (N, L, S) -> (N, L, D) in the dtype of
+    `x`. Computed in float32 or wider, also under autocast: a state is a product of hundreds of
+    factors, for which the 8 bits of bfloat16's mantissa are too few.
     """
     on_cpu = x.device.type == "cpu"
     piece = piece or (CPU_PIECE if on_cpu else GPU_PIECE)
@@ -56,7 +55,7 @@ def selective_scan(
         state = timed[0].new_zeros((x.shape[0], *A.shape))
         seen = []
         for parts in zip(*(part.split(piece) for part in timed), strict=True):
-            if torch.is_grad_enabled():  # states of the whole clip would be gigabytes
+            if torch.is_grad_enabled():  # states of the whole clip take gigabytes
                 y, state = checkpoint(_piece, chunks, state, A, *parts, use_reentrant=False)
             else:
                 y, state = _piece(chunks, state, A, *parts)
@@ -67,8 +66,10 @@ def selective_scan(
 def _piece(
     chunks: int, state: Tensor, A: Tensor, x: Tensor, delta: Tensor, B: Tensor, C: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A piece, time first, from the state (N, S, D) before it: y (L, N, D), the state after it."""
-    # Channels are innermost: there are hundreds of them, and 16 states.
+    """y (L, N, D) of a piece, time first, and the state after it, from the state (N, S, D) before.
+
+    Channels are the last axis, since there are hundreds of them and 16 states.
+    """
     a = (delta[:, :, None] * A).exp()
     b = (delta * x)[:, :, None] * B[..., None]
     states: Tensor = Recurrence.apply(a, b, state, chunks)
@@ -107,7 +108,7 @@ def _states(a: Tensor, b: Tensor, start: Tensor, chunks: int) -> Tensor:
     a, b = a.unflatten(0, (chunks, size)), b.unflatten(0, (chunks, size))
     states = torch.empty_like(b)
     state = torch.cat([start[None], start.new_zeros((chunks - 1, *start.shape))])
-    for step in range(size):  # all chunks at once, as if each but the first began at zero
+    for step in range(size):  # all chunks at once; all but the first start from 0
         state = torch.addcmul(b[:, step], a[:, step], state, out=states[:, step])
     if chunks > 1:
         reach = a.cumprod(dim=1)
@@ -136,13 +137,13 @@ class VideoMamba(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbed(width, (tubelet, patch, patch))
+        self.patch_embed = TubeletEmbed(width, (tubelet, patch, patch))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, (size // patch) ** 2 + 1, width))
         self.temporal_pos_embedding = nn.Parameter(torch.zeros(1, frames // tubelet, width))
-        # The rate of a block is that of the one before: it drops what that one gave.
-        rates = [0.0, *rising(drop_path, depth)][:depth]
-        self.layers = nn.ModuleList(Block(width, rate) for rate in rates)
+        # A block drops the output of the previous one, so it has the previous one's rate.
+        rates = [0.0, *drop_rates(drop_path, depth)][:depth]
+        self.layers = nn.ModuleList(MambaBlock(width, rate) for rate in rates)
         self.drop_path = StochasticDepth(drop_path, "row")
         self.norm_f = nn.RMSNorm(width, eps=EPSILON)
         self.dropout = nn.Dropout(dropout)
@@ -163,14 +164,14 @@ class VideoMamba(nn.Module):
 
     def _tokens(self, patches: Tensor) -> Tensor:
         """(N, width, T, h, w) -> (N, 1 + T h w, width), the class token first."""
-        places, times = self.pos_embed[:, 1:], self.temporal_pos_embedding
-        there, wanted = patches.shape[2:], (times.shape[1], places.shape[1])
-        if (there[0], there[1] * there[2]) != wanted:
+        space, time = self.pos_embed[:, 1:], self.temporal_pos_embedding
+        grid, expected = patches.shape[2:], (time.shape[1], space.shape[1])
+        if (grid[0], grid[1] * grid[2]) != expected:
             raise ValueError(
-                f"wanted clips of {wanted[0]} x {wanted[1]} patches, got {there[0]} x "
-                f"{there[1] * there[2]}; build it for these frames and this size"
+                f"wanted clips of {expected[0]} x {expected[1]} patches, got {grid[0]} x "
+                f"{grid[1] * grid[2]}; build it for these frames and this size"
             )
-        tokens = patches.flatten(3).permute(0, 2, 3, 1) + places[:, None] + times[:, :, None]
+        tokens = patches.flatten(3).permute(0, 2, 3, 1) + space[:, None] + time[:, :, None]
         first = self.cls_token + self.pos_embed[:, :1]
         return torch.cat([first.expand(len(tokens), -1, -1), tokens.flatten(1, 2)], dim=1)
 
@@ -180,18 +181,20 @@ class VideoMamba(nn.Module):
         nn.init.zeros_(self.head.bias)
         with torch.no_grad():
             for name, parameter in self.layers.named_parameters():
-                if name.endswith("out_proj.weight"):  # however deep, the sum keeps its size
+                if name.endswith("out_proj.weight"):  # the sum's scale is independent of the depth
                     parameter.div_(math.sqrt(len(self.layers)))
 
 
-class PatchEmbed(nn.Module):
+class TubeletEmbed(nn.Module):
+    """Holds the patch embedding under the name that checkpoints have."""
+
     def __init__(self, width: int, cube: tuple[int, int, int]) -> None:
         super().__init__()
         self.proj = nn.Conv3d(3, width, cube, cube)
 
 
-class Block(nn.Module):
-    """Add, norm, mix: the sum of all blocks before goes on beside what this one gives."""
+class MambaBlock(nn.Module):
+    """Add, norm, mix: the sum of all previous blocks is passed on beside this block's output."""
 
     def __init__(self, width: int, drop_path: float) -> None:
         super().__init__()
@@ -200,13 +203,13 @@ class Block(nn.Module):
         self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, hidden: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """Both float32 (N, L, width), and so are what it gives and the sum of all before."""
+        """Previous output and sum -> this output and new sum, all float32 (N, L, width)."""
         residual = residual + self.drop_path(hidden)
         return self.mixer(self.norm(residual)), residual
 
 
 class Mamba(nn.Module):
-    """The mixer, from front to back and (names with _b) from back to front."""
+    """The bidirectional mixer; names with _b belong to the backward direction."""
 
     def __init__(self, width: int, states: int = 16, kernel: int = 4, expand: int = 2) -> None:
         super().__init__()
@@ -225,16 +228,16 @@ class Mamba(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """float32 (N, L, width) -> float32 (N, L, width)."""
         x, z = self.in_proj(hidden).chunk(2, dim=2)
-        there = self._direction(x, "", self.A_log, self.D)
+        forth = self._direction(x, "", self.A_log, self.D)
         back = self._direction(x.flip(1), "_b", self.A_b_log, self.D_b).flip(1)
-        return self.out_proj((there + back) * F.silu(z))
+        return self.out_proj((forth + back) * F.silu(z))
 
     def _direction(self, x: Tensor, end: str, a_log: Tensor, skip: Tensor) -> Tensor:
         conv, x_proj, dt_proj = (
             self.get_submodule(f"{name}{end}") for name in ("conv1d", "x_proj", "dt_proj")
         )
         length = x.shape[1]
-        # The padding is at both ends; what is cut off saw later tokens.
+        # The padding is at both ends; the part that is cut off depends on later tokens.
         x = F.silu(conv(x.transpose(1, 2))[..., :length]).transpose(1, 2)
         delta, B, C = x_proj(x).split([self.rank, self.states, self.states], dim=2)
         delta = F.softplus(dt_proj(delta))
@@ -247,7 +250,7 @@ def _decay(inner: int, states: int) -> nn.Parameter:
 
 
 def _steps(rank: int, inner: int, low: float = 1e-3, high: float = 1e-1) -> nn.Linear:
-    """Gives steps softplus(...) that begin log-uniform between `low` and `high`."""
+    """A layer whose steps softplus(...) are initially log-uniform between `low` and `high`."""
     linear = nn.Linear(rank, inner)
     nn.init.uniform_(linear.weight, -(rank**-0.5), rank**-0.5)
     step = torch.empty(inner).uniform_(math.log(low), math.log(high)).exp()
@@ -257,8 +260,7 @@ def _steps(rank: int, inner: int, low: float = 1e-3, high: float = 1e-1) -> nn.L
 
 
 def fit_positions(given: Tensors, wanted: Tensors) -> Tensors:
-    """Tables of another length, interpolated as the official fine-tuning does it: bicubic in
-    space, linear in time."""
+    """Resize position tables as the official fine-tuning does: bicubic in space, linear in time."""
     given = dict(given)
     space, time = "pos_embed", "temporal_pos_embedding"
     if _another_length(given, wanted, space):
@@ -278,5 +280,5 @@ def fit_positions(given: Tensors, wanted: Tensors) -> Tensors:
 def _another_length(given: Tensors, wanted: Tensors, name: str) -> bool:
     if name not in given or given[name].ndim != 3:
         return False
-    (_, there, width), (_, length, ours) = given[name].shape, wanted[name].shape
-    return width == ours and there != length
+    (_, length, width), (_, our_length, our_width) = given[name].shape, wanted[name].shape
+    return width == our_width and length != our_length

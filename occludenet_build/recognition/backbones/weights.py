@@ -1,4 +1,4 @@
-"""Weights of a checkpoint into one of our networks: names, heads, what does not fit."""
+"""Loading of checkpoints into backbones: parameter names, heads, and errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones.registry import BACKBONES, renamed
+from occludenet_build.recognition.backbones.registry import BACKBONES, renamed_key
 from occludenet_build.recognition.backbones.spec import Backbone, Tensors
 from occludenet_build.recognition.checkpoint import load_tensors
 
@@ -16,16 +16,16 @@ K710, K400 = 710, 400
 _SHOWN = 4
 
 
-def start_from(model: nn.Module, name: str, path: Path | str) -> None:
-    """Load a checkpoint file into a backbone: `take_over` of what is in it."""
-    take_over(model, name, load_tensors(path), str(path))
+def load_weights(model: nn.Module, name: str, path: Path | str) -> None:
+    """Load a checkpoint file into the backbone `name`; see `load_state`."""
+    load_state(model, name, load_tensors(path), str(path))
 
 
-def take_over(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
-    """Load tensors into a backbone; a head of another number of classes is left out and said.
+def load_state(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
+    """Load tensors into a backbone; a head with another number of classes is left out and logged.
 
-    Raises UserError that names the keys where anything else is missing, unexpected or of
-    another shape; `path` is for messages.
+    Raises UserError, which names the keys, where other tensors are missing, unexpected or of
+    another shape. `path` is for messages.
     """
     spec, wanted = BACKBONES[name], model.state_dict()
     given = _shaped(_our_names(tensors, wanted, spec), wanted)
@@ -44,13 +44,16 @@ def take_over(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
 
 
 def _our_names(given: Tensors, wanted: Tensors, spec: Backbone) -> Tensors:
-    """As they are, or by the renaming of a format: whichever names most of what is wanted."""
-    named = [{renamed(key, names): t for key, t in given.items()} for names in ((), *spec.formats)]
+    """The tensors with the renames, or none, that match most names of the network."""
+    named = [
+        {renamed_key(key, names): t for key, t in given.items()} for names in ((), *spec.formats)
+    ]
     return max(named, key=lambda tensors: len(tensors.keys() & wanted.keys()))
 
 
 def _shaped(given: Tensors, wanted: Tensors) -> Tensors:
-    """A linear layer may be a convolution of one pixel elsewhere: the same numbers."""
+    """Tensors in the network's shape where only axes of size 1 differ: a linear layer may be a
+    1 x 1 convolution in another project."""
 
     def fitted(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
         alike = [side for side in tensor.shape if side > 1] == [side for side in shape if side > 1]
@@ -60,7 +63,7 @@ def _shaped(given: Tensors, wanted: Tensors) -> Tensors:
 
 
 def _without_fixed_tables(given: Tensors, model: nn.Module) -> Tensors:
-    """mmaction2 keeps VideoMAE's sine table as a buffer; ours computes it."""
+    """Without VideoMAE's sine table, which mmaction2 stores and this network computes."""
     table = getattr(model, "positions", None)
     stored = given.get("pos_embed")
     if not isinstance(table, Tensor) or stored is None or stored.shape != table.shape:
@@ -70,27 +73,34 @@ def _without_fixed_tables(given: Tensors, model: nn.Module) -> Tensors:
 
 
 def _kinetics_400(given: Tensors, wanted: Tensors, head: str, path: str) -> Tensors:
-    """Of a head of K710 the first 400 classes, if 400 are wanted: they are Kinetics-400's."""
+    """The first 400 classes of a head of K710, those of Kinetics-400, if the network has 400."""
     heads = {key: tensor for key, tensor in given.items() if key.startswith(head)}
     ours = [len(tensor) for key, tensor in wanted.items() if key.startswith(head)]
     if set(ours) != {K400} or not heads or {len(t) for t in heads.values()} != {K710}:
         return given
-    logging.info("%s: of its head's 710 classes the first 400, those of Kinetics-400", path)
+    logging.info("%s: using the first 400 of its head's 710 classes, those of Kinetics-400", path)
     return given | {key: tensor[:K400] for key, tensor in heads.items()}
 
 
 def _other_head(given: Tensors, wanted: Tensors, head: str, path: str) -> bool:
-    """Whether the head is missing whole, or has other classes than wanted and is else the same."""
+    """Whether the head is missing, or differs from the network's only in the number of classes."""
     ours = {key: tensor for key, tensor in wanted.items() if key.startswith(head)}
     theirs = {key: given[key] for key in ours if key in given}
     if not theirs:
-        logging.info("%s: its head is missing, ours starts at random", path)
+        logging.info("%s: it has no head; the head starts with random weights", path)
         return True
-    there, here = ({len(tensor) for tensor in tensors.values()} for tensors in (theirs, ours))
-    if there == here or any(theirs[key].shape[1:] != ours[key].shape[1:] for key in theirs):
+    theirs_classes, our_classes = (
+        {len(tensor) for tensor in tensors.values()} for tensors in (theirs, ours)
+    )
+    if theirs_classes == our_classes:
+        return False
+    if any(theirs[key].shape[1:] != ours[key].shape[1:] for key in theirs):
         return False
     logging.info(
-        "%s: its head has %d classes, %d are wanted: ours starts at random", path, *there, *here
+        "%s: its head has %d classes, wanted %d; the head starts with random weights",
+        path,
+        *theirs_classes,
+        *our_classes,
     )
     return True
 
@@ -100,7 +110,7 @@ def _without(tensors: Tensors, head: str) -> Tensors:
 
 
 def _problems(given: Tensors, wanted: Tensors) -> str:
-    # A count of batches decides nothing, and old checkpoints have none.
+    # The count of batches has no influence, and old checkpoints lack it.
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
     unexpected = [key for key in given if key not in wanted]
     other = [

@@ -55,9 +55,10 @@ class X3D(nn.Module):
         return self.positions(x).mean(dim=1)
 
     def positions(self, x: Tensor) -> Tensor:
-        """Logits float32 (N, P, classes); the head has P > 1 places in a clip larger than its own.
+        """Logits float32 (N, P, classes) of a clip float32 (N, 3, T, H, W).
 
-        SlowFast's test takes the mean of their softmax.
+        P > 1 is the number of positions of the head in a clip larger than its own input. SlowFast's
+        test averages their softmax.
         """
         for stage in (self.s1, self.s2, self.s3, self.s4, self.s5):
             x = stage(x)
@@ -70,24 +71,24 @@ class X3D(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, Bottleneck):
-                nn.init.zeros_(module.c_bn.weight)  # every block begins as its shortcut
+                nn.init.zeros_(module.c_bn.weight)  # every block starts as its shortcut
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.01)
                 nn.init.zeros_(module.bias)
 
 
 def _widths(dim_c1: int) -> list[int]:
-    """Of the four stages: twice the one before, in eights."""
+    """Widths of the four stages: each is twice the previous one, rounded to multiples of 8."""
     widths = [dim_c1]
     for _ in BLOCKS[1:]:
-        widths.append(rounded(2 * widths[-1]))
+        widths.append(round_width(2 * widths[-1]))
     return widths
 
 
-def rounded(width: float, divisor: int = 8) -> int:
-    """To the nearest multiple of 8, but never more than a tenth down.
+def round_width(width: float, divisor: int = 8) -> int:
+    """Round to the nearest multiple of `divisor`, or up where that is more than a tenth less.
 
-    >>> rounded(54 / 16), rounded(24), rounded(27), rounded(12)
+    >>> round_width(54 / 16), round_width(24), round_width(27), round_width(12)
     (8, 24, 32, 16)
     """
     near = max(divisor, int(width + divisor / 2) // divisor * divisor)
@@ -95,7 +96,7 @@ def rounded(width: float, divisor: int = 8) -> int:
 
 
 def _stem(width: int) -> nn.Sequential:
-    """Space first, then time channelwise."""
+    """A convolution over space, then a channelwise one over time."""
     return nn.Sequential(
         OrderedDict(
             conv_xy=nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False),
@@ -126,6 +127,8 @@ def _stage(before: int, inner: int, after: int, blocks: int, shortcut_norm: bool
 
 
 class Residual(nn.Module):
+    """A residual block."""
+
     def __init__(
         self, before: int, inner: int, after: int, stride: int, squeeze: bool, shortcut_norm: bool
     ) -> None:
@@ -145,6 +148,8 @@ class Residual(nn.Module):
 
 
 class Bottleneck(nn.Module):
+    """The branch of a residual block."""
+
     def __init__(self, before: int, inner: int, after: int, stride: int, squeeze: bool) -> None:
         super().__init__()
         self.a = nn.Conv3d(before, inner, 1, bias=False)
@@ -164,11 +169,11 @@ class Bottleneck(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Channels weighted by what the whole clip shows; a sixteenth of the width inside."""
+    """Squeeze and excitation: weights channels by their mean over the clip; ratio 1/16."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        inner = rounded(width / 16)
+        inner = round_width(width / 16)
         self.fc1 = nn.Conv3d(width, inner, 1)
         self.fc2 = nn.Conv3d(inner, width, 1)
 
@@ -179,7 +184,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Head(nn.Module):
-    """(N, C, T, H, W) -> logits (N, places, classes): the pooling window slides by one."""
+    """(N, C, T, H, W) -> logits (N, P, classes): the pooling window slides with stride 1."""
 
     def __init__(
         self,
@@ -199,8 +204,8 @@ class Head(nn.Module):
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
-        """float32 (N, C, T, H, W) -> logits float32 (N, P, classes), P places of the window."""
+        """float32 (N, C, T, H, W) -> logits float32 (N, P, classes), P positions of the window."""
         x = F.relu(self.conv_5_bn(self.conv_5(x)))
-        window = [min(wanted, there) for wanted, there in zip(self.pool, x.shape[2:], strict=True)]
+        window = [min(pool, side) for pool, side in zip(self.pool, x.shape[2:], strict=True)]
         x = F.relu(self.lin_5(F.avg_pool3d(x, window, stride=1)))
         return self.projection(self.dropout(x.flatten(2).transpose(1, 2)))

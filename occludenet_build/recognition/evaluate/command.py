@@ -1,7 +1,4 @@
-"""The command line of evaluate; the package's docstring is its contract.
-
-Sets that are given by a list: their clips, and which lines are none.
-"""
+"""The command line of evaluate; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -20,140 +17,73 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.recognition import accuracy
 from occludenet_build.recognition import prediction_table as tables
-from occludenet_build.recognition.clip_table import Clip, must_be_known, read_clips
-from occludenet_build.recognition.evaluate.effect import as_csv, effects
+from occludenet_build.recognition.clip_table import Clip, check_labels_known, read_clips
+from occludenet_build.recognition.evaluate.effect import causal_effects, effects_csv
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clips
-
-
-@dataclass(frozen=True)
-class Group:
-    """Clips of one root."""
-
-    root: Path
-    clips: list[Clip]
-    where: str
-    """What they are of, for errors."""
-
-
-def read(listed: ListedSet) -> tuple[Group, list[dict[str, str]]]:
-    """The clips of a list, each file once, and the lines that are left out with their reason.
-
-    Raises UserError: a list or label map that does not read, a line without a label, a file that
-    the list gives two labels.
-    """
-    names = None if listed.label_map is None else read_label_map(listed.label_map)
-    lines = read_list(listed.file, names)
-    root = Path(listed.root or Path(listed.file).parent)
-    clips, skipped = [], []
-    first: dict[tuple[int, int], Clip] = {}
-    for line, source in zip(lines, source_clips([line.file for line in lines]), strict=True):
-        if line.label is None:
-            raise UserError(
-                f"evaluate.lists: {listed.file}: wanted a label beside {line.file}, got none"
-            )
-        clip = _clip(listed.name, source, line.file, line.label)
-        found = _identity(root / line.file)
-        if found is None:
-            skipped.append(_left_out(clip, "missing", REASONS["missing"]))
-        elif found in first:
-            _must_be_alike(first[found], clip, listed.file)
-            skipped.append(_left_out(clip, "duplicate", f"it is {first[found].file}"))
-        else:
-            first[found] = clip
-            clips.append(clip)
-    return Group(root, clips, listed.file), skipped
-
-
-def _clip(set_name: str, source: str, file: str, label: str) -> Clip:
-    facts = {"frames": 0, "area_ratio": None, "duration_ratio": None, "scale": math.nan}
-    hashes = {"file_hash": "", "counterfactual": None, "counterfactual_hash": None}
-    return Clip(clip=source, set=set_name, split="", label=label, file=file, **facts, **hashes)  # type: ignore[arg-type]
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode, which all links to a file share; None where there is no file."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):  # ValueError: no name for a file
-        return None
-    # a pipe would wait for somebody who writes
-    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
-
-
-def _left_out(clip: Clip, reason: str, detail: str) -> dict[str, str]:
-    return {"set": clip.set, "file": clip.file, "reason": f"{reason}: {detail}"}
-
-
-def _must_be_alike(first: Clip, other: Clip, path: str) -> None:
-    if first.label != other.label:
-        raise UserError(
-            f"evaluate.lists: {path}: {first.file} and {other.file} are one file, but the list "
-            f"calls it {first.label} and {other.label}; correct the list"
-        )
-
 
 if TYPE_CHECKING:
     from occludenet_build.recognition.erase import Erasing
-    from occludenet_build.recognition.predict import Answer, Network
+    from occludenet_build.recognition.predict import ClipPrediction, TrainedNetwork
 
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class EvaluationGroup:
+    """Clips whose files are relative to one folder."""
+
+    root: Path
+    clips: list[Clip]
+    where: str
+    """The table or list that names the clips, for error messages."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of evaluate."""
     parser.add_argument(
-        "--clips", type=Path, help="annotate/clips.parquet; without it only evaluate.lists"
+        "--clips", type=Path, help="annotate/clips.parquet; default: only evaluate.lists"
     )
-    parser.add_argument("--root", type=Path, default=Path(), help="folder the clip files lie in")
+    parser.add_argument("--root", type=Path, default=Path(), help="folder of the clip files")
     parser.add_argument("--model", type=Path, required=True, help="a network written by train")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
+    """Evaluate a network on the clips of the build and of the lists, and write the tables."""
     settings = config.evaluate
-    groups, skipped = shown(args, settings)
+    groups, skipped = evaluation_groups(args, settings)
 
     import torch
 
-    from occludenet_build.recognition.predict import Network
+    from occludenet_build.recognition.predict import TrainedNetwork
 
     torch.set_num_threads(args.threads)
-    network = Network.read(args.model)
+    network = TrainedNetwork.read(args.model)
     for group in groups:
-        must_be_known(group.clips, network.labels, str(args.model))
+        check_labels_known(group.clips, network.labels, str(args.model))
     rows: list[Row] = []
     for group in groups:
-        found, lost = answers(network, group, settings, erasing(args, config, group.clips))
+        found, lost = predict_group(network, group, settings, erasing_of(args, config, group.clips))
         rows += found
         skipped += lost
-    write(args.out, rows, skipped, network, config)
+    write_results(args.out, rows, skipped, network, config)
 
 
-def shown(args: argparse.Namespace, settings: Evaluate) -> tuple[list[Group], list[Row]]:
-    """What is evaluated: the build's clips, then those of each list; and what cannot be."""
-    groups: list[Group] = []
-    skipped: list[Row] = []
+def evaluation_groups(
+    args: argparse.Namespace, settings: Evaluate
+) -> tuple[list[EvaluationGroup], list[Row]]:
+    """The clips of the build and of each list, and entries of `skipped` for unusable lines.
+
+    Raises UserError where there is neither --clips nor a list, where counterfactuals are required
+    but the build has none, or where a list has the name of another set.
+    """
     if args.clips is None and not settings.lists:
         raise UserError("wanted --clips or evaluate.lists, got neither; name some clips")
-    if args.clips is not None:
-        clips = read_clips(args.clips, settings.split)
-        groups.append(Group(args.root, clips, str(args.clips)))
-        if not clips:
-            # A handful of the user's own videos may all fall into other splits: not a reason to
-            # stop.
-            logging.warning(
-                "%s has no clip of the split %s, so nothing of it is evaluated; change "
-                "evaluate.split or acquire.split",
-                args.clips,
-                settings.split,
-            )
-        elif settings.counterfactuals and not any(clip.erased_hash for clip in clips):
-            raise UserError(
-                f"{args.clips}: wanted counterfactuals for evaluate.counterfactuals, got none for "
-                f"{len(clips)} clips; build with {settings.split} in counterfactual.splits"
-            )
+    groups = [] if args.clips is None else [_group_of_build(args, settings)]
+    skipped: list[Row] = []
     for listed in settings.lists:
-        group, left_out = read(listed)
+        group, left_out = read_listed_set(listed)
         if any(clip.set == listed.name for other in groups for clip in other.clips):
             raise UserError(
                 f"evaluate.lists: {listed.name} is a set already; give the list another name"
@@ -165,8 +95,83 @@ def shown(args: argparse.Namespace, settings: Evaluate) -> tuple[list[Group], li
     return groups, skipped
 
 
-def erasing(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> Erasing | None:
-    """What makes the counterfactuals that have no file."""
+def _group_of_build(args: argparse.Namespace, settings: Evaluate) -> EvaluationGroup:
+    clips = read_clips(args.clips, settings.split)
+    if not clips:
+        # A few videos of the user's own may all fall into other splits: no reason to stop.
+        logging.warning(
+            "%s has no clip of the split %s, so nothing of it is evaluated; change "
+            "evaluate.split or acquire.split",
+            args.clips,
+            settings.split,
+        )
+    elif settings.counterfactuals and not any(clip.erased_hash for clip in clips):
+        raise UserError(
+            f"{args.clips}: wanted counterfactuals for evaluate.counterfactuals, got none for "
+            f"{len(clips)} clips; build with {settings.split} in counterfactual.splits"
+        )
+    return EvaluationGroup(args.root, clips, str(args.clips))
+
+
+def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, str]]]:
+    """The clips of a list, each file once, and entries of `skipped` for its unusable lines.
+
+    Raises UserError where the list or its label map cannot be read, where a line has no label, or
+    where the list gives one file two labels.
+    """
+    names = None if listed.label_map is None else read_label_map(listed.label_map)
+    lines = read_list(listed.file, names)
+    root = Path(listed.root or Path(listed.file).parent)
+    clips, skipped = [], []
+    first: dict[tuple[int, int], Clip] = {}
+    for line, source in zip(lines, source_clips([line.file for line in lines]), strict=True):
+        if line.label is None:
+            raise UserError(
+                f"evaluate.lists: {listed.file}: wanted a label beside {line.file}, got none"
+            )
+        clip = _listed_clip(listed.name, source, line.file, line.label)
+        identity = _file_identity(root / line.file)
+        if identity is None:
+            skipped.append(_skipped(clip, "missing", REASONS["missing"]))
+        elif identity in first:
+            _check_same_label(first[identity], clip, listed.file)
+            skipped.append(_skipped(clip, "duplicate", f"it is {first[identity].file}"))
+        else:
+            first[identity] = clip
+            clips.append(clip)
+    return EvaluationGroup(root, clips, listed.file), skipped
+
+
+def _listed_clip(set_name: str, source: str, file: str, label: str) -> Clip:
+    facts = {"frames": 0, "area_ratio": None, "duration_ratio": None, "scale": math.nan}
+    hashes = {"file_hash": "", "counterfactual": None, "counterfactual_hash": None}
+    return Clip(clip=source, set=set_name, split="", label=label, file=file, **facts, **hashes)  # type: ignore[arg-type]
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode, which all links to a file share; None where there is no regular file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # ValueError: the name cannot be that of a file
+        return None
+    # opening a pipe would wait for a writer
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def _skipped(clip: Clip, reason: str, detail: str) -> dict[str, str]:
+    return {"set": clip.set, "file": clip.file, "reason": f"{reason}: {detail}"}
+
+
+def _check_same_label(first: Clip, other: Clip, path: str) -> None:
+    if first.label != other.label:
+        raise UserError(
+            f"evaluate.lists: {path}: {first.file} and {other.file} are one file, but the list "
+            f"calls it {first.label} and {other.label}; correct the list"
+        )
+
+
+def erasing_of(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> Erasing | None:
+    """The eraser for counterfactuals that have no file; None where it is not needed."""
     at_load = [clip for clip in clips if clip.erased_at_load]
     if not config.evaluate.counterfactuals or not at_load:
         return None
@@ -176,14 +181,14 @@ def erasing(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> 
     return Erasing.over(args.clips.parent / "frames", config.counterfactual, config.seed, at_load)
 
 
-def answers(
-    network: Network, group: Group, settings: Evaluate, erased: Erasing | None
+def predict_group(
+    network: TrainedNetwork, group: EvaluationGroup, settings: Evaluate, erased: Erasing | None
 ) -> tuple[list[Row], list[Row]]:
-    """Rows of the clips that could be read, and what could not be."""
-    from occludenet_build.recognition.predict import predictions
+    """Rows of PREDICTIONS for the clips that can be read, entries of `skipped` for the others."""
+    from occludenet_build.recognition.predict import predict_clips
 
     rows, skipped, unread = [], [], 0
-    results = predictions(network, group.clips, group.root, settings, erased)
+    results = predict_clips(network, group.clips, group.root, settings, erased)
     for clip, result in results if group.clips else ():
         unread += isinstance(result, str)
         problem = result if isinstance(result, str) else result.problem
@@ -192,23 +197,24 @@ def answers(
             logging.warning("skipped %s: %s", file, problem)
             skipped.append({"set": clip.set, "file": file, "reason": problem})
         if not isinstance(result, str):
-            rows.append(row_of(clip, result, network.labels))
+            rows.append(prediction_row(clip, result, network.labels))
     different = {(row["set"], row["file"]) for row in rows}
     assert len(different) == len(rows) == len(group.clips) - unread, "each clip counts once"
     return rows, skipped
 
 
-def row_of(clip: Clip, answer: Answer, labels: Sequence[str]) -> Row:
-    logits = answer.logits.tolist()
+def prediction_row(clip: Clip, prediction: ClipPrediction, labels: Sequence[str]) -> Row:
+    """A row of PREDICTIONS; `labels` are in the order of the logits."""
+    logits = prediction.logits.tolist()
     return {
         "clip": clip.clip,
         "set": clip.set,
         "scale": None if math.isnan(clip.scale) else clip.scale,
         "file": clip.file,
         "label": clip.label,
-        **accuracy.ranked(logits, labels, clip.label),
+        **accuracy.rank_logits(logits, labels, clip.label),
         "logits": logits,
-        "erased_logits": None if answer.erased is None else answer.erased.tolist(),
+        "erased_logits": None if prediction.erased is None else prediction.erased.tolist(),
         "degree": clip.degree,
         "area_ratio": clip.area_ratio,
         "actor_hidden": clip.actor_hidden,
@@ -216,17 +222,18 @@ def row_of(clip: Clip, answer: Answer, labels: Sequence[str]) -> Row:
     }
 
 
-def write(
-    path: Path, rows: list[Row], skipped: list[Row], network: Network, config: Config
+def write_results(
+    path: Path, rows: list[Row], skipped: list[Row], network: TrainedNetwork, config: Config
 ) -> None:
+    """Write the table of predictions, its JSON summary and its causal effects; log the summary."""
     settings = config.evaluate
     rows.sort(key=tables.row_order)
-    found = accuracy.summary(rows)
+    sets = accuracy.summarise_sets(rows)
     tables.write(rows, network.about(settings), path)
     about = {"split": settings.split, "average": settings.average, "views": settings.views}
     about |= {"crops": settings.crops, "backbone": network.backbone}
     about |= {"arm": network.arm, "seed": network.seed}
-    files.write_json(path.with_suffix(".json"), {"sets": found, "skipped": skipped} | about)
-    effect = effects(rows, network.labels, config.seed) if settings.counterfactuals else []
-    files.write_text(path.with_suffix(".effect.csv"), as_csv(effect))
-    tables.log_summary(found, len(network.labels), len(skipped))
+    files.write_json(path.with_suffix(".json"), {"sets": sets, "skipped": skipped} | about)
+    effect = causal_effects(rows, network.labels, config.seed) if settings.counterfactuals else []
+    files.write_text(path.with_suffix(".effect.csv"), effects_csv(effect))
+    tables.log_summary(sets, len(network.labels), len(skipped))

@@ -1,7 +1,7 @@
-"""The causal effect of Eq. 1 per class: what a network's answer owes to the actor.
+"""The causal effect of Eq. 1 per class: how a prediction changes when the actor is erased.
 
-Eq. 1 is E[P(A=a, O=o) - P(do(A=a), O=o)], a vector with a number per class: P is the softmax of a
-clip's prediction, P(do) that of the same clip without its actor, and the mean goes over clips.
+Eq. 1 is E[P(A=a, O=o) - P(do(A=a), O=o)], a vector with one number per class. P is the softmax of
+a clip's prediction, P(do) that of the same clip without its actor; the mean is over clips.
 """
 
 from __future__ import annotations
@@ -23,52 +23,57 @@ from occludenet_build.recognition.accuracy import (
     bootstrap_ratios,
 )
 
-WHOLE = "(all)"
-"""In the place of a label: the whole set."""
+WHOLE_SET = "(all)"
+"""Value of the column `label` in the row of a whole set."""
 
-COLUMNS = {
+EFFECT_COLUMNS = {
     "set": "D-25, D-50, D-75",
     "scale": "size of the occluder relative to the actor's box",
-    "label": f"the class; {WHOLE}: the whole set",
-    "n": "clips of the class that have a counterfactual; all other columns but eq1 are of these",
+    "label": f"the class; {WHOLE_SET}: the whole set",
+    "n": "clips of the class that have a counterfactual; all columns except eq1 are over these",
     "p": "mean probability of the true class",
-    "p_erased": "the same without the actor",
+    "p_erased": "mean probability of the true class without the actor",
     "effect": "p - p_erased: what the actor adds to the true class, -1 to 1",
-    "effect_low": "its bootstrap interval, 95 %, over clips",
-    "effect_high": "",
-    "eq1": "Eq. 1's number of this class: mean of P - P(do) of this class over the clips of every "
-    "class in the set; these sum to 0. Empty for the whole set",
-    "eq1_low": "its bootstrap interval, 95 %, over clips",
-    "eq1_high": "",
-    "moved": "percent of the clips whose most likely class is another without the actor",
-    "top1": "percent right",
-    "top1_erased": "percent right without the actor: what the scene and the occluder give away",
+    "effect_low": "lower end of its bootstrap interval, 95 %, over clips",
+    "effect_high": "upper end",
+    "eq1": "Eq. 1 for this class: mean of P - P(do) of this class over the clips of all classes of "
+    "the set; these sum to 0. Empty for the whole set",
+    "eq1_low": "lower end of its bootstrap interval, 95 %, over clips",
+    "eq1_high": "upper end",
+    "moved": "percent of the clips whose most likely class changes without the actor",
+    "top1": "percent of the clips recognised",
+    "top1_erased": "percent of the clips recognised without the actor, from scene and occluder",
     "distance": "mean total variation between P and P(do), 0 to 1",
 }
-"""Columns of .effect.csv; empty cells: nothing to say."""
+"""Columns of .effect.csv and their meaning; a cell is empty where its value is undefined."""
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairedProbabilities:
     """Predictions of the clips of one set that have a counterfactual."""
 
     truth: np.ndarray
     """(N,) int64, positions of the true classes."""
     before: np.ndarray
-    """(N, K) float64 probabilities."""
+    """(N, K) float64, probabilities of the clips."""
     after: np.ndarray
-    """(N, K), without the actor."""
+    """(N, K) float64, probabilities of the clips without their actor."""
 
     @property
     def change(self) -> np.ndarray:
+        """(N, K) float64, -1 to 1: probabilities with the actor minus those without."""
         return self.before - self.after
 
-    def of(self, wanted: np.ndarray) -> Pairs:
-        return Pairs(self.truth[wanted], self.before[wanted], self.after[wanted])
+    def subset(self, chosen: np.ndarray) -> PairedProbabilities:
+        """The clips for which `chosen`, bool (N,), is True."""
+        return PairedProbabilities(self.truth[chosen], self.before[chosen], self.after[chosen])
 
 
-def effects(rows: Sequence[dict[str, Any]], labels: Sequence[str], seed: int) -> list[dict]:
-    """Rows of COLUMNS, of rows of PREDICTIONS: per set the whole, then the classes with clips."""
+def causal_effects(rows: Sequence[dict[str, Any]], labels: Sequence[str], seed: int) -> list[dict]:
+    """Rows of EFFECT_COLUMNS from rows of PREDICTIONS.
+
+    Each set has a row for the whole set, then one for each class that has clips in it.
+    """
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row.get("erased_logits") is not None:
@@ -80,32 +85,34 @@ def effects(rows: Sequence[dict[str, Any]], labels: Sequence[str], seed: int) ->
     ]
 
 
-def _pairs(rows: list[dict[str, Any]], labels: Sequence[str]) -> Pairs:
-    places = {label: place for place, label in enumerate(labels)}
+def _pairs(rows: list[dict[str, Any]], labels: Sequence[str]) -> PairedProbabilities:
+    positions = {label: position for position, label in enumerate(labels)}
     before, after = (
         softmax(np.array([row[name] for row in rows], np.float64), axis=1)
         for name in ("logits", "erased_logits")
     )
-    return Pairs(np.array([places[row["label"]] for row in rows]), before, after)
+    return PairedProbabilities(np.array([positions[row["label"]] for row in rows]), before, after)
 
 
-def _of_set(pairs: Pairs, labels: Sequence[str], seed: int, name: str) -> Iterator[dict[str, Any]]:
+def _of_set(
+    pairs: PairedProbabilities, labels: Sequence[str], seed: int, name: str
+) -> Iterator[dict[str, Any]]:
     change = pairs.change
     ones, random = np.ones((len(change), 1)), rng(seed, "eq1", name)
     low, high = bootstrap_ratios(change, ones, random, bounds=DIFFERENCES)
-    yield {"label": WHOLE} | _numbers(pairs, seed, name, WHOLE)
-    for place, label in enumerate(labels):
-        mine = pairs.of(pairs.truth == place)
-        if len(mine.truth):
-            eq1 = {"eq1": change[:, place].mean(), "eq1_low": low[place], "eq1_high": high[place]}
-            yield {"label": label} | _numbers(mine, seed, name, label) | eq1
+    yield {"label": WHOLE_SET} | _numbers(pairs, seed, name, WHOLE_SET)
+    for at, label in enumerate(labels):
+        of_class = pairs.subset(pairs.truth == at)
+        if len(of_class.truth):
+            eq1 = {"eq1": change[:, at].mean(), "eq1_low": low[at], "eq1_high": high[at]}
+            yield {"label": label} | _numbers(of_class, seed, name, label) | eq1
 
 
-def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
+def _numbers(pairs: PairedProbabilities, seed: int, name: str, label: str) -> dict[str, Any]:
     every = np.arange(len(pairs.truth))
     effect = pairs.change[every, pairs.truth]
     low, high = bootstrap_mean(effect, rng(seed, "effect", name, label), bounds=DIFFERENCES)
-    said, said_erased = pairs.before.argmax(axis=1), pairs.after.argmax(axis=1)
+    predicted, predicted_erased = pairs.before.argmax(axis=1), pairs.after.argmax(axis=1)
     return {
         "n": len(every),
         "p": pairs.before[every, pairs.truth].mean(),
@@ -113,15 +120,18 @@ def _numbers(pairs: Pairs, seed: int, name: str, label: str) -> dict[str, Any]:
         "effect": effect.mean(),
         "effect_low": low,
         "effect_high": high,
-        "moved": 100 * (said != said_erased).mean(),
-        "top1": Accuracy.of(said == pairs.truth).percent,
-        "top1_erased": Accuracy.of(said_erased == pairs.truth).percent,
+        "moved": 100 * (predicted != predicted_erased).mean(),
+        "top1": Accuracy.of(predicted == pairs.truth).percent,
+        "top1_erased": Accuracy.of(predicted_erased == pairs.truth).percent,
         "distance": 0.5 * np.abs(pairs.change).sum(axis=1).mean(),
     }
 
 
-def as_csv(found: Sequence[dict[str, Any]]) -> str:
-    return csv_text(COLUMNS, ([_cell(entry.get(name)) for name in COLUMNS] for entry in found))
+def effects_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows of `causal_effects` as CSV: six digits, empty cells for nan."""
+    return csv_text(
+        EFFECT_COLUMNS, ([_cell(row.get(name)) for name in EFFECT_COLUMNS] for row in rows)
+    )
 
 
 def _cell(value: Any) -> Any:

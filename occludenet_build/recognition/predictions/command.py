@@ -12,13 +12,15 @@ from occludenet_build.config import Config
 from occludenet_build.config.recognition import Dump
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.accuracy import summary
+from occludenet_build.recognition.accuracy import summarise_sets
 from occludenet_build.recognition.prediction_table import About, log_summary, row_order, write
-from occludenet_build.recognition.predictions.rows import Found, Known, Row, read
+from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
+
+LOGIT_COLUMNS = ("logits", "erased_logits")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of predictions."""
+    """Add the options of predictions."""
     parser.add_argument("--model", required=True, help="a model of predictions.dumps, or its slug")
     parser.add_argument("--clips", type=Path, help="annotate/clips.parquet; default: none")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> None:
     """Write the table of --model and its JSON file.
 
-    Raises UserError where no dump has that model, or its dumps do not go together.
+    Raises UserError where no dump is of that model, or where its dumps contradict each other.
     """
     dumps = [d for d in config.predictions.dumps if args.model in (d.model, d.slug)]
     if not dumps:
@@ -36,17 +38,17 @@ def run(args: argparse.Namespace, config: Config) -> None:
             f"--model: wanted one of predictions.dumps ({', '.join(models) or 'none'}), got "
             f"{args.model}; name its dumps"
         )
-    known = Known(args.clips)
-    found = [read(dump, known) for dump in dumps]
+    known = BuildClips(args.clips)
+    found = [read_dump(dump, known) for dump in dumps]
     labels = found[0].labels
-    parts = [ordered(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
+    parts = [in_label_order(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
     rows = sorted((row for part in parts for row in part), key=row_order)
-    must_be_once(rows, dumps[0].model)
+    check_each_clip_once(rows, dumps[0].model)
     about = About(model=dumps[0].model, labels=labels, average=found[0].average)
     write(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
-    sources = [counted(*pair, known) for pair in zip(dumps, found, strict=True)]
-    sets = summary(rows)
+    sources = [file_entry(*pair, known) for pair in zip(dumps, found, strict=True)]
+    sets = summarise_sets(rows)
     note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
     files.write_json(args.out.with_suffix(".json"), note)
     for source in sources:
@@ -54,10 +56,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
     log_summary(sets, len(labels), len(skipped))
 
 
-def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
-    """The rows with their logits in the order of `labels`: one file has one order.
+def in_label_order(found: DumpRows, dump: Dump, labels: Sequence[str]) -> list[Row]:
+    """The rows with their logits in the order of `labels`, since a table has one order.
 
-    Raises UserError where the dump names other labels.
+    Raises UserError where the dump has other labels.
     """
     if set(found.labels) != set(labels):
         only = sorted(set(found.labels) ^ set(labels))
@@ -65,19 +67,19 @@ def ordered(found: Found, dump: Dump, labels: Sequence[str]) -> list[Row]:
             f"label maps do not match: {dump.file} and the first dump of {dump.model} name "
             f"different classes, such as {', '.join(only[:5])}; give them different models"
         )
-    places = [found.labels.index(label) for label in labels]
-    return [row | {name: _moved(row.get(name), places) for name in LOGITS} for row in found.rows]
+    order = [found.labels.index(label) for label in labels]
+    return [
+        row | {name: _reordered(row.get(name), order) for name in LOGIT_COLUMNS}
+        for row in found.rows
+    ]
 
 
-LOGITS = ("logits", "erased_logits")
+def _reordered(values: Sequence[float] | None, order: Sequence[int]) -> list[float] | None:
+    return None if values is None else [values[position] for position in order]
 
 
-def _moved(values: Sequence[float] | None, places: Sequence[int]) -> list[float] | None:
-    return None if values is None else [values[place] for place in places]
-
-
-def must_be_once(rows: Sequence[Row], model: str) -> None:
-    """Raises UserError where a clip has two rows in a set."""
+def check_each_clip_once(rows: Sequence[Row], model: str) -> None:
+    """Raises UserError where a clip has two rows in one set."""
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if (row["set"], row["clip"]) in seen:
@@ -88,7 +90,7 @@ def must_be_once(rows: Sequence[Row], model: str) -> None:
         seen.add((row["set"], row["clip"]))
 
 
-def counted(dump: Dump, found: Found, known: Known) -> dict[str, Any]:
+def file_entry(dump: Dump, found: DumpRows, known: BuildClips) -> dict[str, Any]:
     """An entry of `files` in the JSON file: set, file, rows, known (clips of this build)."""
-    mine = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
-    return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": mine}
+    count = sum(known.of(dump.set, row["file"]) is not None for row in found.rows)
+    return {"set": dump.set, "file": dump.file, "rows": len(found.rows), "known": count}

@@ -1,4 +1,4 @@
-"""Files in which other programs leave their predictions.
+"""Readers of the prediction files of other programs.
 
 .pkl .pickle .pt .pth
     mmaction2 1.x, --dump       a dict per clip: pred_score, gt_label (1.2 on), or
@@ -7,8 +7,8 @@
     PySlowFast, SAVE_RESULTS_PATH    [scores (N, K), labels (N,)], softmax summed over views
     an array or tensor (N, K)
 .npy    scores (N, K)
-.npz    scores, and if there labels (N,) and files (N,)
-.csv    file, label if there, and a column per class, named in the header
+.npz    scores, and optionally labels (N,) and files (N,)
+.csv    file, optionally label, and a column per class, which the header names
 """
 
 from __future__ import annotations
@@ -22,26 +22,28 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.predictions.pickles import load
+from occludenet_build.recognition.predictions.pickles import load_pickle
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A file's rows, a clip each."""
+    """The rows of a file, one per clip."""
 
     scores: np.ndarray
     """(N, K) float64."""
     truth: Sequence[int | str | None]
-    """(N,) the label as the file has it, a number of its label map or a name; None: it has none."""
+    """Label of each row as in the file: its number in the label map, its name, or None."""
     files: Sequence[str] | None = None
+    """Clip of each row; None where the file does not say."""
     labels: tuple[str, ...] | None = None
-    """In the order of the scores, where the file names them."""
+    """Class names in the order of the scores; None where the file does not say."""
 
 
-def read(path: Path | str) -> Scores:
-    """The rows of a file in one of READERS.
+def read_scores(path: Path | str) -> Scores:
+    """Read a file in one of the formats of READERS.
 
-    Raises UserError: another format, rows of different length, a score that is no finite number.
+    Raises UserError for another format, for rows of different length, and for a score that is not
+    a finite number.
     """
     reader = READERS.get(Path(path).suffix.lower())
     if reader is None:
@@ -60,7 +62,7 @@ def read(path: Path | str) -> Scores:
 
 
 def _pickled(path: Path) -> Scores:
-    value = load(path)
+    value = load_pickle(path)
     if _is_array(value):
         return _unlabelled(_array(value))
     if not isinstance(value, (list, tuple)) or not value:
@@ -92,7 +94,7 @@ def _field(item: dict[str, Any], name: str, path: Path, row: int) -> np.ndarray:
         keys = list(value) if isinstance(value, dict) else list(item)
         raise UserError(
             f"{path}, row {row + 1}: wanted one array {name}, got keys {keys}; a dump of several "
-            "heads is none for classes"
+            "heads has no single score per class"
         )
     return _array(value)
 
@@ -103,7 +105,7 @@ def _label(item: dict[str, Any], path: Path, row: int) -> int | None:
     label = _field(item, "gt_label", path, row)
     if label.size != 1:
         raise UserError(f"{path}, row {row + 1}: wanted one label, got {label.size}")
-    return _known(label.reshape(())[()])
+    return _label_number(label.reshape(())[()])
 
 
 def _of_slowfast(scores: np.ndarray, labels: np.ndarray, path: Path) -> Scores:
@@ -111,14 +113,14 @@ def _of_slowfast(scores: np.ndarray, labels: np.ndarray, path: Path) -> Scores:
         raise UserError(
             f"{path}: wanted one label for each of {len(scores)} clips, got {labels.shape}"
         )
-    # a clip that was not seen leaves zeros, also for its label
+    # the row and the label of a clip that was not seen are zeros
     seen = np.asarray(scores.any(axis=1))
     pairs = zip(labels, seen, strict=True)
-    return Scores(scores, [_known(label) if is_seen else None for label, is_seen in pairs])
+    return Scores(scores, [_label_number(label) if is_seen else None for label, is_seen in pairs])
 
 
-def _known(label: Any) -> int | None:
-    """mmaction2 writes -1 where its list has no label."""
+def _label_number(label: Any) -> int | None:
+    """The number as an int; None for -1, which mmaction2 writes where its list has no label."""
     return None if label < 0 else int(label)
 
 
@@ -127,7 +129,7 @@ def _unlabelled(scores: np.ndarray) -> Scores:
 
 
 def _is_array(value: Any) -> bool:
-    """A numpy array, or a torch tensor, which is not imported for this."""
+    """Whether it is a numpy array or a torch tensor; torch is not imported for this."""
     return isinstance(value, np.ndarray) or hasattr(value, "detach")
 
 
@@ -170,14 +172,14 @@ def _npz(path: Path) -> Scores:
 
 
 def _named(label: Any) -> int | str | None:
-    return str(label) if isinstance(label, str) else _known(label)
+    return str(label) if isinstance(label, str) else _label_number(label)
 
 
 def _of_numpy(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"wanted arrays of numbers, {path} does not read: {error}") from error
+        raise UserError(f"wanted arrays of numbers, {path} cannot be read: {error}") from error
 
 
 def _csv(path: Path) -> Scores:
@@ -185,7 +187,7 @@ def _csv(path: Path) -> Scores:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             header, *rows = [row for row in csv.reader(stream) if row] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"wanted a CSV file, {path} does not read: {error}") from error
+        raise UserError(f"wanted a CSV file, {path} cannot be read: {error}") from error
     first = 2 if header[1:2] == ["label"] else 1
     if header[:1] != ["file"] or len(header) <= first:
         raise UserError(f"{path}: wanted the header file,<class>,..., got {','.join(header)[:80]}")

@@ -1,7 +1,7 @@
-"""Pickles of other people, read without running what they say.
+"""A safe reader of pickles from other programs.
 
-A pickle is a program that may call anything. Here it can build plain values, numpy arrays and torch
-tensors; whatever else it names is refused. Files that torch.save wrote are read with weights_only.
+Unpickling can call any function that the file names. This reader allows plain values, numpy arrays
+and torch tensors and refuses everything else. Files of torch.save are read with weights_only.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
 
 
-def load(path: Path | str) -> Any:
-    """What a file holds. Raises UserError: it does not read, or holds more than arrays."""
+def load_pickle(path: Path | str) -> Any:
+    """The value in a pickle or in a file of torch.save.
+
+    Raises UserError where the file cannot be read, or names anything but arrays and plain values.
+    """
     try:
         return _load(Path(path))
     except UserError:
         raise
     except Exception as error:  # a broken or hostile pickle raises anything
         raise UserError(
-            f"wanted a pickle of arrays and plain values, {path} does not read: {first_line(error)}"
+            f"wanted a pickle of arrays and plain values, {path} cannot be read: "
+            f"{first_line(error)}"
         ) from error
 
 
@@ -38,7 +42,7 @@ def _load(path: Path) -> Any:
         return _of_torch(path)
     with open(path, "rb") as stream:
         value = _Restricted(stream, path).load()
-        if isinstance(value, int):  # torch.save's old form is several pickles, a number first
+        if isinstance(value, int):  # the old format of torch.save: several pickles, a number first
             stream.seek(0)
             return _of_torch(io.BytesIO(stream.read()))
     return value
@@ -54,7 +58,7 @@ class _Restricted(pickle.Unpickler):
         known = _allowed().get((module.replace("numpy.core", "numpy._core"), name))
         if known is None:
             raise UserError(
-                f"{self._path} wants to run {module}.{name}: only numpy arrays, torch tensors and "
+                f"{self._path} would run {module}.{name}: only numpy arrays, torch tensors and "
                 "plain values are read; save the scores as .npy"
             )
         return known
@@ -62,7 +66,10 @@ class _Restricted(pickle.Unpickler):
 
 @cache
 def _allowed() -> dict[tuple[str, str], Callable[..., Any]]:
-    """What a pickle may name. The functions that rebuild arrays are what arrays reduce to."""
+    """Functions that a pickle may name, by module and name.
+
+    Those that rebuild arrays are taken from what arrays reduce to.
+    """
     import torch
 
     array = np.zeros(1)
@@ -84,14 +91,14 @@ def _builder(reduced: Any) -> Callable[..., Any]:
 
 
 def _latin(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in protocol 2."""
+    """Decode bytes, which Python 3 writes as latin1 text in protocol 2."""
     if encoding != "latin1":
         raise UserError(f"a pickle of arrays encodes as latin1, this one as {encoding!r}")
     return text.encode("latin1")
 
 
 def _storage(content: bytes) -> Any:
-    """A tensor's numbers; torch's own function would load any pickle."""
+    """The storage of a tensor; torch's own function would load any pickle."""
     return _of_torch(io.BytesIO(content))
 
 

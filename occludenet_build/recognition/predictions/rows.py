@@ -1,4 +1,4 @@
-"""The scores of a dump as rows of predictions: which clip each is, and what is known of it."""
+"""Rows of PREDICTIONS from the scores of a dump: the clip of each, and its facts in the build."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from occludenet_build.config.recognition import Dump
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.accuracy import ranked
-from occludenet_build.recognition.lists import Listed, read_label_map, read_list, source_clips
-from occludenet_build.recognition.prediction_table import about_of
+from occludenet_build.recognition.accuracy import rank_logits
+from occludenet_build.recognition.lists import ListedClip, read_label_map, read_list, source_clips
+from occludenet_build.recognition.prediction_table import model_info_of
 from occludenet_build.recognition.predictions import formats
 from occludenet_build.recognition.predictions.formats import Scores
 
@@ -23,21 +23,25 @@ Row = dict[str, Any]
 _FACTS = ("clip", "set", "scale", "file", "label", "degree", "area_ratio", "actor_hidden",
           "duration_ratio")  # fmt: skip
 _LEAST = float(np.finfo(np.float32).tiny)
-"""Instead of a probability of 0, whose logarithm is none."""
+"""Replaces a probability of 0, which has no logarithm."""
 
 
 @dataclass
-class Found:
-    """What a dump gives."""
+class DumpRows:
+    """The rows of one dump."""
 
     labels: tuple[str, ...]
+    """In the order of the logits."""
     average: str
+    """How views were averaged: softmax or logits."""
     rows: list[Row] = field(default_factory=list)
+    """Rows of PREDICTIONS."""
     skipped: list[Row] = field(default_factory=list)
+    """Entries of `skipped` in the JSON file: set, file, reason."""
 
 
-class Known:
-    """This build's clips by set and name of the file, without suffix."""
+class BuildClips:
+    """The clips of this build, by set and file name without suffix."""
 
     def __init__(self, clips: Path | None) -> None:
         rows = tables.read(clips, list(_FACTS)).to_pylist() if clips else []
@@ -45,33 +49,34 @@ class Known:
         self.scales = {row["set"]: row["scale"] for row in rows}
 
     def of(self, set_name: str, file: str) -> Row | None:
-        """What is known of a file's clip in a set; None where it is no clip of this build."""
+        """The facts of a file's clip in a set; None where it is no clip of this build."""
         return self._rows.get((set_name, PurePosixPath(file).stem))
 
 
-def read(dump: Dump, known: Known) -> Found:
-    """The rows of one dump, and what of it is left out.
+def read_dump(dump: Dump, known: BuildClips) -> DumpRows:
+    """The rows of one dump, and the rows that are left out with their reason.
 
-    Raises UserError where rows, list, labels or label map do not go together.
+    Raises UserError where rows, list, labels or label map contradict each other.
     """
     if Path(dump.file).suffix.lower() == ".parquet":
-        return _ours(dump)
-    scores = formats.read(dump.file)
+        return _of_table(dump)
+    scores = formats.read_scores(dump.file)
     labels = _labels(dump, scores)
     lines = _lines(dump, scores, labels)
     logits = LOGITS[dump.scores](scores.scores, dump)
     return _joined(dump, labels, lines, logits, known)
 
 
-def _ours(dump: Dump) -> Found:
+def _of_table(dump: Dump) -> DumpRows:
+    """The rows of a set in a table that evaluate or predictions wrote."""
     table = tables.read(dump.file)
-    about = about_of(table, dump.file)
+    about = model_info_of(table, dump.file)
     rows = table.to_pylist()
-    mine = [row for row in rows if row["set"] == dump.set]
-    if not mine:
+    of_set = [row for row in rows if row["set"] == dump.set]
+    if not of_set:
         sets = ", ".join(sorted({row["set"] for row in rows}))
         raise UserError(f"{dump.file}: wanted predictions of {dump.set}, it holds {sets or 'none'}")
-    return Found(about.labels, about.average, mine)
+    return DumpRows(about.labels, about.average, of_set)
 
 
 def _labels(dump: Dump, scores: Scores) -> tuple[str, ...]:
@@ -79,12 +84,13 @@ def _labels(dump: Dump, scores: Scores) -> tuple[str, ...]:
     labels = scores.labels or named
     if labels is None:
         raise UserError(
-            f"{dump.file} names no classes; set label_map to their names in the order of the scores"
+            f"{dump.file} does not name its classes; set label_map to their names in the order of "
+            "the scores"
         )
     if named is not None and scores.labels not in (None, named):
         raise UserError(
-            f"label maps do not match: {dump.file} and {dump.label_map} name other classes, or in "
-            "another order; leave label_map out"
+            f"label maps do not match: {dump.file} and {dump.label_map} differ in their classes or "
+            "in the order; leave label_map out"
         )
     if len(labels) != scores.scores.shape[1]:
         raise UserError(
@@ -94,18 +100,20 @@ def _labels(dump: Dump, scores: Scores) -> tuple[str, ...]:
     return labels
 
 
-def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[Listed]:
-    """File and label of every row, from the list and from the dump, where these agree."""
+def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[ListedClip]:
+    """File and label of every row, from the list and the dump, which must agree."""
     own = [_name(dump, label, labels, row) for row, label in enumerate(scores.truth, 1)]
     if dump.list is None:
         if scores.files is None:
-            raise UserError(f"{dump.file} names no clips; set list to the list that was read")
-        return [Listed(*pair) for pair in zip(scores.files, own, strict=True)]
+            raise UserError(
+                f"{dump.file} does not name its clips; set list to the list that was read"
+            )
+        return [ListedClip(*pair) for pair in zip(scores.files, own, strict=True)]
     lines = read_list(dump.list, labels)
     if len(lines) != len(own):
         raise UserError(
-            f"{dump.file} has {len(own)} rows, {dump.list} {len(lines)} clips; give the list that "
-            "was read, whole"
+            f"{dump.file} has {len(own)} rows, {dump.list} {len(lines)} clips; give the whole list "
+            "that was read"
         )
     for row, (line, label) in enumerate(zip(lines, own, strict=True), 1):
         if None not in (line.label, label) and line.label != label:
@@ -113,13 +121,15 @@ def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[Listed]:
         file = scores.files[row - 1] if scores.files else line.file
         if PurePosixPath(file).name != PurePosixPath(line.file).name:
             raise _disagrees(dump, row, file, line.file)
-    return [Listed(line.file, line.label or label) for line, label in zip(lines, own, strict=True)]
+    return [
+        ListedClip(line.file, line.label or label) for line, label in zip(lines, own, strict=True)
+    ]
 
 
-def _disagrees(dump: Dump, row: int, here: str | None, there: str | None) -> UserError:
+def _disagrees(dump: Dump, row: int, of_dump: str | None, of_list: str | None) -> UserError:
     return UserError(
-        f"{dump.file}, row {row}: wanted what {dump.list} has there, {there}, got {here}; the "
-        "order or the label map is another"
+        f"{dump.file}, row {row}: wanted {of_list} as in {dump.list}, got {of_dump}; check the "
+        "order and the label map"
     )
 
 
@@ -128,14 +138,14 @@ def _name(dump: Dump, label: int | str | None, labels: Sequence[str], row: int) 
         return label
     if label >= len(labels):
         raise UserError(
-            f"{dump.file}, row {row}: wanted a label below {len(labels)}, got {label}; the label "
-            "map is another"
+            f"{dump.file}, row {row}: wanted a label below {len(labels)}, got {label}; use the "
+            "label map of that model"
         )
     return labels[label]
 
 
 def _of_probabilities(scores: np.ndarray, dump: Dump) -> np.ndarray:
-    """(N, K), nan in rows of zeros: their clips were not seen."""
+    """Logarithms of the shares, float64 (N, K); nan in rows of zeros, whose clips were not seen."""
     if (scores < 0).any():
         row = int((scores < 0).any(axis=1).argmax())
         raise UserError(
@@ -162,35 +172,41 @@ def _of_logits(scores: np.ndarray, dump: Dump) -> np.ndarray:
 
 
 LOGITS = {"probabilities": _of_probabilities, "logits": _of_logits}
-"""By Dump.scores: (N, K) float64 -> (N, K), as in the column `logits`."""
+"""By Dump.scores: a function from scores (N, K) float64 to the column `logits`, (N, K) float64."""
 
 
 def _joined(
-    dump: Dump, labels: tuple[str, ...], lines: Sequence[Listed], logits: np.ndarray, known: Known
-) -> Found:
-    found = Found(labels, {"probabilities": "softmax"}.get(dump.scores, dump.scores))
+    dump: Dump,
+    labels: tuple[str, ...],
+    lines: Sequence[ListedClip],
+    logits: np.ndarray,
+    known: BuildClips,
+) -> DumpRows:
+    found = DumpRows(labels, {"probabilities": "softmax"}.get(dump.scores, dump.scores))
     seen: dict[str, str | None] = {}
     sources = source_clips([line.file for line in lines])
     for line, source, row in zip(lines, sources, logits, strict=True):
         reason = None
         if line.file in seen:
-            reason = "duplicate: it stands in the list before"
+            reason = "duplicate: an earlier line of the list names it"
             if seen[line.file] != line.label:
                 raise UserError(f"{dump.list}: {line.file} has two labels; correct the list")
         elif np.isnan(row).any():
-            reason = "missing: all its scores are 0, the program has not seen it"
+            reason = "missing: all its scores are 0, so the program has not seen it"
         seen[line.file] = line.label
         if reason is not None:
             found.skipped.append({"set": dump.set, "file": line.file, "reason": reason})
             continue
         facts = _facts(dump, line, source, known, labels)
         values = row.tolist()
-        answer = ranked(values, labels, facts["label"])
+        answer = rank_logits(values, labels, facts["label"])
         found.rows.append(facts | answer | {"logits": values})
     return found
 
 
-def _facts(dump: Dump, line: Listed, source: str, known: Known, labels: Sequence[str]) -> Row:
+def _facts(
+    dump: Dump, line: ListedClip, source: str, known: BuildClips, labels: Sequence[str]
+) -> Row:
     of_build = known.of(dump.set, line.file)
     facts = of_build or {
         "clip": source, "set": dump.set, "scale": known.scales.get(dump.set),
@@ -198,7 +214,7 @@ def _facts(dump: Dump, line: Listed, source: str, known: Known, labels: Sequence
     }  # fmt: skip
     if facts["label"] is None:
         raise UserError(
-            f"{dump.file}: wanted the label of {line.file}, neither it nor its list has one"
+            f"{dump.file}: wanted the label of {line.file}, neither the file nor its list has one"
         )
     if line.label not in (None, facts["label"]):
         raise UserError(

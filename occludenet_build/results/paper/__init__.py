@@ -1,13 +1,13 @@
-"""paper: the paper's tables and figures from this build's numbers, the printed ones beside them.
+"""paper: the paper's tables and figures from the numbers of this build, with the printed numbers.
 
     occludenet paper --root build
-        Everything that can be made from what is there.
+        Make all items whose inputs exist.
     occludenet paper --root build --only table_2 figure_4a
-        These; what cannot be made ends with one line and exit status 2.
+        Make these; an item that cannot be made ends the command with exit status 2.
 
 Reads   evaluate/<arm>-<seed>.parquet, predictions/*.parquet, the same of predictions.builds
         annotate/clips.parquet, segments/clips.parquet, occluders/occluders.parquet (Table 1)
-        select/clips.parquet, evaluate/<arm>-<seed>.json  what of a set is missing
+        select/clips.parquet, evaluate/<arm>-<seed>.json  (clips that are missing in a set)
         and for pictures the clips, annotate/frames/ and attention/
 Writes  paper/<table>.csv, .md, .tex   printed and measured numbers in separate blocks; the CSV has
                                        a row per number (columns: accuracy_cells.CELL), that of
@@ -15,7 +15,7 @@ Writes  paper/<table>.csv, .md, .tex   printed and measured numbers in separate 
         paper/<figure>.svg, .png, .csv
         paper/items.csv                name, status (made, missing), reason; only without --only
 
-Accuracies are of the clips that all models were shown (paper.common), with N, Wilson interval, mean
-and standard deviation over seeds. The paper's values come from published/ and from nowhere else;
-where ours are missing stands "-".
+Accuracies are of the clips that all models saw (paper.common), with N, Wilson interval, and mean
+and standard deviation over seeds. All values of the paper come from published/. A missing value of
+this build is "-".
 """

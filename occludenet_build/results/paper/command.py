@@ -13,10 +13,10 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_bytes, write_text
 from occludenet_build.results.paper import dataset, table, tables
-from occludenet_build.results.paper.inputs import Inputs, Missing, read
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, read_inputs
 from occludenet_build.results.paper.items import ITEMS, SUFFIXES, targets
 
-TABLES: dict[str, Callable[[Inputs], table.Table]] = {
+TABLES: dict[str, Callable[[Inputs], table.PaperTable]] = {
     "table_1": dataset.table_1,
     "table_2": tables.table_2,
     "table_3": tables.table_3,
@@ -27,28 +27,28 @@ TABLES: dict[str, Callable[[Inputs], table.Table]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of paper."""
+    """Add the options of paper."""
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=list(targets()),
-        help="these items, of: " + ", ".join(targets()),
+        help="make only these items, of: " + ", ".join(targets()),
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, help="folder; default: ROOT/paper")
+    parser.add_argument("--out", type=Path, help="output folder; default: ROOT/paper")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    """Make the items of --only, or all that can be made and items.csv.
+    """Make the items of --only, or all whose inputs exist, and items.csv.
 
-    Raises UserError where --root is no folder, or predictions do not go together; Missing where an
-    item of --only cannot be made.
+    Raises UserError where --root is not a folder. An item of --only that cannot be made ends it
+    with MissingInput.
     """
     if not args.root.is_dir():
         raise UserError(f"--root: wanted the folder of a build, got {args.root}")
-    inputs = read(args.root, config)
+    inputs = read_inputs(args.root, config)
     folder = args.out or args.root / "paper"
     if args.only:
-        for name in dict.fromkeys(part for asked in args.only for part in targets()[asked]):
-            make(name, inputs, folder)
+        for name in dict.fromkeys(item for target in args.only for item in targets()[target]):
+            make_item(name, inputs, folder)
         return
     statuses = [_tried(name, inputs, folder) for name in ITEMS]
     write_text(folder / "items.csv", csv_text(["name", "status", "reason"], statuses))
@@ -56,24 +56,21 @@ def run(args: argparse.Namespace, config: Config) -> None:
     logging.info("%s: %d of %d made", folder / "items.csv", made, len(statuses))
 
 
-def make(name: str, inputs: Inputs, folder: Path) -> None:
-    """Write the files of an item into `folder`.
-
-    Raises Missing where something that the item needs is not there.
-    """
+def make_item(name: str, inputs: Inputs, folder: Path) -> None:
+    """Write the files of an item into `folder`; ends with MissingInput without its inputs."""
     if name in TABLES:
-        table.write(TABLES[name](inputs), folder)
+        table.write_table(TABLES[name](inputs), folder)
     else:
         drawn = _figures()[name](inputs)
         write_text(folder / f"{name}.svg", drawn.chart.svg)
         write_bytes(folder / f"{name}.png", drawn.chart.png)
-        write_text(folder / f"{name}.csv", table.csv(drawn.numbers))
+        write_text(folder / f"{name}.csv", table.numbers_csv(drawn.numbers))
     logging.info("%s: made", name)
 
 
 @cache
 def _figures() -> dict[str, Callable[[Inputs], Any]]:
-    """Loaded when a figure is asked for: pictures open videos."""
+    """Functions that make figures; imported only for a figure, as pictures need video decoding."""
     from occludenet_build.results.paper.figures import FIGURES
     from occludenet_build.results.paper.pictures import PICTURES
 
@@ -82,10 +79,10 @@ def _figures() -> dict[str, Callable[[Inputs], Any]]:
 
 def _tried(name: str, inputs: Inputs, folder: Path) -> tuple[str, str, str]:
     try:
-        make(name, inputs, folder)
-    except Missing as error:
+        make_item(name, inputs, folder)
+    except MissingInput as error:
         logging.warning("%s: not made: %s", name, error)
-        for suffix in SUFFIXES[ITEMS[name].kind]:  # of a build that had what is missing now
+        for suffix in SUFFIXES[ITEMS[name].kind]:  # from an earlier run, which had the inputs
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
         return name, "missing", str(error)
     return name, "made", ""

@@ -1,8 +1,8 @@
-"""Which clips the accuracies are of: those that all models were shown, and what a set lacks.
+"""The clips that accuracies are computed on: those that all models saw, and what sets lack.
 
-OccludeNet-D and its clean twins are one family: a source clip counts where each of their sets has
-it, so that levels are compared on the same clips. Tables take `common_clips`, a row per training;
-charts take `series`, the mean over the trainings of a model.
+OccludeNet-D and its clean twins are one family: a source clip counts only if all of their sets have
+it, so levels are compared on the same clips. Tables use `common_clips`, a row per training; charts
+use `model_series`, the mean over the trainings of a model.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ import pandas as pd
 from occludenet_build.config.recognition import WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
-from occludenet_build.recognition.prediction_table import About, Predicted
+from occludenet_build.recognition.prediction_table import About, Predictions
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.paper.inputs import Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput
 
 LISTED = "K-400"
 DEGREES = ("D-25", "D-50", "D-75")
-"""OccludeNet-D's sets where composite.scales is the paper's; any other `D-<percent>` counts too."""
+"""Sets of OccludeNet-D with the paper's composite.scales; other `D-<percent>` are sets too."""
 NO_TOP5 = f"top-5 of a model that knows at most {TOP} classes is always right and is not shown"
 _MEASURED = ["degree", "area_ratio", "duration_ratio"]
 _UNMADE = ("missing_source", "missing_occluder")
 
 
-def of_d(sets: pd.Series) -> pd.Series:
-    """Whether a set (str) is one of OccludeNet-D's or their clean twins: bool, as long."""
+def is_occludenet_d(sets: pd.Series) -> pd.Series:
+    """bool of the same length: whether a set (str) belongs to OccludeNet-D or its clean twins."""
     return sets.eq(CLEAN) | sets.str.fullmatch(r"D-\d+(\.\d+)?")
 
 
-def degrees(rows: pd.DataFrame) -> list[str]:
-    """Sets of OccludeNet-D in the column `set`, lightest first."""
-    found = rows.loc[of_d(rows["set"]) & (rows["set"] != CLEAN), "set"].unique()
+def degree_sets(rows: pd.DataFrame) -> list[str]:
+    """Sets of OccludeNet-D in the column `set`, smallest degree first."""
+    found = rows.loc[is_occludenet_d(rows["set"]) & (rows["set"] != CLEAN), "set"].unique()
     return sorted(found, key=lambda name: float(name.removeprefix("D-")))
 
 
 def is_alpha_arm(about: About) -> bool:
-    """Whether it is an arm of Table 6 (car_a0.5), which stands in no other table or figure."""
+    """Whether it is an arm of Table 6 (car_a0.5), which no other table or figure includes."""
     return (about.arm or "").startswith(WEIGHTED)
 
 
-def scored(predicted: Sequence[Predicted]) -> pd.DataFrame:
-    """A row per training, set and clip: `name` (of the line), `seed` (0 where there is none),
-    `set`, `clip`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `duration_ratio` (float64).
+def score_rows(predicted: Sequence[Predictions]) -> pd.DataFrame:
+    """A row per training, set and clip: `name` (of the model), `seed` (0 without a seed), `set`,
+    `clip`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `duration_ratio` (float64).
 
     `top5` is nan where the model knows so few classes that it is always right.
     """
@@ -58,7 +58,7 @@ def scored(predicted: Sequence[Predicted]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _scored(one: Predicted) -> pd.DataFrame:
+def _scored(one: Predictions) -> pd.DataFrame:
     rows = one.rows[["set", "clip", "label", "top1", "top5", *_MEASURED]]
     rows = rows.astype(dict.fromkeys(["top1", "top5", *_MEASURED], float))
     if not tells_top5(len(one.about.labels)):
@@ -66,19 +66,19 @@ def _scored(one: Predicted) -> pd.DataFrame:
     return rows.assign(name=one.about.name, seed=one.about.seed or 0)
 
 
-def common(rows: pd.DataFrame, who: Sequence[str] = ("name", "seed")) -> pd.DataFrame:
-    """The rows of clips that all who were shown a set were shown in it.
+def shared_by_all(rows: pd.DataFrame, keys: Sequence[str] = ("name", "seed")) -> pd.DataFrame:
+    """The rows of the clips of each set that all models with predictions of the set saw.
 
-    `rows`: set, clip and `who`, the columns that tell trainings or models apart.
+    `rows`: set, clip and `keys`, the columns that identify a training or a model.
     """
-    family = rows["set"].where(~of_d(rows["set"]), "D").rename("family")
-    wanted = rows.drop_duplicates([*who, "set"]).groupby(family).size()
+    family = rows["set"].where(~is_occludenet_d(rows["set"]), "D").rename("family")
+    expected = rows.drop_duplicates([*keys, "set"]).groupby(family).size()
     times = rows.groupby([family, rows["clip"]])["set"].transform("size")
-    return rows[times.to_numpy() == family.map(wanted).to_numpy()].reset_index(drop=True)
+    return rows[times.to_numpy() == family.map(expected).to_numpy()].reset_index(drop=True)
 
 
 def _left_out(rows: pd.DataFrame, kept: pd.DataFrame) -> dict[str, int]:
-    """Set -> clips that some model was shown and that do not count."""
+    """Number of clips by set that some model saw and that do not count."""
     before = rows.groupby("set")["clip"].nunique()
     after = kept.groupby("set")["clip"].nunique()
     return {name: int(count - after.get(name, 0)) for name, count in before.items()}
@@ -89,23 +89,24 @@ def _left_out(rows: pd.DataFrame, kept: pd.DataFrame) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class CommonClips:
-    """Predictions that count. `rows`: `scored`, with the `column` that a set stands in."""
+    """The predictions that a table counts."""
 
     rows: pd.DataFrame
+    """`score_rows`, with the table's column of the set in `column`."""
     left_out: dict[str, int]
-    """Set -> clips that do not count, as some model was not shown them."""
+    """Number of clips by set that do not count, as some model did not see them."""
 
     def notes(self, inputs: Inputs, columns: Iterable[str]) -> list[str]:
-        """How many clips the columns have, what one of them is worth, what is missing."""
+        """Notes with the number of clips of the columns, the points of one clip, and losses."""
         rows = self.rows[self.rows["column"].isin(list(columns))]
-        lost, said = _lost_clips(inputs), defaultdict(list)
+        lost, columns_of = _lost_clips(inputs), defaultdict(list)
         for (column, name), part in rows.groupby(["column", "set"], sort=False):
             words = "; ".join([*self._counted(str(name), part), *lost.get(str(name), [])])
-            said[words].append(str(column))
+            columns_of[words].append(str(column))
         which = "that every model was shown" if inputs.config.paper.common else "of each model"
         return [
             f"only clips {which} count",
-            *(f"{', '.join(columns)}: {words}" for words, columns in said.items()),
+            *(f"{', '.join(columns)}: {words}" for words, columns in columns_of.items()),
         ]
 
     def _counted(self, name: str, part: pd.DataFrame) -> list[str]:
@@ -117,25 +118,28 @@ class CommonClips:
 
 
 def common_clips(inputs: Inputs) -> CommonClips:
-    """Raises Missing where there is no prediction, or no clip that all models share."""
-    every = scored(inputs.predicted)
+    """The predictions that tables count.
+
+    Raises MissingInput without predictions, and where no clip is common to all models.
+    """
+    every = score_rows(inputs.predicted)
     if every.empty:
-        raise Missing(
-            "wanted predictions, there are none; train and evaluate, or name some in "
+        raise MissingInput(
+            "wanted predictions, got none; train and evaluate, or name some in "
             "predictions.dumps or predictions.builds"
         )
-    kept = common(every) if inputs.config.paper.common else every
+    kept = shared_by_all(every) if inputs.config.paper.common else every
     if kept.empty:
-        raise Missing(
-            "wanted clips that all models were shown, there is none; compare models of one test "
-            "set, or set paper.common to false"
+        raise MissingInput(
+            "wanted clips that all models were shown, got none; compare models of one test set, or "
+            "set paper.common to false"
         )
     return CommonClips(kept.assign(column=_columns(kept["set"])), _left_out(every, kept))
 
 
 def _columns(sets: pd.Series) -> pd.Series:
-    """The paper's K-400 column is the clean twins of the occluded clips; a list of that name takes
-    it where there are none, else it has one of its own."""
+    """Columns of the sets: K-400 is the clean twins, as in the paper; a list called K-400 has a
+    column of its own, or that column where there are no twins."""
     if not sets.eq(CLEAN).any():
         return sets
     return sets.replace({CLEAN: LISTED, LISTED: f"{LISTED} (list)"})
@@ -152,11 +156,11 @@ def _points(counts: pd.Series) -> str:
 
 
 def _lost_clips(inputs: Inputs) -> dict[str, list[str]]:
-    """Set -> what of it could not be made or read in this build, in words."""
+    """Notes by set on clips that this build could not make or read."""
     found: dict[str, list[str]] = {}
     sets = pd.Series(sorted({name for one in inputs.predicted for name in one.rows["set"]}))
     if unmade := _unmade(inputs):
-        for name in sets[of_d(sets)]:
+        for name in sets[is_occludenet_d(sets)]:
             found.setdefault(name, []).append(unmade)
     for name, count in _unread(inputs.root).items():
         found.setdefault(name, []).append(f"{count:,} clips could not be read")
@@ -164,24 +168,24 @@ def _lost_clips(inputs: Inputs) -> dict[str, list[str]]:
 
 
 def _unmade(inputs: Inputs) -> str | None:
-    """Clips that a replayed release has, and this build lacks."""
+    """A note on the clips of a replayed release that this build lacks; None if it has all."""
     path = inputs.root / "select" / "clips.parquet"
     if not path.exists():
         return None
     rows = tables.read(path, ["split", "reason"]).to_pandas()
-    here = rows[rows["split"] == inputs.config.evaluate.split]
-    missing = int(here["reason"].isin(_UNMADE).sum())
+    of_split = rows[rows["split"] == inputs.config.evaluate.split]
+    missing = int(of_split["reason"].isin(_UNMADE).sum())
     return f"{missing:,} published source clips are missing here" if missing else None
 
 
 def _unread(root: Path) -> dict[str, int]:
-    """Set -> clips that a network of this build could not be shown, as evaluate lists them."""
+    """Number of clips by set that evaluate could not read for some network of this build."""
     files: dict[str, set[str]] = {}
     sets = _sets_of_files(root)
     own = set(sets.values())
     for path in sorted(root.glob("evaluate/*-*.json")):
         for entry in json.loads(path.read_text()).get("skipped", []):
-            # of the build's own sets a counterfactual may be listed too: no clip is missing for it
+            # evaluate also lists counterfactuals of the build's own sets; these are not counted
             if entry["set"] not in own or entry["file"] in sets:
                 files.setdefault(entry["set"], set()).add(entry["file"])
     return {name: len(those) for name, those in files.items()}
@@ -198,22 +202,22 @@ def _sets_of_files(root: Path) -> dict[str, str]:
 # for charts
 
 
-def series(inputs: Inputs) -> pd.DataFrame:
+def model_series(inputs: Inputs) -> pd.DataFrame:
     """Columns series, set, clip, label, top1, top5, degree, area_ratio, duration_ratio, seeds.
 
-    A series is a model with its arm, but for the arms of Table 6; top1 and top5 are the mean over
-    its trainings (seeds) that saw the clip, 0 to 1. With paper.common only clips are kept that
-    every training was shown in a set, and of OccludeNet-D those that are in clean and all degrees
-    alike: a curve over degrees is of the same clips everywhere. Raises Missing without predictions.
+    A series is a model with its arm, except the arms of Table 6; top1 and top5 are the mean over
+    its trainings (seeds) that saw the clip, 0 to 1. With paper.common only clips that every
+    training saw are kept, and of OccludeNet-D those that exist clean and at all degrees, so all
+    points of a curve are of the same clips. Raises MissingInput without predictions.
     """
-    found = scored([one for one in inputs.predicted if not is_alpha_arm(one.about)])
+    found = score_rows([one for one in inputs.predicted if not is_alpha_arm(one.about)])
     if found.empty:
-        raise Missing(
+        raise MissingInput(
             "wanted predictions, this build has none; run evaluate, or name dumps in "
             "predictions.dumps"
         )
     if inputs.config.paper.common:
-        found = common(found)
+        found = shared_by_all(found)
     grouped = found.rename(columns={"name": "series"}).groupby(["series", "set", "clip"], sort=True)
     rows = grouped[["label", *_MEASURED]].first()
     rows[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
@@ -222,8 +226,8 @@ def series(inputs: Inputs) -> pd.DataFrame:
 
 
 def _measured(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    """With what is hidden of each clip where predictions do not say it, as those of dumps: from
-    the build, or from a model that does."""
+    """Rows with the measured occlusion filled in where predictions lack it, as those of dumps do:
+    from the build, or from another model."""
     known = [rows[["set", "clip", *_MEASURED]]]
     path = inputs.root / "annotate" / "clips.parquet"
     if path.exists():
@@ -234,64 +238,64 @@ def _measured(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
 
 
 def need_sets(rows: pd.DataFrame, wanted: Iterable[str], what: str) -> None:
-    """Raises Missing unless some series has predictions of each set; `what`: the figure."""
+    """Raises MissingInput unless some series has predictions of each set; `what`: the figure."""
     absent = [name for name in wanted if not rows["set"].eq(name).any()]
     if absent:
-        raise Missing(
+        raise MissingInput(
             f"{what}: no clip of {', '.join(absent)} that all models were shown; evaluate "
-            f"{'them' if len(absent) > 1 else 'it'} (sets that are no part of the build: "
-            "evaluate.lists), name a dump in predictions.dumps, or set paper.common to false"
+            f"{'them' if len(absent) > 1 else 'it'} (sets outside the build: evaluate.lists), name "
+            "a dump in predictions.dumps, or set paper.common to false"
         )
 
 
 def need_degrees(rows: pd.DataFrame, what: str, clean: bool = False) -> list[str]:
-    """The sets of OccludeNet-D in the rows. Raises Missing where there is none, or, with `clean`,
-    where there are no clean twins."""
-    found = degrees(rows)
+    """The sets of OccludeNet-D in the rows; ends with MissingInput without them, or, with `clean`,
+    without clean twins."""
+    found = degree_sets(rows)
     need_sets(rows, (*([CLEAN] if clean else []), *(found or DEGREES)), what)
     return found
 
 
 def series_with(rows: pd.DataFrame, sets: Sequence[str], what: str) -> pd.DataFrame:
-    """The rows, of these sets, of those series that were shown all of them.
+    """The rows of these sets of the series that have predictions of all of them.
 
-    Raises Missing where no series was.
+    Raises MissingInput where there is no such series.
     """
     need_sets(rows, sets, what)
-    shown = rows[rows["set"].isin(list(sets))]
-    number = shown.groupby("series")["set"].nunique()
-    whole = number[number == len(sets)].index
-    if whole.empty:
-        raise Missing(
+    of_sets = rows[rows["set"].isin(list(sets))]
+    number = of_sets.groupby("series")["set"].nunique()
+    complete = number[number == len(sets)].index
+    if complete.empty:
+        raise MissingInput(
             f"{what}: no model has predictions of all of {', '.join(sets)}; evaluate one on them"
         )
-    return shown[shown["series"].isin(whole)].reset_index(drop=True)
+    return of_sets[of_sets["series"].isin(complete)].reset_index(drop=True)
 
 
-def paired(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
+def clip_drops(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
     """Clean minus occluded, clip by clip: series, set (the degree), clip, label, clean, `value` and
     drop (-1 to 1).
 
-    Only clips that the series was shown both clean and at that degree, and that have the value.
+    Only clips that the series saw both clean and at that degree, and that have the value.
     """
     clean = rows[rows["set"] == CLEAN].set_index(["series", "clip"])[value]
-    occluded = rows[rows["set"].isin(degrees(rows))]
+    occluded = rows[rows["set"].isin(degree_sets(rows))]
     both = occluded.join(clean.rename("clean"), on=["series", "clip"], how="inner")
     both["drop"] = both["clean"] - both[value]
     columns = ["series", "set", "clip", "label", "clean", value, "drop"]
     return both.loc[both["drop"].notna(), columns].reset_index(drop=True)
 
 
-def averaged(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean over series: set, clip, label, top1, top5; of the clips that all series were shown."""
-    grouped = common(rows, ["series"]).groupby(["set", "clip"])
+def mean_over_models(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean over series for the clips that all of them saw: set, clip, label, top1, top5."""
+    grouped = shared_by_all(rows, ["series"]).groupby(["set", "clip"])
     found = grouped[["label"]].first()
     found[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
     return found.reset_index()
 
 
 def models_of(rows: pd.DataFrame) -> str:
-    """`mean of 8 models`, for the foot of a figure; a model counts with each of its arms."""
+    """`mean of 8 models`, for a figure's footnote; each arm of a model counts."""
     names = rows["series"].unique()
     if len(names) == 1:
         return str(names[0])

@@ -1,4 +1,4 @@
-"""Table 1: this build as a dataset, from its tables, below the datasets that the paper lists."""
+"""Table 1: this build as a dataset, with the datasets that the paper lists."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ import pandas as pd
 from occludenet_build.core import tables
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.paper import published
-from occludenet_build.results.paper.inputs import Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput
 from occludenet_build.results.paper.parents import parents_of
-from occludenet_build.results.paper.table import ABSENT, Table
+from occludenet_build.results.paper.table import ABSENT, PaperTable
 
 DYNAMIC = {"track": "Tracking", "static": "Static"}
-"""composite.motion -> the paper's word; any other path through the picture is Geometric."""
+"""The paper's word by composite.motion; other motions are Geometric."""
 
 
-def table_1(inputs: Inputs) -> Table:
-    """Raises Missing where the build has no clips."""
-    printed = published.table(1)
+def table_1(inputs: Inputs) -> PaperTable:
+    """Table 1: this build below the datasets of the paper.
+
+    Raises MissingInput where the build has no clips.
+    """
+    printed = published.printed_table(1)
     ours = [row for row in (_composited(inputs), _cut_out(inputs)) if row is not None]
     if not ours:
-        raise Missing(
-            "Table 1: wanted annotate/clips.parquet or segments/clips.parquet, there is neither; "
-            "run annotate"
+        raise MissingInput(
+            "Table 1: wanted annotate/clips.parquet or segments/clips.parquet, got neither; run "
+            "annotate"
         )
     head = list(printed.columns)
     measured = pd.DataFrame(ours, columns=head)
@@ -38,18 +41,20 @@ def table_1(inputs: Inputs) -> Table:
     numbers = pd.concat(both, ignore_index=True)[["source", *head]]
     paper, found = (part.replace("", ABSENT).values.tolist() for part in (printed, measured))
     title = "Occluded action recognition datasets"
-    return Table("table_1", title, head, paper, found, notes, numbers)
+    return PaperTable("table_1", title, head, paper, found, notes, numbers)
 
 
 def _composited(inputs: Inputs) -> dict[str, str] | None:
-    """The clips of composite: nothing is cropped, and each source clip has one view."""
+    """The row of composite's clips, which are not cropped and have a single view."""
     path = inputs.root / "annotate" / "clips.parquet"
     if not path.exists():
         return None
     rows = tables.read(path).to_pandas()
     rows = rows[rows["set"] != CLEAN]
     if rows.empty:
-        raise Missing("Table 1: wanted occluded clips in annotate/clips.parquet, there are none")
+        raise MissingInput(
+            "Table 1: wanted occluded clips in annotate/clips.parquet, got none; run composite"
+        )
     return _counted(rows, inputs) | {
         "Type": "Syn.",
         "Occluders": f"{_occluders(inputs, rows):,}",
@@ -60,7 +65,7 @@ def _composited(inputs: Inputs) -> dict[str, str] | None:
 
 
 def _cut_out(inputs: Inputs) -> dict[str, str] | None:
-    """The clips of segments, cut out of surveillance videos; occlusion is not measured in them."""
+    """The row of segments' clips, cut from surveillance videos, whose occlusion is not measured."""
     path = inputs.root / "segments" / "clips.parquet"
     rows = tables.read(path).to_pandas() if path.exists() else pd.DataFrame({"status": []})
     rows = rows[rows["status"] == "ok"]
@@ -84,7 +89,7 @@ def _counted(rows: pd.DataFrame, inputs: Inputs) -> dict[str, str]:
 
 
 def _occluders(inputs: Inputs, rows: pd.DataFrame) -> int:
-    """Cut-outs of the bank, as the paper counts; those in the clips where the bank is not here."""
+    """Number of cut-outs in the bank, as in the paper; without a bank, of those in the clips."""
     path = inputs.root / "occluders" / "occluders.parquet"
     if not path.exists():
         return int(rows["occluder"].nunique())

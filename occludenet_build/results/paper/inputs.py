@@ -1,79 +1,108 @@
-"""What the tables and figures are made from: the predictions, read, checked and named apart.
+"""Inputs of tables and figures: the predictions, checked and with unique names.
 
-A line of a table is a model with its arm; its trainings (seeds) share `about.name`. The name of a
-network that another build trained says which, and so does one that two recipes or two builds would
-share: `x3d_s [s10] + car`.
+A row of a table is a model with its arm; its trainings (seeds) share `about.name`. A network of
+another build has the build in its name, and where two recipes or builds have the same name, a mark
+tells them apart: `x3d_s [s10] + car`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.prediction_table import About, Predicted, must_agree
-from occludenet_build.recognition.prediction_table import read as read_predictions
-from occludenet_build.results.charts import Chart
+from occludenet_build.recognition.accuracy import SHARES, bootstrap_curve
+from occludenet_build.recognition.prediction_table import About, Predictions, check_same_labels
+from occludenet_build.recognition.prediction_table import read_predictions as read_predictions
+from occludenet_build.results.charts import Chart, draw_chart
 from occludenet_build.results.paper import parents
 from occludenet_build.results.paper.items import predictions_in
 
 
-class Missing(UserError):
-    """An item cannot be made from what this build holds: what is missing and what to do."""
+class MissingInput(UserError):
+    """An input of a table or figure does not exist; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that an item may read."""
+    """Everything that a table or figure is made from."""
 
     root: Path
     """The build's folder."""
-    predicted: tuple[Predicted, ...]
-    """Of this build, of dumps, of other builds."""
+    predicted: tuple[Predictions, ...]
+    """Predictions of this build, of dumps and of other builds."""
     parents: dict[str, tuple[str, ...]]
-    """Parent class -> its classes, as in Appendix G."""
+    """Classes by parent class, as in Appendix G."""
     config: Config
 
     def random(self, *purpose: str) -> np.random.Generator:
-        """A generator that depends on the seed of the build and the purpose alone."""
+        """A generator that depends on the seed of the build and the purpose only."""
         return seeds.rng(self.config.seed, *purpose)
+
+    def curve(
+        self,
+        rows: pd.DataFrame,
+        by: Sequence[str],
+        value: str,
+        purpose: str,
+        bounds: tuple[float, float] = SHARES,
+    ) -> pd.DataFrame:
+        """`accuracy.bootstrap_curve` with the draws of a purpose and paper.bootstrap resamples."""
+        random = self.random(purpose, "bootstrap")
+        return bootstrap_curve(rows, by, value, random, self.config.paper.bootstrap, bounds)
+
+    def figure(
+        self,
+        name: str,
+        draw: Callable[[Figure], None],
+        width: float,
+        height: float,
+        numbers: pd.DataFrame,
+    ) -> PaperFigure:
+        """A figure of `width` x `height` inches with paper.dpi, and the numbers in it."""
+        return PaperFigure(draw_chart(name, draw, width, height, self.config.paper.dpi), numbers)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure: both files, and the numbers in it."""
+class PaperFigure:
+    """The files of a figure and the numbers in it."""
 
     chart: Chart
     numbers: pd.DataFrame
 
 
 @dataclass(frozen=True)
-class Sourced(Predicted):
-    """Predictions of one training, or of a model from elsewhere, and where they come from. The
-    rows are without logits: those of eight models of 400 classes fill a gigabyte."""
+class SourcedPredictions(Predictions):
+    """Predictions of one training or of another program's model, with their source.
+
+    The rows have no logits, since those of eight models of 400 classes take a gigabyte.
+    """
 
     backbone: str
-    """The model's name as its file has it, whatever was added to tell it from others."""
+    """The model's name in its file, without a mark."""
     build: str
-    """Folder of the other build; "" for this one."""
+    """Folder of the other build; "" for this build."""
 
 
-def read(root: Path, config: Config) -> Inputs:
-    """Inputs of the build in `root`. Raises UserError: see `read_all` and `parents.read`."""
-    return Inputs(root, read_all(root, config), parents.read(config.paper.parents), config)
+def read_inputs(root: Path, config: Config) -> Inputs:
+    """Inputs of the build in `root`."""
+    return Inputs(
+        root, read_all_predictions(root, config), parents.read_parents(config.paper.parents), config
+    )
 
 
-def read_all(root: Path, config: Config) -> tuple[Sourced, ...]:
-    """All predictions of this build, of its dumps and of predictions.builds, names unique.
+def read_all_predictions(root: Path, config: Config) -> tuple[SourcedPredictions, ...]:
+    """All predictions of this build, of its dumps and of predictions.builds, with unique names.
 
-    Raises UserError where a named build has none, where a model says two things of one clip, or
-    where two models that were shown the same set know different labels.
+    Raises UserError where one of predictions.builds has none. Two predictions of a model for one
+    clip, and models of one set with different labels, also end it with a UserError.
     """
     found = [_sourced(path, "") for path in predictions_in(root, config.paper.trained)]
     for build in config.predictions.builds:
@@ -84,26 +113,26 @@ def read_all(root: Path, config: Config) -> tuple[Sourced, ...]:
                 f"{build} has neither; run evaluate there, or remove it"
             )
         found += [_sourced(path, build) for path in files]
-    named = _named_apart(_joined(found))
+    named = _with_unique_names(_joined(found))
     _must_be_single(named)
     _must_agree_by_set(named)
     return tuple(named)
 
 
-def backbone(one: Predicted) -> str:
-    """The model without what tells it from others of its name."""
-    return one.backbone if isinstance(one, Sourced) else one.about.model
+def backbone_of(one: Predictions) -> str:
+    """The name of the model without a mark."""
+    return one.backbone if isinstance(one, SourcedPredictions) else one.about.model
 
 
-def _sourced(path: Path, build: str) -> Sourced:
+def _sourced(path: Path, build: str) -> SourcedPredictions:
     predicted = read_predictions(path)
     rows = predicted.rows.drop(columns=["logits", "erased_logits"])
-    return Sourced(predicted.about, rows, predicted.about.model, build)
+    return SourcedPredictions(predicted.about, rows, predicted.about.model, build)
 
 
-def _joined(found: Sequence[Sourced]) -> list[Sourced]:
-    """One per training: a model from elsewhere may have a file per set."""
-    groups: dict[tuple[str, About], list[Sourced]] = {}
+def _joined(found: Sequence[SourcedPredictions]) -> list[SourcedPredictions]:
+    """One per training: another program's model may have a file per set."""
+    groups: dict[tuple[str, About], list[SourcedPredictions]] = {}
     for one in found:
         groups.setdefault((one.build, one.about), []).append(one)
     return [
@@ -112,8 +141,8 @@ def _joined(found: Sequence[Sourced]) -> list[Sourced]:
     ]
 
 
-def _named_apart(found: Sequence[Sourced]) -> list[Sourced]:
-    """With a mark behind the model where the name alone does not tell trainings apart."""
+def _with_unique_names(found: Sequence[SourcedPredictions]) -> list[SourcedPredictions]:
+    """Predictions with a mark after the model where its name alone is ambiguous."""
     builds = {one.build for one in found}
     named = []
     for one in found:
@@ -124,14 +153,16 @@ def _named_apart(found: Sequence[Sourced]) -> list[Sourced]:
     return named
 
 
-def _build_mark(one: Sourced, same: Sequence[Sourced], builds: set[str]) -> list[str]:
-    # a network trained elsewhere saw other clips, even where no name here is its own
+def _build_mark(
+    one: SourcedPredictions, same: Sequence[SourcedPredictions], builds: set[str]
+) -> list[str]:
+    # a network of another build saw other clips, even if no network here has its name
     if one.build and (one.about.arm or len({other.build for other in same}) > 1):
         return [_folder(one.build, builds)]
     return []
 
 
-def _recipe_marks(one: Sourced, same: Sequence[Sourced]) -> list[str]:
+def _recipe_marks(one: SourcedPredictions, same: Sequence[SourcedPredictions]) -> list[str]:
     """Epochs and alpha, where trainings of that name in the same build differ in them."""
     here = [other.about for other in same if other.build == one.build]
     marks = []
@@ -143,12 +174,12 @@ def _recipe_marks(one: Sourced, same: Sequence[Sourced]) -> list[str]:
 
 
 def _folder(build: str, others: Iterable[str]) -> str:
-    """The name of a build's folder, or its path where another's has that name too."""
+    """The name of a build's folder; its path where another build's folder has the same name."""
     name = Path(build).name
     return build if sum(Path(other).name == name for other in others) > 1 else name
 
 
-def _must_be_single(named: Sequence[Sourced]) -> None:
+def _must_be_single(named: Sequence[SourcedPredictions]) -> None:
     parts = [one.rows[["clip", "set"]].assign(name=one.about.name, seed=one.about.seed or 0)
              for one in named]  # fmt: skip
     rows = pd.concat(parts) if parts else pd.DataFrame(columns=["name", "seed", "set", "clip"])
@@ -161,14 +192,14 @@ def _must_be_single(named: Sequence[Sourced]) -> None:
         )
 
 
-def _must_agree_by_set(predicted: Sequence[Predicted]) -> None:
-    """Models that were shown the same set know the same labels. Raises UserError."""
-    shown: dict[str, list[Predicted]] = {}
+def _must_agree_by_set(predicted: Sequence[Predictions]) -> None:
+    """Raises UserError unless models with predictions of the same set know the same labels."""
+    by_set: dict[str, list[Predictions]] = {}
     for one in predicted:
         for name in one.rows["set"].unique():
-            shown.setdefault(name, []).append(one)
-    for name, models in shown.items():
+            by_set.setdefault(name, []).append(one)
+    for name, models in by_set.items():
         try:
-            must_agree(models)
+            check_same_labels(models)
         except UserError as error:
             raise UserError(f"set {name}: {error}") from error

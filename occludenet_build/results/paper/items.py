@@ -1,5 +1,7 @@
-"""The paper's tables and figures by name, and what each is made from. Standard library only: the
-workflow imports it."""
+"""The paper's tables and figures by name, and their inputs.
+
+This module uses the standard library only, since the workflow imports it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,13 @@ from typing import NamedTuple
 
 
 class Item(NamedTuple):
+    """A table or figure."""
+
     kind: str
-    """table, chart (a figure from numbers) or sheet (a figure from pictures)."""
+    """table, chart (a figure of numbers) or sheet (a figure of pictures)."""
     needs: tuple[str, ...]
-    """clips: the annotated clips; occluders: the bank; predictions: of evaluate, dumps and other
-    builds; attention: Grad-CAM."""
+    """Inputs: clips (the annotated clips), occluders (the bank), predictions (of evaluate, dumps
+    and other builds), attention (Grad-CAM)."""
 
 
 SUFFIXES = {
@@ -21,7 +25,7 @@ SUFFIXES = {
     "chart": (".svg", ".png", ".csv"),
     "sheet": (".svg", ".png", ".csv"),
 }
-"""Kind -> the files of an item, paper/<name><suffix>."""
+"""Suffixes of an item's files paper/<name><suffix>, by kind."""
 
 _TABLE = Item("table", ("predictions",))
 _CHART = Item("chart", ("predictions",))
@@ -41,11 +45,11 @@ ITEMS = {
     **dict.fromkeys(("figure_14", "figure_15", "figure_16"), _CHART),
     "figure_17": _LOOK,
 }
-"""In the order of the paper."""
+"""All items, in the order of the paper."""
 
 
 def targets() -> dict[str, tuple[str, ...]]:
-    """What may be asked for: every item, and figure_4, figure_5, figure_7 for their parts."""
+    """Items by the name of a target: every item, and figure_4, figure_5, figure_7 for all parts."""
     parts: dict[str, list[str]] = {}
     for name in ITEMS:
         parts.setdefault(_whole(name), []).append(name)
@@ -53,19 +57,18 @@ def targets() -> dict[str, tuple[str, ...]]:
 
 
 def needed(name: str, files: Mapping[str, Iterable[str]]) -> list[str]:
-    """What an item is made from, with `files` for each word of Item.needs."""
+    """The input files of an item; `files`: those of each word of Item.needs."""
     return [path for need in ITEMS[name].needs for path in files[need]]
 
 
 def predictions_in(build: Path, trained: bool = True) -> list[Path]:
-    """The predictions of a build: those of evaluate are called <arm>-<seed>, what else lies there
-    is none; then those of its dumps."""
+    """Files of the predictions of a build: evaluate's, called <arm>-<seed>, then those of dumps."""
     ours = sorted(build.glob("evaluate/*-*.parquet")) if trained else []
     ours = [path for path in ours if path.stem.rpartition("-")[2].isdigit()]
     return [*ours, *sorted(build.glob("predictions/*.parquet"))]
 
 
 def _whole(name: str) -> str:
-    """figure_4 of figure_4a, figure_7 of figure_7_left."""
+    """figure_4 for figure_4a, figure_7 for figure_7_left."""
     kind, number = name.split("_")[:2]
     return f"{kind}_{number.rstrip('abcdefgh')}"

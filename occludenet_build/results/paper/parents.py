@@ -1,8 +1,8 @@
 """Parent classes: those of the paper's Appendix G, or the user's own.
 
-Appendix G has 38 parents for 386 of Kinetics-400's classes; 56 classes stand under several, 14
-under none. Where it writes a name in another way than Kinetics-400, the class is meant: which and
-why is in published/parents.json.
+Appendix G has 38 parents for 386 of Kinetics-400's classes; 56 classes have several parents, 14
+have none. published/parents.json lists the names that Appendix G spells differently than
+Kinetics-400.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.results.paper import published
 
 Parents = dict[str, tuple[str, ...]]
-"""Parent -> its classes, in the order of the file."""
+"""Classes by parent, in the order of the file."""
 
 
-def read(path: str | None) -> Parents:
-    """Of a JSON file {parent: [class, ...]}, or of Appendix G where there is none.
+def read_parents(path: str | None) -> Parents:
+    """The parents in a JSON file {parent: [class, ...]}; those of Appendix G for None.
 
-    Raises UserError where the file is none, or a parent has no class, or one twice.
+    A file of another form, a parent without classes or with a class twice ends it with a UserError.
     """
     return appendix_g() if path is None else _checked(_json(path), path)
 
 
 def appendix_g() -> Parents:
-    """With the names as Kinetics-400 writes them; what is no class of it is left out."""
-    noted = published.parents()
+    """The parents of Appendix G, with the spelling of Kinetics-400 and without other names."""
+    noted = published.printed_parents()
     renamed = {entry["printed"]: entry["class"] for entry in noted["renamed"]}
     found = {}
     for parent, printed in noted["parents"].items():
@@ -43,8 +43,8 @@ def _json(path: str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"config: paper.parents: wanted a JSON file {{parent: [class, ...]}}, {path} does not "
-            f"read: {error}"
+            f"config: paper.parents: wanted a JSON file {{parent: [class, ...]}}, {path} cannot "
+            f"be read: {error}"
         ) from error
 
 
@@ -71,7 +71,7 @@ def _wrong(path: str, got: str) -> UserError:
 
 
 def parents_of(parents: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    """Class -> its parents, one or several."""
+    """Parents by class."""
     found: dict[str, list[str]] = {}
     for parent, names in parents.items():
         for name in names:

@@ -1,13 +1,12 @@
-"""A table of the paper: the printed block, ours beside it, and its three files.
+"""Tables of the paper: their cells, their printed and measured blocks, and their files.
 
-Accuracies as cells of a table: every training with N and its interval, and the mean over seeds.
-
-CELL columns, of the CSV files too: `source` (paper, ours), `row`, `column`, `set` (of ours),
-`metric` (top-1, top-5), `value` (percent; null where it says nothing: top-5 among at most five
-classes), `low`, `high` (Wilson 95 %, percent; null for a mean over seeds), `right` and `clips` (N),
-`one_clip` (points of the value that one clip is), `left_out` (clips that do not count, as some
-model was not shown them), `seed` (null: the mean over seeds), `seeds` (how many the mean is over),
-`sd` (standard deviation over them, points).
+A training has a cell with N and interval; several trainings of a row also have a cell with the mean
+over seeds. The columns of cells and of the CSV files, CELL: `source` (paper, ours), `row`,
+`column`, `set` (of ours), `metric` (top-1, top-5), `value` (percent; null for top-5 among at most
+five classes, which is always right), `low`, `high` (Wilson 95 %, percent; null for a mean over
+seeds), `right` and `clips` (N), `one_clip` (points of the value that one clip is worth), `left_out`
+(clips that do not count, as some model did not see them), `seed` (null: the mean over seeds),
+`seeds` (number of seeds of the mean), `sd` (standard deviation over seeds, points).
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ CELL = [
     "one_clip", "left_out", "seed", "seeds", "sd",
 ]  # fmt: skip
 ABSENT = "-"
-"""In a table to read: not printed, not measured, or it says nothing."""
+"""Text of a cell without a value."""
 
 
-def lines_of(
+def line_cells(
     counted: CommonClips, named: Mapping[str, str], metrics: Sequence[str] = tuple(METRICS)
 ) -> pd.DataFrame:
-    """CELL of the trainings whose name has a line in the table. `named`: name -> its line."""
+    """Cells of the trainings that have a row in the table. `named`: the row by training name."""
     rows = counted.rows.assign(row=counted.rows["name"].map(named))
     return cells(rows[rows["row"].notna()], counted.left_out, metrics)
 
@@ -44,15 +43,17 @@ def lines_of(
 def cells(
     rows: pd.DataFrame, left_out: Mapping[str, int], metrics: Sequence[str] = tuple(METRICS)
 ) -> pd.DataFrame:
-    """CELL of `rows` (common_clips.scored, with `row` and `column` beside): one per training and
-    metric, then one per line for the mean where it has several trainings."""
+    """Cells of `rows`: one per training and metric, then the means of rows with several trainings.
+
+    `rows`: common_clips.score_rows with the columns `row` and `column` of the table.
+    """
     found = [
         _cell(part, row, column, seed, metric, left_out)
         for (row, column, seed), part in rows.groupby(["row", "column", "seed"], sort=False)
         for metric in metrics
     ]
     single = pd.DataFrame(found, columns=CELL)
-    return pd.concat([single, means(single)], ignore_index=True) if found else single
+    return pd.concat([single, mean_cells(single)], ignore_index=True) if found else single
 
 
 def _cell(
@@ -71,8 +72,8 @@ def _value(accuracy: Accuracy) -> dict[str, float]:
     return {"value": accuracy.percent, "low": low, "high": high, "right": accuracy.right}
 
 
-def means(single: pd.DataFrame) -> pd.DataFrame:
-    """CELL over the seeds of each line of `single`; where there is one there is no mean."""
+def mean_cells(single: pd.DataFrame) -> pd.DataFrame:
+    """Cells with the mean over seeds, for the rows of `single` with several trainings."""
     found = []
     for (row, column, metric), part in single.groupby(["row", "column", "metric"], sort=False):
         if len(part) > 1:
@@ -89,29 +90,31 @@ def _over_seeds(values: pd.Series) -> tuple[float | None, float | None]:
     return (None, None) if values.isna().any() else over_seeds(values.tolist())
 
 
-def best_known(found: pd.DataFrame) -> pd.DataFrame:
-    """The cells that a table to read shows: the mean of a line that has one, else its training."""
+def cells_to_show(found: pd.DataFrame) -> pd.DataFrame:
+    """The cells that tables show: the mean over seeds where there is one, else the training."""
     most = found.groupby(["source", "row", "column", "metric"])["seeds"].transform("max")
     return found[(found["seeds"] == most) | found["seeds"].isna()]
 
 
 def mean_of_models(values: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Per column and metric the mean over the rows that have all of `columns`: the paper's Table 3
-    out of its Table 2. `values`: row, column, metric, value. Returns column, metric, value
-    (percent; null where no row has one) and models (how many)."""
-    here = values[values["column"].isin(columns)]
-    whole = here.groupby(["row", "metric"])["column"].transform("nunique") == len(columns)
-    groups = here[whole].groupby(["column", "metric"], sort=False)["value"]
+    """Mean by column and metric over the rows that have all of `columns`.
+
+    This computes the paper's Table 3 from its Table 2. `values`: row, column, metric, value.
+    Returns column, metric, value (percent; null where no row has one) and models (their number).
+    """
+    chosen = values[values["column"].isin(columns)]
+    complete = chosen.groupby(["row", "metric"])["column"].transform("nunique") == len(columns)
+    groups = chosen[complete].groupby(["column", "metric"], sort=False)["value"]
     return groups.agg(value="mean", models="count").reset_index()
 
 
 def paper_cells(values: pd.DataFrame) -> pd.DataFrame:
-    """published.values as CELL: only the value is known, and in `printed` its text."""
+    """Cells of published.printed_values: only `value` is known, and `printed`, its text."""
     return values.assign(source="paper").reindex(columns=[*CELL, "printed"])
 
 
-def text(cell: Mapping[str, Any]) -> str:
-    """`62.67 [51.4, 72.7]`; a mean `62.67 ± 1.20`; of the paper what it prints."""
+def cell_text(cell: Mapping[str, Any]) -> str:
+    """The text of a cell: `62.67 [51.4, 72.7]`, a mean `62.67 ± 1.20`, the paper's as printed."""
     if cell["source"] == "paper":
         return str(cell["printed"])
     if pd.isna(cell["value"]):
@@ -121,18 +124,18 @@ def text(cell: Mapping[str, Any]) -> str:
     return f"{cell['value']:.2f} [{cell['low']:.1f}, {cell['high']:.1f}]"
 
 
-def joined_text(found: pd.DataFrame) -> str:
-    """The cells of one place, top-1 before top-5, and how many clips and seeds they are of."""
-    chosen = best_known(found).sort_values("metric").to_dict("records")
-    texts = [text(cell) for cell in chosen]
+def cells_text(found: pd.DataFrame) -> str:
+    """The text of the cells of one row and column: top-1, top-5, and numbers of seeds and clips."""
+    chosen = cells_to_show(found).sort_values("metric").to_dict("records")
+    texts = [cell_text(cell) for cell in chosen]
     if set(texts) == {ABSENT}:
         return ABSENT
     words = " / ".join(texts)
-    return f"{words} ({counts(chosen[0])})" if chosen[0]["source"] == "ours" else words
+    return f"{words} ({counts_text(chosen[0])})" if chosen[0]["source"] == "ours" else words
 
 
-def counts(cell: Mapping[str, Any]) -> str:
-    """`3 seeds, N=75`"""
+def counts_text(cell: Mapping[str, Any]) -> str:
+    """Numbers of seeds and clips of a cell: `3 seeds, N=75`."""
     several = f"{cell['seeds']:.0f} seeds, " if cell["seeds"] != 1 else ""
     return f"{several}N={cell['clips']:,.0f}"
 
@@ -141,79 +144,84 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
+    """A table with a block of printed and a block of measured numbers."""
+
     name: str
-    """table_2"""
+    """Name of the item, such as table_2."""
     title: str
     head: list[str]
     paper: list[list[str]]
-    """As printed, a text per column of `head`; "-" where nothing is printed."""
+    """Rows of the printed block, a text per column of `head`; "-" where nothing is printed."""
     ours: list[list[str]]
-    """Measured; "-" where nothing was, never filled from the paper."""
+    """Rows of the measured block; "-" where nothing was measured."""
     notes: list[str]
     numbers: pd.DataFrame
-    """Both, in numbers: the CSV file. Its column `source` says which."""
+    """The numbers of both blocks for the CSV file; the column `source` is paper or ours."""
 
 
-def of_cells(
+def table_of_cells(
     name: str,
     title: str,
     first: str,
     printed: pd.DataFrame,
     found: pd.DataFrame,
     notes: list[str],
-    show: Callable[[pd.DataFrame], str] = joined_text,
-) -> Table:
-    """`printed`: published.values; `found`: cells. Rows and columns in the order in which they
-    come, the printed columns first. `show`: the cells of one place as text."""
+    show: Callable[[pd.DataFrame], str] = cells_text,
+) -> PaperTable:
+    """A table of `printed` (published.printed_values) and `found` (cells).
+
+    Rows and columns keep their order; printed columns come first. `show`: the text of the cells of
+    one row and column.
+    """
     paper = paper_cells(printed)
     columns = list(dict.fromkeys([*paper["column"], *found["column"]]))
-    printed_rows, ours = grid(paper, columns, show), grid(found, columns, show)
+    printed_rows, ours = text_grid(paper, columns, show), text_grid(found, columns, show)
     both = [*paper.to_dict("records"), *found.to_dict("records")]
     numbers = pd.DataFrame(both, columns=found.columns)
-    return Table(name, title, [first, *columns], printed_rows, ours, notes, numbers)
+    return PaperTable(name, title, [first, *columns], printed_rows, ours, notes, numbers)
 
 
-def grid(
+def text_grid(
     found: pd.DataFrame, columns: Sequence[str], show: Callable[[pd.DataFrame], str]
 ) -> list[list[str]]:
-    """A line per row of the table: its name, then the text of each column."""
-    places = dict(iter(found.groupby(["row", "column"], sort=False)))
+    """The rows of a block: the name of the row, then the text of each column."""
+    groups = dict(iter(found.groupby(["row", "column"], sort=False)))
     return [
-        [row, *(show(places[row, c]) if (row, c) in places else ABSENT for c in columns)]
+        [row, *(show(groups[row, c]) if (row, c) in groups else ABSENT for c in columns)]
         for row in dict.fromkeys(found["row"])
     ]
 
 
-def write(table: Table, folder: Path) -> None:
-    """<name>.csv, .md and .tex."""
-    write_text(folder / f"{table.name}.csv", csv(table.numbers))
+def write_table(table: PaperTable, folder: Path) -> None:
+    """Write <name>.csv, .md and .tex."""
+    write_text(folder / f"{table.name}.csv", numbers_csv(table.numbers))
     write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
     write_text(folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table))
 
 
-def csv(numbers: pd.DataFrame) -> str:
-    """The text of a CSV file, six digits a number, nulls empty."""
+def numbers_csv(numbers: pd.DataFrame) -> str:
+    """The text of a CSV file: six digits per number, empty cells for null."""
     return numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def tex(text: str) -> str:
-    """A text for LaTeX: its own characters escaped, those of ours as commands.
+def escape_tex(text: str) -> str:
+    """Escape a text for LaTeX.
 
-    >>> tex("a_b & 5 % ± 1")
+    >>> escape_tex("a_b & 5 % ± 1")
     'a\\\\_b \\\\& 5 \\\\% $\\\\pm$ 1'
     """
     return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], text)
 
 
-def markdown(text: str) -> str:
-    """A text for a cell of a Markdown table."""
+def escape_markdown(text: str) -> str:
+    """Escape a text for a cell of a Markdown table."""
     return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
 
 
 _TEX = {character: "\\" + character for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
-    "[": "{[}",  # after the end of a row it would begin an argument
+    "[": "{[}",  # after the end of a row a [ starts an argument
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -232,10 +240,10 @@ def _environment(escape: Callable[[str], str], **marks: Any) -> jinja2.Environme
     return found
 
 
-_MARKDOWN = _environment(markdown)
-# Braces are LaTeX's own.
+_MARKDOWN = _environment(escape_markdown)
+# LaTeX uses braces itself.
 _LATEX = _environment(
-    tex, variable_start_string="<<", variable_end_string=">>",
+    escape_tex, variable_start_string="<<", variable_end_string=">>",
     block_start_string="<%", block_end_string="%>",
     comment_start_string="<#", comment_end_string="#>",
 )  # fmt: skip

@@ -1,20 +1,25 @@
-"""The paper's Tables 2 to 6: accuracies of this build, the printed ones beside them.
+"""The paper's Tables 2 to 6, with the accuracies of this build and the printed ones.
 
     2   top-1 of models by set
     3   mean over models by level of occlusion
-    4   CAR and the trainings that it is compared with
-    5   what CAR adds to the baseline, in points and in clips, on the same clips
+    4   CAR and the methods that it is compared with
+    5   improvement of CAR over the baseline on the same clips, in points and in clips
     6   the weight alpha of the causal term
 
-Each is a function of Inputs that returns a Table. What is not there raises Missing, with what to
-do.
+Each is a function of Inputs that returns a PaperTable, and raises MissingInput where an input does
+not exist.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from occludenet_build.recognition.accuracy import METRICS, bootstrap_mean, compared, one_clip_points
+from occludenet_build.recognition.accuracy import (
+    METRICS,
+    bootstrap_mean,
+    compare_answers,
+    one_clip_points,
+)
 from occludenet_build.recognition.prediction_table import About
 from occludenet_build.results.paper import published
 from occludenet_build.results.paper.common_clips import (
@@ -24,23 +29,23 @@ from occludenet_build.results.paper.common_clips import (
     common_clips,
     is_alpha_arm,
 )
-from occludenet_build.results.paper.inputs import Inputs, Missing, backbone
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, backbone_of
 from occludenet_build.results.paper.table import (
     ABSENT,
     CELL,
-    Table,
-    best_known,
+    PaperTable,
     cells,
-    counts,
-    joined_text,
-    lines_of,
+    cells_text,
+    cells_to_show,
+    counts_text,
+    line_cells,
+    mean_cells,
     mean_of_models,
-    means,
-    of_cells,
+    table_of_cells,
 )
 
 LEVELS = {LISTED: "Unoccluded", "D-25": "Slight", "D-50": "Moderate", "D-75": "Heavy"}
-"""Column of Table 2 -> level of Table 3."""
+"""Level of Table 3, by column of Table 2."""
 INTERVALS = (
     "ours: [Wilson 95 % interval], which holds for these clips and not for another training; "
     "± the standard deviation over seeds; N clips"
@@ -48,31 +53,34 @@ INTERVALS = (
 COMPARATORS = ("stillmix", "fame", "clean", "baseline", "car")
 """Arms of Table 4, in its order; clean is trained on the clean twins."""
 ARMS = {"baseline": "{}", "car": "{} + CAR"}
-"""Arm -> its row in Table 5."""
+"""Name of the row in Table 5, by arm."""
 IMPROVEMENT = "{}: improvement"
 PAIR = [*CELL, "only_car", "only_baseline", "p"]
-"""Columns of Table 5. Of an improvement: `value` in points, `right` CAR's right clips minus the
-baseline's, the clips that one of them alone had right, and the exact two-sided p of McNemar's test,
-per seed."""
+"""Columns of Table 5. Of an improvement: `value` in points, `right` CAR's correct clips minus the
+baseline's, the numbers of clips that only one of them recognises, and the exact two-sided p of
+McNemar's test, for each seed."""
 
 
-def table_2(inputs: Inputs) -> Table:
-    """Raises Missing without predictions, as the other tables do."""
-    printed = published.values(2)
+def table_2(inputs: Inputs) -> PaperTable:
+    """Table 2: top-1 of models by set."""
+    printed = published.printed_values(2)
     counted = common_clips(inputs)
-    top1 = lines_of(counted, _models(inputs), ("top-1",))
+    top1 = line_cells(counted, _models(inputs), ("top-1",))
     return _table("table_2", "Top-1 accuracy (%) of models by set", printed, top1, counted, inputs)
 
 
-def table_3(inputs: Inputs) -> Table:
-    """Raises Missing where no model has predictions of all levels."""
+def table_3(inputs: Inputs) -> PaperTable:
+    """Table 3: mean over models by level of occlusion.
+
+    Raises MissingInput where no model has predictions of all levels.
+    """
     counted = common_clips(inputs)
-    found = best_known(lines_of(counted, _models(inputs)))
+    found = cells_to_show(line_cells(counted, _models(inputs)))
     by_level = mean_of_models(found, list(LEVELS))
     if by_level.empty:
-        raise Missing(
-            f"Table 3: wanted a model with predictions of all of {', '.join(LEVELS)}, there is "
-            "none; evaluate one on them (composite.scales 0.25, 0.5, 0.75 and clean twins)"
+        raise MissingInput(
+            f"Table 3: wanted a model with predictions of all of {', '.join(LEVELS)}, got none; "
+            "evaluate one on them (composite.scales 0.25, 0.5, 0.75 and clean twins)"
         )
     per_model = found[found["column"].isin(list(LEVELS))].groupby("row")["column"].nunique()
     models = per_model[per_model == len(LEVELS)].index.tolist()
@@ -86,9 +94,9 @@ def table_3(inputs: Inputs) -> Table:
         *_about_top5(found),
     ]
     title = "Mean accuracy (%) of the models by level of occlusion"
-    printed = published.values(3)
+    printed = published.printed_values(3)
     printed = printed.assign(row=printed["metric"])
-    return of_cells("table_3", title, "Accuracy", printed, ours, notes)
+    return table_of_cells("table_3", title, "Accuracy", printed, ours, notes)
 
 
 def _by_level(columns: pd.Series) -> pd.Series:
@@ -98,11 +106,11 @@ def _by_level(columns: pd.Series) -> pd.Series:
 def _level(
     mean: dict[str, object], counted: CommonClips, models: list[str], inputs: Inputs
 ) -> dict[str, object]:
-    """The cell of a level: the mean over models and, over clips, its interval."""
+    """The cell of a level: the mean over models, and its bootstrap interval over clips."""
     rows = counted.rows
-    here = rows[(rows["column"] == mean["column"]) & rows["name"].isin(models)]
-    name = here["set"].iloc[0]
-    right = here.groupby(["clip", "name"])[METRICS[str(mean["metric"])]].mean()
+    of_level = rows[(rows["column"] == mean["column"]) & rows["name"].isin(models)]
+    name = of_level["set"].iloc[0]
+    right = of_level.groupby(["clip", "name"])[METRICS[str(mean["metric"])]].mean()
     by_clip = 100 * right.groupby("clip").mean()
     random = inputs.random("table_3", str(mean["column"]), str(mean["metric"]))
     resamples = inputs.config.paper.bootstrap
@@ -114,20 +122,23 @@ def _level(
     }  # fmt: skip
 
 
-def table_4(inputs: Inputs) -> Table:
-    """Raises Missing without predictions of an arm in COMPARATORS."""
-    printed = published.values(4)
+def table_4(inputs: Inputs) -> PaperTable:
+    """Table 4: CAR and the methods that it is compared with.
+
+    Raises MissingInput without predictions of an arm in COMPARATORS.
+    """
+    printed = published.printed_values(4)
     counted = common_clips(inputs)
-    wanted = list(printed["column"].unique())
+    columns = list(printed["column"].unique())
     abouts = (one.about for one in inputs.predicted)
     named = {about.name: about.name for about in abouts if about.arm in COMPARATORS}
-    found = lines_of(counted, named)
-    found = found[found["column"].isin(wanted)]
+    found = line_cells(counted, named)
+    found = found[found["column"].isin(columns)]
     found = found.sort_values("row", key=lambda rows: rows.map(_arm_order), kind="stable")
     if found.empty:
-        raise Missing(
-            f"Table 4: wanted predictions of some of {', '.join(COMPARATORS)}, there are none; "
-            "train them: train.arms"
+        raise MissingInput(
+            f"Table 4: wanted predictions of some of {', '.join(COMPARATORS)}, got none; add them "
+            "to train.arms"
         )
     title = "Top-1 and top-5 accuracy (%) of CAR and what it is compared with"
     return _table("table_4", title, printed, found, counted, inputs)
@@ -138,16 +149,19 @@ def _arm_order(row: str) -> tuple[str, int]:
     return model, COMPARATORS.index(arm)
 
 
-def table_5(inputs: Inputs) -> Table:
-    """Raises Missing where no seed has predictions of both ARMS."""
+def table_5(inputs: Inputs) -> PaperTable:
+    """Table 5: improvement of CAR over the baseline on the same clips.
+
+    Raises MissingInput where no seed has predictions of both ARMS.
+    """
     counted = common_clips(inputs)
     rows = _rows(counted, inputs)
     pairs = rows.groupby(["line", "column", "seed"])["arm"].transform("nunique") == len(ARMS)
     rows = rows[pairs]
     if rows.empty:
-        raise Missing(
-            "Table 5: wanted predictions of baseline and car of one seed for the same set, there "
-            "are none; train both: train.arms"
+        raise MissingInput(
+            "Table 5: wanted predictions of baseline and car of one seed for the same set, got "
+            "none; add both to train.arms"
         )
     found = _in_order(rows, counted)
     title = "Top-1 accuracy (%) of the baseline and with CAR"
@@ -157,22 +171,24 @@ def table_5(inputs: Inputs) -> Table:
         "S-5, S-10: of ours the set S, by the epochs of the training",
         *counted.notes(inputs, rows["shown_as"].unique()),
     ]
-    return of_cells("table_5", title, "Method", published.values(5), found, notes, _text)
+    return table_of_cells(
+        "table_5", title, "Method", published.printed_values(5), found, notes, _text
+    )
 
 
 def _rows(counted: CommonClips, inputs: Inputs) -> pd.DataFrame:
-    """Rows of both arms: their `line` (the model), `arm`, and `column`; S is told by its epochs."""
+    """Rows of both arms with `line` (the model), `arm` and `column`, which for S has the epochs."""
     facts = {
-        one.about.name: (one.about.arm, backbone(one), one.about.model, _of_s(one.about.epochs))
+        one.about.name: (one.about.arm, backbone_of(one), one.about.model, _of_s(one.about.epochs))
         for one in inputs.predicted
         if one.about.arm in ARMS
     }
     rows = counted.rows[counted.rows["name"].isin(list(facts))].copy()
-    for place, name in enumerate(("arm", "backbone", "model", "of_s")):
-        rows[name] = rows["name"].map({line: fact[place] for line, fact in facts.items()})
+    for at, name in enumerate(("arm", "backbone", "model", "of_s")):
+        rows[name] = rows["name"].map({line: fact[at] for line, fact in facts.items()})
     rows["shown_as"] = rows["column"]
     rows["column"] = rows["column"].where(rows["set"] != "S", rows["of_s"])
-    # builds share a line, a column each, as in the paper, unless two of them have the same column
+    # builds share a row and have a column each, as in the paper, unless two have the same column
     several = rows.groupby(["backbone", "column"])["model"].transform("nunique") > 1
     unclear = rows["backbone"].isin(rows.loc[several, "backbone"].unique())
     rows["line"] = rows["backbone"].where(~unclear, rows["model"])
@@ -184,17 +200,17 @@ def _of_s(epochs: int | None) -> str:
 
 
 def _in_order(rows: pd.DataFrame, counted: CommonClips) -> pd.DataFrame:
-    """Per model the cells of its baseline, of CAR, and of what CAR adds."""
+    """For each model the cells of the baseline, of CAR, and of the improvement."""
     found = []
     for line, part in rows.groupby("line", sort=False):
         for arm, pattern in ARMS.items():
-            mine = part[part["arm"] == arm].assign(row=pattern.format(line))
-            found.append(cells(mine, counted.left_out, ("top-1",)))
-        found.append(_added(str(line), part, counted))
+            of_arm = part[part["arm"] == arm].assign(row=pattern.format(line))
+            found.append(cells(of_arm, counted.left_out, ("top-1",)))
+        found.append(_improvement(str(line), part, counted))
     return pd.concat([part.reindex(columns=PAIR) for part in found], ignore_index=True)
 
 
-def _added(line: str, part: pd.DataFrame, counted: CommonClips) -> pd.DataFrame:
+def _improvement(line: str, part: pd.DataFrame, counted: CommonClips) -> pd.DataFrame:
     single = pd.DataFrame(
         [
             _pair(line, str(column), int(seed), both, counted)
@@ -202,16 +218,16 @@ def _added(line: str, part: pd.DataFrame, counted: CommonClips) -> pd.DataFrame:
         ],
         columns=PAIR,
     )
-    return pd.concat([single, means(single).reindex(columns=PAIR)], ignore_index=True)
+    return pd.concat([single, mean_cells(single).reindex(columns=PAIR)], ignore_index=True)
 
 
 def _pair(
     line: str, column: str, seed: int, both: pd.DataFrame, counted: CommonClips
 ) -> dict[str, object]:
-    """CAR against the baseline on the clips that both were shown."""
+    """The cell of CAR's improvement over the baseline, on the clips that both saw."""
     name = both["set"].iloc[0]
     right = both.pivot(index="clip", columns="arm", values="top1").dropna()
-    two = compared(right["car"], right["baseline"])
+    two = compare_answers(right["car"], right["baseline"])
     return {
         "source": "ours", "row": IMPROVEMENT.format(line), "column": column, "set": name,
         "metric": "top-1", "value": two.points, "right": two.only_first - two.only_second,
@@ -222,25 +238,28 @@ def _pair(
 
 
 def _text(found: pd.DataFrame) -> str:
-    """`+1.33 (+1 clips; p=1; N=75)`; over seeds the mean of the points, clips and p of each."""
+    """`+1.33 (+1 clips; p=1; N=75)`; over seeds the mean of the points, and clips and p of each."""
     if "p" not in found or found["p"].isna().all():
-        return joined_text(found)
-    (cell,) = best_known(found).to_dict("records")
+        return cells_text(found)
+    (cell,) = cells_to_show(found).to_dict("records")
     tested = found[found["p"].notna()]
     clips = ", ".join(f"{value:+.0f}" for value in tested["right"])
     p = ", ".join(f"{value:.2g}" for value in tested["p"])
     spread = f" ± {cell['sd']:.2f}" if cell["seeds"] > 1 else ""
-    return f"{cell['value']:+.2f}{spread} ({clips} clips; p={p}; {counts(cell)})"
+    return f"{cell['value']:+.2f}{spread} ({clips} clips; p={p}; {counts_text(cell)})"
 
 
-def table_6(inputs: Inputs) -> Table:
-    """Raises Missing without trainings with two values of alpha."""
-    printed = published.values(6)
+def table_6(inputs: Inputs) -> PaperTable:
+    """Table 6: accuracies by the weight alpha of the causal term.
+
+    Raises MissingInput without trainings with two values of alpha.
+    """
+    printed = published.printed_values(6)
     counted = common_clips(inputs)
-    found = lines_of(counted, _alphas(inputs))
+    found = line_cells(counted, _alphas(inputs))
     found = found[found["column"].isin(list(printed["column"].unique()))]
     if found["row"].nunique() < 2:
-        raise Missing(
+        raise MissingInput(
             "Table 6: wanted trainings with two values of alpha on D-25, D-50 or D-75, got "
             f"{found['row'].nunique()}; train baseline and car, or name more in train.alphas"
         )
@@ -252,10 +271,10 @@ def table_6(inputs: Inputs) -> Table:
 
 
 def _alphas(inputs: Inputs) -> dict[str, str]:
-    """Name of a training -> its line in Table 6; arms that have no alpha have none."""
+    """Row in Table 6 by the name of the training; arms without alpha are left out."""
     found: dict[str, str] = {}
     lines: dict[str, str] = {}
-    # car before car_a1, which may be the same alpha once more
+    # car before car_a1, which may have the same alpha
     for about in sorted((one.about for one in inputs.predicted), key=lambda about: about.arm or ""):
         line = _alpha(about)
         if line is not None and lines.setdefault(line, about.name) == about.name:
@@ -272,7 +291,7 @@ def _alpha(about: About) -> str | None:
 
 
 def _models(inputs: Inputs) -> dict[str, str]:
-    """A line for each, but for the arms of Table 6."""
+    """Row by the name of the training, for all except the arms of Table 6."""
     abouts = (one.about for one in inputs.predicted)
     return {about.name: about.name for about in abouts if not is_alpha_arm(about)}
 
@@ -285,11 +304,11 @@ def _table(
     counted: CommonClips,
     inputs: Inputs,
     first: str = "Method",
-) -> Table:
+) -> PaperTable:
     notes = [INTERVALS, *counted.notes(inputs, found["column"].unique()), *_about_top5(found)]
     if LISTED in set(found["column"]):
         notes.append(_whose(counted))
-    return of_cells(name, title, first, printed, found, notes)
+    return table_of_cells(name, title, first, printed, found, notes)
 
 
 def _about_top5(found: pd.DataFrame) -> list[str]:

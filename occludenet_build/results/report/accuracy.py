@@ -1,4 +1,4 @@
-"""Accuracy by set for every training, with N and its interval; each arm against the baseline."""
+"""Accuracies of all trainings by set, with intervals, and comparisons with the baseline."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from occludenet_build.core.files import csv_text
 from occludenet_build.recognition.accuracy import (
     Comparison,
     SetAccuracy,
-    by_set,
-    compared,
+    accuracy_by_set,
+    compare_answers,
     over_seeds,
     set_order,
     tells_top5,
@@ -24,54 +24,60 @@ BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
-class Score:
-    """One training on one set: shares from 0 to 1."""
+class TrainingScore:
+    """Accuracies of one training on one set, as shares from 0 to 1."""
 
     arm: str
     seed: int
     set: str
     scale: float | None
-    """None for a set that is given by a list."""
+    """Size of the occluder relative to the actor's box; None for the set of a list."""
     clips: int
     right: int
+    """Clips with a correct prediction."""
     top1: float
     low: float
+    """Lower end of the Wilson 95 % interval of top1."""
     high: float
+    """Upper end of the interval."""
     top5: float | None
-    """None where the network knows so few classes that it is always right."""
+    """None where the network knows so few classes that top-5 is always right."""
 
 
 @dataclass(frozen=True)
-class Mean:
-    """All seeds of an arm on one set; `deviation` is the sample's, over seeds."""
+class SeedMean:
+    """Mean accuracy of the seeds of an arm on one set."""
 
     arm: str
     set: str
     seeds: int
+    """Number of seeds."""
     top1: float
+    """Mean, 0 to 1."""
     deviation: float
+    """Sample standard deviation over seeds."""
 
 
 @dataclass(frozen=True)
-class Pair(Comparison):
-    """An arm and the baseline of one seed on the clips of one set that both were shown."""
+class BaselineComparison(Comparison):
+    """An arm compared with the baseline of the same seed, on the clips of a set that both saw."""
 
     arm: str
     seed: int
     set: str
 
 
-def scores(build: Build) -> list[Score]:
+def scores(build: Build) -> list[TrainingScore]:
     """Accuracies of this build's trainings, in the order arm, seed, set."""
     return [
         _score(arm, seed, one, tells_top5(len(predicted.about.labels)))
         for (arm, seed), predicted in build.predictions().items()
-        for one in by_set(predicted.rows)
+        for one in accuracy_by_set(predicted.rows)
     ]
 
 
-def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> Score:
-    return Score(
+def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> TrainingScore:
+    return TrainingScore(
         arm,
         seed,
         one.set,
@@ -84,54 +90,54 @@ def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> Score:
     )
 
 
-def sets(found: Iterable[Score]) -> list[str]:
-    """Names of the sets: by scale, those of lists last."""
+def set_names(found: Iterable[TrainingScore]) -> list[str]:
+    """Names of the sets: by scale, then the sets of lists."""
     scales = {score.set: score.scale for score in found}
     return sorted(scales, key=lambda name: set_order(name, scales[name]))
 
 
-def means(found: list[Score]) -> list[Mean]:
-    """Per arm and set, where an arm was trained with more than one seed."""
+def seed_means(found: list[TrainingScore]) -> list[SeedMean]:
+    """Means over seeds by arm and set, for the arms that were trained with several seeds."""
     groups: dict[tuple[str, str], list[float]] = {}
     for score in found:
         groups.setdefault((score.arm, score.set), []).append(score.top1)
     averaged = {key: over_seeds(values) for key, values in groups.items()}
     return [
-        Mean(*key, len(groups[key]), mean, deviation)
+        SeedMean(*key, len(groups[key]), mean, deviation)
         for key, (mean, deviation) in averaged.items()
         if deviation is not None
     ]
 
 
-def pairs(build: Build) -> list[Pair]:
-    """Where an arm and the baseline of a seed exist: the exact McNemar test, clip by clip."""
+def baseline_comparisons(build: Build) -> list[BaselineComparison]:
+    """Comparisons of each arm with the baseline of the same seed, where both exist, by set."""
     trained = build.predictions()
-    order = sets(scores(build))
+    order = set_names(scores(build))
     found = []
     for (arm, seed), predicted in trained.items():
         if arm != BASELINE and (BASELINE, seed) in trained:
             columns = ["set", "file", "top1"]
-            mine, theirs = predicted.rows[columns], trained[BASELINE, seed].rows[columns]
-            both = pd.merge(mine, theirs, on=["set", "file"], suffixes=("", "_baseline"))
+            of_arm, of_baseline = predicted.rows[columns], trained[BASELINE, seed].rows[columns]
+            both = pd.merge(of_arm, of_baseline, on=["set", "file"], suffixes=("", "_baseline"))
             parts = dict(list(both.groupby("set")))
             found += [_pair(arm, seed, parts[name]) for name in order if name in parts]
     return found
 
 
-def _pair(arm: str, seed: int, both: pd.DataFrame) -> Pair:
-    two = compared(both["top1"], both["top1_baseline"])
-    return Pair(**vars(two), arm=arm, seed=seed, set=str(both["set"].iloc[0]))
+def _pair(arm: str, seed: int, both: pd.DataFrame) -> BaselineComparison:
+    two = compare_answers(both["top1"], both["top1_baseline"])
+    return BaselineComparison(**vars(two), arm=arm, seed=seed, set=str(both["set"].iloc[0]))
 
 
 def classes_known(build: Build) -> int | None:
-    """Over how many classes the networks choose: chance is 1 of them."""
+    """Number of classes that the networks know; None without predictions."""
     for predicted in build.predictions().values():
         return len(predicted.about.labels)
     return None
 
 
-def scores_csv(found: list[Score]) -> str:
-    """accuracy.csv: a row per score, shares with six digits; empty where a score has no value."""
+def scores_csv(found: list[TrainingScore]) -> str:
+    """The text of accuracy.csv: a row per score, shares with six digits, empty cells for None."""
     names = ["arm", "seed", "set", "scale", "clips", "right", "top1", "low", "high", "top5"]
     return csv_text(names, ([_cell(getattr(score, name)) for name in names] for score in found))
 

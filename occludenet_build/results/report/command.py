@@ -1,7 +1,4 @@
-"""The command line of report; the package's docstring is its contract.
-
-The end of a run in a few lines: where things lie, and the accuracies.
-"""
+"""The command line of report; the package's docstring is its contract."""
 
 from __future__ import annotations
 
@@ -13,25 +10,25 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
 from occludenet_build.results.report import accuracy, facts, figures
-from occludenet_build.results.report.accuracy import Score, scores, sets
+from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
 from occludenet_build.results.report.facts import Build
 from occludenet_build.results.report.page import render
-from occludenet_build.results.report.strips import strips
+from occludenet_build.results.report.strips import make_strips
 
 
-def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
-    """Lines for the terminal."""
+def summary_lines(build: Build, config: Config, page: Path) -> Iterator[str]:
+    """Lines for the terminal at the end of a run: where the results are, and the accuracies."""
     found = scores(build)
     yield f"dataset: {build.root / config.composite.dataset}"
     yield f"page:    {page}"
     items = build.root / "paper" / "items.csv"
     if items.exists():
         made = items.read_text().count(",made,")
-        yield f"paper:   {items.parent}, {made} tables and figures; the others: {items.name}"
+        yield f"paper:   {items.parent}, {made} tables and figures; {items.name} lists all"
     if not found:
         yield "accuracy: nothing was evaluated"
         return
-    names = sets(found)
+    names = set_names(found)
     counts = {s.set: s.clips for s in found}
     yield "top-1, %, by set (clips in brackets)"
     yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>12}" for name in names)])
@@ -39,49 +36,53 @@ def summary(build: Build, config: Config, page: Path) -> Iterator[str]:
         yield _row(f"{arm} {seed}", [s for s in found if (s.arm, s.seed) == (arm, seed)], names)
 
 
-def _row(name: str, mine: list[Score], names: list[str]) -> str:
-    by_set = {score.set: f"{100 * score.top1:.1f}" for score in mine}
+def _row(name: str, of_training: list[TrainingScore], names: list[str]) -> str:
+    by_set = {score.set: f"{100 * score.top1:.1f}" for score in of_training}
     return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>12}" for label in names)])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of report."""
+    """Add the options of report."""
     parser.add_argument("--root", type=Path, required=True, help="the build's folder")
-    parser.add_argument("--out", type=Path, help="default: ROOT/report/index.html")
-    parser.add_argument("--summary", action="store_true", help="say how it ended, write nothing")
+    parser.add_argument("--out", type=Path, help="the page; default: ROOT/report/index.html")
+    parser.add_argument(
+        "--summary", action="store_true", help="print a summary of the results and write nothing"
+    )
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
-    """Write the page and its files, or log the summary. Raises UserError without a build."""
-    build, wanted = Build(args.root), config.report
+    """Write the page and its files, or log the summary."""
+    build, settings = Build(args.root), config.report
     page_path = args.out or args.root / "report" / "index.html"
     if args.summary:
-        for line in summary(build, config, page_path):
+        for line in summary_lines(build, config, page_path):
             logging.info("%s", line)
         return
     charts = _charts(build)
-    examples = strips(build, wanted.examples, wanted.frames, config.seed, args.threads)
+    examples = make_strips(build, settings.examples, settings.frames, config.seed, args.threads)
     page = render(build, config, charts, examples)
     folder = page_path.parent
     _write_charts(folder / "figures", charts)
     write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
     write_text(folder / "failures.csv", facts.failures_csv(facts.failures(build)))
     write_text(page_path, page)
-    missing = ", ".join(build.missing) or "nothing"
-    logging.info("%s: %.1f MB; not there: %s", page_path, len(page) / 1e6, missing)
+    missing = ", ".join(build.missing) or "none"
+    logging.info("%s: %.1f MB; missing stages: %s", page_path, len(page) / 1e6, missing)
 
 
 def _charts(build: Build) -> dict[str, str]:
-    """Name -> SVG, of those for which there is data."""
+    """SVG by name, of the charts for which there is data."""
     clips, scores = build.dataframe("annotate"), accuracy.scores(build)
     charts = {
-        "accuracy": figures.accuracy(scores, accuracy.means(scores), accuracy.classes_known(build)),
-        "loss": figures.loss(build.curves()),
+        "accuracy": figures.accuracy_chart(
+            scores, accuracy.seed_means(scores), accuracy.classes_known(build)
+        ),
+        "loss": figures.loss_chart(build.curves()),
     }
     if clips is not None:
-        charts["occlusion_duration"] = figures.occlusion_duration(clips)
-        charts["area_ratio"] = figures.area_ratio(clips)
+        charts["occlusion_duration"] = figures.occlusion_duration_chart(clips)
+        charts["area_ratio"] = figures.area_ratio_chart(clips)
     return {name: svg for name, svg in charts.items() if svg is not None}
 
 

@@ -1,7 +1,4 @@
-"""Numbers of a build: how many came through each room, what did not and why, what is short.
-
-The tables of a build as pandas has them, and what train and evaluate left.
-"""
+"""Numbers of a build: clips that passed each stage, failures by reason, classes below quota."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from occludenet_build.config.occlusion import Quota
 from occludenet_build.core import build, seeds
 from occludenet_build.core.errors import REASONS
 from occludenet_build.core.files import csv_text
-from occludenet_build.recognition.prediction_table import Predicted, read
+from occludenet_build.recognition.prediction_table import Predictions, read_predictions
 from occludenet_build.release.terms import CLEAN, SPLITS
 from occludenet_build.stages import STAGES
 from occludenet_build.stages import TABLES as ALL_TABLES
@@ -25,19 +22,23 @@ from occludenet_build.stages import TABLES as ALL_TABLES
 TABLES = tuple(
     name for name in ALL_TABLES if name not in ("kinetics", "frames", "attention", "segments")
 )
-"""The tables whose absence the page tells."""
+"""Tables that the page reports as missing where they do not exist."""
+_EXAMPLES = 3
+"""Number of examples for each failure."""
+_ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
 
 
 class Build(build.Build):
-    """Cached access to the tables of a build."""
+    """Cached access to the tables of a build, as pandas DataFrames."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.dataframe = cache(self._dataframe)
-        self.predicted = cache(read)
+        self.predicted = cache(read_predictions)
 
     @property
     def missing(self) -> list[str]:
+        """Names of TABLES that do not exist."""
         return [name for name in TABLES if not self.files(name)]
 
     def _dataframe(self, name: str) -> pd.DataFrame | None:
@@ -46,15 +47,15 @@ class Build(build.Build):
         return None if found is None else found.to_pandas()
 
     def curves(self) -> dict[tuple[str, int], pd.DataFrame]:
-        """(arm, seed) -> loss curve."""
+        """Loss curves by arm and seed."""
         return {key: pd.read_csv(path) for key, path in self._trainings("train").items()}
 
-    def predictions(self) -> dict[tuple[str, int], Predicted]:
-        """(arm, seed) -> what that network says of the clips."""
+    def predictions(self) -> dict[tuple[str, int], Predictions]:
+        """Predictions by arm and seed."""
         return {key: self.predicted(path) for key, path in self._trainings("evaluate").items()}
 
     def effects(self) -> dict[tuple[str, int], pd.DataFrame]:
-        """(arm, seed) -> the causal effect of Eq. 1, of those for which it was asked."""
+        """Causal effects of Eq. 1 by arm and seed, where they were computed."""
         tables_of = {
             key: pd.read_csv(path.with_suffix(".effect.csv"))
             for key, path in self._trainings("evaluate").items()
@@ -63,94 +64,93 @@ class Build(build.Build):
         return {key: table for key, table in tables_of.items() if len(table)}
 
     def _trainings(self, stage: str) -> dict[tuple[str, int], Path]:
-        """(arm, seed) -> file, of the files <arm>-<seed> that train and evaluate write."""
+        """Files <arm>-<seed> of train or evaluate, by arm and seed."""
         named = ((path.stem.rpartition("-"), path) for path in self.files(stage))
         found = {(a, int(seed)): path for (a, _, seed), path in named if a and seed.isdigit()}
         return dict(sorted(found.items()))
 
 
-_EXAMPLES = 3
-_ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
-
-
 @dataclass(frozen=True)
-class Count:
-    """A headline number; `share` of the videos found, where that says something."""
+class HeadlineCount:
+    """A number at the top of the page."""
 
     name: str
     number: int
     note: str
     share: float | None = None
+    """`number` divided by the number of videos found, 0 to 1; None where it has no meaning."""
 
 
-def headline(build: Build) -> list[Count]:
-    """How many videos came through each room; rooms that have not run are left out."""
-    counts: list[Count] = []
+def headline(build: Build) -> list[HeadlineCount]:
+    """Number of videos that passed each stage; stages that have not run are left out."""
+    counts: list[HeadlineCount] = []
     index, clips = build.dataframe("index"), build.dataframe("annotate")
-    found = 0 if index is None else len(index)
+    videos = 0 if index is None else len(index)
 
-    def add(room: str, name: str, note: str) -> None:
-        rows = build.dataframe(room)
+    def add(stage: str, name: str, note: str) -> None:
+        rows = build.dataframe(stage)
         if rows is not None:
             number = int((rows["status"] == "ok").sum())
-            counts.append(Count(name, number, note, number / found if found else None))
+            counts.append(HeadlineCount(name, number, note, number / videos if videos else None))
 
     if index is not None:
         counts.append(_sources(build, index))
     add("index", "decodable", "every frame was decoded once")
-    add("detect", "with an actor", "of the candidates that were searched for people")
+    add("detect", "with an actor", "of the candidates in which detect searched for people")
     add("select", "chosen", "by the quota or as published, with an occluder")
-    add("composite", "composited", "source clips that carry an occluder")
+    add("composite", "composited", "source clips with an occluder")
     if clips is not None:
         occluded = int((clips["set"] != CLEAN).sum())
-        note = f"{len(clips) - occluded:,} clean twins, "
-        note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals beside them"
-        counts.append(Count("occluded clips", occluded, note))
+        note = f"in addition {len(clips) - occluded:,} clean twins and "
+        note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals"
+        counts.append(HeadlineCount("occluded clips", occluded, note))
     return counts
 
 
-def _sources(build: Build, index: pd.DataFrame) -> Count:
+def _sources(build: Build, index: pd.DataFrame) -> HeadlineCount:
     listed, found = build.dataframe("kinetics"), len(index)
-    # the table of an earlier route may still lie there
+    # the table may be left from an earlier configuration
     if listed is None or set(listed["clip"]) != set(index["clip"]):
-        return Count("videos found", found, "files in the folder of sources", 1.0)
+        return HeadlineCount("videos found", found, "files in the folder of sources", 1.0)
     statuses = listed["status"].value_counts()
-    there = int(statuses.get("present", 0) + statuses.get("replaced", 0))
-    note = f"of Kinetics-400's lists, wanted here; {there:,} are there, "
+    present = int(statuses.get("present", 0) + statuses.get("replaced", 0))
+    note = f"clips of Kinetics-400's lists in this build; {present:,} are present, "
     note += f"{int(statuses.get('replaced', 0)):,} of them from the replacement pack"
-    return Count("clips listed", found, note, 1.0)
+    return HeadlineCount("clips listed", found, note, 1.0)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What did not come through a room for one reason."""
+    """The items that failed or were skipped in one stage for one reason."""
 
-    room: str
+    stage: str
     status: str
+    """failed or skipped."""
     reason: str
     count: int
     meaning: str
+    """Explanation of the reason, from core.errors.REASONS."""
     examples: list[tuple[str, str]]
-    """(name, detail) of the first few."""
+    """(name, detail) of the first items."""
 
 
 def failures(build: Build) -> list[Failure]:
-    """Per room and reason; an item that a later room lists again is counted where it came first."""
+    """Failures by stage and reason; an item counts in the first stage that lists it."""
     found: list[Failure] = []
     seen: set[tuple[str, str]] = set()
-    for room in _ITEM_TABLES:
-        rows = build.dataframe(room)
+    for stage in _ITEM_TABLES:
+        rows = build.dataframe(stage)
         if rows is not None:
-            lost = _lost(room, rows[rows["status"] != "ok"], seen)
+            lost = _lost(stage, rows[rows["status"] != "ok"], seen)
             groups = lost.groupby(["status", "reason"])
-            mine = [_failure(room, status, reason, rows) for (status, reason), rows in groups]
-            found.extend(sorted(mine, key=lambda failure: -failure.count))
+            of_stage = [_failure(stage, status, reason, rows) for (status, reason), rows in groups]
+            found.extend(sorted(of_stage, key=lambda failure: -failure.count))
     return found
 
 
-def _lost(room: str, rows: pd.DataFrame, seen: set[tuple[str, str]]) -> pd.DataFrame:
-    """Name, status, reason and detail of what is new in this room."""
-    lost = pd.DataFrame({"name": _names(room, rows)}, index=rows.index)
+def _lost(stage: str, rows: pd.DataFrame, seen: set[tuple[str, str]]) -> pd.DataFrame:
+    """Name, status, reason and detail of the items that no earlier stage lists."""
+    lost = pd.DataFrame({"name": _names(stage, rows)}, index=rows.index)
     for name in ("status", "reason", "detail"):
         lost[name] = rows[name].astype(object).where(rows[name].notna(), "")
     pairs = list(zip(lost["name"], lost["reason"], strict=True))
@@ -159,8 +159,8 @@ def _lost(room: str, rows: pd.DataFrame, seen: set[tuple[str, str]]) -> pd.DataF
     return lost[fresh].sort_values("name")
 
 
-def _names(room: str, rows: pd.DataFrame) -> list[str]:
-    if room != "occluders":
+def _names(stage: str, rows: pd.DataFrame) -> list[str]:
+    if stage != "occluders":
         return rows["clip"].tolist()
     pairs = zip(rows["coco_image"], rows["coco_annotation"], strict=True)
     return [f"photo {_whole(photo)}, annotation {_whole(number)}" for photo, number in pairs]
@@ -170,17 +170,19 @@ def _whole(value: Any) -> str:
     return "?" if pd.isna(value) else str(int(value))
 
 
-def _failure(room: str, status: str, reason: str, rows: pd.DataFrame) -> Failure:
+def _failure(stage: str, status: str, reason: str, rows: pd.DataFrame) -> Failure:
     first = rows.head(_EXAMPLES)
     examples = list(zip(first["name"], first["detail"], strict=True))
     meaning = REASONS.get(reason, "a reason that is not in the list")
-    return Failure(room, status, reason, len(rows), meaning, examples)
+    return Failure(stage, status, reason, len(rows), meaning, examples)
 
 
 def failures_csv(rows: list[Failure]) -> str:
-    header = ["room", "status", "reason", "count", "meaning", "examples"]
+    """The text of failures.csv: a row per failure; the column room holds the stage."""
+    names = ["stage", "status", "reason", "count", "meaning"]
     return csv_text(
-        header, ([*(getattr(row, name) for name in header[:-1]), _named(row)] for row in rows)
+        ["room", *names[1:], "examples"],
+        ([*(getattr(row, name) for name in names), _named(row)] for row in rows),
     )
 
 
@@ -190,7 +192,7 @@ def _named(row: Failure) -> str:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class in one split, from file to clip."""
+    """Number of videos of a class in one split that reached each step."""
 
     split: str
     label: str
@@ -201,20 +203,22 @@ class ClassRow:
     chosen: int
     composited: int
     quota: int | None
+    """Clips that the settings require; None: all."""
 
     @property
     def short(self) -> int:
+        """Number of clips that are missing to the quota."""
         return max(0, self.quota - self.chosen) if self.quota is not None else 0
 
 
 def classes(build: Build, quota: Quota) -> list[ClassRow]:
-    """Per split and class how many came how far; empty before the index."""
+    """A row per split and class; empty where index has not run."""
     index = build.dataframe("index")
     if index is None:
         return []
     marks = index[index["label"].notna() & index["split"].notna()].set_index("clip")
     select = build.dataframe("select")
-    if select is not None:  # a published choice has classes and splits of its own
+    if select is not None:  # a published selection has its own classes and splits
         marks.update(select.set_index("clip")[["split", "label"]])
     marks = pd.DataFrame(
         {
@@ -235,15 +239,17 @@ def classes(build: Build, quota: Quota) -> list[ClassRow]:
     return sorted(rows, key=lambda row: (SPLITS.index(row.split), row.label + "/"))
 
 
-def _clips(build: Build, room: str, ok: bool = True) -> list[str]:
-    rows = build.dataframe(room)
+def _clips(build: Build, stage: str, ok: bool = True) -> list[str]:
+    rows = build.dataframe(stage)
     if rows is None:
         return []
     return rows.loc[rows["status"] == "ok", "clip"].tolist() if ok else rows["clip"].tolist()
 
 
 @dataclass(frozen=True)
-class Cutout:
+class BankCutout:
+    """A cut-out that the page shows."""
+
     file: str
     name: str
     split: str
@@ -254,8 +260,8 @@ def _text(value: Any) -> str:
     return "licence unknown" if pd.isna(value) else str(value)
 
 
-def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[Cutout]]]:
-    """(category, some of its cut-outs, drawn by hash) for the sheet."""
+def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[BankCutout]]]:
+    """Each category with up to `per_category` of its cut-outs, drawn by hash."""
     bank = build.dataframe("occluders")
     if bank is None:
         return
@@ -267,7 +273,7 @@ def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, l
         yield (
             category,
             [
-                Cutout(row["file"], row["occluder"], row["split"], _text(row["licence"]))
+                BankCutout(row["file"], row["occluder"], row["split"], _text(row["licence"]))
                 for row in drawn[:per_category]
             ],
         )

@@ -1,7 +1,4 @@
-"""Charts as SVG: with fixed colours for a file, with the page's variables for the page.
-
-Text stays text, ids follow from the name of the chart: the same numbers give the same bytes.
-"""
+"""Charts of the report as SVG: with fixed colours for files, with CSS variables for the page."""
 
 from __future__ import annotations
 
@@ -16,10 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import INK, LINE, MUTED
-from occludenet_build.results.charts import svg as chart
+from occludenet_build.results.charts import INK, LINE, MUTED, draw_svg
 from occludenet_build.results.report import accuracy as counted
-from occludenet_build.results.report.accuracy import Mean, Score
+from occludenet_build.results.report.accuracy import SeedMean, TrainingScore
 
 COLOURS = {
     "ink": INK,
@@ -30,15 +26,15 @@ COLOURS = {
     "box": "#2b6cb0",
     "mask": "#1f8268",
 }
-"""Variable of the page -> its colour in a file of its own."""
+"""Colour in files, by the CSS variable of the page."""
 
 _BINS = [share / 20 for share in range(21)]
 _MARKS = {"baseline": "o", "car": "s"}
 _OTHERS = ("#7a5195", "#2b6cb0", "#1f8268", "#b08900", "#a3195b")
 
 
-def inline(svg: str) -> str:
-    """The same SVG text for the inside of the page: with its colours, its font, its width."""
+def inline_svg(svg: str) -> str:
+    """An SVG file for embedding in the page, with the page's colours, font and width."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg aria-hidden="true" \1', svg, count=1)
@@ -51,8 +47,8 @@ def inline(svg: str) -> str:
     return svg
 
 
-def occlusion_duration(clips: pd.DataFrame) -> str | None:
-    """How long each source clip is occluded, share of its frames; None without occluded clips."""
+def occlusion_duration_chart(clips: pd.DataFrame) -> str | None:
+    """Histogram of the share of frames in which a source clip is occluded; None without clips."""
     ratios = clips[clips["set"] != CLEAN].groupby("clip")["duration_ratio"].first()
     if ratios.empty:
         return None
@@ -63,12 +59,12 @@ def occlusion_duration(clips: pd.DataFrame) -> str | None:
         axes.set(xlim=(0, 1), xlabel="share of the frames that are occluded", ylabel="source clips")
         _whole_numbers(axes)
 
-    return chart("occlusion_duration", draw, 6.6, 2.5)
+    return draw_svg("occlusion_duration", draw, 6.6, 2.5)
 
 
-def area_ratio(clips: pd.DataFrame) -> str | None:
-    """Share of the actor's box that is hidden at each scale, and of their mask where there is one;
-    None without occluded clips."""
+def area_ratio_chart(clips: pd.DataFrame) -> str | None:
+    """Histograms of the hidden share of the actor's box, and of their mask where there are masks,
+    at each scale; None without occluded clips."""
     occluded = clips[clips["set"] != CLEAN]
     sets = occluded.groupby("set")["scale"].first().sort_values().index.tolist()
     kinds = [("area_ratio", "box", "the box"), ("actor_hidden", "mask", "the mask")]
@@ -87,11 +83,11 @@ def area_ratio(clips: pd.DataFrame) -> str | None:
             line[0].set_ylabel("clips")
             line[len(line) // 2].set_xlabel(f"share of {words} hidden, mean of occluded frames")
 
-    return chart("area_ratio", draw, 1.2 + 1.9 * len(sets), 0.5 + 1.6 * len(kinds))
+    return draw_svg("area_ratio", draw, 1.2 + 1.9 * len(sets), 0.5 + 1.6 * len(kinds))
 
 
 def _shares(axes: Axes, values: pd.Series, colour: str) -> None:
-    """A histogram of shares with its median."""
+    """Draw a histogram of shares with its median."""
     axes.hist(values, bins=_BINS, color=colour, rwidth=0.92)
     axes.set(xlim=(0, 1))
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -105,14 +101,17 @@ def _shares(axes: Axes, values: pd.Series, colour: str) -> None:
         axes.text(middle, 0.98, f" {middle:.2f} ", ha=side, va="top", transform=place)
 
 
-def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> str | None:
-    """Top-1 by set: a line per arm; bars are the Wilson interval, or the deviation over seeds.
+def accuracy_chart(
+    found: list[TrainingScore], averaged: list[SeedMean], classes: int | None
+) -> str | None:
+    """Top-1 by set, a line per arm; bars are Wilson intervals, or deviations over seeds.
 
-    `classes`: how many the networks know, for the line of chance. None without scores.
+    `classes`: number of classes that the networks know, for the line of chance. None without
+    scores.
     """
     if not found:
         return None
-    sets = counted.sets(found)
+    sets = counted.set_names(found)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -129,13 +128,18 @@ def accuracy(found: list[Score], averaged: list[Mean], classes: int | None) -> s
         axes.set(ylim=(-2, 102), xlim=(-0.3, len(sets) - 0.7), ylabel="top-1, percent")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
 
-    return chart("accuracy", draw, 6.0, 3.1)
+    return draw_svg("accuracy", draw, 6.0, 3.1)
 
 
 def _arm(
-    axes: Axes, arm: str, found: list[Score], averaged: list[Mean], sets: list[str], shift: float
+    axes: Axes,
+    arm: str,
+    found: list[TrainingScore],
+    averaged: list[SeedMean],
+    sets: list[str],
+    shift: float,
 ) -> None:
-    mine = [score for score in found if score.arm == arm]
+    of_arm = [score for score in found if score.arm == arm]
     seeds = [mean for mean in averaged if mean.arm == arm]
     colour = _colour(arm, {score.arm for score in found})
     style: dict[str, Any] = {
@@ -148,18 +152,18 @@ def _arm(
         places = np.array([sets.index(mean.set) for mean in seeds]) + shift
         bars = np.array([100 * mean.deviation for mean in seeds])
         axes.errorbar(places, [100 * m.top1 for m in seeds], bars, label=arm, **style)
-        dots = [sets.index(score.set) + shift for score in mine]
-        tops = [100 * score.top1 for score in mine]
+        dots = [sets.index(score.set) + shift for score in of_arm]
+        tops = [100 * score.top1 for score in of_arm]
         axes.scatter(dots, tops, s=9, color=colour, alpha=0.5, linewidths=0)
         return
-    places = np.array([sets.index(score.set) for score in mine]) + shift
-    edges = [(score.top1 - score.low, score.high - score.top1) for score in mine]
+    places = np.array([sets.index(score.set) for score in of_arm]) + shift
+    edges = [(score.top1 - score.low, score.high - score.top1) for score in of_arm]
     bars = 100 * np.array(edges).T
-    axes.errorbar(places, [100 * score.top1 for score in mine], bars, label=arm, **style)
+    axes.errorbar(places, [100 * score.top1 for score in of_arm], bars, label=arm, **style)
 
 
-def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
-    """Cross entropy and causal term over the steps, a line per training; None without curves."""
+def loss_chart(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
+    """Cross entropy and causal term by step, a line per training; None without curves."""
     curves = {key: rows for key, rows in curves.items() if len(rows)}
     if not curves:
         return None
@@ -168,23 +172,23 @@ def loss(curves: dict[tuple[str, int], pd.DataFrame]) -> str | None:
         panels = figure.subplots(1, 2)
         named = {"ce": "cross entropy", "kl": "causal term, before its weight"}
         for axes, (column, title) in zip(panels, named.items(), strict=True):
-            shown = set()
+            labelled = set()
             for (arm, _), rows in curves.items():
                 if column == "kl" and arm == "baseline":
                     continue
-                label = None if arm in shown else arm
-                shown.add(arm)
+                label = None if arm in labelled else arm
+                labelled.add(arm)
                 colour = _colour(arm, {arm for arm, _ in curves})
                 axes.plot(rows["step"], rows[column], color=colour, linewidth=1.4, label=label)
             axes.set_title(title, loc="left")
             axes.set(xlabel="step", ylim=(0, None))
         panels[0].legend(loc="upper right")
 
-    return chart("loss", draw, 6.6, 2.6)
+    return draw_svg("loss", draw, 6.6, 2.6)
 
 
 def _colour(arm: str, arms: Iterable[str]) -> str:
-    """Baseline and CAR have colours of their own, other arms take the rest in turn."""
+    """Fixed colours for baseline and CAR; other arms take the remaining colours in turn."""
     others = sorted(set(arms) - set(COLOURS))
     return COLOURS.get(arm) or _OTHERS[others.index(arm) % len(_OTHERS)]
 

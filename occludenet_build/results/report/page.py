@@ -1,4 +1,4 @@
-"""From facts to one HTML file. Everything that comes from outside is escaped by the template."""
+"""The HTML page of the report. The template escapes all text that comes from the build."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from occludenet_build.results.report.facts import TABLES, Build
 from occludenet_build.results.report.strips import Strip
 
 _SHEET = 10
-"""Cut-outs of a category that the sheet shows."""
+"""Number of cut-outs that the page shows of a category."""
 _CUTOUT_PX = 92
-"""Their longer side."""
+"""Longer side of a cut-out, pixels."""
 _ALL_CLASSES = 60
-"""More rows of classes than this, and only those that are short are listed."""
+"""With more rows of classes than this, only the classes below quota are listed."""
 
 
 def render(build: Build, config: Config, charts: dict[str, str], examples: list[Strip]) -> str:
-    """The page."""
+    """The page as HTML text. `charts`: SVG by name; `examples`: strips of frames."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -41,12 +41,12 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
         name=config.composite.dataset,
         seed=config.seed,
         missing=build.missing,
-        rooms=len(TABLES),
+        stages=len(TABLES),
         headline=facts.headline(build),
-        charts={name: Markup(figures.inline(svg)) for name, svg in charts.items()},
+        charts={name: Markup(figures.inline_svg(svg)) for name, svg in charts.items()},
         examples=examples,
         drawn=COLOURS,
-        occlusion=occlusion(build),
+        occlusion=occlusion_summary(build),
         failures=facts.failures(build),
         residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
@@ -60,7 +60,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
 
 
 def _paper(build: Build) -> dict[str, list[str]]:
-    """Table or figure of the paper -> its files, relative to the build's folder."""
+    """Files of the paper's tables and figures by name, relative to the build's folder."""
     found: dict[str, list[str]] = {}
     for kind in ("table", "figure"):
         for path in sorted(build.root.glob(f"paper/{kind}_*.*"), key=lambda p: _number(p.stem)):
@@ -69,7 +69,7 @@ def _paper(build: Build) -> dict[str, list[str]]:
 
 
 def _number(name: str) -> tuple[int, str]:
-    """figure_4a before figure_14."""
+    """Sort key that puts figure_4a before figure_14."""
     digits = "".join(filter(str.isdigit, name))
     return int(digits or 0), name
 
@@ -86,8 +86,8 @@ def _hex(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def occlusion(build: Build) -> dict[str, Any] | None:
-    """How long and how much: beside the release's own shares of source clips."""
+def occlusion_summary(build: Build) -> dict[str, Any] | None:
+    """Shares of source clips by occlusion duration, and median hidden shares, if there are any."""
     clips = build.dataframe("annotate")
     occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
     if occluded is None or occluded.empty:
@@ -104,7 +104,7 @@ def occlusion(build: Build) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cutout]]]]:
+def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.BankCutout]]]]:
     folder = build.root / "occluders"
     sheet = []
     for category, rows in facts.cutouts(build, _SHEET, seed):
@@ -114,7 +114,7 @@ def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.Cut
 
 
 def _cutout(path: Path) -> str | None:
-    """A data URI of a cut-out, still transparent; None if the file does not read."""
+    """A data URI of a transparent cut-out; None if the file cannot be read."""
     rgba = read_cutout(path)
     if rgba is None:
         return None
@@ -149,8 +149,8 @@ def _accuracy(build: Build, config: Config) -> dict[str, Any]:
     scores = accuracy.scores(build)
     return {
         "scores": scores,
-        "means": accuracy.means(scores),
-        "pairs": accuracy.pairs(build),
+        "means": accuracy.seed_means(scores),
+        "pairs": accuracy.baseline_comparisons(build),
         "effects": _effects(build),
         "classes_known": accuracy.classes_known(build),
         "evaluated_split": config.evaluate.split,
@@ -169,7 +169,7 @@ def _effects(build: Build) -> list[tuple[str, int, dict[str, Any]]]:
 
 
 def _unread(build: Build) -> int:
-    """Clips that evaluate could not read, summed over trainings."""
+    """Number of clips that evaluate could not read, summed over trainings."""
     notes = (build.json(f"evaluate/{path.stem}.json") for path in build.files("evaluate"))
     skipped = (entry for note in notes if note for entry in note.get("skipped", []))
     return sum(not entry["reason"].startswith("duplicate") for entry in skipped)

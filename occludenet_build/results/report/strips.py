@@ -1,7 +1,7 @@
-"""Example strips: a few clips as rows of frames, from the source to the counterfactual.
+"""Example strips: a few source clips as rows of frames, from the source to the counterfactual.
 
-Each clip is decoded once, up to the last frame that is shown. What cannot be read becomes a row
-that says so.
+Each clip is decoded once, up to the last frame of the strip. A file that cannot be read becomes a
+row with the reason.
 """
 
 from __future__ import annotations
@@ -27,19 +27,21 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Line:
-    """One row of a strip: a JPEG as data URI, or why there is none."""
+class StripRow:
+    """One row of a strip: a JPEG, or the reason for its absence."""
 
     name: str
     image: str | None
+    """A data URI."""
     note: str = ""
+    """The reason where there is no image."""
     width: int = 0
-    """Of the JPEG, pixels."""
+    """Width of the JPEG, pixels."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A source clip with everything made from it."""
+    """A source clip and the clips that were made from it."""
 
     clip: str
     label: str
@@ -47,36 +49,37 @@ class Strip:
     category: str
     occluder: str
     seconds: list[float]
-    lines: list[Line]
+    """Time of each frame."""
+    lines: list[StripRow]
     shares: list[Row]
-    """Per scale: set, area_ratio, actor_hidden (may be None)."""
+    """set, area_ratio and actor_hidden (may be None) of each scale."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """What a worker needs to make a strip: rows of the tables, nothing open."""
+    """The arguments of a worker that makes a strip: rows of the tables, no open files."""
 
     root: Path
     source: str
     frames: list[int]
     outputs: list[Row]
-    """Rows of annotate/clips.parquet, ascending scales."""
+    """Rows of annotate/clips.parquet, by ascending scale."""
     drawings: dict[int, Drawing]
-    """Frame -> boxes and masks, of the middle scale."""
+    """Boxes and masks of the middle scale, by frame."""
 
 
-def strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
-    """Strips of `count` clips in the order in which they were drawn."""
+def make_strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
+    """Strips of `count` source clips, in the order of `draw_examples`."""
     examples = list(_examples(build, count, frames, seed))
     made = progress(in_processes(make_strip, examples, threads), len(examples), "example")
     by_clip = {strip.clip: strip for strip in made}
     return [by_clip[example.outputs[0]["clip"]] for example in examples]
 
 
-def drawn(clips: list[Row], count: int, seed: int) -> list[str]:
-    """Names of clips: the classes in turn, each in the order of a hash.
+def draw_examples(clips: list[Row], count: int, seed: int) -> list[str]:
+    """Ids of `count` clips: the classes in turn, each in the order of a hash.
 
-    Within a class clips with and without a counterfactual alternate, as both should be seen.
+    Within a class clips with and without a counterfactual alternate, so that both are shown.
     """
     classes: dict[str, list[list[str]]] = {}
     order = partial(seeds.integer, seed)
@@ -101,20 +104,20 @@ def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Exam
     outputs: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row["scale"]):
         outputs.setdefault(row["clip"], []).append(row)
-    places = {row["clip"]: row for row in chosen.to_dict("records")}
-    known = [scales[0] for clip, scales in outputs.items() if clip in places]
-    for clip in drawn(known, count, seed):
+    sources = {row["clip"]: row for row in chosen.to_dict("records")}
+    known = [scales[0] for clip, scales in outputs.items() if clip in sources]
+    for clip in draw_examples(known, count, seed):
         middle = outputs[clip][len(outputs[clip]) // 2]
-        shown = evenly(int(middle["frames"]), frames)
-        drawings = _drawings(build, places[clip], middle["set"], shown)
-        yield Example(build.root, places[clip]["path"], shown, outputs[clip], drawings)
+        numbers = evenly(int(middle["frames"]), frames)
+        drawings = _drawings(build, sources[clip], middle["set"], numbers)
+        yield Example(build.root, sources[clip]["path"], numbers, outputs[clip], drawings)
 
 
-def _drawings(build: Build, place: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
-    """Boxes and masks of the frames that are shown, as far as the tables hold them."""
-    clip = place["clip"]
-    actor = build.boxes(place["detect_shard"], clip).actor
-    truth = build.frames(place["shard"], clip)
+def _drawings(build: Build, source: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
+    """Boxes and masks of `frames`, as far as the tables have them; `source`: a row of select."""
+    clip = source["clip"]
+    actor = build.boxes(source["detect_shard"], clip).actor
+    truth = build.frames(source["shard"], clip)
     rows = truth.to_pylist() if truth is not None else []
     mask = {row["frame"]: row for row in rows if row["set"] == set_name}
     return {
@@ -125,10 +128,10 @@ def _drawings(build: Build, place: Row, set_name: str, frames: list[int]) -> dic
 
 def _marks(actor: Boxes, frame: int) -> tuple[Mark, ...]:
     """The actor's box in a frame, if there is one."""
-    here = actor.where(actor.frames == frame)
+    boxes = actor.where(actor.frames == frame)
     return tuple(
         Mark(tuple(box), COLOURS["filled" if filled else "detected"])
-        for box, filled in zip(here.xyxy.tolist(), here.is_filled.tolist(), strict=True)
+        for box, filled in zip(boxes.xyxy.tolist(), boxes.is_filled.tolist(), strict=True)
     )
 
 
@@ -140,7 +143,7 @@ def _outlines(truth: Row) -> Iterator[Outline]:
 
 
 def make_strip(example: Example) -> Strip:
-    """Decode what an example names; runs in a worker."""
+    """Decode the clips of an example; runs in a worker."""
     first = example.outputs[0]
     lines = [_line("source", example.source, example)]
     for row in example.outputs:
@@ -168,18 +171,18 @@ def _percent(row: Row) -> str:
     return f"{row['set'].removeprefix('D-')}\N{NO-BREAK SPACE}%"
 
 
-def _counterfactual(row: Row, example: Example) -> Line:
+def _counterfactual(row: Row, example: Example) -> StripRow:
     name = f"counterfactual, {_percent(row)}"
     if row["counterfactual"] is None:
-        return Line(name, None, f"none was made for this clip of the split {row['split']}")
+        return StripRow(name, None, f"not made for this clip of the split {row['split']}")
     return _line(name, example.root / row["counterfactual"], example)
 
 
 def _line(
     name: str, path: Path | str, example: Example, drawings: dict[int, Drawing] | None = None
-) -> Line:
+) -> StripRow:
     try:
         strip = sheets.film_strip(path, example.frames, drawings)
     except ItemError as error:
-        return Line(name, None, f"cannot be shown: {error}")
-    return Line(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])
+        return StripRow(name, None, f"cannot be shown: {error}")
+    return StripRow(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])

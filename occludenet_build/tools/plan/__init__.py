@@ -1,17 +1,18 @@
-"""plan: what a configuration would cost, before anything runs.
+"""plan: estimate the downloads, computing time and disk space of a configuration.
 
 Reads  the configuration, merged as Snakemake merges it; the user's videos (their list, and the
-       headers of a sample), or what is known of Kinetics; rates of an earlier build (--build)
-Writes a table to stdout; with --out everything as JSON; nothing into build_dir
+       headers of a sample), or published facts about Kinetics; rates from earlier builds (--build)
+Writes a table to stdout, and with --out all values as JSON; nothing in build_dir
 
-    videos    which videos there are, and how long and large they are
-    jobs      the kinds of jobs, and the unit of work that drives the cost of each
-    counts    items and units of work that a configuration means
-    past      what an earlier build tells: its jobs, and what they worked on
-    rates     start and cost of a unit, bytes of a unit
-    fetch     bytes to fetch
-    disk      bytes to store, and whether there is room
-    estimate  counts times rates, and the table
+Modules:
 
-What is not known is None, `?` in the table, and never guessed. Ends with 1 if the disk has no room.
+    videos    number of videos, and their average duration and frame size
+    counts    rules of the workflow, and the items and units of work of a configuration
+    past      jobs of an earlier build, and their items and units of work
+    rates     start-up cost, cost per unit and bytes per unit
+    fetch     bytes to download
+    estimate  counts times rates, disk space, and the table
+
+A value that is not known is None, `?` in the table, and never guessed. The exit status is 1 if the
+disk space is not sufficient.
 """

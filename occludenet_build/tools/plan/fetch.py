@@ -1,4 +1,4 @@
-"""Bytes that are to be fetched: asked of the servers; only short lists are read."""
+"""Bytes to download, from the headers of the servers; only lists of archives are downloaded."""
 
 from __future__ import annotations
 
@@ -23,49 +23,50 @@ from occludenet_build.sources.transfer.download import LOST, content_length, ref
 from occludenet_build.sources.transfer.fetch import session
 
 _TIMEOUT = 10.0
-"""Seconds a server has to answer."""
+"""Timeout of a request, in seconds."""
 _REDIRECTS = 10
+"""Maximum number of redirects."""
 _LONGEST_LIST = 1 << 20
-"""Bytes of a list of archives."""
-_ASKED = 16
-"""Photos whose size is asked for; the others are taken to be like them."""
+"""Maximum size of a list of archives, in bytes."""
+_PHOTO_SAMPLE = 16
+"""Number of photos whose size is requested; their mean size is used for all photos."""
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """Files that a stage fetches."""
+    """Files that a stage downloads."""
 
     stage: str
     what: str
-    """The address, without passwords; or what there is none of."""
+    """Their address, without passwords, or a description."""
     files: int
     bytes: int | None
-    """None: not known."""
+    """Total size in bytes; None: not known."""
     archive: bool = False
 
 
 def fetches(config: Config, photos: Sequence[WantedImage] | None) -> list[Fetch]:
-    """All that a configuration fetches and that is not here yet. `photos`: as `coco`."""
+    """Downloads of a configuration that are not on disk yet. `photos`: from `coco`."""
     online = not config.download.offline
     workers = config.download.per_host
     addresses = [
         (stage, url, archive)
-        for stage, url, archive in wanted(config)
+        for stage, url, archive in addresses_of(config)
         for url in (_listed(url, config, online) if archive else [url])
     ]
     with ThreadPoolExecutor(workers) as pool:
         sizes = list(pool.map(lambda item: _size(item[1]) if online else None, addresses))
-    found = [
+    downloads = [
         Fetch(stage, shown(url), 1, size, archive)
         for (stage, url, archive), size in zip(addresses, sizes, strict=True)
     ]
     if config.kinetics.route == "youtube":
-        found.append(Fetch("kinetics", "videos of YouTube", 0, None))
-    return [*found, *_photos(config, photos, online)]
+        downloads.append(Fetch("kinetics", "videos of YouTube", 0, None))
+    return [*downloads, *_photos(config, photos, online)]
 
 
-def wanted(config: Config) -> Iterator[tuple[str, str, bool]]:
-    """(stage, address, whether it is an archive or a list of them) of what is not here."""
+def addresses_of(config: Config) -> Iterator[tuple[str, str, bool]]:
+    """Yield (stage, address, whether it is an archive or a list of archives) of missing files."""
     build = Path(config.build_dir)
     if config.kinetics.route != "none" and not (build / "kinetics" / "clips.parquet").exists():
         yield from _kinetics(config)
@@ -89,7 +90,7 @@ def _kinetics(config: Config) -> Iterator[tuple[str, str, bool]]:
 
 
 def _is_fetched(folder: Path, url: str) -> bool:
-    """Whether an earlier run has fetched the weights of an address."""
+    """Whether an earlier run has downloaded the weights at an address."""
     return any(
         record.with_suffix("").is_file() and json.loads(record.read_text()).get("url") == url
         for record in folder.glob("*.*.json")
@@ -97,13 +98,13 @@ def _is_fetched(folder: Path, url: str) -> bool:
 
 
 def _split(url: str) -> str | None:
-    """The split that the name of an archive says."""
-    found = re.search(r"(?:^|[/_-])(train|val|test)(?=[/_.-])", url)
-    return found[1] if found else None
+    """The split in the name of an archive; None if it has none."""
+    match = re.search(r"(?:^|[/_-])(train|val|test)(?=[/_.-])", url)
+    return match[1] if match else None
 
 
 def _listed(url: str, config: Config, online: bool) -> list[str]:
-    """The archives of a list; the address itself where it is none, or does not answer."""
+    """The archives in a list; the address itself if it is not a list or does not respond."""
     if not url.lower().endswith(".txt") or not online:
         return [url]
     try:
@@ -117,16 +118,16 @@ def _listed(url: str, config: Config, online: bool) -> list[str]:
 
 
 def _size(url: str) -> int | None:
-    """Bytes of what stands at an address; None where the server does not say."""
+    """Size of the file at an address, in bytes; None if the server does not state it."""
     try:
         with session() as http:
             for _ in range(_REDIRECTS):
                 refuse(url)
-                answer = http.head(url, allow_redirects=False, timeout=_TIMEOUT)
-                target = http.get_redirect_target(answer)
+                response = http.head(url, allow_redirects=False, timeout=_TIMEOUT)
+                target = http.get_redirect_target(response)
                 if target is None:
-                    length = content_length(answer.headers.get("Content-Length"))
-                    return length if answer.status_code == 200 else None
+                    length = content_length(response.headers.get("Content-Length"))
+                    return length if response.status_code == 200 else None
                 url = urljoin(url, requests.utils.requote_uri(target))
     except (ItemError, *LOST):
         pass
@@ -134,7 +135,7 @@ def _size(url: str) -> int | None:
 
 
 def _photos(config: Config, photos: Sequence[WantedImage] | None, online: bool) -> Iterator[Fetch]:
-    """The photos of COCO that are not in a folder of the user's, by a sample of them."""
+    """The COCO photos to download, with their total size estimated from a sample."""
     base = config.acquire.coco_images
     occluders = Path(config.build_dir) / "occluders" / "occluders.parquet"
     if (base is not None and not is_url(base)) or occluders.exists():
@@ -143,14 +144,18 @@ def _photos(config: Config, photos: Sequence[WantedImage] | None, online: bool) 
         yield Fetch("acquire", "photos of COCO", 0, None)
         return
     urls = [f"{base.rstrip('/')}/{photo.file_name}" if base else photo.coco_url for photo in photos]
-    drawn = sorted(filter(None, urls), key=lambda u: seeds.integer(config.seed, u, "plan"))[:_ASKED]
-    sizes = [size for url in drawn if online and (size := _size(url)) is not None]
+    ordered = sorted(filter(None, urls), key=lambda u: seeds.integer(config.seed, u, "plan"))
+    sample = ordered[:_PHOTO_SAMPLE]
+    sizes = [size for url in sample if online and (size := _size(url)) is not None]
     total = round(sum(sizes) / len(sizes) * len(urls)) if sizes else None
-    yield Fetch("acquire", f"photos of COCO, {len(sizes)} asked for", len(urls), total)
+    yield Fetch("acquire", f"photos of COCO, size from a sample of {len(sizes)}", len(urls), total)
 
 
 def coco(config: Config) -> tuple[int | None, list[WantedImage] | None]:
-    """(objects that are cut out, the photos that they are in); None: the file is not here."""
+    """(number of COCO objects to cut out, their photos).
+
+    None for both if the annotations are not on disk.
+    """
     path = _instances(config)
     if path is None:
         return None, None
@@ -159,7 +164,7 @@ def coco(config: Config) -> tuple[int | None, list[WantedImage] | None]:
 
 
 def _instances(config: Config) -> Path | None:
-    """COCO's instances file, if it is here as a file of its own."""
+    """COCO's instances file, if it exists on disk as a JSON file."""
     note = Path(config.build_dir) / "acquire" / "coco.json"
     named = config.acquire.coco_instances
     if named and not is_url(named) and Path(named).suffix != ".zip":

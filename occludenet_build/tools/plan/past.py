@@ -1,7 +1,8 @@
-"""An earlier build: what its jobs cost, and the items and units of work that they had.
+"""Cost of the jobs of an earlier build, and their items and units of work.
 
-Snakemake's benchmark files (benchmarks/<stage>/<job>.tsv) and the stages' logs have the times, the
-ledgers (<stage>/store/<shard>/rows.parquet) the seconds of each clip, the tables the work.
+Times come from Snakemake's benchmark files (benchmarks/<stage>/<job>.tsv) and the logs of the
+stages, seconds per clip from the ledgers (<stage>/store/<shard>/rows.parquet), and the units of
+work from the tables.
 """
 
 from __future__ import annotations
@@ -20,26 +21,27 @@ from occludenet_build.tools.plan.counts import KINDS, LEDGERS, Counts, Yields
 from occludenet_build.tools.plan.videos import pixels_of
 
 _CUT_OUT = (None, "blurred", "near_duplicate", "image_missing", "image_unreadable")
-"""Reasons of objects for which a photo is opened."""
+"""Reasons of COCO objects for which the photo is opened."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """A job that ran."""
+class FinishedJob:
+    """Measured cost of a finished job."""
 
     name: str
-    """Its shard or training."""
+    """Name of its shard or training."""
     cpu: float
     """CPU seconds of all its processes."""
     wall: float
-    """Seconds."""
+    """Wall-clock time, seconds."""
     rss_mb: float
+    """Maximum resident memory, MiB."""
     clips: list[tuple[float, float]] = field(default_factory=list)
-    """(pixels of all frames, seconds of wall clock) of each clip; empty: no ledger."""
+    """(pixels, wall-clock seconds) of each clip; empty if the stage has no ledger."""
 
 
-class Past:
-    """What a finished build tells. Raises UserError where the folder holds none."""
+class EarlierBuild:
+    """A finished build. Raises UserError if the folder is not a build with benchmarks."""
 
     def __init__(self, folder: Path) -> None:
         self.build = Build(folder, "--build")
@@ -50,43 +52,43 @@ class Past:
         self.index = self.build.by_clip("index")
         self.pixels = {clip: float(pixels_of(row)) for clip, row in self.index.items()}
         self.searched = self.build.by_clip("detect")
-        self.made = self.build.rows("composite")
+        self.composited = self.build.rows("composite")
         self.erased = self.build.rows("counterfactual")
 
     @property
     def dataset(self) -> str:
-        """Name of its dataset's folder."""
-        files = (row["files"] for row in self.made if row["files"])
+        """Name of the dataset's folder."""
+        files = (row["files"] for row in self.composited if row["files"])
         return next((names[0].split("/")[0] for names in files), "OccludeNet-D")
 
     def models(self) -> dict[str, str]:
-        """Stage -> its backend, or the backbone."""
-        found = {}
+        """Stage -> its backend or backbone."""
+        models: dict[str, str | None] = {}
         for stage in ("detect", "actor_masks"):
-            found[stage] = next((row["backend"] for row in self.build.rows(stage)), None)
+            models[stage] = next((row["backend"] for row in self.build.rows(stage)), None)
         for path in sorted((self.build.root / "evaluate").glob("*.json")):
             backbone = self.build.json(f"evaluate/{path.name}")["backbone"]
-            found |= dict.fromkeys(TRAINED, backbone)
-        return {stage: model for stage, model in found.items() if model}
+            models |= dict.fromkeys(TRAINED, backbone)
+        return {stage: model for stage, model in models.items() if model}
 
-    def jobs(self, rule: str) -> tuple[list[Job], float]:
-        """(the jobs of a rule whose times are known as a whole, their share of all its jobs).
+    def jobs(self, rule: str) -> tuple[list[FinishedJob], float]:
+        """(jobs of a rule with complete times, their share of all jobs of the rule).
 
-        Of a resumed job the ledger has the seconds of all runs, the benchmark those of the last
-        one: it says nothing.
+        A resumed job is left out: its ledger has the seconds of all runs, its benchmark only those
+        of the last run.
         """
         root, kind = self.build.root, KINDS[rule]
         files = sorted((root / "benchmarks").glob(kind.benchmarks))
         jobs = []
         for file in files:
-            cost = _measured(file, root / "logs" / file.parent.name / f"{file.stem}.log")
+            cost = _measured_cost(file, root / "logs" / file.parent.name / f"{file.stem}.log")
             clips = self._clips(rule, file.stem)
             if cost and sum(spent for _, spent in clips) <= 1.1 * kind.threads * cost[1]:
-                jobs.append(Job(file.stem, *cost, clips))
+                jobs.append(FinishedJob(file.stem, *cost, clips))
         return jobs, len(jobs) / max(1, len(files))
 
     def _clips(self, rule: str, job: str) -> list[tuple[float, float]]:
-        """(pixels, seconds) of each clip that the ledgers of a job know."""
+        """(pixels, seconds) of each clip in the ledgers of a job."""
         seconds: dict[str, float] = {}
         shard = job if KINDS[rule].split in ("index", "select") else "all"
         for stage in LEDGERS.get(rule, ()):
@@ -105,8 +107,8 @@ class Past:
     def _actor_frames(self, row: Row) -> float:
         return self.searched[row["clip"]]["actor_frames"] or 0
 
-    def _views(self, job: str) -> float:
-        """Clips passed through the network: in CAR each with its counterfactual, if it has one."""
+    def _train_views(self, job: str) -> float:
+        """Clips passed through the network; CAR also passes the counterfactual of a clip."""
         path = self.build.root / "train" / f"{job}.csv"
         if not path.exists():
             return 0
@@ -115,31 +117,31 @@ class Past:
         clips, dropped = (sum(int(step[name]) for step in steps) for name in ("clips", "dropped"))
         return 2 * clips - dropped if job.startswith("car") else clips
 
-    def _shown(self, job: str) -> float:
+    def _test_views(self, job: str) -> float:
         about = self.build.json(f"evaluate/{job}.json") or {}
-        shown = sum(entry["n"] for entry in about.get("sets", ()))
-        return shown * about.get("views", 0) * about.get("crops", 0)
+        clips = sum(entry["n"] for entry in about.get("sets", ()))
+        return clips * about.get("views", 0) * about.get("crops", 0)
 
     def _attended(self, job: str) -> int:
         path = self.build.root / "attention" / f"{job}.parquet"
         return len(tables.read(path, ["clip"])) if path.exists() else 0
 
     def yields(self) -> Yields:
-        """What became of its videos."""
-        found = [row for row in self.searched.values() if row["status"] == "ok"]
+        """Shares of the videos that each stage accepted."""
+        with_actor = [row for row in self.searched.values() if row["status"] == "ok"]
         usable = sum(row["status"] == "ok" for row in self.index.values())
-        frames = sum(row["frames"] for row in found)
+        frames = sum(row["frames"] for row in with_actor)
         return Yields(
             usable / len(self.index) if self.index else None,
-            len(found) / len(self.searched) if self.searched else None,
-            sum(row["actor_frames"] for row in found) / frames if frames else None,
+            len(with_actor) / len(self.searched) if self.searched else None,
+            sum(row["actor_frames"] for row in with_actor) / frames if frames else None,
         )
 
     @cached_property
     def counts(self) -> Counts:
-        """Its items and units, as `counts.counts` of its configuration."""
-        searched, chosen = self.searched.values(), self.made
-        outputs = [*self.made, *self.erased]
+        """Items and units of work, with the names of `counts.counts`."""
+        searched, chosen = self.searched.values(), self.composited
+        outputs = [*self.composited, *self.erased]
         released = [row for row in self.build.rows("annotate") if row["set"] != "clean"]
         return {
             "fetched_clips": len(self.build.rows("kinetics")),
@@ -164,8 +166,8 @@ class Past:
         trained = [path.stem for path in self.build.files("train")]
         predicted = self.build.files("evaluate")
         return {
-            "train_views": sum(map(self._views, trained)),
-            "test_views": sum(map(self._shown, trained)),
+            "train_views": sum(map(self._train_views, trained)),
+            "test_views": sum(map(self._test_views, trained)),
             "predictions": sum(len(tables.read(path)) for path in predicted),
             "attended": sum(map(self._attended, trained)),
             "trainings": len(trained),
@@ -177,14 +179,14 @@ class Past:
 
 
 def _files(row: Row) -> int:
-    """Files that a row of composite or of the counterfactuals names."""
+    """Number of files that a row of composite or counterfactual names."""
     return len(row["files"] or ()) + bool(row.get("clean_file"))
 
 
-def _measured(file: Path, log: Path) -> tuple[float, float, float] | None:
-    """(CPU seconds, seconds, MiB) of the last run of a job; None where the file holds none.
+def _measured_cost(file: Path, log: Path) -> tuple[float, float, float] | None:
+    """(CPU seconds, wall-clock seconds, MiB) of the last run of a job; None for an empty file.
 
-    Snakemake's own CPU seconds miss the end of a job: those that the stage logs are taken.
+    CPU seconds are taken from the log of the stage, because Snakemake's miss the end of a job.
     """
     with open(file, newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))

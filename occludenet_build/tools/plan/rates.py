@@ -1,8 +1,7 @@
-"""Rates: what the start of a job costs, what a unit of its work costs, and what a unit stores."""
+"""Rates: start-up cost of a job, cost per unit of work, and stored bytes per unit."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,13 @@ from occludenet_build.config import Config
 from occludenet_build.config.backends import is_network
 from occludenet_build.release.terms import clean_tree, counterfactual_tree
 from occludenet_build.tools.plan.counts import KINDS, Yields, model_of, unit_of
-from occludenet_build.tools.plan.past import Job, Past
+from occludenet_build.tools.plan.past import EarlierBuild, FinishedJob
+from occludenet_build.tools.project import cores
 
 BLOCK = 4096
-"""File systems give room in blocks: a small file takes a whole one."""
+"""Block size of file systems, in bytes: a small file occupies a whole block."""
 
-PLACES: dict[str, tuple[str, ...]] = {
+STAGE_FILES: dict[str, tuple[str, ...]] = {
     **{kind.stage: (kind.stage,) for kind in KINDS.values() if kind.stage != "kinetics"},
     "acquire": ("acquire/videos.parquet", "acquire/coco.json"),
     "composite": (
@@ -26,82 +26,83 @@ PLACES: dict[str, tuple[str, ...]] = {
     "annotate": ("annotate", "{dataset}/annotations"),
     "logs": ("logs", "benchmarks"),
 }
-"""Stage -> what it keeps in build_dir."""
+"""Stage -> its files and folders in build_dir."""
 _STORES = {
     "logs": "jobs",
     "train": "trainings",
     "evaluate": "predictions",
-    "attention": "trainings",  # pictures of some clips, and small tables
+    "attention": "trainings",  # images of some clips, and small tables
 }
-"""Stage -> the count that drives what it stores, where that is not the unit of its cost."""
+"""Stage -> the count that its stored bytes are proportional to, if not the unit of its cost."""
 
 
 def stored_unit(stage: str) -> str:
-    """The count that drives what a stage stores."""
+    """The count that the stored bytes of a stage are proportional to."""
     units = {kind.stage: kind.unit for kind in reversed(KINDS.values())}
     return _STORES.get(stage) or units[stage]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What the jobs of a rule cost."""
+    """Cost of the jobs of a rule."""
 
     start: float
-    """CPU seconds of a job without work."""
+    """CPU seconds of starting a job."""
     each: float
-    """CPU seconds of a unit."""
+    """CPU seconds per unit."""
     gpu_each: float
-    """GPU seconds of a unit: the wall clock of jobs that had a GPU."""
+    """GPU seconds per unit: wall-clock time of jobs with a GPU."""
     rss_mb: float
+    """Maximum resident memory of a job, MiB."""
     model: str | None
-    """The backend or backbone that it holds for; None: any."""
+    """Backend or backbone for which it is valid; None: any."""
     source: str
+    """The build from which it was learned."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What is known of earlier builds."""
+    """Rates learned from earlier builds."""
 
     rules: dict[str, Rate] = field(default_factory=dict)
+    """Rule -> its rate."""
     stored: dict[str, float] = field(default_factory=dict)
-    """Stage -> bytes of a unit, `stored_unit`."""
+    """Stage -> stored bytes per unit (`stored_unit`)."""
     yields: Yields = field(default_factory=Yields)
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def has_gpu() -> bool:
-    """Whether there is one that torch's CUDA build would take; asked without loading torch."""
+    """Whether this machine has an NVIDIA GPU; found without importing torch."""
     return Path("/proc/driver/nvidia/version").exists()
 
 
 def learn(folder: Path) -> Rates:
-    """The rates of an earlier build, taken to be this machine's. Raises UserError for no build."""
-    past = Past(folder)
+    """Learn the rates of an earlier build, assumed to have run on this machine.
+
+    Raises UserError if the folder is not a build with benchmarks.
+    """
+    past = EarlierBuild(folder)
     jobs = {rule: past.jobs(rule) for rule in KINDS}
-    # no job starts for less than the cheapest of all took, or not for much less
-    least = min((job.cpu for some, _ in jobs.values() for job in some), default=0.0)
+    # The cheapest job of all is an upper bound of the start-up cost, and a close one.
+    least = min((job.cpu for finished, _ in jobs.values() for job in finished), default=0.0)
     models, rules = past.models(), {}
-    for rule, (some, share) in jobs.items():
+    for rule, (finished, share) in jobs.items():
         model = models.get(KINDS[rule].stage)
         done = (past.counts.get(unit_of(rule, model)) or 0) * share
         if done:
-            rules[rule] = _rate(rule, some, done, least, model, str(folder))
+            rules[rule] = _rate(rule, finished, done, least, model, str(folder))
     stored = {
         stage: used(folder, stage, past.dataset) / units
-        for stage in PLACES
+        for stage in STAGE_FILES
         if (units := past.counts.get(stored_unit(stage)))
     }
     return Rates(rules, {stage: size for stage, size in stored.items() if size}, past.yields())
 
 
 def _rate(
-    rule: str, jobs: list[Job], units: float, least: float, model: str | None, source: str
+    rule: str, jobs: list[FinishedJob], units: float, least: float, model: str | None, source: str
 ) -> Rate:
-    """`units`: of all jobs together; `least`: CPU seconds of a start, where no ledger tells it."""
+    """Rate of a rule. `units`: of all its jobs; `least`: start-up CPU seconds without a ledger."""
     cpu, wall = sum(job.cpu for job in jobs), sum(job.wall for job in jobs)
     if all(job.clips for job in jobs):
         worked = sum(_worked(job, min(KINDS[rule].threads, cores())) for job in jobs)
@@ -118,12 +119,12 @@ def _rate(
     )
 
 
-def _worked(job: Job, workers: int) -> float:
-    """CPU seconds of a job that went into its clips, not into its start, which loads libraries in
-    one process and then in each worker.
+def _worked(job: FinishedJob, workers: int) -> float:
+    """CPU seconds that a job spent on its clips, without its start-up.
 
-    The ledger has the wall clock of each clip. A worker's first clip also loads libraries: as many
-    clips as there are workers, those that took longest for their pixels, do not count.
+    Start-up loads libraries in one process and then in each worker. The ledger has the wall-clock
+    time of each clip. The first clip of each worker includes start-up, so that the `workers` clips
+    with the longest time per pixel are left out.
     """
     ordered = sorted(job.clips, key=lambda clip: clip[1] / clip[0])
     usual = ordered[: max(1, len(ordered) - workers)]
@@ -134,12 +135,12 @@ def _worked(job: Job, workers: int) -> float:
 
 
 def holds(rule: str, rate: Rate, config: Config) -> bool:
-    """Whether a rate was learned with the backend or backbone of a configuration."""
+    """Whether a rate is valid for the backend or backbone of a configuration."""
     return rate.model in (None, model_of(KINDS[rule].stage, config))
 
 
 def merged(several: Sequence[Rates], config: Config) -> Rates:
-    """Of each rule the first rate that holds for these settings, else the first."""
+    """Merge rates: for each rule, the first one valid for this configuration, else the first."""
     rules: dict[str, Rate] = {}
     stored: dict[str, float] = {}
     for rates in reversed(several):
@@ -150,19 +151,19 @@ def merged(several: Sequence[Rates], config: Config) -> Rates:
 
 
 def used(build: Path, stage: str, dataset: str) -> int:
-    """Bytes on disk of a stage of a build; composite's without annotate's part of its folder."""
-    places = [build / name.format(dataset=dataset) for name in PLACES[stage]]
+    """Bytes on disk of a stage; the annotation files in composite's folder count for annotate."""
+    paths = [build / name.format(dataset=dataset) for name in STAGE_FILES[stage]]
     inside = size(build / dataset / "annotations") if stage == "composite" else 0
-    return sum(map(size, places)) - inside
+    return sum(map(size, paths)) - inside
 
 
-def size(place: Path) -> int:
-    """Bytes that a file or folder takes, in whole blocks; links count nothing."""
-    if place.is_symlink() or not place.exists():
+def size(path: Path) -> int:
+    """Bytes that a file or folder occupies, in whole blocks; links do not count."""
+    if path.is_symlink() or not path.exists():
         return 0
-    files = [place] if place.is_file() else place.rglob("*")
+    files = [path] if path.is_file() else path.rglob("*")
     return sum(
-        -(-path.lstat().st_size // BLOCK) * BLOCK
-        for path in files
-        if path.is_file() and not path.is_symlink()
+        -(-file.lstat().st_size // BLOCK) * BLOCK
+        for file in files
+        if file.is_file() and not file.is_symlink()
     )

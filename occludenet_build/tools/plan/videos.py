@@ -1,4 +1,4 @@
-"""Which videos there are, how long and large: by headers, an index or Kinetics' lists."""
+"""Number, duration and frame size of the videos, from headers, an index or Kinetics' lists."""
 
 from __future__ import annotations
 
@@ -10,67 +10,70 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.core import seeds, tables
+from occludenet_build.core.build import Row
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.media.video.source import reading
 from occludenet_build.release.terms import split_named
 
 LISTED = {"train": 246_535, "val": 19_907, "test": 39_806}
-"""Clips in the official lists, as published; many are gone from YouTube."""
+"""Split -> clips in the official lists of Kinetics-400; many are no longer on YouTube."""
 CLASSES = 400
+"""Classes of Kinetics-400."""
 FRAMES = 300.0
-"""Of a typical clip: 10 s at 30 frames per second."""
+"""Frames of a typical Kinetics clip: 10 s at 30 frames per second."""
 PIXELS = FRAMES * 340 * 256
+"""Pixels of a typical Kinetics clip, frames x width x height."""
 
-Row = dict[str, Any]
 Cell = tuple[str, str]
 """(split, class)."""
 
 
 @dataclass(frozen=True)
-class World:
-    """The videos of a build, those that cannot be used left out where that is known."""
+class VideoSet:
+    """The videos of a build, without unusable ones if these are known."""
 
     cells: Counter[Cell]
-    """Videos by split and class."""
+    """Number of videos by (split, class)."""
     frames: float | None
-    """Of a video, on average; so are `pixels`."""
+    """Average number of frames per video."""
     pixels: float | None
-    """Frames times width times height."""
+    """Average number of pixels per video, frames x width x height."""
     origin: str
-    """Where these figures come from."""
+    """Source of these values."""
     usable_known: bool = False
-    """The videos were indexed: each is usable."""
+    """Whether the videos were indexed, so that all are usable."""
     rows: list[Row] = field(default_factory=list)
-    """clip, path, label, split, status: of the user's own videos."""
-    here: bool = True
-    """The files are on this disk."""
+    """Rows of the user's own videos: clip, path, label, split, status."""
+    on_disk: bool = True
+    """Whether the files are on this disk."""
 
     @property
-    def videos(self) -> int:
+    def total(self) -> int:
+        """Number of videos."""
         return self.cells.total()
 
 
-def world(config: cfg.Config, sample: int) -> World:
-    """The videos of a configuration; `sample` of them are opened where no index tells more."""
+def videos_of(config: cfg.Config, sample: int) -> VideoSet:
+    """The videos of a configuration; without an index, `sample` of them are opened."""
     build = Path(config.build_dir)
     fetched = build / "kinetics" / "clips.parquet"
     if config.kinetics.route != "none" and not fetched.exists():
         cells, origin = kinetics_cells(config.kinetics)
-        return World(cells, FRAMES, PIXELS, origin, here=False)
+        return VideoSet(cells, FRAMES, PIXELS, origin, on_disk=False)
     listed = listing(config, fetched if config.kinetics.route != "none" else None)
     known = indexed(build / "index" / "videos.parquet", {row["clip"] for row in listed})
     if known:
         usable = [row for row in listed if row["clip"] in known]
         frames = sum(f for f, _ in known.values()) / len(known)
         pixels = sum(p for _, p in known.values()) / len(known)
-        return World(_cells(usable), frames, pixels, "the index", True, usable)
-    each, whole, opened = probed(listed, sample, config.seed)
-    return World(_cells(listed), each, whole, f"the headers of {opened} videos", False, listed)
+        return VideoSet(_cells(usable), frames, pixels, "the index", True, usable)
+    frames_each, pixels_each, opened = probed(listed, sample, config.seed)
+    origin = f"the headers of {opened} videos"
+    return VideoSet(_cells(listed), frames_each, pixels_each, origin, False, listed)
 
 
 def _cells(rows: Sequence[Row]) -> Counter[Cell]:
@@ -78,10 +81,13 @@ def _cells(rows: Sequence[Row]) -> Counter[Cell]:
 
 
 def listing(config: cfg.Config, fetched: Path | None) -> list[Row]:
-    """The usable rows that the stage acquire lists; its command line writes them."""
+    """The usable videos as rows of acquire, by running `occludenet acquire videos`.
+
+    Raises UserError if no folder is set or the command fails.
+    """
     if fetched is None and config.acquire.videos is None:
         raise UserError("config: acquire.videos: wanted a folder of videos, got nothing; set it")
-    settings = cfg.canonical(cfg.room_settings(config, "acquire"))
+    settings = cfg.canonical(cfg.stage_settings(config, "acquire"))
     with tempfile.TemporaryDirectory(prefix="occludenet-plan-") as folder:
         out = Path(folder) / "videos.parquet"
         command = [sys.executable, "-m", "occludenet_build", "acquire", "videos", "--out", str(out)]
@@ -93,7 +99,10 @@ def listing(config: cfg.Config, fetched: Path | None) -> list[Row]:
 
 
 def indexed(path: Path, wanted: set[str]) -> dict[str, tuple[int, int]]:
-    """(frames, pixels) by clip, of the usable videos that an earlier index knows; most must be."""
+    """Clip -> (frames, pixels) of the usable videos in an earlier index.
+
+    Empty if the index has less than half of the clips in `wanted`.
+    """
     if not path.exists():
         return {}
     rows = [row for row in tables.read_rows(path) if row["clip"] in wanted]
@@ -103,22 +112,23 @@ def indexed(path: Path, wanted: set[str]) -> dict[str, tuple[int, int]]:
 
 
 def pixels_of(row: Row) -> int:
-    """Frames times width times height of a row of the index; 0 where it did not decode."""
+    """Frames x width x height of a row of the index; 0 if the video did not decode."""
     return (row["frames"] or 0) * (row["width"] or 0) * (row["height"] or 0)
 
 
 def drawn(rows: Sequence[Row], sample: int, seed: int) -> list[Row]:
-    """So many rows, by hash."""
+    """A sample of rows, drawn by hash."""
     return sorted(rows, key=lambda row: seeds.integer(seed, row["clip"], "plan"))[:sample]
 
 
 def probed(rows: Sequence[Row], sample: int, seed: int) -> tuple[float | None, float | None, int]:
-    """(frames, pixels) of a video, and how many were opened.
+    """Average (frames, pixels) of a video, and the number of opened videos.
 
-    A file's length goes with its frames better than the mean of a few does, where some videos take
-    seconds and others an hour: the sample tells the frames of a byte, the listing all bytes.
+    The sample gives frames and pixels per byte, which are multiplied by the average file size of
+    all rows. For videos of very different durations this is more precise than the sample mean.
     """
-    facts = [(*fact, size_of(row)) for row in drawn(rows, sample, seed) if (fact := glance(row))]
+    headers = ((row, read_header(row)) for row in drawn(rows, sample, seed))
+    facts = [(*header, size_of(row)) for row, header in headers if header]
     opened_bytes = sum(size for *_, size in facts)
     if not opened_bytes:
         return None, None, 0
@@ -128,14 +138,15 @@ def probed(rows: Sequence[Row], sample: int, seed: int) -> tuple[float | None, f
 
 
 def size_of(row: Row) -> int:
+    """Size of a video file in bytes; 0 if it does not exist."""
     try:
         return Path(row["path"]).stat().st_size
     except OSError:
         return 0
 
 
-def glance(row: Row) -> tuple[float, float] | None:
-    """(frames, pixels) as the header of a file says; None where it does not open or say."""
+def read_header(row: Row) -> tuple[float, float] | None:
+    """(frames, pixels) from the header of a video; None if it does not open or state them."""
     try:
         with reading(row["path"]) as source:
             stream, seconds = source.stream, (source.container.duration or 0) / 1e6
@@ -146,21 +157,21 @@ def glance(row: Row) -> tuple[float, float] | None:
 
 
 def kinetics_cells(settings: cfg.Kinetics) -> tuple[Counter[Cell], str]:
-    """Wanted clips of Kinetics by split and class, and where the figures come from."""
+    """Number of Kinetics clips to fetch by (split, class), and the source of the values."""
     local = [Path(file) for file in settings.annotations if not is_url(file)]
     listed = len(local) == len(settings.annotations)
-    found = _counted(local) if listed else _published(settings)
-    wanted = {
+    available = _counted(local) if listed else _published(settings)
+    selected = {
         (split, label): min(clips, settings.per_class or clips)
-        for (split, label), clips in found.items()
+        for (split, label), clips in available.items()
         if split in settings.splits and (not settings.classes or label in settings.classes)
     }
     origin = "the official lists" if listed else "published counts of Kinetics-400"
-    return Counter(wanted), f"{origin}; 10 s, 30 frames per second, 340 x 256"
+    return Counter(selected), f"{origin}; 10 s, 30 frames per second, 340 x 256"
 
 
 def _published(settings: cfg.Kinetics) -> dict[Cell, int]:
-    """The published counts, spread evenly over the classes; their names are not known here."""
+    """The published numbers of clips, distributed evenly over the classes."""
     if settings.classes:
         return {
             (split, label): round(clips / CLASSES)
@@ -175,7 +186,8 @@ def _published(settings: cfg.Kinetics) -> dict[Cell, int]:
 
 
 def _counted(files: list[Path]) -> Counter[Cell]:
-    found: Counter[Cell] = Counter()
+    """Number of clips in official CSV lists by (split, class). Raises UserError."""
+    counts: Counter[Cell] = Counter()
     for file in files:
         with open(file, newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
@@ -185,5 +197,5 @@ def _counted(files: list[Path]) -> Counter[Cell]:
                         f"(label,youtube_id,time_start,time_end,split), {file} has others"
                     )
                 split = split_named(row["split"]) or row["split"].strip()
-                found[split, row.get("label") or "unlabelled"] += 1
-    return found
+                counts[split, row.get("label") or "unlabelled"] += 1
+    return counts

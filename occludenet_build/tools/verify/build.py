@@ -1,6 +1,6 @@
-"""One build against its own tables: what its manifests name, and whether the files are so.
+"""Manifests of a build, and the check of its files against them.
 
-Columns are read by name. What an older build did not record is unknown (None).
+Columns are read by name. A column that an older build did not record is None.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ KINDS = {"composite": "occluded", "counterfactual": "counterfactual"}
 """Stage -> the kind of its files at each scale."""
 
 MADE_BY = ("encoder", "libraries", "instruction_set")
-"""Columns that, with the inputs, decide on the bytes."""
+"""Columns that, together with the inputs, determine the bytes of a file."""
 
-_NEEDED = ("clip", "status", "files", "file_hashes", "scales")
+_REQUIRED = ("clip", "status", "files", "file_hashes", "scales")
 
 
 @dataclass(frozen=True)
-class Output:
-    """A file that a row names, and what the row says of it."""
+class OutputFile:
+    """A file that a manifest row names, and the facts about it in the row."""
 
     root: Path
-    room: str
+    stage: str
     clip: str
     kind: str
     scale: float | None
@@ -50,68 +50,73 @@ class Output:
 
     @property
     def path(self) -> Path:
+        """Path of the file."""
         return self.root / self.file
 
     @property
-    def place(self) -> dict[str, Any]:
-        """The columns of a finding that say which output it is."""
-        return {name: getattr(self, name) for name in ("room", "clip", "kind", "scale", "file")}
+    def identity(self) -> dict[str, Any]:
+        """The columns of a finding that identify the file."""
+        return {name: getattr(self, name) for name in ("stage", "clip", "kind", "scale", "file")}
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """A source clip in the manifest of a stage."""
 
     status: str
     reason: str | None
-    outputs: dict[tuple[str, float | None], Output]
+    outputs: dict[tuple[str, float | None], OutputFile]
     """(kind, scale) -> output; empty if the status is not ok."""
 
     @property
     def outcome(self) -> str:
+        """Status, and reason if there is one."""
         return f"{self.status} ({self.reason})" if self.reason else self.status
 
 
 @dataclass(frozen=True)
-class Build:
+class BuildManifests:
+    """The manifests of one build."""
+
     root: Path
-    rows: dict[tuple[str, str], Row]
-    """(stage, clip) -> row"""
+    rows: dict[tuple[str, str], ManifestRow]
+    """(stage, clip) -> row."""
 
     @cached_property
-    def outputs(self) -> list[Output]:
+    def outputs(self) -> list[OutputFile]:
+        """All files that the manifests name."""
         return [output for row in self.rows.values() for output in row.outputs.values()]
 
 
-def load(root: Path) -> Build:
-    """Read all manifests of a build. Raises UserError where there are none to read."""
-    found = [
+def load(root: Path) -> BuildManifests:
+    """Read all manifests of a build. Raises UserError if there are none or they are invalid."""
+    manifests = [
         (stage, path)
         for stage in KINDS
         for path in sorted(root.glob(TABLES[stage]))
         if not path.name.startswith(".")
     ]
-    if not found:
+    if not manifests:
         raise UserError(
             f"wanted manifests {root}/composite/*.parquet, got none; give the build_dir of a build"
         )
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], ManifestRow] = {}
     origin: dict[tuple[str, str], Path] = {}
-    for room, path in found:
+    for stage, path in manifests:
         for values in _read(path):
-            key = room, values["clip"]
+            key = stage, values["clip"]
             if key in rows:
                 raise UserError(
                     f"wanted {values['clip']} in one manifest, got it in {origin[key]} and {path}; "
                     "delete the one left from a run with another number of shards"
                 )
-            rows[key], origin[key] = _row(root, room, values), path
-    return Build(root, rows)
+            rows[key], origin[key] = _row(root, stage, values), path
+    return BuildManifests(root, rows)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
     table = tables.read(path)
-    lacking = set(_NEEDED) - set(table.column_names)
+    lacking = set(_REQUIRED) - set(table.column_names)
     if lacking:
         raise UserError(
             f"wanted a manifest, {path} lacks the columns {sorted(lacking)}; move it away"
@@ -119,96 +124,107 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return table.to_pylist()
 
 
-def _row(root: Path, room: str, values: dict[str, Any]) -> Row:
-    outputs = _outputs(root, room, values) if values["status"] == "ok" else ()
-    by_place = {(output.kind, output.scale): output for output in outputs}
-    return Row(values["status"], values.get("reason"), by_place)
+def _row(root: Path, stage: str, values: dict[str, Any]) -> ManifestRow:
+    outputs = _outputs(root, stage, values) if values["status"] == "ok" else ()
+    by_kind = {(output.kind, output.scale): output for output in outputs}
+    return ManifestRow(values["status"], values.get("reason"), by_kind)
 
 
-def _outputs(root: Path, room: str, values: dict[str, Any]) -> Iterator[Output]:
+def _outputs(root: Path, stage: str, values: dict[str, Any]) -> Iterator[OutputFile]:
     names = ("scales", "files", "file_hashes")
     scales, files, hashes = (values[name] or [] for name in names)
     if not len(scales) == len(files) == len(hashes):
         raise UserError(
-            f"{room}: {values['clip']}: wanted as many scales as files and hashes, got "
-            f"{len(scales)}, {len(files)} and {len(hashes)}; run {room} again"
+            f"{stage}: {values['clip']}: wanted as many scales as files and hashes, got "
+            f"{len(scales)}, {len(files)} and {len(hashes)}; run {stage} again"
         )
-    facts = {"root": root, "room": room, "clip": values["clip"]}
+    facts = {"root": root, "stage": stage, "clip": values["clip"]}
     facts |= {name: values.get(name) for name in ("frames", "key")}
     facts["made_by"] = tuple(values.get(name) or None for name in MADE_BY)
     truth = values.get("truth_hash")
     for scale, file, sha256 in zip(scales, files, hashes, strict=True):
-        yield Output(kind=KINDS[room], scale=scale, file=file, sha256=sha256, truth=truth, **facts)
+        yield OutputFile(
+            kind=KINDS[stage], scale=scale, file=file, sha256=sha256, truth=truth, **facts
+        )
     if file := values.get("clean_file"):
         sha256 = values.get("clean_hash")
-        # ground truth is of occluders, the clean twin has none
-        yield Output(kind="clean", scale=None, file=file, sha256=sha256, truth=None, **facts)
+        # The clean twin has no occluder and therefore no ground truth.
+        yield OutputFile(kind="clean", scale=None, file=file, sha256=sha256, truth=None, **facts)
 
 
-def check(build: Build, sample: int, threads: int) -> Iterator[Finding]:
-    """A finding per file, in no fixed order; `sample` of the files are decoded."""
-    drawn = _drawn(build.outputs, sample)
+def check(build: BuildManifests, sample: int, threads: int) -> Iterator[Finding]:
+    """Yield one finding per file, in no fixed order; `sample` of the files are decoded."""
+    drawn = _sampled_names(build.outputs, sample)
     jobs = ((output, output.file in drawn) for output in build.outputs)
-    done = in_processes(_file, jobs, threads)
-    yield from progress(done, len(build.outputs), "file")
+    findings = in_processes(_check_file, jobs, threads)
+    yield from progress(findings, len(build.outputs), "file")
     yield from _strays(build)
 
 
-def _drawn(outputs: list[Output], sample: int) -> set[str]:
-    """By hash of the name: the same files each time, and on every machine."""
+def _sampled_names(outputs: list[OutputFile], sample: int) -> set[str]:
+    """Names of a sample of files, drawn by hash: the same in every run and on every machine."""
     names = {output.file for output in outputs}
     return set(sorted(names, key=lambda name: seeds.integer(0, name, "verify"))[:sample])
 
 
-def _file(job: tuple[Output, bool]) -> Finding:
+def _check_file(job: tuple[OutputFile, bool]) -> Finding:
     output, decode = job
     verdict, detail = _verdict(output, decode)
-    return Finding("build", verdict, detail, **output.place)
+    return Finding("build", verdict, detail, **output.identity)
 
 
-def _verdict(output: Output, decode: bool) -> tuple[str, str | None]:
+def _verdict(output: OutputFile, decode: bool) -> tuple[str, str | None]:
     if not output.path.is_file():
         return "missing", None
     try:
-        found = sha256_file(output.path)
+        actual = sha256_file(output.path)
     except OSError as error:
-        return "broken", f"does not read: {error.strerror}"
-    changed = output.sha256 is not None and found != output.sha256
-    hashes = f"sha256 {found}, the row says {output.sha256}" if changed else None
+        return "broken", f"cannot be read: {error.strerror}"
+    changed = output.sha256 is not None and actual != output.sha256
+    hashes = f"sha256 {actual}, the row says {output.sha256}" if changed else None
     fault = decode_fault(output.path, output.frames) if decode else None
     if fault:
         return "broken", "; ".join(filter(None, (fault, hashes)))
     return ("changed", hashes) if changed else ("ok", "decoded" if decode else None)
 
 
-def _strays(build: Build) -> Iterator[Finding]:
+def _strays(build: BuildManifests) -> Iterator[Finding]:
     named = {output.file for output in build.outputs}
     for folder in sorted(_dataset_folders(named)):
         for path in sorted(_videos(build.root / folder)):
             name = path.relative_to(build.root).as_posix()
             if name not in named:
-                killed = path.name.startswith(".")
-                yield Finding("build", "stray", "left half-written" if killed else None, file=name)
+                is_partial = path.name.startswith(".")
+                detail = "incomplete file of a killed run" if is_partial else None
+                yield Finding("build", "stray", detail, file=name)
 
 
 def _dataset_folders(names: set[str]) -> set[str]:
-    """Top folders of the named files, and those beside them of kinds that no row names any more.
+    """Dataset folders of the named files, and those of their clean and counterfactual clips.
 
     >>> sorted(_dataset_folders({"D/train/25%/a/0.25_b.mp4"}))
     ['D', 'D-clean', 'D-counterfactual']
     """
-    tops = {PurePosixPath(name).parts[0] for name in names}
-    return {tree for top in tops for tree in (top, clean_tree(top), counterfactual_tree(top))}
+    datasets = {PurePosixPath(name).parts[0] for name in names}
+    return {
+        tree for name in datasets for tree in (name, clean_tree(name), counterfactual_tree(name))
+    }
 
 
 def _videos(folder: Path) -> Iterator[Path]:
-    """Links are not followed: the release's lists have links into the same tree."""
+    """All .mp4 files below a folder.
+
+    Links are not followed, because the release links into its own tree.
+    """
     for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names if name.endswith(".mp4"))
 
 
 def decode_fault(path: Path, frames: int | None) -> str | None:
-    """What is wrong with a file that should decode to so many frames; None if nothing is."""
+    """Decode a file and return the error; None if it decodes to `frames` frames.
+
+    `frames` None: any number of frames.
+    """
     try:
         with reading(path) as source:
             count = sum(1 for _ in source)

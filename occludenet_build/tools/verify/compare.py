@@ -1,6 +1,6 @@
-"""Two builds against each other, by what can be compared: recorded facts, else decoded pictures.
+"""Comparison of two builds: by recorded facts, else by decoded frames.
 
-Two streams are read side by side, a frame of each in memory.
+Two videos are decoded in parallel, with one frame of each in memory.
 """
 
 from __future__ import annotations
@@ -23,138 +23,150 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.media.video.source import Source, display_of, reading, to_rgb
 from occludenet_build.tools.verify import Finding
-from occludenet_build.tools.verify.build import MADE_BY, Build, Output, Row
+from occludenet_build.tools.verify.build import MADE_BY, BuildManifests, ManifestRow, OutputFile
 
-Pair = tuple[Output, Output]
-"""An output here and its counterpart there."""
+OutputPair = tuple[OutputFile, OutputFile]
+"""A file of BUILD and the corresponding file of OTHER."""
 
 
-def compare(here: Build, there: Build, psnr_db: float, threads: int) -> Iterator[Finding]:
-    """A finding per output of both builds, and per row in which they part; in no fixed order."""
-    other_bytes: list[Pair] = []
+def compare(
+    here: BuildManifests, there: BuildManifests, psnr_db: float, threads: int
+) -> Iterator[Finding]:
+    """Yield one finding per output in both builds and per differing row, in no fixed order.
+
+    `psnr_db`: minimum PSNR of the verdict close, in dB.
+    """
+    to_judge: list[OutputPair] = []
     for key in sorted(here.rows.keys() | there.rows.keys()):
-        mine, theirs = here.rows.get(key), there.rows.get(key)
-        if mine is None or theirs is None or mine.outcome != theirs.outcome:
-            yield _parted(key, mine, theirs)
+        one, two = here.rows.get(key), there.rows.get(key)
+        if one is None or two is None or one.outcome != two.outcome:
+            yield _differing_rows(key, one, two)
             continue
-        yield from _lone_outputs(mine, theirs)
-        for pair in _pairs(mine, theirs):
+        yield from _unmatched_outputs(one, two)
+        for pair in _pairs(one, two):
             if _same_bytes(pair):
-                yield _of_same_bytes(pair)
+                yield _judge_same_bytes(pair)
             else:
-                other_bytes.append(pair)
-    judged = in_processes(partial(_judge, wanted_db=psnr_db), other_bytes, threads)
-    yield from progress(judged, len(other_bytes), "pair") if other_bytes else ()
+                to_judge.append(pair)
+    judged = in_processes(partial(_judge, min_psnr_db=psnr_db), to_judge, threads)
+    yield from progress(judged, len(to_judge), "pair") if to_judge else ()
 
 
-def _parted(key: tuple[str, str], mine: Row | None, theirs: Row | None) -> Finding:
-    """Of two rows one is absent, or they ended otherwise."""
-    room, clip = key
-    if mine and theirs:
-        verdict, detail = "other_status", f"{mine.outcome} here, {theirs.outcome} there"
-    elif mine:
-        verdict, detail = "only_here", mine.outcome
+def _differing_rows(
+    key: tuple[str, str], here: ManifestRow | None, there: ManifestRow | None
+) -> Finding:
+    """Finding for two rows of which one is missing, or whose status or reason differ."""
+    stage, clip = key
+    if here and there:
+        verdict, detail = "other_status", f"{here.outcome} here, {there.outcome} there"
+    elif here:
+        verdict, detail = "only_here", here.outcome
     else:
-        assert theirs is not None
-        verdict, detail = "only_there", theirs.outcome
-    return Finding("other", verdict, detail, room=room, clip=clip)
+        assert there is not None
+        verdict, detail = "only_there", there.outcome
+    return Finding("other", verdict, detail, stage=stage, clip=clip)
 
 
-def _lone_outputs(mine: Row, theirs: Row) -> Iterator[Finding]:
-    """A scale that one build lacks, or a clean twin that only one has."""
-    for verdict, one, two in (("only_here", mine, theirs), ("only_there", theirs, mine)):
-        for place, output in one.outputs.items():
-            if place not in two.outputs:
-                yield Finding("other", verdict, **output.place)
+def _unmatched_outputs(here: ManifestRow, there: ManifestRow) -> Iterator[Finding]:
+    """Findings for the scales and clean twins that only one of the rows has."""
+    for verdict, one, two in (("only_here", here, there), ("only_there", there, here)):
+        for kind, output in one.outputs.items():
+            if kind not in two.outputs:
+                yield Finding("other", verdict, **output.identity)
 
 
-def _pairs(mine: Row, theirs: Row) -> Iterator[Pair]:
-    for place, output in mine.outputs.items():
-        if place in theirs.outputs:
-            yield output, theirs.outputs[place]
+def _pairs(here: ManifestRow, there: ManifestRow) -> Iterator[OutputPair]:
+    for kind, output in here.outputs.items():
+        if kind in there.outputs:
+            yield output, there.outputs[kind]
 
 
-def _same_bytes(pair: Pair) -> bool:
+def _same_bytes(pair: OutputPair) -> bool:
     here, there = pair
     return here.sha256 is not None and here.sha256 == there.sha256
 
 
-def _of_same_bytes(pair: Pair) -> Finding:
-    if _truths(pair) == "other":
-        return _found(pair, "other_truth", "the files are the same")
-    return _found(pair, "same_bytes")
+def _judge_same_bytes(pair: OutputPair) -> Finding:
+    if _compare_truth(pair) == "other":
+        return _finding(pair, "other_truth", "the files are the same")
+    return _finding(pair, "same_bytes")
 
 
-def _found(
-    pair: Pair, verdict: str, detail: str | None = None, psnr_db: float | None = None
+def _finding(
+    pair: OutputPair, verdict: str, detail: str | None = None, psnr_db: float | None = None
 ) -> Finding:
-    return Finding("other", verdict, detail, **pair[0].place, psnr_db=psnr_db)
+    return Finding("other", verdict, detail, **pair[0].identity, psnr_db=psnr_db)
 
 
-def _truths(pair: Pair) -> str:
-    """Whether the ground truth is the same, other or unknown."""
+def _compare_truth(pair: OutputPair) -> str:
+    """Comparison of the ground truth: same, other or unknown."""
     here, there = pair
     if here.truth is None or there.truth is None:
         return "unknown"
     return "same" if here.truth == there.truth else "other"
 
 
-def _judge(pair: Pair, wanted_db: float) -> Finding:
-    """The verdict on two outputs whose bytes differ, or whose hashes are not known."""
+def _judge(pair: OutputPair, min_psnr_db: float) -> Finding:
+    """Finding for two outputs whose bytes differ or whose hashes are not known."""
     here, there = pair
     if all(here.made_by) and here.made_by == there.made_by and here.sha256 and there.sha256:
-        return _should_be_the_same(pair, wanted_db)
-    if _truths(pair) == "other":
-        return _found(pair, "other_truth", _causes(pair))
+        return _judge_reproducibility(pair, min_psnr_db)
+    if _compare_truth(pair) == "other":
+        return _finding(pair, "other_truth", _causes(pair))
     if not (here.path.is_file() and there.path.is_file()):
-        verdict = "same_truth" if _truths(pair) == "same" else "not_compared"
-        return _found(pair, verdict, _causes(pair))
-    verdict, detail, psnr_db = _pictures(pair, wanted_db)
-    return _found(pair, verdict, _sentence(detail, _causes(pair)), psnr_db)
+        verdict = "same_truth" if _compare_truth(pair) == "same" else "not_compared"
+        return _finding(pair, verdict, _causes(pair))
+    verdict, detail, psnr_db = _compare_frames(pair, min_psnr_db)
+    return _finding(pair, verdict, _sentence(detail, _causes(pair)), psnr_db)
 
 
-def _should_be_the_same(pair: Pair, wanted_db: float) -> Finding:
+def _judge_reproducibility(pair: OutputPair, min_psnr_db: float) -> Finding:
+    """Finding for two outputs that should have equal bytes but do not."""
     here, there = pair
     same = "same encoder, libraries and instruction set: wanted the same bytes"
     facts: list[str | None] = [same, _causes(pair)]
-    if _truths(pair) == "other":
+    if _compare_truth(pair) == "other":
         facts.append("the ground truth differs")
     psnr_db = None
     if here.path.is_file() and there.path.is_file():
-        verdict, detail, psnr_db = _pictures(pair, wanted_db)
-        facts.append(f"pictures: {verdict.replace('_', ' ')}")
+        verdict, detail, psnr_db = _compare_frames(pair, min_psnr_db)
+        facts.append(f"frames: {verdict.replace('_', ' ')}")
         facts.append(detail)
-    return _found(pair, "differs", _sentence(*facts), psnr_db)
+    return _finding(pair, "differs", _sentence(*facts), psnr_db)
 
 
-def _pictures(pair: Pair, wanted_db: float) -> tuple[str, str | None, float | None]:
-    """Verdict, detail and PSNR of two files that are both there."""
+def _compare_frames(pair: OutputPair, min_psnr_db: float) -> tuple[str, str | None, float | None]:
+    """Verdict, detail and PSNR of two files that both exist."""
     try:
-        seen = likeness(*(output.path for output in pair))
+        similarity = compare_videos(*(output.path for output in pair))
     except ItemError as error:
         return "broken", str(error), None
-    problems = _problems(seen, wanted_db)
+    problems = _problems(similarity, min_psnr_db)
     if problems:
-        return "differs", "; ".join(problems), seen.psnr_db
-    if seen.identical:
-        return "same_pixels", None, seen.psnr_db
-    return "close", f"PSNR {seen.psnr_db:.2f} dB in frame {seen.worst_frame}", seen.psnr_db
+        return "differs", "; ".join(problems), similarity.psnr_db
+    if similarity.identical:
+        return "same_pixels", None, similarity.psnr_db
+    return (
+        "close",
+        f"PSNR {similarity.psnr_db:.2f} dB in frame {similarity.worst_frame}",
+        similarity.psnr_db,
+    )
 
 
-def _problems(seen: Likeness, wanted_db: float) -> list[str]:
+def _problems(similarity: VideoSimilarity, min_psnr_db: float) -> list[str]:
     problems = []
-    if seen.frames[0] != seen.frames[1]:
-        problems.append(f"{seen.frames[0]} frames here, {seen.frames[1]} there")
-    if seen.mismatch:
-        problems.append(seen.mismatch)
-    if seen.psnr_db < wanted_db:
-        worst = f"{seen.psnr_db:.2f} dB in frame {seen.worst_frame}"
-        problems.append(f"PSNR {worst}, wanted {wanted_db:g}")
+    if similarity.frames[0] != similarity.frames[1]:
+        problems.append(f"{similarity.frames[0]} frames here, {similarity.frames[1]} there")
+    if similarity.mismatch:
+        problems.append(similarity.mismatch)
+    if similarity.psnr_db < min_psnr_db:
+        worst = f"{similarity.psnr_db:.2f} dB in frame {similarity.worst_frame}"
+        problems.append(f"PSNR {worst}, wanted {min_psnr_db:g}")
     return problems
 
 
-def _causes(pair: Pair) -> str:
-    """What is recorded of why the bytes of two outputs may differ."""
+def _causes(pair: OutputPair) -> str:
+    """The recorded reasons for which the bytes of two outputs may differ."""
     here, there = pair
     causes, unknown = [], []
     if here.key and there.key and here.key != there.key:
@@ -173,30 +185,36 @@ def _sentence(*parts: str | None) -> str:
 
 
 Frame = Any
-"""A decoded frame; only media.video knows the type."""
+"""A decoded frame (av.VideoFrame); only media.video imports av."""
 
 
 @dataclass
-class Likeness:
-    """How alike two videos are, frame by frame; `mismatch` is the first other time or size."""
+class VideoSimilarity:
+    """Result of comparing two videos frame by frame."""
 
     frames: tuple[int, int] = (0, 0)
+    """Number of frames of each video."""
     mismatch: str | None = None
+    """The first differing frame time or size."""
     identical: bool = True
+    """Whether all samples of all frames are equal."""
     psnr_db: float = math.inf
+    """Minimum PSNR of a frame, in dB."""
     worst_frame: int = 0
+    """Number of the frame with the minimum PSNR."""
 
-    def see(self, number: int, here: Frame, there: Frame, times: list[Fraction]) -> None:
+    def add_frames(self, number: int, here: Frame, there: Frame, times: list[Fraction]) -> None:
+        """Compare the frames with this number, displayed at `times`, in seconds."""
         if times[0] != times[1]:
-            shown = " and ".join(f"{float(time):.6f} s" for time in times)
-            self._note(f"frame {number} is shown at {shown}")
+            text = " and ".join(f"{float(time):.6f} s" for time in times)
+            self._note(f"frame {number} is displayed at {text}")
         if _same(here, there):
             return
         self.identical = False
         pictures = to_rgb(here), to_rgb(there)
         if pictures[0].shape != pictures[1].shape:
-            shown = " and ".join(f"{p.shape[1]}x{p.shape[0]}" for p in pictures)
-            self._note(f"frame {number} measures {shown}")
+            text = " and ".join(f"{p.shape[1]}x{p.shape[0]}" for p in pictures)
+            self._note(f"frame {number} has the size {text}")
             return
         value = psnr(*pictures)
         if value < self.psnr_db:
@@ -206,24 +224,24 @@ class Likeness:
         self.mismatch = self.mismatch or text
 
 
-def likeness(here: Path, there: Path) -> Likeness:
-    """Decode two files whole. Raises ItemError, with the path, where one does not decode."""
-    found = Likeness()
+def compare_videos(here: Path, there: Path) -> VideoSimilarity:
+    """Decode and compare two videos. Raises ItemError, with the path, if one does not decode."""
+    similarity = VideoSimilarity()
     with ExitStack() as stack:
-        sources = [_opened(stack, path) for path in (here, there)]
+        sources = [_open(stack, path) for path in (here, there)]
         for number, (one, two) in enumerate(zip_longest(*sources)):
             if one is not None and two is not None:
                 pair = zip((one, two), sources, strict=True)
                 times = [(frame.pts or 0) * source.time_base for frame, source in pair]
-                found.see(number, one, two, times)
+                similarity.add_frames(number, one, two, times)
         for source, path in zip(sources, (here, there), strict=True):
             if source.decode_errors:
                 raise ItemError("corrupt", f"{path}: {source.first_error}")
-    found.frames = sources[0].frame_count, sources[1].frame_count
-    return found
+    similarity.frames = sources[0].frame_count, sources[1].frame_count
+    return similarity
 
 
-def _opened(stack: ExitStack, path: Path) -> Source:
+def _open(stack: ExitStack, path: Path) -> Source:
     try:
         return stack.enter_context(reading(path))
     except ItemError as error:
@@ -231,7 +249,7 @@ def _opened(stack: ExitStack, path: Path) -> Source:
 
 
 def _same(here: Frame, there: Frame) -> bool:
-    """Whether two frames mean the same picture, sample by sample."""
+    """Whether two frames have equal tags and equal samples."""
     return _tags(here) == _tags(there) and all(
         np.array_equal(a, b) for a, b in zip(_planes(here), _planes(there), strict=True)
     )
@@ -242,7 +260,7 @@ def _tags(frame: Frame) -> tuple[object, ...]:
 
 
 def _planes(frame: Frame) -> Iterator[np.ndarray]:
-    """The samples of each plane as bytes (H, bytes of a row), without the padding of the rows."""
+    """The samples of each plane, uint8 (H, bytes per row), without row padding."""
     for number, plane in enumerate(frame.planes):
         parts = [part for part in frame.format.components if part.plane == number]
         row = plane.width * sum((part.bits + 7) // 8 for part in parts)
@@ -250,7 +268,7 @@ def _planes(frame: Frame) -> Iterator[np.ndarray]:
 
 
 def psnr(here: np.ndarray, there: np.ndarray) -> float:
-    """Of two pictures, uint8 (H, W, 3), over all samples, in dB; infinite if they are equal.
+    """PSNR of two images, uint8 (H, W, 3), over all samples, in dB; infinite if they are equal.
 
     >>> round(psnr(np.zeros((2, 2, 3), np.uint8), np.ones((2, 2, 3), np.uint8)), 2)
     48.13

@@ -1,19 +1,19 @@
-"""The paper's charts, from predictions: each a function of Inputs that returns a Figure.
+"""The paper's charts from predictions; each is a function of Inputs that returns a PaperFigure.
 
-A model with its arm is a series; several trainings (seeds) of one are averaged clip by clip. The
-arms of Table 6 (car_a0.5, ...) are left out. The paper's own accuracies do not enter.
+A series is a model with its arm; several trainings (seeds) of it are averaged clip by clip. The
+arms of Table 6 (car_a0.5, ...) are left out. The paper's own accuracies are not used.
 
     4a, 4b, 4c   top-1 by degree, by measured area ratio, by measured duration ratio
     5a, 5b       top-1 by parent class; best and worst classes with their drop
-    7 left       training on OccludeNet-D or not, evaluated on real occlusions
-    7 right      what that training gains on every set
+    7 left       top-1 on real occlusions by training data
+    7 right      gain in top-1 on every set by training on OccludeNet-D
     8            drop of ten classes on OccludeNet-D and on K-400-O
     14           top-5 drop by degree
-    15, 16       classes of the parents that lose most, and least
+    15, 16       classes of the parents with the largest and the smallest drop
 
-Every chart comes with its numbers as a table: shares from 0 to 1, low and high the 95 % interval,
-n the clips. Raises Missing where something that it needs is not there, with what to do. Figure 14
-leaves out models whose top-5 is always right (at most five classes).
+Every chart has a table of its numbers: shares from 0 to 1, low and high the 95 % interval, n the
+number of clips. A function raises MissingInput where an input does not exist. Figure 14 leaves out
+models whose top-5 is always right (at most five classes).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from occludenet_build.results.paper.figures.generalisation import (
     figure_7_right,
     figure_8,
 )
-from occludenet_build.results.paper.inputs import Figure, Inputs
+from occludenet_build.results.paper.inputs import Inputs, PaperFigure
 
-FIGURES: dict[str, Callable[[Inputs], Figure]] = {
+FIGURES: dict[str, Callable[[Inputs], PaperFigure]] = {
     make.__name__: make
     for make in (
         figure_4a,
@@ -50,4 +50,4 @@ FIGURES: dict[str, Callable[[Inputs], Figure]] = {
         figure_16,
     )
 }
-"""Name of the target -> what makes it."""
+"""Functions that make the figures, by name."""

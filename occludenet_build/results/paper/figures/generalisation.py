@@ -1,16 +1,15 @@
-"""Figures 7 (left, right) and 8: OccludeNet-D against other occlusions.
+"""Figures 7 (left, right) and 8: OccludeNet-D and other occlusions.
 
-Figure 7: what training on OccludeNet-D gives on clips that are not of it.
+Figure 7 shows the effect of training on OccludeNet-D for clips of other data sets. Of the networks
+trained in a build, the arm `clean` was trained on the clean twins, `baseline` on OccludeNet-D, and
+`car` on OccludeNet-D with CAR. For other models the dump's name has the training data: `x3d_s on
+K-400-O` is x3d_s trained on K-400-O. Only models with at least two trainings are compared.
 
-Trained here: the arm `clean` learned from the clean twins, `baseline` from OccludeNet-D, `car` the
-same with CAR. Of models from elsewhere a dump's name says it: `x3d_s on K-400-O` is x3d_s trained
-on K-400-O. Only models with at least two trainings are compared, each with itself.
-
-Figure 8: what OccludeNet-D's occluders cost a class, and what those of K-400-O cost it. The ten
-classes with the largest drop on OccludeNet-D (mean over its degrees and over the models that were
-also shown K-400-O). The paper says "the ten classes with the largest accuracy drop are randomly
+Figure 8 shows the accuracy drop of a class by the occluders of OccludeNet-D and of K-400-O, for the
+ten classes with the largest drop on OccludeNet-D (mean over its degrees and over the models with
+predictions of K-400-O). The paper says "the ten classes with the largest accuracy drop are randomly
 selected"; nothing is drawn here. A class's drop is its accuracy on the clean twins minus that on
-the set; K-400-O's clips need not be those of the twins.
+the set; the clips of K-400-O need not be those of the twins.
 """
 
 from __future__ import annotations
@@ -20,29 +19,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Drawing
+from matplotlib.figure import Figure
 
-from occludenet_build.recognition.accuracy import DIFFERENCES, curve, wilson
+from occludenet_build.recognition.accuracy import DIFFERENCES, wilson
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import COLUMN, INK, PAGE, PALETTE, chart
+from occludenet_build.results.charts import COLUMN, INK, PAGE, PALETTE, footnote
 from occludenet_build.results.paper.common_clips import (
     DEGREES,
-    degrees,
+    degree_sets,
+    model_series,
     models_of,
-    series,
     series_with,
 )
 from occludenet_build.results.paper.figures.style import (
     GREY,
     best_on_s,
-    clips,
-    draw_level,
-    foot,
+    clips_label,
+    draw_published_level,
     legend_above,
     legend_height,
     zero_line,
 )
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 
 TRAINED = {
     "clean": "clean twins",
@@ -51,7 +49,7 @@ TRAINED = {
     "stillmix": "OccludeNet-D, StillMix",
     "fame": "OccludeNet-D, FAME",
 }
-"""Arm -> what it was trained on, and how."""
+"""Training data and method, by arm."""
 
 _SETS = ("clean", "D-25", "D-50", "D-75", "K-400", "K-400-O", "S", "I", "M", "EPIC")
 
@@ -64,10 +62,10 @@ CLASSES = 10
 _SHADES = ("#9ecae1", "#4292c6", "#08519c")
 
 
-def trained(rows: pd.DataFrame) -> pd.DataFrame:
-    """`rows` with columns model and trained_on (str), of the series whose name says both."""
-    told = {name: _told(name) for name in rows["series"].unique()}
-    known = {name: pair for name, pair in told.items() if pair is not None}
+def with_training(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with columns model and trained_on (str), for the series whose name has both."""
+    parts = {name: _model_and_training(name) for name in rows["series"].unique()}
+    known = {name: pair for name, pair in parts.items() if pair is not None}
     rows = rows[rows["series"].isin(list(known))]
     return rows.assign(
         model=rows["series"].map(lambda name: known[name][0]),
@@ -75,11 +73,13 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _told(series: str) -> tuple[str, str] | None:
-    """(model, what it was trained on).
+def _model_and_training(series: str) -> tuple[str, str] | None:
+    """Model and training data of a series; None where the name lacks the training data.
 
-    >>> _told("x3d_s + clean"), _told("x3d_s on K-400-O"), _told("X3D")
-    (('x3d_s', 'clean twins'), ('x3d_s', 'K-400-O'), None)
+    >>> _model_and_training("x3d_s + clean"), _model_and_training("x3d_s on K-400-O")
+    (('x3d_s', 'clean twins'), ('x3d_s', 'K-400-O'))
+    >>> _model_and_training("X3D") is None
+    True
     """
     model, plus, arm = series.rpartition(" + ")
     if plus and arm in TRAINED:
@@ -88,18 +88,19 @@ def _told(series: str) -> tuple[str, str] | None:
     return (model, source) if on else None
 
 
-def on_real(inputs: Inputs) -> pd.DataFrame:
-    """Figure 7 left: model, set, trained_on, mean (top-1, 0 to 1), low, high (Wilson), n, seeds.
+def accuracy_on_real(inputs: Inputs) -> pd.DataFrame:
+    """Numbers of Figure 7, left: model, set, trained_on, mean (top-1, 0 to 1), low, high (Wilson),
+    n, seeds.
 
-    Of the mean over several trainings the interval is that of one, of the nearest number of clips.
-    Raises Missing where no model has two trainings on such a set.
+    The interval of a mean over several seeds is that of the nearest number of correct clips. Raises
+    MissingInput where no model has two trainings with predictions of such a set.
     """
-    rows = trained(series(inputs))
+    rows = with_training(model_series(inputs))
     rows = rows[rows["set"].isin(REAL)]
     number = rows.groupby(["model", "set"])["trained_on"].transform("nunique")
     rows = rows[number > 1]
     if rows.empty:
-        raise Missing(
+        raise MissingInput(
             "Figure 7, left: wanted one model trained on the clean twins and on OccludeNet-D, "
             "evaluated on a set of real occlusions (S, I or M); add clean to train.arms and the "
             "set to evaluate.lists"
@@ -112,37 +113,36 @@ def on_real(inputs: Inputs) -> pd.DataFrame:
     return found.assign(seeds=rows.groupby(keys)["seeds"].max()).reset_index()
 
 
-def figure_7_left(inputs: Inputs) -> Figure:
-    """Raises Missing: see `on_real`."""
-    numbers = on_real(inputs)
+def figure_7_left(inputs: Inputs) -> PaperFigure:
+    """Figure 7, left: top-1 on real occlusions by training data."""
+    numbers = accuracy_on_real(inputs)
     words = "whiskers: Wilson 95 %"
-    theirs = best_on_s() if numbers["set"].eq("S").any() else None
-    return _bars("figure_7_left", numbers, "Top-1 accuracy (%)", words, inputs, theirs)
+    published = best_on_s() if numbers["set"].eq("S").any() else None
+    return _bars("figure_7_left", numbers, "Top-1 accuracy (%)", words, inputs, published)
 
 
 def gains(inputs: Inputs) -> pd.DataFrame:
-    """Figure 7 right: model, set, trained_on, mean (top-1 minus the clean arm's), low, high, n.
+    """Numbers of Figure 7, right: model, set, trained_on, mean (top-1 minus that of the arm clean),
+    low, high, n.
 
-    Clip by clip, on the clips that both were shown; a row per set that both were evaluated on.
-    Raises Missing without the arm clean.
+    The comparison is clip by clip, on the clips that both saw. Raises MissingInput without the arm
+    clean.
     """
-    rows = trained(series(inputs))
+    rows = with_training(model_series(inputs))
     from_clean = rows["trained_on"] == TRAINED["clean"]
     base = rows[from_clean].set_index(["model", "set", "clip"])["top1"].rename("base")
     rows = rows[~from_clean].join(base, on=["model", "set", "clip"], how="inner")
     if rows.empty:
-        raise Missing(
+        raise MissingInput(
             "Figure 7, right: wanted one model trained on the clean twins and on OccludeNet-D; add "
             "clean to train.arms"
         )
     rows = rows.assign(gain=rows["top1"] - rows["base"])
-    keys = ["model", "set", "trained_on"]
-    random, resamples = inputs.random("7", "bootstrap"), inputs.config.paper.bootstrap
-    return curve(rows, keys, "gain", random, resamples, DIFFERENCES)
+    return inputs.curve(rows, ["model", "set", "trained_on"], "gain", "7", DIFFERENCES)
 
 
-def figure_7_right(inputs: Inputs) -> Figure:
-    """Raises Missing: see `gains`."""
+def figure_7_right(inputs: Inputs) -> PaperFigure:
+    """Figure 7, right: gain in top-1 on every set."""
     numbers = gains(inputs)
     words = "against training on the clean twins; whiskers: 95 % bootstrap over clips"
     return _bars("figure_7_right", numbers, "Gain in top-1 (points)", words, inputs)
@@ -150,14 +150,14 @@ def figure_7_right(inputs: Inputs) -> Figure:
 
 def _bars(
     name: str, numbers: pd.DataFrame, axis: str, words: str, inputs: Inputs,
-    theirs: float | None = None,
-) -> Figure:  # fmt: skip
-    """A group of bars per model and set, a bar per training; `theirs`: the paper's, on S."""
-    groups = sorted(set(zip(numbers["model"], numbers["set"], strict=True)), key=_place)
+    published: float | None = None,
+) -> PaperFigure:  # fmt: skip
+    """A group of bars per model and set, a bar per training; `published`: the paper's on S."""
+    groups = sorted(set(zip(numbers["model"], numbers["set"], strict=True)), key=_group_order)
     kinds = _order(numbers["trained_on"].unique())
     width = 0.8 / len(kinds)
 
-    def draw(figure: Drawing) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for number, kind in enumerate(kinds):
             rows = numbers[numbers["trained_on"] == kind]
@@ -171,21 +171,23 @@ def _bars(
                 "error_kw": {"elinewidth": 0.6},
             }
             axes.bar(places, mean, 0.92 * width, yerr=errors, **look)
-        if theirs is not None:
-            draw_level(axes, theirs, [at for at, (_, kind) in enumerate(groups) if kind == "S"])
+        if published is not None:
+            draw_published_level(
+                axes, published, [at for at, (_, kind) in enumerate(groups) if kind == "S"]
+            )
         zero_line(axes)
-        axes.set_xticks(range(len(groups)), [_group(numbers, *group) for group in groups])
+        axes.set_xticks(range(len(groups)), [_group_label(numbers, *group) for group in groups])
         axes.set(ylabel=axis)
-        foot(figure, words)
+        footnote(figure, words)
         legend_above(figure, axes)
 
     width_inches = COLUMN if len(groups) <= 5 else PAGE
     height = 2.4 + legend_height(kinds, width_inches)
-    return Figure(chart(name, draw, width_inches, height, inputs.config.paper.dpi), numbers)
+    return inputs.figure(name, draw, width_inches, height, numbers)
 
 
-def _place(group: tuple[str, str]) -> tuple[str, int, str]:
-    """Sets in the order of the paper, others after them."""
+def _group_order(group: tuple[str, str]) -> tuple[str, int, str]:
+    """Sort key: model, then sets in the order of the paper, then other sets."""
     model, name = group
     return model, _SETS.index(name) if name in _SETS else len(_SETS), name
 
@@ -196,7 +198,7 @@ def _order(kinds: object) -> list[str]:
 
 
 def _colour(kind: str, kinds: list[str]) -> str:
-    """The same training has the same colour in both figures; those from elsewhere have others."""
+    """A training of TRAINED has the same colour in both figures; other trainings have others."""
     known = list(TRAINED.values())
     if kind in known:
         return PALETTE[known.index(kind)]
@@ -204,20 +206,17 @@ def _colour(kind: str, kinds: list[str]) -> str:
     return others[[k for k in kinds if k not in known].index(kind) % len(others)]
 
 
-def _group(numbers: pd.DataFrame, model: str, set_name: str) -> str:
+def _group_label(numbers: pd.DataFrame, model: str, set_name: str) -> str:
     rows = numbers[(numbers["model"] == model) & (numbers["set"] == set_name)]
     several = numbers["model"].nunique() > 1
-    return "\n".join([set_name, *([model] if several else []), clips(rows["n"])])
+    return "\n".join([set_name, *([model] if several else []), clips_label(rows["n"])])
 
 
 def class_drops(inputs: Inputs) -> pd.DataFrame:
-    """Figure 8: series, label, set, accuracy (top-1, 0 to 1), n, clean, clean_n, drop, rank; the
-    class with the largest drop first.
-
-    Raises Missing where no model was shown the clean twins, OccludeNet-D and K-400-O.
-    """
-    rows = series(inputs)
-    sets = degrees(rows) or DEGREES
+    """Numbers of Figure 8, the class with the largest drop first: series, label, set, accuracy
+    (top-1, 0 to 1), n, clean, clean_n, drop, rank."""
+    rows = model_series(inputs)
+    sets = degree_sets(rows) or DEGREES
     rows = series_with(rows, [CLEAN, *sets, OTHER], "Figure 8")
     grouped = rows.groupby(["series", "label", "set"])["top1"]
     found = grouped.agg(accuracy="mean", n="size").reset_index()
@@ -233,15 +232,15 @@ def class_drops(inputs: Inputs) -> pd.DataFrame:
     return found.sort_values(["rank", "set", "series"]).reset_index(drop=True)
 
 
-def figure_8(inputs: Inputs) -> Figure:
-    """Raises Missing: see `class_drops`."""
+def figure_8(inputs: Inputs) -> PaperFigure:
+    """Figure 8: drop of ten classes on OccludeNet-D and on K-400-O."""
     numbers = class_drops(inputs)
     labels = list(numbers["label"].unique())
-    sets = [*degrees(numbers), OTHER]
+    sets = [*degree_sets(numbers), OTHER]
     colours = [*[_SHADES[min(n, 2)] for n in range(len(sets) - 1)], PALETTE[1]]
     width = 0.82 / len(sets)
 
-    def draw(figure: Drawing) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for number, (name, colour) in enumerate(zip(sets, colours, strict=True)):
             rows = numbers[numbers["set"] == name]
@@ -257,7 +256,7 @@ def figure_8(inputs: Inputs) -> Figure:
         zero_line(axes)
         axes.set_xticks(range(len(labels)), [_class_label(numbers, label) for label in labels])
         axes.set(ylabel="Accuracy drop from clean (points)")
-        foot(
+        footnote(
             figure,
             f"bars: {models_of(numbers)}; dots: each of them; N: clips of a degree of "
             f"OccludeNet-D | of {OTHER}",
@@ -265,11 +264,11 @@ def figure_8(inputs: Inputs) -> Figure:
         legend_above(figure, axes)
 
     height = 2.6 + legend_height(sets, PAGE)
-    return Figure(chart("figure_8", draw, PAGE, height, inputs.config.paper.dpi), numbers)
+    return inputs.figure("figure_8", draw, PAGE, height, numbers)
 
 
 def _class_label(numbers: pd.DataFrame, label: str) -> str:
-    """The class with its clips: of a degree of OccludeNet-D, and of K-400-O."""
+    """The class with its number of clips in a degree of OccludeNet-D, and in K-400-O."""
     rows = numbers[numbers["label"] == label]
     of_other = rows["set"] == OTHER
     n = f"N {rows.loc[~of_other, 'n'].max():,} | {rows.loc[of_other, 'n'].max():,}"

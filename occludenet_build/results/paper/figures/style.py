@@ -1,9 +1,9 @@
-"""How the paper's charts look: lines told apart by colour, mark and stroke; N under every point.
+"""Style of the paper's charts, and the published numbers in them.
 
-The paper's own numbers in our charts: series apart, grey, dashed, and said to be the paper's.
-
-They are drawn only where the paper prints a number (never one read off its pictures), and only
-beside predictions over the 400 classes of Kinetics or of the very set that they are of.
+Series differ in colour, marker and line style; every point states its number of clips N. Published
+numbers are a separate grey, dashed series with its own name. They are drawn only where the paper
+prints a number (never one read off a picture), and only together with predictions over the 400
+classes of Kinetics or of the same set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from occludenet_build.results.charts import INK, MUTED, PALETTE
 from occludenet_build.results.paper import published
-from occludenet_build.results.paper.common_clips import clip_range, of_d
+from occludenet_build.results.paper.common_clips import clip_range, is_occludenet_d
 from occludenet_build.results.paper.inputs import Inputs
 
 BLUE, RED, GREY = "#2b6cb0", "#c0392b", "#9aa5b1"
@@ -28,7 +28,7 @@ _STROKES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 
 def line_style(number: int) -> dict[str, Any]:
-    """Colour, mark and stroke of the series of this number; more than 8 change their stroke."""
+    """Colour, marker and line style of series `number`; the line style changes every 8 series."""
     return {
         "color": PALETTE[number % len(PALETTE)],
         "marker": _MARKS[number % len(_MARKS)],
@@ -37,8 +37,7 @@ def line_style(number: int) -> dict[str, Any]:
 
 
 def clean_marks(axes: Axes, places: Any, clean: pd.Series) -> None:
-    """A diamond at the accuracy of the clean twins (`clean`, 0 to 1), on horizontal bars at these
-    places."""
+    """Diamonds on horizontal bars at `places`: the accuracy of the clean twins, `clean`, 0 to 1."""
     axes.plot(100 * clean, places, "D", color="white", markeredgecolor=INK, markersize=3.2,
               markeredgewidth=0.8, linestyle="none", zorder=4, clip_on=False)  # fmt: skip
 
@@ -46,8 +45,10 @@ def clean_marks(axes: Axes, places: Any, clean: pd.Series) -> None:
 def band_lines(
     axes: Axes, numbers: pd.DataFrame, x: str, columns: list[str], factor: float = 100
 ) -> None:
-    """A line per series through columns[0], its band between columns[1] and columns[2], all times
-    `factor`; `x`: the column of the horizontal axis."""
+    """Draw a line per series and its band: `columns` names mean, low and high.
+
+    Values are multiplied by `factor`; `x`: the column of the horizontal axis.
+    """
     for number, (series, rows) in enumerate(numbers.groupby("series", sort=True)):
         style = line_style(number)
         values, low, high = (factor * rows[name] for name in columns)
@@ -56,7 +57,7 @@ def band_lines(
 
 
 def legend_above(figure: Figure, axes: Axes) -> None:
-    """In as many columns as the figure's width has room for; very long names are wrapped."""
+    """A legend above the axes, with as many columns as fit; long names are wrapped."""
     handles, names = axes.get_legend_handles_labels()
     wrapped = ["\n".join(textwrap.wrap(name, _LONGEST)) for name in names]
     columns = _columns(names, figure.get_figwidth())
@@ -64,18 +65,18 @@ def legend_above(figure: Figure, axes: Axes) -> None:
 
 
 def legend_height(names: Iterable[str], width: float) -> float:
-    """Inches that `legend_above` takes in a figure of this width, inches."""
+    """Height of `legend_above` in a figure of this width, both in inches."""
     names = list(names)
     lines = -(-len(names) // _columns(names, width))
     return 0.1 + 0.125 * lines + 0.1 * sum(len(name) > _LONGEST for name in names)
 
 
 _LONGEST = 60
-"""Letters of a name on one line: a column of a paper holds no more."""
+"""Characters of a name per line, as many as fit into a column of a paper."""
 
 
 def _columns(names: Sequence[str], width: float) -> int:
-    """1 to 4 columns, filled one after the other, as many as fit side by side."""
+    """The largest number of columns, 1 to 4, whose names fit side by side."""
     for columns in range(min(4, len(names)), 1, -1):
         lines = -(-len(names) // columns)
         parts = [names[start : start + lines] for start in range(0, len(names), lines)]
@@ -84,18 +85,13 @@ def _columns(names: Sequence[str], width: float) -> int:
     return 1
 
 
-def clips(n: pd.Series) -> str:
-    """`N 120`, or `N 118-120` where series were shown different clips; `n`: int, one per series.
+def clips_label(n: pd.Series) -> str:
+    """`N 120`, or `N 118-120` where the numbers of clips `n` of the series differ.
 
-    >>> clips(pd.Series([1200, 1200])), clips(pd.Series([3, 5]))
+    >>> clips_label(pd.Series([1200, 1200])), clips_label(pd.Series([3, 5]))
     ('N 1,200', 'N 3-5')
     """
     return f"N {clip_range(n, '-')}"
-
-
-def foot(figure: Figure, text: str) -> None:
-    """A line under the chart that says what it is of."""
-    figure.supxlabel(text, fontsize=5.5, color=MUTED)
 
 
 def zero_line(axes: Axes, way: str = "h") -> None:
@@ -104,7 +100,7 @@ def zero_line(axes: Axes, way: str = "h") -> None:
 
 
 def whiskers(axes: Axes, places: Any, numbers: pd.DataFrame, factor: float = 100) -> None:
-    """95 % intervals (columns mean, low, high) on horizontal bars at these places."""
+    """95 % intervals on horizontal bars at `places`, from the columns mean, low and high."""
     mean = factor * numbers["mean"].to_numpy()
     low, high = factor * numbers["low"].to_numpy(), factor * numbers["high"].to_numpy()
     edges = [(mean - low).clip(0), (high - mean).clip(0)]
@@ -119,14 +115,14 @@ _NAME = "printed in the paper: mean of 7 models"
 
 
 def comparable(inputs: Inputs) -> bool:
-    """Whether every model that was shown OccludeNet-D knows the 400 classes of Kinetics-400."""
-    shown = [one for one in inputs.predicted if of_d(one.rows["set"]).any()]
-    return all(len(one.about.labels) == KINETICS for one in shown)
+    """Whether every model with predictions of OccludeNet-D knows the 400 classes of Kinetics."""
+    on_d = [one for one in inputs.predicted if is_occludenet_d(one.rows["set"]).any()]
+    return all(len(one.about.labels) == KINETICS for one in on_d)
 
 
 def published_levels(metric: str) -> pd.DataFrame:
-    """Table 3: series, degree, mean (0 to 1), source; `metric` top-1 or top-5."""
-    rows = published.values(3)
+    """The means of Table 3: series, degree, mean (0 to 1), source; `metric`: top-1 or top-5."""
+    rows = published.printed_values(3)
     rows = rows[rows["metric"] == metric]
     degree = rows["column"].map(_LEVELS).to_numpy()
     mean = rows["value"].to_numpy() / 100
@@ -135,28 +131,28 @@ def published_levels(metric: str) -> pd.DataFrame:
 
 
 def published_drops(metric: str) -> pd.DataFrame:
-    """Table 3: unoccluded minus each degree, as of `published_levels`."""
+    """The drops of Table 3, unoccluded minus each degree; columns as in `published_levels`."""
     found = published_levels(metric)
     clean = found.loc[found["degree"] == 0, "mean"].item()
     return found[found["degree"] > 0].assign(mean=lambda rows: clean - rows["mean"])
 
 
 def with_published(numbers: pd.DataFrame, theirs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    """Our numbers with a column `source`, and where they compare the paper's below them."""
+    """The measured numbers with a column `source`; if comparable, the published ones follow."""
     ours = numbers.assign(source=OURS)
     return pd.concat([ours, theirs], ignore_index=True) if comparable(inputs) else ours
 
 
-def draw_line(axes: Axes, numbers: pd.DataFrame) -> None:
-    """The paper's series, if the numbers hold it."""
+def draw_published_line(axes: Axes, numbers: pd.DataFrame) -> None:
+    """Draw the published series, if the numbers contain it."""
     rows = numbers[numbers["source"] == PAPER]
     if len(rows):
         axes.plot(rows["degree"], 100 * rows["mean"], color=MUTED, linestyle=(0, (3, 2)),
                   linewidth=0.9, label=_NAME)  # fmt: skip
 
 
-def draw_level(axes: Axes, percent: float, places: list[int]) -> None:
-    """One number of the paper, as a dashed stroke over the groups of bars at these places."""
+def draw_published_level(axes: Axes, percent: float, places: list[int]) -> None:
+    """Draw one published number as a dashed line over the groups of bars at `places`."""
     label: str | None = f"printed in the paper: {percent:.2f}"
     for place in places:
         axes.plot([place - 0.45, place + 0.45], [percent, percent], color=MUTED, label=label,
@@ -165,5 +161,5 @@ def draw_level(axes: Axes, percent: float, places: list[int]) -> None:
 
 
 def best_on_s() -> float:
-    """Figure 7's caption: the best top-1 on S after training on OccludeNet-D, percent."""
-    return float(published.figures()["figure_7"]["top1_percent"])
+    """The best top-1 on S after training on OccludeNet-D, percent, from the caption of Figure 7."""
+    return float(published.printed_figures()["figure_7"]["top1_percent"])

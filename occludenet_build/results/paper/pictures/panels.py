@@ -1,11 +1,11 @@
-"""What picture sheets share: clips, ground truth and cut-outs of a build; panels that show them.
+"""Panels of picture sheets, and the clips, ground truth and cut-outs that they show.
 
-Pictures are uint8 (H, W, 3) RGB; panels keep their shape.
+Pictures are uint8 (H, W, 3), RGB; panels keep their aspect ratio.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.patches
@@ -19,19 +19,19 @@ from occludenet_build.core.build import Build
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.thumbnails import on_checkerboard, pick, read_cutout, scaled
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.charts import INK, MUTED
-from occludenet_build.results.paper.inputs import Inputs, Missing
+from occludenet_build.results.charts import INK
+from occludenet_build.results.paper.inputs import Inputs, MissingInput
 from occludenet_build.stages import TABLES
 
 MOST = 400
-"""Height that pictures are brought down to, pixels: nobody sees more of a panel on paper."""
+"""Largest height of a picture, pixels; more is not visible in a printed panel."""
 
 BOX, OCCLUDER, ACTOR = "#e69f00", "#cc79a7", "#56b4e9"
 """Colours of the actor's box, of the occluder, of the actor's outline."""
 
 
-def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = None) -> None:
-    """A picture uint8 (H, W, 3) in a panel; `frame`: colour of a border."""
+def show_picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = None) -> None:
+    """Show a picture uint8 (H, W, 3) in a panel; `frame`: colour of a border, None: no border."""
     height, width = shown.shape[:2]
     if height > MOST:
         shown = scaled(shown, (max(1, round(width * MOST / height)), MOST))
@@ -44,8 +44,8 @@ def picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | None = 
         axes.set_title(title, fontsize=6)
 
 
-def rectangle(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
-    """A box, left top width height, in the picture's own pixels."""
+def draw_box(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
+    """Draw a box (left, top, width, height) in pixels of the picture."""
     left, top, width, height = xywh
     axes.add_patch(
         matplotlib.patches.Rectangle(
@@ -54,102 +54,105 @@ def rectangle(axes: Axes, xywh: tuple[float, ...], colour: str) -> None:
     )
 
 
-def outline(axes: Axes, mask: np.ndarray, colour: str) -> None:
-    """The border of a mask, float or bool (H, W), over a picture of that size."""
+def draw_outline(axes: Axes, mask: np.ndarray, colour: str) -> None:
+    """Draw the outline of a mask, float32 or bool (H, W), over a picture of that size."""
     if mask.any() and not mask.all():
         height, width = mask.shape
         at = np.arange(width) + 0.5, np.arange(height) + 0.5
         axes.contour(*at, mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.9)
 
 
-def beside(axes: Axes, text: str) -> None:
-    """Words to the left of the first panel of a row."""
+def row_label(axes: Axes, text: str) -> None:
+    """Write a label to the left of the first panel of a row."""
     axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=6, color=INK, labelpad=4)
 
 
-def empty(axes: Axes) -> None:
-    """A panel that shows nothing."""
-    axes.set_axis_off()
+def hide_panels(panels: Iterable[Axes]) -> None:
+    """Leave these panels empty."""
+    for axes in panels:
+        axes.set_axis_off()
 
 
-def grid(
+def panel_grid(
     figure: Figure, rows: int, columns: int, width_ratios: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Panels close together: an array (R, C) of Axes, dtype object; R `rows`, C `columns`."""
+    """Panels with small gaps: Axes in an array (R, C) of any dtype, R = `rows`, C = `columns`."""
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)  # type: ignore[call-arg]
     return figure.subplots(rows, columns, squeeze=False, width_ratios=width_ratios)
 
 
-def foot(figure: Figure, text: str) -> None:
-    """A line of small text below all panels."""
-    figure.supxlabel(text, fontsize=5.5, color=MUTED)
+def cutout_picture(path: Path, side: int = 240) -> np.ndarray:
+    """An RGBA cut-out over a checkerboard, uint8 (S, S, 3), S = `side`.
 
-
-def cutout(path: Path, side: int = 240) -> np.ndarray:
-    """An RGBA cut-out over a checkerboard, uint8 (S, S, 3), S = `side`. Raises Missing."""
+    Raises MissingInput where the file cannot be read.
+    """
     rgba = read_cutout(path)
     if rgba is None:
-        raise Missing(f"wanted an RGBA cut-out, {path} is missing or none; run occluders again")
+        raise MissingInput(f"wanted an RGBA cut-out, cannot read {path}; run occluders again")
     return on_checkerboard(rgba, side, enlarge=True)
 
 
-def clips(inputs: Inputs, what: str) -> pd.DataFrame:
-    """annotate/clips.parquet with a column `shard`. Raises Missing."""
+def annotated_clips(inputs: Inputs, what: str) -> pd.DataFrame:
+    """annotate/clips.parquet with select's columns shard, detect_shard and occluder_file."""
     rows, chosen = (_table(inputs, name, what) for name in ("annotate", "select"))
-    places = chosen[["clip", "shard", "detect_shard", "occluder_file"]]
-    return rows.merge(places, on="clip", how="left")
+    sources = chosen[["clip", "shard", "detect_shard", "occluder_file"]]
+    return rows.merge(sources, on="clip", how="left")
 
 
-def occluders(inputs: Inputs, what: str) -> pd.DataFrame:
-    """The cut-outs of the bank. Raises Missing where there is none."""
+def bank_cutouts(inputs: Inputs, what: str) -> pd.DataFrame:
+    """Rows of the cut-outs in the bank. Raises MissingInput where there are none."""
     rows = _table(inputs, "occluders", what)
     rows = rows[rows["status"] == "ok"]
     if rows.empty:
-        raise Missing(f"{what}: the occluder bank is empty; see occluders/summary.json")
+        raise MissingInput(f"{what}: the occluder bank is empty; see occluders/summary.json")
     return rows
 
 
 def _table(inputs: Inputs, name: str, what: str) -> pd.DataFrame:
     found = Build(inputs.root).table(name)
     if found is None:
-        raise Missing(f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}")
+        raise MissingInput(
+            f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}"
+        )
     return found.to_pandas()
 
 
-def in_order(rows: pd.DataFrame, inputs: Inputs, purpose: str) -> pd.DataFrame:
-    """Rows by a hash of their clip: what is shown first is drawn, not picked."""
-    order = rows["clip"].map(lambda clip: seeds.integer(inputs.config.seed, clip, purpose))
-    return rows.assign(_order=order).sort_values(["_order", "clip"]).drop(columns="_order")
+def in_hash_order(
+    rows: pd.DataFrame, inputs: Inputs, purpose: str, column: str = "clip"
+) -> pd.DataFrame:
+    """Rows sorted by a hash of `column`, so that the examples are drawn and not picked."""
+    order = rows[column].map(lambda name: seeds.integer(inputs.config.seed, name, purpose))
+    return rows.assign(_order=order).sort_values(["_order", column]).drop(columns="_order")
 
 
-def evaluated(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    """Those of evaluate.split, or all where it has none."""
-    mine = rows[rows["split"] == inputs.config.evaluate.split]
-    return mine if len(mine) else rows
+def of_evaluated_split(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """The rows of evaluate.split; all rows where it has none."""
+    of_split = rows[rows["split"] == inputs.config.evaluate.split]
+    return of_split if len(of_split) else rows
 
 
-def occluded(rows: pd.DataFrame) -> pd.DataFrame:
+def without_clean(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of occluded clips, without their clean twins."""
     return rows[rows["set"] != CLEAN]
 
 
-def truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
-    """Ground truth per set and frame of a clip, empty where there is none."""
+def ground_truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
+    """The ground truth of a clip, a row per set and frame; empty where there is none."""
     found = Build(inputs.root).frames(shard, clip)
     return found.to_pandas() if found is not None else pd.DataFrame()
 
 
-def frames(path: Path, wanted: list[int], what: str) -> dict[int, np.ndarray]:
-    """Frame number -> uint8 (H, W, 3). Raises Missing where one cannot be read."""
+def read_frames(path: Path, wanted: list[int], what: str) -> dict[int, np.ndarray]:
+    """Pictures uint8 (H, W, 3) by frame number. Raises MissingInput where one cannot be read."""
     try:
         found = pick(path, wanted)
     except ItemError as error:
-        raise Missing(f"{what}: cannot show {path}: {error}; make the clip again") from error
+        raise MissingInput(f"{what}: cannot show {path}: {error}; make the clip again") from error
     absent = [number for number in wanted if number not in found]
     if absent:
-        raise Missing(
+        raise MissingInput(
             f"{what}: wanted frame {absent[0]} of {path}, it has fewer; make the clip again"
         )
     return found

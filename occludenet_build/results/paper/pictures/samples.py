@@ -1,11 +1,11 @@
 """Figures 11 and 13: clips of OccludeNet, and lines of an annotation file.
 
-Figure 11 has a row per clip, frames at even distances: one source at every degree with its one
-occluder; a clip that is occluded for part of its time; a clip of a static scene (S) and one of
-interacting people (I, else M). All are the first of their kind in the order of a hash. A kind that
-the build does not have has no row, and the figure says so.
+Figure 11 has a row per clip with evenly spaced frames: one source clip at every degree with the
+same occluder; a clip that is occluded for part of its time; a clip of a static scene (S) and one of
+interacting people (I, else M). Each is the first of its kind in the order of a hash. The figure
+names the kinds that the build lacks.
 
-Figure 13 shows the first lines of an annotation file of OccludeNet-D as they stand in the CSV.
+Figure 13 shows the first lines of an annotation file of OccludeNet-D, as in the CSV.
 """
 
 from __future__ import annotations
@@ -18,43 +18,44 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Drawing
+from matplotlib.figure import Figure
 
 from occludenet_build.config.recognition import ListedSet
 from occludenet_build.config.sources import Index
-from occludenet_build.core import seeds, tables
+from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.thumbnails import evenly
 from occludenet_build.media.video.probe import probe
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
-from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, chart
-from occludenet_build.results.paper.inputs import Figure, Inputs, Missing
+from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, footnote
+from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
 from occludenet_build.results.paper.pictures import panels
 
-WHAT = "Figure 11"
+WHAT, PURPOSE = "Figure 11", "figure 11"
+"""Name of the figure in messages, and the purpose of its draws."""
 COLUMNS = 6
 PARTIAL = (0.2, 0.8)
-"""Share of the frames that is occluded in a clip that is shown as partially occluded."""
+"""Range of the share of occluded frames in the clip that is occluded for part of its time."""
 ROWS = 36
-"""Lines of Figure 13, as many as in the paper's."""
+"""Number of lines in Figure 13, as in the paper."""
 LONGEST = 34
-"""Letters of a cell of Figure 13; the rest becomes an ellipsis."""
+"""Longest text of a cell in Figure 13, characters; longer ones end in an ellipsis."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A row of the sheet."""
+    """A row of Figure 11."""
 
     kind: str
     """D-25, ...; partial; S, I or M."""
     clip: str
     label: str
     root: Path
-    """Folder that the file is relative to: that of the build, or of the list."""
+    """The folder of the build or of the list, which `file` is relative to."""
     file: str
     frames: list[int]
     occluded: frozenset[int] = frozenset()
-    """Those of `frames` that are, in a clip that is partially occluded."""
+    """Occluded ones of `frames`, in a clip that is occluded for part of its time."""
 
     @property
     def path(self) -> Path:
@@ -63,19 +64,21 @@ class Sample:
 
     @property
     def words(self) -> str:
-        """What stands beside the row."""
+        """The label of the row."""
         kinds = {"partial": "part of\nthe time", "S": "static\nscene (S)"}
         people = {name: f"interaction\n({name})" for name in ("I", "M")}
         return (kinds | people).get(self.kind, self.kind)
 
 
 def samples(inputs: Inputs) -> list[Sample]:
-    """The rows of Figure 11. Raises Missing where there is no annotated clip."""
-    rows = panels.occluded(panels.evaluated(panels.clips(inputs, WHAT), inputs))
-    rows = panels.in_order(rows, inputs, "figure 11")
+    """The rows of Figure 11; without annotated clips it ends with MissingInput."""
+    rows = panels.without_clean(
+        panels.of_evaluated_split(panels.annotated_clips(inputs, WHAT), inputs)
+    )
+    rows = panels.in_hash_order(rows, inputs, PURPOSE)
     found = list(_degrees(rows, inputs)) if len(rows) else []
-    shown = {sample.clip for sample in found}
-    found += _partial(rows[~rows["clip"].isin(shown)], inputs)
+    used = {sample.clip for sample in found}
+    found += _partial(rows[~rows["clip"].isin(used)], inputs)
     found += _scene(inputs)
     people = {one.name: one for one in inputs.config.evaluate.lists}
     for name in ("I", "M"):
@@ -85,7 +88,7 @@ def samples(inputs: Inputs) -> list[Sample]:
 
 
 def _degrees(rows: pd.DataFrame, inputs: Inputs) -> Iterator[Sample]:
-    """The source whose occluder is there longest among the first ten of the order."""
+    """The source clip with the longest occlusion among the first ten of the order."""
     first = rows.drop_duplicates("clip").head(10)
     clip = first.loc[first["duration_ratio"].idxmax(), "clip"]
     for row in rows[rows["clip"] == clip].sort_values("scale").to_dict("records"):
@@ -97,9 +100,9 @@ def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
     largest = rows[rows["scale"] == rows["scale"].max()]
     for row in largest[largest["duration_ratio"].between(*PARTIAL)].to_dict("records"):
         frames = evenly(int(row["frames"]), COLUMNS)
-        truth = panels.truth(inputs, row["shard"], row["clip"])
-        mine = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
-        hidden = frozenset(mine["frame"]) & set(frames) if len(mine) else frozenset()
+        truth = panels.ground_truth(inputs, row["shard"], row["clip"])
+        of_set = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
+        hidden = frozenset(of_set["frame"]) & set(frames) if len(of_set) else frozenset()
         if 0 < len(hidden) < len(frames):
             facts = row["clip"], row["label"], inputs.root, row["file"], frames
             return [Sample("partial", *facts, frozenset(hidden))]
@@ -107,21 +110,17 @@ def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
 
 
 def _scene(inputs: Inputs) -> list[Sample]:
-    """Of the clips that this build cut, else of a list S."""
+    """The first clip that the stage segments cut, else the first of a list S."""
     path = inputs.root / "segments" / "clips.parquet"
     if path.exists():
         rows = tables.read(path).to_pandas()
         rows = rows[rows["status"] == "ok"]
-        for row in _hashed(rows, inputs).head(1).to_dict("records"):
+        rows = panels.in_hash_order(rows, inputs, PURPOSE, "file")
+        for row in rows.head(1).to_dict("records"):
             frames = evenly(int(row["frames"]), COLUMNS)
             return [Sample("S", row["clip"], row["label"], inputs.root, row["file"], frames)]
     lists = [one for one in inputs.config.evaluate.lists if one.name == "S"]
     return _listed(lists[0], inputs) if lists else []
-
-
-def _hashed(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    order = rows["file"].map(lambda name: seeds.integer(inputs.config.seed, name, "figure 11"))
-    return rows.assign(_order=order).sort_values(["_order", "file"])
 
 
 def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
@@ -132,7 +131,8 @@ def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
         [{"file": line.file, "label": line.label or ""} for line in read_list(one.file, names)]
     )
     limits = Index()
-    for row in _hashed(lines, inputs).head(10).to_dict("records"):
+    lines = panels.in_hash_order(lines, inputs, PURPOSE, "file")
+    for row in lines.head(10).to_dict("records"):
         try:
             facts = probe(
                 root / row["file"],
@@ -146,30 +146,29 @@ def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
     return []
 
 
-def figure_11(inputs: Inputs) -> Figure:
-    """Figure 11: clips of OccludeNet, a row each. Raises Missing."""
+def figure_11(inputs: Inputs) -> PaperFigure:
+    """Figure 11: clips of OccludeNet, a row each."""
     found = samples(inputs)
-    pictures = [panels.frames(sample.path, sample.frames, WHAT) for sample in found]
+    pictures = [panels.read_frames(sample.path, sample.frames, WHAT) for sample in found]
 
-    def draw(figure: Drawing) -> None:
-        axes = panels.grid(figure, len(found), COLUMNS)
+    def draw(figure: Figure) -> None:
+        axes = panels.panel_grid(figure, len(found), COLUMNS)
         for line, sample, shown in zip(axes, found, pictures, strict=True):
-            for each in line[len(sample.frames) :]:
-                panels.empty(each)
+            panels.hide_panels(line[len(sample.frames) :])
             for each, frame in zip(line, sample.frames, strict=False):
                 border = panels.OCCLUDER if frame in sample.occluded else None
-                panels.picture(each, shown[frame], frame=border)
+                panels.show_picture(each, shown[frame], frame=border)
             label = "\n".join(textwrap.wrap(sample.label, 15)[:3])
-            panels.beside(line[0], f"{sample.words}\n{label}")
-        panels.foot(figure, _said(found))
+            panels.row_label(line[0], f"{sample.words}\n{label}")
+        footnote(figure, _said(found))
 
     width = (PAGE - 0.9) / COLUMNS
     inches = 0.3 + sum(0.04 + width * _shape(shown) for shown in pictures)
-    return Figure(chart("figure_11", draw, PAGE, inches, inputs.config.paper.dpi), numbers(found))
+    return inputs.figure("figure_11", draw, PAGE, inches, sample_numbers(found))
 
 
-def numbers(found: list[Sample]) -> pd.DataFrame:
-    """kind, clip, label, file, frames, occluded: frame numbers with a space between."""
+def sample_numbers(found: list[Sample]) -> pd.DataFrame:
+    """kind, clip, label, file, frames, occluded; frame numbers are separated by spaces."""
     return pd.DataFrame(
         {
             **{name: getattr(sample, name) for name in ("kind", "clip", "label", "file")},
@@ -201,39 +200,41 @@ def _said(found: list[Sample]) -> str:
     return "; ".join([*framed, *([f"not in this build: {', '.join(absent)}"] if absent else [])])
 
 
-def source(inputs: Inputs) -> Path:
-    """The annotation of evaluate.split, else of the first split that has one. Raises Missing."""
+def annotation_file(inputs: Inputs) -> Path:
+    """The annotation file of evaluate.split, else of the first split that has one.
+
+    Raises MissingInput where there is no annotation file with a clip.
+    """
     folder = inputs.root / inputs.config.composite.dataset / "annotations"
-    mine = folder / f"{inputs.config.evaluate.split}_d.csv"
-    for path in (mine, *sorted(folder.glob("*_d.csv"))):
+    preferred = folder / f"{inputs.config.evaluate.split}_d.csv"
+    for path in (preferred, *sorted(folder.glob("*_d.csv"))):
         if path.exists() and len(path.read_bytes().splitlines()) > 1:
             return path
-    raise Missing(f"Figure 13: wanted {mine} with a clip in it; run annotate")
+    raise MissingInput(f"Figure 13: wanted {preferred} with a clip in it; run annotate")
 
 
 def excerpt(path: Path) -> pd.DataFrame:
-    """The header and the first ROWS lines, all cells as text."""
+    """The header and the first ROWS lines of an annotation file, all cells as text."""
     return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=ROWS)
 
 
-def figure_13(inputs: Inputs) -> Figure:
-    """Figure 13: the first lines of an annotation file. Raises Missing."""
-    path = source(inputs)
+def figure_13(inputs: Inputs) -> PaperFigure:
+    """Figure 13: the first lines of an annotation file."""
+    path = annotation_file(inputs)
     rows = excerpt(path)
 
-    def draw(figure: Drawing) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         _table(axes, rows)
-        panels.foot(figure, f"{path.name}, the first {len(rows)} lines")
+        footnote(figure, f"{path.name}, the first {len(rows)} lines")
 
     height = 0.6 + 0.115 * (len(rows) + 2)
-    chart_ = chart("figure_13", draw, PAGE, height, inputs.config.paper.dpi)
     numbered = rows.set_axis(range(1, len(rows) + 1)).rename_axis("line").reset_index()
-    return Figure(chart_, numbered)
+    return inputs.figure("figure_13", draw, PAGE, height, numbered)
 
 
 def _table(axes: Axes, rows: pd.DataFrame) -> None:
-    """Text in columns, each as wide as its longest cell."""
+    """Draw the cells as text in columns, each as wide as its longest cell."""
     axes.set_axis_off()
     head = [_two_lines(name) for name in rows.columns]
     widths = [_width(name, rows[column]) for name, column in zip(head, rows.columns, strict=True)]
@@ -265,6 +266,6 @@ def _short(cell: str) -> str:
 
 
 def _width(name: str, cells: pd.Series) -> float:
-    """In letters, with the gap to the next column; the header is bold."""
+    """Width of a column in characters, with the gap to the next one; the header is bold."""
     longest = max(len(_short(cell)) for cell in cells)
     return 2.2 + max(longest, 1.12 * max(map(len, name.split("\n"))))
