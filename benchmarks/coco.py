@@ -117,9 +117,9 @@ def _orjson(file: Path) -> Callable[[], object]:
 
 
 def _photos(file: Path) -> Callable[[], object]:
-    from occludenet_build.sources.coco.instances import photos
+    from occludenet_build.sources.coco.instances import read_photos
 
-    return lambda: photos(file, WANTED)
+    return lambda: read_photos(file, WANTED)
 
 
 def _wanted(file: Path) -> Callable[[], object]:

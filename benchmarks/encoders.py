@@ -31,7 +31,7 @@ from parts.composite import footage
 from parts.composite.encoding import Encoded, Setting, encode_clip
 from parts.composite.footage import Footage
 
-from occludenet_build.media.video.encoder import available
+from occludenet_build.media.video.encoder import available_encoder
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
 CRFS = (18, 21, 23, 26)
@@ -53,7 +53,7 @@ def settings() -> dict[str, Setting]:
     for preset, crf in (("ultrafast", 23), ("veryfast", 23), ("veryfast", 28), ("medium", 28)):
         found[f"libx265 {preset} {crf}"] = Setting("libx265", preset, crf)
     for codec in ("h264_nvenc", "h264_qsv", "h264_amf"):
-        if available(codec) == codec:
+        if available_encoder(codec) == codec:
             found[f"{codec} veryfast 21"] = Setting(codec)
     return grid | found
 

@@ -36,8 +36,8 @@ from parts.composite.synthetic_clips import FPS, Clip
 from parts.measure import Cost
 
 from occludenet_build.media.video import encoder
-from occludenet_build.media.video.encoder import Encoder, Encoding, Picture, x264_asm
-from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.encoder import Encoder, Encoding, FrameFormat, x264_asm
+from occludenet_build.media.video.source import open_video
 
 SETTINGS = ("avx2", "sse2", "portable")
 FRAMES = {(340, 256): 150, (640, 360): 75}
@@ -56,7 +56,7 @@ def main() -> None:
         for size, frames in (QUICK_FRAMES if quick else FRAMES).items():
             clip = Clip(Path(folder), 0, size, frames)
             clip.write()
-            with reading(clip.path) as source:
+            with open_video(clip.path) as source:
                 pictures = list(source)
             for preset in CRF:
                 case = f"{size[0]}x{size[1]}/{preset}"
@@ -84,7 +84,7 @@ def _encoded(
     pictures: list[av.VideoFrame], preset: str, instruction_set: str, streams: list[bytes]
 ) -> Cost:
     """Cost of one encode; afterwards other data overwrites the memory that it freed."""
-    picture = Picture(pictures[0], Fraction(1, FPS), Fraction(FPS), Fraction(1))
+    picture = FrameFormat(pictures[0], Fraction(1, FPS), Fraction(FPS), Fraction(1))
     packets: list[av.Packet] = []
 
     def encode() -> None:

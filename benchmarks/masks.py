@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of t
 
 from occludenet_build.config.people import ActorMasks
 from occludenet_build.media.imaging import boxes
-from occludenet_build.people.maskers.interface import Clip
-from occludenet_build.people.maskers.mask_propagation import Between, keyframes
+from occludenet_build.people.maskers.interface import BoxedClip
+from occludenet_build.people.maskers.mask_propagation import KeyframeMasker, keyframes
 from occludenet_build.people.maskers.yolo_seg import YoloSeg
 
 REPO = Path(__file__).resolve().parents[1]
@@ -89,7 +89,7 @@ def _measured(model: YoloSeg, path: Path, frames: int) -> dict[int, Run]:
     found: dict[int, Run] = {}
     truth: dict[int, np.ndarray] = {}
     for every in EVERY:
-        masker = Between(model, every) if every > 1 else model
+        masker = KeyframeMasker(model, every) if every > 1 else model
         started = time.process_time()
         masks = dict(masker.masks(clip))
         seconds = time.process_time() - started
@@ -101,21 +101,21 @@ def _measured(model: YoloSeg, path: Path, frames: int) -> dict[int, Run]:
     return found
 
 
-def _followed(model: YoloSeg, path: Path, frames: int) -> Clip:
+def _followed(model: YoloSeg, path: Path, frames: int) -> BoxedClip:
     """The clip with the boxes of the largest person of the first frame with a person."""
     found: dict[int, np.ndarray] = {}
     last: np.ndarray | None = None
-    everything = Clip(path, dict.fromkeys(range(frames), np.zeros(4, np.float32)), frames)
+    everything = BoxedClip(path, dict.fromkeys(range(frames), np.zeros(4, np.float32)), frames)
     for number, rgb, _ in everything.frames():
         people = model._predict([rgb])[0].boxes.xyxy.cpu().numpy().astype(np.float32)
         overlap = boxes.area(people) if last is None else boxes.iou(last[None], people)[0]
         if len(people) and (last is None or overlap.max() > 0.3):
             last = found[number] = people[int(overlap.argmax())]
-    return Clip(path, found, frames)
+    return BoxedClip(path, found, frames)
 
 
 def _ious(
-    clip: Clip, every: int, masks: dict[int, np.ndarray], truth: dict[int, np.ndarray]
+    clip: BoxedClip, every: int, masks: dict[int, np.ndarray], truth: dict[int, np.ndarray]
 ) -> tuple[list[float], list[float]]:
     """IoU of the frames between keyframes, and of all frames; 0 where a mask is missing."""
     keys = {key for run in clip.runs() for key in keyframes(run, every)}

@@ -12,7 +12,7 @@ from demo.world import coco
 from demo.world.clips import write_clip
 from demo.world.plan import Clip, Settings, plan
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import exclusive, write_json, write_text
+from occludenet_build.core.files import folder_lock, write_json, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 
@@ -29,7 +29,7 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
     The same settings give the same files for any number of workers. Raises UserError where the
     folder has files of the same names that are not a mini-world.
     """
-    with exclusive(folder):
+    with folder_lock(folder):
         stamp = {"settings": asdict(settings), "version": VERSION}
         if _read_stamp(folder) == stamp:
             return False

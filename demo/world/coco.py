@@ -21,7 +21,7 @@ from demo.world.scenery import BACKGROUNDS, background
 from demo.world.segments import box_xywh, polygons, run_lengths
 from demo.world.wardrobe import draw_look
 from occludenet_build.core.files import replacing, write_json
-from occludenet_build.core.seeds import integer, rng
+from occludenet_build.core.seeds import rng, uniform_integer
 
 WIDTH, HEIGHT = 320, 240
 
@@ -66,7 +66,7 @@ def pictures(settings: Settings) -> list[CocoPicture]:
     found = []
     for kind in OCCLUDERS:
         for number in range(settings.images):
-            image_id = 1 + integer(settings.seed, "coco", kind, str(number)) % 581_000
+            image_id = 1 + uniform_integer(settings.seed, "coco", kind, str(number)) % 581_000
             while image_id in used:
                 image_id += 1
             used.add(image_id)

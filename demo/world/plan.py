@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from demo.world.actions import ACTIONS
 from demo.world.scenery import BACKGROUNDS
-from occludenet_build.core.seeds import integer, rng, unit
+from occludenet_build.core.seeds import rng, uniform, uniform_integer
 
 SPLITS = ("train", "val", "test")
 TIED = dict(zip(ACTIONS, BACKGROUNDS, strict=True))
@@ -101,12 +101,12 @@ def _tied(settings: Settings, label: str, number: int) -> str:
     The exceptions are counted, not drawn at random, so that the share is exact for few clips.
     """
     loose = 1 - settings.shortcut
-    offset = unit(settings.seed, "miniworld", "loose", label)
+    offset = uniform(settings.seed, "miniworld", "loose", label)
     before, after = floor(number * loose + offset), floor((number + 1) * loose + offset)
     if after == before:
         return TIED[label]
     others = [kind for kind in BACKGROUNDS if kind != TIED[label]]
-    first = integer(settings.seed, "miniworld", "other", label)
+    first = uniform_integer(settings.seed, "miniworld", "other", label)
     return others[(first + after) % len(others)]
 
 
@@ -116,6 +116,6 @@ def _crossed(settings: Settings, item: tuple[str, ...], number: int) -> str:
     The background then has no information about the action, and a network that uses only the
     background is at chance. Without the tied background, it would exclude one action.
     """
-    first = integer(settings.seed, "miniworld", "crossed", *item[:2])
+    first = uniform_integer(settings.seed, "miniworld", "crossed", *item[:2])
     kinds = list(BACKGROUNDS)
     return kinds[(first + number) % len(kinds)]

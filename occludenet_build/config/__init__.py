@@ -51,7 +51,7 @@ from occludenet_build.config.sources import (
     YouTube,
 )
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import build, require_distinct, setting
+from occludenet_build.core.settings import from_mapping, require_distinct, setting
 from occludenet_build.stages import STAGES
 
 __all__ = [
@@ -168,7 +168,7 @@ def load(values: dict[str, Any], base: Path | str = ".") -> Config:
     and the actual value in one line.
     """
     _refuse_old_names(values)
-    config = build(Config, values, base)
+    config = from_mapping(Config, values, base)
     _check_whole(config)
     return config
 
@@ -179,7 +179,7 @@ def load_part(values: dict[str, Any]) -> Config:
     Raises UserError as `load` does.
     """
     _refuse_old_names(values)
-    return build(Config, values)
+    return from_mapping(Config, values)
 
 
 def stage_settings(config: Config, stage: str) -> dict[str, Any]:

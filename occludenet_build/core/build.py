@@ -33,15 +33,15 @@ def detail_file(manifest: Path) -> Path:
     >>> detail_file(Path("detect/003.parquet")).as_posix()
     'detect/store/003/detail.parquet'
     """
-    return store_of(manifest) / "detail.parquet"
+    return store_folder(manifest) / "detail.parquet"
 
 
-def store_of(manifest: Path) -> Path:
+def store_folder(manifest: Path) -> Path:
     """Folder of the store of a manifest."""
     return manifest.parent / "store" / manifest.stem
 
 
-def clip_rows(file: Path, clip: str) -> pa.Table | None:
+def read_clip_rows(file: Path, clip: str) -> pa.Table | None:
     """Read the rows of one clip from a file with one row group per clip; None if it has none."""
     groups = tables.ClipGroups(file)
     try:
@@ -70,7 +70,7 @@ def files_by_clip(folder: Path, clips: Iterable[str], hint: str) -> dict[str, st
     return {clip: names[clip] for clip in requested}
 
 
-class Store:
+class DetailStore:
     """The detail rows of all shards of one stage, by clip. Each file is opened once."""
 
     def __init__(self, folder: Path) -> None:
@@ -84,7 +84,7 @@ class Store:
             self._open[shard] = tables.ClipGroups(self.folder / shard / "detail.parquet")
         return self._open[shard].read(clip)
 
-    def actor(self, clip: str, shard: str) -> Boxes:
+    def actor(self, clip: str, shard: str) -> ClipBoxes:
         """The actor's boxes of a clip, for the store of detect; may be empty.
 
         Raises UserError if detect has no rows of the clip, or a coordinate is not finite.
@@ -93,7 +93,7 @@ class Store:
         where = f"{self.folder}/{shard}"
         if rows is None:
             raise UserError(f"wanted boxes of {clip} in {where}, got none; run detect")
-        boxes = Boxes.of(rows).actor
+        boxes = ClipBoxes.of(rows).actor
         at, side = np.nonzero(~np.isfinite(boxes.xyxy))
         if len(at):
             raise UserError(
@@ -107,7 +107,7 @@ class Store:
         for groups in self._open.values():
             groups.close()
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> DetailStore:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,7 +115,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Boxes:
+class ClipBoxes:
     """The N bounding boxes of one clip in the store of detect, ordered by frame."""
 
     frames: np.ndarray
@@ -133,7 +133,7 @@ class Boxes:
     """bool (N,): whether it is interpolated in a gap of the track, not detected."""
 
     @staticmethod
-    def of(rows: pa.Table | None) -> Boxes:
+    def of(rows: pa.Table | None) -> ClipBoxes:
         """Convert rows of detect.BOXES of one clip; None gives no boxes."""
 
         def column(name: str, kind: type) -> np.ndarray:
@@ -146,27 +146,27 @@ class Boxes:
         xyxy = np.stack([column(side, np.float32) for side in SIDES], axis=1)
         numbers = (column(name, np.int32) for name in ("track", "shot"))
         marks = (column(name, np.bool_) for name in ("actor", "filled"))
-        return Boxes(column("frame", np.int32), xyxy, *numbers, *marks)
+        return ClipBoxes(column("frame", np.int32), xyxy, *numbers, *marks)
 
     def __len__(self) -> int:
         return len(self.frames)
 
-    def where(self, kept: np.ndarray) -> Boxes:
+    def where(self, kept: np.ndarray) -> ClipBoxes:
         """The boxes where `kept`, bool (N,), is true."""
-        return Boxes(*(values[kept] for values in vars(self).values()))
+        return ClipBoxes(*(values[kept] for values in vars(self).values()))
 
     @property
-    def actor(self) -> Boxes:
+    def actor(self) -> ClipBoxes:
         """The actor's boxes, at most one per frame."""
         return self.where(self.is_actor)
 
     @property
-    def others(self) -> Boxes:
+    def others(self) -> ClipBoxes:
         """The boxes of all people except the actor."""
         return self.where(~self.is_actor)
 
     @property
-    def detected(self) -> Boxes:
+    def detected(self) -> ClipBoxes:
         """The boxes that are not interpolated."""
         return self.where(~self.is_filled)
 
@@ -187,7 +187,7 @@ class Boxes:
         return dict(zip(self.frames.tolist(), self.xyxy, strict=True))
 
 
-class Build:
+class BuildTables:
     """The tables of one build folder, as far as they exist."""
 
     def __init__(self, root: Path, option: str = "--root") -> None:
@@ -203,7 +203,7 @@ class Build:
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
         """All rows of a table; None if its stage has not run."""
-        parts = [tables.read(path, columns) for path in self.files(name)]
+        parts = [tables.read_table(path, columns) for path in self.files(name)]
         return pa.concat_tables(parts, promote_options="permissive") if parts else None
 
     def shards(self, table: str) -> dict[str, list[Row]]:
@@ -220,15 +220,15 @@ class Build:
 
     def detail(self, stage: str, shard: str, clip: str) -> pa.Table | None:
         """Detail rows of one clip in the store of a stage; None if there are none."""
-        return clip_rows(self.root / stage / "store" / shard / "detail.parquet", clip)
+        return read_clip_rows(self.root / stage / "store" / shard / "detail.parquet", clip)
 
     def frames(self, shard: str, clip: str) -> pa.Table | None:
         """Rows of annotate for one clip, one per set and frame; None if there are none."""
-        return clip_rows(self.root / "annotate" / "frames" / f"{shard}.parquet", clip)
+        return read_clip_rows(self.root / "annotate" / "frames" / f"{shard}.parquet", clip)
 
-    def boxes(self, detect_shard: str, clip: str) -> Boxes:
+    def boxes(self, detect_shard: str, clip: str) -> ClipBoxes:
         """The boxes of all people in one clip; empty if detect has none."""
-        return Boxes.of(self.detail("detect", detect_shard, clip))
+        return ClipBoxes.of(self.detail("detect", detect_shard, clip))
 
     def json(self, name: str) -> Any:
         """Content of a JSON file, by its path below the build folder; None if it does not exist."""

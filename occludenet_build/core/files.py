@@ -105,7 +105,7 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def stamp(path: Path | str) -> str:
+def size_and_mtime(path: Path | str) -> str:
     """Size in bytes and modification time in ns of a file, or `missing`: detects most changes."""
     try:
         status = Path(path).stat()
@@ -127,7 +127,7 @@ def short_hash(*parts: str) -> str:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Lock a folder against other processes until the block ends; wait for a lock held elsewhere.
 
     The kernel releases the lock when the process dies, so a stale lock cannot remain. Waiting
@@ -151,15 +151,15 @@ def remove_stale(
 
     `columns`: the columns that hold file names.
     """
-    kept = {name for row in now.to_pylist() for name in files_of(row, columns)}
-    stale = {name for row in before for name in files_of(row, columns)} - kept
+    kept = {name for row in now.to_pylist() for name in listed_files(row, columns)}
+    stale = {name for row in before for name in listed_files(row, columns)} - kept
     for name in sorted(stale):
         (root / name).unlink(missing_ok=True)
     if stale:
         logging.info("removed %d files of clips that no longer exist", len(stale))
 
 
-def files_of(row: dict[str, Any], columns: Iterable[str]) -> list[str]:
+def listed_files(row: dict[str, Any], columns: Iterable[str]) -> list[str]:
     """File names in a manifest row; each column holds one name, a list of names, or null."""
     names: list[str] = []
     for column in columns:
@@ -168,6 +168,6 @@ def files_of(row: dict[str, Any], columns: Iterable[str]) -> list[str]:
     return names
 
 
-def intact(root: Path, row: dict[str, Any], columns: Iterable[str]) -> bool:
+def files_exist(root: Path, row: dict[str, Any], columns: Iterable[str]) -> bool:
     """Whether all files that a manifest row names still exist below `root`."""
-    return all((root / name).is_file() for name in files_of(row, columns))
+    return all((root / name).is_file() for name in listed_files(row, columns))

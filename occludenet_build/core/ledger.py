@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import TRANSIENT, ItemError
-from occludenet_build.core.files import exclusive, replacing, short_hash
+from occludenet_build.core.files import folder_lock, replacing, short_hash
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 
@@ -47,7 +47,7 @@ STATUS = [
 
 
 @dataclass(frozen=True)
-class Result:
+class ClipResult:
     """A finished clip: its manifest row, with the columns STATUS, and its detail rows."""
 
     row: dict[str, Any]
@@ -58,7 +58,7 @@ def attempt(
     row: dict[str, Any],
     make: Callable[[], tuple[dict[str, Any], pa.Table | None]],
     skipped: Collection[str] = (),
-) -> Result:
+) -> ClipResult:
     """Process one clip: call `make`, which returns (columns, detail rows), and complete `row`.
 
     `row` holds the clip and its key. An ItemError becomes the row's reason, with the status
@@ -71,16 +71,16 @@ def attempt(
     except ItemError as error:
         status = "skipped" if error.reason in skipped else "failed"
         row = row | {"status": status, "reason": error.reason, "detail": error.detail or None}
-    return Result(row | {"seconds": time.monotonic() - begun}, detail)
+    return ClipResult(row | {"seconds": time.monotonic() - begun}, detail)
 
 
-def key(stage: str, version: str, settings: dict[str, Any], *inputs: str) -> str:
+def result_key(stage: str, version: str, settings: dict[str, Any], *inputs: str) -> str:
     """Key of one clip: hash of the stage, the version of its results, settings and input hashes."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return short_hash(stage, version, text, *inputs)
 
 
-class Ledger:
+class ShardLedger:
     """The ledger of one shard of one stage.
 
     Create it with `locked_ledger`, which locks the store against a second writer.
@@ -128,7 +128,7 @@ class Ledger:
             return None
         return json.loads(pq.read_schema(path).metadata[b"row"])
 
-    def commit(self, result: Result) -> None:
+    def commit(self, result: ClipResult) -> None:
         """Write one finished clip to the journal; safe to call from several processes."""
         schema = self.detail_schema or pa.schema([column("clip", "string", "")])
         detail = result.detail if result.detail is not None else schema.empty_table()
@@ -154,10 +154,10 @@ class Ledger:
         if self.detail_schema is not None:
             self._merge_detail(order)
         table = tables.from_rows(rows, self.row_schema)
-        tables.write(table, self.store / "rows.parquet")
+        tables.write_table(table, self.store / "rows.parquet")
         shutil.rmtree(self.journal)
         if manifest is not None:
-            tables.write(_without_times(table), manifest)
+            tables.write_table(_without_times(table), manifest)
         return table
 
     def _merge_detail(self, order: list[str]) -> None:
@@ -180,16 +180,18 @@ def _without_times(table: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def hold(store: Path, rows: pa.Schema, detail: pa.Schema | None = None) -> Iterator[Ledger]:
+def locked_ledger(
+    store: Path, rows: pa.Schema, detail: pa.Schema | None = None
+) -> Iterator[ShardLedger]:
     """Open the ledger of one shard and lock its store until the block ends."""
-    with exclusive(store):
-        yield Ledger(store, rows, detail)
+    with folder_lock(store):
+        yield ShardLedger(store, rows, detail)
 
 
 def work_through(
-    ledger: Ledger,
+    ledger: ShardLedger,
     todo: dict[str, str],
-    make: Callable[[list[str]], Iterator[Result]],
+    make: Callable[[list[str]], Iterator[ClipResult]],
     intact: Callable[[dict[str, Any]], bool] = lambda row: True,
 ) -> None:
     """Compute and commit the clips that are not finished.
@@ -197,13 +199,13 @@ def work_through(
     `todo` maps each clip to its key, `make` takes clips and yields one ClipResult per clip, and
     `intact(row)` tells whether the files of a finished clip still exist.
     """
-    due = missing(ledger, todo, intact)
+    due = unfinished_clips(ledger, todo, intact)
     for result in progress(make(due), len(due), "clip") if due else ():
         ledger.commit(result)
 
 
-def missing(
-    ledger: Ledger, todo: dict[str, str], intact: Callable[[dict[str, Any]], bool]
+def unfinished_clips(
+    ledger: ShardLedger, todo: dict[str, str], intact: Callable[[dict[str, Any]], bool]
 ) -> list[str]:
     """The clips of `todo` (clip -> key) that are not finished or whose files no longer exist."""
     rows = {clip: ledger.finished(clip, clip_key) for clip, clip_key in todo.items()}

@@ -23,7 +23,7 @@ LONGEST = 1000
 DEEPEST = 32
 """Maximum number of parts of a relative path."""
 
-SUFFIXES = frozenset(
+VIDEO_SUFFIXES = frozenset(
     {
         *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
         *(".nut", ".ogv", ".ts", ".webm", ".wmv"),
@@ -32,7 +32,7 @@ SUFFIXES = frozenset(
 """Suffixes of video files, in lower case. media.video.probe tells whether a file is a video."""
 
 
-def clean(name: str) -> str:
+def safe_name(name: str) -> str:
     """Normalize a name: remove `.` parts and repeated slashes.
 
     Raises ItemError: unsafe_path for an absolute path or one with `..`, unsafe_name for a name that
@@ -55,19 +55,19 @@ def clean(name: str) -> str:
     return "/".join(parts)
 
 
-def inside(folder: Path, name: str) -> Path:
+def safe_path(folder: Path, name: str) -> Path:
     """Path of the file with this name below `folder`.
 
     Raises ItemError: the reasons of `safe_name`, and unsafe_link if a link in the folder leads out
     of it.
     """
-    path = folder / clean(name)
+    path = folder / safe_name(name)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ItemError("unsafe_link", f"a link in {folder} leads {name[:120]!a} out of it")
     return path
 
 
-def below(folder: Path) -> Iterator[PurePosixPath]:
+def files_below(folder: Path) -> Iterator[PurePosixPath]:
     """Yield the relative paths of all files below a folder, without hidden files and folders."""
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -87,7 +87,7 @@ def shortened(text: str, longest: int, origin: str | None = None) -> str:
     return f"{short}-{short_hash(text if origin is None else origin)[:6]}"
 
 
-def told_apart(names: Sequence[str], origins: Sequence[Sequence[str]]) -> list[str]:
+def disambiguate(names: Sequence[str], origins: Sequence[Sequence[str]]) -> list[str]:
     """Make names unique, ignoring case: duplicates get a hash of their origin as a suffix."""
     counts = Counter(name.casefold() for name in names)
     return [

@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def integer(seed: int, *parts: str) -> int:
+def uniform_integer(seed: int, *parts: str) -> int:
     """A uniform 64-bit integer, determined by the arguments alone."""
     message = "\x1f".join([str(seed), *parts]).encode()
     return int.from_bytes(hashlib.blake2b(message, digest_size=8).digest(), "big")
 
 
-def unit(seed: int, *parts: str) -> float:
+def uniform(seed: int, *parts: str) -> float:
     """A uniform number in [0, 1), determined by the arguments alone."""
-    return integer(seed, *parts) / 2**64
+    return uniform_integer(seed, *parts) / 2**64
 
 
 def rng(seed: int, *parts: str) -> np.random.Generator:
     """A numpy random generator for one item and purpose."""
     import numpy as np
 
-    return np.random.default_rng(integer(seed, *parts))
+    return np.random.default_rng(uniform_integer(seed, *parts))
 
 
-def draw(seed: int, clip: str) -> int:
+def selection_key(seed: int, clip: str) -> int:
     """Sort key of a clip in the order in which clips are selected: smaller comes first."""
-    return integer(seed, clip, "draw")
+    return uniform_integer(seed, clip, "draw")
 
 
 def choose(options: Iterable[str], seed: int, *parts: str) -> str:
@@ -43,12 +43,12 @@ def choose(options: Iterable[str], seed: int, *parts: str) -> str:
     >>> choose(["a", "b"], 1, "clip") == choose(["b", "a"], 1, "clip")
     True
     """
-    return max(options, key=lambda option: (integer(seed, *parts, option), option))
+    return max(options, key=lambda option: (uniform_integer(seed, *parts, option), option))
 
 
 def split_of(fractions: dict[str, float], seed: int, *parts: str) -> str:
     """The split of an item. `fractions`: split -> share, in order; the shares sum to 1."""
-    position, edge = unit(seed, *parts), 0.0
+    position, edge = uniform(seed, *parts), 0.0
     for name, share in fractions.items():
         edge += share
         if position < edge:
@@ -58,7 +58,7 @@ def split_of(fractions: dict[str, float], seed: int, *parts: str) -> str:
 
 def shard_of(item: str, shards: int) -> str:
     """Name of the shard of an item, as in file names: `000` for the first."""
-    return f"{integer(0, item, 'shard') % shards:03d}"
+    return f"{uniform_integer(0, item, 'shard') % shards:03d}"
 
 
 def shard_names(shards: int) -> list[str]:

@@ -37,7 +37,7 @@ def required(**limits: Any) -> Any:
     return field(metadata=limits)
 
 
-def build(cls: type, values: Any, base: Path | str = ".") -> Any:
+def from_mapping(cls: type, values: Any, base: Path | str = ".") -> Any:
     """Create a dataclass of `setting` fields from a mapping; missing keys get their defaults.
 
     Paths are relative to `base` and must exist. Raises UserError, with the key, the expected value

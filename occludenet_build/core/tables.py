@@ -38,7 +38,7 @@ def from_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     )
 
 
-def write(table: pa.Table, path: Path | str) -> None:
+def write_table(table: pa.Table, path: Path | str) -> None:
     """Write a Parquet file atomically."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -54,19 +54,20 @@ def write_if_changed(table: pa.Table, path: Path | str) -> bool:
     return write_bytes_if_changed(path, sink.getvalue().to_pybytes())
 
 
-def digest(table: pa.Table) -> str:
+def table_digest(table: pa.Table) -> str:
     """Hash of the values of a table, 32 hex digits.
 
-    It does not depend on chunks, metadata or compression.
+    It does not depend on chunks, metadata or compression, nor on the meanings of the columns: the
+    hashes of detail rows are parts of ledger keys, and a corrected sentence remakes nothing.
     """
     sink = pa.BufferOutputStream()
-    plain = table.combine_chunks().replace_schema_metadata(None)
+    plain = table.combine_chunks().cast(pa.schema([(f.name, f.type) for f in table.schema]))
     with pa.ipc.new_stream(sink, plain.schema) as writer:
         writer.write_table(plain)
     return hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
 
 
-def read(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     """Read a Parquet file, or only the named columns.
 
     Raises UserError if the file is missing or is not Parquet.
@@ -81,7 +82,7 @@ def read(path: Path | str, columns: list[str] | None = None) -> pa.Table:
         raise UserError(f"wanted a Parquet table, {path} does not read: {error}") from error
 
 
-def fraction(value: Fraction) -> str:
+def fraction_text(value: Fraction) -> str:
     """An exact number as text, for a column: numerator/denominator."""
     return f"{value.numerator}/{value.denominator}"
 
@@ -89,7 +90,7 @@ def fraction(value: Fraction) -> str:
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """Read a Parquet file as a list of rows, column -> value. Raises UserError as `read_table`
     does."""
-    return read(path).to_pylist()
+    return read_table(path).to_pylist()
 
 
 class ClipGroups:

@@ -70,7 +70,7 @@ def keep_large_blocks() -> None:
         set_option(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that the memory of a device or of this machine is exhausted."""
     message = str(error).lower()
     return isinstance(error, MemoryError) or any(
@@ -88,7 +88,7 @@ def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise UserError(
             f"{setting}: {batch} frames do not fit into the memory of the device; lower {setting}"
@@ -108,7 +108,7 @@ def checkpoint_file(weights: Path | str | None, backend: str) -> Path:
     return path
 
 
-def state_dict(path: Path, backend: str, inside: str | None = None) -> dict[str, torch.Tensor]:
+def load_tensors(path: Path, backend: str, inside: str | None = None) -> dict[str, torch.Tensor]:
     """Load the tensors of a checkpoint, of any shape and any dtype, by name, on the CPU.
 
     The checkpoint is loaded with `weights_only`: it cannot run code. `inside`: the entry of the
@@ -142,10 +142,10 @@ def load_yolo(
     model = _read_yolo(path)
     if model.task != task:
         raise UserError(f"yolo: wanted a {task} model, {path} is a {model.task} model")
-    return model, class_number(model.names, class_name, path)
+    return model, class_index(model.names, class_name, path)
 
 
-def class_number(names: dict[int, str], class_name: str, path: Path) -> int:
+def class_index(names: dict[int, str], class_name: str, path: Path) -> int:
     """Index of a class in `names` (index -> name) of the model in `path`, ignoring case.
 
     Raises UserError if the model has no such class.

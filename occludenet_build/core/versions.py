@@ -53,7 +53,7 @@ def results_version(stage: str, part: str | None = None) -> str:
     text = ", ".join(f"{name} {version}" for name, version in listed.items())
     if os.environ.get(RERUN_ON, "version") == "version":
         return text
-    return f"{text} {digest(_module(stage, part))}"
+    return f"{text} {code_digest(_module(stage, part))}"
 
 
 def _module(stage: str, part: str | None) -> str:
@@ -64,38 +64,38 @@ def _module(stage: str, part: str | None) -> str:
 
 
 @cache
-def digest(module: str) -> str:
+def code_digest(module: str) -> str:
     """Digest of the code that `module` runs, 24 hex digits.
 
     The digest covers the syntax trees without docstrings: comments, formatting and documentation
     do not change it. Other files in a package (templates and tables) are hashed byte by byte.
     """
     total = hashlib.blake2b(digest_size=12)
-    for name in sorted(closure(module, _affects_results)):
+    for name in sorted(import_closure(module, _affects_results)):
         total.update(f"{name}\0{_tree_without_docstrings(source_file(name))}\0".encode())
         for path in _data_files(name):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
 
 
-def closure(module: str, follow: Callable[[str], bool] = lambda name: True) -> set[str]:
+def import_closure(module: str, follow: Callable[[str], bool] = lambda name: True) -> set[str]:
     """`module` and all modules of this package that it imports, directly or indirectly.
 
     If `module` is a package, all modules in it are included. Modules for which `follow` is false
     are neither listed nor followed.
     """
-    todo = [module, *(m for m in modules() if m.startswith(f"{module}."))]
+    todo = [module, *(m for m in package_modules() if m.startswith(f"{module}."))]
     seen: set[str] = set()
     while todo:
         name = todo.pop()
         if name not in seen and follow(name):
             seen.add(name)
-            todo.extend(imports(name))
+            todo.extend(package_imports(name))
     return seen
 
 
 @cache
-def imports(module: str) -> frozenset[str]:
+def package_imports(module: str) -> frozenset[str]:
     """The modules of this package that the source of `module` imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source_file(module).read_bytes())):
@@ -107,7 +107,7 @@ def imports(module: str) -> frozenset[str]:
     return frozenset(name for name in names if _is_in_package(name))
 
 
-def modules() -> list[str]:
+def package_modules() -> list[str]:
     """Dotted names of all modules of the package."""
     names = []
     for path in sorted(PACKAGE.rglob("*.py")):

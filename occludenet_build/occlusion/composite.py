@@ -43,14 +43,18 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.build import Store
+from occludenet_build.core.build import DetailStore
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.core.files import intact, remove_stale
+from occludenet_build.core.files import files_exist, remove_stale
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.core.versions import results_version
-from occludenet_build.media.video.encoder import available, libraries, used
+from occludenet_build.media.video.encoder import (
+    available_encoder,
+    library_versions,
+    recorded_instruction_set,
+)
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
@@ -158,26 +162,28 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 
 
 def _open_ledger(out: Path, rows: pa.Schema, detail: pa.Schema | None) -> Any:
-    return ledger.hold(out.parent / "store" / out.stem, rows, detail)
+    return ledger.locked_ledger(out.parent / "store" / out.stem, rows, detail)
 
 
 def _make_missing(
     shard: CompositeShard,
-    ledgers: dict[str, ledger.Ledger],
+    ledgers: dict[str, ledger.ShardLedger],
     args: argparse.Namespace,
     config: cfg.Config,
 ) -> None:
     """Process each clip once, for all of its missing parts."""
     missing = {
         name: set(
-            ledger.missing(part_ledger, shard.keys[name], lambda row: intact(args.root, row, FILES))
+            ledger.unfinished_clips(
+                part_ledger, shard.keys[name], lambda row: files_exist(args.root, row, FILES)
+            )
         )
         for name, part_ledger in ledgers.items()
     }
     clips = sorted(set().union(*missing.values()))
     if not clips:
         return
-    codec = available(config.composite.codec)
+    codec = available_encoder(config.composite.codec)
     settings = dataclasses.replace(config.composite, codec=codec)
     tasks = (shard.task(clip, _parts(clip, missing), settings) for clip in clips)
     results = in_processes(partial(make_clip, settings=settings), tasks, args.threads)
@@ -209,11 +215,11 @@ class CompositeShard:
     def __init__(self, args: argparse.Namespace, config: cfg.Config) -> None:
         self._args, self._config = args, config
         self._chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
-        self._boxes = Store(args.boxes)
+        self._boxes = DetailStore(args.boxes)
         self._masked = {}
         if args.masks:
             self._masked = {row["clip"]: row for row in tables.read_rows(args.masks)}
-            self._rles = Store(args.masks.parent / "store")
+            self._rles = DetailStore(args.masks.parent / "store")
         splits = config.counterfactual.splits
         occluded = {clip: self._key(row) for clip, row in self._chosen.items()}
         erased = {
@@ -231,13 +237,13 @@ class CompositeShard:
         if settings.scale_mode == "target":
             used.append(self._masks_hash(row["clip"]))
         version = results_version("composite", "composite")
-        return ledger.key("composite", version, plain, *key_inputs(row), *used)
+        return ledger.result_key("composite", version, plain, *key_inputs(row), *used)
 
     def _erased_key(self, clip: str, key: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
         used = [str(self._config.seed)] if own["fill"] == "noise" else []
         version = results_version("composite", "counterfactual")
-        return ledger.key("erased", version, own, key, self._masks_hash(clip), *used)
+        return ledger.result_key("erased", version, own, key, self._masks_hash(clip), *used)
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)
@@ -269,7 +275,7 @@ class CompositeShard:
         return dict(zip(rows["frame"].to_pylist(), rows["rle"].to_pylist(), strict=True))
 
 
-def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.Result]:
+def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.ClipResult]:
     """Render the outputs of one clip; the results by part, `occluded`, `erased`, or both."""
     start = time.monotonic()
     rendered, failure = None, {}
@@ -294,12 +300,12 @@ def _occluded(
     failure: dict,
     settings: cfg.Composite,
     per_file: float,
-) -> ledger.Result:
+) -> ledger.ClipResult:
     outputs = [out for out in task.job.outputs if not out.erased]
     row = _row(task, task.key, per_file * len(outputs))
     row |= {name: task.chosen[name] for name in _FROM_SELECT}
     if rendered is None:
-        return ledger.Result(row | failure)
+        return ledger.ClipResult(row | failure)
     job, detail = task.job, rendered.truth.table()
     row |= _files(job, [out for out in outputs if out.scale is not None])
     row |= _made_with(rendered, settings)
@@ -309,7 +315,7 @@ def _occluded(
     row |= {"shares": [rendered.shares[scale] for scale in job.scales] if rendered.shares else None}
     clean = next((out.file for out in outputs if out.scale is None), None)
     row |= {"clean_file": clean, "clean_hash": _hash(job, clean) if clean else None}
-    return ledger.Result(row | {"truth_hash": tables.digest(detail)}, detail)
+    return ledger.ClipResult(row | {"truth_hash": tables.table_digest(detail)}, detail)
 
 
 def _erased(
@@ -318,17 +324,19 @@ def _erased(
     failure: dict,
     settings: cfg.Composite,
     per_file: float,
-) -> ledger.Result:
+) -> ledger.ClipResult:
     job, outputs = task.job, [out for out in task.job.outputs if out.erased]
     row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
     if task.unmasked is not None:
-        return ledger.Result(row | {n: task.unmasked[n] for n in ("status", "reason", "detail")})
+        return ledger.ClipResult(
+            row | {n: task.unmasked[n] for n in ("status", "reason", "detail")}
+        )
     if failure:
-        return ledger.Result(row | failure)
+        return ledger.ClipResult(row | failure)
     row |= _files(job, outputs)
     if rendered is not None:  # None: no files, train erases
         row |= _made_with(rendered, settings)
-    return ledger.Result(row | {"erased_frames": len(job.masks)})
+    return ledger.ClipResult(row | {"erased_frames": len(job.masks)})
 
 
 def _row(task: ClipTask, key: str | None, seconds: float) -> dict[str, Any]:
@@ -350,6 +358,6 @@ def _hash(job: ClipJob, file: str) -> str:
 
 
 def _made_with(rendered: RenderResult, settings: cfg.Composite) -> dict[str, str]:
-    instructions = used(settings.instruction_set)
+    instructions = recorded_instruction_set(settings.instruction_set)
     made = {"encoder": rendered.encoder, "instruction_set": instructions}
-    return made | {"libraries": libraries()}
+    return made | {"libraries": library_versions()}

@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occludenet_build.media.video.planes import Layout, in_format, layout_of, new_frame, views
+from occludenet_build.media.video.planes import (
+    Layout,
+    in_format,
+    layout_of,
+    new_frame,
+    plane_arrays,
+)
 from occludenet_build.occlusion.patches import Patch, PlanePatch
 
 
@@ -34,11 +40,11 @@ class FrameBuffer:
         converted = in_format(first, working_format)
         self.layout: Layout = layout_of(converted)
         self.frame = new_frame(converted)
-        self.planes = views(self.frame, self.layout)
+        self.planes = plane_arrays(self.frame, self.layout)
 
     def load(self, frame) -> None:
         """Copy the pixels of a decoded frame into the buffer."""
-        source = views(in_format(frame, self._format), self.layout)
+        source = plane_arrays(in_format(frame, self._format), self.layout)
         for plane, other in zip(self.planes, source, strict=True):
             np.copyto(plane, other)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from occludenet_build.config.occlusion import Composite
-from occludenet_build.core.build import Boxes
+from occludenet_build.core.build import ClipBoxes
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.ground_truth import TruthRows
@@ -81,7 +81,7 @@ def key_inputs(chosen: dict[str, Any]) -> list[str]:
     return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
 
 
-def actor_boxes(actor: Boxes) -> dict[int, ActorBox]:
+def actor_boxes(actor: ClipBoxes) -> dict[int, ActorBox]:
     """Frame -> the actor's box; `actor` has at most one box per frame."""
     names = (actor.frames, actor.xyxy, actor.is_filled, actor.tracks, actor.shots)
     rows = zip(*(values.tolist() for values in names), strict=True)

@@ -100,11 +100,11 @@ def _anchors(
 ) -> dict[int, Box]:
     """Frame -> the box that an occluder is centred on and scaled by."""
     if settings.motion != "track":
-        draw = partial(seeds.unit, clip.seed, clip.clip, f"motion {occluder}")
+        draw = partial(seeds.uniform, clip.seed, clip.clip, f"motion {occluder}")
         return motion_boxes(settings.motion, MotionContext(clip.size, clip.frames, draw))
     if not occluder:
         return boxes
-    offset = multi_occluder_offset(occluder, partial(seeds.unit, clip.seed, clip.clip, "aside"))
+    offset = multi_occluder_offset(occluder, partial(seeds.uniform, clip.seed, clip.clip, "aside"))
     return {frame: _shifted(box, offset) for frame, box in boxes.items()}
 
 

@@ -21,11 +21,17 @@ from typing import NamedTuple
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import replacing
-from occludenet_build.media.video.encoder import JOINS, Encoding, formats, group_size, version
-from occludenet_build.media.video.planes import in_format, views, working_format
-from occludenet_build.media.video.sound import SharedSound, SoundQueue, how_passed
-from occludenet_build.media.video.source import Source, check_indexed, display_of, reading
-from occludenet_build.media.video.writer import RunEncoder, TwinWriter, picture_of
+from occludenet_build.media.video.encoder import (
+    JOINABLE_ENCODERS,
+    Encoding,
+    encoder_version,
+    group_size,
+    pixel_formats,
+)
+from occludenet_build.media.video.planes import in_format, plane_arrays, working_format
+from occludenet_build.media.video.sound import SharedSound, SoundQueue, sound_transfer
+from occludenet_build.media.video.source import VideoSource, check_indexed, display_of, open_video
+from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 from occludenet_build.occlusion.counterfactual import Eraser, median_frames
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.ground_truth import TruthRows
@@ -50,7 +56,7 @@ def render(job: ClipJob, settings: Composite) -> RenderResult:
     """
     with ExitStack() as targets:
         paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
-        with reading(job.source) as source:
+        with open_video(job.source) as source:
             if job.sha256 is not None:  # after opening: a file that is no video has its own reason
                 check_indexed(job.source, job.sha256)
             clip = _ClipRenderer(job, settings, source)
@@ -132,7 +138,7 @@ def group_outputs(segment: RenderSegment, outputs: Sequence[Content]) -> dict[Co
 class _ClipRenderer:
     """The state of one pass over a clip."""
 
-    def __init__(self, job: ClipJob, settings: Composite, source: Source) -> None:
+    def __init__(self, job: ClipJob, settings: Composite, source: VideoSource) -> None:
         self.job, self.settings, self.source = job, settings, source
         self.encoding = Encoding.of(settings)
         self._packets = SoundQueue()
@@ -141,7 +147,7 @@ class _ClipRenderer:
         if self._first is None:
             raise ItemError("zero_frames", source.first_error)
         self.display = display_of(self._first)
-        pixel_format = working_format(self._first, formats(settings.codec), settings.pix_fmt)
+        pixel_format = working_format(self._first, pixel_formats(settings.codec), settings.pix_fmt)
         self.buffer = FrameBuffer(self._first, pixel_format)
         self._place_occluders()
         self._pts: list[int] = []  # of the frames written so far
@@ -176,13 +182,13 @@ class _ClipRenderer:
         largest = max(self.factors.values(), default=0)  # covers the frames of all smaller ones
         pasted = [bool(self._placement.rects(n, largest)) for n in frames]
         masked = self.job.masks if self._eraser is not None else {}
-        least = self.settings.share_frames if self.encoding.codec in JOINS else 0
+        least = self.settings.share_frames if self.encoding.codec in JOINABLE_ENCODERS else 0
         group = group_size(self.encoding, self._picture.rate)
         return split_segments(pasted, [n in masked for n in frames], least, group)
 
     def writing(self, paths: list[Path]) -> ExitStack:
         """Open the outputs; closing the returned stack finishes the files."""
-        self._picture = picture_of(self.source, self.buffer.frame)
+        self._picture = frame_format_of(self.source, self.buffer.frame)
         stack = ExitStack()
         try:
             self.writers = [stack.enter_context(self._writer(path)) for path in paths]
@@ -208,7 +214,9 @@ class _ClipRenderer:
                 self._write_frame(frame, plain, erased)
             for encoder in (*plain.values(), *erased.values()):
                 encoder.finish()
-                self.encoder = self.encoder or version(self.encoding.codec, encoder.beginning)
+                self.encoder = self.encoder or encoder_version(
+                    self.encoding.codec, encoder.beginning
+                )
             plain.clear()  # releases their pictures before the next segment
             erased.clear()
 
@@ -240,7 +248,7 @@ class _ClipRenderer:
         return RenderResult(
             truth=self._truth,
             pix_fmt=self.buffer.frame.format.name,
-            sound=how_passed(self.source),
+            sound=sound_transfer(self.source),
             encoder=self.encoder,
             factors=self.factors,
             shares=self.shares,
@@ -266,10 +274,10 @@ def _eraser(job: ClipJob, buffer: FrameBuffer, display) -> Eraser:
     eraser = Eraser(job.erasure, job.masks, buffer.layout, display)
     if job.erasure.fill == "median":
         sampled, pixel_format = median_frames(job.frames), buffer.frame.format.name
-        with reading(job.source) as frames:
+        with open_video(job.source) as frames:
             for number, frame in enumerate(frames):
                 if number in sampled:
                     eraser.add_to_median(
-                        number, views(in_format(frame, pixel_format), buffer.layout)
+                        number, plane_arrays(in_format(frame, pixel_format), buffer.layout)
                     )
     return eraser

@@ -32,7 +32,7 @@ import pyarrow as pa
 from occludenet_build.config import Config
 from occludenet_build.config.people import Audit
 from occludenet_build.core import seeds, tables
-from occludenet_build.core.build import Boxes, Store
+from occludenet_build.core.build import ClipBoxes, DetailStore
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.core.ledger import STATUS
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     if args.what == "sample":
         chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
         rows = sample(chosen, config.audit.clips, config.seed)
-        tables.write(tables.from_rows(rows, SAMPLE), args.out)
+        tables.write_table(tables.from_rows(rows, SAMPLE), args.out)
         logging.info("%d of %d chosen clips", len(rows), len(chosen))
     else:
         _compare(args, config.audit)
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 def sample(chosen: list[Row], count: int, seed: int) -> list[Row]:
     """Rows of SAMPLE of `count` clips, drawn by a hash of the seed and the name, sorted by name."""
-    order = sorted(chosen, key=lambda row: seeds.integer(seed, row["clip"], "audit"))
+    order = sorted(chosen, key=lambda row: seeds.uniform_integer(seed, row["clip"], "audit"))
     drawn = sorted(order[:count], key=lambda row: row["clip"])
     return [{name: row[name] for name in SAMPLE.names} for row in drawn]
 
@@ -117,7 +117,7 @@ def sample(chosen: list[Row], count: int, seed: int) -> list[Row]:
 def _compare(args: argparse.Namespace, settings: Audit) -> None:
     second_rows = {row["clip"]: row for row in tables.read_rows(args.second)}
     rows = []
-    with Store(args.first) as first, Store(args.second.parent / "store") as second:
+    with DetailStore(args.first) as first, DetailStore(args.second.parent / "store") as second:
         for clip in tables.read_rows(args.sample):
             row = _first_columns(clip, second_rows.get(clip["clip"]))
             if row["status"] == "ok":
@@ -128,9 +128,9 @@ def _compare(args: argparse.Namespace, settings: Audit) -> None:
                         f"{args.first}/{clip['detect_shard']}, got none; run detect"
                     )
                 other = second.rows(clip["clip"], args.second.stem)
-                row |= compare(Boxes.of(boxes), Boxes.of(other), settings.iou)
+                row |= compare(ClipBoxes.of(boxes), ClipBoxes.of(other), settings.iou)
             rows.append(row)
-    tables.write(tables.from_rows(rows, CLIPS), args.out)
+    tables.write_table(tables.from_rows(rows, CLIPS), args.out)
     result = summary(rows) | {"second": _second_detector(second_rows, settings)}
     write_json(args.out.parent / "summary.json", result)
     _log(result["all"])
@@ -172,7 +172,7 @@ def _log(means: Row) -> None:
     )
 
 
-def compare(first: Boxes, second: Boxes, least_iou: float) -> Row:
+def compare(first: ClipBoxes, second: ClipBoxes, least_iou: float) -> Row:
     """The columns of CLIPS that compare the boxes of two detectors in one clip.
 
     least_iou: IoU from which two boxes agree. The second detector's filled boxes do not count, as

@@ -61,7 +61,7 @@ def draw_view(
     """
     random = rng(seed, file, "draw", str(epoch))
     if stride:
-        start = int(random.integers(0, room(count, frames, stride) + 1))
+        start = int(random.integers(0, latest_start(count, frames, stride) + 1))
         chosen = strided_frames(count, frames, stride, start)
     else:
         chosen = tuple(
@@ -83,7 +83,7 @@ def frame_segments(count: int, parts: int) -> list[tuple[int, int]]:
     return [(low, max(high, low + 1)) for low, high in pairwise(edges)]
 
 
-def room(count: int, frames: int, stride: int) -> int:
+def latest_start(count: int, frames: int, stride: int) -> int:
     """The last frame at which `frames` frames, `stride` apart, can start in a clip of `count`."""
     return max(count - ((frames - 1) * stride + 1), 0)
 
@@ -111,7 +111,7 @@ def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[i
     [(0, 2, 4, 6), (9, 11, 13, 15)]
     """
     if stride:
-        last = room(count, frames, stride)
+        last = latest_start(count, frames, stride)
         starts = [round(last * view / (number - 1)) for view in range(number)] if number > 1 else []
         return [strided_frames(count, frames, stride, start) for start in starts or [last // 2]]
     # (segment + (view + 1/2) / number) * count / frames, in integers

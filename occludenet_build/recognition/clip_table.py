@@ -62,7 +62,7 @@ def read_clips(path: Path, split: str) -> list[Clip]:
     Raises UserError for another table, and where a file has two rows.
     """
     names = [field.name for field in fields(Clip)]
-    table = tables.read(path)
+    table = tables.read_table(path)
     missing = [name for name in names if name not in table.column_names]
     if missing:
         raise UserError(

@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 from occludenet_build.config.recognition import Augment
 from occludenet_build.config.sources import Index
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.seeds import integer
+from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.media.video.probe import probe
-from occludenet_build.media.video.sample import sample, sample_twice
+from occludenet_build.media.video.sample import sample_frames, sample_frames_twice
 from occludenet_build.recognition.augment import (
     augment_clips,
     crop_clip,
@@ -52,9 +52,9 @@ class Frames:
         Raises ItemError where the file cannot be read.
         """
         if not self.keep:
-            return sample(self.root / file, numbers, self.short_side)
+            return sample_frames(self.root / file, numbers, self.short_side)
         if file not in self._kept:
-            self._kept[file] = sample(self.root / file, None, self.short_side)
+            self._kept[file] = sample_frames(self.root / file, None, self.short_side)
         return self._of_kept(file, numbers)
 
     def both(
@@ -65,10 +65,10 @@ class Frames:
         `look` (media.video.sample) must be the same for a file in every call.
         """
         if not self.keep:
-            return sample_twice(self.root / file, numbers, self.short_side, look)
+            return sample_frames_twice(self.root / file, numbers, self.short_side, look)
         other = f"{file}\0"  # cannot be the name of a file
         if other not in self._kept:
-            pair = sample_twice(self.root / file, None, self.short_side, look)
+            pair = sample_frames_twice(self.root / file, None, self.short_side, look)
             self._kept[file], self._kept[other] = pair
         return self._of_kept(file, numbers), self._of_kept(other, numbers)
 
@@ -169,7 +169,7 @@ class TrainingClips(Dataset):
         one = draw_view(
             self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
         )
-        seed = integer(self.seed, clip.file, "augment", str(epoch)) >> 1
+        seed = uniform_integer(self.seed, clip.file, "augment", str(epoch)) >> 1
         both = augment_clips(self._read(clip, one.frames), one, self.size, self.augment, seed)
         pictures, erased = both[0], both[-1]
         # Nothing may be erased in these frames and this crop: then there is no second clip.

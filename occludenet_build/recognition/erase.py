@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.core.build import clip_rows, files_by_clip
+from occludenet_build.core.build import files_by_clip, read_clip_rows
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, display_of, to_rgb
 from occludenet_build.occlusion.counterfactual import Eraser, Erasure
@@ -65,7 +65,7 @@ class Erasing:
 
     def _masks(self, clip: Clip) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """COCO RLE counts of the actor and of the visible occluder by frame."""
-        rows = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
+        rows = read_clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert rows is not None  # `over` found it
         clean = clip.set == CLEAN  # the actor is the same in every set; a twin has no occluder
         rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.names import SUFFIXES
-from occludenet_build.release.terms import source_of
+from occludenet_build.core.names import VIDEO_SUFFIXES
+from occludenet_build.release.terms import parse_clip_file_name
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class ListedClip:
 
 
 _LABELLED = re.compile(
-    rf"(?P<file>.+(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))}))(?:[ \t]*[,; \t](?P<label>.+))?",
+    rf"(?P<file>.+(?:{'|'.join(map(re.escape, sorted(VIDEO_SUFFIXES)))}))"
+    r"(?:[ \t]*[,; \t](?P<label>.+))?",
     re.IGNORECASE,
 )
 """The path ends at the last video suffix that a separator follows: paths have spaces and commas."""
@@ -182,6 +183,6 @@ def source_clip(name: str) -> str:
     '3caPS4FHFF8_000036_000046'
     """
     try:
-        return source_of(name)[1]
+        return parse_clip_file_name(name)[1]
     except UserError:
         return PurePosixPath(name).stem

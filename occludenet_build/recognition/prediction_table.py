@@ -88,12 +88,12 @@ def write(rows: Sequence[dict[str, Any]], about: About, path: Path) -> None:
     """Write rows of PREDICTIONS, with `about` in the file's metadata."""
     table = tables.from_rows(list(rows), PREDICTIONS)
     noted = {_ABOUT: json.dumps(asdict(about), sort_keys=True).encode()}
-    tables.write(table.replace_schema_metadata((table.schema.metadata or {}) | noted), path)
+    tables.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | noted), path)
 
 
 def read_predictions(path: Path) -> Predictions:
     """Read a file of `write`. Raises UserError where it is another table or cannot be read."""
-    table = tables.read(path)
+    table = tables.read_table(path)
     return Predictions(model_info_of(table, path), table.to_pandas())
 
 

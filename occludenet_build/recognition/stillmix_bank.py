@@ -21,7 +21,7 @@ from torchvision.models import resnet18
 from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
-from occludenet_build.core.seeds import integer
+from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
 from occludenet_build.recognition.datasets import Batch, TrainingClips, make_loader
@@ -56,7 +56,7 @@ def load_or_make_bank(
 def _trained(
     singles: TrainingClips, settings: Train, seed: int, device: str, workers: int
 ) -> nn.Module:
-    torch.manual_seed(integer(seed, "reference") >> 1)
+    torch.manual_seed(uniform_integer(seed, "reference") >> 1)
     model = resnet18(num_classes=len(singles.positions))
     weights = settings.mix.still_weights
     if weights is not None:
@@ -65,7 +65,9 @@ def _trained(
     rate = _RATE if weights is None else _TUNED_RATE
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     epochs = settings.mix.still_epochs
-    order = BatchOrder(len(singles), settings.batch, epochs, integer(seed, "reference order"))
+    order = BatchOrder(
+        len(singles), settings.batch, epochs, uniform_integer(seed, "reference order")
+    )
     right = seen = 0
     for batch in progress(make_loader(singles, order, workers, device), len(order), "still batch"):
         if len(batch.files) < 2:  # batch norm needs two

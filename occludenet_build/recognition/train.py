@@ -45,7 +45,7 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.config.arms import for_arm
 from occludenet_build.core import files
-from occludenet_build.core.seeds import integer
+from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.versions import results_version
 from occludenet_build.recognition.clip_table import read_labels, training_clips
 from occludenet_build.sources.weights import local_file
@@ -80,10 +80,9 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
     from occludenet_build.recognition.distributed import process_group
     from occludenet_build.recognition.erase import Erasing
-    from occludenet_build.recognition.training import Training
-    from occludenet_build.recognition.training import run_training as run_training
+    from occludenet_build.recognition.training import Training, run_training
 
-    derived = integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
+    derived = uniform_integer(config.seed, "train", str(seed)) >> 1  # torch takes 63 bits
     erasing, at_load = None, [clip for clip in clips if clip.erased_at_load]
     if settings.alpha > 0 and at_load:
         folder = args.clips.parent / "frames"
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     store = args.out.parent / "store" / args.out.stem
     with (
         process_group(settings) as (process, device),
-        files.exclusive(store) if process.first else nullcontext(),
+        files.folder_lock(store) if process.first else nullcontext(),
     ):
         process.wait()
         torch.set_num_threads(max(1, args.threads // process.size))

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.seeds import integer, rng
+from occludenet_build.core.seeds import rng, uniform_integer
 from occludenet_build.recognition.backbones.registry import input_of
 from occludenet_build.recognition.backbones.spec import normalised
 from occludenet_build.recognition.car import LossTerms, PairedForward, autocast_for, car_loss
@@ -237,4 +237,4 @@ class Learner:
     def _drawn(self, purpose: str, batch: int) -> int:
         """A seed for a batch and a purpose; the first process has that of a single process."""
         others = () if self.process.first else (f"process {self.process.rank}",)
-        return integer(self.seed, purpose, str(batch), *others)
+        return uniform_integer(self.seed, purpose, str(batch), *others)

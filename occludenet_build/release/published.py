@@ -14,7 +14,7 @@ from typing import Any
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.csv_format import Overall, read_csv
-from occludenet_build.release.terms import SPLITS, source_of
+from occludenet_build.release.terms import SPLITS, parse_clip_file_name
 
 Row = dict[str, Any]
 
@@ -22,7 +22,7 @@ _LONGEST_CLASS = 180  # bytes, since a class name becomes a folder name
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedClip:
     """A source clip of the release: its occluder, times in seconds, and scales in file order."""
 
     source: str
@@ -35,7 +35,7 @@ class Published:
     duration_seconds: float
 
 
-def csv_files(path: str | None) -> list[Path]:
+def overall_csv_files(path: str | None) -> list[Path]:
     """The overall annotations that `select.published` names: the file, or those in the folder.
 
     Raises UserError where it is not set, or names no overall annotation.
@@ -55,12 +55,12 @@ def csv_files(path: str | None) -> list[Path]:
     return found
 
 
-def read(path: str | None) -> list[Published]:
+def read_published(path: str | None) -> list[PublishedClip]:
     """Read every source clip of the release, in the order of the files."""
-    return [clip for file in csv_files(path) for clip in _read_file(file)]
+    return [clip for file in overall_csv_files(path) for clip in _read_file(file)]
 
 
-def _read_file(path: Path) -> list[Published]:
+def _read_file(path: Path) -> list[PublishedClip]:
     kind, records = read_csv(path)
     if kind is not Overall:
         raise UserError(
@@ -82,14 +82,14 @@ def _parsed_name(record: Overall, path: Path) -> tuple[float, str]:
     if not plain or len(name.encode()) > _LONGEST_CLASS:
         raise UserError(f"{path}: wanted a class that can name a folder, got {name!r}")
     try:
-        return source_of(record.file_name)
+        return parse_clip_file_name(record.file_name)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
 
 def _published_clip(
     source: str, split: str, rows: list[tuple[float, Overall]], path: Path
-) -> Published:
+) -> PublishedClip:
     """The source clip of some rows, which differ only in scale."""
     first = rows[0][1]
     occluder = (first.occluder_type, first.occluder_file_name)
@@ -99,7 +99,7 @@ def _published_clip(
                 f"{path}: {source}: wanted one occluder at all scales, got {' '.join(occluder)} "
                 f"and {' '.join(other)}; remove the rows that are wrong"
             )
-    return Published(
+    return PublishedClip(
         source=source,
         split=split,
         label=first.action_class,
@@ -111,7 +111,9 @@ def _published_clip(
     )
 
 
-def match(clips: Iterable[Published], videos: Iterable[Row]) -> list[tuple[Published, Row | None]]:
+def match_videos(
+    clips: Iterable[PublishedClip], videos: Iterable[Row]
+) -> list[tuple[PublishedClip, Row | None]]:
     """Pair each source clip with its video, or None; each video is paired at most once.
 
     `videos` are rows with clip, path, split and status. A video matches by its id or by the stem
@@ -120,7 +122,7 @@ def match(clips: Iterable[Published], videos: Iterable[Row]) -> list[tuple[Publi
     """
     named = _by_name(videos)
     used: set[str] = set()
-    pairs: list[tuple[Published, Row | None]] = []
+    pairs: list[tuple[PublishedClip, Row | None]] = []
     for one in clips:
         free = [r for r in _candidates(one, named) if r["clip"] not in used]
         best = min(free, key=lambda r: _distance(one, r), default=None)
@@ -138,12 +140,12 @@ def _by_name(videos: Iterable[Row]) -> dict[str, list[Row]]:
     return named
 
 
-def _candidates(one: Published, named: dict[str, list[Row]]) -> list[Row]:
+def _candidates(one: PublishedClip, named: dict[str, list[Row]]) -> list[Row]:
     rows = named.get(one.source, [])
     if len(rows) == 1:
         return rows
     return [row for row in rows if PurePosixPath(row["path"]).parent.name == one.label]
 
 
-def _distance(one: Published, row: Row) -> tuple[bool, bool, str]:
+def _distance(one: PublishedClip, row: Row) -> tuple[bool, bool, str]:
     return row["status"] != "ok", row["split"] != one.split, row["clip"]

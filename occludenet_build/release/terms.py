@@ -31,10 +31,10 @@ _AMBIGUOUS_WORDS = ("training", "testing")
 """Words that may belong to a class name, such as `training dog`."""
 
 
-def split_named(name: str) -> str | None:
+def split_of_name(name: str) -> str | None:
     """The split that the name of a folder, or a cell of a list, denotes; None if none.
 
-    >>> split_named("Valid"), split_named("training"), split_named("training dog")
+    >>> split_of_name("Valid"), split_of_name("training"), split_of_name("training dog")
     ('val', 'train', None)
     """
     return SPLIT_NAMES.get(name.strip().lower())
@@ -154,12 +154,12 @@ class ListedPath:
     file_name: str
 
 
-def source_of(file_name: str) -> tuple[float, str]:
+def parse_clip_file_name(file_name: str) -> tuple[float, str]:
     """Parse the file name of an output clip, without folders, into (scale, source clip).
 
     Raises UserError where the name has another form.
 
-    >>> source_of("0.25_3caPS4FHFF8_000036_000046.mp4")
+    >>> parse_clip_file_name("0.25_3caPS4FHFF8_000036_000046.mp4")
     (0.25, '3caPS4FHFF8_000036_000046')
     """
     found = re.fullmatch(r"(\d+\.\d\d)_([^/]+)\.mp4", file_name, re.ASCII)
@@ -171,12 +171,12 @@ def source_of(file_name: str) -> tuple[float, str]:
     return float(found[1]), found[2]
 
 
-def listed_path(path: str) -> ListedPath:
+def parse_listed_path(path: str) -> ListedPath:
     """Parse a path in a list.
 
     Raises UserError where the path has another form.
 
-    >>> listed_path("val_25percent/abseiling/0.25_x.mp4").class_folder
+    >>> parse_listed_path("val_25percent/abseiling/0.25_x.mp4").class_folder
     'abseiling'
     """
     found = re.fullmatch(r"(\w+)_(\d+(?:\.\d+)?)percent/([^/]+)/([^/]+)", path, re.ASCII)

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from occludenet_build import config as cfg
-from occludenet_build.core.versions import modules, source_file
+from occludenet_build.core.versions import package_modules, source_file
 
 _HEADER = """\
 # Manual: every setting with its default, unit and range.
@@ -97,7 +97,7 @@ def _range(limits: Mapping[str, Any]) -> str:
 
 def _descriptions() -> dict[str, dict[str, str]]:
     """Class -> field -> the docstring below the field, for all classes of the package config."""
-    files = (source_file(name) for name in modules() if name.startswith(cfg.__name__))
+    files = (source_file(name) for name in package_modules() if name.startswith(cfg.__name__))
     trees = [ast.parse(path.read_text()) for path in files]
     return {
         node.name: _field_docstrings(node)

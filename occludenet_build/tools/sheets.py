@@ -26,13 +26,19 @@ from pathlib import Path
 import numpy as np
 
 from occludenet_build.config import Config
-from occludenet_build.core.build import Build, Row
+from occludenet_build.core.build import BuildTables, Row
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import write_bytes
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.media.imaging import sheets
-from occludenet_build.media.imaging.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
+from occludenet_build.media.imaging.thumbnails import (
+    COLOURS,
+    Drawing,
+    Mark,
+    Outline,
+    evenly_spaced_frames,
+)
 
 NAME_WIDTH = 112
 """Width of the names of the rows, in pixels."""
@@ -108,7 +114,7 @@ class SheetClip:
         return self._detail("composite", self.shard)
 
     def _detail(self, stage: str, shard: str | None) -> list[Row]:
-        rows = Build(self.root).detail(stage, shard, self.name) if shard else None
+        rows = BuildTables(self.root).detail(stage, shard, self.name) if shard else None
         return rows.to_pylist() if rows is not None else []
 
 
@@ -117,7 +123,7 @@ def clips_of(root: Path, names: Iterable[str]) -> list[SheetClip]:
 
     Raises UserError if `root` is not a build or does not have a named clip.
     """
-    build = Build(root, "--build")
+    build = BuildTables(root, "--build")
     index, searched = build.by_clip("index"), build.by_clip("detect")
     if not index:
         raise UserError(f"--build: wanted the folder of a build with an index, got {root}")
@@ -167,7 +173,7 @@ def save(clip: SheetClip, out: Path, frames: int, width: int) -> Path:
 
 def sheet(clip: SheetClip, frames: int, width: int) -> np.ndarray:
     """Draw the sheet of a clip, uint8 (H, W, 3) RGB, about `width` pixels wide."""
-    shown = evenly(clip.frames, frames)
+    shown = evenly_spaced_frames(clip.frames, frames)
     boxes = clip.boxes()
     parts = [_header(clip, shown, _shots(boxes))]
     for name, path, drawings in _rows(clip, shown, boxes):
@@ -227,7 +233,7 @@ def _header(clip: SheetClip, shown: list[int], shots: dict[int, int]) -> np.ndar
     lines = [clip.name, f"{clip.frames} frames, shown: {times}"]
     if len(set(shots.values())) > 1:
         lines.append(f"frame: shot  {', '.join(numbered)}")
-    return sheets.text(lines)
+    return sheets.text_image(lines)
 
 
 def _row(
@@ -236,5 +242,5 @@ def _row(
     try:
         strip = sheets.film_strip(path, shown, drawings, width=width - NAME_WIDTH, most=360)
     except ItemError as error:
-        return sheets.text([f"{name}: {path} cannot be read: {error}"])
+        return sheets.text_image([f"{name}: {path} cannot be read: {error}"])
     return sheets.labelled(name, strip, NAME_WIDTH)

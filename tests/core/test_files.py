@@ -49,10 +49,10 @@ def test_an_unchanged_table_is_not_touched(tmp_path):
 
 def test_missing_and_broken_tables_say_what_to_do(tmp_path):
     with pytest.raises(UserError, match="is missing; run the stage that writes it"):
-        tables.read(tmp_path / "none.parquet")
+        tables.read_table(tmp_path / "none.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(UserError, match="wanted a Parquet table"):
-        tables.read(tmp_path / "bad.parquet")
+        tables.read_table(tmp_path / "bad.parquet")
 
 
 def test_unknown_columns_are_refused():

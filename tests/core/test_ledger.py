@@ -19,10 +19,10 @@ ROWS = pa.schema([*ledger.STATUS, column("value", "int64", "")])
 DETAIL = pa.schema([column("clip", "string", ""), column("n", "int64", "")])
 
 
-def result(clip: str, key: str, value: int = 0, reason: str | None = None) -> ledger.Result:
+def result(clip: str, key: str, value: int = 0, reason: str | None = None) -> ledger.ClipResult:
     row = {"clip": clip, "status": "failed" if reason else "ok", "reason": reason, "key": key}
     detail = tables.from_rows([{"clip": clip, "n": n} for n in range(value)], DETAIL)
-    return ledger.Result(row | {"value": value, "seconds": 1.5}, detail)
+    return ledger.ClipResult(row | {"value": value, "seconds": 1.5}, detail)
 
 
 def run(store, manifest, keys: dict[str, str], made: list[str]) -> pa.Table:
@@ -31,7 +31,7 @@ def run(store, manifest, keys: dict[str, str], made: list[str]) -> pa.Table:
             made.append(clip)
             yield result(clip, keys[clip], len(clip))
 
-    with ledger.hold(store, ROWS, DETAIL) as shard_ledger:
+    with ledger.locked_ledger(store, ROWS, DETAIL) as shard_ledger:
         ledger.work_through(shard_ledger, keys, make)
         return shard_ledger.close(sorted(keys), manifest)
 
@@ -63,7 +63,10 @@ def test_what_is_committed_survives_a_crash(tmp_path):
         yield result("a", "1")
         raise RuntimeError("power failure")
 
-    with pytest.raises(RuntimeError), ledger.hold(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
+    with (
+        pytest.raises(RuntimeError),
+        ledger.locked_ledger(tmp_path / "s", ROWS, DETAIL) as shard_ledger,
+    ):
         ledger.work_through(shard_ledger, keys, crash)
     made = []
     run(tmp_path / "s", tmp_path / "m.parquet", keys, made)
@@ -72,7 +75,7 @@ def test_what_is_committed_survives_a_crash(tmp_path):
 
 @pytest.mark.parametrize(("reason", "again"), [("encode_failed", True), ("corrupt", False)])
 def test_only_transient_failures_are_tried_again(tmp_path, reason, again):
-    with ledger.hold(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
+    with ledger.locked_ledger(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
         ledger.work_through(
             shard_ledger, {"a": "1"}, lambda clips: iter([result("a", "1", 0, reason)])
         )
@@ -85,7 +88,7 @@ def test_only_transient_failures_are_tried_again(tmp_path, reason, again):
 def test_a_clip_whose_files_are_missing_is_computed_again(tmp_path):
     run(tmp_path / "s", tmp_path / "m.parquet", {"a": "1", "bb": "1"}, [])
     made = []
-    with ledger.hold(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
+    with ledger.locked_ledger(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
 
         def make(clips):
             made.extend(clips)
@@ -99,7 +102,7 @@ def test_a_clip_whose_files_are_missing_is_computed_again(tmp_path):
 
 
 def _slow_writer(store, ready):
-    with ledger.hold(store, ROWS, DETAIL) as shard_ledger:
+    with ledger.locked_ledger(store, ROWS, DETAIL) as shard_ledger:
         shard_ledger.commit(result("a", "1"))
         ready.set()
         time.sleep(60)

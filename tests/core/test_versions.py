@@ -112,9 +112,9 @@ def test_the_ledger_and_the_rule_hold_the_same_version(monkeypatch):
     monkeypatch.setenv(RERUN_ON, "code")
     assert results_version("detect").startswith("detect 1 ")
     # the digest of the part does not cover the rest of the stage
-    assert results_version("index", "facts").split()[-1] == versions.digest(
+    assert results_version("index", "facts").split()[-1] == versions.code_digest(
         "occludenet_build.sources.index.facts"
     )
-    assert versions.digest("occludenet_build.sources.index.facts") != versions.digest(
+    assert versions.code_digest("occludenet_build.sources.index.facts") != versions.code_digest(
         "occludenet_build.sources.index"
     )

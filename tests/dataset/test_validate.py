@@ -20,7 +20,7 @@ from occludenet_build.dataset.validate.checks import CHECKS, read_label_map, run
 from occludenet_build.dataset.validate.command import add_arguments
 from occludenet_build.dataset.validate.command import run as run_stage
 from occludenet_build.dataset.validate.release import read_release
-from occludenet_build.release.terms import listed_path, source_of
+from occludenet_build.release.terms import parse_clip_file_name, parse_listed_path
 
 
 def run(*arguments: str | Path, **settings) -> None:
@@ -175,13 +175,13 @@ def test_the_command_line(
 @pytest.mark.parametrize("name", ["0.25_a", "0.2_a.mp4", "25_a.mp4", "0.25_.mp4", "x/0.25_a.mp4"])
 def test_names_that_no_clip_has(name: str) -> None:
     with pytest.raises(UserError, match=r"wanted a clip's name such as 0.25_<source>\.mp4"):
-        source_of(name)
+        parse_clip_file_name(name)
 
 
 def test_a_listed_path_is_taken_apart() -> None:
-    path = listed_path("val_12.5percent/zumba (fast)/0.12_-_x_1.mp4")
+    path = parse_listed_path("val_12.5percent/zumba (fast)/0.12_-_x_1.mp4")
     assert (path.split, path.percent, path.class_folder) == ("val", "12.5", "zumba (fast)")
-    assert source_of(path.file_name) == (0.12, "-_x_1")
+    assert parse_clip_file_name(path.file_name) == (0.12, "-_x_1")
 
 
 RELEASE = [

@@ -65,7 +65,7 @@ def test_clipped_lies_in_the_picture_and_is_clipped_once(boxes, width, height):
     st.integers(0, 40),
 )
 def test_between_stays_within_its_neighbours(first, last, count):
-    filled = geometry.between(first, last, count)
+    filled = geometry.interpolated(first, last, count)
     assert filled.shape == (count, 4) and filled.dtype == np.float32
     slack = 1e-3
     assert (filled >= np.minimum(first, last) - slack).all()
@@ -74,6 +74,6 @@ def test_between_stays_within_its_neighbours(first, last, count):
 
 def test_grown_keeps_the_centre():
     boxes = np.float32([[10, 20, 30, 60]])
-    wide = geometry.grown(boxes, 0.5)
+    wide = geometry.expanded(boxes, 0.5)
     assert wide.tolist() == [[0, 0, 40, 80]]
     assert np.array_equal(geometry.centre(wide), geometry.centre(boxes))

@@ -12,7 +12,7 @@ from support.composite_stage import CompositeStage
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.media.video import encoder as module
-from occludenet_build.media.video.encoder import CODECS, Encoding, group_size, version
+from occludenet_build.media.video.encoder import CODECS, Encoding, encoder_version, group_size
 
 LIMITS = {spec.name: spec.metadata for spec in fields(Composite)}
 HARDWARE = [name for name in CODECS if not name.startswith("lib")]
@@ -42,14 +42,14 @@ def test_a_missing_hardware_encoder_is_reported_and_replaced(codec, caplog):
     if not module._startup_error(codec):
         pytest.skip(f"this machine runs {codec}")
     with caplog.at_level(logging.WARNING):
-        assert module.available(codec) == "libx264"
+        assert module.available_encoder(codec) == "libx264"
     (line,) = caplog.messages
     assert line.startswith(f"{codec} does not run here (")
     assert line.endswith("libx264 is used instead")
 
 
 def test_software_encoders_are_used_as_they_are(caplog):
-    assert [module.available(c) for c in ("libx264", "libx265")] == ["libx264", "libx265"]
+    assert [module.available_encoder(c) for c in ("libx264", "libx265")] == ["libx264", "libx265"]
     assert not caplog.messages
 
 
@@ -83,4 +83,4 @@ def test_key_frames_are_so_many_frames_apart(rate, seconds, frames):
     ],
 )
 def test_versions_are_read_from_the_stream(codec, beginning, shown):
-    assert version(codec, beginning) == shown
+    assert encoder_version(codec, beginning) == shown

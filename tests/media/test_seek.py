@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from occludenet_build.media.video import seek
-from occludenet_build.media.video.sample import sample
+from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.seek import UncertainFrames, from_keyframes
-from occludenet_build.media.video.source import Source, reading, rgb_frames, to_rgb
+from occludenet_build.media.video.source import VideoSource, open_video, rgb_frames, to_rgb
 from occludenet_build.media.video.synth import write_video
 
 COUNT = 90
@@ -76,7 +76,7 @@ def test_the_frames_are_those_of_reading_from_the_beginning(films, name):
     path, every = films(name)
     assert len(every) == COUNT
     for numbers in draws(COUNT):
-        got = sample(path, numbers)
+        got = sample_frames(path, numbers)
         assert all(np.array_equal(a, every[n]) for a, n in zip(got, numbers, strict=True)), numbers
 
 
@@ -84,7 +84,7 @@ def test_the_frames_are_those_of_reading_from_the_beginning(films, name):
 def test_the_packets_tell_which_frames_they_are(films, name):
     path, every = films(name)
     for numbers in draws(COUNT):
-        with reading(path) as source:
+        with open_video(path) as source:
             got = dict(from_keyframes(source, set(numbers)))
         assert list(got) == numbers
         assert all(np.array_equal(to_rgb(got[n]), every[n]) for n in numbers)
@@ -93,7 +93,7 @@ def test_the_packets_tell_which_frames_they_are(films, name):
 @pytest.mark.parametrize("name", UNSURE)
 def test_where_they_do_not_tell_nothing_is_guessed(films, name):
     path, _ = films(name)
-    with reading(path) as source, pytest.raises(UncertainFrames):
+    with open_video(path) as source, pytest.raises(UncertainFrames):
         list(from_keyframes(source, {40, 85}))
 
 
@@ -112,17 +112,17 @@ def test_where_they_do_not_tell_nothing_is_guessed(films, name):
 def test_no_more_is_decoded_than_the_frames_are_made_from(films, monkeypatch, name, numbers, most):
     path, _ = films(name)
     fed = []
-    decoded = Source.decoded
+    decoded = VideoSource.decoded
     monkeypatch.setattr(
-        Source, "decoded", lambda self, packet: (fed.append(packet), decoded(self, packet))[1]
+        VideoSource, "decoded", lambda self, packet: (fed.append(packet), decoded(self, packet))[1]
     )
-    sample(path, numbers)
+    sample_frames(path, numbers)
     assert sum(packet is not None for packet in fed) <= most
 
 
 def test_frames_that_no_other_needs_are_passed_over(films):
     path, _ = films("b_frames.mp4")
-    with reading(path) as source:
+    with open_video(path) as source:
         context, given = source.stream.codec_context, []
         packets = seek._packets(source, COUNT - 1)
         for frame in seek._decoded(source, packets[:20], {}):
@@ -133,5 +133,5 @@ def test_frames_that_no_other_needs_are_passed_over(films):
 
 def test_no_more_of_a_long_film_is_read_than_needed(films):
     path, _ = films("no_b.mp4")
-    with reading(path) as source:
+    with open_video(path) as source:
         assert len(seek._packets(source, 5)) < 40

@@ -15,7 +15,7 @@ from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.planes import Layout
-from occludenet_build.media.video.source import Display, reading, rgb_frames
+from occludenet_build.media.video.source import Display, open_video, rgb_frames
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.counterfactual_fills import FILLS
 from occludenet_build.occlusion.geometry import ActorBox, Rect, occluder_rect
@@ -190,7 +190,7 @@ SETTINGS = Composite(scales=(0.25, 0.75), crf=4.0, preset="ultrafast", smooth_se
 
 
 def planes_of(path):
-    with reading(path) as source:
+    with open_video(path) as source:
         return [frame.to_ndarray() for frame in source]
 
 

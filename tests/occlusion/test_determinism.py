@@ -24,8 +24,8 @@ from conftest import REPO, moving_square
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.media.video import encoder
-from occludenet_build.media.video.encoder import Encoder, Encoding, Picture
-from occludenet_build.media.video.planes import layout_of, new_frame, views
+from occludenet_build.media.video.encoder import Encoder, Encoding, FrameFormat
+from occludenet_build.media.video.planes import layout_of, new_frame, plane_arrays
 from occludenet_build.media.video.source import Display
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
@@ -65,7 +65,7 @@ def pictures(size=(340, 256), count=40, padding: int | None = 0) -> list[av.Vide
         frame = poisoned(av.VideoFrame(width, height, "yuv420p"), padding)
         half = luma[::2, ::2]
         for plane, samples in zip(
-            views(frame, layout_of(frame)), (luma, half, 255 - half), strict=True
+            plane_arrays(frame, layout_of(frame)), (luma, half, 255 - half), strict=True
         ):
             plane[:] = samples
         found.append(frame)
@@ -74,7 +74,7 @@ def pictures(size=(340, 256), count=40, padding: int | None = 0) -> list[av.Vide
 
 def stream(frames: list[av.VideoFrame], instruction_set="avx2", preset="veryfast") -> str:
     """Digest of the frames, encoded as the stage does."""
-    picture = Picture(frames[0], Fraction(1, 25), Fraction(25), Fraction(1))
+    picture = FrameFormat(frames[0], Fraction(1, 25), Fraction(25), Fraction(1))
     run = Encoder(picture, Encoding("libx264", 21, preset, instruction_set, 2))
     packets = [
         packet for number, frame in enumerate(frames) for packet in run.encode(frame, number)
@@ -238,7 +238,7 @@ def test_blending_does_not_hang_on_the_processor(library):
 
 
 def test_portable_streams_agree_from_sse42_to_avx2(monkeypatch):
-    if encoder.newest("avx2") != "avx2":
+    if encoder.newest_instruction_set("avx2") != "avx2":
         pytest.skip("the processor has no AVX2 to compare with")
     frames, found = pictures(), set()
     for flags in encoder._EXACT.values():
@@ -249,12 +249,12 @@ def test_portable_streams_agree_from_sse42_to_avx2(monkeypatch):
 
 def test_the_record_says_what_was_there():
     older = elsewhere("used", OPENCV_CPU_DISABLE="AVX512F,AVX2,FMA3").split("\n")
-    found = [encoder.used(wanted) for wanted in ("avx2", "sse2", "portable")]
-    if encoder.newest("avx2") == "avx2":
+    found = [encoder.recorded_instruction_set(wanted) for wanted in ("avx2", "sse2", "portable")]
+    if encoder.newest_instruction_set("avx2") == "avx2":
         assert [name.split()[0] for name in found] == ["avx2", "sse2", "portable"]
         assert [name.split()[0] for name in older] == ["avx", "sse2", "portable"]
         assert found[1] == older[1] and found[2] != older[2]
-    elif not encoder.newest("sse2"):
+    elif not encoder.newest_instruction_set("sse2"):
         assert len(set(found)) == 1 and encoder.x264_asm("portable") == ""
 
 
@@ -262,7 +262,7 @@ def test_the_record_says_what_was_there():
 @pytest.mark.parametrize("model", ["Haswell", "EPYC", "Nehalem"])
 def test_emulated_processors_make_the_same(tmp_path, model):
     emulator = shutil.which("qemu-x86_64")
-    if emulator is None or not encoder.newest("sse2"):
+    if emulator is None or not encoder.newest_instruction_set("sse2"):
         pytest.skip("no qemu-x86_64 here")
     here = json.dumps(outputs(job(tmp_path, 340), "portable"))
     assert elsewhere("outputs", str(tmp_path), runner=[emulator, "-cpu", model]) == here
@@ -276,7 +276,11 @@ def main(what: str, *words: str) -> None:
     elif what == "arithmetic":
         print(arithmetic())
     elif what == "used":
-        print("\n".join(encoder.used(wanted) for wanted in ("avx2", "sse2", "portable")))
+        print(
+            "\n".join(
+                encoder.recorded_instruction_set(wanted) for wanted in ("avx2", "sse2", "portable")
+            )
+        )
     elif what == "outputs":
         print(json.dumps(outputs(job(Path(words[0]), 340), "portable")))
 

@@ -16,7 +16,7 @@ from occludenet_build.config.occlusion import Leaks
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging.perceptual_hash import differing_bits
-from occludenet_build.media.video.sample import glances
+from occludenet_build.media.video.sample import thumbnails_at
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion.leaks import lists
 from occludenet_build.occlusion.leaks.command import run as run_stage
@@ -95,7 +95,7 @@ def row(name, split, path):
 
 
 def run(rows, out, settings, threads=1):
-    tables.write(pa.Table.from_pylist(rows), out / "select.parquet")
+    tables.write_table(pa.Table.from_pylist(rows), out / "select.parquet")
     args = argparse.Namespace(
         clips=out / "select.parquet", out=out / "clips.parquet", threads=threads
     )
@@ -229,10 +229,10 @@ def test_many_clips_are_not_compared_pair_by_pair():
 
 def test_glances_are_even_in_time_and_upright(make_clip):
     path = make_clip("a.mp4", frames=48)
-    assert [k for k, _ in glances(path, Fraction(4), SIDE)] == list(range(8))
+    assert [k for k, _ in thumbnails_at(path, Fraction(4), SIDE)] == list(range(8))
     path = make_clip("b.mkv", frames=4, pts=[0, 900, 1000, 3000], time_base=Fraction(1, 1000))
-    assert [k for k, _ in glances(path, Fraction(2), SIDE)] == [0, 1, 2, 6]
-    assert all(p.shape == (SIDE, SIDE) for _, p in glances(path, Fraction(2), SIDE))
+    assert [k for k, _ in thumbnails_at(path, Fraction(2), SIDE)] == [0, 1, 2, 6]
+    assert all(p.shape == (SIDE, SIDE) for _, p in thumbnails_at(path, Fraction(2), SIDE))
 
 
 def test_a_plain_picture_has_no_hash():

@@ -405,5 +405,5 @@ def test_every_reason_is_in_the_closed_list(world):
     world.image(1, SIZE, pixels=texture(1))
     world.instance(1, square(50, 50, 90))
     world.rows(gates={})
-    for field in tables.read(world.out).schema:
+    for field in tables.read_table(world.out).schema:
         assert field.metadata[b"meaning"], field.name

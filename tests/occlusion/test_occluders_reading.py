@@ -9,7 +9,7 @@ import pytest
 from support.coco import World, square
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.sources.coco.instances import photos
+from occludenet_build.sources.coco.instances import read_photos
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ BYTES = {
 def test_what_is_not_json_ends_in_one_line(world, change):
     world.file.write_bytes(change(json.dumps(world.data).encode()))
     with pytest.raises(UserError, match="wanted COCO instances") as caught:
-        photos(world.file, ("dog",))
+        read_photos(world.file, ("dog",))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
@@ -95,7 +95,7 @@ def test_any_damage_ends_in_one_line_or_in_rows(world):
                 damaged[draw.randrange(len(damaged))] = draw.choice(b'{}[],:"0-.en\xff\\ ')
         world.file.write_bytes(bytes(damaged))
         try:
-            photos(world.file, ("dog", "backpack"))
+            read_photos(world.file, ("dog", "backpack"))
         except UserError as error:
             assert "\n" not in str(error)
 
@@ -115,7 +115,7 @@ def test_what_a_file_may_leave_out(world):
         {"id": 9, "image_id": 2, "category_id": 1, "iscrowd": True},
     ]
     world.file.write_text(json.dumps(world.data))
-    one, two = photos(world.file, ("dog", "backpack"))
+    one, two = read_photos(world.file, ("dog", "backpack"))
     assert (one.image, one.licence, one.coco_url) == (1, None, "http://coco/1")
     assert (two.file_name, two.width, two.licence, two.flickr_url) == (None,) * 4
     assert [i.annotation for i in two.instances] == [8]
@@ -128,5 +128,5 @@ def test_two_categories_of_one_name_are_one(world):
     for category in (18, 99):
         world.instance(1, square(5, 5, 20), category=category)
     world.file.write_text(json.dumps(world.data))
-    (photo,) = photos(world.file, ("dog",))
+    (photo,) = read_photos(world.file, ("dog",))
     assert [i.annotation for i in photo.instances] == [2, 3]

@@ -135,7 +135,7 @@ def test_a_single_wrong_box_fades_in_and_out():
 
 
 def scene(clip="a", size=(340, 256), frames=100):
-    return MotionContext(size, frames, partial(seeds.unit, 0, clip))
+    return MotionContext(size, frames, partial(seeds.uniform, 0, clip))
 
 
 def centres(motion, where: MotionContext) -> np.ndarray:
@@ -153,7 +153,7 @@ def test_the_motions_of_the_settings_are_those_there_are():
 
 draws = st.one_of(
     st.sampled_from([0.0, 0.25, 0.5, 0.75, 1 - 2**-53]).map(lambda value: lambda purpose: value),
-    st.integers(0, 2**32).map(lambda seed: partial(seeds.unit, seed)),
+    st.integers(0, 2**32).map(lambda seed: partial(seeds.uniform, seed)),
 )
 
 
@@ -286,7 +286,7 @@ def test_a_window_is_symmetric_grows_and_is_never_nothing(edges, ramp, frames):
 
 def test_further_occluders_fall_into_different_parts_of_the_box():
     for clip in CLIPS:
-        draw = partial(seeds.unit, 0, clip)
+        draw = partial(seeds.uniform, 0, clip)
         places = [multi_occluder_offset(number, draw) for number in range(1, 7)]
         assert places == [multi_occluder_offset(number, draw) for number in range(1, 7)]
         away = [math.hypot(*place) for place in places]
@@ -297,7 +297,7 @@ def test_further_occluders_fall_into_different_parts_of_the_box():
 
 
 def test_further_occluders_differ_from_clip_to_clip():
-    firsts = np.array([multi_occluder_offset(1, partial(seeds.unit, 0, clip)) for clip in CLIPS])
+    firsts = np.array([multi_occluder_offset(1, partial(seeds.uniform, 0, clip)) for clip in CLIPS])
     assert len(np.unique(firsts, axis=0)) == len(CLIPS)
     assert (np.abs(firsts.mean(axis=0)) < 0.15).all()
     assert np.ptp(np.linalg.norm(firsts, axis=1)) > 0.15

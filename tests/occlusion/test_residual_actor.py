@@ -57,14 +57,14 @@ def build(tmp_path):
         same | {"clip": clip, "label": label, "path": f"{clip}.mp4"}
         for clip, label in (("a", "jumping"), ("b", "walking"), ("c", "walking"))
     ]
-    tables.write(tables.from_rows(chosen, CLIPS), tmp_path / "select/000.parquet")
+    tables.write_table(tables.from_rows(chosen, CLIPS), tmp_path / "select/000.parquet")
     made = [
         {"clip": row["clip"], "status": "ok", "scales": [0.5], "file_hashes": [row["clip"]]}
         | {"files": [f"e/{row['clip']}.mp4"]}
         for row in chosen
     ]
     made.append({"clip": "d", "status": "skipped", "reason": "no_mask"})
-    tables.write(tables.from_rows(made, ERASED), tmp_path / "counterfactual/000.parquet")
+    tables.write_table(tables.from_rows(made, ERASED), tmp_path / "counterfactual/000.parquet")
     source = {n: [(ACTOR, True), (OTHER, False)] for n in range(6)}
     write_boxes(tmp_path / "detect/store/005/detail.parquet", dict.fromkeys("abc", source))
     found = {
@@ -74,7 +74,7 @@ def build(tmp_path):
     write_boxes(tmp_path / "residual_actor/built/detect/store/000/detail.parquet", found)
     states = [{"clip": "0.50_a", "status": "ok"}, {"clip": "0.50_b", "status": "skipped"}]
     states.append({"clip": "0.50_c", "status": "failed", "reason": "truncated"})
-    tables.write(
+    tables.write_table(
         tables.from_rows(states, ROWS), tmp_path / "residual_actor/built/detect/000.parquet"
     )
     rows = [{"clip": "a", "frame": n, "area": 1, "rle": masks.encode(np.ones((2, 2), bool))}
@@ -101,7 +101,7 @@ def compare(build, **settings):
 
 def test_who_is_left_and_where(build):
     rows, summary = compare(build)
-    videos = tables.read(build / "residual_actor/built/videos/000.parquet")
+    videos = tables.read_table(build / "residual_actor/built/videos/000.parquet")
     assert videos.schema.equals(residual_actor.VIDEOS)
     assert videos["path"].to_pylist() == [str(build / f"e/{c}.mp4") for c in "abc"]
     # frame 0: the actor; 1: the other person; 2: somebody far away
@@ -184,7 +184,7 @@ def test_the_sample_is_of_the_splits_that_have_counterfactuals(build):
     row = {"status": "ok", "split": "train", "shard": "000"}
     chosen = [row | {"clip": f"c{n}", "shard": f"00{n % 2}"} for n in range(9)]
     chosen += [row | {"clip": "t", "split": "test"}, row | {"clip": "s", "status": "skipped"}]
-    tables.write(tables.from_rows(chosen, CLIPS), build / "select/clips.parquet")
+    tables.write_table(tables.from_rows(chosen, CLIPS), build / "select/clips.parquet")
     settings = {"select": {"shards": 3}, "residual_actor": {"clips": 5}}
     run("sample", "--clips", build / "select/clips.parquet", "--out", build / "sample", **settings)
     found = {

@@ -17,9 +17,9 @@ from occludenet_build.people.detect.inference import DetectJob, detect_in_batche
 from occludenet_build.people.detect.to_table import rows_of
 from occludenet_build.people.detectors import boxfile
 from occludenet_build.people.detectors.boxfile import BoxFile
-from occludenet_build.people.detectors.interface import Clip, Found
+from occludenet_build.people.detectors.interface import FrameDetections, IndexedClip
 
-CLIP = Clip("a", "a.mp4", 320, 240, 40, 20.0)
+CLIP = IndexedClip("a", "a.mp4", 320, 240, 40, 20.0)
 SHAPES = {"a": (320, 240, 40)}
 LEFT, RIGHT = (20, 60, 100, 200), (200, 80, 240, 160)
 
@@ -140,7 +140,9 @@ def test_everybody_is_one_box_with_a_number_of_its_own(tmp_path):
 
 
 def test_a_clip_without_boxes_has_a_table_of_no_rows():
-    found = [Found(n, np.zeros((0, 4), np.float32), np.zeros(0, np.float32)) for n in range(40)]
+    found = [
+        FrameDetections(n, np.zeros((0, 4), np.float32), np.zeros(0, np.float32)) for n in range(40)
+    ]
     facts, detail = rows_of(CLIP, Detect(), found, [])
     assert (facts["status"], facts["detail"]) == ("skipped", "no box in any frame")
     assert detail.schema.equals(BOXES) and len(detail) == 0

@@ -16,7 +16,7 @@ import pytest
 
 from occludenet_build import config
 from occludenet_build.core import tables
-from occludenet_build.core.build import Boxes
+from occludenet_build.core.build import ClipBoxes
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.imaging import masks
@@ -26,7 +26,7 @@ from occludenet_build.people.actor_masks.command import key_of
 from occludenet_build.people.actor_masks.command import run as run_stage
 from occludenet_build.people.maskers import group_masks, median_background
 from occludenet_build.people.maskers.grabcut import GrabCut
-from occludenet_build.people.maskers.interface import Clip
+from occludenet_build.people.maskers.interface import BoxedClip
 
 WIDTH, HEIGHT, FRAMES = 144, 112, 20
 GRABCUT = config.ActorMasks(backend="grabcut", grabcut_side=96)
@@ -65,7 +65,7 @@ def clip(tmp_path):
     pictures, truth = world()
     path = tmp_path / "walk.mp4"
     write_video(path, pictures, Fraction(12))
-    return Clip(path, boxes_of(truth), FRAMES), truth
+    return BoxedClip(path, boxes_of(truth), FRAMES), truth
 
 
 @pytest.mark.parametrize("shift", [0, 5], ids=["fixed", "moving"])
@@ -73,7 +73,7 @@ def test_grabcut_finds_the_figure(tmp_path, shift):
     pictures, truth = world(shift=shift)
     path = tmp_path / "walk.mp4"
     write_video(path, pictures, Fraction(12))
-    clip = Clip(path, boxes_of(truth), FRAMES)
+    clip = BoxedClip(path, boxes_of(truth), FRAMES)
     assert (median_background.estimate_background(clip) is not None) == (shift == 0)
     found = dict(GrabCut(GRABCUT).masks(clip))
     assert list(found) == list(range(FRAMES))
@@ -105,14 +105,14 @@ def test_grabcut_accepts_any_box(tmp_path, box):
     flat = [np.full((HEIGHT, WIDTH, 3), 90, np.uint8)] * 6
     write_video(tmp_path / "flat.mp4", flat, Fraction(12))
     boxes = dict.fromkeys(range(6), np.float32(box))
-    for _, mask in GrabCut(GRABCUT).masks(Clip(tmp_path / "flat.mp4", boxes, 6)):
+    for _, mask in GrabCut(GRABCUT).masks(BoxedClip(tmp_path / "flat.mp4", boxes, 6)):
         assert mask.shape == (HEIGHT, WIDTH) and mask.any()
 
 
 def test_an_actor_who_stands_still_is_no_background(tmp_path):
     pictures, truth = world(1)
     write_video(tmp_path / "stays.mp4", pictures * 20, Fraction(12))
-    clip = Clip(tmp_path / "stays.mp4", dict.fromkeys(range(20), boxes_of(truth)[0]), 20)
+    clip = BoxedClip(tmp_path / "stays.mp4", dict.fromkeys(range(20), boxes_of(truth)[0]), 20)
     found = median_background.estimate_background(clip)
     assert found is not None and not found.known[truth[0]].any()
     assert iou(dict(GrabCut(GRABCUT).masks(clip))[10], truth[0]) > 0.7
@@ -166,7 +166,7 @@ class Shard:
         )
 
     def run(self, settings=GRABCUT):
-        tables.write(pa.Table.from_pylist(self.rows), self.root / "clips.parquet")
+        tables.write_table(pa.Table.from_pylist(self.rows), self.root / "clips.parquet")
         detail = self.root / "store" / "001" / "detail.parquet"
         detail.parent.mkdir(parents=True, exist_ok=True)
         parts = [pa.Table.from_pylist(rows) for rows in self.details if rows]
@@ -181,7 +181,7 @@ class Shard:
             threads=1,
         )
         run_stage(args, config.Config(actor_masks=settings))
-        assert tables.read(self.out).schema.equals(actor_masks.ROWS)
+        assert tables.read_table(self.out).schema.equals(actor_masks.ROWS)
         return {row["clip"]: row for row in tables.read_rows(self.out)}
 
     def masks(self, name):
@@ -304,7 +304,7 @@ def test_sam_is_prompted_with_the_box_of_each_frame(tmp_path, clip, monkeypatch)
     seen, batches = [], []
     spied = _spy(prompter.forward, lambda **k: seen.append(k["boxes"].numpy()))
     monkeypatch.setattr(prompter, "forward", spied)
-    one = Clip(clip[0].path, {0: clip[0].boxes[0]}, FRAMES)
+    one = BoxedClip(clip[0].path, {0: clip[0].boxes[0]}, FRAMES)
     assert len(list(sam.masks(one))) <= 1, "the whole path, with the real encoder"
 
     def stand_in(pictures):  # the encoder takes some ten seconds a frame on a CPU
@@ -314,7 +314,7 @@ def test_sam_is_prompted_with_the_box_of_each_frame(tmp_path, clip, monkeypatch)
     monkeypatch.setattr(encoder, "forward", stand_in)
     seen.clear()
     some = {n: clip[0].boxes[n] for n in (2, 5, 9)}
-    found = dict(sam.masks(Clip(clip[0].path, some, FRAMES)))
+    found = dict(sam.masks(BoxedClip(clip[0].path, some, FRAMES)))
     assert batches == [(2, 3, 1024, 1024), (1, 3, 1024, 1024)]
     scale = 1024 / WIDTH  # the longer side becomes 1024
     np.testing.assert_allclose(np.concatenate(seen), np.stack([*some.values()]) * scale, rtol=0.01)
@@ -337,7 +337,7 @@ def test_yolo_seg_on_a_real_clip(real_data):
     masker = YoloSeg(config.ActorMasks(weights=str(weights), device="cpu", image_size=320, batch=2))
     # upright 640x480 from a file that is stored lying; the box is a detector's
     box = np.float32([198, 80, 445, 480])
-    clip = Clip(real_data / "videos" / "asl_walk_rot90.mp4", {0: box, 1: box}, 89)
+    clip = BoxedClip(real_data / "videos" / "asl_walk_rot90.mp4", {0: box, 1: box}, 89)
     found = dict(masker.masks(clip))
     assert list(found) == [0, 1]
     for mask in found.values():
@@ -346,7 +346,7 @@ def test_yolo_seg_on_a_real_clip(real_data):
         assert np.abs(around - box).max() < 30
         assert 0.4 < mask.sum() / (247 * 400) < 0.9
     nobody = np.float32([0, 0, 60, 60])
-    assert not dict(masker.masks(Clip(clip.path, {0: nobody}, 89)))
+    assert not dict(masker.masks(BoxedClip(clip.path, {0: nobody}, 89)))
 
 
 def test_missing_weights_are_one_line(tmp_path):
@@ -365,7 +365,7 @@ def person(frame, box, track, actor=False):
 
 
 def people(rows):
-    return Boxes.of(pa.Table.from_pylist(rows) if rows else None)
+    return ClipBoxes.of(pa.Table.from_pylist(rows) if rows else None)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_every_member_of_a_group_is_masked(tmp_path):
                 yield number, mask
 
     hull, left, right = (0, 0, 50, 40), (0, 0, 15, 40), (30, 5, 50, 35)
-    clip = Clip(tmp_path / "a.mp4", {n: np.float32(hull) for n in range(3)}, 3)
+    clip = BoxedClip(tmp_path / "a.mp4", {n: np.float32(hull) for n in range(3)}, 3)
     rows = [person(n, left, 0) for n in range(3)] + [person(n, right, 1) for n in (0, 2)]
     clip.boxes[1][:] = left  # the other is lost there
     shown = dict(

@@ -18,7 +18,7 @@ from support.build import write_groups
 from support.workflow import SETTINGS, Build
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import Boxes
+from occludenet_build.core.build import ClipBoxes
 from occludenet_build.occlusion.select import CLIPS as SELECT
 from occludenet_build.people.audit import CLIPS, SAMPLE, compare, sample, summary
 from occludenet_build.people.detect import BOXES, ROWS
@@ -61,14 +61,14 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_two_detectors_on_one_clip(case):
     second, wanted = CASES[case]
-    found = compare(Boxes.of(FIRST), Boxes.of(second), 0.5)
+    found = compare(ClipBoxes.of(FIRST), ClipBoxes.of(second), 0.5)
     assert found["actor_frames"] == 4
     assert {name: found[name] for name in wanted} == wanted
 
 
 def test_a_table_without_the_clip_is_nobody():
-    assert compare(Boxes.of(FIRST), Boxes.of(None), 0.5) == compare(
-        Boxes.of(FIRST), Boxes.of(boxes()), 0.5
+    assert compare(ClipBoxes.of(FIRST), ClipBoxes.of(None), 0.5) == compare(
+        ClipBoxes.of(FIRST), ClipBoxes.of(boxes()), 0.5
     )
 
 
@@ -80,7 +80,7 @@ BOX = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda p: (*p, p[0] 
 def test_frames_add_up(first, second):
     mine = boxes(*((frame, box, True) for frame, box in enumerate(first)))
     theirs = boxes(*((frame, box, True) for frame, box in enumerate(second)))
-    found = compare(Boxes.of(mine), Boxes.of(theirs), 0.3)
+    found = compare(ClipBoxes.of(mine), ClipBoxes.of(theirs), 0.3)
     assert found["compared_frames"] + found["only_first"] == found["actor_frames"] == len(first)
     assert found["compared_frames"] + found["only_second"] == len(second)
     assert found["same_actor"] == found["agreeing_frames"] <= found["compared_frames"]
@@ -90,9 +90,9 @@ def test_frames_add_up(first, second):
 def test_the_summary_weighs_frames():
     rows = [
         {"clip": "a", "label": "run", "status": "ok", "frames": 10}
-        | compare(Boxes.of(FIRST), Boxes.of(FIRST), 0.5),
+        | compare(ClipBoxes.of(FIRST), ClipBoxes.of(FIRST), 0.5),
         {"clip": "b", "label": "sit", "status": "ok", "frames": 10}
-        | compare(Boxes.of(boxes((0, HERE, True))), Boxes.of(boxes((0, BESIDE))), 0.6),
+        | compare(ClipBoxes.of(boxes((0, HERE, True))), ClipBoxes.of(boxes((0, BESIDE))), 0.6),
         {"clip": "c", "label": "sit", "status": "failed", "frames": 10},
     ]
     found = summary(rows)
@@ -127,10 +127,10 @@ def searched(tmp_path) -> Path:
         for clip in ("a", "b")
     ]
     chosen.append({"clip": "c", "status": "skipped", "reason": "no_actor"})
-    tables.write(tables.from_rows(chosen, SELECT), tmp_path / "select.parquet")
+    tables.write_table(tables.from_rows(chosen, SELECT), tmp_path / "select.parquet")
     found = [{"clip": "a", "status": "ok", "weights_sha256": "f00"}]
     found.append({"clip": "b", "status": "failed", "reason": "missing", "detail": "gone"})
-    tables.write(tables.from_rows(found, ROWS), tmp_path / "audit/detect/sample.parquet")
+    tables.write_table(tables.from_rows(found, ROWS), tmp_path / "audit/detect/sample.parquet")
     first = [FIRST, boxes((0, HERE, True), clip="b")]
     write_groups(tmp_path / "store/000/detail.parquet", first, BOXES)
     second = tmp_path / "audit/detect/store/sample/detail.parquet"
@@ -142,11 +142,11 @@ def test_the_command_line(searched):
     drawn, out = searched / "audit/sample.parquet", searched / "audit/clips.parquet"
     done = run("sample", "--clips", searched / "select.parquet", "--out", drawn)
     assert done.returncode == 0, done.stderr
-    assert tables.read(drawn).schema.equals(SAMPLE)
+    assert tables.read_table(drawn).schema.equals(SAMPLE)
     words = ["--sample", drawn, "--second", searched / "audit/detect/sample.parquet"]
     done = run("compare", *words, "--first", searched / "store", "--out", out)
     assert done.returncode == 0, done.stderr
-    table = tables.read(out)
+    table = tables.read_table(out)
     assert table.schema.equals(CLIPS)
     ok, failed = table.to_pylist()
     assert (ok["compared_frames"], ok["mean_iou"], ok["only_first"]) == (1, 1.0, 3)

@@ -20,7 +20,7 @@ from occludenet_build.config.people import Detect
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.people.detect import BOXES, ROWS, decode_ahead, inference
-from occludenet_build.people.detectors.interface import Found
+from occludenet_build.people.detectors.interface import FrameDetections
 from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
 from occludenet_build.people.tracking.tracks import TrackRules, tracks_by_shot_with_stride
 
@@ -110,14 +110,14 @@ def test_a_late_failure_discards_the_queued_frames(clips, monkeypatch):
 
 
 def test_the_ledger_has_a_clip_as_soon_as_it_is_finished(clips, monkeypatch, tmp_path):
-    real = decode_ahead.Stream.take
+    real = decode_ahead.ClipStream.take
 
     def stops(self):
         if self.clip.name == "d.mp4":
             raise KeyboardInterrupt
         return real(self)
 
-    monkeypatch.setattr(inference, "loaded", lambda settings, threads: Bright())
+    monkeypatch.setattr(inference, "cached_model", lambda settings, threads: Bright())
     settings = replace(SETTINGS, batch=2, decode_threads=1)
     by_name = {clip.name: clip for clip in clips}
 
@@ -126,12 +126,12 @@ def test_the_ledger_has_a_clip_as_soon_as_it_is_finished(clips, monkeypatch, tmp
         return inference.detect_in_batches(jobs, settings, 1)
 
     todo = dict.fromkeys(by_name, "key")
-    with ledger.hold(tmp_path / "store", ROWS, BOXES) as book:
+    with ledger.locked_ledger(tmp_path / "store", ROWS, BOXES) as book:
         with monkeypatch.context() as patched:
-            patched.setattr(decode_ahead.Stream, "take", stops)
+            patched.setattr(decode_ahead.ClipStream, "take", stops)
             with pytest.raises(KeyboardInterrupt):
                 ledger.work_through(book, todo, make)
-        due = ledger.missing(book, todo, lambda row: True)
+        due = ledger.unfinished_clips(book, todo, lambda row: True)
         assert due and set(due) < set(todo) and "d.mp4" in due
         ledger.work_through(book, todo, make)
         assert len(book.close(list(todo))) == len(todo)
@@ -164,7 +164,7 @@ def picture(side: int) -> np.ndarray:
 
 
 def test_a_rare_shape_waits_for_a_bounded_time(clips):
-    stream = decode_ahead.Stream(clips[0], lambda p: p)
+    stream = decode_ahead.ClipStream(clips[0], lambda p: p)
     waiting = decode_ahead.ShapeBatches(4)
     rare = list(waiting.put(stream, [(0, picture(5))]))
     assert not rare
@@ -179,9 +179,9 @@ def test_a_rare_shape_waits_for_a_bounded_time(clips):
 
 def test_turns_are_shorter_for_large_pictures(clips):
     large = replace(clips[0], width=1920, height=1080)
-    counts = {c.width: decode_ahead.Stream(c, lambda p: p)._count for c in (clips[0], large)}
+    counts = {c.width: decode_ahead.ClipStream(c, lambda p: p)._count for c in (clips[0], large)}
     assert counts == {96: decode_ahead.MOST_FRAMES, 1920: 2}
-    assert decode_ahead.Stream(large, lambda p: p, stride=8)._count == 1
+    assert decode_ahead.ClipStream(large, lambda p: p, stride=8)._count == 1
 
 
 # Memory of a device
@@ -309,7 +309,9 @@ def boxes_at(*left: float) -> np.ndarray:
 def thin(seen: dict[int, float | None], stride: int, frames: int, cuts=()) -> list[list]:
     """The tracks of one person whose left edge is that in the seen frames, None: not found."""
     found = [
-        Found(f, boxes_at(*([] if x is None else [x])), np.ones(int(x is not None), np.float32))
+        FrameDetections(
+            f, boxes_at(*([] if x is None else [x])), np.ones(int(x is not None), np.float32)
+        )
         for f, x in seen.items()
     ]
     rules = TrackRules(fps=24.0, score=0.25, track_iou=0.1)
@@ -353,7 +355,7 @@ def test_shots_shorter_than_the_stride():
 def test_results_come_as_soon_as_clips_are_finished(clips, monkeypatch):
     """Results are not held back to the end."""
     settings = replace(SETTINGS, batch=2, decode_threads=1)
-    monkeypatch.setattr(inference, "loaded", lambda settings, threads: Bright())
+    monkeypatch.setattr(inference, "cached_model", lambda settings, threads: Bright())
     seen = []
     jobs = (seen.append(c.name) or job(c, settings) for c in itertools.chain(clips, clips))
     next(inference.detect_in_batches(jobs, settings, 1))
@@ -364,7 +366,7 @@ def test_half_precision_wants_a_gpu():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(UserError, match=r"detect\.half: wanted a CUDA device"):
-        inference.loaded(Detect(half=True, weights="w.pt"), 1)
+        inference.cached_model(Detect(half=True, weights="w.pt"), 1)
     with pytest.raises(UserError, match=r"wanted one that this machine has \(cpu") as error:
-        inference.loaded(Detect(device="cuda", weights="w.pt"), 1)
+        inference.cached_model(Detect(device="cuda", weights="w.pt"), 1)
     assert json.dumps(str(error.value)).count("\\n") == 0

@@ -25,7 +25,7 @@ from occludenet_build.media.video.synth import write_video
 from occludenet_build.people.detect import BOXES, ROWS, inference
 from occludenet_build.people.detect.command import make_jobs
 from occludenet_build.people.detectors import boxfile
-from occludenet_build.people.detectors.interface import Clip
+from occludenet_build.people.detectors.interface import IndexedClip
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 40
 PERSON = (24, 60)
@@ -62,8 +62,8 @@ def row_of(path: Path, frames: int = FRAMES) -> dict:
     return facts | {"width": WIDTH, "height": HEIGHT, "fps": 20.0}
 
 
-def clip_of(path: Path) -> Clip:
-    return Clip(path.stem, str(path), WIDTH, HEIGHT, FRAMES, 20.0)
+def clip_of(path: Path) -> IndexedClip:
+    return IndexedClip(path.stem, str(path), WIDTH, HEIGHT, FRAMES, 20.0)
 
 
 @pytest.fixture(scope="session")
@@ -257,13 +257,13 @@ def test_the_command_line(tmp_path, walker):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     rows = [row_of(walker), row_of(broken)]
-    tables.write(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
+    tables.write_table(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
     done = run(tmp_path, {"backend": "motion"}, "--threads", "2")
     assert done.returncode == 0, done.stderr
     first, second = tables.read_rows(tmp_path / "detect/000.parquet")
     assert (first["clip"], first["status"]) == ("walker", "ok")
     assert (second["status"], second["reason"]) == ("failed", "not_a_video")
-    detail = tables.read(tmp_path / "detect/store/000/detail.parquet")
+    detail = tables.read_table(tmp_path / "detect/store/000/detail.parquet")
     assert detail.schema.equals(BOXES) and len(detail) == first["boxes"]
     manifest = (tmp_path / "detect/000.parquet").read_bytes()
     again = run(tmp_path, {"backend": "motion", "batch": 3})
@@ -272,7 +272,7 @@ def test_the_command_line(tmp_path, walker):
 
 
 def test_a_user_error_is_one_line_and_exit_2(tmp_path, walker):
-    tables.write(pa.Table.from_pylist([row_of(walker)]), tmp_path / "index.parquet")
+    tables.write_table(pa.Table.from_pylist([row_of(walker)]), tmp_path / "index.parquet")
     done = run(tmp_path, {"backend": "yolo"}, "--weights", "yolov5nu.pt")
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert "yolov5nu.pt" in done.stderr.strip().splitlines()[-1]

@@ -198,4 +198,4 @@ def test_weights_of_another_model_say_which(weights):
 def test_missing_weights_are_one_line(caplog):
     caplog.set_level(logging.INFO)
     with pytest.raises(UserError, match="torchvision: wanted a weights file"):
-        inference.loaded(replace(SETTINGS, device="cpu"), 1)
+        inference.cached_model(replace(SETTINGS, device="cpu"), 1)

@@ -36,7 +36,7 @@ from occludenet_build.people.detect import decode_ahead, inference
 from occludenet_build.people.detect.command import make_jobs
 from occludenet_build.people.detect.command import run as run_stage
 from occludenet_build.people.detectors import exports
-from occludenet_build.people.detectors.interface import Clip
+from occludenet_build.people.detectors.interface import IndexedClip
 from occludenet_build.people.detectors.yolo import Yolo, letterbox
 
 # Small models with random weights
@@ -278,7 +278,7 @@ def test_the_command_line(small, make_clip, tmp_path):
         | {"width": c.width, "height": c.height, "frames": c.frames}
         for c in facts
     ]
-    tables.write(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
+    tables.write_table(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
     settings = {"seed": 0, "detect": {"image_size": 64, "stride": 2, "device": "cpu"}}
     done = subprocess.run(
         [sys.executable, "-m", "occludenet_build", "detect", "--threads", "1"]
@@ -322,7 +322,7 @@ def real(real_data) -> Detect:
 
 @pytest.fixture(scope="module")
 def real_model(real):
-    return inference.loaded(real, 1)
+    return inference.cached_model(real, 1)
 
 
 def test_real_clips_in_batches_equal_one_by_one(real, real_model, real_data, monkeypatch):
@@ -348,9 +348,9 @@ def test_real_clips_in_batches_equal_one_by_one(real, real_model, real_data, mon
             assert np.abs(here.scores - result.boxes.conf.numpy()).max(initial=0) < 1e-5
 
 
-def first_clip(path: Path) -> Clip:
+def first_clip(path: Path) -> IndexedClip:
     sizes = [picture.shape for _, picture in islice(rgb_frames(path), FIRST)]
-    return Clip(path.name, str(path), sizes[0][1], sizes[0][0], len(sizes), 25.0)
+    return IndexedClip(path.name, str(path), sizes[0][1], sizes[0][0], len(sizes), 25.0)
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_nobody_is_found_in_a_car_park(real, real_model, real_data):
 
 def test_average_precision_on_real_pictures(real, real_data):
     """AP50 of the class person on the COCO pictures that lie beside the project."""
-    model = inference.loaded(replace(real, image_size=640, low_score=0.01, score=0.25), 1)
+    model = inference.cached_model(replace(real, image_size=640, low_score=0.01, score=0.25), 1)
     truth = COCO(str(real_data / "coco" / "instances.json"))
     found = []
     for number, facts in truth.imgs.items():

@@ -18,8 +18,8 @@ from occludenet_build import config
 from occludenet_build.media.imaging import boxes as box_math
 from occludenet_build.media.imaging import masks
 from occludenet_build.people.actor_masks.mask_quality import MaskChecker, describe_doubts
-from occludenet_build.people.maskers.interface import Clip
-from occludenet_build.people.maskers.mask_propagation import Between, keyframes
+from occludenet_build.people.maskers.interface import BoxedClip
+from occludenet_build.people.maskers.mask_propagation import KeyframeMasker, keyframes
 
 WIDTH, HEIGHT = 161, 121
 TESTS = Path(__file__).resolve().parent
@@ -82,14 +82,14 @@ def test_masks_between_keys_follow_the_figure(tmp_path, rotation):
     stored = [np.ascontiguousarray(np.rot90(p, -rotation // 90)) for p in pictures]
     made = Made(rotation=rotation, pix_fmt="yuv444p")
     path = made.write(tmp_path / "a.mp4", stored)
-    clip, known = Clip(path, boxes_of(truth), 18), Known(truth)
-    found = list(Between(known, 4).masks(clip))
+    clip, known = BoxedClip(path, boxes_of(truth), 18), Known(truth)
+    found = list(KeyframeMasker(known, 4).masks(clip))
     assert [number for number, _ in found] == list(range(18))
     assert known.asked == [0, 4, 8, 12, 16, 17]
     for number, mask in found:
         assert mask.shape == truth[number].shape and mask.dtype == bool
         assert iou(mask, truth[number]) > (0.999 if number in known.asked else 0.85), number
-        left, top, right, bottom = box_math.grown(clip.boxes[number][None], 0.1)[0]
+        left, top, right, bottom = box_math.expanded(clip.boxes[number][None], 0.1)[0]
         x1, y1, x2, y2 = masks.box_of(mask)
         assert x1 >= left - 1 and y1 >= top - 1 and x2 <= right + 1 and y2 <= bottom + 1
     held = [iou(truth[number - number % 4], truth[number]) for number in range(16) if number % 4]
@@ -103,11 +103,11 @@ def test_nothing_is_propagated_over_a_gap_a_cut_or_a_key_without_a_mask(tmp_path
     some = {n: box for n, box in boxes_of(truth).items() if n not in (6, 7)}
     tracks = {n: (0, 1) if n < 12 else (0, 2) for n in some}
     known = Known(truth, blind={8, 11, 12, 16, 19})
-    found = dict(Between(known, 4).masks(Clip(path, some, 20, tracks)))
+    found = dict(KeyframeMasker(known, 4).masks(BoxedClip(path, some, 20, tracks)))
     assert known.asked == [0, 4, 5, 8, 11, 12, 16, 19]
     assert sorted(found) == [0, 1, 2, 3, 4, 5]
     known = Known(truth, blind={4})
-    found = dict(Between(known, 4).masks(Clip(path, some, 20, tracks)))
+    found = dict(KeyframeMasker(known, 4).masks(BoxedClip(path, some, 20, tracks)))
     assert 4 not in found and set(range(20)) - {4, 6, 7} == set(found)
     assert iou(found[3], truth[3]) > 0.75, "from one side alone"
 
@@ -116,10 +116,15 @@ def test_keys_of_one_frame_and_boxes_outside(tmp_path):
     pictures, truth = world(6)
     path = Made(pix_fmt="yuv444p").write(tmp_path / "a.mp4", pictures)
     outside = dict.fromkeys(range(6), np.float32((500, 500, 600, 600)))
-    found = dict(Between(Known(truth), 3).masks(Clip(path, outside, 6)))
+    found = dict(KeyframeMasker(Known(truth), 3).masks(BoxedClip(path, outside, 6)))
     assert sorted(found) == [0, 3, 5], "the backend's own masks; none between"
-    assert len(dict(Between(Known(truth), 9).masks(Clip(path, {2: boxes_of(truth)[2]}, 6)))) == 1
-    assert not dict(Between(Known(truth), 9).masks(Clip(path, {}, 6)))
+    assert (
+        len(
+            dict(KeyframeMasker(Known(truth), 9).masks(BoxedClip(path, {2: boxes_of(truth)[2]}, 6)))
+        )
+        == 1
+    )
+    assert not dict(KeyframeMasker(Known(truth), 9).masks(BoxedClip(path, {}, 6)))
 
 
 def looked_at(shown, given, tracks=None):
@@ -186,16 +191,16 @@ def work_on(path, frames):
     """The masks of a clip as the stage makes them, without its tables of boxes."""
     from unittest.mock import patch
 
-    from occludenet_build.core.build import Boxes
+    from occludenet_build.core.build import ClipBoxes
     from occludenet_build.people.actor_masks import one_clip
 
     boxes = dict.fromkeys(range(frames), np.float32((5, 10, 150, 110)))
     row = {"clip": "a", "height": HEIGHT, "width": WIDTH}
     with (
-        patch.object(one_clip, "_people", lambda job: Boxes.of(None)),
-        patch.object(one_clip, "_clip", lambda job, actor: Clip(Path(path), boxes, frames)),
+        patch.object(one_clip, "_people", lambda job: ClipBoxes.of(None)),
+        patch.object(one_clip, "_clip", lambda job, actor: BoxedClip(Path(path), boxes, frames)),
     ):
-        made = one_clip.mask_clip(one_clip.MaskJob(row, Path(), {}), Between(Bright(), 4))
+        made = one_clip.mask_clip(one_clip.MaskJob(row, Path(), {}), KeyframeMasker(Bright(), 4))
     assert made.row["masked_frames"] >= 0.9 * frames, made.row
 
 

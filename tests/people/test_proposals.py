@@ -67,7 +67,7 @@ def searched(tmp_path_factory) -> Path:
         rows += seen_boxes(name, options["walkers"], SECONDS, wall)
     from occludenet_build.sources.acquire.videos import VIDEOS as LISTED
 
-    tables.write(tables.from_rows(listed, LISTED), folder / "listed.parquet")
+    tables.write_table(tables.from_rows(listed, LISTED), folder / "listed.parquet")
     with open(folder / "boxes.csv", "w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
@@ -158,7 +158,7 @@ def test_the_edits_of_the_user_are_kept(searched, tmp_path):
         *("abuse", "val", "accept"),
         "mine",
     )
-    (segment,) = table.read(path)
+    (segment,) = table.read_segments(path)
     assert (segment.video, segment.label) == (row["video"], "abuse")
     path.write_text("video,decision\n")
     run(searched, tmp_path)  # no rows, nothing to lose

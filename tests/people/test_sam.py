@@ -20,7 +20,7 @@ from support.render import Made
 from occludenet_build import config
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.maskers import sam2
-from occludenet_build.people.maskers.interface import Clip
+from occludenet_build.people.maskers.interface import BoxedClip
 
 torch = pytest.importorskip("torch")
 transforms = pytest.importorskip("segment_anything.utils.transforms")
@@ -40,7 +40,7 @@ def red_world(path, size, rotation=0, frames=6):
         found[number] = np.float32((x1, y1, x2, y2))
         pictures.append(np.ascontiguousarray(np.rot90(picture, -rotation // 90)))
     Made(rotation=rotation, pix_fmt="yuv444p").write(path, pictures)
-    return Clip(path, found, frames)
+    return BoxedClip(path, found, frames)
 
 
 class ColourModel:
@@ -260,7 +260,7 @@ def test_sam2_follows_each_run_in_pieces(tmp_path, checkpoint, video_predictor, 
     monkeypatch.setattr(sam2, "_PIECE", 5)
     clip = red_world(tmp_path / "a.mp4", (161, 97), 0, 14)
     tracks = {n: (0, 1) if n < 11 else (1, 1) for n in range(14)}
-    found = list(sam2_of(checkpoint).masks(Clip(clip.path, clip.boxes, 14, tracks)))
+    found = list(sam2_of(checkpoint).masks(BoxedClip(clip.path, clip.boxes, 14, tracks)))
     # the checkpoint is not loaded by the package, which would also take "cuda" for granted
     assert video_predictor.asked == [("configs/sam2.1/sam2.1_hiera_t.yaml", None, "cpu")]
     assert [number for number, _ in found] == list(range(14)), "each frame once"

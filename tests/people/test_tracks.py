@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occludenet_build.media.imaging import boxes as geometry
-from occludenet_build.people.detectors.interface import Found
+from occludenet_build.people.detectors.interface import FrameDetections
 from occludenet_build.people.tracking import actor, tracks
 from occludenet_build.people.tracking.shots import CutFinder
 from occludenet_build.people.tracking.tracks import TRACKERS
@@ -21,14 +21,14 @@ RULES = tracks.TrackRules(fps=FPS, score=0.25, track_iou=0.1)
 ACTOR = actor.ActorRules("area_x_duration", 320, 240, FPS, 0.2, 0.4, 0.5)
 
 
-def frames_of(*people: dict[int, tuple], length: int, score: float = 0.9) -> list[Found]:
+def frames_of(*people: dict[int, tuple], length: int, score: float = 0.9) -> list[FrameDetections]:
     """`people`: frame -> (x1, y1, x2, y2) or (x1, y1, x2, y2, score)."""
     found = []
     for frame in range(length):
         here = [person[frame] for person in people if frame in person]
         boxes = np.float32([b[:4] for b in here]).reshape(-1, 4)
         scores = np.float32([b[4] if len(b) > 4 else score for b in here])
-        found.append(Found(frame, boxes, scores))
+        found.append(FrameDetections(frame, boxes, scores))
     return found
 
 
@@ -40,7 +40,7 @@ def walk(start: int, end: int, x: float, speed: float, size: tuple = (20, 60), y
     }
 
 
-def spans(found: list[Found], cuts: list[int] = ()) -> list[tuple[int, int, int]]:
+def spans(found: list[FrameDetections], cuts: list[int] = ()) -> list[tuple[int, int, int]]:
     """(first frame, last frame, boxes) of every track."""
     shots = tracks.tracks_by_shot(found, list(cuts), RULES)
     return [(int(t.frames[0]), int(t.frames[-1]), len(t.frames)) for shot in shots for t in shot]
@@ -146,7 +146,7 @@ def test_numbers_begin_at_0_in_every_clip():
 
 def test_given_tracks_are_kept_across_cuts():
     far_apart = [
-        Found(
+        FrameDetections(
             f,
             np.float32([[300 * (f % 2), 0, 300 * (f % 2) + 9, 9]]),
             np.float32([1]),
@@ -255,7 +255,7 @@ def test_a_given_track_stays_the_actor_across_a_cut():
     def found(frame):
         size = 20 if frame < 10 else 5
         boxes = np.float32([[0, 0, size, 9], [50, 0, 60, 9]])
-        return Found(frame, boxes, np.ones(2, np.float32), np.int32([3, 4]))
+        return FrameDetections(frame, boxes, np.ones(2, np.float32), np.int32([3, 4]))
 
     chosen = choose([found(f) for f in range(20)], cuts=[10])
     assert [[t.number for t in shot] for shot in chosen] == [[3], [3]]
@@ -329,9 +329,9 @@ PICTURES = st.lists(
 """Of every frame the boxes, as x, y and score; they are near, so that they compete."""
 
 
-def found_in(pictures) -> list[Found]:
+def found_in(pictures) -> list[FrameDetections]:
     return [
-        Found(
+        FrameDetections(
             k,
             np.float32([(x, y, x + 30, y + 40) for x, y, _ in here]).reshape(-1, 4),
             np.float32([score for *_, score in here]),

@@ -1,4 +1,4 @@
-"""The room attention: shares of known regions, what is left out, what is written, what is said."""
+"""The stage attention: shares of known regions, what is left out, what is written, what is said."""
 
 import shutil
 from argparse import Namespace
@@ -85,7 +85,7 @@ def look(root, out, settings=SMALL, model="car-0.pt", **changed):
     args = {"clips": root / "annotate/clips.parquet", "root": root, "tables": None, "threads": 1}
     args |= {"model": root / "train" / model, "out": out}
     run_stage(Namespace(**args | changed), Config(attention=settings))
-    assert tables.read(out).schema.equals(ATTENTION_TABLE)
+    assert tables.read_table(out).schema.equals(ATTENTION_TABLE)
     return tables.read_rows(out)
 
 
@@ -181,7 +181,7 @@ def test_a_map_of_zeros_has_no_mass_and_is_counted(world, tmp_path):
     rows = look(world, tmp_path / "car-0.parquet", model=tmp_path / "zero.pt")
     assert {(row["status"], row["reason"]) for row in rows} == {("skipped", "zero_map")}
     assert all(row["mass_actor"] is None and row["area_actor"] > 0 for row in rows)
-    summary = summarise_maps([tables.read(tmp_path / "car-0.parquet").to_pandas()], 0)
+    summary = summarise_maps([tables.read_table(tmp_path / "car-0.parquet").to_pandas()], 0)
     mass = summary[(summary["measure"] == "mass_actor") & (summary["set"] == "D-25")].iloc[0]
     assert (mass["n"], mass["zero_maps"]) == (0, 3) and np.isnan(mass["mean"])
 

@@ -653,7 +653,7 @@ def test_dense_frames_keep_their_distance(count, stride):
         starts.add(one[0])
         if count > 7 * stride:
             assert [b - a for a, b in pairwise(one)] == [stride] * 7
-    assert starts <= set(range(augment.room(count, 8, stride) + 1))
+    assert starts <= set(range(augment.latest_start(count, 8, stride) + 1))
     assert count < 100 or len(starts) > 40
 
 

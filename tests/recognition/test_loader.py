@@ -9,8 +9,8 @@ import torch
 from support.clips import LABELS, write_world
 
 from occludenet_build.config.recognition import Augment
-from occludenet_build.core.seeds import integer
-from occludenet_build.media.video.sample import sample
+from occludenet_build.core.seeds import uniform_integer
+from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition.augment import augment_clips, crop_clip, draw_view
 from occludenet_build.recognition.clip_table import read_clips
@@ -63,8 +63,8 @@ def test_a_pair_is_two_files_in_one_view(world, augment):
         pair = items[number, 2]
         one = draw_view(7, clip.file, 2, clip.frames, 4, augment.flip)
         files = [clip.file, clip.counterfactual] if clip.counterfactual else [clip.file]
-        pictures = [sample(world / file, one.frames, 18) for file in files]
-        seed = integer(7, clip.file, "augment", "2") >> 1
+        pictures = [sample_frames(world / file, one.frames, 18) for file in files]
+        seed = uniform_integer(7, clip.file, "augment", "2") >> 1
         expected = augment_clips(pictures, one, 16, augment, seed)
         assert np.array_equal(pair.clip.numpy(), expected[0])
         if pair.counterfactual is not None:
@@ -140,8 +140,8 @@ def test_damage_that_no_wanted_frame_hangs_on_costs_nothing(tmp_path, world):
     content = film(tmp_path / "whole.mp4", 10)
     (tmp_path / "broken.mp4").write_bytes(damaged(content))
     early = [0, 3, 11]
-    got = sample(tmp_path / "broken.mp4", early)
-    assert np.array_equal(got, sample(tmp_path / "whole.mp4", early))
+    got = sample_frames(tmp_path / "broken.mp4", early)
+    assert np.array_equal(got, sample_frames(tmp_path / "whole.mp4", early))
     clip = dataclasses.replace(data(world).clips[0], file="broken.mp4", frames=20)
     assert not isinstance(data(tmp_path, [clip], pairs=False)[0, 0], SkippedClip)
 

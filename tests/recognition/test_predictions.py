@@ -61,7 +61,7 @@ def place(tmp_path):
         for scale in (0.0, 0.25)
     ]
     schema = pa.schema([PREDICTIONS.field(name) for name in rows[0]])
-    tables.write(tables.from_rows(rows, schema), tmp_path / "c.parquet")
+    tables.write_table(tables.from_rows(rows, schema), tmp_path / "c.parquet")
     return tmp_path
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.video.sample import sample
+from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition.augment import (
@@ -84,18 +84,18 @@ def film(tmp_path_factory):
 
 def test_sample_has_the_frames_that_reading_counts(film):
     every = dict(rgb_frames(film))
-    got = sample(film, [7, 3, 3, 19])
+    got = sample_frames(film, [7, 3, 3, 19])
     assert all(np.array_equal(a, every[n]) for a, n in zip(got, [7, 3, 3, 19], strict=True))
-    assert len(sample(film)) == 20
+    assert len(sample_frames(film)) == 20
 
 
 @pytest.mark.parametrize(("short", "shape"), [(18, (18, 32)), (72, (72, 128)), (36, (36, 64))])
 def test_sample_scales_the_short_side(film, short, shape):
-    assert sample(film, [4], short).shape == (1, *shape, 3)
+    assert sample_frames(film, [4], short).shape == (1, *shape, 3)
 
 
 def test_sample_says_what_is_wrong(film, tmp_path):
     with pytest.raises(ItemError, match="truncated"):
-        sample(film, [20])
+        sample_frames(film, [20])
     with pytest.raises(ItemError, match="missing"):
-        sample(tmp_path / "no.mp4", [0])
+        sample_frames(tmp_path / "no.mp4", [0])

@@ -58,7 +58,7 @@ def test_an_arm_depends_on_its_own_settings_only(arm):
 
 @pytest.mark.parametrize("arm", arms.names(EVERY))
 def test_the_rules_settings_give_the_same_arm_again(arm):
-    """The room takes what the rule hands on, and makes of it what the rule made."""
+    """The stage takes the settings that the rule passes, and derives the same from them."""
     once = arms.for_arm(EVERY, arm)
     assert arms.for_arm(once, arm) == once
     handed = cfg.stage_settings(arms.of_training(Config(train=EVERY), arm, 4), "train")

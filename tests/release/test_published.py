@@ -233,16 +233,16 @@ def video(clip: str, path: str, status="ok", split="val") -> dict:
     ],
 )
 def test_a_source_is_found_by_id_by_stem_and_by_class(label, source, videos, wanted) -> None:
-    one = published.Published(source, "val", label, "dog", "d.png", SCALES, 1.0, 2.0)
+    one = published.PublishedClip(source, "val", label, "dog", "d.png", SCALES, 1.0, 2.0)
     for rows in (videos, videos[::-1]):
-        ((_, found),) = published.match([one], rows)
+        ((_, found),) = published.match_videos([one], rows)
         assert (found and found["clip"]) == wanted
 
 
 def test_scales_and_times_are_read(tmp_path: Path) -> None:
     path = released(tmp_path / "test_d.csv", CHOICE, (0.25, 0.4))
-    first, second = published.read(str(path))
-    assert first == published.Published(
+    first, second = published.read_published(str(path))
+    assert first == published.PublishedClip(
         "a", "test", "run", "dog", "dogtrain0.png", (0.25, 0.4), 1.5, 10.01
     )
     assert (second.label, second.source) == ("walk", "b")
@@ -275,7 +275,7 @@ def test_what_does_not_read_is_one_line(tmp_path: Path, name: str, text: str, sa
     path = tmp_path / name
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(UserError) as caught:
-        published.read(str(path))
+        published.read_published(str(path))
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -283,7 +283,7 @@ def test_what_does_not_read_is_one_line(tmp_path: Path, name: str, text: str, sa
 def test_a_place_without_a_release_is_said(tmp_path: Path, place: str | None) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="wanted"):
-        published.read(place and str(tmp_path / place))
+        published.read_published(place and str(tmp_path / place))
 
 
 def test_nothing_found_is_one_clear_error(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_nothing_found_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REFERENCE, reason="the release's files are not here")
 def test_the_release_itself(tmp_path: Path) -> None:
-    choice = published.read(str(REFERENCE[0]))
+    choice = published.read_published(str(REFERENCE[0]))
     assert len(choice) == len({one.source for one in choice}) == 4796
     assert len({one.label for one in choice}) == 400
     assert len({one.occluder for one in choice}) == 816
@@ -315,7 +315,7 @@ def test_the_release_itself(tmp_path: Path) -> None:
 
 def test_the_workflow_reads_it_without_a_package() -> None:
     """The workflow imports it and may run in an environment with Snakemake only."""
-    assert versions.closure("occludenet_build.release.published") <= {
+    assert versions.import_closure("occludenet_build.release.published") <= {
         f"occludenet_build.{name}"
         for name in ("release.published", "release.csv_format", "release.terms", "release.terms")
         + ("core.errors", "core.files")

@@ -97,7 +97,7 @@ def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
     facts = table({"D-25": [1, 1]}).assign(degree=0.25, area_ratio=[0.1, 0.2], duration_ratio=1.0)
     import pyarrow
 
-    tables.write(pyarrow.Table.from_pandas(facts[kept]), tmp_path / "annotate/clips.parquet")
+    tables.write_table(pyarrow.Table.from_pandas(facts[kept]), tmp_path / "annotate/clips.parquet")
     own = predicted(table({"D-25": [1, 1]}, area_ratio=0.7), "own", LABELS)
     dump = predicted(table({"D-25": [1, 1]}), "dump", LABELS)
     rows = common_clips.model_series(inputs([own, dump], tmp_path))

@@ -322,7 +322,7 @@ def annotated(root: Path, found: list[tuple]) -> None:
     schema = parquet.pa.schema([column(name, kind, "") for name, kind in CLIPS.items()])
     listed = [dict(zip(CLIPS, values, strict=True)) for values in found]
     (root / "annotate").mkdir(parents=True, exist_ok=True)
-    parquet.write(parquet.from_rows(listed, schema), root / "annotate/clips.parquet")
+    parquet.write_table(parquet.from_rows(listed, schema), root / "annotate/clips.parquet")
 
 
 def test_table_1_is_counted(tmp_path):
@@ -354,7 +354,7 @@ def test_missing_sources_and_unread_clips_are_said(tmp_path):
                ("train", "missing_source")]  # fmt: skip
     (tmp_path / "select").mkdir()
     listed = [{"split": split, "reason": reason} for split, reason in reasons]
-    parquet.write(parquet.from_rows(listed, schema), tmp_path / "select/clips.parquet")
+    parquet.write_table(parquet.from_rows(listed, schema), tmp_path / "select/clips.parquet")
     annotated(tmp_path, [("D-25", "hop", "Mine/a.mp4", "x", 1.0, 25.0, 0.5)])
     files = [("S", "gone.mp4"), ("D-25", "Mine/a.mp4"), ("D-25", "Mine-counterfactual/b.mp4")]
     skipped = [{"set": name, "file": file, "reason": "corrupt"} for name, file in files]

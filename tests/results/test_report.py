@@ -13,7 +13,7 @@ from occludenet_build.config.occlusion import Quota
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging.sheets import strip_height
-from occludenet_build.media.imaging.thumbnails import evenly
+from occludenet_build.media.imaging.thumbnails import evenly_spaced_frames
 from occludenet_build.recognition.accuracy import mcnemar, wilson
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS
 from occludenet_build.recognition.prediction_table import read_predictions, write
@@ -132,13 +132,13 @@ def test_the_stages_of_the_build(build: SmallBuild) -> None:
 
 def test_clips_of_kinetics_are_counted_against_the_lists(build: SmallBuild, tmp_path: Path) -> None:
     shutil.copytree(build.root, tmp_path / "build")
-    index = tables.read(tmp_path / "build/index/videos.parquet").column("clip").to_pylist()
+    index = tables.read_table(tmp_path / "build/index/videos.parquet").column("clip").to_pylist()
     statuses = ["missing", "replaced", *["present"] * (len(index) - 2)]
     listed = [{"clip": c, "status": s} for c, s in zip(index, statuses, strict=True)]
     there = tmp_path / "build/kinetics/clips.parquet"
     # the second is what an earlier route has left
     for rows, name in ((listed, "clips listed"), (listed[1:], "videos found")):
-        tables.write(tables.from_rows(rows, PRESENCE), there)
+        tables.write_table(tables.from_rows(rows, PRESENCE), there)
         first = facts.headline(Build(tmp_path / "build"))[0]
         assert (first.name, first.number) == (name, len(index))
         if name == "clips listed":
@@ -209,7 +209,7 @@ def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) 
 def test_a_table_of_an_older_version_is_said(build: SmallBuild, tmp_path: Path) -> None:
     shutil.copytree(build.root, tmp_path / "build")
     path = tmp_path / "build/evaluate/car-0.parquet"
-    tables.write(tables.read(path).replace_schema_metadata(None), path)
+    tables.write_table(tables.read_table(path).replace_schema_metadata(None), path)
     with pytest.raises(UserError, match="run evaluate again"):
         page(tmp_path / "build", tmp_path / "out")
 
@@ -229,7 +229,9 @@ def test_examples_take_the_classes_in_turn() -> None:
 
 
 def test_thumbnails_fit() -> None:
-    assert evenly(300, 6) == [25, 75, 125, 175, 225, 275] and evenly(1, 6) == [0]
+    assert evenly_spaced_frames(300, 6) == [25, 75, 125, 175, 225, 275] and evenly_spaced_frames(
+        1, 6
+    ) == [0]
     wide, tall = np.zeros((720, 1280, 3)), np.zeros((1280, 720, 3))
     assert strip_height(wide, 6) == 140 and strip_height(tall, 6) == 200
 

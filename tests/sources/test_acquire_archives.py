@@ -61,7 +61,7 @@ def test_videos_keep_the_folder_of_their_class(site, tmp_path):
     values = settings(site, retries=3)
     note = acquire(values, tmp_path)
     folder = tmp_path / "videos"
-    assert {str(name): (folder / name).read_bytes() for name in names.below(folder)} == WHOLE
+    assert {str(name): (folder / name).read_bytes() for name in names.files_below(folder)} == WHOLE
     assert note["classes"] == {"Abuse": 3, "Arson": 1} and note["folder"] == str(folder)
     first, second = note["archives"]
     assert (first["address"], first["videos"]) == (site.url("/Anomaly-Videos-Part-1.zip"), 3)

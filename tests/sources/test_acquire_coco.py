@@ -545,10 +545,12 @@ def test_the_command_line(coco):
 
 
 def test_reading_coco_counts_for_coco_alone():
-    reads = {m for m in versions.modules() if m.startswith("occludenet_build.sources.coco.")}
-    assert reads & versions.closure("occludenet_build.sources.acquire.coco")
+    reads = {
+        m for m in versions.package_modules() if m.startswith("occludenet_build.sources.coco.")
+    }
+    assert reads & versions.import_closure("occludenet_build.sources.acquire.coco")
     for part in ("videos", "recorded"):
-        assert not reads & versions.closure(f"occludenet_build.sources.acquire.{part}")
+        assert not reads & versions.import_closure(f"occludenet_build.sources.acquire.{part}")
 
 
 def test_the_real_coco_from_a_server(real_data, site, tmp_path):

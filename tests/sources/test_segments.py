@@ -14,9 +14,9 @@ from occludenet_build.config.sources import Segments
 from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.video import cut as cutting
-from occludenet_build.media.video.cut import cut
+from occludenet_build.media.video.cut import cut_video
 from occludenet_build.media.video.encoder import Encoding
-from occludenet_build.media.video.source import reading, to_rgb
+from occludenet_build.media.video.source import open_video, to_rgb
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.release.csv_format import SingleView, read_csv
 from occludenet_build.sources.segments import table
@@ -61,7 +61,7 @@ def long_video(path, frames=140, fps=Fraction(10), sound=True, **options):
 
 def frames_of(path):
     """[(exact seconds from the first frame, number)]."""
-    with reading(path) as source:
+    with open_video(path) as source:
         found = [(frame.pts, number_of(to_rgb(frame))) for frame in source]
         return [((pts - found[0][0]) * source.time_base, number) for pts, number in found]
 
@@ -88,7 +88,7 @@ SOURCES = [
 def test_a_cut_has_the_frames_of_the_stretch_at_their_times(tmp_path, name, options):
     path = long_video(tmp_path / name, **options)
     start, end = Fraction("3.25"), Fraction("7.4")
-    piece = cut(path, start, end, tmp_path / "cut.mp4", ENCODING)
+    piece = cut_video(path, start, end, tmp_path / "cut.mp4", ENCODING)
     wanted = [(at, number) for at, number in frames_of(path) if start <= at < end]
     assert frames_of(tmp_path / "cut.mp4") == [(at - wanted[0][0], number) for at, number in wanted]
     assert (piece.frames, piece.start_seconds) == (len(wanted), wanted[0][0])
@@ -96,15 +96,15 @@ def test_a_cut_has_the_frames_of_the_stretch_at_their_times(tmp_path, name, opti
 
 def test_a_jump_to_a_key_frame_changes_nothing(tmp_path, monkeypatch):
     path = long_video(tmp_path / "long.mp4")
-    cut(path, Fraction(6), Fraction(10), tmp_path / "jumped.mp4", ENCODING)
+    cut_video(path, Fraction(6), Fraction(10), tmp_path / "jumped.mp4", ENCODING)
     monkeypatch.setattr(cutting, "_SEEKS", ("nothing",))
-    cut(path, Fraction(6), Fraction(10), tmp_path / "whole.mp4", ENCODING)
+    cut_video(path, Fraction(6), Fraction(10), tmp_path / "whole.mp4", ENCODING)
     assert (tmp_path / "jumped.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_copied_sound_is_the_same_to_the_sample(tmp_path):
     path = long_video(tmp_path / "long.mp4")
-    piece = cut(path, Fraction("3.25"), Fraction("7.4"), tmp_path / "cut.mp4", ENCODING)
+    piece = cut_video(path, Fraction("3.25"), Fraction("7.4"), tmp_path / "cut.mp4", ENCODING)
     assert piece.sound == "copied"
     begin, whole = sound_of(path)
     at, part = sound_of(tmp_path / "cut.mp4")
@@ -118,7 +118,7 @@ def test_copied_sound_is_the_same_to_the_sample(tmp_path):
 @pytest.mark.parametrize("codec", ["pcm_s16le", "flac"])
 def test_other_sound_is_cut_to_the_sample_and_encoded(tmp_path, codec):
     path = long_video(tmp_path / "long.mkv", audio_codec=codec)
-    piece = cut(path, Fraction(5), Fraction(9), tmp_path / "cut.mp4", ENCODING)
+    piece = cut_video(path, Fraction(5), Fraction(9), tmp_path / "cut.mp4", ENCODING)
     assert piece.sound == "encoded"
     at, part = sound_of(tmp_path / "cut.mp4")
     assert at == 0 and abs(len(part) / RATE - 4) < 0.1
@@ -137,10 +137,10 @@ def test_other_sound_is_cut_to_the_sample_and_encoded(tmp_path, codec):
 def test_a_stretch_beyond_the_end_is_refused(tmp_path, start, end, reason):
     path, out = long_video(tmp_path / "long.mp4", sound=False), tmp_path / "cut.mp4"
     if reason is None:
-        assert cut(path, Fraction(start), Fraction(end), out, ENCODING).frames == 5
+        assert cut_video(path, Fraction(start), Fraction(end), out, ENCODING).frames == 5
         return
     with pytest.raises(ItemError) as error:
-        cut(path, Fraction(start), Fraction(end), out, ENCODING)
+        cut_video(path, Fraction(start), Fraction(end), out, ENCODING)
     assert error.value.reason == reason
 
 
@@ -150,9 +150,9 @@ def test_damage_in_the_stretch_is_refused_and_elsewhere_is_not(tmp_path):
     middle = len(content) // 2
     content[middle : middle + 400] = bytes(400)
     path.write_bytes(content)
-    assert cut(path, Fraction(1), Fraction(3), tmp_path / "a.mp4", ENCODING).frames == 20
+    assert cut_video(path, Fraction(1), Fraction(3), tmp_path / "a.mp4", ENCODING).frames == 20
     with pytest.raises(ItemError):
-        cut(path, Fraction(4), Fraction(12), tmp_path / "b.mp4", ENCODING)
+        cut_video(path, Fraction(4), Fraction(12), tmp_path / "b.mp4", ENCODING)
 
 
 HEAD = "video,start_seconds,end_seconds,class,split"
@@ -187,7 +187,7 @@ def test_all_mistakes_are_told_at_once_and_spreadsheets_are_understood(tmp_path)
     path = tmp_path / "sheet.csv"
     path.write_bytes(f"\ufeff{HEAD},decision\r\n a ,1.5,10,Fighting,VAL,Accept\r\n"
                      "b,1,9,x,val,reject\r\nc,1,9,x,val,\r\n".encode())  # fmt: skip
-    (row,) = table.read(path)
+    (row,) = table.read_segments(path)
     assert (row.video, row.start, row.split) == ("a", Fraction(3, 2), "val")
 
 

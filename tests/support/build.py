@@ -64,7 +64,7 @@ CLIPS = (
     Clip("odd-2", 'juggling "balls", <fast> & high', "test", "suitcase", "001"),
 )
 FAILED = Clip("lost-1", "drinking", "train", "dog")
-NOBODY = Clip("empty-room", "drinking", "train", "")
+NOBODY = Clip("empty-scene", "drinking", "train", "")
 BROKEN = "broken.mp4"
 
 
@@ -123,13 +123,13 @@ class SmallBuild:
         listed = [row | {"status": "ok"} for row in place]
         listed.append(_broken(self.root))
         acquire = tables.from_rows(listed, VIDEOS)
-        tables.write(acquire, self.root / "acquire/videos.parquet")
+        tables.write_table(acquire, self.root / "acquire/videos.parquet")
         facts = {"frames": FRAMES, "width": WIDTH, "height": HEIGHT, "fps": float(FPS)}
         facts |= {"duration_seconds": FRAMES / FPS, "candidate": True, "shard": "000"}
         rows = [row | facts | {"key": "k"} for row in listed[:-1]]
         rows.append(_broken(self.root) | {"status": "failed", "reason": "not_a_video"})
         rows[-1] |= {"detail": "Invalid data <found>", "candidate": False}
-        tables.write(tables.from_rows(rows, INDEX), self.root / "index/videos.parquet")
+        tables.write_table(tables.from_rows(rows, INDEX), self.root / "index/videos.parquet")
 
     def _place(self, clip: Clip) -> dict[str, Any]:
         if self.videos:
@@ -141,7 +141,7 @@ class SmallBuild:
         found = [_ok(clip, boxes=8, tracks=1, actor_track=0) for clip in (*self.clips, FAILED)]
         found = [row | {"frames": FRAMES, "actor_frames": 8, "filled_frames": 1} for row in found]
         found.append(_ok(NOBODY) | {"status": "skipped", "reason": "no_actor"})
-        tables.write(tables.from_rows(found, DETECT), self.root / "detect/000.parquet")
+        tables.write_table(tables.from_rows(found, DETECT), self.root / "detect/000.parquet")
         parts = [_boxes(clip.name) for clip in (*self.clips, FAILED)]
         write_groups(self.root / "detect/store/000/detail.parquet", parts, BOXES)
 
@@ -157,7 +157,7 @@ class SmallBuild:
             small = {"category": category, "status": "skipped", "reason": "too_small"}
             small |= {"coco_annotation": CATEGORIES.index(category), "coco_image": 42}
             rows.append(small | {"detail": "99 px", "pixels": 99})
-        tables.write(tables.from_rows(rows, BANK), self.root / "occluders/occluders.parquet")
+        tables.write_table(tables.from_rows(rows, BANK), self.root / "occluders/occluders.parquet")
         fractions = {"train": 0.7, "val": 0.1, "test": 0.2}
         found = bank_summary(rows, (*CATEGORIES, "umbrella"), 100, fractions)
         write_json(self.root / "occluders/summary.json", found)
@@ -181,7 +181,7 @@ class SmallBuild:
             rows.append(row | {"occluder_file": f"png/{clip.category}/{row['occluder']}"})
         missed = {"status": "skipped", "reason": "no_actor"}
         rows.append(self._place(NOBODY) | missed)
-        tables.write(tables.from_rows(rows, SELECT), self.root / "select/clips.parquet")
+        tables.write_table(tables.from_rows(rows, SELECT), self.root / "select/clips.parquet")
 
     def _in(self, shard: str) -> list[Clip]:
         return [clip for clip in self.clips if clip.shard == shard]
@@ -194,10 +194,10 @@ class SmallBuild:
             rows.append(lost | {"reason": "encode_failed", "detail": "no space left"})
         store = self.root / "composite/store" / shard
         write_groups(store / "detail.parquet", [_truth(c.name) for c in self._in(shard)], TRUTH)
-        tables.write(tables.from_rows(rows, COMPOSITE), store / "rows.parquet")
+        tables.write_table(tables.from_rows(rows, COMPOSITE), store / "rows.parquet")
         rows = [row | {"seconds": None} for row in rows]
         manifest = self.root / "composite" / f"{shard}.parquet"
-        tables.write(tables.from_rows(rows, COMPOSITE), manifest)
+        tables.write_table(tables.from_rows(rows, COMPOSITE), manifest)
 
     def _composited(self, clip: Clip) -> dict[str, Any]:
         where = (clip.split, clip.label, clip.name)
@@ -218,7 +218,9 @@ class SmallBuild:
     def _masks(self, shard: str) -> None:
         size = {"height": HEIGHT, "width": WIDTH, "masked_frames": 8}
         rows = [_ok(clip) | size for clip in self._in(shard)]
-        tables.write(tables.from_rows(rows, MASKED), self.root / f"actor_masks/{shard}.parquet")
+        tables.write_table(
+            tables.from_rows(rows, MASKED), self.root / f"actor_masks/{shard}.parquet"
+        )
         store = self.root / "actor_masks/store" / shard / "detail.parquet"
         write_groups(store, [_masks(clip.name) for clip in self._in(shard)], MASKS)
 
@@ -233,7 +235,9 @@ class SmallBuild:
                 self._videos(dict(zip(SCALES, files, strict=True)))
                 hashes = [f"twin-{s}" for s in SCALES]
                 rows.append(_ok(clip, scales=list(SCALES), files=files, file_hashes=hashes))
-        tables.write(tables.from_rows(rows, TWINS), self.root / f"counterfactual/{shard}.parquet")
+        tables.write_table(
+            tables.from_rows(rows, TWINS), self.root / f"counterfactual/{shard}.parquet"
+        )
 
 
 def occluder(category: str, split: str) -> str:

@@ -39,7 +39,7 @@ def write_world(root, train=2, test=1):
 
 
 def save_table(root, rows):
-    tables.write(pa.Table.from_pylist(rows), root / "annotate/clips.parquet")
+    tables.write_table(pa.Table.from_pylist(rows), root / "annotate/clips.parquet")
 
 
 def _row(root, split, label, source, scale):

@@ -50,7 +50,7 @@ class CompositeStage:
         for number, clip in enumerate(self.clips):
             write_video(self.source(clip), textured(FRAMES, WIDTH, HEIGHT, number), 25)
             rows.append(self._row(clip))
-        tables.write(tables.from_rows(rows, select.CLIPS), self.folder / "select.parquet")
+        tables.write_table(tables.from_rows(rows, select.CLIPS), self.folder / "select.parquet")
         boxes = [tables.from_rows(self._boxes(clip), BOXES) for clip in self.clips]
         write_groups(self.folder / "detect/000/detail.parquet", boxes, BOXES)
         self.mask("a")
@@ -74,7 +74,9 @@ class CompositeStage:
             else:
                 parts.append(self._masks(clip, 3 if is_moved else 0))
             rows.append(row)
-        tables.write(tables.from_rows(rows, actor_masks.ROWS), self.folder / "masks/000.parquet")
+        tables.write_table(
+            tables.from_rows(rows, actor_masks.ROWS), self.folder / "masks/000.parquet"
+        )
         store = self.folder / "masks/store/000/detail.parquet"
         write_groups(store, parts, actor_masks.DETAIL)
 

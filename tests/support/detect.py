@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from occludenet_build.config.people import Detect
-from occludenet_build.core.ledger import Result
+from occludenet_build.core.ledger import ClipResult
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect import inference
 from occludenet_build.people.detect.inference import DetectJob
-from occludenet_build.people.detectors.interface import Clip, People, Size
+from occludenet_build.people.detectors.interface import IndexedClip, People, Size
 from occludenet_build.people.detectors.yolo import letterbox
 
 SIDE = (96, 96)
@@ -57,24 +57,26 @@ def _bright(picture: np.ndarray, size: Size) -> People:
     return back, np.array([0.9], np.float32)
 
 
-def clip_of(path: Path, frames: int | None = None, fps: float = 24.0) -> Clip:
+def clip_of(path: Path, frames: int | None = None, fps: float = 24.0) -> IndexedClip:
     """A clip as the index would describe the file."""
     pictures = [picture.shape[1::-1] for _, picture in rgb_frames(path)]
-    return Clip(path.name, str(path), *pictures[0], frames or len(pictures), fps)
+    return IndexedClip(path.name, str(path), *pictures[0], frames or len(pictures), fps)
 
 
-def job(clip: Clip, settings: Detect) -> DetectJob:
+def job(clip: IndexedClip, settings: Detect) -> DetectJob:
     return DetectJob(clip, "key", settings, None)
 
 
-def results(model, clips: list[Clip], settings: Detect, monkeypatch) -> dict[str, Result]:
+def results(
+    model, clips: list[IndexedClip], settings: Detect, monkeypatch
+) -> dict[str, ClipResult]:
     """Clip -> its result with this model, in the order in which the clips are finished."""
-    monkeypatch.setattr(inference, "loaded", lambda settings, threads: model)
+    monkeypatch.setattr(inference, "cached_model", lambda settings, threads: model)
     jobs = (job(clip, settings) for clip in clips)
     return {r.row["clip"]: r for r in inference.detect_in_batches(jobs, settings, 2)}
 
 
-def table(result: Result) -> pd.DataFrame:
+def table(result: ClipResult) -> pd.DataFrame:
     assert result.detail is not None
     return result.detail.to_pandas()
 

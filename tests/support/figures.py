@@ -144,11 +144,11 @@ def inputs(predictions, root: Path = Path("/nowhere"), **paper) -> Inputs:
 
 
 def draw_maps(root: Path, clips: list[dict], arms=("baseline", "car"), seed: int = 0) -> None:
-    """attention/ as that room writes it. A clip: clip, set, label, predicted (arm -> label), and
+    """attention/ as that stage writes it. A clip: clip, set, label, predicted (arm -> label), and
     optionally frames uint8 (T, S, S, 3), actor, occluder float32 (T, S, S)."""
     for arm in arms:
         rows = [_map(root, clip, arm, seed, nr) for nr, clip in enumerate(clips)]
-        tables.write(
+        tables.write_table(
             tables.from_rows(rows, ATTENTION_TABLE), root / "attention" / f"{arm}-{seed}.parquet"
         )
 

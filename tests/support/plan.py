@@ -47,7 +47,7 @@ def small_build(folder: Path, clips: int, cpu: dict[str, tuple[float, float]]) -
 
 
 def _table(path: Path, rows: list[dict]) -> None:
-    tables.write(pa.Table.from_pylist(rows), path)
+    tables.write_table(pa.Table.from_pylist(rows), path)
 
 
 def _learned(folder: Path, train: int, test: int) -> None:

@@ -192,7 +192,7 @@ class Look:
 
 def look(path: Path) -> Look:
     """Decode a video file and collect its facts."""
-    with reader.reading(path) as source:
+    with reader.open_video(path) as source:
         heard: dict[int, list[tuple[Fraction, bytes]]] = {s.index: [] for s in source.audio}
 
         def hear(packet: av.Packet) -> None:
@@ -232,7 +232,7 @@ class Packet(NamedTuple):
 
 def picture_packets(path: Path) -> list[Packet]:
     """The packets of the frames of a file, in decoding order."""
-    with reader.opened(path) as container:
+    with reader.open_container(path) as container:
         found = [p for p in container.demux(video=0) if p.dts is not None]
         return [
             Packet(p.pts * p.time_base, p.dts * p.time_base, bytes(p), p.is_keyframe) for p in found
@@ -241,7 +241,7 @@ def picture_packets(path: Path) -> list[Packet]:
 
 def planes(path: Path) -> list[np.ndarray]:
     """All decoded frames of a file, in their pixel format."""
-    with reader.reading(path) as source:
+    with reader.open_video(path) as source:
         return [frame.to_ndarray() for frame in source]
 
 

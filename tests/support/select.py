@@ -12,7 +12,7 @@ from occludenet_build.core import tables
 from occludenet_build.occlusion.occluders import SCHEMA as OCCLUDERS
 from occludenet_build.occlusion.select.command import run as run_stage
 from occludenet_build.sources.index import INDEX
-from occludenet_build.sources.index.command import draw
+from occludenet_build.sources.index.command import draw_candidates
 
 _FOUND = pa.schema(
     [(name, pa.string()) for name in ("clip", "status", "reason", "detail", "boxes_hash")]
@@ -28,7 +28,7 @@ def indexed(clips, config: Config) -> list[dict]:
         | {"sha256": c}
         for c, s, la in clips
     ]
-    draw(rows, config)
+    draw_candidates(rows, config)
     return rows
 
 
@@ -46,10 +46,10 @@ def bank(categories=("dog", "backpack"), each=3) -> list[dict]:
 def choose(folder: Path, rows, occluders, config: Config, actors=None) -> dict[str, dict]:
     """Run select; its rows by clip. `actors`: clip -> frames with an actor (default 40)."""
     full = [{name: r.get(name) for name in INDEX.names} for r in rows]
-    tables.write(tables.from_rows(full, INDEX), folder / "videos.parquet")
+    tables.write_table(tables.from_rows(full, INDEX), folder / "videos.parquet")
     found = [_found(r["clip"], (actors or {}).get(r["clip"], 40)) for r in rows if _is_candidate(r)]
-    tables.write(tables.from_rows(found, _FOUND), folder / "000.parquet")
-    tables.write(tables.from_rows(occluders, OCCLUDERS), folder / "occluders.parquet")
+    tables.write_table(tables.from_rows(found, _FOUND), folder / "000.parquet")
+    tables.write_table(tables.from_rows(occluders, OCCLUDERS), folder / "occluders.parquet")
     args = argparse.Namespace(
         index=folder / "videos.parquet",
         detect=[folder / "000.parquet"],

@@ -15,7 +15,14 @@ from conftest import REPO
 from support.build import CLIPS, SmallBuild
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.media.imaging.thumbnails import COLOURS, Drawing, Mark, draw, evenly, pick
+from occludenet_build.media.imaging.thumbnails import (
+    COLOURS,
+    Drawing,
+    Mark,
+    draw_thumbnail,
+    evenly_spaced_frames,
+    frames_at,
+)
 from occludenet_build.tools import sheets
 
 TRAIN, TEST = CLIPS[0], CLIPS[1]
@@ -35,7 +42,7 @@ def clip(root: Path, name: str) -> sheets.SheetClip:
 
 def names(root: Path, name: str) -> list[str]:
     one = clip(root, name)
-    return [row[0] for row in sheets._rows(one, evenly(one.frames, 4), one.boxes())]
+    return [row[0] for row in sheets._rows(one, evenly_spaced_frames(one.frames, 4), one.boxes())]
 
 
 def test_what_the_build_has_is_a_row(root):
@@ -59,8 +66,8 @@ def test_the_actor_is_drawn_where_detected(root):
     assert sorted(here) == list(range(2, 10))
     assert here[5].marks[0].colour == COLOURS["filled"]
     assert here[6].marks == (Mark((24, 8, 40, 40), COLOURS["detected"], "actor 0", True),)
-    pictures = pick(one.source, [6])
-    drawn = draw(pictures[6], 48, here[6])
+    pictures = frames_at(one.source, [6])
+    drawn = draw_thumbnail(pictures[6], 48, here[6])
     assert (
         tuple(drawn[8, 30]) == COLOURS["detected"] and tuple(drawn[30, 24]) == COLOURS["detected"]
     )
@@ -104,7 +111,7 @@ def test_a_clip_that_is_not_there_is_one_line(root):
 
 def test_a_frame_without_anything_stays_as_it_is():
     picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)
-    assert np.array_equal(draw(picture, 20), draw(picture, 20, Drawing()))
+    assert np.array_equal(draw_thumbnail(picture, 20), draw_thumbnail(picture, 20, Drawing()))
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess:

@@ -67,7 +67,7 @@ def named(root: Path, files: dict[float, str]) -> dict[str, list]:
 
 
 def write_rows(root: Path, stage: str, rows: list[dict[str, Any]], shard: str = "000") -> None:
-    tables.write(pa.Table.from_pylist(rows), root / f"{stage}/{shard}.parquet")
+    tables.write_table(pa.Table.from_pylist(rows), root / f"{stage}/{shard}.parquet")
 
 
 def change_row(root: Path, **values: Any) -> None:
@@ -85,7 +85,7 @@ def run(*words: object) -> tuple[dict[str, dict[str, Any]], int]:
         run_stage(parser.parse_args([*map(str, words), "--out", str(out)]), None)
     except SystemExit as end:
         status = int(end.code)
-    found = tables.read(out)
+    found = tables.read_table(out)
     assert found.schema.equals(FINDINGS)
     check = "other" if len(words) > 1 and isinstance(words[1], Path) else "build"
     rows = [row for row in found.to_pylist() if row["check"] == check]
@@ -390,7 +390,7 @@ def test_what_cannot_be_read_is_one_line(build, tmp_path):
     change_row(build, **named(build, OCCLUDED))
     with pytest.raises(UserError, match="wanted a in one manifest"):
         run(build)
-    tables.write(pa.table({"clip": ["a"]}), build / "composite/000.parquet")
+    tables.write_table(pa.table({"clip": ["a"]}), build / "composite/000.parquet")
     with pytest.raises(UserError, match="lacks the columns"):
         run(build)
 

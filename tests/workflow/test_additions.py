@@ -18,16 +18,16 @@ from occludenet_build.core import tables, versions
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.people.detect import BOXES
-from occludenet_build.people.detectors.interface import Found
+from occludenet_build.people.detectors.interface import FrameDetections
 from occludenet_build.people.detectors.motion import Motion
 from occludenet_build.sources.index import INDEX
 from occludenet_build.stages import STAGES
 
-DETECTOR = f'''"""Whoever is bright."""
+DETECTOR = f'''"""A detector of bright regions."""
 
 import numpy as np
 
-from {Found.__module__} import Found
+from {FrameDetections.__module__} import FrameDetections
 
 
 class Bright:
@@ -38,13 +38,13 @@ class Bright:
         for number, picture in frames:
             y, x = np.nonzero(picture[..., 0] > 180)
             box = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
-            yield Found(number, box, np.full(1, self.settings.score + 0.5, np.float32))
+            yield FrameDetections(number, box, np.full(1, self.settings.score + 0.5, np.float32))
 '''
 DETECTOR_ROW = """
     Backend(
         "bright",
         "bright:Bright",
-        "whoever is bright",
+        "bright regions",
         network=False,
         matters=("score",),
     ),
@@ -146,12 +146,12 @@ def test_a_detector_is_a_file_and_a_row(repo, tmp_path):
     edited, new = changed(repo, before)
     assert edited == {"occludenet_build/config/backends.py"} and len(new) == 1
 
-    assert "bright: whoever is bright" in occludenet(repo, "manual")
+    assert "bright: bright regions" in occludenet(repo, "manual")
     video, listed = tmp_path / "clip.mp4", tmp_path / "videos.parquet"
     write_video(video, moving_square(12), 8)
     row = {"clip": "clip", "path": str(video), "sha256": sha256_file(video), "frames": 12}
     row |= {"width": 96, "height": 64, "fps": 8.0, "status": "ok"}
-    tables.write(tables.from_rows([row], INDEX), listed)
+    tables.write_table(tables.from_rows([row], INDEX), listed)
     out = tmp_path / "detect" / "000.parquet"
     settings = '{"detect": {"backend": "bright", "min_track_seconds": 0.1}}'
     occludenet(repo, "detect", "--videos", str(listed), "--out", str(out), "--settings", settings)

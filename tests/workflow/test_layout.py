@@ -49,7 +49,7 @@ def imported(module: str) -> set[str]:
     return found - {PACKAGE, module}
 
 
-KNOWN = set(versions.modules())
+KNOWN = set(versions.package_modules())
 
 
 @pytest.mark.parametrize("module", sorted(KNOWN - {PACKAGE}))
@@ -94,7 +94,7 @@ def outside(module: str) -> set[str]:
 
 
 def test_only_the_video_core_decodes():
-    users = {m for m in versions.modules() if "av" in outside(m)}
+    users = {m for m in versions.package_modules() if "av" in outside(m)}
     assert all(m.startswith(f"{PACKAGE}.media.video.") for m in users), users
 
 
@@ -115,12 +115,12 @@ def test_what_the_workflow_imports_needs_no_package(module):
     import sys
 
     allowed = set(sys.stdlib_module_names) | {PACKAGE, "numpy"}
-    for name in versions.closure(f"{PACKAGE}.{module}"):
+    for name in versions.import_closure(f"{PACKAGE}.{module}"):
         foreign = outside(name) - allowed
         assert not foreign, (name, foreign)
 
 
-@pytest.mark.parametrize("module", versions.modules())
+@pytest.mark.parametrize("module", versions.package_modules())
 def test_modules_say_what_they_are_and_stay_readable(module):
     text = versions.source_file(module).read_text()
     assert ast.get_docstring(ast.parse(text)) or not text.strip(), f"{module} has no docstring"
@@ -157,7 +157,9 @@ SMALL = {
 
 
 def test_the_digest_of_a_stage_covers_what_it_runs_only():
-    composite, detect = (versions.closure(STAGES[name].module) for name in ("composite", "detect"))
+    composite, detect = (
+        versions.import_closure(STAGES[name].module) for name in ("composite", "detect")
+    )
     assert f"{PACKAGE}.occlusion.frame_buffer" in composite - detect
     assert f"{PACKAGE}.people.tracking.actor" in detect
     assert f"{PACKAGE}.recognition.train" not in composite
@@ -196,7 +198,7 @@ def test_an_environment_holds_all_that_its_stage_imports(path):
     for env in set(used):
         listed = yaml.safe_load((REPO / env).read_text())["dependencies"][-1]["pip"]
         names = {requirement.split("==")[0].lower() for requirement in listed}
-        for module in versions.closure(STAGES[path.stem].module):
+        for module in versions.import_closure(STAGES[path.stem].module):
             foreign = outside(module) - set(sys.stdlib_module_names) - {PACKAGE}
             missing = {NAMES.get(name, name) for name in foreign} - names
             assert not missing, (env, module, missing)

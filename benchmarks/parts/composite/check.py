@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.source import open_video
 
 _BLOCK = 16  # pixels
 _MAX_DIFFERENCE = 8.0  # levels, of the mean luma of a block: two encodes differ by 1 to 3
@@ -40,7 +40,7 @@ def same_to_a_player(ours: Sequence[Path], theirs: Sequence[Path], source: Path)
 
 def _block_means(path: Path) -> dict[Fraction, np.ndarray]:
     """Time, seconds -> mean luma of every block, in display order."""
-    with reading(path) as source:
+    with open_video(path) as source:
         return {frame.pts * source.time_base: _blocks(frame) for frame in source}
 
 

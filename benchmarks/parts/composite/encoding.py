@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from occludenet_build.media.video.encoder import Encoding, formats, group_size
+from occludenet_build.media.video.encoder import Encoding, group_size, pixel_formats
 from occludenet_build.media.video.planes import in_format, working_format
-from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.source import open_video
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter
 from occludenet_build.occlusion.render import RenderSegment, split_segments
 from parts.composite.footage import Footage
@@ -49,17 +49,17 @@ class Encoded:
 def encode_clip(footage: Footage, setting: Setting, path: Path) -> Encoded:
     """Encode a clip into a file and compare the file with the source."""
     cpu = _write(footage, setting, path)
-    with reading(path) as source:
+    with open_video(path) as source:
         return Encoded(cpu, path.stat().st_size, ssim(source, footage.pictures))
 
 
 def _write(footage: Footage, setting: Setting, path: Path) -> float:
     """CPU seconds of encoding one output."""
     encoding, first = setting.encoding, footage.pictures[0]
-    pixel_format = working_format(first, formats(setting.codec), setting.pix_fmt)
+    pixel_format = working_format(first, pixel_formats(setting.codec), setting.pix_fmt)
     picture, spent = footage.picture(in_format(first, pixel_format)), 0.0
     pts: list[int] = []
-    with reading(footage.path) as source:
+    with open_video(footage.path) as source:
         source.audio.clear()
         with TwinWriter(path, source, picture, encoding, 0) as writer:
             for segment in _segments(footage, setting):

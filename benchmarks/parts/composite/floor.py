@@ -12,10 +12,10 @@ import av
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.files import sha256_file
-from occludenet_build.media.video.encoder import Encoding, Picture
+from occludenet_build.media.video.encoder import Encoding, FrameFormat
 from occludenet_build.media.video.sound import SharedSound, SoundQueue
-from occludenet_build.media.video.source import reading
-from occludenet_build.media.video.writer import RunEncoder, TwinWriter, picture_of
+from occludenet_build.media.video.source import open_video
+from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 from occludenet_build.occlusion import render as render_module
 from occludenet_build.occlusion.composite import ClipTask, make_clip
 from occludenet_build.occlusion.render import render
@@ -39,7 +39,7 @@ class _Recorder(RunEncoder):
 
     kept: list[Pictures]
 
-    def __init__(self, picture: Picture, *arguments) -> None:
+    def __init__(self, picture: FrameFormat, *arguments) -> None:
         super().__init__(picture, *arguments)
         self._copies: Pictures = []
         self.kept.append(self._copies)
@@ -73,8 +73,8 @@ class Floor:
 
     def __call__(self) -> None:
         pts: list[int] = []
-        with reading(self._job.source) as source, ExitStack() as stack:
-            picture = picture_of(source, self._pictures[0][0])
+        with open_video(self._job.source) as source, ExitStack() as stack:
+            picture = frame_format_of(source, self._pictures[0][0])
             writers = [
                 stack.enter_context(TwinWriter(path, source, picture, self._encoding, 0))
                 for path in self.files

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import av
 
-from occludenet_build.media.video.encoder import Picture
+from occludenet_build.media.video.encoder import FrameFormat
 from occludenet_build.media.video.planes import in_format, working_format
-from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.source import open_video
 from parts.composite.frames import copy_frame
 from parts.composite.synthetic_clips import Clip
 
@@ -45,9 +45,9 @@ class Footage:
         what = f"{like.width}x{like.height} {like.format.name}, {len(self.pictures)} frames"
         return f"{self.path.name} ({what})"
 
-    def picture(self, like: av.VideoFrame) -> Picture:
+    def picture(self, like: av.VideoFrame) -> FrameFormat:
         """The encoder's description of the pictures, with the format of `like`."""
-        return Picture(like, self.time_base, self.rate, Fraction(1))
+        return FrameFormat(like, self.time_base, self.rate, Fraction(1))
 
 
 def clips(count: int, frames: int, scratch: Path) -> list[Footage]:
@@ -72,7 +72,7 @@ def _drawn(scratch: Path, number: int, size: tuple[int, int], frames: int) -> Pa
 
 
 def _load(path: Path, frames: int, *, whole_chroma: bool = False) -> Footage:
-    with reading(path) as source:
+    with open_video(path) as source:
         pictures, pts = [], []
         for frame in islice(source, frames):
             pts.append(frame.pts)

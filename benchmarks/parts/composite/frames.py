@@ -10,7 +10,7 @@ import av
 import av.filter
 import numpy as np
 
-from occludenet_build.media.video.planes import in_format, layout_of, new_frame, views
+from occludenet_build.media.video.planes import in_format, layout_of, new_frame, plane_arrays
 
 
 def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
@@ -19,7 +19,7 @@ def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
     A decoded frame has a picture type, from which an encoder would choose its key frames.
     """
     copy, layout = new_frame(frame), layout_of(frame)
-    for target, source in zip(views(copy, layout), views(frame, layout), strict=True):
+    for target, source in zip(plane_arrays(copy, layout), plane_arrays(frame, layout), strict=True):
         np.copyto(target, source)
     return copy
 

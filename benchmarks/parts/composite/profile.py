@@ -59,8 +59,8 @@ class Profile:
         for part, functions in PARTS.items():
             for owner, name in functions:
                 self._replace(owner, name, self._timed(part, getattr(owner, name)))
-        self._replace(source.Source, "packets", self._decoding(source.Source.packets))
-        self._replace(source, "opened", self._around("decode", source.opened))
+        self._replace(source.VideoSource, "packets", self._decoding(source.VideoSource.packets))
+        self._replace(source, "opened", self._around("decode", source.open_container))
         self._since = time.process_time()
 
     def __exit__(self, *error: object) -> None:

@@ -59,18 +59,18 @@ class Shard:
             clip.path.parent.mkdir(parents=True, exist_ok=True)
             clip.write()
             boxes = tables.from_rows(_box_rows(clip), BOXES)
-            tables.write(boxes, self.boxes / clip.name / "detail.parquet")
-        tables.write(tables.from_rows(self.rows.values(), select.CLIPS), self.table)
+            tables.write_table(boxes, self.boxes / clip.name / "detail.parquet")
+        tables.write_table(tables.from_rows(self.rows.values(), select.CLIPS), self.table)
         return self
 
     def write_masks(self) -> None:
         """Write the tables of actor_masks, for a shard of one clip (one row group)."""
         (clip,) = self.clips
         row = {"clip": clip.name, "status": "ok", "masks_hash": clip.name}
-        tables.write(tables.from_rows([row], actor_masks.ROWS), self.masks)
+        tables.write_table(tables.from_rows([row], actor_masks.ROWS), self.masks)
         rows = [{"clip": clip.name, "frame": n, "rle": rle} for n, rle in clip.masks.items()]
         detail = tables.from_rows(rows, actor_masks.DETAIL)
-        tables.write(detail, self.masks.parent / "store" / "000" / "detail.parquet")
+        tables.write_table(detail, self.masks.parent / "store" / "000" / "detail.parquet")
 
     @cached_property
     def rows(self) -> dict[str, Row]:

@@ -20,7 +20,7 @@ PERSON = 1
 
 def ap50(folder: Path, settings: Detect, threads: int) -> float:
     """Average precision at IoU 0.5 of the class person, all sizes, by COCO's evaluation."""
-    model = inference.loaded(settings, threads)
+    model = inference.cached_model(settings, threads)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(folder / "instances.json"))
         results = []

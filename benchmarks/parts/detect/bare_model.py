@@ -6,8 +6,8 @@ from collections import Counter
 
 import torch
 
-from occludenet_build.people.detect.decode_ahead import Stream, in_turns
-from occludenet_build.people.detectors.interface import Clip
+from occludenet_build.people.detect.decode_ahead import ClipStream, round_robin
+from occludenet_build.people.detectors.interface import IndexedClip
 from parts.measure import Cost, of_call
 
 from .inputs import Row
@@ -50,10 +50,10 @@ class BareModel:
 def decoding(stage: DetectStage, clips: list[Row], threads: int) -> Cost:
     """Cost of decoding the frames of the clips and preparing them for the model."""
     known = ("path", "width", "height", "frames", "fps")
-    made = [Clip(str(row["clip"]), **{name: row[name] for name in known}) for row in clips]
+    made = [IndexedClip(str(row["clip"]), **{name: row[name] for name in known}) for row in clips]
 
     def run() -> None:
-        for _ in in_turns((Stream(clip, stage.model.prepare) for clip in made), threads):
+        for _ in round_robin((ClipStream(clip, stage.model.prepare) for clip in made), threads):
             pass
 
     return of_call(run)

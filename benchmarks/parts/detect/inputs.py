@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.core.files import sha256_file
-from occludenet_build.media.video.source import opened, reading, to_rgb
+from occludenet_build.media.video.source import open_container, open_video, to_rgb
 from occludenet_build.media.video.synth import write_video
 
 REPO = Path(__file__).resolve().parents[3]
@@ -58,7 +58,7 @@ def load_inputs(folder: Path, quick: bool) -> Inputs:
 
 def index_row(path: Path) -> Row:
     """The index row of a clip."""
-    with opened(path), reading(path) as source:
+    with open_container(path), open_video(path) as source:
         frames = iter(source)
         height, width = to_rgb(next(frames)).shape[:2]
         count = 1 + sum(1 for _ in frames)

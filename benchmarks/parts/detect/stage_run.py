@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.core import tables
-from occludenet_build.core.ledger import Ledger
+from occludenet_build.core.ledger import ShardLedger
 from occludenet_build.people.detect import decode_ahead, inference
 from occludenet_build.people.detect.command import run as run_stage
 from occludenet_build.people.detectors.interface import Model, People, Size
@@ -69,7 +69,7 @@ class DetectStage:
     def __init__(self, folder: Path, weights: Path, threads: int, **detect: Any) -> None:
         self.folder, self.threads, self.weights = folder, threads, weights
         self.settings = cfg.load_part({"detect": {"weights": str(weights)} | detect})
-        self.model = TimedModel(inference.loaded(self.settings.detect, threads))
+        self.model = TimedModel(inference.cached_model(self.settings.detect, threads))
         self.parts: dict[str, float] = {}
         """Time of the last run by part, milliseconds per frame of the model: wall time, but CPU
         time for the decode threads, which run in parallel."""
@@ -78,14 +78,14 @@ class DetectStage:
         """Cost of detect on the clips, their rows, and their boxes."""
         folder = self.folder / f"run{next(_runs)}"
         index, out = folder / "index.parquet", folder / "detect" / "000.parquet"
-        tables.write(pa.Table.from_pylist(clips), index)
+        tables.write_table(pa.Table.from_pylist(clips), index)
         args = Namespace(videos=index, out=out, weights=str(self.weights), threads=self.threads)
         self.model.begin()
         with self._timed_parts() as decoding:
             cost = of_call(lambda: run_stage(args, self.settings))
         self._note_parts(cost, sum(decoding))
-        boxes = tables.read(out.parent / "store" / "000" / "detail.parquet")
-        return cost, tables.read(out).to_pandas(), boxes.to_pandas()
+        boxes = tables.read_table(out.parent / "store" / "000" / "detail.parquet")
+        return cost, tables.read_table(out).to_pandas(), boxes.to_pandas()
 
     def _note_parts(self, cost: Cost, decoding: float) -> None:
         frames = sum(count for count, _ in self.model.batches)
@@ -98,20 +98,20 @@ class DetectStage:
     def _timed_parts(self) -> Iterator[list[float]]:
         """CPU seconds of each turn of a decode thread; the times of other parts go to the model."""
         spent: list[float] = []
-        take, rows_of, commit = decode_ahead.Stream.take, inference.rows_of, Ledger.commit
+        take, rows_of, commit = decode_ahead.ClipStream.take, inference.rows_of, ShardLedger.commit
         timed = self.model.timed
 
-        def taken(stream: decode_ahead.Stream) -> decode_ahead.Turn:
+        def taken(stream: decode_ahead.ClipStream) -> decode_ahead.Turn:
             begun = time.thread_time()
             turn = take(stream)
             spent.append(time.thread_time() - begun)
             return turn
 
         with (
-            mock.patch.object(inference, "loaded", lambda settings, threads: self.model),
-            mock.patch.object(decode_ahead.Stream, "take", taken),
+            mock.patch.object(inference, "cached_model", lambda settings, threads: self.model),
+            mock.patch.object(decode_ahead.ClipStream, "take", taken),
             mock.patch.object(inference, "rows_of", lambda *v: timed("tracks, rows", rows_of, *v)),
-            mock.patch.object(Ledger, "commit", lambda *v: timed("ledger", commit, *v)),
+            mock.patch.object(ShardLedger, "commit", lambda *v: timed("ledger", commit, *v)),
         ):
             yield spent
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.source import open_video
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.recognition.augment import room, views
+from occludenet_build.recognition.augment import latest_start, views
 
 _REPO = Path(__file__).resolve().parents[3]
 REAL = Path(os.environ.get("OCCLUDENET_TEST_DATA", _REPO.parent / "shared" / "data")) / "videos"
@@ -51,13 +51,13 @@ def load_jobs(folder: Path, quick: bool) -> tuple[list[ReadJob], bool]:
 
 
 def _jobs(path: Path) -> Iterator[ReadJob]:
-    with reading(path) as source:
+    with open_video(path) as source:
         sizes = [(frame.width, frame.height) for frame in source]
     count, (width, height) = len(sizes), sizes[0]
     factor = SHORT_SIDE / min(width, height)
     size = max(SHORT_SIDE, round(width * factor)), max(SHORT_SIDE, round(height * factor))
     yield ReadJob("sparse", path, views(count, 8, 1)[0], *size)
-    start = room(count, 16, 4) // 3
+    start = latest_start(count, 16, 4) // 3
     yield ReadJob("dense", path, tuple(range(start, start + 64, 4)), *size)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from occludenet_build.media.video.sample import sample, scaled
-from occludenet_build.media.video.source import reading, to_rgb
+from occludenet_build.media.video.sample import resize_short_side, sample_frames
+from occludenet_build.media.video.source import open_video, to_rgb
 from parts.loader.inputs import SHORT_SIDE, ReadJob
 
 Reader = Callable[[ReadJob], np.ndarray]
@@ -19,16 +19,16 @@ Reader = Callable[[ReadJob], np.ndarray]
 
 def ours(job: ReadJob) -> np.ndarray:
     """The data loader's reader."""
-    return sample(job.path, job.numbers, SHORT_SIDE)
+    return sample_frames(job.path, job.numbers, SHORT_SIDE)
 
 
 def decode_all(job: ReadJob) -> np.ndarray:
     """The simplest PyAV code: decode every frame, convert the requested ones."""
     requested, pictures = set(job.numbers), {}
-    with reading(job.path) as source:
+    with open_video(job.path) as source:
         for number, frame in enumerate(source):
             if number in requested:
-                pictures[number] = scaled(to_rgb(frame), SHORT_SIDE)
+                pictures[number] = resize_short_side(to_rgb(frame), SHORT_SIDE)
     return np.stack([pictures[number] for number in job.numbers])
 
 

@@ -17,7 +17,7 @@ import torch
 from demo.world.build import VERSION
 from demo.world.plan import TIED
 from occludenet_build.core import files
-from occludenet_build.core.seeds import integer
+from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.versions import results_version
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones.registry import input_of
@@ -88,7 +88,7 @@ def _code() -> str:
 def _trained(trial: Trial) -> tuple[torch.nn.Module, State]:
     arm = ARMS[trial.arm]
     settings = arm.settings(trial.epochs, trial.world.seed)
-    seed = integer(0, "train", str(trial.world.seed)) >> 1  # torch takes 63 bits
+    seed = uniform_integer(0, "train", str(trial.world.seed)) >> 1  # torch takes 63 bits
     world = replace(trial.world, tied=UNTIED) if arm.oracle else trial.world
     source, sampling = Memory(), input_of(settings)
     rows = [

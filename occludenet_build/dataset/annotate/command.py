@@ -185,13 +185,13 @@ def _annotate(args: argparse.Namespace, config: Config) -> None:
     write_dataset(folder, rows, _pixel_ratios(args.occluders), splits, config.composite.scales)
     _remove_old_shards(frames, args.composite)
     write_json(args.out.parent / "labels.json", labels)
-    tables.write(tables.from_rows(rows, CLIPS), args.out)
+    tables.write_table(tables.from_rows(rows, CLIPS), args.out)
     occluded = sum(row["set"] != CLEAN for row in rows)
     logging.info("done: %d occluded clips, %d clean; %s", occluded, len(rows) - occluded, folder)
 
 
 def _pixel_ratios(bank: Path) -> dict[str, float]:
-    table = tables.read(bank, ["occluder", "pixel_ratio"])
+    table = tables.read_table(bank, ["occluder", "pixel_ratio"])
     return dict(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
 
 

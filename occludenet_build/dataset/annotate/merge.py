@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import detail_file, store_of
+from occludenet_build.core.build import detail_file, store_folder
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
@@ -130,7 +130,7 @@ def _generation_seconds(manifests: list[Path]) -> dict[str, float]:
     """Source clip -> measured time, seconds; only the store has it."""
     seconds: dict[str, float] = {}
     for manifest in manifests:
-        table = tables.read(store_of(manifest) / "rows.parquet", ["clip", "seconds"])
+        table = tables.read_table(store_folder(manifest) / "rows.parquet", ["clip", "seconds"])
         seconds.update(zip(*(table[name].to_pylist() for name in ("clip", "seconds")), strict=True))
     return seconds
 

@@ -193,7 +193,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 def _published(config: Config) -> list[Path]:
     """The CSV files of the release that the configuration replays, if it does."""
     replays = config.select.assignment == "published"
-    return published.csv_files(config.select.published) if replays else []
+    return published.overall_csv_files(config.select.published) if replays else []
 
 
 def _comparison(release: Release, paths: list[Path]) -> list[Row] | None:
@@ -217,12 +217,12 @@ def _write(
         for name, some in found.items()
         for finding in some
     ]
-    tables.write(tables.from_rows(findings, FINDINGS), folder / "findings.parquet")
+    tables.write_table(tables.from_rows(findings, FINDINGS), folder / "findings.parquet")
     write_text(folder / "findings.csv", _csv(findings))
     write_json(folder / "summary.json", numbers)
     write_text(folder / "report.txt", report)
     if rows is not None:
-        tables.write(tables.from_rows(rows, COMPARISON), folder / "comparison.parquet")
+        tables.write_table(tables.from_rows(rows, COMPARISON), folder / "comparison.parquet")
     else:
         (folder / "comparison.parquet").unlink(missing_ok=True)  # of an earlier run
 

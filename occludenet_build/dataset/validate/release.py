@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from occludenet_build.core.errors import UserError
 from occludenet_build.release import csv_format
 from occludenet_build.release.csv_format import Listed, Overall, Record
-from occludenet_build.release.terms import SPLITS, listed_path, source_of
+from occludenet_build.release.terms import SPLITS, parse_clip_file_name, parse_listed_path
 
 FILE_NAME = re.compile(r"(?P<split>.+)_(?P<kind>d|\d+(\.\d+)?)\.csv", re.ASCII)
 
@@ -171,19 +171,19 @@ def _good_rows(
 
 
 def _annotated(record: Overall, split: str) -> AnnotatedClip:
-    scale, clip = source_of(record.file_name)
+    scale, clip = parse_clip_file_name(record.file_name)
     _check_scale(record.occluder_size_ratio, scale, record.file_name)
     source = SourceClip(split, record.action_class, clip)
     return AnnotatedClip(OutputClip(source, record.occluder_size_ratio), record)
 
 
 def _entry(record: Listed, split: str, percent: str) -> ListEntry:
-    path = listed_path(record.file)
+    path = parse_listed_path(record.file)
     if (path.split, path.percent) != (split, percent):
         raise UserError(
             f"wanted a path in {split}_{percent}percent/, got {record.file!r}; move it to its list"
         )
-    scale, clip = source_of(path.file_name)
+    scale, clip = parse_clip_file_name(path.file_name)
     _check_scale(_scale(percent), scale, path.file_name)
     return ListEntry(
         OutputClip(SourceClip(split, path.class_folder, clip), _scale(percent)), record.label

@@ -56,18 +56,18 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def grown(boxes: np.ndarray, share: float) -> np.ndarray:
+def expanded(boxes: np.ndarray, share: float) -> np.ndarray:
     """Expand boxes, float32 (N, 4), on each side by `share` of their size: float32 (N, 4)."""
     margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(share)
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
 
 
-def between(first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:
+def interpolated(first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:
     """Interpolate `count` boxes, float32 (count, 4), between the boxes `first` and `last`, (4,).
 
     The two boxes themselves are not included.
 
-    >>> between(np.float32([0, 0, 2, 2]), np.float32([4, 0, 6, 2]), 1).tolist()
+    >>> interpolated(np.float32([0, 0, 2, 2]), np.float32([4, 0, 6, 2]), 1).tolist()
     [[2.0, 0.0, 4.0, 2.0]]
     """
     share = (np.arange(1, count + 1, dtype=np.float32) / np.float32(count + 1))[:, None]

@@ -18,7 +18,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 
 @contextmanager
-def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Image]:
+def open_image(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Image]:
     """Open an image and read its header; decode it inside the block.
 
     Raises ItemError image_unreadable, also for errors while decoding inside the block.

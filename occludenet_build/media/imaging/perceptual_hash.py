@@ -13,12 +13,12 @@ CoefficientIndex = tuple[np.ndarray, np.ndarray]
 """Rows and columns of N DCT coefficients, int64 (N,) each."""
 
 
-def lowest_waves(side: int, count: int) -> CoefficientIndex:
+def lowest_frequencies(side: int, count: int) -> CoefficientIndex:
     """Index of the `count` lowest frequencies of a square, without the constant: int64 (N,) twice.
 
     `side`: side of the square, in pixels.
 
-    >>> lowest_waves(8, 5)
+    >>> lowest_frequencies(8, 5)
     (array([0, 1, 0, 1, 2]), array([1, 0, 2, 1, 0]))
     """
     rows, columns = np.indices((side, side)).reshape(2, -1)
@@ -26,7 +26,7 @@ def lowest_waves(side: int, count: int) -> CoefficientIndex:
     return rows[order], columns[order]
 
 
-def wave_signs(grey: np.ndarray, waves: CoefficientIndex) -> np.ndarray:
+def hash_bits(grey: np.ndarray, waves: CoefficientIndex) -> np.ndarray:
     """Hash bits: which coefficients exceed their median, uint8 (ceil(N / 8),), 8 bits per element.
 
     `grey`: the image scaled to a square, float32 (S, S), S even. `waves`: index of the N

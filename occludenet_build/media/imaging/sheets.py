@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.imaging.thumbnails import Drawing, draw, pick, write
+from occludenet_build.media.imaging.thumbnails import Drawing, draw_text, draw_thumbnail, frames_at
 
 GAP = 3
 """Width of the white gap between thumbnails, in pixels."""
@@ -43,13 +43,15 @@ def film_strip(
     `drawings`: frame -> annotations. `most`: maximum height, in pixels. A frame that is missing in
     the file is black. Raises ItemError if the file cannot be read or has none of the frames.
     """
-    pictures = pick(path, frames)
+    pictures = frames_at(path, frames)
     if not pictures:
         raise ItemError("zero_frames", "the file has fewer frames than the tables say")
     first = next(iter(pictures.values()))
     height, drawings = strip_height(first, len(frames), width, most), drawings or {}
     absent = np.zeros_like(first)
-    return side_by_side([draw(pictures.get(n, absent), height, drawings.get(n)) for n in frames])
+    return side_by_side(
+        [draw_thumbnail(pictures.get(n, absent), height, drawings.get(n)) for n in frames]
+    )
 
 
 def side_by_side(pictures: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
@@ -78,11 +80,11 @@ def labelled(name: str, strip: np.ndarray, width: int) -> np.ndarray:
     """Add a name to the left of a strip uint8 (H, W, 3), on `width` black pixels, and a gap
     below."""
     label = np.zeros((strip.shape[0], width, 3), np.uint8)
-    write(label, name, (4, min(strip.shape[0] - 4, 16)), _WHITE)
+    draw_text(label, name, (4, min(strip.shape[0] - 4, 16)), _WHITE)
     return np.pad(np.hstack([label, strip]), ((0, GAP), (0, 0), (0, 0)))
 
 
-def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
+def text_image(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
     """Image of lines of text, uint8 (H, W, 3): white on black, or black on white without `dark`.
 
     `width`: width in pixels; 0: as wide as the longest line.
@@ -91,7 +93,7 @@ def text(lines: Sequence[str], dark: bool = True, width: int = 0) -> np.ndarray:
     picture = np.full((LINE * len(lines), width, 3), 0 if dark else 255, np.uint8)
     for number, line in enumerate(lines):
         at = (4, LINE * number + 13)
-        write(picture, line, at, _WHITE if dark else _BLACK, halo=dark)
+        draw_text(picture, line, at, _WHITE if dark else _BLACK, halo=dark)
     return picture
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import masks
-from occludenet_build.media.video.source import reading, to_rgb
+from occludenet_build.media.video.source import open_video, to_rgb
 
 Colour = tuple[int, int, int]
 """RGB."""
@@ -59,17 +59,17 @@ class Drawing:
     outlines: tuple[Outline, ...] = ()
 
 
-def evenly(frames: int, count: int) -> list[int]:
+def evenly_spaced_frames(frames: int, count: int) -> list[int]:
     """Frame numbers at the middle of `count` equal parts; all frames of a shorter clip.
 
-    >>> evenly(10, 5), evenly(2, 5)
+    >>> evenly_spaced_frames(10, 5), evenly_spaced_frames(2, 5)
     ([1, 3, 5, 7, 9], [0, 1])
     """
     count = min(count, frames)
     return [(2 * part + 1) * frames // (2 * count) for part in range(count)]
 
 
-def pick(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
+def frames_at(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
     """Read frames: frame number -> displayed frame, uint8 (H, W, 3) RGB.
 
     Decoding stops at the last frame in `wanted`. Frames that are missing in the file are left out.
@@ -77,7 +77,7 @@ def pick(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
     """
     pictures: dict[int, np.ndarray] = {}
     last = max(wanted, default=-1)
-    with reading(path) as source:
+    with open_video(path) as source:
         for number, frame in enumerate(source):
             if number in wanted:
                 pictures[number] = to_rgb(frame)
@@ -86,28 +86,28 @@ def pick(path: Path | str, wanted: Collection[int]) -> dict[int, np.ndarray]:
     return pictures
 
 
-def draw(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np.ndarray:
+def draw_thumbnail(picture: np.ndarray, height: int, drawing: Drawing | None = None) -> np.ndarray:
     """Thumbnail uint8 (height, W, 3) of an image uint8 (H, W, 3), with annotations."""
     full_height, full_width = picture.shape[:2]
     factor = height / full_height
-    small = scaled(picture, (max(1, round(full_width * factor)), height))
+    small = resize_image(picture, (max(1, round(full_width * factor)), height))
     if drawing is None:
         return small
     thick = 2 if height >= 100 else 1
     for rle, colour in drawing.outlines:
         mask = masks.decode(rle, full_height, full_width).astype(np.float32)
         shares = cv2.resize(mask, small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        outline(small, shares > 0.5, colour, thick)
+        draw_outline(small, shares > 0.5, colour, thick)
     for mark in drawing.marks:
         box = [edge * factor for edge in mark.box]
-        rectangle(small, box, mark.colour, thick if mark.strong else 1)
+        draw_box(small, box, mark.colour, thick if mark.strong else 1)
         if mark.text:
             at = round(box[0]) + 2, max(10, round(box[1]) + 11)
-            write(small, mark.text, at, mark.colour)
+            draw_text(small, mark.text, at, mark.colour)
     return small
 
 
-def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_image(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize an image (H, W, C), uint8 or float32, to `size` (width, height), in pixels.
 
     Pixels are averaged for a smaller size and interpolated (cubic) for a larger one.
@@ -116,7 +116,7 @@ def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(cv2.resize(picture, size, interpolation=way))
 
 
-def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 1) -> None:
+def draw_outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 1) -> None:
     """Draw the outline of a mask, bool (H, W), into an image uint8 (H, W, 3), in place.
 
     The image must be contiguous.
@@ -125,13 +125,13 @@ def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thick: int = 
     cv2.drawContours(picture, lines, -1, colour, thick)
 
 
-def rectangle(picture: np.ndarray, box: Collection[float], colour: Colour, thick: int = 1) -> None:
+def draw_box(picture: np.ndarray, box: Collection[float], colour: Colour, thick: int = 1) -> None:
     """Draw a half-open box x1, y1, x2, y2 into a contiguous image uint8 (H, W, 3), in place."""
     x1, y1, x2, y2 = (round(edge) for edge in box)
     cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
 
 
-def write(
+def draw_text(
     picture: np.ndarray, text: str, at: tuple[int, int], colour: Colour, halo: bool = True
 ) -> None:
     """Draw a text into an image uint8 (H, W, 3), in place; `at`: x, y of its lower left corner.
@@ -144,7 +144,7 @@ def write(
         cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, thick, cv2.LINE_AA)
 
 
-def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> np.ndarray:
+def letterboxed(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> np.ndarray:
     """Fit an image (H, W, C), uint8 or float32, into `size` (width, height), centred, on zeros.
 
     The aspect ratio is kept. Without `enlarge` a smaller image keeps its size.
@@ -154,7 +154,7 @@ def fitted(picture: np.ndarray, size: tuple[int, int], enlarge: bool = True) -> 
     width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])
     whole = np.zeros((size[1], size[0], picture.shape[2]), picture.dtype)
     top, left = (size[1] - height) // 2, (size[0] - width) // 2
-    whole[top : top + height, left : left + width] = scaled(picture, (width, height))
+    whole[top : top + height, left : left + width] = resize_image(picture, (width, height))
     return whole
 
 
@@ -171,7 +171,9 @@ def on_checkerboard(rgba: np.ndarray, side: int, enlarge: bool = False) -> np.nd
     inner = round(_CUTOUT_SHARE * side)
     alpha = rgba[:, :, 3:].astype(np.float32) / 255
     # Premultiplied alpha: the colours of transparent pixels do not bleed into the edge.
-    cut = fitted(np.concatenate([rgba[:, :, :3] * alpha, alpha], axis=2), (inner, inner), enlarge)
+    cut = letterboxed(
+        np.concatenate([rgba[:, :, :3] * alpha, alpha], axis=2), (inner, inner), enlarge
+    )
     before = (side - inner) // 2
     cut = np.pad(cut, (*[(before, side - inner - before)] * 2, (0, 0)))
     rows, columns = np.mgrid[0:side, 0:side] // _CHECKER_PX

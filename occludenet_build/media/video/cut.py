@@ -28,11 +28,11 @@ from av.error import FFmpegError
 from av.video.frame import PictureType
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.video.encoder import Encoding, Picture, formats
+from occludenet_build.media.video.encoder import Encoding, FrameFormat, pixel_formats
 from occludenet_build.media.video.planes import in_format, working_format
 from occludenet_build.media.video.sound import SoundQueue, TrimmedSound
-from occludenet_build.media.video.source import Source, display_of, reading
-from occludenet_build.media.video.writer import RunEncoder, TwinWriter, picture_of
+from occludenet_build.media.video.source import VideoSource, display_of, open_video
+from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 
 TOLERANCE = Fraction(1, 10)
 """Maximum time by which a segment may end after the video, in seconds: durations are often rounded
@@ -46,7 +46,7 @@ _LAG = 5
 
 
 @dataclass(frozen=True)
-class Piece:
+class CutSegment:
     """A segment that was cut; pts are those of the source, in ticks of `time_base`."""
 
     frames: int
@@ -59,26 +59,26 @@ class Piece:
     """How sound was transferred: copied, encoded or none."""
 
 
-def cut(
+def cut_video(
     path: Path | str,
     start: Fraction,
     end: Fraction,
     out: Path,
     encoding: Encoding,
     pix_fmt: str = "source",
-) -> Piece:
+) -> CutSegment:
     """Cut the segment from `start` to `end`, in seconds, and write it as MP4 to `out`.
 
     Raises ItemError: the reasons of opening a video, zero_frames, outside_video, corrupt,
     unreadable, encode_failed.
     """
-    with reading(path) as source:
+    with open_video(path) as source:
         zero = next((pts for pts, _ in _timed(iter(source))), None)
         if zero is None:
             raise ItemError("zero_frames", source.first_error)
         can_seek = start > _MARGIN and source.container.format.name.startswith(_SEEKS)
     for seek in (True, False) if can_seek else (False,):
-        with reading(path) as source:
+        with open_video(path) as source:
             segment = _SegmentPass(source, zero, start, end)
             if seek and not segment.seek():
                 continue
@@ -93,7 +93,7 @@ Timed = tuple[int, av.VideoFrame]
 class _SegmentPass:
     """One pass over the source that cuts one segment."""
 
-    def __init__(self, source: Source, zero: int, start: Fraction, end: Fraction) -> None:
+    def __init__(self, source: VideoSource, zero: int, start: Fraction, end: Fraction) -> None:
         self.source, self.zero, self.base = source, zero, source.time_base
         self.begin, self.end = zero + start / self.base, zero + end / self.base
         self._packets = SoundQueue()
@@ -112,7 +112,7 @@ class _SegmentPass:
             return False
         return self._held[0][0] <= target
 
-    def write(self, out: Path, encoding: Encoding, pix_fmt: str) -> Piece:
+    def write(self, out: Path, encoding: Encoding, pix_fmt: str) -> CutSegment:
         frames = chain(self._held, self._frames)
         first = next((timed for timed in frames if timed[0] >= self.begin), None)
         if first is None:
@@ -134,9 +134,9 @@ class _SegmentPass:
             raise ItemError("corrupt", self.source.first_error)
         return self._piece(first[0], sound.how)
 
-    def _picture(self, first: av.VideoFrame, encoding: Encoding, pix_fmt: str) -> Picture:
-        wanted = working_format(first, formats(encoding.codec), pix_fmt)
-        return picture_of(self.source, in_format(first, wanted))
+    def _picture(self, first: av.VideoFrame, encoding: Encoding, pix_fmt: str) -> FrameFormat:
+        wanted = working_format(first, pixel_formats(encoding.codec), pix_fmt)
+        return frame_format_of(self.source, in_format(first, wanted))
 
     def _encode(
         self, first: Timed, frames: Iterator[Timed], encoder: RunEncoder, pixels: str
@@ -185,8 +185,8 @@ class _SegmentPass:
         """Time of a pts in seconds from the first frame of the video."""
         return float((pts - self.zero) * self.base)
 
-    def _piece(self, first_pts: int, sound: str) -> Piece:
-        return Piece(
+    def _piece(self, first_pts: int, sound: str) -> CutSegment:
+        return CutSegment(
             frames=len(self._shown),
             first_pts=first_pts,
             last_pts=first_pts + self._shown[-1],

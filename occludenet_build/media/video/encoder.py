@@ -41,7 +41,7 @@ from av.error import FFmpegError
 _GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go into the container header
 SOFTWARE = "libx264"
 """Encoder that replaces an unavailable hardware encoder."""
-JOINS = ("libx264",)
+JOINABLE_ENCODERS = ("libx264",)
 """Encoders whose separately encoded runs can be joined to one stream."""
 _VERSIONS = {"libx264": rb"x264 - core \d+(?: r\d+)?", "libx265": rb"x265 \(build \d+\)"}
 """Encoder -> pattern of its version in the stream."""
@@ -58,7 +58,7 @@ SSE4.2.)"""
 
 
 @cache
-def newest(limit: str) -> str:
+def newest_instruction_set(limit: str) -> str:
     """Newest instruction set of this processor that is not newer than `limit`.
 
     The processor is queried, not the operating system: they differ on emulated processors. Empty
@@ -72,22 +72,22 @@ def newest(limit: str) -> str:
 def x264_asm(setting: str) -> str:
     """Value of x264's option `asm` for avx2, sse2 or portable; empty: x264's default."""
     if setting != "portable":
-        return newest(setting)
-    best = newest("avx2")
+        return newest_instruction_set(setting)
+    best = newest_instruction_set("avx2")
     return str(_EXACT[best]) if best in _EXACT else best
 
 
 def x265_asm(setting: str) -> str:
     """Value of x265's option `asm`; x265 is portable between processor vendors."""
-    return newest("avx2" if setting == "portable" else setting)
+    return newest_instruction_set("avx2" if setting == "portable" else setting)
 
 
-def used(setting: str) -> str:
+def recorded_instruction_set(setting: str) -> str:
     """The instruction set to record with a clip.
 
     Clips have equal bytes if this, the encoder and the libraries are equal.
     """
-    best = newest("avx2" if setting == "portable" else setting)
+    best = newest_instruction_set("avx2" if setting == "portable" else setting)
     if not best:
         return platform.machine()
     if setting == "portable":
@@ -127,7 +127,7 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Picture:
+class FrameFormat:
     """Format of the encoded frames.
 
     `like`: a frame with their size, pixel format and colour tags.
@@ -184,7 +184,7 @@ CODECS: dict[str, Callable[[Encoding], dict[str, str]]] = {
 """Encoder -> function that returns its options."""
 
 
-def available(codec: str) -> str:
+def available_encoder(codec: str) -> str:
     """`codec` if this machine can run it, else libx264; the replacement is logged as a warning."""
     error = _startup_error(codec)
     if not error:
@@ -199,7 +199,7 @@ def _startup_error(codec: str) -> str:
     frame = av.VideoFrame(256, 256, "yuv420p")
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
-    picture = Picture(frame, Fraction(1, 25), Fraction(25), Fraction(1))
+    picture = FrameFormat(frame, Fraction(1, 25), Fraction(25), Fraction(1))
     try:
         encoder = Encoder(picture, Encoding(codec, 21, "veryfast", "avx2", 1))
         encoder.encode(frame, 0)
@@ -215,17 +215,17 @@ def group_size(encoding: Encoding, rate: Fraction) -> int:
 
 
 @cache
-def formats(codec: str) -> tuple[str, ...]:
+def pixel_formats(codec: str) -> tuple[str, ...]:
     """Pixel formats that an encoder supports."""
     return tuple(form.name for form in av.Codec(codec, "w").video_formats or ())
 
 
-def describe(context: Any, picture: Picture, encoding: Encoding) -> None:
+def configure_encoder(context: Any, picture: FrameFormat, encoding: Encoding) -> None:
     """Set size, pixel format, time base, colour tags and options of an unopened encoder."""
     like = picture.like
     context.width, context.height = like.width, like.height
     # Encoders without planar formats get interleaved chroma (nv12), which has the same samples.
-    supported = formats(encoding.codec)
+    supported = pixel_formats(encoding.codec)
     context.pix_fmt = like.format.name if like.format.name in supported else "nv12"
     context.time_base, context.framerate = picture.time_base, picture.rate
     context.color_range, context.colorspace = like.color_range, like.colorspace
@@ -243,9 +243,9 @@ class Encoder:
     The methods raise FFmpegError if the encoder reports an error.
     """
 
-    def __init__(self, picture: Picture, encoding: Encoding) -> None:
+    def __init__(self, picture: FrameFormat, encoding: Encoding) -> None:
         self._context: Any = av.CodecContext.create(encoding.codec, "w")
-        describe(self._context, picture, encoding)
+        configure_encoder(self._context, picture, encoding)
         self._context.open()
         self._time_base = picture.time_base
 
@@ -272,13 +272,13 @@ class Encoder:
         return self._context.encode(None)
 
 
-def libraries() -> str:
+def library_versions() -> str:
     """Versions of the libraries that affect the pixels of a clip, besides the encoder."""
     version = ".".join(str(part) for part in av.library_versions["libavcodec"])
     return f"libavcodec {version}, opencv {cv2.__version__}, numpy {np.__version__}"
 
 
-def version(codec: str, beginning: bytes) -> str:
+def encoder_version(codec: str, beginning: bytes) -> str:
     """Encoder and its version, which it writes into its header or first packet (`beginning`)."""
     match = re.search(_VERSIONS.get(codec, rb"(?!)"), beginning)
     return f"{codec} {match[0].decode().removeprefix('x264 - ')}" if match else codec

@@ -150,7 +150,7 @@ def new_frame(like: av.VideoFrame) -> av.VideoFrame:
     return frame
 
 
-def views(frame: av.VideoFrame, layout: Layout) -> list[np.ndarray]:
+def plane_arrays(frame: av.VideoFrame, layout: Layout) -> list[np.ndarray]:
     """The planes Y, U, V of a frame as arrays (H, W), uint8 or uint16, that share its memory."""
     arrays = []
     for plane in frame.planes:

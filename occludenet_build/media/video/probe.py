@@ -12,7 +12,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.video.source import Display, Source, display_of, opened
+from occludenet_build.media.video.source import Display, VideoSource, display_of, open_container
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def probe(path: Path | str, *, max_decode_errors: int, max_pixels: int) -> Video
     Raises ItemError: missing, empty_file, not_a_video, unreadable, zero_frames, truncated,
     corrupt, too_large.
     """
-    with opened(path) as container:
-        source = Source(container)
+    with open_container(path) as container:
+        source = VideoSource(container)
         stated = _stated(source)
         width, height = source.stream.codec_context.width, source.stream.codec_context.height
         if width * height > max_pixels:
@@ -61,8 +61,8 @@ def skim(path: Path | str) -> None:
 
     Raises ItemError: missing, empty_file, not_a_video, unreadable, zero_frames, truncated.
     """
-    with opened(path) as container:
-        source = Source(container)
+    with open_container(path) as container:
+        source = VideoSource(container)
         stated, seen = _stated(source), _Seen()
         try:
             # The last packet of each stream is empty, which flushes the decoder.
@@ -108,21 +108,21 @@ class _Seen:
         self.corrupt += bool(frame.is_corrupt)
 
 
-def _decode(source: Source) -> _Seen:
+def _decode(source: VideoSource) -> _Seen:
     seen = _Seen()
     for frame in source.packets(seen.packet):
         seen.frame(frame)
     return seen
 
 
-def _stated(source: Source) -> tuple[int, float]:
+def _stated(source: VideoSource) -> tuple[int, float]:
     """(frames, seconds) that the header states; 0 for a value that it does not state."""
     seconds = source.container.duration / av.time_base if source.container.duration else 0.0
     start = (source.container.start_time or 0) / av.time_base
     return source.stream.frames, seconds + max(start, 0.0) if seconds else 0.0
 
 
-def _check(source: Source, seen: _Seen, stated: tuple[int, float], max_errors: int) -> None:
+def _check(source: VideoSource, seen: _Seen, stated: tuple[int, float], max_errors: int) -> None:
     frames, seconds = stated
     end = max(seen.ends.values(), default=0.0)
     # Headers may round durations up: differences below 0.5 s or 2 % do not count.
@@ -137,7 +137,7 @@ def _check(source: Source, seen: _Seen, stated: tuple[int, float], max_errors: i
         raise ItemError("corrupt", f"{source.decode_errors} errors, {source.first_error}")
 
 
-def _info(container: av.container.InputContainer, source: Source, seen: _Seen) -> VideoInfo:
+def _info(container: av.container.InputContainer, source: VideoSource, seen: _Seen) -> VideoInfo:
     steps = np.diff(np.array(seen.pts, np.int64))
     usual = int(np.median(steps)) if len(steps) else 0
     last = seen.last_duration or usual or round(1 / (source.time_base * 25))
@@ -172,7 +172,7 @@ def _is_variable(steps: np.ndarray, time_base: Fraction) -> bool:
     return bool(len(steps)) and float(np.ptp(steps) * time_base) > max(0.0015, float(time_base))
 
 
-def _rate(source: Source, seen: _Seen, duration: Fraction) -> Fraction:
+def _rate(source: VideoSource, seen: _Seen, duration: Fraction) -> Fraction:
     """Average frames per second: the stated rate if it agrees with the measured one.
 
     Otherwise the measured rate.

@@ -13,10 +13,10 @@ from av.video.reformatter import VideoReformatter
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.video.seek import UncertainFrames, from_keyframes
-from occludenet_build.media.video.source import Source, display_of, reading, to_rgb
+from occludenet_build.media.video.source import VideoSource, display_of, open_video, to_rgb
 
 
-def sample(
+def sample_frames(
     path: Path | str, numbers: Sequence[int] | None = None, short_side: int | None = None
 ) -> np.ndarray:
     """Read the frames with these numbers, in this order: uint8 (T, H, W, 3), RGB.
@@ -30,13 +30,13 @@ def sample(
     """
     converter = VideoReformatter()
     pictures = {
-        number: scaled(to_rgb(frame, converter), short_side)
+        number: resize_short_side(to_rgb(frame, converter), short_side)
         for number, frame in _requested(path, numbers)
     }
     return _stacked(pictures, numbers)
 
 
-def sample_twice(
+def sample_frames_twice(
     path: Path | str,
     numbers: Sequence[int] | None,
     short_side: int | None,
@@ -50,8 +50,8 @@ def sample_twice(
     converter = VideoReformatter()
     plain, other = {}, {}
     for number, frame in _requested(path, numbers):
-        plain[number] = scaled(to_rgb(frame, converter), short_side)
-        other[number] = scaled(look(number, frame), short_side)
+        plain[number] = resize_short_side(to_rgb(frame, converter), short_side)
+        other[number] = resize_short_side(look(number, frame), short_side)
     return _stacked(plain, numbers), _stacked(other, numbers)
 
 
@@ -61,14 +61,14 @@ def _requested(
     """Yield the frames with these numbers, None: all. If a frame comes twice, the second counts."""
     if numbers:
         try:
-            with reading(path) as source:
+            with open_video(path) as source:
                 yield from from_keyframes(source, set(numbers))
             return
         except UncertainFrames:
             pass  # decode from the beginning
     selected = None if numbers is None else set(numbers)
     last = None if selected is None else max(selected)
-    with reading(path) as source:
+    with open_video(path) as source:
         for number, frame in enumerate(source):
             if selected is None or number in selected:
                 yield number, frame
@@ -79,7 +79,7 @@ def _requested(
 
 
 def at_even_times(
-    source: Source, per_second: Fraction | int
+    source: VideoSource, per_second: Fraction | int
 ) -> Iterator[tuple[int, Fraction, av.VideoFrame]]:
     """Yield (number, seconds from the first frame, frame) at regular times.
 
@@ -107,7 +107,7 @@ def _stacked(pictures: dict[int, np.ndarray], numbers: Sequence[int] | None) -> 
     return np.stack([pictures[number] for number in order])
 
 
-def scaled(picture: np.ndarray, short_side: int | None) -> np.ndarray:
+def resize_short_side(picture: np.ndarray, short_side: int | None) -> np.ndarray:
     """Resize a frame, uint8 (H, W, 3), to a shorter side of `short_side` pixels; None: unchanged.
 
     The aspect ratio is kept.
@@ -122,7 +122,7 @@ def scaled(picture: np.ndarray, short_side: int | None) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=method)
 
 
-def glances(
+def thumbnails_at(
     path: Path | str, per_second: Fraction, side: int, threads: int = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (k, grey thumbnail) of the first frame at or after k / per_second seconds.
@@ -132,7 +132,7 @@ def glances(
     frame before the next time is skipped. Raises ItemError: the reasons of opening a video,
     corrupt, zero_frames.
     """
-    with reading(path, threads) as source:
+    with open_video(path, threads) as source:
         for _, seconds, frame in at_even_times(source, per_second):
             small = frame.reformat(side, side, "gray", interpolation="AREA", threads=1)
             yield int(seconds * per_second), display_of(frame).upright(small.to_ndarray())

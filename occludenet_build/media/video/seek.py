@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 import av
 from av.error import FFmpegError
 
-from occludenet_build.media.video.source import Source
+from occludenet_build.media.video.source import VideoSource
 
 _ONE_PACKET_A_FRAME = {"h264", "hevc", "vp9", "av1"}
 """Codecs with one packet per displayed frame; others have packets without a displayed frame."""
@@ -34,7 +34,7 @@ class UncertainFrames(Exception):
     """The packets of a video do not identify its frames with certainty."""
 
 
-def from_keyframes(source: Source, numbers: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+def from_keyframes(source: VideoSource, numbers: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield (number, frame) of the requested frames, in ascending order.
 
     Raises UncertainFrames, also after some frames; those are then invalid.
@@ -57,7 +57,7 @@ def from_keyframes(source: Source, numbers: set[int]) -> Iterator[tuple[int, av.
             raise UncertainFrames
 
 
-def _packets(source: Source, last: int) -> list[av.Packet]:
+def _packets(source: VideoSource, last: int) -> list[av.Packet]:
     """Packets in decoding order, as many as needed to identify frame `last`."""
     codec = source.stream.codec_context.codec.canonical_name
     if codec not in _ONE_PACKET_A_FRAME or source.container.format.name not in _TRUE_TIMES:
@@ -106,7 +106,7 @@ def _runs(packets: Sequence[av.Packet], requested: Sequence[int]) -> list[tuple[
 
 
 def _decoded(
-    source: Source, packets: Sequence[av.Packet], requested: dict[int, int]
+    source: VideoSource, packets: Sequence[av.Packet], requested: dict[int, int]
 ) -> Iterator[av.VideoFrame]:
     """Decode a run of packets that starts with a key frame, skipping frames that are not needed."""
     context = source.stream.codec_context

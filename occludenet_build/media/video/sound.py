@@ -12,7 +12,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from occludenet_build.media.video.source import Source
+from occludenet_build.media.video.source import VideoSource
 from occludenet_build.media.video.writer import TwinWriter, is_copied
 
 PREROLL = Fraction(1, 10)
@@ -45,7 +45,7 @@ class SoundQueue:
         self._early.clear()
 
 
-def how_passed(source: Source) -> str:
+def sound_transfer(source: VideoSource) -> str:
     """How the sound of a source is transferred: copied, encoded (if any stream must be) or none."""
     copied = [is_copied(stream) for stream in source.audio]
     return ("copied" if all(copied) else "encoded") if copied else "none"
@@ -65,9 +65,9 @@ class SharedSound:
     Sound in a codec that MP4 does not support is decoded once. `how`: copied, encoded or none.
     """
 
-    def __init__(self, writers: list[TwinWriter], source: Source) -> None:
+    def __init__(self, writers: list[TwinWriter], source: VideoSource) -> None:
         self.writers = writers
-        self.how = how_passed(source)
+        self.how = sound_transfer(source)
 
     def __call__(self, packet: av.Packet) -> None:
         stream, is_end = packet.stream, packet.dts is None  # the last packet of a stream
@@ -88,10 +88,12 @@ class TrimmedSound:
     encoded or none.
     """
 
-    def __init__(self, writer: TwinWriter, source: Source, begin: Fraction, end: Fraction) -> None:
+    def __init__(
+        self, writer: TwinWriter, source: VideoSource, begin: Fraction, end: Fraction
+    ) -> None:
         self._writer, self._begin, self._end = writer, begin, end
         self._open = {stream.index for stream in source.audio}
-        self.how = how_passed(source)
+        self.how = sound_transfer(source)
         self._trims = {s.index: self._trim(s) for s in source.audio if not is_copied(s)}
 
     @property

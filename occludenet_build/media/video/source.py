@@ -84,7 +84,7 @@ _OPTIONS = {
 
 
 @contextmanager
-def opened(path: Path | str) -> Iterator[av.container.InputContainer]:
+def open_container(path: Path | str) -> Iterator[av.container.InputContainer]:
     """Open a local video file.
 
     Raises ItemError: missing, empty_file, not_a_video, truncated.
@@ -135,7 +135,7 @@ def _is_cover(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-class Source:
+class VideoSource:
     """One pass over an open video: iteration yields frames, a callback receives sound packets.
 
     Valid after the pass: `frame_count`, `decode_errors` (number of packets that do not decode) and
@@ -210,13 +210,13 @@ class Source:
 
 
 @contextmanager
-def reading(path: Path | str, threads: int = 1) -> Iterator[Source]:
+def open_video(path: Path | str, threads: int = 1) -> Iterator[VideoSource]:
     """Open a video for one pass and yield its VideoSource: `for frame in source: ...`.
 
     Raises ItemError: missing, empty_file, not_a_video, truncated.
     """
-    with opened(path) as container:
-        yield Source(container, threads)
+    with open_container(path) as container:
+        yield VideoSource(container, threads)
 
 
 def display_of(frame: av.VideoFrame) -> Display:
@@ -238,6 +238,6 @@ def to_rgb(frame: av.VideoFrame, converter: VideoReformatter | None = None) -> n
 
 def rgb_frames(path: Path | str, threads: int = 1) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame number, displayed frame as RGB, uint8 (H, W, 3)) for every frame of a file."""
-    with reading(path, threads) as source:
+    with open_video(path, threads) as source:
         for number, frame in enumerate(source):
             yield number, to_rgb(frame)

@@ -20,8 +20,14 @@ import av
 from av.error import FFmpegError
 
 from occludenet_build.core.errors import DISK_FULL, ItemError
-from occludenet_build.media.video.encoder import JOINS, Encoder, Encoding, Picture, describe
-from occludenet_build.media.video.source import Source
+from occludenet_build.media.video.encoder import (
+    JOINABLE_ENCODERS,
+    Encoder,
+    Encoding,
+    FrameFormat,
+    configure_encoder,
+)
+from occludenet_build.media.video.source import VideoSource
 
 MP4_AUDIO = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus")
 """Sound codecs that are copied to MP4; other sound is encoded again as AAC."""
@@ -49,11 +55,11 @@ class _EncoderErrors:
 ENCODER_ERRORS = _EncoderErrors()
 
 
-def picture_of(source: Source, like: av.VideoFrame) -> Picture:
+def frame_format_of(source: VideoSource, like: av.VideoFrame) -> FrameFormat:
     """Format of an output of `source` whose frames have the size and tags of the frame `like`."""
     stream = source.stream
     rate, aspect = stream.average_rate or 25, stream.sample_aspect_ratio or 1
-    return Picture(like, source.time_base, Fraction(rate), Fraction(aspect))
+    return FrameFormat(like, source.time_base, Fraction(rate), Fraction(aspect))
 
 
 class TwinWriter:
@@ -63,7 +69,12 @@ class TwinWriter:
     """
 
     def __init__(
-        self, path: Path, source: Source, picture: Picture, encoding: Encoding, rotation: int
+        self,
+        path: Path,
+        source: VideoSource,
+        picture: FrameFormat,
+        encoding: Encoding,
+        rotation: int,
     ) -> None:
         # Edit lists use the timescale of the movie: milliseconds would round the first pts.
         ticks = source.time_base.denominator
@@ -71,7 +82,7 @@ class TwinWriter:
         self.container = av.open(str(path), "w", format="mp4", options=muxer)
         # The encoder of the stream gets no frames; its options determine the header.
         self.stream = cast(av.VideoStream, self.container.add_stream(encoding.codec, picture.rate))
-        describe(self.stream.codec_context, picture, encoding)
+        configure_encoder(self.stream.codec_context, picture, encoding)
         self.stream.time_base = picture.time_base
         if rotation:
             self.stream.set_display_rotation(rotation)
@@ -142,7 +153,7 @@ class RunEncoder:
 
     def __init__(
         self,
-        picture: Picture,
+        picture: FrameFormat,
         encoding: Encoding,
         writers: Sequence[TwinWriter],
         shown: Sequence[int],
@@ -151,7 +162,7 @@ class RunEncoder:
         with ENCODER_ERRORS:
             self._encoder = Encoder(picture, encoding)
         self._writers, self._shown, self._next = writers, shown, start
-        self._retimed = encoding.codec in JOINS
+        self._retimed = encoding.codec in JOINABLE_ENCODERS
         self.beginning = b""
         """The header and the first packet, which contain the version of the encoder."""
 

@@ -19,10 +19,10 @@ import occludenet_build.occlusion.leaks as stage
 from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Leaks
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
-from occludenet_build.media.video.sample import glances
+from occludenet_build.media.video.sample import thumbnails_at
 from occludenet_build.occlusion.leaks import HASHES, findings, lists
 from occludenet_build.occlusion.leaks.duplicates import HashedClip, find_duplicates
 from occludenet_build.occlusion.leaks.hashes import SIDE, picture_hashes
@@ -63,15 +63,15 @@ def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> lis
     version, per_second = results_version("leaks"), settings.frames_per_second
     by_clip = {row["clip"]: row for row in chosen}
     keys = {
-        clip: ledger.key("leaks", version, {"per_second": per_second}, *_key_inputs(row))
+        clip: ledger.result_key("leaks", version, {"per_second": per_second}, *_key_inputs(row))
         for clip, row in by_clip.items()
     }
 
-    def make(missing: list[str]) -> Iterator[ledger.Result]:
+    def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
         jobs = (HashJob(by_clip[clip], keys[clip], per_second) for clip in missing)
         yield from in_processes(hash_clip, jobs, args.threads)
 
-    with ledger.hold(_store(args), stage.CLIPS, stage.HASHES) as opened:
+    with ledger.locked_ledger(_store(args), stage.CLIPS, stage.HASHES) as opened:
         ledger.work_through(opened, keys, make)
         table = opened.close(sorted(keys), args.out)
     ledger.log_summary(table)
@@ -92,7 +92,7 @@ class HashJob:
     """Pictures per second."""
 
 
-def hash_clip(job: HashJob) -> Result:
+def hash_clip(job: HashJob) -> ClipResult:
     """The hashes of one clip; a clip that cannot be read is a failed row."""
     name = job.clip["clip"]
     segment = youtube_segment(name)
@@ -104,7 +104,9 @@ def hash_clip(job: HashJob) -> Result:
 
 def _hashes(job: HashJob) -> tuple[Row, pa.Table]:
     per_second = Fraction(job.per_second).limit_denominator(1000)
-    all_hashes = {k: picture_hashes(p) for k, p in glances(job.clip["path"], per_second, SIDE)}
+    all_hashes = {
+        k: picture_hashes(p) for k, p in thumbnails_at(job.clip["path"], per_second, SIDE)
+    }
     hashes = {k: value for k, value in all_hashes.items() if value is not None}
     counts = {"pictures": len(hashes), "plain_pictures": len(all_hashes) - len(hashes)}
     return counts, _detail(job.clip["clip"], hashes)
@@ -128,7 +130,7 @@ def read_hashes(clips: list[Row], path: Path) -> list[HashedClip]:
 
     `clips`: rows of leaks.CLIPS, which give the splits.
     """
-    table = tables.read(path)
+    table = tables.read_table(path)
     names = table["clip"].combine_chunks().dictionary_encode()
     slots = table["slot"].to_numpy().astype(np.int64)
     hashes = np.stack([table["hash"].to_numpy(), table["inner_hash"].to_numpy()])
@@ -145,10 +147,10 @@ def read_hashes(clips: list[Row], path: Path) -> list[HashedClip]:
 
 def _write(folder: Path, clips: list[Row], rows: list[Row], counted: list[Row]) -> None:
     table = tables.from_rows(rows, stage.FINDINGS)
-    tables.write(table, folder / "findings.parquet")
+    tables.write_table(table, folder / "findings.parquet")
     with files.replacing(folder / "findings.csv") as temporary:
         pacsv.write_csv(table, temporary)
-    tables.write(tables.from_rows(counted, stage.LISTS), folder / "lists.parquet")
+    tables.write_table(tables.from_rows(counted, stage.LISTS), folder / "lists.parquet")
     summary = findings.leak_summary(clips, rows, lists.list_notes(counted, clips))
     files.write_json(folder / "summary.json", summary)
     for line in findings.summary_lines(summary):

@@ -13,7 +13,11 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from occludenet_build.media.imaging.perceptual_hash import differing_bits, lowest_waves, wave_signs
+from occludenet_build.media.imaging.perceptual_hash import (
+    differing_bits,
+    hash_bits,
+    lowest_frequencies,
+)
 
 SIDE = 64
 """Side of the grey input pictures, pixels."""
@@ -25,7 +29,7 @@ _PLAIN = 6.0
 """Minimum standard deviation of the grey levels, 0 to 255; pictures below it have no hash."""
 _BLACK = 20
 """Grey level: a row or column without a brighter pixel is part of a black bar."""
-_WAVES = lowest_waves(_GRID, 64)
+_WAVES = lowest_frequencies(_GRID, 64)
 
 RADIUS = 7
 """Maximum number of differing bits of similar hashes."""
@@ -58,7 +62,7 @@ def picture_hash(grey: np.ndarray) -> int | None:
     small = cv2.resize(grey, (_GRID, _GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
     if small.std() < _PLAIN:
         return None
-    return int.from_bytes(wave_signs(small, _WAVES).tobytes(), "big")
+    return int.from_bytes(hash_bits(small, _WAVES).tobytes(), "big")
 
 
 def _without_bars(grey: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.release.terms import CLIP_NAME, split_named, splits_in
+from occludenet_build.release.terms import CLIP_NAME, split_of_name, splits_in
 
 Row = dict[str, Any]
 
@@ -69,7 +69,7 @@ def _from_csv(text: str, own: str | None) -> Iterator[tuple[str, str | None, int
     for row in csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True):
         youtube_id = (row.get("youtube_id") or "").strip()
         if youtube_id:
-            split = split_named(row.get("split") or "") or own
+            split = split_of_name(row.get("split") or "") or own
             start = re.match(r"\d+", (row.get("time_start") or "").strip())
             yield youtube_id, split, int(start[0]) if start else None
 

@@ -13,7 +13,7 @@ from typing import Any
 from occludenet_build import config as cfg
 from occludenet_build.core import pool, seeds, tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import exclusive, sha256_file, write_json
+from occludenet_build.core.files import folder_lock, sha256_file, write_json
 from occludenet_build.core.progress import progress
 from occludenet_build.occlusion import occluders
 from occludenet_build.occlusion.occluders.cutout import PhotoJob, cut_photo
@@ -24,7 +24,7 @@ from occludenet_build.occlusion.occluders.user_cutouts import (
     cut_user_picture,
     user_pictures,
 )
-from occludenet_build.sources.coco.instances import photos
+from occludenet_build.sources.coco.instances import read_photos
 from occludenet_build.sources.coco.photo import Photo
 from occludenet_build.sources.coco.selection import Row
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     images, instances = _sources(args)
     settings = config.occluders
     folder = args.out.parent
-    with exclusive(folder):
+    with folder_lock(folder):
         jobs = list(cutout_jobs(images, instances, folder, config))
         made = progress(pool.in_processes(write_cutouts, jobs, args.threads), len(jobs), "picture")
         rows = sorted((row for part in made for row in part), key=_order)
@@ -71,7 +71,7 @@ def cutout_jobs(
 ) -> Iterator[PhotoJob | UserPicture]:
     """A job per photo with a wanted instance, then one per picture of the user's own."""
     settings, seed = config.occluders, config.seed
-    for photo in photos(instances, settings.categories):
+    for photo in read_photos(instances, settings.categories):
         yield PhotoJob(
             photo, images, folder, settings, photo_split(photo, vars(settings.split), seed)
         )

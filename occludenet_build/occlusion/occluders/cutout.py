@@ -25,15 +25,15 @@ import numpy as np
 from occludenet_build.config.occlusion import Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes_if_changed
-from occludenet_build.media.imaging.image_io import check_stated, opened
+from occludenet_build.media.imaging.image_io import check_stated, open_image
 from occludenet_build.occlusion.occluders.edge_refinement import (
     cutout_rgba,
     refine_mask,
     release_crop,
 )
 from occludenet_build.occlusion.occluders.near_duplicates import perceptual_hash
-from occludenet_build.sources.coco.photo import Instance, Photo, candidates
-from occludenet_build.sources.coco.selection import Row, look, refuse
+from occludenet_build.sources.coco.photo import Instance, Photo, candidate_file_names
+from occludenet_build.sources.coco.selection import Row, examine_instance, set_refusal
 
 _STRONGEST = 0.05
 """Share of the object's pixels that count as edges."""
@@ -63,7 +63,7 @@ def cut_photo(job: PhotoJob) -> list[Row]:
     """Write the PNGs of a photo's usable instances; return a table row per instance."""
     rows, usable = [], []
     for instance in job.photo.instances:
-        row, mask = look(instance, job.photo, job.settings)
+        row, mask = examine_instance(instance, job.photo, job.settings)
         rows.append(row)
         if mask is not None:
             usable.append((row, instance, mask))
@@ -77,14 +77,14 @@ def _cut_all(job: PhotoJob, usable: list[tuple[Row, Instance, np.ndarray]]) -> N
         rgb = read_photo(job.images, job.photo)
     except ItemError as error:
         for row, _, _ in usable:
-            refuse(row, error)
+            set_refusal(row, error)
         return
     used: set[str] = set()
     for row, instance, mask in usable:
         try:
             row.update(_cut_one(rgb, mask, instance, row, job, used))
         except ItemError as error:
-            refuse(row, error)
+            set_refusal(row, error)
 
 
 def read_photo(folder: Path, photo: Photo) -> np.ndarray:
@@ -92,10 +92,10 @@ def read_photo(folder: Path, photo: Photo) -> np.ndarray:
 
     Raises ItemError: image_missing, image_unreadable.
     """
-    path = next((p for n in candidates(photo) if (p := folder / n).is_file()), None)
+    path = next((p for n in candidate_file_names(photo) if (p := folder / n).is_file()), None)
     if path is None:
         raise ItemError("image_missing", f"{photo.file_name}")
-    with opened(path) as image:
+    with open_image(path) as image:
         check_stated(image, (photo.width, photo.height))
         return np.array(image.convert("RGB"))
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging.masks import box_of
-from occludenet_build.media.imaging.perceptual_hash import differing_bits, wave_signs
+from occludenet_build.media.imaging.perceptual_hash import differing_bits, hash_bits
 
 _SIDE, _FREQUENCIES, _GRID = 64, 12, 4
 _BITS = _FREQUENCIES**2 - 1
@@ -41,7 +41,7 @@ def perceptual_hash(rgb: np.ndarray, mask: np.ndarray) -> str:
     levels[~inside] = levels[inside].mean(axis=0)
     small = cv2.resize(levels[..., 0], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     colours = cv2.resize(levels[..., 1:], (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-    signs = wave_signs(small, _WAVES).tobytes()
+    signs = hash_bits(small, _WAVES).tobytes()
     return (signs + np.round(colours).astype(np.uint8).tobytes()).hex()
 
 

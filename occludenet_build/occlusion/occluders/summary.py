@@ -118,7 +118,9 @@ def write_sheets(
 
 def _sample(rows: list[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
     """Up to _PER_SHEET rows, chosen by hash, the largest first."""
-    rows = sorted(rows, key=lambda row: seeds.integer(seed, row["occluder"], "contact sheet"))
+    rows = sorted(
+        rows, key=lambda row: seeds.uniform_integer(seed, row["occluder"], "contact sheet")
+    )
     return sorted(rows[:_PER_SHEET], key=lambda row: (-row["pixels"], row["occluder"]))
 
 
@@ -131,5 +133,5 @@ def _tile(path: Path, caption: str) -> np.ndarray:
     rgba = read_cutout(path)
     if rgba is None:
         raise RuntimeError(f"wanted the RGBA cut-out that was just written, got none: {path}")
-    label = sheets.text([caption], dark=False, width=_TILE_PX)
+    label = sheets.text_image([caption], dark=False, width=_TILE_PX)
     return np.vstack([on_checkerboard(rgba, _TILE_PX), label])

@@ -19,11 +19,11 @@ from occludenet_build.config.occlusion import Occluders
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import short_hash
-from occludenet_build.media.imaging.image_io import opened
+from occludenet_build.media.imaging.image_io import open_image
 from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.occlusion.occluders.cutout import blur_of, write_cutout
 from occludenet_build.occlusion.occluders.near_duplicates import perceptual_hash
-from occludenet_build.sources.coco.selection import Row, check_size, refuse, shape_of
+from occludenet_build.sources.coco.selection import Row, check_size, set_refusal, shape_of
 
 _LONGEST_STEM = 100
 
@@ -66,7 +66,7 @@ def cut_user_picture(own: UserPicture) -> list[Row]:
     try:
         row.update(_cut_out(own, row))
     except ItemError as error:
-        refuse(row, ItemError(error.reason, f"{own.source}: {error.detail}"))
+        set_refusal(row, ItemError(error.reason, f"{own.source}: {error.detail}"))
     return [row]
 
 
@@ -97,7 +97,7 @@ def _cut_out(own: UserPicture, row: Row) -> dict[str, Any]:
 
 def _read(path: Path) -> np.ndarray:
     """RGBA uint8 (H, W, 4), black where transparent."""
-    with opened(path, formats=("PNG",)) as image:
+    with open_image(path, formats=("PNG",)) as image:
         if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
             raise ItemError("no_alpha", f"the PNG is {image.mode}, wanted RGBA")
         picture = np.array(image.convert("RGBA"))

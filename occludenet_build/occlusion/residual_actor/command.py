@@ -92,7 +92,7 @@ def _list(args: argparse.Namespace) -> None:
         for row in made
         for scale, file, sha256 in zip(row["scales"], row["files"], row["file_hashes"], strict=True)
     ]
-    tables.write(tables.from_rows(rows, stage.VIDEOS), args.out)
+    tables.write_table(tables.from_rows(rows, stage.VIDEOS), args.out)
     logging.info("%d clips of %d source clips", len(rows), len(made))
 
 
@@ -114,7 +114,7 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
             )
         shard = ResidualShard(videos, found[videos.stem], masks.get(videos.stem))
         rows.extend(residual_rows(shard, args.boxes, fill))
-    tables.write(tables.from_rows(rows, stage.CLIPS), args.out)
+    tables.write_table(tables.from_rows(rows, stage.CLIPS), args.out)
     sums = residual_summary(rows, fill)
     write_json(args.out.parent / "summary.json", sums)
     logging.info(
@@ -128,17 +128,17 @@ def _compare(args: argparse.Namespace, fill: str) -> None:
 
 def _sample(args: argparse.Namespace, config: Config) -> None:
     """Write a table per shard, also for shards without clips, since each is a job."""
-    table = tables.read(args.clips)
+    table = tables.read_table(args.clips)
     usable = {
         row["clip"]: row["shard"]
         for row in table.select(["clip", "status", "split", "shard"]).to_pylist()
         if row["status"] == "ok" and row["split"] in config.counterfactual.splits
     }
-    order = sorted(usable, key=lambda clip: seeds.integer(config.seed, clip, _DRAW))
+    order = sorted(usable, key=lambda clip: seeds.uniform_integer(config.seed, clip, _DRAW))
     drawn = set(order[: config.residual_actor.clips])
     for shard in seeds.shard_names(config.select.shards):
         in_shard = [clip for clip in drawn if usable[clip] == shard]
-        tables.write(
+        tables.write_table(
             table.filter(pc.is_in(table["clip"], pa.array(in_shard, pa.string()))),
             args.out / f"{shard}.parquet",
         )

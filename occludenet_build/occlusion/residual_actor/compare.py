@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import Boxes, Store
+from occludenet_build.core.build import ClipBoxes, DetailStore
 from occludenet_build.core.tables import read_rows
 from occludenet_build.media.imaging import boxes
 
@@ -49,9 +49,9 @@ def is_residual(actor: np.ndarray, others: np.ndarray, found: np.ndarray) -> boo
 def residual_rows(shard: ResidualShard, sources: Path, fill: str) -> Iterator[Row]:
     """A row of CLIPS per video of a shard. `sources`: detect/store, of the source clips."""
     states = {row["clip"]: row for row in read_rows(shard.found)}
-    with Store(sources) as store, ExitStack() as stack:
-        found = stack.enter_context(Store(shard.found.parent / "store"))
-        masks = shard.masks and stack.enter_context(Store(shard.masks.parent / "store"))
+    with DetailStore(sources) as store, ExitStack() as stack:
+        found = stack.enter_context(DetailStore(shard.found.parent / "store"))
+        masks = shard.masks and stack.enter_context(DetailStore(shard.masks.parent / "store"))
         for video in read_rows(shard.videos):
             state = states.get(video["clip"], {"status": "failed", "reason": "missing"})
             names = ("clip", "source", "scale", "split", "label", "path")
@@ -62,12 +62,12 @@ def residual_rows(shard: ResidualShard, sources: Path, fill: str) -> Iterator[Ro
             source = video["source"]
             masked = masks.rows(source, shard.masks.stem) if masks and shard.masks else None
             erased = set(masked["frame"].to_pylist()) if masked is not None else set()
-            people = Boxes.of(store.rows(source, video["detect_shard"]))
-            detected = Boxes.of(found.rows(video["clip"], shard.found.stem))
+            people = ClipBoxes.of(store.rows(source, video["detect_shard"]))
+            detected = ClipBoxes.of(found.rows(video["clip"], shard.found.stem))
             yield row | {"status": "ok"} | _counts(people, detected, erased)
 
 
-def _counts(source: Boxes, found: Boxes, erased: set[int]) -> Row:
+def _counts(source: ClipBoxes, found: ClipBoxes, erased: set[int]) -> Row:
     actor, others, detected = (b.by_frame() for b in (source.actor, source.others, found))
     frames, no_boxes = sorted(erased & set(actor)), boxes.empty()
     residual = [

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         published.log_published(rows)
     else:
         quota.log_quotas(rows, config.select.quota)
-    tables.write(table, args.out)
+    tables.write_table(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.select.shards)
 
 

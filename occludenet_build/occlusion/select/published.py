@@ -19,7 +19,7 @@ from occludenet_build.occlusion.select.quota import (
     occluder_columns,
     skipped_row,
 )
-from occludenet_build.release.published import Published, match, read
+from occludenet_build.release.published import PublishedClip, match_videos, read_published
 from occludenet_build.release.terms import SPLITS, cutout_object
 
 
@@ -30,7 +30,7 @@ def rows_as_published(
 
     `videos`: rows of the index; `detected`: row of detect by clip; `cutouts`: rows of the bank.
     """
-    choice = match(read(config.select.published), videos)
+    choice = match_videos(read_published(config.select.published), videos)
     bank = _bank(choice, cutouts)
     _log_differences(choice, bank)
     rows: dict[str, Row] = {}
@@ -44,7 +44,7 @@ def rows_as_published(
     return [*rows.values(), *(skipped_row(row, "not_published") for row in unpublished)]
 
 
-def _bank(choice: list[tuple[Published, Row | None]], cutouts: list[Row]) -> dict[str, Row]:
+def _bank(choice: list[tuple[PublishedClip, Row | None]], cutouts: list[Row]) -> dict[str, Row]:
     """Occluder name, in the bank or in the release -> row of the bank."""
     by_name = {row["occluder"]: row for row in cutouts}
     by_object: dict[tuple[str, int, int], list[Row]] = defaultdict(list)
@@ -58,7 +58,7 @@ def _bank(choice: list[tuple[Published, Row | None]], cutouts: list[Row]) -> dic
 
 
 def _replayed(
-    one: Published, video: Row, detected: dict[str, Row], bank: dict[str, Row], config: Config
+    one: PublishedClip, video: Row, detected: dict[str, Row], bank: dict[str, Row], config: Config
 ) -> Row:
     """The row of a published source clip that is among the videos."""
     clip, row = video["clip"], skipped_row(video) | _as_published(one)
@@ -80,7 +80,7 @@ def _replayed(
     )
 
 
-def _as_published(one: Published) -> Row:
+def _as_published(one: PublishedClip) -> Row:
     return {
         "label": one.label,
         "split": one.split,
@@ -91,7 +91,7 @@ def _as_published(one: Published) -> Row:
     }
 
 
-def _without_source(one: Published, taken: bool) -> Row:
+def _without_source(one: PublishedClip, taken: bool) -> Row:
     """The row of a published clip without a video; `taken`: another published clip has its name."""
     clip, detail = one.source, f"no video {one.source} of class {one.label}"
     if taken:
@@ -101,7 +101,7 @@ def _without_source(one: Published, taken: bool) -> Row:
     return row | occluder_columns([]) | _as_published(one)
 
 
-def _log_differences(choice: list[tuple[Published, Row | None]], bank: dict[str, Row]) -> None:
+def _log_differences(choice: list[tuple[PublishedClip, Row | None]], bank: dict[str, Row]) -> None:
     """Log where class or split differ from those of the videos; the published ones are used."""
     renamed = sum(name != row["occluder"] for name, row in bank.items())
     if renamed:

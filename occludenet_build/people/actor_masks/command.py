@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from occludenet_build.config import ActorMasks, Config
+from occludenet_build.config import Config
 from occludenet_build.config.backends import MASKERS
+from occludenet_build.config.people import ActorMasks
 from occludenet_build.core import ledger, tables, torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     keys = {clip: key_of(row, settings, weights_sha256) for clip, row in clips.items()}
     facts = {"backend": settings.backend, "weights_sha256": weights_sha256}
 
-    def make(missing: list[str]) -> Iterator[ledger.Result]:
+    def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
         jobs = (
             one_clip.MaskJob(clips[clip], args.boxes, facts | {"key": keys[clip]})
             for clip in missing
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         return mask_clips(settings, jobs, args.threads)
 
     store = args.out.parent / "store" / args.out.stem
-    with ledger.hold(store, actor_masks.ROWS, actor_masks.DETAIL) as clip_ledger:
+    with ledger.locked_ledger(store, actor_masks.ROWS, actor_masks.DETAIL) as clip_ledger:
         ledger.work_through(clip_ledger, keys, make)
         table = clip_ledger.close(list(clips), args.out)
     ledger.log_summary(table)
@@ -91,7 +92,7 @@ def _weights_sha256(settings: ActorMasks) -> str | None:
 def key_of(row: dict[str, Any], settings: ActorMasks, weights_sha256: str | None) -> str:
     """The ledger key of a clip, a hash over everything that its masks depend on."""
     matters = {name: getattr(settings, name) for name in MASKERS[settings.backend].matters}
-    return ledger.key(
+    return ledger.result_key(
         "actor_masks",
         results_version("actor_masks"),
         {"backend": settings.backend} | matters,

@@ -120,7 +120,7 @@ def _corners(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, in
 
 def _grid(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The mask bool (H, W) in the coordinates of its grown box: bool (_GRID, _GRID)."""
-    x1, y1, x2, y2 = boxes.grown(box[None], _MARGIN)[0]
+    x1, y1, x2, y2 = boxes.expanded(box[None], _MARGIN)[0]
     step_x, step_y = max(x2 - x1, 1) / _GRID, max(y2 - y1, 1) / _GRID
     # Maps the grid's sample centres to pixels; a box may lie partly outside the picture.
     matrix = np.array([[step_x, 0, x1 + step_x / 2 - 0.5], [0, step_y, y1 + step_y / 2 - 0.5]])
@@ -131,7 +131,7 @@ def _grid(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def _outside(mask: np.ndarray, box: np.ndarray) -> float:
     """Share of the mask outside the grown box."""
-    x1, y1, x2, y2 = _corners(boxes.grown(box[None], _MARGIN)[0], mask.shape)
+    x1, y1, x2, y2 = _corners(boxes.expanded(box[None], _MARGIN)[0], mask.shape)
     whole = np.count_nonzero(mask)
     return 1 - np.count_nonzero(mask[y1:y2, x1:x2]) / whole if whole else 0.0
 

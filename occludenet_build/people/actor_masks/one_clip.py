@@ -9,16 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import Boxes, Store
+from occludenet_build.core.build import ClipBoxes, DetailStore
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import short_hash
-from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.source import check_indexed
 from occludenet_build.people.actor_masks import DETAIL
 from occludenet_build.people.actor_masks.mask_quality import KINDS, MaskChecker, describe_doubts
 from occludenet_build.people.maskers import group_masks
-from occludenet_build.people.maskers.interface import Clip, Masker
+from occludenet_build.people.maskers.interface import BoxedClip, Masker
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MaskJob:
     """Columns that are known before masking."""
 
 
-def mask_clip(job: MaskJob, masker: Masker) -> Result:
+def mask_clip(job: MaskJob, masker: Masker) -> ClipResult:
     """The masks of one clip, or a row with the reason why there are none."""
     row = {"clip": job.row["clip"]} | job.facts
     return attempt(row, lambda: _masked(job, masker), skipped=("no_mask", "no_actor"))
@@ -78,20 +78,20 @@ def _coded(job: MaskJob, masker: Masker) -> tuple[list[dict[str, Any]], tuple[in
     return rows, shape
 
 
-def _clip(job: MaskJob, actor: Boxes) -> Clip:
+def _clip(job: MaskJob, actor: ClipBoxes) -> BoxedClip:
     path = Path(job.row["path"])
     if not len(actor):
         raise ItemError("no_actor")
     check_indexed(path, job.row["sha256"])
     keys = zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True)
     tracks = dict(zip(actor.frames.tolist(), keys, strict=True))
-    return Clip(path, actor.one_by_frame(), job.row["frames"], tracks)
+    return BoxedClip(path, actor.one_by_frame(), job.row["frames"], tracks)
 
 
-def _people(job: MaskJob) -> Boxes:
+def _people(job: MaskJob) -> ClipBoxes:
     """The boxes of all people, detected and filled.
 
     As arrays: Python objects for the rows of a crowd take a hundred times the memory.
     """
-    with Store(job.boxes) as store:
-        return Boxes.of(store.rows(job.row["clip"], job.row["detect_shard"]))
+    with DetailStore(job.boxes) as store:
+        return ClipBoxes.of(store.rows(job.row["clip"], job.row["detect_shard"]))

@@ -23,7 +23,7 @@ from occludenet_build.core.torch_models import checkpoint_file
 from occludenet_build.core.versions import results_version
 from occludenet_build.people.detect import inference
 from occludenet_build.people.detectors import boxfile, exports
-from occludenet_build.people.detectors.interface import Clip, GivenBoxes, runs_network
+from occludenet_build.people.detectors.interface import GivenBoxes, IndexedClip, runs_network
 from occludenet_build.sources.weights import local_file
 
 KEY_SETTINGS = (
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         settings = dataclasses.replace(settings, weights=weights)
     clips = tables.read_rows(args.videos)
     jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
-    with ledger.hold(
+    with ledger.locked_ledger(
         args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES
     ) as clip_ledger:
         todo = {clip: job.key for clip, job in jobs.items()}
@@ -94,14 +94,14 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inferenc
         inputs = (row["sha256"], weights or "", _boxes_hash(boxes))
         yield inference.DetectJob(
             clip=_clip(row, boxes),
-            key=ledger.key("detect", version, matters, *inputs),
+            key=ledger.result_key("detect", version, matters, *inputs),
             settings=settings,
             weights_sha256=weights,
         )
 
 
-def _clip(row: dict[str, Any], given: GivenBoxes | None) -> Clip:
-    return Clip(
+def _clip(row: dict[str, Any], given: GivenBoxes | None) -> IndexedClip:
+    return IndexedClip(
         name=row["clip"],
         path=row["path"],
         width=row["width"],
@@ -145,7 +145,7 @@ def _weights_hash(settings: Detect) -> str | None:
 
 def _make(
     jobs: dict[str, inference.DetectJob], threads: int, missing: list[str]
-) -> Iterator[ledger.Result]:
+) -> Iterator[ledger.ClipResult]:
     settings = jobs[missing[0]].settings
     todo = (jobs[clip] for clip in missing)
     logging.info("backend %s", settings.backend)

@@ -28,7 +28,7 @@ import numpy as np
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.video.source import rgb_frames
-from occludenet_build.people.detectors.interface import Clip, Frames
+from occludenet_build.people.detectors.interface import Frames, IndexedClip
 from occludenet_build.people.tracking.shots import CutFinder
 
 TURN_PIXELS = 16 * 640 * 480
@@ -54,11 +54,15 @@ class Turn:
     """Why decoding failed, if it did."""
 
 
-class Stream:
+class ClipStream:
     """One open clip. Any thread may call `take`, but only one at a time."""
 
     def __init__(
-        self, clip: Clip, prepare: Prepare, stride: int = 1, free: threading.Event | None = None
+        self,
+        clip: IndexedClip,
+        prepare: Prepare,
+        stride: int = 1,
+        free: threading.Event | None = None,
     ) -> None:
         """`free`: set while frames may be decoded; None: always."""
         self.clip, self.begun = clip, time.monotonic()
@@ -86,16 +90,18 @@ class Stream:
         return Turn(taken, ended=True)
 
 
-def in_turns(streams: Iterable[Stream], threads: int) -> Generator[tuple[Stream, Turn], None, None]:
+def round_robin(
+    streams: Iterable[ClipStream], threads: int
+) -> Generator[tuple[ClipStream, Turn], None, None]:
     """Yields the turns of all streams, round robin, decoded by `threads` threads.
 
     `streams` may be lazy: a stream is taken when another one ends.
     """
     source = iter(streams)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    turns: deque[tuple[Stream, Future[Turn]]] = deque()
+    turns: deque[tuple[ClipStream, Future[Turn]]] = deque()
 
-    def submit(stream: Stream | None) -> None:
+    def submit(stream: ClipStream | None) -> None:
         if stream is not None:
             turns.append((stream, pool.submit(stream.take)))
 
@@ -111,7 +117,7 @@ def in_turns(streams: Iterable[Stream], threads: int) -> Generator[tuple[Stream,
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def check_frames(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
+def check_frames(clip: IndexedClip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
     """Passes on frames (number, picture uint8 (H, W, 3)) while checking them against the index.
 
     Raises ItemError where the picture size or the number of frames differs: the file has changed.
@@ -131,7 +137,7 @@ def check_frames(clip: Clip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]
 class QueuedFrame:
     """One prepared frame that waits for a batch."""
 
-    stream: Stream
+    stream: ClipStream
     number: int
     """Frame number."""
     picture: np.ndarray
@@ -154,7 +160,7 @@ class ShapeBatches:
         self._groups: dict[tuple[int, ...], list[QueuedFrame]] = {}
 
     def put(
-        self, stream: Stream, frames: list[tuple[int, np.ndarray]]
+        self, stream: ClipStream, frames: list[tuple[int, np.ndarray]]
     ) -> Iterator[list[QueuedFrame]]:
         """Add prepared frames (number, uint8 (H, W, 3)); yields the batches to run now."""
         for number, picture in frames:
@@ -175,7 +181,7 @@ class ShapeBatches:
         while self._groups:
             yield self._groups.pop(next(iter(self._groups)))
 
-    def drop(self, stream: Stream) -> None:
+    def drop(self, stream: ClipStream) -> None:
         """Discard the frames of a clip that has failed."""
         for shape, group in list(self._groups.items()):
             kept = [queued for queued in group if queued.stream is not stream]

@@ -29,20 +29,26 @@ import pyarrow as pa
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect.decode_ahead import (
+    ClipStream,
     QueuedFrame,
     ShapeBatches,
-    Stream,
     Turn,
     check_frames,
-    in_turns,
+    round_robin,
 )
 from occludenet_build.people.detect.to_table import rows_of
 from occludenet_build.people.detectors import interface
-from occludenet_build.people.detectors.interface import Clip, Detector, Found, Model, load_model
+from occludenet_build.people.detectors.interface import (
+    Detector,
+    FrameDetections,
+    IndexedClip,
+    Model,
+    load_model,
+)
 from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
 from occludenet_build.people.tracking.shots import CutFinder
 
@@ -51,7 +57,7 @@ from occludenet_build.people.tracking.shots import CutFinder
 class DetectJob:
     """Everything that a worker process needs for one clip."""
 
-    clip: Clip
+    clip: IndexedClip
     key: str
     """Its key in the ledger."""
     settings: Detect
@@ -64,7 +70,7 @@ def _detector(settings: Detect) -> Detector:
     return interface.load_detector(settings)
 
 
-def detect_clip(job: DetectJob) -> Result:
+def detect_clip(job: DetectJob) -> ClipResult:
     """Detect the people of one clip. A clip that cannot be decoded becomes a failed row."""
     detector = _detector(job.settings)
     return attempt(initial_row(job), lambda: _detect(job.clip, job.settings, detector))
@@ -80,14 +86,16 @@ def initial_row(job: DetectJob) -> dict[str, Any]:
     }
 
 
-def _detect(clip: Clip, settings: Detect, detector: Detector) -> tuple[dict[str, Any], pa.Table]:
+def _detect(
+    clip: IndexedClip, settings: Detect, detector: Detector
+) -> tuple[dict[str, Any], pa.Table]:
     finder = CutFinder()
     frames = finder.watch(check_frames(clip, rgb_frames(clip.path)))
     return rows_of(clip, settings, list(detector.find(clip, frames)), finder.cuts)
 
 
 @cache
-def loaded(settings: Detect, threads: int) -> Model:
+def cached_model(settings: Detect, threads: int) -> Model:
     """The model of these settings, loaded once per process.
 
     Raises UserError where detect.half asks for half precision without a CUDA device.
@@ -103,19 +111,19 @@ def loaded(settings: Detect, threads: int) -> Model:
 
 def detect_in_batches(
     jobs: Iterable[DetectJob], settings: Detect, threads: int
-) -> Iterator[Result]:
+) -> Iterator[ClipResult]:
     """Yields a result per job, in the order in which clips are finished; `jobs` may be lazy.
 
     `threads`: CPU threads of the model, and of decoding without detect.decode_threads.
     """
     # The model is loaded first: if this fails, the error is the user's, not a clip's.
-    model = loaded(settings, threads)
+    model = cached_model(settings, threads)
     decoders = settings.decode_threads or max(1, threads)
     logging.info("batches of %d frames, %d decoding threads", settings.batch, decoders)
     cv2.setNumThreads(1)  # each decoding thread scales pictures itself
     inference = BatchInference(model, settings)
     streams = (inference.open(job) for job in jobs)
-    with closing(in_turns(streams, decoders)) as turns:
+    with closing(round_robin(streams, decoders)) as turns:
         for stream, turn in turns:
             inference.add(stream, turn)
             yield from inference.finished()
@@ -128,8 +136,8 @@ class _Open:
     """A clip that is not finished."""
 
     job: DetectJob
-    stream: Stream
-    found: list[Found] = field(default_factory=list)
+    stream: ClipStream
+    found: list[FrameDetections] = field(default_factory=list)
     pending: int = 0
     """Frames that are decoded but have no detections yet."""
     ended: bool = False
@@ -144,7 +152,7 @@ class BatchInference:
         self.model, self.settings = model, settings
         self._batches = ShapeBatches(settings.batch)
         self._started: deque[tuple[list[QueuedFrame], Any]] = deque()
-        self._open: dict[Stream, _Open] = {}
+        self._open: dict[ClipStream, _Open] = {}
         # A model on the CPU uses all threads of the job, and a decoder on one of their cores delays
         # all of them. So decoders pause during a batch, unless the user gives them their own cores
         # (detect.decode_threads).
@@ -153,13 +161,13 @@ class BatchInference:
         if self._may_decode is not None:
             self._may_decode.set()
 
-    def open(self, job: DetectJob) -> Stream:
+    def open(self, job: DetectJob) -> ClipStream:
         """The stream of a clip's frames; decoding starts with its first turn."""
-        stream = Stream(job.clip, self.model.prepare, self.settings.stride, self._may_decode)
+        stream = ClipStream(job.clip, self.model.prepare, self.settings.stride, self._may_decode)
         self._open[stream] = _Open(job, stream)
         return stream
 
-    def add(self, stream: Stream, turn: Turn) -> None:
+    def add(self, stream: ClipStream, turn: Turn) -> None:
         """Add the frames of one turn, and run the model on the batches that are full."""
         clip = self._open[stream]
         clip.ended, clip.error = turn.ended, turn.error
@@ -201,10 +209,10 @@ class BatchInference:
         for queued, people in zip(batch, self.model.finish(started, sizes), strict=True):
             clip = self._open.get(queued.stream)
             if clip is not None:  # else the clip has failed meanwhile
-                clip.found.append(Found(queued.number, *people))
+                clip.found.append(FrameDetections(queued.number, *people))
                 clip.pending -= 1
 
-    def finished(self) -> Iterator[Result]:
+    def finished(self) -> Iterator[ClipResult]:
         """Yields the results of clips that are done since the last call."""
         for clip in list(self._open.values()):
             if clip.error is not None or (clip.ended and clip.pending == 0):
@@ -212,7 +220,7 @@ class BatchInference:
                 yield _result(clip)
 
 
-def _result(clip: _Open) -> Result:
+def _result(clip: _Open) -> ClipResult:
     def make() -> tuple[dict[str, Any], Any]:
         if clip.error is not None:
             raise clip.error
@@ -221,4 +229,4 @@ def _result(clip: _Open) -> Result:
 
     result = attempt(initial_row(clip.job), make)
     seconds = time.monotonic() - clip.stream.begun
-    return Result(result.row | {"seconds": seconds}, result.detail)
+    return ClipResult(result.row | {"seconds": seconds}, result.detail)

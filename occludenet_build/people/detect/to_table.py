@@ -14,13 +14,13 @@ from occludenet_build.core import tables
 from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detect import BOXES
-from occludenet_build.people.detectors.interface import Clip, Found
+from occludenet_build.people.detectors.interface import FrameDetections, IndexedClip
 from occludenet_build.people.tracking import actor, tracks
 from occludenet_build.people.tracking.tracks import Track
 
 
 def rows_of(
-    clip: Clip, settings: Detect, found: list[Found], cuts: list[int]
+    clip: IndexedClip, settings: Detect, found: list[FrameDetections], cuts: list[int]
 ) -> tuple[dict[str, Any], pa.Table]:
     """The manifest's columns, STATUS included, and the rows of BOXES of one clip.
 
@@ -53,7 +53,7 @@ def rows_of(
     return facts, detail
 
 
-def _track_rules(clip: Clip, settings: Detect) -> tracks.TrackRules:
+def _track_rules(clip: IndexedClip, settings: Detect) -> tracks.TrackRules:
     # All boxes of the user's file are kept, and each is a person.
     own = settings.backend == "file"
     return tracks.TrackRules(
@@ -66,7 +66,7 @@ def _track_rules(clip: Clip, settings: Detect) -> tracks.TrackRules:
     )
 
 
-def _actor_rules(clip: Clip, settings: Detect) -> actor.ActorRules:
+def _actor_rules(clip: IndexedClip, settings: Detect) -> actor.ActorRules:
     return actor.ActorRules(
         policy=settings.actor,
         width=clip.width,
@@ -78,7 +78,7 @@ def _actor_rules(clip: Clip, settings: Detect) -> actor.ActorRules:
     )
 
 
-def _named(clip: Clip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:
+def _named(clip: IndexedClip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:
     """Frame -> track of the box that the user's file marks as the actor's; empty without marks."""
     given = clip.given
     if given is None or given.actors is None:
@@ -168,4 +168,4 @@ def _rows(track: Track, shot: int, acting: np.ndarray) -> dict[str, np.ndarray]:
 
 def _content_hash(detail: pa.Table) -> str:
     """A hash over every value of the rows except the clip's name."""
-    return short_hash(tables.digest(detail.drop_columns(["clip"])))
+    return short_hash(tables.table_digest(detail.drop_columns(["clip"])))

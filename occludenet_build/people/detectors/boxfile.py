@@ -26,7 +26,12 @@ import pyarrow as pa
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging import boxes as geometry
-from occludenet_build.people.detectors.interface import Clip, Found, Frames, GivenBoxes
+from occludenet_build.people.detectors.interface import (
+    FrameDetections,
+    Frames,
+    GivenBoxes,
+    IndexedClip,
+)
 
 REQUIRED = ("clip", "frame", "x1", "y1", "x2", "y2")
 OPTIONAL = ("score", "track", "actor")
@@ -40,7 +45,7 @@ class BoxFile:
     def __init__(self, settings: Detect | None = None) -> None:
         """Ignores the settings: the boxes come with each clip and no setting changes them."""
 
-    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+    def find(self, clip: IndexedClip, frames: Frames) -> Iterator[FrameDetections]:
         """Yields the given boxes float32 (N, 4), pixels, and scores float32 (N,) of every frame.
 
         Track numbers int32 (N,) come with them where the file has them.
@@ -48,11 +53,11 @@ class BoxFile:
         given = clip.given
         for number, _ in frames:
             if given is None:
-                yield Found(number, geometry.empty(), np.zeros(0, np.float32))
+                yield FrameDetections(number, geometry.empty(), np.zeros(0, np.float32))
                 continue
             rows = slice(*np.searchsorted(given.frames, [number, number + 1]))
             tracks = None if given.tracks is None else given.tracks[rows]
-            yield Found(number, given.boxes[rows], given.scores[rows], tracks)
+            yield FrameDetections(number, given.boxes[rows], given.scores[rows], tracks)
 
 
 def read_boxes(

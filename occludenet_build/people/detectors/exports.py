@@ -25,7 +25,7 @@ import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.torch_models import class_number, first_line, ultralytics_offline
+from occludenet_build.core.torch_models import class_index, first_line, ultralytics_offline
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ class Export:
                 f"{weights} has task {facts.get('task')!r}; export it with ultralytics"
             )
         self._library = library
-        self.person = class_number(facts["names"], "person", weights)
+        self.person = class_index(facts["names"], "person", weights)
         self.stride = int(facts.get("stride", 32))
         args = facts.get("args") or {}
         self.end2end = bool(facts.get("end2end") or args.get("nms"))

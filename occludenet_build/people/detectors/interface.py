@@ -51,7 +51,7 @@ class GivenBoxes:
 
 
 @dataclass(frozen=True)
-class Clip:
+class IndexedClip:
     """One clip as the index describes it."""
 
     name: str
@@ -69,7 +69,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Found:
+class FrameDetections:
     """The people that a backend detects in one frame."""
 
     frame: int
@@ -89,7 +89,7 @@ class Detector(Protocol):
     `cls(settings)`, and uses it for all of its clips.
     """
 
-    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+    def find(self, clip: IndexedClip, frames: Frames) -> Iterator[FrameDetections]:
         """Yields the people of every frame of `clip`, in the order of the frames.
 
         frames: (number, displayed picture uint8 (H, W, 3) RGB). The decoder runs as `frames` is

@@ -18,7 +18,7 @@ import numpy as np
 from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.media.video.source import rgb_frames
-from occludenet_build.people.detectors.interface import Clip, Found, Frames
+from occludenet_build.people.detectors.interface import FrameDetections, Frames, IndexedClip
 
 SAMPLES = 32
 """Frames whose median is the scene."""
@@ -42,7 +42,7 @@ class Motion:
     def __init__(self, settings: Detect) -> None:
         self.settings = settings
 
-    def find(self, clip: Clip, frames: Frames) -> Iterator[Found]:
+    def find(self, clip: IndexedClip, frames: Frames) -> Iterator[FrameDetections]:
         """Yields boxes float32 (N, 4), pixels, around what moves in each frame.
 
         Scores, float32 (N,), are each region's `contrast` to the scene, 0 to 1.
@@ -52,7 +52,7 @@ class Motion:
             mask, difference = scene.moving(downscaled(picture))
             boxes, scores = self._people(mask, difference, scene.threshold)
             scale = np.float32(np.array(picture.shape[1::-1]) / mask.shape[::-1])
-            yield Found(number, boxes * np.tile(scale, 2), scores)
+            yield FrameDetections(number, boxes * np.tile(scale, 2), scores)
 
     def _people(
         self, mask: np.ndarray, difference: np.ndarray, threshold: float
@@ -140,7 +140,7 @@ def downscaled(picture: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(picture, (3, 3), 0)
 
 
-def _sample(clip: Clip) -> np.ndarray:
+def _sample(clip: IndexedClip) -> np.ndarray:
     """Downscaled pictures uint8 (T, H, W, 3), T <= SAMPLES, evenly spaced over the clip."""
     count = min(SAMPLES, clip.frames)
     sampled = set(np.linspace(0, clip.frames - 1, count).round().astype(int).tolist())

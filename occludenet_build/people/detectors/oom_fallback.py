@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.torch_models import out_of_memory
+from occludenet_build.core.torch_models import is_out_of_memory
 from occludenet_build.people.detectors.interface import Model, People, Size
 
 LoadModel = Callable[[str], Model]
@@ -36,7 +36,7 @@ class ShrinkingBatch:
         try:
             return self.load(self.device)
         except Exception as error:  # each library raises its own error for this
-            if not out_of_memory(error) or self.device == "cpu":
+            if not is_out_of_memory(error) or self.device == "cpu":
                 raise
         self._to_cpu("the model")
         return self.model
@@ -48,7 +48,7 @@ class ShrinkingBatch:
         try:
             return prepared, (self.model, self.model.start(prepared))
         except Exception as error:  # as above
-            if not out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         self._reduce_memory(len(prepared))
         return prepared, None
@@ -65,7 +65,7 @@ class ShrinkingBatch:
             try:
                 return model.finish(begun, sizes)
             except Exception as error:  # as above
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             # Whether the batch before this one has already reduced the memory.
             reduced = model is not self.model or len(prepared) > self.most
@@ -82,7 +82,7 @@ class ShrinkingBatch:
                 people += self.model.finish(self.model.start(prepared[part]), sizes[part])
                 continue
             except Exception as error:  # as above
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             self._reduce_memory(len(prepared[part]))
         return people

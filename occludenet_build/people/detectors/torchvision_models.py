@@ -16,7 +16,7 @@ import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.torch_models import checkpoint_file, state_dict, use_threads
+from occludenet_build.core.torch_models import checkpoint_file, load_tensors, use_threads
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import People, Size
 
@@ -46,7 +46,7 @@ class Torchvision:
         self.device = torch.device(device)
         self.half = self.device.type == "cuda" and settings.half is not False
         self.network = build_network(settings)
-        load_weights(self.network, state_dict(path, "torchvision"), path, name)
+        load_weights(self.network, load_tensors(path, "torchvision"), path, name)
         self.network.eval().to(self.device)
         use_threads(threads)
         self.prepare = partial(_prepared, SIDES.get(name), settings.image_size)

@@ -27,7 +27,7 @@ import numpy as np
 from occludenet_build import config
 from occludenet_build.media.imaging import boxes
 from occludenet_build.people.maskers import median_background
-from occludenet_build.people.maskers.interface import Clip, MaskedFrame
+from occludenet_build.people.maskers.interface import BoxedClip, MaskedFrame
 from occludenet_build.people.maskers.median_background import Background
 
 _MARGIN = 0.12
@@ -63,7 +63,7 @@ class GrabCut:
     def __init__(self, settings: config.ActorMasks) -> None:
         self._iterations, self._side = settings.grabcut_iterations, settings.grabcut_side
 
-    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+    def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         # One thread here and a fixed seed of k-means below give the same masks everywhere.
         cv2.setNumThreads(1)
@@ -141,7 +141,7 @@ class GrabCutWindow:
         shape: (H, W) of the picture; side: longest side of the scaled window, pixels.
         """
         height, width = shape
-        x1, y1, x2, y2 = boxes.clipped(boxes.grown(box[None], _MARGIN), width, height)[0]
+        x1, y1, x2, y2 = boxes.clipped(boxes.expanded(box[None], _MARGIN), width, height)[0]
         x1, y1, x2, y2 = int(x1), int(y1), int(np.ceil(x2)), int(np.ceil(y2))
         if min(x2 - x1, y2 - y1) < _LEAST_SIDE:
             return None
@@ -166,7 +166,7 @@ class GrabCutWindow:
 
     def inside(self, growth: float) -> np.ndarray:
         """bool (H, W) of the scaled window: the pixels in the box grown by a share of its sides."""
-        x1, y1, x2, y2 = boxes.grown(self.box[None], growth)[0]
+        x1, y1, x2, y2 = boxes.expanded(self.box[None], growth)[0]
         xs, ys = np.arange(self.size[0]) + 0.5, np.arange(self.size[1]) + 0.5
         return ((ys >= y1) & (ys < y2))[:, None] & ((xs >= x1) & (xs < x2))[None]
 

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from occludenet_build.core.build import Boxes
+from occludenet_build.core.build import ClipBoxes
 from occludenet_build.media.imaging import masks
-from occludenet_build.people.maskers.interface import Clip, MaskedFrame, Masker, TrackKey
+from occludenet_build.people.maskers.interface import BoxedClip, MaskedFrame, Masker, TrackKey
 
 BoxByFrame = dict[int, np.ndarray]
 """Frame -> box float32 (4,), x1 y1 x2 y2, pixels."""
 
 
-def group_members(group: Mapping[int, np.ndarray], others: Boxes) -> dict[TrackKey, BoxByFrame]:
+def group_members(group: Mapping[int, np.ndarray], others: ClipBoxes) -> dict[TrackKey, BoxByFrame]:
     """The members of a group: (shot, track) -> frame -> box float32 (4,); empty for a single actor.
 
     group: frame -> the actor's box float32 (4,), x1 y1 x2 y2 in pixels; others: the boxes that are
@@ -39,7 +39,7 @@ def group_members(group: Mapping[int, np.ndarray], others: Boxes) -> dict[TrackK
 
 
 def _boxes_inside(
-    group: Mapping[int, np.ndarray], others: Boxes
+    group: Mapping[int, np.ndarray], others: ClipBoxes
 ) -> dict[int, list[tuple[TrackKey, np.ndarray]]]:
     """Frame -> the others' boxes that lie inside the group's box, with their shot and track."""
     inside: dict[int, list[tuple[TrackKey, np.ndarray]]] = {}
@@ -60,7 +60,7 @@ def _hull(some: list[np.ndarray]) -> list[float]:
 
 
 def masks_of_actor(
-    masker: Masker, clip: Clip, group: Mapping[TrackKey, BoxByFrame]
+    masker: Masker, clip: BoxedClip, group: Mapping[TrackKey, BoxByFrame]
 ) -> Iterator[MaskedFrame]:
     """Yields the actor's masks, (frame number, bool (H, W)), in the order of the frames.
 
@@ -73,7 +73,7 @@ def masks_of_actor(
     encoded: dict[int, bytes] = {}
     shape = (0, 0)
     for key, boxes in group.items():
-        member = Clip(clip.path, boxes, clip.frame_count, dict.fromkeys(boxes, key))
+        member = BoxedClip(clip.path, boxes, clip.frame_count, dict.fromkeys(boxes, key))
         for number, mask in masker.masks(member):
             shape = mask.shape
             union = encoded.get(number)

@@ -33,7 +33,7 @@ MaskedFrame = tuple[int, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Clip:
+class BoxedClip:
     """A clip with the boxes of one person, mostly the actor."""
 
     path: Path
@@ -50,7 +50,7 @@ class Clip:
 
         >>> boxes = dict.fromkeys([0, 1, 2, 5, 6], np.zeros(4, np.float32))
         >>> who = {0: (0, 1), 1: (0, 1), 2: (1, 1), 5: (1, 1), 6: (1, 1)}
-        >>> Clip(Path("a.mp4"), boxes, 9, who).runs()
+        >>> BoxedClip(Path("a.mp4"), boxes, 9, who).runs()
         [[0, 1], [2], [5, 6]]
         """
         numbers = sorted(self.boxes)
@@ -78,7 +78,7 @@ class Clip:
         yield from islice(self._pictures(range(step // 2, self.frame_count, step)), count)
 
     def _pictures(self, numbers: Container[int]) -> Iterator[tuple[int, np.ndarray]]:
-        with source.reading(self.path) as video:
+        with source.open_video(self.path) as video:
             for number, frame in enumerate(video):
                 if number in numbers:
                     yield number, source.to_rgb(frame)
@@ -91,7 +91,7 @@ class Masker(Protocol):
     `cls(settings, threads)`; any other once per clip, in worker processes, as `cls(settings)`.
     """
 
-    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+    def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the person in the clip's boxes.
 
         In the order of the frames, in the size of the displayed picture; a frame for which the

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import boxes
-from occludenet_build.people.maskers.interface import BoxedFrame, Clip, MaskedFrame, Masker
+from occludenet_build.people.maskers.interface import BoxedClip, BoxedFrame, MaskedFrame, Masker
 
 _SIDE = 320
 """Longest side of the window in which flow is computed, pixels."""
@@ -34,13 +34,13 @@ _BOX_MARGIN = 0.1
 """Margin by which a mask may leave its box, share of the sides: boxes are not exact."""
 
 
-class Between:
+class KeyframeMasker:
     """A masker that runs another one on every `every`-th frame and propagates its masks."""
 
     def __init__(self, masker: Masker, every: int) -> None:
         self._masker, self._every = masker, every
 
-    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+    def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         cv2.setNumThreads(1)  # DIS divides the picture into as many stripes as there are threads
         keyframe_clip = _KeyframeClip(clip.path, clip.boxes, clip.frame_count, clip.tracks)
@@ -76,7 +76,7 @@ class _Window:
     def around(hull: np.ndarray, shape: tuple[int, int]) -> _Window | None:
         """The window of boxes float32 (N, 4), None where they lie outside the picture (H, W)."""
         whole = np.concatenate([hull[:, :2].min(axis=0), hull[:, 2:].max(axis=0)])[None]
-        rect = boxes.clipped(boxes.grown(whole, _MARGIN), shape[1], shape[0])[0]
+        rect = boxes.clipped(boxes.expanded(whole, _MARGIN), shape[1], shape[0])[0]
         x1, y1, x2, y2 = (int(v) for v in (*np.floor(rect[:2]), *np.ceil(rect[2:])))
         if x2 <= x1 or y2 <= y1:
             return None
@@ -95,7 +95,9 @@ class _Window:
         large = cv2.resize(soft, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
         full = np.zeros(self.shape, bool)
         full[y1:y2, x1:x2] = large > 0.5
-        left, top, right, bottom = (int(v) for v in np.rint(boxes.grown(box[None], _BOX_MARGIN)[0]))
+        left, top, right, bottom = (
+            int(v) for v in np.rint(boxes.expanded(box[None], _BOX_MARGIN)[0])
+        )
         inside = np.zeros(self.shape, bool)
         inside[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
         return full & inside
@@ -111,7 +113,7 @@ class _Stretch:
     grey: dict[int, np.ndarray] = field(default_factory=dict)
     """Frame -> its scaled window, uint8 (h, w)."""
 
-    def keep(self, number: int, rgb: np.ndarray, clip: Clip) -> None:
+    def keep(self, number: int, rgb: np.ndarray, clip: BoxedClip) -> None:
         """Keep the window of a frame uint8 (H, W, 3) that belongs to this stretch."""
         if self.first == self.last or not self.first <= number <= self.last:
             return
@@ -123,7 +125,7 @@ class _Stretch:
             self.grey[number] = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
 
 
-def _stretches(clip: Clip, every: int) -> Iterator[_Stretch]:
+def _stretches(clip: BoxedClip, every: int) -> Iterator[_Stretch]:
     for run in clip.runs():
         keys = keyframes(run, every)
         yield _Stretch(keys[0], keys[0])
@@ -134,7 +136,7 @@ def _stretches(clip: Clip, every: int) -> Iterator[_Stretch]:
 
 
 @dataclass(frozen=True)
-class _KeyframeClip(Clip):
+class _KeyframeClip(BoxedClip):
     """A clip that gives a backend its keyframes only, and keeps windows of the frames between."""
 
     todo: deque[_Stretch] = field(default_factory=deque)
@@ -164,7 +166,9 @@ def _finished(
             yield stretch.first, known[stretch.first]
 
 
-def _between(stretch: _Stretch, known: dict[int, np.ndarray], clip: Clip) -> Iterator[MaskedFrame]:
+def _between(
+    stretch: _Stretch, known: dict[int, np.ndarray], clip: BoxedClip
+) -> Iterator[MaskedFrame]:
     """Yields masks between two keyframes: both propagated and weighted by nearness, or the one."""
     window, inner = stretch.window, range(stretch.first + 1, stretch.last)
     if window is None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import boxes
-from occludenet_build.people.maskers.interface import Clip
+from occludenet_build.people.maskers.interface import BoxedClip
 
 _SAMPLES = 20
 """Frames whose median is the background."""
@@ -59,7 +59,7 @@ class Background:
         return rgb, known > 254
 
 
-def estimate_background(clip: Clip) -> Background | None:
+def estimate_background(clip: BoxedClip) -> Background | None:
     """The background of a clip, or None where the camera moves or too few frames are decoded."""
     pictures, outside = [], []
     for number, rgb in clip.sampled(_SAMPLES):
@@ -106,7 +106,7 @@ def _reduced(rgb: np.ndarray, box: np.ndarray | None) -> tuple[np.ndarray, np.nd
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
     inside = np.zeros(small.shape[:2], bool)
     if box is not None:
-        x1, y1, x2, y2 = boxes.grown(box[None] * np.float32(scale), _GROWTH)[0]
+        x1, y1, x2, y2 = boxes.expanded(box[None] * np.float32(scale), _GROWTH)[0]
         inside[
             max(0, int(np.floor(y1))) : max(0, int(np.ceil(y2))),
             max(0, int(np.floor(x1))) : max(0, int(np.ceil(x2))),

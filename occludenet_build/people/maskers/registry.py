@@ -15,12 +15,12 @@ from occludenet_build.config.backends import MASKERS
 from occludenet_build.core import ledger, pool
 from occludenet_build.people.actor_masks import one_clip
 from occludenet_build.people.maskers.interface import Masker
-from occludenet_build.people.maskers.mask_propagation import Between
+from occludenet_build.people.maskers.mask_propagation import KeyframeMasker
 
 
 def mask_clips(
     settings: config.ActorMasks, jobs: Iterator[one_clip.MaskJob], threads: int
-) -> Iterator[ledger.Result]:
+) -> Iterator[ledger.ClipResult]:
     """Yields a result per job, of a network in this process or of worker processes.
 
     `threads`: CPU threads of the network, or worker processes.
@@ -33,12 +33,12 @@ def mask_clips(
         yield one_clip.mask_clip(job, masker)
 
 
-def _in_process(settings: config.ActorMasks, job: one_clip.MaskJob) -> ledger.Result:
+def _in_process(settings: config.ActorMasks, job: one_clip.MaskJob) -> ledger.ClipResult:
     return one_clip.mask_clip(job, _with_propagation(_backend_class(settings)(settings), settings))
 
 
 def _with_propagation(masker: Masker, settings: config.ActorMasks) -> Masker:
-    return Between(masker, settings.every) if settings.every > 1 else masker
+    return KeyframeMasker(masker, settings.every) if settings.every > 1 else masker
 
 
 def _backend_class(settings: config.ActorMasks) -> Any:

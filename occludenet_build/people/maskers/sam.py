@@ -15,7 +15,7 @@ from occludenet_build import config
 from occludenet_build.core import torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.maskers import interface
-from occludenet_build.people.maskers.interface import BoxedFrame, Clip, MaskedFrame, batches
+from occludenet_build.people.maskers.interface import BoxedClip, BoxedFrame, MaskedFrame, batches
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ class Sam:
         self._model = model.to(self._device).eval()
         self._resize = resize(model.image_encoder.img_size)
 
-    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+    def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         for batch in batches(clip.frames(), self._batch):
             for (number, _, _), out in zip(batch, self._predict(batch), strict=True):
@@ -92,7 +92,7 @@ def _read(
 ) -> tuple[dict[str, torch.Tensor], Path]:
     torch_models.use_threads(threads)
     path = torch_models.checkpoint_file(settings.weights, backend)
-    return torch_models.state_dict(path, backend), path
+    return torch_models.load_tensors(path, backend), path
 
 
 def _fill(model: Any, tensors: dict[str, torch.Tensor], wrong: str) -> None:

@@ -24,7 +24,7 @@ from occludenet_build import config
 from occludenet_build.core import torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.maskers import interface
-from occludenet_build.people.maskers.interface import BoxedFrame, Clip, MaskedFrame
+from occludenet_build.people.maskers.interface import BoxedClip, BoxedFrame, MaskedFrame
 
 _PIECE = 48
 """Frames per piece. The model holds each as 1024 x 1024 float32 RGB: 12 MiB, 600 MiB in all."""
@@ -42,7 +42,7 @@ class Sam2:
         torch_models.use_threads(threads)
         path = torch_models.checkpoint_file(settings.weights, "sam2")
         named = config_name(path, settings.sam2_model)
-        tensors = torch_models.state_dict(path, "sam2", inside="model")
+        tensors = torch_models.load_tensors(path, "sam2", inside="model")
         device = torch_models.resolve_device(settings.device)
         self._model = build.build_sam2_video_predictor(named, device=device)
         try:
@@ -53,7 +53,7 @@ class Sam2:
                 "set actor_masks.sam2_model to what the file is"
             ) from error
 
-    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+    def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         last: np.ndarray | None = None
         for piece, goes_on in run_pieces(clip):
@@ -109,7 +109,7 @@ def config_name(path: Path, size: str) -> str:
     return f"configs/{model}/{model}_hiera_{_SIZES[size]}.yaml"
 
 
-def run_pieces(clip: Clip) -> Iterator[tuple[list[BoxedFrame], bool]]:
+def run_pieces(clip: BoxedClip) -> Iterator[tuple[list[BoxedFrame], bool]]:
     """Yields the frames of all runs in pieces, and whether a piece continues the one before.
 
     Each frame is (number, picture uint8 (H, W, 3), box float32 (4,)). A piece that continues

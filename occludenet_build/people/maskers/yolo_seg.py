@@ -10,7 +10,7 @@ import numpy as np
 from occludenet_build import config
 from occludenet_build.core import torch_models
 from occludenet_build.media.imaging import boxes
-from occludenet_build.people.maskers.interface import Clip, MaskedFrame, batches
+from occludenet_build.people.maskers.interface import BoxedClip, MaskedFrame, batches
 
 if TYPE_CHECKING:
     from ultralytics.engine.results import Results
@@ -35,7 +35,7 @@ class YoloSeg:
         self._predict([np.zeros((64, 64, 3), np.uint8)])
         torch_models.use_threads(threads)
 
-    def masks(self, clip: Clip) -> Iterator[MaskedFrame]:
+    def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the frames with a mask."""
         for batch in batches(clip.frames(), self._settings.batch):
             results = self._predict([rgb for _, rgb, _ in batch])

@@ -18,9 +18,9 @@ import occludenet_build.people.proposals as stage
 from occludenet_build.config import Config
 from occludenet_build.config.people import Proposals
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.build import Boxes, clip_rows, detail_file
+from occludenet_build.core.build import ClipBoxes, detail_file, read_clip_rows
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.ledger import Result, attempt
+from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.people.proposals import WINDOWS, person_tracks, review_page, windows
@@ -40,7 +40,7 @@ class ProposalJob:
 
     video: dict[str, Any]
     """Its row in the index."""
-    boxes: Boxes
+    boxes: ClipBoxes
     """The boxes of all people, as detect stores them."""
     key: str
     """Its key in the ledger."""
@@ -49,7 +49,7 @@ class ProposalJob:
     """Why the video cannot be searched, where that is known beforehand."""
 
 
-def find_windows(job: ProposalJob) -> Result:
+def find_windows(job: ProposalJob) -> ClipResult:
     """The windows of one video. A video that cannot be decoded becomes a failed row."""
     return attempt({"clip": job.video["clip"], "key": job.key}, lambda: _search(job))
 
@@ -110,7 +110,9 @@ def run(args: argparse.Namespace, config: Config) -> None:
     settings, folder = config.proposals, args.out.parent
     videos = [row for row in tables.read_rows(args.videos) if row["status"] == "ok"]
     keys, make = _jobs(videos, args, settings)
-    with ledger.hold(folder / "store" / "all", stage.VIDEOS, stage.WINDOWS) as video_ledger:
+    with ledger.locked_ledger(
+        folder / "store" / "all", stage.VIDEOS, stage.WINDOWS
+    ) as video_ledger:
         ledger.work_through(video_ledger, keys, make)
         manifest = video_ledger.close(sorted(keys), folder / "videos.parquet")
         windows = tables.read_rows(video_ledger.detail_path)
@@ -126,7 +128,7 @@ def _write_outputs(out: Path, best: list[Row], videos: list[Row]) -> None:
     folder = out.parent
     candidates = list(_candidates(best, videos))
     table = [{name: row[name] for name in stage.CANDIDATES.names} for row in candidates]
-    tables.write(tables.from_rows(table, stage.CANDIDATES), out)
+    tables.write_table(tables.from_rows(table, stage.CANDIDATES), out)
     rows = review_page.merge_decisions(folder / "review.csv", candidates)
     text = review_page.render_page(candidates, [row["sheet"] for row in best], rows, len(videos))
     files.write_text(folder / "index.html", text)
@@ -154,10 +156,12 @@ def _jobs(
     for clip, row in by_name.items():
         boxes, _ = searched.get(clip, (None, None))
         made_from = (boxes["boxes_hash"] or boxes["reason"] or "") if boxes else "not searched"
-        keys[clip] = ledger.key("proposals", version, plain, row["sha256"], row["path"], made_from)
+        keys[clip] = ledger.result_key(
+            "proposals", version, plain, row["sha256"], row["path"], made_from
+        )
     job = partial(_job, by_name=by_name, searched=searched, keys=keys, settings=settings)
 
-    def make(missing: list[str]) -> Iterator[ledger.Result]:
+    def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
         yield from in_processes(find_windows, map(job, missing), args.threads)
 
     return keys, make
@@ -171,10 +175,10 @@ def _job(
     settings: Proposals,
 ) -> ProposalJob:
     row, manifest = searched.get(clip, (None, None))
-    job = ProposalJob(by_name[clip], Boxes.of(None), keys[clip], settings)
+    job = ProposalJob(by_name[clip], ClipBoxes.of(None), keys[clip], settings)
     if row is None or manifest is None:
         problem = ItemError("no_boxes", "no manifest of detect has it")
         return dataclasses.replace(job, problem=problem)
     if row["status"] == "failed":
         return dataclasses.replace(job, problem=ItemError(row["reason"], row["detail"] or ""))
-    return dataclasses.replace(job, boxes=Boxes.of(clip_rows(detail_file(manifest), clip)))
+    return dataclasses.replace(job, boxes=ClipBoxes.of(read_clip_rows(detail_file(manifest), clip)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from occludenet_build.core.build import Boxes
+from occludenet_build.core.build import ClipBoxes
 
 SMOOTH_SECONDS = 0.5
 """Time over which the edges of boxes are smoothed by a median."""
@@ -55,7 +55,7 @@ class VideoShape:
     fps: float
 
 
-def person_tracks(found: Boxes, view: VideoShape) -> list[PersonTrack]:
+def person_tracks(found: ClipBoxes, view: VideoShape) -> list[PersonTrack]:
     """The tracks of one video, from all detected boxes; filled boxes are ignored."""
     seen = found.detected
     numbers, frames, boxes = seen.tracks, seen.frames.astype(np.int64), seen.xyxy

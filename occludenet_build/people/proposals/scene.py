@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.video.sample import at_even_times
-from occludenet_build.media.video.source import reading, to_rgb
+from occludenet_build.media.video.source import open_video, to_rgb
 
 PER_SECOND = 2
 """Pictures that are analysed, per second."""
@@ -86,7 +86,7 @@ def stretches(path: Path | str) -> Iterator[Stretch]:
 
 def sampled_frames(path: Path | str) -> Iterator[SampledFrame]:
     """Yields PER_SECOND pictures per second, at even times from the first frame."""
-    with reading(path) as source:
+    with open_video(path) as source:
         for number, seconds, frame in at_even_times(source, PER_SECOND):
             small, scale = downscaled(to_rgb(frame), SIDE)
             yield SampledFrame(number, float(seconds), small, scale)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging.sheets import grid, jpeg
-from occludenet_build.media.imaging.thumbnails import COLOURS, fitted, rectangle
-from occludenet_build.media.video.source import reading, to_rgb
+from occludenet_build.media.imaging.thumbnails import COLOURS, draw_box, letterboxed
+from occludenet_build.media.video.source import open_video, to_rgb
 from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
 from occludenet_build.people.proposals.windows import CandidateWindow
@@ -54,11 +54,11 @@ class CandidateSheet:
         seen = sight if abs(sight.seconds - seconds) < 0.5 / PER_SECOND else None
         if seen is not None:
             self._blurs.append(blur(_part(picture, seen.box)))
-        self._close.append(fitted(_close_by(picture, sight, seen is not None), _CLOSE))
+        self._close.append(letterboxed(_close_by(picture, sight, seen is not None), _CLOSE))
         marked = picture.copy()
         if seen is not None:
-            rectangle(marked, seen.box, _SEEN, max(1, round(picture.shape[1] / 240)))
-        self._wide.append(fitted(marked, _WIDE))
+            draw_box(marked, seen.box, _SEEN, max(1, round(picture.shape[1] / 240)))
+        self._wide.append(letterboxed(marked, _WIDE))
 
     def finish(self) -> None:
         """Make the sheet; pictures after the end of the video are black."""
@@ -77,7 +77,7 @@ def sheets(path: Path | str, windows: list[CandidateWindow]) -> list[CandidateSh
     """
     made = [CandidateSheet(window) for window in windows]
     due = sorted((seconds, number) for number, one in enumerate(made) for seconds in one.times())
-    with reading(path) as source:
+    with open_video(path) as source:
         first_pts = None
         for frame in source:
             assert frame.pts is not None
@@ -126,7 +126,7 @@ def _close_by(picture: np.ndarray, sight: Sight, seen: bool) -> np.ndarray:
     marked = picture.copy()
     if seen:
         outline = (x1, y1, x2, y1 + sight.height)
-        rectangle(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
+        draw_box(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
     half = max(0.8 * sight.height, 20.0)
     across = half * _CLOSE[0] / _CLOSE[1]
     middle, centre = (x1 + x2) / 2, y1 + sight.height / 2

@@ -238,5 +238,5 @@ def gap_boxes(track: Track, rules: ActorRules) -> tuple[np.ndarray, np.ndarray]:
         missing = last - first - 1
         if missing / rules.fps <= rules.max_gap_seconds:
             frames.append(np.arange(first + 1, last))
-            filled.append(geometry.between(track.boxes[k], track.boxes[k + 1], missing))
+            filled.append(geometry.interpolated(track.boxes[k], track.boxes[k + 1], missing))
     return np.concatenate(frames), np.concatenate(filled)

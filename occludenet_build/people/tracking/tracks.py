@@ -48,7 +48,7 @@ import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
-from occludenet_build.people.detectors.interface import Found, runs_network
+from occludenet_build.people.detectors.interface import FrameDetections, runs_network
 
 STRONG, WEAK = 1.0, 0.5
 """Scores that a tracker gets for strong and weak boxes."""
@@ -112,7 +112,7 @@ class _Follower:
     born: dict[int, tuple[Any, tuple[int, int]]] = field(default_factory=dict)
     """Id of a tracker's object -> the object, and its first box, which gets no number."""
 
-    def add(self, detections: Found, strong: np.ndarray) -> None:
+    def add(self, detections: FrameDetections, strong: np.ndarray) -> None:
         """Link the boxes of the next frame; `strong` bool (N,)."""
         numbers = self._numbers(detections.boxes, strong)
         for row in np.flatnonzero(numbers != _NO_NUMBER).tolist():
@@ -151,7 +151,7 @@ class _Follower:
 
 
 def associate(
-    found: Sequence[Found],
+    found: Sequence[FrameDetections],
     strong: Sequence[np.ndarray],
     name: str,
     fps: float,
@@ -196,7 +196,9 @@ class Track:
     """float32 (K,): 0 to 1, NaN where the box is filled."""
 
 
-def link_boxes(found: Iterable[Found], rules: TrackRules, first_number: int = 0) -> list[Track]:
+def link_boxes(
+    found: Iterable[FrameDetections], rules: TrackRules, first_number: int = 0
+) -> list[Track]:
     """The tracks of one shot, numbered from `first_number` in the order of their first frames."""
     clear = [_one_box_each(_in_order(detections), rules) for detections in found]
     strong = [detections.scores >= rules.score for detections in clear]
@@ -210,7 +212,7 @@ def link_boxes(found: Iterable[Found], rules: TrackRules, first_number: int = 0)
     ]
 
 
-def _track(number: int, person: list[tuple[int, int]], found: dict[int, Found]) -> Track:
+def _track(number: int, person: list[tuple[int, int]], found: dict[int, FrameDetections]) -> Track:
     return Track(
         number,
         np.array([frame for frame, _ in person], np.int64),
@@ -219,13 +221,13 @@ def _track(number: int, person: list[tuple[int, int]], found: dict[int, Found]) 
     )
 
 
-def _in_order(detections: Found) -> Found:
+def _in_order(detections: FrameDetections) -> FrameDetections:
     """Highest score first, equal scores by coordinates, so the order of the input has no effect."""
     order = np.lexsort((*detections.boxes.T[::-1], -detections.scores))
-    return Found(detections.frame, detections.boxes[order], detections.scores[order])
+    return FrameDetections(detections.frame, detections.boxes[order], detections.scores[order])
 
 
-def _one_box_each(detections: Found, rules: TrackRules) -> Found:
+def _one_box_each(detections: FrameDetections, rules: TrackRules) -> FrameDetections:
     """Without duplicates of one person; the boxes are sorted by `_in_order`."""
     strong = detections.scores >= rules.score
     whole = strong | ~_parts(detections.boxes, strong)
@@ -234,7 +236,7 @@ def _one_box_each(detections: Found, rules: TrackRules) -> Found:
     for row in np.flatnonzero(whole).tolist():
         if all(overlap[row, other] <= rules.same_person_iou for other in kept):
             kept.append(row)
-    return Found(detections.frame, detections.boxes[kept], detections.scores[kept])
+    return FrameDetections(detections.frame, detections.boxes[kept], detections.scores[kept])
 
 
 def _parts(boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
@@ -244,7 +246,7 @@ def _parts(boxes: np.ndarray, strong: np.ndarray) -> np.ndarray:
     return shared.max(axis=1, initial=0) / own > MOSTLY_INSIDE
 
 
-def given_tracks(found: Iterable[Found]) -> list[Track]:
+def given_tracks(found: Iterable[FrameDetections]) -> list[Track]:
     """The tracks of one shot whose boxes have track numbers."""
     by_frame = {detections.frame: detections for detections in found}
     people: dict[int, list[tuple[int, int]]] = {}
@@ -255,7 +257,9 @@ def given_tracks(found: Iterable[Found]) -> list[Track]:
     return [_track(number, person, by_frame) for number, person in people.items()]
 
 
-def tracks_by_shot(found: list[Found], cuts: list[int], rules: TrackRules) -> list[list[Track]]:
+def tracks_by_shot(
+    found: list[FrameDetections], cuts: list[int], rules: TrackRules
+) -> list[list[Track]]:
     """The tracks of every shot; `cuts` are the first frames of all shots but the first.
 
     A linked track ends at a cut; a given track keeps its number across it.
@@ -276,7 +280,7 @@ def frame_stride(settings: Detect) -> int:
 
 
 def tracks_by_shot_with_stride(
-    found: list[Found], cuts: list[int], rules: TrackRules, stride: int, frames: int
+    found: list[FrameDetections], cuts: list[int], rules: TrackRules, stride: int, frames: int
 ) -> list[list[Track]]:
     """As `tracks_by_shot`, where `found` has the frames 0, k, 2k, ... of a clip of `frames` frames.
 

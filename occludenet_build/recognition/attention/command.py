@@ -80,7 +80,7 @@ def _make_maps(args: argparse.Namespace, config: Config) -> None:
     for clip, made in progress(zip(clips, results, strict=True), len(clips), "clip"):
         row = _row(clip) | same | {"layer": layout.layer}
         rows.append(row | _found(made, names, network, args.out))
-    tables.write(tables.from_rows(rows, stage.ATTENTION_TABLE), args.out)
+    tables.write_table(tables.from_rows(rows, stage.ATTENTION_TABLE), args.out)
     _log(rows)
 
 

@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from occludenet_build.config.recognition import Attention
-from occludenet_build.core.build import clip_rows, files_by_clip
+from occludenet_build.core.build import files_by_clip, read_clip_rows
 from occludenet_build.core.errors import ItemError
-from occludenet_build.core.seeds import integer
+from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
 from occludenet_build.media.imaging import masks
-from occludenet_build.media.video.sample import scaled
+from occludenet_build.media.video.sample import resize_short_side
 from occludenet_build.recognition.augment import crop_clip, views
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.cam import grad_cam
@@ -94,7 +94,7 @@ class FrameMasks:
 
     def _rows(self, clip: Clip) -> dict[int, dict[str, Any]]:
         """Row by frame; a clean twin has those of any scale, since the actor is the same."""
-        table = clip_rows(self.folder / self.shards[clip.clip], clip.clip)
+        table = read_clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert table is not None  # `over` found it
         name = table["set"][0].as_py() if clip.set == CLEAN else clip.set
         table = table.filter(pc.equal(table["set"], name)).select(MASK_COLUMNS)
@@ -110,7 +110,7 @@ def _area_shares(row: dict[str, Any], clip: Clip, short_side: int) -> np.ndarray
     for at, code in enumerate(codes):
         if code is not None:
             whole[:, :, at] = masks.decode(code, *size)
-    return scaled(whole, short_side)
+    return resize_short_side(whole, short_side)
 
 
 class MaskedView(NamedTuple):
@@ -169,7 +169,7 @@ def draw_clips(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]
     Whether a clip is drawn depends on no other clip, and a larger count adds to a smaller one.
     """
     sources = {clip.clip for clip in clips}
-    order = sorted(sources, key=lambda clip: (integer(seed, clip, "attention"), clip))
+    order = sorted(sources, key=lambda clip: (uniform_integer(seed, clip, "attention"), clip))
     return order[:count]
 
 

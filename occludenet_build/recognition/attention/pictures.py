@@ -11,7 +11,7 @@ import numpy as np
 
 from occludenet_build.core.files import write_bytes
 from occludenet_build.media.imaging import sheets
-from occludenet_build.media.imaging.thumbnails import outline
+from occludenet_build.media.imaging.thumbnails import draw_outline
 from occludenet_build.recognition.attention.maps import ClassActivationMap
 from occludenet_build.recognition.predict import TrainedNetwork
 
@@ -55,7 +55,7 @@ def write_map_strip(path: Path, made: ClassActivationMap) -> None:
     strip = sheets.grid([*(frames[at] for at in picked), *below], len(picked))
     p = made.probabilities[made.labels.index(made.clip.label)]
     words = f"{made.clip.set}: {made.clip.label} {p:.2f}, predicted {made.predicted}"
-    caption = sheets.text([words], dark=False, width=strip.shape[1])
+    caption = sheets.text_image([words], dark=False, width=strip.shape[1])
     write_bytes(path, sheets.png(np.vstack([caption, strip])))
 
 
@@ -73,5 +73,5 @@ def overlay_map(frame: np.ndarray, cam: np.ndarray, strength: float = 0.5) -> np
 def _outlined(picture: np.ndarray, made: ClassActivationMap, at: int) -> np.ndarray:
     regions = made.view.regions
     for part, colour in ((regions.actor[at], GREEN), (regions.occluder[at], RED)):
-        outline(picture, part >= 0.5, colour)
+        draw_outline(picture, part >= 0.5, colour)
     return picture

@@ -17,7 +17,7 @@ import pandas as pd
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
-from occludenet_build.core.seeds import integer
+from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition.accuracy import bootstrap_mean, signed_rank
 from occludenet_build.recognition.attention import ATTENTION_TABLE, MEASURES, SUMMARY_COLUMNS
 
@@ -30,7 +30,7 @@ def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
 
     Raises UserError as `summarise_maps` does.
     """
-    summary = summarise_maps([tables.read(path).to_pandas() for path in paths], seed)
+    summary = summarise_maps([tables.read_table(path).to_pandas() for path in paths], seed)
     write_text(out, summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     columns = ["backbone", "arm", "set", "measure", "n", "mean", "difference", "p"]
     focus = summary[summary["measure"].str.startswith("focus")]
@@ -69,7 +69,7 @@ def _lines(
     """One line per measure of one arm and set; `first`: their backbone, arm and set."""
     lines = []
     for measure in MEASURES:
-        derived = integer(seed, "attention", *first.values(), measure)
+        derived = uniform_integer(seed, "attention", *first.values(), measure)
         values = _by_clip(rows, measure)
         line = first | _counts(rows) | {"measure": measure} | _mean(values, derived)
         if baseline is not None:

@@ -44,7 +44,7 @@ class BuildClips:
     """The clips of this build, by set and file name without suffix."""
 
     def __init__(self, clips: Path | None) -> None:
-        rows = tables.read(clips, list(_FACTS)).to_pylist() if clips else []
+        rows = tables.read_table(clips, list(_FACTS)).to_pylist() if clips else []
         self._rows = {(row["set"], PurePosixPath(row["file"]).stem): row for row in rows}
         self.scales = {row["set"]: row["scale"] for row in rows}
 
@@ -69,7 +69,7 @@ def read_dump(dump: Dump, known: BuildClips) -> DumpRows:
 
 def _of_table(dump: Dump) -> DumpRows:
     """The rows of a set in a table that evaluate or predictions wrote."""
-    table = tables.read(dump.file)
+    table = tables.read_table(dump.file)
     about = model_info_of(table, dump.file)
     rows = table.to_pylist()
     of_set = [row for row in rows if row["set"] == dump.set]

@@ -172,7 +172,7 @@ def _unmade(inputs: Inputs) -> str | None:
     path = inputs.root / "select" / "clips.parquet"
     if not path.exists():
         return None
-    rows = tables.read(path, ["split", "reason"]).to_pandas()
+    rows = tables.read_table(path, ["split", "reason"]).to_pandas()
     of_split = rows[rows["split"] == inputs.config.evaluate.split]
     missing = int(of_split["reason"].isin(_UNMADE).sum())
     return f"{missing:,} published source clips are missing here" if missing else None
@@ -195,7 +195,7 @@ def _sets_of_files(root: Path) -> dict[str, str]:
     path = root / "annotate" / "clips.parquet"
     if not path.exists():
         return {}
-    rows = tables.read(path, ["file", "set"]).to_pydict()
+    rows = tables.read_table(path, ["file", "set"]).to_pydict()
     return dict(zip(rows["file"], rows["set"], strict=True))
 
 
@@ -231,7 +231,7 @@ def _measured(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     known = [rows[["set", "clip", *_MEASURED]]]
     path = inputs.root / "annotate" / "clips.parquet"
     if path.exists():
-        known.insert(0, tables.read(path, ["set", "clip", *_MEASURED]).to_pandas())
+        known.insert(0, tables.read_table(path, ["set", "clip", *_MEASURED]).to_pandas())
     facts = pd.concat(known, ignore_index=True).groupby(["set", "clip"])[_MEASURED].first()
     of_clip = rows[["set", "clip"]].join(facts, on=["set", "clip"])[_MEASURED]
     return rows.assign(**rows[_MEASURED].fillna(of_clip))

@@ -49,7 +49,7 @@ def _composited(inputs: Inputs) -> dict[str, str] | None:
     path = inputs.root / "annotate" / "clips.parquet"
     if not path.exists():
         return None
-    rows = tables.read(path).to_pandas()
+    rows = tables.read_table(path).to_pandas()
     rows = rows[rows["set"] != CLEAN]
     if rows.empty:
         raise MissingInput(
@@ -67,7 +67,7 @@ def _composited(inputs: Inputs) -> dict[str, str] | None:
 def _cut_out(inputs: Inputs) -> dict[str, str] | None:
     """The row of segments' clips, cut from surveillance videos, whose occlusion is not measured."""
     path = inputs.root / "segments" / "clips.parquet"
-    rows = tables.read(path).to_pandas() if path.exists() else pd.DataFrame({"status": []})
+    rows = tables.read_table(path).to_pandas() if path.exists() else pd.DataFrame({"status": []})
     rows = rows[rows["status"] == "ok"]
     if rows.empty:
         return None
@@ -93,7 +93,7 @@ def _occluders(inputs: Inputs, rows: pd.DataFrame) -> int:
     path = inputs.root / "occluders" / "occluders.parquet"
     if not path.exists():
         return int(rows["occluder"].nunique())
-    return int((tables.read(path, ["status"]).to_pandas()["status"] == "ok").sum())
+    return int((tables.read_table(path, ["status"]).to_pandas()["status"] == "ok").sum())
 
 
 def _range(values: pd.Series, form: str = "{:.2f}") -> str:

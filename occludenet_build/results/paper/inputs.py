@@ -19,8 +19,12 @@ from occludenet_build.config import Config
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import SHARES, bootstrap_curve
-from occludenet_build.recognition.prediction_table import About, Predictions, check_same_labels
-from occludenet_build.recognition.prediction_table import read_predictions as read_predictions
+from occludenet_build.recognition.prediction_table import (
+    About,
+    Predictions,
+    check_same_labels,
+    read_predictions,
+)
 from occludenet_build.results.charts import Chart, draw_chart
 from occludenet_build.results.paper import parents
 from occludenet_build.results.paper.items import predictions_in

@@ -13,7 +13,7 @@ Writes, where --out is report/index.html:
                          low and high the Wilson 95 % interval of top-1; scale is empty for sets of
                          lists, top5 where the networks know at most five classes; only a header
                          if nothing was evaluated
-    report/failures.csv  room (the stage),status,reason,count,meaning,examples
+    report/failures.csv  stage,status,reason,count,meaning,examples
 
 The same build gives the same bytes: the page has no times, and examples are drawn by a hash of
 their names. --threads: worker processes that decode the examples.

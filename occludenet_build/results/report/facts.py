@@ -28,7 +28,7 @@ _EXAMPLES = 3
 _ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
 
 
-class Build(build.Build):
+class Build(build.BuildTables):
     """Cached access to the tables of a build, as pandas DataFrames."""
 
     def __init__(self, root: Path) -> None:
@@ -178,10 +178,10 @@ def _failure(stage: str, status: str, reason: str, rows: pd.DataFrame) -> Failur
 
 
 def failures_csv(rows: list[Failure]) -> str:
-    """The text of failures.csv: a row per failure; the column room holds the stage."""
+    """The text of failures.csv: a row per failure."""
     names = ["stage", "status", "reason", "count", "meaning"]
     return csv_text(
-        ["room", *names[1:], "examples"],
+        [*names, "examples"],
         ([*(getattr(row, name) for name in names), _named(row)] for row in rows),
     )
 
@@ -268,7 +268,7 @@ def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, l
     for category, rows in bank[bank["status"] == "ok"].groupby("category"):
         drawn = sorted(
             rows.to_dict("records"),
-            key=lambda row: seeds.integer(seed, row["occluder"], "report sheet"),
+            key=lambda row: seeds.uniform_integer(seed, row["occluder"], "report sheet"),
         )
         yield (
             category,

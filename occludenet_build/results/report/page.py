@@ -13,7 +13,7 @@ from markupsafe import Markup
 from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Quota
 from occludenet_build.media.imaging import sheets
-from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, scaled
+from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resize_image
 from occludenet_build.results.report import accuracy, facts, figures
 from occludenet_build.results.report.facts import TABLES, Build
 from occludenet_build.results.report.strips import Strip
@@ -120,7 +120,7 @@ def _cutout(path: Path) -> str | None:
         return None
     factor = min(1.0, _CUTOUT_PX / max(rgba.shape[:2]))
     width, height = (max(1, round(side * factor)) for side in rgba.shape[1::-1])
-    return sheets.data_uri("png", sheets.png(scaled(rgba, (width, height))))
+    return sheets.data_uri("png", sheets.png(resize_image(rgba, (width, height))))
 
 
 def _classes(build: Build, config: Config) -> dict[str, Any]:

@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core import seeds
-from occludenet_build.core.build import Boxes
+from occludenet_build.core.build import ClipBoxes
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.media.imaging import sheets
-from occludenet_build.media.imaging.thumbnails import COLOURS, Drawing, Mark, Outline, evenly
+from occludenet_build.media.imaging.thumbnails import (
+    COLOURS,
+    Drawing,
+    Mark,
+    Outline,
+    evenly_spaced_frames,
+)
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.report.facts import Build
 
@@ -82,7 +88,7 @@ def draw_examples(clips: list[Row], count: int, seed: int) -> list[str]:
     Within a class clips with and without a counterfactual alternate, so that both are shown.
     """
     classes: dict[str, list[list[str]]] = {}
-    order = partial(seeds.integer, seed)
+    order = partial(seeds.uniform_integer, seed)
     for row in sorted(clips, key=lambda row: order(row["clip"], "report")):
         twin = row["counterfactual"] is not None
         classes.setdefault(row["label"], [[], []])[not twin].append(row["clip"])
@@ -108,7 +114,7 @@ def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Exam
     known = [scales[0] for clip, scales in outputs.items() if clip in sources]
     for clip in draw_examples(known, count, seed):
         middle = outputs[clip][len(outputs[clip]) // 2]
-        numbers = evenly(int(middle["frames"]), frames)
+        numbers = evenly_spaced_frames(int(middle["frames"]), frames)
         drawings = _drawings(build, sources[clip], middle["set"], numbers)
         yield Example(build.root, sources[clip]["path"], numbers, outputs[clip], drawings)
 
@@ -126,7 +132,7 @@ def _drawings(build: Build, source: Row, set_name: str, frames: list[int]) -> di
     }
 
 
-def _marks(actor: Boxes, frame: int) -> tuple[Mark, ...]:
+def _marks(actor: ClipBoxes, frame: int) -> tuple[Mark, ...]:
     """The actor's box in a frame, if there is one."""
     boxes = actor.where(actor.frames == frame)
     return tuple(

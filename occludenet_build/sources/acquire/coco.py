@@ -69,13 +69,13 @@ def _instances(settings: Acquire, download: Downloads, folder: Path) -> Instance
     member = PurePosixPath(settings.coco_member).name
     target = folder / file_name(request.source, "instances")
     if is_url(request.source):
-        with files.exclusive(folder):
+        with files.folder_lock(folder):
             return _fetched_instances(request, member, download, target)
     note = describe_local_file(request)
     path = Path(request.source)
     if not _is_zip(path):
         return path, note["sha256"]
-    with files.exclusive(folder):
+    with files.folder_lock(folder):
         unpacked = _unpack_folder(target) / member
         return _unpacked_before(unpacked, note["sha256"]) or _unpack(path, note["sha256"], unpacked)
 

@@ -31,9 +31,9 @@ from occludenet_build.core import ledger, names, tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.tables import column
-from occludenet_build.media.imaging.image_io import check_stated, opened
+from occludenet_build.media.imaging.image_io import check_stated, open_image
 from occludenet_build.sources.coco.selection import WantedImage
-from occludenet_build.sources.transfer.download import Download, Outcome, shown
+from occludenet_build.sources.transfer.download import Download, Outcome, redact
 from occludenet_build.sources.transfer.parallel import download_all
 
 KEY = "acquire.coco_images"
@@ -92,7 +92,7 @@ def acquire_images(
     images.mkdir(parents=True, exist_ok=True)
     store = table.parent / "store" / "coco_images"
     todo = image_files(wanted, source, images)
-    with ledger.hold(store, _LEDGER) as open_ledger:
+    with ledger.locked_ledger(store, _LEDGER) as open_ledger:
         _fetch_due(open_ledger, [file for file in todo if file.target], download, len(todo))
         done = open_ledger.close([file.clip for file in todo if file.target])
         found = {row["clip"]: row for row in done.to_pylist()}
@@ -103,7 +103,7 @@ def acquire_images(
 
 
 def _fetch_due(
-    open_ledger: ledger.Ledger, todo: Sequence[ImageFile], download: Downloads, total: int
+    open_ledger: ledger.ShardLedger, todo: Sequence[ImageFile], download: Downloads, total: int
 ) -> None:
     due, gone = _due(open_ledger, todo)
     before = total - len(todo) + len(gone)
@@ -122,7 +122,7 @@ def _fetch_due(
 
 
 def _due(
-    open_ledger: ledger.Ledger, todo: Sequence[ImageFile]
+    open_ledger: ledger.ShardLedger, todo: Sequence[ImageFile]
 ) -> tuple[list[ImageFile], list[ImageFile]]:
     """Return (images to look for, images that the server does not have).
 
@@ -160,23 +160,23 @@ def _remove_mismatch(file: ImageFile) -> None:
 
 
 def _check(file: ImageFile) -> None:
-    with opened(file.path) as image:
+    with open_image(file.path) as image:
         check_stated(image, (file.image.width, file.image.height))
 
 
 def _results(
     due: Sequence[ImageFile], download: Downloads, total: int, failed_before: int, store: Path
-) -> Iterator[ledger.Result]:
+) -> Iterator[ledger.ClipResult]:
     by_target = {file.path: file for file in due}
     todo = [Download(file.address, file.path, file.sha256, check="image") for file in due]
     for outcome in download_all(todo, download, total=total, failed_before=failed_before):
         file = by_target[outcome.download.target]
         if outcome.reason == "wrong_hash":
             raise UserError(
-                f"{KEY}: {shown(file.address)}: the server has another image than the one "
+                f"{KEY}: {redact(file.address)}: the server has another image than the one "
                 f"that was fetched: {outcome.detail}; if the new one is correct, remove {store}"
             )
-        yield ledger.Result(_finished(file, outcome))
+        yield ledger.ClipResult(_finished(file, outcome))
 
 
 def _finished(file: ImageFile, outcome: Outcome) -> Row:
@@ -187,14 +187,16 @@ def _finished(file: ImageFile, outcome: Outcome) -> Row:
     try:
         _check(file)
     except ItemError as error:
-        logging.warning("%s: %s", shown(file.address), error)
+        logging.warning("%s: %s", redact(file.address), error)
         file.path.unlink()
         failed = {"status": "failed", "reason": error.reason, "detail": error.detail}
         return row | failed | {"bytes": None, "sha256": None}
     return row | {"bytes": outcome.bytes, "sha256": outcome.sha256}
 
 
-def _refuse_missing(open_ledger: ledger.Ledger, lacking: Sequence[ImageFile], total: int) -> None:
+def _refuse_missing(
+    open_ledger: ledger.ShardLedger, lacking: Sequence[ImageFile], total: int
+) -> None:
     """Raise UserError, offline, for images that no run has tried to fetch.
 
     An image that failed in an earlier run stays missing without an error.
@@ -214,7 +216,7 @@ def _refuse_missing(open_ledger: ledger.Ledger, lacking: Sequence[ImageFile], to
 
 def _log_images(several: Sequence[ImageFile], what: str) -> None:
     for file in several[:_LISTED]:
-        logging.warning("%s %s (%s)", file.path, what, shown(file.address))
+        logging.warning("%s %s (%s)", file.path, what, redact(file.address))
     if len(several) > _LISTED:
         logging.warning("and %d more", len(several) - _LISTED)
 
@@ -224,7 +226,7 @@ def _row(file: ImageFile, found: Row | None) -> Row:
     row: Row = {
         "image": image.image,
         "file_name": image.file_name,
-        "address": shown(file.address),
+        "address": redact(file.address),
         "categories": sorted(image.instances),
         "licence": image.licence,
         "licence_url": image.licence_url,
@@ -319,7 +321,7 @@ def _file_address(source: str, name: str) -> str:
 
 
 def _target(folder: Path, name: str, taken: _UsedNames) -> Path:
-    path = names.inside(folder, name)
+    path = names.safe_path(folder, name)
     relative = path.relative_to(folder).as_posix()
     # The names of partial downloads and locks begin with a dot.
     if any(part.startswith(".") for part in relative.split("/")):

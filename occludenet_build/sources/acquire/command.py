@@ -24,7 +24,7 @@ from typing import Any
 from occludenet_build import config as cfg
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.names import SUFFIXES
+from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.sources.acquire import coco, recorded, videos
 from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
@@ -65,7 +65,7 @@ def _path_for(name: str) -> str | None:
     ('Abuse/Abuse001_x264.mp4', None)
     """
     *folders, file = name.split("/")
-    if file.startswith(".") or Path(file).suffix.lower() not in SUFFIXES:
+    if file.startswith(".") or Path(file).suffix.lower() not in VIDEO_SUFFIXES:
         return None
     return "/".join([*folders[-1:], file])
 

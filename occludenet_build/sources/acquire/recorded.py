@@ -24,7 +24,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.transfer.download import Download, Outcome, file_name, shown
+from occludenet_build.sources.transfer.download import Download, Outcome, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
 
 Record = dict[str, Any]
@@ -54,7 +54,7 @@ class FileRequest:
 def acquire_weights(request: FileRequest, settings: Downloads, out: Path) -> None:
     """Write the note `out` of a weights file, fetched if necessary; sources.weights reads it."""
     if is_url(request.source):
-        with files.exclusive(out.parent):
+        with files.folder_lock(out.parent):
             note = fetch_recorded(
                 request, settings, out.parent / file_name(request.source, "weights")
             )
@@ -147,12 +147,12 @@ def _fetch(
 ) -> Record:
     sha256 = record["sha256"] if record else request.sha256
     outcome = next(download_all([Download(request.source, path, sha256)], settings))
-    address = f"{request.key}: {shown(request.source)}"
+    address = f"{request.key}: {redact(request.source)}"
     if outcome.status != "ok":
         raise _fetch_error(address, outcome, path, record)
     _check_content(address, path, accept, is_new=outcome.attempts > 0)
     return {
-        "url": shown(request.source),
+        "url": redact(request.source),
         "sha256": outcome.sha256,
         "bytes": outcome.bytes,
         "fetched": record["fetched"] if record else datetime.now(UTC).isoformat("T", "minutes"),

@@ -14,7 +14,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files, names, seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
-from occludenet_build.release.terms import CLIP_NAME, split_named
+from occludenet_build.release.terms import CLIP_NAME, split_of_name
 
 VIDEOS = pa.schema(
     [
@@ -42,13 +42,13 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
         raise UserError(f"acquire.videos: wanted a folder with videos, {settings.videos} has none")
     layout = settings.layout if settings.layout != "auto" else _guess_layout(found)
     stems = [_safe(path.stem) for path in found]
-    clips = names.told_apart(stems, [(str(path),) for path in found])
+    clips = names.disambiguate(stems, [(str(path),) for path in found])
     rows = [
         _row(Path(settings.videos), path, clip, layout, config)
         for path, clip in zip(found, clips, strict=True)
     ]
     table = tables.from_rows(sorted(rows, key=lambda r: r["clip"]), VIDEOS)
-    tables.write(table, out)
+    tables.write_table(table, out)
     counts = Counter(f"{row['split']}" for row in rows if row["status"] == "ok")
     logging.info("layout %s: %d files, %s", layout, len(rows), dict(sorted(counts.items())))
 
@@ -62,14 +62,14 @@ def listing_digest(folder: Path | str) -> str:
 def _listing(root: Path) -> list[PurePosixPath]:
     if not root.is_dir():
         raise UserError(f"acquire.videos: wanted a folder, got {root}")
-    return sorted(names.below(root))
+    return sorted(names.files_below(root))
 
 
 def _guess_layout(found: list[PurePosixPath]) -> str:
     tops = {path.parts[0] for path in found if len(path.parts) > 1}
     if not tops:
         return "flat"
-    return "kinetics" if all(map(split_named, tops)) else "classes"
+    return "kinetics" if all(map(split_of_name, tops)) else "classes"
 
 
 def _safe(stem: str) -> str:
@@ -84,7 +84,7 @@ def _row(
 ) -> dict[str, Any]:
     row = {"clip": clip, "path": os.fsencode(root / path).decode("utf-8", "replace")}
     depth = {"kinetics": 3, "classes": 2, "flat": 1}[layout]
-    named = split_named(path.parts[0]) if layout == "kinetics" else _split(clip, config)
+    named = split_of_name(path.parts[0]) if layout == "kinetics" else _split(clip, config)
     if len(path.parts) != depth or named is None:
         wanted = {"kinetics": "<split>/<class>/<video>", "classes": "<class>/<video>"}
         detail = f"wanted {wanted.get(layout, '<video>')}, got {path}"
@@ -110,7 +110,7 @@ def acquire_kinetics(presence: Path, out: Path) -> None:
             f"acquire: wanted clips of Kinetics, {presence} has {len(rows)} and none is there; "
             "see its column reason"
         )
-    tables.write(tables.from_rows(rows, VIDEOS), out)
+    tables.write_table(tables.from_rows(rows, VIDEOS), out)
     logging.info("%s", dict(sorted(Counter(row["reason"] or "ok" for row in rows).items())))
 
 

@@ -56,7 +56,7 @@ class _File(msgspec.Struct):
     licenses: list[_Licence] | None = None
 
 
-def photos(path: Path, categories: tuple[str, ...]) -> list[Photo]:
+def read_photos(path: Path, categories: tuple[str, ...]) -> list[Photo]:
     """The images with an instance of one of the categories, sorted by id.
 
     Raises UserError where the file is malformed, or lacks a category.

@@ -49,13 +49,13 @@ class Photo:
     instances: tuple[Instance, ...]
 
 
-def candidates(photo: Photo) -> Iterator[str]:
+def candidate_file_names(photo: Photo) -> Iterator[str]:
     """Names that a photo may have in the folder: as stated, without folder, in COCO's subsets.
 
     Raises ItemError image_missing for a name that is empty or leaves the folder.
     """
     try:
-        name = names.clean((photo.file_name or "").strip())
+        name = names.safe_name((photo.file_name or "").strip())
     except ItemError as error:
         detail = f"the file name leaves the folder, or is none: {error.detail}"
         raise ItemError("image_missing", detail) from error

@@ -18,7 +18,7 @@ import numpy as np
 from occludenet_build.config.occlusion import Gates, Occluders
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.masks import box_of
-from occludenet_build.sources.coco.instances import photos
+from occludenet_build.sources.coco.instances import read_photos
 from occludenet_build.sources.coco.photo import Instance, InstanceMask, Photo
 
 Row = dict[str, Any]
@@ -42,7 +42,9 @@ _SHAPE_GATES = (
 """(reason, name of the measure and of its setting, comparison that passes)."""
 
 
-def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np.ndarray | None]:
+def examine_instance(
+    instance: Instance, photo: Photo, settings: Occluders
+) -> tuple[Row, np.ndarray | None]:
     """Return the row of an instance and its mask: bool, (H, W), the size of the photo.
 
     If the instance is rejected, the row has status, reason and detail, and the mask is None.
@@ -59,7 +61,7 @@ def look(instance: Instance, photo: Photo, settings: Occluders) -> tuple[Row, np
         row.update(vars(shape_of(painted)))
         check_shape(row, settings.gates)
     except ItemError as error:
-        refuse(row, error)
+        set_refusal(row, error)
         return row, None
     return row, painted
 
@@ -77,7 +79,7 @@ def _origin(photo: Photo, instance: Instance) -> Row:
     }
 
 
-def refuse(row: Row, error: ItemError) -> None:
+def set_refusal(row: Row, error: ItemError) -> None:
     """Set status (skipped or failed), reason and detail of a row."""
     status = "skipped" if error.reason in SKIPPED else "failed"
     row.update(status=status, reason=error.reason, detail=error.detail or None)
@@ -174,12 +176,12 @@ def wanted_images(instances: Path, settings: Occluders) -> list[WantedImage]:
     Raises UserError where the file is malformed, or lacks a category of occluders.categories.
     """
     found = []
-    for photo in photos(instances, settings.categories):
+    for photo in read_photos(instances, settings.categories):
         counts: dict[str, int] = defaultdict(int)
         for instance in photo.instances:
             if not _may_hold(instance, settings.min_pixels):
                 continue
-            if look(instance, photo, settings)[1] is not None:
+            if examine_instance(instance, photo, settings)[1] is not None:
                 counts[instance.category] += 1
         if counts:
             shared = {name: getattr(photo, name) for name in _FROM_PHOTO}

@@ -16,12 +16,12 @@ import pyarrow as pa
 from occludenet_build import config as cfg
 from occludenet_build.config import Config
 from occludenet_build.core import files, ledger, seeds, tables
-from occludenet_build.release.published import match, read
+from occludenet_build.release.published import match_videos, read_published
 from occludenet_build.sources.index import INDEX, SHARD
 from occludenet_build.sources.index.facts import probe_videos
 
 
-def draw(rows: list[dict[str, Any]], config: Config) -> None:
+def draw_candidates(rows: list[dict[str, Any]], config: Config) -> None:
     """Set shard, rank and candidate of the usable rows, in place.
 
     A hash gives shard and order, so that adding a video moves no other video to another shard.
@@ -34,14 +34,14 @@ def draw(rows: list[dict[str, Any]], config: Config) -> None:
     for (split, _), members in cells.items():
         quota = getattr(config.select.quota, split)
         limit = math.inf if quota is None else math.ceil(config.index.oversample * quota)
-        members.sort(key=lambda r: seeds.draw(config.seed, r["clip"]))
+        members.sort(key=lambda r: seeds.selection_key(config.seed, r["clip"]))
         for rank, row in enumerate(members):
             row |= {"rank": rank, "candidate": rank < limit}
 
 
 def mark_published(rows: list[dict[str, Any]], release: str | None) -> None:
     """Make the usable videos that a release names the candidates, whatever the quota."""
-    pairs = match(read(release), rows)
+    pairs = match_videos(read_published(release), rows)
     matched = {video["clip"] for _, video in pairs if video is not None}
     for row in rows:
         if row["status"] == "ok":
@@ -67,11 +67,11 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     )
     rows = [_merge(row, facts.get(row["clip"])) for row in listed]
     mark_duplicates(rows)
-    draw(rows, config)
+    draw_candidates(rows, config)
     if config.select.assignment == "published":
         mark_published(rows, config.select.published)
     table = tables.from_rows(rows, INDEX)
-    tables.write(table, args.out)
+    tables.write_table(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.index.shards)
     ledger.log_summary(table)
 

@@ -58,12 +58,12 @@ def probe_videos(
     version = results_version("index", "facts")
     paths = {row["clip"]: row["path"] for row in listed}
     keys = {
-        clip: ledger.key("index", version, limits, path, files.stamp(path))
+        clip: ledger.result_key("index", version, limits, path, files.size_and_mtime(path))
         for clip, path in paths.items()
     }
-    with ledger.hold(store, FACTS) as open_ledger:
+    with ledger.locked_ledger(store, FACTS) as open_ledger:
 
-        def make(clips: list[str]) -> Iterator[ledger.Result]:
+        def make(clips: list[str]) -> Iterator[ledger.ClipResult]:
             jobs = [(clip, paths[clip], keys[clip]) for clip in clips]
             yield from in_processes(partial(probe_video, limits=limits), jobs, threads)
 
@@ -72,7 +72,7 @@ def probe_videos(
     return {row["clip"]: row for row in table.to_pylist()}
 
 
-def probe_video(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.Result:
+def probe_video(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.ClipResult:
     """Probe the video of one (clip, path, key); the row has properties or a reason."""
     clip, path, key = job
 
@@ -94,13 +94,13 @@ def video_columns(info: VideoInfo) -> dict[str, Any]:
         "width": width,
         "height": height,
         "rotation": info.display.rotation,
-        "pixel_aspect": tables.fraction(info.sample_aspect),
+        "pixel_aspect": tables.fraction_text(info.sample_aspect),
         "frames": info.frames,
-        "time_base": tables.fraction(info.time_base),
+        "time_base": tables.fraction_text(info.time_base),
         "first_pts": info.first_pts,
-        "duration": tables.fraction(info.duration),
+        "duration": tables.fraction_text(info.duration),
         "duration_seconds": float(info.duration),
-        "rate": tables.fraction(info.fps),
+        "rate": tables.fraction_text(info.fps),
         "fps": float(info.fps),
         "variable_rate": info.variable_rate,
         "pts_hash": info.pts_hash,

@@ -21,14 +21,14 @@ from occludenet_build import config as cfg
 from occludenet_build.core import names, seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.release.terms import YOUTUBE_ID, split_named
+from occludenet_build.release.terms import YOUTUBE_ID, split_of_name
 from occludenet_build.sources.kinetics.clip import (
     NO_LABEL,
     KineticsClip,
     path_part_splits,
     plain_label,
 )
-from occludenet_build.sources.transfer.download import Download, file_name, shown
+from occludenet_build.sources.transfer.download import Download, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
 
 MAX_MALFORMED = 10
@@ -86,7 +86,7 @@ def select_clips(
             groups[clip.split, clip.label].append(clip)
     if settings.per_class is not None:
         for group in groups.values():
-            group.sort(key=lambda clip: (seeds.draw(seed, clip.name), clip.name))
+            group.sort(key=lambda clip: (seeds.selection_key(seed, clip.name), clip.name))
             del group[settings.per_class :]
     wanted = sorted((c for group in groups.values() for c in group), key=lambda clip: clip.name)
     if not wanted:
@@ -129,11 +129,11 @@ def _fetched(source: str, target: Path, settings: cfg.Downloads) -> Path:
         return target
     if outcome.reason == "offline":
         raise UserError(
-            f"kinetics.annotations: {shown(source)}: wanted the list {target}, it is missing, and "
+            f"kinetics.annotations: {redact(source)}: wanted the list {target}, it is missing, and "
             "downloads are switched off; fetch it where there is a network, or name a file"
         )
     raise UserError(
-        f"kinetics.annotations: {shown(source)}: not fetched: {outcome.reason} ({outcome.detail})"
+        f"kinetics.annotations: {redact(source)}: not fetched: {outcome.reason} ({outcome.detail})"
         "; correct the address, start again later, or name a file"
     )
 
@@ -208,11 +208,11 @@ def _clip(row: list[str], at: dict[str, int], path: Path) -> KineticsClip:
     start, end = (_seconds(cell[column]) for column in ("time_start", "time_end"))
     if end <= start:
         raise ValueError(f"wanted an end after the start, got {start} to {end}")
-    split = split_named(cell["split"]) if "split" in cell else path_part_splits(path.name).pop()
+    split = split_of_name(cell["split"]) if "split" in cell else path_part_splits(path.name).pop()
     if split is None:
         raise ValueError(f"wanted train, val or test, got {cell['split'][:40]!a}")
     clip = KineticsClip(cell["youtube_id"], start, end, split, cell.get("label") or NO_LABEL)
-    names.clean(clip.file)
+    names.safe_name(clip.file)
     return clip
 
 

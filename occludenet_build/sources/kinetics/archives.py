@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.release.terms import split_named
+from occludenet_build.release.terms import split_of_name
 from occludenet_build.sources.kinetics.annotations import AnnotationLists
 from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
 from occludenet_build.sources.kinetics.clip import (
     ClipNames,
-    ClipResult,
     KineticsClip,
+    RouteResult,
     path_part_splits,
 )
 from occludenet_build.sources.transfer.bundles import deliver_archives
@@ -36,7 +36,7 @@ from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarg
 
 def fetch_archives(
     lists: AnnotationLists, folder: Path, config: Config, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     """Fetch and unpack the archives; yield a ClipResult for each selected clip.
 
     Raises UserError where too many archives fail, and where none has a selected split.
@@ -65,7 +65,7 @@ def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
     def of_split(source: str) -> bool:
         path = urlsplit(source).path if is_url(source) else source
         *_, folder, name = ("", *path.split("/"))
-        named = path_part_splits(name) or {split_named(folder)} - {None}
+        named = path_part_splits(name) or {split_of_name(folder)} - {None}
         return not named or bool(named & set(wanted))
 
     return of_split
@@ -79,7 +79,7 @@ class _ArchiveRun:
     candidates: dict[KineticsClip, list[Candidate]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    refused: dict[KineticsClip, ClipResult] = field(default_factory=dict)
+    refused: dict[KineticsClip, RouteResult] = field(default_factory=dict)
     """Clips that an archive has but that do not unpack."""
     asked: int = 0
     failed: list[str] = field(default_factory=list)
@@ -128,11 +128,11 @@ class _ArchiveRun:
                 self.candidates[clip].append(file)
             else:
                 detail = f"{piece.name}: {piece.detail or piece.reason}"
-                self.refused[clip] = ClipResult(
+                self.refused[clip] = RouteResult(
                     clip, "missing", piece.reason, detail, delivery.address
                 )
 
-    def missing(self) -> Iterator[ClipResult]:
+    def missing(self) -> Iterator[RouteResult]:
         """Yield a result for each selected clip without a file."""
         detail = f"in none of {self.asked} archives"
         if self.failed:
@@ -141,4 +141,4 @@ class _ArchiveRun:
             logging.warning("%d of %d archives failed: %s", len(self.failed), self.asked, first)
         for clip in self.lists.selected:
             if clip not in self.candidates:
-                yield self.refused.get(clip) or ClipResult(clip, "missing", "missing", detail)
+                yield self.refused.get(clip) or RouteResult(clip, "missing", "missing", detail)

@@ -27,7 +27,7 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.media.video.probe import skim
-from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
+from occludenet_build.sources.kinetics.clip import KineticsClip, RouteResult
 
 _BUCKETS = 256
 _FILES_PER_PROCESS = 50
@@ -56,7 +56,7 @@ class Candidate:
 
 def choose_candidates(
     candidates: Mapping[KineticsClip, list[Candidate]], folder: Path, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     """Yield a ClipResult for each clip, with the best of its files.
 
     Intact files come first, then replacements, then the order of names. The results of the checks
@@ -71,15 +71,15 @@ def choose_candidates(
         yield _found(clip, best, verdicts[best])
 
 
-def _found(clip: KineticsClip, file: Candidate, verdict: _Verdict) -> ClipResult:
+def _found(clip: KineticsClip, file: Candidate, verdict: _Verdict) -> RouteResult:
     if verdict.reason == "missing":
-        return ClipResult(clip, "missing", verdict.reason, verdict.detail, file.origin)
+        return RouteResult(clip, "missing", verdict.reason, verdict.detail, file.origin)
     size = file.path.stat().st_size
     if verdict.reason is not None:
         detail = verdict.detail
-        return ClipResult(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
+        return RouteResult(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
     status = "replaced" if file.is_replacement else "present"
-    return ClipResult(clip, status, origin=file.origin, path=file.path, bytes=size)
+    return RouteResult(clip, status, origin=file.origin, path=file.path, bytes=size)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _verdicts(paths: Sequence[Path], store: Path, threads: int) -> dict[str, _Ve
     for path in paths:
         name = _ledger_name(path)
         buckets[seeds.shard_of(name, _BUCKETS)][name] = path, _stamp(path)
-    with ledger.hold(store, _ROWS, _DETAIL) as kept:
+    with ledger.locked_ledger(store, _ROWS, _DETAIL) as kept:
         due = [b for b in sorted(buckets) if kept.finished(b, _key(buckets[b])) is None]
         before = tables.ClipGroups(kept.detail_path)
         tasks = [_task(b, buckets[b], _read(before, b)) for b in due]
@@ -127,7 +127,7 @@ def _stamp(path: Path) -> str:
     A file that was unpacked again has the time of the archive, and may have its old size.
     """
     try:
-        return f"{files.stamp(path)} {path.stat().st_ctime_ns}"
+        return f"{files.size_and_mtime(path)} {path.stat().st_ctime_ns}"
     except OSError:
         return "missing"
 
@@ -154,13 +154,13 @@ class _Task:
     """Valid verdicts of other files of the bucket."""
 
 
-def _check_buckets(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Result]:
+def _check_buckets(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.ClipResult]:
     count = sum(len(task.due) for task in tasks)
     logging.info("%d files to check", count)
     workers = min(threads, count // _FILES_PER_PROCESS)
     for row, found in in_processes(_check_bucket, tasks, workers):
         detail = [vars(verdict) | {"clip": row["clip"]} for verdict in found]
-        yield ledger.Result(row, tables.from_rows(detail, _DETAIL))
+        yield ledger.ClipResult(row, tables.from_rows(detail, _DETAIL))
 
 
 def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[_Verdict]) -> _Task:

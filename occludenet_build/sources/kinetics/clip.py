@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from occludenet_build.core.names import SUFFIXES
+from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.release import terms
 from occludenet_build.release.terms import clip_name
 
@@ -53,7 +53,7 @@ class KineticsClip:
 
 
 @dataclass(frozen=True)
-class ClipResult:
+class RouteResult:
     """The result of a route for one clip; all routes yield this type."""
 
     clip: KineticsClip
@@ -100,9 +100,9 @@ def parse_clip_name(name: str) -> ParsedName | None:
     True
     """
     stem = PurePosixPath(name)
-    if stem.suffix.lower() not in SUFFIXES:
+    if stem.suffix.lower() not in VIDEO_SUFFIXES:
         return None
-    while stem.suffix.lower() in SUFFIXES:
+    while stem.suffix.lower() in VIDEO_SUFFIXES:
         stem = stem.with_suffix("")
     found = _STEM.fullmatch(stem.name)
     if found is None:

@@ -24,7 +24,7 @@ from occludenet_build.core import files, tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.core.tables import column
 from occludenet_build.sources.kinetics.annotations import AnnotationLists, read_lists
-from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
+from occludenet_build.sources.kinetics.clip import KineticsClip, RouteResult
 
 PRESENCE = pa.schema(
     [
@@ -51,18 +51,18 @@ _SPLIT_ORDER = ("train", "val", "test")
 
 
 def presence_rows(
-    wanted: Sequence[KineticsClip], found: Iterable[ClipResult]
+    wanted: Sequence[KineticsClip], found: Iterable[RouteResult]
 ) -> list[dict[str, Any]]:
     """A row of PRESENCE for each clip of `wanted`, sorted by name; missing without a result."""
     results = {one.clip: one for one in found}
     rows = [
-        _row(results.get(clip) or ClipResult(clip, "missing", "missing", "no route has a result"))
+        _row(results.get(clip) or RouteResult(clip, "missing", "missing", "no route has a result"))
         for clip in wanted
     ]
     return sorted(rows, key=lambda row: row["clip"])
 
 
-def _row(found: ClipResult) -> dict[str, Any]:
+def _row(found: RouteResult) -> dict[str, Any]:
     clip = found.clip
     if found.status not in STATUSES or (found.reason not in REASONS and not found.is_present):
         raise ValueError(f"{clip.name}: no such status or reason: {found.status} {found.reason}")
@@ -94,7 +94,7 @@ def write_presence(rows: Sequence[Mapping[str, Any]], out: Path, budget: float) 
     """
     classes = class_rows(rows)
     files.write_text(out.with_name("classes.csv"), _as_csv(classes))
-    tables.write(tables.from_rows(rows, PRESENCE), out)
+    tables.write_table(tables.from_rows(rows, PRESENCE), out)
     _summarise(rows, classes, budget)
 
 
@@ -185,7 +185,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 # Imported when used, since each route has its own dependencies.
 def _archives(
     lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     from occludenet_build.sources.kinetics.archives import fetch_archives
 
     return fetch_archives(lists, folder, config, threads)
@@ -193,7 +193,7 @@ def _archives(
 
 def _youtube(
     lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
 
     return fetch_clips(lists.selected, folder / "videos", config, threads)
@@ -201,13 +201,13 @@ def _youtube(
 
 def _mirror(
     lists: AnnotationLists, folder: Path, config: cfg.Config, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     from occludenet_build.sources.kinetics.mirror import search_mirror
 
     return search_mirror(lists, folder, config, threads)
 
 
-ROUTES: dict[str, Callable[[AnnotationLists, Path, cfg.Config, int], Iterator[ClipResult]]] = {
+ROUTES: dict[str, Callable[[AnnotationLists, Path, cfg.Config, int], Iterator[RouteResult]]] = {
     "archives": _archives,
     "youtube": _youtube,
     "mirror": _mirror,

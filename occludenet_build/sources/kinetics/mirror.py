@@ -17,12 +17,12 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.sources.kinetics.annotations import AnnotationLists
 from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
-from occludenet_build.sources.kinetics.clip import ClipNames, ClipResult, KineticsClip
+from occludenet_build.sources.kinetics.clip import ClipNames, KineticsClip, RouteResult
 
 
 def search_mirror(
     lists: AnnotationLists, folder: Path, config: Config, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     """Yield a ClipResult for each selected clip.
 
     Raises UserError where the mirror is not a folder, or has no file of a listed clip.
@@ -32,7 +32,7 @@ def search_mirror(
     yield from choose_candidates(candidates, folder, threads)
     for clip in lists.selected:
         if clip not in candidates:
-            yield ClipResult(
+            yield RouteResult(
                 clip, "missing", "missing", "no file of the mirror has its name", str(root)
             )
 

@@ -12,10 +12,10 @@ from occludenet_build.config import Config
 from occludenet_build.config.sources import Segments as Settings
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.core.files import intact, remove_stale, stamp
+from occludenet_build.core.files import files_exist, remove_stale, size_and_mtime
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
-from occludenet_build.media.video.encoder import Encoding, available
+from occludenet_build.media.video.encoder import Encoding, available_encoder
 from occludenet_build.sources.segments import cutting, table
 from occludenet_build.sources.segments.cutting import (
     CutJob,
@@ -39,16 +39,16 @@ def run(args: argparse.Namespace, config: Config) -> None:
     """Cut the accepted segments, and write the table and the annotations."""
     settings = config.segments
     videos = VideoFolder(_given(args.videos or settings.videos, "videos", "a folder"))
-    segments = table.read(_given(args.table or settings.table, "table", "a CSV file"))
+    segments = table.read_segments(_given(args.table or settings.table, "table", "a CSV file"))
     jobs = {job.clip: job for job in make_jobs(segments, videos, args.root, config)}
-    with ledger.hold(args.out.parent / "store" / "all", stage.CLIPS) as open_ledger:
+    with ledger.locked_ledger(args.out.parent / "store" / "all", stage.CLIPS) as open_ledger:
 
-        def made(missing: list[str]) -> Iterator[ledger.Result]:
+        def made(missing: list[str]) -> Iterator[ledger.ClipResult]:
             yield from in_processes(cut_segment, (jobs[clip] for clip in missing), args.threads)
 
         todo = {clip: job.key for clip, job in jobs.items()}
         ledger.work_through(
-            open_ledger, todo, made, lambda row: intact(args.root, row, stage.FILES)
+            open_ledger, todo, made, lambda row: files_exist(args.root, row, stage.FILES)
         )
         before = open_ledger.kept_rows()
         rows = open_ledger.close(list(jobs), args.out)
@@ -69,7 +69,7 @@ def make_jobs(
 ) -> Iterator[CutJob]:
     """A job per segment, in the order of the table."""
     settings, composite = config.segments, config.composite
-    codec = available(composite.codec)
+    codec = available_encoder(composite.codec)
     encoding = Encoding.of(dataclasses.replace(composite, codec=codec))
     coded = dataclasses.asdict(encoding) | {"pix_fmt": composite.pix_fmt}
     version = results_version("segments")
@@ -77,8 +77,8 @@ def make_jobs(
         label, source, problem = _checked(segment, videos, settings)
         file = f"{settings.dataset}/{segment.split}/{label}/{clip}.mp4"
         what = (str(segment.start), str(segment.end), segment.video)
-        made_from = f"{source} {stamp(source)}" if source and not problem else str(problem)
-        key = ledger.key("segments", version, coded, file, *what, made_from)
+        made_from = f"{source} {size_and_mtime(source)}" if source and not problem else str(problem)
+        key = ledger.result_key("segments", version, coded, file, *what, made_from)
         yield CutJob(
             clip, key, segment, label, source, root, file, encoding, composite.pix_fmt, problem
         )

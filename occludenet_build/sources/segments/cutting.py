@@ -12,9 +12,9 @@ from typing import Any
 from occludenet_build.core import names, tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import replacing, sha256_file, write_text
-from occludenet_build.core.ledger import Result, attempt
-from occludenet_build.core.names import SUFFIXES
-from occludenet_build.media.video.cut import Piece, cut
+from occludenet_build.core.ledger import ClipResult, attempt
+from occludenet_build.core.names import VIDEO_SUFFIXES
+from occludenet_build.media.video.cut import CutSegment, cut_video
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.probe import probe
 from occludenet_build.release.csv_format import SingleView, format_csv
@@ -39,7 +39,7 @@ class CutJob:
     """The error that prevents the cut, if it is already known."""
 
 
-def cut_segment(job: CutJob) -> Result:
+def cut_segment(job: CutJob) -> ClipResult:
     """Cut one clip. The row of a segment that cannot be cut has a reason."""
     segment = job.segment
     row: dict[str, Any] = {
@@ -62,7 +62,9 @@ def _clip(job: CutJob) -> dict[str, Any]:
     assert job.source is not None
     target, segment = job.root / job.file, job.segment
     with replacing(target) as temporary:
-        piece = cut(job.source, segment.start, segment.end, temporary, job.encoding, job.pix_fmt)
+        piece = cut_video(
+            job.source, segment.start, segment.end, temporary, job.encoding, job.pix_fmt
+        )
         facts = _facts(temporary, piece)
     return facts | {
         "source_sha256": sha256_file(job.source),
@@ -71,7 +73,7 @@ def _clip(job: CutJob) -> dict[str, Any]:
     }
 
 
-def _facts(path: Path, piece: Piece) -> dict[str, Any]:
+def _facts(path: Path, piece: CutSegment) -> dict[str, Any]:
     """Columns of the finished clip, measured by decoding it."""
     info = probe(path, max_decode_errors=0, max_pixels=1 << 40)
     if info.frames != piece.frames:
@@ -81,7 +83,7 @@ def _facts(path: Path, piece: Piece) -> dict[str, Any]:
         "frames": piece.frames,
         "first_pts": piece.first_pts,
         "last_pts": piece.last_pts,
-        "time_base": tables.fraction(piece.time_base),
+        "time_base": tables.fraction_text(piece.time_base),
         "cut_seconds": float(piece.start_seconds),
         "fps": float(info.fps),
         "duration_seconds": float(info.duration),
@@ -102,10 +104,10 @@ class VideoFolder:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise UserError(f"segments.videos: wanted a folder, got {folder}")
-        self._paths = sorted(names.below(self.folder))
+        self._paths = sorted(names.files_below(self.folder))
         self._named: dict[str, list[PurePosixPath]] = defaultdict(list)
         for path in self._paths:
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in VIDEO_SUFFIXES:
                 for name in {path.name, path.stem}:
                     self._named[name].append(path)
 
@@ -137,7 +139,7 @@ def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
 def segment_clip_names(segments: list[Segment]) -> list[str]:
     """A unique name for the clip of each segment, also on a case-insensitive file system."""
     plain = [segment_clip_name(s.video, s.start, s.end) for s in segments]
-    return names.told_apart(plain, [(s.video, str(s.start)) for s in segments])
+    return names.disambiguate(plain, [(s.video, str(s.start)) for s in segments])
 
 
 def segment_clip_name(video: str, start: Fraction, end: Fraction) -> str:
@@ -147,7 +149,7 @@ def segment_clip_name(video: str, start: Fraction, end: Fraction) -> str:
     'Abuse001_x264_000012_000020.500'
     """
     path = PurePosixPath(video)
-    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    stem = path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
     text = stem.encode("utf-8", "replace").decode().lstrip(".") or "video"
     return f"{names.shortened(text, _LONGEST_STEM)}_{_time(start)}_{_time(end)}"
 

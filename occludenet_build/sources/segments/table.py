@@ -41,7 +41,7 @@ class CellError(ValueError):
     """A cell has another value than expected."""
 
 
-def read(path: Path | str) -> list[Segment]:
+def read_segments(path: Path | str) -> list[Segment]:
     """Read the accepted segments of a table. Raises UserError with a line per mistake."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")

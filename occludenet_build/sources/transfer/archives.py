@@ -135,7 +135,7 @@ def _target(
     """Path of a member; None for members to skip. Raises ItemError for refused members."""
     if entry.kind == "folder":
         return None
-    name = names.clean(entry.name)
+    name = names.safe_name(entry.name)
     if _is_macos(name):
         return None
     if entry.kind == "link":
@@ -145,7 +145,7 @@ def _target(
     wanted = path_for(name)
     if wanted is None:
         return None
-    target = names.inside(folder, wanted)
+    target = names.safe_path(folder, wanted)
     _check_tar_filter(entry, folder)
     key = unicodedata.normalize("NFC", target.relative_to(folder).as_posix()).casefold()
     if key in taken:

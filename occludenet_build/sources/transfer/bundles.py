@@ -54,7 +54,7 @@ def deliver_archives(
     archives fail (broken archives count), after it has yielded the last of them; and with
     download.offline, at the end, if there are archives that no run has tried yet.
     """
-    with files.exclusive(target.archives):
+    with files.folder_lock(target.archives):
         asked = expand_sources(sources, target.archives, settings, target.wanted)
         yield from _DeliveryRun(target, settings, len(asked)).deliver(asked)
 
@@ -86,7 +86,10 @@ class _DeliveryRun:
         record = read_record(self._record(source))
         if record is None or record.status != "ok":
             return None
-        if not source.is_remote and files.stamp(source.text) not in (record.stamp, "missing"):
+        if not source.is_remote and files.size_and_mtime(source.text) not in (
+            record.stamp,
+            "missing",
+        ):
             return None
         known = record.with_current_targets(self.target.content, self.target.path_for)
         if not known.is_complete(self.target.content):
@@ -99,7 +102,7 @@ class _DeliveryRun:
         path, found = Path(source.text), Delivery(source.shown, "ok")
         try:
             with open(path, "rb"):
-                size, stamp = path.stat().st_size, files.stamp(path)
+                size, stamp = path.stat().st_size, files.size_and_mtime(path)
         except OSError as error:
             reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
             return found.as_failed(reason, error.strerror)

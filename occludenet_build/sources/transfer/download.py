@@ -60,7 +60,7 @@ class Outcome:
     """Bytes received in this run, including those that were discarded."""
 
 
-def refuse(url: str) -> None:
+def check_address(url: str) -> None:
     """Check an address. Raises ItemError bad_url unless it is http or https with a host."""
     try:
         parts = urlsplit(url)
@@ -76,7 +76,7 @@ def refuse(url: str) -> None:
     except ValueError as error:
         problem = str(error)
     if problem:
-        raise ItemError("bad_url", f"{shown(url)}: {problem}")
+        raise ItemError("bad_url", f"{redact(url)}: {problem}")
 
 
 def file_name(source: str, unnamed: str) -> str:
@@ -91,7 +91,7 @@ def file_name(source: str, unnamed: str) -> str:
     return f"{stem}-{short_hash(source)[:8]}{dot}{suffix}"
 
 
-def shown(url: str) -> str:
+def redact(url: str) -> str:
     """An address for logs and tables: without password, query and fragment."""
     try:
         parts = urlsplit(url)
@@ -133,7 +133,7 @@ def retry_after(value: str | None) -> float | None:
         return None
 
 
-LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
+CONNECTION_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 """Exceptions of the libraries while they connect and read."""
 
 

@@ -30,16 +30,16 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.sources.transfer import partial_file
 from occludenet_build.sources.transfer.checks import verify_file
 from occludenet_build.sources.transfer.download import (
-    LOST,
+    CONNECTION_ERRORS,
     Download,
     Outcome,
     TransientError,
+    check_address,
     content_length,
     content_range,
     error_of_exception,
     error_of_response,
-    refuse,
-    shown,
+    redact,
 )
 from occludenet_build.sources.transfer.partial_file import PartialFile, PartialState, Stopped
 
@@ -140,7 +140,7 @@ class _Fetch:
         self._judged_spliced = False
 
     def run(self) -> tuple[int, str]:
-        refuse(self.download.url)
+        check_address(self.download.url)
         found = self._there()
         if found is not None:
             return found
@@ -237,7 +237,7 @@ class _Fetch:
         self.shared.sleep(seconds)
 
 
-def session() -> requests.Session:
+def new_http_session() -> requests.Session:
     """A new session; only one thread at a time may use it."""
     made = requests.Session()
     made.headers["User-Agent"] = f"occludenet_build/{_version()} (requests)"
@@ -291,10 +291,10 @@ def _follow_redirects(
                 raise ItemError("bad_answer", f"HTTP {response.status_code} without a location")
             url = urljoin(url, requests.utils.requote_uri(target))
         try:
-            refuse(url)
+            check_address(url)
         except ItemError as error:
             raise ItemError("bad_redirect", error.detail) from error
-    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, last to {shown(url)}")
+    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, last to {redact(url)}")
 
 
 def _get(
@@ -302,7 +302,7 @@ def _get(
 ) -> requests.Response:
     try:
         return http.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
-    except LOST as error:
+    except CONNECTION_ERRORS as error:
         raise error_of_exception(error) from error
 
 
@@ -377,7 +377,7 @@ def _body_chunks(response: requests.Response, timeout: float) -> Iterator[bytes]
     while True:
         try:
             chunk = response.raw.read1(_CHUNK, decode_content=False)
-        except LOST as error:
+        except CONNECTION_ERRORS as error:
             raise error_of_exception(error) from error
         if not chunk:
             return

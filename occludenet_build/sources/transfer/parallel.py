@@ -15,7 +15,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core.errors import DISK_FULL, UserError
 from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import fetch
-from occludenet_build.sources.transfer.download import Download, Outcome, shown
+from occludenet_build.sources.transfer.download import Download, Outcome, redact
 
 NETWORK_REASONS = ("timed_out", "connection_lost", "server_error", "too_many_requests")
 """Reasons that, several times in a row, mean that the network is down."""
@@ -60,7 +60,7 @@ def download_all(
 
 def _log_failure(outcome: Outcome) -> None:
     detail = f" ({outcome.detail})" if outcome.detail else ""
-    logging.warning("%s: %s%s", shown(outcome.download.url), outcome.reason, detail)
+    logging.warning("%s: %s%s", redact(outcome.download.url), outcome.reason, detail)
 
 
 def _offline(todo: Iterable[Download]) -> Iterator[Outcome]:
@@ -146,7 +146,7 @@ class _Workers:
         try:
             http = self._sessions.get_nowait()
         except queue.Empty:
-            http = fetch.session()
+            http = fetch.new_http_session()
         try:
             self._ended.put(fetch.fetch_file(item, http, self._run))
         except BaseException as error:
@@ -209,4 +209,4 @@ class FailureBudget:
 
 def _last(outcome: Outcome) -> str:
     detail = f", {outcome.detail}" if outcome.detail else ""
-    return f"the last {shown(outcome.download.url)} ({outcome.reason}{detail})"
+    return f"the last {redact(outcome.download.url)} ({outcome.reason}{detail})"

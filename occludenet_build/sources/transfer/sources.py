@@ -19,7 +19,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.transfer.download import Download, file_name, refuse, shown
+from occludenet_build.sources.transfer.download import Download, check_address, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
 
 _LARGEST_LIST = 1 << 24
@@ -41,7 +41,7 @@ class ArchiveSource:
     @property
     def shown(self) -> str:
         """The address for logs and tables: without password and query."""
-        return shown(self.text) if self.is_remote else self.text
+        return redact(self.text) if self.is_remote else self.text
 
     @property
     def file(self) -> str:
@@ -78,7 +78,7 @@ def expand_sources(
 def _checked(text: str) -> str:
     try:
         if is_url(text):
-            refuse(text)
+            check_address(text)
     except ItemError as error:
         raise UserError(f"wanted the address of an archive, got {error.detail}") from error
     return text
@@ -100,7 +100,7 @@ def _entries(source: str, folder: Path, settings: Downloads) -> list[str]:
         return _fetched(source, kept, settings)
     if not kept.exists():
         raise UserError(
-            f"{shown(source)}: wanted the list {kept}, it is missing, and downloads are "
+            f"{redact(source)}: wanted the list {kept}, it is missing, and downloads are "
             "switched off; fetch it where there is a network"
         )
     return _parsed(kept, source)
@@ -120,10 +120,10 @@ def _fetched(source: str, kept: Path, settings: Downloads) -> list[str]:
         return entries
     if not kept.exists():
         raise UserError(
-            f"{shown(source)}: the list of archives was not fetched: {outcome.reason} "
+            f"{redact(source)}: the list of archives was not fetched: {outcome.reason} "
             f"({outcome.detail}); correct the address, or start again later"
         )
-    logging.warning("%s: not fetched, using the copy of an earlier run", shown(source))
+    logging.warning("%s: not fetched, using the copy of an earlier run", redact(source))
     return _parsed(kept, source)
 
 
@@ -135,12 +135,12 @@ def _parsed(path: Path, source: str) -> list[str]:
             f"{path}: wanted a list of archives, it is not readable: {error}"
         ) from error
     entries = [
-        _entry(line.strip(), f"{shown(source)}, line {number}", source)
+        _entry(line.strip(), f"{redact(source)}, line {number}", source)
         for number, line in enumerate(lines, start=1)
         if line.strip() and not line.strip().startswith("#")
     ]
     if not entries:
-        raise UserError(f"{shown(source)}: wanted a list with an archive per line, it has none")
+        raise UserError(f"{redact(source)}: wanted a list with an archive per line, it has none")
     return entries
 
 
@@ -154,7 +154,7 @@ def _entry(line: str, where: str, source: str) -> str:
         if _NO_ADDRESS.search(line):  # often an HTML page with an error message
             raise ItemError("bad_url", "an address has no such characters")
         address = urljoin(source, line) if is_url(source) else line
-        refuse(address)
+        check_address(address)
     except (ItemError, ValueError) as error:
         raise UserError(
             f"{where}: wanted the address of an archive, got {line[:80]!a} ({error})"

@@ -214,7 +214,7 @@ def _archived_file(member: UnpackedMember, content: Path) -> ArchivedFile:
         shown = name if name.isprintable() else ascii(name)
         return ArchivedFile(shown, None, "failed", member.reason, member.detail)
     target = member.target.relative_to(content).as_posix()
-    return ArchivedFile(names.clean(member.name), target, "ok", bytes=member.bytes)
+    return ArchivedFile(names.safe_name(member.name), target, "ok", bytes=member.bytes)
 
 
 def _is_zip(path: Path) -> bool:

@@ -246,8 +246,8 @@ def _published_clips(
 
     Raises UserError if none of its clips is among the videos.
     """
-    named = published.read(config.select.published)
-    pairs = published.match(named, videos.rows)
+    named = published.read_published(config.select.published)
+    pairs = published.match_videos(named, videos.rows)
     matched = Counter(clip.split for clip, row in pairs if row is not None or not videos.on_disk)
     if not matched:
         raise UserError(

@@ -19,8 +19,13 @@ from occludenet_build.core import seeds
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.coco.selection import WantedImage, wanted_images
-from occludenet_build.sources.transfer.download import LOST, content_length, refuse, shown
-from occludenet_build.sources.transfer.fetch import session
+from occludenet_build.sources.transfer.download import (
+    CONNECTION_ERRORS,
+    check_address,
+    content_length,
+    redact,
+)
+from occludenet_build.sources.transfer.fetch import new_http_session
 
 _TIMEOUT = 10.0
 """Timeout of a request, in seconds."""
@@ -57,7 +62,7 @@ def fetches(config: Config, photos: Sequence[WantedImage] | None) -> list[Fetch]
     with ThreadPoolExecutor(workers) as pool:
         sizes = list(pool.map(lambda item: _size(item[1]) if online else None, addresses))
     downloads = [
-        Fetch(stage, shown(url), 1, size, archive)
+        Fetch(stage, redact(url), 1, size, archive)
         for (stage, url, archive), size in zip(addresses, sizes, strict=True)
     ]
     if config.kinetics.route == "youtube":
@@ -108,11 +113,11 @@ def _listed(url: str, config: Config, online: bool) -> list[str]:
     if not url.lower().endswith(".txt") or not online:
         return [url]
     try:
-        refuse(url)
-        with closing(session().get(url, stream=True, timeout=_TIMEOUT)) as response:
+        check_address(url)
+        with closing(new_http_session().get(url, stream=True, timeout=_TIMEOUT)) as response:
             text = response.raw.read(_LONGEST_LIST).decode("utf-8", "replace")
             lines = [line.strip() for line in text.splitlines()] if response.ok else []
-    except (ItemError, *LOST):
+    except (ItemError, *CONNECTION_ERRORS):
         return [url]
     return [urljoin(url, line) for line in lines if line] or [url]
 
@@ -120,16 +125,16 @@ def _listed(url: str, config: Config, online: bool) -> list[str]:
 def _size(url: str) -> int | None:
     """Size of the file at an address, in bytes; None if the server does not state it."""
     try:
-        with session() as http:
+        with new_http_session() as http:
             for _ in range(_REDIRECTS):
-                refuse(url)
+                check_address(url)
                 response = http.head(url, allow_redirects=False, timeout=_TIMEOUT)
                 target = http.get_redirect_target(response)
                 if target is None:
                     length = content_length(response.headers.get("Content-Length"))
                     return length if response.status_code == 200 else None
                 url = urljoin(url, requests.utils.requote_uri(target))
-    except (ItemError, *LOST):
+    except (ItemError, *CONNECTION_ERRORS):
         pass
     return None
 
@@ -144,7 +149,9 @@ def _photos(config: Config, photos: Sequence[WantedImage] | None, online: bool) 
         yield Fetch("acquire", "photos of COCO", 0, None)
         return
     urls = [f"{base.rstrip('/')}/{photo.file_name}" if base else photo.coco_url for photo in photos]
-    ordered = sorted(filter(None, urls), key=lambda u: seeds.integer(config.seed, u, "plan"))
+    ordered = sorted(
+        filter(None, urls), key=lambda u: seeds.uniform_integer(config.seed, u, "plan")
+    )
     sample = ordered[:_PHOTO_SAMPLE]
     sizes = [size for url in sample if online and (size := _size(url)) is not None]
     total = round(sum(sizes) / len(sizes) * len(urls)) if sizes else None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from occludenet_build.config.backends import TRAINED
 from occludenet_build.core import tables
-from occludenet_build.core.build import Build, Row
+from occludenet_build.core.build import BuildTables, Row
 from occludenet_build.core.errors import UserError
 from occludenet_build.tools.plan.counts import KINDS, LEDGERS, Counts, Yields
 from occludenet_build.tools.plan.videos import pixels_of
@@ -44,7 +44,7 @@ class EarlierBuild:
     """A finished build. Raises UserError if the folder is not a build with benchmarks."""
 
     def __init__(self, folder: Path) -> None:
-        self.build = Build(folder, "--build")
+        self.build = BuildTables(folder, "--build")
         if not (folder / "benchmarks").is_dir():
             raise UserError(
                 f"--build: wanted the build_dir of an earlier build, {folder} has no benchmarks/"
@@ -124,7 +124,7 @@ class EarlierBuild:
 
     def _attended(self, job: str) -> int:
         path = self.build.root / "attention" / f"{job}.parquet"
-        return len(tables.read(path, ["clip"])) if path.exists() else 0
+        return len(tables.read_table(path, ["clip"])) if path.exists() else 0
 
     def yields(self) -> Yields:
         """Shares of the videos that each stage accepted."""
@@ -168,7 +168,7 @@ class EarlierBuild:
         return {
             "train_views": sum(map(self._train_views, trained)),
             "test_views": sum(map(self._test_views, trained)),
-            "predictions": sum(len(tables.read(path)) for path in predicted),
+            "predictions": sum(len(tables.read_table(path)) for path in predicted),
             "attended": sum(map(self._attended, trained)),
             "trainings": len(trained),
         }

@@ -16,8 +16,8 @@ from occludenet_build.core import seeds, tables
 from occludenet_build.core.build import Row
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.media.video.source import reading
-from occludenet_build.release.terms import split_named
+from occludenet_build.media.video.source import open_video
+from occludenet_build.release.terms import split_of_name
 
 LISTED = {"train": 246_535, "val": 19_907, "test": 39_806}
 """Split -> clips in the official lists of Kinetics-400; many are no longer on YouTube."""
@@ -118,7 +118,7 @@ def pixels_of(row: Row) -> int:
 
 def drawn(rows: Sequence[Row], sample: int, seed: int) -> list[Row]:
     """A sample of rows, drawn by hash."""
-    return sorted(rows, key=lambda row: seeds.integer(seed, row["clip"], "plan"))[:sample]
+    return sorted(rows, key=lambda row: seeds.uniform_integer(seed, row["clip"], "plan"))[:sample]
 
 
 def probed(rows: Sequence[Row], sample: int, seed: int) -> tuple[float | None, float | None, int]:
@@ -148,7 +148,7 @@ def size_of(row: Row) -> int:
 def read_header(row: Row) -> tuple[float, float] | None:
     """(frames, pixels) from the header of a video; None if it does not open or state them."""
     try:
-        with reading(row["path"]) as source:
+        with open_video(row["path"]) as source:
             stream, seconds = source.stream, (source.container.duration or 0) / 1e6
             frames = stream.frames or seconds * float(stream.average_rate or 0)
             return (frames, frames * stream.width * stream.height) if frames else None
@@ -196,6 +196,6 @@ def _counted(files: list[Path]) -> Counter[Cell]:
                         f"config: kinetics.annotations: wanted the columns of the official lists "
                         f"(label,youtube_id,time_start,time_end,split), {file} has others"
                     )
-                split = split_named(row["split"]) or row["split"].strip()
+                split = split_of_name(row["split"]) or row["split"].strip()
                 counts[split, row.get("label") or "unlabelled"] += 1
     return counts

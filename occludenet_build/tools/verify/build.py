@@ -17,7 +17,7 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.media.video.source import reading
+from occludenet_build.media.video.source import open_video
 from occludenet_build.release.terms import clean_tree, counterfactual_tree
 from occludenet_build.stages import TABLES
 from occludenet_build.tools.verify import Finding
@@ -115,7 +115,7 @@ def load(root: Path) -> BuildManifests:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    table = tables.read(path)
+    table = tables.read_table(path)
     lacking = set(_REQUIRED) - set(table.column_names)
     if lacking:
         raise UserError(
@@ -164,7 +164,7 @@ def check(build: BuildManifests, sample: int, threads: int) -> Iterator[Finding]
 def _sampled_names(outputs: list[OutputFile], sample: int) -> set[str]:
     """Names of a sample of files, drawn by hash: the same in every run and on every machine."""
     names = {output.file for output in outputs}
-    return set(sorted(names, key=lambda name: seeds.integer(0, name, "verify"))[:sample])
+    return set(sorted(names, key=lambda name: seeds.uniform_integer(0, name, "verify"))[:sample])
 
 
 def _check_file(job: tuple[OutputFile, bool]) -> Finding:
@@ -226,7 +226,7 @@ def decode_fault(path: Path, frames: int | None) -> str | None:
     `frames` None: any number of frames.
     """
     try:
-        with reading(path) as source:
+        with open_video(path) as source:
             count = sum(1 for _ in source)
     except ItemError as error:
         return f"does not open: {error}"

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         findings += compare(build, other, args.psnr, args.threads)
     findings.sort(key=_sort_key)
     if args.out:
-        tables.write(tables.from_rows(map(vars, findings), FINDINGS), args.out)
+        tables.write_table(tables.from_rows(map(vars, findings), FINDINGS), args.out)
     _log_findings(findings, args)
     if any(finding.verdict in WRONG for finding in findings):
         sys.exit(1)

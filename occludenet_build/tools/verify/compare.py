@@ -21,7 +21,7 @@ import numpy as np
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.media.video.source import Source, display_of, reading, to_rgb
+from occludenet_build.media.video.source import VideoSource, display_of, open_video, to_rgb
 from occludenet_build.tools.verify import Finding
 from occludenet_build.tools.verify.build import MADE_BY, BuildManifests, ManifestRow, OutputFile
 
@@ -241,9 +241,9 @@ def compare_videos(here: Path, there: Path) -> VideoSimilarity:
     return similarity
 
 
-def _open(stack: ExitStack, path: Path) -> Source:
+def _open(stack: ExitStack, path: Path) -> VideoSource:
     try:
-        return stack.enter_context(reading(path))
+        return stack.enter_context(open_video(path))
     except ItemError as error:
         raise ItemError(error.reason, f"{path}: {error.detail}") from error
 

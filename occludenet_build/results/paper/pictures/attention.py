@@ -62,7 +62,7 @@ def maps_with_pictures(inputs: Inputs, what: str) -> pd.DataFrame:
     """
     parts = []
     for path in sorted((inputs.root / "attention").glob("*-*.parquet")):
-        rows = tables.read(path).to_pandas()
+        rows = tables.read_table(path).to_pandas()
         rows = rows[rows["picture"].notna()]
         parts.append(rows.assign(path=[str(path.parent / name) for name in rows["picture"]]))
     if not parts or all(part.empty for part in parts):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occludenet_build.core.build import Build
+from occludenet_build.core.build import BuildTables
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import PAGE
 from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
@@ -67,7 +67,7 @@ def choose_frame(inputs: Inputs) -> ChosenFrame:
 def _frame(inputs: Inputs, sets: pd.DataFrame) -> ChosenFrame | None:
     first = sets.iloc[0]
     truth = panels.ground_truth(inputs, first["shard"], first["clip"])
-    actor = Build(inputs.root).boxes(first["detect_shard"], first["clip"]).actor
+    actor = BuildTables(inputs.root).boxes(first["detect_shard"], first["clip"]).actor
     if truth.empty:
         return None
     usable = truth[truth["occluded"] & ~truth["filled"] & truth["x"].notna()]

@@ -15,9 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from occludenet_build.core import seeds
-from occludenet_build.core.build import Build
+from occludenet_build.core.build import BuildTables
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.imaging.thumbnails import on_checkerboard, pick, read_cutout, scaled
+from occludenet_build.media.imaging.thumbnails import (
+    frames_at,
+    on_checkerboard,
+    read_cutout,
+    resize_image,
+)
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import INK
 from occludenet_build.results.paper.inputs import Inputs, MissingInput
@@ -34,7 +39,7 @@ def show_picture(axes: Axes, shown: np.ndarray, title: str = "", frame: str | No
     """Show a picture uint8 (H, W, 3) in a panel; `frame`: colour of a border, None: no border."""
     height, width = shown.shape[:2]
     if height > MOST:
-        shown = scaled(shown, (max(1, round(width * MOST / height)), MOST))
+        shown = resize_image(shown, (max(1, round(width * MOST / height)), MOST))
     axes.imshow(shown, extent=(0, width, height, 0))
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
@@ -111,7 +116,7 @@ def bank_cutouts(inputs: Inputs, what: str) -> pd.DataFrame:
 
 
 def _table(inputs: Inputs, name: str, what: str) -> pd.DataFrame:
-    found = Build(inputs.root).table(name)
+    found = BuildTables(inputs.root).table(name)
     if found is None:
         raise MissingInput(
             f"{what}: wanted {inputs.root / TABLES[name]}, it is missing; run {name}"
@@ -123,7 +128,7 @@ def in_hash_order(
     rows: pd.DataFrame, inputs: Inputs, purpose: str, column: str = "clip"
 ) -> pd.DataFrame:
     """Rows sorted by a hash of `column`, so that the examples are drawn and not picked."""
-    order = rows[column].map(lambda name: seeds.integer(inputs.config.seed, name, purpose))
+    order = rows[column].map(lambda name: seeds.uniform_integer(inputs.config.seed, name, purpose))
     return rows.assign(_order=order).sort_values(["_order", column]).drop(columns="_order")
 
 
@@ -140,14 +145,14 @@ def without_clean(rows: pd.DataFrame) -> pd.DataFrame:
 
 def ground_truth(inputs: Inputs, shard: str, clip: str) -> pd.DataFrame:
     """The ground truth of a clip, a row per set and frame; empty where there is none."""
-    found = Build(inputs.root).frames(shard, clip)
+    found = BuildTables(inputs.root).frames(shard, clip)
     return found.to_pandas() if found is not None else pd.DataFrame()
 
 
 def read_frames(path: Path, wanted: list[int], what: str) -> dict[int, np.ndarray]:
     """Pictures uint8 (H, W, 3) by frame number. Raises MissingInput where one cannot be read."""
     try:
-        found = pick(path, wanted)
+        found = frames_at(path, wanted)
     except ItemError as error:
         raise MissingInput(f"{what}: cannot show {path}: {error}; make the clip again") from error
     absent = [number for number in wanted if number not in found]

@@ -24,7 +24,7 @@ from occludenet_build.config.recognition import ListedSet
 from occludenet_build.config.sources import Index
 from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.imaging.thumbnails import evenly
+from occludenet_build.media.imaging.thumbnails import evenly_spaced_frames
 from occludenet_build.media.video.probe import probe
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
 from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, footnote
@@ -92,14 +92,14 @@ def _degrees(rows: pd.DataFrame, inputs: Inputs) -> Iterator[Sample]:
     first = rows.drop_duplicates("clip").head(10)
     clip = first.loc[first["duration_ratio"].idxmax(), "clip"]
     for row in rows[rows["clip"] == clip].sort_values("scale").to_dict("records"):
-        frames = evenly(int(row["frames"]), COLUMNS)
+        frames = evenly_spaced_frames(int(row["frames"]), COLUMNS)
         yield Sample(row["set"], clip, row["label"], inputs.root, row["file"], frames)
 
 
 def _partial(rows: pd.DataFrame, inputs: Inputs) -> list[Sample]:
     largest = rows[rows["scale"] == rows["scale"].max()]
     for row in largest[largest["duration_ratio"].between(*PARTIAL)].to_dict("records"):
-        frames = evenly(int(row["frames"]), COLUMNS)
+        frames = evenly_spaced_frames(int(row["frames"]), COLUMNS)
         truth = panels.ground_truth(inputs, row["shard"], row["clip"])
         of_set = truth[(truth["set"] == row["set"]) & truth["occluded"]] if len(truth) else truth
         hidden = frozenset(of_set["frame"]) & set(frames) if len(of_set) else frozenset()
@@ -113,11 +113,11 @@ def _scene(inputs: Inputs) -> list[Sample]:
     """The first clip that the stage segments cut, else the first of a list S."""
     path = inputs.root / "segments" / "clips.parquet"
     if path.exists():
-        rows = tables.read(path).to_pandas()
+        rows = tables.read_table(path).to_pandas()
         rows = rows[rows["status"] == "ok"]
         rows = panels.in_hash_order(rows, inputs, PURPOSE, "file")
         for row in rows.head(1).to_dict("records"):
-            frames = evenly(int(row["frames"]), COLUMNS)
+            frames = evenly_spaced_frames(int(row["frames"]), COLUMNS)
             return [Sample("S", row["clip"], row["label"], inputs.root, row["file"], frames)]
     lists = [one for one in inputs.config.evaluate.lists if one.name == "S"]
     return _listed(lists[0], inputs) if lists else []
@@ -141,7 +141,10 @@ def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
             )
         except ItemError:
             continue
-        frames, clip = evenly(facts.frames, COLUMNS), source_clip(Path(row["file"]).name)
+        frames, clip = (
+            evenly_spaced_frames(facts.frames, COLUMNS),
+            source_clip(Path(row["file"]).name),
+        )
         return [Sample(one.name, clip, row["label"], root, row["file"], frames)]
     return []
 

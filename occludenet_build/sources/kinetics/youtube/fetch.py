@@ -30,17 +30,17 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.core.errors import TRANSIENT, ItemError, UserError
 from occludenet_build.core.files import publish
-from occludenet_build.core.ledger import Result, attempt
-from occludenet_build.core.names import inside
+from occludenet_build.core.ledger import ClipResult, attempt
+from occludenet_build.core.names import safe_path
 from occludenet_build.core.progress import progress
-from occludenet_build.media.video.cut import TOLERANCE, cut
+from occludenet_build.media.video.cut import TOLERANCE, cut_video
 from occludenet_build.media.video.encoder import Encoding
 from occludenet_build.media.video.probe import probe, skim
-from occludenet_build.media.video.source import reading
-from occludenet_build.sources.kinetics.clip import ClipResult, KineticsClip
+from occludenet_build.media.video.source import open_video
+from occludenet_build.sources.kinetics.clip import KineticsClip, RouteResult
 from occludenet_build.sources.kinetics.youtube import ledger
 from occludenet_build.sources.kinetics.youtube.ytdlp import Downloader, checked_id
-from occludenet_build.sources.transfer.download import shown
+from occludenet_build.sources.transfer.download import redact
 
 MIN_SHARE = Fraction(1, 2)
 """Smallest share of a clip that the video must contain."""
@@ -64,7 +64,7 @@ def cut_clip(video: Path, clip: KineticsClip, out: Path, crf: float) -> str | No
         raise ItemError(
             "outside_video", f"{_clock(start)} to {_clock(wanted)}, the video ends at {_clock(end)}"
         )
-    piece = cut(video, start, end, out, clip_encoding(crf))
+    piece = cut_video(video, start, end, out, clip_encoding(crf))
     info = probe(out, max_decode_errors=0, max_pixels=_MOST_PIXELS)
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
@@ -78,12 +78,12 @@ def video_seconds(video: Path) -> Fraction:
 
     Decodes the first frame only. Raises ItemError zero_frames where that fails.
     """
-    with reading(video) as source:
+    with open_video(video) as source:
         first = next(iter(source), None)
     if first is None or first.pts is None:
         raise ItemError("zero_frames", source.first_error)
     last = first.pts
-    with reading(video) as source:
+    with open_video(video) as source:
         for packet in source.container.demux(source.stream):
             if packet.pts is not None:
                 last = max(last, packet.pts + (packet.duration or 0))
@@ -104,7 +104,7 @@ _DAMAGED = ("truncated", "corrupt", "unreadable", "zero_frames")
 
 def fetch_clips(
     clips: Sequence[KineticsClip], folder: Path, config: Config, threads: int
-) -> Iterator[ClipResult]:
+) -> Iterator[RouteResult]:
     """Yield a ClipResult for each clip: known clips first, then the others as they are fetched.
 
     A downloaded video that does not decode has status corrupt and no path. The ledger has every
@@ -133,9 +133,9 @@ def fetch_clips(
 class _FetchRun:
     def __init__(self, folder: Path, config: Config, rows: ledger.ClipLedger) -> None:
         self.folder, self.config, self.rows = folder, config, rows
-        self.origin = shown(config.kinetics.youtube.address)
+        self.origin = redact(config.kinetics.youtube.address)
 
-    def known(self, clip: KineticsClip) -> ClipResult | None:
+    def known(self, clip: KineticsClip) -> RouteResult | None:
         """The result of a clip that need not, or cannot, be requested; else None."""
         try:
             target = self._target(clip)
@@ -144,14 +144,14 @@ class _FetchRun:
         row, size = self.rows.row(clip), _size(target)
         if row is None or row["status"] != "ok":
             if size:
-                return ClipResult(clip, "present", path=target, bytes=size)
+                return RouteResult(clip, "present", path=target, bytes=size)
         elif size != row["bytes"]:
             return None
         if row is None or not ledger.is_final(row, clip, self.config):
             return None
         return self._found(clip, row)
 
-    def fetched(self, due: list[KineticsClip]) -> Iterator[ClipResult]:
+    def fetched(self, due: list[KineticsClip]) -> Iterator[RouteResult]:
         """Fetch clips; one that failed by a refusal of service is tried again at the end."""
         limit, counts = RateLimit(self.config), Counter[str]()
         loader = Downloader.prepare(self.folder / OWN_FOLDER / "work", self.config)
@@ -173,11 +173,11 @@ class _FetchRun:
             loader.clear()
             _log_counts(counts)
 
-    def missing(self, clip: KineticsClip, reason: str, detail: str | None) -> ClipResult:
+    def missing(self, clip: KineticsClip, reason: str, detail: str | None) -> RouteResult:
         """A result with status missing."""
-        return ClipResult(clip, "missing", reason, detail, self.origin)
+        return RouteResult(clip, "missing", reason, detail, self.origin)
 
-    def _attempt(self, clip: KineticsClip, loader: Downloader, limit: RateLimit) -> Result:
+    def _attempt(self, clip: KineticsClip, loader: Downloader, limit: RateLimit) -> ClipResult:
         result = attempt({"clip": clip.file}, partial(self._make, clip, loader, limit))
         result.row["key"] = ledger.clip_key(clip, self.config, result.row["reason"])
         if result.row["reason"] is not None:
@@ -199,14 +199,14 @@ class _FetchRun:
         checked_id(clip.youtube_id)
         if not 0 <= clip.start < clip.end:
             raise ItemError("outside_video", f"from {clip.start} to {clip.end} s")
-        return inside(self.folder, clip.file)
+        return safe_path(self.folder, clip.file)
 
-    def _found(self, clip: KineticsClip, row: dict[str, Any]) -> ClipResult:
+    def _found(self, clip: KineticsClip, row: dict[str, Any]) -> RouteResult:
         if row["status"] == "ok":
             path, size = self.folder / clip.file, row["bytes"]
-            return ClipResult(clip, "present", None, row["detail"], self.origin, path, size)
+            return RouteResult(clip, "present", None, row["detail"], self.origin, path, size)
         status = "corrupt" if row["reason"] in _DAMAGED else "missing"
-        return ClipResult(clip, status, row["reason"], row["detail"], self.origin)
+        return RouteResult(clip, status, row["reason"], row["detail"], self.origin)
 
 
 def _fetch_video(loader: Downloader, clip: KineticsClip, limit: RateLimit) -> Path:

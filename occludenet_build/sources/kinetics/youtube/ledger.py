@@ -34,7 +34,7 @@ _LOGIN = ("login_required", "forbidden")
 class ClipLedger:
     """Rows of clips; `open_ledger` creates it."""
 
-    def __init__(self, kept: ledger.Ledger) -> None:
+    def __init__(self, kept: ledger.ShardLedger) -> None:
         self._kept = kept
         self._rows = {row["clip"]: row for row in kept.kept_rows()}
         journal = self._read_journal()
@@ -46,7 +46,7 @@ class ClipLedger:
         """Row of the last request of a clip, schema ROWS; None if it was never requested."""
         return self._rows.get(clip.file)
 
-    def add(self, result: ledger.Result) -> None:
+    def add(self, result: ledger.ClipResult) -> None:
         """Commit a row, so that a kill does not lose it."""
         self._kept.commit(result)
         self._rows[result.row["clip"]] = result.row
@@ -54,7 +54,7 @@ class ClipLedger:
     def close(self) -> None:
         """Write all rows into one file."""
         self._kept.close(list(self._rows))
-        self._kept = ledger.Ledger(self._kept.store, ROWS, None)
+        self._kept = ledger.ShardLedger(self._kept.store, ROWS, None)
 
     def _read_journal(self) -> dict[str, dict[str, Any]]:
         rows = {}
@@ -68,7 +68,7 @@ class ClipLedger:
 @contextmanager
 def open_ledger(store: Path) -> Iterator[ClipLedger]:
     """Open the ledger and lock it until the block ends."""
-    with ledger.hold(store, ROWS) as kept:
+    with ledger.locked_ledger(store, ROWS) as kept:
         yield ClipLedger(kept)
 
 
@@ -89,7 +89,7 @@ def clip_key(clip: KineticsClip, config: Config, reason: str | None) -> str:
         "address": settings.address,
         "limit": limits.get(reason or ""),
     }
-    return ledger.key("youtube", "", made_by, clip.youtube_id, f"{clip.start} {clip.end}")
+    return ledger.result_key("youtube", "", made_by, clip.youtube_id, f"{clip.start} {clip.end}")
 
 
 def is_final(row: dict[str, Any], clip: KineticsClip, config: Config) -> bool:

@@ -32,7 +32,7 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.release.terms import YOUTUBE_ID
 from occludenet_build.sources.kinetics.youtube import messages
-from occludenet_build.sources.transfer.download import refuse
+from occludenet_build.sources.transfer.download import check_address
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
 _ID = re.compile(YOUTUBE_ID)
@@ -221,7 +221,7 @@ def _check(config: Config) -> None:
     if importlib.util.find_spec("yt_dlp") is None:
         raise UserError("kinetics.youtube: wanted yt-dlp, it is not installed; pip install yt-dlp")
     try:
-        refuse(config.kinetics.youtube.address.replace("{id}", "0" * 11))
+        check_address(config.kinetics.youtube.address.replace("{id}", "0" * 11))
     except ItemError as error:
         raise UserError(
             f"config: kinetics.youtube.address: wanted an http or https address, {error.detail}"
