@@ -33,7 +33,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of t
 
 from occludenet_build.tools.plan import rates
 from occludenet_build.tools.plan.counts import KINDS
-from occludenet_build.tools.plan.past import EarlierBuild
 
 Ratios = dict[str, float]
 
@@ -90,7 +89,7 @@ def _settings(folder: Path, name: str, more: dict) -> list[str]:
 
 def compare_costs(plan: dict, folder: Path) -> Ratios:
     """Print the planned and the real costs by stage; return the ratios."""
-    real, planned_cpu, real_cpu = EarlierBuild(folder), Counter[str](), Counter[str]()
+    real, planned_cpu, real_cpu = rates.EarlierBuild(folder), Counter[str](), Counter[str]()
     for cost in plan["costs"]:
         planned_cpu[cost["stage"]] += cost["cpu_seconds"]
     for rule, kind in KINDS.items():

@@ -25,8 +25,7 @@ from occludenet_build.tools.plan import estimate, fetch, rates
 from occludenet_build.tools.plan.command import load
 from occludenet_build.tools.plan.counts import KINDS, TARGETS, Yields, counts, jobs_of
 from occludenet_build.tools.plan.estimate import estimate as estimate_cost
-from occludenet_build.tools.plan.past import EarlierBuild
-from occludenet_build.tools.plan.videos import VideoSet, kinetics_cells, read_header
+from occludenet_build.tools.plan.videos import VideoSet, kinetics_videos, read_header
 
 OBJECTS = 5
 
@@ -62,13 +61,13 @@ COUNTED = [
         (4, 2),
         ALL | {"train": {"seeds": [0, 1], "epochs": 3, "scales": [0.75], "batch": 4}},
         Yields(),
-        {"train_clips": 8, "train_views": 2 * 3 * (8 + 16), "steps": 4 * 3 * 2, "trainings": 4},
+        {"train_views": 2 * 3 * (8 + 16), "trainings": 4},
     ),
     (
         (4, 2),
         ALL | {"evaluate": {"views": 2, "crops": 3}},
         Yields(),
-        {"test_clips": 16, "test_views": 2 * 16 * 6, "predictions": 32},
+        {"test_views": 2 * 16 * 6, "predictions": 32},
     ),
     (
         (4, 2),
@@ -104,9 +103,9 @@ KINETICS = [
 
 @pytest.mark.parametrize(("section", "expected"), KINETICS)
 def test_kinetics_is_counted_as_published(section, expected):
-    cells, _ = kinetics_cells(settings(kinetics={"route": "archives"} | section).kinetics)
+    videos = kinetics_videos(settings(kinetics={"route": "archives"} | section))
     found: Counter[str] = Counter()
-    for (split, _), clips in cells.items():
+    for (split, _), clips in videos.cells.items():
         found[split] += clips
     assert found == expected
 
@@ -116,8 +115,9 @@ def test_kinetics_is_counted_by_its_lists(tmp_path):
     head = "label,youtube_id,time_start,time_end,split\n"
     path.write_text(head + "".join(f"{c},{'x' * 11},1,11,train\n" for c in "aaab"))
     section = {"route": "archives", "annotations": [str(path)], "per_class": 2}
-    cells, origin = kinetics_cells(settings(kinetics=section).kinetics)
-    assert cells == {("train", "a"): 2, ("train", "b"): 1} and "official lists" in origin
+    videos = kinetics_videos(settings(kinetics=section))
+    assert videos.cells == {("train", "a"): 2, ("train", "b"): 1}
+    assert "official lists" in videos.origin
 
 
 def test_configurations_merge_as_snakemake_merges_them(tmp_path):
@@ -169,7 +169,7 @@ LEARNED = {"index": (1.0, 0.25), "detect_shard": (3.0, 0.5), "composite_shard": 
 
 def test_a_build_is_predicted_to_cost_what_it_cost(tmp_path):
     cpu = LEARNED | {"select": (0.5, 0.001)}
-    past = EarlierBuild(small_build(tmp_path, 12, cpu))
+    past = rates.EarlierBuild(small_build(tmp_path, 12, cpu))
     learned = rates.learn(tmp_path)
     assert set(learned.rules) == set(cpu)
     for rule, rate in learned.rules.items():
@@ -197,7 +197,7 @@ def test_rates_of_other_settings_are_not_used(tmp_path):
     assert "detect_shard" not in estimate_cost(settings(), items, learned).unknown
     whole = estimate_cost(other, items, learned)
     (cost,) = (cost for cost in whole.costs if cost.rule == "detect_shard")
-    assert cost.cpu_seconds is None and "motion" in cost.source
+    assert cost.cpu_seconds is None and "motion" in cost.problem
 
 
 BACKENDS = [
@@ -220,7 +220,7 @@ def test_networks_count_frames_want_gpus_and_weights(backends, unit, on_gpu, tmp
     )
     config = dataclasses.replace(config, build_dir=str(tmp_path))
     items = counts(config, world(4, 2), Yields(), OBJECTS)
-    rate = {rule: rates.Rate(1.0, 1.0, 0.5, 1.0, None, "it") for rule in KINDS}
+    rate = {rule: rates.Rate(1.0, 1.0, 0.5, 1.0, None) for rule in KINDS}
     costs = {cost.stage: cost for cost in estimate_cost(config, items, rates.Rates(rate)).costs}
     assert costs["detect"].unit == unit
     assert {name for name in backends_of(costs) if costs[name].gpu_seconds} == on_gpu
@@ -242,9 +242,9 @@ def test_a_resumed_job_tells_nothing(tmp_path):
 def test_cpu_seconds_are_those_that_the_stage_tells(tmp_path):
     small_build(tmp_path, 12, {"select": (4.0, 0.5)})
     log = tmp_path / "logs/select/clips.log"
-    assert [job.cpu for job in EarlierBuild(tmp_path).jobs("select")[0]] == [10.0]
+    assert [job.cpu for job in rates.EarlierBuild(tmp_path).jobs("select")[0]] == [10.0]
     log.write_text("12:00:00 select: wrote\n12:00:01 select: CPU 33.25 s\n")
-    assert [job.cpu for job in EarlierBuild(tmp_path).jobs("select")[0]] == [33.25]
+    assert [job.cpu for job in rates.EarlierBuild(tmp_path).jobs("select")[0]] == [33.25]
 
 
 def test_sizes_are_asked_of_the_server(tmp_path):
@@ -290,21 +290,19 @@ def test_the_disk_has_room_or_not(tmp_path, monkeypatch):
     assert not full.has_room and "NOT" in full.line()
     (there,) = estimate.disks(config, 4 * free, True, [], 4 * free)
     assert there.has_room and there.wanted == 0
-    unknown = [fetch.Fetch("acquire", "w", 1, None)]
+    unknown = [fetch.Fetch("acquire", "w", None)]
     (least,) = estimate.disks(config, 1000, True, unknown, 0)
     assert least.has_room and "at least" in least.line() and "known" in least.line()
 
 
-@pytest.mark.parametrize(("keep", "expected"), [(False, (310, 280)), (True, (610, 0))])
+@pytest.mark.parametrize(("keep", "expected"), [(False, 310 + 280), (True, 610)])
 def test_archives_count_while_they_are_there(keep, expected):
     route = {"route": "archives", "keep_archives": keep}
     config = settings(kinetics=route, download={"parallel": 2})
     sizes = [20, 180, 100]
-    archives = [fetch.Fetch("kinetics", "a", 1, size, True) for size in sizes]
-    assert (
-        estimate.download_space(config, [*archives, fetch.Fetch("acquire", "w", 1, 10)])[:2]
-        == expected
-    )
+    archives = [fetch.Fetch("kinetics", "a", size, True) for size in sizes]
+    weights = fetch.Fetch("acquire", "w", 10)
+    assert estimate.download_space(config, [*archives, weights]) == expected
 
 
 def test_a_header_tells_frames_and_pixels(make_clip, tmp_path):

@@ -43,7 +43,7 @@ def fetch_archives(
     """
     work = _ArchiveRun(lists, folder, config)
     settings = config.kinetics
-    of_split = _of_splits(settings.splits)
+    of_split = of_splits(settings.splits)
     if not any(of_split(source) for source in settings.archives):
         raise UserError(
             f"kinetics.archives: wanted archives of {', '.join(settings.splits)}, all "
@@ -56,7 +56,7 @@ def fetch_archives(
     yield from work.missing()
 
 
-def _of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
+def of_splits(wanted: Sequence[str]) -> Callable[[str], bool]:
     """A function that tells whether an archive or list may have clips of the splits in `wanted`.
 
     Its file name, or else its folder, states its splits; without any it may have all.

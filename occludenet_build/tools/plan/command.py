@@ -6,8 +6,7 @@ import argparse
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.tools.plan import fetch, rates
-from occludenet_build.tools.plan.counts import TARGETS, Counts, counts
+from occludenet_build.tools.plan.counts import TARGETS, counts
 from occludenet_build.tools.plan.estimate import Disk, Estimate, disks, estimate, table
 from occludenet_build.tools.plan.videos import VideoSet, videos_of
 from occludenet_build.tools.project import cores
@@ -34,13 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cores", type=int, help="as for snakemake; default: all of this machine")
     parser.add_argument(
-        "--build", type=Path, nargs="+", default=[], metavar="DIR",
-        help="build_dir of earlier builds on this machine, for the rates; without one, run "
+        "--build", type=Path, metavar="DIR",
+        help="build_dir of an earlier build on this machine, for the rates; without one, run "
         "make demo or build 20 of your videos first",
     )  # fmt: skip
-    parser.add_argument(
-        "--sample", type=int, default=24, metavar="N", help="number of videos to open; default: 24"
-    )
     parser.add_argument("--out", type=Path, metavar="JSON", help="write all values as JSON")
 
 
@@ -49,56 +45,35 @@ def run(args: argparse.Namespace, _: cfg.Config) -> None:
 
     Raises UserError for wrong arguments. Exits with 1 if the disk space is not sufficient.
     """
-    if args.sample < 1 or (args.cores is not None and args.cores < 1):
-        raise UserError("wanted --sample and --cores of at least 1, got less")
-    plan = _plan(args)
-    sys.stdout.write(table(plan.counts, plan.estimate, plan.downloads, plan.disks, plan.cores))
-    sys.stdout.write("".join(f"{line}\n" for line in _origins(plan.videos, plan.rates)))
+    if args.cores is not None and args.cores < 1:
+        raise UserError(f"--cores: wanted at least 1, got {args.cores}")
+    config = load(args.configfile, Path.cwd())
+    known = rates.learn(args.build) if args.build else rates.Rates()
+    videos = videos_of(config)
+    objects, photos = fetch.coco(config)
+    items = counts(config, videos, known.yields, objects, args.target)
+    costs = estimate(config, items, known, args.target)
+    downloads, used = fetch.fetches(config, photos), args.cores or cores()
+    spaces = _disks(config, costs, downloads)
+    sys.stdout.write(table(items, costs, downloads, spaces, used))
+    sys.stdout.write("".join(f"{line}\n" for line in _origins(videos, known, args.build)))
     if args.out:
-        files.write_json(args.out, plan.as_json())
-    if not all(disk.has_room for disk in plan.disks):
+        values = {"counts": items, "cores": used, "videos": videos.origin}
+        values |= {"fetch": [vars(download) for download in downloads]}
+        values |= {"disks": [vars(disk) | {"has_room": disk.has_room} for disk in spaces]}
+        values |= {"rates": dataclasses.asdict(known)} | dataclasses.asdict(costs)
+        files.write_json(args.out, values)
+    if not all(disk.has_room for disk in spaces):
         logging.error("not enough disk space; free some, or set build_dir or download.folder")
         sys.exit(1)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All values of a plan."""
-
-    cores: int
-    videos: VideoSet
-    rates: rates.Rates
-    counts: Counts
-    estimate: Estimate
-    downloads: list[fetch.Fetch]
-    disks: list[Disk]
-
-    def as_json(self) -> dict[str, Any]:
-        """The plan as plain values, for --out."""
-        values: dict[str, Any] = {"counts": self.counts, "cores": self.cores}
-        values |= {"videos": self.videos.origin} | dataclasses.asdict(self.estimate)
-        values |= {"fetch": [vars(download) for download in self.downloads]}
-        values |= {"disks": [vars(disk) | {"has_room": disk.has_room} for disk in self.disks]}
-        return values | {"rates": dataclasses.asdict(self.rates)}
-
-
-def _plan(args: argparse.Namespace) -> Plan:
-    config = load(args.configfile, Path.cwd())
-    videos = videos_of(config, args.sample)
-    known = rates.merged([rates.learn(folder) for folder in args.build], config)
-    objects, photos = fetch.coco(config)
-    items = counts(config, videos, known.yields, objects, args.target)
-    costs = estimate(config, items, known, args.target)
-    downloads = fetch.fetches(config, photos)
-    build_dir, dataset = Path(config.build_dir), config.composite.dataset
-    spaces = disks(
-        config,
-        round(sum(size or 0 for size in costs.stored.values())),
-        not costs.unknown and None not in costs.stored.values(),
-        downloads,
-        sum(rates.used(build_dir, name, dataset) for name in rates.STAGE_FILES),
-    )
-    return Plan(args.cores or cores(), videos, known, items, costs, downloads, spaces)
+def _disks(config: cfg.Config, costs: Estimate, downloads: Sequence[fetch.Fetch]) -> list[Disk]:
+    build, dataset = Path(config.build_dir), config.composite.dataset
+    present = sum(rates.used(build, name, dataset) for name in rates.STAGE_FILES)
+    sizes = costs.stored.values()
+    known = not costs.unknown and None not in sizes
+    return disks(config, sum(size or 0 for size in sizes), known, downloads, present)
 
 
 def load(configfiles: Sequence[Path], base: Path) -> cfg.Config:
@@ -126,16 +101,12 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _origins(videos: VideoSet, known: rates.Rates) -> list[str]:
+def _origins(videos: VideoSet, known: rates.Rates, build: Path | None) -> Iterator[str]:
     """Lines that state the origin of the estimates."""
-    sources = sorted({rate.source for rate in known.rules.values()})
-    lines = [f"videos: {videos.origin}"]
-    lines.append(
-        f"rates: {', '.join(sources)}; without the time of Snakemake itself"
-        if sources
-        else "rates: none; run make demo, or build 20 of your videos, and give its build_dir as "
-        "--build"
-    )
+    yield f"videos: {videos.origin}"
+    if build:
+        yield f"rates: {build}; without the time of Snakemake itself"
+    else:
+        yield "rates: none; run make demo or build 20 of your videos, and give it as --build"
     if known.yields.usable is None:
-        lines.append("assumption: every video is usable and has an actor in every frame")
-    return lines
+        yield "assumption: every video is usable and has an actor in every frame"

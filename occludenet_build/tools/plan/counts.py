@@ -10,9 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from occludenet_build.config import Config, arms
-from occludenet_build.config.backends import DETECTORS, TRAINED, is_network
-from occludenet_build.core.errors import UserError
-from occludenet_build.release import published
+from occludenet_build.config.backends import DETECTORS, TRAINED
+from occludenet_build.release.published import read_published
 from occludenet_build.release.terms import SPLITS
 from occludenet_build.stages import STAGES
 from occludenet_build.tools.plan.videos import VideoSet
@@ -25,63 +24,47 @@ class RuleJobs:
     stage: str
     benchmarks: str
     """Glob pattern of their benchmark files below benchmarks/."""
+    items: str
+    """The count that the table shows, and its noun."""
     split: str = "one"
     """Number of jobs: one, one per shard (index, select), or one per training (arms)."""
     threads: int = 1
     """Threads of the rule; Snakemake limits them to the number of cores."""
-    counts: str = ""
-    """The count that their cost is proportional to; empty: that of the stage."""
+    constant: bool = False
+    """Whether their cost does not depend on the unit of the stage."""
 
     @property
     def unit(self) -> str:
         """The count that their cost is proportional to, by its name in `counts`."""
-        return self.counts or STAGES[self.stage].unit
+        return "one" if self.constant else STAGES[self.stage].unit
 
 
 KINDS = {
-    "kinetics": RuleJobs("kinetics", "kinetics/clips.tsv", threads=4),
-    "acquire_videos": RuleJobs("acquire", "acquire/videos.tsv"),
-    "acquire_coco": RuleJobs("acquire", "acquire/coco.tsv", counts="one"),
-    "index": RuleJobs("index", "index/videos.tsv", threads=32),
-    "detect_shard": RuleJobs("detect", "detect/*.tsv", "index", 4),
-    "occluders": RuleJobs("occluders", "occluders/occluders.tsv", threads=4),
-    "select": RuleJobs("select", "select/clips.tsv"),
-    "leaks": RuleJobs("leaks", "leaks/findings.tsv", threads=32),
-    "actor_masks_shard": RuleJobs("actor_masks", "actor_masks/*.tsv", "select", 4),
-    "composite_shard": RuleJobs("composite", "composite/*.tsv", "select", 4),
-    "annotate": RuleJobs("annotate", "annotate/clips.tsv", threads=4),
-    "validate": RuleJobs("validate", "validate/findings.tsv"),
-    "train_arm": RuleJobs("train", "train/*.tsv", "arms", 8),
-    "evaluate_arm": RuleJobs("evaluate", "evaluate/*.tsv", "arms", 8),
-    "attention_arm": RuleJobs("attention", "attention/*.tsv", "arms", 8),
-    "attention": RuleJobs("attention", "attention_summary.tsv", counts="one"),
-    "paper": RuleJobs("paper", "paper/items.tsv"),
-    "report": RuleJobs("report", "report/index.tsv", threads=4),
+    "kinetics": RuleJobs("kinetics", "kinetics/clips.tsv", "fetched_clips clips", threads=4),
+    "acquire_videos": RuleJobs("acquire", "acquire/videos.tsv", "videos videos"),
+    "acquire_coco": RuleJobs("acquire", "acquire/coco.tsv", "one set", constant=True),
+    "index": RuleJobs("index", "index/videos.tsv", "videos videos", threads=32),
+    "detect_shard": RuleJobs("detect", "detect/*.tsv", "candidates videos", "index", 4),
+    "occluders": RuleJobs("occluders", "occluders/occluders.tsv", "objects objects", threads=4),
+    "select": RuleJobs("select", "select/clips.tsv", "candidates videos"),
+    "leaks": RuleJobs("leaks", "leaks/findings.tsv", "chosen clips", threads=32),
+    "actor_masks_shard": RuleJobs(
+        "actor_masks", "actor_masks/*.tsv", "actor_frames frames", "select", 4
+    ),
+    "composite_shard": RuleJobs("composite", "composite/*.tsv", "clips_made clips", "select", 4),
+    "annotate": RuleJobs("annotate", "annotate/clips.tsv", "truth_rows rows", threads=4),
+    "validate": RuleJobs("validate", "validate/findings.tsv", "released clips"),
+    "train_arm": RuleJobs("train", "train/*.tsv", "train_views views", "arms", 8),
+    "evaluate_arm": RuleJobs("evaluate", "evaluate/*.tsv", "predictions predictions", "arms", 8),
+    "attention_arm": RuleJobs("attention", "attention/*.tsv", "attended maps", "arms", 8),
+    "attention": RuleJobs("attention", "attention_summary.tsv", "one set", constant=True),
+    "paper": RuleJobs("paper", "paper/items.tsv", "one set"),
+    "report": RuleJobs("report", "report/index.tsv", "one page", threads=4),
 }
 """Rule -> its jobs, in the order of the data."""
 
-LEDGERS = {
-    "index": ("index",),
-    "detect_shard": ("detect",),
-    "leaks": ("leaks",),
-    "actor_masks_shard": ("actor_masks",),
-    "composite_shard": ("composite", "counterfactual"),
-}
-"""Rule -> stages whose ledgers contain the seconds per clip."""
-
-_AFTER_DATASET = ("recognition", "results")
-TARGETS = {
-    "all": tuple(KINDS),
-    "dataset": tuple(
-        rule for rule, k in KINDS.items() if STAGES[k.stage].wing not in _AFTER_DATASET
-    ),
-}
+TARGETS = {"all": [*KINDS], "dataset": [*KINDS][: [*KINDS].index("train_arm")]}
 """Snakemake target -> rules that it needs."""
-
-
-def trainings(config: Config) -> list[str]:
-    """Names of the training jobs, such as `car-0`."""
-    return [f"{arm}-{seed}" for seed in config.train.seeds for arm in arms.names(config.train)]
 
 
 def jobs_of(rule: str, config: Config) -> int:
@@ -92,18 +75,15 @@ def jobs_of(rule: str, config: Config) -> int:
         "one": 1,
         "index": config.index.shards,
         "select": config.select.shards,
-        "arms": len(trainings(config)),
+        "arms": len(config.train.seeds) * len(arms.names(config.train)),
     }
     return jobs[KINDS[rule].split]
 
 
 def model_of(stage: str, config: Config) -> str | None:
     """Backend or backbone of a stage; rates are valid for one model only."""
-    return (
-        config.train.backbone
-        if stage in TRAINED
-        else getattr(getattr(config, stage, None), "backend", None)
-    )
+    section = getattr(config, stage, None)
+    return config.train.backbone if stage in TRAINED else getattr(section, "backend", None)
 
 
 def unit_of(rule: str, model: str | None) -> str:
@@ -113,12 +93,6 @@ def unit_of(rule: str, model: str | None) -> str:
     """
     row = DETECTORS.get(model or "") if rule == "detect_shard" else None
     return "search_frames" if row and row.unit == "frames" else KINDS[rule].unit
-
-
-def uses_gpu(stage: str, config: Config) -> bool:
-    """Whether the jobs of a stage use a GPU if available."""
-    device = getattr(getattr(config, stage, None), "device", "cpu")
-    return is_network(stage, model_of(stage, config)) and device != "cpu"
 
 
 Counts = dict[str, float | None]
@@ -131,9 +105,7 @@ Counts = dict[str, float | None]
     actor_frames                 frames of selected clips with the actor's box
     clips_made, output_px        outputs of composite, with counterfactuals; their pixels
     truth_rows, released         rows of annotate: per frame and scale; per clip and scale
-    train_clips                  training clips of one arm, at all scales
-    train_views, steps           clips passed through the network, and optimizer steps, of all arms
-    test_clips, test_views       evaluated clips of one arm; clips passed through it, of all arms
+    train_views, test_views      clips passed through the network, of all arms
     predictions, attended        predictions and Grad-CAM maps, of all arms
     trainings, jobs, one         for stored files
     objects                      COCO objects that are cut out
@@ -143,116 +115,95 @@ Counts = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Yields:
-    """Shares of the videos that each stage accepts; None: not known, treated as 1."""
+    """Shares of what each stage accepts; None: not known, treated as 1.
+
+    Of the listed videos those that index accepts, of the searched videos those in which detect
+    finds an actor, and of the frames of a selected clip those with the actor's box.
+    """
 
     usable: float | None = None
-    """Share of the listed videos that index accepts."""
     actors: float | None = None
-    """Share of the searched videos in which detect finds an actor."""
     actor_share: float | None = None
-    """Share of the frames of a selected clip with the actor's box."""
 
 
 def counts(
     config: Config, videos: VideoSet, yields: Yields, objects: int | None, target: str = "all"
 ) -> Counts:
-    """All counts of a configuration. `objects`: number of COCO objects, from `fetch.coco`."""
-    usable = 1.0 if videos.usable_known else yields.usable or 1.0
-    candidates, chosen = expected_clips(config, videos, usable, yields.actors or 1.0)
+    """All counts of a configuration. `objects`: number of COCO objects, from `fetch.coco`.
+
+    Raises UserError if select.published does not name a release.
+    """
+    candidates, chosen = expected_clips(config, videos, yields)
     clips = sum(chosen.values())
     erased = sum(chosen[split] for split in config.counterfactual.splits)
-    scales, clean = len(config.composite.scales), int(config.composite.clean_twin)
-    frames, pixels = videos.frames, videos.pixels
-    made = clips * (scales + clean)
+    scales = len(config.composite.scales)
+    made = clips * (scales + config.composite.clean_twin) + erased * scales
     result: Counts = {
-        "videos": videos.total,
-        "index_px": _times(videos.total, pixels),
+        "videos": videos.cells.total(),
         "candidates": candidates,
-        "search_frames": _times(candidates, frames),
-        "search_px": _times(candidates, pixels),
         "chosen": clips,
-        "chosen_px": _times(clips, pixels),
-        "actor_frames": _times(clips * (yields.actor_share or 1.0), frames),
-        "clips_made": made + erased * scales,
-        "output_px": _times(made + erased * scales, pixels),
-        "truth_rows": _times(clips * scales, frames),
+        "clips_made": made,
         "released": clips * scales,
         "objects": objects,
-        "fetched_clips": videos.total if config.kinetics.route != "none" else 0,
+        "fetched_clips": videos.cells.total() if config.kinetics.route != "none" else 0,
         "one": 1,
         "jobs": sum(jobs_of(rule, config) for rule in TARGETS[target]),
     }
+    of_frames = {
+        "search_frames": candidates,
+        "actor_frames": clips * (yields.actor_share or 1.0),
+        "truth_rows": clips * scales,
+    }
+    of_pixels = {"index_px": videos.cells.total(), "search_px": candidates}
+    of_pixels |= {"chosen_px": clips, "output_px": made}
+    for each, numbers in ((videos.frames, of_frames), (videos.pixels, of_pixels)):
+        result |= {name: None if each is None else n * each for name, n in numbers.items()}
     return result | learning_counts(config, chosen)
-
-
-def _times(number: float, each: float | None) -> float | None:
-    return None if each is None else number * each
 
 
 def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
     """Counts of training, evaluation and attention. `chosen`: split -> selected clips."""
-    train, evaluate, seeds = config.train, config.evaluate, len(config.train.seeds)
-    clips = chosen["train"] * len(train.scales)
-    by_arm = [chosen["train"] * len(arms.for_arm(train, arm).scales) for arm in arms.names(train)]
-    views = chosen["train"] * sum(views_of_arm(arm, config) for arm in arms.names(train))
-    tested = len(config.composite.scales) + config.composite.clean_twin
-    evaluated = chosen[evaluate.split] * tested
-    runs = len(trainings(config))
+    train, evaluate, tested = config.train, config.evaluate, chosen[config.evaluate.split]
+    views = chosen["train"] * sum(_views_of_arm(arm, config) for arm in arms.names(train))
+    sets = len(config.composite.scales) + config.composite.clean_twin
+    runs = jobs_of("train_arm", config)
     limit = math.inf if config.attention.clips is None else config.attention.clips
     return {
-        "train_clips": clips,
-        "steps": seeds
-        * train.epochs
-        * sum(math.ceil(per_epoch / train.batch) for per_epoch in by_arm),
-        "train_views": seeds * train.epochs * views,
-        "test_clips": evaluated,
-        "test_views": runs * evaluated * evaluate.views * evaluate.crops,
-        "predictions": runs * evaluated,
-        "attended": runs * min(chosen[evaluate.split], limit) * tested,
+        "train_views": len(train.seeds) * train.epochs * views,
+        "test_views": runs * tested * sets * evaluate.views * evaluate.crops,
+        "predictions": runs * tested * sets,
+        "attended": runs * min(tested, limit) * sets,
         "trainings": runs,
     }
 
 
-def views_of_arm(arm: str, config: Config) -> int:
-    """Clips passed through the network per source clip and epoch.
-
-    CAR passes two clips where the baseline passes one.
-    """
+def _views_of_arm(arm: str, config: Config) -> int:
+    """Clips passed through the network per source clip and epoch: CAR passes pairs."""
     train = arms.for_arm(config.train, arm)
     pairs = train.alpha > 0 and "train" in config.counterfactual.splits
     return len(train.scales) * (2 if pairs else 1)
 
 
 def expected_clips(
-    config: Config, videos: VideoSet, usable: float, actors: float
+    config: Config, videos: VideoSet, yields: Yields
 ) -> tuple[float, dict[str, float]]:
-    """Expected (number of searched videos, selected clips by split)."""
-    if config.select.assignment == "published":
-        return _published_clips(config, videos, usable, actors)
+    """Expected (number of searched videos, selected clips by split).
+
+    For a published release, as many of its clips as the split has videos. Raises UserError if
+    select.published does not name a release.
+    """
+    usable, actors = 1.0 if videos.usable_known else yields.usable or 1.0, yields.actors or 1.0
     candidates, chosen = 0.0, dict.fromkeys(SPLITS, 0.0)
+    if config.select.assignment == "published":
+        limits = Counter(clip.split for clip in read_published(config.select.published))
+        for (split, _), listed in videos.cells.items():
+            chosen[split] += listed * usable
+        searched = {split: min(clips, limits[split]) for split, clips in chosen.items()}
+        return sum(searched.values()), {split: n * actors for split, n in searched.items()}
     for (split, _), listed in videos.cells.items():
         quota = getattr(config.select.quota, split)
-        limit = math.inf if quota is None else math.ceil(config.index.oversample * quota)
-        searched = min(listed * usable, limit)
-        candidates += searched
-        chosen[split] += min(searched * actors, math.inf if quota is None else quota)
+        quota = math.inf if quota is None else quota
+        searches = min(listed * usable, quota * config.index.oversample)
+        candidates += searches
+        chosen[split] += min(searches * actors, quota)
     return candidates, chosen
-
-
-def _published_clips(
-    config: Config, videos: VideoSet, usable: float, actors: float
-) -> tuple[float, dict[str, float]]:
-    """Clips of a release among the videos; all of them if the videos are not downloaded yet.
-
-    Raises UserError if none of its clips is among the videos.
-    """
-    named = published.read_published(config.select.published)
-    pairs = published.match_videos(named, videos.rows)
-    matched = Counter(clip.split for clip, row in pairs if row is not None or not videos.on_disk)
-    if not matched:
-        raise UserError(
-            f"select.published: wanted videos of the release {config.select.published}, none of "
-            f"its {len(named)} clips is among the {videos.total} videos; see acquire.videos"
-        )
-    chosen = {split: matched[split] * usable * actors for split in SPLITS}
-    return matched.total() * usable, chosen
