@@ -1,4 +1,4 @@
-"""Training's loader: one draw for a pair, the same with any number of workers, what is skipped."""
+"""The loader of training: one draw for a pair, any number of workers, skipped clips."""
 
 import dataclasses
 from fractions import Fraction
@@ -135,7 +135,7 @@ def test_a_broken_clip_is_skipped_with_its_reason_and_not_replaced(world, tmp_pa
         assert file == f"broken.{suffix}" and reason.split(":")[0] in ("truncated", "corrupt")
 
 
-def test_damage_that_no_wanted_frame_hangs_on_costs_nothing(tmp_path, world):
+def test_damage_that_no_sampled_frame_depends_on_is_ignored(tmp_path, world):
     """Frames before it, and those of other keyframes, are the ones of the whole clip."""
     content = film(tmp_path / "whole.mp4", 10)
     (tmp_path / "broken.mp4").write_bytes(damaged(content))

@@ -206,7 +206,7 @@ def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) 
     assert "S (3)" in "\n".join(summary_lines(Build(root), load_part({}), Path("page.html")))
 
 
-def test_a_table_of_an_older_version_is_said(build: SmallBuild, tmp_path: Path) -> None:
+def test_a_table_of_an_older_version_is_refused(build: SmallBuild, tmp_path: Path) -> None:
     shutil.copytree(build.root, tmp_path / "build")
     path = tmp_path / "build/evaluate/car-0.parquet"
     tables.write_table(tables.read_table(path).replace_schema_metadata(None), path)
