@@ -188,7 +188,7 @@ class Brightness(torch.nn.Module):
 def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, average):
     """3 x 3 views of one clip: the average equals that of single forward passes."""
     from occludenet_build.recognition import augment
-    from occludenet_build.recognition.datasets import Frames
+    from occludenet_build.recognition.datasets import FrameReader
 
     monkeypatch.setattr(
         "occludenet_build.recognition.predict.build_backbone", lambda *_: Brightness()
@@ -201,7 +201,7 @@ def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, 
     rows, _ = run(world, tmp_path / "a.parquet", changed(views=3, crops=3, average=average),
                   model="bright.pt")  # fmt: skip
     row = rows[0]
-    shown, source = [], Frames(world, 18, keep=False)
+    shown, source = [], FrameReader(world, 18, keep=False)
     for frames in augment.views(FRAMES, 4, 3):
         whole = source.of(row["file"], frames)
         for top, left in ((0.5, 0.0), (0.5, 0.5), (0.5, 1.0)):

@@ -14,7 +14,12 @@ from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition.augment import augment_clips, crop_clip, draw_view
 from occludenet_build.recognition.clip_table import read_clips
-from occludenet_build.recognition.datasets import Frames, SkippedClip, TrainingClips, make_loader
+from occludenet_build.recognition.datasets import (
+    FrameReader,
+    SkippedClip,
+    TrainingClips,
+    make_loader,
+)
 from occludenet_build.recognition.optim import BatchOrder
 
 PLAIN = Augment()
@@ -37,7 +42,7 @@ def world(tmp_path_factory):
 def data(root, clips=None, augment=PLAIN, **changed):
     clips = read_clips(root / "annotate/clips.parquet", "train") if clips is None else clips
     settings = {"frames": 4, "size": 16, "stride": 0, "pairs": True, "seed": 7} | changed
-    source = Frames(root, 18, keep=False)
+    source = FrameReader(root, 18, keep=False)
     return TrainingClips(clips, list(LABELS), source, augment=augment, **settings)
 
 

@@ -22,9 +22,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import wilson
 from occludenet_build.recognition.prediction_table import (
     PREDICTIONS,
-    About,
+    ModelInfo,
     read_predictions,
-    write,
+    write_predictions,
 )
 from occludenet_build.recognition.predictions.command import run as run_stage
 
@@ -98,7 +98,7 @@ def refused(place, message, *dumps, **options):
 
 def test_a_dump_becomes_a_table(place):
     predicted, rows, note = run(place)
-    assert predicted.about == About("I3D-R50", LABELS)
+    assert predicted.about == ModelInfo("I3D-R50", LABELS)
     assert predicted.about.name == "I3D-R50"
     assert rows["clip"].tolist() == ["one", "two", "three", "four"]  # by scale, set and file
     by_clip = rows.set_index("clip")
@@ -259,7 +259,9 @@ def test_a_table_of_evaluate(place):
         | {"predicted": LABELS[2], "top1": False, "top5": True}
         for scale in (0.0, 0.25)
     ]
-    write(rows, About("r3d_18", LABELS[::-1], "car", 0, "logits", 10, 3), place / "ours.parquet")
+    write_predictions(
+        rows, ModelInfo("r3d_18", LABELS[::-1], "car", 0, "logits", 10, 3), place / "ours.parquet"
+    )
     ours = a_dump(place, file=place / "ours.parquet", list=None, label_map=None)
     predicted, got, _ = run(place, ours)
     assert (predicted.about.model, predicted.about.labels) == ("I3D-R50", LABELS[::-1])

@@ -139,7 +139,7 @@ def test_ctrl_c_is_clean(world, tmp_path):
 )
 def test_edited_code_throws_no_half_trained_network_away(tmp_path, monkeypatch, done, key, goes_on):
     """A finished training starts again with `rerun_on: code`, and always with other data."""
-    state = loop.asdict(loop.State(step=done))
+    state = loop.asdict(loop.TrainingState(step=done))
     checkpoint.save({"key": "data", "version": "train 1 abc", "state": state}, tmp_path / "x.pt")
     monkeypatch.setattr(loop, "_parts", lambda learner: {})
     assert loop._resumed(tmp_path / "x.pt", key, "train 1 abc", None, 9).step == (

@@ -30,8 +30,8 @@ from occludenet_build.results.paper.figures import FIGURES
 from occludenet_build.results.paper.inputs import MissingInput
 from occludenet_build.results.paper.pictures import PICTURES
 from occludenet_build.results.paper.tables import LEVELS
-from occludenet_build.results.report.facts import Build
-from occludenet_build.results.report.page import render
+from occludenet_build.results.report.facts import ReportBuild
+from occludenet_build.results.report.page import render_report
 
 PAPER = REFERENCE.parent / "seeds" / "occludenet-paper.txt"
 D = {"clean": (9, 10), "D-25": (8, 10), "D-50": (7, 10), "D-75": (4, 10)}
@@ -514,11 +514,11 @@ def test_the_report_links_what_was_made(tmp_path):
     (tmp_path / "paper").mkdir()
     for name in ("figure_14.svg", "figure_4a.svg", "figure_4a.png", "table_2.tex", "items.csv"):
         (tmp_path / "paper" / name).write_text("")
-    page = render(Build(tmp_path), Config(), {}, [])
+    page = render_report(ReportBuild(tmp_path), Config(), {}, [])
     links = re.findall(r'<a href="\.\./paper/(\S+)"', page)
     assert links == ["table_2.tex", "figure_4a.png", "figure_4a.svg", "figure_14.svg"]
     (tmp_path / "none").mkdir()
-    assert 'id="paper"' not in render(Build(tmp_path / "none"), Config(), {}, [])
+    assert 'id="paper"' not in render_report(ReportBuild(tmp_path / "none"), Config(), {}, [])
 
 
 def test_targets():

@@ -12,7 +12,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.results import Paper
 from occludenet_build.core import tables
 from occludenet_build.recognition.attention import ATTENTION_TABLE
-from occludenet_build.recognition.prediction_table import PREDICTIONS, About, Predictions
+from occludenet_build.recognition.prediction_table import PREDICTIONS, ModelInfo, Predictions
 from occludenet_build.results.paper import parents, published
 from occludenet_build.results.paper.inputs import Inputs
 
@@ -39,7 +39,7 @@ def kinetics() -> list[str]:
 
 def predicted(rows: pd.DataFrame, model: str, labels: list[str], **about) -> Predictions:
     rows = rows.reindex(columns=PREDICTIONS.names)
-    return Predictions(About(model, tuple(labels), **about), rows)
+    return Predictions(ModelInfo(model, tuple(labels), **about), rows)
 
 
 def table(rights: dict[str, list[int]], **columns) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from occludenet_build.recognition.prediction_table import About, write
+from occludenet_build.recognition.prediction_table import ModelInfo, write_predictions
 
 LABELS = ("archery", "yoga", "zumba", "bowling", "surfing", "juggling")
 
@@ -29,7 +29,7 @@ def rows(name: str, right: int, clips: int, first: int = 0, top5: bool = True) -
 
 def save(path: Path, found: list[dict], labels: tuple[str, ...] = LABELS, **about) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(found, About(**{"model": "tiny", "labels": labels} | about), path)
+    write_predictions(found, ModelInfo(**{"model": "tiny", "labels": labels} | about), path)
 
 
 def trained(root: Path, arm: str, seed: int, sets: dict[str, tuple[int, int]], **about) -> None:
