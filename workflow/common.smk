@@ -29,7 +29,11 @@ from occludenet_build.core.versions import RERUN_ON, results_version
 def published_choice(select):
     """The CSV files of the release that select replays; none with another assignment."""
     replays = select.assignment == "published"
-    return [str(p) for p in published.overall_csv_files(select.published)] if replays else []
+    return (
+        [str(p) for p in published.overall_csv_files(select.published)]
+        if replays
+        else []
+    )
 
 
 try:

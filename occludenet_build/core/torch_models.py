@@ -11,13 +11,12 @@ import ctypes
 import functools
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from occludenet_build.core.errors import UserError
 
@@ -157,23 +156,10 @@ def class_index(names: dict[int, str], class_name: str, path: Path) -> int:
     return numbers[class_name]
 
 
-def _yolo_class() -> Any:
-    """The class YOLO of ultralytics, without its patch of PIL's Image.open.
-
-    The patched function tries to install a package if a file is not an image.
-    """
-    from PIL import Image
-
-    opened = Image.open
-    from ultralytics import YOLO
-
-    Image.open = opened
-    return YOLO
-
-
 def _read_yolo(path: Path) -> YOLO:
     ultralytics_offline()
-    YOLO = _yolo_class()
+    from ultralytics import YOLO
+
     if not zipfile.is_zipfile(path):
         raise UserError(
             f"yolo: wanted weights of a PyTorch model, {path} is truncated or something else"
@@ -210,12 +196,14 @@ def _refuse_anchor_based(path: Path) -> None:
 
 @functools.cache
 def ultralytics_offline() -> None:
-    """Prevent network access, package installation and use of user settings by ultralytics.
+    """Import ultralytics without network access, package installation and user settings.
 
-    ultralytics reads these environment variables when it is first imported.
+    Call it before any import of ultralytics, which reads these environment variables when it is
+    first imported, and then replaces PIL's Image.open by a function that tries to install a package
+    if a file is not an image: that patch is taken back.
     """
-    if "ultralytics" in sys.modules:
-        return
+    from PIL import Image
+
     folder = tempfile.mkdtemp(prefix="occludenet-ultralytics-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ |= {
@@ -225,6 +213,10 @@ def ultralytics_offline() -> None:
         "YOLO_VERBOSE": "false",
         "ULTRALYTICS_SAFE_LOAD": "1",
     }
+    opened = Image.open
+    import ultralytics.utils.patches  # noqa: F401
+
+    Image.open = opened
 
 
 def first_line(error: BaseException) -> str:

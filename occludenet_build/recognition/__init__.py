@@ -1,1 +1,1 @@
-"""CAR and what it stands on: loss, clips, backbones, training loop, prediction. Torch inside."""
+"""Recognition: CAR and its loss, clips, backbones, the training loop, predictions (with torch)."""

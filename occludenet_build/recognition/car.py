@@ -65,12 +65,12 @@ def car_loss(
         p = _exact(clip_logits)
         targets = targets.to(p.dtype) if targets.is_floating_point() else targets
         ce = F.cross_entropy(p, targets, reduction="none")
-        nothing, nobody = torch.zeros_like(ce), torch.zeros_like(ce, dtype=torch.bool)
+        zeros, none = torch.zeros_like(ce), torch.zeros_like(ce, dtype=torch.bool)
         if alpha == 0:
-            return LossTerms(ce, ce, nothing, nobody)
+            return LossTerms(ce, ce, zeros, none)
         if counterfactual_logits is None:
-            counterfactual_logits, present = p[:0], nobody
-        present = ~nobody if present is None else present
+            counterfactual_logits, present = p[:0], none
+        present = ~none if present is None else present
         c = _exact(counterfactual_logits)
         p = p.detach() if detach_prediction else p
         c = c.detach() if detach_counterfactual else c
@@ -78,9 +78,9 @@ def car_loss(
             its_own = p.detach() if detach_counterfactual else p
             c = its_own.masked_scatter(present[:, None], c)
             causal = CAUSAL_TERMS[causal_term](p, c, targets)
-            return LossTerms(ce + alpha * causal, ce, causal, nobody)
+            return LossTerms(ce + alpha * causal, ce, causal, none)
         term = CAUSAL_TERMS[causal_term](p[present], c, targets[present])
-        causal = nothing.masked_scatter(present, term)
+        causal = zeros.masked_scatter(present, term)
         return LossTerms(ce + alpha * causal, ce, causal, ~present)
 
 

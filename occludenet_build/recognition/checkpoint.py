@@ -132,7 +132,7 @@ class Tally:
 
 
 @dataclass
-class State:
+class TrainingState:
     """The state of a training that a checkpoint holds beside network and optimizer."""
 
     step: int = 0
@@ -145,7 +145,7 @@ class State:
     """Sums of the current row."""
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> State:
+    def of(cls, values: dict[str, Any]) -> TrainingState:
         """The inverse of `dataclasses.asdict`."""
         sums = {name: Tally(**values[name]) for name in ("epoch", "row")}
         return cls(**values | sums)

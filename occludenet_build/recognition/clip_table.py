@@ -20,7 +20,7 @@ AT_LOAD = "load:"
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipRow:
     """A row of annotate/clips.parquet, with the columns that training and evaluation use."""
 
     clip: str
@@ -56,12 +56,12 @@ class Clip:
         return self.counterfactual_hash if self.erased_file or self.erased_at_load else None
 
 
-def read_clips(path: Path, split: str) -> list[Clip]:
+def read_clips(path: Path, split: str) -> list[ClipRow]:
     """The clips of a split, sorted by file name, so that no result depends on the table's order.
 
     Raises UserError for another table, and where a file has two rows.
     """
-    names = [field.name for field in fields(Clip)]
+    names = [field.name for field in fields(ClipRow)]
     table = tables.read_table(path)
     missing = [name for name in names if name not in table.column_names]
     if missing:
@@ -69,7 +69,7 @@ def read_clips(path: Path, split: str) -> list[Clip]:
             f"{path}: wanted the columns of annotate/clips.parquet, got none called "
             f"{', '.join(missing)}; run annotate again"
         )
-    clips = [Clip(**row) for row in table.select(names).to_pylist() if row["split"] == split]
+    clips = [ClipRow(**row) for row in table.select(names).to_pylist() if row["split"] == split]
     clips.sort(key=lambda clip: clip.file)
     for one, other in pairwise(clips):
         if one.file == other.file:
@@ -95,7 +95,7 @@ def read_labels(path: Path) -> list[str]:
     return sorted(ids, key=ids.__getitem__)
 
 
-def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[Clip]:
+def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[ClipRow]:
     """The clips of a training: those of the split train at train.scales.
 
     Raises UserError where there are none, where a label is unknown, or where CAR has no
@@ -117,7 +117,7 @@ def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[C
     return clips
 
 
-def check_labels_known(clips: Sequence[Clip], labels: Sequence[str], where: str) -> None:
+def check_labels_known(clips: Sequence[ClipRow], labels: Sequence[str], where: str) -> None:
     """Raises UserError where a clip's label is not among `labels`, those of the file `where`."""
     unknown = sorted({clip.label for clip in clips} - set(labels))
     if unknown:

@@ -29,14 +29,14 @@ from occludenet_build.recognition.augment import (
     draw_view,
     views,
 )
-from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.erase import Erasing
 
 _WIDEST = 16 / 9
 """Aspect ratio that the estimate of memory assumes."""
 
 
-class Frames:
+class FrameReader:
     """Reads frames of files by number, scaled to one short side.
 
     With `keep`, a file is decoded whole at its first use and stays in memory.
@@ -125,9 +125,9 @@ class TrainingClips(Dataset):
 
     def __init__(
         self,
-        clips: Sequence[Clip],
+        clips: Sequence[ClipRow],
         labels: Sequence[str],
-        source: Frames,
+        source: FrameReader,
         *,
         frames: int,
         size: int,
@@ -164,7 +164,7 @@ class TrainingClips(Dataset):
             return SkippedClip(clip.file, str(error))
         return ClipPair(pictures, erased, self.positions[clip.label], clip.file)
 
-    def _seen(self, clip: Clip, epoch: int) -> tuple[Tensor, Tensor | None]:
+    def _seen(self, clip: ClipRow, epoch: int) -> tuple[Tensor, Tensor | None]:
         """Both clips of the pair with the same frames, crop, mirroring and augmentation."""
         one = draw_view(
             self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
@@ -176,7 +176,7 @@ class TrainingClips(Dataset):
         same = len(both) == 1 or np.array_equal(pictures, erased)
         return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
 
-    def _read(self, clip: Clip, numbers: Sequence[int]) -> list[np.ndarray]:
+    def _read(self, clip: ClipRow, numbers: Sequence[int]) -> list[np.ndarray]:
         """The clip and, where there is one, its counterfactual, uint8 (T, H, W, 3)."""
         if self.pairs and clip.erased_at_load and self.erasing is not None:
             return list(self.source.both(clip.file, numbers, self.erasing.of(clip)))
@@ -253,8 +253,8 @@ class EvaluationClips(Dataset):
 
     def __init__(
         self,
-        clips: Sequence[Clip],
-        source: Frames,
+        clips: Sequence[ClipRow],
+        source: FrameReader,
         *,
         frames: int,
         size: int,
@@ -292,7 +292,7 @@ class EvaluationClips(Dataset):
         return ClipViews(seen, other, problem)
 
     def _read(
-        self, clip: Clip, numbers: Sequence[int]
+        self, clip: ClipRow, numbers: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
         """Clip and counterfactual, uint8 (views x T, H, W, 3), and an error of the latter."""
         if self.counterfactuals and clip.erased_at_load and self.erasing is not None:

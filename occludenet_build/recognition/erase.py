@@ -26,7 +26,7 @@ from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, display_of, to_rgb
 from occludenet_build.occlusion.counterfactual import Eraser, Erasure
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
-from occludenet_build.recognition.clip_table import Clip
+from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.release.terms import CLEAN
 
 Look = Callable[[int, Any], np.ndarray]
@@ -44,7 +44,9 @@ class Erasing:
     """Table that holds the frames, by source clip."""
 
     @staticmethod
-    def over(folder: Path, settings: Counterfactual, seed: int, clips: Iterable[Clip]) -> Erasing:
+    def over(
+        folder: Path, settings: Counterfactual, seed: int, clips: Iterable[ClipRow]
+    ) -> Erasing:
         """An eraser for these clips, after finding the tables that hold their frames.
 
         A clip without frames ends it with a UserError.
@@ -53,17 +55,17 @@ class Erasing:
         shards = files_by_clip(folder, (clip.clip for clip in clips), hint)
         return Erasing(folder, settings, seed, shards)
 
-    def of(self, clip: Clip) -> Look:
+    def of(self, clip: ClipRow) -> Look:
         """A function that returns a clip's frames without the actor, uint8 (H, W, 3), RGB."""
         return _Erased(self, clip)
 
-    def eraser(self, clip: Clip, layout: Layout, display: Display) -> Eraser:
+    def eraser(self, clip: ClipRow, layout: Layout, display: Display) -> Eraser:
         """The eraser of one clip, which works on the planes of its frames."""
         actors, occluders = self._masks(clip)
         erasure = Erasure(self.settings.fill, self.settings.dilate, self.seed, clip.clip)
         return Eraser(erasure, actors, layout, display, occluders)
 
-    def _masks(self, clip: Clip) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    def _masks(self, clip: ClipRow) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """COCO RLE counts of the actor and of the visible occluder by frame."""
         rows = read_clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert rows is not None  # `over` found it
@@ -81,7 +83,7 @@ class Erasing:
 class _Erased:
     """Returns the frames of one clip without the actor. Masks are read with the first frame."""
 
-    def __init__(self, erasing: Erasing, clip: Clip) -> None:
+    def __init__(self, erasing: Erasing, clip: ClipRow) -> None:
         self._erasing, self._clip = erasing, clip
         self._ready: tuple[FrameBuffer, Eraser] | None = None
 

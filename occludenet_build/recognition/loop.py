@@ -16,7 +16,7 @@ from typing import Any
 
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.checkpoint import State, tensorboard
+from occludenet_build.recognition.checkpoint import TrainingState, tensorboard
 from occludenet_build.recognition.datasets import TrainingClips, make_loader
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
@@ -31,7 +31,7 @@ def train(
     store: Path,
     key: str,
     version: str = "",
-) -> State:
+) -> TrainingState:
     """Train `learner` in place and return the final state with the loss curve of all processes.
 
     store/checkpoint.pt is written after every epoch and every `checkpoint_minutes`. Training
@@ -86,28 +86,28 @@ class _Parts:
             yield self._process.part(batch)
 
 
-def _save(path: Path, key: str, version: str, learner: Learner, state: State) -> None:
+def _save(path: Path, key: str, version: str, learner: Learner, state: TrainingState) -> None:
     values: dict[str, Any] = {"key": key, "version": version, "state": asdict(state)}
     values |= {name: part.state_dict() for name, part in _parts(learner).items()}
     checkpoint.save(values, path)
 
 
-def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -> State:
+def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -> TrainingState:
     """The state of this training's checkpoint, loaded into the learner; else a fresh state."""
     if not path.exists():
-        return State()
+        return TrainingState()
     values = checkpoint.load(path)
     if values.get("key") != key:
         logging.info("%s has other settings, data or version: not resumed", path)
-        return State()
+        return TrainingState()
     if values.get("version") != version:
         if values["state"]["step"] >= total:
             logging.info("%s is from another version of the code: training again", path)
-            return State()
+            return TrainingState()
         logging.warning("%s is from another version of the code: resuming with this one", path)
     for name, part in _parts(learner).items():
         part.load_state_dict(values[name])
-    state = State.of(values["state"])
+    state = TrainingState.of(values["state"])
     logging.info("resuming from %s, %d steps done", path, state.step)
     return state
 

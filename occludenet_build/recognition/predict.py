@@ -19,10 +19,15 @@ from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.registry import build_backbone
 from occludenet_build.recognition.backbones.spec import Input, normalised
-from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import EvaluationClips, Frames, SkippedClip, make_loader
+from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.datasets import (
+    EvaluationClips,
+    FrameReader,
+    SkippedClip,
+    make_loader,
+)
 from occludenet_build.recognition.erase import Erasing
-from occludenet_build.recognition.prediction_table import About
+from occludenet_build.recognition.prediction_table import ModelInfo
 
 
 class ClipPrediction(NamedTuple):
@@ -126,9 +131,9 @@ class TrainedNetwork:
         trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
 
-    def about(self, settings: Evaluate) -> About:
+    def about(self, settings: Evaluate) -> ModelInfo:
         """The facts that a table of this network's predictions carries."""
-        return About(
+        return ModelInfo(
             model=self.backbone,
             labels=tuple(self.labels),
             arm=self.arm,
@@ -151,16 +156,16 @@ def _input(values: dict[str, Any]) -> Input:
 
 def predict_clips(
     network: TrainedNetwork,
-    clips: Sequence[Clip],
+    clips: Sequence[ClipRow],
     root: Path,
     settings: Evaluate,
     erasing: Erasing | None = None,
-) -> Iterator[tuple[Clip, ClipPrediction | str]]:
+) -> Iterator[tuple[ClipRow, ClipPrediction | str]]:
     """Each clip with its prediction, or with the reason why it cannot be read."""
     seen = network.input
     data = EvaluationClips(
         clips,
-        Frames(root, seen.short_side, keep=False),
+        FrameReader(root, seen.short_side, keep=False),
         frames=seen.frames,
         size=seen.size,
         stride=seen.stride,

@@ -50,7 +50,7 @@ _ABOUT = b"occludenet_build.recognition.predictions"
 
 
 @dataclass(frozen=True)
-class About:
+class ModelInfo:
     """The facts of the model that made the predictions."""
 
     model: str
@@ -79,12 +79,12 @@ class About:
 class Predictions:
     """The predictions of one model."""
 
-    about: About
+    about: ModelInfo
     rows: pd.DataFrame
     """Columns of PREDICTIONS."""
 
 
-def write(rows: Sequence[dict[str, Any]], about: About, path: Path) -> None:
+def write_predictions(rows: Sequence[dict[str, Any]], about: ModelInfo, path: Path) -> None:
     """Write rows of PREDICTIONS, with `about` in the file's metadata."""
     table = tables.from_rows(list(rows), PREDICTIONS)
     noted = {_ABOUT: json.dumps(asdict(about), sort_keys=True).encode()}
@@ -97,7 +97,7 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(model_info_of(table, path), table.to_pandas())
 
 
-def model_info_of(table: pa.Table, path: Path | str) -> About:
+def model_info_of(table: pa.Table, path: Path | str) -> ModelInfo:
     """The facts of the model in the metadata of a table. Raises UserError where there are none."""
     noted = (table.schema.metadata or {}).get(_ABOUT)
     if noted is None:
@@ -106,7 +106,7 @@ def model_info_of(table: pa.Table, path: Path | str) -> About:
             "of an older version; run evaluate again"
         )
     values = json.loads(noted)
-    return About(**values | {"labels": tuple(values["labels"])})
+    return ModelInfo(**values | {"labels": tuple(values["labels"])})
 
 
 def row_order(row: dict[str, Any]) -> tuple[Any, ...]:

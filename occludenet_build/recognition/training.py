@@ -17,8 +17,8 @@ from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.recognition import checkpoint, loop
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
 from occludenet_build.recognition.backbones.weights import load_weights
-from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import Frames, TrainingClips, fit_in_memory
+from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.datasets import FrameReader, TrainingClips, fit_in_memory
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
@@ -39,7 +39,7 @@ class Training:
     """Settings of the arm: alpha is 0 in the baseline."""
     labels: list[str]
     """Names in the order of the logits."""
-    clips: list[Clip]
+    clips: list[ClipRow]
     erasing: Erasing | None = None
     """Makes the counterfactuals that have no file."""
 
@@ -156,7 +156,7 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
     clips = TrainingClips(
         training.clips,
         training.labels,
-        Frames(root, seen.short_side, kept),
+        FrameReader(root, seen.short_side, kept),
         frames=seen.frames,
         size=seen.size,
         stride=seen.stride,

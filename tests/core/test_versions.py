@@ -42,7 +42,7 @@ def test_comments_formatting_and_renamed_functions_rerun_nothing(upgraded):
     package = upgraded.repo / "occludenet_build"
     for path in package.rglob("*.py"):
         path.write_text(path.read_text().replace("\n    ", "\n  ") + "\n# a comment\n")
-    edited(package / "people" / "detect" / "command.py", r"def _hash\(", "def _hash_of(")
+    edited(package / "people" / "detect" / "command.py", r"def _boxes_hash\(", "def _hash_of(")
     for path in (upgraded.repo / "workflow").glob("*.smk"):
         path.write_text(path.read_text().replace("python -m occ", "python  -m occ") + "# more\n")
     (upgraded.repo / "envs" / "video.yaml").write_text("dependencies: []\n")

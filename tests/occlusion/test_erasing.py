@@ -30,8 +30,8 @@ from occludenet_build.occlusion.counterfactual import (
 from occludenet_build.occlusion.counterfactual_fills import FILLS
 from occludenet_build.occlusion.jobs import ClipOutput
 from occludenet_build.occlusion.render import render
-from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import Frames
+from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.datasets import FrameReader
 from occludenet_build.recognition.erase import Erasing
 
 LAYOUTS = {
@@ -188,7 +188,7 @@ def world(tmp_path, made, fill, size=(128, 96), count=16):
     write_groups(folder / "000.parquet", [tables.from_rows(rows, FRAMES)], FRAMES)
     facts = dict.fromkeys(("file_hash", "counterfactual", "area_ratio", "duration_ratio"))
     names = {"clip": "a", "set": "D-75", "scale": 0.75, "split": "train", "label": "x"}
-    clip = Clip(**names, **facts, file=OCCLUDED.file, counterfactual_hash="load:k", frames=count)
+    clip = ClipRow(**names, **facts, file=OCCLUDED.file, counterfactual_hash="load:k", frames=count)
     settings = Counterfactual(fill=fill, dilate=2, files=False)
     return job.root, clip, Erasing.over(folder, settings, 5, [clip]), rows, rles
 
@@ -197,7 +197,7 @@ def world(tmp_path, made, fill, size=(128, 96), count=16):
 def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
     root, clip, erasing, rows, rles = world(tmp_path, made, "zero")
     wanted = list(range(16))
-    plain, loaded = Frames(root, 96, keep=False).both(clip.file, wanted, erasing.of(clip))
+    plain, loaded = FrameReader(root, 96, keep=False).both(clip.file, wanted, erasing.of(clip))
     assert np.array_equal(plain, np.stack([p for _, p in rgb_frames(root / clip.file)]))
     filed = dict(rgb_frames(root / ERASED.file))
     shape = filed[0].shape[:2]
@@ -224,7 +224,7 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
     clip = replace(
         clip, set="clean", scale=0.0, file=CLEAN.file, counterfactual_hash="load:clean:k"
     )
-    plain, erased = Frames(root, 96, keep=False).both(clip.file, range(16), erasing.of(clip))
+    plain, erased = FrameReader(root, 96, keep=False).both(clip.file, range(16), erasing.of(clip))
     for number in range(16):
         if number not in rles:
             assert np.array_equal(plain[number], erased[number])
@@ -237,7 +237,7 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
 
 def test_frames_in_memory_are_erased_alike(tmp_path):
     root, clip, erasing, *_ = world(tmp_path, Made(), "noise")
-    kept, read = Frames(root, 64, keep=True), Frames(root, 64, keep=False)
+    kept, read = FrameReader(root, 64, keep=True), FrameReader(root, 64, keep=False)
     for numbers in ((3, 0, 8), (8, 8, 2)):
         pairs = zip(
             kept.both(clip.file, numbers, erasing.of(clip)),
@@ -280,7 +280,7 @@ def test_without_files_the_stage_writes_rows_and_no_counterfactuals(tmp_path):
         assert not stage.videos("-counterfactual") and len(stage.videos()) == 2 * 3
         assert _at_load_time(rows["one"]) == f"load:{rows['one']['key']}"
         clip = {"file_hash": "h", "counterfactual": None}
-        clip = Clip(**dict.fromkeys(Clip.__dataclass_fields__) | clip)
+        clip = ClipRow(**dict.fromkeys(ClipRow.__dataclass_fields__) | clip)
         with_load = replace(clip, counterfactual_hash=_at_load_time(rows["one"]))
         assert with_load.erased_at_load and with_load.erased_hash and not clip.erased_hash
     assert _at_load_time(None) is None

@@ -139,7 +139,7 @@ def test_nothing_else_is_found_and_all_is_accounted_for(checked, chosen):
 def test_other_thresholds_hash_nothing_again(checked, chosen, monkeypatch):
     out, _ = checked
     present = [r for r in chosen if r["clip"] not in ("away",)]
-    monkeypatch.setattr("occludenet_build.occlusion.leaks.command.glances", None)
+    monkeypatch.setattr("occludenet_build.occlusion.leaks.command.thumbnails_at", None)
     assert run(present, out, Leaks(distance=0, min_share=1.0)) == []
     assert len(run(present, out, Leaks())) == len(COPIES)
 

@@ -151,13 +151,13 @@ def test_without_masks_nothing_is_erased(build):
 
 def test_the_report_shows_it(build, tmp_path):
     from occludenet_build.config import Config
-    from occludenet_build.results.report.facts import Build
-    from occludenet_build.results.report.page import render
+    from occludenet_build.results.report.facts import ReportBuild
+    from occludenet_build.results.report.page import render_report
 
     compare(build)
-    text = render(Build(build), Config(), {}, [])
+    text = render_report(ReportBuild(build), Config(), {}, [])
     assert "What is left of the erased actor" in text and "12.5 %" in text and "jumping" in text
-    assert "What is left" not in render(Build(tmp_path / "select"), Config(), {}, [])
+    assert "What is left" not in render_report(ReportBuild(tmp_path / "select"), Config(), {}, [])
 
 
 def test_fills_side_by_side(build, tmp_path):
@@ -173,10 +173,10 @@ def test_fills_side_by_side(build, tmp_path):
     found = json.loads((build / "residual_actor/fills.json").read_text())
     assert {fill: sums["residual"] for fill, sums in found.items()} == {"none": 0.9, "zero": 0.125}
     from occludenet_build.config import Config
-    from occludenet_build.results.report.facts import Build
-    from occludenet_build.results.report.page import render
+    from occludenet_build.results.report.facts import ReportBuild
+    from occludenet_build.results.report.page import render_report
 
-    page = render(Build(build), Config(), {}, [])
+    page = render_report(ReportBuild(build), Config(), {}, [])
     assert "90.0 %" in page and '<th class="num">none</th>' in page
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pytest
 import torch
 from conftest import REPO
+from PIL import Image, UnidentifiedImageError
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from support.detect import clip_of, people_in, results
@@ -135,7 +136,8 @@ def test_the_boxes_are_those_of_ultralytics(small):
     settings = replace(SMALL, weights=str(small))
     ours = people(settings)
     assert sum(len(boxes) for boxes, _ in ours) > 20, "the picture says something"
-    assert_same(ours, of_ultralytics(settings), 1e-3)
+    # other batches add up their sums in another order: float32 rounding, which processors differ in
+    assert_same(ours, of_ultralytics(settings), 1e-2)
 
 
 @pytest.mark.parametrize(
@@ -400,3 +402,16 @@ def test_most_frames_of_real_clips_have_their_person(real, real_model, real_data
     for clip in clips:
         row = found[clip.name].row
         assert row["status"] == "ok" and row["actor_frames"] > 0.9 * clip.frames
+
+
+def test_ultralytics_leaves_pil_as_it_was(tmp_path):
+    """Its patch of Image.open tries to install a package where a file is no picture."""
+    (tmp_path / "page.jpg").write_text("<html>")
+    torch_models.ultralytics_offline()
+    from ultralytics.data.augment import LetterBox  # noqa: F401
+    from ultralytics.nn.autobackend import AutoBackend  # noqa: F401
+    from ultralytics.utils import ops  # noqa: F401
+
+    assert not Image.open.__module__.startswith("ultralytics")
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(tmp_path / "page.jpg")

@@ -22,7 +22,7 @@ from occludenet_build.people.maskers.interface import BoxedClip
 from occludenet_build.people.maskers.mask_propagation import KeyframeMasker, keyframes
 
 WIDTH, HEIGHT = 161, 121
-TESTS = Path(__file__).resolve().parent
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def world(frames, step=2, seed=3):
@@ -169,7 +169,7 @@ def test_wrong_masks_are_found_in_their_frames():
 MEMORY = """
 import resource, sys
 import numpy as np
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/people"]
 from test_mask_propagation import Known, world, work_on
 work_on(sys.argv[2], int(sys.argv[3]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

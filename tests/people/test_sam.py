@@ -317,8 +317,8 @@ from segment_anything import sam_model_registry
 from segment_anything.utils.transforms import ResizeLongestSide
 import numpy as np
 from occludenet_build import config
-from occludenet_build.people.maskers.interface import Clip
-from occludenet_build.people.maskers.mask_propagation import Between
+from occludenet_build.people.maskers.interface import BoxedClip
+from occludenet_build.people.maskers.mask_propagation import KeyframeMasker
 from occludenet_build.people.maskers.sam import Sam
 
 torch.manual_seed(0)
@@ -328,7 +328,7 @@ sam._set_up(config.ActorMasks(device="cpu"), sam_model_registry["vit_b"](), Resi
 sam._batch = int(sys.argv[2])
 boxes = dict.fromkeys(range(int(sys.argv[3])), np.float32((300, 100, 600, 700)))
 begun = time.time()
-found = dict(Between(sam, 64).masks(Clip(Path(sys.argv[1]), boxes, int(sys.argv[3]))))
+found = dict(KeyframeMasker(sam, 64).masks(BoxedClip(Path(sys.argv[1]), boxes, int(sys.argv[3]))))
 shapes = {mask.shape for mask in found.values()}
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 print(len(found), *shapes, peak, round(time.time() - begun))

@@ -1,4 +1,4 @@
-"""How sure numbers are: against exact small cases, and how often intervals hold the truth."""
+"""Accuracies and intervals: exact small cases, and the coverage of intervals."""
 
 from itertools import product
 
@@ -36,7 +36,7 @@ def test_wilson_without_a_clip_says_nothing():
 
 @pytest.mark.parametrize(("first", "second"), [(0, 3), (2, 5), (4, 4), (0, 1)])
 def test_mcnemar_by_counting_all_outcomes(first, second):
-    """Every way in which the differing clips could have fallen, each as likely."""
+    """Exact p from all equally likely outcomes of the differing clips."""
     number = first + second
     outcomes = [sum(coins) for coins in product((0, 1), repeat=number)]
     away = abs(first - number / 2)
@@ -51,7 +51,7 @@ def test_points_and_seeds():
 
 
 def test_the_mean_of_two_values_exactly():
-    """Of 0 and 1 the resampled mean is 0, 1/2 or 1; the outer two have a quarter each."""
+    """The resampled mean of 0 and 1 is 0, 1/2 or 1, with probabilities 1/4, 1/2 and 1/4."""
     assert bootstrap_mean([0, 1], rng(1)) == (0.0, 1.0)
     assert bootstrap_mean([3.0] * 9, rng(1)) == (3.0, 3.0)
     assert np.isnan(bootstrap_mean([], rng(1))).all()
@@ -64,14 +64,14 @@ def test_the_mean_as_scipy_has_it():
     assert ours == pytest.approx(theirs.confidence_interval, abs=0.02)
 
 
-def test_intervals_hang_on_the_seed_alone():
+def test_intervals_depend_on_the_seed_only():
     values = rng(0, "values").random(30)
     assert bootstrap_mean(values, rng(5)) == bootstrap_mean(list(values), rng(5))
     assert bootstrap_mean(values, rng(5)) != bootstrap_mean(values, rng(6))
 
 
 def test_coverage_of_the_mean():
-    """95 % intervals of 60 coins hold the true share about 95 times of 100."""
+    """95 % intervals of 60 coins contain the true share about 95 times of 100."""
     random = rng(11, "worlds")
     worlds = (random.random((200, 60)) < 0.7).astype(float)
     edges = [bootstrap_mean(world, rng(11, str(n)), 300) for n, world in enumerate(worlds)]
@@ -90,7 +90,7 @@ def test_intervals_at_none_and_all_are_wilsons(clips):
 
 @pytest.mark.parametrize("clips", [1, 12])
 def test_differences_that_all_clips_share_have_tangos_interval(clips):
-    """Score interval of a difference of paired shares, where all pairs are of one kind."""
+    """The score interval of a difference of paired shares where all pairs are of one kind."""
     z2 = 1.959963984540054**2
     none = bootstrap_mean([0.0] * clips, rng(1), 50, bounds=(-1, 1))
     every = bootstrap_mean([1.0] * clips, rng(1), 50, bounds=(-1, 1))
@@ -117,7 +117,7 @@ def test_the_clips_of_a_point_are_those_that_it_has():
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.98, 1.0])
 @pytest.mark.parametrize("clips", [2, 5, 20, 60])
 def test_coverage_near_the_ends(clips, share):
-    """Of 500 worlds of few clips, each there three times, nine of ten intervals hold the truth."""
+    """In 500 data sets of few clips with three rows each, 9 of 10 intervals contain the truth."""
     worlds = 3.0 * (rng(5, "worlds", str(clips), str(share)).random((clips, 500)) < share)
     low, high = bootstrap_ratios(worlds, np.full((clips, 500), 3.0), rng(6), 200, (0, 1))
     held = ((low <= share) & (share <= high)).mean()
@@ -148,7 +148,7 @@ def test_two_models_on_the_same_clips():
 
 
 def test_scales_of_one_source_are_drawn_together():
-    """Ten rows that all say the same of their source are worth one row, not ten."""
+    """Ten rows of one source clip with the same value count as one row."""
     values = rng(2, "values").random(30)
     one = bootstrap_ratios(values[:, None], np.ones((30, 1)), rng(3), 500)
     ten = bootstrap_ratios(10 * values[:, None], np.full((30, 1), 10.0), rng(3), 500)

@@ -1,4 +1,4 @@
-"""The stage attention: shares of known regions, what is left out, what is written, what is said."""
+"""attention: shares of known regions, skipped clips, the files, the summary, errors."""
 
 import shutil
 from argparse import Namespace
@@ -35,7 +35,7 @@ def square(top, left, bottom, right):
 
 
 def frame_row(clip, label, scale, number, masked):
-    """What annotate says of a frame of small_clips' world."""
+    """A row of annotate/frames for a frame of the clips of support.clips."""
     left = {"left": 22 - number, "right": 4 + number, "still": 12}[label]
     edge = 8 + round(SIDE * scale)
     row = {"clip": clip, "set": f"D-{100 * scale:.0f}", "scale": scale, "frame": number}
@@ -153,7 +153,7 @@ def test_the_prediction_is_explained_where_that_is_asked_for(world, tmp_path):
     assert all((row["target"], row["layer"]) == (row["predicted"], "blocks") for row in rows)
 
 
-def test_what_is_not_masked_or_not_readable_is_a_row_that_says_so(world, tmp_path):
+def test_what_is_not_masked_or_not_readable_is_a_row_with_the_reason(world, tmp_path):
     root = tmp_path / "world"
     shutil.copytree(world, root)
     # the network sees frames 1, 4, 7, 10: two are masked in one clip, none in another
@@ -214,7 +214,7 @@ def test_what_is_refused(world, tmp_path, changes, said):
 
 
 def table(arm, seed, masses, name="D-25"):
-    """A table of attention: clip -> mass of the actor; None: a map of zeros."""
+    """A table of attention with the mass on the actor by clip; None: a map of zeros."""
     rows = [
         {"clip": clip, "set": name, "file": f"{name}/{clip}", "arm": arm, "seed": seed,
          "backbone": "r3d_18", "status": "skipped" if mass is None else "ok",

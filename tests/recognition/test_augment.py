@@ -1,4 +1,4 @@
-"""How training pictures are changed: one draw for a pair, of nothing but the seed."""
+"""Augmentation: one draw for a pair, which depends on the seed only."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def test_nothing_switched_on_is_the_plain_crop(flip):
 
 
 def test_a_drawn_crop_keeps_to_area_and_aspect():
-    """Row and column numbers as colours tell which part of the picture is seen."""
+    """A picture whose colours are row and column numbers, so that a crop shows its position."""
     height, width = 120, 160
     ramp = np.zeros((1, height, width, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.arange(height)[:, None], np.arange(width)

@@ -74,7 +74,7 @@ def recipe(parity):
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Threads that wait for each other on a busy machine cost more than they save."""
+    """One thread: on a busy machine waiting threads cost more than they save."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -173,7 +173,7 @@ def test_every_backbone_takes_its_own_input():
 
 
 def train_manual():
-    """What the settings of train say of themselves, in words."""
+    """The documentation of the settings of train."""
     return set(re.findall(r"\w+", manual.text().partition("\ntrain:\n")[2]))
 
 
@@ -260,7 +260,7 @@ def test_no_clip_of_a_batch_sees_another(name):
 
 
 def scanned(x, delta, A, B, C):
-    """The recurrence as it is written in the paper, in float64."""
+    """The recurrence as in the paper, in float64."""
     x, delta, A, B, C = (part.double() for part in (x, delta, A, B, C))
     state, seen = x.new_zeros((len(x), *A.shape)), []
     for t in range(x.shape[1]):
@@ -292,7 +292,7 @@ def test_the_scan_is_the_recurrence(length, piece, chunks):
 
 
 def test_the_scan_does_not_overflow():
-    """Factors that vanish within a few steps, and steps that are none."""
+    """Factors that become 0 within a few steps, and steps of size 0."""
     x, delta, A, B, C = parts(300)
     for factor in (0.0, 1e-6, 100.0):
         seen = videomamba.selective_scan(x, delta * factor, A, B, C, 128, 8)
@@ -319,7 +319,7 @@ def test_the_scan_is_wide_under_autocast():
 
 
 def test_the_first_video_patch_sees_the_last():
-    """Both directions: the class token is in front and must know all that follows."""
+    """Both directions: the class token comes first and must depend on all later tokens."""
     model = SMALL["videomamba"]().eval()
     clip = torch.zeros(1, 3, 4, 32, 32)
     other = clip.clone()
@@ -362,7 +362,7 @@ def same(one, other, but="nothing"):
 
 
 def swapped(tensors, *pairs):
-    """Names with every first text of a pair in place of the second."""
+    """Names in which the second text of each pair is replaced by the first."""
 
     def name(key):
         for theirs, ours in pairs:
@@ -470,7 +470,7 @@ def test_a_head_of_as_many_classes_is_kept(caplog):
     assert same(model, source) and not caplog.text
 
 
-def test_a_head_of_other_classes_is_left_out_and_said(caplog):
+def test_a_head_of_other_classes_is_left_out_and_logged(caplog):
     caplog.set_level("INFO")
     source, model = X3D(400, 4, 32, depth_factor=1.0), small_x3d()
     before = model.head.projection.weight.clone()
@@ -494,7 +494,7 @@ def test_kinetics_710(theirs, ours, kept, caplog):
 
 
 def test_whose_kinetics_710_begins_with_kinetics_400(caplog):
-    """VideoMAE v2 has the classes in another order: its head is not cut."""
+    """VideoMAE v2 has the classes in another order, so its head is not cut."""
     caplog.set_level("INFO")
     source, model = (VideoMAE(n, 4, 32, width=48, depth=1, heads=3) for n in (710, 400))
     load_state(model, "videomae_b", source.state_dict(), "w.pth")

@@ -1,4 +1,4 @@
-"""Class activation maps: the formula, every backbone's places, and a signal that is known."""
+"""Class activation maps: the formula, the layer of every backbone, and a known signal."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ VOLUME = FeatureLayout("features")
 
 
 class Plain(nn.Module):
-    """The textbook's network: convolutions, the mean over all places, a linear layer."""
+    """Convolutions, the mean over all positions, a linear layer."""
 
     def __init__(self, classes, width=8):
         super().__init__()
@@ -35,7 +35,7 @@ class Plain(nn.Module):
 
 
 class Channels(nn.Module):
-    """Its features are the red and the green of its clip; red speaks for class 0, against 1."""
+    """Its features are red and green of the clip; red raises class 0 and lowers class 1."""
 
     def __init__(self):
         super().__init__()
@@ -89,7 +89,7 @@ def test_equals_the_formula_and_what_is_explained_by_default_is_the_largest_logi
 
 
 def test_maps_over_time_lie_where_the_frames_are():
-    """4 frames to a place: its value is that of its own frames."""
+    """With 4 frames per position, the value of a position is that of its own frames."""
 
     class Late(Channels):
         def forward(self, x):
@@ -117,7 +117,7 @@ GRIDS = {
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_states_a_layer_with_places(name):
-    """At its own input, without pixels: the layer is there, and its output has this grid."""
+    """On the meta device with the default input: the layer exists, and its output has this grid."""
     backbone, shapes = BACKBONES[name], []
     seen = backbone.input
     with torch.device("meta"), torch.no_grad():
@@ -174,7 +174,7 @@ SMALL = {
 }  # fmt: skip
 """Every family with random weights, small; 4 frames of 64 px."""
 REACH = {"mvit": 1, "swin": 0, "uniformer": 0, "videomae": 0, "videomamba": 0}
-"""How far a change may show in the families of tokens: MViT's pooling overlaps."""
+"""How far a change may spread in networks of tokens, since MViT's pooling overlaps."""
 
 
 def volumes(model, layout, clips):
@@ -188,7 +188,7 @@ def volumes(model, layout, clips):
 @pytest.mark.parametrize("name", REACH)
 @pytest.mark.parametrize("place", [(-1, -1, 0), (0, 0, -1), (-1, 0, -1)])
 def test_tokens_are_put_where_they_come_from(name, place):
-    """What is changed in one place of the clip changes that place most: no axis is swapped."""
+    """A change at one position of the clip changes that position most, so no axis is swapped."""
     torch.manual_seed(0)
     make, layout = SMALL[name]
     model, clips = make(3).eval(), 0.1 * torch.randn(1, 3, 4, 64, 64).repeat(2, 1, 1, 1, 1)
@@ -205,7 +205,7 @@ def test_tokens_are_put_where_they_come_from(name, place):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_map_of_every_family(name):
-    """The network computes what it computed, and its places reach the logits."""
+    """The output of the network does not change, and all positions influence the logits."""
     torch.manual_seed(0)
     make, layout = SMALL[name]
     model, clips = make(3).eval(), torch.randn(2, 3, 4, 64, 64)
@@ -259,7 +259,7 @@ def planted(count, random):
     ],
 )
 def test_the_planted_signal_is_found(make, layout):
-    """Trained to tell clips with a bright square: the map lies on it, not on the striped one."""
+    """After training on clips with a bright square, the map lies on it and not on the stripes."""
     torch.manual_seed(0)
     random = torch.Generator().manual_seed(0)
     model = make().train()

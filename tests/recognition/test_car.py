@@ -108,7 +108,7 @@ SOFT = torch.tensor(
 @pytest.mark.parametrize("detached", ["", "p", "c"])
 @pytest.mark.parametrize("term", ["kl_p_y", "ce_y"])
 def test_gradients_against_finite_differences(term, detached, empty, targets):
-    """What is detached is held fixed in the causal term, and moves in the cross entropy."""
+    """A detached input has no gradient from the causal term, only from the cross entropy."""
     torch.manual_seed(0)
     p = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     c = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
@@ -183,7 +183,7 @@ def test_detached_logits_get_no_gradient_of_the_causal_term():
     assert torch.equal(p.grad, plain.grad) and c.grad.abs().sum() > 0
 
 
-def test_kept_empty_masks_cost_what_the_vector_says():
+def test_kept_empty_masks_cost_the_value_of_the_vector():
     """c_equals_p_empty_mask: KL = log 3 - H(P)."""
     p, labels = batch(PLAIN, PLAIN), torch.tensor([0, 0])
     present = torch.tensor([True, False])

@@ -62,7 +62,7 @@ def test_two_processes_equal_one(torn, tmp_path):
 
 @pytest.mark.slow
 def test_adamw_of_two_processes_equals_that_of_one(torn, tmp_path):
-    """Less closely: it divides by gradients that may be all but zero."""
+    """With a larger tolerance, since it divides by gradients close to 0."""
     settings = changed(EXACT, name="adamw", learning_rate=0.003)
     alone, text = run(torn, tmp_path / "one.pt", settings=settings)
     both, other = trained(torn, tmp_path / "two.pt", dataclasses.replace(settings, processes=2))
@@ -73,7 +73,7 @@ def test_adamw_of_two_processes_equals_that_of_one(torn, tmp_path):
 
 @pytest.mark.slow
 def test_batch_norm_of_two_processes(tmp_path):
-    """Each normalises by its own part; the statistics are the mean of both, in a checkpoint too."""
+    """Each process normalises by its own part; the statistics are averaged, also in checkpoints."""
     write_world(tmp_path, test=0)
     settings = changed(backbone="r3d_18", epochs=1, processes=2, memory_mib=0)
     values, _ = trained(tmp_path, tmp_path / "two.pt", settings)
@@ -81,7 +81,7 @@ def test_batch_norm_of_two_processes(tmp_path):
 
 
 def started(root, out, settings, tmp_path):
-    """A training under torchrun that has made its first checkpoint."""
+    """A training under torchrun that has written its first checkpoint."""
     errors = open(tmp_path / "errors.txt", "w")
     line = command(root, out, "car", settings)
     process = subprocess.Popen(line, stderr=errors, env=environment())
@@ -156,7 +156,7 @@ def test_each_process_has_a_gpu(monkeypatch, wanted, gpus, message):
 
 
 class OfTwo(distributed.Process):
-    """A process whose neighbour has a clip with its counterfactual in every batch."""
+    """A process while the other one has a clip with its counterfactual in every batch."""
 
     def total(self, values):
         return [value + 1 for value in values]

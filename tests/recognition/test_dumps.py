@@ -1,4 +1,4 @@
-"""Other programs' files: every layout gives the same numbers, and a hostile pickle runs nothing."""
+"""Files of other programs: all formats give the same numbers; a hostile pickle runs nothing."""
 
 import builtins
 import io
@@ -22,7 +22,7 @@ FILES = ["a/1.mp4", "a/2, b.mp4", "3.mp4", "4.mp4"]
 
 
 def of_mmaction_1_2(number, device_view):
-    """What mmengine's DumpResults leaves of an ActionDataSample: a view of the batch's tensor."""
+    """An ActionDataSample as mmengine's DumpResults stores it: a view of the batch's tensor."""
     return {
         "gt_label": torch.LongTensor([TRUTH[number]]),
         "pred_label": device_view[number].argmax(0, keepdim=True),
@@ -134,7 +134,7 @@ class Calls:
 
 
 def _hidden_in_a_storage(target):
-    """torch's own way of reading a tensor's numbers would load this as any pickle."""
+    """torch's own function for the storage of a tensor would load this as any pickle."""
     inner = io.BytesIO()
     torch.save(Calls(os.system, f"touch {target}"), inner, _use_new_zipfile_serialization=False)
     return Calls(torch.storage._load_from_bytes, inner.getvalue())
@@ -172,7 +172,7 @@ def test_a_hostile_file_of_torch_runs_nothing(tmp_path):
 
 
 def test_a_name_with_dots_reaches_nothing(tmp_path):
-    """Protocol 4 looks names up by their dots: collections OrderedDict.__init__.__globals__."""
+    """Protocol 4 resolves dotted names: collections OrderedDict.__init__.__globals__."""
     content = b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93."
     (tmp_path / "dump.pkl").write_bytes(content)
     with pytest.raises(UserError, match=r"would run collections\.OrderedDict\.__init__"):

@@ -1,4 +1,4 @@
-"""Evaluation: each clip once, by name, averaged over views, and what is refused."""
+"""evaluate: each clip once, labels by name, averages over views, and errors."""
 
 import csv
 import dataclasses
@@ -148,7 +148,7 @@ def test_an_unreadable_clip_is_listed_and_has_no_row(tmp_path, caplog):
     assert "2 files were left out" in caplog.text
 
 
-def test_a_split_without_clips_is_said_and_not_an_error(world, tmp_path, caplog):
+def test_a_split_without_clips_is_logged_and_not_an_error(world, tmp_path, caplog):
     got, summary = run(world, tmp_path / "a.parquet", Evaluate(split="val"))
     assert (len(got), summary["sets"]) == (0, [])
     assert "has no clip of the split val" in caplog.text
@@ -162,7 +162,7 @@ def test_what_is_refused(world, tmp_path):
         run(world, tmp_path / "a.parquet", model="bare.pt")
 
 
-def test_a_file_that_stands_twice_is_refused(tmp_path):
+def test_a_file_with_two_rows_is_refused(tmp_path):
     rows = write_world(tmp_path, train=0)
     write_model(tmp_path / "car-0.pt", list(LABELS))
     save_table(tmp_path, [*rows, rows[0]])
@@ -171,13 +171,13 @@ def test_a_file_that_stands_twice_is_refused(tmp_path):
 
 
 def frames_of(path, count):
-    """A clip whose every frame says its number in its brightness."""
+    """A clip in which the brightness of a frame is its number."""
     shades = [np.full((24, 32, 3), 20 * number, np.uint8) for number in range(count)]
     write_video(path, shades, 12)
 
 
 class Brightness(torch.nn.Module):
-    """Logits: mean and mean square brightness of each view, exactly what it was shown."""
+    """A network with the mean and the mean square brightness of each view as logits."""
 
     def forward(self, clips):
         flat = clips.flatten(1)
@@ -186,9 +186,9 @@ class Brightness(torch.nn.Module):
 
 @pytest.mark.parametrize("average", ["softmax", "logits"])
 def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, average):
-    """3 x 3 views of one clip: each view through the network by itself, then averaged."""
+    """3 x 3 views of one clip: the average equals that of single forward passes."""
     from occludenet_build.recognition import augment
-    from occludenet_build.recognition.datasets import Frames
+    from occludenet_build.recognition.datasets import FrameReader
 
     monkeypatch.setattr(
         "occludenet_build.recognition.predict.build_backbone", lambda *_: Brightness()
@@ -201,7 +201,7 @@ def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, 
     rows, _ = run(world, tmp_path / "a.parquet", changed(views=3, crops=3, average=average),
                   model="bright.pt")  # fmt: skip
     row = rows[0]
-    shown, source = [], Frames(world, 18, keep=False)
+    shown, source = [], FrameReader(world, 18, keep=False)
     for frames in augment.views(FRAMES, 4, 3):
         whole = source.of(row["file"], frames)
         for top, left in ((0.5, 0.0), (0.5, 0.5), (0.5, 1.0)):
@@ -236,7 +236,7 @@ NO_WEIGHTS = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabc
 
 
 def test_erased_clips_are_predicted_in_the_same_frames_and_crops(tmp_path):
-    """The prediction of an erased clip is what its file would get as a clip of its own."""
+    """The prediction of a counterfactual equals that of its file as a clip."""
     rows = erased_world(tmp_path)
     got, _ = run(tmp_path, tmp_path / "a.parquet", WITHOUT)
     assert [row["erased_logits"] is None for row in got] == [row["scale"] == 0 for row in got]
@@ -434,7 +434,7 @@ def test_a_set_by_its_list(world, tmp_path, listed):
 
 
 def test_a_listed_clip_is_sampled_over_its_own_length(world, tmp_path, listed):
-    """The same file as a row of the table, with its true number of frames, says the same."""
+    """The same file as a row of the table, with its number of frames, has the same prediction."""
     alone, _ = run(world, tmp_path / "a.parquet", changed(lists=(listed,)), clips=False)
     save_table(tmp_path, [
         {"clip": "b", "set": "clean", "scale": 0.0, "split": "test", "label": "right",
@@ -447,7 +447,7 @@ def test_a_listed_clip_is_sampled_over_its_own_length(world, tmp_path, listed):
     assert known["logits"] == pytest.approx(alone[1]["logits"], abs=1e-6)
 
 
-def test_what_is_wrong_with_a_list_stops_the_room(world, tmp_path, listed):
+def test_what_is_wrong_with_a_list_stops_the_stage(world, tmp_path, listed):
     def refused(text, message, name="S"):
         (tmp_path / "list.csv").write_text(text)
         settings = changed(lists=(dataclasses.replace(listed, name=name),))
@@ -472,7 +472,7 @@ def test_an_unreadable_file_of_a_list_is_skipped(world, tmp_path, listed):
 
 
 def test_what_is_no_file_is_missing(tmp_path):
-    """A pipe would wait for ever; a folder or an impossible name is no clip either."""
+    """Opening a pipe would wait forever; a folder and an invalid name are not clips either."""
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "list.txt").write_text("pipe.mp4 left\nfolder.mp4 left\na\0b.mp4 left\n")
@@ -481,7 +481,7 @@ def test_what_is_no_file_is_missing(tmp_path):
     assert all(entry["reason"].startswith("missing") for entry in skipped)
 
 
-def test_files_of_one_name_are_told_apart(tmp_path):
+def test_files_of_one_name_are_distinguished(tmp_path):
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         frames_of(tmp_path / folder / "1.mp4", 2)

@@ -1,4 +1,4 @@
-"""Training's loader: one draw for a pair, the same with any number of workers, what is skipped."""
+"""The loader of training: one draw for a pair, any number of workers, skipped clips."""
 
 import dataclasses
 from fractions import Fraction
@@ -14,7 +14,12 @@ from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition.augment import augment_clips, crop_clip, draw_view
 from occludenet_build.recognition.clip_table import read_clips
-from occludenet_build.recognition.datasets import Frames, SkippedClip, TrainingClips, make_loader
+from occludenet_build.recognition.datasets import (
+    FrameReader,
+    SkippedClip,
+    TrainingClips,
+    make_loader,
+)
 from occludenet_build.recognition.optim import BatchOrder
 
 PLAIN = Augment()
@@ -37,7 +42,7 @@ def world(tmp_path_factory):
 def data(root, clips=None, augment=PLAIN, **changed):
     clips = read_clips(root / "annotate/clips.parquet", "train") if clips is None else clips
     settings = {"frames": 4, "size": 16, "stride": 0, "pairs": True, "seed": 7} | changed
-    source = Frames(root, 18, keep=False)
+    source = FrameReader(root, 18, keep=False)
     return TrainingClips(clips, list(LABELS), source, augment=augment, **settings)
 
 
@@ -135,7 +140,7 @@ def test_a_broken_clip_is_skipped_with_its_reason_and_not_replaced(world, tmp_pa
         assert file == f"broken.{suffix}" and reason.split(":")[0] in ("truncated", "corrupt")
 
 
-def test_damage_that_no_wanted_frame_hangs_on_costs_nothing(tmp_path, world):
+def test_damage_that_no_sampled_frame_depends_on_is_ignored(tmp_path, world):
     """Frames before it, and those of other keyframes, are the ones of the whole clip."""
     content = film(tmp_path / "whole.mp4", 10)
     (tmp_path / "broken.mp4").write_bytes(damaged(content))

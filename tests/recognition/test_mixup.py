@@ -1,4 +1,4 @@
-"""StillMix, FAME, mixup: what is mixed with what, and what the labels become."""
+"""StillMix, FAME and mixup: mixed clips and targets."""
 
 from dataclasses import replace
 

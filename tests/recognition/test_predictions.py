@@ -1,4 +1,4 @@
-"""Other people's predictions as tables: joined by name, refused where something does not match."""
+"""predictions: tables from dumps, joined by name; errors where something does not match."""
 
 import dataclasses
 import json
@@ -22,9 +22,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import wilson
 from occludenet_build.recognition.prediction_table import (
     PREDICTIONS,
-    About,
+    ModelInfo,
     read_predictions,
-    write,
+    write_predictions,
 )
 from occludenet_build.recognition.predictions.command import run as run_stage
 
@@ -98,7 +98,7 @@ def refused(place, message, *dumps, **options):
 
 def test_a_dump_becomes_a_table(place):
     predicted, rows, note = run(place)
-    assert predicted.about == About("I3D-R50", LABELS)
+    assert predicted.about == ModelInfo("I3D-R50", LABELS)
     assert predicted.about.name == "I3D-R50"
     assert rows["clip"].tolist() == ["one", "two", "three", "four"]  # by scale, set and file
     by_clip = rows.set_index("clip")
@@ -140,7 +140,7 @@ def test_a_set_decides_which_clip_a_name_is(place):
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1]])
 def test_rows_go_by_the_list(place, order):
-    """List and dump in another order, alike: the same table."""
+    """List and dump in the same other order give the same table."""
     lines = LIST.splitlines()[1:]
     (place / "list.csv").write_text("\n".join(["file,label", *(lines[at] for at in order)]))
     dump(place / "dump.pkl", SCORES[order], np.array([0, 2, 1, 1])[order])
@@ -196,7 +196,7 @@ def test_a_csv_needs_neither_list_nor_map(place):
 
 
 def test_probabilities_of_any_sum(place):
-    """PySlowFast adds the softmax of all views; a row of zeros is a clip that it never saw."""
+    """PySlowFast adds the softmax of all views; a row of zeros is a clip that it did not see."""
     scores = torch.tensor(30 * SCORES, dtype=torch.float32)
     scores[3] = 0
     (place / "dump.pkl").write_bytes(pickle.dumps([scores, torch.tensor([0, 2, 1, 0])]))
@@ -242,7 +242,7 @@ def test_several_sets_of_a_model_in_one_order_of_labels(place):
     refused(place, "has one of D-25 twice", a_dump(place), a_dump(place))
 
 
-def test_a_file_that_stands_twice_counts_once(place):
+def test_a_file_listed_twice_counts_once(place):
     lines = LIST.splitlines()
     (place / "list.csv").write_text("\n".join([*lines[:4], lines[3]]))
     _, rows, note = run(place)
@@ -259,7 +259,9 @@ def test_a_table_of_evaluate(place):
         | {"predicted": LABELS[2], "top1": False, "top5": True}
         for scale in (0.0, 0.25)
     ]
-    write(rows, About("r3d_18", LABELS[::-1], "car", 0, "logits", 10, 3), place / "ours.parquet")
+    write_predictions(
+        rows, ModelInfo("r3d_18", LABELS[::-1], "car", 0, "logits", 10, 3), place / "ours.parquet"
+    )
     ours = a_dump(place, file=place / "ours.parquet", list=None, label_map=None)
     predicted, got, _ = run(place, ours)
     assert (predicted.about.model, predicted.about.labels) == ("I3D-R50", LABELS[::-1])

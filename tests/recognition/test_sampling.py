@@ -1,4 +1,4 @@
-"""Which frames and crops are seen; the chosen frames of a file."""
+"""Sampling of frames and crops, and reading of the chosen frames of a file."""
 
 from fractions import Fraction
 

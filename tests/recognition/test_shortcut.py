@@ -1,4 +1,4 @@
-"""The planted shortcut: tied in training, crossed in test, and what the benchmark makes of it."""
+"""The shortcut benchmark: background tied to the class in training, crossed in the test."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_median_leaves_the_bare_scenery(clip):
     assert np.abs(pictures.astype(int) - scene)[masks].mean() > 20
 
 
-def test_the_network_sees_what_stands_still_and_tiny3d_does_not():
+def test_the_network_sees_static_content_and_tiny3d_does_not():
     still = torch.rand(2, 3, 1, 48, 48).repeat(1, 1, 8, 1, 1)
     for network, blind in ((SceneAndMovement(5), False), (Tiny3D(5), True)):
         one, other = network.eval()(still)

@@ -1,4 +1,4 @@
-"""StillMix's bank: of frames that tell the action and frames that do not, it takes the first."""
+"""StillMix's bank takes the frames that show the class, not the others."""
 
 import copy
 import dataclasses
@@ -20,8 +20,8 @@ SETTINGS = Train(batch=8, mix=Mix(still_frames=12, still_epochs=6))
 CLIPS, SIZE = 40, 32
 
 
-class Told:
-    """Clips of two classes: in the first half the colour tells which, the others are all grey."""
+class ColouredClips:
+    """Clips of two classes: in the first half the colour shows the class, the others are grey."""
 
     def __init__(self):
         self.positions = {"red": 0, "blue": 1}
@@ -46,7 +46,13 @@ class Told:
 
 def bank(tmp_path, settings=SETTINGS, seed=1, key="k"):
     return load_or_make_bank(
-        Told(), settings, seed=seed, device="cpu", workers=0, path=tmp_path / "bank.pt", key=key
+        ColouredClips(),
+        settings,
+        seed=seed,
+        device="cpu",
+        workers=0,
+        path=tmp_path / "bank.pt",
+        key=key,
     )
 
 

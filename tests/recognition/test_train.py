@@ -1,4 +1,4 @@
-"""Training: the arms, resuming after a stop, what is skipped, dropped or refused."""
+"""train: the arms, resuming, skipped and dropped clips, errors."""
 
 import dataclasses
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_all_arms_of_a_seed_start_alike(world, tmp_path):
 
 
 def test_car_sees_the_clips_that_the_baseline_sees(world, tmp_path):
-    """One order, one draw: with weights that stand still both have the same cross entropy."""
+    """Same order and draws: with constant weights both arms have the same cross entropy."""
     still = changed(learning_rate=0.0, counterfactual_forward="own")
     texts = [run(world, tmp_path / f"{a}.pt", a, settings=still)[1] for a in ("baseline", "car")]
     baseline, car = map(curve, texts)
@@ -187,7 +187,7 @@ def test_car_without_counterfactuals_says_what_to_do(tmp_path):
         run(tmp_path, tmp_path / "car.pt")
 
 
-def test_order_of_an_epoch_hangs_on_seed_and_epoch():
+def test_order_of_an_epoch_depends_on_seed_and_epoch():
     order = list(BatchOrder(10, 4, 2, seed=5))
     assert [len(batch) for batch in order] == [4, 4, 2] * 2 and len(BatchOrder(10, 4, 2, 5)) == 6
     assert sorted(number for batch in order[:3] for number, _ in batch) == list(range(10))

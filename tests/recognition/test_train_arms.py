@@ -1,4 +1,4 @@
-"""Arms by name: which there are, what each depends on, what is refused."""
+"""Arms by name: their settings, what each depends on, errors."""
 
 import dataclasses
 import re
@@ -32,7 +32,7 @@ def settings_of(config, arm, seed=0):
 
 @pytest.mark.parametrize("arm", arms.names(EVERY))
 def test_an_arm_depends_on_its_own_settings_only(arm):
-    """Which arms another value of a setting trains again."""
+    """The arms that another value of a setting trains again."""
     car, mixed = arm.startswith("car"), arm in ("stillmix", "fame")
     usual = Config(train=EVERY)
     for change, concerned in [

@@ -1,4 +1,4 @@
-"""The ready configurations: each is checked as Snakemake would read it, with what it follows."""
+"""The ready configurations, read as Snakemake merges them."""
 
 import math
 
@@ -15,7 +15,7 @@ MINE = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}}
 
 
 def merged(*names):
-    """As Snakemake merges several --configfile: the later one wins, key by key."""
+    """Merge as Snakemake does with several --configfile: the later one wins, key by key."""
 
     def into(one, other):
         for key, value in other.items():

@@ -1,4 +1,4 @@
-"""A training that is killed goes on to the same curve; TensorBoard shows each step once."""
+"""An interrupted training resumes on the same curve; TensorBoard shows each step once."""
 
 import signal
 import subprocess
@@ -86,7 +86,7 @@ def test_killed_in_the_middle_of_a_step_it_goes_on_to_the_same(world, whole, tmp
 
 
 def test_what_is_evaluated_is_the_average(whole, world, tmp_path):
-    """And a checkpoint keeps both."""
+    """A checkpoint keeps both."""
     plain, _ = run(world, tmp_path / "plain.pt", seed=3, settings=changed(SETTINGS, ema=0.0))
     averaged, _ = run(world, tmp_path / "averaged.pt", seed=3, settings=SETTINGS)
     kept = checkpoint.load(tmp_path / "store/averaged/checkpoint.pt")
@@ -98,7 +98,7 @@ def test_what_is_evaluated_is_the_average(whole, world, tmp_path):
 
 @pytest.mark.slow
 def test_what_was_written_after_the_last_checkpoint_is_not_shown_twice(world, tmp_path):
-    """Killed where rows are on the board that no checkpoint has."""
+    """Killed where TensorBoard has rows that no checkpoint has."""
     rare = changed(SETTINGS, checkpoint_minutes=10.0)
     line = command(world, tmp_path / "car-0.pt", settings=rare, program=("-c", KILLED, "17"))
     dead = subprocess.run(line, capture_output=True, text=True, env=environment())
@@ -138,8 +138,8 @@ def test_ctrl_c_is_clean(world, tmp_path):
     ("done", "key", "goes_on"), [(3, "data", True), (9, "data", False), (3, "other", False)]
 )
 def test_edited_code_throws_no_half_trained_network_away(tmp_path, monkeypatch, done, key, goes_on):
-    """Only with `rerun_on: code` does a finished training begin anew; other data always do."""
-    state = loop.asdict(loop.State(step=done))
+    """A finished training starts again with `rerun_on: code`, and always with other data."""
+    state = loop.asdict(loop.TrainingState(step=done))
     checkpoint.save({"key": "data", "version": "train 1 abc", "state": state}, tmp_path / "x.pt")
     monkeypatch.setattr(loop, "_parts", lambda learner: {})
     assert loop._resumed(tmp_path / "x.pt", key, "train 1 abc", None, 9).step == (

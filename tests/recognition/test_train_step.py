@@ -32,7 +32,7 @@ def network(name="tiny3d", frames=4, size=16, **rates):
 
 
 def batch(number, erased=(), seed=0):
-    """Random clips; `erased`: of which there is a counterfactual."""
+    """Random clips; `erased`: those that have a counterfactual."""
     random = torch.Generator().manual_seed(seed)
     clips = torch.randint(0, 255, (number, 4, 16, 16, 3), dtype=torch.uint8, generator=random)
     present = torch.zeros(number, dtype=torch.bool)
@@ -80,7 +80,7 @@ def weights(made):
 
 @pytest.mark.parametrize("sizes", [(6,), (4, 2), (1, 2, 3), (1,) * 6])
 def test_accumulated_batches_are_one(sizes):
-    """Whatever the counterfactuals are that each of them has."""
+    """For any distribution of counterfactuals over the batches."""
     whole = batch(6, erased=(0, 3, 4))
     one, several = learner(), learner()
     loss, other = step(one, [whole]), step(several, parts(whole, sizes))
@@ -101,7 +101,7 @@ def test_a_step_is_the_gradient_of_the_mean_over_all_clips():
 
 
 def test_skipped_clips_do_not_count():
-    """Four clips were to come, three could be read."""
+    """Of four clips three could be read."""
     short, exact = learner(), learner()
     step(short, [batch(3)], clips=4)
     step(exact, [batch(3)], clips=3)
@@ -258,7 +258,7 @@ def test_bf16_computes_in_bf16_and_learns():
 
 @pytest.mark.parametrize("scale", [2.0**10, 2.0**-3])
 def test_a_scaled_loss_gives_the_same_step(scale):
-    """What fp16 adds on a GPU, tried in float32: powers of two are exact."""
+    """The gradient scaler of fp16, tested in float32, where powers of two are exact."""
     scaled, plain = learner(), learner()
     scaled.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     for made in (scaled, plain):
@@ -298,7 +298,7 @@ def test_mixed_targets_are_learnt_from():
     assert smooth.ce == pytest.approx(float(wanted.detach()), rel=1e-6)
 
 
-def test_dropout_hangs_on_the_step_alone():
+def test_dropout_depends_on_the_step_only():
     """The same step twice drops the same; another number drops other."""
 
     def after(number):

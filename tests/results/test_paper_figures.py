@@ -1,4 +1,4 @@
-"""The numbers behind the paper's charts, by hand, and the files that they become."""
+"""The paper's charts: their numbers, computed by hand, and their files."""
 
 import dataclasses
 import re
@@ -145,7 +145,7 @@ def test_a_planted_slope_is_found_and_bands_hold_the_truth():
 
 
 def test_the_scales_of_a_source_are_drawn_together():
-    """Three equal rows of each of 100 clips: the band is that of 100, not of 300."""
+    """With three equal rows of each of 100 clips the band is that of 100 clips, not of 300."""
     right = [1, 0] * 50
     rows = table(dict.fromkeys(("D-25", "D-50", "D-75"), right), area_ratio=0.2)
     given = inputs([predicted(rows, "m", LABELS)], bootstrap=400)
@@ -169,7 +169,7 @@ def test_the_drop_is_of_top_5_and_of_the_same_clips():
 
 @pytest.mark.parametrize("right", [0, 1])
 def test_a_bin_of_clips_that_all_say_the_same_has_an_interval(right):
-    """That of its source clips, each of which is there three times."""
+    """The band is that of the source clips, each of which has three rows."""
     rows = table({name: [right] * 8 for name in ("D-25", "D-50", "D-75")}, area_ratio=0.2)
     given = inputs([predicted(rows, "m", LABELS)])
     (row,) = curves.accuracy_by_bin(given, "area_ratio", curves.equal_counts, "4b").to_dict(
@@ -345,7 +345,7 @@ def test_models_that_share_no_clip_are_not_compared():
 
 
 def words_of(figure, dpi: int) -> list[tuple[str, Bbox]]:
-    """All words that are drawn, with their boxes in pixels; the figure's own box comes last."""
+    """All drawn texts with their boxes in pixels; the last box is that of the figure."""
     canvas, shown = charts.FigureCanvasAgg(figure), []
     figure.dpi = dpi
     with pytest.MonkeyPatch.context() as patch:
@@ -413,7 +413,7 @@ def test_no_words_of_a_chart_lie_on_others_or_outside(name, drawn):
 
 @pytest.mark.parametrize("name", ["figure_4a", "figure_5b", "figure_7_right", "figure_8"])
 def test_the_same_numbers_give_the_same_bytes(name, drawn):
-    """In whatever order the predictions were read."""
+    """The order of the predictions has no influence."""
     one = drawn[name]
     again = one.make(dataclasses.replace(one.given, predicted=one.given.predicted[::-1]))
     assert again.chart == one.made.chart

@@ -1,4 +1,4 @@
-"""The paper's picture sheets: what stands where, and the files."""
+"""The paper's picture sheets: the content of the panels, and the files."""
 
 import dataclasses
 import shutil
@@ -36,7 +36,7 @@ def root(tmp_path_factory):
 
 
 def maps_of_two_clips() -> list[dict]:
-    """c0 is right everywhere, c1 wrong where it is occluded; the occluder shows in frame 2 only."""
+    """c0 is always recognised, c1 only clean; the occluder is visible in frame 2 only."""
     actor, occluder = np.zeros((2, 4, 32, 32), np.float32)
     actor[1:, 4:28, 8:24] = 1
     occluder[2, 10:20, 10:20] = 1
@@ -51,7 +51,7 @@ def maps_of_two_clips() -> list[dict]:
 
 
 def lists(root, name: str) -> Config:
-    """A list of two files, the first of which is no video."""
+    """A list of two files, the first of which is not a video."""
     (root / "bad.mp4").write_bytes(b"no video")
     clip = next((root / "OccludeNet-D-clean").rglob("*.mp4"))
     shutil.copy(clip, root / "good.mp4")
@@ -135,7 +135,7 @@ def test_figure_2_begins_with_clips_that_occlusion_makes_wrong(root):
 @pytest.mark.parametrize(
     ("name", "sets"), [("figure_9", ["D-50"] * 4), ("figure_17", ["D-75"] * 4 + ["clean"] * 4)]
 )
-def test_baseline_stands_before_car_in_the_order_they_were_drawn(root, name, sets):
+def test_baseline_precedes_car_in_the_order_they_were_drawn(root, name, sets):
     numbers = PICTURES[name](inputs([], root)).numbers
     assert numbers["set"].tolist() == sets
     assert numbers["arm"].tolist() == ["baseline", "car"] * (len(sets) // 2)
@@ -154,7 +154,7 @@ def test_a_map_warms_what_it_marks_and_leaves_the_rest_grey():
     assert (shown[cam == 1].mean(axis=1) > 150).all()
 
 
-def test_a_cutout_stands_on_a_checkerboard_in_its_own_shape(tmp_path):
+def test_a_cutout_lies_on_a_checkerboard_in_its_own_shape(tmp_path):
     piece = np.zeros((20, 40, 4), np.uint8)
     piece[:, :, 2], piece[:, :20, 3] = 200, 255
     cv2.imwrite(str(tmp_path / "piece.png"), piece)
@@ -219,7 +219,7 @@ def test_one_arm_is_no_comparison(tmp_path):
     assert len(attention.figure_2(inputs([], tmp_path)).numbers) == 4
 
 
-def test_maps_that_do_not_read_are_said(tmp_path):
+def test_maps_that_cannot_be_read_are_reported(tmp_path):
     draw_maps(tmp_path, maps_of_two_clips())
     (tmp_path / "attention/car-0/002_D-50.npz").write_bytes(b"half")
     with pytest.raises(MissingInput, match=r"002_D-50\.npz cannot be read .*run attention again"):

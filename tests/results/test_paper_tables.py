@@ -30,8 +30,8 @@ from occludenet_build.results.paper.figures import FIGURES
 from occludenet_build.results.paper.inputs import MissingInput
 from occludenet_build.results.paper.pictures import PICTURES
 from occludenet_build.results.paper.tables import LEVELS
-from occludenet_build.results.report.facts import Build
-from occludenet_build.results.report.page import render
+from occludenet_build.results.report.facts import ReportBuild
+from occludenet_build.results.report.page import render_report
 
 PAPER = REFERENCE.parent / "seeds" / "occludenet-paper.txt"
 D = {"clean": (9, 10), "D-25": (8, 10), "D-50": (7, 10), "D-75": (4, 10)}
@@ -42,7 +42,7 @@ def made(root: Path, name: str, config: Config | None = None) -> table.PaperTabl
 
 
 def ours(found: table.PaperTable) -> dict[tuple[str, str], str]:
-    """(row, column) -> text of the measured block."""
+    """Text of the measured block by (row, column)."""
     return {(line[0], c): t for line in found.ours for c, t in zip(found.head, line, strict=True)}
 
 
@@ -57,7 +57,7 @@ def numbers(found: table.PaperTable, **where) -> list[dict]:
 
 
 def test_table_3_is_the_mean_of_seven_rows_of_table_2():
-    """The golden check, by the function that makes ours."""
+    """Table 3 from the printed Table 2, by the function that makes ours."""
     seven = published.printed_values(2)
     seven = seven[seven["row"] != "InternVideo2"]
     found = table.mean_of_models(seven, list(LEVELS))
@@ -94,7 +94,7 @@ def test_printed_tables_agree_with_each_other():
 
 
 def lines_of(number: int) -> list[list[str]]:
-    """The printed values of a table as they follow each other in a line of the paper's text."""
+    """The printed values of a table in the order of a line of the paper's text."""
     printed = published.printed_table(number)
     sets = [name for name in printed if name not in published.DESCRIPTIVE]
     # the text has top-1 / top-5 of two methods of Table 4 in one cell
@@ -212,7 +212,7 @@ def test_table_3_is_the_mean_of_our_models(tmp_path):
 
 
 def test_top5_among_five_classes_is_not_shown(tmp_path):
-    """It is always right: "-" in the tables, empty in the CSV files, and the notes say why."""
+    """Top-5 is always right: "-" in the tables, empty in the CSV files, explained in the notes."""
     for arm in ("baseline", "car"):
         for seed in (0, 1):
             path = tmp_path / f"evaluate/{arm}-{seed}.parquet"
@@ -347,7 +347,7 @@ def test_table_1_is_counted(tmp_path):
 # what is missing is said
 
 
-def test_missing_sources_and_unread_clips_are_said(tmp_path):
+def test_missing_sources_and_unread_clips_are_noted(tmp_path):
     trained(tmp_path, "baseline", 0, {"D-25": (1, 2), "S": (1, 2)})
     schema = parquet.pa.schema([column(name, "string", "") for name in ("split", "reason")])
     reasons = [("test", "missing_source"), ("test", "missing_occluder"), ("test", None),
@@ -401,7 +401,7 @@ def test_mixed_label_maps_are_refused_within_a_set_only(tmp_path):
         inputs.read_all_predictions(tmp_path, Config())
 
 
-def test_a_model_says_one_thing_of_a_clip(tmp_path):
+def test_a_model_has_one_prediction_of_a_clip(tmp_path):
     save(tmp_path / "predictions/a.parquet", rows("D-25", 1, 2), model="A")
     save(tmp_path / "predictions/b.parquet", rows("D-50", 1, 2), model="A", views=4)
     assert len({one.about.name for one in inputs.read_all_predictions(tmp_path, Config())}) == 1
@@ -420,7 +420,7 @@ def test_trained_can_be_left_out_and_other_tables_are_none(tmp_path):
     assert [one.about.name for one in inputs.read_all_predictions(tmp_path, only)] == ["A"]
 
 
-def test_recipes_of_one_name_are_told_apart(tmp_path):
+def test_recipes_of_one_name_are_distinguished(tmp_path):
     trained(tmp_path, "car", 0, D, epochs=5)
     trained(tmp_path, "car", 1, D, epochs=10)
     trained(tmp_path / "x/run", "car", 0, D)
@@ -514,11 +514,11 @@ def test_the_report_links_what_was_made(tmp_path):
     (tmp_path / "paper").mkdir()
     for name in ("figure_14.svg", "figure_4a.svg", "figure_4a.png", "table_2.tex", "items.csv"):
         (tmp_path / "paper" / name).write_text("")
-    page = render(Build(tmp_path), Config(), {}, [])
+    page = render_report(ReportBuild(tmp_path), Config(), {}, [])
     links = re.findall(r'<a href="\.\./paper/(\S+)"', page)
     assert links == ["table_2.tex", "figure_4a.png", "figure_4a.svg", "figure_14.svg"]
     (tmp_path / "none").mkdir()
-    assert 'id="paper"' not in render(Build(tmp_path / "none"), Config(), {}, [])
+    assert 'id="paper"' not in render_report(ReportBuild(tmp_path / "none"), Config(), {}, [])
 
 
 def test_targets():
@@ -530,7 +530,7 @@ def test_targets():
 
 @pytest.mark.slow
 def test_each_is_a_target_of_the_workflow(tmp_path):
-    """Real Snakemake, without a build: the predictions are another's."""
+    """Snakemake without a build, with the predictions of another program."""
     pair(tmp_path / "other", "r---", "rr--", epochs=5)
     (tmp_path / "mine.yaml").write_text(
         "{detect: {backend: motion}, actor_masks: {backend: grabcut}, paper: {trained: false}, "

@@ -1,4 +1,4 @@
-"""Appendix G as data, and parents of a user's own."""
+"""Parent classes: Appendix G, and the user's own."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from occludenet_build.media.imaging.sheets import strip_height
 from occludenet_build.media.imaging.thumbnails import evenly_spaced_frames
 from occludenet_build.recognition.accuracy import mcnemar, wilson
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS
-from occludenet_build.recognition.prediction_table import read_predictions, write
+from occludenet_build.recognition.prediction_table import read_predictions, write_predictions
 from occludenet_build.results.report import accuracy, facts
 from occludenet_build.results.report.command import run as run_stage
 from occludenet_build.results.report.command import summary_lines
-from occludenet_build.results.report.facts import Build
+from occludenet_build.results.report.facts import ReportBuild
 from occludenet_build.results.report.strips import draw_examples
 from occludenet_build.sources.kinetics.command import PRESENCE
 
@@ -106,7 +106,7 @@ def test_a_build_without_training(tmp_path: Path) -> None:
 
 
 def test_failures_are_counted_once(build: SmallBuild) -> None:
-    found = {(f.stage, f.reason): f for f in facts.failures(Build(build.root))}
+    found = {(f.stage, f.reason): f for f in facts.failures(ReportBuild(build.root))}
     assert found["index", "not_a_video"].examples == [("broken", "Invalid data <found>")]
     assert found["occluders", "too_small"].count == 4
     assert found["detect", "no_actor"].count == 1 and ("select", "no_actor") not in found
@@ -118,7 +118,7 @@ def test_failures_are_counted_once(build: SmallBuild) -> None:
 
 
 def test_the_stages_of_the_build(build: SmallBuild) -> None:
-    counts = {count.name: count.number for count in facts.headline(Build(build.root))}
+    counts = {count.name: count.number for count in facts.headline(ReportBuild(build.root))}
     made = len(CLIPS)
     assert counts == {
         "videos found": made + 3,
@@ -139,28 +139,31 @@ def test_clips_of_kinetics_are_counted_against_the_lists(build: SmallBuild, tmp_
     # the second is what an earlier route has left
     for rows, name in ((listed, "clips listed"), (listed[1:], "videos found")):
         tables.write_table(tables.from_rows(rows, PRESENCE), there)
-        first = facts.headline(Build(tmp_path / "build"))[0]
+        first = facts.headline(ReportBuild(tmp_path / "build"))[0]
         assert (first.name, first.number) == (name, len(index))
         if name == "clips listed":
             assert f"{len(index) - 1} are present, 1 of them" in first.note
 
 
 def test_shortfalls(build: SmallBuild) -> None:
-    rows = {(r.split, r.label): r for r in facts.classes(Build(build.root), Quota(train=5, test=1))}
+    rows = {
+        (r.split, r.label): r
+        for r in facts.classes(ReportBuild(build.root), Quota(train=5, test=1))
+    }
     row = rows["train", "drinking"]
     assert (row.videos, row.actor, row.chosen, row.composited, row.short) == (4, 3, 3, 2, 2)
     assert rows["test", "drinking"].short == 0
-    assert facts.classes(Build(build.root), Quota(None, None, None))[0].short == 0
+    assert facts.classes(ReportBuild(build.root), Quota(None, None, None))[0].short == 0
 
 
 def test_scores_carry_their_uncertainty(build: SmallBuild) -> None:
-    scores = accuracy.scores(Build(build.root))
+    scores = accuracy.scores(ReportBuild(build.root))
     clean = next(s for s in scores if s.set == "clean")
     assert (clean.clips, clean.right, clean.top1) == (3, 3, 1.0)
     assert clean.low == pytest.approx(wilson(3, 3)[0]) and clean.high == 1.0
     means = {(m.arm, m.set): m for m in accuracy.seed_means(scores)}
     assert means["car", "clean"].seeds == 2 and means["car", "clean"].deviation == 0
-    for pair in accuracy.baseline_comparisons(Build(build.root)):
+    for pair in accuracy.baseline_comparisons(ReportBuild(build.root)):
         assert (pair.arm, pair.clips) == ("car", 3)
         assert pair.p == mcnemar(pair.only_first, pair.only_second)
 
@@ -174,7 +177,7 @@ def more_trained(build: SmallBuild, root: Path) -> Path:
         predicted = read_predictions(build.root / f"evaluate/{source}-0.parquet")
         rows = predicted.rows.astype(object).where(predicted.rows.notna(), None).to_dict("records")
         others = [row | {"set": "S", "scale": None} for row in rows if row["set"] == "D-25"]
-        write([*rows, *others], dataclasses.replace(predicted.about, arm=arm), path)
+        write_predictions([*rows, *others], dataclasses.replace(predicted.about, arm=arm), path)
     effect = {"set": "D-25", "label": "(all)", "n": 3, "effect": 0.25, "effect_low": -0.125}
     effect |= {"effect_high": 0.5, "moved": 50.0, "top1": 75.0, "top1_erased": 25.0}
     cells = [
@@ -189,11 +192,11 @@ def more_trained(build: SmallBuild, root: Path) -> Path:
 
 def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) -> None:
     root = more_trained(build, tmp_path / "build")
-    scores = accuracy.scores(Build(root))
+    scores = accuracy.scores(ReportBuild(root))
     assert accuracy.set_names(scores) == ["clean", "D-25", "D-50", "D-75", "S"]
     assert {s.arm for s in scores} == {"baseline", "car", "car_a0.5"}
     assert {s.scale for s in scores if s.set == "S"} == {None}
-    pairs = accuracy.baseline_comparisons(Build(root))
+    pairs = accuracy.baseline_comparisons(ReportBuild(root))
     both = {(pair.arm, pair.seed) for pair in pairs}
     assert both == {("car", 0), ("car", 1), ("car_a0.5", 0)}
     one = {(p.arm, p.set): (p.only_first, p.only_second) for p in pairs if p.seed == 0}
@@ -203,10 +206,10 @@ def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) 
     assert "+0.250" in text and "-0.125 to +0.500" in text and text.count("without the actor") == 1
     rows = (tmp_path / "out/accuracy.csv").read_text().splitlines()
     assert any(row.startswith("car,0,S,,3,") for row in rows)
-    assert "S (3)" in "\n".join(summary_lines(Build(root), load_part({}), Path("page.html")))
+    assert "S (3)" in "\n".join(summary_lines(ReportBuild(root), load_part({}), Path("page.html")))
 
 
-def test_a_table_of_an_older_version_is_said(build: SmallBuild, tmp_path: Path) -> None:
+def test_a_table_of_an_older_version_is_refused(build: SmallBuild, tmp_path: Path) -> None:
     shutil.copytree(build.root, tmp_path / "build")
     path = tmp_path / "build/evaluate/car-0.parquet"
     tables.write_table(tables.read_table(path).replace_schema_metadata(None), path)
@@ -238,20 +241,20 @@ def test_thumbnails_fit() -> None:
 
 def test_a_build_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="wanted the folder of a build"):
-        Build(tmp_path / "nothing")
+        ReportBuild(tmp_path / "nothing")
 
 
 def test_the_summary_gives_places_and_accuracies(build: SmallBuild) -> None:
-    lines = list(summary_lines(Build(build.root), load_part({}), Path("page.html")))
+    lines = list(summary_lines(ReportBuild(build.root), load_part({}), Path("page.html")))
     assert lines[0].endswith("OccludeNet-D")
     assert "page.html" in lines[1]
     assert any(line.startswith("car 0") for line in lines)
     (build.root / "paper").mkdir()
     (build.root / "paper/items.csv").write_text("name,status,reason\na,made,\nb,missing,no\n")
-    lines = list(summary_lines(Build(build.root), load_part({}), Path("page.html")))
+    lines = list(summary_lines(ReportBuild(build.root), load_part({}), Path("page.html")))
     assert "1 tables and figures" in lines[2]
 
 
 def test_the_summary_of_a_build_without_evaluation(tmp_path: Path) -> None:
-    lines = list(summary_lines(Build(tmp_path), load_part({}), Path("page.html")))
+    lines = list(summary_lines(ReportBuild(tmp_path), load_part({}), Path("page.html")))
     assert lines[-1] == "accuracy: nothing was evaluated"

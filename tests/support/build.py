@@ -33,7 +33,7 @@ from occludenet_build.people.actor_masks import DETAIL as MASKS
 from occludenet_build.people.actor_masks import ROWS as MASKED
 from occludenet_build.people.detect import BOXES
 from occludenet_build.people.detect import ROWS as DETECT
-from occludenet_build.recognition.prediction_table import About, write
+from occludenet_build.recognition.prediction_table import ModelInfo, write_predictions
 from occludenet_build.release.terms import clip_path
 from occludenet_build.sources.acquire.videos import VIDEOS
 from occludenet_build.sources.index import INDEX
@@ -309,7 +309,9 @@ def _predict(rows: list[dict[str, Any]], arm: str, seed: int, path: Path) -> Non
         kept |= {name: row[name] for name in ("degree", "area_ratio", "duration_ratio")}
         kept |= {"predicted": said, "top1": right, "top5": True}
         found.append(kept | {"logits": [float(name == said) for name in labels]})
-    write(found, About(model="tiny3d", labels=tuple(labels), arm=arm, seed=seed), path)
+    write_predictions(
+        found, ModelInfo(model="tiny3d", labels=tuple(labels), arm=arm, seed=seed), path
+    )
 
 
 def _curve(arm: str, seed: int) -> str:

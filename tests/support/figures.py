@@ -1,4 +1,4 @@
-"""Predictions of fictitious models: structured, drawn from a seed, with known truth."""
+"""Predictions of fictitious models, drawn from a seed, with known accuracies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.results import Paper
 from occludenet_build.core import tables
 from occludenet_build.recognition.attention import ATTENTION_TABLE
-from occludenet_build.recognition.prediction_table import PREDICTIONS, About, Predictions
+from occludenet_build.recognition.prediction_table import PREDICTIONS, ModelInfo, Predictions
 from occludenet_build.results.paper import parents, published
 from occludenet_build.results.paper.inputs import Inputs
 
@@ -27,11 +27,11 @@ MODELS = {
     "VideoMamba": (1.2, 1.0),
     "InternVideo2": (2.0, 0.6),
 }
-"""Name -> skill, sensitivity to occlusion."""
+"""Skill and sensitivity to occlusion, by name."""
 
 
 def kinetics() -> list[str]:
-    """The 400 names."""
+    """The 400 class names of Kinetics-400."""
     noted = parents.appendix_g()
     names = {name for those in noted.values() for name in those}
     return sorted(names | set(published.printed_parents()["orphans"]))
@@ -39,11 +39,11 @@ def kinetics() -> list[str]:
 
 def predicted(rows: pd.DataFrame, model: str, labels: list[str], **about) -> Predictions:
     rows = rows.reindex(columns=PREDICTIONS.names)
-    return Predictions(About(model, tuple(labels), **about), rows)
+    return Predictions(ModelInfo(model, tuple(labels), **about), rows)
 
 
 def table(rights: dict[str, list[int]], **columns) -> pd.DataFrame:
-    """Rows by hand: set -> right or wrong (1, 0) of the clips c0, c1, ...; top-5 alike."""
+    """Rows from top-1 (1, 0) of the clips c0, c1, ... by set; top-5 is the same."""
     rows = [
         {
             "set": name,
@@ -60,7 +60,7 @@ def table(rights: dict[str, list[int]], **columns) -> pd.DataFrame:
 
 
 def facts(labels: list[str], per_class: int, seed: int) -> pd.DataFrame:
-    """A row per clip and set of D: what was measured; easy to hard classes, areas as they are."""
+    """A row per clip and set of D with its measured occlusion."""
     rng = np.random.default_rng(seed)
     clips = pd.DataFrame(
         {
@@ -82,7 +82,7 @@ def facts(labels: list[str], per_class: int, seed: int) -> pd.DataFrame:
 def answers(
     rows: pd.DataFrame, labels: list[str], skill: float, hurt: float, seed: int
 ) -> pd.DataFrame:
-    """top1 and top5 of a model: worse with area and duration, each class in its own measure."""
+    """top1 and top5 of a model: worse with area and duration, to a degree that varies by class."""
     fixed = np.random.default_rng(1)
     ease = dict(zip(labels, fixed.normal(0, 1.2, len(labels)), strict=True))
     weak = dict(zip(labels, fixed.gamma(2, 1.2, len(labels)), strict=True))
@@ -144,7 +144,7 @@ def inputs(predictions, root: Path = Path("/nowhere"), **paper) -> Inputs:
 
 
 def draw_maps(root: Path, clips: list[dict], arms=("baseline", "car"), seed: int = 0) -> None:
-    """attention/ as that stage writes it. A clip: clip, set, label, predicted (arm -> label), and
+    """Write attention/ as that stage does. A clip: clip, set, label, predicted (arm -> label), and
     optionally frames uint8 (T, S, S, 3), actor, occluder float32 (T, S, S)."""
     for arm in arms:
         rows = [_map(root, clip, arm, seed, nr) for nr, clip in enumerate(clips)]

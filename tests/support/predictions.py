@@ -1,10 +1,10 @@
-"""Predictions with known accuracies, written as evaluate writes them."""
+"""Predictions with known accuracies, written as by evaluate."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from occludenet_build.recognition.prediction_table import About, write
+from occludenet_build.recognition.prediction_table import ModelInfo, write_predictions
 
 LABELS = ("archery", "yoga", "zumba", "bowling", "surfing", "juggling")
 
@@ -23,17 +23,17 @@ def _scale(name: str) -> float | None:
 
 
 def rows(name: str, right: int, clips: int, first: int = 0, top5: bool = True) -> list[dict]:
-    """`clips` clips of a set of which the first `right` are recognised."""
+    """Rows of `clips` clips of a set, of which the first `right` are recognised."""
     return [row(f"c{n + first:03d}", name, n < right, top5) for n in range(clips)]
 
 
 def save(path: Path, found: list[dict], labels: tuple[str, ...] = LABELS, **about) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(found, About(**{"model": "tiny", "labels": labels} | about), path)
+    write_predictions(found, ModelInfo(**{"model": "tiny", "labels": labels} | about), path)
 
 
 def trained(root: Path, arm: str, seed: int, sets: dict[str, tuple[int, int]], **about) -> None:
-    """evaluate/<arm>-<seed>.parquet: set -> (right, clips)."""
+    """Write evaluate/<arm>-<seed>.parquet; `sets`: (right, clips) by set."""
     found = [one for name, (right, clips) in sets.items() for one in rows(name, right, clips)]
     alpha = about.pop("alpha", 1.0 if arm == "car" else 0.0)
     path = root / "evaluate" / f"{arm}-{seed}.parquet"

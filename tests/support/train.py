@@ -1,4 +1,4 @@
-"""Trainings that take a second: settings, a run in this process, the command line."""
+"""Trainings of a second: settings, a run in this process, the command line."""
 
 import csv
 import dataclasses
@@ -20,7 +20,7 @@ SMALL = Train(
 
 
 def changed(settings=SMALL, **changes):
-    """With other values; names of the optimizer's go into it."""
+    """The settings with other values; names of Optimizer change the optimizer."""
     names = {field.name for field in dataclasses.fields(Optimizer)}
     inner = {key: changes.pop(key) for key in names & changes.keys()}
     optimizer = dataclasses.replace(settings.optimizer, **inner)

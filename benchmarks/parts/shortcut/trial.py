@@ -21,7 +21,7 @@ from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.versions import results_version
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones.registry import input_of
-from occludenet_build.recognition.checkpoint import State
+from occludenet_build.recognition.checkpoint import TrainingState
 from occludenet_build.recognition.datasets import EvaluationClips, TrainingClips
 from occludenet_build.recognition.predict import predict
 from occludenet_build.recognition.train_step import Learner
@@ -85,7 +85,7 @@ def _code() -> str:
     return files.short_hash(results_version("train"), str(VERSION), *ours)
 
 
-def _trained(trial: Trial) -> tuple[torch.nn.Module, State]:
+def _trained(trial: Trial) -> tuple[torch.nn.Module, TrainingState]:
     arm = ARMS[trial.arm]
     settings = arm.settings(trial.epochs, trial.world.seed)
     seed = uniform_integer(0, "train", str(trial.world.seed)) >> 1  # torch takes 63 bits

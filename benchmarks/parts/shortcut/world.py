@@ -19,8 +19,8 @@ from occludenet_build.media.imaging import masks as rle
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display
 from occludenet_build.occlusion.counterfactual import Eraser, Erasure, median_frames
-from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import Frames
+from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.datasets import FrameReader
 
 LABELS = list(drawing.TIED)
 UNTIED = 1 / len(LABELS)
@@ -85,7 +85,7 @@ def sceneries(label: str, number: int, crossed: int) -> list[str]:
     return [names[own], *(others[(number + step) % len(others)] for step in range(crossed))]
 
 
-class Memory(Frames):
+class Memory(FrameReader):
     """Frames of pictures in memory, by name."""
 
     def __init__(self) -> None:
@@ -96,14 +96,14 @@ class Memory(Frames):
         """Pictures of a clip, uint8 (T, H, W, 3)."""
         return self.pictures[file][list(numbers)]
 
-    def put(self, clip: drawing.Clip, pictures: np.ndarray, erased: np.ndarray | None) -> Clip:
+    def put(self, clip: drawing.Clip, pictures: np.ndarray, erased: np.ndarray | None) -> ClipRow:
         """Store a clip, and its counterfactual if given; return the row that names them."""
         file = f"{clip.name} {clip.background}"
         self.pictures[file] = pictures
         other = None if erased is None else f"{file} erased"
         if other is not None and erased is not None:
             self.pictures[other] = erased
-        return Clip(
+        return ClipRow(
             clip=file,
             set="clean",
             scale=0.0,

@@ -14,7 +14,7 @@ from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
-from occludenet_build.recognition.clip_table import Clip, check_labels_known, read_clips
+from occludenet_build.recognition.clip_table import ClipRow, check_labels_known, read_clips
 
 if TYPE_CHECKING:
     from occludenet_build.recognition.attention.maps import ClassActivationMap
@@ -61,7 +61,7 @@ def _make_maps(args: argparse.Namespace, config: Config) -> None:
         class_activation_maps,
         draw_clips,
     )
-    from occludenet_build.recognition.datasets import Frames
+    from occludenet_build.recognition.datasets import FrameReader
     from occludenet_build.recognition.predict import TrainedNetwork
 
     torch.set_num_threads(args.threads)
@@ -71,7 +71,7 @@ def _make_maps(args: argparse.Namespace, config: Config) -> None:
     chosen = draw_clips(clips, settings.clips, config.seed)
     clips = [clip for clip in clips if clip.clip in set(chosen)]
     masks = FrameMasks.over(args.clips.parent / "frames", chosen)
-    source = Frames(args.root, network.input.short_side, keep=False)
+    source = FrameReader(args.root, network.input.short_side, keep=False)
     views = MaskedViews(clips, source, masks, network.input)
     names = _names(args.out, chosen[: settings.pictures])
     same = {"arm": network.arm, "seed": network.seed, "backbone": network.backbone}
@@ -101,7 +101,7 @@ def _names(out: Path, clips: list[str]) -> dict[str, str]:
     return {clip: f"{folder.name}/{number:03d}" for number, clip in enumerate(clips)}
 
 
-def _row(clip: Clip) -> dict[str, Any]:
+def _row(clip: ClipRow) -> dict[str, Any]:
     return {name: getattr(clip, name) for name in ("clip", "set", "scale", "file", "label")}
 
 

@@ -27,8 +27,8 @@ from occludenet_build.media.video.sample import resize_short_side
 from occludenet_build.recognition.augment import crop_clip, views
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.cam import grad_cam
-from occludenet_build.recognition.clip_table import Clip
-from occludenet_build.recognition.datasets import Frames, make_loader
+from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.datasets import FrameReader, make_loader
 from occludenet_build.recognition.predict import TrainedNetwork
 from occludenet_build.release.terms import CLEAN
 
@@ -78,7 +78,7 @@ class FrameMasks:
         shards = files_by_clip(folder, clips, "run annotate again")
         return FrameMasks(folder, shards)
 
-    def of(self, clip: Clip, numbers: Sequence[int], short_side: int) -> Regions:
+    def of(self, clip: ClipRow, numbers: Sequence[int], short_side: int) -> Regions:
         """The regions in the frames `numbers`, scaled to `short_side` px and not cropped.
 
         Raises ItemError where the table lacks one of these frames.
@@ -92,7 +92,7 @@ class FrameMasks:
         masked = np.array([rows[number]["actor_rle"] is not None for number in numbers])
         return Regions(actor, occluder, masked)
 
-    def _rows(self, clip: Clip) -> dict[int, dict[str, Any]]:
+    def _rows(self, clip: ClipRow) -> dict[int, dict[str, Any]]:
         """Row by frame; a clean twin has those of any scale, since the actor is the same."""
         table = read_clip_rows(self.folder / self.shards[clip.clip], clip.clip)
         assert table is not None  # `over` found it
@@ -101,7 +101,7 @@ class FrameMasks:
         return {row["frame"]: row for row in table.to_pylist()}
 
 
-def _area_shares(row: dict[str, Any], clip: Clip, short_side: int) -> np.ndarray:
+def _area_shares(row: dict[str, Any], clip: ClipRow, short_side: int) -> np.ndarray:
     """float32 (h, w, 2), 0 to 1: shares of each scaled pixel that are actor and occluder."""
     size = row["height"], row["width"]
     clean = clip.set == CLEAN
@@ -138,7 +138,7 @@ class MaskedViews(Dataset):
     """Data set of the clips: the middle view in time and the centre crop of each."""
 
     def __init__(
-        self, clips: Sequence[Clip], source: Frames, masks: FrameMasks, seen: Input
+        self, clips: Sequence[ClipRow], source: FrameReader, masks: FrameMasks, seen: Input
     ) -> None:
         self.clips, self.source, self.masks, self.seen = clips, source, masks, seen
 
@@ -163,7 +163,7 @@ class MaskedViews(Dataset):
         return crop_clip(pictures, self.seen.size, CENTRE, CENTRE, flip=False)
 
 
-def draw_clips(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]:
+def draw_clips(clips: Iterable[ClipRow], count: int | None, seed: int) -> list[str]:
     """Draw `count` source clips (None: all) in the order of a hash.
 
     Whether a clip is drawn depends on no other clip, and a larger count adds to a smaller one.
@@ -177,7 +177,7 @@ def draw_clips(clips: Iterable[Clip], count: int | None, seed: int) -> list[str]
 class ClassActivationMap:
     """A network's prediction for one view of a clip, and its class activation map."""
 
-    clip: Clip
+    clip: ClipRow
     view: MaskedView
     cam: np.ndarray
     """float32 (T, S, S), not negative."""
@@ -248,7 +248,7 @@ def class_activation_maps(
 def _maps(
     network: TrainedNetwork,
     layout: FeatureLayout,
-    clips: Sequence[Clip],
+    clips: Sequence[ClipRow],
     read: list[MaskedView],
     target: str,
     device: str,

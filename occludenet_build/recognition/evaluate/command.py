@@ -17,7 +17,7 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.recognition import accuracy
 from occludenet_build.recognition import prediction_table as tables
-from occludenet_build.recognition.clip_table import Clip, check_labels_known, read_clips
+from occludenet_build.recognition.clip_table import ClipRow, check_labels_known, read_clips
 from occludenet_build.recognition.evaluate.effect import causal_effects, effects_csv
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clips
 
@@ -33,7 +33,7 @@ class EvaluationGroup:
     """Clips whose files are relative to one folder."""
 
     root: Path
-    clips: list[Clip]
+    clips: list[ClipRow]
     where: str
     """The table or list that names the clips, for error messages."""
 
@@ -123,7 +123,7 @@ def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, 
     lines = read_list(listed.file, names)
     root = Path(listed.root or Path(listed.file).parent)
     clips, skipped = [], []
-    first: dict[tuple[int, int], Clip] = {}
+    first: dict[tuple[int, int], ClipRow] = {}
     for line, source in zip(lines, source_clips([line.file for line in lines]), strict=True):
         if line.label is None:
             raise UserError(
@@ -142,10 +142,10 @@ def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, 
     return EvaluationGroup(root, clips, listed.file), skipped
 
 
-def _listed_clip(set_name: str, source: str, file: str, label: str) -> Clip:
+def _listed_clip(set_name: str, source: str, file: str, label: str) -> ClipRow:
     facts = {"frames": 0, "area_ratio": None, "duration_ratio": None, "scale": math.nan}
     hashes = {"file_hash": "", "counterfactual": None, "counterfactual_hash": None}
-    return Clip(clip=source, set=set_name, split="", label=label, file=file, **facts, **hashes)  # type: ignore[arg-type]
+    return ClipRow(clip=source, set=set_name, split="", label=label, file=file, **facts, **hashes)  # type: ignore[arg-type]
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
@@ -158,11 +158,11 @@ def _file_identity(path: Path) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def _skipped(clip: Clip, reason: str, detail: str) -> dict[str, str]:
+def _skipped(clip: ClipRow, reason: str, detail: str) -> dict[str, str]:
     return {"set": clip.set, "file": clip.file, "reason": f"{reason}: {detail}"}
 
 
-def _check_same_label(first: Clip, other: Clip, path: str) -> None:
+def _check_same_label(first: ClipRow, other: ClipRow, path: str) -> None:
     if first.label != other.label:
         raise UserError(
             f"evaluate.lists: {path}: {first.file} and {other.file} are one file, but the list "
@@ -170,7 +170,9 @@ def _check_same_label(first: Clip, other: Clip, path: str) -> None:
         )
 
 
-def erasing_of(args: argparse.Namespace, config: Config, clips: Sequence[Clip]) -> Erasing | None:
+def erasing_of(
+    args: argparse.Namespace, config: Config, clips: Sequence[ClipRow]
+) -> Erasing | None:
     """The eraser for counterfactuals that have no file; None where it is not needed."""
     at_load = [clip for clip in clips if clip.erased_at_load]
     if not config.evaluate.counterfactuals or not at_load:
@@ -203,7 +205,7 @@ def predict_group(
     return rows, skipped
 
 
-def prediction_row(clip: Clip, prediction: ClipPrediction, labels: Sequence[str]) -> Row:
+def prediction_row(clip: ClipRow, prediction: ClipPrediction, labels: Sequence[str]) -> Row:
     """A row of PREDICTIONS; `labels` are in the order of the logits."""
     logits = prediction.logits.tolist()
     return {
@@ -229,7 +231,7 @@ def write_results(
     settings = config.evaluate
     rows.sort(key=tables.row_order)
     sets = accuracy.summarise_sets(rows)
-    tables.write(rows, network.about(settings), path)
+    tables.write_predictions(rows, network.about(settings), path)
     about = {"split": settings.split, "average": settings.average, "views": settings.views}
     about |= {"crops": settings.crops, "backbone": network.backbone}
     about |= {"arm": network.arm, "seed": network.seed}

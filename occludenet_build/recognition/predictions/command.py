@@ -13,7 +13,12 @@ from occludenet_build.config.recognition import Dump
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import summarise_sets
-from occludenet_build.recognition.prediction_table import About, log_summary, row_order, write
+from occludenet_build.recognition.prediction_table import (
+    ModelInfo,
+    log_summary,
+    row_order,
+    write_predictions,
+)
 from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
 
 LOGIT_COLUMNS = ("logits", "erased_logits")
@@ -44,8 +49,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     parts = [in_label_order(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
     rows = sorted((row for part in parts for row in part), key=row_order)
     check_each_clip_once(rows, dumps[0].model)
-    about = About(model=dumps[0].model, labels=labels, average=found[0].average)
-    write(rows, about, args.out)
+    about = ModelInfo(model=dumps[0].model, labels=labels, average=found[0].average)
+    write_predictions(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
     sources = [file_entry(*pair, known) for pair in zip(dumps, found, strict=True)]
     sets = summarise_sets(rows)

@@ -19,7 +19,7 @@ import pandas as pd
 from occludenet_build.config.recognition import WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
-from occludenet_build.recognition.prediction_table import About, Predictions
+from occludenet_build.recognition.prediction_table import ModelInfo, Predictions
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.paper.inputs import Inputs, MissingInput
 
@@ -42,7 +42,7 @@ def degree_sets(rows: pd.DataFrame) -> list[str]:
     return sorted(found, key=lambda name: float(name.removeprefix("D-")))
 
 
-def is_alpha_arm(about: About) -> bool:
+def is_alpha_arm(about: ModelInfo) -> bool:
     """Whether it is an arm of Table 6 (car_a0.5), which no other table or figure includes."""
     return (about.arm or "").startswith(WEIGHTED)
 

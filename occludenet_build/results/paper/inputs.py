@@ -20,7 +20,7 @@ from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import SHARES, bootstrap_curve
 from occludenet_build.recognition.prediction_table import (
-    About,
+    ModelInfo,
     Predictions,
     check_same_labels,
     read_predictions,
@@ -136,7 +136,7 @@ def _sourced(path: Path, build: str) -> SourcedPredictions:
 
 def _joined(found: Sequence[SourcedPredictions]) -> list[SourcedPredictions]:
     """One per training: another program's model may have a file per set."""
-    groups: dict[tuple[str, About], list[SourcedPredictions]] = {}
+    groups: dict[tuple[str, ModelInfo], list[SourcedPredictions]] = {}
     for one in found:
         groups.setdefault((one.build, one.about), []).append(one)
     return [

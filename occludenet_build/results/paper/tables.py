@@ -20,7 +20,7 @@ from occludenet_build.recognition.accuracy import (
     compare_answers,
     one_clip_points,
 )
-from occludenet_build.recognition.prediction_table import About
+from occludenet_build.recognition.prediction_table import ModelInfo
 from occludenet_build.results.paper import published
 from occludenet_build.results.paper.common_clips import (
     LISTED,
@@ -282,7 +282,7 @@ def _alphas(inputs: Inputs) -> dict[str, str]:
     return found
 
 
-def _alpha(about: About) -> str | None:
+def _alpha(about: ModelInfo) -> str | None:
     if about.arm == "baseline":
         return f"{about.model}, alpha 0"
     if about.arm is None or not about.arm.startswith("car") or about.alpha is None:

@@ -18,7 +18,7 @@ from occludenet_build.recognition.accuracy import (
     set_order,
     tells_top5,
 )
-from occludenet_build.results.report.facts import Build
+from occludenet_build.results.report.facts import ReportBuild
 
 BASELINE = "baseline"
 
@@ -67,7 +67,7 @@ class BaselineComparison(Comparison):
     set: str
 
 
-def scores(build: Build) -> list[TrainingScore]:
+def scores(build: ReportBuild) -> list[TrainingScore]:
     """Accuracies of this build's trainings, in the order arm, seed, set."""
     return [
         _score(arm, seed, one, tells_top5(len(predicted.about.labels)))
@@ -109,7 +109,7 @@ def seed_means(found: list[TrainingScore]) -> list[SeedMean]:
     ]
 
 
-def baseline_comparisons(build: Build) -> list[BaselineComparison]:
+def baseline_comparisons(build: ReportBuild) -> list[BaselineComparison]:
     """Comparisons of each arm with the baseline of the same seed, where both exist, by set."""
     trained = build.predictions()
     order = set_names(scores(build))
@@ -129,7 +129,7 @@ def _pair(arm: str, seed: int, both: pd.DataFrame) -> BaselineComparison:
     return BaselineComparison(**vars(two), arm=arm, seed=seed, set=str(both["set"].iloc[0]))
 
 
-def classes_known(build: Build) -> int | None:
+def classes_known(build: ReportBuild) -> int | None:
     """Number of classes that the networks know; None without predictions."""
     for predicted in build.predictions().values():
         return len(predicted.about.labels)

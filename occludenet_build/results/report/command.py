@@ -11,12 +11,12 @@ from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
 from occludenet_build.results.report import accuracy, facts, figures
 from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
-from occludenet_build.results.report.facts import Build
-from occludenet_build.results.report.page import render
+from occludenet_build.results.report.facts import ReportBuild
+from occludenet_build.results.report.page import render_report
 from occludenet_build.results.report.strips import make_strips
 
 
-def summary_lines(build: Build, config: Config, page: Path) -> Iterator[str]:
+def summary_lines(build: ReportBuild, config: Config, page: Path) -> Iterator[str]:
     """Lines for the terminal at the end of a run: where the results are, and the accuracies."""
     found = scores(build)
     yield f"dataset: {build.root / config.composite.dataset}"
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> None:
     """Write the page and its files, or log the summary."""
-    build, settings = Build(args.root), config.report
+    build, settings = ReportBuild(args.root), config.report
     page_path = args.out or args.root / "report" / "index.html"
     if args.summary:
         for line in summary_lines(build, config, page_path):
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         return
     charts = _charts(build)
     examples = make_strips(build, settings.examples, settings.frames, config.seed, args.threads)
-    page = render(build, config, charts, examples)
+    page = render_report(build, config, charts, examples)
     folder = page_path.parent
     _write_charts(folder / "figures", charts)
     write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     logging.info("%s: %.1f MB; missing stages: %s", page_path, len(page) / 1e6, missing)
 
 
-def _charts(build: Build) -> dict[str, str]:
+def _charts(build: ReportBuild) -> dict[str, str]:
     """SVG by name, of the charts for which there is data."""
     clips, scores = build.dataframe("annotate"), accuracy.scores(build)
     charts = {

@@ -28,7 +28,7 @@ _EXAMPLES = 3
 _ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
 
 
-class Build(build.BuildTables):
+class ReportBuild(build.BuildTables):
     """Cached access to the tables of a build, as pandas DataFrames."""
 
     def __init__(self, root: Path) -> None:
@@ -81,7 +81,7 @@ class HeadlineCount:
     """`number` divided by the number of videos found, 0 to 1; None where it has no meaning."""
 
 
-def headline(build: Build) -> list[HeadlineCount]:
+def headline(build: ReportBuild) -> list[HeadlineCount]:
     """Number of videos that passed each stage; stages that have not run are left out."""
     counts: list[HeadlineCount] = []
     index, clips = build.dataframe("index"), build.dataframe("annotate")
@@ -107,7 +107,7 @@ def headline(build: Build) -> list[HeadlineCount]:
     return counts
 
 
-def _sources(build: Build, index: pd.DataFrame) -> HeadlineCount:
+def _sources(build: ReportBuild, index: pd.DataFrame) -> HeadlineCount:
     listed, found = build.dataframe("kinetics"), len(index)
     # the table may be left from an earlier configuration
     if listed is None or set(listed["clip"]) != set(index["clip"]):
@@ -134,7 +134,7 @@ class Failure:
     """(name, detail) of the first items."""
 
 
-def failures(build: Build) -> list[Failure]:
+def failures(build: ReportBuild) -> list[Failure]:
     """Failures by stage and reason; an item counts in the first stage that lists it."""
     found: list[Failure] = []
     seen: set[tuple[str, str]] = set()
@@ -211,7 +211,7 @@ class ClassRow:
         return max(0, self.quota - self.chosen) if self.quota is not None else 0
 
 
-def classes(build: Build, quota: Quota) -> list[ClassRow]:
+def classes(build: ReportBuild, quota: Quota) -> list[ClassRow]:
     """A row per split and class; empty where index has not run."""
     index = build.dataframe("index")
     if index is None:
@@ -239,7 +239,7 @@ def classes(build: Build, quota: Quota) -> list[ClassRow]:
     return sorted(rows, key=lambda row: (SPLITS.index(row.split), row.label + "/"))
 
 
-def _clips(build: Build, stage: str, ok: bool = True) -> list[str]:
+def _clips(build: ReportBuild, stage: str, ok: bool = True) -> list[str]:
     rows = build.dataframe(stage)
     if rows is None:
         return []
@@ -260,7 +260,9 @@ def _text(value: Any) -> str:
     return "licence unknown" if pd.isna(value) else str(value)
 
 
-def cutouts(build: Build, per_category: int, seed: int) -> Iterator[tuple[str, list[BankCutout]]]:
+def cutouts(
+    build: ReportBuild, per_category: int, seed: int
+) -> Iterator[tuple[str, list[BankCutout]]]:
     """Each category with up to `per_category` of its cut-outs, drawn by hash."""
     bank = build.dataframe("occluders")
     if bank is None:

@@ -15,7 +15,7 @@ from occludenet_build.config.occlusion import Quota
 from occludenet_build.media.imaging import sheets
 from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resize_image
 from occludenet_build.results.report import accuracy, facts, figures
-from occludenet_build.results.report.facts import TABLES, Build
+from occludenet_build.results.report.facts import TABLES, ReportBuild
 from occludenet_build.results.report.strips import Strip
 
 _SHEET = 10
@@ -26,7 +26,9 @@ _ALL_CLASSES = 60
 """With more rows of classes than this, only the classes below quota are listed."""
 
 
-def render(build: Build, config: Config, charts: dict[str, str], examples: list[Strip]) -> str:
+def render_report(
+    build: ReportBuild, config: Config, charts: dict[str, str], examples: list[Strip]
+) -> str:
     """The page as HTML text. `charts`: SVG by name; `examples`: strips of frames."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -59,7 +61,7 @@ def render(build: Build, config: Config, charts: dict[str, str], examples: list[
     )
 
 
-def _paper(build: Build) -> dict[str, list[str]]:
+def _paper(build: ReportBuild) -> dict[str, list[str]]:
     """Files of the paper's tables and figures by name, relative to the build's folder."""
     found: dict[str, list[str]] = {}
     for kind in ("table", "figure"):
@@ -86,7 +88,7 @@ def _hex(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def occlusion_summary(build: Build) -> dict[str, Any] | None:
+def occlusion_summary(build: ReportBuild) -> dict[str, Any] | None:
     """Shares of source clips by occlusion duration, and median hidden shares, if there are any."""
     clips = build.dataframe("annotate")
     occluded = clips[clips["set"] != facts.CLEAN] if clips is not None else None
@@ -104,7 +106,7 @@ def occlusion_summary(build: Build) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _sheet(build: Build, seed: int) -> list[tuple[str, list[tuple[str, facts.BankCutout]]]]:
+def _sheet(build: ReportBuild, seed: int) -> list[tuple[str, list[tuple[str, facts.BankCutout]]]]:
     folder = build.root / "occluders"
     sheet = []
     for category, rows in facts.cutouts(build, _SHEET, seed):
@@ -123,7 +125,7 @@ def _cutout(path: Path) -> str | None:
     return sheets.data_uri("png", sheets.png(resize_image(rgba, (width, height))))
 
 
-def _classes(build: Build, config: Config) -> dict[str, Any]:
+def _classes(build: ReportBuild, config: Config) -> dict[str, Any]:
     quota = config.select.quota
     if config.select.assignment == "published":
         quota = Quota(train=None, val=None, test=None)
@@ -145,7 +147,7 @@ def _classes(build: Build, config: Config) -> dict[str, Any]:
     }
 
 
-def _accuracy(build: Build, config: Config) -> dict[str, Any]:
+def _accuracy(build: ReportBuild, config: Config) -> dict[str, Any]:
     scores = accuracy.scores(build)
     return {
         "scores": scores,
@@ -159,7 +161,7 @@ def _accuracy(build: Build, config: Config) -> dict[str, Any]:
     }
 
 
-def _effects(build: Build) -> list[tuple[str, int, dict[str, Any]]]:
+def _effects(build: ReportBuild) -> list[tuple[str, int, dict[str, Any]]]:
     """(arm, seed, row) of the causal effect over whole sets."""
     return [
         (arm, seed, row)
@@ -168,7 +170,7 @@ def _effects(build: Build) -> list[tuple[str, int, dict[str, Any]]]:
     ]
 
 
-def _unread(build: Build) -> int:
+def _unread(build: ReportBuild) -> int:
     """Number of clips that evaluate could not read, summed over trainings."""
     notes = (build.json(f"evaluate/{path.stem}.json") for path in build.files("evaluate"))
     skipped = (entry for note in notes if note for entry in note.get("skipped", []))

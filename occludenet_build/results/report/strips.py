@@ -27,7 +27,7 @@ from occludenet_build.media.imaging.thumbnails import (
     evenly_spaced_frames,
 )
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.report.facts import Build
+from occludenet_build.results.report.facts import ReportBuild
 
 Row = dict[str, Any]
 
@@ -74,7 +74,9 @@ class Example:
     """Boxes and masks of the middle scale, by frame."""
 
 
-def make_strips(build: Build, count: int, frames: int, seed: int, threads: int) -> list[Strip]:
+def make_strips(
+    build: ReportBuild, count: int, frames: int, seed: int, threads: int
+) -> list[Strip]:
     """Strips of `count` source clips, in the order of `draw_examples`."""
     examples = list(_examples(build, count, frames, seed))
     made = progress(in_processes(make_strip, examples, threads), len(examples), "example")
@@ -102,7 +104,7 @@ def _in_turn(*lists: list[str]) -> list[str]:
     return [item for item in chain(*zip_longest(*lists)) if item is not None]
 
 
-def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Example]:
+def _examples(build: ReportBuild, count: int, frames: int, seed: int) -> Iterator[Example]:
     clips, chosen = build.dataframe("annotate"), build.dataframe("select")
     if clips is None or chosen is None:
         return
@@ -119,7 +121,9 @@ def _examples(build: Build, count: int, frames: int, seed: int) -> Iterator[Exam
         yield Example(build.root, sources[clip]["path"], numbers, outputs[clip], drawings)
 
 
-def _drawings(build: Build, source: Row, set_name: str, frames: list[int]) -> dict[int, Drawing]:
+def _drawings(
+    build: ReportBuild, source: Row, set_name: str, frames: list[int]
+) -> dict[int, Drawing]:
     """Boxes and masks of `frames`, as far as the tables have them; `source`: a row of select."""
     clip = source["clip"]
     actor = build.boxes(source["detect_shard"], clip).actor

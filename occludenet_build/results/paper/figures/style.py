@@ -137,10 +137,10 @@ def published_drops(metric: str) -> pd.DataFrame:
     return found[found["degree"] > 0].assign(mean=lambda rows: clean - rows["mean"])
 
 
-def with_published(numbers: pd.DataFrame, theirs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def with_published(numbers: pd.DataFrame, printed: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     """The measured numbers with a column `source`; if comparable, the published ones follow."""
     ours = numbers.assign(source=OURS)
-    return pd.concat([ours, theirs], ignore_index=True) if comparable(inputs) else ours
+    return pd.concat([ours, printed], ignore_index=True) if comparable(inputs) else ours
 
 
 def draw_published_line(axes: Axes, numbers: pd.DataFrame) -> None:
