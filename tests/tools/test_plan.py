@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -82,6 +83,14 @@ COUNTED = [
 def test_a_configuration_is_counted(videos, stages, yields, expected):
     found = counts(settings(**stages), world(*videos), yields, OBJECTS)
     assert {name: found[name] for name in expected} == expected
+
+
+def test_a_published_release_is_limited_by_the_videos(tmp_path, monkeypatch):
+    clips = [SimpleNamespace(split=split) for split in ["train"] * 3 + ["test"] * 30]
+    monkeypatch.setattr("occludenet_build.tools.plan.counts.read_published", lambda _: clips)
+    config = settings(select={"assignment": "published", "published": str(tmp_path)})
+    found = counts(config, world(4, 2), Yields(usable=0.5, actors=0.5), OBJECTS)
+    assert (found["candidates"], found["chosen"]) == (3 + 2, 1.5 + 1)
 
 
 def test_what_is_not_known_of_videos_stays_unknown():
