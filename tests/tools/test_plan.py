@@ -358,7 +358,8 @@ def test_a_plan_is_within_30_percent_of_the_build(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads do not spin for a busy core
     compare = runpy.run_path(str(REPO / "benchmarks/plan.py"))["compare"]
     world = ["--train", "6", "--val", "1", "--test", "4", "--images", "8"]
-    first = ["--train", "2", "--val", "1", "--test", "2", "--images", "8"]
+    # of two thirds of the videos: what a job costs before its first clip counts with every clip
+    first = ["--train", "4", "--val", "1", "--test", "3", "--images", "8"]
     found = compare(tmp_path, quick=False, world=world, first=first)
     for name in ("cpu_ratio_plan_to_real", "bytes_ratio_plan_to_real"):
         assert 0.7 < found[name] < 1.3, found
