@@ -171,10 +171,7 @@ class ClipBoxes:
         return self.where(~self.is_filled)
 
     def by_frame(self) -> dict[int, np.ndarray]:
-        """Map each frame to its box, float32 (4,), in pixels.
-
-        For at most one box per frame, such as `actor`.
-        """
+        """Map each frame to its K boxes, float32 (K, 4), in pixels."""
         numbers, starts = np.unique(self.frames, return_index=True)
         parts = np.split(self.xyxy, starts[1:])
         return dict(zip(numbers.tolist(), parts, strict=False))

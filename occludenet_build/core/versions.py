@@ -96,7 +96,11 @@ def import_closure(module: str, follow: Callable[[str], bool] = lambda name: Tru
 
 @cache
 def package_imports(module: str) -> frozenset[str]:
-    """The modules of this package that the source of `module` imports, anywhere in it."""
+    """The modules of this package that the source of `module` imports, anywhere in it.
+
+    A module that imports a neighbour by name, as the interface of the detectors does, may import
+    any: all modules of its package count.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(source_file(module).read_bytes())):
         if isinstance(node, ast.Import):
@@ -104,7 +108,19 @@ def package_imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif _imports_neighbour(node):
+            folder = module.rpartition(".")[0]
+            names.update(m for m in package_modules() if m.rpartition(".")[0] == folder)
     return frozenset(name for name in names if _is_in_package(name))
+
+
+def _imports_neighbour(node: ast.AST) -> bool:
+    """Whether this is a call such as import_module(f"{__package__}.{name}")."""
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("import_module")
+        and any(isinstance(part, ast.Name) and part.id == "__package__" for part in ast.walk(node))
+    )
 
 
 def package_modules() -> list[str]:

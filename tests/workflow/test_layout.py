@@ -162,6 +162,9 @@ def test_the_digest_of_a_stage_covers_what_it_runs_only():
     )
     assert f"{PACKAGE}.occlusion.frame_buffer" in composite - detect
     assert f"{PACKAGE}.people.tracking.actor" in detect
+    # loaded by name, from the table of backends
+    assert f"{PACKAGE}.people.detectors.yolo" in detect - composite
+    assert f"{PACKAGE}.people.maskers.sam" in versions.import_closure(STAGES["actor_masks"].module)
     assert f"{PACKAGE}.recognition.train" not in composite
 
 
