@@ -17,7 +17,7 @@ sys.path.insert(0, workflow.basedir)
 from occludenet_build import config as settings
 from occludenet_build import command
 from occludenet_build.config import arms
-from occludenet_build.config.backends import runs_network
+from occludenet_build.config.backends import runs_network, with_backend_version
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url

@@ -24,7 +24,8 @@ nobody in it, has the majority for its texture alone."""
 PER_CELL = 6
 """Corners of a cell at most."""
 FAINTEST = 1e-4
-"""Least eigenvalue of a corner (cv2.cornerMinEigenVal): a step of 6 grey levels, above noise of 2."""
+"""Least eigenvalue of a corner (cv2.cornerMinEigenVal): a step of 6 grey levels; noise of 2 makes
+a quarter of it."""
 LEAST_CORNERS = 16
 """Fewer corners tell nothing about the camera."""
 OFF = 1.5

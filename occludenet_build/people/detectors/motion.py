@@ -1,10 +1,10 @@
 """The backend motion: boxes around the people who move, without weights.
 
-It compares each picture with the empty scene, the median of pictures spread over the shot (`scenes`).
-A camera that shakes, turns or zooms is compensated first; where that fails there is no answer. Tracks
-count only if what moves shows a person's way to move (`person_evidence`). So most clips of a moving
-camera, close-ups, and people who stay in one place are refused, and a clip of which nothing is left
-is refused with the reason
+It compares each picture with the empty scene, the median of pictures spread over the shot
+(`scenes`). A camera that shakes, turns or zooms is compensated first; where that fails there is no
+answer. Tracks count only if what moves shows a person's way to move (`person_evidence`). Close-ups,
+people who sit and most clips of a fast camera are refused. A clip of which nothing is left is
+refused with the reason
 
     camera_moves           most of the clip shows no scene: the camera moves in a way that cannot be
                            compensated, or something fills the picture
@@ -81,7 +81,7 @@ class _Moving:
 
 
 class Motion:
-    """The `interface.Detector` for clips that show an empty scene and people who walk about in it."""
+    """The `interface.Detector` for people who move before a scene."""
 
     def __init__(self, settings: Detect) -> None:
         self.settings = settings
@@ -143,35 +143,53 @@ class Motion:
     def _people(
         self, number: int, scene: int, moving: _Moving, threshold: float, scale: np.ndarray
     ) -> _Seen:
-        """The regions of one frame; scale float32 (4,): from pixels of the mask to the picture's."""
-        mask = moving.mask
+        """The regions of one frame; scale float32 (4,): from the mask's pixels to the picture's."""
+        boxes, scores, sightings = [], [], []
+        least = np.float32(min(self.settings.low_score, self.settings.score))
+        for place, part in self._regions(moving.mask):
+            score = np.float32(contrast(cv2.mean(moving.difference[place], part)[0], threshold))
+            if score >= least:
+                boxes.append(_box(place, part))
+                scores.append(score)
+                sightings.append(_sighting(number, scene, moving, place, part))
+        found = np.array(boxes, np.float32).reshape(-1, 4) * scale
+        return _Seen(FrameDetections(number, found, np.array(scores, np.float32)), sightings)
+
+    def _regions(self, mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+        """Yields the regions of a mask uint8 (H, W): rows and columns, and the mask in them."""
         if np.count_nonzero(mask) > EVERYTHING * mask.size:
-            return _Seen(_no_boxes(number), [])
+            return
         reach = max(1, round(_NEAR * mask.shape[0] / 2))
         joined = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-        boxes, scores, sightings = [], [], []
-        least = np.float32(min(self.settings.low_score, self.settings.score))
         for label in range(1, count):
-            x, y, w, h, _ = stats[label]
-            part = mask[y : y + h, x : x + w] * (labels[y : y + h, x : x + w] == label)
-            if np.count_nonzero(part) < self.settings.min_area_share * mask.size:
-                continue
-            left, top, width, height = cv2.boundingRect(part)
-            mean = cv2.mean(moving.difference[y : y + h, x : x + w], part)[0]
-            score = np.float32(contrast(mean, threshold))
-            if score < least:
-                continue
-            box = np.float32([x + left, y + top, x + left + width, y + top + height])
-            place = _place(box, moving.to_frame)
-            around = np.s_[y : y + h, x : x + w]
-            rim = outline(part, moving.grey[around], moving.scene[around])
-            body = silhouette(part[top : top + height, left : left + width])
-            boxes.append(box)
-            scores.append(score)
-            sightings.append(Sighting(number, box, place, scene, body, rim))
-        found = np.array(boxes, np.float32).reshape(-1, 4) * scale
-        return _Seen(FrameDetections(number, found, np.array(scores, np.float32)), sightings)
+            x, y, w, h, _ = stats[label].tolist()
+            place = slice(y, y + h), slice(x, x + w)
+            part = mask[place] * (labels[place] == label)
+            if np.count_nonzero(part) >= self.settings.min_area_share * mask.size:
+                yield place, part
+
+
+def _box(place: tuple[slice, slice], part: np.ndarray) -> np.ndarray:
+    """The box around a region, float32 (4,), pixels of the mask."""
+    left, top, width, height = cv2.boundingRect(part)
+    x, y = place[1].start + left, place[0].start + top
+    return np.array([x, y, x + width, y + height], np.float32)
+
+
+def _sighting(
+    number: int, scene: int, moving: _Moving, place: tuple[slice, slice], part: np.ndarray
+) -> Sighting:
+    left, top, width, height = cv2.boundingRect(part)
+    box = _box(place, part)
+    return Sighting(
+        number,
+        box,
+        _place(box, moving.to_frame),
+        scene,
+        silhouette(part[top : top + height, left : left + width]),
+        outline(part, moving.grey[place], moving.scene[place]),
+    )
 
 
 def _moving(part: Part, small: np.ndarray, guess: np.ndarray) -> _Moving | None:

@@ -56,10 +56,10 @@ class Sighting:
 
 
 def outline(mask: np.ndarray, picture: np.ndarray, scene: np.ndarray) -> float:
-    """Share of the edges along a mask's outline that are the picture's, 0 to 1; the rest is the scene's.
+    """Share of the edges along a mask's outline that the picture has, 0 to 1; else the scene has.
 
-    A person who stood still for long is part of the scene. When they leave, their place differs from
-    it in the form of a person, but the picture has no edge there.
+    A person who stood still for long is part of the scene. When they leave, their place differs
+    from it in the form of a person, but the picture has no edge there.
 
     mask: uint8 (h, w), 0 or 1; picture, scene: grey, uint8 (h, w), the same place.
     """
@@ -95,6 +95,8 @@ class Measures:
     """IoU of silhouettes LOOK seconds apart, median; 1: rigid. NaN: too few."""
     jumps: float
     """Change of the box's edges between frames, in heights of the box, 90th percentile."""
+    speed: float
+    """The same a second: a sprinter's foot makes less than 5 heights a second."""
     unsteady: float
     """Standard deviation of the height around its slow change, in heights of the box."""
     height: float
@@ -120,6 +122,7 @@ WALKS: Limits = {
     "fill": ("not one body", 0.3, 0.85),
     "head": ("not one body", 0.0, 0.85),
     "jumps": ("unsteady", 0.0, 0.3),
+    "speed": ("unsteady", 0.0, 4.0),
     "unsteady": ("unsteady", 0.0, 0.2),
     "presence": ("unsteady", 0.7, 1.0),
     "real": ("left by somebody", 0.9, 1.0),
@@ -135,6 +138,7 @@ STAYS: Limits = {
     "fill": ("not one body", 0.32, 0.85),
     "head": ("not one body", 0.0, 0.6),
     "jumps": ("unsteady", 0.0, 0.12),
+    "speed": ("unsteady", 0.0, 3.0),
     "unsteady": ("unsteady", 0.0, 0.06),
     "presence": ("unsteady", 0.95, 1.0),
     "real": ("left by somebody", 0.98, 1.0),
@@ -171,13 +175,15 @@ def measured(sightings: Sequence[Sighting], size: tuple[int, int], fps: float) -
     tall, frames = float(np.median(height)), [s.frame for s in sightings]
     shapes = np.stack([s.silhouette for s in sightings[:: -(-len(sightings) // MOST_FRAMES)]])
     rows = shapes.mean(axis=0).mean(axis=1)
+    jumps = _jumps(boxes, np.array(frames)) / tall
     return Measures(
         seconds=len(sightings) / fps,
         upright=float(np.mean(height >= UPRIGHT * width)),
         aspect=float(np.median(height / width)),
         travel=_travel(sightings) / float(np.median(width)),
         likeness=_likeness(sightings, fps),
-        jumps=_jumps(boxes, np.array(frames)) / tall,
+        jumps=jumps,
+        speed=jumps * fps,
         unsteady=_unsteady(height, fps) / tall,
         height=tall / size[1],
         fill=float(np.median(shapes.mean(axis=(1, 2)))),

@@ -2,8 +2,8 @@
 
 A shot whose camera stands still is one part; its scene is the median of its pictures. Where the
 camera shakes, turns or zooms a little, the pictures are laid on the one in the middle first
-(`camera_motion`). Where it turns further, the shot is cut in halves until each part shows mostly the
-same, down to SHORTEST seconds. A part that still does not fit has no scene: the camera moves in a
+(`camera_motion`). Where it turns further, the shot is cut in halves until each part shows mostly
+the same, down to SHORTEST seconds. A part that still does not fit has no scene: the camera moves in a
 way that no similarity describes, or something fills the picture.
 """
 
@@ -77,7 +77,7 @@ def parts_of(pictures: Pictures, start: int, end: int, fps: float) -> list[Part]
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """At most `most` of the numbers 0 to `count` - 1, evenly spaced, with the first and the last."""
+    """At most `most` of the numbers 0 to `count` - 1, evenly spaced, first and last included."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
 
