@@ -4,9 +4,10 @@
 
 Runs motion on real clips, and a detector with weights (backend yolo) on about 24 frames of each.
 A clip that motion calls ok is right if the actor's box has an IoU of 0.3 with a person in 80 % of
-the searched frames that have an actor's box. The rival is motion without its judgement: the actor is the
-best of all that moves, much as in version 1 of the backend's results. With --pieces, N parts of 2 to 4
-seconds of each clip are changed (mirrored, faster, cropped, shaken, panned, darker) and tried too.
+the searched frames that have an actor's box. The rival is motion without its judgement: the actor
+is the best of all that moves, much as in version 1 of the backend's results. With --pieces, N parts
+of 2 to 4 seconds of each clip are changed (mirrored, faster, cropped, shaken, panned, darker) and
+tried too.
 Only the first 300 frames of a clip are used. Prints a line per clip and as its last line JSON:
 
     clips                  number of clips, or of clips and pieces

@@ -63,7 +63,7 @@ def _limb(
     colour: tuple[int, int, int],
     thickness: float,
 ) -> None:
-    ends = [tuple(int(round(v)) for v in point) for point in (start, end)]
+    ends = [tuple(round(v) for v in point) for point in (start, end)]
     cv2.line(scene, ends[0], ends[1], colour, max(1, int(thickness)), cv2.LINE_AA)
 
 

@@ -13,6 +13,7 @@ pixels. A transform is float64 (2, 3) and maps points (x, y) of the reference in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import cv2
@@ -92,7 +93,7 @@ class Reference:
         height, width = self.grey.shape
         expected = transformed(self.corners, fit)
         in_view = ((expected >= 2) & (expected < (width - 2, height - 2))).all(axis=1)
-        support = inliers / max(LEAST_CORNERS, np.count_nonzero(in_view))
+        support = inliers / max(LEAST_CORNERS, int(np.count_nonzero(in_view)))
         return Registration(
             fit, support, _overlap(fit, width, height), _shift(fit, width, height), unmoved
         )
@@ -107,7 +108,7 @@ def corners_of(grey: np.ndarray) -> np.ndarray:
     for top, bottom in pairwise(rows):
         for left, right in pairwise(columns):
             cell = np.ascontiguousarray(strength[top:bottom, left:right])
-            found.append(_peaks(cell) + np.float32([left, top]))
+            found.append(_peaks(cell) + np.array([left, top], np.float32))
     return np.concatenate(found)
 
 
@@ -123,9 +124,15 @@ def _followed(
     reference: np.ndarray, grey: np.ndarray, corners: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where corners (N, 2) went, float32 (N, 2), and which were found again, bool (N,)."""
-    options = {"winSize": (15, 15), "maxLevel": 3, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
-    moved, there, _ = cv2.calcOpticalFlowPyrLK(reference, grey, corners, start.copy(), **options)
-    again, back, _ = cv2.calcOpticalFlowPyrLK(grey, reference, moved, corners.copy(), **options)
+    # A guess is read and overwritten, so each call gets a copy.
+    follow = partial(
+        cv2.calcOpticalFlowPyrLK,
+        winSize=(15, 15),
+        maxLevel=3,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    moved, there, _ = follow(reference, grey, corners, start.copy())
+    again, back, _ = follow(grey, reference, moved, corners.copy())
     near = np.linalg.norm(again - corners, axis=1) <= BACKWARD
     return moved, (there[:, 0] == 1) & (back[:, 0] == 1) & near
 

@@ -3,8 +3,8 @@
 A shot whose camera stands still is one part; its scene is the median of its pictures. Where the
 camera shakes, turns or zooms a little, the pictures are laid on the one in the middle first
 (`camera_motion`). Where it turns further, the shot is cut in halves until each part shows mostly
-the same, down to SHORTEST seconds. A part that still does not fit has no scene: the camera moves in a
-way that no similarity describes, or something fills the picture.
+the same, down to SHORTEST seconds. A part that still does not fit has no scene: the camera moves in
+a way that no similarity describes, or something fills the picture.
 """
 
 from __future__ import annotations
