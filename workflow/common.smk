@@ -9,21 +9,31 @@
 import dataclasses
 import json
 import os
+import re
 import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from occludenet_build import config as settings
-from occludenet_build import command
-from occludenet_build.config import arms
-from occludenet_build.config.backends import runs_network
-from occludenet_build.core import seeds
+from occludenet_build.core import extras
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import is_url
-from occludenet_build.tools.project import python_path
-from occludenet_build.release import published
-from occludenet_build.core.versions import RERUN_ON, results_version
+
+try:
+    with extras.import_errors_as_user_errors():
+        from occludenet_build import config as settings
+        from occludenet_build import command
+        from occludenet_build.config import arms
+        from occludenet_build.config.backends import modules_of, runs_network
+        from occludenet_build.core import seeds
+        from occludenet_build.core.settings import is_url
+        from occludenet_build.core.versions import RERUN_ON, results_version
+        from occludenet_build.release import published
+        from occludenet_build.sources.acquire.videos import listing_digest
+        from occludenet_build.tools.project import python_path
+except UserError as error:
+    # One line instead of Snakemake's traceback, for a snakemake of another environment.
+    print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
+    sys.exit(2)
 
 
 def published_choice(select):
@@ -86,6 +96,25 @@ def stop(line):
     """Exit with a one-line message instead of Snakemake's traceback."""
     print(line, file=sys.stderr)
     sys.exit(2)
+
+
+def check_packages(jobs):
+    """Exit where a job will import a package that is not installed.
+
+    Jobs with a conda environment are not checked: theirs is another installation.
+    """
+    for job in () if USES_CONDA else jobs:
+        stage = re.search(r"occludenet_build (\w+)", job.rule.shellcmd or "")
+        if stage is not None and "settings" in job.params.keys():
+            own = json.loads(job.params.settings).get(stage[1], {})
+            try:
+                extras.require(modules_of(stage[1], own), stage[1])
+            except UserError as error:
+                stop(error)
+
+
+onstart:
+    check_packages(workflow.dag.needrun_jobs())
 
 
 def needed(section, key):
