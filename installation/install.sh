@@ -18,16 +18,16 @@ stop() {
 
 # What keeps an interpreter from being used; nothing if it fits. $1: the interpreter, $2: newest minor
 fault() {
-    "$1" - "$2" 2>/dev/null <<'PYTHON' || echo "does not start"
+    "$1" - "$2" 2>/dev/null <<'PYTHON' || echo "one that does not start"
 import sys
 version = ".".join(map(str, sys.version_info[:3]))
 if not (3, 11) <= sys.version_info[:2] <= (3, int(sys.argv[1])):
-    print(version)
+    print("Python", version)
 else:
     try:
         import ensurepip, venv
     except ImportError:
-        print("%s without venv: apt install python%d.%d-venv" % ((version,) + sys.version_info[:2]))
+        print("Python %s without venv: apt install python%d.%d-venv" % ((version,) + sys.version_info[:2]))
 PYTHON
 }
 

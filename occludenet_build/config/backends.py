@@ -149,7 +149,7 @@ TRAINED = {
     "evaluate": ("torch", "torchvision"),
     "attention": ("torch", "torchvision", "captum"),
 }
-"""Stages that always run the network of train.backbone -> modules of the extras that they import."""
+"""Stages that always run the network of train.backbone -> modules of extras that they import."""
 
 
 def choices_text(rows: dict[str, Backend]) -> str:

@@ -47,11 +47,11 @@ _DEBIAN = {
 def require(modules: Iterable[str], purpose: str) -> None:
     """Check that modules are installed, without importing them.
 
-    Raises UserError, which names `purpose` and what to install, for the first that is not.
+    Raises UserError, which names `purpose` and what to install, where one is not.
     """
-    for module in modules:
-        if find_spec(module) is None:
-            raise UserError(_missing(module, purpose))
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise UserError(_missing(missing, f" for {purpose}"))
 
 
 @contextmanager
@@ -79,14 +79,14 @@ def missing_line(error: BaseException) -> str | None:
     if library is not None:
         return _missing_library(library[1], getattr(error, "name", None))
     module = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    return _missing(module) if module and module != __name__.partition(".")[0] else None
+    return _missing([module]) if module and module != __name__.partition(".")[0] else None
 
 
-def _missing(module: str, purpose: str = "") -> str:
-    extra = EXTRAS.get(module)
-    package = f"'{PROJECT}[{extra}]'" if extra else PROJECT
-    wanted = f"{module} for {purpose}" if purpose else module
-    return f"wanted {wanted}, which is not installed; pip install {package}"
+def _missing(modules: list[str], purpose: str = "") -> str:
+    extras = ",".join(dict.fromkeys(EXTRAS[module] for module in modules if module in EXTRAS))
+    package = f"'{PROJECT}[{extras}]'" if extras else PROJECT
+    state = "which is not installed" if len(modules) == 1 else "which are not installed"
+    return f"wanted {', '.join(modules)}{purpose}, {state}; pip install {package}"
 
 
 def _missing_library(library: str, module: str | None) -> str:

@@ -39,6 +39,6 @@ def run(args: argparse.Namespace, config: Config) -> None:
     chosen = BUILD / "videos.yaml"
     write_json(chosen, {"acquire": {"videos": str(args.videos.resolve())}})
     settings = project.project_root() / "demo" / "own_videos.yaml"
-    project.snakemake(Path(), [settings, chosen], cores, args.dry_run)
+    project.snakemake(Path(), [settings, chosen], cores, args.dry_run, args.target)
     if not args.dry_run:
         demo.print_summary(BUILD, config)

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.extras import import_errors_as_user_errors
 from occludenet_build.core.torch_models import class_index, first_line
 
 if TYPE_CHECKING:
@@ -60,12 +62,13 @@ def load_export(weights: Path, settings: Detect, threads: int, device: str) -> E
     """Load an exported network, .onnx or .xml.
 
     Raises UserError where the file does not load or is not an ultralytics export of a detection
-    model. Raises ImportError where onnxruntime or openvino is not installed.
+    model, and where onnxruntime or openvino is not installed.
     """
     kind = _Onnx if weights.suffix == ".onnx" else _OpenVino
     try:
-        library = kind(weights, threads, device)
-    except (ImportError, UserError):
+        with import_errors_as_user_errors():
+            library = kind(weights, threads, device)
+    except UserError:
         raise
     except Exception as error:  # each library raises its own errors
         raise UserError(
