@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from occludenet_build import __version__
-from occludenet_build.core.errors import UserError
-from occludenet_build.core.extras import import_errors_as_user_errors
 from occludenet_build.stages import STAGES, Stage, module_of
 
 
@@ -111,6 +109,9 @@ def _report_unknown(arguments: Sequence[str]) -> int:
 
 
 def _run(chosen: Stage | Tool, arguments: Sequence[str]) -> None:
+    from occludenet_build.core.errors import UserError
+    from occludenet_build.core.extras import import_errors_as_user_errors
+
     try:
         with import_errors_as_user_errors():
             command = importlib.import_module("occludenet_build.command")

@@ -45,7 +45,7 @@ from occludenet_build.core.errors import ItemError
 if sys.version_info >= (3, 11, 4):
     import tarfile
 else:
-    from backports import tarfile  # the first with data_filter
+    from backports import tarfile  # type: ignore[no-redef] # the first with data_filter
 
 
 @dataclass(frozen=True)
