@@ -95,6 +95,6 @@ def installed(env: str, folder: Path) -> str:
     subprocess.run([python, "-m", "pip", "install", "-q", *pins, *listed], check=True)
     afterwards = REPO / "envs" / f"{env}.post-deploy.sh"
     if afterwards.exists():
-        path = f"{folder / env / 'bin'}:{os.environ['PATH']}"
-        subprocess.run(["bash", str(afterwards)], check=True, env=os.environ | {"PATH": path})
+        conda = os.environ | {"CONDA_PREFIX": str(folder / env)}
+        subprocess.run(["bash", str(afterwards)], check=True, env=conda)
     return python
