@@ -230,6 +230,8 @@ COCO_ANNOTATIONS = PublishedFile(
 )
 COCO_PHOTOS = {split: f"{COCO_HOST}/{split}/" for split in ("train2017", "val2017")}
 """Addresses to which the file names of the photos are appended, such as 000000000139.jpg."""
+COCO_PHOTO_BYTES = 160_000
+"""Average size of a photo: 18 GB for 118 thousand (train2017, cocodataset.org)."""
 COCO_PHOTO_LICENCE = "each photo has its own Creative Commons licence, acquire/coco_images.parquet"
 
 PUBLISHED: dict[str, PublishedFile] = {
