@@ -37,6 +37,10 @@ SECTIONS = ("detect", "actor_masks", "train", "audit")
 """Stages whose settings name weights."""
 
 
+class NotFetchedError(UserError):
+    """No download, and no file in its place: offline, or the server does not give it."""
+
+
 @dataclass(frozen=True)
 class FileRequest:
     """A file that the settings name."""
@@ -58,18 +62,23 @@ class FileRequest:
 def acquire_weights(request: FileRequest, settings: Downloads, out: Path) -> None:
     """Write the note `out` of a weights file, fetched if necessary; sources.weights reads it."""
     if is_url(request.source):
-        with files.folder_lock(out.parent):
-            note = _fetch_or_copy(
-                request, settings, out.parent / file_name(request.source, "weights")
-            )
+        note = fetch_published(request, settings, out.parent / file_name(request.source, "weights"))
     else:
         note = describe_local_file(request)
     files.write_json(out, note)
     logging.info("%s: %s, sha256 %s", request.key, note["path"], note["sha256"])
 
 
+def fetch_published(request: FileRequest, settings: Downloads, path: Path) -> Record:
+    """As fetch_recorded; published files come from this machine's cache and are kept in it.
+
+    The folder of `path` is locked meanwhile.
+    """
+    with files.folder_lock(path.parent):
+        return _fetch_or_copy(request, settings, path)
+
+
 def _fetch_or_copy(request: FileRequest, settings: Downloads, path: Path) -> Record:
-    """As fetch_recorded; published files come from this machine's cache and are kept in it."""
     published = BY_ADDRESS.get(request.source)
     if published is None:
         return fetch_recorded(request, settings, path)
@@ -106,7 +115,7 @@ def fetch_recorded(
     """Path, sha256, size in bytes and url of a download, which is fetched if it is missing.
 
     `accept` raises ItemError for a file that must not be recorded. Raises UserError where the
-    download fails, or has another hash than the record or the settings.
+    download fails (NotFetchedError), or has another hash than the record or the settings.
     """
     record = read_record(path)
     if record is not None:
@@ -172,7 +181,7 @@ def _fetch(
     _check_content(address, path, accept, is_new=outcome.attempts > 0)
     published = BY_ADDRESS.get(request.source)
     if published is not None:
-        check = partial(cache.check_digest, published)
+        check = partial(cache.check_published, published)
         _check_content(address, path, check, is_new=outcome.attempts > 0)
     return {
         "url": redact(request.source),
@@ -199,7 +208,7 @@ def _fetch_error(
     key = request.key
     address = f"{key}: {redact(request.source)}"
     if outcome.reason == "offline":
-        return UserError(
+        return NotFetchedError(
             f"{address}: wanted as {path}, it is missing, and downloads are switched off; put the "
             f"file there, fetch it where there is a network (snakemake acquire), or set {key} to "
             "the path of a copy"
@@ -209,7 +218,8 @@ def _fetch_error(
             f"{address}: the server has another file than on {record['fetched']}: "
             f"{outcome.detail}; if the new one is correct, remove {path.name}.json"
         )
-    return UserError(
+    made = UserError if outcome.reason == "wrong_hash" else NotFetchedError
+    return made(
         f"{address}: not fetched: {outcome.reason} ({outcome.detail}); start again later, put the "
         f"file there as {path}, or set {key} to another address or the path of a copy"
     )

@@ -9,7 +9,7 @@
 
 A file counts if it agrees with the hash that its publisher states. Where none is stated, a file of
 the cache counts that still has the hash of its record; in other places anything may have that name,
-so such a file counts only where the caller names it to the user (`unverified`).
+so such a file counts only where the caller names it to the user (`unverified`), and by its size.
 """
 
 from __future__ import annotations
@@ -44,9 +44,15 @@ def cached_path(file: PublishedFile) -> Path:
     return cache_folder() / "weights" / file.name
 
 
-def check_digest(file: PublishedFile, path: Path) -> None:
-    """Raises ItemError wrong_hash if a file disagrees with the hash that its publisher states."""
+def check_published(file: PublishedFile, path: Path) -> None:
+    """Check a file against the hash that its publisher states, or without one by its rough size.
+
+    Raises ItemError wrong_hash or wrong_length: a login page, for one, comes with status 200.
+    """
     if file.digest is None:
+        if not _has_size(file, path):
+            size = path.stat().st_size
+            raise ItemError("wrong_length", f"wanted {file.size}, got {size} bytes")
         return
     algorithm, _, wanted = file.digest.partition(":")
     with open(path, "rb") as stream:
@@ -67,9 +73,7 @@ def find_copy(file: PublishedFile, unverified: bool = False) -> Path | None:
         return cached
     for folder in _other_folders():
         path = folder / file.name
-        if path.is_file() and (
-            _agrees(file, path) if file.digest else unverified and _has_size(file, path)
-        ):
+        if path.is_file() and (file.digest or unverified) and _agrees(file, path):
             return path.absolute()
     return None
 
@@ -86,7 +90,7 @@ def _is_intact(file: PublishedFile, path: Path) -> bool:
 
 def _agrees(file: PublishedFile, path: Path) -> bool:
     try:
-        check_digest(file, path)
+        check_published(file, path)
     except (ItemError, OSError):
         return False
     return True

@@ -92,7 +92,7 @@ def addresses_of(config: Config) -> Iterator[tuple[str, str, bool]]:
             yield "acquire", weights, False
 
 
-def _listed(url: str, mirror: str | None) -> list[str]:
+def _listed(url: str, mirror: str | None = None) -> list[str]:
     """The archives in a list; the address itself if the server does not respond."""
     try:
         check_address(url)
@@ -104,7 +104,7 @@ def _listed(url: str, mirror: str | None) -> list[str]:
     return [urljoin(url, line) for line in lines] or [url]
 
 
-def _size(url: str, mirror: str | None) -> int | None:
+def _size(url: str, mirror: str | None = None) -> int | None:
     """Size of the file at an address, in bytes; None if the server does not state it."""
     try:
         check_address(url)
