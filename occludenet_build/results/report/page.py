@@ -17,6 +17,7 @@ from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resi
 from occludenet_build.results.report import accuracy, facts, figures
 from occludenet_build.results.report.facts import TABLES, ReportBuild
 from occludenet_build.results.report.strips import Strip
+from occludenet_build.results.report.weak_choices import weaknesses
 
 _SHEET = 10
 """Number of cut-outs that the page shows of a category."""
@@ -43,6 +44,7 @@ def render_report(
         name=config.composite.dataset,
         seed=config.seed,
         missing=build.missing,
+        weak=weaknesses(build, config.train),
         stages=len(TABLES),
         headline=facts.headline(build),
         charts={name: Markup(figures.inline_svg(svg)) for name, svg in charts.items()},
