@@ -27,7 +27,7 @@ class Weakness:
     why: str
     """What is wrong with it."""
     instead: str
-    """What to do instead: settings of the workflow, and the option of `occludenet run`."""
+    """What to do instead, the option of `occludenet run` and the settings; backticks mark code."""
 
 
 def weaknesses(build: ReportBuild, train: Train | None = None) -> list[Weakness]:
@@ -40,13 +40,13 @@ def _people(build: ReportBuild) -> Iterator[Weakness]:
     used = _share(build, "detect", "motion")
     if used:
         yield Weakness(
-            f"People are found by background subtraction (detect.backend: motion) in {used}.",
+            f"People are found by background subtraction (`detect.backend: motion`) in {used}.",
             "It takes whatever moves for a person, and needs a fixed camera: in hand-held videos "
             "the actor's box may be on a tree, on a bag or around the whole picture. Look at the "
-            "boxes of every clip (occludenet sheets) before you use one.",
-            "detect.backend: yolo or torchvision, whose weights are fetched by themselves; "
-            "occludenet run VIDEOS --detector yolo, or --permissive, or --weights FILE without a "
-            "network.",
+            "boxes of every clip (`occludenet sheets`) before you use one.",
+            "`occludenet run VIDEOS --detector yolo` (or `--permissive`, or `--weights FILE` "
+            "without a network); in a config `detect.backend: yolo` or `torchvision`, whose "
+            "weights are fetched by themselves.",
         )
 
 
@@ -54,12 +54,12 @@ def _masks(build: ReportBuild) -> Iterator[Weakness]:
     used = _share(build, "actor_masks", "grabcut")
     if used:
         yield Weakness(
-            f"The actor's masks are GrabCut's (actor_masks.backend: grabcut) in {used}.",
+            f"The actor's masks are GrabCut's (`actor_masks.backend: grabcut`) in {used}.",
             "It separates colours inside the box: parts of the actor are lost where they have the "
             "colour of the background. The hidden share of the actor and the counterfactual clips "
             "are as rough as these masks.",
-            "actor_masks.backend: sam or yolo-seg; occludenet run VIDEOS --masks yolo-seg, or "
-            "--masks sam.",
+            "`occludenet run VIDEOS --masks yolo-seg` (or `--masks sam`); in a config "
+            "`actor_masks.backend: sam` or `yolo-seg`.",
         )
 
 
@@ -82,8 +82,8 @@ def _occluders(build: ReportBuild) -> Iterator[Weakness]:
             f"{drawn:,} of {len(used):,} occluders are drawings of the demo.",
             "They have no texture and no outline of a real object: a network can tell them from "
             "the scene at a glance.",
-            "Leave acquire.coco_images and coco_instances out, and COCO's are fetched; occludenet "
-            "run VIDEOS --coco.",
+            "`occludenet run VIDEOS --coco`; in a config leave `acquire.coco_images` and "
+            "`coco_instances` out, and those of COCO are fetched.",
         )
 
 
@@ -94,9 +94,9 @@ def _training(build: ReportBuild, train: Train) -> Iterator[Weakness]:
     count = int((clips["status"] == "ok").sum())
     if train.backbone == "tiny3d" or count < _FEW_CLIPS:
         yield Weakness(
-            f"{train.backbone} was trained from nothing on {count:,} source clips or fewer.",
+            f"{train.backbone} was trained from nothing, on at most {count:,} source clips.",
             "The accuracies show that the way from clips to tables works; they say nothing about "
             "CAR or about your classes.",
-            "train.backbone: x3d_s or another one with train.weights, and some hundred clips per "
-            "class (docs/training.md).",
+            "`train.backbone: x3d_s` or another one, with `train.weights`, and some hundred clips "
+            "per class (docs/training.md).",
         )
