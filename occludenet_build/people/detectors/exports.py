@@ -25,7 +25,7 @@ import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.torch_models import class_index, first_line, ultralytics_offline
+from occludenet_build.core.torch_models import class_index, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -180,8 +180,6 @@ class _OpenVino:
 
     def __init__(self, weights: Path, threads: int, device: str) -> None:
         import openvino
-
-        ultralytics_offline()
         from ultralytics.utils import YAML
 
         core = openvino.Core()
