@@ -1,7 +1,7 @@
 # acquire: lists the inputs of a build with their hashes.
 #   reads  the user's folders, the network
 #   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<stage>.json,
-#          surveillance/archives.json
+#          surveillance/archives.json, release/<split>_d.csv
 #
 # Rules that need the network run on the machine of Snakemake (localrule), since the nodes of a
 # cluster often have no network.
@@ -92,6 +92,27 @@ rule acquire_archives:
         " --settings {params.settings:q} --log {log}"
 
 
+if PUBLISHED and is_url(GIVEN.select.published):
+
+    rule acquire_release:
+        output:
+            PUBLISHED,
+        log:
+            f"{BUILD}/logs/acquire/release.log",
+        benchmark:
+            f"{BUILD}/benchmarks/acquire/release.tsv"
+        retries: 0 if CONFIG.download.offline else 2
+        localrule: True
+        conda:
+            "../envs/network.yaml"
+        params:
+            settings=as_param({"select": {"published": GIVEN.select.published}}),
+            version=results_version("acquire"),
+        shell:
+            "python -m occludenet_build acquire release --out {output:q}"
+            " --settings {params.settings:q} --log {log}"
+
+
 rule acquire:
     input:
         rules.acquire_videos.output,
@@ -99,4 +120,5 @@ rule acquire:
         weights_of("detect"),
         weights_of("actor_masks"),
         weights_of("train"),
+        PUBLISHED,
     localrule: True
