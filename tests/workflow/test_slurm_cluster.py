@@ -30,7 +30,7 @@ ON_GPU = {
     "evaluate": {"views": 1, "workers": 0},
     "attention": {"workers": 0},
 }
-"""A network that asks for a GPU; its jobs get one by SLURM, and run on the CPU as CUDA finds none."""
+"""A network that asks for a GPU: SLURM gives one to its jobs, which run on the CPU without CUDA."""
 
 
 @pytest.fixture(scope="module")
