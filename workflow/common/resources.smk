@@ -70,5 +70,23 @@ def check_cluster():
         stop("\n".join(lines))
 
 
+def check_complete():
+    """Exit with an error if planned jobs were not run.
+
+    When a checkpoint ends while a failed job waits for its next attempt, Snakemake 9.27 forgets
+    that job, runs no job that needs it, and ends with status 0.
+    """
+    left = sorted({job.rule.name for job in workflow.dag.needrun_jobs()})
+    if left:
+        stop(
+            f"{', '.join(left)}: wanted all jobs done, got an end before their turn: a job failed "
+            "while a checkpoint was updated; start the same command again, what is done is kept"
+        )
+
+
 onstart:
     check_cluster()
+
+
+onsuccess:
+    check_complete()
