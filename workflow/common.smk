@@ -18,6 +18,7 @@ from occludenet_build import config as settings
 from occludenet_build import command
 from occludenet_build.config import arms
 from occludenet_build.config.backends import runs_network
+from occludenet_build.config.recognition import SMALL_BACKBONES
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
@@ -25,6 +26,7 @@ from occludenet_build.tools.project import python_path
 from occludenet_build.release import published
 from occludenet_build.release.terms import SPLITS
 from occludenet_build.core.versions import RERUN_ON, results_version
+from occludenet_build.stages import STAGES
 
 
 def published_choice(select):
@@ -124,3 +126,4 @@ def in_build(path=""):
 
 include: "common/settings.smk"
 include: "common/inputs.smk"
+include: "common/resources.smk"

@@ -44,6 +44,7 @@ from occludenet_build.config.recognition import (
 from occludenet_build.config.results import Paper, Report
 from occludenet_build.config.sources import (
     Acquire,
+    Cluster,
     Downloads,
     Fractions,
     Index,
@@ -62,6 +63,7 @@ __all__ = [
     "Attention",
     "Audit",
     "Augment",
+    "Cluster",
     "Composite",
     "Config",
     "Counterfactual",
@@ -129,6 +131,7 @@ class Config:
     except comments, docstrings and formatting (for development). Switching the value reruns all
     stages once."""
     download: Downloads = setting(Downloads())
+    cluster: Cluster = setting(Cluster())
     acquire: Acquire = setting(Acquire())
     kinetics: Kinetics = setting(Kinetics())
     index: Index = setting(Index())
