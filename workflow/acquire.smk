@@ -36,7 +36,6 @@ rule acquire_coco:
         f"{BUILD}/logs/acquire/coco.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/coco.tsv"
-    retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
         "../envs/network.yaml"
@@ -59,7 +58,6 @@ rule acquire_weights:
         f"{BUILD}/benchmarks/acquire/weights-{{stage}}.tsv"
     wildcard_constraints:
         stage="detect|actor_masks|train|audit",
-    retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
         "../envs/network.yaml"
@@ -79,7 +77,6 @@ rule acquire_archives:
         f"{BUILD}/logs/acquire/archives.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/archives.tsv"
-    retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
         "../envs/network.yaml"
@@ -101,7 +98,6 @@ if PUBLISHED and is_url(GIVEN.select.published):
             f"{BUILD}/logs/acquire/release.log",
         benchmark:
             f"{BUILD}/benchmarks/acquire/release.tsv"
-        retries: 0 if CONFIG.download.offline else 2
         localrule: True
         conda:
             "../envs/network.yaml"
