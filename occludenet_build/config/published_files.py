@@ -59,7 +59,8 @@ class PublishedFile:
         return f"{'about ' if self.rounded else ''}{self.bytes / 1e6:.0f} MB"
 
 
-_ULTRALYTICS = "AGPL-3.0 (or a licence bought from Ultralytics)"
+_ULTRALYTICS = "AGPL-3.0"
+"""Ultralytics also sells another licence."""
 _ASSETS = "https://github.com/ultralytics/assets/releases/download/v8.3.0"
 _YOLOV5_PAGE = "https://docs.ultralytics.com/models/yolov5/"
 _YOLO11 = (

@@ -120,11 +120,10 @@ def _published_detector(args: argparse.Namespace, build: Path, choice: Choice) -
         return {"backend": backend} | model | _weights(had)
     if args.detector:
         raise UserError(_cannot(f"--detector {backend}", file, had, "--weights"))
-    choice.lines.append(
-        f"people: motion, by background subtraction, for fixed cameras only: no {file.name} "
-        f"({had.missing}). For a person detector connect and add --detector {backend}, or get "
-        f"{file.url} ({file.size}, {file.licence}) elsewhere and add --weights FILE"
-    )
+    choice.lines += [
+        f"people: motion (background subtraction, for fixed cameras only); {_why(file, had)}",
+        _better(f"--detector {backend}", file, "--weights"),
+    ]
     return {"backend": "motion"}
 
 
@@ -158,11 +157,10 @@ def _published_masker(
         return {"backend": backend} | _weights(had)
     if args.masks:
         raise UserError(_cannot(f"--masks {backend}", file, had, "--mask-weights"))
-    choice.lines.append(
-        f"masks: grabcut, which is rough: no {file.name}. For a segmentation network connect and "
-        f"add --masks {backend}, or get {file.url} ({file.size}, {file.licence}) elsewhere and add "
-        "--mask-weights FILE"
-    )
+    choice.lines += [
+        f"masks: grabcut (rough); {_why(file, had)}",
+        _better(f"--masks {backend}", file, "--mask-weights"),
+    ]
     return {"backend": "grabcut"}
 
 
@@ -203,8 +201,19 @@ def _line(what: str, backend: str, file: PublishedFile, had: Obtained) -> str:
     )
 
 
+def _why(file: PublishedFile, had: Obtained) -> str:
+    return f"{file.name} is not on this machine, and was not fetched: {had.missing}"
+
+
+def _better(option: str, file: PublishedFile, instead: str) -> str:
+    return (
+        f"  better: connect and add {option}, or get {file.url} ({file.size}, {file.licence}) "
+        f"elsewhere and add {instead} FILE"
+    )
+
+
 def _cannot(option: str, file: PublishedFile, had: Obtained, instead: str) -> str:
     return (
-        f"{option}: wanted {file.name}, which is not on this machine and not to be had: "
-        f"{had.missing}; get {file.url} ({file.size}) elsewhere and add {instead} FILE"
+        f"{option}: wanted {file.name}; {_why(file, had)}; get {file.url} ({file.size}) elsewhere "
+        f"and add {instead} FILE"
     )

@@ -55,7 +55,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     cores = demo.cores_of(args)
     chosen = BUILD / "videos.yaml"
     sections = _sections(args, chosen)
-    demo.draw_world(demo.WORLD)
+    if "coco_instances" not in sections.get("acquire", {}):
+        demo.draw_world(demo.WORLD)
     acquire = sections.get("acquire", {}) | {"videos": str(args.videos.resolve())}
     download = sections.get("download", {}) | {"offline": args.offline}
     write_json(chosen, sections | {"acquire": acquire, "download": download})

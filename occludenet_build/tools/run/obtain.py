@@ -16,7 +16,6 @@ from occludenet_build.sources.acquire import recorded
 from occludenet_build.sources.transfer import cache
 from occludenet_build.sources.transfer.download import (
     CONNECTION_ERRORS,
-    error_of_exception,
     file_name,
     host_of,
     requested_address,
@@ -75,8 +74,8 @@ def unreachable(url: str) -> str | None:
                 # Any answer will do: whether it has the file, the download says.
                 http.head(address, allow_redirects=False, timeout=PATIENCE)
             found.append(None)
-        except CONNECTION_ERRORS as error:
-            found.append(error_of_exception(error).detail or type(error).__name__)
+        except CONNECTION_ERRORS:
+            found.append(f"{host_of(address)} is not reachable")
 
     address = requested_address(url, None)
     # A look-up of a name cannot be interrupted, so that it must not hold up this thread.
@@ -85,4 +84,4 @@ def unreachable(url: str) -> str | None:
     asking.join(PATIENCE)
     if not found:
         return f"{host_of(address)} gave no answer in {PATIENCE:g} s"
-    return found[0] and f"{host_of(address)} is not reachable ({found[0]})"
+    return found[0]
