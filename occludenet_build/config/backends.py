@@ -9,9 +9,12 @@ library only because the workflow imports it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from occludenet_build.config import published_files
+from occludenet_build.config.published_files import PublishedFile
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Backend:
     """Settings of the stage that change its results. device, batch and threads do not."""
     needs: str | None = None
     """The setting that names a required file."""
+    published: Callable[[Any], PublishedFile | None] | None = None
+    """Function(settings of the stage) -> the published weights that are used if none are set; None
+    if the settings do not say which."""
     unit: str = "pixels"
     """What its cost is proportional to: pixels of the video, or frames for a network with a fixed
     input size."""
@@ -62,6 +68,7 @@ _DETECTORS = (
         "any weights that ultralytics loads",
         _EVERY_MODEL,
         licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO["yolov5su"],
     ),
     _network(
         "torchvision",
@@ -69,6 +76,7 @@ _DETECTORS = (
         "detectors of torchvision, under a permissive licence",
         (*_EVERY_MODEL, "torchvision_model"),
         licence="BSD-3-Clause",
+        published=lambda settings: published_files.TORCHVISION[settings.torchvision_model],
     ),
     Backend(
         "motion",
@@ -89,7 +97,13 @@ _DETECTORS = (
 )
 
 _MASKERS = (
-    _network("sam", "sam:Sam", "segment-anything", ("every", "sam_model", "sam_multimask")),
+    _network(
+        "sam",
+        "sam:Sam",
+        "segment-anything",
+        ("every", "sam_model", "sam_multimask"),
+        published=lambda settings: published_files.SAM[settings.sam_model],
+    ),
     _network(
         "mobile-sam",
         "sam:MobileSam",
@@ -97,6 +111,7 @@ _MASKERS = (
         ("every", "sam_multimask"),
         package="mobile_sam",
         project="the GitHub project ChaoningZhang/MobileSAM, and timm",
+        published=lambda settings: published_files.MOBILE_SAM,
     ),
     _network(
         "sam2",
@@ -106,6 +121,7 @@ _MASKERS = (
         package="sam2",
         project="the GitHub project facebookresearch/sam2",
         every_frame=True,
+        published=lambda settings: published_files.SAM2.get(settings.sam2_model),
     ),
     Backend(
         "grabcut",
@@ -120,6 +136,7 @@ _MASKERS = (
         "segmentation models of ultralytics",
         ("every", "image_size"),
         licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO_SEG["yolo11n-seg"],
     ),
 )
 
@@ -154,6 +171,12 @@ def is_network(stage: str, model: str | None) -> bool:
 def runs_network(config: Any, stage: str) -> bool:
     """Whether a stage runs a network with the settings of `config`."""
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
+
+
+def published_weights(stage: str, section: Any) -> PublishedFile | None:
+    """The published weights for the backend of a section; None if it has or needs none."""
+    row = BACKENDS[stage][section.backend]
+    return row.published(section) if row.published else None
 
 
 def weights_of(config: Any) -> Iterator[tuple[str, str]]:
