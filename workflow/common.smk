@@ -9,24 +9,35 @@
 import dataclasses
 import json
 import os
+import re
 import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from occludenet_build import config as settings
-from occludenet_build import command
-from occludenet_build.config import arms
-from occludenet_build.config.backends import runs_network
-from occludenet_build.config.recognition import SMALL_BACKBONES
-from occludenet_build.core import seeds
+from occludenet_build.core import extras
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import is_url
-from occludenet_build.tools.project import python_path
-from occludenet_build.release import published
-from occludenet_build.release.terms import SPLITS
-from occludenet_build.core.versions import RERUN_ON, results_version
-from occludenet_build.stages import STAGES
+
+try:
+    with extras.import_errors_as_user_errors():
+        from occludenet_build import config as settings
+        from occludenet_build import command
+        from occludenet_build.config import arms
+        from occludenet_build.config.backends import modules_of, runs_network
+        from occludenet_build.config.recognition import SMALL_BACKBONES
+        from occludenet_build.core import seeds
+        from occludenet_build.core.settings import is_url
+        from occludenet_build.core.versions import RERUN_ON, results_version
+        from occludenet_build.release import published
+        from occludenet_build.release.terms import SPLITS
+        from occludenet_build.sources.acquire.videos import listing_digest
+        from occludenet_build.stages import STAGES
+        from occludenet_build.tools import cluster
+        from occludenet_build.tools.project import python_path
+except UserError as error:
+    # One line instead of Snakemake's traceback, for a snakemake of another environment.
+    print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
+    sys.exit(2)
 
 
 def published_choice(select):
@@ -127,3 +138,4 @@ def in_build(path=""):
 include: "common/settings.smk"
 include: "common/inputs.smk"
 include: "common/resources.smk"
+include: "common/checks.smk"

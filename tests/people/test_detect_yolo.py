@@ -237,7 +237,8 @@ def test_a_missing_library_is_one_line(tmp_path, monkeypatch):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert "wanted onnxruntime for" in error_of(path)
+    line = "wanted onnxruntime, which is not installed; pip install 'occludenet-build[exports]'"
+    assert error_of(path) == line
 
 
 def test_an_onnx_without_metadata_is_one_line(tmp_path):

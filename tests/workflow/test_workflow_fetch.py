@@ -156,7 +156,7 @@ def test_what_is_wanted_and_not_set_is_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_a_job_that_fails_twice_around_a_checkpoint_is_a_failure(site, world, tmp_path):
-    """Snakemake forgets a job whose attempt waits while a checkpoint ends; the workflow does not."""
+    """Snakemake forgets a job whose attempt waits while a checkpoint ends; the run must fail."""
     settings = copy.deepcopy(SETTINGS)
     settings["acquire"] |= {"coco_instances": site.url("/gone.zip")}
     build = Build(tmp_path, world, settings)

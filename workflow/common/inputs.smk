@@ -1,7 +1,6 @@
 # Input functions: tables of shards, weights, the user's files, and the options that pass them on.
 #   reads  the checked configuration, CONFIG; the notes of acquire from an earlier run
 #   writes nothing
-from occludenet_build.sources.acquire.videos import listing_digest
 
 # --- shards ---------------------------------------------------------------------------------------
 # The tables of shards are not outputs of the checkpoint that writes them. Only their content

@@ -3,8 +3,6 @@
 #   writes nothing
 import functools
 
-from occludenet_build.tools import cluster
-
 
 def on_slurm():
     """Whether this process submits jobs to SLURM; the Snakemake inside a job does not."""
@@ -54,39 +52,3 @@ def requests(mem_mb, minutes, gpus=0, thread_mb=0):
 
     extras = cluster.kind_resources(kind, gpus)
     return {"mem_mb": memory, "runtime": runtime, **extras}
-
-
-def check_cluster():
-    """Exit with a line per rule whose jobs the cluster would refuse, before the first job."""
-    if not on_slurm():
-        return
-    planned = [
-        cluster.Job(job.rule.name, job.threads, dict(job.resources.items()))
-        for job in workflow.dag.needrun_jobs()
-        if not workflow.is_local(job.rule)
-    ]
-    lines = cluster.refusals(planned, slurm_partitions())
-    if lines:
-        stop("\n".join(lines))
-
-
-def check_complete():
-    """Exit with an error if planned jobs were not run.
-
-    When a checkpoint ends while a failed job waits for its next attempt, Snakemake 9.27 forgets
-    that job, runs no job that needs it, and ends with status 0.
-    """
-    left = sorted({job.rule.name for job in workflow.dag.needrun_jobs()})
-    if left:
-        stop(
-            f"{', '.join(left)}: wanted all jobs done, got an end before their turn: a job failed "
-            "while a checkpoint was updated; start the same command again, what is done is kept"
-        )
-
-
-onstart:
-    check_cluster()
-
-
-onsuccess:
-    check_complete()

@@ -65,10 +65,10 @@ def acquire_release(config: cfg.Config, out: Sequence[Path]) -> None:
     Raises UserError where select.published is no address, or a file is not fetched.
     """
     address = config.select.published
-    if not is_url(address):
+    if address is None or not is_url(address):
         raise UserError(f"select.published: wanted an http(s) address, got {address}")
     for path in out:
-        url = f"{str(address).rstrip('/')}/{path.name}"
+        url = f"{address.rstrip('/')}/{path.name}"
         request = recorded.FileRequest(url, None, "select.published")
         note = recorded.fetch_recorded(request, config.download, path)
         logging.info("%s: sha256 %s (%s)", path, note["sha256"], RELEASE_LICENCE)

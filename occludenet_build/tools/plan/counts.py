@@ -181,7 +181,7 @@ def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
 
 def _published_clips(path: str | None) -> Mapping[str, int]:
     """Split -> source clips of a release; those of OccludeNet-D before its files are fetched."""
-    if is_url(path):
+    if path is not None and is_url(path):
         return RELEASED_CLIPS
     return Counter(clip.split for clip in read_published(path))
 
