@@ -109,10 +109,17 @@ def _report_unknown(arguments: Sequence[str]) -> int:
 
 
 def _run(chosen: Stage | Tool, arguments: Sequence[str]) -> None:
-    from occludenet_build import command
+    from occludenet_build.core.errors import UserError
+    from occludenet_build.core.extras import import_errors_as_user_errors
 
-    package = importlib.import_module(chosen.module)
-    entry = entry_of(package)
+    try:
+        with import_errors_as_user_errors():
+            command = importlib.import_module("occludenet_build.command")
+            package = importlib.import_module(chosen.module)
+            entry = entry_of(package)
+    except UserError as error:
+        print(f"{chosen.name}: {error}", file=sys.stderr)
+        sys.exit(2)
     takes_settings = isinstance(chosen, Stage) or chosen.takes_settings
     parser = command.parser(chosen.name, package.__doc__, entry.add_arguments, takes_settings)
     command.main(chosen.name, parser, entry.run, arguments)

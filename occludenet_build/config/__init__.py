@@ -28,7 +28,7 @@ from occludenet_build.config.occlusion import (
     Window,
 )
 from occludenet_build.config.people import ActorMasks, Audit, Detect, Proposals
-from occludenet_build.config.published_files import COCO_ANNOTATIONS
+from occludenet_build.config.published_files import COCO_ANNOTATIONS, RELEASE
 from occludenet_build.config.recognition import (
     ARMS,
     Attention,
@@ -44,6 +44,7 @@ from occludenet_build.config.recognition import (
 from occludenet_build.config.results import Paper, Report
 from occludenet_build.config.sources import (
     Acquire,
+    Cluster,
     Downloads,
     Fractions,
     Index,
@@ -62,6 +63,7 @@ __all__ = [
     "Attention",
     "Audit",
     "Augment",
+    "Cluster",
     "Composite",
     "Config",
     "Counterfactual",
@@ -129,6 +131,7 @@ class Config:
     except comments, docstrings and formatting (for development). Switching the value reruns all
     stages once."""
     download: Downloads = setting(Downloads())
+    cluster: Cluster = setting(Cluster())
     acquire: Acquire = setting(Acquire())
     kinetics: Kinetics = setting(Kinetics())
     index: Index = setting(Index())
@@ -204,7 +207,10 @@ def _with_published_files(config: Config) -> Config:
     }
     instances = config.acquire.coco_instances or COCO_ANNOTATIONS.url
     acquire = dataclasses.replace(config.acquire, coco_instances=instances)
-    return dataclasses.replace(config, acquire=acquire, **weights)
+    select = config.select
+    if select.assignment == "published" and select.published is None:
+        select = dataclasses.replace(select, published=RELEASE)
+    return dataclasses.replace(config, acquire=acquire, select=select, **weights)
 
 
 def stage_settings(config: Config, stage: str) -> dict[str, Any]:
@@ -236,11 +242,6 @@ def _check_whole(config: Config) -> None:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
     for stage in ("detect", "actor_masks"):
         _require_file(getattr(config, stage), stage)
-    if config.select.assignment == "published" and config.select.published is None:
-        raise UserError(
-            "config: select.published: wanted a release's CSV file or folder for "
-            "select.assignment published, got nothing; set it"
-        )
     require_distinct("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)

@@ -9,7 +9,7 @@ library only because the workflow imports it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,8 @@ class Backend:
     input size."""
     licence: str = "Apache-2.0"
     """Licence of the third-party code and weights that it runs."""
+    imports: tuple[str, ...] = ()
+    """Modules of the extras (core.extras) that it imports."""
     package: str | None = None
     """A Python package that this project does not install."""
     project: str = ""
@@ -54,6 +56,7 @@ class Backend:
 
 
 def _network(name: str, loads: str, about: str, matters: tuple[str, ...], **more: Any) -> Backend:
+    more = {"imports": ("torch",)} | more
     return Backend(
         name, loads, about, network=True, matters=matters, needs="weights", unit="frames", **more
     )
@@ -67,6 +70,7 @@ _DETECTORS = (
         "yolo:Yolo",
         "any weights that ultralytics loads",
         _EVERY_MODEL,
+        imports=("torch", "torchvision", "ultralytics"),
         licence="AGPL-3.0",
         published=lambda settings: published_files.YOLO["yolov5su"],
     ),
@@ -75,6 +79,7 @@ _DETECTORS = (
         "torchvision_models:Torchvision",
         "detectors of torchvision, under a permissive licence",
         (*_EVERY_MODEL, "torchvision_model"),
+        imports=("torch", "torchvision"),
         licence="BSD-3-Clause",
         published=lambda settings: published_files.TORCHVISION[settings.torchvision_model],
     ),
@@ -102,6 +107,7 @@ _MASKERS = (
         "sam:Sam",
         "segment-anything",
         ("every", "sam_model", "sam_multimask"),
+        imports=("torch", "segment_anything"),
         published=lambda settings: published_files.SAM[settings.sam_model],
     ),
     _network(
@@ -135,6 +141,7 @@ _MASKERS = (
         "yolo_seg:YoloSeg",
         "segmentation models of ultralytics",
         ("every", "image_size"),
+        imports=("torch", "ultralytics"),
         licence="AGPL-3.0",
         published=lambda settings: published_files.YOLO_SEG["yolo11n-seg"],
     ),
@@ -149,8 +156,12 @@ MASKERS: dict[str, Backend] = {row.name: row for row in _MASKERS}
 BACKENDS = {"detect": DETECTORS, "audit": SECOND_DETECTORS, "actor_masks": MASKERS}
 """Stage -> its backends by name."""
 
-TRAINED = ("train", "evaluate", "attention")
-"""Stages that always run the network of train.backbone."""
+TRAINED = {
+    "train": ("torch", "torchvision", "tensorboard"),
+    "evaluate": ("torch", "torchvision"),
+    "attention": ("torch", "torchvision", "captum"),
+}
+"""Stages that always run the network of train.backbone -> modules of extras that they import."""
 
 
 def choices_text(rows: dict[str, Backend]) -> str:
@@ -177,6 +188,22 @@ def published_weights(stage: str, section: Any) -> PublishedFile | None:
     """The published weights for the backend of a section; None if it has or needs none."""
     row = BACKENDS[stage][section.backend]
     return row.published(section) if row.published else None
+
+
+def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules of the extras that a stage imports; `values`: its section of the configuration.
+
+    >>> modules_of("detect", {"backend": "motion"}), modules_of("evaluate", {})
+    ((), ('torch', 'torchvision'))
+    """
+    row = BACKENDS.get(stage, {}).get(values.get("backend", ""))
+    modules = TRAINED.get(stage, row.imports if row else ())
+    if stage == "kinetics" and values.get("route") == "youtube":
+        modules = ("yt_dlp",)
+    if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):
+        # An export runs without the package that wrote it.
+        modules = tuple(module for module in modules if module != "ultralytics")
+    return modules
 
 
 def weights_of(config: Any) -> Iterator[tuple[str, str]]:

@@ -235,6 +235,15 @@ COCO_PHOTO_BYTES = 160_000
 """Average size of a photo: 18 GB for 118 thousand (train2017, cocodataset.org)."""
 COCO_PHOTO_LICENCE = "each photo has its own Creative Commons licence, acquire/coco_images.parquet"
 
+_RELEASE_COMMIT = "3e331b2"
+RELEASE = (
+    "https://raw.githubusercontent.com/The-Martyr/OccludeNet-Dataset/"
+    f"{_RELEASE_COMMIT}/Annotations/OccludeNet-D/overall_annotations/"
+)
+"""Folder of OccludeNet's overall annotations, {split}_d.csv, at the commit of 2025-01-19. The
+repository states two licences: its file LICENSE is MIT, the badge of its README is Apache 2.0."""
+RELEASE_LICENCE = "MIT by the repository's LICENSE, Apache-2.0 by its README"
+
 PUBLISHED: dict[str, PublishedFile] = {
     row.name: row
     for row in (

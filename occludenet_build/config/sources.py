@@ -91,6 +91,40 @@ class Downloads:
 
 
 @dataclass(frozen=True)
+class JobKind:
+    """What the jobs of one kind ask of a cluster, beside cores, memory, run time and GPUs."""
+
+    account: str | None = setting(None)
+    """Account that is charged; null: the user's default account."""
+    qos: str | None = setting(None)
+    """Quality of service; null: the cluster's default."""
+    constraint: str | None = setting(None)
+    """Node features; null: any node."""
+    gpu_model: str | None = setting(None)
+    """Model in --gpus=<model>:<number>; null: --gpus=<number>. Only for `gpu`."""
+    gres: str | None = setting(None)
+    """For clusters that do not accept --gpus: the text of --gres, in which {gpu} stands for the
+    number of GPUs, as in gpu:a100:{gpu}. Only for `gpu`."""
+    extra: str | None = setting(None)
+    """Further options of sbatch, as in --mail-type=FAIL."""
+    max_minutes: int | None = setting(None, low=1)
+    """Longest run time to request, in minutes; null: what the stage requests. A job that needs
+    longer is submitted again and continues where it stopped."""
+    max_mem_mb: int | None = setting(None, low=1000)
+    """Largest memory to request, in MB; null: what the stage requests."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Jobs on a SLURM cluster (profiles/slurm). A change here reruns no stage."""
+
+    cpu: JobKind = setting(JobKind())
+    """Jobs that request no GPU."""
+    gpu: JobKind = setting(JobKind())
+    """Jobs that request GPUs."""
+
+
+@dataclass(frozen=True)
 class Index:
     """Stage index: every video is decoded once and measured."""
 

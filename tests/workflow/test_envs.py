@@ -93,4 +93,8 @@ def installed(env: str, folder: Path) -> str:
     # what the pins pull in is pinned too, as conda's pip would otherwise take any version
     pins = ["-c", str(REPO / "constraints.txt")]
     subprocess.run([python, "-m", "pip", "install", "-q", *pins, *listed], check=True)
+    afterwards = REPO / "envs" / f"{env}.post-deploy.sh"
+    if afterwards.exists():
+        conda = os.environ | {"CONDA_PREFIX": str(folder / env)}
+        subprocess.run(["bash", str(afterwards)], check=True, env=conda)
     return python

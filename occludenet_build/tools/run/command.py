@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     download = sections.get("download", {}) | {"offline": args.offline}
     write_json(chosen, sections | {"acquire": acquire, "download": download})
     settings = project.project_root() / "demo" / "own_videos.yaml"
-    project.snakemake(Path(), [settings, chosen], cores, args.dry_run)
+    project.snakemake(Path(), [settings, chosen], cores, args.dry_run, args.target)
     if not args.dry_run:
         demo.print_summary(BUILD, config)
 
