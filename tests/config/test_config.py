@@ -57,7 +57,6 @@ MISTAKES = [
         "train.size: wanted at most train.short_side, 128, got 200",
     ),
     ({"seed": -1}, "seed: wanted a value at least 0"),
-    ({"select": {"assignment": "published"}}, "select.published: wanted a release's CSV"),
     ({"composite": {"window": {"start": 0.5, "end": 0.5}}}, "composite.window: wanted a start bef"),
     ({"composite": {"scale_mode": "target", "scales": [0.5, 1.5]}}, "wanted shares of at most 1"),
     ({"train": {"scales": [0.33]}}, "train.scales: wanted some of composite.scales"),
