@@ -194,7 +194,7 @@ class SlurmCluster:
             if pid.exists():
                 _end(int(pid.read_text()))
         for pid in self._left_processes():
-            _end(pid)
+            os.kill(pid, 9)
 
     def _left_processes(self) -> list[int]:
         """Processes of jobs that outlived their job: without cgroups SLURM misses some.
