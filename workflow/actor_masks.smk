@@ -15,7 +15,7 @@ rule actor_masks_shard:
     benchmark:
         f"{BUILD}/benchmarks/actor_masks/{{shard}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        environment("actor_masks", without="video")
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 8000,

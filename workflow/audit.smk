@@ -35,6 +35,8 @@ use rule detect_shard as audit_detect with:
         f"{BUILD}/logs/audit/detect.log",
     benchmark:
         f"{BUILD}/benchmarks/audit/detect.tsv"
+    conda:
+        environment("audit", without="people")
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 6000,
         runtime=lambda wildcards, attempt: attempt * 240,

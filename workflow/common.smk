@@ -21,7 +21,7 @@ from occludenet_build.config.backends import runs_network
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_url
-from occludenet_build.tools.project import python_path
+from occludenet_build.tools.project import python_path, without_virtual_environment
 from occludenet_build.release import published
 from occludenet_build.core.versions import RERUN_ON, results_version
 
@@ -66,15 +66,24 @@ shell.executable("bash")
 # Jobs in a conda environment have a Python of their own. All others use the Python that runs
 # Snakemake, whether or not its environment is activated.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
-PYTHON = (
-    "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
-)
+if USES_CONDA:
+    # An activated virtual environment is for the Python that runs Snakemake only.
+    os.environ["PATH"] = without_virtual_environment(os.environ)
+    os.environ.pop("VIRTUAL_ENV", None)
+    # pip fills the environments. What their files do not name has the versions of constraints.txt,
+    # and what PYTHONPATH or ~/.local have is installed all the same.
+    CONSTRAINTS = (Path(workflow.basedir) / "constraints.txt").resolve()
+    os.environ.setdefault("PIP_CONSTRAINT", CONSTRAINTS.as_uri())
+    os.environ["PIP_IGNORE_INSTALLED"] = "1"
+    # `conda activate` replaces the environment that was active before, wherever that is in PATH.
+    PYTHON = 'export PATH="$CONDA_PREFIX/bin:$PATH" PYTHONNOUSERSITE=1; '
+else:
+    PYTHON = f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
 # OMP_WAIT_POLICY: waiting threads of torch sleep instead of spinning on cores of other jobs.
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
-
 
 wildcard_constraints:
     shard=r"\d\d\d+",
@@ -103,6 +112,11 @@ def verbatim(text):
     `snakemake --lint` reports a string that is a prefix of an input.
     """
     return lambda wildcards: text
+
+
+def environment(stage, without):
+    """The environment file of a stage; `without`: of its backends that run no network."""
+    return f"../envs/{'torch' if runs_network(CONFIG, stage) else without}.yaml"
 
 
 def in_build(path=""):

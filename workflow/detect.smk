@@ -16,7 +16,7 @@ rule detect_shard:
     benchmark:
         f"{BUILD}/benchmarks/detect/{{shard}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        environment("detect", without="people")
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 6000,

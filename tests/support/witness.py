@@ -1,0 +1,36 @@
+"""Runs in every Python process of an environment of the stand-in: notes what the process saw.
+
+The note lies in <environment>.witness/. This file is copied into the environments, so it imports
+the standard library only.
+"""
+
+import atexit
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def note() -> None:
+    """Write the note of this process, at its end."""
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    asked = os.environ.get("WITNESS_ASKS", "").split()
+    seen = {
+        "argv": sys.orig_argv,
+        "prefix": sys.prefix,
+        "base": sys.base_prefix,
+        "no_user_site": bool(sys.flags.no_user_site),
+        "path": sys.path,
+        "variables": {
+            name: os.environ.get(name) for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
+        },
+        "importable": [name for name in asked if find_spec(name)],
+        "modules": {name: file for name, file in files.items() if file},
+    }
+    folder = Path(f"{sys.prefix}.witness")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{os.getpid()}-{os.urandom(4).hex()}.json").write_text(json.dumps(seen))
+
+
+atexit.register(note)
