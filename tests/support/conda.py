@@ -3,10 +3,10 @@
 It answers what Snakemake asks, and refuses everything else. An environment is a virtual environment
 with the packages of the file's pip part, from one of two places:
 
-| packages | what it shows | time |
-|---|---|---|
-| index | pip resolves and installs the file, as conda calls it | minutes |
-| linked | only the listed packages and what they need, hard links to those of the Python that runs the tests | seconds |
+| packages | from | shows | time |
+|---|---|---|---|
+| index | pip, called as conda calls it | that the file can be installed | minutes |
+| linked | hard links to the packages of the tests' Python | that the file suffices | seconds |
 
 Python comes from this machine, which therefore needs the minor version that the files name. Each
 Python process of an environment leaves a note of what it saw (witness.py). What the stand-in does
@@ -22,12 +22,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
 
 import yaml
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 VERSION = "25.9.1"
 CHANNELS = ["conda-forge", "nodefaults"]
@@ -66,7 +69,9 @@ def install(root: Path, packages: str) -> Conda:
 
 def missing_python() -> str:
     """Why this machine cannot stand in; empty if it can."""
-    return "" if _python("3.11") else "wanted Python 3.11 for the environments, this machine has none"
+    return (
+        "" if _python("3.11") else "wanted Python 3.11 for the environments, this machine has none"
+    )
 
 
 def _python(version: str) -> str | None:
@@ -88,13 +93,15 @@ def main(root: Path, words: list[str]) -> None:
             print(json.dumps({"get": {"channel_priority": "strict"}}))
         case ["env", "create", "--quiet", "--no-default-packages", "--file", file, "--prefix", to]:
             create(Path(file), Path(to), (root / KIND).read_text())
+        case ["clean", "-y", "--tarballs"]:
+            pass  # it keeps none
         case ["shell.posix", "activate", prefix]:
             print(activate(prefix, os.environ))
         case _:
             sys.exit(f"conda stand-in: unknown command {' '.join(words)}")
 
 
-def activate(prefix: str, environ: Any) -> str:
+def activate(prefix: str, environ: Mapping[str, str]) -> str:
     """Shell commands. As with conda, an environment that is active already is replaced where it
     stands in PATH, not put first."""
     path = environ["PATH"].split(":")
@@ -121,11 +128,13 @@ def create(file: Path, prefix: Path, packages: str) -> None:
     python = _python(versions["python"])
     if python is None:
         sys.exit(f"PackagesNotFoundError: python={versions['python']}")
-    fill = {"index": _install, "linked": _link}[packages]
     subprocess.run([python, "-m", "venv", "--without-pip", str(prefix)], check=True)
     _site_packages(prefix).joinpath("witness.pth").write_text("import witness\n")
     shutil.copy(Path(__file__).with_name("witness.py"), _site_packages(prefix))
-    fill(prefix, pip["pip"], file.parent)
+    if packages == "index":
+        _install(prefix, pip["pip"], file.parent)
+    else:
+        link_packages(prefix, pip["pip"])
 
 
 def _site_packages(prefix: Path) -> Path:
@@ -144,34 +153,44 @@ def _install(prefix: Path, listed: list[str], folder: Path) -> None:
         subprocess.run([*command, "--exists-action=b"], check=True, cwd=folder, stdout=sys.stderr)
 
 
-def _link(prefix: Path, listed: list[str], folder: Path) -> None:
-    for found in closure(["pip", *listed]):
-        link(found, _site_packages(prefix))
+def link_packages(prefix: Path, listed: list[str]) -> None:
+    """Fill an environment; what is not installed here comes from the index after all."""
+    found, missing = closure(["pip", *listed])
+    for one in found:
+        link(one, _site_packages(prefix))
+    if missing:
+        command = [str(prefix / "bin/python"), "-m", "pip", "install", "--no-deps", *missing]
+        subprocess.run(command, check=True, stdout=sys.stderr)
 
 
-def closure(requirements: list[str]) -> list[Distribution]:
-    """The installed distributions that requirements ask for, directly or indirectly.
-
-    Raises PackageNotFoundError for one that is not installed; exits where a pin is not met.
-    """
-    from packaging.requirements import Requirement
-
+def closure(requirements: list[str]) -> tuple[list[Distribution], list[str]]:
+    """The installed distributions that requirements ask for, directly or indirectly, and the
+    requirements that no installed one meets."""
     todo, found = [Requirement(text) for text in requirements], {}
+    missing = []
     while todo:
         wanted = todo.pop()
-        if wanted.name.lower() in found or (wanted.marker and not wanted.marker.evaluate()):
-            continue
-        have = found[wanted.name.lower()] = distribution(wanted.name)
-        if not wanted.specifier.contains(have.version, prereleases=True):
-            sys.exit(f"conda stand-in: wanted {wanted}, have {have.version}")
-        extras = wanted.extras or {""}
-        needs = [Requirement(text) for text in have.requires or []]
-        todo += [n for n in needs if not n.marker or _applies(n.marker, extras)]
-    return list(found.values())
+        name = canonicalize_name(wanted.name)
+        have = found.get(name) or _installed(wanted)
+        if have is None:
+            missing.append(str(wanted))
+        elif name not in found:
+            found[name] = have
+            needs = [Requirement(text) for text in have.requires or []]
+            todo += [n for n in needs if not n.marker or _applies(n.marker, wanted.extras)]
+    return list(found.values()), missing
 
 
-def _applies(marker: Any, extras: set[str]) -> bool:
-    return any(marker.evaluate({"extra": extra}) for extra in extras)
+def _installed(wanted: Requirement) -> Distribution | None:
+    try:
+        have = distribution(wanted.name)
+    except PackageNotFoundError:
+        return None
+    return have if wanted.specifier.contains(have.version, prereleases=True) else None
+
+
+def _applies(marker: Marker, extras: set[str]) -> bool:
+    return any(marker.evaluate({"extra": extra}) for extra in extras or {""})
 
 
 def link(found: Distribution, site_packages: Path) -> None:

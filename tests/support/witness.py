@@ -12,6 +12,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
+def libraries() -> list[str]:
+    """Paths of the shared libraries that this process has loaded."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    files = {line.split(maxsplit=5)[5] for line in lines if len(line.split(maxsplit=5)) == 6}
+    return sorted(file for file in files if ".so" in file.rpartition("/")[2])
+
+
 def note() -> None:
     """Write the note of this process, at its end."""
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
@@ -22,10 +30,9 @@ def note() -> None:
         "base": sys.base_prefix,
         "no_user_site": bool(sys.flags.no_user_site),
         "path": sys.path,
-        "variables": {
-            name: os.environ.get(name) for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
-        },
+        "variables": {name: os.environ.get(name) for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")},
         "importable": [name for name in asked if find_spec(name)],
+        "libraries": libraries(),
         "modules": {name: file for name, file in files.items() if file},
     }
     folder = Path(f"{sys.prefix}.witness")
