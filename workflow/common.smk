@@ -85,6 +85,7 @@ shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
 )
 
+
 wildcard_constraints:
     shard=r"\d\d\d+",
     arm=arms.PATTERN,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import REPO
 from support import conda
-from support.conda_jobs import check_isolated, environment_of, submitter
+from support.conda_jobs import check_isolated, environment_of, notes, submitter
 from support.workflow import SETTINGS, Build, repository
 
 pytestmark = pytest.mark.skipif(bool(conda.missing_python()), reason=conda.missing_python())
@@ -51,7 +51,7 @@ def test_jobs_see_their_own_environment_and_nothing_of_the_submitters(built):
 def test_snakemake_asked_nothing_else_of_conda(built, stand_in):
     """Its requests are those that the stand-in was written for; others end the run."""
     made = [call for call in stand_in.calls() if call.startswith("env create")]
-    assert len(made) == 2
+    assert sum(str(built.folder) in call for call in made) == 2
 
 
 def test_going_on_without_conda_plans_nothing(built):
@@ -62,9 +62,13 @@ def test_going_on_without_conda_plans_nothing(built):
 
 def test_an_edited_environment_plans_nothing(built):
     file = built.repo / "envs/video.yaml"
-    file.write_text(file.read_text() + "# another line\n")
-    assert built.planned(CONDA, *TARGETS) == {}
-    assert built.planned(CONDA, *TARGETS, *BY_ENVIRONMENT) == {"index": 1, "occluders": 1}
+    text = file.read_text()
+    file.write_text(text + "# another line\n")
+    try:
+        assert built.planned(CONDA, *TARGETS) == {}
+        assert built.planned(CONDA, *TARGETS, *BY_ENVIRONMENT) == {"index": 1, "occluders": 1}
+    finally:
+        file.write_text(text)
 
 
 @pytest.mark.slow
@@ -74,6 +78,24 @@ def test_going_on_with_conda_plans_nothing(world, stand_in, tmp_path):
     build.environ = stand_in.environment()
     assert build.planned(CONDA, TARGETS[0]) == {}
     assert build.planned(CONDA, TARGETS[0], *BY_ENVIRONMENT) == {"acquire_coco": 1, "occluders": 1}
+
+
+NODE = (
+    *("--mode", "remote", "--executor", "local", "--cores", "1", "--force", "--nolock"),
+    *("--rerun-triggers", "mtime", "input", "params", "--ignore-incomplete", "--no-hooks"),
+    *("--software-deployment-method", "conda", "--target-jobs", "occluders:"),
+)
+"""How an executor of a cluster starts Snakemake on a node."""
+
+
+@pytest.mark.slow
+def test_a_job_on_a_node_sees_the_same(built, stand_in):
+    """Snakemake on the node is the submitter's, and activates the environment for the job only."""
+    before = len(notes(built.folder / ".snakemake/conda"))
+    built.run(*NODE, "--conda-base-path", str(stand_in.root))
+    after = notes(built.folder / ".snakemake/conda")
+    assert len(after) > before
+    assert check_isolated(built.folder / ".snakemake/conda", package=built.repo) == SEEN
 
 
 @pytest.mark.slow
