@@ -9,36 +9,64 @@
 import dataclasses
 import json
 import os
+import re
 import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from occludenet_build import config as settings
-from occludenet_build import command
-from occludenet_build.config import arms
-from occludenet_build.config.backends import runs_network
-from occludenet_build.core import seeds
+from occludenet_build.core import extras
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import is_url
-from occludenet_build.tools.project import python_path, without_virtual_environment
-from occludenet_build.release import published
-from occludenet_build.core.versions import RERUN_ON, results_version
+
+try:
+    with extras.import_errors_as_user_errors():
+        from occludenet_build import config as settings
+        from occludenet_build import command
+        from occludenet_build.config import arms
+        from occludenet_build.config.backends import modules_of, runs_network
+        from occludenet_build.config.recognition import SMALL_BACKBONES
+        from occludenet_build.core import seeds
+        from occludenet_build.core.settings import is_url
+        from occludenet_build.core.versions import RERUN_ON, results_version
+        from occludenet_build.release import published
+        from occludenet_build.release.terms import SPLITS
+        from occludenet_build.sources.acquire.videos import listing_digest
+        from occludenet_build.stages import STAGES
+        from occludenet_build.tools import cluster
+        from occludenet_build.tools.project import (
+            python_path,
+            without_virtual_environment,
+        )
+except UserError as error:
+    # One line instead of Snakemake's traceback, for a snakemake of another environment.
+    print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
+    sys.exit(2)
 
 
 def published_choice(select):
     """The CSV files of the release that select replays; none with another assignment."""
-    replays = select.assignment == "published"
-    return (
-        [str(p) for p in published.overall_csv_files(select.published)]
-        if replays
-        else []
-    )
+    if select.assignment != "published":
+        return []
+    if is_url(select.published):
+        splits = CONFIG.kinetics.splits if CONFIG.kinetics.route != "none" else SPLITS
+        names = published.overall_csv_names(splits)
+        return [f"{CONFIG.select.published}/{name}" for name in names]
+    return [str(p) for p in published.overall_csv_files(select.published)]
+
+
+def with_fetched_release(whole):
+    """The configuration with the folder of the fetched CSV files, if their address is set."""
+    if whole.select.assignment != "published" or not is_url(whole.select.published):
+        return whole
+    folder = f"{(whole.download.folder or whole.build_dir).rstrip('/')}/release"
+    select = dataclasses.replace(whole.select, published=folder)
+    return dataclasses.replace(whole, select=select)
 
 
 try:
-    CONFIG = settings.load(config)
-    PUBLISHED = published_choice(CONFIG.select)
+    GIVEN = settings.load(config)
+    CONFIG = with_fetched_release(GIVEN)
+    PUBLISHED = published_choice(GIVEN.select)
 except UserError as error:
     # One line instead of Snakemake's traceback.
     print(error, file=sys.stderr)
@@ -127,3 +155,5 @@ def in_build(path=""):
 
 include: "common/settings.smk"
 include: "common/inputs.smk"
+include: "common/resources.smk"
+include: "common/checks.smk"

@@ -22,8 +22,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from occludenet_build.config.backends import DETECTORS
+from occludenet_build.config.backends import DETECTORS, modules_of
 from occludenet_build.config.people import Detect
+from occludenet_build.core import extras
 
 Frames = Iterator[tuple[int, np.ndarray]]
 """(frame number, displayed picture uint8 (H, W, 3)), each frame once, in display order."""
@@ -155,5 +156,7 @@ def runs_network(settings: Detect) -> bool:
 
 
 def _backend_class(settings: Detect) -> Any:
+    modules = modules_of("detect", {"backend": settings.backend, "weights": settings.weights})
+    extras.require(modules, f"detect.backend {settings.backend}")
     module, _, name = DETECTORS[settings.backend].loads.partition(":")
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.config import Config
+from occludenet_build.core import extras
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.release.terms import YOUTUBE_ID
 from occludenet_build.sources.kinetics.youtube import messages
@@ -218,8 +219,7 @@ def _formats(height: int) -> str:
 
 def _check(config: Config) -> None:
     """Raise UserError where yt-dlp is missing or the address is invalid."""
-    if importlib.util.find_spec("yt_dlp") is None:
-        raise UserError("kinetics.youtube: wanted yt-dlp, it is not installed; pip install yt-dlp")
+    extras.require(("yt_dlp",), "kinetics.youtube")
     try:
         check_address(config.kinetics.youtube.address.replace("{id}", "0" * 11))
     except ItemError as error:
