@@ -26,11 +26,11 @@ try:
         from occludenet_build.config.backends import modules_of, runs_network
         from occludenet_build.config.recognition import SMALL_BACKBONES
         from occludenet_build.core import seeds
+        from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
         from occludenet_build.release.terms import SPLITS
-        from occludenet_build.sources.acquire.videos import listing_digest
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
         from occludenet_build.tools.project import (

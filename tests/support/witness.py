@@ -11,6 +11,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+VARIABLES = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "WITNESS_AVOIDS")
+
 
 def libraries() -> list[str]:
     """Paths of the shared libraries that this process has loaded."""
@@ -30,7 +32,7 @@ def note() -> None:
         "base": sys.base_prefix,
         "no_user_site": bool(sys.flags.no_user_site),
         "path": sys.path,
-        "variables": {name: os.environ.get(name) for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")},
+        "variables": {name: os.environ.get(name) for name in VARIABLES},
         "importable": [name for name in asked if find_spec(name)],
         "libraries": libraries(),
         "modules": {name: file for name, file in files.items() if file},

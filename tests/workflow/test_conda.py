@@ -34,10 +34,15 @@ def stand_in(tmp_path_factory) -> conda.Conda:
 
 @pytest.fixture(scope="module")
 def built(world, stand_in, tmp_path_factory) -> Build:
-    """A build with --use-conda by a submitter who has set all that could disturb its jobs."""
+    """A build with --use-conda by a submitter who has Snakemake and nothing else that the project
+    needs, and has set all that could disturb its jobs."""
     folder = tmp_path_factory.mktemp("built")
+    venv = folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    conda.link_packages(venv, ["snakemake"])
     build = Build(folder, world, SETTINGS, repository(folder / "repository"))
-    build.environ = stand_in.environment(**submitter(folder / "submitter"))
+    build.python = str(venv / "bin/python")
+    build.environ = stand_in.environment(**submitter(folder / "submitter", venv))
     build.run(CONDA, *TARGETS)
     return build
 
@@ -55,9 +60,10 @@ def test_snakemake_asked_nothing_else_of_conda(built, stand_in):
 
 
 def test_going_on_without_conda_plans_nothing(built):
-    assert built.planned(*TARGETS) == {}
-    assert built.planned(*TARGETS, *BY_ENVIRONMENT) == JOBS
-    assert built.planned(*TARGETS, "--workflow-profile", "none") == JOBS
+    again = Build(built.folder, None, SETTINGS, built.repo)
+    assert again.planned(*TARGETS) == {}
+    assert again.planned(*TARGETS, *BY_ENVIRONMENT) == JOBS
+    assert again.planned(*TARGETS, "--workflow-profile", "none") == JOBS
 
 
 def test_an_edited_environment_plans_nothing(built):
@@ -141,7 +147,7 @@ def test_an_installed_package_brings_nothing_but_itself(world, stand_in, tmp_pat
     subprocess.run([python, "-m", "occludenet_build", "init", own], check=True, cwd=tmp_path)
     build = Build(tmp_path, world, SETTINGS, own)
     build.python = str(python)
-    build.environ = stand_in.environment(**submitter(tmp_path / "submitter"))
+    build.environ = stand_in.environment(**submitter(tmp_path / "submitter", tmp_path / "venv"))
     build.run(CONDA, *TARGETS)
     package = tmp_path / ".snakemake/python_path"
     assert check_isolated(tmp_path / ".snakemake/conda", package) == SEEN

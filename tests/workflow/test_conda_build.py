@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def built(world, tmp_path_factory) -> Iterator[Build]:
     folder = tmp_path_factory.mktemp("built")
     build = Build(folder, world, SETTINGS)
     stand_in = conda.install(folder / "conda", "index")
-    build.environ = stand_in.environment(**submitter(folder / "submitter"))
+    build.environ = stand_in.environment(**submitter(folder / "submitter", Path(sys.prefix)))
     try:
         build.run("--use-conda", "--conda-prefix", "envs", "all")
         yield build
