@@ -15,7 +15,7 @@ rule actor_masks_shard:
     benchmark:
         f"{BUILD}/benchmarks/actor_masks/{{shard}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        environment("actor_masks", without="video")
     threads: 4
     resources:
         **requests(mem_mb=8000, minutes=240, gpus=device_gpus("actor_masks")),

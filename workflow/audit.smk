@@ -35,6 +35,8 @@ use rule detect_shard as audit_detect with:
         f"{BUILD}/logs/audit/detect.log",
     benchmark:
         f"{BUILD}/benchmarks/audit/detect.tsv"
+    conda:
+        environment("audit", without="people")
     resources:
         **requests(mem_mb=6000, minutes=240, gpus=device_gpus("audit", of="detect")),
     params:

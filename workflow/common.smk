@@ -26,14 +26,17 @@ try:
         from occludenet_build.config.backends import modules_of, runs_network
         from occludenet_build.config.recognition import SMALL_BACKBONES
         from occludenet_build.core import seeds
+        from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
         from occludenet_build.release.terms import SPLITS
-        from occludenet_build.sources.acquire.videos import listing_digest
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
-        from occludenet_build.tools.project import python_path
+        from occludenet_build.tools.project import (
+            python_path,
+            without_virtual_environment,
+        )
 except UserError as error:
     # One line instead of Snakemake's traceback, for a snakemake of another environment.
     print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
@@ -91,9 +94,19 @@ shell.executable("bash")
 # Jobs in a conda environment have a Python of their own. All others use the Python that runs
 # Snakemake, whether or not its environment is activated.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
-PYTHON = (
-    "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
-)
+if USES_CONDA:
+    # An activated virtual environment is for the Python that runs Snakemake only.
+    os.environ["PATH"] = without_virtual_environment(os.environ)
+    os.environ.pop("VIRTUAL_ENV", None)
+    # pip fills the environments. What their files do not name has the versions of constraints.txt,
+    # and what PYTHONPATH or ~/.local have is installed all the same.
+    CONSTRAINTS = (Path(workflow.basedir) / "constraints.txt").resolve()
+    os.environ.setdefault("PIP_CONSTRAINT", CONSTRAINTS.as_uri())
+    os.environ["PIP_IGNORE_INSTALLED"] = "1"
+    # `conda activate` replaces the environment that was active before, wherever that is in PATH.
+    PYTHON = 'export PATH="$CONDA_PREFIX/bin:$PATH" PYTHONNOUSERSITE=1; '
+else:
+    PYTHON = f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
 # OMP_WAIT_POLICY: waiting threads of torch sleep instead of spinning on cores of other jobs.
 shell.prefix(
@@ -128,6 +141,11 @@ def verbatim(text):
     `snakemake --lint` reports a string that is a prefix of an input.
     """
     return lambda wildcards: text
+
+
+def environment(stage, without):
+    """The environment file of a stage; `without`: of its backends that run no network."""
+    return f"../envs/{'torch' if runs_network(CONFIG, stage) else without}.yaml"
 
 
 def in_build(path=""):

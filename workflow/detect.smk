@@ -16,7 +16,7 @@ rule detect_shard:
     benchmark:
         f"{BUILD}/benchmarks/detect/{{shard}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        environment("detect", without="people")
     threads: 4
     resources:
         **requests(mem_mb=6000, minutes=240, gpus=device_gpus("detect")),
