@@ -22,9 +22,9 @@ wheel: setup
 demo: setup
 	$(BIN)/occludenet demo --cores $(CORES)
 
-# Build from your own videos with the demo's settings: make own VIDEOS=/path/to/folder
+# Build from your own videos: make own VIDEOS=/path/to/folder [OPTIONS="--permissive --coco"]
 own: setup
-	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES)
+	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES) $(OPTIONS)
 
 test: setup
 	$(BIN)/python -m pytest -q

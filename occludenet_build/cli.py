@@ -37,7 +37,7 @@ class Tool:
 
 _TOOLS = (
     Tool("demo", "Run the whole workflow on a small synthetic data set, offline", False),
-    Tool("run", "Run the whole workflow on your own videos, offline", False),
+    Tool("run", "Run the whole workflow on your own videos", False),
     Tool("init", "Copy the workflow, its settings and profiles into a folder for editing", False),
     Tool("plan", "Estimate the downloads, computing time and disk space of a configuration"),
     Tool("verify", "Check a build against its tables, and compare two builds"),

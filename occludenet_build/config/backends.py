@@ -9,9 +9,12 @@ library only because the workflow imports it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from occludenet_build.config import published_files
+from occludenet_build.config.published_files import PublishedFile
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Backend:
     """Settings of the stage that change its results. device, batch and threads do not."""
     needs: str | None = None
     """The setting that names a required file."""
+    published: Callable[[Any], PublishedFile | None] | None = None
+    """Function(settings of the stage) -> the published weights that are used if none are set; None
+    if the settings do not say which."""
     unit: str = "pixels"
     """What its cost is proportional to: pixels of the video, or frames for a network with a fixed
     input size."""
@@ -66,6 +72,7 @@ _DETECTORS = (
         _EVERY_MODEL,
         imports=("torch", "torchvision", "ultralytics"),
         licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO["yolov5su"],
     ),
     _network(
         "torchvision",
@@ -74,6 +81,7 @@ _DETECTORS = (
         (*_EVERY_MODEL, "torchvision_model"),
         imports=("torch", "torchvision"),
         licence="BSD-3-Clause",
+        published=lambda settings: published_files.TORCHVISION[settings.torchvision_model],
     ),
     Backend(
         "motion",
@@ -100,6 +108,7 @@ _MASKERS = (
         "segment-anything",
         ("every", "sam_model", "sam_multimask"),
         imports=("torch", "segment_anything"),
+        published=lambda settings: published_files.SAM[settings.sam_model],
     ),
     _network(
         "mobile-sam",
@@ -108,6 +117,7 @@ _MASKERS = (
         ("every", "sam_multimask"),
         package="mobile_sam",
         project="the GitHub project ChaoningZhang/MobileSAM, and timm",
+        published=lambda settings: published_files.MOBILE_SAM,
     ),
     _network(
         "sam2",
@@ -117,6 +127,7 @@ _MASKERS = (
         package="sam2",
         project="the GitHub project facebookresearch/sam2",
         every_frame=True,
+        published=lambda settings: published_files.SAM2.get(settings.sam2_model),
     ),
     Backend(
         "grabcut",
@@ -132,6 +143,7 @@ _MASKERS = (
         ("every", "image_size"),
         imports=("torch", "ultralytics"),
         licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO_SEG["yolo11n-seg"],
     ),
 )
 
@@ -172,6 +184,12 @@ def runs_network(config: Any, stage: str) -> bool:
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
 
 
+def published_weights(stage: str, section: Any) -> PublishedFile | None:
+    """The published weights for the backend of a section; None if it has or needs none."""
+    row = BACKENDS[stage][section.backend]
+    return row.published(section) if row.published else None
+
+
 def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Modules of the extras that a stage imports; `values`: its section of the configuration.
 
@@ -182,7 +200,7 @@ def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     modules = TRAINED.get(stage, row.imports if row else ())
     if stage == "kinetics" and values.get("route") == "youtube":
         modules = ("yt_dlp",)
-    if stage == "detect" and not str(values.get("weights")).endswith(".pt"):
+    if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):
         # An export runs without the package that wrote it.
         modules = tuple(module for module in modules if module != "ultralytics")
     return modules
