@@ -193,6 +193,24 @@ class SlurmCluster:
         for pid in (*daemons, self.folder / "slurmctld.pid", self.folder / "munge/munged.pid"):
             if pid.exists():
                 _end(int(pid.read_text()))
+        for pid in self._left_processes():
+            os.kill(pid, 9)
+
+    def _left_processes(self) -> list[int]:
+        """Processes of jobs that outlived their job: without cgroups SLURM misses some.
+
+        Those of a node that was set DOWN, for example.
+        """
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (path / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            inside = f"SLURM_CONF={self.folder}/slurm.conf".encode() in variables
+            if inside and any(v.startswith(b"SLURM_JOB_ID=") for v in variables):
+                found.append(int(path.name))
+        return found
 
 
 def _end(pid: int) -> None:

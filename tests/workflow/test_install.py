@@ -19,7 +19,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support.workflow import SETTINGS, Build
 
+from occludenet_build import command
 from occludenet_build.config.backends import DETECTORS, MASKERS, TRAINED, modules_of
+from occludenet_build.core import pool
 from occludenet_build.core.extras import EXTRAS
 
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
@@ -212,6 +214,25 @@ def test_a_failed_import_is_one_line(tmp_path, words, modules, error, line):
     else:
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].endswith(line)
+
+
+def in_a_worker(module: str) -> None:
+    raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+
+def test_a_failed_import_in_a_worker_is_the_same_line(tmp_path):
+    parser = command.parser("stage", "stage: a test", lambda parser: None)
+
+    def run(args, config):
+        list(pool.in_processes(in_a_worker, ["torch", "torch"], 2))
+
+    log = tmp_path / "stage.log"
+    with pytest.raises(SystemExit) as ended:
+        command.main("stage", parser, run, ["--log", str(log)])
+    assert ended.value.code == 2
+    line = "wanted torch, which is not installed; pip install 'occludenet-build[learn]'"
+    assert log.read_text().splitlines()[-1].endswith(line)
+    assert "Traceback" not in log.read_text()
 
 
 # --- choice of the interpreter --------------------------------------------------------------------

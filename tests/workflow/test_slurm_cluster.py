@@ -124,12 +124,13 @@ def test_everything_runs_to_the_end(slurm, world, tmp_path):
 
 def requests_of(slurm: SlurmCluster, process: subprocess.Popen[str]) -> dict[str, tuple]:
     """Rule -> partition, GPUs, memory, time limit, cores of its jobs, as squeue shows them."""
+    columns = "Comment:80,Partition:20,tres-per-job:30,MinMemory:20,TimeLimit:20,NumCPUs:10"
     found = {}
     while process.poll() is None:
-        for line in slurm.run("squeue", "-h", "-o", "%k|%P|%b|%m|%l|%C").splitlines():
-            comment, *request = line.split("|")
+        for line in slurm.run("squeue", "-h", "-O", columns).splitlines():
+            comment, *request = line.split()
             found[comment.removeprefix("rule_").partition("_wildcards")[0]] = tuple(request)
-        time.sleep(0.3)
+        time.sleep(0.5)
     return found
 
 

@@ -150,13 +150,17 @@ def load_model(settings: Detect, threads: int, device: str) -> Model:
     return _backend_class(settings)(settings, threads, device)
 
 
+def require_packages(settings: Detect) -> None:
+    """Raises UserError where a package that `settings.backend` imports is not installed."""
+    modules = modules_of("detect", {"backend": settings.backend, "weights": settings.weights})
+    extras.require(modules, f"detect.backend {settings.backend}")
+
+
 def runs_network(settings: Detect) -> bool:
     """Whether `settings.backend` is a network, a `Model`; otherwise it is a `Detector`."""
     return DETECTORS[settings.backend].network
 
 
 def _backend_class(settings: Detect) -> Any:
-    modules = modules_of("detect", {"backend": settings.backend, "weights": settings.weights})
-    extras.require(modules, f"detect.backend {settings.backend}")
     module, _, name = DETECTORS[settings.backend].loads.partition(":")
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)
