@@ -77,6 +77,8 @@ IMPORT_NAMES = {
     "imageio-ffmpeg": "imageio_ffmpeg",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
+    "pydeprecate": "deprecate",
+    "pyyaml": "yaml",
     "segment-anything": "segment_anything",
     "ultralytics-opencv-headless": "ultralytics",
     "yt-dlp": "yt_dlp",
@@ -125,12 +127,11 @@ OTHER = [
 
 
 def test_other_stages_and_backends_run_in_their_environments(built):
-    settings = built.merged({stage: own for _, stage, _, own in OTHER if own})
-    config = cfg.load(settings, base=built.folder)
     variables = {"PYTHONPATH": str(REPO), "PATH": "/usr/bin:/bin", "HOME": str(built.folder)}
     run = {"cwd": built.folder, "env": variables, "capture_output": True, "text": True}
     done = subprocess.run([python_of(built, "torch"), "-c", WEIGHTS], check=False, **run)
     assert done.returncode == 0, done.stderr
+    config = cfg.load(built.merged({s: own for _, s, _, own in OTHER if own}), base=built.folder)
     for environment, stage, words, _ in OTHER:
         own = ["--settings", cfg.canonical(cfg.stage_settings(config, stage))]
         command = [python_of(built, environment), "-m", "occludenet_build", stage]
