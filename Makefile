@@ -1,23 +1,30 @@
-PYTHON ?= python3.11
+# Of the installation, see installation/install.sh: PYTHON=/path/to/python TORCH_INDEX=URL EXTRAS=learn
+PYTHON ?=
+TORCH_INDEX ?=
+EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc)
 
-.PHONY: setup demo own test test-all golden lint format bench clean
+.PHONY: setup wheel demo own test test-all golden lint format bench clean
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt -e '.[dev]'
-	touch $@
+$(VENV)/.ready: pyproject.toml constraints.txt installation/install.sh installation/opencv-python/pyproject.toml
+	@PYTHON='$(PYTHON)' TORCH_INDEX='$(TORCH_INDEX)' EXTRAS='$(EXTRAS)' sh installation/install.sh $(VENV)
+	@touch $@
+
+# To install elsewhere: pip install --find-links dist 'occludenet-build[all]'
+wheel: setup
+	rm -rf build/lib # of an earlier version
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist ./installation/opencv-python .
 
 demo: setup
 	$(BIN)/occludenet demo --cores $(CORES)
 
-# Build from your own videos with the demo's settings: make own VIDEOS=/path/to/folder
+# Build from your own videos: make own VIDEOS=/path/to/folder [OPTIONS="--permissive --coco"]
 own: setup
-	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES)
+	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES) $(OPTIONS)
 
 test: setup
 	$(BIN)/python -m pytest -q

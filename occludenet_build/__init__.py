@@ -1,3 +1,7 @@
 """Builds OccludeNet, occluded action videos with ground truth, and trains CAR on it."""
 
-__version__ = "0.2.0"
+from occludenet_build.core import ultralytics_import
+
+__version__ = "0.3.0"
+
+ultralytics_import.install()  # before anything of this package, or of its user's, imports it

@@ -37,7 +37,7 @@ class Tool:
 
 _TOOLS = (
     Tool("demo", "Run the whole workflow on a small synthetic data set, offline", False),
-    Tool("run", "Run the whole workflow on your own videos, offline", False),
+    Tool("run", "Run the whole workflow on your own videos", False),
     Tool("init", "Copy the workflow, its settings and profiles into a folder for editing", False),
     Tool("plan", "Estimate the downloads, computing time and disk space of a configuration"),
     Tool("verify", "Check a build against its tables, and compare two builds"),
@@ -109,10 +109,17 @@ def _report_unknown(arguments: Sequence[str]) -> int:
 
 
 def _run(chosen: Stage | Tool, arguments: Sequence[str]) -> None:
-    from occludenet_build import command
+    from occludenet_build.core.errors import UserError
+    from occludenet_build.core.extras import import_errors_as_user_errors
 
-    package = importlib.import_module(chosen.module)
-    entry = entry_of(package)
+    try:
+        with import_errors_as_user_errors():
+            command = importlib.import_module("occludenet_build.command")
+            package = importlib.import_module(chosen.module)
+            entry = entry_of(package)
+    except UserError as error:
+        print(f"{chosen.name}: {error}", file=sys.stderr)
+        sys.exit(2)
     takes_settings = isinstance(chosen, Stage) or chosen.takes_settings
     parser = command.parser(chosen.name, package.__doc__, entry.add_arguments, takes_settings)
     command.main(chosen.name, parser, entry.run, arguments)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from occludenet_build import config as settings_module
 from occludenet_build.core.errors import DISK_FULL, UserError
+from occludenet_build.core.extras import import_errors_as_user_errors
 
 
 def parser(
@@ -65,7 +66,8 @@ def main(
     # Handle SIGTERM, which schedulers send, like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(args, _config(getattr(args, "settings", "{}")))
+        with import_errors_as_user_errors():
+            run(args, _config(getattr(args, "settings", "{}")))
         _log_cpu()
     except UserError as error:
         logging.error("%s", error)

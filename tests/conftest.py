@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.process_state import process_as_before
 from support.server import Site
 
 from occludenet_build.media.video.synth import write_video
@@ -38,17 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def log_as_before() -> Iterator[None]:
-    """Commands set up the root logger of their process; here it is that of all tests."""
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    yield
-    root.setLevel(level)
-    root.handlers[:] = [h for h in root.handlers if h in handlers]
-    for handler in handlers:
-        if handler not in root.handlers:
-            root.addHandler(handler)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Around fixtures too, of any scope: none may rely on what it changed for the tests after."""
+    with process_as_before():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 # acquire: lists the inputs of a build with their hashes.
 #   reads  the user's folders, the network
 #   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<stage>.json,
-#          surveillance/archives.json
+#          surveillance/archives.json, release/<split>_d.csv
 #
 # Rules that need the network run on the machine of Snakemake (localrule), since the nodes of a
 # cluster often have no network.
@@ -36,7 +36,6 @@ rule acquire_coco:
         f"{BUILD}/logs/acquire/coco.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/coco.tsv"
-    retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
         "../envs/network.yaml"
@@ -59,7 +58,6 @@ rule acquire_weights:
         f"{BUILD}/benchmarks/acquire/weights-{{stage}}.tsv"
     wildcard_constraints:
         stage="detect|actor_masks|train|audit",
-    retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
         "../envs/network.yaml"
@@ -79,7 +77,6 @@ rule acquire_archives:
         f"{BUILD}/logs/acquire/archives.log",
     benchmark:
         f"{BUILD}/benchmarks/acquire/archives.tsv"
-    retries: 0 if CONFIG.download.offline else 2
     localrule: True
     conda:
         "../envs/network.yaml"
@@ -92,6 +89,26 @@ rule acquire_archives:
         " --settings {params.settings:q} --log {log}"
 
 
+if PUBLISHED and is_url(GIVEN.select.published):
+
+    rule acquire_release:
+        output:
+            PUBLISHED,
+        log:
+            f"{BUILD}/logs/acquire/release.log",
+        benchmark:
+            f"{BUILD}/benchmarks/acquire/release.tsv"
+        localrule: True
+        conda:
+            "../envs/network.yaml"
+        params:
+            settings=as_param({"select": {"published": GIVEN.select.published}}),
+            version=results_version("acquire"),
+        shell:
+            "python -m occludenet_build acquire release --out {output:q}"
+            " --settings {params.settings:q} --log {log}"
+
+
 rule acquire:
     input:
         rules.acquire_videos.output,
@@ -99,4 +116,5 @@ rule acquire:
         weights_of("detect"),
         weights_of("actor_masks"),
         weights_of("train"),
+        PUBLISHED,
     localrule: True

@@ -15,12 +15,10 @@ rule actor_masks_shard:
     benchmark:
         f"{BUILD}/benchmarks/actor_masks/{{shard}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        environment("actor_masks", without="video")
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
-        runtime=lambda wildcards, attempt: attempt * 240,
-        gpu=device_gpus("actor_masks"),
+        **requests(mem_mb=8000, minutes=240, gpus=device_gpus("actor_masks")),
     params:
         settings=stage_settings("actor_masks"),
         version=results_version("actor_masks"),

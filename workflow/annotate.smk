@@ -21,8 +21,7 @@ rule annotate:
         "../envs/video.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
-        runtime=lambda wildcards, attempt: attempt * 120,
+        **requests(mem_mb=8000, minutes=120),
     params:
         settings=stage_settings("annotate"),
         version=results_version("annotate"),

@@ -18,9 +18,7 @@ rule attention_arm:
         "../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 16000,
-        runtime=lambda wildcards, attempt: attempt * 720,
-        gpu=device_gpus("attention"),
+        **requests(mem_mb=16000, minutes=720, gpus=device_gpus("attention")),
     params:
         settings=attention_settings(),
         version=results_version("attention"),
@@ -43,8 +41,7 @@ rule attention:
     conda:
         "../envs/torch.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 4000,
-        runtime=lambda wildcards, attempt: attempt * 30,
+        **requests(mem_mb=4000, minutes=30),
     params:
         settings=as_param({"seed": CONFIG.seed}),
         version=results_version("attention"),

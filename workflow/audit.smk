@@ -35,10 +35,10 @@ use rule detect_shard as audit_detect with:
         f"{BUILD}/logs/audit/detect.log",
     benchmark:
         f"{BUILD}/benchmarks/audit/detect.tsv"
+    conda:
+        environment("audit", without="people")
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 6000,
-        runtime=lambda wildcards, attempt: attempt * 240,
-        gpu=device_gpus("audit", of="detect"),
+        **requests(mem_mb=6000, minutes=240, gpus=device_gpus("audit", of="detect")),
     params:
         settings=audit_settings(),
         version=with_backend_version(
@@ -61,8 +61,7 @@ rule audit:
     conda:
         "../envs/video.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2000,
-        runtime=lambda wildcards, attempt: attempt * 30,
+        **requests(mem_mb=2000, minutes=30),
     params:
         settings=stage_settings("audit"),
         version=results_version("audit"),

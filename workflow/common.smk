@@ -9,36 +9,64 @@
 import dataclasses
 import json
 import os
+import re
 import shlex
 import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from occludenet_build import config as settings
-from occludenet_build import command
-from occludenet_build.config import arms
-from occludenet_build.config.backends import runs_network, with_backend_version
-from occludenet_build.core import seeds
+from occludenet_build.core import extras
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import is_url
-from occludenet_build.tools.project import python_path
-from occludenet_build.release import published
-from occludenet_build.core.versions import RERUN_ON, results_version
+
+try:
+    with extras.import_errors_as_user_errors():
+        from occludenet_build import config as settings
+        from occludenet_build import command
+        from occludenet_build.config import arms
+        from occludenet_build.config.backends import modules_of, runs_network, with_backend_version
+        from occludenet_build.config.recognition import SMALL_BACKBONES
+        from occludenet_build.core import seeds
+        from occludenet_build.core.names import listing_digest
+        from occludenet_build.core.settings import is_url
+        from occludenet_build.core.versions import RERUN_ON, results_version
+        from occludenet_build.release import published
+        from occludenet_build.release.terms import SPLITS
+        from occludenet_build.stages import STAGES
+        from occludenet_build.tools import cluster
+        from occludenet_build.tools.project import (
+            python_path,
+            without_virtual_environment,
+        )
+except UserError as error:
+    # One line instead of Snakemake's traceback, for a snakemake of another environment.
+    print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
+    sys.exit(2)
 
 
 def published_choice(select):
     """The CSV files of the release that select replays; none with another assignment."""
-    replays = select.assignment == "published"
-    return (
-        [str(p) for p in published.overall_csv_files(select.published)]
-        if replays
-        else []
-    )
+    if select.assignment != "published":
+        return []
+    if is_url(select.published):
+        splits = CONFIG.kinetics.splits if CONFIG.kinetics.route != "none" else SPLITS
+        names = published.overall_csv_names(splits)
+        return [f"{CONFIG.select.published}/{name}" for name in names]
+    return [str(p) for p in published.overall_csv_files(select.published)]
+
+
+def with_fetched_release(whole):
+    """The configuration with the folder of the fetched CSV files, if their address is set."""
+    if whole.select.assignment != "published" or not is_url(whole.select.published):
+        return whole
+    folder = f"{(whole.download.folder or whole.build_dir).rstrip('/')}/release"
+    select = dataclasses.replace(whole.select, published=folder)
+    return dataclasses.replace(whole, select=select)
 
 
 try:
-    CONFIG = settings.load(config)
-    PUBLISHED = published_choice(CONFIG.select)
+    GIVEN = settings.load(config)
+    CONFIG = with_fetched_release(GIVEN)
+    PUBLISHED = published_choice(GIVEN.select)
 except UserError as error:
     # One line instead of Snakemake's traceback.
     print(error, file=sys.stderr)
@@ -66,9 +94,19 @@ shell.executable("bash")
 # Jobs in a conda environment have a Python of their own. All others use the Python that runs
 # Snakemake, whether or not its environment is activated.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
-PYTHON = (
-    "" if USES_CONDA else f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
-)
+if USES_CONDA:
+    # An activated virtual environment is for the Python that runs Snakemake only.
+    os.environ["PATH"] = without_virtual_environment(os.environ)
+    os.environ.pop("VIRTUAL_ENV", None)
+    # pip fills the environments. What their files do not name has the versions of constraints.txt,
+    # and what PYTHONPATH or ~/.local have is installed all the same.
+    CONSTRAINTS = (Path(workflow.basedir) / "constraints.txt").resolve()
+    os.environ.setdefault("PIP_CONSTRAINT", CONSTRAINTS.as_uri())
+    os.environ["PIP_IGNORE_INSTALLED"] = "1"
+    # `conda activate` replaces the environment that was active before, wherever that is in PATH.
+    PYTHON = 'export PATH="$CONDA_PREFIX/bin:$PATH" PYTHONNOUSERSITE=1; '
+else:
+    PYTHON = f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
 # OMP_WAIT_POLICY: waiting threads of torch sleep instead of spinning on cores of other jobs.
 shell.prefix(
@@ -105,6 +143,11 @@ def verbatim(text):
     return lambda wildcards: text
 
 
+def environment(stage, without):
+    """The environment file of a stage; `without`: of its backends that run no network."""
+    return f"../envs/{'torch' if runs_network(CONFIG, stage) else without}.yaml"
+
+
 def in_build(path=""):
     """A path in the build, or the build itself, as a param."""
     return verbatim(f"{BUILD}/{path}" if path else BUILD)
@@ -112,3 +155,5 @@ def in_build(path=""):
 
 include: "common/settings.smk"
 include: "common/inputs.smk"
+include: "common/resources.smk"
+include: "common/checks.smk"

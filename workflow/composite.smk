@@ -28,8 +28,7 @@ rule composite_shard:
         "../envs/video.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + WORKER_MB * threads),
-        runtime=lambda wildcards, attempt: attempt * 240,
+        **requests(mem_mb=500, minutes=240, thread_mb=WORKER_MB),
     params:
         settings=stage_settings("composite"),
         version=results_version("composite"),

@@ -16,12 +16,10 @@ rule detect_shard:
     benchmark:
         f"{BUILD}/benchmarks/detect/{{shard}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        environment("detect", without="people")
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 6000,
-        runtime=lambda wildcards, attempt: attempt * 240,
-        gpu=device_gpus("detect"),
+        **requests(mem_mb=6000, minutes=240, gpus=device_gpus("detect")),
     params:
         settings=stage_settings("detect"),
         version=with_backend_version(

@@ -25,9 +25,7 @@ rule evaluate_arm:
         "../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 16000,
-        runtime=lambda wildcards, attempt: attempt * 720,
-        gpu=device_gpus("evaluate"),
+        **requests(mem_mb=16000, minutes=720, gpus=device_gpus("evaluate")),
     params:
         settings=evaluate_settings(),
         version=results_version("evaluate"),

@@ -17,8 +17,7 @@ checkpoint index:
         "../envs/video.yaml"
     threads: 32
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 500 * threads),
-        runtime=lambda wildcards, attempt: attempt * 720,
+        **requests(mem_mb=1000, minutes=720, thread_mb=500),
     params:
         settings=stage_settings("index"),
         version=results_version("index"),

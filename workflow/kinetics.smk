@@ -11,7 +11,6 @@ rule kinetics:
     benchmark:
         f"{BUILD}/benchmarks/kinetics/clips.tsv"
     # A repeated request does not help after a refusal by YouTube.
-    retries: 0 if CONFIG.download.offline or CONFIG.kinetics.route == "youtube" else 2
     localrule: True
     conda:
         "../envs/network.yaml"

@@ -21,8 +21,7 @@ rule leaks:
         "../envs/video.yaml"
     threads: 32
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 300 * threads),
-        runtime=lambda wildcards, attempt: attempt * 480,
+        **requests(mem_mb=2000, minutes=480, thread_mb=300),
     params:
         settings=stage_settings("leaks"),
         version=results_version("leaks"),

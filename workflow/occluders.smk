@@ -16,8 +16,7 @@ rule occluders:
         "../envs/video.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 6000,
-        runtime=lambda wildcards, attempt: attempt * 60,
+        **requests(mem_mb=6000, minutes=60),
     params:
         settings=stage_settings("occluders"),
         version=results_version("occluders"),

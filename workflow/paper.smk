@@ -44,8 +44,7 @@ for kind, suffixes in (
         conda:
             "../envs/report.yaml"
         resources:
-            mem_mb=lambda wildcards, attempt: attempt * 8000,
-            runtime=lambda wildcards, attempt: attempt * 60,
+            **requests(mem_mb=8000, minutes=60),
         params:
             settings=stage_settings("paper"),
             version=results_version("paper"),
@@ -82,8 +81,7 @@ rule paper:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
-        runtime=lambda wildcards, attempt: attempt * 120,
+        **requests(mem_mb=8000, minutes=120),
     params:
         settings=stage_settings("paper"),
         version=results_version("paper"),

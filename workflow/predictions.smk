@@ -19,8 +19,7 @@ rule predictions_model:
     conda:
         "../envs/torch.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
-        runtime=lambda wildcards, attempt: attempt * 30,
+        **requests(mem_mb=8000, minutes=30),
     params:
         settings=dump_settings,
         version=results_version("predictions"),

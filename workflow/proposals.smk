@@ -78,8 +78,7 @@ rule proposals:
         "../envs/video.yaml"
     threads: 16
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (1000 + 1000 * threads),
-        runtime=lambda wildcards, attempt: attempt * 480,
+        **requests(mem_mb=1000, minutes=480, thread_mb=1000),
     params:
         settings=stage_settings("proposals"),
         version=results_version("proposals"),

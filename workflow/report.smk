@@ -25,8 +25,7 @@ rule report:
         "../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 4000,
-        runtime=lambda wildcards, attempt: attempt * 60,
+        **requests(mem_mb=4000, minutes=60),
     params:
         settings=stage_settings("report"),
         version=results_version("report"),

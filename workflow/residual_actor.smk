@@ -72,8 +72,7 @@ rule residual_actor_videos:
     conda:
         "../envs/video.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 1000,
-        runtime=lambda wildcards, attempt: attempt * 10,
+        **requests(mem_mb=1000, minutes=10),
     params:
         settings=stage_settings("residual_actor"),
         version=results_version("residual_actor"),
@@ -115,8 +114,7 @@ rule residual_actor_fill:
     conda:
         "../envs/video.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2000,
-        runtime=lambda wildcards, attempt: attempt * 60,
+        **requests(mem_mb=2000, minutes=60),
     params:
         settings=stage_settings("residual_actor"),
         version=results_version("residual_actor"),

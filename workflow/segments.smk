@@ -17,8 +17,7 @@ rule segments:
         "../envs/video.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (500 + 900 * threads),
-        runtime=lambda wildcards, attempt: attempt * 120,
+        **requests(mem_mb=500, minutes=120, thread_mb=900),
     params:
         settings=stage_settings("segments"),
         version=results_version("segments"),

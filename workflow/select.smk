@@ -19,8 +19,7 @@ checkpoint select:
     conda:
         "../envs/video.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 4000,
-        runtime=lambda wildcards, attempt: attempt * 30,
+        **requests(mem_mb=4000, minutes=30),
     params:
         settings=stage_settings("select"),
         version=results_version("select"),

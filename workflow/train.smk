@@ -26,9 +26,11 @@ rule train_arm:
         "../envs/torch.yaml"
     threads: 8 * CONFIG.train.processes
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 32000,
-        runtime=lambda wildcards, attempt: attempt * 2880,
-        gpu=device_gpus("train") * CONFIG.train.processes,
+        **requests(
+            mem_mb=32000,
+            minutes=2880,
+            gpus=device_gpus("train") * CONFIG.train.processes,
+        ),
     params:
         settings=arm_settings,
         version=results_version("train"),

@@ -18,8 +18,7 @@ rule validate:
     conda:
         "../envs/video.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 4000,
-        runtime=lambda wildcards, attempt: attempt * 30,
+        **requests(mem_mb=4000, minutes=30),
     params:
         settings=stage_settings("validate"),
         version=results_version("validate"),

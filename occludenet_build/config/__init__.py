@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from occludenet_build.config.backends import BACKENDS
+from occludenet_build.config.backends import BACKENDS, published_weights
 from occludenet_build.config.occlusion import (
     Composite,
     Counterfactual,
@@ -28,6 +28,7 @@ from occludenet_build.config.occlusion import (
     Window,
 )
 from occludenet_build.config.people import ActorMasks, Audit, Detect, Proposals
+from occludenet_build.config.published_files import COCO_ANNOTATIONS, RELEASE
 from occludenet_build.config.recognition import (
     ARMS,
     Attention,
@@ -43,6 +44,7 @@ from occludenet_build.config.recognition import (
 from occludenet_build.config.results import Paper, Report
 from occludenet_build.config.sources import (
     Acquire,
+    Cluster,
     Downloads,
     Fractions,
     Index,
@@ -61,6 +63,7 @@ __all__ = [
     "Attention",
     "Audit",
     "Augment",
+    "Cluster",
     "Composite",
     "Config",
     "Counterfactual",
@@ -92,6 +95,7 @@ __all__ = [
     "load",
     "load_part",
     "stage_settings",
+    "with_published_weights",
 ]
 
 Section = TypeVar("Section")
@@ -127,6 +131,7 @@ class Config:
     except comments, docstrings and formatting (for development). Switching the value reruns all
     stages once."""
     download: Downloads = setting(Downloads())
+    cluster: Cluster = setting(Cluster())
     acquire: Acquire = setting(Acquire())
     kinetics: Kinetics = setting(Kinetics())
     index: Index = setting(Index())
@@ -164,11 +169,13 @@ RENAMED = {"leftover": "residual_actor"}
 def load(values: dict[str, Any], base: Path | str = ".") -> Config:
     """Check a whole configuration and return it with every default filled in.
 
-    Paths are relative to `base` and must exist. Raises UserError, with the key, the expected value
-    and the actual value in one line.
+    Weights that a backend needs, and COCO's annotations, are by default the addresses in
+    config.published_files; nothing is fetched before a target needs it. Paths are relative to
+    `base` and must exist. Raises UserError, with the key, the expected value and the actual value
+    in one line.
     """
     _refuse_old_names(values)
-    config = from_mapping(Config, values, base)
+    config = _with_published_files(from_mapping(Config, values, base))
     _check_whole(config)
     return config
 
@@ -180,6 +187,30 @@ def load_part(values: dict[str, Any]) -> Config:
     """
     _refuse_old_names(values)
     return from_mapping(Config, values)
+
+
+def with_published_weights(stage: str, section: Section) -> Section:
+    """A section of settings, with the address and hash of the published weights if none are set."""
+    values: Any = section
+    published = published_weights(stage, section) if values.weights is None else None
+    if published is None:
+        return section
+    return dataclasses.replace(
+        values, weights=published.url, weights_sha256=values.weights_sha256 or published.sha256
+    )
+
+
+def _with_published_files(config: Config) -> Config:
+    weights = {
+        stage: with_published_weights(stage, getattr(config, stage))
+        for stage in ("detect", "actor_masks")
+    }
+    instances = config.acquire.coco_instances or COCO_ANNOTATIONS.url
+    acquire = dataclasses.replace(config.acquire, coco_instances=instances)
+    select = config.select
+    if select.assignment == "published" and select.published is None:
+        select = dataclasses.replace(select, published=RELEASE)
+    return dataclasses.replace(config, acquire=acquire, select=select, **weights)
 
 
 def stage_settings(config: Config, stage: str) -> dict[str, Any]:
@@ -211,11 +242,6 @@ def _check_whole(config: Config) -> None:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
     for stage in ("detect", "actor_masks"):
         _require_file(getattr(config, stage), stage)
-    if config.select.assignment == "published" and config.select.published is None:
-        raise UserError(
-            "config: select.published: wanted a release's CSV file or folder for "
-            "select.assignment published, got nothing; set it"
-        )
     require_distinct("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)

@@ -9,9 +9,12 @@ library only because the workflow imports it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from occludenet_build.config import published_files
+from occludenet_build.config.published_files import PublishedFile
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,16 @@ class Backend:
     """Settings of the stage that change its results. device, batch and threads do not."""
     needs: str | None = None
     """The setting that names a required file."""
+    published: Callable[[Any], PublishedFile | None] | None = None
+    """Function(settings of the stage) -> the published weights that are used if none are set; None
+    if the settings do not say which."""
     unit: str = "pixels"
     """What its cost is proportional to: pixels of the video, or frames for a network with a fixed
     input size."""
     licence: str = "Apache-2.0"
     """Licence of the third-party code and weights that it runs."""
+    imports: tuple[str, ...] = ()
+    """Modules of the extras (core.extras) that it imports."""
     package: str | None = None
     """A Python package that this project does not install."""
     project: str = ""
@@ -51,6 +59,7 @@ class Backend:
 
 
 def _network(name: str, loads: str, about: str, matters: tuple[str, ...], **more: Any) -> Backend:
+    more = {"imports": ("torch",)} | more
     return Backend(
         name, loads, about, network=True, matters=matters, needs="weights", unit="frames", **more
     )
@@ -64,14 +73,18 @@ _DETECTORS = (
         "yolo:Yolo",
         "any weights that ultralytics loads",
         _EVERY_MODEL,
+        imports=("torch", "torchvision", "ultralytics"),
         licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO["yolov5su"],
     ),
     _network(
         "torchvision",
         "torchvision_models:Torchvision",
         "detectors of torchvision, under a permissive licence",
         (*_EVERY_MODEL, "torchvision_model"),
+        imports=("torch", "torchvision"),
         licence="BSD-3-Clause",
+        published=lambda settings: published_files.TORCHVISION[settings.torchvision_model],
     ),
     Backend(
         "motion",
@@ -93,7 +106,14 @@ _DETECTORS = (
 )
 
 _MASKERS = (
-    _network("sam", "sam:Sam", "segment-anything", ("every", "sam_model", "sam_multimask")),
+    _network(
+        "sam",
+        "sam:Sam",
+        "segment-anything",
+        ("every", "sam_model", "sam_multimask"),
+        imports=("torch", "segment_anything"),
+        published=lambda settings: published_files.SAM[settings.sam_model],
+    ),
     _network(
         "mobile-sam",
         "sam:MobileSam",
@@ -101,6 +121,7 @@ _MASKERS = (
         ("every", "sam_multimask"),
         package="mobile_sam",
         project="the GitHub project ChaoningZhang/MobileSAM, and timm",
+        published=lambda settings: published_files.MOBILE_SAM,
     ),
     _network(
         "sam2",
@@ -110,6 +131,7 @@ _MASKERS = (
         package="sam2",
         project="the GitHub project facebookresearch/sam2",
         every_frame=True,
+        published=lambda settings: published_files.SAM2.get(settings.sam2_model),
     ),
     Backend(
         "grabcut",
@@ -123,7 +145,9 @@ _MASKERS = (
         "yolo_seg:YoloSeg",
         "segmentation models of ultralytics",
         ("every", "image_size"),
+        imports=("torch", "ultralytics"),
         licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO_SEG["yolo11n-seg"],
     ),
 )
 
@@ -136,8 +160,12 @@ MASKERS: dict[str, Backend] = {row.name: row for row in _MASKERS}
 BACKENDS = {"detect": DETECTORS, "audit": SECOND_DETECTORS, "actor_masks": MASKERS}
 """Stage -> its backends by name."""
 
-TRAINED = ("train", "evaluate", "attention")
-"""Stages that always run the network of train.backbone."""
+TRAINED = {
+    "train": ("torch", "torchvision", "tensorboard"),
+    "evaluate": ("torch", "torchvision"),
+    "attention": ("torch", "torchvision", "captum"),
+}
+"""Stages that always run the network of train.backbone -> modules of extras that they import."""
 
 
 def choices_text(rows: dict[str, Backend]) -> str:
@@ -170,6 +198,28 @@ def is_network(stage: str, model: str | None) -> bool:
 def runs_network(config: Any, stage: str) -> bool:
     """Whether a stage runs a network with the settings of `config`."""
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
+
+
+def published_weights(stage: str, section: Any) -> PublishedFile | None:
+    """The published weights for the backend of a section; None if it has or needs none."""
+    row = BACKENDS[stage][section.backend]
+    return row.published(section) if row.published else None
+
+
+def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules of the extras that a stage imports; `values`: its section of the configuration.
+
+    >>> modules_of("detect", {"backend": "motion"}), modules_of("evaluate", {})
+    ((), ('torch', 'torchvision'))
+    """
+    row = BACKENDS.get(stage, {}).get(values.get("backend", ""))
+    modules = TRAINED.get(stage, row.imports if row else ())
+    if stage == "kinetics" and values.get("route") == "youtube":
+        modules = ("yt_dlp",)
+    if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):
+        # An export runs without the package that wrote it.
+        modules = tuple(module for module in modules if module != "ultralytics")
+    return modules
 
 
 def weights_of(config: Any) -> Iterator[tuple[str, str]]:

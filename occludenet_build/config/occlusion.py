@@ -99,9 +99,10 @@ class Select:
     assignment: str = setting("quota", choices=("quota", "published"))
     """quota: random selection, with no occluder in two splits; published: the selection in the CSV
     files of a release."""
-    published: str | None = setting(None, path=True)
-    """Assignment published: a CSV file `{split}_d.csv` of a release, or the folder that contains
-    such files."""
+    published: str | None = setting(None, path=True, url=True)
+    """Assignment published: a CSV file `{split}_d.csv` of a release, the folder that contains such
+    files, or an http(s) address to which their names are appended. null: OccludeNet-D's own
+    annotations, from the authors' repository."""
     occluders_per_clip: int = setting(1, low=1, high=16)
     """Number of occluders in a clip at the same time, all of one type."""
     quota: Quota = setting(Quota())

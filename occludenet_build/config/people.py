@@ -30,7 +30,9 @@ class Detect:
     """Person detector."""
     weights: str | None = setting(None, path=True, url=True)
     """Weights of yolo (.pt, or an export: .onnx, OpenVINO .xml) or torchvision (.pth): a path, or
-    an http(s) address that the stage acquire fetches once."""
+    an http(s) address that the stage acquire fetches once. null: for yolo the published
+    yolov5su.pt (AGPL-3.0, 19 MB), for torchvision the published weights of the model
+    (BSD-3-Clause); see docs/fetching.md."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
@@ -102,7 +104,8 @@ class ActorMasks:
     """Segmentation model or method."""
     weights: str | None = setting(None, path=True, url=True)
     """Checkpoint of the model: a path, or an http(s) address that the stage acquire fetches
-    once."""
+    once. null: the published checkpoint of sam_model (Apache-2.0, vit_b 375 MB), of mobile-sam,
+    of sam2_model, or for yolo-seg yolo11n-seg.pt (AGPL-3.0, 6 MB); see docs/fetching.md."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""

@@ -210,6 +210,10 @@ class Optimizer:
     of the weights; 0: no EMA."""
 
 
+SMALL_BACKBONES = ("tiny3d",)
+"""Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
+
+
 @dataclass(frozen=True)
 class Train:
     """Stage train: training of CAR, its baseline and comparison methods."""

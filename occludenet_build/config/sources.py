@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import setting
+from occludenet_build.core.settings import is_url, setting
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Acquire:
     """Shares of the splits for layouts that name no split, assigned by hash; they must sum to 1."""
     coco_instances: str | None = setting(None, path=True, url=True)
     """COCO instance annotations: a JSON file, or a zip that contains one, as a path or an http(s)
-    address. Official file:
+    address. null: the official file (253 MB, CC BY 4.0),
     http://images.cocodataset.org/annotations/annotations_trainval2017.zip"""
     coco_member: str = setting("instances_train2017.json")
     """File name of the instance annotations inside the zip."""
@@ -56,6 +56,9 @@ class Downloads:
     """Folder for downloaded files, which several builds may share; null: inside build_dir."""
     offline: bool = setting(False)
     """Never open a network connection: missing files are listed and the build stops."""
+    mirror: str | None = setting(None)
+    """Address of a mirror for all downloads but YouTube: https://host/path is requested as
+    <mirror>/host/path. null: the environment variable OCCLUDENET_MIRROR, if it is set."""
     parallel: int = setting(8, low=1, high=128)
     """Number of files downloaded at the same time."""
     per_host: int = setting(4, low=1, high=128)
@@ -79,6 +82,46 @@ class Downloads:
     give_up_after: int = setting(40, low=1)
     """Number of temporary failures in a row after which the network counts as down and the build
     stops."""
+
+    def __post_init__(self) -> None:
+        if self.mirror is not None and not is_url(self.mirror):
+            raise UserError(
+                f"config: download.mirror: wanted an http or https address, got {self.mirror!r}"
+            )
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """What the jobs of one kind ask of a cluster, beside cores, memory, run time and GPUs."""
+
+    account: str | None = setting(None)
+    """Account that is charged; null: the user's default account."""
+    qos: str | None = setting(None)
+    """Quality of service; null: the cluster's default."""
+    constraint: str | None = setting(None)
+    """Node features; null: any node."""
+    gpu_model: str | None = setting(None)
+    """Model in --gpus=<model>:<number>; null: --gpus=<number>. Only for `gpu`."""
+    gres: str | None = setting(None)
+    """For clusters that do not accept --gpus: the text of --gres, in which {gpu} stands for the
+    number of GPUs, as in gpu:a100:{gpu}. Only for `gpu`."""
+    extra: str | None = setting(None)
+    """Further options of sbatch, as in --mail-type=FAIL."""
+    max_minutes: int | None = setting(None, low=1)
+    """Longest run time to request, in minutes; null: what the stage requests. A job that needs
+    longer is submitted again and continues where it stopped."""
+    max_mem_mb: int | None = setting(None, low=1000)
+    """Largest memory to request, in MB; null: what the stage requests."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Jobs on a SLURM cluster (profiles/slurm). A change here reruns no stage."""
+
+    cpu: JobKind = setting(JobKind())
+    """Jobs that request no GPU."""
+    gpu: JobKind = setting(JobKind())
+    """Jobs that request GPUs."""
 
 
 @dataclass(frozen=True)

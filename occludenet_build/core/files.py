@@ -16,11 +16,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from occludenet_build.core.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import short_hash
 
 LONGEST_PART = 240
@@ -74,6 +74,19 @@ def files_below(folder: Path) -> Iterator[PurePosixPath]:
         for name in names:
             if not name.startswith("."):
                 yield PurePosixPath((Path(parent) / name).relative_to(folder).as_posix())
+
+
+def listing(folder: Path | str) -> list[PurePosixPath]:
+    """The sorted relative paths of `files_below`. Raises UserError if there is no such folder."""
+    if not Path(folder).is_dir():
+        raise UserError(f"wanted a folder of files, {folder} is not one")
+    return sorted(files_below(Path(folder)))
+
+
+def listing_digest(folder: Path | str) -> str:
+    """A digest of the names and sizes of the files below a folder."""
+    root = Path(folder)
+    return short_hash(*(f"{path} {(root / path).stat().st_size}" for path in listing(root)))
 
 
 def shortened(text: str, longest: int, origin: str | None = None) -> str:

@@ -30,6 +30,8 @@ def in_processes(
         _return_large_blocks()
         yield from map(function, items)
         return
+    import cv2  # noqa: F401 # the workers need it: where it is broken, its error is raised here
+
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         workers, mp_context=context, initializer=_initialize, initargs=(os.getpid(),)

@@ -1,16 +1,12 @@
-"""Loading of torch models: devices by name, checkpoints, and ultralytics models offline.
+"""Loading of torch models: devices by name, checkpoints, and ultralytics models.
 
 torch and ultralytics are imported inside the functions, so that a stage whose backend needs neither
-starts without them.
+starts without them. `ultralytics_import` guards the import of ultralytics.
 """
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import functools
-import os
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -157,7 +153,6 @@ def class_index(names: dict[int, str], class_name: str, path: Path) -> int:
 
 
 def _read_yolo(path: Path) -> YOLO:
-    ultralytics_offline()
     from ultralytics import YOLO
 
     if not zipfile.is_zipfile(path):
@@ -192,31 +187,6 @@ def _refuse_anchor_based(path: Path) -> None:
             f"yolo: {path} is an anchor-based YOLOv5 checkpoint of the yolov5 repository; "
             "wanted the anchor-free form that ultralytics loads, such as yolov5nu.pt"
         )
-
-
-@functools.cache
-def ultralytics_offline() -> None:
-    """Import ultralytics without network access, package installation and user settings.
-
-    Call it before any import of ultralytics, which reads these environment variables when it is
-    first imported, and then replaces PIL's Image.open by a function that tries to install a package
-    if a file is not an image: that patch is taken back.
-    """
-    from PIL import Image
-
-    folder = tempfile.mkdtemp(prefix="occludenet-ultralytics-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ |= {
-        "YOLO_OFFLINE": "true",
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_CONFIG_DIR": folder,
-        "YOLO_VERBOSE": "false",
-        "ULTRALYTICS_SAFE_LOAD": "1",
-    }
-    opened = Image.open
-    import ultralytics.utils.patches  # noqa: F401
-
-    Image.open = opened
 
 
 def first_line(error: BaseException) -> str:

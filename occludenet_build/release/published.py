@@ -18,6 +18,10 @@ from occludenet_build.release.terms import SPLITS, parse_clip_file_name
 
 Row = dict[str, Any]
 
+RELEASED_CLIPS = {"train": 63_600, "val": 4_793, "test": 9_535}
+"""Source clips of OccludeNet-D: of train about as many as the paper counts, of val and test as
+val_d.csv and test_d.csv have."""
+
 _LONGEST_CLASS = 180  # bytes, since a class name becomes a folder name
 
 
@@ -35,6 +39,11 @@ class PublishedClip:
     duration_seconds: float
 
 
+def overall_csv_names(splits: Iterable[str] = SPLITS) -> list[str]:
+    """The file names of the overall annotations of splits."""
+    return [f"{split}_d.csv" for split in splits]
+
+
 def overall_csv_files(path: str | None) -> list[Path]:
     """The overall annotations that `select.published` names: the file, or those in the folder.
 
@@ -42,7 +51,7 @@ def overall_csv_files(path: str | None) -> list[Path]:
     """
     if path is None:
         raise UserError("select.published: wanted a release's CSV file or folder, got nothing")
-    names = [f"{split}_d.csv" for split in SPLITS]
+    names = overall_csv_names()
     wanted = f"select.published: wanted {', '.join(names[:-1])} or {names[-1]}"
     place = Path(path)
     if not place.is_dir():

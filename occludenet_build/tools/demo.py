@@ -41,6 +41,11 @@ def add_snakemake_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="list the jobs without running them"
     )
+    parser.add_argument(
+        "--target",
+        default="all",
+        help="what to build, such as dataset: clips and annotations without training; default: all",
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> None:
@@ -49,7 +54,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     draw_world(args.folder / WORLD)
     settings = project.project_root() / "demo" / "config.yaml"
-    project.snakemake(args.folder, [settings], cores, args.dry_run)
+    project.snakemake(args.folder, [settings], cores, args.dry_run, args.target)
     if not args.dry_run:
         print_summary(args.folder / "build" / "demo", config)
 

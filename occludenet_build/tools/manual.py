@@ -23,9 +23,9 @@ from occludenet_build.core.versions import package_modules, source_file
 _HEADER = """\
 # Manual: every setting with its default, unit and range.
 #
-# Set acquire.videos and acquire.coco_instances, and detect.weights and actor_masks.weights for the
-# backends yolo and sam; all other settings have usable defaults. Keys may be left out; unknown keys
-# are an error. Paths are relative to the working directory (snakemake --directory).
+# Set acquire.videos (or kinetics.route); all other settings have usable defaults. Published weights
+# and COCO are fetched when a target needs them. Keys may be left out; unknown keys are an error.
+# Paths are relative to the working directory (snakemake --directory).
 # docs/running.md explains what a changed setting reruns.
 """
 _WIDTH = 98

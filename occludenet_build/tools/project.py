@@ -10,14 +10,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import occludenet_build
 from occludenet_build.core.errors import UserError
 
-FILES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "demo", "recipes")
+FILES = (
+    *("Snakefile", "config.yaml", "workflow", "profiles", "envs", "constraints.txt"),
+    *("demo", "recipes"),
+)
 """Files and folders that a wheel contains; setup.py copies them."""
 
 PACKAGE = Path(occludenet_build.__file__).resolve().parent
@@ -51,6 +54,17 @@ def python_path(folder: Path) -> Path:
     with suppress(FileExistsError):  # from an earlier run or a concurrent one
         link.symlink_to(PACKAGE, target_is_directory=True)
     return link.parent
+
+
+def without_virtual_environment(environ: Mapping[str, str]) -> str:
+    """PATH as it is after `deactivate`: without the programs of the active virtual environment.
+
+    >>> without_virtual_environment({"PATH": "/v/bin:/usr/bin", "VIRTUAL_ENV": "/v"})
+    '/usr/bin'
+    """
+    path = environ.get("PATH", os.defpath).split(os.pathsep)
+    own = f"{environ['VIRTUAL_ENV']}/bin" if environ.get("VIRTUAL_ENV") else None
+    return os.pathsep.join(folder for folder in path if folder != own)
 
 
 def find_demo() -> None:

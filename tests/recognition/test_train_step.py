@@ -23,6 +23,11 @@ from occludenet_build.recognition.optim import (
 )
 from occludenet_build.recognition.train_step import Learner
 
+CLOSE = {"rtol": 1e-5, "atol": 1e-6}
+"""Of weights after a step of rate 0.1. Batches of another size add up a gradient, here below 1, of
+float32 (eps 6e-8) in another order and by other kernels: some 10 eps each way. A batch that
+is left out moves them by 3e-2."""
+
 PLAIN = changed(name="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.1, clip_gradient=0.0)
 
 
@@ -85,8 +90,8 @@ def test_accumulated_batches_are_one(sizes):
     one, several = learner(), learner()
     loss, other = step(one, [whole]), step(several, parts(whole, sizes))
     assert several.model is not one.model and not torch.equal(weights(one), weights(learner()))
-    torch.testing.assert_close(weights(several), weights(one), rtol=1e-5, atol=1e-7)
-    assert other.numbers() == pytest.approx(loss.numbers(), rel=1e-6)
+    torch.testing.assert_close(weights(several), weights(one), **CLOSE)
+    assert other.numbers() == pytest.approx(loss.numbers(), rel=1e-5, abs=1e-5)
     assert (loss.clips, loss.dropped) == (6, 3)
 
 
@@ -97,7 +102,7 @@ def test_a_step_is_the_gradient_of_the_mean_over_all_clips():
     car_loss(model(clips), whole.labels, model(others), whole.present).loss.backward()
     wanted = torch.cat([(p - 0.1 * p.grad).detach().flatten() for p in model.parameters()])
     step(made, [whole])
-    torch.testing.assert_close(weights(made), wanted, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(weights(made), wanted, **CLOSE)
 
 
 def test_skipped_clips_do_not_count():
@@ -105,7 +110,7 @@ def test_skipped_clips_do_not_count():
     short, exact = learner(), learner()
     step(short, [batch(3)], clips=4)
     step(exact, [batch(3)], clips=3)
-    torch.testing.assert_close(weights(short), weights(exact), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(weights(short), weights(exact), **CLOSE)
     empty = learner()
     tally = step(empty, [batch(0)], clips=4)
     assert torch.equal(weights(empty), weights(learner())) and tally.clips == 0
@@ -295,7 +300,7 @@ def test_mixed_targets_are_learnt_from():
     whole, model = batch(4), network().train()
     logs = model(normalised(whole.clips)).log_softmax(dim=1)
     wanted = -0.7 * logs[torch.arange(4), whole.labels].sum() - 0.3 * logs.mean(dim=1).sum()
-    assert smooth.ce == pytest.approx(float(wanted.detach()), rel=1e-6)
+    assert smooth.ce == pytest.approx(float(wanted.detach()), rel=1e-5)
 
 
 def test_dropout_depends_on_the_step_only():

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import REFERENCE
 from support.select import bank, choose, indexed
 
 from occludenet_build import config as cfg
@@ -16,12 +17,8 @@ from occludenet_build.occlusion.select import CLIPS as SELECTED
 from occludenet_build.release import csv_format, published
 from occludenet_build.sources.index.command import mark_published
 
-REFERENCE = [
-    path
-    for folder in Path(__file__).resolve().parents
-    for path in folder.glob("shared/reference/annotations/val_d.csv")
-]
-"""A CSV file of the release, if the checkout has it."""
+VAL = REFERENCE / "annotations" / "val_d.csv"
+"""A CSV file of the release, which is not part of the project."""
 
 SCALES = (0.25, 0.5, 0.75)
 CLIPS = [("a", "val", "run"), ("b", "val", "run"), ("c", "train", "walk"), ("d", "test", "run")]
@@ -292,19 +289,19 @@ def test_nothing_found_is_one_clear_error(tmp_path: Path) -> None:
         replay(tmp_path, path)
 
 
-@pytest.mark.skipif(not REFERENCE, reason="the release's files are not here")
+@pytest.mark.skipif(not VAL.is_file(), reason="no files of the release: set OCCLUDENET_REFERENCE")
 def test_the_release_itself(tmp_path: Path) -> None:
-    choice = published.read_published(str(REFERENCE[0]))
+    choice = published.read_published(str(VAL))
     assert len(choice) == len({one.source for one in choice}) == 4796
     assert len({one.label for one in choice}) == 400
     assert len({one.occluder for one in choice}) == 816
     assert {(one.split, one.scales) for one in choice} == {("val", SCALES)}
     with pytest.raises(UserError, match=r"none of 4796: 4796 missing_source"):
-        replay(tmp_path, REFERENCE[0])
+        replay(tmp_path, VAL)
     one, two = choice[0], choice[-1]
     clips = [*CLIPS, *((c.source, "train", c.label) for c in (one, two))]
     cutout = bank()[0] | {"occluder": one.occluder, "category": one.category}
-    rows = replay(tmp_path, REFERENCE[0], clips, more=[cutout])
+    rows = replay(tmp_path, VAL, clips, more=[cutout])
     assert Counter(row["reason"] for row in rows.values()) == {
         "missing_source": 4794,
         "missing_occluder": 1,

@@ -255,6 +255,74 @@ def test_the_summary_gives_places_and_accuracies(build: SmallBuild) -> None:
     assert "1 tables and figures" in lines[2]
 
 
+def weaken(root: Path, table: str, **columns: str) -> None:
+    for path in root.glob(table):
+        found = tables.read_table(path)
+        rows = [row | columns if row["status"] == "ok" else row for row in found.to_pylist()]
+        tables.write_table(tables.from_rows(rows, found.schema), path)
+
+
+WEAK = {
+    "detect.backend: motion": ("detect/*.parquet", {"backend": "motion"}, "--detector yolo"),
+    "actor_masks.backend: grabcut": (
+        "actor_masks/*.parquet", {"backend": "grabcut"}, "--masks yolo-seg",
+    ),
+    "occluders are drawings": (
+        "occluders/occluders.parquet",
+        {"origin_url": "http://images.miniworld.invalid/1.png"},
+        "VIDEOS --coco",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "weak"), WEAK.items(), ids=WEAK)
+def test_a_weak_default_is_on_a_card_and_on_the_terminal(build, tmp_path, what, weak):
+    table, columns, instead = weak
+    shutil.copytree(build.root, tmp_path, dirs_exist_ok=True)
+    strong = dict.fromkeys(columns, "http://c" if "origin_url" in columns else "yolo")
+    weaken(tmp_path, table, **strong)
+    settings = {"train": {"backbone": "x3d_s", "weights": "https://host/x3d.pth"}}
+
+    def said() -> list[str]:
+        found = ReportBuild(tmp_path)
+        page_text = page(tmp_path, tmp_path / "report", **settings)
+        return [page_text, "\n".join(summary_lines(found, load_part({}), Path("page.html")))]
+
+    assert not any(what in text for text in said())
+    weaken(tmp_path, table, **columns)
+    html, terminal = said()
+    assert re.search(rf'<aside class="weak">.*{what}.*{instead}.*</aside>', html, re.S)
+    assert what in terminal and instead in terminal
+    for text in (html, terminal):
+        assert "trained from nothing" not in text
+
+
+@pytest.mark.parametrize(
+    ("train", "is_weak"),
+    [
+        ({"backbone": "tiny3d"}, True),
+        ({"backbone": "x3d_s"}, True),
+        ({"backbone": "x3d_s", "weights": "https://host/x3d.pth"}, False),
+    ],
+)
+def test_a_network_trained_from_nothing_on_few_clips(build, tmp_path, train, is_weak):
+    text = page(build.root, tmp_path, train=train)
+    assert ("was trained from nothing, on at most 7 source clips" in text) == is_weak
+
+
+def test_the_summary_counts_what_was_ok_and_what_was_refused(build: SmallBuild) -> None:
+    lines = list(summary_lines(ReportBuild(build.root), load_part({}), Path("page.html")))
+    (videos,) = (line for line in lines if line.startswith("videos:"))
+    assert "10 videos found, 9 decodable, 8 with an actor" in videos
+    refused = [line.split(" (")[0] for line in lines if line.startswith("refused:")]
+    assert "refused: 1 no_actor" in refused
+    assert sorted(refused) == sorted(
+        f"refused: {lost.count} {lost.reason}"
+        for lost in facts.failures(ReportBuild(build.root))
+        if lost.stage != "occluders"
+    )
+
+
 def test_the_summary_of_a_build_without_evaluation(tmp_path: Path) -> None:
     lines = list(summary_lines(ReportBuild(tmp_path), load_part({}), Path("page.html")))
     assert lines[-1] == "accuracy: nothing was evaluated"

@@ -7,6 +7,7 @@ import pytest
 from occludenet_build import config as cfg
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.names import listing_digest
 from occludenet_build.sources.acquire import videos
 
 
@@ -89,11 +90,11 @@ def test_another_video_moves_no_split(tmp_path):
 
 def test_the_digest_sees_names_and_sizes_not_times(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"12")
-    before = videos.listing_digest(tmp_path)
+    before = listing_digest(tmp_path)
     (tmp_path / "a.mp4").touch()
-    assert videos.listing_digest(tmp_path) == before
+    assert listing_digest(tmp_path) == before
     (tmp_path / "b.mp4").write_bytes(b"")
-    assert videos.listing_digest(tmp_path) != before
+    assert listing_digest(tmp_path) != before
 
 
 def test_mistakes_are_one_line(tmp_path):

@@ -44,7 +44,7 @@ from occludenet_build.core.errors import REASONS, TRANSIENT, UserError
 from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import download
 from occludenet_build.sources.transfer.checks import FILE_CHECKS
-from occludenet_build.sources.transfer.download import Download, Outcome, redact
+from occludenet_build.sources.transfer.download import Download, Outcome, host_of, redact
 from occludenet_build.sources.transfer.parallel import download_all
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -296,7 +296,7 @@ def test_redirects_are_followed(site, tmp_path):
 
 def test_secrets_of_an_address_are_not_shown():
     assert redact("https://me:pw@h:8/a/b.pt?token=1#x") == "https://h:8/a/b.pt"
-    assert Download("https://me:pw@H:8/a?b", Path()).host == "h:8"
+    assert host_of("https://me:pw@H:8/a?b") == "h:8"
 
 
 # what is there already ---------------------------------------------------------------------------

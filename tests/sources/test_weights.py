@@ -121,7 +121,9 @@ def test_killed_before_the_record_was_written(note, site):
 
 def test_offline_needs_no_network(note, site, monkeypatch):
     offline = replace(QUICK, offline=True)
-    with pytest.raises(UserError, match=r"it is missing, and downloads are switched off; fetch"):
+    with pytest.raises(
+        UserError, match=r"it is missing, and downloads are switched off; put the file there"
+    ):
         note(settings=offline)
     assert not site.seen
     online = note()

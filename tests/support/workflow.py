@@ -34,6 +34,7 @@ class Build:
 
     def __init__(self, folder: Path, world: Path | None, settings: dict, repo: Path = REPO) -> None:
         self.folder, self.settings, self.repo = folder, copy.deepcopy(settings), repo
+        self.environ, self.python = environment(), sys.executable
         if world is not None:
             shutil.copytree(world, folder / "world")
 
@@ -51,7 +52,7 @@ class Build:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.settings, sort_keys=False))
         # run as a module of the Python that runs the tests
         return [
-            sys.executable,
+            self.python,
             "-m",
             "snakemake",
             "-s",
@@ -69,7 +70,7 @@ class Build:
     def run(self, *targets: str, cores: int = 2, ok: bool = True) -> str:
         command = self.command(*targets, cores=cores)
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=self.folder, check=False, env=environment()
+            command, capture_output=True, text=True, cwd=self.folder, check=False, env=self.environ
         )
         assert (done.returncode == 0) == ok, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout + done.stderr
@@ -98,7 +99,8 @@ def repository(folder: Path) -> Path:
     """A copy of the project in which tests change code."""
     for name in ("occludenet_build", "workflow", "profiles", "envs"):
         shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPO / "Snakefile", folder)
+    for name in ("Snakefile", "constraints.txt"):
+        shutil.copy(REPO / name, folder)
     return folder
 
 

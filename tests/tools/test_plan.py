@@ -225,7 +225,7 @@ def test_networks_count_frames_want_gpus_and_weights(backends, unit, on_gpu, tmp
     config = settings(
         detect={"backend": detect} | weights,
         actor_masks={"backend": masks} | weights,
-        acquire={"coco_images": str(tmp_path)},
+        acquire={"coco_images": str(tmp_path), "videos": str(tmp_path), "coco_instances": __file__},
     )
     config = dataclasses.replace(config, build_dir=str(tmp_path))
     items = counts(config, world(4, 2), Yields(), OBJECTS)
@@ -268,7 +268,8 @@ def test_sizes_are_asked_of_the_server(tmp_path):
         section["archives"] = [site.url(f"/list/k400_{s}_path.txt") for s in ("train", "test")]
         section["annotations"] = [site.url("/none.csv")]
         train = {"weights": site.url("/weights.pt")}
-        config = settings(kinetics=section, train=train, acquire={"coco_images": str(tmp_path)})
+        acquire = {"coco_images": str(tmp_path), "coco_instances": __file__}  # a local file
+        config = settings(kinetics=section, train=train, acquire=acquire)
         config = dataclasses.replace(config, build_dir=str(tmp_path / "build"))
         found = {f.what.rpartition("/")[2]: f.bytes for f in fetch.fetches(config, None)}
         assert found == {"a.tar": 1000, "b.tar": 70, "none.csv": None, "weights.pt": None}

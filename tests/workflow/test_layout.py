@@ -10,6 +10,7 @@ import pytest
 import yaml
 from conftest import REPO
 
+from occludenet_build.config.backends import DETECTORS, MASKERS, TRAINED
 from occludenet_build.core import versions
 from occludenet_build.stages import STAGES
 
@@ -82,10 +83,18 @@ def test_there_is_no_circle():
         visit(module, ())
 
 
-def outside(module: str) -> set[str]:
-    """Top-level names of foreign packages that a module imports, anywhere in it."""
+def outside(module: str, deferred: bool = True) -> set[str]:
+    """Top-level names of foreign packages that a module imports, anywhere in it.
+
+    `deferred`: also those that it imports in a function, or for type checkers only.
+    """
     found = set()
-    for node in ast.walk(ast.parse(versions.source_file(module).read_text())):
+    nodes = [ast.parse(versions.source_file(module).read_text())]
+    while nodes:
+        node = nodes.pop()
+        for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if deferred or not (for_types or isinstance(node, ast.FunctionDef)):
+            nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -103,6 +112,9 @@ def test_only_the_video_core_decodes():
     [
         "config",
         "command",
+        "core.names",
+        "release.published",
+        "tools.cluster",
         "tools.project",
         "core.settings",
         "core.seeds",
@@ -114,9 +126,9 @@ def test_what_the_workflow_imports_needs_no_package(module):
     """Snakemake may run where only Snakemake is installed."""
     import sys
 
-    allowed = set(sys.stdlib_module_names) | {PACKAGE, "numpy"}
+    allowed = set(sys.stdlib_module_names) | {PACKAGE}
     for name in versions.import_closure(f"{PACKAGE}.{module}"):
-        foreign = outside(name) - allowed
+        foreign = outside(name, deferred=False) - allowed
         assert not foreign, (name, foreign)
 
 
@@ -174,34 +186,95 @@ def constraints() -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in pins}
 
 
-@pytest.mark.parametrize("path", sorted((REPO / "envs").glob("*.yaml")), ids=lambda p: p.stem)
-def test_conda_environments_pin_what_the_constraints_pin(path):
-    env = yaml.safe_load(path.read_text())
-    (pip,) = [entry["pip"] for entry in env["dependencies"] if isinstance(entry, dict)]
-    for requirement in pip:
+ENVIRONMENTS = {path.stem: path for path in sorted((REPO / "envs").glob("*.yaml"))}
+
+
+def requirements(environment: str) -> list[str]:
+    """What pip installs into an environment: by its file, and by the script after that."""
+    file = ENVIRONMENTS[environment]
+    entries = yaml.safe_load(file.read_text())["dependencies"]
+    (pip,) = [entry["pip"] for entry in entries if isinstance(entry, dict)]
+    script = file.with_suffix(".post-deploy.sh")
+    return pip + (re.findall(r"\S+==\S+", script.read_text()) if script.exists() else [])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_conda_environments_pin_what_the_constraints_pin(environment):
+    for requirement in requirements(environment):
         name, version = requirement.split("==")
         assert constraints()[name.lower()] == version, requirement
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_package_brings_an_opencv_with_windows(environment):
+    """trackers asks for opencv-python: a script installs it without what it asks for."""
+    file = ENVIRONMENTS[environment].read_text()
+    assert "trackers==" not in file and not re.search(r"opencv-python=|ultralytics=", file)
+    script = ENVIRONMENTS[environment].with_suffix(".post-deploy.sh")
+    if script.exists():
+        from importlib.metadata import requires
+
+        assert "pip install --no-deps trackers==" in script.read_text()
+        needs = {
+            re.match(r"[\w-]+", text)[0] for text in requires("trackers") if "extra" not in text
+        }
+        named = {requirement.split("==")[0] for requirement in requirements(environment)}
+        assert needs - {"opencv-python"} <= named
+
+
 NAMES = {
-    "cv2": "opencv-python",
+    "cv2": "opencv-python-headless",
+    "ultralytics": "ultralytics-opencv-headless",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "yaml": "pyyaml",
     "PIL": "pillow",
     "segment_anything": "segment-anything",
 }
+BACKENDS = [("detectors", row) for row in DETECTORS.values()]
+BACKENDS += [("maskers", row) for row in MASKERS.values()]
+NETWORKS = {
+    *(
+        f"{PACKAGE}.people.{kind}.{row.loads.split(':')[0]}"
+        for kind, row in BACKENDS
+        if row.network
+    ),
+    *(f"{PACKAGE}.people.detectors.{name}" for name in ("exports", "oom_fallback")),
+    *(f"{PACKAGE}.core.{name}" for name in ("torch_models", "ultralytics_import")),
+}
+"""Modules whose packages are only imported where a network runs."""
 
 
-@pytest.mark.parametrize("path", sorted((REPO / "workflow").glob("*.smk")), ids=lambda p: p.stem)
-def test_an_environment_holds_all_that_its_stage_imports(path):
+def jobs() -> list[tuple[str, str, str]]:
+    """Rule, the stage that it calls, and its environment; two where the settings choose it."""
+    found = []
+    for path in sorted((REPO / "workflow").glob("*.smk")):
+        rules = re.split(r"^ *(?:use )?(?:rule|checkpoint) (\w+)", path.read_text(), flags=re.M)[1:]
+        for name, text in zip(rules[::2], rules[1::2], strict=True):
+            call = re.search(r"occludenet_build (\w+)", text)
+            conda = re.search(r"conda:\n +(.*)\n", text)
+            if call is not None:
+                assert conda is not None, f"{name} has no environment"
+                chosen = re.search(r'without="(\w+)"', conda[1])
+                fixed = re.fullmatch(r'"\.\./envs/(\w+)\.yaml"', conda[1])
+                names = ["torch", chosen[1]] if chosen else [fixed[1]]
+                found += [(name, call[1], environment) for environment in names]
+    return found
+
+
+@pytest.mark.parametrize(("rule", "stage", "environment"), jobs())
+def test_an_environment_holds_all_that_its_stage_imports(rule, stage, environment):
     """Every foreign import of the code a rule runs is in the rule's environment file."""
     import sys
 
-    used = re.findall(r'conda:\s+"\.\./(envs/\w+\.yaml)"', path.read_text())
-    for env in set(used):
-        listed = yaml.safe_load((REPO / env).read_text())["dependencies"][-1]["pip"]
-        names = {requirement.split("==")[0].lower() for requirement in listed}
-        for module in versions.import_closure(STAGES[path.stem].module):
-            foreign = outside(module) - set(sys.stdlib_module_names) - {PACKAGE}
-            missing = {NAMES.get(name, name) for name in foreign} - names
-            assert not missing, (env, module, missing)
+    names = {requirement.split("==")[0].lower() for requirement in requirements(environment)}
+    left_out = set() if environment == "torch" else NETWORKS
+    for module in versions.import_closure(STAGES[stage].module, lambda m: m not in left_out):
+        foreign = outside(module) - set(sys.stdlib_module_names) - {PACKAGE}
+        foreign -= {"backports"}  # of Python before 3.11.4; the environment's is newer
+        missing = {NAMES.get(name, name) for name in foreign} - names
+        assert not missing, (environment, module, missing)
+
+
+def test_only_stages_with_a_network_have_pytorch():
+    with_torch = {stage for _, stage, environment in jobs() if environment == "torch"}
+    assert with_torch == {"detect", "actor_masks", *TRAINED, "predictions"}

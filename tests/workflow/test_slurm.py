@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -40,15 +41,23 @@ WITH_GPU = {
 @pytest.fixture(scope="module")
 def gpus(tmp_path_factory) -> dict[str, int]:
     """Rule -> the GPUs that its jobs request, of a dry run with networks on CUDA."""
-    build = Build(tmp_path_factory.mktemp("slurm"), None, SETTINGS)
+    jobs = requested(tmp_path_factory.mktemp("slurm"), SETTINGS)
+    found = {rule: re.search(r"gpu=(\d+)", resources) for rule, resources in jobs.items()}
+    return {rule: int(number[1]) if number else 0 for rule, number in found.items()}
+
+
+def requested(folder: Path, settings: dict) -> dict[str, str]:
+    """Rule -> the resources of its jobs as a dry run prints them."""
+    build = Build(folder, None, settings)
     for name in ("videos/train/waving/clip.mp4", "coco/instances.json", "weights.pt"):
         path = build.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     text = build.run(*TARGETS, "-n", "--workflow-profile", str(PROFILE))
     jobs = re.split(r"^(?:local)?(?:rule|checkpoint) (\w+):$", text, flags=re.M)[1:]
-    found = zip(jobs[::2], jobs[1::2], strict=True)
-    return {rule: int((re.search(r"gpu=(\d+)", body) or [0, 0])[1]) for rule, body in found}
+    found = dict(zip(jobs[::2], jobs[1::2], strict=True))
+    lines = {rule: re.search(r"^    resources: (.*)$", body, re.M) for rule, body in found.items()}
+    return {rule: line[1] if line else "gpu=0" for rule, line in lines.items()}
 
 
 def partition(gpu: int) -> str | None:
@@ -75,3 +84,22 @@ def test_the_profile_names_no_rule():
     for path in PROFILE.iterdir():
         keys = re.sub(r"#.*", "", path.read_text())
         assert not re.search(rf"\b({names})(_\w+)?:", keys), path
+
+
+def test_account_and_qos_follow_from_the_kind_of_job(tmp_path):
+    kinds = {"cpu": {"account": "lab", "max_minutes": 100}, "gpu": {"qos": "fast"}}
+    jobs = requested(tmp_path, SETTINGS | {"cluster": kinds})
+    for rule, resources in jobs.items():
+        assert ("qos=fast" in resources) == (rule in WITH_GPU), (rule, resources)
+        assert ("slurm_account=lab" in resources) == ("gpu=0" in resources)
+    assert "runtime=100" in jobs["annotate"] and "runtime=240" in jobs["detect_shard"]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "device", "gpus"),
+    [("tiny3d", "auto", 0), ("tiny3d", "cuda", 1), ("r3d_18", "auto", 1), ("r3d_18", "cpu", 0)],
+)
+def test_a_small_network_or_one_on_the_cpu_requests_no_gpu(tmp_path, backbone, device, gpus):
+    train = {"backbone": backbone, "device": device, "weights": None}
+    jobs = requested(tmp_path, SETTINGS | {"train": train})
+    assert f"gpu={gpus}" in jobs["train_arm"]

@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_no_lock_and_nothing_half_written(world, tmp_path):
     ("change", "message"),
     [
         ({"composite": {"skale_mode": "fit"}}, "config: unknown key composite.skale_mode"),
-        ({"detect": {"backend": "yolo"}}, "config: detect.weights: wanted a file"),
+        ({"detect": {"backend": "file"}}, "config: detect.boxes: wanted a file"),
         ({"acquire": {"videos": "nowhere"}}, "config: acquire.videos: wanted an existing path"),
         (
             {"select": {"shards": "3"}},

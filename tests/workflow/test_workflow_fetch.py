@@ -152,3 +152,14 @@ def test_what_is_wanted_and_not_set_is_one_line(tmp_path):
     text = Build(tmp_path, None, settings).run("all", ok=False)
     assert "config: acquire.videos: wanted a path, got nothing; set it" in text
     assert "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_twice_around_a_checkpoint_is_a_failure(site, world, tmp_path):
+    """Snakemake forgets a job whose attempt waits while a checkpoint ends; the run must fail."""
+    settings = copy.deepcopy(SETTINGS)
+    settings["acquire"] |= {"coco_instances": site.url("/gone.zip")}
+    build = Build(tmp_path, world, settings)
+    text = build.run("composite", "--retries", "1", ok=False)
+    assert "gone.zip: not fetched" in text
+    assert not (tmp_path / "build/composite/000.parquet").exists()

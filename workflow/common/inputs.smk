@@ -1,7 +1,6 @@
 # Input functions: tables of shards, weights, the user's files, and the options that pass them on.
 #   reads  the checked configuration, CONFIG; the notes of acquire from an earlier run
 #   writes nothing
-from occludenet_build.sources.acquire.videos import listing_digest
 
 # --- shards ---------------------------------------------------------------------------------------
 # The tables of shards are not outputs of the checkpoint that writes them. Only their content
@@ -49,13 +48,17 @@ def clips_option(wildcards, input):
 
 
 def device_gpus(name, of=None):
-    """Number of GPUs that a job requests: 0 if it runs no network, or on the CPU.
+    """Number of GPUs that a job requests: 0 if it runs no network, a small one, or on the CPU.
 
     `of`: the stage whose device it uses, if that is another stage.
     """
-    return int(
-        runs_network(CONFIG, name) and getattr(CONFIG, of or name).device != "cpu"
+    device = getattr(CONFIG, of or name).device
+    small = (
+        STAGES[name].wing == "recognition"
+        and CONFIG.train.backbone in SMALL_BACKBONES
+        and device == "auto"
     )
+    return int(runs_network(CONFIG, name) and device != "cpu" and not small)
 
 
 def weights_of(name):

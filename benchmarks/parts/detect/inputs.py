@@ -87,10 +87,6 @@ def _drawn(folder: Path, number: int, size: tuple[int, int], frames: int = 60) -
 def _random_weights(path: Path) -> Path:
     """Write an untrained YOLOv5u of the same size."""
     import torch
-
-    from occludenet_build.core.torch_models import ultralytics_offline
-
-    ultralytics_offline()
     from ultralytics.nn.tasks import DetectionModel
 
     model = DetectionModel("yolov5n.yaml", nc=80, verbose=False)

@@ -48,6 +48,7 @@ from occludenet_build.people.detectors.interface import (
     IndexedClip,
     Model,
     load_model,
+    require_packages,
 )
 from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
 from occludenet_build.people.tracking.shots import CutFinder
@@ -106,6 +107,7 @@ def cached_model(settings: Detect, threads: int) -> Model:
     Raises UserError where detect.half asks for half precision without a CUDA device.
     """
     keep_large_blocks()
+    require_packages(settings)
     device = resolve_device(settings.device)
     if settings.half and not device.startswith("cuda"):
         raise UserError(

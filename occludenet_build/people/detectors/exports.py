@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.torch_models import class_index, first_line, ultralytics_offline
+from occludenet_build.core.extras import import_errors_as_user_errors
+from occludenet_build.core.torch_models import class_index, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -64,12 +66,8 @@ def load_export(weights: Path, settings: Detect, threads: int, device: str) -> E
     """
     kind = _Onnx if weights.suffix == ".onnx" else _OpenVino
     try:
-        library = kind(weights, threads, device)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"yolo: wanted {error.name} for {weights}, it is not installed; install it, or take "
-            "the .pt file"
-        ) from error
+        with import_errors_as_user_errors():
+            library = kind(weights, threads, device)
     except UserError:
         raise
     except Exception as error:  # each library raises its own errors
@@ -181,9 +179,6 @@ class _OpenVino:
     def __init__(self, weights: Path, threads: int, device: str) -> None:
         import openvino
 
-        ultralytics_offline()
-        from ultralytics.utils import YAML
-
         core = openvino.Core()
         model = core.read_model(str(weights), str(weights.with_suffix(".bin")))
         exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": max(1, threads)}
@@ -191,7 +186,7 @@ class _OpenVino:
         shape = model.input(0).get_partial_shape()
         self.input_shape = [None if size.is_dynamic else size.get_length() for size in shape]
         metadata = weights.with_name("metadata.yaml")
-        self.facts = YAML.load(metadata) if metadata.is_file() else {}
+        self.facts = yaml.safe_load(metadata.read_text()) if metadata.is_file() else {}
         self.name = "openvino, CPU"
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:

@@ -22,8 +22,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from occludenet_build.config.backends import DETECTORS
+from occludenet_build.config.backends import DETECTORS, modules_of
 from occludenet_build.config.people import Detect
+from occludenet_build.core import extras
 
 Frames = Iterator[tuple[int, np.ndarray]]
 """(frame number, displayed picture uint8 (H, W, 3)), each frame once, in display order."""
@@ -148,6 +149,12 @@ def load_detector(settings: Detect) -> Detector:
 def load_model(settings: Detect, threads: int, device: str) -> Model:
     """The backend `settings.backend`, a network on `device` with `threads` CPU threads."""
     return _backend_class(settings)(settings, threads, device)
+
+
+def require_packages(settings: Detect) -> None:
+    """Raises UserError where a package that `settings.backend` imports is not installed."""
+    modules = modules_of("detect", {"backend": settings.backend, "weights": settings.weights})
+    extras.require(modules, f"detect.backend {settings.backend}")
 
 
 def runs_network(settings: Detect) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from occludenet_build import config
 from occludenet_build.config.backends import MASKERS
-from occludenet_build.core import ledger, pool
+from occludenet_build.core import extras, ledger, pool
 from occludenet_build.people.actor_masks import one_clip
 from occludenet_build.people.maskers.interface import Masker
 from occludenet_build.people.maskers.mask_propagation import KeyframeMasker
@@ -42,5 +42,7 @@ def _with_propagation(masker: Masker, settings: config.ActorMasks) -> Masker:
 
 
 def _backend_class(settings: config.ActorMasks) -> Any:
-    module, _, name = MASKERS[settings.backend].loads.partition(":")
+    row = MASKERS[settings.backend]
+    extras.require(row.imports, f"actor_masks.backend {settings.backend}")
+    module, _, name = row.loads.partition(":")
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from occludenet_build import config
@@ -34,6 +35,7 @@ class YoloSeg:
         # The first call prepares the model and sets torch's number of threads, which is reset here.
         self._predict([np.zeros((64, 64, 3), np.uint8)])
         torch_models.use_threads(threads)
+        cv2.setNumThreads(1)  # ultralytics scales pictures in this thread
 
     def masks(self, clip: BoxedClip) -> Iterator[MaskedFrame]:
         """Yields (frame number, mask bool (H, W)) of the frames with a mask."""

@@ -14,10 +14,12 @@ from occludenet_build.results.report.accuracy import TrainingScore, scores, set_
 from occludenet_build.results.report.facts import ReportBuild
 from occludenet_build.results.report.page import render_report
 from occludenet_build.results.report.strips import make_strips
+from occludenet_build.results.report.weak_choices import weaknesses
 
 
 def summary_lines(build: ReportBuild, config: Config, page: Path) -> Iterator[str]:
-    """Lines for the terminal at the end of a run: where the results are, and the accuracies."""
+    """Lines for the terminal at the end of a run: where the results are, what was ok and what was
+    refused for which reason, the accuracies, and the weak choices."""
     found = scores(build)
     yield f"dataset: {build.root / config.composite.dataset}"
     yield f"page:    {page}"
@@ -25,9 +27,27 @@ def summary_lines(build: ReportBuild, config: Config, page: Path) -> Iterator[st
     if items.exists():
         made = items.read_text().count(",made,")
         yield f"paper:   {items.parent}, {made} tables and figures; {items.name} lists all"
-    if not found:
-        yield "accuracy: nothing was evaluated"
-        return
+    yield from _item_lines(build)
+    yield from _accuracy_lines(found) if found else ["accuracy: nothing was evaluated"]
+    for weak in weaknesses(build):
+        yield f"weak:    {weak.what}"
+        yield f"         instead: {weak.instead}"
+
+
+def _item_lines(build: ReportBuild) -> Iterator[str]:
+    """Numbers of videos that passed each stage; of those that did not, by stage and reason."""
+    counts = facts.headline(build)
+    if counts:
+        yield "videos:  " + ", ".join(f"{count.number} {count.name}" for count in counts)
+    for lost in facts.failures(build):
+        if lost.stage != "occluders":
+            more = lost.count - len(lost.examples)
+            names = ", ".join([name for name, _ in lost.examples] + [f"{more} more"] * (more > 0))
+            what = f"{lost.count} {lost.reason} ({lost.stage}: {lost.meaning})"
+            yield f"refused: {what}: {names}"
+
+
+def _accuracy_lines(found: list[TrainingScore]) -> Iterator[str]:
     names = set_names(found)
     counts = {s.set: s.clips for s in found}
     yield "top-1, %, by set (clips in brackets)"

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Quota
@@ -17,6 +17,7 @@ from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resi
 from occludenet_build.results.report import accuracy, facts, figures
 from occludenet_build.results.report.facts import TABLES, ReportBuild
 from occludenet_build.results.report.strips import Strip
+from occludenet_build.results.report.weak_choices import weaknesses
 
 _SHEET = 10
 """Number of cut-outs that the page shows of a category."""
@@ -38,11 +39,12 @@ def render_report(
         undefined=jinja2.StrictUndefined,
     )
     fills = build.json("residual_actor/fills.json") or {}
-    environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex}
+    environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex, "code": _code}
     return environment.get_template("page.html.j2").render(
         name=config.composite.dataset,
         seed=config.seed,
         missing=build.missing,
+        weak=weaknesses(build, config.train),
         stages=len(TABLES),
         headline=facts.headline(build),
         charts={name: Markup(figures.inline_svg(svg)) for name, svg in charts.items()},
@@ -82,6 +84,17 @@ def _thousands(number: int) -> str:
 
 def _percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None or pd.isna(share) else f"{100 * share:.{digits}f} %"
+
+
+def _code(text: str) -> Markup:
+    """A text as HTML, with what is between backticks as code.
+
+    >>> print(_code("`a --b` & c"))
+    <code>a --b</code> &amp; c
+    """
+    parts = [escape(part) for part in text.split("`")]
+    marked = (f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
+    return Markup("".join(marked))
 
 
 def _hex(rgb: tuple[int, int, int]) -> str:

@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from occludenet_build.config.published_files import COCO_PHOTO_BYTES, COCO_PHOTO_LICENCE
 from occludenet_build.config.sources import Downloads
 from occludenet_build.core import ledger, names, tables
 from occludenet_build.core.errors import ItemError, UserError
@@ -112,6 +113,7 @@ def _fetch_due(
     logging.info("%d images wanted, %d to look for", total, len(due))
     for file in due:
         _remove_mismatch(file)
+    _announce([file for file in due if not file.exists], download)
     at_hand = [file for file in due if file.exists or not download.offline]
     lacking = {file.clip for file in due}
     for result in _results(at_hand, download, total, before, open_ledger.store):
@@ -119,6 +121,15 @@ def _fetch_due(
             open_ledger.commit(result)
             lacking.discard(result.row["clip"])
     _refuse_missing(open_ledger, [file for file in due if file.clip in lacking], total)
+
+
+def _announce(missing: Sequence[ImageFile], download: Downloads) -> None:
+    if missing and not download.offline:
+        logging.info(
+            "%s: fetching %d photos of COCO, about %.0f MB, to %s; %s",
+            KEY, len(missing), len(missing) * COCO_PHOTO_BYTES / 1e6, missing[0].path.parent,
+            COCO_PHOTO_LICENCE,
+        )  # fmt: skip
 
 
 def _due(

@@ -18,13 +18,16 @@ import argparse
 import dataclasses
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from occludenet_build import config as cfg
+from occludenet_build.config.published_files import RELEASE_LICENCE
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import VIDEO_SUFFIXES
+from occludenet_build.core.settings import is_url
 from occludenet_build.sources.acquire import coco, recorded, videos
 from occludenet_build.sources.transfer.bundles import deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
@@ -56,6 +59,21 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
     logging.info("%d videos of %d classes in %s", classes.total(), len(classes), folder)
 
 
+def acquire_release(config: cfg.Config, out: Sequence[Path]) -> None:
+    """Fetch the release's overall annotations: `out` are their files, named {split}_d.csv.
+
+    Raises UserError where select.published is no address, or a file is not fetched.
+    """
+    address = config.select.published
+    if address is None or not is_url(address):
+        raise UserError(f"select.published: wanted an http(s) address, got {address}")
+    for path in out:
+        url = f"{address.rstrip('/')}/{path.name}"
+        request = recorded.FileRequest(url, None, "select.published")
+        note = recorded.fetch_recorded(request, config.download, path)
+        logging.info("%s: sha256 %s (%s)", path, note["sha256"], RELEASE_LICENCE)
+
+
 def _path_for(name: str) -> str | None:
     """Path of a member below the target folder: its innermost folder and its name.
 
@@ -81,8 +99,10 @@ def _row(delivery: Delivery) -> dict[str, Any]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the stage."""
-    parser.add_argument("what", choices=("videos", "coco", "weights", "archives"))
-    parser.add_argument("--out", type=Path, required=True, help="output table or JSON file")
+    parser.add_argument("what", choices=("videos", "coco", "weights", "archives", "release"))
+    parser.add_argument(
+        "--out", type=Path, nargs="+", required=True, help="output table or JSON file; release: CSV"
+    )
     parser.add_argument(
         "--kinetics", type=Path, help="videos: table of the stage kinetics, instead of a folder"
     )
@@ -105,20 +125,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: cfg.Config) -> None:
     """Acquire the input that `args.what` names. Raises UserError where a setting is missing."""
+    if args.what != "release" and len(args.out) != 1:
+        raise UserError(f"acquire {args.what}: wanted one --out, got {len(args.out)}")
+    out = args.out[0]
     if args.offline:
         config = dataclasses.replace(
             config, download=dataclasses.replace(config.download, offline=True)
         )
     if args.what == "videos" and args.kinetics is not None:
-        videos.acquire_kinetics(args.kinetics, args.out)
+        videos.acquire_kinetics(args.kinetics, out)
     elif args.what == "videos":
-        videos.acquire_videos(config, args.out)
+        videos.acquire_videos(config, out)
     elif args.what == "coco":
-        coco.acquire_coco(config, args.folder or args.out.with_name("coco"), args.out)
+        coco.acquire_coco(config, args.folder or out.with_name("coco"), out)
     elif args.what == "archives":
-        acquire_archives(config, _folder(args), args.out)
+        acquire_archives(config, _folder(args), out)
+    elif args.what == "release":
+        acquire_release(config, args.out)
     else:
-        recorded.acquire_weights(_weights_request(args, config), config.download, args.out)
+        recorded.acquire_weights(_weights_request(args, config), config.download, out)
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -129,6 +154,8 @@ def _folder(args: argparse.Namespace) -> Path:
 
 def _weights_request(args: argparse.Namespace, config: cfg.Config) -> recorded.FileRequest:
     section = getattr(config, args.stage) if args.stage else None
+    if args.stage in ("detect", "actor_masks"):
+        section = cfg.with_published_weights(args.stage, section)
     source = args.source or (section.weights if section else None)
     sha256 = args.sha256 or (section.weights_sha256 if section else None)
     if source is None:

@@ -1,6 +1,7 @@
 """acquire weights, and any file that is fetched once and must keep its hash from then on.
 
-An address has two files:
+An address of config.published_files is looked for on this machine first (transfer.cache), and the
+download must agree with the hash that its publisher states. An address has two files:
 
     <name>-<8 hex>.<suffix>        the download; the digits are a hash of the address
     <name>-<8 hex>.<suffix>.json   its record: url, sha256, bytes, and time of the download
@@ -17,13 +18,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from occludenet_build.config.published_files import BY_ADDRESS
 from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.sources.transfer import cache
 from occludenet_build.sources.transfer.download import Download, Outcome, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
 
@@ -31,6 +35,10 @@ Record = dict[str, Any]
 
 SECTIONS = ("detect", "actor_masks", "train", "audit")
 """Stages whose settings name weights."""
+
+
+class NotFetchedError(UserError):
+    """No download, and no file in its place: offline, or the server does not give it."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,32 @@ class FileRequest:
 def acquire_weights(request: FileRequest, settings: Downloads, out: Path) -> None:
     """Write the note `out` of a weights file, fetched if necessary; sources.weights reads it."""
     if is_url(request.source):
-        with files.folder_lock(out.parent):
-            note = fetch_recorded(
-                request, settings, out.parent / file_name(request.source, "weights")
-            )
+        note = fetch_published(request, settings, out.parent / file_name(request.source, "weights"))
     else:
         note = describe_local_file(request)
     files.write_json(out, note)
     logging.info("%s: %s, sha256 %s", request.key, note["path"], note["sha256"])
+
+
+def fetch_published(request: FileRequest, settings: Downloads, path: Path) -> Record:
+    """As fetch_recorded; published files come from this machine's cache and are kept in it.
+
+    The folder of `path` is locked meanwhile.
+    """
+    with files.folder_lock(path.parent):
+        return _fetch_or_copy(request, settings, path)
+
+
+def _fetch_or_copy(request: FileRequest, settings: Downloads, path: Path) -> Record:
+    published = BY_ADDRESS.get(request.source)
+    if published is None:
+        return fetch_recorded(request, settings, path)
+    if not path.exists() and (copy := cache.find_copy(published)) is not None:
+        cache.take_copy(copy, path)
+        logging.info("%s: found %s (%s)", request.key, copy, published.licence)
+    note = fetch_recorded(request, settings, path)
+    cache.keep_copy(published, path, note["sha256"])
+    return note
 
 
 def describe_local_file(request: FileRequest) -> Record:
@@ -89,7 +115,7 @@ def fetch_recorded(
     """Path, sha256, size in bytes and url of a download, which is fetched if it is missing.
 
     `accept` raises ItemError for a file that must not be recorded. Raises UserError where the
-    download fails, or has another hash than the record or the settings.
+    download fails (NotFetchedError), or has another hash than the record or the settings.
     """
     record = read_record(path)
     if record is not None:
@@ -146,11 +172,17 @@ def _fetch(
     accept: Callable[[Path], None],
 ) -> Record:
     sha256 = record["sha256"] if record else request.sha256
+    if not path.exists() and not settings.offline:
+        logging.info("%s", announcement(request, path))
     outcome = next(download_all([Download(request.source, path, sha256)], settings))
     address = f"{request.key}: {redact(request.source)}"
     if outcome.status != "ok":
-        raise _fetch_error(address, outcome, path, record)
+        raise _fetch_error(request, outcome, path, record)
     _check_content(address, path, accept, is_new=outcome.attempts > 0)
+    published = BY_ADDRESS.get(request.source)
+    if published is not None:
+        check = partial(cache.check_published, published)
+        _check_content(address, path, check, is_new=outcome.attempts > 0)
     return {
         "url": redact(request.source),
         "sha256": outcome.sha256,
@@ -159,20 +191,37 @@ def _fetch(
     }
 
 
-def _fetch_error(address: str, outcome: Outcome, path: Path, record: Record | None) -> UserError:
+def announcement(request: FileRequest, path: Path) -> str:
+    """The line before a download: address, size, licence and target, as far as they are known."""
+    published = BY_ADDRESS.get(request.source)
+    facts = (
+        ", ".join((published.what, published.size, f"licence {published.licence}"))
+        if (published)
+        else "size and licence not known"
+    )
+    return f"{request.key}: fetching {redact(request.source)} ({facts}) to {path}"
+
+
+def _fetch_error(
+    request: FileRequest, outcome: Outcome, path: Path, record: Record | None
+) -> UserError:
+    key = request.key
+    address = f"{key}: {redact(request.source)}"
     if outcome.reason == "offline":
-        return UserError(
-            f"{address}: wanted as {path}, it is missing, and downloads are switched off; fetch "
-            "it where there is a network (snakemake acquire), or set a path"
+        return NotFetchedError(
+            f"{address}: wanted as {path}, it is missing, and downloads are switched off; put the "
+            f"file there, fetch it where there is a network (snakemake acquire), or set {key} to "
+            "the path of a copy"
         )
     if outcome.reason == "wrong_hash" and record is not None:
         return UserError(
             f"{address}: the server has another file than on {record['fetched']}: "
             f"{outcome.detail}; if the new one is correct, remove {path.name}.json"
         )
-    return UserError(
-        f"{address}: not fetched: {outcome.reason} ({outcome.detail}); correct the address, start "
-        "again later, or set a path"
+    made = UserError if outcome.reason == "wrong_hash" else NotFetchedError
+    return made(
+        f"{address}: not fetched: {outcome.reason} ({outcome.detail}); start again later, put the "
+        f"file there as {path}, or set {key} to another address or the path of a copy"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from occludenet_build import config as cfg
-from occludenet_build.core import files, names, seeds, tables
+from occludenet_build.core import names, seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
 from occludenet_build.release.terms import CLIP_NAME, split_of_name
@@ -37,7 +37,7 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
     settings = config.acquire
     if settings.videos is None:
         raise UserError("acquire.videos: wanted a folder, got nothing; set it")
-    found = _listing(Path(settings.videos))
+    found = names.listing(settings.videos)
     if not found:
         raise UserError(f"acquire.videos: wanted a folder with videos, {settings.videos} has none")
     layout = settings.layout if settings.layout != "auto" else _guess_layout(found)
@@ -51,18 +51,6 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
     tables.write_table(table, out)
     counts = Counter(f"{row['split']}" for row in rows if row["status"] == "ok")
     logging.info("layout %s: %d files, %s", layout, len(rows), dict(sorted(counts.items())))
-
-
-def listing_digest(folder: Path | str) -> str:
-    """A digest of the names and sizes of the videos below a folder."""
-    root = Path(folder)
-    return files.short_hash(*(f"{path} {(root / path).stat().st_size}" for path in _listing(root)))
-
-
-def _listing(root: Path) -> list[PurePosixPath]:
-    if not root.is_dir():
-        raise UserError(f"acquire.videos: wanted a folder, got {root}")
-    return sorted(names.files_below(root))
 
 
 def _guess_layout(found: list[PurePosixPath]) -> str:

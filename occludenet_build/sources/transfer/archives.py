@@ -28,7 +28,7 @@ import lzma
 import os
 import shutil
 import stat
-import tarfile
+import sys
 import unicodedata
 import zipfile
 import zlib
@@ -41,6 +41,11 @@ from typing import IO, Any
 
 from occludenet_build.core import files, names
 from occludenet_build.core.errors import ItemError
+
+if sys.version_info >= (3, 11, 4):
+    import tarfile
+else:
+    from backports import tarfile  # type: ignore[no-redef] # the first with data_filter
 
 
 @dataclass(frozen=True)

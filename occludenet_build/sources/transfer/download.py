@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,14 +31,6 @@ class Download:
     check: str = "any"
     """Name of a further check in `checks.FILE_CHECKS`."""
 
-    @property
-    def host(self) -> str:
-        """The server with its port; empty for an invalid address."""
-        try:
-            return urlsplit(self.url).netloc.rpartition("@")[2].lower()
-        except ValueError:
-            return ""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,6 +51,32 @@ class Outcome:
     """Number of requests, without redirects; 0 if the file existed before."""
     received: int = 0
     """Bytes received in this run, including those that were discarded."""
+
+
+def host_of(url: str) -> str:
+    """The server of an address with its port; empty for an invalid address."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
+MIRROR = "OCCLUDENET_MIRROR"
+"""Environment variable with the address of a mirror, for download.mirror: null."""
+
+
+def requested_address(url: str, mirror: str | None) -> str:
+    """The address to request for `url`: that on the mirror of the settings or environment, if any.
+
+    >>> requested_address("https://key@host/a/b.pt?v=1", "http://mirror:8080/all/")
+    'http://mirror:8080/all/host/a/b.pt?v=1'
+    """
+    mirror = mirror or os.environ.get(MIRROR)
+    if not mirror or not host_of(url):
+        return url
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{mirror.rstrip('/')}/{host_of(url)}{parts.path}{query}"
 
 
 def check_address(url: str) -> None:

@@ -39,7 +39,9 @@ from occludenet_build.sources.transfer.download import (
     content_range,
     error_of_exception,
     error_of_response,
+    host_of,
     redact,
+    requested_address,
 )
 from occludenet_build.sources.transfer.partial_file import PartialFile, PartialState, Stopped
 
@@ -135,12 +137,14 @@ def finished_file(download: Download) -> tuple[int, str] | None:
 class _Fetch:
     def __init__(self, download: Download, http: requests.Session, shared: DownloadRun) -> None:
         self.download, self.http, self.shared = download, http, shared
-        self.host = shared.host(download.host)
+        self.address = requested_address(download.url, shared.settings.mirror)
+        self.host = shared.host(host_of(self.address))
         self.attempts = self.received = 0
         self._judged_spliced = False
 
     def run(self) -> tuple[int, str]:
         check_address(self.download.url)
+        check_address(self.address)
         found = self._there()
         if found is not None:
             return found
@@ -206,7 +210,9 @@ class _Fetch:
             self.shared.sleep(seconds)
         self.attempts += 1
         try:
-            for _ in _request_rest(part, self.http, self.download, self.shared.settings):
+            for _ in _request_rest(
+                part, self.http, self.download, self.shared.settings, self.address
+            ):
                 self.shared.sleep(0)
         finally:
             part.flush()
@@ -254,16 +260,20 @@ def _version() -> str:
 
 
 def _request_rest(
-    part: PartialFile, http: requests.Session, download: Download, settings: Downloads
+    part: PartialFile,
+    http: requests.Session,
+    download: Download,
+    settings: Downloads,
+    address: str,
 ) -> Iterator[None]:
     """Request the missing bytes of a partial file; yield after every chunk, so the caller can stop.
+
+    `address`: that of the download, or of its mirror.
 
     Raises TransientError where another attempt may succeed, ItemError where it cannot.
     """
     headers = part.request_headers(download)
-    with closing(
-        _follow_redirects(http, download.url, headers, settings.timeout_seconds)
-    ) as response:
+    with closing(_follow_redirects(http, address, headers, settings.timeout_seconds)) as response:
         _begin(response, download, part, settings, asked="Range" in headers)
         most, excess = _byte_limit(download, part, settings)
         for chunk in _body_chunks(response, settings.timeout_seconds):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from occludenet_build.config import Config, arms
 from occludenet_build.config.backends import DETECTORS, TRAINED
-from occludenet_build.release.published import read_published
+from occludenet_build.core.settings import is_url
+from occludenet_build.release.published import RELEASED_CLIPS, read_published
 from occludenet_build.release.terms import SPLITS
 from occludenet_build.stages import STAGES
 from occludenet_build.tools.plan.videos import VideoSet
@@ -177,6 +179,13 @@ def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
     }
 
 
+def _published_clips(path: str | None) -> Mapping[str, int]:
+    """Split -> source clips of a release; those of OccludeNet-D before its files are fetched."""
+    if path is not None and is_url(path):
+        return RELEASED_CLIPS
+    return Counter(clip.split for clip in read_published(path))
+
+
 def _views_of_arm(arm: str, config: Config) -> int:
     """Clips passed through the network per source clip and epoch: CAR passes pairs."""
     train = arms.for_arm(config.train, arm)
@@ -195,7 +204,7 @@ def expected_clips(
     usable, actors = 1.0 if videos.usable_known else yields.usable or 1.0, yields.actors or 1.0
     candidates, chosen = 0.0, dict.fromkeys(SPLITS, 0.0)
     if config.select.assignment == "published":
-        limits = Counter(clip.split for clip in read_published(config.select.published))
+        limits = _published_clips(config.select.published)
         for (split, _), listed in videos.cells.items():
             chosen[split] += listed * usable
         searched = {split: min(clips, limits[split]) for split, clips in chosen.items()}

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 from occludenet_build.config import Config
 from occludenet_build.config.backends import weights_of
+from occludenet_build.config.published_files import COCO_PHOTO_BYTES
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.coco.selection import WantedImage, wanted_images
@@ -20,13 +21,12 @@ from occludenet_build.sources.transfer.download import (
     check_address,
     content_length,
     redact,
+    requested_address,
 )
 from occludenet_build.sources.transfer.fetch import new_http_session
 
 _TIMEOUT = 10.0
 """Timeout of a request, in seconds."""
-PHOTO_BYTES = 160_000
-"""Average size of a photo of COCO: 18 GB for 118 thousand (train2017, cocodataset.org)."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,16 @@ class Fetch:
 
 def fetches(config: Config, photos: Sequence[WantedImage] | None) -> list[Fetch]:
     """Downloads of a configuration that are not on disk yet. `photos`: from `coco`."""
-    online = not config.download.offline
+    online, mirror = not config.download.offline, config.download.mirror
     addresses = [
         (stage, url, archive)
         for stage, named, archive in addresses_of(config)
-        for url in (_listed(named) if online and named.lower().endswith(".txt") else [named])
+        for url in (
+            _listed(named, mirror) if online and named.lower().endswith(".txt") else [named]
+        )
     ]
     with ThreadPoolExecutor(config.download.per_host) as pool:
-        sizes = list(pool.map(lambda item: _size(item[1]) if online else None, addresses))
+        sizes = list(pool.map(lambda item: _size(item[1], mirror) if online else None, addresses))
     downloads = [
         Fetch(stage, redact(url), size, archive)
         for (stage, url, archive), size in zip(addresses, sizes, strict=True)
@@ -60,7 +62,7 @@ def fetches(config: Config, photos: Sequence[WantedImage] | None) -> list[Fetch]
     base = config.acquire.coco_images
     cut_out = Path(config.build_dir) / "occluders" / "occluders.parquet"
     if (base is None or is_url(base)) and not cut_out.exists():
-        total = None if photos is None else len(photos) * PHOTO_BYTES
+        total = None if photos is None else len(photos) * COCO_PHOTO_BYTES
         downloads.append(Fetch("acquire", "photos of COCO", total))
     return downloads
 
@@ -78,6 +80,8 @@ def addresses_of(config: Config) -> Iterator[tuple[str, str, bool]]:
                 ("kinetics", url, True) for url in archives if is_url(url) and of_split(url)
             )
         yield from (("kinetics", url, False) for url in kinetics.annotations if is_url(url))
+    if kinetics.route == "none" and config.acquire.videos is None:
+        return  # such a build needs neither COCO nor weights, whose settings have defaults
     instances = config.acquire.coco_instances
     if instances and is_url(instances) and not (build / "acquire" / "coco.json").exists():
         yield "acquire", instances, False
@@ -88,24 +92,25 @@ def addresses_of(config: Config) -> Iterator[tuple[str, str, bool]]:
             yield "acquire", weights, False
 
 
-def _listed(url: str) -> list[str]:
+def _listed(url: str, mirror: str | None = None) -> list[str]:
     """The archives in a list; the address itself if the server does not respond."""
     try:
         check_address(url)
         with new_http_session() as http:
-            response = http.get(url, timeout=_TIMEOUT)
+            response = http.get(requested_address(url, mirror), timeout=_TIMEOUT)
     except (ItemError, *CONNECTION_ERRORS):
         return [url]
     lines = response.text.split() if response.ok else []
     return [urljoin(url, line) for line in lines] or [url]
 
 
-def _size(url: str) -> int | None:
+def _size(url: str, mirror: str | None = None) -> int | None:
     """Size of the file at an address, in bytes; None if the server does not state it."""
     try:
         check_address(url)
         with new_http_session() as http:
-            response = http.head(url, allow_redirects=True, timeout=_TIMEOUT)
+            address = requested_address(url, mirror)
+            response = http.head(address, allow_redirects=True, timeout=_TIMEOUT)
     except (ItemError, *CONNECTION_ERRORS):
         return None
     return content_length(response.headers.get("Content-Length")) if response.ok else None

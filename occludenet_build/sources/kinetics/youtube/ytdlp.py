@@ -64,7 +64,7 @@ class Downloader:
     def prepare(cls, folder: Path, config: Config) -> Downloader:
         """Create the folder with ffmpeg and cookies.
 
-        Raises UserError where ffmpeg, yt-dlp or cookies are missing, or the address is invalid.
+        Raises UserError where ffmpeg or cookies are missing, or the address is invalid.
         """
         _check(config)
         shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
@@ -217,9 +217,7 @@ def _formats(height: int) -> str:
 
 
 def _check(config: Config) -> None:
-    """Raise UserError where yt-dlp is missing or the address is invalid."""
-    if importlib.util.find_spec("yt_dlp") is None:
-        raise UserError("kinetics.youtube: wanted yt-dlp, it is not installed; pip install yt-dlp")
+    """Raise UserError where the address is invalid."""
     try:
         check_address(config.kinetics.youtube.address.replace("{id}", "0" * 11))
     except ItemError as error:
