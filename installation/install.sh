@@ -63,16 +63,24 @@ clear_replaced() {
     done
 }
 
+# Whether the extras bring PyTorch.
+learns() {
+    case ",$extras," in
+    *,dev,* | *,all,* | *,learn,* | *,yolo,* | *,exports,*) ;;
+    *) return 1 ;;
+    esac
+}
+
 announce() {
     packages=$(grep -c == "$here/constraints.txt")
-    case ",$extras," in
-    *,dev,* | *,all,* | *,learn,* | *,yolo,* | *,exports,*)
+    if ! learns; then
+        size="about 70 packages, 0.3 GB to download and 1 GB on disk; about a minute"
+    elif [ -n "${TORCH_INDEX:-}" ]; then
+        size="up to $packages packages, PyTorch from $TORCH_INDEX"
+    else
         size="up to $packages packages, 3.3 GB to download and 7 GB on disk, most of it PyTorch with\
  CUDA (TORCH_INDEX=URL takes it from another index); about 5 minutes at 200 Mbit/s"
-        [ -z "${TORCH_INDEX:-}" ] || size="up to $packages packages, PyTorch from $TORCH_INDEX"
-        ;;
-    *) size="about 70 packages, 0.3 GB to download and 1 GB on disk; about a minute" ;;
-    esac
+    fi
     echo "setup: $("$python" --version) ($(command -v "$python")) into $venv, extras: ${extras:-none}"
     echo "setup: $size"
 }
@@ -81,7 +89,7 @@ install() {
     pip="$venv/bin/python -m pip --disable-pip-version-check"
     [ "$python" = "$venv/bin/python" ] || "$python" -m venv --clear "$venv"
     clear_replaced
-    if [ -n "${TORCH_INDEX:-}" ]; then
+    if learns && [ -n "${TORCH_INDEX:-}" ]; then
         $pip install -c "$here/constraints.txt" --no-deps --index-url "$TORCH_INDEX" torch torchvision
     fi
     $pip install -c "$here/constraints.txt" "$here/installation/opencv-python" \

@@ -4,18 +4,24 @@
 
 
 def check_packages(jobs):
-    """Exit where a job will import a package that is not installed.
+    """Exit with a line per stage whose jobs will import a package that is not installed.
 
     Jobs with a conda environment are not checked: theirs is another installation.
     """
+    needs = set()
     for job in () if USES_CONDA else jobs:
         stage = re.search(r"occludenet_build (\w+)", job.rule.shellcmd or "")
         if stage is not None and "settings" in job.params.keys():
             own = json.loads(job.params.settings).get(stage[1], {})
-            try:
-                extras.require(modules_of(stage[1], own), stage[1])
-            except UserError as error:
-                stop(error)
+            needs.add((stage[1], modules_of(stage[1], own)))
+    lines = []
+    for stage, modules in sorted(needs):
+        try:
+            extras.require(modules, stage)
+        except UserError as error:
+            lines.append(str(error))
+    if lines:
+        stop("\n".join(lines))
 
 
 def check_cluster():

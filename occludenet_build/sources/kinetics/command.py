@@ -20,7 +20,8 @@ from typing import Any
 import pyarrow as pa
 
 from occludenet_build import config as cfg
-from occludenet_build.core import files, tables
+from occludenet_build.config.backends import modules_of
+from occludenet_build.core import extras, files, tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.core.tables import column
 from occludenet_build.sources.kinetics.annotations import AnnotationLists, read_lists
@@ -176,8 +177,10 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         raise UserError(
             f"kinetics.route: wanted one of {', '.join(ROUTES)}, got {config.kinetics.route}"
         )
+    route = config.kinetics.route
+    extras.require(modules_of("kinetics", {"route": route}), f"kinetics.route {route}")
     lists = read_lists(config, args.folder)
-    found = ROUTES[config.kinetics.route](lists, args.folder, config, args.threads)
+    found = ROUTES[route](lists, args.folder, config, args.threads)
     rows = presence_rows(lists.selected, found)
     write_presence(rows, args.out, config.download.failure_budget)
 

@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.config import Config
-from occludenet_build.core import extras
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.release.terms import YOUTUBE_ID
 from occludenet_build.sources.kinetics.youtube import messages
@@ -65,7 +64,7 @@ class Downloader:
     def prepare(cls, folder: Path, config: Config) -> Downloader:
         """Create the folder with ffmpeg and cookies.
 
-        Raises UserError where ffmpeg, yt-dlp or cookies are missing, or the address is invalid.
+        Raises UserError where ffmpeg or cookies are missing, or the address is invalid.
         """
         _check(config)
         shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
@@ -218,8 +217,7 @@ def _formats(height: int) -> str:
 
 
 def _check(config: Config) -> None:
-    """Raise UserError where yt-dlp is missing or the address is invalid."""
-    extras.require(("yt_dlp",), "kinetics.youtube")
+    """Raise UserError where the address is invalid."""
     try:
         check_address(config.kinetics.youtube.address.replace("{id}", "0" * 11))
     except ItemError as error:
