@@ -41,7 +41,9 @@ use rule detect_shard as audit_detect with:
         **requests(mem_mb=6000, minutes=240, gpus=device_gpus("audit", of="detect")),
     params:
         settings=audit_settings(),
-        version=results_version("detect"),
+        version=with_backend_version(
+            results_version("detect"), "detect", CONFIG.audit.backend
+        ),
         weights=weights_option,
 
 

@@ -22,7 +22,9 @@ rule detect_shard:
         **requests(mem_mb=6000, minutes=240, gpus=device_gpus("detect")),
     params:
         settings=stage_settings("detect"),
-        version=results_version("detect"),
+        version=with_backend_version(
+            results_version("detect"), "detect", CONFIG.detect.backend
+        ),
         weights=weights_option,
     shell:
         "python -m occludenet_build detect --videos {input.videos} --out {output}"

@@ -56,7 +56,9 @@ use rule detect_shard as surveillance_detect with:
         f"{BUILD}/benchmarks/surveillance/detect-{{shard}}.tsv"
     params:
         settings=stage_settings("detect", SURVEILLANCE_CONFIG),
-        version=results_version("detect"),
+        version=with_backend_version(
+            results_version("detect"), "detect", CONFIG.detect.backend
+        ),
         weights=weights_option,
 
 

@@ -53,6 +53,9 @@ class Backend:
     """Detectors: whether audit may use it as the second detector."""
     every_frame: bool = False
     """Maskers: whether it propagates masks itself and needs every frame."""
+    results_version: int = 1
+    """Version of its results beside the stage's, increased when this backend alone gives other
+    results: then the results of the others stay."""
 
 
 def _network(name: str, loads: str, about: str, matters: tuple[str, ...], **more: Any) -> Backend:
@@ -86,9 +89,10 @@ _DETECTORS = (
     Backend(
         "motion",
         "motion:Motion",
-        "background subtraction for fixed cameras, without weights",
+        "people who move before a scene, without weights; refuses clips that it cannot tell",
         network=False,
         matters=("min_area_share", "score", "low_score", "actor_score"),
+        results_version=2,
     ),
     Backend(
         "file",
@@ -167,6 +171,18 @@ TRAINED = {
 def choices_text(rows: dict[str, Backend]) -> str:
     """Descriptions of all choices for the manual: `yolo: any weights ...; motion: ...`."""
     return "; ".join(f"{name}: {row.about}" for name, row in rows.items()) + "."
+
+
+def with_backend_version(version: str, stage: str, name: str) -> str:
+    """The version of a stage's results, and that of its backend where it has one of its own.
+
+    >>> with_backend_version("detect 1", "detect", "motion")
+    'detect 1, motion 2'
+    >>> with_backend_version("detect 1", "detect", "yolo")
+    'detect 1'
+    """
+    row = BACKENDS[stage][name]
+    return version if row.results_version == 1 else f"{version}, {name} {row.results_version}"
 
 
 def is_network(stage: str, model: str | None) -> bool:

@@ -78,6 +78,8 @@ REASONS = {
     "name_clash": "the name equals that of another member except for case",
     # detect, select
     "no_actor": "no person was detected in any frame",
+    "camera_moves": "backend motion: the camera moves too much, or something fills the picture",
+    "no_person_like_motion": "backend motion: nothing that moves is told to be a person",
     "too_few_actor_frames": "the actor is visible in fewer frames than required",
     "no_occluder": "the split has no occluder of any category",
     "quota": "the quota of the class is already filled",

@@ -27,7 +27,8 @@ In a frame with an erased actor, the actor is residual if a detected person has 
 more with the actor's box, unless that person overlaps more with another person that detect found
 there in the source. The residual rate is residual frames / erased frames. A person detector can
 respond to the outline of the erased region, so the rate includes what is left of the actor's shape.
-The backend motion detects anything that moves, and the backend file has no boxes for these clips.
+The backend motion judges what moves by its silhouette, so an erased actor who is still a moving
+silhouette counts; the backend file has no boxes for these clips.
 Frames in which the actor has a box and no mask are not erased, and are counted in actor_frames
 only.
 """

@@ -13,8 +13,9 @@ Backends (detect.backend)
                source that you trust.
   torchvision  a detection model of torchvision (detect.torchvision_model), under a permissive
                licence, with the weights that torchvision publishes or others for COCO's categories
-  motion       what moves in front of a fixed camera; the score is the contrast to the scene. It
-               needs no weights.
+  motion       who moves before a scene that can be told, by their silhouette and its motion; the
+               score is the contrast to the scene. It needs no weights, compensates a camera that
+               shakes, turns or zooms, and refuses clips that it cannot tell (below).
   file         the user's own boxes, CSV or Parquet: clip,frame,x1,y1,x2,y2[,score][,track][,actor].
                All of them are kept.
 
@@ -44,11 +45,16 @@ Gaps of the actor's track up to `max_gap_seconds` are filled by linear interpola
 Longer gaps, the time before its first box and after its last, and shots without such a track have
 no actor.
 
-A clip without an actor is `skipped: no_actor`; its boxes are kept. A clip that does not decode, or
-is not the file that was indexed, is `failed`. A clip is processed again only if its file, the
-weights, its boxes in the file, a setting that matters or the version of detect's results changes.
-Device, batch and threads do not matter, although a GPU differs from a CPU in the last digits (less
-with `half: false`), and one batch size from another by rounding.
+A clip without an actor is `skipped: no_actor`; its boxes are kept. The backend motion skips
+further clips, of which no box is kept (detectors/motion.py), and the log says how many:
+  camera_moves           the camera moves too much to see a scene, or something fills the picture
+  no_person_like_motion  nothing that moves is told to be a person; `detail` says why not
+
+A clip that does not decode, or is not the file that was indexed, is `failed`. A clip is processed
+again only if its file, the weights, its boxes in the file, a setting that matters or the version of
+detect's or the backend's results changes. Device, batch and threads do not matter, although a GPU
+differs from a CPU in the last digits (less with `half: false`), and one batch size from another by
+rounding.
 
 --threads: CPU threads of a model, and as many that decode for it: on a CPU these alternate with the
 model, unless detect.decode_threads gives them their own cores. For motion and file: worker

@@ -6,14 +6,17 @@ import argparse
 import dataclasses
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import occludenet_build.people.detect as stage
 from occludenet_build.config import Config
-from occludenet_build.config.backends import DETECTORS
+from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
 from occludenet_build.core import ledger, pool, tables
 from occludenet_build.core.errors import UserError
@@ -74,6 +77,21 @@ def run(args: argparse.Namespace, config: Config) -> None:
         ledger.work_through(clip_ledger, todo, partial(_make, jobs, args.threads))
         table = clip_ledger.close(list(jobs), args.out)
     ledger.log_summary(table)
+    log_refusals(table)
+
+
+def log_refusals(table: pa.Table) -> None:
+    """Log what to do about the clips that the backend motion refused; table: of ROWS."""
+    reasons = Counter(table["reason"].to_pylist())
+    refused = {reason: reasons[reason] for reason in inference.REFUSALS if reasons[reason]}
+    if refused:
+        logging.info(
+            "motion: %d of %d clips refused (%s): for these give a detector with weights, "
+            "detect.backend yolo or torchvision, or your own boxes, detect.backend file",
+            sum(refused.values()),
+            len(table),
+            ", ".join(f"{count} {reason}" for reason, count in refused.items()),
+        )
 
 
 def _resolve_export_folder(weights: str | None) -> str | None:
@@ -86,7 +104,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inferenc
     """One job per row of the index, with a key that covers everything its results depend on."""
     given = _given_boxes(rows, settings)
     weights = _weights_hash(settings)
-    version = results_version("detect")
+    version = with_backend_version(results_version("detect"), "detect", settings.backend)
     names = (*KEY_SETTINGS, *DETECTORS[settings.backend].matters)
     matters = {name: getattr(settings, name) for name in names}
     for row in rows:

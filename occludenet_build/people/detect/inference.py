@@ -53,6 +53,9 @@ from occludenet_build.people.detectors.interface import (
 from occludenet_build.people.detectors.oom_fallback import ShrinkingBatch
 from occludenet_build.people.tracking.shots import CutFinder
 
+REFUSALS = ("camera_moves", "no_person_like_motion")
+"""Reasons of the backend motion, which says no rather than guess."""
+
 
 @dataclass(frozen=True)
 class DetectJob:
@@ -74,7 +77,9 @@ def _detector(settings: Detect) -> Detector:
 def detect_clip(job: DetectJob) -> ClipResult:
     """Detect the people of one clip. A clip that cannot be decoded becomes a failed row."""
     detector = _detector(job.settings)
-    return attempt(initial_row(job), lambda: _detect(job.clip, job.settings, detector))
+    return attempt(
+        initial_row(job), lambda: _detect(job.clip, job.settings, detector), skipped=REFUSALS
+    )
 
 
 def initial_row(job: DetectJob) -> dict[str, Any]:

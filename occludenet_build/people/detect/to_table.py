@@ -29,10 +29,12 @@ def rows_of(
     """
     stride = tracks.frame_stride(settings)
     shots = tracks.tracks_by_shot_with_stride(
-        found, cuts, _track_rules(clip, settings), stride, clip.frames
+        found, cuts, tracks.track_rules(clip, settings), stride, clip.frames
     )
     lengths = np.diff([0, *cuts, clip.frames]).tolist()
-    acting = actor.choose_actor(shots, lengths, _actor_rules(clip, settings), _named(clip, shots))
+    acting = actor.choose_actor(
+        shots, lengths, actor.actor_rules(clip, settings), _named(clip, shots)
+    )
     detail = _detail(clip.name, shots, acting, stride)
     everyone = [t for shot in shots for t in shot]
     actors = [t for shot in acting for t in shot]
@@ -51,31 +53,6 @@ def rows_of(
         "boxes_hash": _content_hash(detail),
     }
     return facts, detail
-
-
-def _track_rules(clip: IndexedClip, settings: Detect) -> tracks.TrackRules:
-    # All boxes of the user's file are kept, and each is a person.
-    own = settings.backend == "file"
-    return tracks.TrackRules(
-        fps=clip.fps,
-        score=0.0 if own else settings.score,
-        track_iou=settings.track_iou,
-        tracker=settings.tracker,
-        memory_seconds=max(tracks.MEMORY_SECONDS, settings.max_gap_seconds),
-        same_person_iou=1.0 if own else tracks.SAME_PERSON_IOU,
-    )
-
-
-def _actor_rules(clip: IndexedClip, settings: Detect) -> actor.ActorRules:
-    return actor.ActorRules(
-        policy=settings.actor,
-        width=clip.width,
-        height=clip.height,
-        fps=clip.fps,
-        min_track_seconds=settings.min_track_seconds,
-        actor_score=0.0 if settings.backend == "file" else settings.actor_score,
-        max_gap_seconds=settings.max_gap_seconds,
-    )
 
 
 def _named(clip: IndexedClip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:

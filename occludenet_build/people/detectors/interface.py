@@ -98,6 +98,7 @@ class Detector(Protocol):
 
         Each result has boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the displayed picture, and
         scores float32 (N,), 0 to 1. A frame without people has a result too, with N = 0.
+        Raises ItemError where it cannot tell; the clip's row gets that reason.
         """
         ...
 

@@ -26,7 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
+from occludenet_build.people.detectors.interface import IndexedClip
 from occludenet_build.people.tracking.tracks import Track
 
 SAME_TIME = 0.2
@@ -98,6 +100,19 @@ class ActorRules:
     max_gap_seconds: float
 
 
+def actor_rules(clip: IndexedClip, settings: Detect) -> ActorRules:
+    """How the actor of a clip is chosen with these settings."""
+    return ActorRules(
+        policy=settings.actor,
+        width=clip.width,
+        height=clip.height,
+        fps=clip.fps,
+        min_track_seconds=settings.min_track_seconds,
+        actor_score=0.0 if settings.backend == "file" else settings.actor_score,
+        max_gap_seconds=settings.max_gap_seconds,
+    )
+
+
 def choose_actor(
     shots: Shots,
     shot_frames: Sequence[int],
@@ -118,10 +133,15 @@ def choose_actor(
     return [_one_per_frame([fill_gaps(track, rules) for track in tracks]) for tracks in chosen]
 
 
+def qualifies(track: Track, frames: int, rules: ActorRules) -> bool:
+    """Whether a track of a shot of `frames` frames is long and certain enough for an actor."""
+    least = min(rules.min_track_seconds * rules.fps, frames / 2)
+    return len(track.frames) >= least and bool(track.scores.max() >= rules.actor_score)
+
+
 def _fit(tracks: Sequence[Track], frames: int, rules: ActorRules) -> list[Track]:
     """The tracks of one shot of `frames` frames that qualify."""
-    least = min(rules.min_track_seconds * rules.fps, frames / 2)
-    return [t for t in tracks if len(t.frames) >= least and t.scores.max() >= rules.actor_score]
+    return [track for track in tracks if qualifies(track, frames, rules)]
 
 
 def _best(fit: Shots, rules: ActorRules) -> list[list[Track]]:

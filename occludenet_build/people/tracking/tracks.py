@@ -48,7 +48,7 @@ import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
-from occludenet_build.people.detectors.interface import FrameDetections, runs_network
+from occludenet_build.people.detectors.interface import FrameDetections, IndexedClip, runs_network
 
 STRONG, WEAK = 1.0, 0.5
 """Scores that a tracker gets for strong and weak boxes."""
@@ -272,6 +272,20 @@ def tracks_by_shot(
         else:
             shots.append(link_boxes(in_shot, rules, sum(map(len, shots))))
     return shots
+
+
+def track_rules(clip: IndexedClip, settings: Detect) -> TrackRules:
+    """How the boxes of a clip are linked with these settings."""
+    # All boxes of the user's file are kept, and each is a person.
+    own = settings.backend == "file"
+    return TrackRules(
+        fps=clip.fps,
+        score=0.0 if own else settings.score,
+        track_iou=settings.track_iou,
+        tracker=settings.tracker,
+        memory_seconds=max(MEMORY_SECONDS, settings.max_gap_seconds),
+        same_person_iou=1.0 if own else SAME_PERSON_IOU,
+    )
 
 
 def frame_stride(settings: Detect) -> int:
