@@ -33,10 +33,7 @@ try:
         from occludenet_build.release.terms import SPLITS
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
-        from occludenet_build.tools.project import (
-            python_path,
-            without_virtual_environment,
-        )
+        from occludenet_build.tools.project import prepare_conda, python_path
 except UserError as error:
     # One line instead of Snakemake's traceback, for a snakemake of another environment.
     print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
@@ -95,14 +92,7 @@ shell.executable("bash")
 # Snakemake, whether or not its environment is activated.
 USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
 if USES_CONDA:
-    # An activated virtual environment is for the Python that runs Snakemake only.
-    os.environ["PATH"] = without_virtual_environment(os.environ)
-    os.environ.pop("VIRTUAL_ENV", None)
-    # pip fills the environments. What their files do not name has the versions of constraints.txt,
-    # and what PYTHONPATH or ~/.local have is installed all the same.
-    CONSTRAINTS = (Path(workflow.basedir) / "constraints.txt").resolve()
-    os.environ.setdefault("PIP_CONSTRAINT", CONSTRAINTS.as_uri())
-    os.environ["PIP_IGNORE_INSTALLED"] = "1"
+    prepare_conda(os.environ, Path(workflow.basedir))
     # `conda activate` replaces the environment that was active before, wherever that is in PATH.
     PYTHON = 'export PATH="$CONDA_PREFIX/bin:$PATH" PYTHONNOUSERSITE=1; '
 else:

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,15 +56,25 @@ def python_path(folder: Path) -> Path:
     return link.parent
 
 
-def without_virtual_environment(environ: Mapping[str, str]) -> str:
-    """PATH as it is after `deactivate`: without the programs of the active virtual environment.
+def prepare_conda(environ: MutableMapping[str, str], root: Path) -> None:
+    """Change Snakemake's environment variables, which conda, pip and the jobs inherit.
 
-    >>> without_virtual_environment({"PATH": "/v/bin:/usr/bin", "VIRTUAL_ENV": "/v"})
-    '/usr/bin'
+    An activated virtual environment is for the Python that runs Snakemake only: as `deactivate`
+    does, its programs leave PATH. pip, which fills the environments, takes the versions of
+    `root`/constraints.txt for what their files do not name, unless the user has set PIP_CONSTRAINT,
+    and installs also what PYTHONPATH or ~/.local have.
+
+    >>> variables = {"PATH": "/v/bin:/usr/bin", "VIRTUAL_ENV": "/v"}
+    >>> prepare_conda(variables, Path("/a b"))
+    >>> variables["PATH"], "VIRTUAL_ENV" in variables, variables["PIP_CONSTRAINT"]
+    ('/usr/bin', False, 'file:///a%20b/constraints.txt')
     """
+    active = environ.pop("VIRTUAL_ENV", None)
     path = environ.get("PATH", os.defpath).split(os.pathsep)
-    own = f"{environ['VIRTUAL_ENV']}/bin" if environ.get("VIRTUAL_ENV") else None
-    return os.pathsep.join(folder for folder in path if folder != own)
+    environ["PATH"] = os.pathsep.join(folder for folder in path if folder != f"{active}/bin")
+    # as an address: pip splits the variable at spaces
+    environ.setdefault("PIP_CONSTRAINT", (root / "constraints.txt").absolute().as_uri())
+    environ["PIP_IGNORE_INSTALLED"] = "1"
 
 
 def find_demo() -> None:

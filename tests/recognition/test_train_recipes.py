@@ -10,7 +10,14 @@ from occludenet_build import config as cfg
 from occludenet_build.config import arms
 from occludenet_build.recognition.backbones.registry import BACKBONES, input_of
 
-RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in REPO.glob("recipes/*.yaml")}
+RECIPES = {
+    name: recipe
+    for name, recipe in sorted(
+        (path.stem, yaml.safe_load(path.read_text())) for path in REPO.glob("recipes/*.yaml")
+    )
+    if "train" in recipe
+}
+"""The recipes of trainings; those of whole builds are in tests/workflow/test_recipes.py."""
 MINE = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}}
 
 

@@ -269,7 +269,11 @@ CUTS = {
     "a page": (b"<!DOCTYPE html>" * 100, "not_an_archive"),
     "nothing": (b"", "not_an_archive"),
     "a short file": (b"hello", "not_an_archive"),
-    "negative length": (header_of(-1024, tarfile.REGTYPE) + bytes(1024), "corrupt"),
+    # Python 3.13 and newer: no header at the start that is one
+    "negative length": (
+        header_of(-1024, tarfile.REGTYPE) + bytes(1024),
+        "not_an_archive" if sys.version_info >= (3, 13) else "corrupt",
+    ),
 }
 
 

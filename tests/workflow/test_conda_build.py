@@ -106,11 +106,13 @@ def test_an_environment_is_what_its_file_says(built, file):
 
 
 WEIGHTS = """
-from occludenet_build.core.torch_models import ultralytics_offline
-ultralytics_offline()
+from occludenet_build.core import ultralytics_import
+ultralytics_import.install()
 from ultralytics import YOLO
-YOLO("yolov8n.yaml").save("detect.pt")
-YOLO("yolov8n-seg.yaml").save("segment.pt")
+for kind, file in {"yolov8n": "detect.pt", "yolov8n-seg": "segment.pt"}.items():
+    made = YOLO(f"{kind}.yaml")
+    made.model.names[0] = "person"
+    made.save(file)
 """
 """Untrained models, which find what they find."""
 OTHER = [

@@ -60,8 +60,7 @@ def test_no_library_that_a_process_loads_needs_a_screen():
     code = (
         "import importlib, pkgutil, re\n"
         "import occludenet_build\n"
-        "from occludenet_build.core import extras, torch_models\n"
-        "torch_models.ultralytics_offline()\n"
+        "from occludenet_build.core import extras\n"
         "names = pkgutil.walk_packages(occludenet_build.__path__, 'occludenet_build.')\n"
         "for module in [n.name for n in names if not n.name.endswith('__main__')]:\n"
         "    importlib.import_module(module)\n"

@@ -172,6 +172,8 @@ def _check_tar_filter(entry: _Entry, folder: Path) -> None:
         tarfile.data_filter(entry.tar, str(folder))
     except tarfile.FilterError as error:
         raise ItemError("unsafe_path", str(error)) from error
+    except NotADirectoryError as error:  # Python 3.13 and newer
+        raise ItemError("name_clash", "a member lies below another that is a file") from error
 
 
 def _write(entry: _Entry, target: Path) -> bool:
