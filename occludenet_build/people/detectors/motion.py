@@ -264,7 +264,7 @@ def _refuse(parts: Sequence[Part], clip: IndexedClip, doubts: Counter[str]) -> N
         said = ", ".join(f"{count} {what}" for what, count in doubts.most_common())
         raise ItemError(
             "no_person_like_motion",
-            f"{doubts.total()} tracks that may be no person: {said}; {ADVICE}",
+            f"tracks that may be no person: {said}; {ADVICE}",
         )
     if brief > clip.frames / 2:
         raise ItemError("no_person_like_motion", f"too few frames to tell what moves; {ADVICE}")

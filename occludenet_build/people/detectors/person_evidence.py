@@ -121,12 +121,12 @@ WALKS: Limits = {
     "height": ("too small or too large", 0.12, 0.95),
     "fill": ("not one body", 0.3, 0.85),
     "head": ("not one body", 0.0, 0.85),
-    "jumps": ("unsteady", 0.0, 0.3),
+    "jumps": ("unsteady", 0.0, 0.27),
     "speed": ("unsteady", 0.0, 4.0),
     "unsteady": ("unsteady", 0.0, 0.2),
     "presence": ("unsteady", 0.7, 1.0),
     "real": ("left by somebody", 0.9, 1.0),
-    "likeness": ("rigid or without a form", 0.33, 0.92),
+    "likeness": ("rigid or without a form", 0.33, 0.9),
     "travel": ("staying in place", 0.8, np.inf),
 }
 """What somebody shows who walks through the picture."""
@@ -141,7 +141,7 @@ STAYS: Limits = {
     "speed": ("unsteady", 0.0, 3.0),
     "unsteady": ("unsteady", 0.0, 0.06),
     "presence": ("unsteady", 0.95, 1.0),
-    "real": ("left by somebody", 0.98, 1.0),
+    "real": ("left by somebody", 0.95, 1.0),
     "likeness": ("rigid or without a form", 0.38, 0.82),
     "travel": ("staying in place", 0.25, np.inf),
 }
