@@ -122,3 +122,13 @@ def world(tmp_path_factory) -> Path:
         check=True,
     )
     return folder / "world"
+
+
+@pytest.fixture(scope="session")
+def built(world, tmp_path_factory):
+    """`Build` with a finished run of the stage composite; tests copy it or leave it as it is."""
+    from support.workflow import SETTINGS, Build  # which takes REPO from here
+
+    build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
+    build.run("composite")
+    return build

@@ -23,7 +23,11 @@ try:
         from occludenet_build import config as settings
         from occludenet_build import command
         from occludenet_build.config import arms
-        from occludenet_build.config.backends import modules_of, runs_network, with_backend_version
+        from occludenet_build.config.backends import (
+            modules_of,
+            runs_network,
+            with_backend_version,
+        )
         from occludenet_build.config.recognition import SMALL_BACKBONES
         from occludenet_build.core import seeds
         from occludenet_build.core.names import listing_digest

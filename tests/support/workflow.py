@@ -42,6 +42,12 @@ class Build:
         """The same folder with other settings."""
         return Build(self.folder, None, settings, self.repo)
 
+    def copied(self, folder: Path) -> Build:
+        """A copy of the folder and of what Snakemake knows of it, for tests that change it."""
+        for name in ("world", "build", ".snakemake"):
+            shutil.copytree(self.folder / name, folder / name)
+        return Build(folder, None, self.settings, self.repo)
+
     def merged(self, change: dict) -> dict:
         """The settings with changes, stage -> values."""
         return self.settings | {
@@ -77,7 +83,11 @@ class Build:
 
     def planned(self, *targets: str) -> dict[str, int]:
         """Rule -> number of jobs that a run would start now."""
-        text = self.run(*targets, "-n")
+        return self.counted(self.run(*targets, "-n"), targets)
+
+    @staticmethod
+    def counted(text: str, targets: tuple[str, ...]) -> dict[str, int]:
+        """Rule -> number of jobs, from what a dry run prints."""
         stats = re.search(r"^job +count\n-+ +-+\n(.*?)\ntotal", text, re.M | re.S)
         if stats is None:
             assert "Nothing to be done" in text, text[-2000:]

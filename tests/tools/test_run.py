@@ -10,6 +10,8 @@ import shutil
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import REPO
@@ -19,7 +21,7 @@ from occludenet_build import config as cfg
 from occludenet_build.config import published_files as published
 from occludenet_build.core.errors import UserError
 from occludenet_build.sources.transfer import cache
-from occludenet_build.tools.run import choice, command, obtain
+from occludenet_build.tools.run import choice, command, obtain, steps
 
 CONTENT = bytes(range(256)) * 500
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -195,7 +197,7 @@ def run(hosts, monkeypatch):
 
     def made(*arguments: str) -> cfg.Config:
         started: list[list[Path]] = []
-        monkeypatch.setattr(command.project, "snakemake", lambda *args: started.append(args[1]))
+        monkeypatch.setattr(command.steps, "build", lambda *args: started.append(args[1]))
         command.run(options(*arguments), cfg.Config())
         values: dict = {}
         for path in started[0]:
@@ -252,3 +254,53 @@ def test_a_build_of_an_earlier_version_stays_motion(run):
 def test_the_option_of_make(tmp_path):
     text = (REPO / "Makefile").read_text()
     assert 'occludenet run "$(VIDEOS)" --cores $(CORES) $(OPTIONS)' in text
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch) -> list[str]:
+    """The targets for which Snakemake is started; `dataset` fails if there are no clips."""
+    monkeypatch.chdir(tmp_path)
+    targets: list[str] = []
+
+    def snakemake(folder: Path, configs: list[Path], cores: int, target: str = "all") -> None:
+        targets.append(target)
+        if not list(Path("own/annotate").glob("*.parquet")):
+            raise SystemExit(1)
+
+    monkeypatch.setattr(steps.project, "snakemake", snakemake)
+    monkeypatch.setattr(steps.demo, "print_summary", lambda *_: targets.append("summary"))
+    monkeypatch.setattr(steps, "_write_page", lambda *_: targets.append("page"))
+    return targets
+
+
+def put(path: str, **columns: list[str | None]) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
+@pytest.mark.parametrize(
+    ("splits", "then"),
+    [
+        (["train", "test"], ["dataset", "all", "summary"]),
+        (["train", "train"], ["dataset", "page", "summary"]),
+        (["test"], ["dataset", "page", "summary"]),
+    ],
+)
+def test_training_follows_if_there_are_clips_for_it(begun, splits, then):
+    put("own/annotate/clips.parquet", split=splits)
+    steps.build(Path("own"), [], 1, cfg.Config())
+    assert begun == then
+
+
+def test_a_run_whose_clips_are_all_refused_says_why(begun):
+    refused = ["camera_moves", "no_person_like_motion", "camera_moves"]
+    put("own/detect/000.parquet", status=["skipped"] * 3, reason=refused)
+    with pytest.raises(UserError, match="2 camera_moves, 1 no_person_like_motion; give more vid"):
+        steps.build(Path("own"), [], 1, cfg.Config())
+    assert begun == ["dataset"]
+
+
+def test_another_failure_of_snakemake_stays_what_it_is(begun):
+    put("own/detect/000.parquet", status=["ok", "skipped"], reason=[None, "no_actor"])
+    with pytest.raises(SystemExit):
+        steps.build(Path("own"), [], 1, cfg.Config())

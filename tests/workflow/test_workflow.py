@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -15,14 +14,6 @@ import pytest
 from support.workflow import SETTINGS, Build, environment
 
 from occludenet_build.core import seeds, tables
-
-
-@pytest.fixture(scope="session")
-def built(world, tmp_path_factory) -> Build:
-    """A finished run of the stage composite; tests copy it or leave it as it is."""
-    build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
-    build.run("composite")
-    return build
 
 
 def test_the_run_is_complete_and_quiet_afterwards(built):
@@ -65,16 +56,9 @@ def test_a_setting_reruns_its_room_and_what_follows(built, change, rules):
     assert rules <= planned <= rules | follows
 
 
-def copied(built: Build, world: Path, folder: Path) -> Build:
-    build = Build(folder, world, SETTINGS)
-    shutil.copytree(built.folder / "build", build.folder / "build")
-    shutil.copytree(built.folder / ".snakemake", build.folder / ".snakemake")
-    return build
-
-
-def test_a_change_before_a_checkpoint_reaches_the_clips(built, world, tmp_path):
+def test_a_change_before_a_checkpoint_reaches_the_clips(built, tmp_path):
     """What follows a checkpoint is not planned before it ran, and must run all the same."""
-    build = copied(built, world, tmp_path / "changed")
+    build = built.copied(tmp_path / "changed")
     before = build.clips()
     build.settings["occluders"]["split"] = {"train": 0.3, "val": 0.3, "test": 0.4}
     build.run("composite")
@@ -87,8 +71,8 @@ def test_a_change_before_a_checkpoint_reaches_the_clips(built, world, tmp_path):
     assert build.planned("composite") == {}
 
 
-def test_another_mask_makes_only_the_counterfactuals_again(built, world, tmp_path):
-    build = copied(built, world, tmp_path / "masks")
+def test_another_mask_makes_only_the_counterfactuals_again(built, tmp_path):
+    build = built.copied(tmp_path / "masks")
     before = build.clips()
     build.settings["counterfactual"] = {"fill": "mean"}
     build.run("composite")
@@ -101,8 +85,8 @@ def rows_of(build: Build, shard: str) -> list[dict]:
     return tables.read_rows(build.folder / f"build/composite/{shard}.parquet")
 
 
-def test_one_more_video_reruns_its_shard_only(built, world, tmp_path):
-    build = copied(built, world, tmp_path / "more")
+def test_one_more_video_reruns_its_shard_only(built, tmp_path):
+    build = built.copied(tmp_path / "more")
     before = build.clips()
     donor = sorted(build.folder.glob("world/videos/train/*/*.mp4"))[0]
     new = donor.with_name("newvideo000_000001_000002.mp4")

@@ -41,9 +41,9 @@ def _people(build: ReportBuild) -> Iterator[Weakness]:
     if used:
         yield Weakness(
             f"People are found by background subtraction (`detect.backend: motion`) in {used}.",
-            "It takes whatever moves for a person, and needs a fixed camera: in hand-held videos "
-            "the actor's box may be on a tree, on a bag or around the whole picture. Look at the "
-            "boxes of every clip (`occludenet sheets`) before you use one.",
+            "It refuses most clips (reasons `camera_moves` and `no_person_like_motion`), finds "
+            "only people who move, and takes what they carry or lead for a part of them. Look at "
+            "the boxes of every clip (`occludenet sheets`) before you use one.",
             "`occludenet run VIDEOS --detector yolo` (or `--permissive`, or `--weights FILE` "
             "without a network); in a config `detect.backend: yolo` or `torchvision`, whose "
             "weights are fetched by themselves.",

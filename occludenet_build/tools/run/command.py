@@ -10,7 +10,7 @@ from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.tools import demo, project
-from occludenet_build.tools.run import choice
+from occludenet_build.tools.run import choice, steps
 
 BUILD = Path("build/own")
 """The build folder, relative to the working directory."""
@@ -61,9 +61,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
     download = sections.get("download", {}) | {"offline": args.offline}
     write_json(chosen, sections | {"acquire": acquire, "download": download})
     settings = project.project_root() / "demo" / "own_videos.yaml"
-    project.snakemake(Path(), [settings, chosen], cores, args.dry_run, args.target)
-    if not args.dry_run:
-        demo.print_summary(BUILD, config)
+    if args.dry_run or args.target != "all":
+        project.snakemake(Path(), [settings, chosen], cores, args.dry_run, args.target)
+    else:
+        steps.build(BUILD, [settings, chosen], cores, config)
 
 
 def _sections(args: argparse.Namespace, chosen: Path) -> choice.Sections:
