@@ -123,7 +123,7 @@ def test_an_outage_falls_back_in_seconds_and_says_so(hosts, monkeypatch, outage)
     made = chosen()
     assert backends(made) == ("motion", "grabcut") and time.monotonic() - since < 5
     text = "\n".join(made.lines)
-    assert "fixed cameras only" in text and "add --detector yolo" in text
+    assert "refuses most clips" in text and "add --detector yolo" in text
     assert f"get {file.url} ({file.size}, AGPL-3.0) elsewhere and add --weights FILE" in text
     with pytest.raises(UserError, match=r"--detector yolo: wanted yolov5su\.pt") as caught:
         chosen("--detector", "yolo")

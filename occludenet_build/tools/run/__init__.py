@@ -13,7 +13,7 @@ A second call continues an interrupted run and keeps its choices, unless it name
 People     --weights, else YOLOv5 (yolov5su.pt, AGPL-3.0) or with --permissive torchvision's Faster
            R-CNN (BSD-3-Clause): found on this machine, or fetched from its publisher; address,
            size and licence are printed before. If there are no weights and no network, background
-           subtraction (motion), for fixed cameras only: the last lines and the report say so.
+           subtraction (motion), which refuses most clips: the last lines and the report say so.
 Masks      --mask-weights, else YOLO11 segmentation (yolo11n-seg.pt, AGPL-3.0) in the same way;
            GrabCut with --permissive, and without weights.
 Occluders  the drawn ones of the demo; with --coco real ones: COCO's annotations (253 MB) and the

@@ -84,7 +84,7 @@ def choose_detector(args: argparse.Namespace, build: Path, choice: Choice) -> st
         choice.lines.append(f"people: {section['backend']} with {args.weights}")
     elif args.detector == "motion":
         section = {"backend": "motion"}
-        choice.lines.append("people: motion, for fixed cameras, as --detector motion says")
+        choice.lines.append("people: motion, which refuses most clips, as --detector motion says")
     else:
         section = _published_detector(args, build, choice)
     choice.sections["detect"] = section
@@ -121,7 +121,7 @@ def _published_detector(args: argparse.Namespace, build: Path, choice: Choice) -
     if args.detector:
         raise UserError(_cannot(f"--detector {backend}", file, had, "--weights"))
     choice.lines += [
-        f"people: motion (background subtraction, for fixed cameras only); {_why(file, had)}",
+        f"people: motion (background subtraction, which refuses most clips); {_why(file, had)}",
         _better(f"--detector {backend}", file, "--weights"),
     ]
     return {"backend": "motion"}
