@@ -38,7 +38,12 @@ def merged(*files: Path) -> dict:
     return whole
 
 
-@pytest.mark.parametrize("recipe", [WHOLE, PUBLISHED, SAMPLE], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "recipe",
+    # 2,600 jobs are planned for the whole ones
+    [*(pytest.param(r, marks=pytest.mark.slow) for r in (WHOLE, PUBLISHED)), SAMPLE],
+    ids=lambda p: p.stem,
+)
 def test_a_recipe_is_planned_as_it_is(recipe, tmp_path):
     """In an empty folder: nothing is missing, and nothing is fetched by planning."""
     planned = Build(tmp_path, None, yaml.safe_load(recipe.read_text())).planned("dataset")
@@ -50,6 +55,7 @@ def test_a_recipe_is_planned_as_it_is(recipe, tmp_path):
     assert planned.get("acquire_release", 0) == (recipe == PUBLISHED)
 
 
+@pytest.mark.slow
 def test_with_the_training_recipe_it_is_table_4(tmp_path):
     settings = merged(WHOLE, RECIPES / "car_uniformerv2_d.yaml")
     config = cfg.load(settings)
