@@ -27,7 +27,7 @@ own: setup
 	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES) $(OPTIONS)
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(OPTIONS)
 
 test-all: setup
 	$(BIN)/python -m pytest -q -m 'slow or not slow'
