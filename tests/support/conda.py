@@ -132,10 +132,16 @@ def create(file: Path, prefix: Path, packages: str) -> None:
     subprocess.run([python, "-m", "venv", "--without-pip", str(prefix)], check=True)
     _site_packages(prefix).joinpath("witness.pth").write_text("import witness\n")
     shutil.copy(Path(__file__).with_name("witness.py"), _site_packages(prefix))
+    listed = pip["pip"] + older_python()
     if packages == "index":
-        _install(prefix, pip["pip"], file.parent)
+        _install(prefix, listed, file.parent)
     else:
-        link_packages(prefix, pip["pip"])
+        link_packages(prefix, listed)
+
+
+def older_python() -> list[str]:
+    """What this machine's Python lacks: conda's 3.11 is 3.11.4 or newer."""
+    return ["backports.tarfile"] if sys.version_info < (3, 11, 4) else []
 
 
 def _site_packages(prefix: Path) -> Path:
