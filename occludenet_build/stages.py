@@ -209,6 +209,7 @@ _ROWS = (
         "Detect people that remain in the counterfactual clips",
         ("counterfactual", "detect", "select"),
         draws=True,
+        results_version=2,
         in_all=False,
     ),
     Stage(
