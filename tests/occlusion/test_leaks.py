@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from fractions import Fraction
 
 import cv2
@@ -136,8 +137,8 @@ def test_nothing_else_is_found_and_all_is_accounted_for(checked, chosen):
     assert (out / "findings.csv").read_text().count("\n") == len(found) + 1
 
 
-def test_other_thresholds_hash_nothing_again(checked, chosen, monkeypatch):
-    out, _ = checked
+def test_other_thresholds_hash_nothing_again(checked, chosen, monkeypatch, tmp_path):
+    out = shutil.copytree(checked[0], tmp_path / "leaks")
     present = [r for r in chosen if r["clip"] not in ("away",)]
     monkeypatch.setattr("occludenet_build.occlusion.leaks.command.thumbnails_at", None)
     assert run(present, out, Leaks(distance=0, min_share=1.0)) == []
