@@ -176,6 +176,7 @@ REASONS = {
     "target_missed": "no occluder size hides the required share of the actor",
     "no_occluded_frame": "no frame of the clip is occluded",
     "source_changed": "the source differs from the indexed file",
+    "occluder_changed": "the cut-out differs from the one in the table of occluders",
     "unsupported_pixels": "no encoder supports the pixel format",
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
@@ -198,7 +199,7 @@ REASONS = {
 """Reason why an item was skipped or failed -> its meaning."""
 
 TRANSIENT = {
-    *("missing", "no_permission", "unreachable"),
+    *("missing", "no_permission", "unreachable", "source_changed", "occluder_changed"),
     *("too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
     *("too_many_requests", "server_error", "timed_out", "connection_lost", "offline"),
     *("wrong_length", "wrong_hash", "bad_answer", "bad_certificate"),

@@ -32,6 +32,13 @@ class Tolerance(Protocol):
         """Largest share of the items of a job, 0 to 1, that may fail for reasons that may pass."""
 
 
+_ASKS_FOR = {
+    "source_changed": "index/videos.parquet",
+    "occluder_changed": "occluders/occluders.parquet",
+}
+"""Reason -> the table, below the folder of the build, whose facts no longer hold."""
+
+
 def is_passing(row: Mapping[str, Any]) -> bool:
     """Whether the row of an item has a reason that may have passed by the next start."""
     return row.get("reason") in TRANSIENT
@@ -42,14 +49,19 @@ def check_items(
 ) -> None:
     """Judge the rows of a job, all items done, before its `table` is written.
 
-    Asks for another attempt at the next start if some failures may pass. Raises UserError for
-    defects of the program, and where more than failures.outage_share of the items failed so.
+    Asks for another attempt at the next start if some failures may pass; a changed source or
+    cut-out is then also indexed or cut out again. Raises UserError for defects of the program, and
+    where more than failures.outage_share of the items failed so.
     """
     rows = list(rows)
     passing = [row for row in rows if is_passing(row)]
     if not passing:
         return
     request_attempt(table)
+    reasons = {row["reason"] for row in passing}
+    for reason, cause in _ASKS_FOR.items():
+        if reason in reasons and (table.parent.parent / cause).exists():
+            request_attempt(table.parent.parent / cause)
     defects = [row for row in passing if row["reason"] == "defect"]
     if defects and failures.defects == "stop":
         raise UserError(
@@ -90,7 +102,10 @@ def attempts(table: Path | str) -> int:
 
 
 def request_attempt(table: Path | str) -> None:
-    """Make the next start of the workflow run the job that writes `table` again."""
+    """Make the next start of the workflow run the job that writes `table` again.
+
+    `table`: its first output.
+    """
     write_text(_counter(Path(table)), f"{attempts(table) + 1}\n")
 
 
@@ -118,13 +133,20 @@ def _declared(path: Path) -> Path | None:
     """The table of a build with which the file at `path` is made; None for other files."""
     folder, stage = path.parent, path.parent.parent
     if path.name == "detail.parquet" and stage.name == "store":
-        return stage.parent / f"{folder.name}.parquet"
+        return _first_output(stage.parent / f"{folder.name}.parquet")
     of_shards = _WRITTEN_WITH.get(f"{stage.name}/{folder.name}")
     if of_shards is not None:
         return stage.parent / f"{of_shards}.parquet"
     if any(path.match(pattern) for pattern in TABLES.values()):
-        return stage / "clips.parquet" if folder.name == "frames" else path
+        return stage / "clips.parquet" if folder.name == "frames" else _first_output(path)
     return None
+
+
+def _first_output(table: Path) -> Path:
+    """The first output of the rule that writes a manifest: composite writes two."""
+    if table.parent.name == "counterfactual":
+        return table.parent.with_name("composite") / table.name
+    return table
 
 
 def _counter(table: Path) -> Path:

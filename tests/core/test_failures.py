@@ -106,6 +106,15 @@ def test_outages_and_defects(tmp_path, found, settings, said, again):
     assert attempts(tmp_path / "detect/004.parquet") == 0
 
 
+def test_what_no_longer_holds_is_looked_at_again(tmp_path):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index/videos.parquet").touch()
+    found = rows(None, None, None, None, "source_changed", None, None, "occluder_changed")
+    check_items("composite", found, tmp_path / "composite/000.parquet", Failures())
+    asked = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("retry/*")}
+    assert asked == {"composite/retry/000", "index/retry/videos"}
+
+
 def filled(build) -> tables.Path:
     """A stage detect with one finished shard; returns its manifest."""
     manifest = build / "detect/000.parquet"
@@ -179,6 +188,8 @@ def test_a_damaged_journal_entry_is_made_again(tmp_path, damage, caplog):
         ("select/shards/001.parquet", "select/clips"),
         ("composite/store/002/detail.parquet", "composite/002"),
         ("annotate/frames/001.parquet", "annotate/clips"),
+        ("counterfactual/001.parquet", "composite/001"),
+        ("counterfactual/store/001/detail.parquet", "composite/001"),
         ("elsewhere/mine.parquet", None),
     ],
 )

@@ -129,6 +129,7 @@ def _clip(row: dict[str, Any], given: GivenBoxes | None) -> IndexedClip:
         frames=row["frames"],
         fps=row["fps"],
         given=given,
+        sha256=row["sha256"],
     )
 
 
