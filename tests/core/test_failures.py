@@ -12,7 +12,7 @@ import pytest
 from occludenet_build.config import Failures
 from occludenet_build.config.failures import OutageShares
 from occludenet_build.core import errors, failures, ledger, tables
-from occludenet_build.core.build import DetailStore
+from occludenet_build.core.build import DetailStore, read_json
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import attempts, check_items
 from occludenet_build.core.tables import column
@@ -190,7 +190,10 @@ def test_a_damaged_journal_entry_is_made_again(tmp_path, damage, caplog):
         ("annotate/frames/001.parquet", "annotate/clips"),
         ("counterfactual/001.parquet", "composite/001"),
         ("counterfactual/store/001/detail.parquet", "composite/001"),
+        ("acquire/coco.json", "acquire/coco"),
+        ("acquire/weights/detect.json", "acquire/weights/detect"),
         ("elsewhere/mine.parquet", None),
+        ("elsewhere/mine.json", None),
     ],
 )
 def test_a_damaged_table_of_a_build_is_asked_for_again(tmp_path, damaged, asks_for):
@@ -198,7 +201,7 @@ def test_a_damaged_table_of_a_build_is_asked_for_again(tmp_path, damaged, asks_f
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(UserError, match="does not read"):
-        tables.read_rows(path)
+        (read_json if path.suffix == ".json" else tables.read_rows)(path)
     asked = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("retry/*")}
     folder, _, name = (asks_for or "/").rpartition("/")
     assert asked == ({f"{folder}/retry/{name}"} if asks_for else set())
