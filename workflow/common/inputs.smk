@@ -95,17 +95,36 @@ def weights_bytes(wildcards):
     """Size of the user's weights file; for a downloaded one, 0, or -1 if it has been removed."""
     weights = getattr(CONFIG, wildcards.stage).weights
     if not is_url(weights):
-        return Path(weights).stat().st_size
+        return size_of(weights)
     note = Path(f"{BUILD}/acquire/weights/{wildcards.stage}.json")
     return -1 if note_is_void(note, "path") else 0
+
+
+USER_BOXES = plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
 # --- the user's files -----------------------------------------------------------------------------
 
 
+def digest_of(folder):
+    """Digest of the listing of a folder; exits with one line if it cannot be listed."""
+    try:
+        return listing_digest(folder)
+    except UserError as error:
+        stop(error)
+
+
+def size_of(path):
+    """Size of a file, bytes; -1 if it is away: what reads it will say so."""
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return -1
+
+
 def videos_listing(wildcards):
     """Digest of the listing of the user's folder; none with Kinetics, whose table is an input."""
-    return "" if KINETICS else listing_digest(needed("acquire", "videos"))
+    return "" if KINETICS else digest_of(needed("acquire", "videos"))
 
 
 def coco_bytes(wildcards):
@@ -114,13 +133,13 @@ def coco_bytes(wildcards):
     if note_is_void(note, "images", "instances"):
         return -1
     named = CONFIG.acquire.coco_instances
-    return 0 if is_url(named) else Path(named).stat().st_size
+    return 0 if is_url(named) else size_of(named)
 
 
 def dump_files(wildcards):
     """The files of a model's dumps."""
     dumps = DUMPS[wildcards.model]
-    return [p for d in dumps for p in (d.file, d.list, d.label_map) if p]
+    return [plain_path(p) for d in dumps for p in (d.file, d.list, d.label_map) if p]
 
 
 # --- other fills, on a sample of the clips --------------------------------------------------------
@@ -164,7 +183,7 @@ SURVEILLANCE_FETCHED = (
 
 def surveillance_listing(wildcards):
     """Digest of the listing of segments.videos; none with archives, whose table is an input."""
-    return "" if SURVEILLANCE_FETCHED else listing_digest(needed("segments", "videos"))
+    return "" if SURVEILLANCE_FETCHED else digest_of(needed("segments", "videos"))
 
 
 def segments_table(wildcards):
@@ -176,4 +195,4 @@ def segments_table(wildcards):
             f"config: segments.table: wanted a CSV file, got nothing, and there is no {review}; "
             "set it, or run proposals first and decide"
         )
-    return CONFIG.segments.table or review
+    return plain_path(CONFIG.segments.table) if CONFIG.segments.table else review
