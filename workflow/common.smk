@@ -83,7 +83,7 @@ if re.search("[{}]", str(Path.cwd())):
     sys.exit(2)
 
 try:
-    GIVEN = settings.load(config)
+    GIVEN = settings.load(config, require_files=False)
     CONFIG = with_fetched_release(GIVEN)
     PUBLISHED = published_choice(GIVEN.select)
 except UserError as error:

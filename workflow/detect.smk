@@ -8,7 +8,7 @@ rule detect_shard:
         videos=index_shard,
         index=ancient(INDEX),
         weights=weights_of("detect"),
-        boxes=USER_BOXES,
+        boxes=user_boxes,
     output:
         f"{BUILD}/detect/{{shard}}.parquet",
     log:

@@ -47,7 +47,7 @@ use rule detect_shard as surveillance_detect with:
     input:
         videos=f"{SURVEILLANCE}/index/shards/{{shard}}.parquet",
         weights=weights_of("detect"),
-        boxes=USER_BOXES,
+        boxes=user_boxes,
     output:
         f"{SURVEILLANCE}/detect/{{shard}}.parquet",
     log:

@@ -14,7 +14,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.seeds import shard_names, shard_tables
 from occludenet_build.tools.project import plain_path
 
-HOSTILE = "-it's {shard} a {0} \"$HOME\" `x` Ünïcode; *"
+HOSTILE = '-it\'s {shard} a {0} "$HOME" `x` Ünïcode; *'
 """A name that no quoting by habit survives: a dash, quotes, braces, dollar, blanks."""
 WORKING = re.sub("[{}]", "", HOSTILE)
 """Snakemake itself cannot work in a folder with braces."""
@@ -40,14 +40,17 @@ class HostileBuild(Build):
 
 def settings() -> dict:
     changed = copy.deepcopy(SETTINGS) | {"build_dir": f"{HOSTILE} build"}
-    acquire = {name: path.replace("world", HOSTILE, 1) for name, path in SETTINGS["acquire"].items()}
+    acquire = {
+        name: path.replace("world", HOSTILE, 1) for name, path in SETTINGS["acquire"].items()
+    }
+    changed["train"] = SETTINGS["train"] | {"processes": 2}  # torchrun starts Python itself
     return changed | {"acquire": acquire, "download": {"folder": f"{HOSTILE} downloads"}}
 
 
 @pytest.mark.slow
 def test_a_build_in_folders_of_hostile_names(world, tmp_path):
     build = HostileBuild(tmp_path / WORKING, world, settings())
-    build.run("dataset", "residual_actor")
+    build.run("dataset", "residual_actor", "train")
     root = build.folder / f"{HOSTILE} build"
     rows = tables.read_rows(root / "annotate/clips.parquet")
     assert {row["status"] for n in shard_names(3)
@@ -56,6 +59,7 @@ def test_a_build_in_folders_of_hostile_names(world, tmp_path):
     assert (root / "logs/annotate/clips.log").read_text().strip()
     listed = list((root / "OccludeNet-D/annotations").glob("*.csv"))
     assert len(listed) >= 6
+    assert len(list((root / "train").glob("*.pt"))) == 2
     assert build.planned("dataset") == {}
     strays = {path.name for path in build.folder.iterdir()}
     expected = {HOSTILE, f"{HOSTILE} build", ".snakemake", "mine.yaml"}

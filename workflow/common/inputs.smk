@@ -61,6 +61,15 @@ def device_gpus(name, of=None):
     return int(runs_network(CONFIG, name) and device != "cpu" and not small)
 
 
+def require_files(*stages):
+    """Exit with one line if the backend of a stage needs a file that is not set."""
+    try:
+        for stage in stages:
+            settings.require_file(getattr(CONFIG, stage), stage)
+    except UserError as error:
+        stop(error)
+
+
 def weights_of(name):
     """acquire's note about the weights of a stage; none if it needs no weights."""
     needs = CONFIG.train.weights if name == "train" else runs_network(CONFIG, name)
@@ -100,7 +109,10 @@ def weights_bytes(wildcards):
     return -1 if note_is_void(note, "path") else 0
 
 
-USER_BOXES = plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
+def user_boxes(wildcards):
+    """The user's boxes with the backend file; exits if a file of the backend is not set."""
+    require_files("detect")
+    return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
 # --- the user's files -----------------------------------------------------------------------------

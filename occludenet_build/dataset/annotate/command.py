@@ -152,7 +152,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="those of counterfactual",
     )
     parser.add_argument(
-        "--shards", type=int, metavar="N", help="number of tables in each folder given; default: all"
+        "--shards",
+        type=int,
+        metavar="N",
+        help="number of tables in each folder given; default: all",
     )
     add("--root", metavar="FOLDER", help="build folder")
     add(

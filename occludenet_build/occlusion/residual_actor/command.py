@@ -39,8 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
     parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
     parser.add_argument("--root", type=Path, default=Path(), help="list: the build's folder")
-    parser.add_argument("--videos", type=Path, nargs="*", help="compare: tables of list, or their folder")
-    parser.add_argument("--found", type=Path, nargs="*", help="compare: tables of detect, or their folder")
+    parser.add_argument(
+        "--videos", type=Path, nargs="*", help="compare: tables of list, or their folder"
+    )
+    parser.add_argument(
+        "--found", type=Path, nargs="*", help="compare: tables of detect, or their folder"
+    )
     parser.add_argument("--boxes", type=Path, help="compare: detect/store, of the source clips")
     parser.add_argument("--masks", type=Path, nargs="*", default=[], help="actor_masks/*.parquet")
     parser.add_argument(

@@ -144,7 +144,9 @@ def _check_present(path: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) and path.is_symlink():
             target = os.fsencode(os.readlink(path)).decode("utf-8", "backslashreplace")
-            detail = f"a link that leads nowhere, to {target}; fetch the file (git annex get, dvc pull)"
+            detail = (
+                f"a link that leads nowhere, to {target}; fetch the file (git annex get, dvc pull)"
+            )
             raise ItemError("missing", detail) from error
         raise as_item_error(error) from error
 
