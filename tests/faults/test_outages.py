@@ -1,0 +1,122 @@
+"""Sources that are away for a while, at each stage: an error, and a plain start ends equal (F1)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.drills import STAGES_THAT_READ_VIDEOS, Drill, mounted
+from support.kinetics import CLIPS, video, write_list
+
+from occludenet_build.core import tables
+
+pytestmark = pytest.mark.slow
+
+
+def back(drill: Drill, name: str) -> None:
+    """Rename a folder of the world back, if it was renamed."""
+    away = drill.folder / f"{name}.away"
+    if away.exists():
+        away.rename(drill.folder / name)
+
+
+def test_the_source_folder_is_away_at_each_stage(drill: Drill, reference: Drill):
+    """Every start loses the folder at a later stage; the last one finds it."""
+    for stage in STAGES_THAT_READ_VIDEOS:
+        drill.at(**{stage: "mv world/videos world/videos.away"})
+        text = drill.fails("dataset")
+        assert not drill.videos.exists(), f"{stage} never started: the start before did not stop"
+        said = [line for line in text.splitlines() if f" {stage}: " in line and "5" in line]
+        assert said, f"{stage}: wanted one line that says how many of 5 clips failed\n{text}"
+        back(drill, "world/videos")
+    drill.undisturbed().succeeds("dataset")
+    drill.assert_equal(reference)
+
+
+def test_one_video_is_away_at_each_stage(drill: Drill, reference: Drill):
+    """Fewer than the share that stops a job: the build ends, and the next start makes the rest."""
+    videos = sorted(drill.videos.rglob("*.mp4"))
+    assert len(videos) == len(STAGES_THAT_READ_VIDEOS)
+    commands, last = {}, "true"
+    for stage, path in zip(STAGES_THAT_READ_VIDEOS, videos, strict=True):
+        quoted = f"'{path.relative_to(drill.folder)}'"
+        commands[stage] = f"{last}; mv {quoted} {quoted}.away"
+        last = f"mv {quoted}.away {quoted}"
+    # leaks runs beside the masks and composite, and has its own turn
+    commands["leaks"] = commands["leaks"].partition(";")[2]
+    commands["annotate"] = last
+    drill.at(**commands).run("dataset", cores=1)
+    for path in drill.videos.rglob("*.away"):
+        path.rename(path.with_suffix(""))
+    assert reasons(drill, "index/videos")["missing"] == 1
+    drill.undisturbed().succeeds("dataset")
+    drill.assert_equal(reference)
+    assert drill.planned("dataset") == {}
+
+
+def reasons(drill: Drill, table: str) -> dict[str, int]:
+    rows = tables.read_rows(drill.build / f"{table}.parquet")
+    found = [row["reason"] for row in rows if row["reason"]]
+    return {reason: found.count(reason) for reason in found}
+
+
+def test_the_photos_are_away_while_the_occluders_are_made(drill: Drill, reference: Drill):
+    drill.at(occluders="mv world/coco/images world/coco/images.away").fails("dataset")
+    assert not (drill.folder / "world/coco/images").exists()
+    back(drill, "world/coco/images")
+    drill.undisturbed().succeeds("dataset")
+    drill.assert_equal(reference)
+
+
+def test_a_mount_goes_away(drill: Drill, reference: Drill):
+    """Where a file system was mounted is then an empty folder: no videos, and no error to see."""
+    store = drill.folder / "store"
+    drill.videos.rename(store)
+    with mounted(drill.videos, "--bind", str(store)):
+        drill.at(composite="umount -l world/videos").fails("dataset")
+        assert not any(drill.videos.iterdir())
+        finished = drill.results()
+        drill.undisturbed().fails("dataset")
+        assert drill.results().keys() >= finished.keys(), "a start without the mount lost results"
+        subprocess.run(["mount", "--bind", str(store), str(drill.videos)], check=True)
+        drill.succeeds("dataset")
+        drill.assert_equal(reference)
+
+
+@pytest.mark.parametrize("stage", ["kinetics", "index"])
+def test_a_mirror_of_kinetics_is_away(tmp_path: Path, stage: str):
+    drill, undisturbed = mirror_drill(tmp_path / "drill"), mirror_drill(tmp_path / "undisturbed")
+    undisturbed.succeeds("index")
+    drill.at(**{stage: "mv mirror mirror.away"}).fails("index")
+    assert not (drill.folder / "mirror").exists()
+    back(drill, "mirror")
+    drill.undisturbed().succeeds("index")
+    assert drill.results() == undisturbed.results()
+    rows = tables.read_rows(drill.build / "index/videos.parquet")
+    assert [row["status"] for row in rows] == ["ok"] * 6
+    assert drill.planned("index") == {}
+
+
+def mirror_drill(folder: Path) -> Drill:
+    """A drill whose videos come from a mirror of six clips of Kinetics."""
+    for number, one in enumerate(CLIPS[:6]):
+        path = folder / f"mirror/{one.split}/{one.label}/{one.name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(video(number))
+    write_list(folder / "list.csv", CLIPS[:6])
+    own = {"route": "mirror", "mirror": "mirror", "annotations": ["list.csv"]}
+    return Drill(folder, None, {"kinetics": own, "index": {"shards": 1}})
+
+
+def test_a_file_that_left_for_good_is_said(reference: Drill, tmp_path: Path):
+    """A video that is removed between two builds is no outage: its clips leave the dataset."""
+    drill = reference.copy(tmp_path / "left")
+    victim = sorted(drill.videos.rglob("*.mp4"))[0]
+    victim.unlink()
+    shutil.rmtree(victim.parent)
+    drill.succeeds("dataset")
+    assert all(victim.stem not in name for name in drill.clips())
+    assert len(tables.read_rows(drill.build / "index/videos.parquet")) == 4
+    assert drill.planned("dataset") == {}
