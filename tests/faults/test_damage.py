@@ -5,7 +5,6 @@ Never a traceback, and never a wrong result.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,7 +129,7 @@ def test_a_start_after_the_advice_ends_equal(reference: Drill, tmp_path: Path):
     for table in TABLES:
         overwritten(drill.build / table)
     for _ in range(len(TABLES) + 1):
-        text, ended = attempt(drill)
+        text, ended = drill.attempt("dataset")
         if ended:
             break
         named = [t for t in TABLES if f"build/{t}" in text and (drill.build / t).exists()]
@@ -140,43 +139,13 @@ def test_a_start_after_the_advice_ends_equal(reference: Drill, tmp_path: Path):
     assert ended, text[-3000:]
 
 
-def attempt(drill: Drill) -> tuple[str, bool]:
-    """A start of a build: its output and whether it ended well."""
-    done = subprocess.run(
-        drill.command("dataset"),
-        cwd=drill.folder,
-        env=drill.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    text = done.stdout + done.stderr
-    assert "Traceback" not in text, text[-6000:]
-    return text, done.returncode == 0
-
-
 @pytest.mark.parametrize("name", ["acquire/coco.json", "annotate/labels.json"])
 def test_damaged_json_is_named(reference: Drill, tmp_path: Path, name: str):
     drill = reference.copy(tmp_path / "copy")
     cut(drill.build / name)
     reader = "occluders" if name.startswith("acquire") else "validate"
-    text, _ = attempt_forced(drill, reader)
+    text, _ = drill.attempt("dataset", "--forcerun", reader)
     assert Path(name).name in text or drill.planned("dataset") == {}
-
-
-def attempt_forced(drill: Drill, rule: str) -> tuple[str, bool]:
-    """As `attempt`, with a rule forced."""
-    done = subprocess.run(
-        [*drill.command("dataset"), "--forcerun", rule],
-        cwd=drill.folder,
-        env=drill.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    text = done.stdout + done.stderr
-    assert "Traceback" not in text, text[-6000:]
-    return text, done.returncode == 0
 
 
 def test_damaged_cut_outs_are_named(reference: Drill, tmp_path: Path):

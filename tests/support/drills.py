@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Drill(Build):
         return Drill(folder, None, self.settings)
 
     def at(self, **commands: str) -> Drill:
-        """From now on, run a shell command when the first job of each named stage starts."""
+        """From now on, run a shell command when a job of each named stage starts, the first only."""
         done = self.folder / "hooks"
         shutil.rmtree(done, ignore_errors=True)
         done.mkdir()
@@ -76,6 +76,42 @@ class Drill(Build):
         # bash, which runs every job, reads this file first
         self.environ = self.environ | {"BASH_ENV": str(hook)}
         return self
+
+    @property
+    def disturbed(self) -> set[str]:
+        """The stages whose command of `at` was run."""
+        return {path.name for path in (self.folder / "hooks").iterdir()}
+
+    def until_it_ends(self, target: str, starts: int, restore: Callable[[str], None]) -> list[str]:
+        """Start the build until it ends well, at most so often; the outputs of failed starts.
+
+        `restore(output)` ends the disturbance after each failed start.
+        """
+        outputs: list[str] = []
+        for _ in range(starts):
+            text, ended = self.attempt(target)
+            if ended:
+                return outputs
+            assert "--- Logging error" not in text, text[-6000:]
+            self.assert_nothing_half_visible()
+            restore(text)
+            outputs.append(text)
+        raise AssertionError(f"{starts} starts were not enough\n{outputs[-1][-4000:]}")
+
+    def attempt(self, *targets: str) -> tuple[str, bool]:
+        """Start a build that may end either way, without a traceback: its output, and whether it
+        ended well."""
+        done = subprocess.run(
+            self.command(*targets),
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        text = done.stdout + done.stderr
+        assert "Traceback" not in text, text[-6000:]
+        return text, done.returncode == 0
 
     def undisturbed(self) -> Drill:
         """From now on, nothing happens when jobs start."""
