@@ -29,7 +29,7 @@ try:
             with_backend_version,
         )
         from occludenet_build.config.recognition import SMALL_BACKBONES
-        from occludenet_build.core import seeds
+        from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url
@@ -90,7 +90,10 @@ ARMS = [
     f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
 ]
 
-os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
+for section, variable in command.PASSED_ON.items():
+    os.environ[variable] = settings.canonical(
+        dataclasses.asdict(getattr(CONFIG, section))
+    )
 os.environ[RERUN_ON] = CONFIG.rerun_on
 shell.executable("bash")
 # Jobs in a conda environment have a Python of their own. All others use the Python that runs
