@@ -36,7 +36,7 @@ SETTINGS = USUAL | {
 STAGES_THAT_READ_VIDEOS = ("index", "detect", "actor_masks", "composite", "leaks")
 MEASURED = {"seconds", "generation_seconds", "clip generation time"}
 """Columns of measured times, which differ between equal builds."""
-_NOT_RESULTS = {"logs", "benchmarks", "store"}
+_NOT_RESULTS = {"logs", "benchmarks", "store", "retry"}
 
 _HOOK = """
 drill_once() {{ mkdir "{done}/$1" 2>/dev/null; }}

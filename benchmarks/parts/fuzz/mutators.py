@@ -176,7 +176,7 @@ def write_mutants(sources: dict[str, Path], folder: Path, count: int, seed: int)
         rng = random.Random(f"{seed} {number}")
         kind = kinds[number % len(kinds)]
         name = names[number // len(kinds) % len(names)]
-        path = folder / name / f"m{number:05d}-{kind}{sources[kind].suffix}"
+        path = folder / "train" / name / f"m{number:05d}-{kind}{sources[kind].suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(MUTATORS[name](sources[kind].read_bytes(), rng))
         written.append(path)

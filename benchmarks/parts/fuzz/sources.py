@@ -15,7 +15,7 @@ from demo.world.clips import SAMPLE_RATE, render, sound
 from demo.world.plan import Clip, Settings
 from occludenet_build.media.video.synth import write_video
 
-SETTINGS = Settings(width=96, height=96, seconds=1.5)
+SETTINGS = Settings(seconds=1.5)
 CLIP = Clip("train", "waving hand", "fuzz", "gym")
 
 KINDS: dict[str, tuple[str, dict[str, str]]] = {
@@ -29,7 +29,7 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
 }
 """Kind of file -> suffix, and options of write_video."""
 
-_ROTATED = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, 96 << 16, 0, 1 << 30], ">i4").tobytes()
+_ROTATED = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, SETTINGS.height << 16, 0, 1 << 30], ">i4").tobytes()
 """Display matrix of a quarter turn (ISO/IEC 14496-12, 8.3.2: 16.16, the last column 2.30)."""
 
 

@@ -33,7 +33,7 @@ class Stages:
         self.crashes: dict[str, list[dict[str, str]]] = {}
 
     def run_all(self) -> None:
-        """acquire, index, detect, occluders, select, composite; ends where a table is missing."""
+        """acquire to composite, in the order of the build; ends where a table is missing."""
         self._write_cutouts()
         index, select = "build/index/videos.parquet", "build/select/clips.parquet"
         shard, chosen = "build/index/shards/000.parquet", "build/select/shards/000.parquet"
@@ -45,7 +45,10 @@ class Stages:
         self._stage("occluders", coco, bank)
         choice = ["select", "--index", index, "--occluders", bank]
         self._stage("select", choice, select, "--detect", "build/detect/000.parquet")
-        words = ["composite", "--boxes", "build/detect/store", "--bank", "build/occluders"]
+        masks = "build/actor_masks/000.parquet"
+        words = ["actor_masks", "--boxes", "build/detect/store"]
+        self._stage("actor_masks", words, masks, "--clips", chosen)
+        words = ["composite", "--masks", masks, "--boxes", "build/detect/store", "--bank", "build/occluders"]
         words += ["--root", "build", "--erased", "build/counterfactual/000.parquet"]
         self._stage("composite", words, "build/composite/000.parquet", "--clips", chosen)
 
@@ -70,15 +73,16 @@ class Stages:
 
     def _settings(self) -> str:
         values: dict[str, Any] = {
-            "acquire": {"videos": "videos", "layout": "flat", "flat_class": "fuzz"},
+            "acquire": {"videos": "videos"},
             "index": {"shards": 1},
             "detect": {"backend": "motion"},
+            "actor_masks": {"backend": "grabcut"},
             "occluders": {"own": "own", "min_pixels": 100},
             "select": {"shards": 1, "quota": {"train": None}},
             "composite": {"scales": [0.5], "preset": "ultrafast"},
             "failures": {"item_minutes": self.minutes, "defects": "go on"},
         }
-        values["failures"]["outage_share"] = dict.fromkeys(("index", "detect", "composite"), 1.0)
+        values["failures"]["outage_share"] = dict.fromkeys(("index", "detect", "actor_masks", "composite"), 1.0)
         return json.dumps(values)
 
     def _stage(self, name: str, words: list[str], out: str, *given: str) -> None:
@@ -94,7 +98,7 @@ class Stages:
         facts: dict[str, Any] = {"files": len(listed) or len(rows), "rows": dict(counts)}
         facts |= {"lacking": lacking if rows else listed, "rc": rc, "hung": hung, "table": out}
         self.done[name] = facts | {"seconds": round(seconds, 1), "peak_mb": round(peak)}
-        if rc and table is not None:
+        if rc and table is not None and given[0] in ("--videos", "--clips"):
             self.crashes[name] = self._crashers(words, given[0], table)
 
     def _command(self, words: list[str]) -> tuple[int, bool, float, float, str]:
@@ -131,7 +135,7 @@ class Stages:
     def _crashers(self, words: list[str], option: str, table: Path) -> list[dict[str, str]]:
         """The rows of a table that alone make a command end with an error, by halves."""
         whole = pq.read_table(table, partitioning=None)
-        waiting, found = [list(range(len(whole)))], []
+        waiting, found = [list(range(len(whole)))] if len(whole) else [], []
         part = self.folder / "part.parquet"
         while waiting and len(found) < MOST_CRASHERS:
             rows = waiting.pop()
@@ -165,5 +169,7 @@ class Stages:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(path)
         (self.folder / "photos").mkdir(exist_ok=True)
-        empty = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "dog"}]}
+        empty: dict[str, list] = {"images": [], "annotations": [], "categories": []}
+        names = ("backpack", "handbag", "suitcase", "dog")
+        empty["categories"] = [{"id": n, "name": name} for n, name in enumerate(names, 1)]
         (self.folder / "instances.json").write_text(json.dumps(empty))
