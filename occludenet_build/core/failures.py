@@ -53,14 +53,14 @@ def check_items(
     defects = [row for row in passing if row["reason"] == "defect"]
     if defects and failures.defects == "stop":
         raise UserError(
-            f"{stage}: {len(defects)} of {len(rows)} failed by a defect of this program, first "
+            f"{len(defects)} of {len(rows)} failed by a defect of this program, first "
             f"{_named(defects[0])}; all others are done and kept. Please report it; with "
             "failures.defects: go on, the build leaves these out"
         )
     share = failures.share_of(stage)
     if len(passing) > share * len(rows):
         raise UserError(
-            f"{stage}: {len(passing)} of {len(rows)} failed for reasons that may pass "
+            f"{len(passing)} of {len(rows)} failed for reasons that may pass "
             f"({_counted(passing)}), first {_named(passing[0])}; wanted at most {share:.0%} "
             f"(failures.outage_share.{stage}). See whether their files are within reach and start "
             "again: what is finished is kept"
