@@ -17,7 +17,7 @@ from occludenet_build.core.errors import TRANSIENT
 
 pytestmark = pytest.mark.slow
 
-DECODER = '''
+DECODER = """
 import os, signal, sys, time
 if "occludenet_build" in " ".join(sys.orig_argv) or "spawn" in " ".join(sys.orig_argv):
     import av.container.core as core, av
@@ -41,7 +41,7 @@ if "occludenet_build" in " ".join(sys.orig_argv) or "spawn" in " ".join(sys.orig
         return opened(file, *args, **kwargs)
 
     av.open = core.open = av.container.open = open_as_told
-'''
+"""
 REASONS = {
     "hangs": "too_slow",
     "spins": "too_slow",

@@ -23,7 +23,7 @@ def back(drill: Drill, name: str) -> None:
 
 
 def test_the_source_folder_is_away_at_each_stage(drill: Drill, reference: Drill):
-    """The first start of each stage finds no folder, and the next start of the build has it back."""
+    """The first start of each stage finds no folder; the next start of the build has it back."""
     drill.at(**dict.fromkeys(STAGES_THAT_READ_VIDEOS, "mv world/videos world/videos.away"))
     lines = []
 
@@ -50,7 +50,10 @@ def test_one_video_is_away_at_each_stage(drill: Drill, reference: Drill):
     # leaks runs beside the masks and composite, and has its own turn
     commands["leaks"] = commands["leaks"].partition(";")[2]
     commands["annotate"] = last
+    shares = dict.fromkeys(STAGES_THAT_READ_VIDEOS, 0.7)
+    drill.settings = drill.merged({"failures": {"outage_share": shares}})
     drill.at(**commands).run("dataset", cores=1)
+    drill.settings = reference.settings
     for path in drill.videos.rglob("*.away"):
         path.rename(path.with_suffix(""))
     assert reasons(drill, "index/videos")["missing"] == 1
@@ -80,9 +83,9 @@ def test_a_mount_goes_away(drill: Drill, reference: Drill):
     with mounted(drill.videos, "--bind", str(store)):
         drill.at(composite="umount -l world/videos").fails("dataset")
         assert not any(drill.videos.iterdir())
-        finished = drill.results()
+        finished = {name for name in drill.results() if not name.startswith("acquire/")}
         drill.undisturbed().fails("dataset")
-        assert drill.results().keys() >= finished.keys(), "a start without the mount lost results"
+        assert drill.results().keys() >= finished, "a start without the mount lost results"
         subprocess.run(["mount", "--bind", str(store), str(drill.videos)], check=True)
         drill.succeeds("dataset")
         drill.assert_equal(reference)

@@ -10,7 +10,6 @@ from support.drills import Drill, kill, wait_for
 
 from occludenet_build.core.build_lock import LOCK_FILE
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -22,10 +22,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from conftest import REPO
-
-from occludenet_build.core import tables
 from support.workflow import SETTINGS as USUAL
 from support.workflow import Build
+
+from occludenet_build.core import tables
 
 SETTINGS = USUAL | {
     "index": {"shards": 1},
@@ -36,7 +36,7 @@ SETTINGS = USUAL | {
 STAGES_THAT_READ_VIDEOS = ("index", "detect", "actor_masks", "composite", "leaks")
 MEASURED = {"seconds", "generation_seconds", "clip generation time"}
 """Columns of measured times, which differ between equal builds."""
-_NOT_RESULTS = {"logs", "benchmarks", "store", "retry"}
+_NOT_RESULTS = {"logs", "benchmarks", "store", "checks", "retry"}
 
 _HOOK = """
 drill_once() {{ mkdir "{done}/$1" 2>/dev/null; }}
@@ -59,11 +59,11 @@ class Drill(Build):
         """A copy with times of files, as an undisturbed build."""
         for name in ("world", "build", ".snakemake"):
             if (self.folder / name).exists():
-                shutil.copytree(self.folder / name, folder / name)
+                shutil.copytree(self.folder / name, folder / name, symlinks=True)
         return Drill(folder, None, self.settings)
 
     def at(self, **commands: str) -> Drill:
-        """From now on, run a shell command when a job of each named stage starts, the first only."""
+        """From now on, run a shell command when the first job of each named stage starts."""
         done = self.folder / "hooks"
         shutil.rmtree(done, ignore_errors=True)
         done.mkdir()

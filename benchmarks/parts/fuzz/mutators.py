@@ -16,7 +16,7 @@ LIES = (0, 1, 2, 3, 255, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0x
 """Numbers that stand at the ends of the ranges of parsers."""
 
 Field = tuple[bytes, int, int, str]
-"""A field: the tag that precedes it, bytes from the tag's start to it, its bytes, its byte order."""
+"""A field: the tag before it, bytes from the start of the tag to it, its size, its byte order."""
 
 SIZES: tuple[Field, ...] = (
     *((tag, -4, 4, "big") for tag in (b"ftyp", b"moov", b"trak", b"mdia", b"minf", b"stbl")),
@@ -101,9 +101,10 @@ def swap(content: bytes, rng: random.Random) -> bytes:
     size = rng.choice((4, 16, 188, 512, 2048))
     a, b = sorted(rng.randrange(max(1, len(content) - size)) for _ in range(2))
     b = max(b, a + size)
-    return b"".join(
-        (content[:a], content[b : b + size], content[a + size : b], content[a : a + size])
-    ) + content[b + size :]
+    return (
+        b"".join((content[:a], content[b : b + size], content[a + size : b], content[a : a + size]))
+        + content[b + size :]
+    )
 
 
 def zero(content: bytes, rng: random.Random) -> bytes:

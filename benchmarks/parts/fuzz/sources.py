@@ -29,8 +29,8 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
 }
 """Kind of file -> suffix, and options of write_video."""
 
-_ROTATED = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, SETTINGS.height << 16, 0, 1 << 30], ">i4").tobytes()
-"""Display matrix of a quarter turn (ISO/IEC 14496-12, 8.3.2: 16.16, the last column 2.30)."""
+_MATRIX = (0, 1 << 16, 0, -1 << 16, 0, 0, SETTINGS.height << 16, 0, 1 << 30)
+"""Display matrix of a quarter turn clockwise (ISO/IEC 14496-12, 8.3.2): 16.16, last column 2.30."""
 
 
 def write_sources(folder: Path) -> dict[str, Path]:
@@ -40,10 +40,13 @@ def write_sources(folder: Path) -> dict[str, Path]:
     files = {}
     for kind, (suffix, options) in KINDS.items():
         path = files[kind] = folder / f"{kind}{suffix}"
-        rate = 25 if suffix == ".ts" else SETTINGS.fps  # MPEG-2 has no 12 frames per second
+        twice = 2 if suffix == ".ts" else 1  # MPEG-2 has 24 frames per second, and not 12
+        shown = np.repeat(frames, twice, axis=0)
+        if kind == "mov-rot90":
+            shown = np.rot90(shown, axes=(1, 2))
         rest = {"sample_rate": 48_000 if "opus" in str(options) or suffix == ".webm" else 16_000}
         audio = np.repeat(track, rest["sample_rate"] // SAMPLE_RATE)
-        write_video(path, frames, Fraction(rate), audio=audio, **options, **rest)
+        write_video(path, shown, Fraction(twice * SETTINGS.fps), audio=audio, **options, **rest)
     _move_moov_to_front(files["mp4-front"])
     _rotate(files["mov-rot90"])
     return files
@@ -67,5 +70,5 @@ def _rotate(path: Path) -> None:
     """Write a display matrix of 90 degrees into the first track header."""
     content = bytearray(path.read_bytes())
     start = content.index(b"tkhd") + 44  # version 0: 40 bytes of fields after fourcc
-    content[start : start + 36] = _ROTATED
+    content[start : start + 36] = np.array(_MATRIX, ">i4").tobytes()
     path.write_bytes(content)

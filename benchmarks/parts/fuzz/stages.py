@@ -48,7 +48,15 @@ class Stages:
         masks = "build/actor_masks/000.parquet"
         words = ["actor_masks", "--boxes", "build/detect/store"]
         self._stage("actor_masks", words, masks, "--clips", chosen)
-        words = ["composite", "--masks", masks, "--boxes", "build/detect/store", "--bank", "build/occluders"]
+        words = [
+            "composite",
+            "--masks",
+            masks,
+            "--boxes",
+            "build/detect/store",
+            "--bank",
+            "build/occluders",
+        ]
         words += ["--root", "build", "--erased", "build/counterfactual/000.parquet"]
         self._stage("composite", words, "build/composite/000.parquet", "--clips", chosen)
 
@@ -82,7 +90,8 @@ class Stages:
             "composite": {"scales": [0.5], "preset": "ultrafast"},
             "failures": {"item_minutes": self.minutes, "defects": "go on"},
         }
-        values["failures"]["outage_share"] = dict.fromkeys(("index", "detect", "actor_masks", "composite"), 1.0)
+        stages = ("index", "detect", "actor_masks", "composite")
+        values["failures"]["outage_share"] = dict.fromkeys(stages, 1.0)
         return json.dumps(values)
 
     def _stage(self, name: str, words: list[str], out: str, *given: str) -> None:
