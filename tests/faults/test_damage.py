@@ -5,8 +5,10 @@ Never a traceback, and never a wrong result.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,21 +51,21 @@ CACHES = ["index/store/all", "detect/store/000", "actor_masks/store/000", "compo
 CACHES += ["counterfactual/store/000", "leaks/store/all"]
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, other_table], ids=lambda d: d.__name__)
-def test_damaged_stores_are_made_again(reference: Drill, tmp_path: Path, damage):
+def test_damaged_stores_are_made_again(reference: Drill, tmp_path: Path):
     """What a store holds is known from its inputs: one that does not read is as none (F10)."""
     drill = reference.copy(tmp_path / "copy")
-    harmed = [p for store in CACHES for p in drill.build.glob(f"{store}/*.parquet")]
+    harmed = [p for store in CACHES for p in sorted(drill.build.glob(f"{store}/*.parquet"))]
     assert {path.name for path in harmed} >= {"rows.parquet", "detail.parquet"}
-    for path in harmed:
+    damages = list(zip(harmed, cycle([*DAMAGES, other_table]), strict=False))
+    for path, damage in damages:
         damage(path)
     rules = ("index", "detect_shard", "actor_masks_shard", "composite_shard", "leaks")
     drill.succeeds("dataset", "--forcerun", *rules)
     logs = "".join(path.read_text() for path in drill.build.glob("logs/*/*.log"))
-    if damage is not other_table:
-        unsaid = [str(path) for path in harmed if path.parent.name not in logs]
-        assert not unsaid
-        assert "does not read" in logs or "damaged" in logs
+    # a table of other columns is of an older version: that is no damage
+    stores = {path.parent for path, damage in damages if damage is not other_table}
+    names = [str(store.relative_to(drill.folder)) for store in stores]
+    assert [name for name in names if not re.search(f"{name}.* does not read", logs)] == [], logs
     drill.assert_equal(reference)
 
 
@@ -143,8 +145,9 @@ def test_damage_of_all_tables_heals_by_starting_again(reference: Drill, tmp_path
 def test_a_damaged_note_of_acquire_is_written_again(reference: Drill, tmp_path: Path):
     drill = reference.copy(tmp_path / "copy")
     cut(drill.build / "acquire/coco.json")
-    text = drill.succeeds("dataset", "--forcerun", "occluders")
-    assert "acquire/coco.json does not read" in text
+    assert "acquire_coco" in drill.planned("dataset")
+    drill.succeeds("dataset")
+    drill.succeeds("dataset")  # the size of the file is known again
     drill.assert_equal(reference)
 
 
@@ -192,5 +195,6 @@ def test_a_damaged_checkpoint_of_a_training_is_said_and_begun_anew(tmp_path: Pat
     out.unlink()
     done = subprocess.run(command(world, out), capture_output=True, text=True, check=True)
     assert str(harmed) in done.stderr and "training begins anew" in done.stderr
+    assert harmed.with_suffix(".damaged").exists()
     assert "Traceback" not in done.stderr
     assert same(checkpoint.load(out), whole) and out.with_suffix(".csv").read_text() == curve
