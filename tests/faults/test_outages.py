@@ -50,7 +50,7 @@ def test_one_video_is_away_at_each_stage(drill: Drill, reference: Drill):
     # leaks runs beside the masks and composite, and has its own turn
     commands["leaks"] = commands["leaks"].partition(";")[2]
     commands["annotate"] = last
-    shares = dict.fromkeys(STAGES_THAT_READ_VIDEOS, 0.7)
+    shares = dict.fromkeys(STAGES_THAT_READ_VIDEOS, 1.0)
     drill.settings = drill.merged({"failures": {"outage_share": shares}})
     drill.at(**commands).run("dataset", cores=1)
     drill.settings = reference.settings
