@@ -15,7 +15,7 @@ from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detect import BOXES
 from occludenet_build.people.detectors.interface import FrameDetections, IndexedClip
-from occludenet_build.people.tracking import actor, tracks
+from occludenet_build.people.tracking import actor, same_person, tracks
 from occludenet_build.people.tracking.tracks import Track
 
 
@@ -31,6 +31,9 @@ def rows_of(
     shots = tracks.tracks_by_shot_with_stride(
         found, cuts, tracks.track_rules(clip, settings), stride, clip.frames
     )
+    if not any(detections.tracks is not None for detections in found):
+        joining = same_person.join_rules(clip, settings)
+        shots = [same_person.join_tracks(shot, joining) for shot in shots]
     lengths = np.diff([0, *cuts, clip.frames]).tolist()
     acting = actor.choose_actor(
         shots, lengths, actor.actor_rules(clip, settings), _named(clip, shots)

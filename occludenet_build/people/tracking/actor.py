@@ -5,10 +5,11 @@ reaches `actor_score` once: a false detection lasts a few frames or has low scor
 shot has its own actor, since tracks end at a cut and the occluder needs an actor after it too. The
 actor stays the same across a cut only where the user's own track continues across it.
 
-A track may end before the shot does: the person left, or was lost and detected again under another
-number. The best of the tracks that are not visible at the same time then continues the actor, if
-its value per frame is at least half of the first track's. Bystanders are mostly visible at the same
-time, so they do not.
+A track may end before the shot does, or begin after it: the person left, or was lost and detected
+under another number. A track of the same person then continues the actor, forwards and backwards:
+one that goes on at the same place and in the same size, or one that begins as far away as a lost
+person may have walked (`same_person`). A bystander is visible at the same time, and somebody who
+comes in as the actor leaves begins elsewhere, so they do not.
 
 Two policies choose no single track:
   all   everybody who qualifies, as a group: its box is the smallest around all their boxes, with a
@@ -29,13 +30,16 @@ import numpy as np
 from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import IndexedClip
+from occludenet_build.people.tracking.same_person import (
+    JoinRules,
+    common_rows,
+    found_again,
+    goes_on,
+    join_rules,
+)
 from occludenet_build.people.tracking.tracks import Track
 
-SAME_TIME = 0.2
-"""Two tracks that overlap in time by more than this share of the shorter are two people."""
-AS_GOOD = 0.5
-"""Least value per frame of a continuing track, relative to that of the best track."""
-
+SamePerson = Callable[[Track, Track, JoinRules], bool]
 Shots = Sequence[Sequence[Track]]
 """The tracks of every shot."""
 
@@ -98,6 +102,8 @@ class ActorRules:
     min_track_seconds: float
     actor_score: float
     max_gap_seconds: float
+    join: JoinRules | None = None
+    """When another track continues the actor; None: by the defaults."""
 
 
 def actor_rules(clip: IndexedClip, settings: Detect) -> ActorRules:
@@ -110,6 +116,7 @@ def actor_rules(clip: IndexedClip, settings: Detect) -> ActorRules:
         min_track_seconds=settings.min_track_seconds,
         actor_score=0.0 if settings.backend == "file" else settings.actor_score,
         max_gap_seconds=settings.max_gap_seconds,
+        join=join_rules(clip, settings),
     )
 
 
@@ -152,29 +159,36 @@ def _best(fit: Shots, rules: ActorRules) -> list[list[Track]]:
         value = {t.number: POLICIES[rules.policy](t, rules.width, rules.height) for t in tracks}
         # Of equal tracks the first wins: tracks are in the order of their first frames.
         order = sorted(tracks, key=lambda t: (t.number != previous, -value[t.number]))
-        per_frame = {t.number: value[t.number] / len(t.frames) for t in tracks}
-        chosen.append(_successive(order, per_frame))
+        chosen.append(_with_continuations(order, rules.join or JoinRules(rules.fps)))
         previous = order[0].number if order else previous
     return chosen
 
 
-def _successive(order: list[Track], value: Mapping[int, float]) -> list[Track]:
-    """The first track, and those that hardly overlap in time with the ones already chosen.
+def _with_continuations(order: list[Track], rules: JoinRules) -> list[Track]:
+    """The first track, and the tracks of the same person before and after it.
 
-    value: track number -> value per frame.
+    `order`: the best first. What goes on at the same place comes before what is found again, and of
+    several the best.
     """
-    chosen: list[Track] = []
-    for track in order:
-        good = value[track.number] >= AS_GOOD * value[order[0].number]
-        if good and all(_shared_time(track, other) <= SAME_TIME for other in chosen):
-            chosen.append(track)
+    chosen, rest = order[:1], order[1:]
+    while rest:
+        fit = [t for same in (goes_on, found_again) for t in rest if _fits(t, chosen, same, rules)]
+        if not fit:
+            break
+        chosen.append(fit[0])
+        rest.remove(fit[0])
     return chosen
 
 
-def _shared_time(one: Track, other: Track) -> float:
-    """Overlap in time, as a share of the boxes of the shorter track."""
-    first, last = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1])
-    return float(max(0, last - first + 1) / min(len(one.frames), len(other.frames)))
+def _fits(track: Track, chosen: Sequence[Track], same: SamePerson, rules: JoinRules) -> bool:
+    """Whether `track` is the same person as the first or the last of the chosen ones."""
+    first = min(chosen, key=lambda t: t.frames[0])
+    last = max(chosen, key=lambda t: t.frames[-1])
+    for earlier, later, border in ((last, track, last), (track, first, first)):
+        apart = all(not len(common_rows(t, track)[0]) for t in chosen if t is not border)
+        if apart and same(earlier, later, rules):
+            return True
+    return False
 
 
 def _one_per_frame(tracks: list[Track]) -> list[Track]:
