@@ -24,8 +24,11 @@ source is not the indexed one, its row fails with source_changed. Occluded clips
 have separate ledger keys: other masks remake the counterfactuals and nothing else, except with
 scale_mode `target`, which measures by the masks. A counterfactual differs from its occluded clip in
 the actor only; frames in which the actor has no mask are left unchanged, and the row counts the
-erased ones. With counterfactual.files false there are rows and no files: train then erases the
-actor when it reads an occluded clip, with the masks and the ground truth in annotate/frames.
+erased ones, and the unerased ones that may show the actor (occlusion/unerased.py). Where these are
+more than counterfactual.max_unerased, the clip has no counterfactual and is skipped as not_erased.
+That setting is in the key of such clips only: it remakes nothing else. With counterfactual.files
+false there are rows and no files: train then erases the actor when it reads an occluded clip, with
+the masks and the ground truth in annotate/frames.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.build import DetailStore
+from occludenet_build.core.build import ClipBoxes, DetailStore
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import files_exist, remove_stale
 from occludenet_build.core.pool import in_processes
@@ -68,6 +71,7 @@ from occludenet_build.occlusion.jobs import (
     occluded_outputs,
 )
 from occludenet_build.occlusion.render import render
+from occludenet_build.occlusion.unerased import Unerased, count_unerased
 
 _OF_CLIP = [
     column("label", "string", "class name"),
@@ -116,11 +120,15 @@ ERASED = pa.schema(
         *_OF_CLIP,
         column("actor_frames", "int32", "frames with an actor box"),
         column("erased_frames", "int32", "frames in which the actor was erased"),
+        column("unerased_frames", "int32", "frames without a mask that may show the actor"),
         *_FILES,
         *_MADE_WITH,
     ]
 )
 """Columns of counterfactual/<shard>.parquet."""
+
+_COUNTED = "unerased_frames"
+"""Column that is counted anew in each run, from the tables, and so is not kept in the ledger."""
 
 FILES = ("files", "clean_file")
 """Columns that name files."""
@@ -152,13 +160,26 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     with ExitStack() as stack:
         ledgers = {"occluded": stack.enter_context(_open_ledger(args.out, CLIPS, TRUTH))}
         if args.erased:
-            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, ERASED, None))
+            kept = pa.schema([field for field in ERASED if field.name != _COUNTED])
+            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, kept, None))
         _make_missing(shard, ledgers, args, config)
         for (name, part_ledger), out in zip(ledgers.items(), (args.out, args.erased), strict=False):
             before = part_ledger.kept_rows()
-            table = part_ledger.close(sorted(shard.keys[name]), out)
+            clips = sorted(shard.keys[name])
+            table = part_ledger.close(clips, out if name == "occluded" else None)
+            if name == "erased":
+                write_erased(table, [shard.unerased[clip].frames for clip in clips], out)
             remove_stale(before, table, args.root, FILES)
             ledger.log_summary(table)
+
+
+def write_erased(table: pa.Table, unerased: list[int], out: Path) -> None:
+    """Write the manifest of counterfactuals, ERASED, of a ledger's table; without times."""
+    columns = {name: table[name] for name in table.column_names}
+    columns["seconds"] = pa.nulls(len(table), pa.float64())
+    columns[_COUNTED] = pa.array(unerased, pa.int32())
+    ordered = {name: columns[name] for name in ERASED.names}
+    tables.write_table(pa.table(ordered, schema=ERASED), out)
 
 
 def _open_ledger(out: Path, rows: pa.Schema, detail: pa.Schema | None) -> Any:
@@ -205,8 +226,8 @@ class ClipTask:
     chosen: dict[str, Any]
     key: str | None
     erased_key: str | None
-    unmasked: dict[str, Any] | None
-    """The row of actor_masks where it has no masks: the counterfactual gets its reason."""
+    refusal: dict[str, Any] | None
+    """Status, reason and detail of a clip that gets no counterfactual; None if it gets one."""
 
 
 class CompositeShard:
@@ -220,13 +241,11 @@ class CompositeShard:
         if args.masks:
             self._masked = {row["clip"]: row for row in tables.read_rows(args.masks)}
             self._rles = DetailStore(args.masks.parent / "store")
-        splits = config.counterfactual.splits
+        splits = config.counterfactual.splits if args.erased else ()
+        chosen = [clip for clip, row in self._chosen.items() if row["split"] in splits]
+        self.unerased = {clip: self._count_unerased(clip) for clip in chosen}
         occluded = {clip: self._key(row) for clip, row in self._chosen.items()}
-        erased = {
-            clip: self._erased_key(clip, key)
-            for clip, key in occluded.items()
-            if self._chosen[clip]["split"] in splits
-        }
+        erased = {clip: self._erased_key(clip, occluded[clip]) for clip in chosen}
         self.keys = {"occluded": occluded, "erased": erased}
 
     def _key(self, row: dict[str, Any]) -> str:
@@ -242,8 +261,31 @@ class CompositeShard:
     def _erased_key(self, clip: str, key: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
         used = [str(self._config.seed)] if own["fill"] == "noise" else []
+        limit = own.pop("max_unerased")
+        if self._is_refused(clip):
+            used.append(self.unerased[clip].text(limit))
         version = results_version("composite", "counterfactual")
         return ledger.result_key("erased", version, own, key, self._masks_hash(clip), *used)
+
+    def _count_unerased(self, clip: str) -> Unerased:
+        shard = self._chosen[clip]["detect_shard"]
+        return count_unerased(ClipBoxes.of(self._boxes.rows(clip, shard)), self._masks(clip))
+
+    def _is_refused(self, clip: str) -> bool:
+        masked = self._masked.get(clip)
+        if masked and masked["status"] != "ok":  # refused for a reason of its own
+            return False
+        return self.unerased[clip].share > self._config.counterfactual.max_unerased
+
+    def _refusal(self, clip: str) -> dict[str, Any] | None:
+        """Status, reason and detail of a clip that gets no counterfactual; None if it gets one."""
+        masked = self._masked.get(clip)
+        if masked and masked["status"] != "ok":
+            return {name: masked[name] for name in ("status", "reason", "detail")}
+        if clip not in self.unerased or not self._is_refused(clip):
+            return None
+        detail = self.unerased[clip].text(self._config.counterfactual.max_unerased)
+        return {"status": "skipped", "reason": "not_erased", "detail": detail}
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)
@@ -251,11 +293,10 @@ class CompositeShard:
 
     def task(self, clip: str, parts: set[str], settings: cfg.Composite) -> ClipTask:
         """The task of a clip; `parts`: which of `occluded` and `erased` to make."""
-        chosen, masked = self._chosen[clip], self._masked.get(clip)
-        unmasked = masked if masked and masked["status"] != "ok" else None
+        chosen, refusal = self._chosen[clip], self._refusal(clip)
         outputs = occluded_outputs(chosen, settings) if "occluded" in parts else ()
         args, fill = self._args, self._config.counterfactual
-        if "erased" in parts and fill.files and not unmasked:
+        if "erased" in parts and fill.files and not refusal:
             outputs += erased_outputs(chosen, settings)
         boxes = actor_boxes(self._boxes.actor(clip, chosen["detect_shard"]))
         job = clip_job(chosen, boxes, args.bank, args.root, settings, self._config.seed)
@@ -265,7 +306,7 @@ class CompositeShard:
             job = dataclasses.replace(job, masks=self._masks(clip))
         key = self.keys["occluded"][clip] if "occluded" in parts else None
         erased_key = self.keys["erased"][clip] if "erased" in parts else None
-        return ClipTask(job, chosen, key, erased_key, unmasked)
+        return ClipTask(job, chosen, key, erased_key, refusal)
 
     def _masks(self, clip: str) -> dict[int, bytes]:
         masks = self._args.masks
@@ -327,10 +368,8 @@ def _erased(
 ) -> ledger.ClipResult:
     job, outputs = task.job, [out for out in task.job.outputs if out.erased]
     row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
-    if task.unmasked is not None:
-        return ledger.ClipResult(
-            row | {n: task.unmasked[n] for n in ("status", "reason", "detail")}
-        )
+    if task.refusal is not None:
+        return ledger.ClipResult(row | task.refusal)
     if failure:
         return ledger.ClipResult(row | failure)
     row |= _files(job, outputs)

@@ -6,10 +6,14 @@ shot has its own actor, since tracks end at a cut and the occluder needs an acto
 actor stays the same across a cut only where the user's own track continues across it.
 
 A track may end before the shot does, or begin after it: the person left, or was lost and detected
-under another number. A track of the same person then continues the actor, forwards and backwards:
-one that goes on at the same place and in the same size, or one that begins as far away as a lost
-person may have walked (`same_person`). A bystander is visible at the same time, and somebody who
-comes in as the actor leaves begins elsewhere, so they do not.
+under another number. A track that is the same person at the same place (`same_person`) continues
+the actor. Then the best of the tracks that are not visible at the same
+time does, if its value per frame is at least half of the first track's: the actor found again
+elsewhere, or whoever comes when the actor has left. Bystanders are mostly visible at the same time,
+so they do not.
+
+A track that was joined from several competes with the best of them: joining makes the actor last
+longer, and never somebody else the actor.
 
 Two policies choose no single track:
   all   everybody who qualifies, as a group: its box is the smallest around all their boxes, with a
@@ -22,24 +26,24 @@ flagged. Nothing is filled before the first box, after the last, or across a cut
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import or_
 
 import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import IndexedClip
-from occludenet_build.people.tracking.same_person import (
-    JoinRules,
-    common_rows,
-    found_again,
-    goes_on,
-    join_rules,
-)
+from occludenet_build.people.tracking.same_person import JoinRules, goes_on, join_rules
 from occludenet_build.people.tracking.tracks import Track
 
-SamePerson = Callable[[Track, Track, JoinRules], bool]
+SAME_TIME = 0.2
+"""Two tracks that overlap in time by more than this share of the shorter are visible at the same
+time."""
+AS_GOOD = 0.5
+"""Least value per frame of a continuing track elsewhere, relative to that of the best track."""
+
 Shots = Sequence[Sequence[Track]]
 """The tracks of every shot."""
 
@@ -156,39 +160,45 @@ def _best(fit: Shots, rules: ActorRules) -> list[list[Track]]:
     chosen: list[list[Track]] = []
     previous: int | None = None
     for tracks in fit:
-        value = {t.number: POLICIES[rules.policy](t, rules.width, rules.height) for t in tracks}
+        value = {t.number: max(_value(part, rules) for part in t.parts or (t,)) for t in tracks}
         # Of equal tracks the first wins: tracks are in the order of their first frames.
         order = sorted(tracks, key=lambda t: (t.number != previous, -value[t.number]))
-        chosen.append(_with_continuations(order, rules.join or JoinRules(rules.fps)))
+        per_frame = {t.number: _value(t, rules) / len(t.frames) for t in tracks}
+        chosen.append(_successive(order, per_frame, rules.join or JoinRules(rules.fps)))
         previous = order[0].number if order else previous
     return chosen
 
 
-def _with_continuations(order: list[Track], rules: JoinRules) -> list[Track]:
-    """The first track, and the tracks of the same person before and after it.
+def _value(track: Track, rules: ActorRules) -> float:
+    return POLICIES[rules.policy](track, rules.width, rules.height)
 
-    `order`: the best first. What goes on at the same place comes before what is found again, and of
-    several the best.
+
+def _successive(order: list[Track], value: Mapping[int, float], rules: JoinRules) -> list[Track]:
+    """The first track, the same person before and after it, and then those who come without it.
+
+    `order`: the tracks that qualify, the best first; value: track number -> value per frame.
     """
-    chosen, rest = order[:1], order[1:]
-    while rest:
-        fit = [t for same in (goes_on, found_again) for t in rest if _fits(t, chosen, same, rules)]
-        if not fit:
-            break
-        chosen.append(fit[0])
-        rest.remove(fit[0])
-    return chosen
+    chosen = {track.number: track for track in order[:1]}
+    while more := [t for t in order if t.number not in chosen and _same(t, chosen.values(), rules)]:
+        chosen[more[0].number] = more[0]
+    for track in order:
+        good = value[track.number] >= AS_GOOD * value[order[0].number]
+        if good and all(_shared_time(track, other) <= SAME_TIME for other in chosen.values()):
+            chosen[track.number] = track
+    return list(chosen.values())
 
 
-def _fits(track: Track, chosen: Sequence[Track], same: SamePerson, rules: JoinRules) -> bool:
-    """Whether `track` is the same person as the first or the last of the chosen ones."""
-    first = min(chosen, key=lambda t: t.frames[0])
-    last = max(chosen, key=lambda t: t.frames[-1])
-    for earlier, later, border in ((last, track, last), (track, first, first)):
-        apart = all(not len(common_rows(t, track)[0]) for t in chosen if t is not border)
-        if apart and same(earlier, later, rules):
-            return True
-    return False
+def _same(track: Track, chosen: Collection[Track], rules: JoinRules) -> bool:
+    """Whether a track goes on after or before one of the chosen ones, beside none of the others."""
+    same = [goes_on(t, track, rules) or goes_on(track, t, rules) for t in chosen]
+    shared = [_shared_time(track, t) <= SAME_TIME for t in chosen]
+    return any(same) and all(map(or_, same, shared))
+
+
+def _shared_time(one: Track, other: Track) -> float:
+    """Overlap in time, as a share of the boxes of the shorter track."""
+    first, last = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1])
+    return float(max(0, last - first + 1) / min(len(one.frames), len(other.frames)))
 
 
 def _one_per_frame(tracks: list[Track]) -> list[Track]:

@@ -11,8 +11,8 @@ goes on where the earlier one ends, at
   the same time    at most `join_seconds` pass between the two boxes
 
 and if, where both have boxes in the same frames, they show one person: by the median over these
-frames their boxes lie in one another by `join_overlap` too, and such frames are a minority (at most
-LONG_TOGETHER of the shorter track). So these stay two people:
+frames their boxes lie in one another by `join_overlap` too, and such frames are a minority (less
+than LONG_TOGETHER of the shorter track's). So these stay two people:
 
   people who cross or hug        apart in most of the frames that show both
   one leaves, another comes in   not at the same place
@@ -35,12 +35,8 @@ from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import IndexedClip
 from occludenet_build.people.tracking.tracks import Track
 
-LONG_TOGETHER = 0.6
-"""Two tracks with boxes in more than this share of the shorter one's frames are two people."""
-NEAR = 0.5
-"""Distance that a person who is lost may have moved at once, in sizes (roots of the box's area)."""
-SPEED = 1.5
-"""Sizes per second that a person who is lost may move: about a brisk walk."""
+LONG_TOGETHER = 0.5
+"""Two tracks with boxes in at least this share of the shorter one's frames are two people."""
 SIZE_SECONDS = 0.5
 """Time before and after the border of two tracks over which their sizes are compared."""
 
@@ -92,9 +88,9 @@ def join_tracks(tracks: Sequence[Track], rules: JoinRules) -> list[Track]:
 def _continued(earlier: Mapping[int, Track], track: Track, rules: JoinRules) -> int | None:
     """Key of the track that `track` goes on with; of several the one with the shortest gap."""
     fit = [
-        (frames_between(one, track), at)
+        (_gap(one, track), at)
         for at, one in earlier.items()
-        if goes_on(one, track, rules) and not (rules.keep_all and len(common_rows(one, track)[0]))
+        if goes_on(one, track, rules) and not (rules.keep_all and len(_common(one, track)[0]))
     ]
     return min(fit)[1] if fit else None
 
@@ -104,43 +100,30 @@ def goes_on(earlier: Track, later: Track, rules: JoinRules) -> bool:
     return (
         _in_time(earlier, later, rules)
         and one_person(earlier, later, rules)
-        and bool(_inside(*_border(earlier, later))[0] >= rules.overlap)
+        and bool(geometry.contained(*_border(earlier, later))[0] >= rules.overlap)
         and _of_one_size(earlier, later, rules)
     )
 
 
-def found_again(earlier: Track, later: Track, rules: JoinRules) -> bool:
-    """Whether a person who is lost may be seen again as `later`.
-
-    Unlike `goes_on`, the person may have walked on, and no frame has boxes of both.
-    """
-    if not _in_time(earlier, later, rules) or len(common_rows(earlier, later)[0]):
-        return False
-    last, following = _border(earlier, later)
-    side = float(np.sqrt(min(geometry.area(last)[0], geometry.area(following)[0])))
-    way = np.linalg.norm(geometry.centre(last) - geometry.centre(following))
-    reach = NEAR + SPEED * frames_between(earlier, later) / rules.fps
-    return bool(way <= reach * side) and _of_one_size(earlier, later, rules)
-
-
 def one_person(one: Track, other: Track, rules: JoinRules) -> bool:
     """Whether the frames in which both have boxes, if there are any, show one person."""
-    _, first, second = common_rows(one, other)
+    _, first, second = _common(one, other)
     if not len(first):
         return True
-    if len(first) > LONG_TOGETHER * min(len(one.frames), len(other.frames)):
+    if len(first) >= LONG_TOGETHER * min(len(one.frames), len(other.frames)):
         return False
-    return bool(np.median(_inside(one.boxes[first], other.boxes[second])) >= rules.overlap)
+    inside = geometry.contained(one.boxes[first], other.boxes[second])
+    return bool(np.median(inside) >= rules.overlap)
 
 
 def _in_time(earlier: Track, later: Track, rules: JoinRules) -> bool:
     """Whether `later` begins and ends after `earlier`, within the longest gap."""
     first, last = earlier.frames[[0, -1]]
     is_later = first < later.frames[0] and last < later.frames[-1]
-    return bool(is_later and frames_between(earlier, later) / rules.fps <= rules.seconds)
+    return bool(is_later and _gap(earlier, later) / rules.fps <= rules.seconds)
 
 
-def frames_between(earlier: Track, later: Track) -> int:
+def _gap(earlier: Track, later: Track) -> int:
     """Frames without a box between the end of `earlier` and the next box of `later`."""
     last = earlier.frames[-1]
     return int(later.frames[np.searchsorted(later.frames, last, "right")] - last - 1)
@@ -152,17 +135,9 @@ def _border(earlier: Track, later: Track) -> tuple[np.ndarray, np.ndarray]:
     return earlier.boxes[-1:], later.boxes[at : at + 1]
 
 
-def common_rows(one: Track, other: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _common(one: Track, other: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frames in which both have boxes, and their rows in each track, int64 (K,)."""
     return np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
-
-
-def _inside(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Share of the smaller box inside the larger one, row by row: (K, 4) twice -> float64 (K,)."""
-    low = np.maximum(first[:, :2], second[:, :2])
-    high = np.minimum(first[:, 2:], second[:, 2:])
-    shared = geometry.area(np.hstack([low, high]).astype(np.float64))
-    return shared / np.maximum(np.minimum(geometry.area(first), geometry.area(second)), 1e-6)
 
 
 def _of_one_size(earlier: Track, later: Track, rules: JoinRules) -> bool:
@@ -176,13 +151,14 @@ def _of_one_size(earlier: Track, later: Track, rules: JoinRules) -> bool:
 
 def _one_track(earlier: Track, later: Track) -> Track:
     """One track of both, with the earlier one's number."""
-    frames, first, second = common_rows(earlier, later)
+    frames, first, second = _common(earlier, later)
     better = earlier.scores[first].mean() >= later.scores[second].mean() if len(first) else True
     whole, rest = (earlier, later) if better else (later, earlier)
     new = ~np.isin(rest.frames, frames)
     order = np.argsort(np.concatenate([whole.frames, rest.frames[new]]), kind="stable")
-    columns = (
-        np.concatenate([getattr(whole, name), getattr(rest, name)[new]])[order]
-        for name in ("frames", "boxes", "scores")
-    )
-    return Track(earlier.number, *columns)
+
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([getattr(whole, name), getattr(rest, name)[new]])[order]
+
+    parts = (*(earlier.parts or (earlier,)), *(later.parts or (later,)))
+    return Track(earlier.number, column("frames"), column("boxes"), column("scores"), parts)
