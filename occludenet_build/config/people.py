@@ -80,7 +80,7 @@ class Detect:
     join_overlap: float = setting(0.6, low=0, high=1)
     """Same place: minimum share of the smaller box that lies inside the larger one, where one track
     goes on after another, and where both have boxes in the same frames (median)."""
-    join_size: float = setting(0.5, low=0, high=1)
+    join_size: float = setting(0.4, low=0, high=1)
     """Same size: minimum area of the smaller box, as a share of the larger one's, where one track
     goes on after another. A child before an adult is below it."""
     min_track_seconds: float = setting(0.3, low=0)

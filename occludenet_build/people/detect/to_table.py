@@ -38,6 +38,7 @@ def rows_of(
     acting = actor.choose_actor(
         shots, lengths, actor.actor_rules(clip, settings), _named(clip, shots)
     )
+    shots = [_as_tracked(*pair) for pair in zip(shots, acting, strict=True)]
     detail = _detail(clip.name, shots, acting, stride)
     everyone = [t for shot in shots for t in shot]
     actors = [t for shot in acting for t in shot]
@@ -56,6 +57,20 @@ def rows_of(
         "boxes_hash": _content_hash(detail),
     }
     return facts, detail
+
+
+def _as_tracked(everyone: Sequence[Track], acting: Sequence[Track]) -> list[Track]:
+    """The tracks of a shot, joined where they are the actor's.
+
+    The others stay as the tracker made them: nothing depends on them, and where the boxes of a clip
+    are the same as before, no later stage makes it again.
+    """
+    actors = {track.number for track in acting}
+    return [
+        part
+        for track in everyone
+        for part in (() if track.number in actors else track.parts) or (track,)
+    ]
 
 
 def _named(clip: IndexedClip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:

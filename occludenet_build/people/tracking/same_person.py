@@ -6,8 +6,9 @@ goes on where the earlier one ends, at
 
   the same place   of the last box and the next one, the smaller lies in the larger by at least
                    `join_overlap` of its area
-  the same size    of the areas before and after, medians over half a second, the smaller is at
-                   least `join_size` of the larger: single boxes differ by a raised arm
+  the same size    of the areas before and after, the smaller is at least `join_size` of the
+                   larger; by medians over half a second, or over all frames that have only one of
+                   the two: who bends down is small for a moment, who runs away for good
   the same time    at most `join_seconds` pass between the two boxes
 
 and if, where both have boxes in the same frames, they show one person: by the median over these
@@ -141,12 +142,21 @@ def _common(one: Track, other: Track) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _of_one_size(earlier: Track, later: Track, rules: JoinRules) -> bool:
-    """Whether the areas before and after the border of two tracks are alike."""
+    """Whether the areas before and after the border are alike, near the border or altogether."""
     count = max(1, round(SIZE_SECONDS * rules.fps))
+    _, first, second = _common(earlier, later)
     at = int(np.searchsorted(later.frames, earlier.frames[-1], "right"))
-    parts = earlier.boxes[-count:], later.boxes[at : at + count]
-    areas = sorted(float(np.median(geometry.area(part))) for part in parts)
-    return areas[0] >= rules.size * areas[1]
+    near = earlier.boxes[-count:], later.boxes[at : at + count]
+    alone = np.delete(earlier.boxes, first, axis=0), np.delete(later.boxes, second, axis=0)
+    return any(_ratio(*boxes) >= rules.size for boxes in (near, alone))
+
+
+def _ratio(before: np.ndarray, after: np.ndarray) -> float:
+    """Ratio of the median areas of two sets of boxes, float32 (K, 4), the smaller / the larger."""
+    areas = [
+        float(np.median(geometry.area(boxes))) if len(boxes) else 0.0 for boxes in (before, after)
+    ]
+    return min(areas) / max(*areas, 1e-6)
 
 
 def _one_track(earlier: Track, later: Track) -> Track:
