@@ -21,7 +21,7 @@ rule acquire_videos:
         "../envs/network.yaml"
     params:
         settings=acquire_settings("videos", "layout", "flat_class", "split"),
-        version=results_version("acquire"),
+        version=tried(results_version("acquire"), "acquire/videos.parquet"),
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:

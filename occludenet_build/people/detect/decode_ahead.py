@@ -50,7 +50,7 @@ class Turn:
     """Frame number and prepared picture, uint8 (H, W, 3)."""
     ended: bool = False
     """Whether these are the clip's last frames."""
-    error: ItemError | None = None
+    error: Exception | None = None
     """Why decoding failed, if it did."""
 
 
@@ -85,7 +85,7 @@ class ClipStream:
                     taken.append((number, self._prepare(picture)))
                 if len(taken) == self._count:
                     return Turn(taken)
-        except ItemError as error:
+        except Exception as error:  # it belongs to this clip; ledger.attempt tells its kind
             return Turn(ended=True, error=error)
         return Turn(taken, ended=True)
 

@@ -28,7 +28,7 @@ import cv2
 import pyarrow as pa
 
 from occludenet_build.config.people import Detect
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
 from occludenet_build.media.video.source import rgb_frames
@@ -149,7 +149,7 @@ class _Open:
     """Frames that are decoded but have no detections yet."""
     ended: bool = False
     """Whether all its frames are decoded."""
-    error: ItemError | None = None
+    error: Exception | None = None
 
 
 class BatchInference:
