@@ -24,11 +24,10 @@ source is not the indexed one, its row fails with source_changed. Occluded clips
 have separate ledger keys: other masks remake the counterfactuals and nothing else, except with
 scale_mode `target`, which measures by the masks. A counterfactual differs from its occluded clip in
 the actor only; frames in which the actor has no mask are left unchanged, and the row counts the
-erased ones, and the unerased ones that may show the actor (occlusion/unerased.py). Where these are
-more than counterfactual.max_unerased, the clip has no counterfactual and is skipped as not_erased.
-That setting is in the key of such clips only: it remakes nothing else. With counterfactual.files
-false there are rows and no files: train then erases the actor when it reads an occluded clip, with
-the masks and the ground truth in annotate/frames.
+erased ones, and the unerased ones that may show the actor: beyond counterfactual.max_unerased of
+them the clip is skipped as not_erased (unerased.py). With counterfactual.files false there are rows
+and no files: train then erases the actor when it reads an occluded clip, with the masks and the
+ground truth in annotate/frames.
 """
 
 from __future__ import annotations
@@ -59,6 +58,7 @@ from occludenet_build.media.video.encoder import (
     library_versions,
     recorded_instruction_set,
 )
+from occludenet_build.occlusion import unerased
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
@@ -72,7 +72,6 @@ from occludenet_build.occlusion.jobs import (
     occluded_outputs,
 )
 from occludenet_build.occlusion.render import render
-from occludenet_build.occlusion.unerased import Unerased, count_unerased
 
 _OF_CLIP = [
     column("label", "string", "class name"),
@@ -128,9 +127,6 @@ ERASED = pa.schema(
 )
 """Columns of counterfactual/<shard>.parquet."""
 
-_COUNTED = "unerased_frames"
-"""Column that is counted anew in each run, from the tables, and so is not kept in the ledger."""
-
 FILES = ("files", "clean_file")
 """Columns that name files."""
 
@@ -161,29 +157,20 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     with ExitStack() as stack:
         ledgers = {"occluded": stack.enter_context(_open_ledger(args.out, CLIPS, TRUTH))}
         if args.erased:
-            kept = pa.schema([field for field in ERASED if field.name != _COUNTED])
-            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, kept, None))
+            rows = unerased.without_count(ERASED)
+            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, rows, None))
         _make_missing(shard, ledgers, args, config)
         for name, part_ledger in ledgers.items():
-            rows = part_ledger.results(sorted(shard.keys[name]))
-            check_items("composite", rows, args.out, config.failures)
+            results = part_ledger.results(sorted(shard.keys[name]))
+            check_items("composite", results, args.out, config.failures)
         for (name, part_ledger), out in zip(ledgers.items(), (args.out, args.erased), strict=False):
             before = part_ledger.kept_rows()
             clips = sorted(shard.keys[name])
             table = part_ledger.close(clips, out if name == "occluded" else None)
             if name == "erased":
-                write_erased(table, [shard.unerased[clip].frames for clip in clips], out)
+                unerased.write_with_counts(table, shard.unerased, ERASED, out)
             remove_stale(before, table, args.root, FILES)
             ledger.log_summary(table)
-
-
-def write_erased(table: pa.Table, unerased: list[int], out: Path) -> None:
-    """Write the manifest of counterfactuals, ERASED, of a ledger's table; without times."""
-    columns = {name: table[name] for name in table.column_names}
-    columns["seconds"] = pa.nulls(len(table), pa.float64())
-    columns[_COUNTED] = pa.array(unerased, pa.int32())
-    ordered = {name: columns[name] for name in ERASED.names}
-    tables.write_table(pa.table(ordered, schema=ERASED), out)
 
 
 def _open_ledger(out: Path, rows: pa.Schema, detail: pa.Schema | None) -> Any:
@@ -249,7 +236,7 @@ class CompositeShard:
             self._rles = DetailStore(args.masks.parent / "store")
         splits = config.counterfactual.splits if args.erased else ()
         chosen = [clip for clip, row in self._chosen.items() if row["split"] in splits]
-        self.unerased = {clip: self._count_unerased(clip) for clip in chosen}
+        self.unerased = {clip: self._count(clip) for clip in chosen}
         occluded = {clip: self._key(row) for clip, row in self._chosen.items()}
         erased = {clip: self._erased_key(clip, occluded[clip]) for clip in chosen}
         self.keys = {"occluded": occluded, "erased": erased}
@@ -267,31 +254,23 @@ class CompositeShard:
     def _erased_key(self, clip: str, key: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
         used = [str(self._config.seed)] if own["fill"] == "noise" else []
-        limit = own.pop("max_unerased")
-        if self._is_refused(clip):
-            used.append(self.unerased[clip].text(limit))
+        del own["max_unerased"]
+        refusal = self._refusal(clip)
+        if refusal and refusal["reason"] == "not_erased":
+            used.append(refusal["detail"])
         version = results_version("composite", "counterfactual")
         return ledger.result_key("erased", version, own, key, self._masks_hash(clip), *used)
 
-    def _count_unerased(self, clip: str) -> Unerased:
-        shard = self._chosen[clip]["detect_shard"]
-        return count_unerased(ClipBoxes.of(self._boxes.rows(clip, shard)), self._masks(clip))
-
-    def _is_refused(self, clip: str) -> bool:
-        masked = self._masked.get(clip)
-        if masked and masked["status"] != "ok":  # refused for a reason of its own
-            return False
-        return self.unerased[clip].share > self._config.counterfactual.max_unerased
+    def _count(self, clip: str) -> unerased.Unerased:
+        rows = self._boxes.rows(clip, self._chosen[clip]["detect_shard"])
+        return unerased.count_unerased(ClipBoxes.of(rows), self._masks(clip))
 
     def _refusal(self, clip: str) -> dict[str, Any] | None:
-        """Status, reason and detail of a clip that gets no counterfactual; None if it gets one."""
         masked = self._masked.get(clip)
         if masked and masked["status"] != "ok":
             return {name: masked[name] for name in ("status", "reason", "detail")}
-        if clip not in self.unerased or not self._is_refused(clip):
-            return None
-        detail = self.unerased[clip].text(self._config.counterfactual.max_unerased)
-        return {"status": "skipped", "reason": "not_erased", "detail": detail}
+        counted = self.unerased.get(clip)
+        return counted.refusal(self._config.counterfactual.max_unerased) if counted else None
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)
@@ -390,10 +369,8 @@ def _erased(
 ) -> ledger.ClipResult:
     job, outputs = task.job, [out for out in task.job.outputs if out.erased]
     row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
-    if task.refusal is not None:
-        return ledger.ClipResult(row | task.refusal)
-    if failure:
-        return ledger.ClipResult(row | failure)
+    if refused := task.refusal or failure:
+        return ledger.ClipResult(row | refused)
     row |= _files(job, outputs)
     if rendered is not None:  # None: no files, train erases
         row |= _made_with(rendered, settings)

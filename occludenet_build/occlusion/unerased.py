@@ -9,15 +9,21 @@ was changed although the action can be seen. So a frame is counted as unerased i
   may be the actor             this shot
 
 Who is seen beside the actor, in other frames and at another place, is a bystander and not counted.
+
+The setting counterfactual.max_unerased is in the ledger key of the clips that it refuses, and of no
+other: a change of it remakes nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from occludenet_build.core import tables
 from occludenet_build.core.build import ClipBoxes
 from occludenet_build.media.imaging import boxes as geometry
 
@@ -40,12 +46,15 @@ class Unerased:
         """`frames` / `shown`, 0 to 1; 0 without a person."""
         return self.frames / self.shown if self.shown else 0.0
 
-    def text(self, limit: float) -> str:
-        """Why the clip gets no counterfactual, with the limit in the settings."""
-        return (
+    def refusal(self, limit: float) -> dict[str, str] | None:
+        """Status, reason and detail of a clip whose share is above `limit`; None if it is not."""
+        if self.share <= limit:
+            return None
+        detail = (
             f"{self.frames} of {self.shown} frames with a person have no mask of the actor "
             f"({100 * self.share:.0f} %); counterfactual.max_unerased {limit:g}"
         )
+        return {"status": "skipped", "reason": "not_erased", "detail": detail}
 
 
 def count_unerased(boxes: ClipBoxes, masked: Collection[int]) -> Unerased:
@@ -75,3 +84,29 @@ def _bystanders(actor: ClipBoxes, others: ClipBoxes) -> set[int]:
         for track in np.unique(beside.tracks).tolist()
         if apart[beside.tracks == track].mean() > 0.5
     }
+
+
+COUNTED = "unerased_frames"
+"""Column of the manifest that is counted in each run, from tables, and not kept in the ledger: so
+builds from before it was counted keep their counterfactuals."""
+
+
+def without_count(manifest: pa.Schema) -> pa.Schema:
+    """The columns of the manifest that the ledger keeps."""
+    return pa.schema([field for field in manifest if field.name != COUNTED])
+
+
+def write_with_counts(
+    table: pa.Table, counts: Mapping[str, Unerased], manifest: pa.Schema, out: Path
+) -> None:
+    """Write the rows of the ledger as the manifest `out`: with the counts, without times.
+
+    `counts`: clip -> its count.
+    """
+    columns = {name: table[name] for name in table.column_names}
+    columns["seconds"] = pa.nulls(len(table), pa.float64())
+    columns[COUNTED] = pa.array(
+        [counts[clip].frames for clip in table["clip"].to_pylist()], pa.int32()
+    )
+    ordered = {name: columns[name] for name in manifest.names}
+    tables.write_table(pa.table(ordered, schema=manifest), out)
