@@ -165,8 +165,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
             check_items("composite", results, args.out, config.failures)
         for (name, part_ledger), out in zip(ledgers.items(), (args.out, args.erased), strict=False):
             before = part_ledger.kept_rows()
-            clips = sorted(shard.keys[name])
-            table = part_ledger.close(clips, out if name == "occluded" else None)
+            table = part_ledger.close(sorted(shard.keys[name]), None if name == "erased" else out)
             if name == "erased":
                 unerased.write_with_counts(table, shard.unerased, ERASED, out)
             remove_stale(before, table, args.root, FILES)
