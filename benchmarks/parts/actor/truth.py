@@ -14,7 +14,7 @@ import pyarrow as pa
 from occludenet_build.media.imaging import boxes as geometry
 
 SAME = 0.3
-"""Least IoU of the actor's box and the box by hand for the same person: a box without an arm counts,
+"""Least IoU of the actor's box and the box by hand for the same person: one without an arm counts,
 another person beside the actor does not."""
 
 Truth = dict[str, dict[int, np.ndarray]]
