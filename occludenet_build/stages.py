@@ -78,7 +78,7 @@ _ROWS = (
         "Decode every video once: size, rotation, exact times, sound, and errors with a reason",
         ("select",),
         draws=True,
-        parts={"facts": 1},
+        parts={"facts": 2},
         tables={"index": "index/videos.parquet"},
         items=True,
         unit="index_px",

@@ -19,13 +19,22 @@ import pyarrow as pa
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.failures import damaged_table
+from occludenet_build.core.failures import damaged_file
 from occludenet_build.stages import TABLES
 
 Row = dict[str, Any]
 """A table row: column -> value."""
 SIDES = ("x1", "y1", "x2", "y2")
 """Columns of a bounding box."""
+
+
+def source_identity(row: Row) -> str:
+    """What identifies the frames of a source in ledger keys: its sha256, and how it is read.
+
+    `row`: of the index, its shards or select.
+    """
+    reading = row.get("reading")
+    return f"{row['sha256']} {reading}" if reading else row["sha256"]
 
 
 def detail_file(manifest: Path) -> Path:
@@ -53,14 +62,26 @@ class StageRows(tables.ClipGroups):
         try:
             super().__init__(path)
         except tables.UNREADABLE as error:
-            raise damaged_table(path, error) from error
+            raise damaged_file(path, error, "a Parquet table") from error
 
     def read(self, clip: str) -> pa.Table | None:
         """The rows of a clip; None if it has none."""
         try:
             return super().read(clip)
         except tables.UNREADABLE as error:
-            raise damaged_table(self._path, error) from error
+            raise damaged_file(self._path, error, "a Parquet table") from error
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file that another stage has written.
+
+    A damaged file is made again at the next start. Raises UserError then, and OSError where it
+    cannot be read.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise damaged_file(path, error, "JSON") from error
 
 
 def read_clip_rows(file: Path, clip: str) -> pa.Table | None:
@@ -256,6 +277,9 @@ class BuildTables:
         return ClipBoxes.of(self.detail("detect", detect_shard, clip))
 
     def json(self, name: str) -> Any:
-        """Content of a JSON file, by its path below the build folder; None if it does not exist."""
+        """Content of a JSON file, by its path below the build folder; None if it does not exist.
+
+        Raises UserError if it is damaged.
+        """
         path = self.root / name
-        return json.loads(path.read_text()) if path.exists() else None
+        return read_json(path) if path.exists() else None

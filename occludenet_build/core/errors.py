@@ -117,6 +117,8 @@ REASONS = {
     "empty_file": "the file has 0 bytes",
     "not_a_video": "unknown file format, or no video stream",
     "unreadable": "the container opens but cannot be read",
+    "no_decoder": "the video is in a codec that the libraries here cannot decode",
+    "bad_times": "the frame times are absurd: index.min_fps, index.max_fps, index.max_gap",
     "zero_frames": "no frame decodes",
     "truncated": "the file is shorter than its header states",
     "corrupt": "more packets fail to decode than allowed",
@@ -176,6 +178,7 @@ REASONS = {
     "target_missed": "no occluder size hides the required share of the actor",
     "no_occluded_frame": "no frame of the clip is occluded",
     "source_changed": "the source differs from the indexed file",
+    "occluder_changed": "the cut-out differs from the one in the table of occluders",
     "unsupported_pixels": "no encoder supports the pixel format",
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
@@ -199,7 +202,7 @@ REASONS = {
 """Reason why an item was skipped or failed -> its meaning."""
 
 TRANSIENT = {
-    *("missing", "no_permission", "unreachable"),
+    *("missing", "no_permission", "unreachable", "source_changed", "occluder_changed"),
     *("too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
     *("too_many_requests", "server_error", "timed_out", "connection_lost", "offline"),
     *("wrong_length", "wrong_hash", "bad_answer", "bad_certificate"),

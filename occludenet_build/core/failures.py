@@ -32,6 +32,13 @@ class Tolerance(Protocol):
         """Largest share of the items of a job, 0 to 1, that may fail for reasons that may pass."""
 
 
+_ASKS_FOR = {
+    "source_changed": "index/videos.parquet",
+    "occluder_changed": "occluders/occluders.parquet",
+}
+"""Reason -> the table, below the folder of the build, whose facts no longer hold."""
+
+
 def is_passing(row: Mapping[str, Any]) -> bool:
     """Whether the row of an item has a reason that may have passed by the next start."""
     return row.get("reason") in TRANSIENT
@@ -42,14 +49,19 @@ def check_items(
 ) -> None:
     """Judge the rows of a job, all items done, before its `table` is written.
 
-    Asks for another attempt at the next start if some failures may pass. Raises UserError for
-    defects of the program, and where more than failures.outage_share of the items failed so.
+    Asks for another attempt at the next start if some failures may pass; a changed source or
+    cut-out is then also indexed or cut out again. Raises UserError for defects of the program, and
+    where more than failures.outage_share of the items failed so.
     """
     rows = list(rows)
     passing = [row for row in rows if is_passing(row)]
     if not passing:
         return
     request_attempt(table)
+    reasons = {row["reason"] for row in passing}
+    for reason, cause in _ASKS_FOR.items():
+        if reason in reasons and (table.parent.parent / cause).exists():
+            request_attempt(table.parent.parent / cause)
     defects = [row for row in passing if row["reason"] == "defect"]
     if defects and failures.defects == "stop":
         raise UserError(
@@ -90,41 +102,51 @@ def attempts(table: Path | str) -> int:
 
 
 def request_attempt(table: Path | str) -> None:
-    """Make the next start of the workflow run the job that writes `table` again."""
+    """Make the next start of the workflow run the job that writes `table` again.
+
+    `table`: its first output.
+    """
     write_text(_counter(Path(table)), f"{attempts(table) + 1}\n")
 
 
-_WRITTEN_WITH = {"index/shards": "index/videos", "select/shards": "select/clips"}
-"""Folder of tables that are no outputs of their rule -> the table that is."""
+_WRITTEN_WITH = {
+    "index/shards/*.parquet": "index/videos",
+    "select/shards/*.parquet": "select/clips",
+    "counterfactual/*.parquet": "composite/*",
+    "annotate/frames/*.parquet": "annotate/clips",
+    "annotate/labels.json": "annotate/clips",
+    "acquire/coco.json": "acquire/coco",
+    "acquire/weights/*.json": "acquire/weights/*",
+    "train/*.pt": "train/*",
+    "evaluate/*.json": "evaluate/*",
+}
+"""Files of a build, below its folder -> the first output of the rule that writes them, without
+suffix; * is the name of the file without suffix. Tables that are first outputs are not listed."""
 
 
-def damaged_table(path: Path | str, error: Exception) -> UserError:
-    """The error for a table that does not read; a table of a build is made again at the next start.
+def damaged_file(path: Path | str, error: Exception, wanted: str) -> UserError:
+    """The error for a file that does not read; a file of a build is made again at the next start.
 
-    Its stage keeps a ledger, or is cheap: little is computed again.
+    `wanted`: what it should be. Its stage keeps a ledger, or is cheap: little is computed again.
     """
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    table = _declared(Path(path))
+    said = f"wanted {wanted}, {path} does not read: {text}"
+    table = _first_output(Path(path))
     if table is None:
-        return UserError(f"wanted a Parquet table, {path} does not read: {text}; replace it")
+        return UserError(f"{said}; replace it")
     request_attempt(table)
-    return UserError(
-        f"wanted a Parquet table, {path} does not read: {text}; start the same command again: it "
-        f"makes {table} again"
-    )
+    return UserError(f"{said}; start the same command again, which makes it again")
 
 
-def _declared(path: Path) -> Path | None:
-    """The table of a build with which the file at `path` is made; None for other files."""
-    folder, stage = path.parent, path.parent.parent
-    if path.name == "detail.parquet" and stage.name == "store":
-        return stage.parent / f"{folder.name}.parquet"
-    of_shards = _WRITTEN_WITH.get(f"{stage.name}/{folder.name}")
-    if of_shards is not None:
-        return stage.parent / f"{of_shards}.parquet"
-    if any(path.match(pattern) for pattern in TABLES.values()):
-        return stage / "clips.parquet" if folder.name == "frames" else path
-    return None
+def _first_output(path: Path) -> Path | None:
+    """The first output of the rule that writes the file at `path`; None for files of no build."""
+    if path.name == "detail.parquet" and path.parent.parent.name == "store":
+        path = path.parent.parent.parent / f"{path.parent.name}.parquet"
+    for pattern, output in _WRITTEN_WITH.items():
+        if path.match(pattern):
+            build = path.parents[pattern.count("/")]
+            return build / output.replace("*", path.stem)
+    return path if any(path.match(pattern) for pattern in TABLES.values()) else None
 
 
 def _counter(table: Path) -> Path:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.failures import damaged_table
+from occludenet_build.core.failures import damaged_file
 from occludenet_build.core.files import replacing, write_bytes_if_changed
 
 UNREADABLE = (pa.ArrowException, OSError)
@@ -84,7 +84,7 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
             f"wanted the table {path}, it is missing; run the stage that writes it"
         ) from error
     except UNREADABLE as error:
-        raise damaged_table(path, error) from error
+        raise damaged_file(path, error, "a Parquet table") from error
 
 
 def fraction_text(value: Fraction) -> str:

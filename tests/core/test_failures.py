@@ -12,7 +12,7 @@ import pytest
 from occludenet_build.config import Failures
 from occludenet_build.config.failures import OutageShares
 from occludenet_build.core import errors, failures, ledger, tables
-from occludenet_build.core.build import DetailStore
+from occludenet_build.core.build import DetailStore, read_json
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import attempts, check_items
 from occludenet_build.core.tables import column
@@ -106,6 +106,15 @@ def test_outages_and_defects(tmp_path, found, settings, said, again):
     assert attempts(tmp_path / "detect/004.parquet") == 0
 
 
+def test_what_no_longer_holds_is_looked_at_again(tmp_path):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index/videos.parquet").touch()
+    found = rows(None, None, None, None, "source_changed", None, None, "occluder_changed")
+    check_items("composite", found, tmp_path / "composite/000.parquet", Failures())
+    asked = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("retry/*")}
+    assert asked == {"composite/retry/000", "index/retry/videos"}
+
+
 def filled(build) -> tables.Path:
     """A stage detect with one finished shard; returns its manifest."""
     manifest = build / "detect/000.parquet"
@@ -179,7 +188,12 @@ def test_a_damaged_journal_entry_is_made_again(tmp_path, damage, caplog):
         ("select/shards/001.parquet", "select/clips"),
         ("composite/store/002/detail.parquet", "composite/002"),
         ("annotate/frames/001.parquet", "annotate/clips"),
+        ("counterfactual/001.parquet", "composite/001"),
+        ("counterfactual/store/001/detail.parquet", "composite/001"),
+        ("acquire/coco.json", "acquire/coco"),
+        ("acquire/weights/detect.json", "acquire/weights/detect"),
         ("elsewhere/mine.parquet", None),
+        ("elsewhere/mine.json", None),
     ],
 )
 def test_a_damaged_table_of_a_build_is_asked_for_again(tmp_path, damaged, asks_for):
@@ -187,7 +201,7 @@ def test_a_damaged_table_of_a_build_is_asked_for_again(tmp_path, damaged, asks_f
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(UserError, match="does not read"):
-        tables.read_rows(path)
+        (read_json if path.suffix == ".json" else tables.read_rows)(path)
     asked = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("retry/*")}
     folder, _, name = (asks_for or "/").rpartition("/")
     assert asked == ({f"{folder}/retry/{name}"} if asks_for else set())

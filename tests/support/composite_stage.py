@@ -42,6 +42,8 @@ class CompositeStage:
     """Clip -> frame -> box, instead of a moving one."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of composite, besides those that make it fast."""
+    outages: float = 1.0
+    """failures.outage_share of composite."""
 
     def write(self) -> CompositeStage:
         """Write the sources and all input tables."""
@@ -94,7 +96,8 @@ class CompositeStage:
         row = {"clip": clip, "status": "ok", "path": str(self.source(clip)), "label": "walking"}
         row |= {"split": "train", "category": "dog", "occluder": "cut.png", "fps": 25.0}
         row |= {"detect_shard": "000", "boxes_hash": "b", "occluder_file": "cut.png"}
-        row |= {"sha256": sha256_file(self.source(clip)), "occluder_sha256": "c"}
+        row |= {"sha256": sha256_file(self.source(clip))}
+        row |= {"occluder_sha256": sha256_file(self.folder / "bank/cut.png")}
         return row | {"frames": FRAMES, "duration_seconds": FRAMES / 25}
 
     def _boxes(self, clip: str) -> list[dict[str, Any]]:
@@ -133,6 +136,7 @@ class CompositeStage:
         words += ["--root", str(self.root), "--out", str(self.out), "--erased", str(self.erased)]
         own = {"scales": [0.25, 0.75], "preset": "ultrafast"} | dict(self.settings) | changed
         settings = {"composite": own, "counterfactual": counterfactual or {}}
+        settings["failures"] = {"outage_share": {"composite": self.outages}}
         return [*words, "--threads", str(threads), "--settings", json.dumps(settings)]
 
     def command(self, threads: int = 1, **changed: Any) -> list[str]:

@@ -1,6 +1,8 @@
 """Transfer of sound from a source to its outputs, whole or trimmed to a segment.
 
 Packets in a codec that MP4 supports are copied; other sound is decoded and encoded again as AAC.
+Where encoded sound changes on the way, from mono to stereo or in its rate, it goes on in its first
+format.
 """
 
 from __future__ import annotations
@@ -59,6 +61,35 @@ def decode_sound(packet: av.Packet) -> list[Any]:
         return []
 
 
+class SteadySound:
+    """Decodes the packets of one sound stream to frames of one format, that of the first frame."""
+
+    def __init__(self) -> None:
+        self._first: Any = None
+        self._resampler: Any = None
+        self._resampled: Any = None
+
+    def decode(self, packet: av.Packet) -> list[Any]:
+        """The frames of a packet; a damaged one gives none, which leaves a short silence."""
+        return [part for frame in decode_sound(packet) for part in self._steady(frame)]
+
+    def _steady(self, frame: Any) -> list[Any]:
+        kind = _format_of(frame)
+        if self._first is None:
+            self._first = kind
+        if kind == self._first:
+            return [frame]
+        if kind != self._resampled:
+            name, layout, rate = self._first
+            self._resampler = av.AudioResampler(format=name, layout=layout, rate=rate)
+            self._resampled = kind
+        return list(self._resampler.resample(frame))
+
+
+def _format_of(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
 class SharedSound:
     """Callback that passes sound packets to all writers.
 
@@ -68,11 +99,13 @@ class SharedSound:
     def __init__(self, writers: list[TwinWriter], source: VideoSource) -> None:
         self.writers = writers
         self.how = sound_transfer(source)
+        self._decoders = {s.index: SteadySound() for s in source.audio if not is_copied(s)}
 
     def __call__(self, packet: av.Packet) -> None:
         stream, is_end = packet.stream, packet.dts is None  # the last packet of a stream
         if not is_copied(stream):
-            frames = [*decode_sound(packet), *([None] if is_end else [])]
+            decoded = self._decoders[stream.index].decode(packet)
+            frames = [*decoded, *([None] if is_end else [])]
             for writer in self.writers:
                 writer.encode_sound(stream.index, frames)
         elif not is_end:
@@ -95,6 +128,7 @@ class TrimmedSound:
         self._open = {stream.index for stream in source.audio}
         self.how = sound_transfer(source)
         self._trims = {s.index: self._trim(s) for s in source.audio if not is_copied(s)}
+        self._decoders = {index: SteadySound() for index in self._trims}
 
     @property
     def done(self) -> bool:
@@ -112,7 +146,7 @@ class TrimmedSound:
         elif is_copied(stream):
             self._copy(packet, at, _length(packet))
         else:
-            self._encode(stream.index, decode_sound(packet))
+            self._encode(stream.index, self._decoders[stream.index].decode(packet))
 
     def _copy(self, packet: av.Packet, at: Fraction, length: Fraction) -> None:
         if at + length <= self._begin - max(PREROLL, length):

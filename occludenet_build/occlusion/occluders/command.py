@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.core import pool, seeds, tables
+from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import folder_lock, sha256_file, write_json
@@ -125,7 +125,7 @@ def _sources(args: argparse.Namespace) -> tuple[Path, Path]:
 
 def _acquired(path: Path) -> tuple[Path, Path]:
     try:
-        note = json.loads(path.read_text())
+        note = read_json(path)
         images, instances = Path(note["images"]), Path(note["instances"])
         expected_hash = note["instances_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
