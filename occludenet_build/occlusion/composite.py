@@ -25,9 +25,9 @@ have separate ledger keys: other masks remake the counterfactuals and nothing el
 scale_mode `target`, which measures by the masks. A counterfactual differs from its occluded clip in
 the actor only; frames in which the actor has no mask are left unchanged, and the row counts the
 erased ones, and the unerased ones that may show the actor: beyond counterfactual.max_unerased of
-them the clip is skipped as not_erased (unerased.py). With counterfactual.files false there are rows
-and no files: train then erases the actor when it reads an occluded clip, with the masks and the
-ground truth in annotate/frames.
+them the clip is skipped as not_erased. With counterfactual.files false there are rows and no files:
+train then erases the actor when it reads an occluded clip, with the masks and the ground truth in
+annotate/frames.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from occludenet_build.media.video.encoder import (
     library_versions,
     recorded_instruction_set,
 )
-from occludenet_build.occlusion import unerased
+from occludenet_build.occlusion import counterfactual
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     with ExitStack() as stack:
         ledgers = {"occluded": stack.enter_context(_open_ledger(args.out, CLIPS, TRUTH))}
         if args.erased:
-            rows = unerased.without_count(ERASED)
+            rows = counterfactual.without_count(ERASED)
             ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, rows, None))
         _make_missing(shard, ledgers, args, config)
         for name, part_ledger in ledgers.items():
@@ -167,7 +167,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
             before = part_ledger.kept_rows()
             table = part_ledger.close(sorted(shard.keys[name]), None if name == "erased" else out)
             if name == "erased":
-                unerased.write_with_counts(table, shard.unerased, ERASED, out)
+                counterfactual.write_with_counts(table, shard.unerased, ERASED, out)
             remove_stale(before, table, args.root, FILES)
             ledger.log_summary(table)
 
@@ -260,9 +260,9 @@ class CompositeShard:
         version = results_version("composite", "counterfactual")
         return ledger.result_key("erased", version, own, key, self._masks_hash(clip), *used)
 
-    def _count(self, clip: str) -> unerased.Unerased:
+    def _count(self, clip: str) -> counterfactual.Unerased:
         rows = self._boxes.rows(clip, self._chosen[clip]["detect_shard"])
-        return unerased.count_unerased(ClipBoxes.of(rows), self._masks(clip))
+        return counterfactual.count_unerased(ClipBoxes.of(rows), self._masks(clip))
 
     def _refusal(self, clip: str) -> dict[str, Any] | None:
         masked = self._masked.get(clip)

@@ -7,7 +7,7 @@ import pytest
 from support.composite_stage import FRAMES, CompositeStage
 
 from occludenet_build.core.build import ClipBoxes
-from occludenet_build.occlusion.unerased import Unerased, count_unerased
+from occludenet_build.occlusion.counterfactual import Unerased, count_unerased
 
 HERE, NEAR, THERE = (10, 10, 50, 90), (14, 10, 54, 90), (200, 10, 240, 90)
 
