@@ -106,6 +106,7 @@ _ROWS = (
         "Choose the clips to occlude and the occluder of each: quota per class and type",
         ("occluders",),
         draws=True,
+        results_version=2,
         tables={"select": "select/clips.parquet"},
         items=True,
         unit="candidates",
