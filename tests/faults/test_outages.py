@@ -88,6 +88,7 @@ def test_a_mount_goes_away(drill: Drill, reference: Drill):
         assert drill.results().keys() >= finished, "a start without the mount lost results"
         subprocess.run(["mount", "--bind", str(store), str(drill.videos)], check=True)
         drill.succeeds("dataset")
+        drill.succeeds("dataset")  # see the checkpoint that is planned and not run
         drill.assert_equal(reference)
 
 
@@ -114,6 +115,19 @@ def mirror_drill(folder: Path) -> Drill:
     write_list(folder / "list.csv", CLIPS[:6])
     own = {"route": "mirror", "mirror": "mirror", "annotations": ["list.csv"]}
     return Drill(folder, None, {"kinetics": own, "index": {"shards": 1}})
+
+
+def test_a_checkpoint_that_is_planned_and_not_run_gives_no_shard_the_clips_of_others(drill: Drill):
+    """After an outage acquire runs again with an equal end, so select is planned and has nothing to
+    do; Snakemake then gives the jobs after it the table of select for that of their shard."""
+    drill.settings = drill.merged({"select": {"shards": 2}})
+    drill.run("actor_masks")
+    (drill.build / "acquire/videos.parquet").unlink()
+    drill.run("-R", "acquire_videos", "--", "composite")
+    for shard in ("000", "001"):
+        chosen = tables.read_rows(drill.build / f"select/shards/{shard}.parquet")
+        made = tables.read_rows(drill.build / f"composite/{shard}.parquet")
+        assert {row["clip"] for row in made} == {row["clip"] for row in chosen} != set()
 
 
 def test_a_file_that_left_for_good_is_said(reference: Drill, tmp_path: Path):
