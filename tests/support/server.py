@@ -28,6 +28,7 @@ class Seen:
     path: str
     range: str | None
     if_range: str | None
+    authorization: str | None = None
     status: int = 0
     sent: int = 0
     at: float = field(default_factory=time.monotonic)
@@ -99,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         site = self.server.site
-        self.now = Seen(self.path, self.headers["Range"], self.headers["If-Range"])
+        asked = (self.headers[name] for name in ("Range", "If-Range", "Authorization"))
+        self.now = Seen(self.path, *asked)
         with site.lock:
             site.seen.append(self.now)
             site.active += 1

@@ -3,6 +3,7 @@
 One file
     download       Download, Outcome, checks of addresses, errors of HTTP answers and connections
     fetch          one download: requests, resuming, attempts, waits, checks
+    credentials    tokens and passwords of gated addresses, and where they may be sent
     partial_file   the unfinished file, from which a later run resumes
     checks         checks of a finished file, by name
 Many files

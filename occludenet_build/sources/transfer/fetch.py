@@ -29,6 +29,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core.errors import ItemError
 from occludenet_build.sources.transfer import partial_file
 from occludenet_build.sources.transfer.checks import verify_file
+from occludenet_build.sources.transfer.credentials import auth_for
 from occludenet_build.sources.transfer.download import (
     CONNECTION_ERRORS,
     Download,
@@ -291,8 +292,9 @@ def _follow_redirects(
     http: requests.Session, url: str, headers: dict[str, str], timeout: float
 ) -> requests.Response:
     """The answer after all redirects; its body is unread."""
+    asked = url
     for _ in range(_MOST_REDIRECTS + 1):
-        response = _get(http, url, headers, timeout)
+        response = _get(http, url, headers, timeout, asked)
         if response.status_code not in _REDIRECTS:
             return response
         with closing(response):
@@ -308,10 +310,13 @@ def _follow_redirects(
 
 
 def _get(
-    http: requests.Session, url: str, headers: dict[str, str], timeout: float
+    http: requests.Session, url: str, headers: dict[str, str], timeout: float, asked: str
 ) -> requests.Response:
+    auth = auth_for(url, asked)
     try:
-        return http.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
+        return http.get(
+            url, headers=headers, auth=auth, stream=True, allow_redirects=False, timeout=timeout
+        )
     except CONNECTION_ERRORS as error:
         raise error_of_exception(error) from error
 
