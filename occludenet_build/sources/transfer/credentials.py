@@ -3,7 +3,7 @@ there.
 
     https://user:password@host/   of the address itself
     OCCLUDENET_TOKEN_<HOST>       a bearer token; <HOST> in capitals, `.` as `_` and `-` as `__`
-    HF_TOKEN                      a bearer token for huggingface.co, hf.co and the host of HF_ENDPOINT
+    HF_TOKEN                      a bearer token for huggingface.co, hf.co, the host of HF_ENDPOINT
     $NETRC, else ~/.netrc         login and password
 
 They go to the server of the requested address alone: same scheme, host and port (or from http to

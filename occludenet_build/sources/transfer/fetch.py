@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.auth import AuthBase
 from urllib3.util import Retry
 
 from occludenet_build.config.sources import Downloads
@@ -274,7 +275,7 @@ def _request_rest(
     Raises TransientError where another attempt may succeed, ItemError where it cannot.
     """
     headers = part.request_headers(download)
-    with closing(_follow_redirects(http, address, headers, settings.timeout_seconds)) as response:
+    with closing(request(http, address, settings.timeout_seconds, headers)) as response:
         _begin(response, download, part, settings, asked="Range" in headers)
         most, excess = _byte_limit(download, part, settings)
         for chunk in _body_chunks(response, settings.timeout_seconds):
@@ -288,13 +289,21 @@ def _request_rest(
         raise TransientError("connection_lost", f"{part.size} of {length} bytes")
 
 
-def _follow_redirects(
-    http: requests.Session, url: str, headers: dict[str, str], timeout: float
+def request(
+    http: requests.Session,
+    url: str,
+    timeout: float,
+    headers: dict[str, str] | None = None,
+    method: str = "GET",
 ) -> requests.Response:
-    """The answer after all redirects; its body is unread."""
+    """The answer after all redirects; its body is unread.
+
+    Credentials go to the server of `url` alone (see `credentials`). `timeout`: seconds. Raises
+    ItemError for a redirect that is refused, TransientError where the connection fails.
+    """
     asked = url
     for _ in range(_MOST_REDIRECTS + 1):
-        response = _get(http, url, headers, timeout, asked)
+        response = _send(http, method, url, auth_for(url, asked), headers or {}, timeout)
         if response.status_code not in _REDIRECTS:
             return response
         with closing(response):
@@ -309,13 +318,23 @@ def _follow_redirects(
     raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, last to {redact(url)}")
 
 
-def _get(
-    http: requests.Session, url: str, headers: dict[str, str], timeout: float, asked: str
+def _send(
+    http: requests.Session,
+    method: str,
+    url: str,
+    auth: AuthBase,
+    headers: dict[str, str],
+    timeout: float,
 ) -> requests.Response:
-    auth = auth_for(url, asked)
     try:
-        return http.get(
-            url, headers=headers, auth=auth, stream=True, allow_redirects=False, timeout=timeout
+        return http.request(
+            method,
+            url,
+            headers=headers,
+            auth=auth,
+            stream=True,
+            allow_redirects=False,
+            timeout=timeout,
         )
     except CONNECTION_ERRORS as error:
         raise error_of_exception(error) from error
