@@ -24,7 +24,6 @@ from __future__ import annotations
 import bz2
 import calendar
 import gzip
-import io
 import lzma
 import os
 import shutil
@@ -38,11 +37,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from occludenet_build.core import files, names
 from occludenet_build.core.errors import ItemError
-from occludenet_build.sources.transfer.pieces import JoinedFile, SourceError
+from occludenet_build.sources.transfer.pieces import SourceError, open_archive
 
 if sys.version_info >= (3, 11, 4):
     import tarfile
@@ -227,12 +226,6 @@ def _opened(archive: Path | Sequence[Path], limits: UnpackLimits) -> Iterator[It
     with open_archive(archive) as stream:
         read = _zip_entries if is_zip(stream) else _tar_entries
         yield _with_faults(read(stream, limits, stream.seek(0, 2) - stream.seek(0)))
-
-
-def open_archive(archive: Path | Sequence[Path]) -> BinaryIO:
-    """Open an archive, or its pieces as one file. Its reads raise ItemError as `JoinedFile`."""
-    paths = [archive] if isinstance(archive, Path) else archive
-    return io.BufferedReader(JoinedFile(paths), 1 << 17)  # type: ignore[return-value]
 
 
 def is_zip(stream: IO[bytes]) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
@@ -258,6 +258,12 @@ class JoinedFile(io.RawIOBase):
         """Close the open file."""
         self._close()
         super().close()
+
+
+def open_archive(archive: Path | Sequence[Path]) -> BinaryIO:
+    """Open an archive, or its pieces as one file. Its reads raise ItemError as `JoinedFile`."""
+    paths = [archive] if isinstance(archive, Path) else archive
+    return io.BufferedReader(JoinedFile(paths), 1 << 17)  # type: ignore[return-value]
 
 
 @contextmanager

@@ -22,9 +22,9 @@ from occludenet_build.sources.transfer.archives import (
     UnpackedMember,
     UnpackLimits,
     is_zip,
-    open_archive,
     unpack,
 )
+from occludenet_build.sources.transfer.pieces import open_archive
 
 NOT_WHOLE = ("truncated", "corrupt", "not_an_archive")
 """Reasons of a broken archive, which may be intact after another download."""

@@ -16,6 +16,7 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.coco.selection import WantedImage, wanted_images
 from occludenet_build.sources.kinetics.archives import of_splits
+from occludenet_build.sources.transfer.connection import new_http_session, request
 from occludenet_build.sources.transfer.download import (
     CONNECTION_ERRORS,
     check_address,
@@ -23,7 +24,6 @@ from occludenet_build.sources.transfer.download import (
     redact,
     requested_address,
 )
-from occludenet_build.sources.transfer.fetch import new_http_session, request
 
 _TIMEOUT = 10.0
 """Timeout of a request, in seconds."""
