@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from occludenet_build import config as settings_module
+from occludenet_build.core import pool
 from occludenet_build.core.errors import DISK_FULL, UserError
 from occludenet_build.core.extras import import_errors_as_user_errors
 
@@ -99,9 +100,10 @@ def _log_cpu() -> None:
     logging.info("CPU %.2f s", sum(one.ru_utime + one.ru_stime for one in used))
 
 
-DOWNLOADS = "OCCLUDENET_DOWNLOAD"
-"""Environment variable with the section `download` as JSON, set by the workflow. The section does
-not affect results, so it must not be a param of a rule: a change would rerun the rule."""
+PASSED_ON = {"download": "OCCLUDENET_DOWNLOAD", "failures": "OCCLUDENET_FAILURES"}
+"""Section of the settings -> environment variable with the section as JSON, set by the workflow.
+These sections do not affect results, so they must not be params of a rule: a change would rerun the
+rule."""
 
 
 def _config(text: str) -> settings_module.Config:
@@ -109,9 +111,13 @@ def _config(text: str) -> settings_module.Config:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"--settings: wanted JSON, got {text[:80]!r} ({error})") from error
-    if DOWNLOADS in os.environ and isinstance(values, dict):
-        values = {"download": json.loads(os.environ[DOWNLOADS])} | values
-    return settings_module.load_part(values)
+    for section, variable in PASSED_ON.items():
+        if variable in os.environ and isinstance(values, dict):
+            values = {section: json.loads(os.environ[variable])} | values
+    config = settings_module.load_part(values)
+    if "failures" in values:
+        pool.limit_items(config.failures.item_minutes, config.failures.worker_memory_mb)
+    return config
 
 
 def _set_up_log(name: str, path: Path | None) -> None:

@@ -21,7 +21,7 @@ rule acquire_videos:
         "../envs/network.yaml"
     params:
         settings=acquire_settings("videos", "layout", "flat_class", "split"),
-        version=results_version("acquire"),
+        version=tried(results_version("acquire"), "acquire/videos.parquet"),
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:
@@ -41,7 +41,7 @@ rule acquire_coco:
         "../envs/network.yaml"
     params:
         settings=coco_settings,
-        version=results_version("acquire"),
+        version=tried(results_version("acquire"), "acquire/coco.json"),
         bytes=coco_bytes,
         folder=verbatim(f"{FETCHED}/coco"),
     shell:
@@ -63,7 +63,7 @@ rule acquire_weights:
         "../envs/network.yaml"
     params:
         settings=weights_settings,
-        version=results_version("acquire"),
+        version=tried(results_version("acquire"), "acquire/weights/{stage}.json"),
         bytes=weights_bytes,
     shell:
         "python -m occludenet_build acquire weights --stage {wildcards.stage} --out {output}"

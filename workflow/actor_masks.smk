@@ -21,7 +21,7 @@ rule actor_masks_shard:
         **requests(mem_mb=8000, minutes=240, gpus=device_gpus("actor_masks")),
     params:
         settings=stage_settings("actor_masks"),
-        version=results_version("actor_masks"),
+        version=tried(results_version("actor_masks"), "actor_masks/{shard}.parquet"),
         weights=weights_option,
         boxes=in_build("detect/store"),
     shell:

@@ -24,7 +24,7 @@ rule annotate:
         **requests(mem_mb=8000, minutes=120),
     params:
         settings=stage_settings("annotate"),
-        version=results_version("annotate"),
+        version=tried(results_version("annotate"), "annotate/clips.parquet"),
         root=in_build(),
     shell:
         "python -m occludenet_build annotate --select {input.select}"

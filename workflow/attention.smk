@@ -21,7 +21,7 @@ rule attention_arm:
         **requests(mem_mb=16000, minutes=720, gpus=device_gpus("attention")),
     params:
         settings=attention_settings(),
-        version=results_version("attention"),
+        version=tried(results_version("attention"), "attention/{arm}-{seed}.parquet"),
         root=in_build(),
     shell:
         "python -m occludenet_build attention --clips {input.clips} --model {input.model}"

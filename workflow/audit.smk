@@ -41,8 +41,11 @@ use rule detect_shard as audit_detect with:
         **requests(mem_mb=6000, minutes=240, gpus=device_gpus("audit", of="detect")),
     params:
         settings=audit_settings(),
-        version=with_backend_version(
-            results_version("detect"), "detect", CONFIG.audit.backend
+        version=tried(
+            with_backend_version(
+                results_version("detect"), "detect", CONFIG.audit.backend
+            ),
+            "audit/detect/sample.parquet",
         ),
         weights=weights_option,
 

@@ -29,7 +29,7 @@ try:
             with_backend_version,
         )
         from occludenet_build.config.recognition import SMALL_BACKBONES
-        from occludenet_build.core import seeds
+        from occludenet_build.core import failures, seeds
         from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url
         from occludenet_build.core.versions import RERUN_ON, results_version
@@ -89,7 +89,10 @@ ARMS = [
     f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
 ]
 
-os.environ[command.DOWNLOADS] = settings.canonical(dataclasses.asdict(CONFIG.download))
+for section, variable in command.PASSED_ON.items():
+    os.environ[variable] = settings.canonical(
+        dataclasses.asdict(getattr(CONFIG, section))
+    )
 os.environ[RERUN_ON] = CONFIG.rerun_on
 shell.executable("bash")
 # Jobs in a conda environment have a Python of their own. All others use the Python that runs

@@ -31,7 +31,7 @@ rule composite_shard:
         **requests(mem_mb=500, minutes=240, thread_mb=WORKER_MB),
     params:
         settings=stage_settings("composite"),
-        version=results_version("composite"),
+        version=tried(results_version("composite"), "composite/{shard}.parquet"),
         boxes=in_build("detect/store"),
         bank=in_build("occluders"),
         root=in_build(),

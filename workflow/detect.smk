@@ -22,9 +22,7 @@ rule detect_shard:
         **requests(mem_mb=6000, minutes=240, gpus=device_gpus("detect")),
     params:
         settings=stage_settings("detect"),
-        version=with_backend_version(
-            results_version("detect"), "detect", CONFIG.detect.backend
-        ),
+        version=detect_version("detect"),
         weights=weights_option,
     shell:
         "python -m occludenet_build detect --videos {input.videos} --out {output}"

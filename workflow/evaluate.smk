@@ -28,7 +28,7 @@ rule evaluate_arm:
         **requests(mem_mb=16000, minutes=720, gpus=device_gpus("evaluate")),
     params:
         settings=evaluate_settings(),
-        version=results_version("evaluate"),
+        version=tried(results_version("evaluate"), "evaluate/{arm}-{seed}.parquet"),
         root=in_build(),
     shell:
         "python -m occludenet_build evaluate --clips {input.clips} --model {input.model}"

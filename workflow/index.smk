@@ -20,7 +20,7 @@ checkpoint index:
         **requests(mem_mb=1000, minutes=720, thread_mb=500),
     params:
         settings=stage_settings("index"),
-        version=results_version("index"),
+        version=tried(results_version("index"), "index/videos.parquet"),
     shell:
         "python -m occludenet_build index --videos {input.videos} --out {output.videos}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

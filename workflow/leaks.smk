@@ -24,7 +24,7 @@ rule leaks:
         **requests(mem_mb=2000, minutes=480, thread_mb=300),
     params:
         settings=stage_settings("leaks"),
-        version=results_version("leaks"),
+        version=tried(results_version("leaks"), "leaks/clips.parquet"),
     shell:
         "python -m occludenet_build leaks --clips {input.clips} --out {output.clips}"
         " --threads {threads} --settings {params.settings:q} --log {log}"

@@ -19,7 +19,7 @@ rule occluders:
         **requests(mem_mb=6000, minutes=60),
     params:
         settings=stage_settings("occluders"),
-        version=results_version("occluders"),
+        version=tried(results_version("occluders"), "occluders/occluders.parquet"),
         own=listing_digest(CONFIG.occluders.own) if CONFIG.occluders.own else "",
     shell:
         "python -m occludenet_build occluders --coco {input} --out {output} --threads {threads}"

@@ -20,7 +20,7 @@ use rule acquire_videos as surveillance_videos with:
         f"{BUILD}/benchmarks/surveillance/videos.tsv"
     params:
         settings=stage_settings("acquire", SURVEILLANCE_CONFIG),
-        version=results_version("acquire"),
+        version=tried(results_version("acquire"), "surveillance/videos.parquet"),
         listing=surveillance_listing,
         kinetics="",
 
@@ -40,7 +40,7 @@ use rule index as surveillance_index with:
         f"{BUILD}/benchmarks/surveillance/index.tsv"
     params:
         settings=stage_settings("index", SURVEILLANCE_CONFIG),
-        version=results_version("index"),
+        version=tried(results_version("index"), "surveillance/index/videos.parquet"),
 
 
 use rule detect_shard as surveillance_detect with:
@@ -56,9 +56,7 @@ use rule detect_shard as surveillance_detect with:
         f"{BUILD}/benchmarks/surveillance/detect-{{shard}}.tsv"
     params:
         settings=stage_settings("detect", SURVEILLANCE_CONFIG),
-        version=with_backend_version(
-            results_version("detect"), "detect", CONFIG.detect.backend
-        ),
+        version=detect_version("surveillance/detect"),
         weights=weights_option,
 
 
@@ -81,7 +79,7 @@ rule proposals:
         **requests(mem_mb=1000, minutes=480, thread_mb=1000),
     params:
         settings=stage_settings("proposals"),
-        version=results_version("proposals"),
+        version=tried(results_version("proposals"), "proposals/candidates.parquet"),
     shell:
         "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"
         " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"

@@ -51,7 +51,10 @@ use rule composite_shard as residual_actor_made with:
         f"{BUILD}/benchmarks/residual_actor/{{fill}}/made-{{shard}}.tsv"
     params:
         settings=fill_settings,
-        version=results_version("composite"),
+        version=tried(
+            results_version("composite"),
+            "residual_actor/{fill}/composite/{shard}.parquet",
+        ),
         boxes=in_build("detect/store"),
         bank=in_build("occluders"),
         root=fill_folder,
@@ -93,6 +96,10 @@ use rule detect_shard as residual_actor_detect with:
         f"{BUILD}/logs/residual_actor/{{fill}}/detect-{{shard}}.log",
     benchmark:
         f"{BUILD}/benchmarks/residual_actor/{{fill}}/detect-{{shard}}.tsv"
+    params:
+        settings=stage_settings("detect"),
+        version=detect_version("residual_actor/{fill}/detect"),
+        weights=weights_option,
 
 
 rule residual_actor_fill:

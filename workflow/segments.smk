@@ -20,7 +20,7 @@ rule segments:
         **requests(mem_mb=500, minutes=120, thread_mb=900),
     params:
         settings=stage_settings("segments"),
-        version=results_version("segments"),
+        version=tried(results_version("segments"), "segments/clips.parquet"),
         listing=surveillance_listing,
         root=in_build(),
         videos=verbatim(SURVEILLANCE_VIDEOS),

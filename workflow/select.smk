@@ -22,7 +22,7 @@ checkpoint select:
         **requests(mem_mb=4000, minutes=30),
     params:
         settings=stage_settings("select"),
-        version=results_version("select"),
+        version=tried(results_version("select"), "select/clips.parquet"),
     shell:
         "python -m occludenet_build select --index {input.index} --detect {input.detect}"
         " --occluders {input.occluders} --out {output} --settings {params.settings:q} --log {log}"

@@ -33,7 +33,7 @@ rule train_arm:
         ),
     params:
         settings=arm_settings,
-        version=results_version("train"),
+        version=tried(results_version("train"), "train/{arm}-{seed}.pt"),
         root=in_build(),
         weights=weights_option,
         program=TRAIN_PROGRAM,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from occludenet_build.config.backends import BACKENDS, published_weights
+from occludenet_build.config.failures import Failures
 from occludenet_build.config.occlusion import (
     Composite,
     Counterfactual,
@@ -71,6 +72,7 @@ __all__ = [
     "Downloads",
     "Dump",
     "Evaluate",
+    "Failures",
     "Fractions",
     "Gates",
     "Index",
@@ -131,6 +133,7 @@ class Config:
     except comments, docstrings and formatting (for development). Switching the value reruns all
     stages once."""
     download: Downloads = setting(Downloads())
+    failures: Failures = setting(Failures())
     cluster: Cluster = setting(Cluster())
     acquire: Acquire = setting(Acquire())
     kinetics: Kinetics = setting(Kinetics())

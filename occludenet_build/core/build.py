@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import damaged_file
 from occludenet_build.stages import TABLES
 
 Row = dict[str, Any]
@@ -41,9 +42,45 @@ def store_folder(manifest: Path) -> Path:
     return manifest.parent / "store" / manifest.stem
 
 
+class StageRows(tables.ClipGroups):
+    """The detail rows that another stage has written, by clip.
+
+    A damaged file is made again at the next start: the constructor and `read` raise UserError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            super().__init__(path)
+        except tables.UNREADABLE as error:
+            raise damaged_file(path, error, "a Parquet table") from error
+
+    def read(self, clip: str) -> pa.Table | None:
+        """The rows of a clip; None if it has none."""
+        try:
+            return super().read(clip)
+        except tables.UNREADABLE as error:
+            raise damaged_file(self._path, error, "a Parquet table") from error
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file that another stage has written.
+
+    A damaged file is made again at the next start. Raises UserError then, and OSError where it
+    cannot be read.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise damaged_file(path, error, "JSON") from error
+
+
 def read_clip_rows(file: Path, clip: str) -> pa.Table | None:
-    """Read the rows of one clip from a file with one row group per clip; None if it has none."""
-    groups = tables.ClipGroups(file)
+    """Read the rows of one clip from a file with one row group per clip; None if it has none.
+
+    Raises UserError if the file is damaged.
+    """
+    groups = StageRows(file)
     try:
         return groups.read(clip)
     finally:
@@ -57,7 +94,7 @@ def files_by_clip(folder: Path, clips: Iterable[str], hint: str) -> dict[str, st
     """
     names: dict[str, str] = {}
     for path in sorted(folder.glob("*.parquet")):
-        groups = tables.ClipGroups(path)
+        groups = StageRows(path)
         names.update(dict.fromkeys(groups.clips, path.name))
         groups.close()
     requested = set(clips)
@@ -76,12 +113,15 @@ class DetailStore:
     def __init__(self, folder: Path) -> None:
         """Open nothing yet; `folder` is `<stage>/store`."""
         self.folder = folder
-        self._open: dict[str, tables.ClipGroups] = {}
+        self._open: dict[str, StageRows] = {}
 
     def rows(self, clip: str, shard: str) -> pa.Table | None:
-        """The rows of a clip; None if the shard has no rows of it."""
+        """The rows of a clip; None if the shard has no rows of it.
+
+        Raises UserError if the shard's file is damaged.
+        """
         if shard not in self._open:
-            self._open[shard] = tables.ClipGroups(self.folder / shard / "detail.parquet")
+            self._open[shard] = StageRows(self.folder / shard / "detail.parquet")
         return self._open[shard].read(clip)
 
     def actor(self, clip: str, shard: str) -> ClipBoxes:
@@ -228,6 +268,9 @@ class BuildTables:
         return ClipBoxes.of(self.detail("detect", detect_shard, clip))
 
     def json(self, name: str) -> Any:
-        """Content of a JSON file, by its path below the build folder; None if it does not exist."""
+        """Content of a JSON file, by its path below the build folder; None if it does not exist.
+
+        Raises UserError if it is damaged.
+        """
         path = self.root / name
-        return json.loads(path.read_text()) if path.exists() else None
+        return read_json(path) if path.exists() else None

@@ -6,6 +6,8 @@ Such errors end in one line on the terminal, never in a traceback.
 from __future__ import annotations
 
 import errno
+import traceback
+from pathlib import Path
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Error numbers for a full disk, an exceeded quota or file-size limit; they stop the whole job."""
@@ -31,8 +33,85 @@ class ItemError(Exception):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[ItemError], tuple[str, str]]:
+        return ItemError, (self.reason, self.detail)
+
+
+def as_item_error(error: Exception) -> ItemError:
+    """The ItemError for any exception in the work on one item.
+
+    Its detail has the class of the exception, the first line of its message, and the place in this
+    package. Raises `error` itself if it concerns the whole job: a UserError, a full disk, or a
+    package that is not installed.
+    """
+    if isinstance(error, ItemError):
+        return error
+    of_job = isinstance(error, (UserError, ImportError))
+    if of_job or getattr(error, "errno", None) in DISK_FULL:
+        raise error
+    text = (str(error).strip() or "no message").splitlines()[0][:300]
+    name = getattr(error, "filename", None)
+    named = f": {name}" if name and str(name) not in text else ""
+    return ItemError(
+        _reason_of(error), f"{type(error).__name__}: {text}{named} ({_place_of(error)[0]})"
+    )
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether an exception says that a disk, mount or server is away or sick."""
+    return getattr(error, "errno", None) in _OUTAGES
+
+
+_OUTAGES = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ESTALE", "ENODEV", "ENXIO", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "ENOMEDIUM"),
+        *("EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ECONNRESET", "ECONNABORTED", "EREMOTEIO"),
+        *("ESHUTDOWN", "EMFILE", "ENFILE"),
+    )
+    if hasattr(errno, name)
+)
+"""Error numbers of a disk, mount or server that is away or sick."""
+
+_DEFECTS = (NameError, AttributeError, TypeError, NotImplementedError, AssertionError, LookupError)
+"""Exceptions that, raised by this package itself, are errors of the program and not of a file."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _reason_of(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return "out_of_memory"
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    if isinstance(error, PermissionError):
+        return "no_permission"
+    if is_outage(error):
+        return "unreachable"
+    return "defect" if isinstance(error, _DEFECTS) and _place_of(error)[1] else "internal"
+
+
+def _place_of(error: Exception) -> tuple[str, bool]:
+    """(file:line of the last line of this package, whether that line itself raised)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    if not own:
+        return "outside of this package", False
+    file = Path(own[-1].filename).relative_to(_PACKAGE.parent)
+    return f"{file}:{own[-1].lineno}", own[-1] is frames[-1]
+
 
 REASONS = {
+    # any stage
+    "no_permission": "the file exists, but may not be read",
+    "unreachable": "reading failed: the disk, mount or server of the file is away or sick",
+    "too_slow": "the item took longer than failures.item_minutes",
+    "out_of_memory": "the item needs more memory than there is, or than failures.worker_memory_mb",
+    "worker_killed": "the worker process was killed, probably because memory ran out",
+    "crashed": "the worker process crashed, in a library",
+    "internal": "an unexpected error; the detail names it",
+    "defect": "an error of this program; the detail names it, please report it",
     # acquire, index
     "missing": "the file does not exist",
     "empty_file": "the file has 0 bytes",
@@ -97,6 +176,7 @@ REASONS = {
     "target_missed": "no occluder size hides the required share of the actor",
     "no_occluded_frame": "no frame of the clip is occluded",
     "source_changed": "the source differs from the indexed file",
+    "occluder_changed": "the cut-out differs from the one in the table of occluders",
     "unsupported_pixels": "no encoder supports the pixel format",
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
@@ -119,7 +199,8 @@ REASONS = {
 """Reason why an item was skipped or failed -> its meaning."""
 
 TRANSIENT = {
-    *("missing", "encode_failed", "image_missing"),
+    *("missing", "no_permission", "unreachable", "source_changed", "occluder_changed"),
+    *("too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
     *("too_many_requests", "server_error", "timed_out", "connection_lost", "offline"),
     *("wrong_length", "wrong_hash", "bad_answer", "bad_certificate"),
     *("live", "bot_check", "extractor_failed"),

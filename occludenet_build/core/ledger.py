@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core import tables
-from occludenet_build.core.errors import TRANSIENT, ItemError
+from occludenet_build.core.errors import TRANSIENT, ItemError, as_item_error
 from occludenet_build.core.files import folder_lock, replacing, short_hash
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
@@ -61,17 +61,32 @@ def attempt(
 ) -> ClipResult:
     """Process one clip: call `make`, which returns (columns, detail rows), and complete `row`.
 
-    `row` holds the clip and its key. An ItemError becomes the row's reason, with the status
-    skipped for the reasons in `skipped` and failed for all others.
+    `row` holds the clip and its key. Any exception becomes the row's reason, with the status
+    skipped for the reasons in `skipped` and failed for all others; only those that concern the
+    whole job are raised (errors.as_item_error).
     """
     begun, detail = time.monotonic(), None
     try:
         columns, detail = make()
         row = row | {"status": "ok", "reason": None, "detail": None} | columns
-    except ItemError as error:
-        status = "skipped" if error.reason in skipped else "failed"
-        row = row | {"status": status, "reason": error.reason, "detail": error.detail or None}
+    except Exception as error:
+        row = row | failed_columns(error, skipped)
     return ClipResult(row | {"seconds": time.monotonic() - begun}, detail)
+
+
+def failed_columns(error: Exception, skipped: Collection[str] = ()) -> dict[str, Any]:
+    """Status, reason and detail of an item whose work ended with this exception.
+
+    Raises `error` itself if it concerns the whole job (errors.as_item_error).
+    """
+    found = as_item_error(error)
+    status = "skipped" if found.reason in skipped else "failed"
+    return {"status": status, "reason": found.reason, "detail": found.detail or None}
+
+
+def lost(row: dict[str, Any], error: ItemError) -> ClipResult:
+    """The result of a clip whose worker had to be ended or died (core.pool)."""
+    return ClipResult(row | failed_columns(error) | {"seconds": None})
 
 
 def result_key(stage: str, version: str, settings: dict[str, Any], *inputs: str) -> str:
@@ -83,13 +98,15 @@ def result_key(stage: str, version: str, settings: dict[str, Any], *inputs: str)
 class ShardLedger:
     """The ledger of one shard of one stage.
 
-    Create it with `locked_ledger`, which locks the store against a second writer.
+    Create it with `locked_ledger`, which locks the store against a second writer. A file of the
+    store that does not read is said and counts as absent: its clips are computed again.
     """
 
     def __init__(self, store: Path, rows: pa.Schema, detail: pa.Schema | None) -> None:
         self.store, self.row_schema, self.detail_schema = store, rows, detail
         self.journal = store / "journal"
         self.journal.mkdir(parents=True, exist_ok=True)
+        self._committed: dict[str, dict[str, Any]] = {}
         self._kept = self._read_kept()
 
     @property
@@ -102,12 +119,29 @@ class ShardLedger:
         path = self.store / "rows.parquet"
         if not path.exists() or (self.detail_schema and not self.detail_path.exists()):
             return {}
-        table = pq.read_table(path, partitioning=None)
-        return (
-            {r["clip"]: r for r in table.to_pylist()}
-            if table.schema.equals(self.row_schema)
-            else {}
-        )
+        try:
+            table = pq.read_table(path, partitioning=None)
+            damaged = self._damaged_clips()
+        except tables.UNREADABLE as error:
+            _log_damage(self.store, error)
+            self.detail_path.unlink(missing_ok=True)
+            return {}
+        if not table.schema.equals(self.row_schema):
+            return {}
+        return {row["clip"]: row for row in table.to_pylist() if row["clip"] not in damaged}
+
+    def _damaged_clips(self) -> set[str]:
+        """The clips whose detail rows do not read."""
+        if self.detail_schema is None:
+            return set()
+        groups = tables.ClipGroups(self.detail_path)
+        try:
+            damaged = groups.damaged()
+        finally:
+            groups.close()
+        if damaged:
+            _log_damage(self.detail_path, f"{len(damaged)} clips, first {min(damaged)}")
+        return damaged
 
     def finished(self, clip: str, clip_key: str) -> dict[str, Any] | None:
         """The row of a clip that was finished with this key; None if it must be computed.
@@ -123,10 +157,12 @@ class ShardLedger:
         return self.journal / f"{short_hash(clip)}.parquet"
 
     def _journal_row(self, clip: str) -> dict[str, Any] | None:
-        path = self._journal_path(clip)
-        if not path.exists():
-            return None
-        return json.loads(pq.read_schema(path).metadata[b"row"])
+        if clip not in self._committed:
+            row = read_entry(self._journal_path(clip))
+            if row is None:
+                return None
+            self._committed[clip] = row
+        return self._committed[clip]
 
     def commit(self, result: ClipResult) -> None:
         """Write one finished clip to the journal; safe to call from several processes."""
@@ -135,7 +171,9 @@ class ShardLedger:
         detail = detail.cast(schema)
         row = json.dumps(result.row)
         with replacing(self._journal_path(result.row["clip"])) as temporary:
-            pq.write_table(detail.replace_schema_metadata({"row": row}), temporary)
+            detail = detail.replace_schema_metadata({"row": row})
+            pq.write_table(detail, temporary, write_page_checksum=True)
+        self._committed.pop(result.row["clip"], None)
 
     def kept_rows(self) -> list[dict[str, Any]]:
         """The rows of the last complete run.
@@ -144,13 +182,17 @@ class ShardLedger:
         """
         return list(self._kept.values())
 
+    def results(self, order: list[str]) -> list[dict[str, Any]]:
+        """The rows of the clips in `order`, all of which are computed."""
+        return [self._journal_row(clip) or self._kept[clip] for clip in order]
+
     def close(self, order: list[str], manifest: Path | None = None) -> pa.Table:
         """Merge the journal into the store and write the manifest of the clips in `order`.
 
         The column `seconds` is null in the manifest, so that equal results give equal bytes; the
         store keeps the times. Returns the rows with the times.
         """
-        rows = [self._journal_row(clip) or self._kept[clip] for clip in order]
+        rows = self.results(order)
         if self.detail_schema is not None:
             self._merge_detail(order)
         table = tables.from_rows(rows, self.row_schema)
@@ -164,7 +206,9 @@ class ShardLedger:
         # One clip at a time, so that memory does not grow with the shard.
         old = tables.ClipGroups(self.detail_path)
         with replacing(self.detail_path) as temporary:
-            with pq.ParquetWriter(temporary, self.detail_schema, compression="zstd") as writer:
+            with pq.ParquetWriter(
+                temporary, self.detail_schema, compression="zstd", write_page_checksum=True
+            ) as writer:
                 for clip in order:
                     path = self._journal_path(clip)
                     part = pq.read_table(path) if path.exists() else old.read(clip)
@@ -172,6 +216,25 @@ class ShardLedger:
                         part = part.replace_schema_metadata(None).cast(self.detail_schema)
                         writer.write_table(part, row_group_size=len(part))
         old.close()
+
+
+def read_entry(path: Path) -> dict[str, Any] | None:
+    """The row of a journal file; None if the file is missing or damaged, then it is removed."""
+    if not path.exists():
+        return None
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+        row = json.loads(table.schema.metadata[b"row"])
+    except (*tables.UNREADABLE, ValueError, KeyError, TypeError) as error:
+        _log_damage(path, error)
+        path.unlink(missing_ok=True)
+        return None
+    return row
+
+
+def _log_damage(path: Path, error: object) -> None:
+    text = str(error).splitlines()[0] if str(error) else repr(error)
+    logging.warning("%s does not read (%s): its clips are made again", path, text)
 
 
 def _without_times(table: pa.Table) -> pa.Table:
@@ -201,7 +264,14 @@ def work_through(
     """
     due = unfinished_clips(ledger, todo, intact)
     for result in progress(make(due), len(due), "clip") if due else ():
+        log_unexpected(result.row)
         ledger.commit(result)
+
+
+def log_unexpected(row: dict[str, Any]) -> None:
+    """Log a row whose reason nobody foresaw, at once, with the name of the clip."""
+    if row.get("reason") in ("internal", "defect", "worker_killed", "crashed", "too_slow"):
+        logging.warning("%s: %s: %s", row["clip"], row["reason"], row["detail"])
 
 
 def unfinished_clips(

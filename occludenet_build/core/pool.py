@@ -1,15 +1,29 @@
-"""A pool of worker processes that end with the process that started them."""
+"""A pool of worker processes that end with the process that started them.
+
+An item that hangs, crashes its worker or takes too much memory costs nobody else anything: its
+worker is replaced, and the caller makes a row of it. The limits are those of the process, set once
+by `limit_items`.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import TimeoutError as ItemTimeout
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from occludenet_build.core.errors import ItemError
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
@@ -18,36 +32,100 @@ _PR_SET_PDEATHSIG = 1
 _M_MMAP_THRESHOLD = -3
 
 
+@dataclass
+class _Limits:
+    """Limits of one item; None: no limit."""
+
+    seconds: float | None = None
+    memory_mb: int | None = None
+
+
+_limits = _Limits()
+
+
+def limit_items(minutes: float | None, memory_mb: int | None) -> None:
+    """Set the time of one item and the memory of one worker, of all later pools; None: no limit."""
+    _limits.seconds = None if minutes is None else 60 * minutes
+    _limits.memory_mb = memory_mb
+
+
 def in_processes(
-    function: Callable[[Item], Out], items: Iterable[Item], workers: int
+    function: Callable[[Item], Out],
+    items: Iterable[Item],
+    workers: int,
+    lost: Callable[[Item, ItemError], Out] | None = None,
 ) -> Iterator[Out]:
     """Apply `function` to all items and yield the results in order of completion.
 
-    `workers` <= 1 runs in this process. `items` may be lazy: at most 2 x `workers` items are
-    submitted ahead.
+    `lost(item, error)` gives the result of an item whose worker had to be ended or died: too_slow,
+    worker_killed or crashed. Without it the limits do not hold, and the death of a worker raises
+    BrokenProcessPool. `items` may be lazy: at most 2 x `workers` items are submitted ahead. One
+    worker without limits runs in this process, where an item can neither be ended nor outlived.
     """
-    if workers <= 1:
+    limits = _limits if lost is not None else _Limits()
+    if workers <= 1 and limits == _Limits():
         _return_large_blocks()
         yield from map(function, items)
         return
     import cv2  # noqa: F401 # the workers need it: where it is broken, its error is raised here
+    from pebble import ProcessPool  # not above: the workflow imports this module
 
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_initialize, initargs=(os.getpid(),)
+    workers = max(workers, 1)
+    pool = ProcessPool(
+        workers,
+        context=multiprocessing.get_context("spawn"),
+        initializer=_initialize,
+        initargs=(os.getpid(), limits.memory_mb),
     )
     source = iter(items)
+    waiting: dict[Future[Out], Item] = {}
+
+    def submit(count: int) -> None:
+        for item in islice(source, count):
+            waiting[pool.schedule(function, args=(item,), timeout=limits.seconds)] = item
+
     try:
-        waiting: set[Future[Out]] = {
-            pool.submit(function, item) for item in islice(source, 2 * workers)
-        }
+        submit(2 * workers)
         while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            waiting |= {pool.submit(function, item) for item in islice(source, len(done))}
-            for future in done:
-                yield future.result()
+            done = wait(waiting, return_when=FIRST_COMPLETED).done
+            finished = [(future, waiting.pop(future)) for future in done]
+            submit(len(finished))
+            for future, item in finished:
+                yield _result(future, item, lost)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        _end(pool, waiting)
+
+
+def _result(future: Future[Out], item: Item, lost: Callable[[Item, ItemError], Out] | None) -> Out:
+    from pebble import ProcessExpired
+
+    try:
+        return future.result()
+    except ProcessExpired as error:
+        died = _death(error.exitcode)
+    except ItemTimeout as error:
+        if error.args[:1] != ("Task timeout",):  # the item itself raised it
+            raise
+        died = ItemError("too_slow", f"longer than {error.args[1]:g} s")
+    if lost is None:
+        raise BrokenProcessPool(str(died))
+    return lost(item, died)
+
+
+def _death(code: int) -> ItemError:
+    if code == -signal.SIGKILL:
+        return ItemError("worker_killed", "by SIGKILL, as the kernel does where memory runs out")
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return ItemError("crashed", f"the worker ended with {name}")
+
+
+def _end(pool: ProcessPool, waiting: Iterable[Future]) -> None:
+    """End the workers; the items that they work on are finished, the others cancelled."""
+    for future in waiting:
+        if not future.running():
+            future.cancel()
+    pool.close()
+    pool.join()
 
 
 def _return_large_blocks() -> None:
@@ -61,7 +139,7 @@ def _return_large_blocks() -> None:
         set_option(_M_MMAP_THRESHOLD, 1 << 20)
 
 
-def _initialize(parent: int) -> None:
+def _initialize(parent: int, memory_mb: int | None) -> None:
     _return_large_blocks()
     # Without this a worker of a killed parent waits forever: it holds both ends of its queue.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -72,3 +150,6 @@ def _initialize(parent: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    if memory_mb is not None:
+        # Heap and private mappings; libraries and files in the page cache do not count.
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))

@@ -15,7 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import damaged_file
 from occludenet_build.core.files import replacing, write_bytes_if_changed
+
+UNREADABLE = (pa.ArrowException, OSError)
+"""What pyarrow raises for a Parquet file that is damaged."""
 
 
 def column(name: str, dtype: pa.DataType | str, meaning: str) -> pa.Field:
@@ -70,7 +74,8 @@ def table_digest(table: pa.Table) -> str:
 def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     """Read a Parquet file, or only the named columns.
 
-    Raises UserError if the file is missing or is not Parquet.
+    Raises UserError if the file is missing or is not Parquet; then the next start of the workflow
+    makes it again, if it is a table of a build.
     """
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
@@ -78,8 +83,8 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
         raise UserError(
             f"wanted the table {path}, it is missing; run the stage that writes it"
         ) from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"wanted a Parquet table, {path} does not read: {error}") from error
+    except UNREADABLE as error:
+        raise damaged_file(path, error, "a Parquet table") from error
 
 
 def fraction_text(value: Fraction) -> str:
@@ -100,7 +105,9 @@ class ClipGroups:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._file = pq.ParquetFile(path) if Path(path).exists() else None
+        self._file = None
+        if Path(path).exists():
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
         self._groups: dict[str, int] = {}
         if self._file is not None:
             at = self._file.schema_arrow.get_field_index("clip")
@@ -118,6 +125,17 @@ class ClipGroups:
         if self._file is None or clip not in self._groups:
             return None
         return self._file.read_row_group(self._groups[clip])
+
+    def damaged(self) -> set[str]:
+        """The clips whose rows do not read; reads the whole file."""
+        return {clip for clip in self._groups if not self._reads(clip)}
+
+    def _reads(self, clip: str) -> bool:
+        try:
+            self.read(clip)
+        except UNREADABLE:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the file."""

@@ -45,6 +45,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.build import DetailStore
 from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import files_exist, remove_stale
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
@@ -154,6 +155,9 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         if args.erased:
             ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, ERASED, None))
         _make_missing(shard, ledgers, args, config)
+        for name, part_ledger in ledgers.items():
+            rows = part_ledger.results(sorted(shard.keys[name]))
+            check_items("composite", rows, args.out, config.failures)
         for (name, part_ledger), out in zip(ledgers.items(), (args.out, args.erased), strict=False):
             before = part_ledger.kept_rows()
             table = part_ledger.close(sorted(shard.keys[name]), out)
@@ -186,9 +190,11 @@ def _make_missing(
     codec = available_encoder(config.composite.codec)
     settings = dataclasses.replace(config.composite, codec=codec)
     tasks = (shard.task(clip, _parts(clip, missing), settings) for clip in clips)
-    results = in_processes(partial(make_clip, settings=settings), tasks, args.threads)
+    make, lost = partial(make_clip, settings=settings), partial(lost_clip, settings=settings)
+    results = in_processes(make, tasks, args.threads, lost)
     for made in progress(results, len(clips), "clip"):
         for name, result in made.items():
+            ledger.log_unexpected(result.row)
             ledgers[name].commit(result)
 
 
@@ -281,9 +287,25 @@ def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.ClipR
     rendered, failure = None, {}
     try:
         rendered = render(task.job, settings) if task.job.outputs else None
-    except ItemError as error:
-        failure = {"status": "failed", "reason": error.reason, "detail": error.detail}
-    seconds = time.monotonic() - start
+    except Exception as error:
+        failure = ledger.failed_columns(error)
+    return _results(task, rendered, failure, settings, time.monotonic() - start)
+
+
+def lost_clip(
+    task: ClipTask, error: ItemError, settings: cfg.Composite
+) -> dict[str, ledger.ClipResult]:
+    """The results of a clip whose worker had to be ended or died, by part."""
+    return _results(task, None, ledger.failed_columns(error), settings, 0)
+
+
+def _results(
+    task: ClipTask,
+    rendered: RenderResult | None,
+    failure: dict,
+    settings: cfg.Composite,
+    seconds: float,
+) -> dict[str, ledger.ClipResult]:
     # the time of the pass is divided among the parts by their files
     per_file = seconds / max(1, len(task.job.outputs))
     results = {}

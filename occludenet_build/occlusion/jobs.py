@@ -43,6 +43,8 @@ class ClipJob:
     """Frame -> the actor's box."""
     cutouts: tuple[Path, ...]
     """RGBA PNGs of the occluders, in the order of pasting."""
+    cutout_hashes: tuple[str, ...] = field(default=(), kw_only=True)
+    """Their sha256 in the table of occluders; empty: not compared."""
     root: Path
     """The build's folder."""
     scales: tuple[float, ...]
@@ -129,6 +131,7 @@ def clip_job(
         fps=chosen["fps"],
         boxes=boxes,
         cutouts=tuple(bank / f for f in (chosen["occluder_file"], *(chosen["other_files"] or ()))),
+        cutout_hashes=(chosen["occluder_sha256"], *(chosen["other_sha256"] or ())),
         root=root,
         scales=settings.scales,
         outputs=(),

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display
 from occludenet_build.occlusion.geometry import Rect, occlusion_degree
@@ -48,6 +49,12 @@ def resize_deterministic(pixels: np.ndarray, size: tuple[int, ...], method: int)
         return cv2.resize(pixels, size, interpolation=method)
     finally:
         cv2.ipp.setUseIPP(before)
+
+
+def check_occluder(path: Path, sha256: str) -> None:
+    """Check that a cut-out is the one in the table of occluders. Raises ItemError."""
+    if sha256_file(path) != sha256:
+        raise ItemError("occluder_changed", str(path))
 
 
 def read_occluder(path: Path) -> np.ndarray:

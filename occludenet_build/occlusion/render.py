@@ -36,7 +36,13 @@ from occludenet_build.occlusion.counterfactual import Eraser, median_frames
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.ground_truth import TruthRows
 from occludenet_build.occlusion.jobs import ClipJob, RenderResult
-from occludenet_build.occlusion.patches import ClipCutout, Paste, PatchPrefetch, read_occluder
+from occludenet_build.occlusion.patches import (
+    ClipCutout,
+    Paste,
+    PatchPrefetch,
+    check_occluder,
+    read_occluder,
+)
 from occludenet_build.occlusion.placement import ClipGeometry, Placement
 from occludenet_build.occlusion.target_size import solve_size_factors
 
@@ -51,8 +57,8 @@ ByScale = dict[float | None, RunEncoder]
 def render(job: ClipJob, settings: Composite) -> RenderResult:
     """Write all outputs of a clip; none is left incomplete.
 
-    Raises ItemError: source_changed, encode_failed, target_missed, no_occluded_frame, and the
-    reasons of media.video.source.reading.
+    Raises ItemError: source_changed, occluder_changed, encode_failed, target_missed,
+    no_occluded_frame, and the reasons of media.video.source.reading.
     """
     with ExitStack() as targets:
         paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
@@ -162,6 +168,8 @@ class _ClipRenderer:
         """Compute all rectangles, before any pixel is decoded."""
         job, settings, layout = self.job, self.settings, self.buffer.layout
         aspect = float(self.source.stream.sample_aspect_ratio or 1)
+        for path, sha256 in zip(job.cutouts, job.cutout_hashes, strict=False):
+            check_occluder(path, sha256)
         cutouts = [ClipCutout(read_occluder(p), layout, self.display, aspect) for p in job.cutouts]
         geometry = ClipGeometry(
             job.clip, self.display.size, job.frames, job.fps, job.boxes, job.seed

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import damaged_file
 from occludenet_build.core.files import replacing
-from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.car import LossTerms
 
 ENVELOPES = ("model", "model_state", "state_dict", "module")
@@ -47,10 +47,8 @@ def load(path: Path | str) -> dict[str, Any]:
         with torch.serialization.safe_globals([Namespace]):
             values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch names no closed set: zip, pickle, runtime errors
-        raise UserError(
-            f"wanted a checkpoint of tensors and plain values, {path} does not load: "
-            f"{first_line(error)}"
-        ) from error
+        wanted = "a checkpoint of tensors and plain values"
+        raise damaged_file(path, error, wanted) from error
     if not isinstance(values, dict):
         raise UserError(f"wanted a checkpoint, {path} holds a {type(values).__name__}")
     return values

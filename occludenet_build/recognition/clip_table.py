@@ -5,7 +5,6 @@ This module does not import torch, so errors in the input are reported before it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from occludenet_build.config.recognition import Train
 from occludenet_build.core import tables
+from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
 
 AT_LOAD = "load:"
@@ -83,8 +83,8 @@ def read_labels(path: Path) -> list[str]:
     Raises UserError for a file that is not {name: id} with unique ids.
     """
     try:
-        ids = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        ids = read_json(path)
+    except OSError as error:
         raise UserError(f"wanted labels as JSON, {path} cannot be read: {error}") from error
     good = isinstance(ids, dict) and all(type(number) is int for number in ids.values())
     if not good or not ids or len(set(ids.values())) < len(ids):

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.checkpoint import TrainingState, tensorboard
@@ -96,7 +97,13 @@ def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -
     """The state of this training's checkpoint, loaded into the learner; else a fresh state."""
     if not path.exists():
         return TrainingState()
-    values = checkpoint.load(path)
+    try:
+        values = checkpoint.load(path)
+    except UserError as error:
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        logging.warning("%s: training begins anew, the file is kept as %s", error, aside)
+        return TrainingState()
     if values.get("key") != key:
         logging.info("%s has other settings, data or version: not resumed", path)
         return TrainingState()

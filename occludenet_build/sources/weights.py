@@ -10,9 +10,9 @@ The note is a JSON file, the interface between acquire and the stages that load 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
@@ -43,7 +43,7 @@ def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | 
 
 def _read_note(path: Path) -> tuple[str, str]:
     try:
-        note = json.loads(path.read_text())
+        note = read_json(path)
         return str(note["path"]), str(note["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"wanted a note of acquire weights, {path}: {error!r}") from error

@@ -73,7 +73,10 @@ def test_what_is_committed_survives_a_crash(tmp_path):
     assert made == ["bb", "ccc"]
 
 
-@pytest.mark.parametrize(("reason", "again"), [("encode_failed", True), ("corrupt", False)])
+@pytest.mark.parametrize(
+    ("reason", "again"),
+    [("missing", True), ("unreachable", True), ("encode_failed", False), ("corrupt", False)],
+)
 def test_only_transient_failures_are_tried_again(tmp_path, reason, again):
     with ledger.locked_ledger(tmp_path / "s", ROWS, DETAIL) as shard_ledger:
         ledger.work_through(

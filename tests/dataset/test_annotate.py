@@ -177,8 +177,9 @@ def test_paths_of_the_lists_resolve(tmp_path: Path) -> None:
     assert not Path((folder / "train_25percent").readlink()).is_absolute()
 
 
-def test_again_gives_the_same_and_leaves_nothing_old(built: tuple[SmallBuild, list[dict]]) -> None:
-    build, rows = built
+def test_again_gives_the_same_and_leaves_nothing_old(tmp_path: Path) -> None:
+    build = SmallBuild(tmp_path).write()
+    rows = annotate(build)
     folder = build.root / "OccludeNet-D"
     (folder / "annotations/val_90.csv").write_text("file,label\n")
     (folder / "annotations/mine.csv").write_text("mine\n")

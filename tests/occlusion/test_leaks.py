@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from occludenet_build.config import Config, load_part
+from occludenet_build.config.failures import Failures, OutageShares
 from occludenet_build.config.occlusion import Leaks
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
@@ -100,7 +101,9 @@ def run(rows, out, settings, threads=1):
     args = argparse.Namespace(
         clips=out / "select.parquet", out=out / "clips.parquet", threads=threads
     )
-    run_stage(args, Config(leaks=settings))
+    # most tests have names of clips and no files
+    failures = Failures(outage_share=OutageShares(leaks=1.0))
+    run_stage(args, Config(leaks=settings, failures=failures))
     return tables.read_rows(out / "findings.parquet")
 
 

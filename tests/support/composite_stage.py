@@ -42,6 +42,8 @@ class CompositeStage:
     """Clip -> frame -> box, instead of a moving one."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of composite, besides those that make it fast."""
+    outages: float = 1.0
+    """failures.outage_share of composite."""
 
     def write(self) -> CompositeStage:
         """Write the sources and all input tables."""
@@ -84,7 +86,8 @@ class CompositeStage:
         row = {"clip": clip, "status": "ok", "path": str(self.source(clip)), "label": "walking"}
         row |= {"split": "train", "category": "dog", "occluder": "cut.png", "fps": 25.0}
         row |= {"detect_shard": "000", "boxes_hash": "b", "occluder_file": "cut.png"}
-        row |= {"sha256": sha256_file(self.source(clip)), "occluder_sha256": "c"}
+        row |= {"sha256": sha256_file(self.source(clip))}
+        row |= {"occluder_sha256": sha256_file(self.folder / "bank/cut.png")}
         return row | {"frames": FRAMES, "duration_seconds": FRAMES / 25}
 
     def _boxes(self, clip: str) -> list[dict[str, Any]]:
@@ -120,7 +123,8 @@ class CompositeStage:
         words = [w for name, at in inputs.items() for w in (f"--{name}", str(self.folder / at))]
         words += ["--root", str(self.root), "--out", str(self.out), "--erased", str(self.erased)]
         own = {"scales": [0.25, 0.75], "preset": "ultrafast"} | dict(self.settings) | changed
-        return [*words, "--threads", str(threads), "--settings", json.dumps({"composite": own})]
+        settings = {"composite": own, "failures": {"outage_share": {"composite": self.outages}}}
+        return [*words, "--threads", str(threads), "--settings", json.dumps(settings)]
 
     def command(self, threads: int = 1, **changed: Any) -> list[str]:
         """The command for a process of its own."""

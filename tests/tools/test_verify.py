@@ -20,6 +20,7 @@ from conftest import REPO, moving_square
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import attempts
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.tools.verify import FINDINGS, VERDICTS, WRONG
@@ -191,6 +192,41 @@ def test_the_links_of_the_release_and_other_folders_are_no_strays(build):
     (build / "videos").mkdir()
     shutil.copy(build / CLEAN, build / "videos/source.mp4")
     assert set(run(build)[0]) == FILES
+
+
+def add_source(root: Path, folder: Path) -> Path:
+    """Give the build's clip a source, as select's table knows it."""
+    source = folder / "source.mp4"
+    write_video(source, moving_square(FRAMES, 64, 48, side=8), Fraction(8))
+    row = {"clip": "a", "path": str(source), "sha256": sha256_file(source)}
+    tables.write_table(pa.Table.from_pylist([row]), root / "select/clips.parquet")
+    return source
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        (lambda source: None, None),
+        (lambda source: source.write_bytes(source.read_bytes() + b"\0"), "source_changed"),
+        (lambda source: source.unlink(), "source_away"),
+    ],
+)
+def test_the_source_is_the_one_that_was_indexed(build, tmp_path, change, verdict):
+    change(add_source(build, tmp_path))
+    found, status = run(build, "--repair")
+    assert found.get("a", {}).get("verdict") == verdict
+    assert status == (verdict in WRONG)
+    assert attempts(build / "index/videos.parquet") == (verdict == "source_changed")
+
+
+@pytest.mark.parametrize("damage", [cut, append, lambda root: (root / FILE).unlink()])
+def test_damaged_files_are_made_again_if_asked_for(build, damage):
+    damage(build)
+    run(build)
+    assert attempts(build / "composite/000.parquet") == 0
+    run(build, "--repair")
+    assert attempts(build / "composite/000.parquet") == 1
+    assert not (build / FILE).exists() and (build / CLEAN).exists()
 
 
 def test_files_of_a_room_that_is_gone_are_strays(build):

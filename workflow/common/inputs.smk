@@ -80,14 +80,24 @@ def weights_option(wildcards, input):
     return option("weights", input.weights)
 
 
+def note_is_void(note, *keys):
+    """Whether acquire has written a note that is damaged, or that names a file that is gone."""
+    if not note.exists():
+        return False
+    try:
+        noted = json.loads(note.read_text())
+        return not all(Path(noted[key]).exists() for key in keys)
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
 def weights_bytes(wildcards):
     """Size of the user's weights file; for a downloaded one, 0, or -1 if it has been removed."""
     weights = getattr(CONFIG, wildcards.stage).weights
     if not is_url(weights):
         return Path(weights).stat().st_size
     note = Path(f"{BUILD}/acquire/weights/{wildcards.stage}.json")
-    gone = note.exists() and not Path(json.loads(note.read_text())["path"]).exists()
-    return -1 if gone else 0
+    return -1 if note_is_void(note, "path") else 0
 
 
 # --- the user's files -----------------------------------------------------------------------------
@@ -101,8 +111,7 @@ def videos_listing(wildcards):
 def coco_bytes(wildcards):
     """Size of the user's instances file; for downloaded files, 0, or -1 if one has been removed."""
     note = Path(f"{BUILD}/acquire/coco.json")
-    noted = json.loads(note.read_text()) if note.exists() else {}
-    if not all(Path(noted[key]).exists() for key in ("images", "instances") if noted):
+    if note_is_void(note, "images", "instances"):
         return -1
     named = CONFIG.acquire.coco_instances
     return 0 if is_url(named) else Path(named).stat().st_size

@@ -16,6 +16,32 @@ def stage_settings(name, config=CONFIG):
     return as_param(settings.stage_settings(config, name))
 
 
+ATTEMPTS = {}
+
+
+def tried(version, table):
+    """The version of a rule's results, and how often it is to try again what failed.
+
+    `table`: its output table, below the build folder, with the wildcards of the rule. A job that
+    leaves items with reasons that may pass counts the number up (core.failures), so that the next
+    start runs it again. This start keeps the number that it read first.
+    """
+
+    def text(wildcards):
+        path = f"{BUILD}/{table.format(**dict(wildcards.items()))}"
+        count = ATTEMPTS.setdefault(path, failures.attempts(path))
+        return f"{version}, attempt {count}" if count else version
+
+    return text
+
+
+def detect_version(folder):
+    """`tried` for a rule that runs detect; `folder`: of its shards, below the build folder."""
+    backend = CONFIG.detect.backend
+    version = with_backend_version(results_version("detect"), "detect", backend)
+    return tried(version, folder + "/{shard}.parquet")
+
+
 def acquire_settings(*names):
     """The seed and the settings of acquire that one of its rules depends on."""
     whole = settings.stage_settings(CONFIG, "acquire")

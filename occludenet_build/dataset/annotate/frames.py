@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from occludenet_build.core.build import StageRows
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import replacing
-from occludenet_build.core.tables import ClipGroups
 from occludenet_build.dataset.annotate import FRAMES
 from occludenet_build.media.imaging import masks
 
@@ -77,8 +77,8 @@ def write_shard(shard: FrameShard) -> list[OcclusionMeasures]:
     Raises UserError where the ground truth contradicts the manifest.
     """
     measured: list[OcclusionMeasures] = []
-    truth = ClipGroups(shard.composite)
-    actors = ClipGroups(shard.masks) if shard.masks is not None else None
+    truth = StageRows(shard.composite)
+    actors = StageRows(shard.masks) if shard.masks is not None else None
     with replacing(shard.out) as temporary:
         with pq.ParquetWriter(temporary, FRAMES, compression="zstd") as writer:
             for clip in shard.clips:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, as_item_error, is_outage
 
 MAX_PIXELS = 2**26
 """Maximum number of pixels of an image; larger images and their masks would exhaust memory."""
@@ -21,7 +21,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 def open_image(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Image]:
     """Open an image and read its header; decode it inside the block.
 
-    Raises ItemError image_unreadable, also for errors while decoding inside the block.
+    Raises ItemError image_unreadable, also for errors while decoding inside the block; unreachable
+    and no_permission where the file cannot be read.
     """
     try:
         with Image.open(path, formats=formats) as image:
@@ -30,6 +31,8 @@ def open_image(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image
             yield image
     # Pillow raises SyntaxError and ValueError for broken chunks.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if is_outage(error) or isinstance(error, PermissionError):
+            raise as_item_error(error) from error
         raise ItemError("image_unreadable", str(error)[:200]) from error
 
 

@@ -17,8 +17,9 @@ import pyarrow.csv as pacsv
 
 import occludenet_build.occlusion.leaks as stage
 from occludenet_build.config import Config
-from occludenet_build.config.occlusion import Leaks
 from occludenet_build.core import files, ledger, tables
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     settings = config.leaks
     known_lists = [lists.read_list(path) for path in settings.lists]
     chosen = [row for row in tables.read_rows(args.clips) if row["status"] == "ok"]
-    clips = _hashed(chosen, settings, args)
+    clips = _hashed(chosen, config, args)
     hashed = read_hashes(clips, _store(args) / "detail.parquet")
     rows = [
         *findings.same_video_rows(clips),
@@ -58,9 +59,9 @@ def _store(args: argparse.Namespace) -> Path:
     return args.out.parent / "store" / "all"
 
 
-def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> list[Row]:
+def _hashed(chosen: list[Row], config: Config, args: argparse.Namespace) -> list[Row]:
     """The rows of all clips, including those that cannot be read."""
-    version, per_second = results_version("leaks"), settings.frames_per_second
+    version, per_second = results_version("leaks"), config.leaks.frames_per_second
     by_clip = {row["clip"]: row for row in chosen}
     keys = {
         clip: ledger.result_key("leaks", version, {"per_second": per_second}, *_key_inputs(row))
@@ -69,10 +70,11 @@ def _hashed(chosen: list[Row], settings: Leaks, args: argparse.Namespace) -> lis
 
     def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
         jobs = (HashJob(by_clip[clip], keys[clip], per_second) for clip in missing)
-        yield from in_processes(hash_clip, jobs, args.threads)
+        yield from in_processes(hash_clip, jobs, args.threads, _lost)
 
     with ledger.locked_ledger(_store(args), stage.CLIPS, stage.HASHES) as opened:
         ledger.work_through(opened, keys, make)
+        check_items("leaks", opened.results(sorted(keys)), args.out, config.failures)
         table = opened.close(sorted(keys), args.out)
     ledger.log_summary(table)
     return table.to_pylist()
@@ -94,12 +96,20 @@ class HashJob:
 
 def hash_clip(job: HashJob) -> ClipResult:
     """The hashes of one clip; a clip that cannot be read is a failed row."""
+    return attempt(_known(job), lambda: _hashes(job))
+
+
+def _lost(job: HashJob, error: ItemError) -> ClipResult:
+    return ledger.lost(_known(job), error)
+
+
+def _known(job: HashJob) -> Row:
+    """The columns that are known before hashing."""
     name = job.clip["clip"]
     segment = youtube_segment(name)
     row: Row = {"clip": name, "key": job.key}
     row |= {"split": job.clip["split"], "label": job.clip["label"]}
-    row |= {"youtube_id": segment[0] if segment else None}
-    return attempt(row, lambda: _hashes(job))
+    return row | {"youtube_id": segment[0] if segment else None}
 
 
 def _hashes(job: HashJob) -> tuple[Row, pa.Table]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +11,19 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.core import pool, seeds, tables
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.build import read_json
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import folder_lock, sha256_file, write_json
 from occludenet_build.core.progress import progress
 from occludenet_build.occlusion import occluders
-from occludenet_build.occlusion.occluders.cutout import PhotoJob, cut_photo
+from occludenet_build.occlusion.occluders.cutout import PhotoJob, cut_photo, lost_photo
 from occludenet_build.occlusion.occluders.near_duplicates import refuse_near_duplicates
 from occludenet_build.occlusion.occluders.summary import bank_summary, write_sheets
 from occludenet_build.occlusion.occluders.user_cutouts import (
     UserPicture,
     cut_user_picture,
+    lost_user_picture,
     user_pictures,
 )
 from occludenet_build.sources.coco.instances import read_photos
@@ -50,8 +52,10 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     folder = args.out.parent
     with folder_lock(folder):
         jobs = list(cutout_jobs(images, instances, folder, config))
-        made = progress(pool.in_processes(write_cutouts, jobs, args.threads), len(jobs), "picture")
+        cut = pool.in_processes(write_cutouts, jobs, args.threads, lost_picture)
+        made = progress(cut, len(jobs), "picture")
         rows = sorted((row for part in made for row in part), key=_order)
+        check_items("occluders", rows, args.out, config.failures)
         if settings.gates.apply:
             refuse_near_duplicates(rows, settings.gates.near_duplicate)
         check_disjoint(rows)
@@ -81,6 +85,12 @@ def cutout_jobs(
 def write_cutouts(job: PhotoJob | UserPicture) -> list[Row]:
     """Write the PNGs of a job; return its table rows."""
     return cut_photo(job) if isinstance(job, PhotoJob) else cut_user_picture(job)
+
+
+def lost_picture(job: PhotoJob | UserPicture, error: ItemError) -> list[Row]:
+    """The rows of a picture whose worker had to be ended or died."""
+    lost: Any = lost_photo if isinstance(job, PhotoJob) else lost_user_picture
+    return lost(job, error)
 
 
 def photo_split(photo: Photo, fractions: dict[str, float], seed: int) -> str:
@@ -115,7 +125,7 @@ def _sources(args: argparse.Namespace) -> tuple[Path, Path]:
 
 def _acquired(path: Path) -> tuple[Path, Path]:
     try:
-        note = json.loads(path.read_text())
+        note = read_json(path)
         images, instances = Path(note["images"]), Path(note["instances"])
         expected_hash = note["instances_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:

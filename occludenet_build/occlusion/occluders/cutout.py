@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.config.occlusion import Occluders
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.files import write_bytes_if_changed
 from occludenet_build.media.imaging.image_io import check_stated, open_image
 from occludenet_build.occlusion.occluders.edge_refinement import (
@@ -33,7 +33,12 @@ from occludenet_build.occlusion.occluders.edge_refinement import (
 )
 from occludenet_build.occlusion.occluders.near_duplicates import perceptual_hash
 from occludenet_build.sources.coco.photo import Instance, Photo, candidate_file_names
-from occludenet_build.sources.coco.selection import Row, examine_instance, set_refusal
+from occludenet_build.sources.coco.selection import (
+    Row,
+    examine_instance,
+    origin_row,
+    set_refusal,
+)
 
 _STRONGEST = 0.05
 """Share of the object's pixels that count as edges."""
@@ -72,27 +77,37 @@ def cut_photo(job: PhotoJob) -> list[Row]:
     return rows
 
 
+def lost_photo(job: PhotoJob, error: ItemError) -> list[Row]:
+    """The rows of a photo whose worker had to be ended or died."""
+    rows = [origin_row(job.photo, instance) for instance in job.photo.instances]
+    for row in rows:
+        set_refusal(row, error)
+    return rows
+
+
 def _cut_all(job: PhotoJob, usable: list[tuple[Row, Instance, np.ndarray]]) -> None:
     try:
         rgb = read_photo(job.images, job.photo)
-    except ItemError as error:
+    except Exception as error:
         for row, _, _ in usable:
-            set_refusal(row, error)
+            set_refusal(row, as_item_error(error))
         return
     used: set[str] = set()
     for row, instance, mask in usable:
         try:
             row.update(_cut_one(rgb, mask, instance, row, job, used))
-        except ItemError as error:
-            set_refusal(row, error)
+        except Exception as error:
+            set_refusal(row, as_item_error(error))
 
 
 def read_photo(folder: Path, photo: Photo) -> np.ndarray:
     """The stored pixels, RGB uint8 (H, W, 3), without EXIF rotation, as annotations refer to them.
 
-    Raises ItemError: image_missing, image_unreadable.
+    Raises ItemError: image_missing, image_unreadable; unreachable where the folder is away.
     """
     path = next((p for n in candidate_file_names(photo) if (p := folder / n).is_file()), None)
+    if path is None and not folder.is_dir():
+        raise ItemError("unreachable", f"the folder {folder} is away")
     if path is None:
         raise ItemError("image_missing", f"{photo.file_name}")
     with open_image(path) as image:

@@ -17,7 +17,7 @@ import numpy as np
 
 from occludenet_build.config.occlusion import Occluders
 from occludenet_build.core import seeds
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging.image_io import open_image
 from occludenet_build.media.imaging.masks import box_of
@@ -61,13 +61,24 @@ def user_pictures(out: Path, settings: Occluders, seed: int) -> Iterator[UserPic
 
 def cut_user_picture(own: UserPicture) -> list[Row]:
     """Write the cut-out of one picture if it is usable; return its table row, in a list."""
-    category = own.source.split("/")[0] if "/" in own.source else ""
-    row: Row = {"category": category, "origin": "own", "source": own.source}
+    row = _known(own)
     try:
         row.update(_cut_out(own, row))
-    except ItemError as error:
-        set_refusal(row, ItemError(error.reason, f"{own.source}: {error.detail}"))
+    except Exception as error:
+        return lost_user_picture(own, as_item_error(error))
     return [row]
+
+
+def lost_user_picture(own: UserPicture, error: ItemError) -> list[Row]:
+    """The row of a picture that has no cut-out, in a list."""
+    row = _known(own)
+    set_refusal(row, ItemError(error.reason, f"{own.source}: {error.detail}"))
+    return [row]
+
+
+def _known(own: UserPicture) -> Row:
+    category = own.source.split("/")[0] if "/" in own.source else ""
+    return {"category": category, "origin": "own", "source": own.source}
 
 
 def _cut_out(own: UserPicture, row: Row) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 import occludenet_build.occlusion.residual_actor as stage
 from occludenet_build.config import Config
 from occludenet_build.core import seeds, tables
+from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.occlusion.residual_actor.compare import (
@@ -146,7 +146,7 @@ def _sample(args: argparse.Namespace, config: Config) -> None:
 
 
 def _fills(args: argparse.Namespace) -> None:
-    found = {path.parent.name: json.loads(path.read_text()) for path in args.summaries}
+    found = {path.parent.name: read_json(path) for path in args.summaries}
     write_json(args.out, found)
     for fill, sums in found.items():
         logging.info("%-8s %s of %d frames", fill, _share(sums), sums["erased_frames"])

@@ -14,6 +14,7 @@ from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.people import ActorMasks
 from occludenet_build.core import ledger, tables, torch_models
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.versions import results_version
 from occludenet_build.people import actor_masks
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     store = args.out.parent / "store" / args.out.stem
     with ledger.locked_ledger(store, actor_masks.ROWS, actor_masks.DETAIL) as clip_ledger:
         ledger.work_through(clip_ledger, keys, make)
+        check_items("actor_masks", clip_ledger.results(list(clips)), args.out, config.failures)
         table = clip_ledger.close(list(clips), args.out)
     ledger.log_summary(table)
 

@@ -12,7 +12,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.build import ClipBoxes, DetailStore
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import short_hash
-from occludenet_build.core.ledger import ClipResult, attempt
+from occludenet_build.core.ledger import ClipResult, attempt, lost
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.source import check_indexed
 from occludenet_build.people.actor_masks import DETAIL
@@ -35,8 +35,16 @@ class MaskJob:
 
 def mask_clip(job: MaskJob, masker: Masker) -> ClipResult:
     """The masks of one clip, or a row with the reason why there are none."""
-    row = {"clip": job.row["clip"]} | job.facts
-    return attempt(row, lambda: _masked(job, masker), skipped=("no_mask", "no_actor"))
+    return attempt(_known(job), lambda: _masked(job, masker), skipped=("no_mask", "no_actor"))
+
+
+def lost_clip(job: MaskJob, error: ItemError) -> ClipResult:
+    """The row of a clip whose worker had to be ended or died."""
+    return lost(_known(job), error)
+
+
+def _known(job: MaskJob) -> dict[str, Any]:
+    return {"clip": job.row["clip"]} | job.facts
 
 
 def _masked(job: MaskJob, masker: Masker) -> tuple[dict[str, Any], pa.Table]:

@@ -19,7 +19,8 @@ from occludenet_build.config import Config
 from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
 from occludenet_build.core import ledger, pool, tables
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
 from occludenet_build.core.torch_models import checkpoint_file
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     ) as clip_ledger:
         todo = {clip: job.key for clip, job in jobs.items()}
         ledger.work_through(clip_ledger, todo, partial(_make, jobs, args.threads))
+        check_items("detect", clip_ledger.results(list(jobs)), args.out, config.failures)
         table = clip_ledger.close(list(jobs), args.out)
     ledger.log_summary(table)
     log_refusals(table)
@@ -127,6 +129,7 @@ def _clip(row: dict[str, Any], given: GivenBoxes | None) -> IndexedClip:
         frames=row["frames"],
         fps=row["fps"],
         given=given,
+        sha256=row["sha256"],
     )
 
 
@@ -170,4 +173,8 @@ def _make(
     # A network: one model for all clips, which uses all threads. Else: one process per thread.
     if runs_network(settings):
         return inference.detect_in_batches(todo, settings, threads)
-    return pool.in_processes(inference.detect_clip, todo, threads)
+    return pool.in_processes(inference.detect_clip, todo, threads, _lost)
+
+
+def _lost(job: inference.DetectJob, error: ItemError) -> ledger.ClipResult:
+    return ledger.lost(inference.initial_row(job), error)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.video.source import rgb_frames
+from occludenet_build.media.video.source import check_indexed, rgb_frames
 from occludenet_build.people.detectors.interface import Frames, IndexedClip
 from occludenet_build.people.tracking.shots import CutFinder
 
@@ -50,7 +50,7 @@ class Turn:
     """Frame number and prepared picture, uint8 (H, W, 3)."""
     ended: bool = False
     """Whether these are the clip's last frames."""
-    error: ItemError | None = None
+    error: Exception | None = None
     """Why decoding failed, if it did."""
 
 
@@ -69,7 +69,7 @@ class ClipStream:
         self._free = free
         self.cuts = CutFinder()
         self._prepare, self._stride = prepare, stride
-        self._frames = self.cuts.watch(check_frames(clip, rgb_frames(clip.path)))
+        self._frames = self.cuts.watch(indexed_frames(clip))
         # All frames are decoded, whatever the stride: a cut is found between two neighbours.
         pixels = clip.width * clip.height * stride
         self._count = min(max(1, TURN_PIXELS // pixels), MOST_FRAMES)
@@ -85,7 +85,7 @@ class ClipStream:
                     taken.append((number, self._prepare(picture)))
                 if len(taken) == self._count:
                     return Turn(taken)
-        except ItemError as error:
+        except Exception as error:  # it belongs to this clip; ledger.attempt tells its kind
             return Turn(ended=True, error=error)
         return Turn(taken, ended=True)
 
@@ -115,6 +115,20 @@ def round_robin(
             yield stream, turn
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def indexed_frames(clip: IndexedClip) -> Iterator[tuple[int, np.ndarray]]:
+    """The frames (number, picture uint8 (H, W, 3)) of a clip, which is the one that was indexed.
+
+    Raises ItemError source_changed for another file, and the reasons of rgb_frames.
+    """
+    frames = check_frames(clip, rgb_frames(clip.path))
+    first = next(frames, None)
+    if first is not None:
+        if clip.sha256 is not None:  # after opening: what is no video has its own reason
+            check_indexed(clip.path, clip.sha256)
+        yield first
+    yield from frames
 
 
 def check_frames(clip: IndexedClip, frames: Frames) -> Iterator[tuple[int, np.ndarray]]:

@@ -28,16 +28,15 @@ import cv2
 import pyarrow as pa
 
 from occludenet_build.config.people import Detect
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
-from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.people.detect.decode_ahead import (
     ClipStream,
     QueuedFrame,
     ShapeBatches,
     Turn,
-    check_frames,
+    indexed_frames,
     round_robin,
 )
 from occludenet_build.people.detect.to_table import rows_of
@@ -96,7 +95,7 @@ def _detect(
     clip: IndexedClip, settings: Detect, detector: Detector
 ) -> tuple[dict[str, Any], pa.Table]:
     finder = CutFinder()
-    frames = finder.watch(check_frames(clip, rgb_frames(clip.path)))
+    frames = finder.watch(indexed_frames(clip))
     return rows_of(clip, settings, list(detector.find(clip, frames)), finder.cuts)
 
 
@@ -149,7 +148,7 @@ class _Open:
     """Frames that are decoded but have no detections yet."""
     ended: bool = False
     """Whether all its frames are decoded."""
-    error: ItemError | None = None
+    error: Exception | None = None
 
 
 class BatchInference:

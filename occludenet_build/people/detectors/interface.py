@@ -67,6 +67,8 @@ class IndexedClip:
     """Average frame rate, frames per second."""
     given: GivenBoxes | None = None
     """The user's boxes of this clip, for the backend file."""
+    sha256: str | None = None
+    """Hash of the file when it was indexed; None: not compared."""
 
 
 @dataclass(frozen=True)

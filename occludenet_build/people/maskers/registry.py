@@ -26,7 +26,8 @@ def mask_clips(
     `threads`: CPU threads of the network, or worker processes.
     """
     if not MASKERS[settings.backend].network:
-        yield from pool.in_processes(functools.partial(_in_process, settings), jobs, threads)
+        mask = functools.partial(_in_process, settings)
+        yield from pool.in_processes(mask, jobs, threads, one_clip.lost_clip)
         return
     masker = _with_propagation(_backend_class(settings)(settings, threads), settings)
     for job in jobs:

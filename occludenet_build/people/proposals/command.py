@@ -20,6 +20,7 @@ from occludenet_build.config.people import Proposals
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.build import ClipBoxes, detail_file, read_clip_rows
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
@@ -52,6 +53,10 @@ class ProposalJob:
 def find_windows(job: ProposalJob) -> ClipResult:
     """The windows of one video. A video that cannot be decoded becomes a failed row."""
     return attempt({"clip": job.video["clip"], "key": job.key}, lambda: _search(job))
+
+
+def _lost(job: ProposalJob, error: ItemError) -> ClipResult:
+    return ledger.lost({"clip": job.video["clip"], "key": job.key}, error)
 
 
 def _search(job: ProposalJob) -> tuple[dict[str, Any], pa.Table]:
@@ -114,6 +119,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
         folder / "store" / "all", stage.VIDEOS, stage.WINDOWS
     ) as video_ledger:
         ledger.work_through(video_ledger, keys, make)
+        results = video_ledger.results(sorted(keys))
+        check_items("proposals", results, args.out, config.failures)
         manifest = video_ledger.close(sorted(keys), folder / "videos.parquet")
         windows = tables.read_rows(video_ledger.detail_path)
     ledger.log_summary(manifest)
@@ -162,7 +169,7 @@ def _jobs(
     job = partial(_job, by_name=by_name, searched=searched, keys=keys, settings=settings)
 
     def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
-        yield from in_processes(find_windows, map(job, missing), args.threads)
+        yield from in_processes(find_windows, map(job, missing), args.threads, _lost)
 
     return keys, make
 

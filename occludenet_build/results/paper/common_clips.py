@@ -7,7 +7,6 @@ use `model_series`, the mean over the trainings of a model.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pandas as pd
 
 from occludenet_build.config.recognition import WEIGHTED
 from occludenet_build.core import tables
+from occludenet_build.core.build import read_json
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
 from occludenet_build.recognition.prediction_table import ModelInfo, Predictions
 from occludenet_build.release.terms import CLEAN
@@ -184,7 +184,7 @@ def _unread(root: Path) -> dict[str, int]:
     sets = _sets_of_files(root)
     own = set(sets.values())
     for path in sorted(root.glob("evaluate/*-*.json")):
-        for entry in json.loads(path.read_text()).get("skipped", []):
+        for entry in read_json(path).get("skipped", []):
             # evaluate also lists counterfactuals of the build's own sets; these are not counted
             if entry["set"] not in own or entry["file"] in sets:
                 files.setdefault(entry["set"], set()).add(entry["file"])

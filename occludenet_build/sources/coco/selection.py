@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from occludenet_build.config.occlusion import Gates, Occluders
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.sources.coco.instances import read_photos
 from occludenet_build.sources.coco.photo import Instance, InstanceMask, Photo
@@ -50,7 +50,7 @@ def examine_instance(
     If the instance is rejected, the row has status, reason and detail, and the mask is None.
     Raises no ItemError: a rejection is a row.
     """
-    row = _origin(photo, instance)
+    row = origin_row(photo, instance)
     try:
         if instance.crowd:
             raise ItemError("crowd")
@@ -60,13 +60,14 @@ def examine_instance(
         painted = mask.paint()
         row.update(vars(shape_of(painted)))
         check_shape(row, settings.gates)
-    except ItemError as error:
-        set_refusal(row, error)
+    except Exception as error:
+        set_refusal(row, as_item_error(error))
         return row, None
     return row, painted
 
 
-def _origin(photo: Photo, instance: Instance) -> Row:
+def origin_row(photo: Photo, instance: Instance) -> Row:
+    """The columns of an instance that the instances file gives."""
     return {
         "category": instance.category,
         "origin": "coco",

@@ -16,6 +16,7 @@ import pyarrow as pa
 from occludenet_build import config as cfg
 from occludenet_build.config import Config
 from occludenet_build.core import files, ledger, seeds, tables
+from occludenet_build.core.failures import check_items
 from occludenet_build.release.published import match_videos, read_published
 from occludenet_build.sources.index import INDEX, SHARD
 from occludenet_build.sources.index.facts import probe_videos
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         args.out.parent / "store" / "all",
         args.threads,
     )
+    check_items("index", facts.values(), args.out, config.failures)
     rows = [_merge(row, facts.get(row["clip"])) for row in listed]
     mark_duplicates(rows)
     draw_candidates(rows, config)

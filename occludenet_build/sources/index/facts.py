@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from occludenet_build.config.sources import Index
 from occludenet_build.core import files, ledger, tables
+from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.tables import column
 from occludenet_build.core.versions import results_version
@@ -53,7 +54,10 @@ FACTS = pa.schema([*ledger.STATUS, *COLUMNS])
 def probe_videos(
     listed: list[dict[str, Any]], settings: Index, store: Path, threads: int
 ) -> dict[str, dict[str, Any]]:
-    """Clip -> its row of FACTS; only files whose size or time stamp changed are decoded again."""
+    """Clip -> its row of FACTS; only files whose size or time stamp changed are decoded again.
+
+    listed: rows of acquire.VIDEOS; store: folder of the ledger.
+    """
     limits = {"max_decode_errors": settings.max_decode_errors, "max_pixels": settings.max_pixels}
     version = results_version("index", "facts")
     paths = {row["clip"]: row["path"] for row in listed}
@@ -65,7 +69,7 @@ def probe_videos(
 
         def make(clips: list[str]) -> Iterator[ledger.ClipResult]:
             jobs = [(clip, paths[clip], keys[clip]) for clip in clips]
-            yield from in_processes(partial(probe_video, limits=limits), jobs, threads)
+            yield from in_processes(partial(probe_video, limits=limits), jobs, threads, _lost)
 
         ledger.work_through(open_ledger, keys, make)
         table = open_ledger.close(sorted(keys))
@@ -80,6 +84,11 @@ def probe_video(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.Cli
         return video_columns(probe(path, **limits)) | {"sha256": files.sha256_file(path)}, None
 
     return ledger.attempt({"clip": clip, "key": key}, facts)
+
+
+def _lost(job: tuple[str, str, str], error: ItemError) -> ledger.ClipResult:
+    clip, _, key = job
+    return ledger.lost({"clip": clip, "key": key}, error)
 
 
 def video_columns(info: VideoInfo) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.sources import Segments as Settings
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import files_exist, remove_stale, size_and_mtime
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
@@ -21,6 +22,7 @@ from occludenet_build.sources.segments.cutting import (
     CutJob,
     VideoFolder,
     cut_segment,
+    lost_segment,
     segment_clip_names,
 )
 from occludenet_build.sources.segments.table import Segment
@@ -44,13 +46,15 @@ def run(args: argparse.Namespace, config: Config) -> None:
     with ledger.locked_ledger(args.out.parent / "store" / "all", stage.CLIPS) as open_ledger:
 
         def made(missing: list[str]) -> Iterator[ledger.ClipResult]:
-            yield from in_processes(cut_segment, (jobs[clip] for clip in missing), args.threads)
+            missing_jobs = (jobs[clip] for clip in missing)
+            yield from in_processes(cut_segment, missing_jobs, args.threads, lost_segment)
 
         todo = {clip: job.key for clip, job in jobs.items()}
         ledger.work_through(
             open_ledger, todo, made, lambda row: files_exist(args.root, row, stage.FILES)
         )
         before = open_ledger.kept_rows()
+        check_items("segments", open_ledger.results(list(jobs)), args.out, config.failures)
         rows = open_ledger.close(list(jobs), args.out)
     remove_stale(before, rows, args.root, stage.FILES)
     cutting.write_annotations(args.root / settings.dataset, rows.to_pylist())

@@ -12,7 +12,7 @@ from typing import Any
 from occludenet_build.core import names, tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import replacing, sha256_file, write_text
-from occludenet_build.core.ledger import ClipResult, attempt
+from occludenet_build.core.ledger import ClipResult, attempt, lost
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.media.video.cut import CutSegment, cut_video
 from occludenet_build.media.video.encoder import Encoding
@@ -41,8 +41,18 @@ class CutJob:
 
 def cut_segment(job: CutJob) -> ClipResult:
     """Cut one clip. The row of a segment that cannot be cut has a reason."""
+    return attempt(_known(job), lambda: (_clip(job), None))
+
+
+def lost_segment(job: CutJob, error: ItemError) -> ClipResult:
+    """The row of a segment whose worker had to be ended or died."""
+    return lost(_known(job), error)
+
+
+def _known(job: CutJob) -> dict[str, Any]:
+    """The columns that are known before cutting."""
     segment = job.segment
-    row: dict[str, Any] = {
+    return {
         "clip": job.clip,
         "key": job.key,
         "video": segment.video,
@@ -52,7 +62,6 @@ def cut_segment(job: CutJob) -> ClipResult:
         "label": job.label,
         "split": segment.split,
     }
-    return attempt(row, lambda: (_clip(job), None))
 
 
 def _clip(job: CutJob) -> dict[str, Any]:

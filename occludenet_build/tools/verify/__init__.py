@@ -4,7 +4,9 @@ Reads the manifests composite/*.parquet and counterfactual/*.parquet of BUILD (a
 the files that they name. Writes the table FINDINGS to --out, and a summary by verdict to the log.
 
 BUILD alone: each file exists, has the hash in its row and, in a sample drawn by hash, decodes to
-the number of frames in its row; each .mp4 below the dataset folders is named by a row.
+the number of frames in its row; each .mp4 below the dataset folders is named by a row; each source
+that is within reach is the one that was indexed. With --repair, the next start of the workflow
+makes missing and damaged files again.
 
 BUILD and OTHER: outputs are joined on clip, kind and scale. Their recorded hashes are compared; if
 these differ, the encoders and the ground truth; and if both files exist, their times and decoded
@@ -42,6 +44,8 @@ VERDICTS = {
     "changed": "the hash of the file differs from its row",
     "broken": "the file cannot be read or decoded, or has another number of frames",
     "stray": "no row names the file",
+    "source_changed": "the source is another file than the one that was indexed",
+    "source_away": "the source is not within reach",
     # BUILD and OTHER
     "same_bytes": "the recorded hashes are equal",
     "same_pixels": "different bytes; frames and times are equal",
@@ -56,7 +60,7 @@ VERDICTS = {
 }
 """Verdict -> its meaning."""
 
-WRONG = {"missing", "changed", "broken", "other_truth", "differs"}
+WRONG = {"missing", "changed", "broken", "source_changed", "other_truth", "differs"}
 """Verdicts that give the exit status 1."""
 
 

@@ -14,6 +14,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.tools.verify import FINDINGS, VERDICTS, WRONG, Finding
 from occludenet_build.tools.verify.build import check, load
 from occludenet_build.tools.verify.compare import compare
+from occludenet_build.tools.verify.sources import check_sources, repair
 
 _MAX_LOGGED = 20
 """Maximum number of findings in the log; --out has all."""
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DB",
         help="minimum PSNR of the verdict close; default: 35",
     )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="remove damaged files; the workflow's next start makes them and missing ones again",
+    )
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all findings as Parquet")
 
@@ -49,6 +55,9 @@ def run(args: argparse.Namespace, config: Config) -> None:
         raise UserError(f"--sample: wanted 0 or more, got {args.sample}; 0 decodes nothing")
     build, other = load(args.build), load(args.other) if args.other else None
     findings = list(check(build, args.sample, args.threads))
+    findings += check_sources(build, args.threads)
+    if args.repair:
+        repair(args.build, findings)
     if other:
         findings += compare(build, other, args.psnr, args.threads)
     findings.sort(key=_sort_key)

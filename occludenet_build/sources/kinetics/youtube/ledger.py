@@ -7,14 +7,12 @@ in the journal.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from occludenet_build.config import Config
 from occludenet_build.core import ledger
@@ -59,8 +57,9 @@ class ClipLedger:
     def _read_journal(self) -> dict[str, dict[str, Any]]:
         rows = {}
         for path in sorted(self._kept.journal.glob("[!.]*.parquet")):
-            row = json.loads(pq.read_schema(path).metadata[b"row"])
-            if set(row) <= set(ROWS.names):  # a row of another version may have other columns
+            row = ledger.read_entry(path)
+            # a row of another version may have other columns
+            if row is not None and set(row) <= set(ROWS.names):
                 rows[row["clip"]] = row
         return rows
 
