@@ -226,7 +226,7 @@ def test_a_piece_that_the_disk_does_not_give_is_not_the_end_of_the_run(tmp_path,
         patch.setattr(pieces.JoinedFile, "_stream", broken)
         found = list(deliver_archives(sources, into, QUICK))
     assert [(delivery.status, delivery.reason) for delivery in found] == [
-        ("failed", "unreadable"),
+        ("failed", "unreachable"),
         ("ok", None),
     ]
     assert "k400.tar.ac: Input/output error" in found[0].detail

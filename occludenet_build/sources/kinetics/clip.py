@@ -69,6 +69,8 @@ class RouteResult:
     """Path of the file; None if missing."""
     bytes: int | None = None
     """Size of the file; None if missing."""
+    passing: bool = False
+    """Whether the failure may have passed by the next start, and is no fact about the clip."""
 
     @property
     def is_present(self) -> bool:

@@ -117,7 +117,8 @@ def unpack(
 def check_archive(archive: Path | Sequence[Path], limits: UnpackLimits | None = None) -> int:
     """Read an archive to its end without writing, and return the number of its files.
 
-    Raises ItemError: not_an_archive, truncated, corrupt, missing, unreadable, archive_bomb.
+    Raises ItemError: not_an_archive, truncated, corrupt, unreadable, archive_bomb, and what the
+    disk says: missing, no_permission, unreachable.
     """
     count = 0
     with _opened(archive, limits or UnpackLimits()) as entries:
@@ -220,8 +221,8 @@ def _opened(archive: Path | Sequence[Path], limits: UnpackLimits) -> Iterator[It
     """Open an archive and iterate over its members, in its order.
 
     Raises ItemError: not_an_archive; archive_bomb; truncated, where a tar lacks its end mark;
-    corrupt; missing and unreadable, where the disk does not have it. A zip raises it before the
-    first member, a tar at the position of the fault.
+    corrupt; and SourceError, where the disk does not give it. A zip raises it before the first
+    member, a tar at the position of the fault.
     """
     with open_archive(archive) as stream:
         read = _zip_entries if is_zip(stream) else _tar_entries

@@ -31,7 +31,7 @@ from typing import Any
 
 from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.errors import TRANSIENT, UserError, as_item_error
 from occludenet_build.sources.transfer.download import Download, Outcome, redact
 from occludenet_build.sources.transfer.parallel import FailureBudget, download_all
 from occludenet_build.sources.transfer.sources import ArchiveSource, expand_sources
@@ -44,6 +44,9 @@ from occludenet_build.sources.transfer.unpack_target import (
     unpack_archive,
     write_record,
 )
+
+MAY_PASS = frozenset({*TRANSIENT, "forbidden"})
+"""Reasons for which an archive is tried again by the next start; a token may open a gated one."""
 
 
 def deliver_archives(
@@ -79,10 +82,7 @@ class _DeliveryRun:
         logging.info("%d archives, %d unpacked before", len(asked), len(asked) - len(due))
         for source in due:
             if not source.is_remote:
-                delivery = self._local(source)
-                if delivery.reason in ("missing", "unreadable"):  # a broken one is logged
-                    logging.warning("%s: %s (%s)", source.shown, delivery.reason, delivery.detail)
-                yield from self._settled(source, delivery)
+                yield from self._settled(source, self._local(source))
         yield from self._remote([source for source in due if source.is_remote])
         self._refuse_missing()
 
@@ -101,14 +101,13 @@ class _DeliveryRun:
         return known
 
     def _local(self, source: ArchiveSource) -> Delivery:
-        found = Delivery(source.shown, "ok")
         if source.gap:
-            return found.as_failed("missing", _no_piece(source))
+            return _not_opened(source, "missing", _no_piece(source))
         try:
             sizes = [_readable_size(Path(part)) for part in source.parts]
         except OSError as error:
-            reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-            return found.as_failed(reason, f"{error.filename}: {error.strerror}")
+            reason = as_item_error(error).reason
+            return _not_opened(source, reason, f"{error.filename}: {error.strerror}")
         found = Delivery(source.shown, "ok", bytes=sum(sizes), stamp=source.stamp)
         return self._unpacked(source, [Path(part) for part in source.parts], found)
 
@@ -117,7 +116,7 @@ class _DeliveryRun:
         doubtful = []
         for source in due:
             if source.gap:
-                failed = Delivery(source.shown, "ok").as_failed("missing", _no_piece(source))
+                failed = _not_opened(source, "missing", _no_piece(source))
                 yield from self._settled(source, failed)
         for source, outcomes in self._fetch([source for source in due if not source.gap]):
             delivery = self._arrived(source, outcomes)
@@ -218,6 +217,11 @@ class _DeliveryRun:
 
     def _record(self, source: ArchiveSource) -> Path:
         return self.target.archives / f"{source.file}.json"
+
+
+def _not_opened(source: ArchiveSource, reason: str, detail: str) -> Delivery:
+    logging.warning("%s: %s (%s)", source.shown, reason, detail)
+    return Delivery(source.shown, "failed", reason, detail)
 
 
 def _readable_size(path: Path) -> int:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.settings import is_url
 
 _PIECE = re.compile(
@@ -193,7 +193,7 @@ class SourceError(ItemError):
 class JoinedFile(io.RawIOBase):
     """Files read as one: seekable, not writable. An archive of one file is the simplest case.
 
-    An error of the disk is SourceError unreadable, missing where a file is gone: unlike an error
+    An error of the disk is SourceError (missing, no_permission, unreachable ...): unlike an error
     of the folder that is unpacked into, it concerns this archive alone.
     """
 
@@ -272,5 +272,6 @@ def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-        raise SourceError(reason, f"{path}: {error.strerror or error}") from error
+        raise SourceError(
+            as_item_error(error).reason, f"{path}: {error.strerror or error}"
+        ) from error
