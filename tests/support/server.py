@@ -29,6 +29,7 @@ class Seen:
     range: str | None
     if_range: str | None
     authorization: str | None = None
+    proxy_authorization: str | None = None
     status: int = 0
     sent: int = 0
     at: float = field(default_factory=time.monotonic)
@@ -100,7 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         site = self.server.site
-        asked = (self.headers[name] for name in ("Range", "If-Range", "Authorization"))
+        names = ("Range", "If-Range", "Authorization", "Proxy-Authorization")
+        asked = (self.headers[name] for name in names)
         self.now = Seen(self.path, *asked)
         with site.lock:
             site.seen.append(self.now)
