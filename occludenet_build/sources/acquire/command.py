@@ -24,11 +24,11 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.config.published_files import RELEASE_LICENCE
-from occludenet_build.core import failures, files
+from occludenet_build.core import failures, files, names
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.acquire import coco, recorded, videos
+from occludenet_build.sources.acquire import coco, recorded, ucf_crime, videos
 from occludenet_build.sources.transfer.bundles import MAY_PASS, deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
@@ -59,6 +59,7 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
     files.write_json(
         out, {"folder": str(folder), "archives": rows, "classes": dict(sorted(classes.items()))}
     )
+    ucf_crime.write_ledger(folder, names.listing(folder), out.parent)
     logging.info("%d videos of %d classes in %s", classes.total(), len(classes), folder)
 
 
