@@ -182,8 +182,18 @@ class Index:
     """Number of candidate videos searched for people, per clip of select.quota."""
     max_decode_errors: int = setting(0, low=0)
     """Maximum number of packets per video that may fail to decode; a video with more is corrupt."""
+    max_corrupt_frames: float = setting(0.05, low=0, high=1)
+    """Maximum share of the frames of a video in which the decoder may conceal damage; a video with
+    more is corrupt."""
     max_pixels: int = setting(3840 * 2160, low=1)
     """Maximum size of a frame, in pixels (width x height); larger videos fail with a reason."""
+    min_fps: float = setting(1.0, low=0)
+    """Minimum average frame rate, in frames per second; slower videos fail with a reason."""
+    max_fps: float = setting(240.0, low=0)
+    """Maximum average frame rate, in frames per second; faster videos fail with a reason."""
+    max_gap: float = setting(100.0, low=1)
+    """Maximum time from frame to frame, as a multiple of the video's median; videos with a longer
+    one fail with a reason."""
 
 
 _CVDF = "https://s3.amazonaws.com/kinetics/400"

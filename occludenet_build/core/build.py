@@ -28,6 +28,15 @@ SIDES = ("x1", "y1", "x2", "y2")
 """Columns of a bounding box."""
 
 
+def source_identity(row: Row) -> str:
+    """What identifies the frames of a source in ledger keys: its sha256, and how it is read.
+
+    `row`: of the index, its shards or select.
+    """
+    reading = row.get("reading")
+    return f"{row['sha256']} {reading}" if reading else row["sha256"]
+
+
 def detail_file(manifest: Path) -> Path:
     """Path of the detail table of a manifest.
 

@@ -117,6 +117,8 @@ REASONS = {
     "empty_file": "the file has 0 bytes",
     "not_a_video": "unknown file format, or no video stream",
     "unreadable": "the container opens but cannot be read",
+    "no_decoder": "the video is in a codec that the libraries here cannot decode",
+    "bad_times": "the frame times are absurd: index.min_fps, index.max_fps, index.max_gap",
     "zero_frames": "no frame decodes",
     "truncated": "the file is shorter than its header states",
     "corrupt": "more packets fail to decode than allowed",

@@ -20,7 +20,7 @@ from occludenet_build.config.recognition import Augment
 from occludenet_build.config.sources import Index
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.seeds import uniform_integer
-from occludenet_build.media.video.probe import probe
+from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.sample import sample_frames, sample_frames_twice
 from occludenet_build.recognition.augment import (
     augment_clips,
@@ -319,7 +319,4 @@ class EvaluationClips(Dataset):
 
 def count_frames(path: Path) -> int:
     """Number of frames of a clip that has no row in a table, by decoding it."""
-    limits = Index()
-    return probe(
-        path, max_decode_errors=limits.max_decode_errors, max_pixels=limits.max_pixels
-    ).frames
+    return probe(path, Limits.of(Index())).frames

@@ -244,6 +244,16 @@ def test_a_build_that_is_not_there(tmp_path: Path) -> None:
         ReportBuild(tmp_path / "nothing")
 
 
+def test_concealed_damage_is_on_the_page(build: SmallBuild, tmp_path: Path) -> None:
+    root = shutil.copytree(build.root, tmp_path / "build")
+    path = root / "index/videos.parquet"
+    rows = tables.read_rows(path)
+    rows[0]["corrupt_frames"] = 3
+    tables.write_table(tables.from_rows(rows, tables.read_table(path).schema), path)
+    notes = {count.name: count.note for count in facts.headline(ReportBuild(root))}
+    assert "in 1 the decoder concealed damage, in 3 frames" in notes["decodable"]
+
+
 def test_the_summary_gives_places_and_accuracies(build: SmallBuild, tmp_path: Path) -> None:
     root = shutil.copytree(build.root, tmp_path / "build")
     lines = list(summary_lines(ReportBuild(root), load_part({}), Path("page.html")))

@@ -13,6 +13,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.people import ActorMasks
 from occludenet_build.core import ledger, tables, torch_models
+from occludenet_build.core.build import source_identity
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
@@ -98,7 +99,7 @@ def key_of(row: dict[str, Any], settings: ActorMasks, weights_sha256: str | None
         "actor_masks",
         results_version("actor_masks"),
         {"backend": settings.backend} | matters,
-        row["sha256"],
+        source_identity(row),
         row["boxes_hash"],
         weights_sha256 or "",
     )

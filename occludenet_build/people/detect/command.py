@@ -19,6 +19,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
 from occludenet_build.core import ledger, pool, tables
+from occludenet_build.core.build import source_identity
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
@@ -111,7 +112,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inferenc
     matters = {name: getattr(settings, name) for name in names}
     for row in rows:
         boxes = given.get(row["clip"])
-        inputs = (row["sha256"], weights or "", _boxes_hash(boxes))
+        inputs = (source_identity(row), weights or "", _boxes_hash(boxes))
         yield inference.DetectJob(
             clip=_clip(row, boxes),
             key=ledger.result_key("detect", version, matters, *inputs),

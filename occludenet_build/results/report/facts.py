@@ -95,7 +95,7 @@ def headline(build: ReportBuild) -> list[HeadlineCount]:
 
     if index is not None:
         counts.append(_sources(build, index))
-    add("index", "decodable", "every frame was decoded once")
+    add("index", "decodable", _decodable(index))
     add("detect", "with an actor", "of the candidates in which detect searched for people")
     add("select", "chosen", "by the quota or as published, with an occluder")
     add("composite", "composited", "source clips with an occluder")
@@ -105,6 +105,18 @@ def headline(build: ReportBuild) -> list[HeadlineCount]:
         note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals"
         counts.append(HeadlineCount("occluded clips", occluded, note))
     return counts
+
+
+def _decodable(index: pd.DataFrame | None) -> str:
+    """The note of the videos that decode; it names those with concealed damage."""
+    note = "every frame was decoded once"
+    if index is None or "corrupt_frames" not in index:
+        return note
+    concealed = index.loc[index["status"] == "ok", "corrupt_frames"].fillna(0)
+    if not (concealed > 0).any():
+        return note
+    videos, frames = int((concealed > 0).sum()), int(concealed.sum())
+    return f"{note}; in {videos:,} the decoder concealed damage, in {frames:,} frames"
 
 
 def _sources(build: ReportBuild, index: pd.DataFrame) -> HeadlineCount:

@@ -35,7 +35,7 @@ from occludenet_build.core.names import safe_path
 from occludenet_build.core.progress import progress
 from occludenet_build.media.video.cut import TOLERANCE, cut_video
 from occludenet_build.media.video.encoder import Encoding
-from occludenet_build.media.video.probe import probe, skim
+from occludenet_build.media.video.probe import Limits, probe, skim
 from occludenet_build.media.video.source import open_video
 from occludenet_build.sources.kinetics.clip import KineticsClip, RouteResult
 from occludenet_build.sources.kinetics.youtube import ledger
@@ -44,7 +44,6 @@ from occludenet_build.sources.transfer.download import redact
 
 MIN_SHARE = Fraction(1, 2)
 """Smallest share of a clip that the video must contain."""
-_MOST_PIXELS = 1 << 40
 
 
 def clip_encoding(crf: float) -> Encoding:
@@ -65,7 +64,7 @@ def cut_clip(video: Path, clip: KineticsClip, out: Path, crf: float) -> str | No
             "outside_video", f"{_clock(start)} to {_clock(wanted)}, the video ends at {_clock(end)}"
         )
     piece = cut_video(video, start, end, out, clip_encoding(crf))
-    info = probe(out, max_decode_errors=0, max_pixels=_MOST_PIXELS)
+    info = probe(out, Limits())
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
     if wanted - end <= TOLERANCE:
