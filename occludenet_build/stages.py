@@ -138,7 +138,7 @@ _ROWS = (
         "Write occluded clips, clean twins, counterfactual clips and the ground truth in one pass",
         ("counterfactual",),
         draws=True,
-        parts={"counterfactual": 1},
+        parts={"counterfactual": 1, "unerased": 1},
         tables={"composite": "composite/*.parquet", "counterfactual": "counterfactual/*.parquet"},
         items=True,
         unit="output_px",

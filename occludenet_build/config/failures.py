@@ -31,6 +31,12 @@ class OutageShares:
     """Stage proposals: of the surveillance videos."""
     segments: float = setting(_SHARE, low=0, high=1)
     """Stage segments: of the segments."""
+    train: float = setting(_SHARE, low=0, high=1)
+    """Stage train: of the clips of each row of the loss curve, for any reason."""
+    evaluate: float = setting(_SHARE, low=0, high=1)
+    """Stage evaluate: of the clips of all sets."""
+    attention: float = setting(_SHARE, low=0, high=1)
+    """Stage attention: of the clips."""
 
 
 @dataclass(frozen=True)

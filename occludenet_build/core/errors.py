@@ -182,6 +182,7 @@ REASONS = {
     "unsupported_pixels": "no encoder supports the pixel format",
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
+    "not_erased": "too many frames that may show the actor have no mask to erase them by",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
     # occluders

@@ -36,6 +36,9 @@ KEY_SETTINGS = (
     "actor",
     "tracker",
     "track_iou",
+    "join_seconds",
+    "join_overlap",
+    "join_size",
     "min_track_seconds",
     "max_gap_seconds",
 )

@@ -132,6 +132,39 @@ def _sources(build: ReportBuild, index: pd.DataFrame) -> HeadlineCount:
 
 
 @dataclass(frozen=True)
+class ErasedActors:
+    """How completely the actors are erased from the counterfactuals."""
+
+    clips: int
+    """Source clips with a counterfactual."""
+    refused: int
+    """Source clips without one, since too many frames may show the actor (not_erased)."""
+    erased: int
+    """Frames of `clips` in which the actor is erased."""
+    left: int
+    """Frames of `clips` that may show the actor and have no mask."""
+    touched: int
+    """Clips of `clips` with such a frame."""
+
+    @property
+    def share(self) -> float | None:
+        """`left` of the frames that may show the actor, 0 to 1; None without frames."""
+        return self.left / (self.left + self.erased) if self.left + self.erased else None
+
+
+def erased_actors(build: ReportBuild) -> ErasedActors | None:
+    """Counts of the counterfactuals; None without them, or from before frames were counted."""
+    rows = build.dataframe("counterfactual")
+    if rows is None or rows.empty or "unerased_frames" not in rows:
+        return None
+    made = rows[rows["status"] == "ok"]
+    left = made["unerased_frames"].fillna(0)
+    refused = int((rows["reason"] == "not_erased").sum())
+    erased = int(made["erased_frames"].fillna(0).sum())
+    return ErasedActors(len(made), refused, erased, int(left.sum()), int((left > 0).sum()))
+
+
+@dataclass(frozen=True)
 class Failure:
     """The items that failed or were skipped in one stage for one reason."""
 
