@@ -266,8 +266,8 @@ class RateLimit:
             raise UserError(
                 f"youtube: {self._refusals} refusals of service in a row, the last {self._last}. "
                 "What is finished is kept: start again in an hour or later, from another address, "
-                "with a larger kinetics.youtube.sleep_seconds, with kinetics.youtube.cookies, or with "
-                "a proxy or a provider of PO tokens (download.youtube)"
+                "with a larger kinetics.youtube.sleep_seconds, with kinetics.youtube.cookies, or "
+                "with a proxy or a provider of PO tokens (download.youtube)"
             )
         if self._failures >= self._download.give_up_after:
             raise UserError(
