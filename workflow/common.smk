@@ -7,6 +7,7 @@
 # the stage and all later ones. A touched file, an explicit default, a comment or a formatter reruns
 # nothing.
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -36,6 +37,7 @@ try:
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
         from occludenet_build.release.terms import SPLITS
+        from occludenet_build.sources.kinetics.mirror_state import changed_state
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
         from occludenet_build.tools.project import prepare_conda, python_path

@@ -13,6 +13,8 @@ _SHARE = 0.25
 class OutageShares:
     """Largest share of the items of one job, 0 to 1, that may fail for reasons that may pass."""
 
+    kinetics: float = setting(_SHARE, low=0, high=1)
+    """Stage kinetics: of the selected clips."""
     index: float = setting(_SHARE, low=0, high=1)
     """Stage index: of all videos."""
     detect: float = setting(_SHARE, low=0, high=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -140,3 +141,27 @@ def test_frames_are_what_was_drawn(make_clip):
     drawn = moving_square(24)
     for number, picture in reader.rgb_frames(make_clip("clip.mp4", options={"crf": "1"})):
         assert np.abs(picture.astype(int) - drawn[number]).mean() < 4
+
+
+def test_a_large_frame_after_a_small_one_is_never_allocated(tmp_path):
+    """16,000 x 16,000 pixels would take 384 MB, in a file of 4 MB."""
+    import io
+    import resource
+
+    from PIL import Image
+
+    with av.open(str(tmp_path / "grow.mov"), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        for number, side in enumerate((64, 16_000)):
+            jpeg = io.BytesIO()
+            Image.new("L", (side, side), 90).save(jpeg, "JPEG")
+            packet = av.Packet(jpeg.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = stream.time_base or Fraction(1, 25), True
+            out.mux(packet)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ItemError) as caught:
+        probe(tmp_path / "grow.mov", LIMITS)
+    assert caught.value.reason in ("corrupt", "unreadable", "too_large")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB

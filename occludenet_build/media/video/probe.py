@@ -76,11 +76,10 @@ def probe(path: Path | str, limits: Limits) -> VideoInfo:
     unreadable, zero_frames, truncated, corrupt, too_large, bad_times.
     """
     with open_container(path, limits.max_pixels) as container:
-        source = VideoSource(container)
+        source = VideoSource(container, max_pixels=limits.max_pixels)
         stated = _stated(source)
         _check_size(source, limits.max_pixels)
         seen = _decode(source)
-        _check_size(source, limits.max_pixels)  # a larger frame did not decode
         _check(source, seen, stated, limits.max_decode_errors)
         info = _info(container, source, seen)
     _check_corrupt(info, limits)

@@ -131,6 +131,7 @@ def open_container(
         # Without the prefix, a name such as "concat:a" would be parsed as a protocol.
         container = av.open(
             f"file:{path.resolve()}",
+            # of the container, and of the decoders that look for the facts of its streams
             options={**_OPTIONS, "max_pixels": str(max_pixels)},
             metadata_errors="ignore",
         )
@@ -199,14 +200,22 @@ class VideoSource:
 
     Valid after the pass: `frame_count`, `decode_errors` (number of packets that do not decode),
     `first_error`, and `is_plain` (whether the frames are those of the first video stream, at the
-    times of the file). `time_base`: seconds per tick of a frame's pts. `threads`: decoder threads.
+    times of the file). `time_base`: seconds per tick of a frame's pts. `threads`: decoder threads;
+    `max_pixels`: of a frame.
     `audio`: the sound streams whose codec is known; `unknown_audio`: the number of others. Raises
     ItemError no_decoder where the video's codec is not known.
     """
 
-    def __init__(self, container: av.container.InputContainer, threads: int = 1) -> None:
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        threads: int = 1,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         self.container = container
         self.stream = _decoded_stream(container)
+        # The libraries refuse a larger frame before they allocate it.
+        self.stream.codec_context.options = {"max_pixels": str(max_pixels)}
         self.stream.codec_context.thread_count = threads
         self.stream.codec_context.thread_type = "AUTO" if threads != 1 else "NONE"
         self.audio = [s for s in container.streams.audio if s.codec_context is not None]

@@ -15,6 +15,7 @@ from occludenet_build.core import names, seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
 from occludenet_build.release.terms import CLIP_NAME, split_of_name
+from occludenet_build.sources.acquire import ucf_crime
 
 VIDEOS = pa.schema(
     [
@@ -49,6 +50,7 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
     ]
     table = tables.from_rows(sorted(rows, key=lambda r: r["clip"]), VIDEOS)
     tables.write_table(table, out)
+    ucf_crime.write_ledger(Path(settings.videos), found, out.parent)
     counts = Counter(f"{row['split']}" for row in rows if row["status"] == "ok")
     logging.info("layout %s: %d files, %s", layout, len(rows), dict(sorted(counts.items())))
 

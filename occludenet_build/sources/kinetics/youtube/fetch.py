@@ -174,7 +174,8 @@ class _FetchRun:
 
     def missing(self, clip: KineticsClip, reason: str, detail: str | None) -> RouteResult:
         """A result with status missing."""
-        return RouteResult(clip, "missing", reason, detail, self.origin)
+        passing = reason in TRANSIENT
+        return RouteResult(clip, "missing", reason, detail, self.origin, passing=passing)
 
     def _attempt(self, clip: KineticsClip, loader: Downloader, limit: RateLimit) -> ClipResult:
         result = attempt({"clip": clip.file}, partial(self._make, clip, loader, limit))
@@ -204,8 +205,9 @@ class _FetchRun:
         if row["status"] == "ok":
             path, size = self.folder / clip.file, row["bytes"]
             return RouteResult(clip, "present", None, row["detail"], self.origin, path, size)
-        status = "corrupt" if row["reason"] in _DAMAGED else "missing"
-        return RouteResult(clip, status, row["reason"], row["detail"], self.origin)
+        if row["reason"] in _DAMAGED:
+            return RouteResult(clip, "corrupt", row["reason"], row["detail"], self.origin)
+        return self.missing(clip, row["reason"], row["detail"])
 
 
 def _fetch_video(loader: Downloader, clip: KineticsClip, limit: RateLimit) -> Path:
@@ -264,7 +266,8 @@ class RateLimit:
             raise UserError(
                 f"youtube: {self._refusals} refusals of service in a row, the last {self._last}. "
                 "What is finished is kept: start again in an hour or later, from another address, "
-                "with a larger kinetics.youtube.sleep_seconds, or with kinetics.youtube.cookies"
+                "with a larger kinetics.youtube.sleep_seconds, with kinetics.youtube.cookies, or "
+                "with a proxy or a provider of PO tokens (download.youtube)"
             )
         if self._failures >= self._download.give_up_after:
             raise UserError(
