@@ -6,6 +6,7 @@ Never a traceback, and never a wrong result.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from itertools import cycle
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from support.drills import Drill
 
+from occludenet_build.core import tables
+from occludenet_build.core.files import short_hash
 from occludenet_build.recognition import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -69,21 +72,24 @@ def test_damaged_stores_are_made_again(reference: Drill, tmp_path: Path):
     drill.assert_equal(reference)
 
 
-def test_a_damaged_journal_entry_is_made_again(drill: Drill, reference: Drill):
+def test_a_damaged_journal_entry_is_made_again(reference: Drill, tmp_path: Path):
     """Entries of a build that was killed, and whose disk then lost some bytes."""
-    damage_all = "; ".join(
-        f"for f in build/{stage}/store/*/journal/*; do head -c 100 $f > x; mv x $f; done"
-        for stage in ("detect", "actor_masks", "composite")
-    )
-    drill.succeeds("actor_masks")
-    for stage in ("detect", "actor_masks"):
-        journal = drill.build / f"{stage}/store/000/journal"
-        journal.mkdir(exist_ok=True)
-        for number in range(3):
-            (journal / f"{number:032x}.parquet").write_bytes(b"PAR1 cut")
-    rules = ("detect_shard", "actor_masks_shard")
-    drill.at(composite=damage_all).succeeds("dataset", "--forcerun", *rules)
-    drill.undisturbed()
+    drill = reference.copy(tmp_path / "copy")
+    clips = [row["clip"] for row in tables.read_rows(drill.build / "detect/000.parquet")]
+    stages = ("detect", "actor_masks", "composite", "counterfactual")
+    for stage in stages:
+        store = drill.build / f"{stage}/store/000"
+        (store / "journal").mkdir()
+        for clip, damage in zip(clips, cycle(DAMAGES), strict=False):
+            entry = store / f"journal/{short_hash(clip)}.parquet"
+            shutil.copy(store / "rows.parquet", entry)
+            damage(entry)
+        (store / "rows.parquet").unlink()
+    rules = ("detect_shard", "actor_masks_shard", "composite_shard")
+    drill.succeeds("dataset", "--forcerun", *rules)
+    for stage in stages[:3]:
+        log = (drill.build / f"logs/{stage}/000.log").read_text()
+        assert f"{short_hash(clips[0])}.parquet does not read" in log
     drill.assert_equal(reference)
 
 
