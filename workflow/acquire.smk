@@ -82,7 +82,7 @@ rule acquire_archives:
         "../envs/network.yaml"
     params:
         settings=as_param({"segments": {"archives": CONFIG.segments.archives}}),
-        version=results_version("acquire"),
+        version=tried(results_version("acquire"), "surveillance/archives.json"),
         folder=verbatim(SURVEILLANCE_VIDEOS),
     shell:
         "python -m occludenet_build acquire archives --out {output:q} --folder {params.folder:q}"

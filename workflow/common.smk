@@ -7,6 +7,7 @@
 # the stage and all later ones. A touched file, an explicit default, a comment or a formatter reruns
 # nothing.
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -33,11 +34,13 @@ try:
         )
         from occludenet_build.config.recognition import SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
+        from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
         from occludenet_build.release.terms import SPLITS
+        from occludenet_build.sources.kinetics.mirror_state import changed_state
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
         from occludenet_build.tools.project import (

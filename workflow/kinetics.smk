@@ -17,7 +17,7 @@ rule kinetics:
     threads: 4
     params:
         settings=stage_settings("kinetics"),
-        version=tried(results_version("kinetics"), "kinetics/clips.parquet"),
+        version=kinetics_version(),
         folder=verbatim(f"{FETCHED}/kinetics"),
     shell:
         "python -m occludenet_build kinetics --out {output:q} --folder {params.folder:q}"

@@ -13,6 +13,8 @@ _SHARE = 0.25
 class OutageShares:
     """Largest share of the items of one job, 0 to 1, that may fail for reasons that may pass."""
 
+    kinetics: float = setting(_SHARE, low=0, high=1)
+    """Stage kinetics: of the selected clips."""
     index: float = setting(_SHARE, low=0, high=1)
     """Stage index: of all videos."""
     detect: float = setting(_SHARE, low=0, high=1)
@@ -29,6 +31,12 @@ class OutageShares:
     """Stage proposals: of the surveillance videos."""
     segments: float = setting(_SHARE, low=0, high=1)
     """Stage segments: of the segments."""
+    train: float = setting(_SHARE, low=0, high=1)
+    """Stage train: of the clips of each row of the loss curve, for any reason."""
+    evaluate: float = setting(_SHARE, low=0, high=1)
+    """Stage evaluate: of the clips of all sets."""
+    attention: float = setting(_SHARE, low=0, high=1)
+    """Stage attention: of the clips."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,9 @@ class Failures:
 
     outage_share: OutageShares = setting(OutageShares())
     """Largest share of the items of one job, 0 to 1, that may fail for reasons that may pass: a
-    file that is away, an input/output error, a killed worker. With more, the job ends with an error
-    and keeps what is finished. With fewer, the build goes on, and the next start tries them
-    again."""
+    file that is away, an input/output error, a killed worker. With more (and more than one item)
+    the job ends with an error and keeps what is finished. With fewer the build goes on, and the
+    next start tries them again."""
     defects: str = setting("stop", choices=("stop", "go on"))
     """What an error of this program in the work on one item does. stop: the job ends with an error
     after all other items; go on: it is a row with a reason, like a broken file."""

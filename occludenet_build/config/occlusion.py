@@ -186,6 +186,11 @@ class Counterfactual:
     """Dilation of the actor's mask before erasing, in pixels."""
     splits: tuple[str, ...] = setting(("train",), choices=("train", "val", "test"), empty=True)
     """Splits with counterfactual clips; CAR needs train. []: none."""
+    max_unerased: float = setting(0.1, low=0, high=1)
+    """Maximum share of the frames that may show the actor which may be left unerased, because the
+    actor has no mask there or was lost by the tracker. A clip beyond it gets no counterfactual: a
+    pair of clips that both show the action teaches the opposite of what CAR wants. 1: all clips get
+    one."""
     files: bool = setting(True)
     """true: counterfactual clips are written to files; false: the stage train erases the actor when
     it reads the occluded clips, which halves the disk usage. The fill median requires true."""

@@ -72,6 +72,17 @@ class Detect:
     track_iou: float = setting(0.1, low=0, high=1)
     """Minimum IoU of a box and the predicted box of its track; cbiou expands both boxes by a
     margin."""
+    join_seconds: float = setting(3.0, low=0)
+    """Maximum time for which a person may be lost and is still taken for the same person, in
+    seconds. Two tracks become one where the second goes on at the end of the first, at the same
+    place and in the same size, as for a person who bends down and gets a new track. 0: only where
+    no frame is between the two."""
+    join_overlap: float = setting(0.6, low=0, high=1)
+    """Same place: minimum share of the smaller box that lies inside the larger one, where one track
+    goes on after another, and where both have boxes in the same frames (median)."""
+    join_size: float = setting(0.4, low=0, high=1)
+    """Same size: minimum area of the smaller box, as a share of the larger one's, where one track
+    goes on after another. A child before an adult is below it."""
     min_track_seconds: float = setting(0.3, low=0)
     """Minimum time with a box in the actor's track, in seconds; half of the shot if that is
     shorter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from occludenet_build.core.errors import UserError
@@ -48,6 +49,51 @@ class Acquire:
     annotations."""
 
 
+JS_RUNTIMES = ("deno", "node", "quickjs", "bun")
+"""JavaScript runtimes that yt-dlp can use, by its preference."""
+
+
+@dataclass(frozen=True)
+class YouTubeAccess:
+    """How yt-dlp reaches YouTube (kinetics.route youtube). In `proxy` and `extractor_args`, ${NAME}
+    stands for an environment variable, so that passwords and tokens are in no file."""
+
+    js_runtimes: tuple[str, ...] = setting(("deno",), empty=True)
+    """JavaScript runtimes that yt-dlp may use: deno (the extra `youtube` installs it), node
+    (22 or newer), quickjs, bun; with a path as in node:/opt/node/bin/node. Only deno, and node with
+    its permission model, run YouTube's code without access to files and network. Without any,
+    YouTube gives few formats."""
+    plugins: tuple[str, ...] = setting((), path=True, words=("default",), empty=True)
+    """Plug-ins of yt-dlp, such as providers of PO tokens: their folders or zip files; default:
+    those that are installed with pip or lie in yt-dlp's own folders. They run with your rights."""
+    proxy: str | None = setting(None, secret=True)
+    """Proxy for YouTube alone, such as socks5://${PROXY_LOGIN}@proxy.example:1080; null: that of
+    the environment (HTTPS_PROXY), if any."""
+    extractor_args: tuple[str, ...] = setting((), empty=True, secret=True)
+    """Arguments of yt-dlp's extractors, as for its option --extractor-args:
+    youtube:player_client=mweb, or youtube:po_token=mweb.gvs+${PO_TOKEN}"""
+
+    def __post_init__(self) -> None:
+        for runtime in self.js_runtimes:
+            if runtime.partition(":")[0] not in JS_RUNTIMES:
+                raise UserError(
+                    "config: download.youtube.js_runtimes: wanted one of "
+                    f"{', '.join(JS_RUNTIMES)}, with a path after a colon or without, "
+                    f"got {runtime!r}"
+                )
+        for text in self.extractor_args:
+            if ":" not in text or not text.isprintable():
+                raise UserError(
+                    "config: download.youtube.extractor_args: wanted a text such as "
+                    f"youtube:player_client=mweb, got {'***' if '=' in text else repr(text)}"
+                )
+        if self.proxy is not None and not re.fullmatch(r"\w+://\S+", self.proxy):
+            raise UserError(
+                "config: download.youtube.proxy: wanted an address such as "
+                "socks5://proxy.example:1080, got another text"
+            )
+
+
 @dataclass(frozen=True)
 class Downloads:
     """Downloads of all stages. A change here reruns no stage."""
@@ -82,6 +128,7 @@ class Downloads:
     give_up_after: int = setting(40, low=1)
     """Number of temporary failures in a row after which the network counts as down and the build
     stops."""
+    youtube: YouTubeAccess = setting(YouTubeAccess())
 
     def __post_init__(self) -> None:
         if self.mirror is not None and not is_url(self.mirror):
@@ -135,8 +182,18 @@ class Index:
     """Number of candidate videos searched for people, per clip of select.quota."""
     max_decode_errors: int = setting(0, low=0)
     """Maximum number of packets per video that may fail to decode; a video with more is corrupt."""
+    max_corrupt_frames: float = setting(0.05, low=0, high=1)
+    """Maximum share of the frames of a video in which the decoder may conceal damage; a video with
+    more is corrupt."""
     max_pixels: int = setting(3840 * 2160, low=1)
     """Maximum size of a frame, in pixels (width x height); larger videos fail with a reason."""
+    min_fps: float = setting(1.0, low=0)
+    """Minimum average frame rate, in frames per second; slower videos fail with a reason."""
+    max_fps: float = setting(240.0, low=0)
+    """Maximum average frame rate, in frames per second; faster videos fail with a reason."""
+    max_gap: float = setting(100.0, low=1)
+    """Maximum time from frame to frame, as a multiple of the video's median; videos with a longer
+    one fail with a reason."""
 
 
 _CVDF = "https://s3.amazonaws.com/kinetics/400"

@@ -118,6 +118,8 @@ REASONS = {
     "empty_file": "the file has 0 bytes",
     "not_a_video": "unknown file format, or no video stream",
     "unreadable": "the container opens but cannot be read",
+    "no_decoder": "the video is in a codec that the libraries here cannot decode",
+    "bad_times": "the frame times are absurd: index.min_fps, index.max_fps, index.max_gap",
     "zero_frames": "no frame decodes",
     "truncated": "the file is shorter than its header states",
     "corrupt": "more packets fail to decode than allowed",
@@ -181,6 +183,7 @@ REASONS = {
     "unsupported_pixels": "no encoder supports the pixel format",
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
+    "not_erased": "too many frames that may show the actor have no mask to erase them by",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
     # occluders
@@ -207,3 +210,6 @@ TRANSIENT = {
     *("live", "bot_check", "extractor_failed"),
 }
 """Reasons that may be temporary: such items are retried in the next run."""
+
+OF_ITEM = frozenset({"internal", "defect", "too_slow", "out_of_memory"})
+"""Those of TRANSIENT that tell of the item itself, or of the program, and of no outage."""

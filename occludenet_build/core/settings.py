@@ -21,8 +21,9 @@ def setting(default: Any, **limits: Any) -> Any:
     """Declare a field of a settings dataclass, with its default and limits.
 
     Limits: `low` and `high` (inclusive), `choices`, `path=True` (the path must exist), `url=True`
-    (or an http(s) address), `sha256=True` (64 hex digits), `empty=True` (a list may be empty), and
-    `about` (a text that the manual appends). A field may be a list of dataclasses:
+    (or an http(s) address), `words` (or one of these words), `sha256=True` (64 hex digits),
+    `empty=True` (a list may be empty), `secret=True` (messages do not quote the value), and `about`
+    (a text that the manual appends). A field may be a list of dataclasses:
     `tuple[Part, ...]`. Raises TypeError if the default is a list or dict.
     """
     if isinstance(default, (list, dict)):
@@ -92,7 +93,7 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
     element = _element_type(hint)
     if element is not None:
         return _elements(element, value, key, base)
-    value = _typed(value, hint, key)
+    value = _typed(value, hint, key, spec.metadata.get("secret", False))
     if value is None:
         return None
     for item in value if isinstance(value, tuple) else (value,):
@@ -100,10 +101,13 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
     if spec.metadata.get("sha256"):
         return _hexadecimal(value, key)
     if spec.metadata.get("path"):
-        may_be_url = spec.metadata.get("url", False)
+        may_be_url, words = spec.metadata.get("url", False), spec.metadata.get("words", ())
         if isinstance(value, tuple):
-            return tuple(_path_or_url(item, may_be_url, key, base) for item in value)
-        return _path_or_url(value, may_be_url, key, base)
+            return tuple(
+                item if item in words else _path_or_url(item, may_be_url, key, base)
+                for item in value
+            )
+        return value if value in words else _path_or_url(value, may_be_url, key, base)
     return value
 
 
@@ -121,7 +125,7 @@ def _elements(element: type, value: Any, key: str, base: Path) -> tuple[Any, ...
     )
 
 
-def _typed(value: Any, hint: Any, key: str) -> Any:
+def _typed(value: Any, hint: Any, key: str, secret: bool = False) -> Any:
     """Return `value` with the type of the hint: 1 is accepted as a float, "1" and true are not.
 
     Raises UserError.
@@ -130,23 +134,24 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
         if value is None:
             return None
         hint = next(a for a in typing.get_args(hint) if a is not type(None))
-        return _typed(value, hint, key)
+        return _typed(value, hint, key, secret)
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)) or not value:
-            raise UserError(f"config: {key}: wanted a list, got {_with_type(value)}")
-        return tuple(_typed(v, typing.get_args(hint)[0], key) for v in value)
+            raise UserError(f"config: {key}: wanted a list, got {_with_type(value, secret)}")
+        return tuple(_typed(v, typing.get_args(hint)[0], key, secret) for v in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise UserError(f"config: {key}: wanted {_TYPE_NAMES[hint]}, got {_with_type(value)}")
+        wanted = _TYPE_NAMES[hint]
+        raise UserError(f"config: {key}: wanted {wanted}, got {_with_type(value, secret)}")
     return value
 
 
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
-def _with_type(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__})"
+def _with_type(value: Any, secret: bool = False) -> str:
+    return f"{'***' if secret else repr(value)} ({type(value).__name__})"
 
 
 def _check_limits(value: Any, limits: Mapping[str, Any], key: str) -> None:

@@ -24,8 +24,10 @@ source is not the indexed one, its row fails with source_changed. Occluded clips
 have separate ledger keys: other masks remake the counterfactuals and nothing else, except with
 scale_mode `target`, which measures by the masks. A counterfactual differs from its occluded clip in
 the actor only; frames in which the actor has no mask are left unchanged, and the row counts the
-erased ones. With counterfactual.files false there are rows and no files: train then erases the
-actor when it reads an occluded clip, with the masks and the ground truth in annotate/frames.
+erased ones, and the unerased ones that may show the actor: beyond counterfactual.max_unerased of
+them the clip is skipped as not_erased. With counterfactual.files false there are rows and no files:
+train then erases the actor when it reads an occluded clip, with the masks and the ground truth in
+annotate/frames.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.build import DetailStore
+from occludenet_build.core.build import ClipBoxes, DetailStore, shard_rows
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import files_exist, remove_stale
@@ -56,6 +58,7 @@ from occludenet_build.media.video.encoder import (
     library_versions,
     recorded_instruction_set,
 )
+from occludenet_build.occlusion import counterfactual
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
@@ -117,6 +120,7 @@ ERASED = pa.schema(
         *_OF_CLIP,
         column("actor_frames", "int32", "frames with an actor box"),
         column("erased_frames", "int32", "frames in which the actor was erased"),
+        column("unerased_frames", "int32", "frames without a mask that may show the actor"),
         *_FILES,
         *_MADE_WITH,
     ]
@@ -153,14 +157,17 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     with ExitStack() as stack:
         ledgers = {"occluded": stack.enter_context(_open_ledger(args.out, CLIPS, TRUTH))}
         if args.erased:
-            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, ERASED, None))
+            rows = counterfactual.without_count(ERASED)
+            ledgers["erased"] = stack.enter_context(_open_ledger(args.erased, rows, None))
         _make_missing(shard, ledgers, args, config)
         for name, part_ledger in ledgers.items():
-            rows = part_ledger.results(sorted(shard.keys[name]))
-            check_items("composite", rows, args.out, config.failures)
+            results = part_ledger.results(sorted(shard.keys[name]))
+            check_items("composite", results, args.out, config.failures)
         for (name, part_ledger), out in zip(ledgers.items(), (args.out, args.erased), strict=False):
             before = part_ledger.kept_rows()
-            table = part_ledger.close(sorted(shard.keys[name]), out)
+            table = part_ledger.close(sorted(shard.keys[name]), None if name == "erased" else out)
+            if name == "erased":
+                counterfactual.write_with_counts(table, shard.unerased, ERASED, out)
             remove_stale(before, table, args.root, FILES)
             ledger.log_summary(table)
 
@@ -211,8 +218,8 @@ class ClipTask:
     chosen: dict[str, Any]
     key: str | None
     erased_key: str | None
-    unmasked: dict[str, Any] | None
-    """The row of actor_masks where it has no masks: the counterfactual gets its reason."""
+    refusal: dict[str, Any] | None
+    """Status, reason and detail of a clip that gets no counterfactual; None if it gets one."""
 
 
 class CompositeShard:
@@ -220,19 +227,17 @@ class CompositeShard:
 
     def __init__(self, args: argparse.Namespace, config: cfg.Config) -> None:
         self._args, self._config = args, config
-        self._chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
+        self._chosen = {row["clip"]: row for row in shard_rows(args.clips, args.out)}
         self._boxes = DetailStore(args.boxes)
         self._masked = {}
         if args.masks:
             self._masked = {row["clip"]: row for row in tables.read_rows(args.masks)}
             self._rles = DetailStore(args.masks.parent / "store")
-        splits = config.counterfactual.splits
+        splits = config.counterfactual.splits if args.erased else ()
+        chosen = [clip for clip, row in self._chosen.items() if row["split"] in splits]
+        self.unerased = {clip: self._count(clip) for clip in chosen}
         occluded = {clip: self._key(row) for clip, row in self._chosen.items()}
-        erased = {
-            clip: self._erased_key(clip, key)
-            for clip, key in occluded.items()
-            if self._chosen[clip]["split"] in splits
-        }
+        erased = {clip: self._erased_key(clip, occluded[clip]) for clip in chosen}
         self.keys = {"occluded": occluded, "erased": erased}
 
     def _key(self, row: dict[str, Any]) -> str:
@@ -248,8 +253,23 @@ class CompositeShard:
     def _erased_key(self, clip: str, key: str) -> str:
         own = dataclasses.asdict(self._config.counterfactual)
         used = [str(self._config.seed)] if own["fill"] == "noise" else []
+        del own["max_unerased"]
+        refusal = self._refusal(clip)
+        if refusal and refusal["reason"] == "not_erased":
+            used.append(refusal["detail"])
         version = results_version("composite", "counterfactual")
         return ledger.result_key("erased", version, own, key, self._masks_hash(clip), *used)
+
+    def _count(self, clip: str) -> counterfactual.Unerased:
+        rows = self._boxes.rows(clip, self._chosen[clip]["detect_shard"])
+        return counterfactual.count_unerased(ClipBoxes.of(rows), self._masks(clip))
+
+    def _refusal(self, clip: str) -> dict[str, Any] | None:
+        masked = self._masked.get(clip)
+        if masked and masked["status"] != "ok":
+            return {name: masked[name] for name in ("status", "reason", "detail")}
+        counted = self.unerased.get(clip)
+        return counted.refusal(self._config.counterfactual.max_unerased) if counted else None
 
     def _masks_hash(self, clip: str) -> str:
         row = self._masked.get(clip)
@@ -257,11 +277,10 @@ class CompositeShard:
 
     def task(self, clip: str, parts: set[str], settings: cfg.Composite) -> ClipTask:
         """The task of a clip; `parts`: which of `occluded` and `erased` to make."""
-        chosen, masked = self._chosen[clip], self._masked.get(clip)
-        unmasked = masked if masked and masked["status"] != "ok" else None
+        chosen, refusal = self._chosen[clip], self._refusal(clip)
         outputs = occluded_outputs(chosen, settings) if "occluded" in parts else ()
         args, fill = self._args, self._config.counterfactual
-        if "erased" in parts and fill.files and not unmasked:
+        if "erased" in parts and fill.files and not refusal:
             outputs += erased_outputs(chosen, settings)
         boxes = actor_boxes(self._boxes.actor(clip, chosen["detect_shard"]))
         job = clip_job(chosen, boxes, args.bank, args.root, settings, self._config.seed)
@@ -271,7 +290,7 @@ class CompositeShard:
             job = dataclasses.replace(job, masks=self._masks(clip))
         key = self.keys["occluded"][clip] if "occluded" in parts else None
         erased_key = self.keys["erased"][clip] if "erased" in parts else None
-        return ClipTask(job, chosen, key, erased_key, unmasked)
+        return ClipTask(job, chosen, key, erased_key, refusal)
 
     def _masks(self, clip: str) -> dict[int, bytes]:
         masks = self._args.masks
@@ -349,12 +368,8 @@ def _erased(
 ) -> ledger.ClipResult:
     job, outputs = task.job, [out for out in task.job.outputs if out.erased]
     row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
-    if task.unmasked is not None:
-        return ledger.ClipResult(
-            row | {n: task.unmasked[n] for n in ("status", "reason", "detail")}
-        )
-    if failure:
-        return ledger.ClipResult(row | failure)
+    if refused := task.refusal or failure:
+        return ledger.ClipResult(row | refused)
     row |= _files(job, outputs)
     if rendered is not None:  # None: no files, train erases
         row |= _made_with(rendered, settings)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from occludenet_build.config.occlusion import Composite
-from occludenet_build.core.build import ClipBoxes
+from occludenet_build.core.build import ClipBoxes, source_identity
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.ground_truth import TruthRows
@@ -75,12 +75,13 @@ class RenderResult:
     """Scale -> mean hidden share of the actor; empty except with scale_mode `target`."""
 
 
-_MADE_FROM = ("clip", "sha256", "label", "split", "boxes_hash", "category", "occluder_sha256")
+_MADE_FROM = ("label", "split", "boxes_hash", "category", "occluder_sha256")
 
 
 def key_inputs(chosen: dict[str, Any]) -> list[str]:
     """The values of a row of select that are part of the ledger key of its clips."""
-    return [*(chosen[name] for name in _MADE_FROM), *(chosen["other_sha256"] or ())]
+    made_from = (chosen["clip"], source_identity(chosen), *(chosen[name] for name in _MADE_FROM))
+    return [*made_from, *(chosen["other_sha256"] or ())]
 
 
 def actor_boxes(actor: ClipBoxes) -> dict[int, ActorBox]:

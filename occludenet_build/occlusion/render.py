@@ -207,7 +207,7 @@ class _ClipRenderer:
         return stack
 
     def _writer(self, path: Path) -> TwinWriter:
-        return TwinWriter(path, self.source, self._picture, self.encoding, self.display.rotation)
+        return TwinWriter(path, self.source, self._picture, self.encoding, self.display)
 
     def write(self) -> None:
         """Encode all segments in turn."""

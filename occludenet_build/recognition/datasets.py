@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from occludenet_build.config.recognition import Augment
 from occludenet_build.config.sources import Index
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.seeds import uniform_integer
-from occludenet_build.media.video.probe import probe
+from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.sample import sample_frames, sample_frames_twice
 from occludenet_build.recognition.augment import (
     augment_clips,
@@ -91,6 +91,7 @@ class SkippedClip(NamedTuple):
 
     file: str
     reason: str
+    """The ItemError as text: its reason, a colon, its detail."""
 
 
 class ClipPair(NamedTuple):
@@ -160,8 +161,8 @@ class TrainingClips(Dataset):
         clip = self.clips[number]
         try:
             pictures, erased = self._seen(clip, epoch)
-        except ItemError as error:
-            return SkippedClip(clip.file, str(error))
+        except Exception as error:
+            return SkippedClip(clip.file, str(as_item_error(error)))
         return ClipPair(pictures, erased, self.positions[clip.label], clip.file)
 
     def _seen(self, clip: ClipRow, epoch: int) -> tuple[Tensor, Tensor | None]:
@@ -283,8 +284,8 @@ class EvaluationClips(Dataset):
             in_time = views(count, self.frames, self.views, self.stride)
             numbers = [frame for view in in_time for frame in view]
             pictures, erased, problem = self._read(clip, numbers)
-        except ItemError as error:
-            return SkippedClip(clip.file, str(error))
+        except Exception as error:
+            return SkippedClip(clip.file, str(as_item_error(error)))
         seen = self._seen(pictures)
         other = None if erased is None else self._seen(erased)
         if other is not None and torch.equal(seen, other):
@@ -302,8 +303,8 @@ class EvaluationClips(Dataset):
             return pictures, None, None
         try:
             erased = self.source.of(clip.erased_file, numbers)
-        except ItemError as error:
-            return pictures, None, str(error)
+        except Exception as error:
+            return pictures, None, str(as_item_error(error))
         if erased.shape != pictures.shape:
             return pictures, None, "corrupt: its shape differs from the clip's"
         return pictures, erased, None
@@ -319,7 +320,4 @@ class EvaluationClips(Dataset):
 
 def count_frames(path: Path) -> int:
     """Number of frames of a clip that has no row in a table, by decoding it."""
-    limits = Index()
-    return probe(
-        path, max_decode_errors=limits.max_decode_errors, max_pixels=limits.max_pixels
-    ).frames
+    return probe(path, Limits.of(Index())).frames

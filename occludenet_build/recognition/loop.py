@@ -17,7 +17,7 @@ from typing import Any
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.checkpoint import TrainingState, tensorboard
+from occludenet_build.recognition.checkpoint import Tally, TrainingState, tensorboard
 from occludenet_build.recognition.datasets import TrainingClips, make_loader
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
@@ -32,13 +32,15 @@ def train(
     store: Path,
     key: str,
     version: str = "",
+    outage_share: float = 1.0,
 ) -> TrainingState:
     """Train `learner` in place and return the final state with the loss curve of all processes.
 
     store/checkpoint.pt is written after every epoch and every `checkpoint_minutes`. Training
     resumes from a checkpoint with the same `key`; if its `version` (of the code) differs, an
     unfinished training resumes with a warning and a finished one starts again. A loss that is not
-    finite ends the training with a UserError.
+    finite ends the training with a UserError, and so do more than `outage_share` of the clips of a
+    row that cannot be read.
     """
     settings, process = learner.settings, learner.process
     steps = Schedule.of(len(clips), settings)
@@ -65,6 +67,7 @@ def train(
             epoch, step_in_epoch = divmod(step, steps.per_epoch)
             epoch_ends = step_in_epoch + 1 == steps.per_epoch
             if epoch_ends or state.step % settings.log_steps == 0:
+                _check_read(state.row, outage_share)
                 curves.add(state.close_row(epoch + 1, rate))
             if epoch_ends:
                 state.close_epoch(epoch + 1, settings.epochs)
@@ -74,6 +77,17 @@ def train(
                     _save(store / "checkpoint.pt", key, version, learner, state)
                 saved = time.monotonic()
     return state
+
+
+def _check_read(row: Tally, share: float) -> None:
+    """Raises UserError where too many clips were skipped: their folder is away, not some clips."""
+    wanted = row.clips + row.skipped
+    if row.skipped > share * wanted:
+        raise UserError(
+            f"{row.skipped} of {wanted} clips could not be read (the log names them); wanted at "
+            f"most {share:.0%} (failures.outage_share.train). See whether the clips are within "
+            "reach and start again: training goes on from its last checkpoint"
+        )
 
 
 class _Parts:

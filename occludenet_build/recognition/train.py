@@ -96,7 +96,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
         process.wait()
         torch.set_num_threads(max(1, args.threads // process.size))
         version = results_version("train")
-        rows = run_training(training, process, device, args.root, store, args.out, version)
+        share = config.failures.share_of("train")
+        rows = run_training(training, process, device, args.root, store, args.out, version, share)
         if process.first:
             write_curve(args.out.with_suffix(".csv"), rows)
             logging.info("wrote %s", args.out)

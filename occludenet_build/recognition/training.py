@@ -71,10 +71,12 @@ def run_training(
     store: Path,
     out: Path,
     version: str,
+    outage_share: float = 1.0,
 ) -> list[dict]:
     """Train, write the network to `out` and return the rows of the loss curve.
 
     `version`: that of the results, with a digest of the code if `rerun_on` includes the code.
+    `outage_share`: largest share of the clips that may be unreadable, 0 to 1.
     """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -104,7 +106,15 @@ def run_training(
     key = training.key()
     if learner.mix == "stillmix" and settings.mix.stills == "bank":
         learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
-    state = loop.train(learner, clips, workers=workers, store=store, key=key, version=version)
+    state = loop.train(
+        learner,
+        clips,
+        workers=workers,
+        store=store,
+        key=key,
+        version=version,
+        outage_share=outage_share,
+    )
     if process.first:
         _write(training, learner.evaluated, out)
     return state.rows

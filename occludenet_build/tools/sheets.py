@@ -27,7 +27,7 @@ import numpy as np
 
 from occludenet_build.config import Config
 from occludenet_build.core.build import BuildTables, Row
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.errors import UserError, as_item_error
 from occludenet_build.core.files import write_bytes
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
@@ -241,6 +241,6 @@ def _row(
 ) -> np.ndarray:
     try:
         strip = sheets.film_strip(path, shown, drawings, width=width - NAME_WIDTH, most=360)
-    except ItemError as error:
-        return sheets.text_image([f"{name}: {path} cannot be read: {error}"])
+    except Exception as error:
+        return sheets.text_image([f"{name}: {path} cannot be read: {as_item_error(error)}"])
     return sheets.labelled(name, strip, NAME_WIDTH)

@@ -216,5 +216,5 @@ def test_starting_weights(tmp_path, caplog):
     with pytest.raises(UserError, match=r"not one: \d+ missing: stem.0.weight.* unexpected: "):
         load_weights(build_backbone("r3d_18", 3, 4, 32), "r3d_18", tmp_path / "w.pt")
     torch.save({"model": Path("evil")}, tmp_path / "evil.pt")
-    with pytest.raises(UserError, match="does not load"):
+    with pytest.raises(UserError, match="does not read"):
         load_weights(model, "tiny3d", tmp_path / "evil.pt")

@@ -14,6 +14,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging.sheets import strip_height
 from occludenet_build.media.imaging.thumbnails import evenly_spaced_frames
+from occludenet_build.occlusion.composite import ERASED
 from occludenet_build.recognition.accuracy import mcnemar, wilson
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS
 from occludenet_build.recognition.prediction_table import read_predictions, write_predictions
@@ -103,6 +104,26 @@ def test_a_build_without_training(tmp_path: Path) -> None:
     text = page(made.root, tmp_path / "out")
     assert "Missing: train, evaluate." in text
     assert "cannot be shown: missing" in text  # this build has no video files
+
+
+def test_frames_that_are_not_erased_are_on_the_page(build: SmallBuild, tmp_path: Path) -> None:
+    root = shutil.copytree(build.root, tmp_path / "build")
+    paths = sorted((root / "counterfactual").glob("*.parquet"))
+    rows = [row for path in paths for row in tables.read_rows(path)]
+    made = [row for row in rows if row["status"] == "ok"]
+    for row in made:
+        row |= {"erased_frames": 9, "unerased_frames": 0}
+    made[0]["unerased_frames"] = 3
+    refused = made[-1] | {"status": "skipped", "reason": "not_erased", "unerased_frames": 8}
+    kept = [*made, refused | {"clip": "refused", "detail": "8 of 9 frames"}]
+    for path in paths[1:]:
+        path.unlink()
+    tables.write_table(tables.from_rows(kept, ERASED), paths[0])
+    found = facts.erased_actors(ReportBuild(root))
+    assert found == facts.ErasedActors(len(made), 1, 9 * len(made), 3, 1)
+    said = " ".join(page(root, tmp_path / "page").split())
+    assert f"(3 of {9 * len(made) + 3}, in 1 clips) nothing is erased" in said
+    assert "1 further clips have no counterfactual" in said and "8 of 9 frames" in said
 
 
 def test_failures_are_counted_once(build: SmallBuild) -> None:
@@ -242,6 +263,16 @@ def test_thumbnails_fit() -> None:
 def test_a_build_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="wanted the folder of a build"):
         ReportBuild(tmp_path / "nothing")
+
+
+def test_concealed_damage_is_on_the_page(build: SmallBuild, tmp_path: Path) -> None:
+    root = shutil.copytree(build.root, tmp_path / "build")
+    path = root / "index/videos.parquet"
+    rows = tables.read_rows(path)
+    rows[0]["corrupt_frames"] = 3
+    tables.write_table(tables.from_rows(rows, tables.read_table(path).schema), path)
+    notes = {count.name: count.note for count in facts.headline(ReportBuild(root))}
+    assert "in 1 the decoder concealed damage, in 3 frames" in notes["decodable"]
 
 
 def test_the_summary_gives_places_and_accuracies(build: SmallBuild, tmp_path: Path) -> None:

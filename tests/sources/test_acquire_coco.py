@@ -16,8 +16,8 @@ from support.coco import square
 from support.coco_site import SmallCoco, name, zipped
 from support.server import corrupt, drop, forever, instead, status
 
-from occludenet_build.core import versions
-from occludenet_build.core.errors import UserError
+from occludenet_build.core import failures, versions
+from occludenet_build.core.errors import TRANSIENT, UserError
 from occludenet_build.sources.transfer import checks
 
 WANTED = {1, 2, 3, 4}
@@ -167,6 +167,8 @@ def test_an_image_that_fails_is_a_row_and_missing_in_the_bank(coco, fault, reaso
         1: None, 2: None, 3: "image_missing", 4: None
     }  # fmt: skip
     before = len(coco.site.of("/photos/3"))
+    asked_again = failures.attempts(coco.out)
+    assert asked_again == (reason in TRANSIENT), "by the next plain start"
     entity.faults.clear()
     again = coco.acquire(download={"failure_budget": 0.25})
     if reason in ("not_found", "gone"):
@@ -174,6 +176,7 @@ def test_an_image_that_fails_is_a_row_and_missing_in_the_bank(coco, fault, reaso
     else:
         assert again["wanted"] != note["wanted"] and coco.rows()[3]["status"] == "ok"
     assert len(coco.site.of("/photos/1")) == 1
+    assert failures.attempts(coco.out) == asked_again
 
 
 def test_what_the_server_did_not_have_is_asked_for_elsewhere(coco):

@@ -1,4 +1,4 @@
-"""acquire: links, folders that may not be read, names that are not UTF-8, accents, mixed layouts."""
+"""acquire: links, folders that may not be read, names in other encodings, mixed layouts."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_no_usable_video_is_one_line(folder):
 
 def test_accents_in_two_forms(tmp_path):
     forms = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
-    folder = write(tmp_path / "videos", [f"{name}/{stem}.mp4" for name, stem in zip(forms, "ab")])
+    folder = write(tmp_path / "videos", [f"{forms[0]}/a.mp4", f"{forms[1]}/b.mp4"])
     write(folder, [f"run/{form}.mp4" for form in forms])
     rows = acquired(folder)
     if len(rows) < 4:

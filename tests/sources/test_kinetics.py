@@ -51,6 +51,18 @@ LINES = {
         "-_k-000001x,train,22,12,abseiling",
     ),
     "other names": ("id, Start Time,end-time,CLASS,subset", "-_k-000001x,12.0,22,abseiling,TRAIN"),
+    "semicolons": (
+        "label;youtube_id;time_start;time_end;split",
+        "abseiling;-_k-000001x;12;22;train",
+    ),
+    "tabs": (
+        "youtube_id\ttime_start\ttime_end\tlabel\tsplit",
+        "-_k-000001x\t12\t22\tabseiling\ttrain",
+    ),
+    "JSON": (
+        '{"-_k-000001x": {"annotations": {"label": "abseiling", "segment": [12.0, 22.0]},',
+        '"duration": 10.0, "subset": "train", "url": "https://youtube.invalid/-_k-000001x"}}',
+    ),
     "from Windows": (
         "\ufefflabel,youtube_id,time_start,time_end,split\r",
         "abseiling,-_k-000001x,12,22,train\r",
@@ -106,7 +118,15 @@ def test_a_malformed_line_is_passed_over_and_many_are_not(tmp_path, caplog, line
 
 def test_what_is_no_list_is_one_line(tmp_path):
     path = tmp_path / "a.csv"
-    for content in (b"<!DOCTYPE html>", b"", b"label,youtube_id,time_start,split\n", b"\xff\xfe"):
+    for content in (
+        b"<!DOCTYPE html>",
+        b"",
+        b'{"a": ',
+        b'{"a": 5}',
+        b"{" * 50_000,
+        b"label,youtube_id,time_start,split\n",
+        b"\xff\xfe",
+    ):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"a\.csv: wanted a list of Kinetics"):
             list(read_annotation_csv(path))
@@ -227,6 +247,9 @@ LAYOUTS = {
     "train_256/<class_>": lambda c: f"{c.split}_256/{plain_class(c)}/{c.name}.mp4",
     "videos_val": lambda c: f"videos_{c.split}/{c.name}.mp4",
     "compress/train_256": lambda c: f"compress/{c.split}_256/{plain_class(c)}/{c.name}.mp4",
+    "class in the name": lambda c: f"{plain_class(c)}_{c.youtube_id}_{c.start}_{c.end}.mp4",
+    "other marks": lambda c: f"all/v_{c.youtube_id}-{c.start}.0-{c.end}.0_00.webm",
+    "k700, nested": lambda c: f"k700-2020/{c.split}/part_0/{plain_class(c)}/{c.name}.MKV",
     "twice a suffix": lambda c: f"{c.split}/{c.label}/{c.name}.mp4.mkv",
 }
 

@@ -66,6 +66,15 @@ MESSAGES = [
     ("extractor_failed", "Postprocessing: Conversion failed!"),  # source, postprocessor/ffmpeg.py
     ("extractor_failed", "[youtube] aaaaaaaaaaa: Something that nobody has seen yet"),
     ("extractor_failed", "unable to download video data: the TLS connection was terminated"),  # an outage is never final
+    # YouTube of today: formats withheld, service refused
+    ("bot_check", "[youtube] dQw4w9WgXcQ: Unable to download API page: HTTP Error 403: Forbidden (caused by <HTTPError 403: Forbidden>)"),  # yt-dlp issue 17681
+    ("bot_check", "[youtube] aaaaaaaaaaa: Video unavailable. The video is restricted. Please check the Google Workspace administrator and/or the network administrator restrictions."),  # a public list of YouTube's texts
+    ("extractor_failed", "\r[download] Got error: HTTP Error 403: Forbidden. Giving up after 1 retries"),  # source, downloader/common.py, utils/_utils.py
+    ("extractor_failed", "\r[download] Got error: HTTP Error 403: Forbidden"),  # source, as above without retries
+    ("connection_lost", "fragment 12 not found, unable to continue"),  # source, downloader/fragment.py
+    ("extractor_failed", f"[youtube] aaaaaaaaaaa: Unable to extract yt initial data{BUG}"),  # yt-dlp issue 11094
+    ("connection_lost", "[youtube] aaaaaaaaaaa: Unable to download API page: ('Unable to connect to proxy', NewConnectionError(\"HTTPSConnection(host='127.0.0.1', port=9): Failed to establish a new connection: [Errno 111] Connection refused\")) (caused by ProxyError(…))"),  # seen
+    ("extractor_failed", "[youtube] aaaaaaaaaaa: Unable to download API page: <urlopen error Tunnel connection failed: 407 Proxy Authentication Required> (caused by ProxyError('<urlopen error Tunnel connection failed: 407 Proxy Authentication Required>'))"),  # spotify-downloader issue 1999
     # the network
     ("timed_out", f'[youtube] aaaaaaaaaaa: Unable to download API page: {POOL} (caused by TransportError("{POOL}"))'),  # tgbot-collection/ytdlbot issue 505
     ("timed_out", "[youtube] KJybu1Y2tyY: Unable to download API page: (<HTTPSConnection(host='www.youtube.com', port=443) at 0x1f029f5d150>, 'Connection to www.youtube.com timed out. (connect timeout=20.0)')"),  # yt-dlp issue 17671
@@ -102,6 +111,41 @@ def test_what_is_gone_is_not_asked_for_again_and_what_passes_is():
 
 LIMIT = "WARNING: [youtube] Unable to download API page: HTTP Error 429: Too Many Requests\n"
 NO_JS = "WARNING: [youtube] No supported JavaScript runtime could be found. Only deno is enabled by default; YouTube extraction without a JS runtime has been deprecated, and some formats may be missing\n"
+
+
+NO_FORMAT = "ERROR: [youtube] a: Requested format is not available. Use --list-formats for a list of available formats\n"
+ONLY_IMAGES = "WARNING: Only images are available for download. use --list-formats to see them\n"
+# What yt-dlp warns of before that, when YouTube has withheld the formats: the video may be there.
+WITHHELD = [
+    "WARNING: [youtube] 9TgosbGRsTk: Some tv client https formats have been skipped as they are missing a url. YouTube may have enabled the SABR-only or Server-Side Ad Placement experiment for the current session. See  https://github.com/yt-dlp/yt-dlp/issues/12482  for more details\n",  # openzim/youtube issue 430
+    "WARNING: [youtube] h_oN3ZVt-7E: Some mweb client https formats have been skipped as they are missing a URL. YouTube may have enabled the SABR-only streaming experiment for your account. See  https://github.com/yt-dlp/yt-dlp/issues/12482  for more details\n",  # yt-dlp issue 17666, source
+    "WARNING: [youtube] 9TgosbGRsTk: Some web client https formats have been skipped as they are missing a url. YouTube is forcing SABR streaming for this client. See  https://github.com/yt-dlp/yt-dlp/issues/12482  for more details\n",  # openzim/youtube issue 430
+    'WARNING: [youtube] duoKPS6dMZ8: mweb client https formats require a GVS PO Token which was not provided. They will be skipped as they may yield HTTP Error 403. You can manually pass a GVS PO Token for this client with --extractor-args "youtube:po_token=mweb.gvs+XXX". For more information, refer to  https://github.com/yt-dlp/yt-dlp/wiki/PO-Token-Guide\n',  # yt-dlp issue 17013
+    "WARNING: [youtube] vvhJImcJZeE: nsig extraction failed: Some formats may be missing\n         n = g99Q4s360g0o49IkuI66 ; player = https://www.youtube.com/s/player/59b252b9/player_ias.vflset/en_US/base.js\n",  # Termux-YTD2.0 issue 8
+    "WARNING: [youtube] vWE1Ixsg2BU: n challenge solving failed: Some formats may be missing. Ensure you have a supported JavaScript runtime and challenge solver script distribution installed. Review any warnings presented before this message. For more details, refer to https://github.com/yt-dlp/yt-dlp/wiki/EJS\n",  # youtube-dl-gui issue 702
+    "WARNING: [youtube] _uk8TUcatB4: Signature solving failed: Some formats may be missing. Ensure you have a supported JavaScript runtime and challenge solver script distribution installed.\n",  # yt-dlp issue 14927
+    "WARNING: [youtube] [pot:bgutil:http] Error reaching GET http://127.0.0.1:4416/ping (caused by TransportError). Please make sure that the server is reachable at http://127.0.0.1:4416.\n",  # MyTube issue 160
+    "WARNING: [youtube] [jsc:deno] Challenge solver lib script version 0.3.0 is not supported (source: python package, variant: minified, supported version: 0.8.0)\n",  # source, jsc/_builtin/ejs.py
+    "WARNING: [youtube] [jsc] Remote components challenge solver script (deno) and NPM package (deno) were skipped. These may be required to solve JS challenges. You can enable these downloads with  --remote-components ejs:github  (recommended) or  --remote-components ejs:npm, respectively\n",  # source, jsc/_director.py
+    "WARNING: [youtube] a: Some tv client https formats have been skipped as they are DRM protected. The current session may have an experiment that applies DRM to all videos on the tv client. See  https://github.com/yt-dlp/yt-dlp/issues/12563  for more details.\n",  # source, youtube/_video.py
+    "",  # nothing but that only pictures came
+]
+
+
+@pytest.mark.parametrize("warning", WITHHELD, ids=lambda text: text[:70])
+def test_formats_that_youtube_withholds_are_asked_for_again(warning):
+    error = failure_from_log(warning + ONLY_IMAGES + NO_FORMAT)
+    assert error.reason == "extractor_failed" and error.reason in TRANSIENT
+    assert error.detail.startswith("Requested format is not available after: ")
+    assert failure_from_log(NO_FORMAT).reason == "no_format"
+
+
+def test_cookies_that_youtube_has_ended_are_said():
+    ended = "WARNING: [youtube] The provided YouTube account cookies are no longer valid. They have likely been rotated in the browser as a security measure. For tips on how to effectively export YouTube cookies, refer to  https://github.com/yt-dlp/yt-dlp/wiki/Extractors#exporting-youtube-cookies .\n"  # yt-dlp issue 14872
+    bot = f"ERROR: [youtube] a: Sign in to confirm you’re not a bot. {WHY}\n"
+    error = failure_from_log(ended + bot)
+    assert error.reason == "bot_check"
+    assert error.detail.endswith("after: The provided YouTube account cookies are no longer valid")
 
 
 @pytest.mark.parametrize(

@@ -64,17 +64,27 @@ class CompositeStage:
     def cutout(self, rgba: np.ndarray | None = None) -> Path:
         return write_png(self.folder / "bank/cut.png", opaque() if rgba is None else rgba)
 
-    def mask(self, version: str, clips: tuple[str, ...] | None = None) -> None:
-        """Write the tables of masks; another version than "a" moves the masks of `clips` (all)."""
+    def mask(
+        self,
+        version: str,
+        clips: tuple[str, ...] | None = None,
+        masked: Mapping[str, range] | None = None,
+    ) -> None:
+        """Write the tables of masks; another version than "a" moves the masks of `clips` (all).
+
+        masked: clip -> the frames with a mask, instead of all.
+        """
+        frames = {clip: range(FRAMES) for clip in self.clips} | dict(masked or {})
         rows, parts = [], []
         for clip in self.clips:
             is_moved = version != "a" and clip in (self.clips if clips is None else clips)
             row = {"clip": clip, "status": "ok", "key": "k", "height": HEIGHT, "width": WIDTH}
-            row |= {"masked_frames": FRAMES, "masks_hash": version if is_moved else "a"}
+            hashed = f"{'a' if not is_moved else version} {frames[clip]}"
+            row |= {"masked_frames": len(frames[clip]), "masks_hash": hashed}
             if clip in self.unmasked:
                 row |= {"status": "skipped", "reason": "no_mask", "masks_hash": None}
             else:
-                parts.append(self._masks(clip, 3 if is_moved else 0))
+                parts.append(self._masks(clip, 3 if is_moved else 0, frames[clip]))
             rows.append(row)
         tables.write_table(
             tables.from_rows(rows, actor_masks.ROWS), self.folder / "masks/000.parquet"
@@ -99,9 +109,9 @@ class CompositeStage:
             for n, box in self.boxes.get(clip, walk).items()
         ]
 
-    def _masks(self, clip: str, shift: int) -> Any:
+    def _masks(self, clip: str, shift: int, frames: range) -> Any:
         rows = []
-        for number in range(FRAMES):
+        for number in frames:
             mask = np.zeros((HEIGHT, WIDTH), bool)
             mask[10:54, 20 + number + shift : 40 + number + shift] = True
             row = {"clip": clip, "frame": number, "area": int(mask.sum())}
@@ -116,14 +126,17 @@ class CompositeStage:
     def erased(self) -> Path:
         return self.root / "counterfactual/000.parquet"
 
-    def words(self, threads: int = 1, **changed: Any) -> list[str]:
+    def words(
+        self, threads: int = 1, counterfactual: dict[str, Any] | None = None, **changed: Any
+    ) -> list[str]:
         """The options of the command; `changed`: further settings of composite."""
         inputs = {"clips": "select.parquet", "boxes": "detect", "bank": "bank"}
         inputs["masks"] = "masks/000.parquet"
         words = [w for name, at in inputs.items() for w in (f"--{name}", str(self.folder / at))]
         words += ["--root", str(self.root), "--out", str(self.out), "--erased", str(self.erased)]
         own = {"scales": [0.25, 0.75], "preset": "ultrafast"} | dict(self.settings) | changed
-        settings = {"composite": own, "failures": {"outage_share": {"composite": self.outages}}}
+        settings = {"composite": own, "counterfactual": counterfactual or {}}
+        settings["failures"] = {"outage_share": {"composite": self.outages}}
         return [*words, "--threads", str(threads), "--settings", json.dumps(settings)]
 
     def command(self, threads: int = 1, **changed: Any) -> list[str]:

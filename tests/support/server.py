@@ -28,6 +28,8 @@ class Seen:
     path: str
     range: str | None
     if_range: str | None
+    authorization: str | None = None
+    proxy_authorization: str | None = None
     status: int = 0
     sent: int = 0
     at: float = field(default_factory=time.monotonic)
@@ -99,7 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         site = self.server.site
-        self.now = Seen(self.path, self.headers["Range"], self.headers["If-Range"])
+        names = ("Range", "If-Range", "Authorization", "Proxy-Authorization")
+        asked = (self.headers[name] for name in names)
+        self.now = Seen(self.path, *asked)
         with site.lock:
             site.seen.append(self.now)
             site.active += 1

@@ -20,11 +20,14 @@ from occludenet_build.sources.kinetics.youtube.fetch import fetch_clips
 ADDRESS = "http://127.0.0.1:9/watch?v={id}"
 
 
-def config_of(address: str = ADDRESS, download: dict | None = None, **youtube) -> Config:
-    """Quick: no pauses, one retry."""
+def config_of(
+    address: str = ADDRESS, download: dict | None = None, access: dict | None = None, **youtube
+) -> Config:
+    """Quick: no pauses, one retry. `access`: settings of download.youtube."""
     plain = Config()
     settings = {"address": address, "sleep_seconds": 0.0, "timeout_seconds": 30.0} | youtube
     quick = {"retries": 1, "backoff_seconds": 0.0, "timeout_seconds": 5.0} | (download or {})
+    quick["youtube"] = replace(plain.download.youtube, **(access or {}))
     made = replace(plain.kinetics, youtube=replace(plain.kinetics.youtube, **settings))
     return replace(plain, kinetics=made, download=replace(plain.download, **quick))
 

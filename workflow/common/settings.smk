@@ -35,6 +35,19 @@ def tried(version, table):
     return text
 
 
+def kinetics_version():
+    """`tried` for kinetics, and the state of a mirror that lacked clips, once it is another one."""
+    table = "kinetics/clips.parquet"
+    version = tried(results_version("kinetics"), table)
+
+    @functools.cache
+    def mirror():
+        root = CONFIG.kinetics.mirror if CONFIG.kinetics.route == "mirror" else None
+        return changed_state(f"{BUILD}/{table}", root)
+
+    return lambda wildcards: version(wildcards) + (mirror() and f", mirror {mirror()}")
+
+
 def detect_version(folder):
     """`tried` for a rule that runs detect; `folder`: of its shards, below the build folder."""
     backend = CONFIG.detect.backend

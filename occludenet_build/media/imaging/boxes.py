@@ -56,6 +56,21 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
+def contained(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Share of the smaller box inside the larger one, row by row.
+
+    float32 (N, 4) and (N, 4): float64 (N,), 0 to 1; 0 where a box has no area.
+
+    >>> contained(np.float32([[0, 0, 4, 4]]), np.float32([[2, 0, 6, 2]])).tolist()
+    [0.5]
+    """
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    low = np.maximum(first[:, :2], second[:, :2])
+    high = np.minimum(first[:, 2:], second[:, 2:])
+    shared, least = area(np.hstack([low, high])), np.minimum(area(first), area(second))
+    return np.divide(shared, least, out=np.zeros_like(shared), where=least > 0)
+
+
 def expanded(boxes: np.ndarray, share: float) -> np.ndarray:
     """Expand boxes, float32 (N, 4), on each side by `share` of their size: float32 (N, 4)."""
     margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(share)

@@ -56,7 +56,7 @@ def rgb_of(image: Image.Image) -> np.ndarray:
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _STRIP):  # one copy of a large image at a time
         bottom = min(top + _STRIP, image.height)
-        rgb[top:bottom] = image.crop((0, top, image.width, bottom)).convert("RGB")
+        rgb[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert("RGB"))
     return rgb
 
 

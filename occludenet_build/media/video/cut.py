@@ -121,8 +121,8 @@ class _SegmentPass:
             raise ItemError("outside_video", "no frame between start and end")
         errors = self.source.decode_errors
         picture = self._picture(first[1], encoding, pix_fmt)
-        rotation = display_of(first[1]).rotation
-        with TwinWriter(out, self.source, picture, encoding, rotation) as writer:
+        display = display_of(first[1])
+        with TwinWriter(out, self.source, picture, encoding, display) as writer:
             begin, end = first[0] * self.base, self.end * self.base
             sound = TrimmedSound(writer, self.source, begin, end)
             self._packets.send_to(sound)

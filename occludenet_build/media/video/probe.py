@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
-from av.error import FFmpegError
 
 from occludenet_build.core.errors import ItemError
-from occludenet_build.media.video.source import Display, VideoSource, display_of, open_container
+from occludenet_build.media.video.source import (
+    MAX_PIXELS,
+    Display,
+    VideoSource,
+    display_of,
+    open_container,
+)
 
 
 @dataclass(frozen=True)
@@ -34,26 +41,83 @@ class VideoInfo:
     audio_codec: str | None
     audio_streams: int
     audio_seconds: float
+    audio_unknown: int
     decode_errors: int
     corrupt_frames: int
+    interlaced: bool
+    is_plain: bool
+    """Whether the frames are those of the first video stream, at the times of the file."""
 
 
-def probe(path: Path | str, *, max_decode_errors: int, max_pixels: int) -> VideoInfo:
+@dataclass(frozen=True)
+class Limits:
+    """What a video may be, at most; the fields of the section `index` of the same names."""
+
+    max_decode_errors: int = 0
+    max_corrupt_frames: float = 1.0
+    """Share of the frames."""
+    max_pixels: int = MAX_PIXELS
+    """Width x height of a frame."""
+    min_fps: float = 0.0
+    max_fps: float = math.inf
+    max_gap: float = math.inf
+    """Longest time from frame to frame, as a multiple of the median."""
+
+    @classmethod
+    def of(cls, settings: Any) -> Limits:
+        """Create it from settings with fields of the same names."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+
+def probe(path: Path | str, limits: Limits) -> VideoInfo:
     """Decode the whole file and return its facts.
 
-    `max_pixels`: maximum width x height of a frame.
-    Raises ItemError: missing, empty_file, not_a_video, unreadable, zero_frames, truncated,
-    corrupt, too_large.
+    Raises ItemError: missing, no_permission, unreachable, empty_file, not_a_video, no_decoder,
+    unreadable, zero_frames, truncated, corrupt, too_large, bad_times.
     """
-    with open_container(path) as container:
-        source = VideoSource(container)
+    with open_container(path, limits.max_pixels) as container:
+        source = VideoSource(container, max_pixels=limits.max_pixels)
         stated = _stated(source)
-        width, height = source.stream.codec_context.width, source.stream.codec_context.height
-        if width * height > max_pixels:
-            raise ItemError("too_large", f"{width}x{height} is over {max_pixels} pixels")
+        _check_size(source, limits.max_pixels)
         seen = _decode(source)
-        _check(source, seen, stated, max_decode_errors)
-        return _info(container, source, seen)
+        _check(source, seen, stated, limits.max_decode_errors)
+        info = _info(container, source, seen)
+    _check_corrupt(info, limits)
+    _check_times(info, np.diff(np.array(seen.pts, np.int64)), limits)
+    return info
+
+
+def _check_size(source: VideoSource, max_pixels: int) -> None:
+    width, height = source.stream.codec_context.width, source.stream.codec_context.height
+    if width * height > max_pixels:
+        raise ItemError("too_large", f"{width}x{height} is over {max_pixels} pixels")
+
+
+def _check_corrupt(info: VideoInfo, limits: Limits) -> None:
+    """Raises ItemError corrupt where the decoder concealed damage in too many frames."""
+    if info.corrupt_frames > limits.max_corrupt_frames * info.frames:
+        raise ItemError(
+            "corrupt",
+            f"{info.corrupt_frames} of {info.frames} frames are concealed damage, wanted at most "
+            f"{limits.max_corrupt_frames:.0%}",
+        )
+
+
+def _check_times(info: VideoInfo, steps: np.ndarray, limits: Limits) -> None:
+    """Raises ItemError bad_times; `steps`: int64 (frames - 1,), ticks from frame to frame."""
+    if not limits.min_fps <= info.fps <= limits.max_fps:
+        raise ItemError(
+            "bad_times",
+            f"{info.frames} frames in {float(info.duration):.6g} s, {float(info.fps):.4g} frames "
+            f"per second; wanted {limits.min_fps:g} to {limits.max_fps:g}",
+        )
+    if len(steps) and steps.max() > limits.max_gap * np.median(steps):
+        gap = float(steps.max() * info.time_base)
+        raise ItemError(
+            "bad_times",
+            f"{gap:.4g} s without a frame, {steps.max() / np.median(steps):.0f} times the median; "
+            f"wanted at most {limits.max_gap:g} times",
+        )
 
 
 def skim(path: Path | str) -> None:
@@ -63,26 +127,27 @@ def skim(path: Path | str) -> None:
     """
     with open_container(path) as container:
         source = VideoSource(container)
-        stated, seen = _stated(source), _Seen()
-        try:
-            # The last packet of each stream is empty, which flushes the decoder.
-            for packet in container.demux([source.stream, *source.audio]):
-                seen.packet(packet)
-                if packet.stream is source.stream and not seen.pts:
-                    for frame in source.decoded(packet):
-                        seen.frame(frame)
-        except FFmpegError as error:
-            raise ItemError("unreadable", error.strerror or str(error)) from error
+        stated, seen = _stated(source), _Seen(source)
+        # The last packet of each stream is empty, which flushes the decoder.
+        for packet in source.demuxed():
+            if packet is None:
+                raise ItemError("unreadable", source.first_error)
+            seen.packet(packet)
+            if packet.stream is source.stream and not seen.pts:
+                for frame in source.decoded(packet):
+                    seen.frame(frame)
         _check(source, seen, stated, max_errors=source.decode_errors)
 
 
 class _Seen:
     """Facts that one pass over a video collects."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: VideoSource) -> None:
+        self.index = source.stream.index
         self.pts: list[int] = []
         self.last_duration = 0
         self.corrupt = 0
+        self.interlaced = False
         self.packets = 0
         self.ends: dict[int, float] = {}
         self.display: Display | None = None
@@ -92,7 +157,7 @@ class _Seen:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is None:
             return
-        if packet.stream.type == "video":
+        if packet.stream.index == self.index:
             self.packets += 1
         end = float((stamp + (packet.duration or 0)) * packet.time_base)
         index = packet.stream.index
@@ -106,20 +171,31 @@ class _Seen:
         self.pts.append(frame.pts or 0)
         self.last_duration = frame.duration or 0
         self.corrupt += bool(frame.is_corrupt)
+        self.interlaced = self.interlaced or bool(frame.interlaced_frame)
 
 
 def _decode(source: VideoSource) -> _Seen:
-    seen = _Seen()
-    for frame in source.packets(seen.packet):
+    seen = _Seen(source)
+    # Subtitles too: what a header states may end with them.
+    for frame in source.packets(seen.packet, all_streams=True):
         seen.frame(frame)
     return seen
 
 
 def _stated(source: VideoSource) -> tuple[int, float]:
-    """(frames, seconds) that the header states; 0 for a value that it does not state."""
-    seconds = source.container.duration / av.time_base if source.container.duration else 0.0
-    start = (source.container.start_time or 0) / av.time_base
-    return source.stream.frames, seconds + max(start, 0.0) if seconds else 0.0
+    """(frames, end in seconds) that the header states; 0 for a value that it does not state."""
+    container = source.container
+    seconds = container.duration / av.time_base if container.duration else 0.0
+    start = (container.start_time or 0) / av.time_base
+    # AVI counts dropped frames, which have no packet.
+    frames = 0 if container.format.name == "avi" else source.stream.frames
+    # Matroska states the end, on a clock that need not begin at zero.
+    states_end = container.format.name == "matroska,webm"
+    if source.shift:
+        end = seconds + (0.0 if states_end else start) + float(source.shift)
+    else:
+        end = seconds + (0.0 if states_end else max(start, 0.0))
+    return frames, end if seconds else 0.0
 
 
 def _check(source: VideoSource, seen: _Seen, stated: tuple[int, float], max_errors: int) -> None:
@@ -162,8 +238,11 @@ def _info(container: av.container.InputContainer, source: VideoSource, seen: _Se
         audio_codec=audio.codec_context.name if audio else None,
         audio_streams=len(source.audio),
         audio_seconds=seen.ends.get(audio.index, 0.0) if audio else 0.0,
+        audio_unknown=source.unknown_audio,
         decode_errors=source.decode_errors,
         corrupt_frames=seen.corrupt,
+        interlaced=seen.interlaced,
+        is_plain=source.is_plain,
     )
 
 

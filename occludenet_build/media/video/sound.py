@@ -1,6 +1,8 @@
 """Transfer of sound from a source to its outputs, whole or trimmed to a segment.
 
 Packets in a codec that MP4 supports are copied; other sound is decoded and encoded again as AAC.
+Where encoded sound changes on the way, from mono to stereo or in its rate, it goes on in its first
+format.
 """
 
 from __future__ import annotations
@@ -59,6 +61,63 @@ def decode_sound(packet: av.Packet) -> list[Any]:
         return []
 
 
+_OVERLAP = Fraction(5, 1000)
+"""Seconds by which sound may begin before the end of the sound before it: rounding of times."""
+
+
+class SteadySound:
+    """Decodes the packets of one sound stream to frames of one format, that of the first frame.
+
+    Where the clock steps back, as where two recordings were joined, sound that overlaps is left
+    out.
+    """
+
+    def __init__(self) -> None:
+        self._due: Fraction | None = None
+        self._first: Any = None
+        self._base = Fraction(1)
+        self._resampler: Any = None
+        self._resampled: Any = None
+
+    def decode(self, packet: av.Packet) -> list[Any]:
+        """The frames of a packet; a damaged one gives none, which leaves a short silence."""
+        frames = (part for frame in decode_sound(packet) for part in self._steady(frame))
+        return [frame for frame in frames if self._goes_on(frame)]
+
+    def _goes_on(self, frame: Any) -> bool:
+        """Whether a frame has sound after the end of the one before; its pts is moved there."""
+        if frame.pts is None:
+            return True
+        at, length = frame.pts * frame.time_base, Fraction(frame.samples, frame.sample_rate)
+        if self._due is not None and at < self._due - _OVERLAP:
+            if at + length <= self._due:
+                return False
+            frame.pts = round(self._due / frame.time_base)
+            at = frame.pts * frame.time_base
+        self._due = at + length
+        return True
+
+    def _steady(self, frame: Any) -> list[Any]:
+        kind = _format_of(frame)
+        if self._first is None:
+            self._first, self._base = kind, frame.time_base
+        if kind == self._first:
+            return [frame]
+        if kind != self._resampled:
+            name, layout, rate = self._first
+            self._resampler = av.AudioResampler(format=name, layout=layout, rate=rate)
+            self._resampled = kind
+        parts = list(self._resampler.resample(frame))
+        for part in parts:
+            part.pts = round(part.pts * part.time_base / self._base)
+            part.time_base = self._base
+        return parts
+
+
+def _format_of(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
 class SharedSound:
     """Callback that passes sound packets to all writers.
 
@@ -68,11 +127,13 @@ class SharedSound:
     def __init__(self, writers: list[TwinWriter], source: VideoSource) -> None:
         self.writers = writers
         self.how = sound_transfer(source)
+        self._decoders = {s.index: SteadySound() for s in source.audio if not is_copied(s)}
 
     def __call__(self, packet: av.Packet) -> None:
         stream, is_end = packet.stream, packet.dts is None  # the last packet of a stream
         if not is_copied(stream):
-            frames = [*decode_sound(packet), *([None] if is_end else [])]
+            decoded = self._decoders[stream.index].decode(packet)
+            frames = [*decoded, *([None] if is_end else [])]
             for writer in self.writers:
                 writer.encode_sound(stream.index, frames)
         elif not is_end:
@@ -94,7 +155,9 @@ class TrimmedSound:
         self._writer, self._begin, self._end = writer, begin, end
         self._open = {stream.index for stream in source.audio}
         self.how = sound_transfer(source)
-        self._trims = {s.index: self._trim(s) for s in source.audio if not is_copied(s)}
+        encoded = [s.index for s in source.audio if not is_copied(s)]
+        self._decoders = {index: SteadySound() for index in encoded}
+        self._trims: dict[int, av.filter.Graph] = {}
 
     @property
     def done(self) -> bool:
@@ -112,7 +175,7 @@ class TrimmedSound:
         elif is_copied(stream):
             self._copy(packet, at, _length(packet))
         else:
-            self._encode(stream.index, decode_sound(packet))
+            self._encode(stream.index, self._decoders[stream.index].decode(packet))
 
     def _copy(self, packet: av.Packet, at: Fraction, length: Fraction) -> None:
         if at + length <= self._begin - max(PREROLL, length):
@@ -124,17 +187,23 @@ class TrimmedSound:
             packet.dts -= shift
         self._writer.copy_packet(index, packet)
 
-    def _trim(self, stream: av.AudioStream) -> av.filter.Graph:
+    def _trim(self, like: Any) -> av.filter.Graph:
+        """A filter that cuts frames like this one to the segment."""
         graph = av.filter.Graph()
-        first, last = round(self._begin * stream.rate), round(self._end * stream.rate)
+        first, last = round(self._begin * like.sample_rate), round(self._end * like.sample_rate)
         limits = f"start_pts={first}:end_pts={last}"  # in samples, not ticks
-        source = graph.add_abuffer(template=stream)
+        source = graph.add_abuffer(
+            format=like.format.name,
+            sample_rate=like.sample_rate,
+            layout=like.layout.name,
+            time_base=like.time_base,
+        )
         graph.link_nodes(source, graph.add("atrim", limits), graph.add("abuffersink")).configure()
         return graph
 
     def _encode(self, index: int, frames: list[Any]) -> None:
-        graph = self._trims[index]
         for frame in frames:
+            graph = self._trims.get(index) or self._trims.setdefault(index, self._trim(frame))
             graph.push(frame)
             for part in _pulled(graph):
                 part.pts -= round(self._begin / part.time_base)
@@ -142,7 +211,7 @@ class TrimmedSound:
 
     def finish(self) -> None:
         """Flush the sound encoders."""
-        for index in self._trims:
+        for index in self._decoders:
             self._writer.encode_sound(index, [None])
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-from av.error import FFmpegError
+from av.error import FFmpegError, PatchWelcomeError
 
 from occludenet_build.core.errors import DISK_FULL, ItemError
 from occludenet_build.media.video.encoder import (
@@ -27,12 +27,15 @@ from occludenet_build.media.video.encoder import (
     FrameFormat,
     configure_encoder,
 )
-from occludenet_build.media.video.source import VideoSource
+from occludenet_build.media.video.source import Display, VideoSource
 
 MP4_AUDIO = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus")
 """Sound codecs that are copied to MP4; other sound is encoded again as AAC."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 """Number of channels -> layout in AAC; stereo for other numbers."""
+
+
+_TOO_LONG = "a frame or packet lasts 2^31 ticks of its clock or more, which MP4 cannot hold"
 
 
 class _EncoderErrors:
@@ -49,6 +52,8 @@ class _EncoderErrors:
         if isinstance(error, FFmpegError):
             if error.errno in DISK_FULL:
                 raise OSError(error.errno, "no space left for videos") from error
+            if isinstance(error, PatchWelcomeError):
+                raise ItemError("encode_failed", _TOO_LONG) from error
             raise ItemError("encode_failed", error.strerror or str(error)) from error
 
 
@@ -74,7 +79,7 @@ class TwinWriter:
         source: VideoSource,
         picture: FrameFormat,
         encoding: Encoding,
-        rotation: int,
+        display: Display,
     ) -> None:
         # Edit lists use the timescale of the movie: milliseconds would round the first pts.
         ticks = source.time_base.denominator
@@ -84,8 +89,10 @@ class TwinWriter:
         self.stream = cast(av.VideoStream, self.container.add_stream(encoding.codec, picture.rate))
         configure_encoder(self.stream.codec_context, picture, encoding)
         self.stream.time_base = picture.time_base
-        if rotation:
-            self.stream.set_display_rotation(rotation)
+        if display.mirrored:
+            self.stream.set_display_matrix(display.matrix)
+        elif display.rotation:
+            self.stream.set_display_rotation(display.rotation)
         self._sound = {s.index: self._sound_stream(s) for s in source.audio}
 
     def _sound_stream(self, stream: av.AudioStream) -> av.AudioStream:

@@ -18,6 +18,7 @@ import pyarrow.csv as pacsv
 import occludenet_build.occlusion.leaks as stage
 from occludenet_build.config import Config
 from occludenet_build.core import files, ledger, tables
+from occludenet_build.core.build import source_identity
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.ledger import ClipResult, attempt
@@ -81,7 +82,7 @@ def _hashed(chosen: list[Row], config: Config, args: argparse.Namespace) -> list
 
 
 def _key_inputs(row: Row) -> tuple[str, ...]:
-    return row["sha256"], row["path"], row["split"], row["label"]
+    return source_identity(row), row["path"], row["split"], row["label"]
 
 
 @dataclass(frozen=True)

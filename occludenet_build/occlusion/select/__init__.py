@@ -54,6 +54,7 @@ CLIPS = pa.schema(
         column("fps", "float64", "average frame rate, frames per second"),
         column("duration_seconds", "float64", "duration of the picture, seconds"),
         column("pts_hash", "string", "hash of all pts of the source"),
+        column("reading", "string", "hash of how frames and times are read; null: plainly"),
         column(
             "published_occlusion_seconds",
             "float64",

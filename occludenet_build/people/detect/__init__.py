@@ -28,15 +28,19 @@ repeated.
 
 Tracks (detect.tracker) end at a shot cut. A person who is not detected for up to a second and
 reappears close by keeps their track. A `track` column in the box file is kept unchanged. Boxes are
-those of the backend, without the tracker's filtering.
+those of the backend, without the tracker's filtering. Tracks of one person, of which one goes on
+where the other ends, at the same place and in the same size, are one track if it is the actor's
+(tracking/same_person.py): of two boxes in a frame it keeps the one of the track with the better
+scores. Boxes of a file are all kept.
 
 The actor (detect.actor) of a shot is the track with the largest sum over its frames of
   prominent        the box's size (root of its share of the picture) x closeness to the centre
   area_x_duration  box area / picture area
   central          closeness to the centre of the picture
-and, when that track ends, the best of those that are not visible at the same time
-(tracking/actor.py). The actor's track must have boxes for `min_track_seconds` (or half of a shorter
-shot) and reach `actor_score` once; boxes from a file need no score. Other policies are
+and, when that track ends, the same person under another number, then the best of those that are not
+visible at the same time (tracking/actor.py). The actor's track must have boxes for
+`min_track_seconds` (or half of a shorter shot) and reach `actor_score` once; boxes from a file need
+no score. Other policies are
   all              everybody who meets these limits, as a group: one box around them all, with a
                    track number of its own. The occluder is placed at its centre, and the mask is
                    the union of the members' masks.

@@ -19,6 +19,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
 from occludenet_build.core import ledger, pool, tables
+from occludenet_build.core.build import shard_rows, source_identity
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
@@ -35,6 +36,9 @@ KEY_SETTINGS = (
     "actor",
     "tracker",
     "track_iou",
+    "join_seconds",
+    "join_overlap",
+    "join_size",
     "min_track_seconds",
     "max_gap_seconds",
 )
@@ -69,7 +73,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         named = _resolve_export_folder(args.weights or settings.weights)
         weights = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=weights)
-    clips = tables.read_rows(args.videos)
+    clips = shard_rows(args.videos, args.out)
     if settings.backend == "file":
         _check_boxes(clips, args.videos, settings)
     jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
@@ -126,7 +130,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inferenc
     matters = {name: getattr(settings, name) for name in names}
     for row in rows:
         boxes = given.get(row["clip"])
-        inputs = (row["sha256"], weights or "", _boxes_hash(boxes))
+        inputs = (source_identity(row), weights or "", _boxes_hash(boxes))
         yield inference.DetectJob(
             clip=_clip(row, boxes),
             key=ledger.result_key("detect", version, matters, *inputs),

@@ -15,7 +15,7 @@ from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detect import BOXES
 from occludenet_build.people.detectors.interface import FrameDetections, IndexedClip
-from occludenet_build.people.tracking import actor, tracks
+from occludenet_build.people.tracking import actor, same_person, tracks
 from occludenet_build.people.tracking.tracks import Track
 
 
@@ -31,10 +31,14 @@ def rows_of(
     shots = tracks.tracks_by_shot_with_stride(
         found, cuts, tracks.track_rules(clip, settings), stride, clip.frames
     )
+    if not any(detections.tracks is not None for detections in found):
+        joining = same_person.join_rules(clip, settings)
+        shots = [same_person.join_tracks(shot, joining) for shot in shots]
     lengths = np.diff([0, *cuts, clip.frames]).tolist()
     acting = actor.choose_actor(
         shots, lengths, actor.actor_rules(clip, settings), _named(clip, shots)
     )
+    shots = [_as_tracked(*pair) for pair in zip(shots, acting, strict=True)]
     detail = _detail(clip.name, shots, acting, stride)
     everyone = [t for shot in shots for t in shot]
     actors = [t for shot in acting for t in shot]
@@ -53,6 +57,20 @@ def rows_of(
         "boxes_hash": _content_hash(detail),
     }
     return facts, detail
+
+
+def _as_tracked(everyone: Sequence[Track], acting: Sequence[Track]) -> list[Track]:
+    """The tracks of a shot, joined where they are the actor's.
+
+    The others stay as the tracker made them: nothing depends on them, and where the boxes of a clip
+    are the same as before, no later stage makes it again.
+    """
+    actors = {track.number for track in acting}
+    return [
+        part
+        for track in everyone
+        for part in (() if track.number in actors else track.parts) or (track,)
+    ]
 
 
 def _named(clip: IndexedClip, shots: Sequence[Sequence[Track]]) -> dict[int, int]:

@@ -98,7 +98,7 @@ def read_boxes(
 
 
 def match_names(names: Iterable[str], clips: Mapping[str, str]) -> dict[str, str]:
-    """Name in a box file -> clip, for the names that denote one of `clips` (id -> path of the video).
+    """Name in a box file -> clip, for names that denote one of `clips` (id -> path of the video).
 
     A name is an id, or else a file: folders and suffix do not count, nor does case. Where the id is
     not the stem of the video, since another video has the same stem, the folder counts.
@@ -152,8 +152,8 @@ def check_names(path: Path | str, clips: Mapping[str, str], all_clips: Collectio
     found = set(match_names(names, clips).values())
     if not found and not match_names(names, dict.fromkeys(all_clips, "")):
         raise UserError(
-            f"detect.boxes: {path}: no row names a clip: wanted ids such as {min(all_clips)!r}, got "
-            f"{names[0] if names else 'no row'!r}; correct the column clip"
+            f"detect.boxes: {path}: no row names a clip: wanted ids such as {min(all_clips)!r}, "
+            f"got {names[0] if names else 'no row'!r}; correct the column clip"
         )
     return len(found)
 

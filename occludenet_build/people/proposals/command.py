@@ -18,7 +18,7 @@ import occludenet_build.people.proposals as stage
 from occludenet_build.config import Config
 from occludenet_build.config.people import Proposals
 from occludenet_build.core import files, ledger, seeds, tables
-from occludenet_build.core.build import ClipBoxes, detail_file, read_clip_rows
+from occludenet_build.core.build import ClipBoxes, detail_file, read_clip_rows, source_identity
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.ledger import ClipResult, attempt
@@ -170,7 +170,7 @@ def _jobs(
         boxes, _ = searched.get(clip, (None, None))
         made_from = (boxes["boxes_hash"] or boxes["reason"] or "") if boxes else "not searched"
         keys[clip] = ledger.result_key(
-            "proposals", version, plain, row["sha256"], row["path"], made_from
+            "proposals", version, plain, source_identity(row), row["path"], made_from
         )
     job = partial(_job, by_name=by_name, searched=searched, keys=keys, settings=settings)
 

@@ -5,10 +5,15 @@ reaches `actor_score` once: a false detection lasts a few frames or has low scor
 shot has its own actor, since tracks end at a cut and the occluder needs an actor after it too. The
 actor stays the same across a cut only where the user's own track continues across it.
 
-A track may end before the shot does: the person left, or was lost and detected again under another
-number. The best of the tracks that are not visible at the same time then continues the actor, if
-its value per frame is at least half of the first track's. Bystanders are mostly visible at the same
-time, so they do not.
+A track may end before the shot does, or begin after it: the person left, or was lost and detected
+under another number. A track that is the same person at the same place (`same_person`) continues
+the actor. Then the best of the tracks that are not visible at the same
+time does, if its value per frame is at least half of the first track's: the actor found again
+elsewhere, or whoever comes when the actor has left. Bystanders are mostly visible at the same time,
+so they do not.
+
+A track that was joined from several competes with the best of them: joining makes the actor last
+longer, and never somebody else the actor.
 
 Two policies choose no single track:
   all   everybody who qualifies, as a group: its box is the smallest around all their boxes, with a
@@ -21,20 +26,23 @@ flagged. Nothing is filled before the first box, after the last, or across a cut
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import or_
 
 import numpy as np
 
 from occludenet_build.config.people import Detect
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import IndexedClip
+from occludenet_build.people.tracking.same_person import JoinRules, goes_on, join_rules
 from occludenet_build.people.tracking.tracks import Track
 
 SAME_TIME = 0.2
-"""Two tracks that overlap in time by more than this share of the shorter are two people."""
+"""Two tracks that overlap in time by more than this share of the shorter are visible at the same
+time."""
 AS_GOOD = 0.5
-"""Least value per frame of a continuing track, relative to that of the best track."""
+"""Least value per frame of a continuing track elsewhere, relative to that of the best track."""
 
 Shots = Sequence[Sequence[Track]]
 """The tracks of every shot."""
@@ -98,6 +106,8 @@ class ActorRules:
     min_track_seconds: float
     actor_score: float
     max_gap_seconds: float
+    join: JoinRules | None = None
+    """When another track continues the actor; None: by the defaults."""
 
 
 def actor_rules(clip: IndexedClip, settings: Detect) -> ActorRules:
@@ -110,6 +120,7 @@ def actor_rules(clip: IndexedClip, settings: Detect) -> ActorRules:
         min_track_seconds=settings.min_track_seconds,
         actor_score=0.0 if settings.backend == "file" else settings.actor_score,
         max_gap_seconds=settings.max_gap_seconds,
+        join=join_rules(clip, settings),
     )
 
 
@@ -149,26 +160,39 @@ def _best(fit: Shots, rules: ActorRules) -> list[list[Track]]:
     chosen: list[list[Track]] = []
     previous: int | None = None
     for tracks in fit:
-        value = {t.number: POLICIES[rules.policy](t, rules.width, rules.height) for t in tracks}
+        value = {t.number: max(_value(part, rules) for part in t.parts or (t,)) for t in tracks}
         # Of equal tracks the first wins: tracks are in the order of their first frames.
         order = sorted(tracks, key=lambda t: (t.number != previous, -value[t.number]))
-        per_frame = {t.number: value[t.number] / len(t.frames) for t in tracks}
-        chosen.append(_successive(order, per_frame))
+        per_frame = {t.number: _value(t, rules) / len(t.frames) for t in tracks}
+        chosen.append(_successive(order, per_frame, rules.join or JoinRules(rules.fps)))
         previous = order[0].number if order else previous
     return chosen
 
 
-def _successive(order: list[Track], value: Mapping[int, float]) -> list[Track]:
-    """The first track, and those that hardly overlap in time with the ones already chosen.
+def _value(track: Track, rules: ActorRules) -> float:
+    return POLICIES[rules.policy](track, rules.width, rules.height)
 
-    value: track number -> value per frame.
+
+def _successive(order: list[Track], value: Mapping[int, float], rules: JoinRules) -> list[Track]:
+    """The first track, the same person before and after it, and then those who come without it.
+
+    `order`: the tracks that qualify, the best first; value: track number -> value per frame.
     """
-    chosen: list[Track] = []
+    chosen = {track.number: track for track in order[:1]}
+    while more := [t for t in order if t.number not in chosen and _same(t, chosen.values(), rules)]:
+        chosen[more[0].number] = more[0]
     for track in order:
         good = value[track.number] >= AS_GOOD * value[order[0].number]
-        if good and all(_shared_time(track, other) <= SAME_TIME for other in chosen):
-            chosen.append(track)
-    return chosen
+        if good and all(_shared_time(track, other) <= SAME_TIME for other in chosen.values()):
+            chosen[track.number] = track
+    return list(chosen.values())
+
+
+def _same(track: Track, chosen: Collection[Track], rules: JoinRules) -> bool:
+    """Whether a track goes on after or before one of the chosen ones, beside none of the others."""
+    same = [goes_on(t, track, rules) or goes_on(track, t, rules) for t in chosen]
+    shared = [_shared_time(track, t) <= SAME_TIME for t in chosen]
+    return any(same) and all(map(or_, same, shared))
 
 
 def _shared_time(one: Track, other: Track) -> float:

@@ -194,6 +194,8 @@ class Track:
     """float32 (K, 4): x1 y1 x2 y2, pixels of the displayed picture."""
     scores: np.ndarray
     """float32 (K,): 0 to 1, NaN where the box is filled."""
+    parts: tuple[Track, ...] = ()
+    """The tracks that it was joined from; empty if it is one of the tracker's own."""
 
 
 def link_boxes(

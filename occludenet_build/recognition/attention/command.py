@@ -13,6 +13,7 @@ import occludenet_build.recognition.attention as stage
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition.clip_table import ClipRow, check_labels_known, read_clips
 
@@ -80,6 +81,7 @@ def _make_maps(args: argparse.Namespace, config: Config) -> None:
     for clip, made in progress(zip(clips, results, strict=True), len(clips), "clip"):
         row = _row(clip) | same | {"layer": layout.layer}
         rows.append(row | _found(made, names, network, args.out))
+    check_items("attention", rows, args.out, config.failures)
     tables.write_table(tables.from_rows(rows, stage.ATTENTION_TABLE), args.out)
     _log(rows)
 

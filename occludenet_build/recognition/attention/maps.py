@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from occludenet_build.config.recognition import Attention
 from occludenet_build.core.build import files_by_clip, read_clip_rows
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
 from occludenet_build.media.imaging import masks
@@ -153,8 +153,9 @@ class MaskedViews(Dataset):
             regions = self.masks.of(clip, frames, seen.short_side)
             if regions.actor.shape != pictures.shape[:3]:
                 raise ItemError("source_changed", "its masks are of pictures of another size")
-        except ItemError as error:
-            return UnreadableClip(number, error.reason, error.detail)
+        except Exception as error:
+            found = as_item_error(error)
+            return UnreadableClip(number, found.reason, found.detail)
         actor, occluder = self._cropped(regions.actor), self._cropped(regions.occluder)
         crop = torch.from_numpy(self._cropped(pictures))
         return MaskedView(number, crop, Regions(actor, occluder, regions.masked), frames)

@@ -15,6 +15,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.recognition import Evaluate, ListedSet
 from occludenet_build.core import files
 from occludenet_build.core.errors import REASONS, UserError
+from occludenet_build.core.failures import check_items
 from occludenet_build.recognition import accuracy
 from occludenet_build.recognition import prediction_table as tables
 from occludenet_build.recognition.clip_table import ClipRow, check_labels_known, read_clips
@@ -67,7 +68,14 @@ def run(args: argparse.Namespace, config: Config) -> None:
         found, lost = predict_group(network, group, settings, erasing_of(args, config, group.clips))
         rows += found
         skipped += lost
+    check_items("evaluate", [*rows, *map(_failed_row, skipped)], args.out, config.failures)
     write_results(args.out, rows, skipped, network, config)
+
+
+def _failed_row(skipped: Row) -> Row:
+    """An entry of `skipped` in the form of a ledger's row."""
+    reason, _, detail = skipped["reason"].partition(": ")
+    return {"clip": skipped["file"], "reason": reason, "detail": detail}
 
 
 def evaluation_groups(

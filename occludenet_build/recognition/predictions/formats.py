@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.predictions.pickles import load_pickle
 
 
@@ -42,15 +43,15 @@ class Scores:
 def read_scores(path: Path | str) -> Scores:
     """Read a file in one of the formats of READERS.
 
-    Raises UserError for another format, for rows of different length, and for a score that is not
-    a finite number.
+    Raises UserError for another format, for a file that does not parse, for rows of different
+    length, and for a score that is not a finite number.
     """
     reader = READERS.get(Path(path).suffix.lower())
     if reader is None:
         raise UserError(
             f"wanted predictions in {', '.join(READERS)} or .parquet, got {path}; save them as .npy"
         )
-    found = reader(Path(path))
+    found = _parsed(reader, Path(path))
     if found.scores.ndim != 2 or not found.scores.size:
         raise UserError(f"{path}: wanted scores of clips x classes, got {found.scores.shape}")
     bad = np.flatnonzero(~np.isfinite(found.scores).all(axis=1))
@@ -59,6 +60,19 @@ def read_scores(path: Path | str) -> Scores:
             f"{path}, row {bad[0] + 1}: wanted numbers, got nan or infinite; {len(bad)} rows are so"
         )
     return found
+
+
+def _parsed(reader: Callable[[Path], Scores], path: Path) -> Scores:
+    """Call a reader; whatever it raises at a damaged or foreign file becomes one line."""
+    try:
+        return reader(path)
+    except UserError:
+        raise
+    except Exception as error:  # zip, zlib, pickle, numpy and csv raise anything
+        raise UserError(
+            f"{path}: wanted a table of scores, clips x classes, it does not parse: "
+            f"{type(error).__name__}: {first_line(error)}; save the scores as .npy, float"
+        ) from error
 
 
 def _pickled(path: Path) -> Scores:
@@ -152,11 +166,15 @@ def _stacked(rows: Sequence[np.ndarray], path: Path) -> np.ndarray:
 
 
 def _npy(path: Path) -> Scores:
-    return _unlabelled(_of_numpy(path).astype(np.float64))
+    return _unlabelled(_numbers_of(_of_numpy(path), path))
 
 
 def _npz(path: Path) -> Scores:
-    parts = dict(_of_numpy(path))
+    found = _of_numpy(path)
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise UserError(f"{path}: wanted an .npz of several arrays, got one array; call it .npy")
+    with found:
+        parts = {name: _member(found, name, path) for name in found.files}
     if "scores" not in parts and len(parts) != 1:
         raise UserError(f"{path}: wanted an array called scores, got {', '.join(parts) or 'none'}")
     scores = parts["scores"] if "scores" in parts else next(iter(parts.values()))
@@ -165,10 +183,29 @@ def _npz(path: Path) -> Scores:
         if column is not None and column.shape != scores.shape[:1]:
             raise UserError(f"{path}: wanted {name} for {len(scores)} clips, got {column.shape}")
     return Scores(
-        scores.astype(np.float64),
+        _numbers_of(scores, path),
         [None] * len(scores) if labels is None else [_named(label) for label in labels],
         None if files is None else [str(file) for file in files],
     )
+
+
+def _member(archive: Any, name: str, path: Path) -> np.ndarray:
+    """An array of an .npz, which numpy reads only now."""
+    try:
+        return archive[name]
+    except Exception as error:
+        raise UserError(
+            f"{path}: wanted arrays of numbers or text, its array {name} cannot be read: "
+            f"{first_line(error)}; save it again, without objects"
+        ) from error
+
+
+def _numbers_of(scores: Any, path: Path) -> np.ndarray:
+    """Scores as float64. Raises UserError where they are text, dates, complex or records."""
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind not in "fiub":
+        kind = getattr(scores, "dtype", type(scores).__name__)
+        raise UserError(f"{path}: wanted scores as numbers, got {kind}; save them as floats")
+    return scores.astype(np.float64)
 
 
 def _named(label: Any) -> int | str | None:

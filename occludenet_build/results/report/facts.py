@@ -95,7 +95,7 @@ def headline(build: ReportBuild) -> list[HeadlineCount]:
 
     if index is not None:
         counts.append(_sources(build, index))
-    add("index", "decodable", "every frame was decoded once")
+    add("index", "decodable", _decodable(index))
     add("detect", "with an actor", "of the candidates in which detect searched for people")
     add("select", "chosen", "by the quota or as published, with an occluder")
     add("composite", "composited", "source clips with an occluder")
@@ -105,6 +105,18 @@ def headline(build: ReportBuild) -> list[HeadlineCount]:
         note += f"{int(clips['counterfactual'].notna().sum()):,} counterfactuals"
         counts.append(HeadlineCount("occluded clips", occluded, note))
     return counts
+
+
+def _decodable(index: pd.DataFrame | None) -> str:
+    """The note of the videos that decode; it names those with concealed damage."""
+    note = "every frame was decoded once"
+    if index is None or "corrupt_frames" not in index:
+        return note
+    concealed = index.loc[index["status"] == "ok", "corrupt_frames"].fillna(0)
+    if not (concealed > 0).any():
+        return note
+    videos, frames = int((concealed > 0).sum()), int(concealed.sum())
+    return f"{note}; in {videos:,} the decoder concealed damage, in {frames:,} frames"
 
 
 def _sources(build: ReportBuild, index: pd.DataFrame) -> HeadlineCount:
@@ -117,6 +129,39 @@ def _sources(build: ReportBuild, index: pd.DataFrame) -> HeadlineCount:
     note = f"clips of Kinetics-400's lists in this build; {present:,} are present, "
     note += f"{int(statuses.get('replaced', 0)):,} of them from the replacement pack"
     return HeadlineCount("clips listed", found, note, 1.0)
+
+
+@dataclass(frozen=True)
+class ErasedActors:
+    """How completely the actors are erased from the counterfactuals."""
+
+    clips: int
+    """Source clips with a counterfactual."""
+    refused: int
+    """Source clips without one, since too many frames may show the actor (not_erased)."""
+    erased: int
+    """Frames of `clips` in which the actor is erased."""
+    left: int
+    """Frames of `clips` that may show the actor and have no mask."""
+    touched: int
+    """Clips of `clips` with such a frame."""
+
+    @property
+    def share(self) -> float | None:
+        """`left` of the frames that may show the actor, 0 to 1; None without frames."""
+        return self.left / (self.left + self.erased) if self.left + self.erased else None
+
+
+def erased_actors(build: ReportBuild) -> ErasedActors | None:
+    """Counts of the counterfactuals; None without them, or from before frames were counted."""
+    rows = build.dataframe("counterfactual")
+    if rows is None or rows.empty or "unerased_frames" not in rows:
+        return None
+    made = rows[rows["status"] == "ok"]
+    left = made["unerased_frames"].fillna(0)
+    refused = int((rows["reason"] == "not_erased").sum())
+    erased = int(made["erased_frames"].fillna(0).sum())
+    return ErasedActors(len(made), refused, erased, int(left.sum()), int((left > 0).sum()))
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def render_report(
         drawn=COLOURS,
         occlusion=occlusion_summary(build),
         failures=facts.failures(build),
+        erased_actors=facts.erased_actors(build),
         residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
         filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),

@@ -15,7 +15,7 @@ from typing import Any
 
 from occludenet_build.core import seeds
 from occludenet_build.core.build import ClipBoxes
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import as_item_error
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.media.imaging import sheets
@@ -193,6 +193,6 @@ def _line(
 ) -> StripRow:
     try:
         strip = sheets.film_strip(path, example.frames, drawings)
-    except ItemError as error:
-        return StripRow(name, None, f"cannot be shown: {error}")
+    except Exception as error:
+        return StripRow(name, None, f"cannot be shown: {as_item_error(error)}")
     return StripRow(name, sheets.data_uri("jpeg", sheets.jpeg(strip)), width=strip.shape[1])

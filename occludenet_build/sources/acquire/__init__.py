@@ -6,6 +6,7 @@
     acquire archives -> archives.json         the videos in the archives of segments.archives
     acquire weights  -> weights/<stage>.json  a weights file with its hash
     acquire release  -> <split>_d.csv         OccludeNet-D's annotations (select.published)
+    videos, archives -> ucf_crime*.csv        of UCF-Crime: which of its videos are there
 
 A videos folder has one of three layouts: `<split>/<class>/<video>` (as Kinetics tools write it),
 `<class>/<video>`, or videos alone (one class). Where no folder names the split, it follows from a

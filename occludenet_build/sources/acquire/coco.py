@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from occludenet_build.config import Config
 from occludenet_build.config.sources import Acquire, Downloads
-from occludenet_build.core import files
+from occludenet_build.core import failures, files, tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.acquire.coco_images import acquire_images
@@ -43,7 +43,8 @@ InstancesFile = tuple[Path, str]
 def acquire_coco(config: Config, folder: Path, out: Path) -> None:
     """Write the note `out`: folder of images, instances with their hash, and a hash of the images.
 
-    Downloads go into `folder`; the hash of the images is noted only if they are fetched.
+    Downloads go into `folder`; images that failed for a reason that may pass are tried again by the
+    next start. The hash of the images is noted only if they are fetched.
     """
     source, table = config.acquire.coco_images, out.with_name("coco_images.parquet")
     instances, sha256 = _instances(config.acquire, config.download, folder)
@@ -56,6 +57,8 @@ def acquire_coco(config: Config, folder: Path, out: Path) -> None:
         needed = wanted_images(instances, config.occluders)
         note["images"] = str(images)
         note["wanted"] = acquire_images(needed, source, config.download, images, table)
+        if any(failures.is_passing(row) for row in tables.read_rows(table)):
+            failures.request_attempt(out)
     files.write_json(out, note)
 
 

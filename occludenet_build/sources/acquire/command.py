@@ -24,19 +24,20 @@ from typing import Any
 
 from occludenet_build import config as cfg
 from occludenet_build.config.published_files import RELEASE_LICENCE
-from occludenet_build.core import files
+from occludenet_build.core import failures, files, names
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.acquire import coco, recorded, videos
-from occludenet_build.sources.transfer.bundles import deliver_archives
+from occludenet_build.sources.acquire import coco, recorded, ucf_crime, videos
+from occludenet_build.sources.transfer.bundles import MAY_PASS, deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
 
 def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
     """Fetch and unpack missing archives into `folder`, and write the note `out`.
 
-    Raises UserError where too many archives fail, and where they have no video.
+    Archives that failed for a reason that may pass are tried again by the next start. Raises
+    UserError where too many archives fail, and where they have no video.
     """
     sources = config.segments.archives
     if not sources:
@@ -52,10 +53,13 @@ def acquire_archives(config: cfg.Config, folder: Path, out: Path) -> None:
             f"segments.archives: wanted videos, {len(rows)} archives have none ({reasons}); "
             "correct them, or set segments.videos"
         )
+    if any(row["reason"] in MAY_PASS for row in rows):
+        failures.request_attempt(out)
     rows.sort(key=lambda row: row["address"])
     files.write_json(
         out, {"folder": str(folder), "archives": rows, "classes": dict(sorted(classes.items()))}
     )
+    ucf_crime.write_ledger(folder, names.listing(folder), out.parent)
     logging.info("%d videos of %d classes in %s", classes.total(), len(classes), folder)
 
 

@@ -17,6 +17,7 @@ from occludenet_build.core import names, seeds, tables
 from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.tables import column
 from occludenet_build.release.terms import CLIP_NAME, split_of_name
+from occludenet_build.sources.acquire import ucf_crime
 
 VIDEOS = pa.schema(
     [
@@ -54,6 +55,8 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
     table = tables.from_rows(sorted(rows, key=lambda r: r["clip"]), VIDEOS)
     _log_listing(layout, rows, tree)
     tables.write_table(table, out)
+    named = [p for p, row in zip(found, rows, strict=True) if row.get("reason") != "not_utf8"]
+    ucf_crime.write_ledger(root, named, out.parent)
 
 
 def guess_layout(found: list[PurePosixPath]) -> str:
@@ -143,7 +146,7 @@ def _check_present(path: Path) -> None:
             os.scandir(path).close()  # it could not be listed
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) and path.is_symlink():
-            target = os.fsencode(os.readlink(path)).decode("utf-8", "backslashreplace")
+            target = os.fsencode(path.readlink()).decode("utf-8", "backslashreplace")
             detail = (
                 f"a link that leads nowhere, to {target}; fetch the file (git annex get, dvc pull)"
             )

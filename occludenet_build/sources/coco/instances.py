@@ -78,8 +78,8 @@ def read_photos(path: Path, categories: tuple[str, ...]) -> list[Photo]:
     problems = _image_problems(file.images, held)
     photos = []
     for number in sorted(held):
-        entry = images.get(number, _Image(number))
-        photo = _photo(entry, licences.get(entry.license, _Licence()), held[number])
+        image = images.get(number, _Image(number))
+        photo = _photo(image, licences.get(image.license, _Licence()), held[number])
         photos.append(dataclasses.replace(photo, problem=problems.get(number)))
     return photos
 
@@ -101,7 +101,7 @@ _NO_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
 
 
 def _decoded(content: bytes) -> _File:
-    """Decode the file. NaN and Infinity, which Python's json writes, are null; "1" and 1.0 are 1."""
+    """Decode the file. NaN and Infinity, which Python's json writes, count as null, "1" as 1."""
     try:
         return msgspec.json.decode(content, type=_File)
     except msgspec.DecodeError as error:

@@ -15,7 +15,6 @@ from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.image_io import MAX_PIXELS
 
-
 _FARTHEST = 1e9
 """Pixels: numbers of a stated box beyond it are no pixels of any photo."""
 

@@ -76,6 +76,23 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     tables.write_table(table, args.out)
     _write_shards(rows, args.out.parent / "shards", config.index.shards)
     ledger.log_summary(table)
+    _log_damage(rows)
+
+
+def _log_damage(rows: list[dict[str, Any]]) -> None:
+    """Log what is usable, but not whole: concealed frames, and sound that is left out."""
+    usable = [row for row in rows if row["status"] == "ok"]
+    for column, what in (
+        ("corrupt_frames", "frames in which the decoder concealed damage"),
+        ("audio_unknown", "sound streams in a codec that is not known here, which are left out"),
+    ):
+        found = [row for row in usable if row[column]]
+        if found:
+            logging.warning(
+                "%d of %d videos have %s, %d in all, first %s",
+                *(len(found), len(usable), what, sum(row[column] for row in found)),
+                found[0]["clip"],
+            )
 
 
 def _merge(listed: dict[str, Any], facts: dict[str, Any] | None) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.tables import column
 from occludenet_build.core.versions import results_version
-from occludenet_build.media.video.probe import VideoInfo, probe
+from occludenet_build.media.video.probe import Limits, VideoInfo, probe
+from occludenet_build.media.video.source import check_indexed, outages_as_reasons
 
 COLUMNS = [
     column("sha256", "string", "sha256 of the file"),
@@ -47,6 +48,10 @@ COLUMNS = [
     column("audio_seconds", "float64", "end of the first audio stream, seconds"),
     column("decode_errors", "int32", "number of packets that do not decode"),
     column("corrupt_frames", "int32", "number of frames that the decoder marks as corrupt"),
+    column("audio_unknown", "int32", "number of audio streams left out: no known codec"),
+    column("mirrored", "bool", "whether the stored frame is mirrored before it is rotated"),
+    column("interlaced", "bool", "whether frames are interlaced"),
+    column("reading", "string", "hash of how frames and times are read; null: plainly"),
 ]
 FACTS = pa.schema([*ledger.STATUS, *COLUMNS])
 
@@ -58,11 +63,11 @@ def probe_videos(
 
     listed: rows of acquire.VIDEOS; store: folder of the ledger.
     """
-    limits = {"max_decode_errors": settings.max_decode_errors, "max_pixels": settings.max_pixels}
+    limits = Limits.of(settings)
     version = results_version("index", "facts")
     paths = {row["clip"]: row["path"] for row in listed}
     keys = {
-        clip: ledger.result_key("index", version, limits, path, files.size_and_mtime(path))
+        clip: ledger.result_key("index", version, vars(limits), path, files.size_and_mtime(path))
         for clip, path in paths.items()
     }
     with ledger.locked_ledger(store, FACTS) as open_ledger:
@@ -76,19 +81,36 @@ def probe_videos(
     return {row["clip"]: row for row in table.to_pylist()}
 
 
-def probe_video(job: tuple[str, str, str], limits: dict[str, int]) -> ledger.ClipResult:
+def probe_video(job: tuple[str, str, str], limits: Limits) -> ledger.ClipResult:
     """Probe the video of one (clip, path, key); the row has properties or a reason."""
     clip, path, key = job
+    return ledger.attempt({"clip": clip, "key": key}, lambda: (_facts(path, limits), None))
 
-    def facts() -> tuple[dict[str, Any], None]:
-        return video_columns(probe(path, **limits)) | {"sha256": files.sha256_file(path)}, None
 
-    return ledger.attempt({"clip": clip, "key": key}, facts)
+def _facts(path: str, limits: Limits) -> dict[str, Any]:
+    with outages_as_reasons(path):
+        sha256 = files.sha256_file(path)
+    try:
+        return video_columns(probe(path, limits)) | {"sha256": sha256}
+    except ItemError:
+        # FFmpeg takes a read error for the end of the file: is it the file, or the disk?
+        check_indexed(path, sha256)
+        raise
 
 
 def _lost(job: tuple[str, str, str], error: ItemError) -> ledger.ClipResult:
     clip, _, key = job
     return ledger.lost({"clip": clip, "key": key}, error)
+
+
+def _reading(info: VideoInfo) -> str | None:
+    """A hash where frames or times are not simply those of the file; part of the clip's keys.
+
+    What is read plainly keeps its keys, and so its results, whatever is corrected elsewhere.
+    """
+    if info.is_plain and not info.display.mirrored:
+        return None
+    return files.short_hash(info.pts_hash, str(info.frames), repr(info.display))
 
 
 def video_columns(info: VideoInfo) -> dict[str, Any]:
@@ -118,4 +140,8 @@ def video_columns(info: VideoInfo) -> dict[str, Any]:
         "audio_seconds": info.audio_seconds,
         "decode_errors": info.decode_errors,
         "corrupt_frames": info.corrupt_frames,
+        "audio_unknown": info.audio_unknown,
+        "mirrored": info.display.mirrored,
+        "interlaced": info.interlaced,
+        "reading": _reading(info),
     }

@@ -9,12 +9,14 @@ Writes  <out folder>/clips.parquet     a row per selected clip, schema command.P
         <folder>/videos/<split>/<class>/<id>_<start>_<end>.mp4        (not for a mirror)
         <folder>/replacements/<split>/<class>/<id>_<start>_<end>.mp4  (archives: of the pack)
 
-Clips on disk are not fetched again; clips that failed for a transient reason are tried again.
-Missing clips are rows with a reason, however many: see `command`.
+Clips on disk are not fetched again; clips that failed for a transient reason are tried again by the
+next start of the workflow, and what a mirror lacks is looked for again once its folders have
+changed. Missing clips are rows with a reason, however many: see `command`.
 
     clip            KineticsClip, a row of the lists; ClipResult, its result; clips by file name
     annotations     the lists, and the selection of clips
     archives, youtube, mirror   one route each: a ClipResult for each selected clip
+    mirror_state    whether the folders of a mirror have changed
     candidates      checks of files, and the choice among several files of a clip
     command         command line and tables, the same for all routes
 """

@@ -1,21 +1,24 @@
 """Read the official lists of Kinetics, and select clips.
 
-A list is a CSV file with a header: label, youtube_id, time_start, time_end, split, in any order and
-under the names that mirrors use; other columns are ignored. Without a label column, clips get the
-label `unlabelled`; without a split column, the file name of the list states the split. Downloads
-are kept in <folder>/annotations.
+A list is a CSV file with a header: label, youtube_id, time_start, time_end, split, in any order,
+under the names that mirrors use, and with commas, semicolons or tabs; other columns are ignored.
+Without a label column, clips get the label `unlabelled`; without a split column, the file name of
+the list states the split. A list may also be the JSON file that DeepMind publishes beside its CSV.
+Downloads are kept in <folder>/annotations.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import json
 import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TextIO
 
 from occludenet_build import config as cfg
 from occludenet_build.core import names, seeds
@@ -147,20 +150,20 @@ def read_annotation_csv(path: Path) -> Iterator[KineticsClip]:
     malformed = good = 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            at = _columns(next(reader, []), path)
-            for row in reader:
+            rows = _rows(stream)
+            at = _columns(next(rows, (0, []))[1], path)
+            for line, row in rows:
                 if not any(row):
                     continue
                 try:
                     clip = _clip(row, at, path)
                 except (ItemError, ValueError) as error:
                     malformed += 1
-                    _note(f"{path}, line {reader.line_num}: {error}", malformed)
+                    _note(f"{path}, line {line}: {error}", malformed)
                 else:
                     good += 1
                     yield clip
-    except (OSError, UnicodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
         raise UserError(
             f"{path}: wanted a list of Kinetics, it is not readable: {error}"
         ) from error
@@ -168,6 +171,31 @@ def read_annotation_csv(path: Path) -> Iterator[KineticsClip]:
         raise UserError(
             f"{path}: wanted a list of Kinetics, none of its lines is a clip; see above"
         )
+
+
+def _rows(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells) of a list; the first is its header."""
+    first = stream.readline()
+    stream.seek(0)
+    if first.lstrip().startswith("{"):
+        yield from enumerate(_json_rows(json.load(stream)), 1)
+        return
+    reader = csv.reader(stream, delimiter=max(",;\t", key=first.count))
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _json_rows(content: dict[str, Any]) -> Iterator[list[str]]:
+    """Rows of DeepMind's JSON: id -> annotations (label, segment: start and end), subset."""
+    yield ["youtube_id", "time_start", "time_end", "label", "split"]
+    for youtube_id, entry in content.items():
+        known = entry if isinstance(entry, dict) else {}
+        noted = known.get("annotations")
+        noted = noted if isinstance(noted, dict) else {}
+        segment = noted.get("segment")
+        start, end = segment if isinstance(segment, list) and len(segment) == 2 else ("", "")
+        yield [str(cell) for cell in (youtube_id, start, end, noted.get("label", ""),
+                                      known.get("subset", ""))]  # fmt: skip
 
 
 def _note(problem: str, malformed: int) -> None:

@@ -30,7 +30,7 @@ from occludenet_build.sources.kinetics.clip import (
     RouteResult,
     path_part_splits,
 )
-from occludenet_build.sources.transfer.bundles import deliver_archives
+from occludenet_build.sources.transfer.bundles import MAY_PASS, deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
 
@@ -83,6 +83,8 @@ class _ArchiveRun:
     """Clips that an archive has but that do not unpack."""
     asked: int = 0
     failed: list[str] = field(default_factory=list)
+    passing: bool = False
+    """Whether an archive failed for a reason that may pass: what it has is not known."""
 
     def __post_init__(self) -> None:
         self._names = ClipNames(self.lists.listed)
@@ -113,6 +115,7 @@ class _ArchiveRun:
             self.asked += 1
             if delivery.status != "ok":
                 self.failed.append(f"{delivery.address} ({delivery.reason})")
+                self.passing |= delivery.reason in MAY_PASS
             self._note(delivery, unpack_target.content, subfolder == "replacements")
 
     def _note(self, delivery: Delivery, content: Path, is_replacement: bool) -> None:
@@ -141,4 +144,6 @@ class _ArchiveRun:
             logging.warning("%d of %d archives failed: %s", len(self.failed), self.asked, first)
         for clip in self.lists.selected:
             if clip not in self.candidates:
-                yield self.refused.get(clip) or RouteResult(clip, "missing", "missing", detail)
+                yield self.refused.get(clip) or RouteResult(
+                    clip, "missing", "missing", detail, passing=self.passing
+                )

@@ -2,6 +2,7 @@
 
 A check reads all packets of a file and decodes its first frame, as `transfer` does for a downloaded
 video; `index` decodes all frames. A result is valid while size and times of the file are unchanged.
+That the disk does not give a file now (it is away, sick or forbidden) is no result.
 
 Checking a file takes less time than recording an item in the ledger. Therefore the items are
 buckets of files, by a hash of the file name: about a thousand files each for all of Kinetics-400.
@@ -22,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from occludenet_build.core import files, ledger, seeds, tables
-from occludenet_build.core.errors import ItemError
+from occludenet_build.core.errors import TRANSIENT, as_item_error
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
@@ -72,14 +73,23 @@ def choose_candidates(
 
 
 def _found(clip: KineticsClip, file: Candidate, verdict: _Verdict) -> RouteResult:
-    if verdict.reason == "missing":
-        return RouteResult(clip, "missing", verdict.reason, verdict.detail, file.origin)
-    size = file.path.stat().st_size
+    if verdict.is_passing:
+        return _lost(clip, file, verdict.reason, verdict.detail)
+    try:
+        size = file.path.stat().st_size
+    except OSError as error:  # it went away after its check
+        return _lost(clip, file, as_item_error(error).reason, ascii(error))
     if verdict.reason is not None:
         detail = verdict.detail
         return RouteResult(clip, "corrupt", verdict.reason, detail, file.origin, file.path, size)
     status = "replaced" if file.is_replacement else "present"
     return RouteResult(clip, status, origin=file.origin, path=file.path, bytes=size)
+
+
+def _lost(
+    clip: KineticsClip, file: Candidate, reason: str | None, detail: str | None
+) -> RouteResult:
+    return RouteResult(clip, "missing", reason, detail, file.origin, passing=True)
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,11 @@ class _Verdict:
     reason: str | None = None
     """None if intact."""
     detail: str | None = None
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the disk did not give the file: no fact about it, so it is checked again."""
+        return self.reason in TRANSIENT
 
 
 def _ledger_name(path: Path) -> str:
@@ -165,7 +180,7 @@ def _check_buckets(tasks: Sequence[_Task], threads: int) -> Iterator[ledger.Clip
 
 def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[_Verdict]) -> _Task:
     stamps = {file: stamp for file, (_, stamp) in bucket.items()}
-    holds = tuple(v for v in known if stamps.get(v.file, v.stamp) == v.stamp)
+    holds = tuple(v for v in known if stamps.get(v.file, v.stamp) == v.stamp and not v.is_passing)
     there = {verdict.file for verdict in holds}
     due = tuple((f, path, stamp) for f, (path, stamp) in bucket.items() if f not in there)
     return _Task(name, _key(bucket), due, holds)
@@ -174,16 +189,19 @@ def _task(name: str, bucket: Mapping[str, tuple[Path, str]], known: list[_Verdic
 def _check_bucket(task: _Task) -> tuple[dict[str, Any], list[_Verdict]]:
     start = time.monotonic()
     found = [*task.known, *(_check_file(*file) for file in task.due)]
-    row = {"clip": task.bucket, "status": "ok", "reason": None, "detail": None, "key": task.key}
+    row: dict[str, Any] = {"clip": task.bucket, "status": "ok", "reason": None, "detail": None}
+    passing = next((verdict for verdict in found if verdict.is_passing), None)
+    if passing is not None:  # the next run takes up the bucket again
+        row |= {"status": "failed", "reason": passing.reason, "detail": passing.detail}
     seconds = time.monotonic() - start
-    return row | {"seconds": seconds}, sorted(found, key=lambda verdict: verdict.file)
+    row |= {"key": task.key, "seconds": seconds}
+    return row, sorted(found, key=lambda verdict: verdict.file)
 
 
 def _check_file(name: str, path: Path, stamp: str) -> _Verdict:
     try:
         skim(path)
-    except ItemError as error:
-        return _Verdict(name, stamp, error.reason, error.detail or None)
-    except (OSError, ValueError) as error:  # an unreadable disk or name
-        return _Verdict(name, stamp, "unreadable", ascii(error))
+    except Exception as error:
+        found = as_item_error(error)
+        return _Verdict(name, stamp, found.reason, found.detail or None)
     return _Verdict(name, stamp)

@@ -3,16 +3,18 @@
 Mirrors and archives name their files in several ways:
 
     <id>_000012_000022.mp4    <id>_12_22.webm    <id>.mp4    <id>_000012_000022.mp4.mkv
+    <class>_<id>_12_22.mp4    v_<id>-12-22.mkv   <id>_12.0_22.0_1.mp4
 
-The id has 11 characters, which include `_` and `-`. Folders before the name are used only where the
-name alone is ambiguous.
+Names of the second line count only if a listed clip has this id and these times. The id has 11
+characters, which include `_` and `-`. Folders before the name are used only where the name alone is
+ambiguous.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -69,6 +71,8 @@ class RouteResult:
     """Path of the file; None if missing."""
     bytes: int | None = None
     """Size of the file; None if missing."""
+    passing: bool = False
+    """Whether the failure may have passed by the next start, and is no fact about the clip."""
 
     @property
     def is_present(self) -> bool:
@@ -112,6 +116,21 @@ def parse_clip_name(name: str) -> ParsedName | None:
     return ParsedName(found["id"], int(found["start"]), int(found["end"]))
 
 
+_TIMES = re.compile(r"[_-](\d{1,6})(?:\.0*)?[_-](\d{1,6})(?:\.0*)?(?![^_ -])", re.ASCII)
+_ID = re.compile(terms.YOUTUBE_ID, re.ASCII)
+
+
+def _names_within(name: str) -> Iterator[ParsedName]:
+    """Yield what may be the id and times within the name of a file, with other text around."""
+    stem = PurePosixPath(name)
+    if stem.suffix.lower() not in VIDEO_SUFFIXES or name.startswith("."):
+        return
+    for start in range(len(stem.stem)):
+        found = _TIMES.match(stem.stem, start)
+        if found is not None and _ID.fullmatch(stem.stem[max(0, start - 11) : start]):
+            yield ParsedName(stem.stem[start - 11 : start], int(found[1]), int(found[2]))
+
+
 def path_part_splits(part: str) -> set[str]:
     """The splits that a folder's or an archive's name mentions.
 
@@ -142,7 +161,7 @@ class ClipNames:
         *folders, name = path.split("/")
         named = parse_clip_name(name)
         if named is None:
-            return None
+            return self._clip_within(name)
         clips = self._of.get(named.youtube_id, [])
         if named.start is not None:
             clips = [clip for clip in clips if (clip.start, clip.end) == (named.start, named.end)]
@@ -151,6 +170,16 @@ class ClipNames:
         if len(clips) > 1:
             clips = [clip for clip in clips if plain_label(clip.label) in map(plain_label, folders)]
         return clips[0] if len(clips) == 1 else None
+
+    def _clip_within(self, name: str) -> KineticsClip | None:
+        """The clip whose id and times stand in a name; None unless exactly one does."""
+        found = {
+            clip
+            for named in _names_within(name)
+            for clip in self._of.get(named.youtube_id, [])
+            if (clip.start, clip.end) == (named.start, named.end)
+        }
+        return found.pop() if len(found) == 1 else None
 
 
 def _of_split(clips: list[KineticsClip], folders: list[str]) -> list[KineticsClip]:

@@ -13,7 +13,7 @@ import io
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.config.backends import modules_of
-from occludenet_build.core import extras, files, tables
+from occludenet_build.core import extras, failures, files, tables
 from occludenet_build.core.errors import REASONS, UserError
 from occludenet_build.core.tables import column
+from occludenet_build.sources.kinetics import mirror_state
 from occludenet_build.sources.kinetics.annotations import AnnotationLists, read_lists
 from occludenet_build.sources.kinetics.clip import KineticsClip, RouteResult
 
@@ -164,6 +165,24 @@ def _line(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{there} ({100 * _share(counts):.1f} %): {numbers}" + (f" ({why})" if why else "")
 
 
+def check_outage(
+    rows: Sequence[Mapping[str, Any]], passing: Collection[str], out: Path, config: cfg.Config
+) -> None:
+    """Ask for another attempt at the next start if the failures of the clips `passing` may pass.
+
+    The reason `missing` alone is a fact: no archive and no folder has the clip. Raises UserError
+    where more than failures.outage_share.kinetics of the clips failed so; those that a build
+    without network lacks do not count.
+    """
+    of_outage = [
+        {**row, "reason": row["reason"] if row["clip"] in passing else None} for row in rows
+    ]
+    judged = [row for row in of_outage if row["reason"] != "offline"]
+    if len(judged) < len(rows):
+        failures.request_attempt(out)
+    failures.check_items("kinetics", judged, out, config.failures)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the stage."""
     parser.add_argument("--out", type=Path, required=True, help="output table")
@@ -180,8 +199,13 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     route = config.kinetics.route
     extras.require(modules_of("kinetics", {"route": route}), f"kinetics.route {route}")
     lists = read_lists(config, args.folder)
-    found = ROUTES[route](lists, args.folder, config, args.threads)
+    mirror = config.kinetics.mirror if route == "mirror" else None
+    state = mirror_state.folders_digest(mirror) if mirror else None
+    found = list(ROUTES[route](lists, args.folder, config, args.threads))
     rows = presence_rows(lists.selected, found)
+    if state is not None and any(row["status"] == "missing" for row in rows):
+        mirror_state.note_state(args.out, state)
+    check_outage(rows, {one.clip.name for one in found if one.passing}, args.out, config)
     write_presence(rows, args.out, config.download.failure_budget)
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from occludenet_build.config import Config
@@ -28,23 +29,45 @@ def search_mirror(
     Raises UserError where the mirror is not a folder, or has no file of a listed clip.
     """
     root = Path(config.kinetics.mirror or "")
-    candidates = _candidates(root, lists)
+    unread = _Unread()
+    candidates = _candidates(root, lists, unread)
     yield from choose_candidates(candidates, folder, threads)
+    detail = "no file of the mirror has its name" + unread.said()
     for clip in lists.selected:
         if clip not in candidates:
             yield RouteResult(
-                clip, "missing", "missing", "no file of the mirror has its name", str(root)
+                clip, "missing", "missing", detail, str(root), passing=bool(unread.errors)
             )
 
 
-def _candidates(root: Path, lists: AnnotationLists) -> dict[KineticsClip, list[Candidate]]:
+@dataclass
+class _Unread:
+    """Folders of the mirror that could not be listed: what they have is not known."""
+
+    errors: list[OSError] = field(default_factory=list)
+
+    def add(self, error: OSError) -> None:
+        """Note and log the error of a folder."""
+        self.errors.append(error)
+        logging.warning("kinetics.mirror: %s cannot be listed: %s", error.filename, error.strerror)
+
+    def said(self) -> str:
+        """A text for the details of missing clips."""
+        if not self.errors:
+            return ""
+        return f"; {len(self.errors)} folders cannot be listed, first {self.errors[0].filename}"
+
+
+def _candidates(
+    root: Path, lists: AnnotationLists, unread: _Unread
+) -> dict[KineticsClip, list[Candidate]]:
     """Selected clip -> its files."""
     if not root.is_dir():
         raise UserError(f"kinetics.mirror: wanted a folder, got {root}")
     names, wanted = ClipNames(lists.listed), set(lists.selected)
     found: dict[KineticsClip, list[Candidate]] = defaultdict(list)
     known, others = 0, []
-    for name in sorted(_files(root)):
+    for name in sorted(_files(root, unread)):
         clip = names.clip(name)
         if clip is None:
             others.append(name)
@@ -71,12 +94,17 @@ def _log_other_files(root: Path, known: int, others: list[str]) -> None:
         logging.info("%d files are of no listed clip: %s ...", len(others), first)
 
 
-def _files(root: Path) -> Iterator[str]:
+def _files(root: Path, unread: _Unread) -> Iterator[str]:
     """Yield the files below a folder, as relative paths with `/`; each folder is read once,
     also if several links lead to it."""
     seen = set()
-    for parent, folders, names in os.walk(root, followlinks=True):
-        status = Path(parent).stat()
+    for parent, folders, names in os.walk(root, onerror=unread.add, followlinks=True):
+        try:
+            status = Path(parent).stat()
+        except OSError as error:
+            unread.add(error)
+            folders.clear()
+            continue
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue

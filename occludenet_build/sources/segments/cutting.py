@@ -16,7 +16,7 @@ from occludenet_build.core.ledger import ClipResult, attempt, lost
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.media.video.cut import CutSegment, cut_video
 from occludenet_build.media.video.encoder import Encoding
-from occludenet_build.media.video.probe import probe
+from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.release.csv_format import SingleView, format_csv
 from occludenet_build.release.terms import SPLITS, class_order
 from occludenet_build.sources.segments.table import Segment
@@ -84,7 +84,7 @@ def _clip(job: CutJob) -> dict[str, Any]:
 
 def _facts(path: Path, piece: CutSegment) -> dict[str, Any]:
     """Columns of the finished clip, measured by decoding it."""
-    info = probe(path, max_decode_errors=0, max_pixels=1 << 40)
+    info = probe(path, Limits())
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
     width, height = info.display.size

@@ -32,7 +32,7 @@ import sys
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +41,7 @@ from typing import IO, Any
 
 from occludenet_build.core import files, names
 from occludenet_build.core.errors import ItemError
+from occludenet_build.sources.transfer.pieces import SourceError, open_archive
 
 if sys.version_info >= (3, 11, 4):
     import tarfile
@@ -84,7 +85,7 @@ class UnpackedMember:
 
 
 def unpack(
-    archive: Path,
+    archive: Path | Sequence[Path],
     folder: Path,
     path_for: Callable[[str], str | None] = lambda name: name,
     limits: UnpackLimits | None = None,
@@ -94,7 +95,7 @@ def unpack(
     `path_for(name)` maps the name of a member to a path below `folder` (both cleaned, with `/`), or
     to None for a member to skip, which is not yielded. Files are written under a temporary name and
     renamed; they get the time that the archive states. A file with the same size and time is not
-    written again.
+    written again. `archive`: a file, or its pieces in order, which are read as one file.
 
     Raises ItemError where the whole archive is refused (see the docstring of the module).
     """
@@ -108,15 +109,16 @@ def unpack(
                 made = _write(entry, target)
                 yield UnpackedMember(entry.name, target, "ok", bytes=entry.size, made=made)
             except ItemError as error:
-                if error.reason in ("archive_bomb", "truncated"):
+                if isinstance(error, SourceError) or error.reason in ("archive_bomb", "truncated"):
                     raise
                 yield UnpackedMember(entry.name, None, "failed", error.reason, error.detail or None)
 
 
-def check_archive(archive: Path, limits: UnpackLimits | None = None) -> int:
+def check_archive(archive: Path | Sequence[Path], limits: UnpackLimits | None = None) -> int:
     """Read an archive to its end without writing, and return the number of its files.
 
-    Raises ItemError: not_an_archive, truncated, corrupt, unreadable, archive_bomb.
+    Raises ItemError: not_an_archive, truncated, corrupt, unreadable, archive_bomb, and what the
+    disk says: missing, no_permission, unreachable.
     """
     count = 0
     with _opened(archive, limits or UnpackLimits()) as entries:
@@ -215,17 +217,24 @@ class _Entry:
 
 
 @contextmanager
-def _opened(path: Path, limits: UnpackLimits) -> Iterator[Iterator[_Entry]]:
+def _opened(archive: Path | Sequence[Path], limits: UnpackLimits) -> Iterator[Iterator[_Entry]]:
     """Open an archive and iterate over its members, in its order.
 
     Raises ItemError: not_an_archive; archive_bomb; truncated, where a tar lacks its end mark;
-    corrupt. A zip raises it before the first member, a tar at the position of the fault.
+    corrupt; and SourceError, where the disk does not give it. A zip raises it before the first
+    member, a tar at the position of the fault.
     """
-    with open(path, "rb") as stream:
-        begins = stream.read(6)
-        stream.seek(0)
-        read = _zip_entries if begins[:4] in _ZIP else _tar_entries
-        yield _with_faults(read(stream, limits, path.stat().st_size))
+    with open_archive(archive) as stream:
+        read = _zip_entries if is_zip(stream) else _tar_entries
+        yield _with_faults(read(stream, limits, stream.seek(0, 2) - stream.seek(0)))
+
+
+def is_zip(stream: IO[bytes]) -> bool:
+    """Whether a file is a zip, by its first bytes; the position is 0 afterwards."""
+    stream.seek(0)
+    begins = stream.read(4)
+    stream.seek(0)
+    return begins in _ZIP
 
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")

@@ -2,7 +2,8 @@
 
 In the target's folder of archives, where `<name>` ends with a hash of the address:
 
-    <name>          the archive; removed after it is unpacked, unless the target keeps archives
+    <name>          the archive, or <name>.00, .01 ... its pieces, which are read without joining
+                    them; removed after it is unpacked, unless the target keeps archives
     <name>.json     its record (a Delivery), written after it was unpacked or has failed
     <list>          the last copy of a fetched list
     .lock           a second process waits for this lock
@@ -26,11 +27,12 @@ import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
-from occludenet_build.core.errors import UserError
-from occludenet_build.sources.transfer.download import Download, Outcome
+from occludenet_build.core.errors import TRANSIENT, UserError, as_item_error
+from occludenet_build.sources.transfer.download import Download, Outcome, redact
 from occludenet_build.sources.transfer.parallel import FailureBudget, download_all
 from occludenet_build.sources.transfer.sources import ArchiveSource, expand_sources
 from occludenet_build.sources.transfer.unpack_target import (
@@ -42,6 +44,9 @@ from occludenet_build.sources.transfer.unpack_target import (
     unpack_archive,
     write_record,
 )
+
+MAY_PASS = frozenset({*TRANSIENT, "forbidden"})
+"""Reasons for which an archive is tried again by the next start; a token may open a gated one."""
 
 
 def deliver_archives(
@@ -86,10 +91,7 @@ class _DeliveryRun:
         record = read_record(self._record(source))
         if record is None or record.status != "ok":
             return None
-        if not source.is_remote and files.size_and_mtime(source.text) not in (
-            record.stamp,
-            "missing",
-        ):
+        if not source.is_remote and source.stamp not in (record.stamp, "missing"):
             return None
         known = record.with_current_targets(self.target.content, self.target.path_for)
         if not known.is_complete(self.target.content):
@@ -99,53 +101,83 @@ class _DeliveryRun:
         return known
 
     def _local(self, source: ArchiveSource) -> Delivery:
-        path, found = Path(source.text), Delivery(source.shown, "ok")
+        if source.gap:
+            return _not_opened(source, "missing", _no_piece(source))
         try:
-            with open(path, "rb"):
-                size, stamp = path.stat().st_size, files.size_and_mtime(path)
+            sizes = [_readable_size(Path(part)) for part in source.parts]
         except OSError as error:
-            reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-            return found.as_failed(reason, error.strerror)
-        found = Delivery(source.shown, "ok", bytes=size, stamp=stamp)
-        return self._unpacked(source, path, found)
+            reason = as_item_error(error).reason
+            return _not_opened(source, reason, f"{error.filename}: {error.strerror}")
+        found = Delivery(source.shown, "ok", bytes=sum(sizes), stamp=source.stamp)
+        return self._unpacked(source, [Path(part) for part in source.parts], found)
 
     def _remote(self, due: list[ArchiveSource], again: bool = False) -> Iterator[Delivery]:
         """Fetch and unpack archives; fetch broken ones that were joined once more at the end."""
-        todo = {self._archive(source): source for source in due}
         doubtful = []
-        for outcome in self._fetch(todo):
-            path = outcome.download.target
-            delivery = self._arrived(todo[path], outcome)
+        for source in due:
+            if source.gap:
+                failed = _not_opened(source, "missing", _no_piece(source))
+                yield from self._settled(source, failed)
+        for source, outcomes in self._fetch([source for source in due if not source.gap]):
+            delivery = self._arrived(source, outcomes)
             if delivery.reason in NOT_WHOLE:
-                path.unlink(missing_ok=True)
-                if _is_joined(outcome) and not again and not self.settings.offline:
-                    doubtful.append(todo[path])
+                joined = any(_is_joined(outcome) for outcome in outcomes)
+                # The last piece may not be named; the others need not be fetched again then.
+                if joined or not (source.pieces and delivery.reason == "truncated"):
+                    self._remove(source)
+                if joined and not again and not self.settings.offline:
+                    doubtful.append(source)
                     continue
-            yield from self._settled(todo[path], delivery)
+            yield from self._settled(source, delivery)
         if doubtful:
             yield from self._remote(doubtful, again=True)
 
-    def _fetch(self, todo: dict[Path, ArchiveSource]) -> Iterator[Outcome]:
-        downloads = [Download(source.text, path) for path, source in todo.items()]
-        if downloads:
-            outcomes = download_all(downloads, self.settings, total=self.total)
-            with contextlib.closing(outcomes):  # type: ignore[type-var] # a generator
-                yield from outcomes
+    def _fetch(self, todo: list[ArchiveSource]) -> Iterator[tuple[ArchiveSource, list[Outcome]]]:
+        """Yield each archive with the outcomes of its parts, in their order, after the last."""
+        owner = {path: source for source in todo for path in self._paths(source)}
+        waiting = {source: dict.fromkeys(self._paths(source)) for source in todo}
+        downloads = [
+            Download(part, path)
+            for source in todo
+            for part, path in zip(source.parts, self._paths(source), strict=True)
+        ]
+        if not downloads:
+            return
+        total = self.total - len(todo) + len(downloads)
+        fetched = download_all(downloads, self.settings, total=total)
+        with contextlib.closing(fetched):  # type: ignore[type-var] # a generator
+            for outcome in fetched:
+                source = owner[outcome.download.target]
+                outcomes: dict[Path, Any] = waiting[source]
+                outcomes[outcome.download.target] = outcome
+                if None not in outcomes.values():
+                    yield source, list(outcomes.values())
 
-    def _arrived(self, source: ArchiveSource, outcome: Outcome) -> Delivery:
-        fetched = Delivery(source.shown, "ok", bytes=outcome.bytes, sha256=outcome.sha256)
-        if outcome.status == "ok":
-            return self._unpacked(source, outcome.download.target, fetched)
-        if outcome.reason == "offline":
+    def _arrived(self, source: ArchiveSource, outcomes: list[Outcome]) -> Delivery:
+        received = sum(outcome.bytes for outcome in outcomes)
+        sha256 = outcomes[0].sha256 if not source.pieces else None
+        fetched = Delivery(source.shown, "ok", bytes=received, sha256=sha256)
+        failed = next((outcome for outcome in outcomes if outcome.status != "ok"), None)
+        if failed is None:
+            return self._unpacked(source, self._paths(source), fetched)
+        if failed.reason == "offline":
             before = read_record(self._record(source))
             if before is not None and before.status == "failed":
                 return before
             self.not_here.append(source.shown)
-        return fetched.as_failed(outcome.reason or "", outcome.detail)
+        detail = failed.detail
+        if source.pieces:
+            detail = f"piece {redact(failed.download.url)}" + (f": {detail}" if detail else "")
+        return fetched.as_failed(failed.reason or "", detail)
 
-    def _unpacked(self, source: ArchiveSource, path: Path, fetched: Delivery) -> Delivery:
+    def _unpacked(self, source: ArchiveSource, paths: list[Path], fetched: Delivery) -> Delivery:
         before = read_record(self._record(source))
-        return unpack_archive(path, source.text, fetched, self.target, self.owners, before)
+        found = unpack_archive(paths, source.text, fetched, self.target, self.owners, before)
+        if source.pieces and found.reason in NOT_WHOLE:
+            first, last = (_name(source.parts[at]) for at in (0, -1))
+            detail = f"{found.detail}; its pieces are {first} to {last}: are these all?"
+            return found.as_failed(found.reason or "", detail)
+        return found
 
     def _settled(self, source: ArchiveSource, delivery: Delivery) -> Iterator[Delivery]:
         """Write the record of an archive, yield its Delivery, count it in the budget."""
@@ -162,7 +194,11 @@ class _DeliveryRun:
 
     def _clear(self, source: ArchiveSource) -> None:
         if source.is_remote and not self.target.keep:
-            self._archive(source).unlink(missing_ok=True)
+            self._remove(source)
+
+    def _remove(self, source: ArchiveSource) -> None:
+        for path in self._paths(source):
+            path.unlink(missing_ok=True)
 
     def _refuse_missing(self) -> None:
         if self.not_here:
@@ -175,8 +211,33 @@ class _DeliveryRun:
     def _archive(self, source: ArchiveSource) -> Path:
         return self.target.archives / source.file
 
+    def _paths(self, source: ArchiveSource) -> list[Path]:
+        """Paths of the parts of a fetched archive, in their order."""
+        return [self.target.archives / source.file_of(part) for part in source.parts]
+
     def _record(self, source: ArchiveSource) -> Path:
         return self.target.archives / f"{source.file}.json"
+
+
+def _not_opened(source: ArchiveSource, reason: str, detail: str) -> Delivery:
+    logging.warning("%s: %s (%s)", source.shown, reason, detail)
+    return Delivery(source.shown, "failed", reason, detail)
+
+
+def _readable_size(path: Path) -> int:
+    with open(path, "rb"):
+        return path.stat().st_size
+
+
+def _name(part: str) -> str:
+    return redact(part).rpartition("/")[2]
+
+
+def _no_piece(source: ArchiveSource) -> str:
+    return (
+        f"its piece {source.gap} is not there, {_name(source.parts[0])} to "
+        f"{_name(source.parts[-1])} are; add it"
+    )
 
 
 def _is_joined(outcome: Outcome) -> bool:

@@ -15,6 +15,7 @@ from urllib3.util import Retry
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import short_hash
 from occludenet_build.core.settings import is_url
+from occludenet_build.sources.transfer.credentials import login_hint
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,15 @@ def redact(url: str) -> str:
     return plain if plain.isprintable() else ascii(plain)
 
 
+def without_logins(text: str) -> str:
+    """A text without the logins of addresses in it, such as a proxy's.
+
+    >>> without_logins("cannot reach http://me:secret@proxy:8080 of x@y")
+    'cannot reach http://***@proxy:8080 of x@y'
+    """
+    return re.sub(r"(\w+://)[^\s/?#]*@", r"\1***@", text)
+
+
 class TransientError(ItemError):
     """A failure that may not recur: the file is tried again in this run."""
 
@@ -141,7 +151,8 @@ def error_of_response(response: requests.Response) -> ItemError:
         return TransientError(reason, detail, retry_after(response.headers.get("Retry-After")))
     if status == 408:
         return TransientError("timed_out", detail)
-    return ItemError(_FINAL.get(status, "bad_answer"), detail)
+    hint = login_hint(response) if status in (401, 403) else ""
+    return ItemError(_FINAL.get(status, "bad_answer"), detail + hint)
 
 
 def retry_after(value: str | None) -> float | None:
@@ -177,7 +188,7 @@ def _innermost(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         error = inner
-    text = re.sub(r"<[^>]*>:?\s*|\w+\(.*\)(?:, )?:\s*", "", str(error))
+    text = re.sub(r"<[^>]*>:?\s*|\w+\(.*\)(?:, )?:\s*", "", without_logins(str(error)))
     return text.strip("()' ")[:200] or type(error).__name__
 
 

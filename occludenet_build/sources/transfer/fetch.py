@@ -1,10 +1,5 @@
 """One download: requests, resuming, attempts, waits, checks, publishing.
 
-requests does the transfer: it takes proxies and certificates from the environment, as users of pip
-and conda expect, and urllib3 below it passes on bytes as they arrive and detects a body that ends
-early. This module follows redirects itself, since each address must be http or https and the body
-of a redirect must not be read.
-
 urllib3's Retry counts attempts, computes the back-off and parses Retry-After. This module waits:
 an interrupted transfer resumes where it ended, a server that asks for too long a wait fails the
 file, and stopping the run ends the wait.
@@ -18,9 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.util import Retry
@@ -29,18 +23,16 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core.errors import ItemError
 from occludenet_build.sources.transfer import partial_file
 from occludenet_build.sources.transfer.checks import verify_file
+from occludenet_build.sources.transfer.connection import body_chunks, request
 from occludenet_build.sources.transfer.download import (
-    CONNECTION_ERRORS,
     Download,
     Outcome,
     TransientError,
     check_address,
     content_length,
     content_range,
-    error_of_exception,
     error_of_response,
     host_of,
-    redact,
     requested_address,
 )
 from occludenet_build.sources.transfer.partial_file import PartialFile, PartialState, Stopped
@@ -48,12 +40,6 @@ from occludenet_build.sources.transfer.partial_file import PartialFile, PartialS
 PROGRESS_BYTES = 1 << 20
 """Progress, in bytes, after which the count of attempts starts again: a large file may lose many
 connections."""
-
-_REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 10
-_CHUNK = 1 << 20
-_LEAST_RATE = 1000
-"""Bytes per second below which a connection counts as dead."""
 
 
 class HostQueue:
@@ -243,22 +229,6 @@ class _Fetch:
         self.shared.sleep(seconds)
 
 
-def new_http_session() -> requests.Session:
-    """A new session; only one thread at a time may use it."""
-    made = requests.Session()
-    made.headers["User-Agent"] = f"occludenet_build/{_version()} (requests)"
-    # Uncompressed, since lengths and ranges refer to the bytes that are sent.
-    made.headers["Accept-Encoding"] = "identity"
-    return made
-
-
-def _version() -> str:
-    try:
-        return version("occludenet-build")
-    except PackageNotFoundError:
-        return "0"
-
-
 def _request_rest(
     part: PartialFile,
     http: requests.Session,
@@ -273,10 +243,10 @@ def _request_rest(
     Raises TransientError where another attempt may succeed, ItemError where it cannot.
     """
     headers = part.request_headers(download)
-    with closing(_follow_redirects(http, address, headers, settings.timeout_seconds)) as response:
+    with closing(request(http, address, settings.timeout_seconds, headers)) as response:
         _begin(response, download, part, settings, asked="Range" in headers)
         most, excess = _byte_limit(download, part, settings)
-        for chunk in _body_chunks(response, settings.timeout_seconds):
+        for chunk in body_chunks(response, settings.timeout_seconds):
             if part.size + len(chunk) > most:
                 part.restart()
                 raise ItemError(excess, f"more than {most} bytes")
@@ -285,35 +255,6 @@ def _request_rest(
     length = part.state.length if part.state else None
     if length is not None and part.size < length:
         raise TransientError("connection_lost", f"{part.size} of {length} bytes")
-
-
-def _follow_redirects(
-    http: requests.Session, url: str, headers: dict[str, str], timeout: float
-) -> requests.Response:
-    """The answer after all redirects; its body is unread."""
-    for _ in range(_MOST_REDIRECTS + 1):
-        response = _get(http, url, headers, timeout)
-        if response.status_code not in _REDIRECTS:
-            return response
-        with closing(response):
-            target = http.get_redirect_target(response)
-            if not target:
-                raise ItemError("bad_answer", f"HTTP {response.status_code} without a location")
-            url = urljoin(url, requests.utils.requote_uri(target))
-        try:
-            check_address(url)
-        except ItemError as error:
-            raise ItemError("bad_redirect", error.detail) from error
-    raise ItemError("bad_redirect", f"more than {_MOST_REDIRECTS}, last to {redact(url)}")
-
-
-def _get(
-    http: requests.Session, url: str, headers: dict[str, str], timeout: float
-) -> requests.Response:
-    try:
-        return http.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
-    except CONNECTION_ERRORS as error:
-        raise error_of_exception(error) from error
 
 
 def _begin(
@@ -379,22 +320,3 @@ def _byte_limit(download: Download, part: PartialFile, settings: Downloads) -> t
     if expected:
         return min(expected), "wrong_length"
     return settings.max_bytes, "too_large"
-
-
-def _body_chunks(response: requests.Response, timeout: float) -> Iterator[bytes]:
-    """Yield the body as it arrives. A rate below _LEAST_RATE counts as a time-out."""
-    since, came = time.monotonic(), 0
-    while True:
-        try:
-            chunk = response.raw.read1(_CHUNK, decode_content=False)
-        except CONNECTION_ERRORS as error:
-            raise error_of_exception(error) from error
-        if not chunk:
-            return
-        yield chunk
-        came += len(chunk)
-        now = time.monotonic()
-        if now - since >= timeout:
-            if came < _LEAST_RATE * (now - since):
-                raise TransientError("timed_out", f"{came} bytes in {now - since:.0f} s")
-            since, came = now, 0

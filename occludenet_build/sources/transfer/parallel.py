@@ -15,6 +15,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core.errors import DISK_FULL, UserError
 from occludenet_build.core.progress import ByteProgress
 from occludenet_build.sources.transfer import fetch
+from occludenet_build.sources.transfer.connection import new_http_session
 from occludenet_build.sources.transfer.download import Download, Outcome, redact
 
 NETWORK_REASONS = ("timed_out", "connection_lost", "server_error", "too_many_requests")
@@ -146,7 +147,7 @@ class _Workers:
         try:
             http = self._sessions.get_nowait()
         except queue.Empty:
-            http = fetch.new_http_session()
+            http = new_http_session()
         try:
             self._ended.put(fetch.fetch_file(item, http, self._run))
         except BaseException as error:

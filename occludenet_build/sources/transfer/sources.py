@@ -1,4 +1,7 @@
-"""Archives of a setting: files, addresses, and lists of them.
+"""Archives of a setting: files, addresses, pieces, folders and lists of them.
+
+Pieces of one archive (see `pieces`) are one source. On disk one of them is enough: all others are
+found in its folder; by address each must be named. A folder stands for all archives in it.
 
 A source whose path ends with `.txt` is a list with an archive per line; blank lines and # comments
 are skipped. Entries are relative to the list. A fetched list may contain addresses only, no files.
@@ -21,6 +24,13 @@ from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.transfer.download import Download, check_address, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
+from occludenet_build.sources.transfer.pieces import (
+    group_pieces,
+    is_archive_name,
+    missing_piece,
+    parse_piece,
+    siblings,
+)
 
 _LARGEST_LIST = 1 << 24
 _NO_ADDRESS = re.compile(r"[\s<>\"\x00-\x1f\x7f]")
@@ -31,7 +41,28 @@ class ArchiveSource:
     """An archive that the settings name."""
 
     text: str
-    """http or https address, or path of a file."""
+    """http or https address, or path of a file; of an archive in pieces, without their numbers."""
+    pieces: tuple[str, ...] = ()
+    """Addresses or paths of its pieces, in their order; empty for a whole archive."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Addresses or paths of the files that it consists of."""
+        return self.pieces or (self.text,)
+
+    @property
+    def gap(self) -> str | None:
+        """Name of the first piece that is missing between others; None without a gap."""
+        names = [urlsplit(piece).path if self.is_remote else piece for piece in self.pieces]
+        return missing_piece([name.rpartition("/")[2] for name in names]) if names else None
+
+    @property
+    def stamp(self) -> str:
+        """Size and time of a local archive; "missing" if one of its files is."""
+        stamps = [files.size_and_mtime(part) for part in self.parts]
+        if "missing" in stamps:
+            return "missing"
+        return stamps[0] if not self.pieces else files.short_hash(*self.pieces, *stamps)
 
     @property
     def is_remote(self) -> bool:
@@ -52,6 +83,16 @@ class ArchiveSource:
         """
         return file_name(self.text, "archive")
 
+    def file_of(self, part: str) -> str:
+        """File name on disk of one of its parts.
+
+        >>> whole = ArchiveSource("https://h/a.tar", ("https://h/a.tar.00", "https://h/a.tar.01"))
+        >>> whole.file_of("https://h/a.tar.01")
+        'a-ee82a026.tar.01'
+        """
+        own, whole = (urlsplit(text).path.rpartition("/")[2] for text in (part, self.text))
+        return self.file + own[len(whole) :] if self.pieces else self.file
+
 
 def expand_sources(
     sources: Iterable[str], folder: Path, settings: Downloads, wanted: Callable[[str], bool]
@@ -61,18 +102,38 @@ def expand_sources(
     Copies of lists are kept in `folder`. Archives and lists for which `wanted(source)` is False are
     left out. Raises UserError where a list cannot be fetched or is malformed.
     """
-    found: dict[str, ArchiveSource] = {}
+    found: dict[str, None] = {}
     left = 0
     for text in sources:
         if not wanted(text):
             left += 1
             continue
         entries = _entries(text, folder, settings) if _is_list(text) else [_checked(text)]
-        found |= {entry: ArchiveSource(entry) for entry in entries if wanted(entry)}
+        entries = [path for entry in entries for path in _on_disk(entry)]
+        found |= {entry: None for entry in entries if wanted(entry)}
         left += sum(not wanted(entry) for entry in entries)
     if left:
         logging.info("%d archives or lists are not selected", left)
-    return list(found.values())
+    return [ArchiveSource(text, pieces) for text, pieces in group_pieces(list(found))]
+
+
+def _on_disk(entry: str) -> list[str]:
+    """The archives of a folder, all pieces of a piece; the entry itself else."""
+    if is_url(entry):
+        return [entry]
+    path = Path(entry)
+    if not path.is_dir():
+        return siblings(path)
+    found = sorted(str(p) for p in path.rglob("*") if _is_archive(p.name) and p.is_file())
+    if not found:
+        raise UserError(
+            f"{entry}: wanted a folder with archives (.tar, .tar.gz, .zip), it has none"
+        )
+    return found
+
+
+def _is_archive(name: str) -> bool:
+    return not name.startswith(".") and (is_archive_name(name) or parse_piece(name) is not None)
 
 
 def _checked(text: str) -> str:

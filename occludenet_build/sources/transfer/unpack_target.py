@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,13 @@ import msgspec
 
 from occludenet_build.core import files, names
 from occludenet_build.core.errors import DISK_FULL, ItemError, UserError
-from occludenet_build.sources.transfer.archives import UnpackedMember, UnpackLimits, unpack
+from occludenet_build.sources.transfer.archives import (
+    UnpackedMember,
+    UnpackLimits,
+    is_zip,
+    unpack,
+)
+from occludenet_build.sources.transfer.pieces import open_archive
 
 NOT_WHOLE = ("truncated", "corrupt", "not_an_archive")
 """Reasons of a broken archive, which may be intact after another download."""
@@ -165,14 +171,15 @@ Owners = dict[str, str]
 
 
 def unpack_archive(
-    path: Path,
+    path: Path | Sequence[Path],
     archive: str,
     fetched: Delivery,
     to: UnpackTarget,
     owners: Owners,
     before: Delivery | None,
 ) -> Delivery:
-    """Unpack the archive at `path`; return `fetched` with its files, failed if it is broken.
+    """Unpack the archive at `path`, a file or its pieces; return `fetched` with its files, failed
+    if it is broken or the disk does not have it.
 
     Members of a tar have no checksums. Of a corrupt tar, only the files that `before`, its earlier
     record, lists as ok are kept.
@@ -217,9 +224,9 @@ def _archived_file(member: UnpackedMember, content: Path) -> ArchivedFile:
     return ArchivedFile(names.safe_name(member.name), target, "ok", bytes=member.bytes)
 
 
-def _is_zip(path: Path) -> bool:
-    with open(path, "rb") as stream:
-        return stream.read(2) == b"PK"
+def _is_zip(path: Path | Sequence[Path]) -> bool:
+    with open_archive(path) as stream:
+        return is_zip(stream)
 
 
 def _kept_or_removed(piece: ArchivedFile, vouched: set[str], content: Path) -> ArchivedFile:

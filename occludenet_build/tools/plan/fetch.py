@@ -16,6 +16,7 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
 from occludenet_build.sources.coco.selection import WantedImage, wanted_images
 from occludenet_build.sources.kinetics.archives import of_splits
+from occludenet_build.sources.transfer.connection import new_http_session, request
 from occludenet_build.sources.transfer.download import (
     CONNECTION_ERRORS,
     check_address,
@@ -23,7 +24,6 @@ from occludenet_build.sources.transfer.download import (
     redact,
     requested_address,
 )
-from occludenet_build.sources.transfer.fetch import new_http_session
 
 _TIMEOUT = 10.0
 """Timeout of a request, in seconds."""
@@ -97,10 +97,10 @@ def _listed(url: str, mirror: str | None = None) -> list[str]:
     try:
         check_address(url)
         with new_http_session() as http:
-            response = http.get(requested_address(url, mirror), timeout=_TIMEOUT)
+            response = request(http, requested_address(url, mirror), _TIMEOUT)
+            lines = response.text.split() if response.ok else []
     except (ItemError, *CONNECTION_ERRORS):
         return [url]
-    lines = response.text.split() if response.ok else []
     return [urljoin(url, line) for line in lines] or [url]
 
 
@@ -109,8 +109,7 @@ def _size(url: str, mirror: str | None = None) -> int | None:
     try:
         check_address(url)
         with new_http_session() as http:
-            address = requested_address(url, mirror)
-            response = http.head(address, allow_redirects=True, timeout=_TIMEOUT)
+            response = request(http, requested_address(url, mirror), _TIMEOUT, method="HEAD")
     except (ItemError, *CONNECTION_ERRORS):
         return None
     return content_length(response.headers.get("Content-Length")) if response.ok else None

@@ -14,13 +14,13 @@ from occludenet_build.config import Downloads
 from occludenet_build.config.published_files import PublishedFile
 from occludenet_build.sources.acquire import recorded
 from occludenet_build.sources.transfer import cache
+from occludenet_build.sources.transfer.connection import new_http_session
 from occludenet_build.sources.transfer.download import (
     CONNECTION_ERRORS,
     file_name,
     host_of,
     requested_address,
 )
-from occludenet_build.sources.transfer.fetch import new_http_session
 
 PATIENCE = 4.0
 """Time in which a server must answer, seconds; includes the look-up of its name."""

@@ -25,7 +25,7 @@ from occludenet_build.config.sources import Index
 from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.thumbnails import evenly_spaced_frames
-from occludenet_build.media.video.probe import probe
+from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clip
 from occludenet_build.results.charts import INK, LINE, MUTED, PAGE, footnote
 from occludenet_build.results.paper.inputs import Inputs, MissingInput, PaperFigure
@@ -130,15 +130,11 @@ def _listed(one: ListedSet, inputs: Inputs) -> list[Sample]:
     lines = pd.DataFrame(
         [{"file": line.file, "label": line.label or ""} for line in read_list(one.file, names)]
     )
-    limits = Index()
+    limits = Limits.of(Index())
     lines = panels.in_hash_order(lines, inputs, PURPOSE, "file")
     for row in lines.head(10).to_dict("records"):
         try:
-            facts = probe(
-                root / row["file"],
-                max_decode_errors=limits.max_decode_errors,
-                max_pixels=limits.max_pixels,
-            )
+            facts = probe(root / row["file"], limits)
         except ItemError:
             continue
         frames, clip = (

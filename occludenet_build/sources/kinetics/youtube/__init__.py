@@ -14,6 +14,7 @@ killed run left (files are always complete); a permanent failure. Transient fail
 
     fetch      fetch_clips: a ClipResult for each clip; the cut, the pauses, and when to stop
     ledger     the ledger of clips
+    access     JavaScript runtimes, plug-ins, proxy and tokens for yt-dlp
     ytdlp      download of one video by yt-dlp in a process of its own
     messages   reasons of the error messages of yt-dlp
     child      program that is started for each video; imports nothing of this package

@@ -35,7 +35,7 @@ from occludenet_build.core.names import safe_path
 from occludenet_build.core.progress import progress
 from occludenet_build.media.video.cut import TOLERANCE, cut_video
 from occludenet_build.media.video.encoder import Encoding
-from occludenet_build.media.video.probe import probe, skim
+from occludenet_build.media.video.probe import Limits, probe, skim
 from occludenet_build.media.video.source import open_video
 from occludenet_build.sources.kinetics.clip import KineticsClip, RouteResult
 from occludenet_build.sources.kinetics.youtube import ledger
@@ -44,7 +44,6 @@ from occludenet_build.sources.transfer.download import redact
 
 MIN_SHARE = Fraction(1, 2)
 """Smallest share of a clip that the video must contain."""
-_MOST_PIXELS = 1 << 40
 
 
 def clip_encoding(crf: float) -> Encoding:
@@ -65,7 +64,7 @@ def cut_clip(video: Path, clip: KineticsClip, out: Path, crf: float) -> str | No
             "outside_video", f"{_clock(start)} to {_clock(wanted)}, the video ends at {_clock(end)}"
         )
     piece = cut_video(video, start, end, out, clip_encoding(crf))
-    info = probe(out, max_decode_errors=0, max_pixels=_MOST_PIXELS)
+    info = probe(out, Limits())
     if info.frames != piece.frames:
         raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
     if wanted - end <= TOLERANCE:
@@ -175,7 +174,8 @@ class _FetchRun:
 
     def missing(self, clip: KineticsClip, reason: str, detail: str | None) -> RouteResult:
         """A result with status missing."""
-        return RouteResult(clip, "missing", reason, detail, self.origin)
+        passing = reason in TRANSIENT
+        return RouteResult(clip, "missing", reason, detail, self.origin, passing=passing)
 
     def _attempt(self, clip: KineticsClip, loader: Downloader, limit: RateLimit) -> ClipResult:
         result = attempt({"clip": clip.file}, partial(self._make, clip, loader, limit))
@@ -205,8 +205,9 @@ class _FetchRun:
         if row["status"] == "ok":
             path, size = self.folder / clip.file, row["bytes"]
             return RouteResult(clip, "present", None, row["detail"], self.origin, path, size)
-        status = "corrupt" if row["reason"] in _DAMAGED else "missing"
-        return RouteResult(clip, status, row["reason"], row["detail"], self.origin)
+        if row["reason"] in _DAMAGED:
+            return RouteResult(clip, "corrupt", row["reason"], row["detail"], self.origin)
+        return self.missing(clip, row["reason"], row["detail"])
 
 
 def _fetch_video(loader: Downloader, clip: KineticsClip, limit: RateLimit) -> Path:
@@ -265,7 +266,8 @@ class RateLimit:
             raise UserError(
                 f"youtube: {self._refusals} refusals of service in a row, the last {self._last}. "
                 "What is finished is kept: start again in an hour or later, from another address, "
-                "with a larger kinetics.youtube.sleep_seconds, or with kinetics.youtube.cookies"
+                "with a larger kinetics.youtube.sleep_seconds, with kinetics.youtube.cookies, or "
+                "with a proxy or a provider of PO tokens (download.youtube)"
             )
         if self._failures >= self._download.give_up_after:
             raise UserError(

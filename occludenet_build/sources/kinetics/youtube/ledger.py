@@ -17,6 +17,7 @@ import pyarrow as pa
 from occludenet_build.config import Config
 from occludenet_build.core import ledger
 from occludenet_build.core.errors import REASONS, TRANSIENT
+from occludenet_build.core.files import short_hash
 from occludenet_build.core.tables import column
 from occludenet_build.sources.kinetics.clip import KineticsClip
 
@@ -76,11 +77,14 @@ def clip_key(clip: KineticsClip, config: Config, reason: str | None) -> str:
 
     The key of a failure includes the setting that could have prevented it.
     """
-    settings = config.kinetics.youtube
+    settings, access = config.kinetics.youtube, config.download.youtube
     limits: dict[str, Any] = {
         "too_long": settings.max_seconds,
         "too_large": config.download.max_bytes,
         **dict.fromkeys(_LOGIN, settings.cookies),
+        # null without one, as in earlier versions
+        "unavailable": access.proxy and short_hash(access.proxy),
+        "no_format": short_hash(*access.extractor_args) if access.extractor_args else None,
     }
     made_by = {
         "height": settings.height,

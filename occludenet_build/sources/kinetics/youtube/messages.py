@@ -19,7 +19,11 @@ Rules = Sequence[tuple[str, str]]
 """(reason, regular expression), in the order of application; case is ignored."""
 
 _SERVICE: Rules = (
-    ("bot_check", r"not a bot|captcha|unusual traffic|likely being blocked|^please sign in\b"),
+    (
+        "bot_check",
+        r"not a bot|captcha|unusual traffic|likely being blocked|^please sign in\b"
+        r"|network administrator restrict|download API page: HTTP Error 403",
+    ),
     ("too_many_requests", r"rate.limited|try again later|HTTP Error 429|too many requests"),
 )
 """YouTube refuses service to this address or account for now."""
@@ -50,7 +54,8 @@ _VAGUE: Rules = (
     # YouTube rejects a client or a format, not the video.
     (
         "extractor_failed",
-        r"page needs to be reloaded|not available on this app|download video data: HTTP Error 403",
+        r"page needs to be reloaded|not available on this app|download video data: HTTP Error 403"
+        r"|^HTTP Error 403.*giving up|^HTTP Error 403: Forbidden$",
     ),
     ("no_format", r"requested format is not available|DRM protected"),
     (
@@ -80,9 +85,12 @@ _NETWORK: Rules = (
 )
 
 _INCOMPLETE = (
-    r"(formats (may be|have been) (missing|skipped)|JavaScript runtime|PO Token|challenge solving)"
+    r"(formats (may be|have been) (missing|skipped)|JavaScript runtime|PO Token|challenge|nsig"
+    r"|signature solving|remote component|experiment that applies|only images are available|\[pot:)"
 )
 """Warnings that yt-dlp did not see all formats."""
+_COOKIES_ENDED = "The provided YouTube account cookies are no longer valid"
+_ACCOUNT = ("bot_check", "login_required")
 _TAIL = (
     r"\s*([;.]? ?please report this issue|\(caused by|Use --cookies|See +https|Also see +https"
     r"|You might want to|It is recommended|For more information|Use --list-formats|Giving up after)"
@@ -103,6 +111,8 @@ def failure_from_log(log: str, why: str = "yt-dlp ended without a message") -> I
     reason = _first(text, (*_SERVICE, *_VIDEO)) or (None if vague else _first(text, _NETWORK))
     if reason is None:
         reason, text = _explained(vague or "extractor_failed", text, warnings)
+    elif reason in _ACCOUNT and any(_COOKIES_ENDED in warning for warning in warnings):
+        text = f"{_trimmed(text)} after: {_COOKIES_ENDED}"
     return ItemError(reason, _short(text))
 
 

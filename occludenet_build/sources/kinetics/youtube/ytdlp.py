@@ -4,18 +4,18 @@ The process, with its children, is killed at its time limit; its memory is freed
 affects one row only. It writes the properties of the video into a file (FACTS), and errors to
 standard error (see `messages`).
 
-yt-dlp reads no configuration, plug-ins or cache. File names are fixed. An id cannot be taken for an
-option, since addresses follow `--`. As by yt-dlp's defaults, YouTube's JavaScript is run only by
-deno, in its sandbox, and only if deno and yt-dlp-ejs are installed.
+yt-dlp reads no configuration or cache, and only the plug-ins and JavaScript runtimes of the
+settings (see `access`). File names are fixed. An id cannot be taken for an option, since addresses
+follow `--`.
 
     <folder>/bin/, cookies.txt   ffmpeg and a copy of the cookies, where they are needed
+    <folder>/plugins/            links to plug-ins
     <folder>/video/              the current video, and yt-dlp's working directory
 """
 
 from __future__ import annotations
 
 import errno
-import importlib.util
 import json
 import logging
 import os
@@ -31,7 +31,8 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.release.terms import YOUTUBE_ID
-from occludenet_build.sources.kinetics.youtube import messages
+from occludenet_build.sources.kinetics.youtube import access, messages
+from occludenet_build.sources.kinetics.youtube.access import SecretOptions
 from occludenet_build.sources.transfer.download import check_address
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
@@ -40,6 +41,7 @@ _LOG_END = 1 << 20
 """Number of bytes that are read at the end of a log."""
 FACTS = "facts.json"
 """File of yt-dlp with properties of the video and its path, a JSON object per line."""
+_FORMATS = '{"formats": %(formats.:.{vcodec,width,height})j}'
 LIVE_STATUSES = ("is_live", "is_upcoming", "post_live")
 """Values of live_status of a stream that is not a finished video."""
 
@@ -59,19 +61,23 @@ class Downloader:
 
     folder: Path
     config: Config
+    secrets: SecretOptions
 
     @classmethod
     def prepare(cls, folder: Path, config: Config) -> Downloader:
         """Create the folder with ffmpeg and cookies.
 
-        Raises UserError where ffmpeg or cookies are missing, or the address is invalid.
+        Raises UserError where ffmpeg, cookies, plug-ins or a new yt-dlp are missing, or the address
+        is invalid.
         """
         _check(config)
+        secrets = SecretOptions(config.download.youtube)
         shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _provide_ffmpeg(folder)
         _copy_cookies(config, folder)
-        return cls(folder, config)
+        access.open_options(config.download.youtube, folder)
+        return cls(folder, config, secrets)
 
     def fetch(self, youtube_id: str) -> Path:
         """Download a video and return its path; the next download removes it.
@@ -82,9 +88,9 @@ class Downloader:
         folder = self.folder / "video"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        options = ytdlp_options(self.config, self.folder)
+        options = [*ytdlp_options(self.config, self.folder), *self.secrets.options]
         code = self._run([*PROGRAM, str(os.getpid()), *options, "--", url], folder)
-        log, video = _end(folder / "stderr"), _video(folder)
+        log, video = self.secrets.redacted(_end(folder / "stderr")), _video(folder)
         if code == 0 and video is not None:
             return video
         _raise_for_all(log)
@@ -101,13 +107,14 @@ class Downloader:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=log,
                 env=os.environ | {"PYTHONUTF8": "1"},
                 start_new_session=True,
             )
             try:
+                _write(process, self.secrets.configuration)
                 return process.wait(seconds)
             except subprocess.TimeoutExpired:
                 raise ItemError("timed_out", f"not finished after {seconds:g} s") from None
@@ -119,7 +126,8 @@ class Downloader:
         if code < 0 and "ERROR:" not in log:
             return ItemError("extractor_failed", f"yt-dlp was killed by signal {-code}")
         if code != 0:
-            return messages.failure_from_log(log, f"yt-dlp ended with code {code}")
+            failure = messages.failure_from_log(log, f"yt-dlp ended with code {code}")
+            return _with_formats(failure, _facts(folder))
         facts, limit = _facts(folder), self.config.kinetics.youtube.max_seconds
         if facts.get("is_live") or facts.get("live_status") in LIVE_STATUSES:
             return ItemError("live", str(facts.get("live_status") or "is_live"))
@@ -130,6 +138,36 @@ class Downloader:
         if "larger than max-filesize" in _end(folder / "stdout"):
             return ItemError("too_large", f"download.max_bytes is {self.config.download.max_bytes}")
         return messages.failure_from_log(log, "yt-dlp ended with code 0 and left no file")
+
+
+def _write(process: subprocess.Popen[bytes], text: str) -> None:
+    """Write a text, shorter than the buffer of a pipe, to the standard input, and close it."""
+    assert process.stdin is not None, "a pipe"
+    try:
+        with process.stdin as stream:
+            stream.write(text.encode())
+    except BrokenPipeError:  # it has ended, and says why
+        pass
+
+
+def _with_formats(failure: ItemError, facts: dict[str, Any]) -> ItemError:
+    """Whether there is no format within the limit, or YouTube told yt-dlp of no video format.
+
+    Then it withholds them for want of a PO token or of JavaScript, which may pass.
+    """
+    formats = facts.get("formats")
+    if failure.reason != "no_format" or "equested format" not in failure.detail or not formats:
+        return failure
+    sizes = [
+        min(one["width"], one["height"])
+        for one in formats
+        if one.get("vcodec") != "none" and one.get("width") and one.get("height")
+    ]
+    if not sizes:
+        why = "YouTube told of pictures or sound only; see download.youtube in config.yaml"
+        return ItemError("extractor_failed", f"{failure.detail}; {why}")
+    said = f"the smallest is {min(sizes)} pixels on its shorter side"
+    return ItemError("no_format", f"{failure.detail}; {said}")
 
 
 def _raise_for_all(log: str) -> None:
@@ -182,11 +220,13 @@ def ytdlp_options(config: Config, folder: Path) -> list[str]:
     pause = f"exp={download.backoff_seconds:f}:{download.longest_wait_seconds:f}"
     live = " & ".join(f"live_status!=?{status}" for status in LIVE_STATUSES)
     return [
-        *("--ignore-config", "--no-plugin-dirs", "--no-cache-dir", "--no-update", "--no-exec"),
+        *("--ignore-config", "--no-cache-dir", "--no-update", "--no-exec"),
+        *access.open_options(download.youtube, folder),
         *("--no-playlist", "--default-search", "error", "--abort-on-error", "--xff", "never"),
         *("--no-quiet", "--no-progress", "--color", "never"),
         *("--output", "video.%(ext)s", "--force-overwrites", "--no-mtime"),
         *("--print-to-file", "pre_process:%(.{duration,live_status,is_live})j", FACTS),
+        *("--print-to-file", f"pre_process:{_FORMATS}", FACTS),
         *("--print-to-file", "after_move:%(.{filepath})j", FACTS),
         *("--match-filters", f"!is_live & {live} & duration<=?{settings.max_seconds:f}"),
         *("--max-filesize", str(download.max_bytes)),
@@ -217,17 +257,17 @@ def _formats(height: int) -> str:
 
 
 def _check(config: Config) -> None:
-    """Raise UserError where the address is invalid."""
+    """Raise UserError where the address is invalid, or yt-dlp too old; log what it lacks."""
     try:
         check_address(config.kinetics.youtube.address.replace("{id}", "0" * 11))
     except ItemError as error:
         raise UserError(
             f"config: kinetics.youtube.address: wanted an http or https address, {error.detail}"
         ) from error
-    if shutil.which("deno") is None or importlib.util.find_spec("yt_dlp_ejs") is None:
-        logging.warning(
-            "yt-dlp finds fewer of YouTube's formats without the program deno and yt-dlp-ejs"
-        )
+    access.check_ytdlp()
+    lacking = access.missing_javascript(config.download.youtube)
+    if lacking is not None:
+        logging.warning("%s", lacking)
 
 
 def _provide_ffmpeg(folder: Path) -> None:
