@@ -151,6 +151,9 @@ def _check_present(path: Path) -> None:
                 f"a link that leads nowhere, to {target}; fetch the file (git annex get, dvc pull)"
             )
             raise ItemError("missing", detail) from error
+        if isinstance(error, PermissionError):
+            detail = f"{path}: {error.strerror}; let this user read it and the folders above it"
+            raise ItemError("no_permission", detail) from error
         raise as_item_error(error) from error
 
 
