@@ -28,6 +28,7 @@ rule annotate:
         root=in_build(),
     shell:
         "python -m occludenet_build annotate --select {input.select:q}"
-        " --occluders {input.occluders:q} --composite {BUILD:q}/composite --masks {BUILD:q}/actor_masks"
-        " --counterfactual {BUILD:q}/counterfactual --shards {CONFIG.select.shards} --root {params.root:q} --out {output.clips:q}"
+        f" --composite {folder_of('composite')} --masks {folder_of('actor_masks')}"
+        f" --counterfactual {folder_of('counterfactual')} --shards {len(CLIP_SHARDS)}"
+        " --occluders {input.occluders:q} --root {params.root:q} --out {output.clips:q}"
         " --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -127,7 +127,7 @@ else:
     PYTHON = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 # PYTHONSAFEPATH: the working folder is the user's; a file html.py there is no module. Jobs on a
 # cluster run a Snakemake of their own, which gets it from here.
-os.environ["PYTHONSAFEPATH"] = "1"
+os.environ.update(PYTHONSAFEPATH="1")
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
 # OMP_WAIT_POLICY: waiting threads of torch sleep instead of spinning on cores of other jobs.
 VARIABLES = (

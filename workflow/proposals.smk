@@ -81,5 +81,6 @@ rule proposals:
         settings=stage_settings("proposals"),
         version=tried(results_version("proposals"), "proposals/candidates.parquet"),
     shell:
-        "python -m occludenet_build proposals --videos {input.videos:q} --detect {SURVEILLANCE:q}/detect --shards {CONFIG.index.shards}"
+        "python -m occludenet_build proposals --videos {input.videos:q}"
+        f" --detect {folder_of('surveillance/detect')} --shards {len(DETECT_SHARDS)}"
         " --out {output.candidates:q} --threads {threads} --settings {params.settings:q} --log {log:q}"

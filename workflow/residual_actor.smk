@@ -129,9 +129,9 @@ rule residual_actor_fill:
         fill=fill_name,
     shell:
         "python -m occludenet_build residual_actor compare"
-        " --videos {BUILD:q}/residual_actor/{wildcards.fill}/videos"
-        " --found {BUILD:q}/residual_actor/{wildcards.fill}/detect"
-        " --masks {BUILD:q}/actor_masks --shards {CONFIG.select.shards}"
+        f" --videos {folder_of('residual_actor')}/{{wildcards.fill}}/videos"
+        f" --found {folder_of('residual_actor')}/{{wildcards.fill}}/detect"
+        f" --masks {folder_of('actor_masks')} --shards {len(CLIP_SHARDS)}"
         " --boxes {params.boxes:q} --fill {params.fill:q} --out {output.clips:q}"
         " --settings {params.settings:q} --log {log:q}"
 

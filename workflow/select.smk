@@ -24,5 +24,6 @@ checkpoint select:
         settings=stage_settings("select"),
         version=tried(results_version("select"), "select/clips.parquet"),
     shell:
-        "python -m occludenet_build select --index {input.index:q} --detect {BUILD:q}/detect --shards {CONFIG.index.shards}"
+        "python -m occludenet_build select --index {input.index:q}"
+        f" --detect {folder_of('detect')} --shards {len(DETECT_SHARDS)}"
         " --occluders {input.occluders:q} --out {output:q} --settings {params.settings:q} --log {log:q}"

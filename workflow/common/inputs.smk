@@ -22,6 +22,15 @@ def select_shard(wildcards):
     return f"{BUILD}/select/shards/{wildcards.shard}.parquet"
 
 
+def folder_of(path):
+    """A folder of tables below the build folder, quoted for a shell text.
+
+    Commands that read the tables of all shards get their folder and --shards: a list of them would
+    not fit into a command line. Neither is a param: they change no result.
+    """
+    return shlex.quote(f"{BUILD}/{path}")
+
+
 def masks_of(wildcards):
     """The masks of a shard, if composite erases actors or measures occlusion by masks."""
     by_masks = CONFIG.composite.scale_mode == "target"
