@@ -25,8 +25,8 @@ rule acquire_videos:
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",
     shell:
-        "python -m occludenet_build acquire videos {params.kinetics} {input.kinetics:q} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build acquire videos {params.kinetics} {input.kinetics:q} --out {output:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule acquire_coco:
@@ -45,8 +45,8 @@ rule acquire_coco:
         bytes=coco_bytes,
         folder=verbatim(f"{FETCHED}/coco"),
     shell:
-        "python -m occludenet_build acquire coco --out {output} --folder {params.folder:q}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build acquire coco --out {output:q} --folder {params.folder:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule acquire_weights:
@@ -66,8 +66,8 @@ rule acquire_weights:
         version=tried(results_version("acquire"), "acquire/weights/{stage}.json"),
         bytes=weights_bytes,
     shell:
-        "python -m occludenet_build acquire weights --stage {wildcards.stage} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build acquire weights --stage {wildcards.stage} --out {output:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule acquire_archives:
@@ -85,8 +85,8 @@ rule acquire_archives:
         version=tried(results_version("acquire"), "surveillance/archives.json"),
         folder=verbatim(SURVEILLANCE_VIDEOS),
     shell:
-        "python -m occludenet_build acquire archives --out {output} --folder {params.folder:q}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build acquire archives --out {output:q} --folder {params.folder:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 if PUBLISHED and is_url(GIVEN.select.published):
@@ -106,7 +106,7 @@ if PUBLISHED and is_url(GIVEN.select.published):
             version=results_version("acquire"),
         shell:
             "python -m occludenet_build acquire release --out {output:q}"
-            " --settings {params.settings:q} --log {log}"
+            " --settings {params.settings:q} --log {log:q}"
 
 
 rule acquire:

@@ -25,8 +25,8 @@ rule actor_masks_shard:
         weights=weights_option,
         boxes=in_build("detect/store"),
     shell:
-        "python -m occludenet_build actor_masks --clips {input.clips} --boxes {params.boxes}"
-        " --out {output} --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build actor_masks --clips {input.clips:q} --boxes {params.boxes:q}"
+        " --out {output:q} --threads {threads} {params.weights} --settings {params.settings:q} --log {log:q}"
 
 
 rule actor_masks:

@@ -27,7 +27,7 @@ rule annotate:
         version=tried(results_version("annotate"), "annotate/clips.parquet"),
         root=in_build(),
     shell:
-        "python -m occludenet_build annotate --select {input.select}"
-        " --occluders {input.occluders} --composite {input.composite} --masks {input.masks}"
-        " --counterfactual {input.counterfactual} --root {params.root} --out {output.clips}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build annotate --select {input.select:q}"
+        " --occluders {input.occluders:q} --composite {BUILD:q}/composite --masks {BUILD:q}/actor_masks"
+        " --counterfactual {BUILD:q}/counterfactual --shards {CONFIG.select.shards} --root {params.root:q} --out {output.clips:q}"
+        " --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -24,9 +24,9 @@ rule attention_arm:
         version=tried(results_version("attention"), "attention/{arm}-{seed}.parquet"),
         root=in_build(),
     shell:
-        "python -m occludenet_build attention --clips {input.clips} --model {input.model}"
-        " --root {params.root} --out {output.maps} --threads {threads}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build attention --clips {input.clips:q} --model {input.model:q}"
+        " --root {params.root:q} --out {output.maps:q} --threads {threads}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule attention:
@@ -46,5 +46,5 @@ rule attention:
         settings=as_param({"seed": CONFIG.seed}),
         version=results_version("attention"),
     shell:
-        "python -m occludenet_build attention --tables {input} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build attention --tables {input:q} --out {output:q}"
+        " --settings {params.settings:q} --log {log:q}"

@@ -21,8 +21,8 @@ rule audit_sample:
         settings=stage_settings("audit"),
         version=results_version("audit"),
     shell:
-        "python -m occludenet_build audit sample --clips {input} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build audit sample --clips {input:q} --out {output:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 use rule detect_shard as audit_detect with:
@@ -70,5 +70,5 @@ rule audit:
         version=results_version("audit"),
         first=in_build("detect/store"),
     shell:
-        "python -m occludenet_build audit compare --sample {input.sample} --first {params.first}"
-        " --second {input.second} --out {output.clips} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build audit compare --sample {input.sample:q} --first {params.first:q}"
+        " --second {input.second:q} --out {output.clips:q} --settings {params.settings:q} --log {log:q}"

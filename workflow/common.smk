@@ -14,7 +14,10 @@ import re
 import shlex
 import sys
 
-sys.path.insert(0, workflow.basedir)
+# Of a copy of the workflow only, as `occludenet init` makes it, the folder is the user's: a file
+# html.py there is no module.
+if Path(workflow.basedir, "occludenet_build").is_dir():
+    sys.path.insert(0, workflow.basedir)
 
 from occludenet_build.core import extras
 from occludenet_build.core.errors import UserError
@@ -40,7 +43,11 @@ try:
         from occludenet_build.sources.kinetics.mirror_state import changed_state
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
-        from occludenet_build.tools.project import prepare_conda, python_path
+        from occludenet_build.tools.project import (
+            plain_path,
+            prepare_conda,
+            python_path,
+        )
 except UserError as error:
     # One line instead of Snakemake's traceback, for a snakemake of another environment.
     print(f"{error}; it is {sys.executable} that runs Snakemake", file=sys.stderr)
@@ -53,9 +60,11 @@ def published_choice(select):
         return []
     if is_url(select.published):
         splits = CONFIG.kinetics.splits if CONFIG.kinetics.route != "none" else SPLITS
-        names = published.overall_csv_names(splits)
-        return [f"{CONFIG.select.published}/{name}" for name in names]
-    return [str(p) for p in published.overall_csv_files(select.published)]
+        folder = plain_path(CONFIG.select.published, is_output=True)
+        return [f"{folder}/{name}" for name in published.overall_csv_names(splits)]
+    return [
+        plain_path(str(path)) for path in published.overall_csv_files(select.published)
+    ]
 
 
 def with_fetched_release(whole):
@@ -67,8 +76,17 @@ def with_fetched_release(whole):
     return dataclasses.replace(whole, select=select)
 
 
+if re.search("[{}]", str(Path.cwd())):
+    # Snakemake 9.27 takes braces in it for wildcards, and ends in a traceback.
+    print(
+        f"wanted a working folder without braces, got {Path.cwd()}; rename it, or start elsewhere "
+        "with --directory",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 try:
-    GIVEN = settings.load(config)
+    GIVEN = settings.load(config, require_files=False)
     CONFIG = with_fetched_release(GIVEN)
     PUBLISHED = published_choice(GIVEN.select)
 except UserError as error:
@@ -76,7 +94,7 @@ except UserError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
 
-BUILD = CONFIG.build_dir.rstrip("/")
+BUILD = plain_path(CONFIG.build_dir.rstrip("/"), is_output=True)
 FETCHED = (CONFIG.download.folder or BUILD).rstrip("/")
 SURVEILLANCE = f"{BUILD}/surveillance"
 INDEX = f"{BUILD}/index/videos.parquet"
@@ -106,12 +124,17 @@ if USES_CONDA:
     # `conda activate` replaces the environment that was active before, wherever that is in PATH.
     PYTHON = 'export PATH="$CONDA_PREFIX/bin:$PATH" PYTHONNOUSERSITE=1; '
 else:
-    PYTHON = f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
+    PYTHON = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+# PYTHONSAFEPATH: the working folder is the user's; a file html.py there is no module. Jobs on a
+# cluster run a Snakemake of their own, which gets it from here.
+os.environ["PYTHONSAFEPATH"] = "1"
 # Conda jobs do not inherit PYTHONPATH. A prefix replaces strict mode, so it is repeated here.
 # OMP_WAIT_POLICY: waiting threads of torch sleep instead of spinning on cores of other jobs.
-shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={str(python_path(Path.cwd()))!r} OMP_WAIT_POLICY=PASSIVE; {PYTHON}exec "
+VARIABLES = (
+    f"PYTHONPATH={shlex.quote(str(python_path(Path.cwd())))} PYTHONSAFEPATH=1 "
+    "OMP_WAIT_POLICY=PASSIVE"
 )
+shell.prefix(f"set -euo pipefail; export {VARIABLES}; {PYTHON}exec ")
 
 
 wildcard_constraints:

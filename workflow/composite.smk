@@ -37,9 +37,9 @@ rule composite_shard:
         root=in_build(),
         masks=masks_option,
     shell:
-        "python -m occludenet_build composite --clips {input.clips} --boxes {params.boxes}"
-        " --bank {params.bank} {params.masks} --root {params.root} --out {output.clips}"
-        " --erased {output.erased} --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build composite --clips {input.clips:q} --boxes {params.boxes:q}"
+        " --bank {params.bank:q} {params.masks} --root {params.root:q} --out {output.clips:q}"
+        " --erased {output.erased:q} --threads {threads} --settings {params.settings:q} --log {log:q}"
 
 
 rule composite:

@@ -8,7 +8,7 @@ rule detect_shard:
         videos=index_shard,
         index=ancient(INDEX),
         weights=weights_of("detect"),
-        boxes=CONFIG.detect.boxes if CONFIG.detect.backend == "file" else [],
+        boxes=user_boxes,
     output:
         f"{BUILD}/detect/{{shard}}.parquet",
     log:
@@ -25,8 +25,8 @@ rule detect_shard:
         version=detect_version("detect"),
         weights=weights_option,
     shell:
-        "python -m occludenet_build detect --videos {input.videos} --out {output}"
-        " --threads {threads} {params.weights} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build detect --videos {input.videos:q} --out {output:q}"
+        " --threads {threads} {params.weights} --settings {params.settings:q} --log {log:q}"
 
 
 rule detect:

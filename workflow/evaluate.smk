@@ -8,7 +8,7 @@ rule evaluate_arm:
         clips=rules.annotate.output.clips,
         model=rules.train_arm.output.model,
         lists=[
-            path
+            plain_path(path)
             for listed in CONFIG.evaluate.lists
             for path in (listed.file, listed.label_map)
             if path
@@ -31,9 +31,9 @@ rule evaluate_arm:
         version=tried(results_version("evaluate"), "evaluate/{arm}-{seed}.parquet"),
         root=in_build(),
     shell:
-        "python -m occludenet_build evaluate --clips {input.clips} --model {input.model}"
-        " --root {params.root} --out {output.predictions} --threads {threads}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build evaluate --clips {input.clips:q} --model {input.model:q}"
+        " --root {params.root:q} --out {output.predictions:q} --threads {threads}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule evaluate:

@@ -22,5 +22,5 @@ checkpoint index:
         settings=stage_settings("index"),
         version=tried(results_version("index"), "index/videos.parquet"),
     shell:
-        "python -m occludenet_build index --videos {input.videos} --out {output.videos}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build index --videos {input.videos:q} --out {output.videos:q}"
+        " --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -20,5 +20,5 @@ rule kinetics:
         version=kinetics_version(),
         folder=verbatim(f"{FETCHED}/kinetics"),
     shell:
-        "python -m occludenet_build kinetics --out {output} --folder {params.folder:q}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build kinetics --out {output:q} --folder {params.folder:q}"
+        " --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -7,7 +7,7 @@
 rule leaks:
     input:
         clips=SELECT,
-        lists=list(CONFIG.leaks.lists),
+        lists=[plain_path(path) for path in CONFIG.leaks.lists],
     output:
         clips=f"{BUILD}/leaks/clips.parquet",
         findings=f"{BUILD}/leaks/findings.parquet",
@@ -26,5 +26,5 @@ rule leaks:
         settings=stage_settings("leaks"),
         version=tried(results_version("leaks"), "leaks/clips.parquet"),
     shell:
-        "python -m occludenet_build leaks --clips {input.clips} --out {output.clips}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build leaks --clips {input.clips:q} --out {output.clips:q}"
+        " --threads {threads} --settings {params.settings:q} --log {log:q}"

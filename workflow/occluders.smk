@@ -20,7 +20,7 @@ rule occluders:
     params:
         settings=stage_settings("occluders"),
         version=tried(results_version("occluders"), "occluders/occluders.parquet"),
-        own=listing_digest(CONFIG.occluders.own) if CONFIG.occluders.own else "",
+        own=digest_of(CONFIG.occluders.own) if CONFIG.occluders.own else "",
     shell:
-        "python -m occludenet_build occluders --coco {input} --out {output} --threads {threads}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build occluders --coco {input:q} --out {output:q} --threads {threads}"
+        " --settings {params.settings:q} --log {log:q}"

@@ -12,7 +12,7 @@ PAPER_NEEDS = {
         *rules.predictions.input,
         # files of other builds, which this workflow does not make
         *(
-            str(path)
+            plain_path(str(path))
             for build in CONFIG.predictions.builds
             for path in items.predictions_in(Path(build))
         ),
@@ -50,8 +50,8 @@ for kind, suffixes in (
             version=results_version("paper"),
             root=in_build(),
         shell:
-            "python -m occludenet_build paper --root {params.root} --only {wildcards.item}"
-            " --settings {params.settings:q} --log {log}"
+            "python -m occludenet_build paper --root {params.root:q} --only {wildcards.item}"
+            " --settings {params.settings:q} --log {log:q}"
 
 
 for target, names in items.targets().items():
@@ -87,5 +87,5 @@ rule paper:
         version=results_version("paper"),
         root=in_build(),
     shell:
-        "python -m occludenet_build paper --root {params.root}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build paper --root {params.root:q}"
+        " --settings {params.settings:q} --log {log:q}"

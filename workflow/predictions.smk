@@ -26,7 +26,7 @@ rule predictions_model:
         clips=clips_option,
     shell:
         "python -m occludenet_build predictions --model {wildcards.model} {params.clips}"
-        " --out {output.predictions} --settings {params.settings:q} --log {log}"
+        " --out {output.predictions:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule predictions:

@@ -47,7 +47,7 @@ use rule detect_shard as surveillance_detect with:
     input:
         videos=f"{SURVEILLANCE}/index/shards/{{shard}}.parquet",
         weights=weights_of("detect"),
-        boxes=CONFIG.detect.boxes if CONFIG.detect.backend == "file" else [],
+        boxes=user_boxes,
     output:
         f"{SURVEILLANCE}/detect/{{shard}}.parquet",
     log:
@@ -81,5 +81,5 @@ rule proposals:
         settings=stage_settings("proposals"),
         version=tried(results_version("proposals"), "proposals/candidates.parquet"),
     shell:
-        "python -m occludenet_build proposals --videos {input.videos} --detect {input.detect}"
-        " --out {output.candidates} --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build proposals --videos {input.videos:q} --detect {SURVEILLANCE:q}/detect --shards {CONFIG.index.shards}"
+        " --out {output.candidates:q} --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -31,5 +31,5 @@ rule report:
         version=results_version("report"),
         root=in_build(),
     shell:
-        "python -m occludenet_build report --root {params.root} --out {output.page}"
-        " --threads {threads} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build report --root {params.root:q} --out {output.page:q}"
+        " --threads {threads} --settings {params.settings:q} --log {log:q}"

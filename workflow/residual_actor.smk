@@ -34,8 +34,8 @@ rule residual_actor_sample:
         version=results_version("residual_actor"),
         folder=in_build("residual_actor/sample"),
     shell:
-        "python -m occludenet_build residual_actor sample --clips {input} --out {params.folder}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build residual_actor sample --clips {input:q} --out {params.folder:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 use rule composite_shard as residual_actor_made with:
@@ -81,8 +81,8 @@ rule residual_actor_videos:
         version=results_version("residual_actor"),
         root=fill_folder,
     shell:
-        "python -m occludenet_build residual_actor list --clips {input.clips} --made {input.made}"
-        " --root {params.root} --out {output} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build residual_actor list --clips {input.clips:q} --made {input.made:q}"
+        " --root {params.root:q} --out {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 use rule detect_shard as residual_actor_detect with:
@@ -128,9 +128,12 @@ rule residual_actor_fill:
         boxes=in_build("detect/store"),
         fill=fill_name,
     shell:
-        "python -m occludenet_build residual_actor compare --videos {input.videos}"
-        " --found {input.found} --boxes {params.boxes} --masks {input.masks} --fill {params.fill}"
-        " --out {output.clips} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build residual_actor compare"
+        " --videos {BUILD:q}/residual_actor/{wildcards.fill}/videos"
+        " --found {BUILD:q}/residual_actor/{wildcards.fill}/detect"
+        " --masks {BUILD:q}/actor_masks --shards {CONFIG.select.shards}"
+        " --boxes {params.boxes:q} --fill {params.fill:q} --out {output.clips:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule residual_actor:
@@ -157,5 +160,5 @@ rule residual_actor_fills:
         settings=stage_settings("residual_actor"),
         version=results_version("residual_actor"),
     shell:
-        "python -m occludenet_build residual_actor fills --summaries {input} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build residual_actor fills --summaries {input:q} --out {output:q}"
+        " --settings {params.settings:q} --log {log:q}"

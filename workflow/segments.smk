@@ -26,4 +26,4 @@ rule segments:
         videos=verbatim(SURVEILLANCE_VIDEOS),
     shell:
         "python -m occludenet_build segments --table {input.table:q} --videos {params.videos:q}"
-        " --root {params.root} --out {output} --threads {threads} --settings {params.settings:q} --log {log}"
+        " --root {params.root:q} --out {output:q} --threads {threads} --settings {params.settings:q} --log {log:q}"

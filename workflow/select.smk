@@ -24,5 +24,5 @@ checkpoint select:
         settings=stage_settings("select"),
         version=tried(results_version("select"), "select/clips.parquet"),
     shell:
-        "python -m occludenet_build select --index {input.index} --detect {input.detect}"
-        " --occluders {input.occluders} --out {output} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build select --index {input.index:q} --detect {BUILD:q}/detect --shards {CONFIG.index.shards}"
+        " --occluders {input.occluders:q} --out {output:q} --settings {params.settings:q} --log {log:q}"

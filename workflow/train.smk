@@ -38,10 +38,10 @@ rule train_arm:
         weights=weights_option,
         program=TRAIN_PROGRAM,
     shell:
-        "{params.program} occludenet_build train --clips {input.clips} --labels {input.labels}"
-        " --root {params.root} --arm {wildcards.arm} --seed {wildcards.seed}"
-        " --out {output.model} --threads {threads}"
-        " {params.weights} --settings {params.settings:q} --log {log}"
+        "{params.program} occludenet_build train --clips {input.clips:q} --labels {input.labels:q}"
+        " --root {params.root:q} --arm {wildcards.arm} --seed {wildcards.seed}"
+        " --out {output.model:q} --threads {threads}"
+        " {params.weights} --settings {params.settings:q} --log {log:q}"
 
 
 rule train:

@@ -25,5 +25,5 @@ rule validate:
         annotations=in_build(f"{CONFIG.composite.dataset}/annotations"),
         out=lambda wildcards, output: str(Path(output.findings).parent),
     shell:
-        "python -m occludenet_build validate {params.annotations} --against {input.against:q}"
-        " --out {params.out} --settings {params.settings:q} --log {log}"
+        "python -m occludenet_build validate {params.annotations:q} --against {input.against:q}"
+        " --out {params.out:q} --settings {params.settings:q} --log {log:q}"

@@ -96,6 +96,7 @@ __all__ = [
     "canonical",
     "load",
     "load_part",
+    "require_file",
     "stage_settings",
     "with_published_weights",
 ]
@@ -169,17 +170,20 @@ RENAMED = {"leftover": "residual_actor"}
 """Former name of a section -> current name."""
 
 
-def load(values: dict[str, Any], base: Path | str = ".") -> Config:
+def load(values: dict[str, Any], base: Path | str = ".", require_files: bool = True) -> Config:
     """Check a whole configuration and return it with every default filled in.
 
     Weights that a backend needs, and COCO's annotations, are by default the addresses in
     config.published_files; nothing is fetched before a target needs it. Paths are relative to
-    `base` and must exist. Raises UserError, with the key, the expected value and the actual value
-    in one line.
+    `base` and must exist. Without `require_files`, the files that the backends of detect and
+    actor_masks need may be unset (`require_file` checks one): some targets run neither. Raises
+    UserError, with the key, the expected value and the actual value in one line.
     """
     _refuse_old_names(values)
     config = _with_published_files(from_mapping(Config, values, base))
     _check_whole(config)
+    for stage in ("detect", "actor_masks") if require_files else ():
+        require_file(getattr(config, stage), stage)
     return config
 
 
@@ -243,8 +247,6 @@ def _check_whole(config: Config) -> None:
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
-    for stage in ("detect", "actor_masks"):
-        _require_file(getattr(config, stage), stage)
     require_distinct("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)
@@ -273,7 +275,9 @@ def _check_counterfactuals(config: Config) -> None:
         )
 
 
-def _require_file(section: Any, name: str) -> None:
+def require_file(section: Any, name: str) -> None:
+    """Raise UserError if the backend in the section of the stage `name` needs a file that is not
+    set."""
     needed = BACKENDS[name][section.backend].needs
     if needed and getattr(section, needed) is None:
         raise UserError(

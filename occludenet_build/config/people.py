@@ -40,7 +40,8 @@ class Detect:
     """Backend torchvision: the model that the weights belong to."""
     boxes: str | None = setting(None, path=True)
     """Backend file: CSV or Parquet file with the columns
-    clip,frame,x1,y1,x2,y2[,score][,track][,actor]; boxes in pixels, frames from 0."""
+    clip,frame,x1,y1,x2,y2[,score][,track][,actor]; boxes in pixels, frames from 0. `clip` is the id
+    in index/videos.parquet, or the name of the file."""
     device: str = setting("auto")
     """Device of the model: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
     cpu."""

@@ -29,7 +29,8 @@ class Acquire:
     """Folder of the source videos."""
     layout: str = setting("auto", choices=("auto", "kinetics", "classes", "flat"))
     """Folder layout of `videos`. kinetics: <split>/<class>/<video>; classes: <class>/<video>; flat:
-    <video>, all of one class; auto: detected."""
+    <video>, all of one class; auto: detected. Folders beside those of splits are left out if most
+    files are in splits; else the build stops and asks for this setting."""
     flat_class: str = setting("unlabelled")
     """Class name of all videos if the layout is flat."""
     split: Fractions = setting(Fractions())

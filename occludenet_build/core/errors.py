@@ -114,6 +114,7 @@ REASONS = {
     "defect": "an error of this program; the detail names it, please report it",
     # acquire, index
     "missing": "the file does not exist",
+    "not_utf8": "the name of the file, or of a folder above it, is not UTF-8",
     "empty_file": "the file has 0 bytes",
     "not_a_video": "unknown file format, or no video stream",
     "unreadable": "the container opens but cannot be read",

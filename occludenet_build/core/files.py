@@ -122,7 +122,8 @@ def short_hash(*parts: str) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
-        encoded = part.encode()
+        # names of files that are not UTF-8 contain surrogates
+        encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big") + encoded)
     return digest.hexdigest()
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
 
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import short_hash
@@ -67,26 +70,112 @@ def safe_path(folder: Path, name: str) -> Path:
     return path
 
 
-def files_below(folder: Path) -> Iterator[PurePosixPath]:
-    """Yield the relative paths of all files below a folder, without hidden files and folders."""
-    for parent, subfolders, names in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield PurePosixPath((Path(parent) / name).relative_to(folder).as_posix())
+@dataclass
+class Tree:
+    """What is below a folder, as relative paths, without hidden files and folders."""
+
+    files: list[PurePosixPath] = field(default_factory=list)
+    unread: dict[PurePosixPath, OSError] = field(default_factory=dict)
+    """Folder that cannot be listed -> the error."""
+    repeated: list[PurePosixPath] = field(default_factory=list)
+    """Links to a folder that is listed elsewhere, or contains the link; not followed."""
+
+
+def read_tree(folder: Path | str) -> Tree:
+    """List a folder. Links to folders are followed; each folder is listed once.
+
+    Real folders come before links, so that a new link changes no path. Raises UserError where
+    `folder` itself cannot be listed.
+    """
+    root, tree, seen = Path(folder), Tree(), set()
+    folders, links = [PurePosixPath()], list[PurePosixPath]()
+    while folders or links:
+        is_link = not folders
+        name = links.pop(0) if is_link else folders.pop()
+        try:
+            identity = _identity(root / name)
+            if identity in seen:
+                tree.repeated.append(name)
+                continue
+            found = _entries(root / name)
+        except OSError as error:
+            tree.unread[name] = error
+            continue
+        seen.add(identity)
+        for entry, kind in found:
+            {"file": tree.files, "folder": folders, "link": links}[kind].append(name / entry)
+    if PurePosixPath() in tree.unread:
+        problem = tree.unread[PurePosixPath()].strerror
+        raise UserError(f"wanted a folder of files, {root} cannot be listed: {problem}")
+    return tree
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: Path) -> list[tuple[str, str]]:
+    """(name, kind) of each entry that is not hidden, sorted by name.
+
+    Kinds are folder, link (to a folder) and file, which is everything else: also a link that leads
+    nowhere, or to itself.
+    """
+    with os.scandir(folder) as entries:
+        shown = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+        return [(entry.name, _kind(entry)) for entry in shown]
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    try:
+        if not entry.is_dir():
+            return "file"
+    except OSError:
+        return "file"
+    return "link" if entry.is_symlink() else "folder"
+
+
+def files_below(folder: Path | str) -> Iterator[PurePosixPath]:
+    """Yield the relative paths of all files below a folder, as `read_tree` finds them."""
+    yield from read_tree(folder).files
 
 
 def listing(folder: Path | str) -> list[PurePosixPath]:
-    """The sorted relative paths of `files_below`. Raises UserError if there is no such folder."""
+    """The sorted relative paths of the files below a folder, and of folders that cannot be listed.
+
+    Raises UserError if there is no such folder, or it cannot be listed.
+    """
     if not Path(folder).is_dir():
         raise UserError(f"wanted a folder of files, {folder} is not one")
-    return sorted(files_below(Path(folder)))
+    tree = read_tree(folder)
+    return sorted([*tree.files, *tree.unread])
 
 
 def listing_digest(folder: Path | str) -> str:
-    """A digest of the names and sizes of the files below a folder."""
+    """A digest of the names and sizes of the files below a folder.
+
+    The size of a file that is not there, such as a link that leads nowhere, is -1.
+    """
     root = Path(folder)
-    return short_hash(*(f"{path} {(root / path).stat().st_size}" for path in listing(root)))
+    return short_hash(*(f"{path} {_size(root / path)}" for path in listing(root)))
+
+
+def _size(path: Path) -> int:
+    """Size in bytes; -1 for a folder (one that cannot be listed), and where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1
+    return -1 if stat.S_ISDIR(status.st_mode) else status.st_size
+
+
+def require_utf8(path: PurePath) -> None:
+    """Raises ItemError not_utf8 for a path that cannot be written into a table."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise ItemError("not_utf8", f"{shown}; rename it, with convmv for instance") from error
 
 
 def shortened(text: str, longest: int, origin: str | None = None) -> str:
@@ -101,9 +190,32 @@ def shortened(text: str, longest: int, origin: str | None = None) -> str:
 
 
 def disambiguate(names: Sequence[str], origins: Sequence[Sequence[str]]) -> list[str]:
-    """Make names unique, ignoring case: duplicates get a hash of their origin as a suffix."""
-    counts = Counter(name.casefold() for name in names)
+    """Make names unique: those that some file system takes for equal get a hash of their origin.
+
+    File systems of macOS and Windows ignore case; that of macOS also whether an accent is a
+    character of its own (NFD) or part of the letter (NFC).
+    """
+    counts = Counter(map(_folded, names))
     return [
-        name if counts[name.casefold()] == 1 else f"{name}-{short_hash(*origin)[:6]}"
+        name if counts[_folded(name)] == 1 else f"{name}-{short_hash(*origin)[:6]}"
         for name, origin in zip(names, origins, strict=True)
     ]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def unify_accents(names: Sequence[str]) -> list[str]:
+    """Give names that differ only in the form of their accents (NFC, NFD) one form, NFC.
+
+    Names without such a twin are unchanged.
+
+    >>> unify_accents(["caf\u00e9", "cafe\u0301", "re\u0301sume\u0301"])[1] == "caf\u00e9"
+    True
+    """
+    forms: dict[str, set[str]] = {}
+    for name in names:
+        forms.setdefault(unicodedata.normalize("NFC", name), set()).add(name)
+    one_form = {plain: plain if len(found) > 1 else found.pop() for plain, found in forms.items()}
+    return [one_form[unicodedata.normalize("NFC", name)] for name in names]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,3 +65,20 @@ def shard_of(item: str, shards: int) -> str:
 def shard_names(shards: int) -> list[str]:
     """Names of all shards: `000`, `001`, ..."""
     return [f"{number:03d}" for number in range(shards)]
+
+
+def shard_tables(given: Iterable[Path], shards: int | None = None) -> list[Path]:
+    """The tables that a command line names: files, or folders with a table NNN.parquet per shard.
+
+    `shards`: how many shards such a folder has; None: all tables in it. With folders, the length of
+    a command line does not depend on the number of shards.
+    """
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            found.append(path)
+        elif shards is None:
+            found += sorted(path.glob("[0-9][0-9][0-9]*.parquet"))
+        else:
+            found += [path / f"{name}.parquet" for name in shard_names(shards)]
+    return found

@@ -177,7 +177,13 @@ def _path_or_url(value: str, may_be_url: bool, key: str, base: Path) -> str:
 
 def _existing_path(value: str, key: str, base: Path) -> str:
     path = base / Path(value).expanduser()
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:  # such as a folder above it that must not be read
+        raise UserError(
+            f"config: {key}: wanted a path that can be read, got {value!r} ({error})"
+        ) from error
+    if not is_there:
         raise UserError(
             f"config: {key}: wanted an existing path, got {value!r} ({path} is missing)"
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import occludenet_build
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import short_hash
 
 FILES = (
     *("Snakefile", "config.yaml", "workflow", "profiles", "envs", "constraints.txt"),
@@ -54,6 +56,26 @@ def python_path(folder: Path) -> Path:
     with suppress(FileExistsError):  # from an earlier run or a concurrent one
         link.symlink_to(PACKAGE, target_is_directory=True)
     return link.parent
+
+
+def plain_path(path: str, is_output: bool = False) -> str:
+    """A path to the same file that Snakemake and the commands take as it is.
+
+    Snakemake reads braces in a path as wildcards, and has no escape; a command reads a path that
+    begins with a dash as an option. For those, a link in .snakemake/paths is used. `is_output`: a
+    folder that is created.
+    """
+    if not ("{" in path or "}" in path or path.startswith("-")):
+        return path
+    target = Path(path).absolute()
+    if is_output:
+        target.mkdir(parents=True, exist_ok=True)
+    plain = re.sub(r"[^A-Za-z0-9._]", "_", target.name)[:80]
+    link = Path(".snakemake", "paths", f"{plain}-{short_hash(str(target))[:8]}")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # from an earlier run or a concurrent one
+        link.symlink_to(target)
+    return str(link)
 
 
 def prepare_conda(environ: MutableMapping[str, str], root: Path) -> None:
@@ -102,7 +124,9 @@ def snakemake(
     command += ["--directory", folder, "--cores", str(cores), *(["--dry-run"] if dry_run else [])]
     # --configfile takes several values: the target must follow --.
     command += ["--configfile", *configs, "--", target]
-    status = _wait_for(subprocess.Popen(list(map(str, command))))
+    # Files in the user's folder, such as html.py, are not modules of Snakemake.
+    environ = os.environ | {"PYTHONSAFEPATH": "1"}
+    status = _wait_for(subprocess.Popen(list(map(str, command)), env=environ))
     if status:
         logging.error("Snakemake exited with status %d; see its messages above", status)
         sys.exit(status)

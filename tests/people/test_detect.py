@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pytest
 from conftest import REPO
 
+from occludenet_build.config import load_part
 from occludenet_build.config.backends import DETECTORS
 from occludenet_build.config.people import Detect
 from occludenet_build.core import tables
@@ -24,8 +26,10 @@ from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.people.detect import BOXES, ROWS, inference
 from occludenet_build.people.detect.command import make_jobs
+from occludenet_build.people.detect.command import run as run_stage
 from occludenet_build.people.detectors import boxfile
 from occludenet_build.people.detectors.interface import IndexedClip
+from occludenet_build.sources.index import SHARD
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 40
 PERSON = (24, 60)
@@ -171,6 +175,62 @@ def test_a_clip_without_boxes_has_no_actor(tmp_path, walker):
     path = write_boxes(tmp_path / "b.csv", [r | {"clip": "other"} for r in box_rows()])
     (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(path)))
     assert inference.detect_clip(job).row["reason"] == "no_actor"
+
+
+@pytest.mark.parametrize(
+    "name", ["walker.mp4", "WALKER.MP4", "videos/run/walker.mkv", "D:\\run\\walker.avi", " walker"]
+)
+def test_a_clip_named_as_a_file(tmp_path, walker, name):
+    boxes = write_boxes(tmp_path / "b.csv", [row | {"clip": name} for row in box_rows()])
+    (job,) = make_jobs([row_of(walker)], Detect(backend="file", boxes=str(boxes)))
+    assert inference.detect_clip(job).row["actor_frames"] == FRAMES
+
+
+@pytest.mark.parametrize("names", [["walker", "x/walker.mp4"], ["a/walker.mp4", "b/walker.mp4"]])
+def test_two_names_of_one_clip_are_one_line(tmp_path, names):
+    path = write_boxes(tmp_path / "b.csv", [GOOD | {"clip": name} for name in names])
+    with pytest.raises(UserError, match="wanted one name for the clip 'walker'"):
+        boxfile.read_boxes(path, CLIPS)
+
+
+def test_clips_of_equal_file_names_are_told_by_their_folder():
+    clips = {
+        "a-1f": "/v/run/a.mp4",
+        "a-2f": "/v/walk/a.mp4",
+        "a.b": "/v/a.b.mp4",
+        "c.mp4": "/v/c.mp4.avi",
+    }
+    names = ["walk/a.mp4", "/elsewhere/run/a.mp4", "a.mp4", "a-2f.mp4", "a.b", "c.mp4", "c.mp4.avi"]
+    assert boxfile.match_names(names, clips) == {
+        "walk/a.mp4": "a-2f", "/elsewhere/run/a.mp4": "a-1f", "a-2f.mp4": "a-2f", "a.b": "a.b",
+        "c.mp4": "c.mp4", "c.mp4.avi": "c.mp4",
+    }  # fmt: skip
+
+
+def run_detect(tmp_path, row: dict, boxes: Path, others: tuple[str, ...] = ()) -> None:
+    shards = tmp_path / "shards"
+    for number, clip in enumerate([row["clip"], *others]):
+        table = tables.from_rows([row | {"clip": clip}], SHARD)
+        tables.write_table(table, shards / f"{number:03d}.parquet")
+    args = argparse.Namespace(
+        videos=shards / "000.parquet", out=tmp_path / "detect/000.parquet", weights=None, threads=1
+    )
+    run_stage(args, load_part({"detect": {"backend": "file", "boxes": str(boxes)}}))
+
+
+def test_no_row_names_a_clip_is_one_line(tmp_path, walker):
+    boxes = write_boxes(tmp_path / "b.csv", [row | {"clip": "vid_1"} for row in box_rows()])
+    with pytest.raises(UserError, match=r"no row names a clip: .*'walker', got 'vid_1'") as error:
+        run_detect(tmp_path, row_of(walker), boxes)
+    assert str(boxes) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_shard_without_boxes_is_said(tmp_path, walker, caplog):
+    boxes = write_boxes(tmp_path / "b.csv", [row | {"clip": "other.mp4"} for row in box_rows()])
+    run_detect(tmp_path, row_of(walker), boxes, others=("other",))
+    (row,) = tables.read_rows(tmp_path / "detect/000.parquet")
+    assert row["reason"] == "no_actor"
+    assert "names 0 of 1 clips" in caplog.text
 
 
 CLIPS = {"walker": (WIDTH, HEIGHT, FRAMES)}

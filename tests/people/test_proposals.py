@@ -87,6 +87,7 @@ def run(searched, out, config=CONFIG):
     args = argparse.Namespace(
         videos=searched / "index/videos.parquet",
         detect=[searched / "detect/000.parquet"],
+        shards=None,
         out=out / "candidates.parquet",
         threads=1,
     )

@@ -53,6 +53,7 @@ def choose(folder: Path, rows, occluders, config: Config, actors=None) -> dict[s
     args = argparse.Namespace(
         index=folder / "videos.parquet",
         detect=[folder / "000.parquet"],
+        shards=None,
         occluders=folder / "occluders.parquet",
         out=folder / "clips.parquet",
     )

@@ -61,6 +61,15 @@ def device_gpus(name, of=None):
     return int(runs_network(CONFIG, name) and device != "cpu" and not small)
 
 
+def require_files(*stages):
+    """Exit with one line if the backend of a stage needs a file that is not set."""
+    try:
+        for stage in stages:
+            settings.require_file(getattr(CONFIG, stage), stage)
+    except UserError as error:
+        stop(error)
+
+
 def weights_of(name):
     """acquire's note about the weights of a stage; none if it needs no weights."""
     needs = CONFIG.train.weights if name == "train" else runs_network(CONFIG, name)
@@ -95,17 +104,39 @@ def weights_bytes(wildcards):
     """Size of the user's weights file; for a downloaded one, 0, or -1 if it has been removed."""
     weights = getattr(CONFIG, wildcards.stage).weights
     if not is_url(weights):
-        return Path(weights).stat().st_size
+        return size_of(weights)
     note = Path(f"{BUILD}/acquire/weights/{wildcards.stage}.json")
     return -1 if note_is_void(note, "path") else 0
+
+
+def user_boxes(wildcards):
+    """The user's boxes with the backend file; exits if a file of the backend is not set."""
+    require_files("detect")
+    return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
 # --- the user's files -----------------------------------------------------------------------------
 
 
+def digest_of(folder):
+    """Digest of the listing of a folder; exits with one line if it cannot be listed."""
+    try:
+        return listing_digest(folder)
+    except UserError as error:
+        stop(error)
+
+
+def size_of(path):
+    """Size of a file, bytes; -1 if it is away: what reads it will say so."""
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return -1
+
+
 def videos_listing(wildcards):
     """Digest of the listing of the user's folder; none with Kinetics, whose table is an input."""
-    return "" if KINETICS else listing_digest(needed("acquire", "videos"))
+    return "" if KINETICS else digest_of(needed("acquire", "videos"))
 
 
 def coco_bytes(wildcards):
@@ -114,13 +145,13 @@ def coco_bytes(wildcards):
     if note_is_void(note, "images", "instances"):
         return -1
     named = CONFIG.acquire.coco_instances
-    return 0 if is_url(named) else Path(named).stat().st_size
+    return 0 if is_url(named) else size_of(named)
 
 
 def dump_files(wildcards):
     """The files of a model's dumps."""
     dumps = DUMPS[wildcards.model]
-    return [p for d in dumps for p in (d.file, d.list, d.label_map) if p]
+    return [plain_path(p) for d in dumps for p in (d.file, d.list, d.label_map) if p]
 
 
 # --- other fills, on a sample of the clips --------------------------------------------------------
@@ -164,7 +195,7 @@ SURVEILLANCE_FETCHED = (
 
 def surveillance_listing(wildcards):
     """Digest of the listing of segments.videos; none with archives, whose table is an input."""
-    return "" if SURVEILLANCE_FETCHED else listing_digest(needed("segments", "videos"))
+    return "" if SURVEILLANCE_FETCHED else digest_of(needed("segments", "videos"))
 
 
 def segments_table(wildcards):
@@ -176,4 +207,4 @@ def segments_table(wildcards):
             f"config: segments.table: wanted a CSV file, got nothing, and there is no {review}; "
             "set it, or run proposals first and decide"
         )
-    return CONFIG.segments.table or review
+    return plain_path(CONFIG.segments.table) if CONFIG.segments.table else review

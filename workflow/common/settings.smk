@@ -78,6 +78,8 @@ def coco_settings(wildcards):
 
 def weights_settings(wildcards):
     """Only the settings that determine the weights file."""
+    if wildcards.stage in ("detect", "actor_masks"):
+        require_files(wildcards.stage)
     section = getattr(CONFIG, wildcards.stage)
     names = ("weights", "weights_sha256")
     part = {name: getattr(section, name) for name in names}

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.config import Config
-from occludenet_build.core import tables
+from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json, write_text
 from occludenet_build.dataset.annotate import CLIPS
@@ -142,14 +142,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--select", metavar="FILE", help="select/clips.parquet")
     add("--occluders", metavar="FILE", help="occluders/occluders.parquet")
-    add("--composite", nargs="+", metavar="FILE", help="manifests composite/NNN.parquet")
-    add("--masks", nargs="*", default=[], metavar="FILE", help="manifests of actor_masks")
+    add("--composite", nargs="+", metavar="PATH", help="tables of composite, or their folder")
+    add("--masks", nargs="*", default=[], metavar="PATH", help="those of actor_masks")
     add(
         "--counterfactual",
         nargs="*",
         default=[],
-        metavar="FILE",
-        help="manifests of counterfactual",
+        metavar="PATH",
+        help="those of counterfactual",
+    )
+    parser.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="number of tables in each folder given; default: all",
     )
     add("--root", metavar="FOLDER", help="build folder")
     add(
@@ -173,9 +179,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _annotate(args: argparse.Namespace, config: Config) -> None:
-    build = BuildTables(
-        args.select, args.occluders, args.composite, args.counterfactual, args.masks
+    composite, counterfactual, masks = (
+        seeds.shard_tables(given, args.shards)
+        for given in (args.composite, args.counterfactual, args.masks)
     )
+    build = BuildTables(args.select, args.occluders, composite, counterfactual, masks)
     frames = args.out.parent / "frames"
     # The median fill needs all frames of a clip; the training loader reads only some of them.
     erase_clean = config.counterfactual.fill != "median"
@@ -183,7 +191,7 @@ def _annotate(args: argparse.Namespace, config: Config) -> None:
     splits = {row["split"] for row in candidate_rows(args.select)}
     folder = args.root / config.composite.dataset
     write_dataset(folder, rows, _pixel_ratios(args.occluders), splits, config.composite.scales)
-    _remove_old_shards(frames, args.composite)
+    _remove_old_shards(frames, composite)
     write_json(args.out.parent / "labels.json", labels)
     tables.write_table(tables.from_rows(rows, CLIPS), args.out)
     occluded = sum(row["set"] != CLEAN for row in rows)

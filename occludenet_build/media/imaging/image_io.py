@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from occludenet_build.core.errors import ItemError, as_item_error, is_outage
@@ -34,6 +35,42 @@ def open_image(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image
         if is_outage(error) or isinstance(error, PermissionError):
             raise as_item_error(error) from error
         raise ItemError("image_unreadable", str(error)[:200]) from error
+
+
+_STRIP = 512
+"""Rows that are converted at a time."""
+_DEPTHS = (8, 10, 12, 14, 16)
+"""Bits of the levels that cameras write."""
+
+
+def rgb_of(image: Image.Image) -> np.ndarray:
+    """The pixels of an open image: RGB uint8 (H, W, 3).
+
+    Levels of more than 8 bits are scaled: whole numbers by the least of 8, 10, 12, 14 and 16 bits
+    that holds the largest of them, floating-point numbers up to 1 by 255, larger ones like whole
+    numbers. Raises ItemError image_unreadable where they are negative, not finite, or beyond 16
+    bits.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        return np.repeat(_eight_bits(np.asarray(image))[..., None], 3, axis=2)
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP):  # one copy of a large image at a time
+        bottom = min(top + _STRIP, image.height)
+        rgb[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert("RGB"))
+    return rgb
+
+
+def _eight_bits(levels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W) of the levels (H, W) of a deep image."""
+    low, high = float(levels.min()), float(levels.max())
+    if not (np.isfinite(low) and np.isfinite(high) and low >= 0 and high < 2 ** _DEPTHS[-1]):
+        text = f"levels from {low:g} to {high:g}; wanted 0 to 65535, or 0 to 1"
+        raise ItemError("image_unreadable", text)
+    if levels.dtype.kind == "f" and high <= 1:
+        white = 1.0
+    else:
+        white = next(2.0**bits - 1 for bits in _DEPTHS if high < 2**bits)
+    return np.round(levels.astype(np.float32) * (255 / white)).astype(np.uint8)
 
 
 def check_stated(image: Image.Image, stated: tuple[int | None, int | None]) -> None:

@@ -7,6 +7,7 @@ Writes  <out folder>/occluders.parquet   a row per instance of a wanted category
         <out folder>/png/<category>/<name>.png   RGBA at the photo's resolution, straight alpha
         <out folder>/sheets/<category>.jpg   a contact sheet of the cut-outs
         <out folder>/summary.json        counts per category and split, and empty categories
+        <out folder>/refused.csv         why, if there is no cut-out at all (the stage then fails)
 
 An instance is kept if it is not a crowd, has min_pixels, and passes the gates: on its mask (border,
 holes, largest_part, thickness) before its photo is opened, on its picture (blur) afterwards, and on
@@ -17,7 +18,10 @@ Names and crops are those of the release: <coco image>_<pixels>_<percent>.png, f
 crop, and the crop is COCO's stated box truncated to integers. A second cut-out of the same name
 gets _2. The user's own cut-outs are own_<name>_<hash>.png. The split depends on the photo, so two
 objects of one photo are always in the same split. Annotations refer to the stored pixels, so an
-EXIF orientation is ignored. Files in png/ with such a name that are not in the table are removed.
+EXIF orientation is ignored. Photos with more than 8 bits are scaled
+(media.imaging.image_io.rgb_of); file names from other machines, such as C:/x/y.png or with
+backslashes, are found by their last part. Whatever is wrong with one photo or one annotation is its
+row. Files in png/ with a name like those above that are not in the table are removed.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from occludenet_build.core import pool, seeds, tables
 from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
-from occludenet_build.core.files import folder_lock, sha256_file, write_json
+from occludenet_build.core.files import csv_text, folder_lock, sha256_file, write_json, write_text
 from occludenet_build.core.progress import progress
 from occludenet_build.occlusion import occluders
 from occludenet_build.occlusion.occluders.cutout import PhotoJob, cut_photo, lost_photo
@@ -63,11 +63,33 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         summary = bank_summary(rows, categories, settings.min_pixels, vars(settings.split))
         _log_summary(summary)
         if not any(row["status"] == "ok" for row in rows):
-            raise UserError(f"occluders: not one cut-out. {'. '.join(summary['lines'])}")
+            raise UserError(_no_cutout(rows, summary, args.out))
+        (folder / REFUSED).unlink(missing_ok=True)
         summary["sheets"] = write_sheets(folder, rows, categories, config.seed)
         tables.write_if_changed(tables.from_rows(rows, occluders.SCHEMA), args.out)
         write_json(folder / "summary.json", summary)
         _remove_stale(folder, rows, categories)
+
+
+REFUSED = "refused.csv"
+"""Beside the table: its rows, if there is no cut-out. Snakemake removes the table of a failed
+job."""
+
+
+def _no_cutout(rows: list[Row], summary: Mapping[str, Any], out: Path) -> str:
+    """Write the table all the same; return the error message."""
+    tables.write_if_changed(tables.from_rows(rows, occluders.SCHEMA), out)
+    columns = ("category", "source", "coco_image", "coco_annotation", "reason", "detail")
+    refused = out.parent / REFUSED
+    write_text(refused, csv_text(columns, ([row.get(name) for name in columns] for row in rows)))
+    first = next((row for row in rows if row["status"] == "failed"), rows[0] if rows else None)
+    if first is None:
+        return f"occluders: not one cut-out. {'. '.join(summary['lines'])}"
+    detail = f" ({first['detail']})" if first["detail"] else ""
+    return (
+        f"occluders: not one cut-out. {'. '.join(summary['lines'])}. First: {first['source']}: "
+        f"{first['reason']}{detail}; {refused} has all"
+    )
 
 
 def cutout_jobs(

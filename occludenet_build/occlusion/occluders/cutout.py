@@ -25,14 +25,15 @@ import numpy as np
 from occludenet_build.config.occlusion import Occluders
 from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.files import write_bytes_if_changed
-from occludenet_build.media.imaging.image_io import check_stated, open_image
+from occludenet_build.media.imaging.image_io import check_stated, open_image, rgb_of
+from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.occlusion.occluders.edge_refinement import (
     cutout_rgba,
     refine_mask,
     release_crop,
 )
 from occludenet_build.occlusion.occluders.near_duplicates import perceptual_hash
-from occludenet_build.sources.coco.photo import Instance, Photo, candidate_file_names
+from occludenet_build.sources.coco.photo import Instance, Photo, candidate_file_names, leaves_folder
 from occludenet_build.sources.coco.selection import (
     Row,
     examine_instance,
@@ -49,6 +50,11 @@ _MIN_EDGES = 20
 _REBLUR_PX = 1.0
 _MARGIN = 7
 """Side of the erosion kernel, pixels: excludes the outline, where background is mixed in."""
+_AROUND_PX = 16
+"""What is farther from the object than this has no influence on its edges."""
+_LARGE_PHOTO = 2**22
+"""Pixels; the blur of larger photos is measured on the part with the object. It differs from that
+on the whole photo by rounding only; COCO's own photos have at most 640x640."""
 _MIN_SIZE_PX = 30_000**0.5
 """Smaller objects count as this large: their limit is the resolution, not blur."""
 
@@ -66,15 +72,40 @@ class PhotoJob:
 
 def cut_photo(job: PhotoJob) -> list[Row]:
     """Write the PNGs of a photo's usable instances; return a table row per instance."""
-    rows, usable = [], []
+    rows: list[Row] = []
+    pixels, used = _Pixels(job), set[str]()
     for instance in job.photo.instances:
+        # One mask at a time: those of a large photo are as large as its pixels.
         row, mask = examine_instance(instance, job.photo, job.settings)
         rows.append(row)
-        if mask is not None:
-            usable.append((row, instance, mask))
-    if usable:
-        _cut_all(job, usable)
+        if mask is None:
+            continue
+        try:
+            row.update(_cut_one(pixels.read(), mask, instance, row, job, used))
+        except Exception as error:
+            set_refusal(row, as_item_error(error))
     return rows
+
+
+class _Pixels:
+    """The pixels of a photo, read once, and only if an instance is to be cut out."""
+
+    def __init__(self, job: PhotoJob) -> None:
+        self._job = job
+        self._rgb: np.ndarray | None = None
+        self._error: ItemError | None = None
+
+    def read(self) -> np.ndarray:
+        """RGB uint8 (H, W, 3). Raises the error of `read_photo`, each time."""
+        if self._error is not None:
+            raise self._error
+        if self._rgb is None:
+            try:
+                self._rgb = read_photo(self._job.images, self._job.photo)
+            except Exception as error:
+                self._error = as_item_error(error)
+                raise self._error from error
+        return self._rgb
 
 
 def lost_photo(job: PhotoJob, error: ItemError) -> list[Row]:
@@ -83,21 +114,6 @@ def lost_photo(job: PhotoJob, error: ItemError) -> list[Row]:
     for row in rows:
         set_refusal(row, error)
     return rows
-
-
-def _cut_all(job: PhotoJob, usable: list[tuple[Row, Instance, np.ndarray]]) -> None:
-    try:
-        rgb = read_photo(job.images, job.photo)
-    except Exception as error:
-        for row, _, _ in usable:
-            set_refusal(row, as_item_error(error))
-        return
-    used: set[str] = set()
-    for row, instance, mask in usable:
-        try:
-            row.update(_cut_one(rgb, mask, instance, row, job, used))
-        except Exception as error:
-            set_refusal(row, as_item_error(error))
 
 
 def read_photo(folder: Path, photo: Photo) -> np.ndarray:
@@ -109,10 +125,13 @@ def read_photo(folder: Path, photo: Photo) -> np.ndarray:
     if path is None and not folder.is_dir():
         raise ItemError("unreachable", f"the folder {folder} is away")
     if path is None:
-        raise ItemError("image_missing", f"{photo.file_name}")
+        tried = ", ".join(map(ascii, candidate_file_names(photo)))
+        shown = ascii(photo.file_name)[1:-1][:200]
+        left = ", which leaves the folder" if leaves_folder(photo) else ""
+        raise ItemError("image_missing", f"{shown}{left}: none of {tried} in {folder}")
     with open_image(path) as image:
         check_stated(image, (photo.width, photo.height))
-        return np.array(image.convert("RGB"))
+        return rgb_of(image)
 
 
 def _cut_one(
@@ -195,6 +214,8 @@ def blur_of(rgb: np.ndarray, mask: np.ndarray) -> float | None:
 
 
 def _edge_spread_px(rgb: np.ndarray, mask: np.ndarray) -> float | None:
+    if mask.size > _LARGE_PHOTO:  # half a dozen arrays of float32 as large as the photo
+        rgb, mask = _around(rgb, mask)
     kernel = np.ones((_MARGIN, _MARGIN), np.uint8)
     inner = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), kernel).astype(bool)
     if not inner.any():
@@ -208,6 +229,14 @@ def _edge_spread_px(rgb: np.ndarray, mask: np.ndarray) -> float | None:
     reblurred = _gradient(cv2.GaussianBlur(grey, (0, 0), _REBLUR_PX))
     ratio = np.maximum(gradient[edges] / np.maximum(reblurred[edges], 1e-3), 1.0001)
     return float(np.median(_REBLUR_PX / np.sqrt(ratio**2 - 1)))
+
+
+def _around(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of photo and mask that contain the object."""
+    x1, y1, x2, y2 = box_of(mask) or (0, 0, 0, 0)
+    rows = slice(max(0, y1 - _AROUND_PX), y2 + _AROUND_PX)
+    columns = slice(max(0, x1 - _AROUND_PX), x2 + _AROUND_PX)
+    return rgb[rows, columns], mask[rows, columns]
 
 
 def _gradient(grey: np.ndarray) -> np.ndarray:

@@ -39,10 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=Path, help="list: select/shards/S.parquet; sample: all")
     parser.add_argument("--made", type=Path, help="list: counterfactual/S.parquet")
     parser.add_argument("--root", type=Path, default=Path(), help="list: the build's folder")
-    parser.add_argument("--videos", type=Path, nargs="*", help="compare: tables of list")
-    parser.add_argument("--found", type=Path, nargs="*", help="compare: tables of detect")
+    parser.add_argument(
+        "--videos", type=Path, nargs="*", help="compare: tables of list, or their folder"
+    )
+    parser.add_argument(
+        "--found", type=Path, nargs="*", help="compare: tables of detect, or their folder"
+    )
     parser.add_argument("--boxes", type=Path, help="compare: detect/store, of the source clips")
     parser.add_argument("--masks", type=Path, nargs="*", default=[], help="actor_masks/*.parquet")
+    parser.add_argument(
+        "--shards", type=int, metavar="N", help="compare: tables in each folder given; default: all"
+    )
     parser.add_argument("--fill", help="compare: name of the fill (default: counterfactual.fill)")
     parser.add_argument("--summaries", type=Path, nargs="*", help="fills: summary.json of each")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
@@ -104,10 +111,10 @@ def _video(chosen: dict[str, Any], scale: float, path: Path, sha256: str) -> dic
 
 
 def _compare(args: argparse.Namespace, fill: str) -> None:
-    found = {path.stem: path for path in args.found}
-    masks = {path.stem: path for path in args.masks}
+    found = {path.stem: path for path in seeds.shard_tables(args.found, args.shards)}
+    masks = {path.stem: path for path in seeds.shard_tables(args.masks, args.shards)}
     rows: list[dict[str, Any]] = []
-    for videos in args.videos:
+    for videos in seeds.shard_tables(args.videos, args.shards):
         if videos.stem not in found:
             raise UserError(
                 f"residual_actor: wanted what detect found in {videos}, got no such --found"

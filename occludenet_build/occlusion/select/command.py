@@ -15,7 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of select."""
     parser.add_argument("--index", type=Path, required=True, help="index/videos.parquet")
     parser.add_argument(
-        "--detect", type=Path, nargs="+", required=True, help="detect/NNN.parquet, all shards"
+        "--detect", type=Path, nargs="+", required=True, help="detect's tables, or their folder"
+    )
+    parser.add_argument(
+        "--shards", type=int, metavar="N", help="number of tables in a folder given; default: all"
     )
     parser.add_argument("--occluders", type=Path, required=True, help="occluders.parquet")
     parser.add_argument("--out", type=Path, required=True, help="select/clips.parquet")
@@ -26,7 +29,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     is_replay = config.select.assignment == "published"
     choose = published.rows_as_published if is_replay else quota.rows_by_quota
     cutouts = [row for row in tables.read_rows(args.occluders) if row["status"] == "ok"]
-    rows = choose(tables.read_rows(args.index), _detections(args.detect), cutouts, config)
+    detections = _detections(seeds.shard_tables(args.detect, args.shards))
+    rows = choose(tables.read_rows(args.index), detections, cutouts, config)
     rows.sort(key=lambda r: r["clip"])
     table = tables.from_rows(rows, CLIPS)
     ledger.log_summary(table)

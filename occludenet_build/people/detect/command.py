@@ -18,7 +18,7 @@ import occludenet_build.people.detect as stage
 from occludenet_build.config import Config
 from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
-from occludenet_build.core import ledger, pool
+from occludenet_build.core import ledger, pool, tables
 from occludenet_build.core.build import shard_rows, source_identity
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
@@ -74,6 +74,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
         weights = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=weights)
     clips = shard_rows(args.videos, args.out)
+    if settings.backend == "file":
+        _check_boxes(clips, args.videos, settings)
     jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
     with ledger.locked_ledger(
         args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES
@@ -84,6 +86,19 @@ def run(args: argparse.Namespace, config: Config) -> None:
         table = clip_ledger.close(list(jobs), args.out)
     ledger.log_summary(table)
     log_refusals(table)
+
+
+def _check_boxes(clips: list[dict[str, Any]], videos: Path, settings: Detect) -> None:
+    """Raise UserError where no row of the box file names a clip of any shard; log other lacks."""
+    if settings.boxes is None or not clips:
+        return
+    shards = sorted({videos, *videos.parent.glob("[0-9][0-9][0-9].parquet")})
+    everything = {clip for path in shards
+                  for clip in tables.read_table(path, ["clip"])["clip"].to_pylist()}  # fmt: skip
+    paths = {row["clip"]: row["path"] for row in clips}
+    found = boxfile.check_names(settings.boxes, paths, everything)
+    if found < len(clips):
+        logging.warning("%s names %d of %d clips", settings.boxes, found, len(clips))
 
 
 def log_refusals(table: pa.Table) -> None:
@@ -143,8 +158,9 @@ def _given_boxes(rows: list[dict[str, Any]], settings: Detect) -> dict[str, Give
         return {}
     if settings.boxes is None:
         raise UserError("detect.boxes: wanted a file for detect.backend file, got nothing; set it")
+    paths = {row["clip"]: row["path"] for row in rows}
     clips = {row["clip"]: (row["width"], row["height"], row["frames"]) for row in rows}
-    return boxfile.read_boxes(settings.boxes, clips, wants_actor=settings.actor == "file")
+    return boxfile.read_boxes(settings.boxes, clips, settings.actor == "file", paths)
 
 
 def _boxes_hash(given: GivenBoxes | None) -> str:

@@ -2,7 +2,7 @@
 
 | Column | Dtype | Unit | Meaning |
 |---|---|---|---|
-| clip | string | | id of the clip, as in the index |
+| clip | string | | id of the clip, as in the index, or its file: with suffix, folders, other case |
 | frame | integer | | from 0 in display order |
 | x1, y1, x2, y2 | number | px | displayed picture, half-open |
 | score | number | 0 to 1 | optional; 1 if the column is missing |
@@ -11,13 +11,16 @@
 at most one per frame |
 
 A frame holds the people that the file lists for it and nobody else. Rows of clips outside the shard
-are ignored, so one file serves all shards.
+are ignored, so one file serves all shards; a file without a row for any clip of the index is an
+error. Clips of equal file names, whose ids end in a hash, are told by their folder: run/a.mp4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -25,6 +28,7 @@ import pyarrow as pa
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import (
     FrameDetections,
@@ -61,9 +65,14 @@ class BoxFile:
 
 
 def read_boxes(
-    path: Path | str, clips: dict[str, tuple[int, int, int]], wants_actor: bool = False
+    path: Path | str,
+    clips: dict[str, tuple[int, int, int]],
+    wants_actor: bool = False,
+    paths: Mapping[str, str] | None = None,
 ) -> dict[str, GivenBoxes]:
     """Clip name -> its boxes, for `clips` (name -> width and height in pixels, number of frames).
+
+    `paths`: name -> path of the video, to tell clips by their folder.
 
     Raises UserError where the file is missing, is not a table or lacks a column, also the column
     actor if `wants_actor`; and, with the clip and the frame, where a value is invalid. An invalid
@@ -75,13 +84,78 @@ def read_boxes(
             f"detect.boxes: wanted the column actor, 0 or 1, for detect.actor file, {path} has "
             f"{', '.join(map(str, table.columns))}; add it or choose another detect.actor"
         )
-    table = table[table["clip"].isin(clips)]
+    known = {clip: (paths or {}).get(clip, clip) for clip in clips}
+    matched = match_names(table["clip"].unique(), known)
+    _check_twice(matched, path)
+    table = table[table["clip"].isin(matched)]
+    table = table.assign(clip=table["clip"].map(matched))
     _check_numbers(table, path)
     table = table.sort_values(["clip", "frame"], kind="stable")
     return {
         str(clip): _given(rows, *clips[str(clip)], path)
         for clip, rows in table.groupby("clip", sort=False)
     }
+
+
+def match_names(names: Iterable[str], clips: Mapping[str, str]) -> dict[str, str]:
+    """Name in a box file -> clip, for names that denote one of `clips` (id -> path of the video).
+
+    A name is an id, or else a file: folders and suffix do not count, nor does case. Where the id is
+    not the stem of the video, since another video has the same stem, the folder counts.
+
+    >>> clips = {"a": "/v/a.mp4", "b": "/v/b.avi", "c-1": "/v/run/c.mp4", "c-2": "/v/walk/c.mp4"}
+    >>> match_names(["a", "x/B.mp4", "run/c.mp4", "c.mp4"], clips)
+    {'a': 'a', 'x/B.mp4': 'b', 'run/c.mp4': 'c-1'}
+    """
+    by_name: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for clip, path in clips.items():
+        by_name[(_folded(clip),)].append(clip)
+        parts = _parts(path)
+        if parts[-1] != _folded(clip):
+            by_name[parts[-2:]].append(clip)
+    matched = {}
+    for name in names:
+        parts = _parts(name)
+        found = [name] if name in clips else by_name[parts[-2:]] or by_name[parts[-1:]]
+        if len(found) == 1:
+            matched[name] = found[0]
+    return matched
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The folders and the stem of a file, folded."""
+    path = PurePosixPath(_folded(name.strip().replace("\\", "/")))
+    is_video = path.suffix in VIDEO_SUFFIXES
+    return *path.parts[:-1], path.stem if is_video else path.name
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _check_twice(matched: Mapping[str, str], path: Path | str) -> None:
+    first: dict[str, str] = {}
+    for name, clip in matched.items():
+        if first.setdefault(clip, name) != name:
+            raise UserError(
+                f"detect.boxes: {path}: wanted one name for the clip {clip!r}, got {first[clip]!r} "
+                f"and {name!r}; keep one"
+            )
+
+
+def check_names(path: Path | str, clips: Mapping[str, str], all_clips: Collection[str]) -> int:
+    """The number of `clips` (id -> path of the video) that the box file has rows for.
+
+    `all_clips`: ids of the whole index. Raises UserError where it has a row for none of those.
+    """
+    names = [str(name) for name in _table(Path(path))["clip"].unique()]
+    found = set(match_names(names, clips).values())
+    if not found and not match_names(names, dict.fromkeys(all_clips, "")):
+        raise UserError(
+            f"detect.boxes: {path}: no row names a clip: wanted ids such as {min(all_clips)!r}, "
+            f"got {names[0] if names else 'no row'!r}; correct the column clip"
+        )
+    return len(found)
 
 
 def _table(path: Path) -> pd.DataFrame:

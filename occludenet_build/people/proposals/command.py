@@ -17,7 +17,7 @@ import pyarrow as pa
 import occludenet_build.people.proposals as stage
 from occludenet_build.config import Config
 from occludenet_build.config.people import Proposals
-from occludenet_build.core import files, ledger, tables
+from occludenet_build.core import files, ledger, seeds, tables
 from occludenet_build.core.build import ClipBoxes, detail_file, read_clip_rows, source_identity
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.failures import check_items
@@ -105,7 +105,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--videos", type=Path, required=True, help="the videos: index/videos.parquet"
     )
-    parser.add_argument("--detect", type=Path, nargs="+", required=True, help="detect's manifests")
+    parser.add_argument(
+        "--detect", type=Path, nargs="+", required=True, help="detect's tables, or their folder"
+    )
+    parser.add_argument(
+        "--shards", type=int, metavar="N", help="number of tables in a folder given; default: all"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the table to write")
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
@@ -156,7 +161,8 @@ def _jobs(
     videos: list[Row], args: argparse.Namespace, settings: Proposals
 ) -> tuple[dict[str, str], Any]:
     """Video -> key, and the function that makes the results of missing videos."""
-    searched = {row["clip"]: (row, path) for path in args.detect for row in tables.read_rows(path)}
+    manifests = seeds.shard_tables(args.detect, args.shards)
+    searched = {row["clip"]: (row, path) for path in manifests for row in tables.read_rows(path)}
     version, by_name = results_version("proposals"), {row["clip"]: row for row in videos}
     plain = {k: v for k, v in dataclasses.asdict(settings).items() if k not in _NOT_IN_KEY}
     keys = {}

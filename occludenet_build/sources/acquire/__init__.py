@@ -11,7 +11,14 @@
 A videos folder has one of three layouts: `<split>/<class>/<video>` (as Kinetics tools write it),
 `<class>/<video>`, or videos alone (one class). Where no folder names the split, it follows from a
 hash of the clip's name; two cuts of one YouTube video fall into the same split. Files whose name
-begins with a dot are skipped. With --kinetics the videos are the clips of that table.
+begins with a dot are skipped. Links to folders are followed. With --kinetics the videos are the
+clips of that table.
+
+A row that is failed here is so by what the listing itself saw, and index does not look at it:
+misplaced, not_utf8 (a name that no table can hold), missing (a link that leads nowhere, as those of
+git-annex and DVC may), no_permission and unreachable (a folder that cannot be listed, a file whose
+folder cannot be entered). The next start lists anew. A file that is ok here and missing in index
+was there before: an outage.
 
 COCO's instances are a JSON file or a zip that contains it, as a local file or an address. Its
 images are a local folder, or fetched: only those that the bank needs by the settings of occluders.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -315,6 +316,8 @@ def _image_file(
     image: WantedImage, source: str | None, folder: Path, taken: _UsedNames
 ) -> ImageFile:
     name = (image.file_name or "").strip()
+    if not re.match(r"[A-Za-z]:|\\", name):  # a relative name, possibly from Windows
+        name = name.replace("\\", "/")
     address = (image.coco_url or "") if source is None else _file_address(source, name)
     try:
         return ImageFile(image, address, _target(folder, name, taken))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,7 +14,7 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.core import names, seeds, tables
-from occludenet_build.core.errors import UserError
+from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.tables import column
 from occludenet_build.release.terms import CLIP_NAME, split_of_name
 from occludenet_build.sources.acquire import ucf_crime
@@ -34,32 +36,83 @@ _LONGEST_NAME = 180  # bytes: "0.25_" and ".mp4" and a temporary name's dots fit
 
 
 def acquire_videos(config: cfg.Config, out: Path) -> None:
-    """Write a table of the videos with class and split. Raises UserError where there are none."""
+    """Write a table of the videos with class and split.
+
+    Raises UserError where there are none, none is usable, or the layout is unclear.
+    """
     settings = config.acquire
     if settings.videos is None:
         raise UserError("acquire.videos: wanted a folder, got nothing; set it")
-    found = names.listing(settings.videos)
+    root = Path(settings.videos)
+    tree = names.read_tree(root)
+    found = sorted([*tree.files, *tree.unread])
     if not found:
-        raise UserError(f"acquire.videos: wanted a folder with videos, {settings.videos} has none")
-    layout = settings.layout if settings.layout != "auto" else _guess_layout(found)
-    stems = [_safe(path.stem) for path in found]
-    clips = names.disambiguate(stems, [(str(path),) for path in found])
-    rows = [
-        _row(Path(settings.videos), path, clip, layout, config)
-        for path, clip in zip(found, clips, strict=True)
-    ]
+        raise UserError(f"acquire.videos: wanted a folder with videos, {root} has none")
+    layout = settings.layout if settings.layout != "auto" else guess_layout(found)
+    clips = names.disambiguate([_safe(path.stem) for path in found], [(str(p),) for p in found])
+    rows = [_row(root, path, clip, layout, config) for path, clip in zip(found, clips, strict=True)]
+    _unify_labels(rows)
     table = tables.from_rows(sorted(rows, key=lambda r: r["clip"]), VIDEOS)
+    _log_listing(layout, rows, tree)
     tables.write_table(table, out)
-    ucf_crime.write_ledger(Path(settings.videos), found, out.parent)
-    counts = Counter(f"{row['split']}" for row in rows if row["status"] == "ok")
-    logging.info("layout %s: %d files, %s", layout, len(rows), dict(sorted(counts.items())))
+    named = [p for p, row in zip(found, rows, strict=True) if row.get("reason") != "not_utf8"]
+    ucf_crime.write_ledger(root, named, out.parent)
 
 
-def _guess_layout(found: list[PurePosixPath]) -> str:
+def guess_layout(found: list[PurePosixPath]) -> str:
+    """The layout of files with these paths below the folder: kinetics, classes or flat.
+
+    Raises UserError where some folders are named like splits and others not, unless most files, or
+    none, lie as <split>/<class>/<video>.
+    """
     tops = {path.parts[0] for path in found if len(path.parts) > 1}
     if not tops:
         return "flat"
-    return "kinetics" if all(map(split_of_name, tops)) else "classes"
+    splits = {top for top in tops if split_of_name(top)}
+    if splits == tops:
+        return "kinetics"
+    in_splits = sum(len(path.parts) == 3 and path.parts[0] in splits for path in found)
+    if not in_splits:
+        return "classes"
+    others = ", ".join(ascii(top)[1:-1] for top in sorted(tops - splits)[:5])
+    if in_splits <= len(found) / 2:
+        raise UserError(
+            f"acquire.layout: wanted folders of splits or of classes, got both: {in_splits} of "
+            f"{len(found)} files lie as <split>/<class>/<video>, the others in {others}; set "
+            "kinetics or classes, or move the others away"
+        )
+    logging.warning("acquire.layout: kinetics; not named like a split, so left out: %s", others)
+    return "kinetics"
+
+
+def _unify_labels(rows: list[dict[str, Any]]) -> None:
+    """One form for classes whose folders are equal on macOS (NFC and NFD), in place."""
+    labelled = [row for row in rows if row.get("label") is not None]
+    unified = names.unify_accents([row["label"] for row in labelled])
+    for row, label in zip(labelled, unified, strict=True):
+        row["label"] = label
+
+
+def _log_listing(layout: str, rows: list[dict[str, Any]], tree: names.Tree) -> None:
+    """Log the counts. Raises UserError where no file is usable."""
+    counts = Counter(f"{row['split']}" for row in rows if row["status"] == "ok")
+    failed = [row for row in rows if row["status"] != "ok"]
+    reasons = Counter(row["reason"] for row in failed)
+    if not counts:
+        raise UserError(
+            f"acquire.videos: wanted videos, none of {len(rows)} files is usable by the layout "
+            f"{layout} ({_counted(reasons)}), first: {failed[0]['reason']}: {failed[0]['detail']}"
+        )
+    logging.info("layout %s: %d files, %s", layout, len(rows), dict(sorted(counts.items())))
+    if failed:
+        first = f"{failed[0]['path']}: {failed[0]['detail']}"
+        logging.warning("left out: %s; first %s", _counted(reasons), first)
+    for link in tree.repeated[:10]:
+        logging.warning("%a is a link to a folder that is listed already; not followed", str(link))
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
 
 
 def _safe(stem: str) -> str:
@@ -72,15 +125,46 @@ def _safe(stem: str) -> str:
 def _row(
     root: Path, path: PurePosixPath, clip: str, layout: str, config: cfg.Config
 ) -> dict[str, Any]:
-    row = {"clip": clip, "path": os.fsencode(root / path).decode("utf-8", "replace")}
+    """The row of a file. One that is failed here is so by its name or place, or was not there when
+    it was listed: a link that leads nowhere, a folder that must not be read."""
+    shown = os.fsencode(root / path).decode("utf-8", "backslashreplace")
+    row: dict[str, Any] = {"clip": clip, "path": shown, "status": "ok"}
+    try:
+        names.require_utf8(root / path)
+        _check_present(root / path)
+        row["split"] = _split_of(path, clip, layout, config)
+    except ItemError as error:
+        return row | {"status": "failed", "reason": error.reason, "detail": error.detail}
+    label = config.acquire.flat_class if layout == "flat" else _safe(path.parts[-2])
+    return row | {"label": label}
+
+
+def _check_present(path: Path) -> None:
+    """Raises ItemError: missing for a link that leads nowhere, no_permission, unreachable."""
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            os.scandir(path).close()  # it could not be listed
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) and path.is_symlink():
+            target = os.fsencode(path.readlink()).decode("utf-8", "backslashreplace")
+            detail = (
+                f"a link that leads nowhere, to {target}; fetch the file (git annex get, dvc pull)"
+            )
+            raise ItemError("missing", detail) from error
+        if isinstance(error, PermissionError):
+            detail = f"{path}: {error.strerror}; let this user read it and the folders above it"
+            raise ItemError("no_permission", detail) from error
+        raise as_item_error(error) from error
+
+
+def _split_of(path: PurePosixPath, clip: str, layout: str, config: cfg.Config) -> str:
+    """Raises ItemError misplaced."""
     depth = {"kinetics": 3, "classes": 2, "flat": 1}[layout]
     named = split_of_name(path.parts[0]) if layout == "kinetics" else _split(clip, config)
     if len(path.parts) != depth or named is None:
         wanted = {"kinetics": "<split>/<class>/<video>", "classes": "<class>/<video>"}
-        detail = f"wanted {wanted.get(layout, '<video>')}, got {path}"
-        return row | {"status": "failed", "reason": "misplaced", "detail": detail}
-    label = config.acquire.flat_class if layout == "flat" else _safe(path.parts[-2])
-    return row | {"label": label, "split": named, "status": "ok"}
+        raise ItemError("misplaced", f"wanted {wanted.get(layout, '<video>')}, got {path}")
+    return named
 
 
 def _split(clip: str, config: cfg.Config) -> str:

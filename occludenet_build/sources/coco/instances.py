@@ -7,14 +7,17 @@ bytes of the file, which InstanceMask parses when the mask is needed.
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.sources.coco.photo import Instance, Photo
+from occludenet_build.sources.coco.photo import Instance, Photo, is_storable
 
 _Id = int | str | None
 
@@ -59,10 +62,10 @@ class _File(msgspec.Struct):
 def read_photos(path: Path, categories: tuple[str, ...]) -> list[Photo]:
     """The images with an instance of one of the categories, sorted by id.
 
-    Raises UserError where the file is malformed, or lacks a category.
+    An image whose id is unclear, or that the file lacks, has a `problem`. Raises UserError where
+    the file is malformed, or lacks a category.
     """
     file = _read(path)
-    _check_ids(file, path)
     names = _category_names(file, categories, path)
     licences = {entry.id: entry for entry in file.licenses or ()}
     held: dict[int, list[Instance]] = {}
@@ -70,10 +73,15 @@ def read_photos(path: Path, categories: tuple[str, ...]) -> list[Photo]:
         if entry.category_id in names:
             instance = _instance(entry, names[entry.category_id])
             held.setdefault(entry.image_id, []).append(instance)
-    wanted = sorted((entry for entry in file.images if entry.id in held), key=lambda e: e.id)
-    return [
-        _photo(entry, licences.get(entry.license, _Licence()), held[entry.id]) for entry in wanted
-    ]
+    _warn_of_categories(file, path)
+    images = {entry.id: entry for entry in reversed(file.images)}
+    problems = _image_problems(file.images, held)
+    photos = []
+    for number in sorted(held):
+        image = images.get(number, _Image(number))
+        photo = _photo(image, licences.get(image.license, _Licence()), held[number])
+        photos.append(dataclasses.replace(photo, problem=problems.get(number)))
+    return photos
 
 
 def _read(path: Path) -> _File:
@@ -82,11 +90,27 @@ def _read(path: Path) -> _File:
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
     try:
-        return msgspec.json.decode(content, type=_File)
+        return _decoded(content)
     except msgspec.ValidationError as error:
         raise _refused(path, _one_line(error)) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _refused(path, f"not whole or no JSON: {_with_context(error, content)}") from error
+
+
+_NO_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
+
+
+def _decoded(content: bytes) -> _File:
+    """Decode the file. NaN and Infinity, which Python's json writes, count as null, "1" as 1."""
+    try:
+        return msgspec.json.decode(content, type=_File)
+    except msgspec.DecodeError as error:
+        if b"NaN" in content or b"Infinity" in content:
+            content = _NO_JSON.sub(lambda m: m[0] if m[0].startswith(b'"') else b"null", content)
+        try:
+            return msgspec.json.decode(content, type=_File, strict=False)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise error from None
 
 
 def _refused(path: Path, problem: str) -> UserError:
@@ -108,26 +132,31 @@ def _with_context(error: Exception, content: bytes) -> str:
     return f"{message}, at {nearby!r}"
 
 
-def _check_ids(file: _File, path: Path) -> None:
-    """Raise UserError where an id does not resolve, or denotes two images."""
-    images = {entry.id for entry in file.images}
+def _warn_of_categories(file: _File, path: Path) -> None:
     known = {entry.id for entry in file.categories}
-    for entry in file.annotations:
-        if entry.image_id not in images or entry.category_id not in known:
-            part, number = ("image", entry.image_id)
-            if entry.image_id in images:
-                part, number = ("category", entry.category_id)
-            raise _refused(path, f"annotation {entry.id} is of {part} {number}, which it lacks")
-    if len(images) < len(file.images):
-        raise _refused(path, f"image {next(_repeated_ids(file.images))} occurs twice")
+    lacking = [entry for entry in file.annotations if entry.category_id not in known]
+    if lacking:
+        logging.warning(
+            "%s: %d annotations are of categories that it lacks, and are left out; the first, "
+            "annotation %d, is of category %d",
+            *(path, len(lacking), lacking[0].id, lacking[0].category_id),
+        )
 
 
-def _repeated_ids(images: list[_Image]) -> Iterator[int]:
-    seen: set[int] = set()
-    for entry in images:
-        if entry.id in seen:
-            yield entry.id
-        seen.add(entry.id)
+def _image_problems(images: list[_Image], wanted: Collection[int]) -> dict[int, str]:
+    """Id of a wanted image -> why its photo cannot be told."""
+    counts = Counter(entry.id for entry in images)
+    distinct = {(entry.id, entry.file_name, entry.width, entry.height) for entry in images}
+    photos = Counter(number for number, *_ in distinct)
+    problems = {}
+    for number in wanted:
+        if not counts[number]:
+            problems[number] = f"the file lacks image {number}"
+        elif photos[number] > 1:
+            problems[number] = f"the file has {photos[number]} images {number}"
+        elif not is_storable(number):
+            problems[number] = f"the image's id {number:.3g} is beyond 64 bits"
+    return problems
 
 
 def _category_names(file: _File, wanted: tuple[str, ...], path: Path) -> dict[int, str]:

@@ -15,6 +15,14 @@ from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.image_io import MAX_PIXELS
 
+_FARTHEST = 1e9
+"""Pixels: numbers of a stated box beyond it are no pixels of any photo."""
+
+
+def is_storable(number: int) -> bool:
+    """Whether an id fits into the 64 bits of a table's column."""
+    return -(2**63) <= number < 2**63
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -27,11 +35,18 @@ class Instance:
     box: bytes
 
     def box_xywh(self) -> tuple[float, float, float, float] | None:
-        """The stated box (x, y, width, height) in pixels; None if it is malformed."""
+        """The stated box (x, y, width, height) in pixels; None if it is malformed.
+
+        Raises ItemError bad_mask where its numbers are no pixels, such as 1e308.
+        """
         try:
-            return msgspec.json.decode(self.box, type=tuple[float, float, float, float])
+            box = msgspec.json.decode(self.box, type=tuple[float, float, float, float])
         except msgspec.MsgspecError:
             return None
+        if any(abs(number) > _FARTHEST for number in box):
+            shown = ", ".join(f"{number:g}" for number in box)
+            raise ItemError("bad_mask", f"the stated box, {shown}, is far outside the photo")
+        return box
 
 
 @dataclass(frozen=True)
@@ -47,20 +62,39 @@ class Photo:
     flickr_url: str | None
     coco_url: str | None
     instances: tuple[Instance, ...]
+    problem: str | None = None
+    """Why the photo cannot be told; None if it can."""
 
 
 def candidate_file_names(photo: Photo) -> Iterator[str]:
     """Names that a photo may have in the folder: as stated, without folder, in COCO's subsets.
 
-    Raises ItemError image_missing for a name that is empty or leaves the folder.
+    The folders of a name from Windows end in backslashes. Of a name that leaves the folder, such as
+    C:\\photos\\x.png or /home/me/x.png, only the last part counts. Raises ItemError image_missing
+    for a name that is empty.
     """
+    stated = _with_slashes(photo)
+    plain = stated.rsplit("/", 1)[-1]
     try:
-        name = names.safe_name((photo.file_name or "").strip())
+        plain = names.safe_name(plain)
     except ItemError as error:
         detail = f"the file name leaves the folder, or is none: {error.detail}"
         raise ItemError("image_missing", detail) from error
-    plain = name.rsplit("/", 1)[-1]
+    name = plain if leaves_folder(photo) else names.safe_name(stated)
     yield from dict.fromkeys([name, plain, f"train2017/{plain}", f"val2017/{plain}"])
+
+
+def leaves_folder(photo: Photo) -> bool:
+    """Whether a photo's stated name is absolute, or leads out of the folder of photos."""
+    try:
+        names.safe_name(_with_slashes(photo))
+    except ItemError:
+        return True
+    return False
+
+
+def _with_slashes(photo: Photo) -> str:
+    return (photo.file_name or "").strip().replace("\\", "/")
 
 
 class InstanceMask:

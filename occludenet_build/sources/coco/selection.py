@@ -19,7 +19,7 @@ from occludenet_build.config.occlusion import Gates, Occluders
 from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.sources.coco.instances import read_photos
-from occludenet_build.sources.coco.photo import Instance, InstanceMask, Photo
+from occludenet_build.sources.coco.photo import Instance, InstanceMask, Photo, is_storable
 
 Row = dict[str, Any]
 
@@ -52,8 +52,13 @@ def examine_instance(
     """
     row = origin_row(photo, instance)
     try:
+        if not is_storable(instance.annotation):
+            raise ItemError("bad_mask", f"the id {instance.annotation:.3g} is beyond 64 bits")
+        if photo.problem is not None:
+            raise ItemError("image_missing", photo.problem)
         if instance.crowd:
             raise ItemError("crowd")
+        instance.box_xywh()  # refuses numbers that are no pixels
         mask = InstanceMask(instance, photo)
         row["pixels"] = mask.pixels
         check_size(mask.pixels, settings)
@@ -72,8 +77,8 @@ def origin_row(photo: Photo, instance: Instance) -> Row:
         "category": instance.category,
         "origin": "coco",
         "source": photo.file_name,
-        "coco_image": photo.image,
-        "coco_annotation": instance.annotation,
+        "coco_image": photo.image if is_storable(photo.image) else None,
+        "coco_annotation": instance.annotation if is_storable(instance.annotation) else None,
         "licence": photo.licence,
         "licence_url": photo.licence_url,
         "origin_url": photo.flickr_url or photo.coco_url,
@@ -180,7 +185,7 @@ def wanted_images(instances: Path, settings: Occluders) -> list[WantedImage]:
     for photo in read_photos(instances, settings.categories):
         counts: dict[str, int] = defaultdict(int)
         for instance in photo.instances:
-            if not _may_hold(instance, settings.min_pixels):
+            if photo.problem or not _may_hold(instance, settings.min_pixels):
                 continue
             if examine_instance(instance, photo, settings)[1] is not None:
                 counts[instance.category] += 1

@@ -1,0 +1,36 @@
+"""Targets ask only for what they need."""
+
+from __future__ import annotations
+
+import pytest
+from support.workflow import Build
+
+SEGMENTS = {"videos": "videos", "table": "cut.csv"}
+NOTHING_SET = [
+    {"detect": {"backend": "file"}},
+    {"detect": {"backend": "torchvision"}},
+    {"actor_masks": {"backend": "sam"}},
+    {},
+]
+
+
+def planned(folder, settings: dict, target: str, ok: bool = True) -> str:
+    (folder / "videos").mkdir(exist_ok=True)
+    (folder / "cut.csv").write_text(
+        "video,start_seconds,end_seconds,class,split\na.mp4,0,8.5,abuse,train\n"
+    )
+    return Build(folder, None, settings).run("-n", target, ok=ok)
+
+
+@pytest.mark.parametrize("others", NOTHING_SET, ids=str)
+def test_segments_needs_its_own_table_only(tmp_path, others):
+    text = planned(tmp_path, others | {"segments": SEGMENTS}, "segments")
+    assert "acquire_weights" not in text and "rule segments" in text
+
+
+@pytest.mark.parametrize("target", ["detect", "proposals", "all"])
+def test_what_runs_the_detector_needs_its_files(tmp_path, target):
+    settings = {"detect": {"backend": "file"}, "segments": SEGMENTS}
+    settings["acquire"] = {"videos": "videos"}
+    text = planned(tmp_path, settings, target, ok=False)
+    assert "config: detect.boxes: wanted a file" in text and "Traceback" not in text
