@@ -8,7 +8,7 @@ so; other encoders code progressive frames.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 
@@ -44,7 +44,7 @@ def _through(frame: av.VideoFrame, name: str, words: str) -> av.VideoFrame | Non
     source = graph.add_buffer(
         width=frame.width,
         height=frame.height,
-        format=frame.format.name,
+        format=frame.format,
         time_base=frame.time_base or Fraction(1, 25),
     )
     sink: Any = graph.add("buffersink")
@@ -52,6 +52,6 @@ def _through(frame: av.VideoFrame, name: str, words: str) -> av.VideoFrame | Non
     graph.push(frame)
     graph.push(None)
     try:
-        return graph.pull()
+        return cast(av.VideoFrame, graph.pull())
     except (BlockingIOError, EOFError):
         return None

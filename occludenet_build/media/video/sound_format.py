@@ -6,11 +6,13 @@ the header of each packet (ADTS, ISO/IEC 14496-3, 1.A.3.2); FLV sends it anew wh
 
 from __future__ import annotations
 
+from typing import Final
+
 import av
 
 ANNOUNCING = ("mpegts", "flv")
 """Containers in which the format of AAC can change."""
-_NEW_EXTRADATA = "new_extradata"
+_NEW_EXTRADATA: Final = "new_extradata"
 
 
 class SoundFormats:
