@@ -123,8 +123,7 @@ def _config(text: str) -> settings_module.Config:
 def _set_up_log(name: str, path: Path | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w"))
+        handlers += _log_file(path)
     logging.basicConfig(
         level=logging.INFO,
         format=f"%(asctime)s {name}: %(message)s",
@@ -135,3 +134,22 @@ def _set_up_log(name: str, path: Path | None) -> None:
     logging.captureWarnings(True)
     # At INFO, matplotlib reports once per machine that it wrote its font list.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
+
+
+class _LogFile(logging.FileHandler):
+    """A log file on a full disk loses lines, without logging's own traceback for each of them."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if getattr(sys.exception(), "errno", None) not in DISK_FULL:
+            super().handleError(record)
+
+
+def _log_file(path: Path) -> list[logging.Handler]:
+    """The handler of a log file; none on a disk too full to create it: stderr has the log too."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return [_LogFile(path, mode="w")]
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        return []

@@ -132,3 +132,31 @@ def built(world, tmp_path_factory):
     build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
     build.run("composite")
     return build
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory) -> Path:
+    """Five clips of one second, and photos with occluders: for the drills."""
+    world = tmp_path_factory.mktemp("tiny") / "world"
+    clips = ["--train", "1", "--val", "0", "--test", "0", "--images", "8", "--seconds", "1"]
+    command = [sys.executable, "-m", "demo.world", "--out", str(world), *clips]
+    subprocess.run(command, cwd=REPO, check=True)
+    return world
+
+
+@pytest.fixture(scope="session")
+def reference(tiny_world, tmp_path_factory):
+    """`Drill` with an undisturbed build; tests copy it or leave it as it is."""
+    from support.drills import Drill  # which takes REPO from here
+
+    drill = Drill(tmp_path_factory.mktemp("reference"), tiny_world)
+    drill.succeeds("dataset")
+    return drill
+
+
+@pytest.fixture
+def drill(tiny_world, tmp_path):
+    """`Drill` with the tiny world, in which nothing was built."""
+    from support.drills import Drill
+
+    return Drill(tmp_path / "drill", tiny_world)

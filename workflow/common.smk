@@ -31,6 +31,7 @@ try:
         )
         from occludenet_build.config.recognition import SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
+        from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url
         from occludenet_build.core.versions import RERUN_ON, results_version

@@ -45,9 +45,9 @@ class Failures:
 
     outage_share: OutageShares = setting(OutageShares())
     """Largest share of the items of one job, 0 to 1, that may fail for reasons that may pass: a
-    file that is away, an input/output error, a killed worker. With more, the job ends with an error
-    and keeps what is finished. With fewer, the build goes on, and the next start tries them
-    again."""
+    file that is away, an input/output error, a killed worker. With more (and more than one item)
+    the job ends with an error and keeps what is finished. With fewer the build goes on, and the
+    next start tries them again."""
     defects: str = setting("stop", choices=("stop", "go on"))
     """What an error of this program in the work on one item does. stop: the job ends with an error
     after all other items; go on: it is a row with a reason, like a broken file."""

@@ -37,6 +37,17 @@ def source_identity(row: Row) -> str:
     return f"{row['sha256']} {reading}" if reading else row["sha256"]
 
 
+def shard_rows(given: Path, manifest: Path) -> list[Row]:
+    """The rows of the shard of which a job writes the manifest; `given`: the table it was given.
+
+    Where a checkpoint was planned and then had nothing to do, Snakemake 9.27 gives the jobs after
+    it the table of the checkpoint, with the clips of all shards, in place of their shard's table.
+    Raises UserError as tables.read_rows does.
+    """
+    shard = given.parent / "shards" / manifest.name
+    return tables.read_rows(shard if shard.exists() else given)
+
+
 def detail_file(manifest: Path) -> Path:
     """Path of the detail table of a manifest.
 

@@ -209,3 +209,6 @@ TRANSIENT = {
     *("live", "bot_check", "extractor_failed"),
 }
 """Reasons that may be temporary: such items are retried in the next run."""
+
+OF_ITEM = frozenset({"internal", "defect", "too_slow", "out_of_memory"})
+"""Those of TRANSIENT that tell of the item itself, or of the program, and of no outage."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from occludenet_build.core.errors import TRANSIENT, UserError
+from occludenet_build.core.errors import OF_ITEM, TRANSIENT, UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.stages import TABLES
 
@@ -69,18 +69,25 @@ def check_items(
             f"{_named(defects[0])}; all others are done and kept. Please report it; with "
             "failures.defects: go on, the build leaves these out"
         )
-    share = failures.share_of(stage)
-    if len(passing) > share * len(rows):
-        raise UserError(
-            f"{len(passing)} of {len(rows)} failed for reasons that may pass "
-            f"({_counted(passing)}), first {_named(passing[0])}; wanted at most {share:.0%} "
-            f"(failures.outage_share.{stage}). See whether their files are within reach and start "
-            "again: what is finished is kept"
-        )
+    _check_outage(stage, rows, failures.share_of(stage))
     logging.warning(
         "%d of %d failed for reasons that may pass (%s), first %s; the next start tries them again",
         *(len(passing), len(rows), _counted(passing), _named(passing[0])),
     )
+
+
+def _check_outage(stage: str, rows: list[Mapping[str, Any]], share: float) -> None:
+    """Raises UserError where more than a share of the items, and more than one, is out of reach."""
+    away = [row for row in rows if is_passing(row) and row["reason"] not in OF_ITEM]
+    unforeseen = [row for row in rows if row["reason"] == "internal"]
+    if len(unforeseen) == len(rows):  # whatever it is, it is not the items
+        away, share = unforeseen, 0.0
+    if len(away) > max(1, share * len(rows)):
+        raise UserError(
+            f"{len(away)} of {len(rows)} failed for reasons that may pass ({_counted(away)}), "
+            f"first {_named(away[0])}; wanted at most {share:.0%} (failures.outage_share.{stage}). "
+            "See whether their files are within reach and start again: what is finished is kept"
+        )
 
 
 def _counted(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -45,7 +45,7 @@ import pyarrow as pa
 
 from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
-from occludenet_build.core.build import ClipBoxes, DetailStore
+from occludenet_build.core.build import ClipBoxes, DetailStore, shard_rows
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import files_exist, remove_stale
@@ -227,7 +227,7 @@ class CompositeShard:
 
     def __init__(self, args: argparse.Namespace, config: cfg.Config) -> None:
         self._args, self._config = args, config
-        self._chosen = {row["clip"]: row for row in tables.read_rows(args.clips)}
+        self._chosen = {row["clip"]: row for row in shard_rows(args.clips, args.out)}
         self._boxes = DetailStore(args.boxes)
         self._masked = {}
         if args.masks:

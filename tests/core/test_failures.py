@@ -92,7 +92,10 @@ SHARE = Failures(outage_share=OutageShares(detect=0.5))
         (rows(None, "missing", "corrupt"), SHARE, None, 1),
         (rows(None, None, None, None, "defect"), Failures(), "defect of this program, first c4", 1),
         (rows(None, None, None, None, "defect"), Failures(defects="go on"), None, 1),
-        (rows("internal"), Failures(), "1 of 1 failed", 1),
+        (rows("missing"), Failures(), None, 1),
+        (rows(None, "missing"), Failures(), None, 1),
+        (rows(None, "internal", "internal", "too_slow"), Failures(), None, 1),
+        (rows("internal", "internal"), Failures(), "2 of 2 failed", 1),
     ],
 )
 def test_outages_and_defects(tmp_path, found, settings, said, again):

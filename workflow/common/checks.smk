@@ -1,6 +1,6 @@
-# Checks of the whole run: before its first job, and at its end.
+# Checks of the whole run: before its jobs are planned, before the first one, and at its end.
 #   reads  the planned jobs; on SLURM, sinfo
-#   writes nothing
+#   writes <build>/.build.lock
 
 
 def check_packages(jobs):
@@ -50,6 +50,10 @@ def check_complete():
             f"{', '.join(left)}: wanted all jobs done, got an end before their turn: a job failed "
             "while a checkpoint was updated; start the same command again, what is done is kept"
         )
+
+
+# A second run in the same build waits for the first one.
+workflow.execute = one_at_a_time(workflow, Path(BUILD))
 
 
 onstart:

@@ -282,12 +282,18 @@ class VideoSource:
         unreachable.
         """
         chosen: list[Any] = [self.stream, *self.audio] if sound else [self.stream]
-        packets = self.container.demux(self.container.streams.get() if all_streams else chosen)
+        known = self.container.streams.get() if all_streams else chosen
+        packets = self.container.demux(known)
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
                 return
+            except IndexError:
+                # PyAV knows the streams of the start only: one that a damaged or joined transport
+                # stream begins later is left out, and reading goes on behind its packet.
+                packets = self.container.demux(known)
+                continue
             except FFmpegError as error:
                 self._check_reachable(error)
                 self._note(error)

@@ -12,8 +12,8 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.people import ActorMasks
-from occludenet_build.core import ledger, tables, torch_models
-from occludenet_build.core.build import source_identity
+from occludenet_build.core import ledger, torch_models
+from occludenet_build.core.build import shard_rows, source_identity
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     """
     settings = _with_local_weights(config.actor_masks, args.weights)
     weights_sha256 = _weights_sha256(settings)
-    clips = {row["clip"]: row for row in tables.read_rows(args.clips) if row["status"] == "ok"}
+    clips = {row["clip"]: row for row in shard_rows(args.clips, args.out) if row["status"] == "ok"}
     keys = {clip: key_of(row, settings, weights_sha256) for clip, row in clips.items()}
     facts = {"backend": settings.backend, "weights_sha256": weights_sha256}
 

@@ -18,8 +18,8 @@ import occludenet_build.people.detect as stage
 from occludenet_build.config import Config
 from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
-from occludenet_build.core import ledger, pool, tables
-from occludenet_build.core.build import source_identity
+from occludenet_build.core import ledger, pool
+from occludenet_build.core.build import shard_rows, source_identity
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         named = _resolve_export_folder(args.weights or settings.weights)
         weights = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=weights)
-    clips = tables.read_rows(args.videos)
+    clips = shard_rows(args.videos, args.out)
     jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
     with ledger.locked_ledger(
         args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES

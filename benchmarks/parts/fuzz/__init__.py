@@ -1,0 +1,1 @@
+"""Parts of benchmarks/fuzz.py, which tests/faults/test_fuzz.py shares."""
