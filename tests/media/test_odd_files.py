@@ -16,7 +16,7 @@ from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.source import rgb_frames
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
-DRAWN = ("-f", "lavfi", "-i", "gradients=s=96x64:n=4:r=25:d=0.4:seed=3")
+DRAWN = ("-f", "lavfi", "-i", "nullsrc=s=96x64:r=25:d=0.4,format=gbrp,geq=r=X*2:g=Y*3:b=128+9*N")
 FRAMES = 10
 
 

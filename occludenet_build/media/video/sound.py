@@ -64,6 +64,10 @@ def decode_sound(packet: av.Packet) -> list[Any]:
 _OVERLAP = Fraction(5, 1000)
 """Seconds by which sound may begin before the end of the sound before it: rounding of times."""
 
+_MISJUDGED = Fraction(1, 2)
+"""Seconds for which sound that seems to overlap goes on: where the rate changed, demuxers misjudge
+the times of packets until the file states the next one."""
+
 
 class SteadySound:
     """Decodes the packets of one sound stream to frames of one format, that of the first frame.
@@ -74,6 +78,7 @@ class SteadySound:
 
     def __init__(self) -> None:
         self._due: Fraction | None = None
+        self._in_time = Fraction(0)
         self._first: Any = None
         self._base = Fraction(1)
         self._resampler: Any = None
@@ -89,8 +94,10 @@ class SteadySound:
         if frame.pts is None:
             return True
         at, length = frame.pts * frame.time_base, Fraction(frame.samples, frame.sample_rate)
-        if self._due is not None and at < self._due - _OVERLAP:
-            if at + length <= self._due:
+        if self._due is None or at >= self._due - _OVERLAP:
+            self._in_time = at
+        else:
+            if at + length <= self._due and self._due - self._in_time > _MISJUDGED:
                 return False
             frame.pts = round(self._due / frame.time_base)
             at = frame.pts * frame.time_base
