@@ -18,12 +18,9 @@ from concurrent.futures import TimeoutError as ItemTimeout
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar, cast
 
 from occludenet_build.core.errors import ItemError
-
-if TYPE_CHECKING:
-    from pebble import ProcessPool
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
@@ -70,19 +67,21 @@ def in_processes(
     import cv2  # noqa: F401 # the workers need it: where it is broken, its error is raised here
     from pebble import ProcessPool  # not above: the workflow imports this module
 
-    workers = max(workers, 1)
+    workers, context = max(workers, 1), multiprocessing.get_context("spawn")
+    stopped = context.Event()
     pool = ProcessPool(
         workers,
-        context=multiprocessing.get_context("spawn"),
+        context=context,
         initializer=_initialize,
-        initargs=(os.getpid(), limits.memory_mb),
+        initargs=(os.getpid(), limits.memory_mb, stopped),
     )
     source = iter(items)
     waiting: dict[Future[Out], Item] = {}
 
     def submit(count: int) -> None:
         for item in islice(source, count):
-            waiting[pool.schedule(function, args=(item,), timeout=limits.seconds)] = item
+            future = pool.schedule(_work, args=(function, item), timeout=limits.seconds)
+            waiting[future] = item
 
     try:
         submit(2 * workers)
@@ -93,7 +92,10 @@ def in_processes(
             for future, item in finished:
                 yield _result(future, item, lost)
     finally:
-        _end(pool, waiting)
+        # Workers finish what they are at: one that is killed would leave half a file.
+        stopped.set()
+        pool.close()
+        pool.join()
 
 
 def _result(future: Future[Out], item: Item, lost: Callable[[Item, ItemError], Out] | None) -> Out:
@@ -119,15 +121,6 @@ def _death(code: int) -> ItemError:
     return ItemError("crashed", f"the worker ended with {name}")
 
 
-def _end(pool: ProcessPool, waiting: Iterable[Future]) -> None:
-    """End the workers; the items that they work on are finished, the others cancelled."""
-    for future in waiting:
-        if not future.running():
-            future.cancel()
-    pool.close()
-    pool.join()
-
-
 def _return_large_blocks() -> None:
     """Make glibc return large freed blocks, such as frames, to the system.
 
@@ -139,7 +132,18 @@ def _return_large_blocks() -> None:
         set_option(_M_MMAP_THRESHOLD, 1 << 20)
 
 
-def _initialize(parent: int, memory_mb: int | None) -> None:
+_stopped: Any = None
+"""In a worker: the event that tells it to begin no other item."""
+
+
+def _work(function: Callable[[Item], Out], item: Item) -> Out:
+    # nobody reads the result of an item that is not begun
+    return cast(Out, None) if _stopped.is_set() else function(item)
+
+
+def _initialize(parent: int, memory_mb: int | None, stopped: Any) -> None:
+    global _stopped
+    _stopped = stopped
     _return_large_blocks()
     # Without this a worker of a killed parent waits forever: it holds both ends of its queue.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

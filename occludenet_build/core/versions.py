@@ -45,7 +45,7 @@ def results_version(stage: str, part: str | None = None) -> str:
     alone. With `rerun_on: code` a digest of the code follows.
 
     >>> results_version("detect"), results_version("index", "facts")
-    ('detect 1', 'facts 1')
+    ('detect 1', 'facts 2')
     """
     row = STAGES[stage]
     versions = {stage: row.results_version, **row.parts}

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from occludenet_build.core.errors import ItemError
+from occludenet_build.media.video.fields import field_order_of, with_fields
 from occludenet_build.media.video.planes import (
     Layout,
     in_format,
@@ -39,11 +41,16 @@ class FrameBuffer:
         self._format = working_format
         converted = in_format(first, working_format)
         self.layout: Layout = layout_of(converted)
-        self.frame = new_frame(converted)
+        self.frame = with_fields(new_frame(converted), field_order_of(first))
         self.planes = plane_arrays(self.frame, self.layout)
 
     def load(self, frame) -> None:
-        """Copy the pixels of a decoded frame into the buffer."""
+        """Copy the pixels of a decoded frame into the buffer.
+
+        Raises ItemError unreadable for a frame of another size.
+        """
+        if (frame.width, frame.height) != (self.frame.width, self.frame.height):
+            raise ItemError("unreadable", f"frame size changes to {frame.width}x{frame.height}")
         source = plane_arrays(in_format(frame, self._format), self.layout)
         for plane, other in zip(self.planes, source, strict=True):
             np.copyto(plane, other)

@@ -29,7 +29,7 @@ from occludenet_build.media.video.encoder import (
     pixel_formats,
 )
 from occludenet_build.media.video.planes import in_format, plane_arrays, working_format
-from occludenet_build.media.video.sound import SharedSound, SoundQueue, sound_transfer
+from occludenet_build.media.video.sound import SharedSound, SoundQueue
 from occludenet_build.media.video.source import VideoSource, check_indexed, display_of, open_video
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 from occludenet_build.occlusion.counterfactual import Eraser, median_frames
@@ -203,7 +203,8 @@ class _ClipRenderer:
         except BaseException:
             stack.close()
             raise
-        self._packets.send_to(SharedSound(self.writers, self.source))
+        self._sound = SharedSound(self.writers, self.source)
+        self._packets.send_to(self._sound)
         return stack
 
     def _writer(self, path: Path) -> TwinWriter:
@@ -256,7 +257,7 @@ class _ClipRenderer:
         return RenderResult(
             truth=self._truth,
             pix_fmt=self.buffer.frame.format.name,
-            sound=sound_transfer(self.source),
+            sound=self._sound.how,
             encoder=self.encoder,
             factors=self.factors,
             shares=self.shares,

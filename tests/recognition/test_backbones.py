@@ -682,5 +682,5 @@ def test_a_checkpoint_with_a_command_line_runs_no_code(tmp_path):
             return (print, ("evil",))
 
     torch.save({"model": {}, "args": Namespace(a=Evil())}, tmp_path / "evil.pth")
-    with pytest.raises(UserError, match="does not load"):
+    with pytest.raises(UserError, match="does not read"):
         checkpoint.load(tmp_path / "evil.pth")

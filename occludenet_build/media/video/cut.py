@@ -29,6 +29,7 @@ from av.video.frame import PictureType
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.video.encoder import Encoding, FrameFormat, pixel_formats
+from occludenet_build.media.video.fields import field_order_of, with_fields
 from occludenet_build.media.video.planes import in_format, working_format
 from occludenet_build.media.video.sound import SoundQueue, TrimmedSound
 from occludenet_build.media.video.source import VideoSource, display_of, open_video
@@ -136,7 +137,9 @@ class _SegmentPass:
 
     def _picture(self, first: av.VideoFrame, encoding: Encoding, pix_fmt: str) -> FrameFormat:
         wanted = working_format(first, pixel_formats(encoding.codec), pix_fmt)
-        return frame_format_of(self.source, in_format(first, wanted))
+        self._field_order = field_order_of(first)
+        like = with_fields(in_format(first, wanted), self._field_order)
+        return frame_format_of(self.source, like)
 
     def _encode(
         self, first: Timed, frames: Iterator[Timed], encoder: RunEncoder, pixels: str
@@ -149,7 +152,7 @@ class _SegmentPass:
             self._check(pts, frame, size)
             self._shown.append(pts - zero)
             self._stop = pts + (frame.duration or self._step())
-            plain = in_format(frame, pixels)
+            plain = with_fields(in_format(frame, pixels), self._field_order)
             plain.pict_type = PictureType.NONE  # the encoder places key frames itself
             encoder.encode(plain, pts - zero)
             timed = next(frames, None)

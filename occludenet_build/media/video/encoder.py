@@ -38,6 +38,8 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
+from occludenet_build.media.video.fields import field_order_of
+
 _GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go into the container header
 SOFTWARE = "libx264"
 """Encoder that replaces an unavailable hardware encoder."""
@@ -130,7 +132,7 @@ class Encoding:
 class FrameFormat:
     """Format of the encoded frames.
 
-    `like`: a frame with their size, pixel format and colour tags.
+    `like`: a frame with their size, pixel format and colour tags, interlaced or not.
     """
 
     like: av.VideoFrame
@@ -233,8 +235,17 @@ def configure_encoder(context: Any, picture: FrameFormat, encoding: Encoding) ->
     if picture.pixel_aspect != 1:
         context.sample_aspect_ratio = picture.pixel_aspect
     group = str(group_size(encoding, picture.rate))
-    context.options = CODECS[encoding.codec](encoding) | {"g": group}
+    context.options = CODECS[encoding.codec](encoding) | {"g": group} | _fields(picture, encoding)
     context.flags |= _GLOBAL_HEADER
+
+
+def _fields(picture: FrameFormat, encoding: Encoding) -> dict[str, str]:
+    """The options that code interlaced frames as such, with their field order."""
+    order = field_order_of(picture.like)
+    if not order or encoding.codec != SOFTWARE:
+        return {}
+    words = [CODECS[SOFTWARE](encoding)["x264-params"], f"{order}=1"]
+    return {"x264-params": ":".join(filter(None, words))}
 
 
 class Encoder:

@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.media.video.sound_format import SoundFormats
 from occludenet_build.media.video.source import (
     MAX_PIXELS,
     Display,
@@ -45,6 +46,7 @@ class VideoInfo:
     decode_errors: int
     corrupt_frames: int
     interlaced: bool
+    sound_changes: bool
     is_plain: bool
     """Whether the frames are those of the first video stream, at the times of the file."""
 
@@ -148,12 +150,14 @@ class _Seen:
         self.last_duration = 0
         self.corrupt = 0
         self.interlaced = False
+        self.sound_formats = SoundFormats()
         self.packets = 0
         self.ends: dict[int, float] = {}
         self.display: Display | None = None
         self.pix_fmt = ""
 
     def packet(self, packet: av.Packet) -> None:
+        self.sound_formats(packet)
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is None:
             return
@@ -242,6 +246,7 @@ def _info(container: av.container.InputContainer, source: VideoSource, seen: _Se
         decode_errors=source.decode_errors,
         corrupt_frames=seen.corrupt,
         interlaced=seen.interlaced,
+        sound_changes=bool(seen.sound_formats.changing),
         is_plain=source.is_plain,
     )
 

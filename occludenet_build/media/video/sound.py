@@ -1,8 +1,8 @@
 """Transfer of sound from a source to its outputs, whole or trimmed to a segment.
 
 Packets in a codec that MP4 supports are copied; other sound is decoded and encoded again as AAC.
-Where encoded sound changes on the way, from mono to stereo or in its rate, it goes on in its first
-format.
+Sound that changes on the way, from mono to stereo or in its rate, is encoded and goes on in its
+first format. Where the clock of copied sound steps back, what overlaps is left out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SoundQueue:
 
 def sound_transfer(source: VideoSource) -> str:
     """How the sound of a source is transferred: copied, encoded (if any stream must be) or none."""
-    copied = [is_copied(stream) for stream in source.audio]
+    copied = [is_copied(source, stream) for stream in source.audio]
     return ("copied" if all(copied) else "encoded") if copied else "none"
 
 
@@ -64,6 +64,10 @@ def decode_sound(packet: av.Packet) -> list[Any]:
 _OVERLAP = Fraction(5, 1000)
 """Seconds by which sound may begin before the end of the sound before it: rounding of times."""
 
+_MISJUDGED = Fraction(1, 2)
+"""Seconds for which sound that seems to overlap goes on: where the rate changed, demuxers misjudge
+the times of packets until the file states the next one."""
+
 
 class SteadySound:
     """Decodes the packets of one sound stream to frames of one format, that of the first frame.
@@ -74,6 +78,7 @@ class SteadySound:
 
     def __init__(self) -> None:
         self._due: Fraction | None = None
+        self._in_time = Fraction(0)
         self._first: Any = None
         self._base = Fraction(1)
         self._resampler: Any = None
@@ -89,8 +94,10 @@ class SteadySound:
         if frame.pts is None:
             return True
         at, length = frame.pts * frame.time_base, Fraction(frame.samples, frame.sample_rate)
-        if self._due is not None and at < self._due - _OVERLAP:
-            if at + length <= self._due:
+        if self._due is None or at >= self._due - _OVERLAP:
+            self._in_time = at
+        else:
+            if at + length <= self._due and self._due - self._in_time > _MISJUDGED:
                 return False
             frame.pts = round(self._due / frame.time_base)
             at = frame.pts * frame.time_base
@@ -118,6 +125,30 @@ def _format_of(frame: Any) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
+class _GoesOn:
+    """Whether a packet begins after the one before it of its stream, in ticks of MP4.
+
+    Muxers refuse other packets; damaged and joined files have them.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}
+
+    def __call__(self, packet: av.Packet) -> bool:
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            return False
+        context: Any = packet.stream.codec_context
+        at = round(stamp * packet.time_base * (context.sample_rate or 44_100))
+        last = self._last.get(packet.stream.index)
+        if last is not None and at <= last:
+            return False
+        self._last[packet.stream.index] = at
+        if packet.pts is not None and packet.pts < stamp:
+            packet.pts = stamp
+        return True
+
+
 class SharedSound:
     """Callback that passes sound packets to all writers.
 
@@ -127,16 +158,18 @@ class SharedSound:
     def __init__(self, writers: list[TwinWriter], source: VideoSource) -> None:
         self.writers = writers
         self.how = sound_transfer(source)
-        self._decoders = {s.index: SteadySound() for s in source.audio if not is_copied(s)}
+        encoded = [s.index for s in source.audio if not is_copied(source, s)]
+        self._decoders = {index: SteadySound() for index in encoded}
+        self._goes_on = _GoesOn()
 
     def __call__(self, packet: av.Packet) -> None:
         stream, is_end = packet.stream, packet.dts is None  # the last packet of a stream
-        if not is_copied(stream):
+        if stream.index in self._decoders:
             decoded = self._decoders[stream.index].decode(packet)
             frames = [*decoded, *([None] if is_end else [])]
             for writer in self.writers:
                 writer.encode_sound(stream.index, frames)
-        elif not is_end:
+        elif not is_end and self._goes_on(packet):
             index = stream.index
             for writer in self.writers:
                 writer.copy_packet(index, packet)
@@ -155,8 +188,9 @@ class TrimmedSound:
         self._writer, self._begin, self._end = writer, begin, end
         self._open = {stream.index for stream in source.audio}
         self.how = sound_transfer(source)
-        encoded = [s.index for s in source.audio if not is_copied(s)]
+        encoded = [s.index for s in source.audio if not is_copied(source, s)]
         self._decoders = {index: SteadySound() for index in encoded}
+        self._goes_on = _GoesOn()
         self._trims: dict[int, av.filter.Graph] = {}
 
     @property
@@ -172,10 +206,10 @@ class TrimmedSound:
         at = stamp * packet.time_base
         if at >= self._end:
             self._open.discard(stream.index)
-        elif is_copied(stream):
-            self._copy(packet, at, _length(packet))
-        else:
+        elif stream.index in self._decoders:
             self._encode(stream.index, self._decoders[stream.index].decode(packet))
+        elif self._goes_on(packet):
+            self._copy(packet, at, _length(packet))
 
     def _copy(self, packet: av.Packet, at: Fraction, length: Fraction) -> None:
         if at + length <= self._begin - max(PREROLL, length):

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from av.video.reformatter import VideoReformatter
 from occludenet_build.core.errors import ItemError, as_item_error, is_outage
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.clock import FrameClock, PacketClock
+from occludenet_build.media.video.sound_format import ANNOUNCING, SoundFormats
 
 _COVER = Disposition.attached_pic
 _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
@@ -224,6 +226,7 @@ class VideoSource:
         self.frame_count = 0
         self.decode_errors = 0
         self.first_error = ""
+        self._path = container.name.removeprefix("file:")
         self._packet_clock = PacketClock(container, self.stream)
         self._frame_clock = FrameClock(container, self.stream)
 
@@ -238,6 +241,21 @@ class VideoSource:
     def shift(self) -> Fraction:
         """Seconds that are added to the times of the file, so far."""
         return self._packet_clock.shift
+
+    @cached_property
+    def changing_audio(self) -> frozenset[int]:
+        """Numbers of the sound streams whose format changes on the way; found in a pass of its
+        own."""
+        if self.container.format.name not in ANNOUNCING:
+            return frozenset()
+        formats = SoundFormats()
+        with open_container(self._path) as container:
+            try:
+                for packet in container.demux(container.streams.audio):
+                    formats(packet)
+            except FFmpegError:
+                pass  # the pass over the pictures notes it
+        return frozenset(formats.changing)
 
     def packets(
         self, on_packet: Callable[[av.Packet], None] | None = None, *, all_streams: bool = False
@@ -287,8 +305,8 @@ class VideoSource:
     def _check_reachable(self, error: FFmpegError) -> None:
         """Raises ItemError where the file itself cannot be read: FFmpeg also says EIO of damage."""
         if is_outage(error):
-            with outages_as_reasons(self.container.name.removeprefix("file:")):
-                sha256_file(self.container.name.removeprefix("file:"))
+            with outages_as_reasons(self._path):
+                sha256_file(self._path)
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         return self.packets()

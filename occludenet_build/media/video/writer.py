@@ -93,10 +93,10 @@ class TwinWriter:
             self.stream.set_display_matrix(display.matrix)
         elif display.rotation:
             self.stream.set_display_rotation(display.rotation)
-        self._sound = {s.index: self._sound_stream(s) for s in source.audio}
+        self._sound = {s.index: self._sound_stream(source, s) for s in source.audio}
 
-    def _sound_stream(self, stream: av.AudioStream) -> av.AudioStream:
-        if is_copied(stream):
+    def _sound_stream(self, source: VideoSource, stream: av.AudioStream) -> av.AudioStream:
+        if is_copied(source, stream):
             output = self.container.add_stream_from_template(stream)
         else:
             output = self.container.add_stream("aac", **_nearest_aac(stream))
@@ -146,9 +146,9 @@ def _nearest_aac(stream: av.AudioStream) -> dict[str, Any]:
     return {"rate": rate, "layout": _LAYOUTS.get(stream.layout.nb_channels, "stereo")}
 
 
-def is_copied(stream: av.AudioStream) -> bool:
+def is_copied(source: VideoSource, stream: av.AudioStream) -> bool:
     """Whether a sound stream is copied to MP4; other sound is encoded again as AAC."""
-    return stream.codec_context.name in MP4_AUDIO
+    return stream.codec_context.name in MP4_AUDIO and stream.index not in source.changing_audio
 
 
 class RunEncoder:

@@ -108,9 +108,10 @@ def _reading(info: VideoInfo) -> str | None:
 
     What is read plainly keeps its keys, and so its results, whatever is corrected elsewhere.
     """
-    if info.is_plain and not info.display.mirrored:
+    told = [name for name in ("interlaced", "sound_changes") if getattr(info, name)]
+    if info.is_plain and not info.display.mirrored and not told:
         return None
-    return files.short_hash(info.pts_hash, str(info.frames), repr(info.display))
+    return files.short_hash(info.pts_hash, str(info.frames), repr(info.display), *told)
 
 
 def video_columns(info: VideoInfo) -> dict[str, Any]:
