@@ -49,10 +49,10 @@ def kinetics_version():
 
 
 def detect_version(folder):
-    """`tried` for a rule that runs detect; `folder`: of its shards, below the build folder."""
+    """`tried` for a rule that runs detect on shards in this folder, below the build folder."""
     backend = CONFIG.detect.backend
     version = with_backend_version(results_version("detect"), "detect", backend)
-    return tried(version, folder + "/{shard}.parquet")
+    return tried(version, f"{folder}/{{shard}}.parquet")
 
 
 def acquire_settings(*names):
