@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -329,6 +331,23 @@ def test_own_pictures_join_the_bank(world, own):
     assert found["categories"]["umbrella"]["kept"] == 1
     assert set(found["sheets"]) == {"dog", "backpack", "umbrella"}
     assert world.rows(own=str(own.root), gates={}) == rows
+
+
+def test_own_pictures_of_odd_names_and_links_are_rows(world, own):
+    world.image(1)
+    world.instance(1, square(3, 3, 20))
+    own.put("dog/rex.png")
+    (own.root / "dog" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    (own.root / "dog/gone.png").symlink_to("/nowhere/x.png")
+    (own.root / "dog/loop.png").symlink_to("loop.png")
+    (own.root / "cat").symlink_to("dog", target_is_directory=True)
+    rows = world.rows(own=str(own.root), gates={})
+    assert {name: row["reason"] for name, row in rows.items() if name != 1} == {
+        "dog/rex.png": None,
+        "dog/caf\\xe9.png": "not_utf8",
+        "dog/gone.png": "image_missing",
+        "dog/loop.png": "image_missing",
+    }
 
 
 def test_own_pictures_that_are_no_cut_outs(world, own):

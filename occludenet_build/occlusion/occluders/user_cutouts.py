@@ -7,6 +7,7 @@ chosen the pictures. The split depends on category and name.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.config.occlusion import Occluders
-from occludenet_build.core import seeds
+from occludenet_build.core import names, seeds
 from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging.image_io import open_image
@@ -30,9 +31,9 @@ _LONGEST_STEM = 100
 
 @dataclass(frozen=True)
 class UserPicture:
-    """A user's picture: its folder and name, the bank's folder, the settings, the split."""
+    """A user's picture: its path, its name in the table, the bank's folder, settings and split."""
 
-    folder: Path
+    path: Path
     source: str
     out: Path
     settings: Occluders
@@ -51,12 +52,10 @@ def user_pictures(out: Path, settings: Occluders, seed: int) -> Iterator[UserPic
         raise UserError(f"occluders.own: wanted a folder, {folder} is not one")
     if out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"occluders.own: {folder} holds the bank itself; wanted another folder")
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    for source in sorted(paths):
-        if not any(part.startswith(".") for part in source.parts):
-            name = source.as_posix()
-            split = seeds.split_of(vars(settings.split), seed, f"own {name}", "occluder split")
-            yield UserPicture(folder, name, out, settings, split)
+    for source in names.listing(folder):
+        name = os.fsencode(source).decode("utf-8", "backslashreplace")
+        split = seeds.split_of(vars(settings.split), seed, f"own {name}", "occluder split")
+        yield UserPicture(folder / source, name, out, settings, split)
 
 
 def cut_user_picture(own: UserPicture) -> list[Row]:
@@ -82,9 +81,12 @@ def _known(own: UserPicture) -> Row:
 
 
 def _cut_out(own: UserPicture, row: Row) -> dict[str, Any]:
+    names.require_utf8(own.path)
     if not re.fullmatch(r"[^/]+/[^/]+\.png", own.source, re.IGNORECASE):
         raise ItemError("image_unreadable", "wanted <category>/<name>.png")
-    picture = _read(own.folder / own.source)
+    if not own.path.exists():
+        raise ItemError("image_missing", "a link that leads nowhere")
+    picture = _read(own.path)
     mask = picture[..., 3] >= 128
     row["pixels"] = int(np.count_nonzero(mask))
     if not row["pixels"]:
