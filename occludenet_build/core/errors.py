@@ -211,5 +211,5 @@ TRANSIENT = {
 }
 """Reasons that may be temporary: such items are retried in the next run."""
 
-OF_ITEM = frozenset({"internal", "defect", "too_slow", "out_of_memory"})
+OF_ITEM = frozenset({"internal", "defect", "out_of_memory"})
 """Those of TRANSIENT that tell of the item itself, or of the program, and of no outage."""

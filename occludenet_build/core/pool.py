@@ -14,7 +14,6 @@ import resource
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures import TimeoutError as ItemTimeout
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
@@ -68,14 +67,14 @@ def in_processes(
     from pebble import ProcessPool  # not above: the workflow imports this module
 
     workers, context = max(workers, 1), multiprocessing.get_context("spawn")
-    stopped = context.Event()
+    stopped, all_there = context.Event(), context.Barrier(workers)
     pool = ProcessPool(
         workers,
         context=context,
         initializer=_initialize,
-        initargs=(os.getpid(), limits.memory_mb, stopped),
+        initargs=(os.getpid(), limits.memory_mb, stopped, all_there),
     )
-    source = iter(items)
+    source, replaced = iter(items), False
     waiting: dict[Future[Out], Item] = {}
 
     def submit(count: int) -> None:
@@ -90,28 +89,38 @@ def in_processes(
             finished = [(future, waiting.pop(future)) for future in done]
             submit(len(finished))
             for future, item in finished:
+                replaced = replaced or _cause_of_loss(future) is not None
                 yield _result(future, item, lost)
     finally:
-        # Workers finish what they are at: one that is killed would leave half a file.
+        # Workers finish what they are at: one that is killed would leave half a file. One that is
+        # just starting in the place of another would complain, so all meet first.
         stopped.set()
+        for _ in range(workers if replaced else 0):
+            pool.schedule(_meet, timeout=_START_SECONDS)
         pool.close()
         pool.join()
 
 
 def _result(future: Future[Out], item: Item, lost: Callable[[Item, ItemError], Out] | None) -> Out:
+    cause = _cause_of_loss(future)
+    if cause is None:
+        return future.result()
+    if lost is None:
+        raise BrokenProcessPool(str(cause))
+    return lost(item, cause)
+
+
+def _cause_of_loss(future: Future[Any]) -> ItemError | None:
+    """Why the worker of an item was ended or died; None if it was not."""
     from pebble import ProcessExpired
 
-    try:
-        return future.result()
-    except ProcessExpired as error:
-        died = _death(error.exitcode)
-    except ItemTimeout as error:
-        if error.args[:1] != ("Task timeout",):  # the item itself raised it
-            raise
-        died = ItemError("too_slow", f"longer than {error.args[1]:g} s")
-    if lost is None:
-        raise BrokenProcessPool(str(died))
-    return lost(item, died)
+    error = future.exception()
+    if isinstance(error, ProcessExpired):
+        return _death(error.exitcode)
+    # the item itself may raise a TimeoutError too
+    if isinstance(error, TimeoutError) and error.args[:1] == ("Task timeout",):
+        return ItemError("too_slow", f"longer than {error.args[1]:g} s")
+    return None
 
 
 def _death(code: int) -> ItemError:
@@ -134,6 +143,10 @@ def _return_large_blocks() -> None:
 
 _stopped: Any = None
 """In a worker: the event that tells it to begin no other item."""
+_all_there: Any = None
+"""In a worker: the barrier at which all workers meet before the end."""
+_START_SECONDS = 60
+"""Longest time for the start of a worker."""
 
 
 def _work(function: Callable[[Item], Out], item: Item) -> Out:
@@ -141,9 +154,13 @@ def _work(function: Callable[[Item], Out], item: Item) -> Out:
     return cast(Out, None) if _stopped.is_set() else function(item)
 
 
-def _initialize(parent: int, memory_mb: int | None, stopped: Any) -> None:
-    global _stopped
-    _stopped = stopped
+def _meet() -> None:
+    _all_there.wait(_START_SECONDS)
+
+
+def _initialize(parent: int, memory_mb: int | None, stopped: Any, all_there: Any) -> None:
+    global _stopped, _all_there
+    _stopped, _all_there = stopped, all_there
     _return_large_blocks()
     # Without this a worker of a killed parent waits forever: it holds both ends of its queue.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -99,7 +99,8 @@ class Build:
         """Finished videos -> time stamp, ns."""
         build = self.folder / "build"
         found = build.glob("OccludeNet-D*/**/*.mp4")
-        return {str(p.relative_to(build)): p.stat().st_mtime_ns for p in found if p.is_file()}
+        files = (p for p in found if p.is_file() and not p.name.startswith("."))
+        return {str(p.relative_to(build)): p.stat().st_mtime_ns for p in files}
 
     def unfinished(self) -> list[Path]:
         return list((self.folder / "build").rglob(".*.part*"))
