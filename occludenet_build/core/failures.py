@@ -79,7 +79,7 @@ def check_items(
 def _check_outage(stage: str, rows: list[Mapping[str, Any]], share: float) -> None:
     """Raises UserError where more than a share of the items, and more than one, is out of reach."""
     away = [row for row in rows if is_passing(row) and row["reason"] not in OF_ITEM]
-    unforeseen = [row for row in rows if row["reason"] == "internal"]
+    unforeseen = [row for row in rows if row.get("reason") == "internal"]
     if len(unforeseen) == len(rows):  # whatever it is, it is not the items
         away, share = unforeseen, 0.0
     if len(away) > max(1, share * len(rows)):

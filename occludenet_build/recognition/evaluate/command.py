@@ -64,11 +64,14 @@ def run(args: argparse.Namespace, config: Config) -> None:
     for group in groups:
         check_labels_known(group.clips, network.labels, str(args.model))
     rows: list[Row] = []
+    unread: list[Row] = []
     for group in groups:
         found, lost = predict_group(network, group, settings, erasing_of(args, config, group.clips))
         rows += found
-        skipped += lost
-    check_items("evaluate", [*rows, *map(_failed_row, skipped)], args.out, config.failures)
+        unread += lost
+    # what a list names and nobody has is a fact, and no outage
+    check_items("evaluate", [*rows, *map(_failed_row, unread)], args.out, config.failures)
+    skipped += unread
     write_results(args.out, rows, skipped, network, config)
 
 
