@@ -185,10 +185,17 @@ class SlurmCluster:
         names = (self.folder / "calls.txt").read_text().split()
         return {name: names.count(name) for name in sorted(set(names))}
 
-    def stop(self) -> None:
-        """Cancel all jobs and stop all daemons."""
+    def clear(self) -> None:
+        """Cancel all jobs, and forget those that are finished."""
         self.run("scancel", "--full", "--user=root")
         self._wait(lambda: not self.run("squeue", "-h").strip())
+        path = self.folder / "finished.txt"
+        if path.exists():
+            os.truncate(path, 0)
+
+    def stop(self) -> None:
+        """Cancel all jobs and stop all daemons."""
+        self.clear()
         daemons = [self.folder / f"slurmd-{n}.pid" for n in NODES]
         for pid in (*daemons, self.folder / "slurmctld.pid", self.folder / "munge/munged.pid"):
             if pid.exists():

@@ -34,13 +34,20 @@ ON_GPU = {
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory) -> Iterator[SlurmCluster]:
+def started(tmp_path_factory) -> Iterator[SlurmCluster]:
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
     cluster = SlurmCluster(tmp_path_factory.mktemp("slurm"))
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def slurm(started: SlurmCluster) -> SlurmCluster:
+    """The cluster, without jobs of the tests before."""
+    started.clear()
+    return started
 
 
 class OnCluster(Build):
@@ -158,7 +165,7 @@ def test_a_job_that_no_partition_can_run_is_told_before_the_first_job(slurm, bui
 
 
 @pytest.fixture(scope="module")
-def built(slurm, world, tmp_path_factory) -> Build:
+def built(started, world, tmp_path_factory) -> Build:
     """A build up to the masks, made without SLURM; tests run the rest in a copy."""
     build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
     build.run("actor_masks")
