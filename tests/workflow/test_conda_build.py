@@ -27,15 +27,24 @@ pytestmark = [
 ]
 
 
+class CondaBuild(Build):
+    """A build whose jobs ran in conda environments."""
+
+    isolated: dict[str, set[str]]
+    """Stage -> environments of its jobs."""
+
+
 @pytest.fixture(scope="module")
-def built(world, tmp_path_factory) -> Iterator[Build]:
+def built(world, tmp_path_factory) -> Iterator[CondaBuild]:
     """A build with every stage of `all`; its environments are in the folder envs."""
     folder = tmp_path_factory.mktemp("built")
-    build = Build(folder, world, SETTINGS)
+    build = CondaBuild(folder, world, SETTINGS)
     stand_in = conda.install(folder / "conda", "index")
     build.environ = stand_in.environment(**submitter(folder / "submitter", Path(sys.prefix)))
     try:
         build.run("--use-conda", "--conda-prefix", "envs", "all")
+        # before other tests run more in these environments
+        build.isolated = check_isolated(folder / "envs", package=REPO)
         yield build
     finally:
         shutil.rmtree(folder / "envs", ignore_errors=True)
@@ -63,7 +72,7 @@ ENVIRONMENTS = {
 
 def test_all_jobs_run_in_their_own_environments(built):
     expected = {stage: {name} for name, stages in ENVIRONMENTS.items() for stage in stages.split()}
-    assert check_isolated(built.folder / "envs", package=REPO) == expected
+    assert built.isolated == expected
     assert (built.folder / "build/report/index.html").stat().st_size > 10_000
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 import subprocess
 import sys
 
@@ -91,7 +92,8 @@ def test_a_change_trains_again_what_it_concerns(built, changes, trained):
 
 
 @pytest.mark.slow
-def test_the_rule_starts_several_processes(built):
+def test_the_rule_starts_several_processes(built, tmp_path):
+    built = shutil.copytree(built, tmp_path / "copy", symlinks=True)
     changes = {"processes": 2, "arms": ["car"], "alphas": [], "seeds": [3]}
     snakemake(built, changes)
     assert "tiny3d on cpu, 2 processes" in (built / "build/logs/train/car-3.log").read_text()
