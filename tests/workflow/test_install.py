@@ -444,7 +444,8 @@ def test_torch_comes_from_the_index_that_is_named(tmp_path, bare):
     for name, pinned in pins.items():
         empty_wheel(tmp_path / "index" / name, name, f"{pinned}+cpu")
     index = (tmp_path / "index").as_uri()
-    told = setup(bare.parent, TORCH_INDEX=index, EXTRAS="learn", PYTHON="")
+    venv = shutil.copytree(bare.parent, tmp_path / "venv", symlinks=True)
+    told = setup(venv, TORCH_INDEX=index, EXTRAS="learn", PYTHON="")
     for name, pinned in pins.items():
         assert f" {name}-{pinned}+cpu" in told[told.index("Successfully installed") :]
     assert "captum-" in told and "nvidia" not in told
