@@ -75,10 +75,10 @@ class StageRows(tables.ClipGroups):
         except tables.UNREADABLE as error:
             raise damaged_file(path, error, "a Parquet table") from error
 
-    def read(self, clip: str) -> pa.Table | None:
-        """The rows of a clip; None if it has none."""
+    def read(self, clip: str, columns: list[str] | None = None) -> pa.Table | None:
+        """The rows of a clip, or only the named columns; None if it has none."""
         try:
-            return super().read(clip)
+            return super().read(clip, columns)
         except tables.UNREADABLE as error:
             raise damaged_file(self._path, error, "a Parquet table") from error
 
@@ -135,14 +135,14 @@ class DetailStore:
         self.folder = folder
         self._open: dict[str, StageRows] = {}
 
-    def rows(self, clip: str, shard: str) -> pa.Table | None:
-        """The rows of a clip; None if the shard has no rows of it.
+    def rows(self, clip: str, shard: str, columns: list[str] | None = None) -> pa.Table | None:
+        """The rows of a clip, or only the named columns; None if the shard has no rows of it.
 
         Raises UserError if the shard's file is damaged.
         """
         if shard not in self._open:
             self._open[shard] = StageRows(self.folder / shard / "detail.parquet")
-        return self._open[shard].read(clip)
+        return self._open[shard].read(clip, columns)
 
     def actor(self, clip: str, shard: str) -> ClipBoxes:
         """The actor's boxes of a clip, for the store of detect; may be empty.

@@ -73,6 +73,9 @@ _OUTAGES = frozenset(
 )
 """Error numbers of a disk, mount or server that is away or sick."""
 
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""Error numbers of a path that leads nowhere."""
+
 _DEFECTS = (NameError, AttributeError, TypeError, NotImplementedError, AssertionError, LookupError)
 """Exceptions that, raised by this package itself, are errors of the program and not of a file."""
 
@@ -83,7 +86,7 @@ def _reason_of(error: Exception) -> str:
     number = getattr(error, "errno", None)
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
         return "out_of_memory"
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or number in _ABSENT:
         return "missing"
     if isinstance(error, PermissionError):
         return "no_permission"

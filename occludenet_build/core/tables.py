@@ -120,11 +120,11 @@ class ClipGroups:
         """The clips in the file, in its order."""
         return list(self._groups)
 
-    def read(self, clip: str) -> pa.Table | None:
-        """The rows of a clip; None if it has none."""
+    def read(self, clip: str, columns: list[str] | None = None) -> pa.Table | None:
+        """The rows of a clip, or only the named columns; None if it has none."""
         if self._file is None or clip not in self._groups:
             return None
-        return self._file.read_row_group(self._groups[clip])
+        return self._file.read_row_group(self._groups[clip], columns)
 
     def damaged(self) -> set[str]:
         """The clips whose rows do not read; reads the whole file."""

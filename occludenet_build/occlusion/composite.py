@@ -261,8 +261,8 @@ class CompositeShard:
         return ledger.result_key("erased", version, own, key, self._masks_hash(clip), *used)
 
     def _count(self, clip: str) -> counterfactual.Unerased:
-        rows = self._boxes.rows(clip, self._chosen[clip]["detect_shard"])
-        return counterfactual.count_unerased(ClipBoxes.of(rows), self._masks(clip))
+        boxes = ClipBoxes.of(self._boxes.rows(clip, self._chosen[clip]["detect_shard"]))
+        return counterfactual.count_unerased(boxes, *self._mask_columns(clip, "frame"))
 
     def _refusal(self, clip: str) -> dict[str, Any] | None:
         masked = self._masked.get(clip)
@@ -288,16 +288,16 @@ class CompositeShard:
         job = dataclasses.replace(job, outputs=outputs, erasure=erasure)
         if "erased" in parts or settings.scale_mode == "target":
             job = dataclasses.replace(job, masks=self._masks(clip))
-        key = self.keys["occluded"][clip] if "occluded" in parts else None
-        erased_key = self.keys["erased"][clip] if "erased" in parts else None
-        return ClipTask(job, chosen, key, erased_key, refusal)
+        keys = {part: self.keys[part][clip] for part in parts}
+        return ClipTask(job, chosen, keys.get("occluded"), keys.get("erased"), refusal)
 
     def _masks(self, clip: str) -> dict[int, bytes]:
+        return dict(zip(*self._mask_columns(clip, "frame", "rle"), strict=True))
+
+    def _mask_columns(self, clip: str, *names: str) -> list[list[Any]]:
         masks = self._args.masks
-        rows = self._rles.rows(clip, masks.stem) if masks else None
-        if rows is None:
-            return {}
-        return dict(zip(rows["frame"].to_pylist(), rows["rle"].to_pylist(), strict=True))
+        rows = self._rles.rows(clip, masks.stem, [*names]) if masks else None
+        return [[] if rows is None else rows[name].to_pylist() for name in names]
 
 
 def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.ClipResult]:

@@ -16,7 +16,8 @@ def stage_settings(name, config=CONFIG):
     return as_param(settings.stage_settings(config, name))
 
 
-ATTEMPTS = {}
+# Once for a start: jobs of this start that leave failures count the number up.
+attempts = functools.cache(failures.attempts)
 
 
 def tried(version, table):
@@ -24,12 +25,11 @@ def tried(version, table):
 
     `table`: its output table, below the build folder, with the wildcards of the rule. A job that
     leaves items with reasons that may pass counts the number up (core.failures), so that the next
-    start runs it again. This start keeps the number that it read first.
+    start runs it again.
     """
 
     def text(wildcards):
-        path = f"{BUILD}/{table.format(**dict(wildcards.items()))}"
-        count = ATTEMPTS.setdefault(path, failures.attempts(path))
+        count = attempts(f"{BUILD}/{table.format(**dict(wildcards.items()))}")
         return f"{version}, attempt {count}" if count else version
 
     return text

@@ -13,7 +13,6 @@ Boxes and masks refer to the displayed frame; pixels are edited in the coded fra
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +34,6 @@ from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.clock import FrameClock, PacketClock
 from occludenet_build.media.video.sound_format import ANNOUNCING, SoundFormats
 
-_COVER = Disposition.attached_pic
 _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
 
 
@@ -155,10 +153,8 @@ def outages_as_reasons(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        text = error.strerror or str(error)
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise ItemError("missing", text) from error
-        raise ItemError(as_item_error(error).reason, f"{text}: {path}") from error
+        reason, text = as_item_error(error).reason, error.strerror or str(error)
+        raise ItemError(reason, text if reason == "missing" else f"{text}: {path}") from error
 
 
 def check_indexed(path: Path | str, sha256: str) -> None:
@@ -179,9 +175,8 @@ def _is_mp4_without_index(path: Path) -> bool:
 
 
 def _picture_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
-    """The video streams, without cover pictures; those that are played by default come first."""
-    streams = [s for s in container.streams.video if not _has(s, Disposition.attached_pic)]
-    return sorted(streams, key=lambda stream: not _has(stream, Disposition.default))
+    """The video streams in the order of the file, without cover pictures."""
+    return [s for s in container.streams.video if not _has(s, Disposition.attached_pic)]
 
 
 def _has(stream: av.VideoStream, disposition: Disposition) -> bool:
@@ -189,8 +184,10 @@ def _has(stream: av.VideoStream, disposition: Disposition) -> bool:
 
 
 def _decoded_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The video stream that is decoded. Raises ItemError no_decoder."""
-    stream = _picture_streams(container)[0]
+    """The video stream that is decoded: the first of those that are played by default, else the
+    first. Raises ItemError no_decoder."""
+    streams = _picture_streams(container)
+    stream = next((s for s in streams if _has(s, Disposition.default)), streams[0])
     # PyAV gives no context for a codec that its libraries do not know
     if stream.codec_context is None:
         raise ItemError("no_decoder", f"video stream {stream.index} has an unknown codec")
@@ -233,8 +230,7 @@ class VideoSource:
     @property
     def is_plain(self) -> bool:
         """Whether no time was corrected, and the stream is the first one."""
-        first = next(s for s in self.container.streams.video if not _has(s, _COVER))
-        is_first = first.index == self.stream.index
+        is_first = _picture_streams(self.container)[0].index == self.stream.index
         return is_first and not self._packet_clock.shift and self._frame_clock.is_plain
 
     @property

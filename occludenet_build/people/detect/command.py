@@ -74,9 +74,9 @@ def run(args: argparse.Namespace, config: Config) -> None:
         weights = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=weights)
     clips = shard_rows(args.videos, args.out)
-    if settings.backend == "file":
-        _check_boxes(clips, args.videos, settings)
     jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
+    if settings.backend == "file":
+        _check_boxes(jobs, args.videos, settings)
     with ledger.locked_ledger(
         args.out.parent / "store" / args.out.stem, stage.ROWS, stage.BOXES
     ) as clip_ledger:
@@ -88,17 +88,15 @@ def run(args: argparse.Namespace, config: Config) -> None:
     log_refusals(table)
 
 
-def _check_boxes(clips: list[dict[str, Any]], videos: Path, settings: Detect) -> None:
+def _check_boxes(jobs: dict[str, inference.DetectJob], videos: Path, settings: Detect) -> None:
     """Raise UserError where no row of the box file names a clip of any shard; log other lacks."""
-    if settings.boxes is None or not clips:
-        return
-    shards = sorted({videos, *videos.parent.glob("[0-9][0-9][0-9].parquet")})
-    everything = {clip for path in shards
-                  for clip in tables.read_table(path, ["clip"])["clip"].to_pylist()}  # fmt: skip
-    paths = {row["clip"]: row["path"] for row in clips}
-    found = boxfile.check_names(settings.boxes, paths, everything)
-    if found < len(clips):
-        logging.warning("%s names %d of %d clips", settings.boxes, found, len(clips))
+    found = sum(job.clip.given is not None for job in jobs.values())
+    if jobs and not found:
+        shards = sorted({videos, *videos.parent.glob("[0-9][0-9][0-9].parquet")})
+        every_clip = {row["clip"] for path in shards for row in tables.read_rows(path)}
+        boxfile.require_names(str(settings.boxes), every_clip)
+    if found < len(jobs):
+        logging.warning("%s names %d of %d clips", settings.boxes, found, len(jobs))
 
 
 def log_refusals(table: pa.Table) -> None:

@@ -143,19 +143,14 @@ def _check_twice(matched: Mapping[str, str], path: Path | str) -> None:
             )
 
 
-def check_names(path: Path | str, clips: Mapping[str, str], all_clips: Collection[str]) -> int:
-    """The number of `clips` (id -> path of the video) that the box file has rows for.
-
-    `all_clips`: ids of the whole index. Raises UserError where it has a row for none of those.
-    """
+def require_names(path: Path | str, clips: Collection[str]) -> None:
+    """Raises UserError where the box file has no row for any of `clips`, the ids of the index."""
     names = [str(name) for name in _table(Path(path))["clip"].unique()]
-    found = set(match_names(names, clips).values())
-    if not found and not match_names(names, dict.fromkeys(all_clips, "")):
+    if not match_names(names, dict.fromkeys(clips, "")):
         raise UserError(
-            f"detect.boxes: {path}: no row names a clip: wanted ids such as {min(all_clips)!r}, "
+            f"detect.boxes: {path}: no row names a clip: wanted ids such as {min(clips)!r}, "
             f"got {names[0] if names else 'no row'!r}; correct the column clip"
         )
-    return len(found)
 
 
 def _table(path: Path) -> pd.DataFrame:

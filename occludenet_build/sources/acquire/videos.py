@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import stat
@@ -145,16 +144,17 @@ def _check_present(path: Path) -> None:
         if stat.S_ISDIR(path.stat().st_mode):
             os.scandir(path).close()  # it could not be listed
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) and path.is_symlink():
+        found = as_item_error(error)
+        if found.reason == "missing" and path.is_symlink():
             target = os.fsencode(path.readlink()).decode("utf-8", "backslashreplace")
             detail = (
                 f"a link that leads nowhere, to {target}; fetch the file (git annex get, dvc pull)"
             )
             raise ItemError("missing", detail) from error
-        if isinstance(error, PermissionError):
+        if found.reason == "no_permission":
             detail = f"{path}: {error.strerror}; let this user read it and the folders above it"
             raise ItemError("no_permission", detail) from error
-        raise as_item_error(error) from error
+        raise found from error
 
 
 def _split_of(path: PurePosixPath, clip: str, layout: str, config: cfg.Config) -> str:
