@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import av
-import imageio_ffmpeg
 import numpy as np
 import pytest
 from conftest import moving_square
+from support.ffmpeg import FFMPEG, ffmpeg, with_matrix
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.video import source as reader
@@ -26,15 +26,6 @@ from occludenet_build.media.video.source import Display, display_of, open_video
 from occludenet_build.media.video.synth import write_video
 
 FRAMES, FPS = 50, 25
-FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
-
-
-def ffmpeg(*words: object) -> str:
-    """Run ffmpeg; returns what it says."""
-    command = [FFMPEG, "-hide_banner", "-y", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stderr
 
 
 def shown_by_ffmpeg(path: Path) -> list[float]:
@@ -167,13 +158,7 @@ def test_odd_clocks_are_right_and_complete(raw, tmp_path, name):
 def test_a_mirroring_matrix_shows_what_players_show(raw, tmp_path, rotation):
     display, path = Display(96, 64, rotation, mirrored=True), tmp_path / "selfie.mp4"
     ffmpeg("-i", raw, "-an", "-c:v", "libx264", tmp_path / "plain.mp4")
-    with av.open(str(tmp_path / "plain.mp4")) as source, av.open(str(path), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        stream.set_display_matrix(display.matrix)
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
+    with_matrix(tmp_path / "plain.mp4", path, display.matrix)
     with av.open(str(path)) as container:
         assert display_of(next(container.decode(video=0))) == display
     _, picture = next(iter(reader.rgb_frames(path)))

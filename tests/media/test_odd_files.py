@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
+from support.ffmpeg import ffmpeg, run_ffmpeg
 
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.source import rgb_frames
 
-FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 DRAWN = ("-f", "lavfi", "-i", "nullsrc=s=96x64:r=25:d=0.4,format=gbrp,geq=r=X*2:g=Y*3:b=128+9*N")
 FRAMES = 10
-
-
-def ffmpeg(*words: object) -> bytes:
-    command = [FFMPEG, "-v", "error", "-y", *map(str, words)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 PICTURES = {
@@ -46,7 +39,9 @@ def test_any_pixels_are_those_that_ffmpeg_shows(tmp_path, name):
     path, (codec, pixels) = tmp_path / name, PICTURES[name]
     ffmpeg(*DRAWN, "-c:v", codec, "-pix_fmt", pixels, path)
     here = np.stack([picture for _, picture in rgb_frames(path)])
-    there = np.frombuffer(ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"), np.uint8)
+    there = np.frombuffer(
+        run_ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-").stdout, np.uint8
+    )
     difference = np.abs(here.astype(int) - there.reshape(here.shape))
     assert len(here) == FRAMES and here.std() > 20
     assert difference.mean() < 1, "but for the interpolation of chroma"

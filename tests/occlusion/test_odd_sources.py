@@ -4,15 +4,14 @@ interlaced pictures."""
 from __future__ import annotations
 
 import re
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import imageio_ffmpeg
 import numpy as np
 import pytest
 from conftest import moving_square
+from support.ffmpeg import ffmpeg, with_matrix
 from support.render import CLEAN, ERASED, OCCLUDED, job_of, with_gap
 
 from occludenet_build.config.occlusion import Composite
@@ -28,11 +27,6 @@ from occludenet_build.sources.index.facts import video_columns
 
 FRAMES, SIZE = 50, (96, 64)
 SETTINGS = Composite(preset="ultrafast", scales=(0.25, 0.75))
-
-
-def ffmpeg(*words: object, says: str = "error") -> str:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", says, "-y", *map(str, words)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +119,7 @@ def test_sound_that_steps_back_leaves_out_what_overlaps(raw, tmp_path):
 
 def fields_of(path: Path) -> tuple[str, set[str]]:
     """Field order that the file states, and the marks of its frames: T, B or P."""
-    said = ffmpeg("-i", path, "-vf", "showinfo", "-f", "null", "-", says="info")
+    said = ffmpeg("-i", path, "-vf", "showinfo", "-f", "null", "-")
     stated = re.search(r"(top|bottom) .*first|progressive", said.split("Stream mapping")[0])
     assert stated is not None
     return stated[0].split()[0], set(re.findall(r" i:([TBP]) ", said))
@@ -195,13 +189,7 @@ def test_sound_that_nobody_decodes_is_left_out(raw, tmp_path):
 def test_mirrored_pictures_are_occluded_where_players_show_the_actor(raw, tmp_path, rotation):
     display, path = Display(*SIZE, rotation, mirrored=True), tmp_path / "selfie.mp4"
     ffmpeg("-i", raw, "-an", "-c:v", "libx264", tmp_path / "plain.mp4")
-    with av.open(str(tmp_path / "plain.mp4")) as source, av.open(str(path), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        stream.set_display_matrix(display.matrix)
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
+    with_matrix(tmp_path / "plain.mp4", path, display.matrix)
     boxes = with_gap(FRAMES, display.size)
     render(job_of(path, tmp_path / "build", FRAMES, boxes), SETTINGS)
     with open_video(tmp_path / "build" / OCCLUDED[1].file) as source:

@@ -8,7 +8,6 @@ folders are followed; files whose name begins with a dot are skipped.
 from __future__ import annotations
 
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.sources.kinetics.annotations import AnnotationLists
 from occludenet_build.sources.kinetics.candidates import Candidate, choose_candidates
 from occludenet_build.sources.kinetics.clip import ClipNames, KineticsClip, RouteResult
+from occludenet_build.sources.kinetics.mirror_state import folders_once
 
 
 def search_mirror(
@@ -97,18 +97,7 @@ def _log_other_files(root: Path, known: int, others: list[str]) -> None:
 def _files(root: Path, unread: _Unread) -> Iterator[str]:
     """Yield the files below a folder, as relative paths with `/`; each folder is read once,
     also if several links lead to it."""
-    seen = set()
-    for parent, folders, names in os.walk(root, onerror=unread.add, followlinks=True):
-        try:
-            status = Path(parent).stat()
-        except OSError as error:
-            unread.add(error)
-            folders.clear()
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
+    for parent, folders, names, _ in folders_once(root, unread.add):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             if not name.startswith("."):

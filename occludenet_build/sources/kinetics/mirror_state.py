@@ -11,9 +11,34 @@ workflow imports this module.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from occludenet_build.core.files import short_hash, write_text
+
+
+def folders_once(
+    root: Path | str, on_error: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[str, list[str], list[str], os.stat_result]]:
+    """os.walk that follows links, but yields each folder once, with its status.
+
+    `on_error` receives the error of a folder that cannot be read. As with os.walk, the caller may
+    change the list of folders.
+    """
+    seen = set()
+    for parent, folders, names in os.walk(root, onerror=on_error, followlinks=True):
+        try:
+            status = Path(parent).stat()
+        except OSError as error:
+            folders.clear()
+            if on_error is not None:
+                on_error(error)
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield parent, folders, names, status
 
 
 def folders_digest(root: Path | str) -> str:
@@ -21,18 +46,10 @@ def folders_digest(root: Path | str) -> str:
 
     A folder changes when a file in it appears, goes or is renamed. Files are not looked at.
     """
-    states, seen = [], set()
-    for parent, folders, _ in os.walk(root, followlinks=True):
-        try:
-            status = Path(parent).stat()
-        except OSError:
-            folders.clear()
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        states.append(f"{os.path.relpath(parent, root)!a} {status.st_mtime_ns}")
+    states = (
+        f"{os.path.relpath(parent, root)!a} {status.st_mtime_ns}"
+        for parent, _, _, status in folders_once(root)
+    )
     return short_hash(*sorted(states))
 
 
