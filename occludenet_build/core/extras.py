@@ -25,6 +25,8 @@ EXTRAS: dict[str, str] = {
     "ultralytics": "yolo",
     "onnxruntime": "exports",
     "openvino": "exports",
+    "safetensors": "hf",
+    "transformers": "hf",
     "deno": "youtube",
     "yt_dlp": "youtube",
     "yt_dlp_ejs": "youtube",
