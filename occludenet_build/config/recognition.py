@@ -210,7 +210,7 @@ class Optimizer:
     of the weights; 0: no EMA."""
 
 
-SMALL_BACKBONES = ("tiny3d",)
+SMALL_BACKBONES = ("tiny3d", "scene3d")
 """Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
 
 
@@ -219,7 +219,7 @@ class Train:
     """Stage train: training of CAR, its baseline and comparison methods."""
 
     backbone: str = setting("r3d_18")
-    """Network: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
+    """Network: tiny3d, scene3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
     x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
     ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m,
     videomae_s, videomae_b, videomae_l."""

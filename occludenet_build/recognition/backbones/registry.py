@@ -26,6 +26,7 @@ from occludenet_build.config.recognition import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
+from occludenet_build.recognition.backbones.scene3d import Scene3D
 from occludenet_build.recognition.backbones.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -232,6 +233,9 @@ _RESNET_INPUT = Input(16, 112, 128, 2, KINETICS_MEAN, KINETICS_STD)
 BACKBONES: dict[str, Backbone] = {
     "tiny3d": Backbone(
         lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0), FeatureLayout("blocks")
+    ),
+    "scene3d": Backbone(
+        lambda n, t, s: Scene3D(n), "head.", Input(8, 112, 128, 0), FeatureLayout("blocks")
     ),
     "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
     "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
