@@ -183,7 +183,7 @@ def outcome(
 
 
 def planned(
-    arms: Sequence[str], count: int, world: World, epochs: int, network: Network = Network()
+    arms: Sequence[str], count: int, world: World, epochs: int, network: Network
 ) -> list[Trial]:
     """The trials of `count` seeds from that of `world` on; the arms of a seed follow each other,
     since they share its world."""

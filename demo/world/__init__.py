@@ -2,8 +2,9 @@
 
 A textured figure performs one of five actions in front of one of five backgrounds, with a fixed
 camera. The background correlates with the action: a shortcut. In the set crossed, which a network
-sees only when it is evaluated, each test figure is before another background. `occludenet demo` draws the mini-world and builds a dataset from it;
-`python -m demo.world` only draws it, also in other sizes.
+sees only when it is evaluated, each test figure is before another background. `occludenet demo`
+draws the mini-world and builds a dataset from it; `python -m demo.world` only draws it, also in
+other sizes.
 
 plan          the clips, and the background of each
 actions       poses of the five actions

@@ -35,9 +35,7 @@ def clapping(turn: float, manner: Manner) -> Pose:
     apart = 52 * _rise(turn * 2) * manner.amplitude
     swing = _sway(turn, manner.step)
     arms = 34 + manner.slack
-    return Pose(
-        (-arms, 160 - apart), (arms, -160 + apart), (-8 + swing, -8), (8 - swing, 8)
-    )
+    return Pose((-arms, 160 - apart), (arms, -160 + apart), (-8 + swing, -8), (8 - swing, 8))
 
 
 def hopping(turn: float, manner: Manner) -> Pose:
@@ -58,9 +56,7 @@ def lunging(turn: float, manner: Manner) -> Pose:
     """Pose after `turn` cycles: one leg steps far to the front and back, seen from the side."""
     out = _rise(turn) * manner.amplitude
     arm = 14 + manner.slack
-    return Pose(
-        (-arm, -arm), (arm, arm), (-48 * out, -56 * out), (62 * out, 4 * out), profile=True
-    )
+    return Pose((-arm, -arm), (arm, arm), (-48 * out, -56 * out), (62 * out, 4 * out), profile=True)
 
 
 ACTIONS = {

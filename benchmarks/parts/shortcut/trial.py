@@ -16,6 +16,7 @@ import torch
 
 from demo.world.build import VERSION
 from demo.world.plan import TIED
+from occludenet_build.config.training import Train
 from occludenet_build.core import files
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.versions import results_version
@@ -45,9 +46,16 @@ class Trial:
     network: Network = field(default=Network())
 
     @property
-    def settings(self):
+    def settings(self) -> Train:
         """The settings of train."""
         return ARMS[self.arm].settings(self.epochs, self.world.seed, self.network)
+
+    @property
+    def passes(self) -> float:
+        """Passes of a clip through the network in training, relative to the baseline: twice the
+        epochs, or a second pass for the counterfactual, are 2."""
+        settings = self.settings
+        return settings.epochs / self.epochs * (2 if settings.alpha > 0 else 1)
 
     def key(self) -> str:
         """Hash of settings and code."""
@@ -69,7 +77,7 @@ def run(job: tuple[Trial, Path]) -> tuple[Trial, dict[str, Any]]:
     model, state, seconds = trained(trial)
     found = _tested(model, trial)
     found |= {name: state.rows[-1][row] for name, row in (("kl", "kl"), ("train_top1", "top1"))}
-    found |= {"passes": _passes(trial), "cpu_seconds": round(seconds, 1)}
+    found |= {"passes": trial.passes, "cpu_seconds": round(seconds, 1)}
     path = result_path(trial, results)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_json(path, {"arm": trial.arm, "seed": trial.world.seed, **found})
@@ -96,13 +104,6 @@ def _code() -> str:
     return files.short_hash(results_version("train"), str(VERSION), *ours)
 
 
-def _passes(trial: Trial) -> float:
-    """Passes of a clip through the network in training, relative to one per clip and epoch of the
-    baseline: twice the epochs, or a second pass for the counterfactual, count 2."""
-    settings = trial.settings
-    return settings.epochs / trial.epochs * (2 if settings.alpha > 0 else 1)
-
-
 def trained(trial: Trial) -> tuple[torch.nn.Module, TrainingState, float]:
     """The network, the state at the end, and CPU seconds of the training loop."""
     arm, settings = ARMS[trial.arm], trial.settings
@@ -114,9 +115,7 @@ def trained(trial: Trial) -> tuple[torch.nn.Module, TrainingState, float]:
         for drawn in _drawn(replace(world, missing=0.0))  # masks do not change the pictures
     ]
     torch.manual_seed(seed)
-    model = build_backbone(
-        settings.backbone, len(world.labels), sampling.frames, sampling.size
-    )
+    model = build_backbone(settings.backbone, len(world.labels), sampling.frames, sampling.size)
     if trial.network.weights is not None:
         load_weights(model, settings.backbone, trial.network.weights)
     learner = Learner.of(model, settings, classes=len(world.labels), seed=seed, device="cpu")

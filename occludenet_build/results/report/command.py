@@ -11,6 +11,7 @@ from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
 from occludenet_build.results.report import accuracy, facts, figures
 from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
+from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import ReportBuild
 from occludenet_build.results.report.page import render_report
 from occludenet_build.results.report.strips import make_strips
@@ -29,6 +30,9 @@ def summary_lines(build: ReportBuild, config: Config, page: Path) -> Iterator[st
         yield f"paper:   {items.parent}, {made} tables and figures; {items.name} lists all"
     yield from _item_lines(build)
     yield from _accuracy_lines(found) if found else ["accuracy: nothing was evaluated"]
+    compared = arms_compared(build, config.seed)
+    for sentence in compared.follows if compared else ():
+        yield f"result:  {sentence}"
     for weak in weaknesses(build):
         yield f"weak:    {weak.what}"
         yield f"         instead: {weak.instead}"

@@ -8,13 +8,14 @@ variation between trainings, which the deviation over seeds shows. Shares are fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
+    CONFIDENCE,
     DIFFERENCES,
     SHARES,
     bootstrap_ratios,
@@ -51,6 +52,7 @@ class Difference:
     seeds: int
     above: int
     """Seeds in which the arm is better."""
+    below: int
 
     @property
     def verdict(self) -> str:
@@ -78,55 +80,71 @@ class Cell:
     low: float
     high: float
     difference: Difference | None
-    """To the baseline; None for the baseline itself, and without one."""
+    """To the reference; None for the reference itself."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table."""
+
+    arm: str
+    title: str
+    seeds: int
+    cells: list[Cell | None]
+    """In the order of the sets; None where the arm was not evaluated on a set."""
 
 
 @dataclass(frozen=True)
 class ArmsCompared:
     """The table and the sentences under it."""
 
-    arms: list[str]
+    reference: str
+    """Title of the arm that the others are compared with."""
     sets: list[tuple[str, int]]
     """Name and number of clips."""
-    cells: dict[tuple[str, str], Cell]
-    """By arm and set."""
-    further: list[Difference]
-    """Of REFERENCES."""
+    lines: list[Line]
+    several_seeds: bool
     follows: list[str]
+    """Sentences that the numbers support."""
     limits: list[str]
+    """Sentences on what they do not show."""
 
 
 def arms_compared(build: ReportBuild, seed: int) -> ArmsCompared | None:
     """The comparison of a build's arms; None where fewer than two arms were evaluated.
 
-    `seed`: of the bootstrap.
+    The others are compared with the baseline, or with the first arm where there is none. `seed`:
+    of the bootstrap.
     """
     rows = _rows(build)
-    if rows.empty or rows["arm"].nunique() < 2:
-        return None
     arms = sorted(set(rows["arm"]), key=lambda arm: (_place(arm), arm))
+    if len(arms) < 2:
+        return None
     sets = _sets(rows)
-    against = {arm: BASELINE for arm in arms if BASELINE in arms and arm != BASELINE}
+    pairs = [(arm, arms[0]) for arm in arms[1:]]
+    further = [(arm, other) for arm, other in REFERENCES.items() if {arm, other} <= set(arms)]
     differences = {
-        (arm, name): found
+        (*pair, name): found
+        for pair in dict.fromkeys([*pairs, *further])
         for name, _ in sets
-        for arm, other in against.items()
-        if (found := _difference(rows, arm, other, name, seed)) is not None
+        if (found := _difference(rows, *pair, name, seed)) is not None
     }
-    further = [
-        found
-        for arm, other in REFERENCES.items()
-        for name, _ in sets
-        if (found := _difference(rows, arm, other, name, seed)) is not None
-    ]
     cells = {
-        (arm, name): _cell(part, differences.get((arm, name)), seed)
+        (arm, name): _cell(part, differences.get((arm, arms[0], name)), seed)
         for (arm, name), part in rows.groupby(["arm", "set"])
     }
-    every = [*differences.values(), *further]
     return ArmsCompared(
-        arms, sets, cells, further, follows(every, [n for n, _ in sets]), limits(every, cells)
+        title(arms[0]),
+        sets,
+        [_line(arm, [cells.get((arm, name)) for name, _ in sets]) for arm in arms],
+        any(cell.seeds > 1 for cell in cells.values()),
+        [*_drop(arms[0], sets, cells), *_follows(list(differences.values()))],
+        _limits(list(differences.values()), min(cell.seeds for cell in cells.values())),
     )
+
+
+def _line(arm: str, cells: list[Cell | None]) -> Line:
+    return Line(arm, title(arm), max(cell.seeds for cell in cells if cell), cells)
 
 
 def _rows(build: ReportBuild) -> pd.DataFrame:
@@ -136,7 +154,7 @@ def _rows(build: ReportBuild) -> pd.DataFrame:
         predicted.rows[columns].assign(arm=arm, seed=seed, top1=predicted.rows["top1"].astype(int))
         for (arm, seed), predicted in build.predictions().items()
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts) if parts else pd.DataFrame(columns=[*columns, "arm"])
 
 
 def _place(arm: str) -> int:
@@ -173,8 +191,8 @@ def _difference(
     both["less"] = both["top1"] - both["top1_other"]
     by_seed = both.groupby("seed")["less"].mean()
     low, high = _interval(both, "less", DIFFERENCES, seed)
-    above = int((by_seed > 0).sum())
-    return Difference(arm, other, name, float(by_seed.mean()), low, high, len(by_seed), above)
+    signs = int((by_seed > 0).sum()), int((by_seed < 0).sum())
+    return Difference(arm, other, name, float(by_seed.mean()), low, high, len(by_seed), *signs)
 
 
 def _interval(
@@ -186,34 +204,38 @@ def _interval(
     return float(low[0]), float(high[0])
 
 
-def follows(differences: Sequence[Difference], sets: Sequence[str]) -> list[str]:
-    """What the numbers say: a sentence per pair of arms."""
+def _drop(arm: str, sets: Sequence[tuple[str, int]], cells: dict[tuple[str, str], Cell]) -> list:
+    """How far the sets lie from the clean one in the reference, where it has a clean set."""
+    clean = cells.get((arm, CLEAN))
+    others = [cells[arm, name] for name, _ in sets if name != CLEAN and (arm, name) in cells]
+    if clean is None or not others:
+        return []
+    told = ", ".join(f"{one.set} {100 * (one.top1 - clean.top1):+.1f}" for one in others)
+    return [f"{title(arm)} has {100 * clean.top1:.1f} % on clean, and against that {told} points."]
+
+
+def _follows(differences: Sequence[Difference]) -> list[str]:
+    """What the differences say: a sentence per pair of arms."""
     pairs: dict[tuple[str, str], list[Difference]] = {}
     for one in differences:
         pairs.setdefault((one.arm, one.other), []).append(one)
     return [_sentence(arm, other, found) for (arm, other), found in pairs.items()]
 
 
-def _sentence(arm: str, other: str, found: Sequence[Difference]) -> str:
-    by = {verdict: [d for d in found if d.verdict == verdict] for verdict in _WORDS}
-    said = [_WORDS[verdict] + _listed(verdict, part) for verdict, part in by.items() if part]
-    return f"{title(arm)}, compared with {title(other)}: {'; '.join(said)}."
-
-
 _WORDS = {"above": "better on ", "below": "worse on ", "open": "not separable on "}
 
 
-def _listed(verdict: str, found: Iterable[Difference]) -> str:
-    if verdict == "open":
-        return ", ".join(f"{d.set} ({100 * d.mean:+.1f})" for d in found)
-    return ", ".join(
-        f"{d.set}, {d.text} points, {_in_seeds(d, d.above if verdict == 'above' else None)}"
-        for d in found
-    )
+def _sentence(arm: str, other: str, found: Sequence[Difference]) -> str:
+    by = {verdict: [d for d in found if d.verdict == verdict] for verdict in _WORDS}
+    said = [_WORDS[verdict] + ", ".join(map(_told, part)) for verdict, part in by.items() if part]
+    return f"{title(arm)}, compared with {title(other)}: {'; '.join(said)}."
 
 
-def _in_seeds(d: Difference, above: int | None) -> str:
-    return f"in {d.seeds - d.above if above is None else above} of {d.seeds} seeds"
+def _told(d: Difference) -> str:
+    if d.verdict == "open":
+        return f"{d.set} ({100 * d.mean:+.1f})"
+    agree = d.above if d.verdict == "above" else d.below
+    return f"{d.set} by {d.text} points, in {agree} of {d.seeds} seeds"
 
 
 def title(arm: str) -> str:
@@ -225,35 +247,28 @@ def title(arm: str) -> str:
     return TITLES.get(arm, arm)
 
 
-def limits(differences: Sequence[Difference], cells: dict[tuple[str, str], Cell]) -> list[str]:
-    """What does not follow from the numbers."""
-    found = ["The intervals draw clips of these sets, with the networks that were trained here."]
-    fewest = min(cell.seeds for cell in cells.values())
-    if fewest == 1:
-        found[0] += " One training per arm: another seed may put the arms in another order."
-    elif fewest < MIN_SEEDS:
-        found[0] += (
-            f" {fewest} seeds per arm do not measure how much trainings differ: a claim about a "
-            f"method needs {MIN_SEEDS} or more, and its test over seeds."
-        )
+def _limits(differences: Sequence[Difference], seeds: int) -> list[str]:
+    """What does not follow from the differences; `seeds`: the fewest of an arm."""
+    found = [
+        f"The intervals draw clips; the networks are those that were trained here. {_of(seeds)}"
+    ]
     if len(differences) > 1:
+        chance = max(1, round((1 - CONFIDENCE) * len(differences)))
         found.append(
-            f"There are {len(differences)} differences with an interval of 95 % each: about "
-            f"{max(1, round(0.05 * len(differences)))} of them is expected to exclude 0 by chance "
-            "where no arm differs."
+            f"{len(differences)} differences are shown, each with an interval of 95 %: where arms "
+            f"do not differ, about {chance} would still exclude 0."
         )
     if not any(d.verdict == "above" for d in differences):
-        found.append("No arm is shown to be better than the baseline on any set.")
-    found.append("Nothing is said about other networks, other recipes or other data.")
-    return found
+        found.append("No arm is shown to be better than another on any set.")
+    return [*found, "Nothing is said about other networks, recipes or data."]
 
 
-def drop(compared: ArmsCompared) -> list[str]:
-    """How far each other set lies below the clean one in the baseline, or in the first arm."""
-    arm = compared.arms[0]
-    clean = compared.cells.get((arm, CLEAN))
-    if clean is None:
-        return []
-    others = [compared.cells[arm, name] for name, _ in compared.sets if name != CLEAN]
-    told = [f"{one.set} {100 * (one.top1 - clean.top1):+.1f}" for one in others]
-    return [f"{title(arm)}, points of a set less those of clean: {', '.join(told)}."]
+def _of(seeds: int) -> str:
+    if seeds == 1:
+        return "With one training per arm, another seed may put the arms in another order."
+    if seeds < MIN_SEEDS:
+        return (
+            f"{seeds} seeds per arm hardly measure how much trainings differ: for a claim about a "
+            f"method train {MIN_SEEDS} or more, and test over seeds."
+        )
+    return f"How much trainings differ is the deviation over {seeds} seeds in the table."
