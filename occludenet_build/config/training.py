@@ -74,9 +74,9 @@ class Swap:
     probability: float = setting(0.5, low=0, high=1)
     """Probability that a clip gets the scenery of another training clip, without that clip's actor;
     its own actor, and what hides them, stay."""
-    counterfactual: str = setting("new", choices=("new", "own"))
-    """car_swap: the counterfactual of such a clip. new: the new scenery without the actor; own: the
-    counterfactual of the clip itself, in its own scenery."""
+    counterfactual: str = setting("own", choices=("own", "new"))
+    """car_swap: the counterfactual of such a clip. own: that of the clip itself, in its own
+    scenery; new: the new scenery without the actor, which is worse (docs/shortcut.md)."""
     min_frames: float = setting(0.5, low=0, high=1)
     """Least share of the frames of a view in which the actor has a mask; a view with less keeps its
     scenery."""
