@@ -108,6 +108,7 @@ ARMS = {
     "car + swap, fill inpaint, new": Arm("car_swap", fill="inpaint", counterfactual=_NEW),
     "uniform": Arm("car", causal_term="uniform"),
     "uniform + swap, fill median": Arm("car_swap", causal_term="uniform", fill=MEDIAN),
+    "car + swap, fill median, alpha 3": Arm("car_swap", fill=MEDIAN, alpha=3.0),
     "swap": Arm("swap"),
     "car, fill mean": Arm("car", fill="mean"),
     "car, fill median, alpha 5": Arm("car", fill=MEDIAN, alpha=5.0),
