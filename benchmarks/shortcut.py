@@ -166,13 +166,8 @@ def outcome(
     """Results by arm in the order of the seeds, the trials, and how many results were read."""
     arms = tuple(args.arms or (QUICK if args.quick else tuple(ARMS) if args.further else USUAL))
     count = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    world = World(
-        args.first,
-        args.tied,
-        **(QUICK_WORLD if args.quick else {}),
-        missing=args.missing,
-        height=network.size or HEIGHT,
-    )
+    world = World(args.first, args.tied, missing=args.missing, height=network.size or HEIGHT)
+    world = replace(world, **QUICK_WORLD) if args.quick else world
     epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
     _make(args.results)
     if args.pretrained:

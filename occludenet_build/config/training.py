@@ -76,7 +76,7 @@ class Swap:
     its own actor, and what hides them, stay."""
     counterfactual: str = setting("own", choices=("own", "new"))
     """car_swap: the counterfactual of such a clip. own: that of the clip itself, in its own
-    scenery; new: the new scenery without the actor, which is worse (docs/shortcut.md)."""
+    scenery; new: the new scenery without the actor (docs/shortcut.md compares them)."""
     min_frames: float = setting(0.5, low=0, high=1)
     """Least share of the frames of a view in which the actor has a mask; a view with less keeps its
     scenery."""

@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -218,7 +219,7 @@ ABOVE = {BASELINE: 0.0, CAR: -2.0, SWAP: 20.0, CAR_SWAP: 23.0}
 
 
 def quick_trials(seeds: int = 3) -> list[Trial]:
-    world = World(shortcut.FIRST, shortcut.TIED, **shortcut.QUICK_WORLD)
+    world = replace(World(shortcut.FIRST, shortcut.TIED), **shortcut.QUICK_WORLD)
     return shortcut.planned(QUICK, seeds, world, shortcut.QUICK_EPOCHS, Network())
 
 
