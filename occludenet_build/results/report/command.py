@@ -55,14 +55,14 @@ def _accuracy_lines(found: list[TrainingScore]) -> Iterator[str]:
     names = set_names(found)
     counts = {s.set: s.clips for s in found}
     yield "top-1, %, by set (clips in brackets)"
-    yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>12}" for name in names)])
+    yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>14}" for name in names)])
     for arm, seed in sorted({(s.arm, s.seed) for s in found}):
         yield _row(f"{arm} {seed}", [s for s in found if (s.arm, s.seed) == (arm, seed)], names)
 
 
 def _row(name: str, of_training: list[TrainingScore], names: list[str]) -> str:
     by_set = {score.set: f"{100 * score.top1:.1f}" for score in of_training}
-    return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>12}" for label in names)])
+    return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>14}" for label in names)])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -227,7 +227,11 @@ _WORDS = {"above": "better on ", "below": "worse on ", "open": "not separable on
 
 def _sentence(arm: str, other: str, found: Sequence[Difference]) -> str:
     by = {verdict: [d for d in found if d.verdict == verdict] for verdict in _WORDS}
-    said = [_WORDS[verdict] + ", ".join(map(_told, part)) for verdict, part in by.items() if part]
+    said = [
+        _WORDS[verdict] + (", " if verdict == "open" else " and on ").join(map(_told, part))
+        for verdict, part in by.items()
+        if part
+    ]
     return f"{title(arm)}, compared with {title(other)}: {'; '.join(said)}."
 
 
