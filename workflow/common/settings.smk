@@ -100,7 +100,9 @@ def train_version(wildcards):
 
 def evaluate_version():
     """Version of evaluate; that of its part `erased` only where counterfactuals are predicted."""
-    return results_version("evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate")
+    return results_version(
+        "evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate"
+    )
 
 
 def evaluate_settings():
