@@ -19,6 +19,7 @@ from occludenet_build.recognition.prediction_table import (
     row_order,
     write_predictions,
 )
+from occludenet_build.recognition.predictions.answers import SUFFIX, AnswerRows, read_answers
 from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
 
 LOGIT_COLUMNS = ("logits", "erased_logits")
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
             f"{args.model}; name its dumps"
         )
     known = BuildClips(args.clips)
-    found = [read_dump(dump, known) for dump in dumps]
+    found = [_read(dump, known) for dump in dumps]
     labels = found[0].labels
     parts = [in_label_order(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
     rows = sorted((row for part in parts for row in part), key=row_order)
@@ -55,10 +56,17 @@ def run(args: argparse.Namespace, config: Config) -> None:
     sources = [file_entry(*pair, known) for pair in zip(dumps, found, strict=True)]
     sets = summarise_sets(rows)
     note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
+    answers = [part.answers for part in found if isinstance(part, AnswerRows)]
+    note |= {"answers": answers} if answers else {}
     files.write_json(args.out.with_suffix(".json"), note)
     for source in sources:
         logging.info("%(file)s: %(rows)d rows of %(set)s, %(known)d of this build", source)
     log_summary(sets, len(labels), len(skipped))
+
+
+def _read(dump: Dump, known: BuildClips) -> DumpRows:
+    is_answers = Path(dump.file).suffix.lower() == SUFFIX
+    return read_answers(dump, known) if is_answers else read_dump(dump, known)
 
 
 def in_label_order(found: DumpRows, dump: Dump, labels: Sequence[str]) -> list[Row]:

@@ -1,0 +1,31 @@
+"""Settings of the stage that writes multiple-choice questions for video language models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from occludenet_build.core.settings import require_distinct, setting
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Stage questions: multiple-choice questions about the clips, for video language models (video
+    LLMs); predictions.dumps reads their answers."""
+
+    options: int | None = setting(5, low=2, high=26)
+    """Number of options per question, the right one included; null: all classes, at most 26. The
+    chance level is 100 / options percent."""
+    distractors: str = setting("hard", choices=("hard", "random"))
+    """Wrong options. hard: the classes that `models` rank highest beside the clip's own; random:
+    classes drawn by hash, which needs no trained network."""
+    models: tuple[str, ...] = setting((), empty=True)
+    """Names of the predictions whose mean probability gives the hard distractors: baseline-0 for
+    evaluate/baseline-0.parquet, or the file name of a model of predictions.dumps. Empty: all arms
+    and seeds of train."""
+    question: str = setting("Which action does the person in the video perform?")
+    """Text of the question."""
+    instruction: str = setting("Answer with the letter of the right option only.")
+    """Text after the options, in the field `prompt` of a question."""
+
+    def __post_init__(self) -> None:
+        require_distinct("questions.models", self.models, "names")
