@@ -68,10 +68,15 @@ class ModelInfo:
     """Epochs of the training; None where unknown."""
     alpha: float | None = None
     """Weight of the causal term; None where unknown."""
+    options: int | None = None
+    """Number of options, where the model chose among fewer classes than `labels`, as a video LLM
+    does; None: among all."""
 
     @property
     def name(self) -> str:
         """Name of the model in tables and figures, such as `x3d_s + car`."""
+        if self.options is not None:
+            return f"{self.model} ({self.options} options)"
         return self.model if self.arm is None else f"{self.model} + {self.arm}"
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
@@ -105,8 +106,8 @@ def _question(values: dict) -> Question:
 
 def chance_percent(questions: Iterable[Question]) -> float | None:
     """Percent of right answers that guessing gives; None without a question."""
-    shares = [1 / len(question.candidates) for question in questions]
-    return 100 * sum(shares) / len(shares) if shares else None
+    percents = [100 / len(question.candidates) for question in questions]
+    return fmean(percents) if percents else None
 
 
 def letter_percents(letters: Sequence[str]) -> dict[str, float]:

@@ -64,8 +64,8 @@ def named_option(text: str, candidates: Sequence[str]) -> int | None:
     mentioned = _mentioned(_folded(said), texts)
     if mentioned:
         return mentioned[0] if len(mentioned) == 1 else None
-    alone = {_position(letter, texts) for letter in _SINGLE.findall(said)}
-    return alone.pop() if len(alone) == 1 else None
+    alone = set(_SINGLE.findall(said)) & set(own)
+    return LETTERS.index(alone.pop()) if len(alone) == 1 else None
 
 
 def _folded(text: str) -> str:

@@ -67,6 +67,8 @@ class Answer:
 class AnswerRows(DumpRows):
     """The rows of a file of answers."""
 
+    options: int | None = None
+    """Number of options of a question; None where all labels are options."""
     answers: Row = field(default_factory=dict)
     """Entry of `answers` in the JSON file of predictions."""
 
@@ -100,7 +102,10 @@ def read_answers(dump: Dump, known: BuildClips) -> AnswerRows:
         for question in asked
         if question.id not in found
     ]
-    return AnswerRows(labels, "softmax", rows, skipped, _report(dump, answered, len(skipped)))
+    count = max(len(question.candidates) for question in asked)
+    options = count if count < len(labels) else None
+    report = _report(dump, answered, len(skipped))
+    return AnswerRows(labels, "softmax", rows, skipped, options, report)
 
 
 def _answers(dump: Dump, questions: Mapping[str, Question]) -> dict[str, Answer]:

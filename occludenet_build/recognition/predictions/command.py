@@ -50,7 +50,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     parts = [in_label_order(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
     rows = sorted((row for part in parts for row in part), key=row_order)
     check_each_clip_once(rows, dumps[0].model)
-    about = ModelInfo(model=dumps[0].model, labels=labels, average=found[0].average)
+    options = number_of_options(found, dumps[0].model)
+    about = ModelInfo(dumps[0].model, labels, average=found[0].average, options=options)
     write_predictions(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
     sources = [file_entry(*pair, known) for pair in zip(dumps, found, strict=True)]
@@ -67,6 +68,21 @@ def run(args: argparse.Namespace, config: Config) -> None:
 def _read(dump: Dump, known: BuildClips) -> DumpRows:
     is_answers = Path(dump.file).suffix.lower() == SUFFIX
     return read_answers(dump, known) if is_answers else read_dump(dump, known)
+
+
+def number_of_options(found: Sequence[DumpRows], model: str) -> int | None:
+    """Number of options that the model chose among; None: among all classes.
+
+    Raises UserError where its files differ in it, because their accuracies do not compare.
+    """
+    counts = {part.options if isinstance(part, AnswerRows) else None for part in found}
+    if len(counts) > 1:
+        shown = ", ".join(sorted("all" if one is None else str(one) for one in counts))
+        raise UserError(
+            f"predictions.dumps: wanted one number of options for {model}, got {shown}; give the "
+            "files different models"
+        )
+    return counts.pop()
 
 
 def in_label_order(found: DumpRows, dump: Dump, labels: Sequence[str]) -> list[Row]:

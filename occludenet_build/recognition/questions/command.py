@@ -169,7 +169,7 @@ def write_summary(
     """Write and log the summary."""
     sets = [_of_set(name, key.of_set(name)) for name in dict.fromkeys(q.set for q in key.questions)]
     chosen = Counter(question.distractors for question in key.questions)
-    note = {"mode": settings.distractors, "models": models if chosen["hard"] else []}
+    note: Row = {"mode": settings.distractors, "models": models if chosen["hard"] else []}
     note |= {"hard": chosen["hard"], "random": chosen["random"]}
     options = len(key.questions[0].candidates)
     counts: Row = {"options": options, "labels": len(key.labels), "skipped": skipped}
