@@ -162,6 +162,8 @@ def test_the_handout_asks_about_every_clip_and_does_not_tell(place):
 
 def test_scales_and_clean_twin_have_the_same_options_in_the_same_order(place):
     by_clip = {}
+    orders = [[one["video_id"] for one in handed_out(place / "questions", [s])] for s in SETS]
+    assert orders[0] == orders[1] == orders[2] == sorted(orders[0])  # not the table's, by class
     for one in handed_out(place / "questions"):
         by_clip.setdefault(one["video_id"], []).append(one)
     assert len(by_clip) == 24
@@ -434,12 +436,12 @@ def test_tables_treat_a_model_of_answers_like_any_other(place, tmp_path):
     said = skilled(0.6, questions, read_key(place / "questions/key.json"))
     entries = [{"id": one["id"], "answer": said[one["id"]]} for one in questions]
     _, note = score(
-        place, tmp_path / "b/predictions/Llama.parquet", written(tmp_path / "a", entries)
+        place, tmp_path / "b/predictions/Llama.parquet", written(tmp_path / "a.jsonl", entries)
     )
     (tmp_path / "b/evaluate").symlink_to(place / "evaluate")
     inputs = paper_inputs.read_inputs(tmp_path / "b", Config())
     made = paper.TABLES["table_2"](inputs)
-    ours = made.numbers[made.numbers["source"] == "ours"].set_index(["row", "column"])
+    ours = made.numbers[made.numbers["source"] == "ours"].set_index(["row", "set"])
     assert {row for row, _ in ours.index} == {"tiny3d + baseline", "Llama (5 options)"}
     for entry in note["sets"]:
         cell = ours.loc[("Llama (5 options)", entry["set"])]

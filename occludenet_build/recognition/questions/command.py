@@ -88,22 +88,24 @@ def _ask(
 def write_handout(folder: Path, key: Key, clips: Sequence[AskedClip], settings: Questions) -> None:
     """Write handout/<set>.jsonl and the links to the clips, in place of an earlier handout.
 
+    The lines are in the order of `video_id`, a hash: neighbours in a table are of one class.
     Raises UserError where two sets have the same file name.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "video").mkdir(parents=True)
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, list[Row]] = {}
     for question, clip in zip(key.questions, clips, strict=True):
         video = f"video/{question.id}{clip.path.suffix}"
         _link(folder / video, clip)
-        lines.setdefault(clip.set, []).append(_line(_public(question, video, settings)))
+        lines.setdefault(clip.set, []).append(_public(question, video, settings))
     names = {name: re.sub(r"[^A-Za-z0-9.+-]+", "_", name) for name in lines}
     if len({name.casefold() for name in names.values()}) < len(names):
         raise UserError(
             f"evaluate.lists: wanted names that differ in letters or digits, got {', '.join(names)}"
         )
-    for name, text in lines.items():
-        files.write_text(folder / f"{names[name]}.jsonl", "".join(text))
+    for name, rows in lines.items():
+        rows.sort(key=lambda row: row["video_id"])
+        files.write_text(folder / f"{names[name]}.jsonl", "".join(map(_line, rows)))
 
 
 def _link(link: Path, clip: AskedClip) -> None:
