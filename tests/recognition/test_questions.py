@@ -36,6 +36,7 @@ from occludenet_build.recognition.questions.options import Likely, number_of_opt
 from occludenet_build.results.paper import command as paper
 from occludenet_build.results.paper import inputs as paper_inputs
 from occludenet_build.results.paper.common_clips import score_rows
+from occludenet_build.results.paper.figures import FIGURES, classes
 
 CLASSES = tuple(f"class {letter}" for letter in string.ascii_lowercase[:12])
 MORE = (*LABELS, "jump", "kneel", "hop", "nap")
@@ -450,6 +451,12 @@ def test_tables_treat_a_model_of_answers_like_any_other(place, tmp_path):
     rows = score_rows(inputs.predicted)
     assert rows[rows["name"] == "Llama (5 options)"]["top5"].isna().all()
     assert rows[rows["name"] == "tiny3d + baseline"]["top5"].notna().all()
+    drops = FIGURES["figure_14"](inputs).numbers  # of top-5
+    assert set(drops.loc[drops["source"] == "ours", "series"]) == {"tiny3d + baseline"}
+    curves = FIGURES["figure_4a"](inputs).numbers  # of top-1
+    assert "Llama (5 options)" in set(curves["series"])
+    assert [one.about.model for one in inputs.among_all().predicted] == ["tiny3d"]
+    assert classes.mean_rows(inputs, "")[1] == "tiny3d + baseline"
 
 
 @pytest.mark.parametrize(

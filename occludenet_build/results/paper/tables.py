@@ -12,8 +12,6 @@ not exist.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
 from occludenet_build.recognition.accuracy import (
@@ -76,9 +74,7 @@ def table_3(inputs: Inputs) -> PaperTable:
 
     Raises MissingInput where no model has predictions of all levels.
     """
-    # an accuracy among a few options is no accuracy among all classes
-    among_all = tuple(one for one in inputs.predicted if one.about.options is None)
-    inputs = replace(inputs, predicted=among_all)
+    inputs = inputs.among_all()
     counted = common_clips(inputs)
     found = cells_to_show(line_cells(counted, _models(inputs)))
     by_level = mean_of_models(found, list(LEVELS))
