@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import require_distinct, setting
 
 
@@ -29,3 +30,6 @@ class Questions:
 
     def __post_init__(self) -> None:
         require_distinct("questions.models", self.models, "names")
+        for name in ("question", "instruction"):
+            if not getattr(self, name).strip():
+                raise UserError(f"config: questions.{name}: wanted a text, got none; write one")

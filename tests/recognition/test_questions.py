@@ -238,6 +238,20 @@ def test_hard_distractors_want_a_model(place, tmp_path):
         ask(place, tmp_path, models=())
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"question": " "}, r"questions\.question: wanted a text"),
+        ({"options": 1}, r"questions\.options: wanted"),
+        ({"models": ["a-0", "a-0"]}, r"questions\.models: wanted"),
+        ({"distractors": "easy"}, r"questions\.distractors: wanted"),
+    ],
+)
+def test_settings_that_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        load_part({"questions": settings})
+
+
 # --- which option a text names ---
 
 OPTIONS = ("drinking", "drinking beer", "playing a game", "yoga")
