@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import require_distinct, setting
+
+LETTERS = string.ascii_uppercase
+"""Letters of the options, in order; a question has no more options than there are letters."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class Questions:
     """Stage questions: multiple-choice questions about the clips, for video language models (video
     LLMs); predictions.dumps reads their answers."""
 
-    options: int | None = setting(5, low=2, high=26)
+    options: int | None = setting(5, low=2, high=len(LETTERS))
     """Number of options per question, the right one included; null: all classes, at most 26. The
     chance level is 100 / options percent."""
     distractors: str = setting("hard", choices=("hard", "random"))

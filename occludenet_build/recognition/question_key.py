@@ -9,17 +9,16 @@ another id.
 from __future__ import annotations
 
 import json
-import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+from occludenet_build.config.questions import LETTERS
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 
-LETTERS = string.ascii_uppercase
 FORMAT = "occludenet questions 1"
 """First entry of a key: the format and its version."""
 

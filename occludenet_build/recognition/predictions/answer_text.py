@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from occludenet_build.recognition.question_key import LETTERS
+from occludenet_build.config.questions import LETTERS
 
 _MARKS = re.compile(r"[*`_#$]|\\(?:boxed|text|textbf|mathrm)|[{}]")
 _ALONE = re.compile(r"\(?\[?([A-Za-z])[)\].,:;]*")

@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
+from occludenet_build.config.questions import LETTERS
 from occludenet_build.config.recognition import Dump
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.lists import read_label_map
 from occludenet_build.recognition.predictions.answer_text import named_option
 from occludenet_build.recognition.predictions.rows import LEAST, BuildClips, DumpRows, Row
 from occludenet_build.recognition.question_key import (
-    LETTERS,
     Question,
     chance_percent,
     letter_percents,

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.config import Config
-from occludenet_build.config.questions import Questions
+from occludenet_build.config.questions import LETTERS, Questions
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.prediction_table import Predictions, read_predictions
 from occludenet_build.recognition.question_key import (
-    LETTERS,
     Key,
     Question,
     chance_percent,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
+from occludenet_build.config.questions import LETTERS
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.prediction_table import Predictions, check_same_labels
-from occludenet_build.recognition.question_key import LETTERS
 
 Source = tuple[str, str]
 """A source clip and its label: clips of two lists may have the same name."""
