@@ -36,4 +36,6 @@ class Questions:
         require_distinct("questions.models", self.models, "names")
         for name in ("question", "instruction"):
             if not getattr(self, name).strip():
-                raise UserError(f"config: questions.{name}: wanted a text, got none; write one")
+                raise UserError(
+                    f"config: questions.{name}: wanted a text, got none; leave it out for the default"
+                )

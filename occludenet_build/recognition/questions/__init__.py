@@ -12,6 +12,7 @@ Writes below --out
            candidates   the options, classes (as in MVBench)
            options      the options with their letters, `A. archery` (as in Video-MME)
            prompt       question, options and instruction in one text
+           distractors  how the wrong options were chosen: hard or random
        handout/video/<id>.mp4    symbolic links to the clips
        key.json                  the answers: {format, labels, questions: [{id, set, scale, clip,
                                  file, label, candidates, distractors, answer}]}

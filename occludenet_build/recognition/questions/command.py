@@ -134,6 +134,7 @@ def _public(question: Question, video: str, settings: Questions) -> Row:
         "candidates": question.candidates,
         "options": question.options,
         "prompt": "\n".join(lines),
+        "distractors": question.distractors,
     }
 
 
