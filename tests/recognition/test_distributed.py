@@ -15,8 +15,8 @@ from torch import nn
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import checkpoint, distributed
-from occludenet_build.recognition.datasets import collate
 from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.training_clips import collate
 
 EXACT = changed(
     name="sgd", ema=0.5, accumulate=2, batch=3, epochs=2, log_steps=1, learning_rate=0.05
@@ -73,11 +73,16 @@ def test_adamw_of_two_processes_equals_that_of_one(torn, tmp_path):
 
 @pytest.mark.slow
 def test_batch_norm_of_two_processes(tmp_path):
-    """Each process normalises by its own part; the statistics are averaged, also in checkpoints."""
+    """Each process normalises by its own part; the statistics are averaged, also in checkpoints,
+    and the moving average has those of all processes."""
     write_world(tmp_path, test=0)
-    settings = changed(backbone="r3d_18", epochs=1, processes=2, memory_mib=0)
-    values, _ = trained(tmp_path, tmp_path / "two.pt", settings)
-    assert not torch.equal(values["model"]["stem.1.running_mean"], torch.zeros(64))
+    settings = changed(backbone="r3d_18", epochs=1, processes=2, memory_mib=0, ema=0.5)
+    averaged, _ = trained(tmp_path, tmp_path / "two.pt", settings)
+    assert not torch.equal(averaged["model"]["stem.1.running_mean"], torch.zeros(64))
+    state = checkpoint.load(tmp_path / "store/two/checkpoint.pt")
+    for name, value in state["model"].items():
+        same = torch.equal(averaged["model"][name], value)
+        assert same == ("running" in name or "num_batches" in name or not value.numel()), name
 
 
 def started(root, out, settings, tmp_path):
