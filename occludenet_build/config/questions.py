@@ -37,5 +37,6 @@ class Questions:
         for name in ("question", "instruction"):
             if not getattr(self, name).strip():
                 raise UserError(
-                    f"config: questions.{name}: wanted a text, got none; leave it out for the default"
+                    f"config: questions.{name}: wanted a text, got none; leave it out for the "
+                    "default"
                 )

@@ -147,8 +147,18 @@ def handed_out(folder, names=SETS):
 def test_the_handout_asks_about_every_clip_and_does_not_tell(place):
     questions = handed_out(place / "questions")
     assert len(questions) == 3 * 8 * 3 == len({one["id"] for one in questions})
-    told = {"id", "set", "video", "video_id", "question", "candidates", "options", "prompt"}
-    told |= {"distractors"}
+    told = {
+        "id",
+        "set",
+        "video",
+        "video_id",
+        "question",
+        "candidates",
+        "options",
+        "prompt",
+        "distractors",
+    }
+
     key = {one.id: one for one in read_key(place / "questions/key.json").questions}
     for one in questions:
         assert set(one) == told
