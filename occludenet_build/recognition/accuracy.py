@@ -140,7 +140,7 @@ def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dic
     ]
 
 
-def _percent(name: str, accuracy: Accuracy | None) -> dict[str, float | None]:
+def _percent(name: str, accuracy: Accuracy | None) -> dict[str, Any]:
     if accuracy is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     low, high = accuracy.interval

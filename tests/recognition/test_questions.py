@@ -202,7 +202,8 @@ def test_the_summary_counts(place, tmp_path):
 
 def test_a_clip_that_no_model_saw_has_random_distractors_and_is_counted(place, tmp_path, caplog):
     seen = read_predictions(place / "evaluate/baseline-0.parquet")
-    rows = seen.rows[seen.rows["clip"] != "test-left-0"].to_dict("records")
+    every = tables.read_rows(place / "evaluate/baseline-0.parquet")
+    rows = [row for row in every if row["clip"] != "test-left-0"]
     write_predictions(rows, seen.about, tmp_path / "evaluate/part-0.parquet")
     args = Namespace(clips=place / "annotate/clips.parquet", root=place, labels=None)
     args.predictions, args.out = [tmp_path / "evaluate/part-0.parquet"], tmp_path / "q"
