@@ -297,7 +297,8 @@ def test_without_a_counterfactual_it_says_what_to_do(world, tmp_path):
 def effect_row(set_name, label, before, after):
     logs = (None if part is None else np.log(part).tolist() for part in (before, after))
     names = ("logits", "erased_logits")
-    return {"set": set_name, "scale": 0.5, "label": label} | dict(zip(names, logs, strict=True))
+    facts = {"clip": f"{label}{before}", "set": set_name, "scale": 0.5, "label": label}
+    return facts | dict(zip(names, logs, strict=True))
 
 
 def test_the_effect_of_eq_1_by_hand():

@@ -93,8 +93,9 @@ def test_the_arms_of_table_6_are_in_no_chart():
 
 
 def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
-    kept = ["set", "clip", "degree", "area_ratio", "duration_ratio"]
+    kept = ["set", "clip", "degree", "area_ratio", "actor_hidden", "duration_ratio"]
     facts = table({"D-25": [1, 1]}).assign(degree=0.25, area_ratio=[0.1, 0.2], duration_ratio=1.0)
+    facts["actor_hidden"] = facts["area_ratio"]
     import pyarrow
 
     tables.write_table(pyarrow.Table.from_pandas(facts[kept]), tmp_path / "annotate/clips.parquet")

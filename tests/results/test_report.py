@@ -86,7 +86,9 @@ def test_charts_lie_beside_the_page(build: SmallBuild, text: str) -> None:
     for path in folder.glob("*.svg"):
         ElementTree.parse(path)
     lines = (build.root / "report/accuracy.csv").read_text().splitlines()
-    assert lines[0] == "arm,seed,set,scale,clips,right,top1,low,high,top5"
+    assert lines[0] == (
+        "arm,seed,set,scale,clips,right,top1,low,high,top5,groups,group_low,group_high"
+    )
     assert len(lines) == 1 + 2 * 2 * 4
 
 

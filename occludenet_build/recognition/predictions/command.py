@@ -14,14 +14,13 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import summarise_sets
 from occludenet_build.recognition.prediction_table import (
+    LOGIT_COLUMNS,
     ModelInfo,
     log_summary,
     row_order,
     write_predictions,
 )
 from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
-
-LOGIT_COLUMNS = ("logits", "erased_logits")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
