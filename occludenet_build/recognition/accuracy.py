@@ -291,12 +291,12 @@ def bootstrap_ratios(
     which a mean has no clip is ignored for it; the ends are nan where all draws are.
 
     `bounds`: smallest and largest possible value. With them an interval has a width even where all
-    clips have the same value (`_widen`); without them it has none there.
+    clips have the same value (`widen`); without them it has none there.
     """
     means = drawn_means(sums, counts, random, resamples)
     edges = percentile_edges(means)
     if bounds is not None:
-        _widen(edges, (np.broadcast_to(counts, sums.shape) > 0).sum(axis=0), bounds)
+        widen(edges, (np.broadcast_to(counts, sums.shape) > 0).sum(axis=0), bounds)
     return edges[0], edges[1]
 
 
@@ -328,7 +328,7 @@ def percentile_edges(drawn: np.ndarray) -> np.ndarray:
     return edges
 
 
-def _widen(edges: np.ndarray, clips: np.ndarray, bounds: tuple[float, float]) -> None:
+def widen(edges: np.ndarray, clips: np.ndarray, bounds: tuple[float, float]) -> None:
     """Widen intervals of width 0 in place, according to their number of groups.
 
     `edges` float64 (2, C): low, high; `clips` int64 (C,): groups of each mean.

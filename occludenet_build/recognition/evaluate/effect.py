@@ -83,9 +83,13 @@ class PairedProbabilities:
 
     def subset(self, chosen: np.ndarray) -> PairedProbabilities:
         """The clips for which `chosen`, bool (N,), is True."""
-        parts = (part[chosen] for part in (self.truth, self.before, self.after, self.groups))
-        tde = {weight: right[chosen] for weight, right in self.tde.items()}
-        return PairedProbabilities(*parts, tde)
+        return PairedProbabilities(
+            self.truth[chosen],
+            self.before[chosen],
+            self.after[chosen],
+            self.groups[chosen],
+            {weight: right[chosen] for weight, right in self.tde.items()},
+        )
 
 
 def causal_effects(

@@ -302,6 +302,15 @@ def clip_drops(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
     return both.loc[both["drop"].notna(), columns].reset_index(drop=True)
 
 
+def equal_counts(values: pd.Series, bins: int) -> np.ndarray:
+    """Edges float64 (B + 1,) of B <= `bins` bins with equal numbers of values, if ties allow it.
+
+    `values` float64 (N,), without nan.
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1e-9])
+
+
 def mean_over_models(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over series for the clips that all of them saw: set, clip, group, label, top1, top5."""
     grouped = shared_by_all(rows, ["series"]).groupby(["set", "clip"])

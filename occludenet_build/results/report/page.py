@@ -169,7 +169,9 @@ def _accuracy(build: ReportBuild, config: Config) -> dict[str, Any]:
         "means": accuracy.seed_means(scores),
         "pairs": pairs,
         "over_seeds": over_seeds,
-        "tests": sum(one.holm is not None for one in [*pairs, *over_seeds]),
+        "tests": sum(
+            p is not None for p in [one.holm for one in pairs] + [one.holm for one in over_seeds]
+        ),
         "grouped": any(score.groups < score.clips for score in scores),
         "effects": _effects(build),
         "classes_known": accuracy.classes_known(build),
