@@ -27,6 +27,7 @@ from occludenet_build.recognition.datasets import (
     make_loader,
 )
 from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.frame_masks import ActorPixels
 from occludenet_build.recognition.prediction_table import ModelInfo
 
 
@@ -159,9 +160,14 @@ def predict_clips(
     clips: Sequence[ClipRow],
     root: Path,
     settings: Evaluate,
+    actors: ActorPixels | None = None,
     erasing: Erasing | None = None,
 ) -> Iterator[tuple[ClipRow, ClipPrediction | str]]:
-    """Each clip with its prediction, or with the reason why it cannot be read."""
+    """Each clip with its prediction, or with the reason why it cannot be read.
+
+    `actors`: for predictions without the actor, as of EvaluationClips; `erasing`: makes
+    counterfactuals without a file.
+    """
     seen = network.input
     data = EvaluationClips(
         clips,
@@ -171,7 +177,7 @@ def predict_clips(
         stride=seen.stride,
         views=settings.views,
         crops=settings.crops,
-        counterfactuals=settings.counterfactuals,
+        actors=actors,
         erasing=erasing,
     )
     results = predict(

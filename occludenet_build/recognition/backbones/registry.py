@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torchvision.models import video
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
