@@ -100,7 +100,9 @@ def train_version(wildcards):
 
 def evaluate_version():
     """Version of evaluate; that of its part `erased` only where counterfactuals are predicted."""
-    return results_version("evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate")
+    return results_version(
+        "evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate"
+    )
 
 
 def evaluate_settings():
@@ -123,7 +125,7 @@ for dump in CONFIG.predictions.dumps:
 
 def dump_settings(wildcards):
     """Only the model's own dumps, so that those of other models rerun nothing."""
-    dumps = [dataclasses.asdict(dump) for dump in DUMPS[wildcards.model]]
+    dumps = [key_values(dump) for dump in DUMPS[wildcards.model]]
     return settings.canonical({"predictions": {"dumps": dumps}})
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from occludenet_build.config.training import WEIGHTED
+from occludenet_build.config.training import ONE_SCALE, WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.core.build import read_json
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
@@ -27,8 +27,6 @@ from occludenet_build.results.paper.inputs import Inputs, MissingInput
 LISTED = "K-400"
 DEGREES = ("D-25", "D-50", "D-75")
 """Sets of OccludeNet-D with the paper's composite.scales; other `D-<percent>` are sets too."""
-ONE_SCALE = "scale_"
-"""Prefix of the arms that are trained at one scale of the occluder: scale_0.25."""
 NO_TOP5 = f"top-5 of a model that knows at most {TOP} classes is always right and is not shown"
 _MEASURED = ["degree", "area_ratio", "actor_hidden", "duration_ratio"]
 _UNMADE = ("missing_source", "missing_occluder")

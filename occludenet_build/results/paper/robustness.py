@@ -19,7 +19,7 @@ are the degrees. AUC weighs by what is hidden, mPC by how the sets were made.
 Reference lines are oracles, which know at test what a user does not:
 
     severity   of each degree the network that was trained at that scale alone (arms scale_0.25,
-               ...), of the clean twins that of the arm clean
+               ...), of the clean twins that of scale_0 or of the arm clean
     greyed     the model's predictions of sets called `D-25 greyed`, ..., the clips with a grey
                occluder, at the share that is hidden in the same clip of D-25
 
@@ -36,6 +36,7 @@ import numpy as np
 import pandas as pd
 from scipy.integrate import trapezoid
 
+from occludenet_build.config.training import ONE_SCALE
 from occludenet_build.recognition.accuracy import (
     SHARES,
     drawn_means,
@@ -46,7 +47,6 @@ from occludenet_build.recognition.accuracy import (
 from occludenet_build.recognition.prediction_table import Predictions
 from occludenet_build.release.terms import CLEAN, set_name
 from occludenet_build.results.paper.common_clips import (
-    ONE_SCALE,
     degree_sets,
     equal_counts,
     is_side_arm,
@@ -106,20 +106,33 @@ def _series(inputs: Inputs) -> tuple[dict[str, str], pd.DataFrame]:
 
 
 def _severity_aware(predicted: Sequence[Predictions]) -> list[Predictions]:
-    """Of each model and seed the predictions of the networks of one scale, at their own scale."""
-    found: dict[tuple[str, int | None], list[Predictions]] = {}
-    models = {one.about.model for one in predicted if (one.about.arm or "").startswith(ONE_SCALE)}
+    """Of each model and seed the predictions of the networks of one scale, at their own scale.
+
+    Of the clean twins those of scale_0, or else of the arm clean.
+    """
+    found: dict[tuple[str, int | None], dict[str, Predictions]] = {}
     for one in predicted:
         arm = one.about.arm or ""
-        own = set_name(float(arm.removeprefix(ONE_SCALE))) if arm.startswith(ONE_SCALE) else CLEAN
-        if one.about.model in models and (own != CLEAN or arm == CLEAN):
+        if arm.startswith(ONE_SCALE) or arm == CLEAN:
             about = replace(one.about, model=f"{one.about.model}: a network per scale", arm=None)
-            part = Predictions(about, one.rows[one.rows["set"] == own])
-            found.setdefault((about.model, about.seed), []).append(part)
+            own = _own_set(arm)
+            parts = found.setdefault((about.model, about.seed), {})
+            if own not in parts or arm != CLEAN:
+                parts[own] = Predictions(about, one.rows[one.rows["set"] == own])
     return [
-        Predictions(parts[0].about, pd.concat([part.rows for part in parts], ignore_index=True))
+        Predictions(
+            next(iter(parts.values())).about,
+            pd.concat([part.rows for part in parts.values()], ignore_index=True),
+        )
         for parts in found.values()
+        if set(parts) != {CLEAN}
     ]
+
+
+def _own_set(arm: str) -> str:
+    """The set with the scale of an arm's training: `D-25` for scale_0.25."""
+    scale = 0.0 if arm == CLEAN else float(arm.removeprefix(ONE_SCALE))
+    return set_name(scale) if scale else CLEAN
 
 
 def _greyed(predicted: Sequence[Predictions]) -> list[Predictions]:

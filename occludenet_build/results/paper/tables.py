@@ -53,8 +53,11 @@ INTERVALS = (
     "group: the 95 % bootstrap interval that draws groups of clips that are not independent; ± the "
     "standard deviation over seeds; N clips"
 )
-COMPARATORS = ("stillmix", "fame", "clean", "baseline", "car")
-"""Arms of Table 4, in its order; clean is trained on the clean twins."""
+COMPARATORS = (
+    "stillmix", "fame", "clean", "baseline", "car", "baseline_long", "swap", "car_swap",
+)  # fmt: skip
+"""Arms of Table 4, in its order, and those that the paper does not have; clean is trained on the
+clean twins."""
 ARMS = {"baseline": "{}", "car": "{} + CAR"}
 """Name of the row in Table 5, by arm."""
 IMPROVEMENT = "{}: improvement"
