@@ -264,6 +264,16 @@ def test_trainings_of_a_model_on_real_occlusions():
     assert (row["low"], row["high"]) == wilson(3, 4)
 
 
+def test_views_of_a_performance_widen_the_whiskers_of_real_occlusions():
+    """Two performances of eight views each: the interval is that of two, not of sixteen."""
+    rows = table({"M": [1] * 8 + [1] * 8})
+    rows["clip"] = [f"hop_view{n % 8}/{n // 8}" for n in range(16)]
+    arms = [predicted(rows, "m", LABELS, arm=arm) for arm in ("clean", "baseline")]
+    numbers = generalisation.accuracy_on_real(inputs(arms))
+    assert numbers["groups"].tolist() == [2, 2] and numbers["n"].tolist() == [16, 16]
+    assert numbers["low"].tolist() == pytest.approx([wilson(2, 2)[0]] * 2)
+
+
 def test_gains_are_counted_clip_by_clip_against_the_clean_arm():
     arms = {"clean": [1, 0, 0, 0], "baseline": [0, 1, 1, 0], "car": [1, 1, 1, 1]}
     given = [predicted(table({"I": row}), "m", LABELS, arm=arm) for arm, row in arms.items()]

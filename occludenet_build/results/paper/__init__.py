@@ -16,6 +16,6 @@ Writes  paper/<table>.csv, .md, .tex   printed and measured numbers in separate 
         paper/items.csv                name, status (made, missing), reason; only without --only
 
 Accuracies are of the clips that all models saw (paper.common), with N, number of groups, Wilson
-interval, bootstrap interval by group, and mean and standard deviation over seeds. All values of the paper come from published/. A missing value of
-this build is "-".
+interval, bootstrap interval by group, and mean and standard deviation over seeds. All values of the
+paper come from published/. A missing value of this build is "-".
 """

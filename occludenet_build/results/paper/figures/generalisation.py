@@ -89,8 +89,8 @@ def _model_and_training(series: str) -> tuple[str, str] | None:
 
 
 def accuracy_on_real(inputs: Inputs) -> pd.DataFrame:
-    """Numbers of Figure 7, left: model, set, trained_on, mean (top-1, 0 to 1), low, high, n, groups,
-    seeds.
+    """Numbers of Figure 7, left: model, set, trained_on, mean (top-1, 0 to 1), low, high, n,
+    groups, seeds.
 
     The interval is Wilson's, that of a mean over several seeds that of the nearest number of
     correct clips; with fewer groups than clips it is the bootstrap that draws groups. Raises
