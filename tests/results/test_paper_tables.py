@@ -209,6 +209,7 @@ def test_table_3_is_the_mean_of_our_models(tmp_path):
     assert [means[level, "top-5"] for level in LEVELS.values()] == [100, 100, 70, 20]
     for cell in numbers(found):
         assert cell["clips"] == 10 and cell["low"] <= cell["value"] <= cell["high"]
+        assert cell["high"] - cell["low"] > 10  # also where all clips are right
     assert any("the mean of A, B;" in note for note in found.notes)
     assert found.ours == made(tmp_path, "table_3").ours  # draws hang on the seed
 
