@@ -16,7 +16,7 @@ from occludenet_build.stages import STAGES
 GOLDEN = copy.deepcopy(SETTINGS)
 GOLDEN["composite"] |= {"instruction_set": "portable"}
 # small crops: in some views nothing of the actor is seen
-GOLDEN["train"] |= {"size": 24, "short_side": 96, "frames": 4}
+GOLDEN["train"] |= {"size": 16, "short_side": 160, "frames": 2}
 GOLDEN |= {"attention": {"workers": 0}, "audit": {"backend": "motion", "clips": 4}}
 GOLDEN |= {"evaluate": {"workers": 0, "views": 1, "counterfactuals": True}}
 ERASED = {"counterfactual": {"splits": ["train", "test"]}}
