@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, wilcoxon
+from scipy.stats import binomtest
 
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.groups import groups_of, sums_by_group
@@ -121,7 +121,8 @@ class SetAccuracy:
     scale: float | None
     """Size of the occluder relative to the actor's box; None for the set of a list."""
     top1: Accuracy
-    top5: Accuracy
+    top5: Accuracy | None
+    """None where the model ranks no five classes: a video LLM's answers."""
 
 
 def set_order(name: str, scale: float | None) -> tuple[bool, float, str]:
@@ -142,7 +143,8 @@ def accuracy_by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Se
     for name, part in table.groupby("set", sort=False):
         scale = None if pd.isna(part["scale"].iloc[0]) else float(part["scale"].iloc[0])
         groups = part["group"] if known else None
-        top1, top5 = (Accuracy.of(part[column], groups) for column in ("top1", "top5"))
+        top1 = Accuracy.of(part["top1"], groups)
+        top5 = Accuracy.of(part["top5"], groups) if part["top5"].notna().all() else None
         accuracies.append(SetAccuracy(str(name), scale, top1, top5))
     return sorted(accuracies, key=lambda one: set_order(one.set, one.scale))
 
@@ -152,7 +154,7 @@ def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dic
 
     Keys: `set`, `scale`, `n`, `groups`; `top1` and `top5` in percent of the n clips, each with
     `_low` and `_high` (Wilson) and, where there are fewer groups than clips, `_group_low` and
-    `_group_high` (bootstrap of groups); `one_clip_points`.
+    `_group_high` (bootstrap of groups), null where the model has no top-5; `one_clip_points`.
     """
     return [
         {"set": one.set, "scale": one.scale, "n": one.top1.clips, "groups": one.top1.groups}
@@ -163,9 +165,11 @@ def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dic
     ]
 
 
-def percents(name: str, accuracy: Accuracy) -> dict[str, float]:
+def percents(name: str, accuracy: Accuracy | None) -> dict[str, Any]:
     """An accuracy and its intervals in percent, by key: `name`, and it with _low, _high and, where
-    there are fewer groups than clips, _group_low and _group_high."""
+    there are fewer groups than clips, _group_low and _group_high. None gives null for all."""
+    if accuracy is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     edges = {"": accuracy.interval} | ({"_group": accuracy.by_group} if accuracy.by_group else {})
     return {name: accuracy.percent} | {
         f"{name}{kind}_{end}": 100 * edge
@@ -247,18 +251,6 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """
     differing = only_first + only_second
     return float(binomtest(only_first, differing).pvalue) if differing else 1.0
-
-
-def signed_rank(differences: np.ndarray) -> float:
-    """Two-sided p of the Wilcoxon signed-rank test; differences of 0 are left out.
-
-    `differences` (N,) float64, a value per clip.
-
-    >>> signed_rank(np.zeros(5)), signed_rank(np.arange(1.0, 7.0))
-    (1.0, 0.03125)
-    """
-    nonzero = differences[differences != 0]
-    return float(wilcoxon(nonzero).pvalue) if nonzero.size else 1.0
 
 
 # intervals

@@ -1,4 +1,4 @@
-"""Tests over several trainings, and several tests in one table.
+"""Tests over several trainings or of measures, and several tests in one table.
 
 McNemar's exact test (accuracy.mcnemar) compares two networks on the same clips. It says nothing of
 another training. From SEEDS trainings per arm on, the difference of two arms is tested over seeds:
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import ttest_1samp
+from scipy.stats import ttest_1samp, wilcoxon
 
 SEEDS = 3
 """The fewest trainings per arm for a test over seeds."""
@@ -48,3 +48,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty_like(p)
     corrected[order] = stepped
     return corrected.tolist()
+
+
+def signed_rank(differences: np.ndarray) -> float:
+    """Two-sided p of the Wilcoxon signed-rank test; differences of 0 are left out.
+
+    `differences` (N,) float64, a value per clip.
+
+    >>> signed_rank(np.zeros(5)), signed_rank(np.arange(1.0, 7.0))
+    (1.0, 0.03125)
+    """
+    nonzero = differences[differences != 0]
+    return float(wilcoxon(nonzero).pvalue) if nonzero.size else 1.0

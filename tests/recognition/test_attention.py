@@ -17,11 +17,11 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.dataset import annotate
 from occludenet_build.media.imaging import masks
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.accuracy import signed_rank
 from occludenet_build.recognition.attention import ATTENTION_TABLE, SUMMARY_COLUMNS
 from occludenet_build.recognition.attention.command import run as run_stage
 from occludenet_build.recognition.attention.summary import summarise_maps
 from occludenet_build.recognition.backbones.registry import build_backbone
+from occludenet_build.recognition.significance import signed_rank
 
 HEIGHT, WIDTH, SIDE, SHORT, SIZE = 24, 32, 8, 18, 16
 SMALL = Attention(workers=0, device="cpu", pictures=2, layer="blocks.0")

@@ -126,7 +126,7 @@ def test_what_an_arm_is_made_of(world, tmp_path, arm, settings, like, alike):
 
 
 def test_swapped_clips_are_learnt_from(world, tmp_path):
-    """Half of the sceneries change, so the arm is neither the baseline nor CAR on the same clips."""
+    """Half of the sceneries change: the arm is neither the baseline nor CAR on the same clips."""
     arms = ("baseline", "car", "swap", "car_swap")
     found = {arm: run(world, tmp_path / f"{arm}.pt", arm)[0] for arm in arms}
     assert not any(same(found[a], found[b]) for a, b in itertools.combinations(arms, 2))

@@ -118,6 +118,13 @@ def attention_settings():
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
 
 
+def questions_settings():
+    """The settings of questions; of evaluate's settings only the split and the lists matter."""
+    whole = settings.stage_settings(CONFIG, "questions")
+    part = {name: whole["evaluate"][name] for name in ("split", "lists")}
+    return as_param(whole | {"evaluate": part})
+
+
 DUMPS = {}
 for dump in CONFIG.predictions.dumps:
     DUMPS.setdefault(dump.slug, []).append(dump)

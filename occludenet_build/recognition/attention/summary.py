@@ -22,11 +22,10 @@ from occludenet_build.recognition.accuracy import (
     DIFFERENCES,
     SHARES,
     bootstrap_mean,
-    signed_rank,
 )
 from occludenet_build.recognition.attention import ATTENTION_TABLE, MEASURES, SUMMARY_COLUMNS
 from occludenet_build.recognition.groups import derived_group
-from occludenet_build.recognition.significance import holm
+from occludenet_build.recognition.significance import holm, signed_rank
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]
