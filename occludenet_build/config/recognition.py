@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import require_distinct, required, setting
+from occludenet_build.core.settings import is_hub_name, require_distinct, required, setting
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class ListedSet:
     number}, as in labels.json."""
 
 
+SAMPLINGS = (
+    *("mmaction2", "mmaction2_fps", "uniformerv2", "slowfast", "slowfast_offset", "ibm"),
+    *("integralaction", "torchvision"),
+)
+"""Names of recognition.sampling.SAMPLERS."""
+
+
 @dataclass(frozen=True)
 class Evaluate:
     """Stage evaluate: predictions for the test sets, and their accuracy."""
@@ -38,6 +45,17 @@ class Evaluate:
     longer side."""
     average: str = setting("softmax", choices=("softmax", "logits"))
     """What is averaged over views and crops: softmax probabilities or logits."""
+    sampling: str = setting("mmaction2", choices=("published", *SAMPLINGS), added=True)
+    """How the frames of the views are chosen: as in mmaction2 (without or, mmaction2_fps, with
+    target_fps), UniFormerV2, SlowFast (slowfast_offset: with USE_OFFSET_SAMPLING),
+    action-recognition-pytorch (ibm), IntegralAction or torchvision. published: as the authors of
+    the backbone test it, which also replaces views, crops, average, size and short_side
+    (docs/evaluation.md has the table)."""
+    size: int | None = setting(None, low=16, high=1024, added=True)
+    """Side of the square crop, in pixels; null: that of the training."""
+    short_side: int | None = setting(None, low=16, high=2048, added=True)
+    """Shorter side of the frame before the crop, in pixels; null: the ratio to `size` is that of
+    the training."""
     split: str = setting("test", choices=("train", "val", "test"))
     """Split to evaluate."""
     counterfactuals: bool = setting(False)
@@ -221,12 +239,15 @@ class Train:
     backbone: str = setting("r3d_18")
     """Network: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
     x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
-    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m,
-    videomae_s, videomae_b, videomae_l."""
-    weights: str | None = setting(None, path=True, url=True)
+    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_b16_ssv2, uniformerv2_l14, videomamba_t,
+    videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l; hf: the video classifier of the
+    library transformers in the folder `weights`."""
+    weights: str | None = setting(None, path=True, url=True, hub=True)
     """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
     http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
-    and a line is logged. null: random initialization."""
+    and a line is logged. null: random initialization. With backbone hf: a folder as
+    save_pretrained writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing
+    is fetched)."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
@@ -251,6 +272,15 @@ class Train:
     empty_masks: str = setting("drop", choices=("drop", "keep"))
     """Clips in whose view nothing is erased. drop: their causal term is left out and counted; keep:
     it is computed with c = p."""
+    probe: str = setting("none", choices=("none", "linear", "attentive"), added=True)
+    """Train a probe on the frozen backbone instead of the backbone. linear: a linear layer on the
+    mean of the features; attentive: a cross-attention block with one learned query, then a linear
+    layer (V-JEPA's evaluation). The features of a view are computed once and kept on disk."""
+    probe_views: int = setting(4, low=1, high=1000, added=True)
+    """With a probe: number of augmented views per clip whose features are kept; the epochs use
+    them in turn."""
+    probe_gib: float = setting(50.0, low=0, added=True)
+    """With a probe: largest size of the features of one training on disk, GiB."""
     seeds: tuple[int, ...] = setting((0,), low=0)
     """Seeds; one training per seed and arm."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0, high=4)
@@ -314,6 +344,7 @@ class Train:
                 f"got {self.size}; change one of them"
             )
         _check_arms(self)
+        _check_network(self)
         for name in ("first_rate", "final_rate"):
             rate = getattr(self.optimizer, name)
             if rate > self.learning_rate:
@@ -330,6 +361,28 @@ def with_alpha(alpha: float) -> str:
     ('car_a0.5', 'car_a2', 'car_a0.0000001')
     """
     return f"{WEIGHTED}{Decimal(repr(alpha)).normalize():f}"
+
+
+def _check_network(train: Train) -> None:
+    """Check that the weights are of the backbone's kind, and that a probe can be trained.
+
+    Raises UserError.
+    """
+    if train.backbone == "hf" and train.weights is None:
+        raise UserError(
+            "config: train.weights: wanted a folder with a network of transformers, or its name "
+            "in the local cache, for train.backbone hf, got null"
+        )
+    if train.backbone != "hf" and train.weights is not None and is_hub_name(train.weights):
+        raise UserError(
+            f"config: train.weights: wanted an existing path, got {train.weights!r} "
+            f"({train.weights} is missing); names of networks need train.backbone hf"
+        )
+    if train.probe != "none" and train.augment.mixup:
+        raise UserError(
+            f"config: train.augment.mixup: wanted 0 with train.probe, got {train.augment.mixup:g}: "
+            "a probe sees the features of single clips; change one of them"
+        )
 
 
 def _check_arms(train: Train) -> None:

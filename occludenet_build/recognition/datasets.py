@@ -27,10 +27,10 @@ from occludenet_build.recognition.augment import (
     crop_clip,
     crop_positions,
     draw_view,
-    views,
 )
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.sampling import frames_of_views
 
 _WIDEST = 16 / 9
 """Aspect ratio that the estimate of memory assumes."""
@@ -264,14 +264,15 @@ class EvaluationClips(Dataset):
         crops: int,
         counterfactuals: bool = False,
         erasing: Erasing | None = None,
+        sampling: str = "mmaction2",
     ) -> None:
         """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
 
-        `erasing` makes counterfactuals without a file.
+        `sampling`: a name of recognition.sampling.SAMPLERS. `erasing` makes counterfactuals without a file.
         """
         self.clips, self.source = clips, source
         self.frames, self.size, self.stride = frames, size, stride
-        self.views, self.crops = views, crops
+        self.views, self.crops, self.sampling = views, crops, sampling
         self.counterfactuals, self.erasing = counterfactuals, erasing
 
     def __len__(self) -> int:
@@ -281,7 +282,9 @@ class EvaluationClips(Dataset):
         clip = self.clips[number]
         try:
             count = clip.frames or count_frames(self.source.root / clip.file)
-            in_time = views(count, self.frames, self.views, self.stride)
+            in_time = frames_of_views(
+                self.sampling, count, self.frames, self.stride, self.views
+            )
             numbers = [frame for view in in_time for frame in view]
             pictures, erased, problem = self._read(clip, numbers)
         except Exception as error:
