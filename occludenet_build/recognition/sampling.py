@@ -88,7 +88,7 @@ def _floored(count: int, frames: int, stride: int, number: int) -> list[View]:
 
 def _torchvision(count: int, frames: int, stride: int, number: int) -> list[View]:
     """torchvision's UniformClipSampler over the clip at 1 / stride of its frame rate."""
-    last = max(count // stride - frames, 0)
+    last = max(-(-count // stride) - frames, 0)
     starts = torch.linspace(0, last, number).floor().long().tolist()
     return [strided_frames(count, frames, stride, stride * start) for start in starts]
 

@@ -10,6 +10,7 @@ The library's clips are (N, T, C, H, W), those of this project (N, C, T, H, W).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Sequence
@@ -276,22 +277,37 @@ def layout_of(network: TransformersClassifier, last: bool = False) -> FeatureLay
     `last`: that of the last layer's tokens, all of which a probe reads. Raises UserError for a
     network whose layers are not known here.
     """
-    config, trunk = network.config, f"model.{network.model.base_model_prefix}"
-    final = f"{trunk}.encoder.layer.{getattr(config, 'num_hidden_layers', 0) - 1}"
-    if network.family == "videomae" and (last or config.use_mean_pooling):
-        pooled = config.use_mean_pooling
-        layer = final if pooled else f"{trunk}.layernorm"
-        return FeatureLayout(layer, "tokens", frames=config.tubelet_size)
-    if network.family == "vjepa2":
-        return FeatureLayout(f"{trunk}.encoder.layernorm", "tokens", frames=config.tubelet_size)
-    if network.family == "vivit":
-        layer = f"{trunk}.layernorm" if last else f"{final}.layernorm_before"
-        return FeatureLayout(layer, "tokens", first=1, frames=config.tubelet_size[0])
-    if network.family == "timesformer" and config.attention_type == "divided_space_time":
-        if last:
-            return FeatureLayout(f"{trunk}.layernorm", "tokens_in_time", first=1)
-        return FeatureLayout(f"{final}.layernorm_before", "frame_tokens", first=1)
-    raise UserError(
-        f"attention: wanted a network whose positions are known (VideoMAE, TimeSformer, ViViT, "
-        f"V-JEPA 2), got {network.family}; leave the stage attention out for it"
-    )
+    config, family = network.config, network.family
+    if family == "timesformer":
+        family = f"timesformer, {config.attention_type}"
+    if family == "videomae" and not config.use_mean_pooling:
+        family = "videomae without mean pooling"
+    if family not in _LAYOUTS:
+        raise UserError(
+            f"attention: wanted a network whose positions are known ({', '.join(_LAYOUTS)}), got "
+            f"{family}; leave the stage attention out for it"
+        )
+    before, after = _LAYOUTS[family]
+    chosen = after if last else before
+    ending = chosen.layer.format(last=config.num_hidden_layers - 1)
+    names = [name for name, _ in network.named_modules() if f".{name}".endswith(f".{ending}")]
+    tubelet = getattr(config, "tubelet_size", 1)
+    frames = tubelet if isinstance(tubelet, int) else tubelet[0]
+    return dataclasses.replace(chosen, layer=names[0], frames=frames)
+
+
+_LAYOUTS = {
+    # the ends of the names of modules, which versions of the library put at other places
+    "videomae": (FeatureLayout("layer.{last}", "tokens"),) * 2,
+    "vjepa2": (FeatureLayout("encoder.layernorm", "tokens"),) * 2,
+    # the head reads the class token only, which patches reach last in the last block
+    "vivit": (
+        FeatureLayout("{last}.layernorm_before", "tokens", first=1),
+        FeatureLayout("vivit.layernorm", "tokens", first=1),
+    ),
+    "timesformer, divided_space_time": (
+        FeatureLayout("{last}.layernorm_before", "frame_tokens", first=1),
+        FeatureLayout("timesformer.layernorm", "tokens_in_time", first=1),
+    ),
+}
+"""By model type: the layer of maps, and that of the last tokens."""
