@@ -28,7 +28,7 @@ rule evaluate_arm:
         **requests(mem_mb=16000, minutes=720, gpus=device_gpus("evaluate")),
     params:
         settings=evaluate_settings(),
-        version=tried(results_version("evaluate"), "evaluate/{arm}-{seed}.parquet"),
+        version=tried(evaluate_version(), "evaluate/{arm}-{seed}.parquet"),
         root=in_build(),
     shell:
         "python -m occludenet_build evaluate --clips {input.clips:q} --model {input.model:q}"

@@ -33,7 +33,7 @@ rule train_arm:
         ),
     params:
         settings=arm_settings,
-        version=tried(results_version("train"), "train/{arm}-{seed}.pt"),
+        version=train_version,
         root=in_build(),
         weights=weights_option,
         program=TRAIN_PROGRAM,

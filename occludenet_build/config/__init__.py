@@ -29,19 +29,9 @@ from occludenet_build.config.occlusion import (
     Window,
 )
 from occludenet_build.config.people import ActorMasks, Audit, Detect, Proposals
+from occludenet_build.config.protocols import check_protocol
 from occludenet_build.config.published_files import COCO_ANNOTATIONS, RELEASE
-from occludenet_build.config.recognition import (
-    ARMS,
-    Attention,
-    Augment,
-    Dump,
-    Evaluate,
-    ListedSet,
-    Mix,
-    Optimizer,
-    Predictions,
-    Train,
-)
+from occludenet_build.config.recognition import Attention, Dump, Evaluate, ListedSet, Predictions
 from occludenet_build.config.results import Paper, Report
 from occludenet_build.config.sources import (
     Acquire,
@@ -53,8 +43,9 @@ from occludenet_build.config.sources import (
     Segments,
     YouTube,
 )
+from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import from_mapping, require_distinct, setting
+from occludenet_build.core.settings import from_mapping, key_values, require_distinct, setting
 from occludenet_build.stages import STAGES
 
 __all__ = [
@@ -225,7 +216,7 @@ def stage_settings(config: Config, stage: str) -> dict[str, Any]:
     own = (stage,) if hasattr(config, stage) else ()
     sections = (*own, *STAGES[stage].borrows)
     seed = {"seed": config.seed} if STAGES[stage].draws else {}
-    return seed | {s: dataclasses.asdict(getattr(config, s)) for s in sections}
+    return seed | {s: key_values(getattr(config, s)) for s in sections}
 
 
 def canonical(settings: dict[str, Any]) -> str:
@@ -251,6 +242,7 @@ def _check_whole(config: Config) -> None:
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)
     _check_counterfactuals(config)
+    check_protocol(config.evaluate, config.train.backbone)
 
 
 def _check_scales(config: Config) -> None:

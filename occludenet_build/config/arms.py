@@ -1,4 +1,4 @@
-"""The arms of an experiment (baseline, car, clean, ...) and the settings that each depends on.
+"""The arms of an experiment (baseline, car, swap, ...) and the settings that each depends on.
 
 The settings of an arm hold defaults for everything that the arm does not use, so that a change of a
 CAR setting does not rerun the baseline. This module uses the standard library only because the
@@ -12,26 +12,39 @@ import re
 
 from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.config.recognition import ARMS, WEIGHTED, Train, with_alpha
+from occludenet_build.config.training import (
+    ARMS,
+    ONE_SCALE,
+    WEIGHTED,
+    Train,
+    for_scale,
+    with_alpha,
+)
 from occludenet_build.core.errors import UserError
 
-_MIXED = ("stillmix", "fame")
-PATTERN = "|".join((*ARMS, rf"{WEIGHTED}\d+(?:\.\d+)?"))
+_MIXED, _SWAPPED, _OF_PAIRS = ("stillmix", "fame"), ("swap", "car_swap"), ("car", "car_swap")
+_NUMBER = r"\d+(?:\.\d+)?"
+PATTERN = "|".join((*reversed(ARMS), WEIGHTED + _NUMBER, ONE_SCALE + _NUMBER))
 """Regular expression that matches the name of an arm."""
 _OF_CAR = (
-    "alpha",
     "causal_term",
     "detach_prediction",
     "detach_counterfactual",
     "counterfactual_forward",
+    "counterfactual_noise",
     "empty_masks",
+    "min_erased",
+    "fills",
 )
 """Settings that have no effect if alpha is 0."""
 
 
 def names(train: Train) -> list[str]:
-    """Names of the arms to train: train.arms, then one arm per value of train.alphas."""
-    return [*train.arms, *(with_alpha(alpha) for alpha in train.alphas)]
+    """Names of the arms to train: train.arms, one arm per value of train.alphas, and with
+    train.one_scale one arm per scale."""
+    scales = train.scales if train.one_scale else ()
+    weighted = (with_alpha(alpha) for alpha in train.alphas)
+    return [*train.arms, *weighted, *map(for_scale, scales)]
 
 
 def for_arm(train: Train, arm: str) -> Train:
@@ -40,23 +53,26 @@ def for_arm(train: Train, arm: str) -> Train:
     The function is idempotent: applied to the settings of an arm it returns them unchanged. Raises
     UserError if no arm has this name.
     """
+    train = dataclasses.replace(
+        train,
+        arms=(_family(arm),),
+        alpha=_alpha(train, arm),
+        alphas=(),
+        one_scale=False,
+        scales=_scales(train, arm),
+    )
+    unused = [] if arm in _MIXED else ["mix"]
+    unused += [] if arm in _SWAPPED else ["swap"]
+    unused += [] if train.alpha else _OF_CAR
     default = Train()
-    train = dataclasses.replace(train, arms=(_family(arm),), alpha=_alpha(train, arm), alphas=())
-    if arm not in _MIXED:
-        train = dataclasses.replace(train, mix=default.mix)
-    if arm == "clean":
-        train = dataclasses.replace(train, scales=(0.0,))
-    if train.alpha == 0:
-        unused = {name: getattr(default, name) for name in _OF_CAR if name != "alpha"}
-        train = dataclasses.replace(train, **unused)
-    return train
+    return dataclasses.replace(train, **{name: getattr(default, name) for name in unused})
 
 
 def of_training(config: Config, arm: str, seed: int) -> Config:
     """Configuration of one training, without the settings of other arms and without other seeds."""
     train = dataclasses.replace(for_arm(config.train, arm), seeds=(seed,))
     config = dataclasses.replace(config, train=train)
-    if train.alpha == 0:  # the arm reads no counterfactual clips
+    if not reads_counterfactuals(arm):
         config = dataclasses.replace(config, counterfactual=Counterfactual())
     return config
 
@@ -66,21 +82,55 @@ def mix_kind(arm: str) -> str:
     return arm if arm in _MIXED else "none"
 
 
+def swaps(arm: str) -> bool:
+    """Whether clips of the arm get the scenery of other clips."""
+    return arm in _SWAPPED
+
+
+def epochs(train: Train, arm: str) -> int:
+    """Number of epochs of the arm: baseline_long has twice train.epochs, since CAR's step has two
+    forward and backward passes for each clip where the baseline's has one."""
+    return train.epochs * (2 if arm == "baseline_long" else 1)
+
+
+def reads_counterfactuals(arm: str) -> bool:
+    """Whether the arm reads counterfactual clips: as the second clip of a pair, or as scenery."""
+    return _family(arm) in (*_OF_PAIRS, *_SWAPPED)
+
+
+def versioned_part(train: Train, arm: str) -> str | None:
+    """For core.versions.results_version: None, all parts, for an arm that is trained on pairs; else
+    the part `train`, so that a new version of `pairs` reruns no other arm."""
+    return None if _alpha(train, arm) > 0 else "train"
+
+
+def _scales(train: Train, arm: str) -> tuple[float, ...]:
+    if arm == "clean":
+        return (0.0,)
+    if not arm.startswith(ONE_SCALE):
+        return train.scales
+    return (float(arm.removeprefix(ONE_SCALE)),)
+
+
 def _alpha(train: Train, arm: str) -> float:
-    if _family(arm) != "car":
+    if _family(arm) not in _OF_PAIRS:
         return 0.0
-    return train.alpha if arm == "car" else float(arm.removeprefix(WEIGHTED))
+    return float(arm.removeprefix(WEIGHTED)) if arm.startswith(WEIGHTED) else train.alpha
 
 
 def _family(arm: str) -> str:
-    """Name of the arm without its alpha: car for car_a0.5."""
+    """Name of the arm without its number: car for car_a0.5, baseline for scale_0.25."""
     if arm in ARMS:
         return arm
-    if re.fullmatch(PATTERN, arm):
-        weight = float(arm.removeprefix(WEIGHTED))
-        if weight > 0 and with_alpha(weight) == arm:
-            return "car"
+    for prefix, named, family in (
+        (WEIGHTED, with_alpha, "car"),
+        (ONE_SCALE, for_scale, "baseline"),
+    ):
+        if re.fullmatch(prefix + _NUMBER, arm):
+            number = float(arm.removeprefix(prefix))
+            if named(number) == arm and (number > 0 or prefix == ONE_SCALE):
+                return family
     raise UserError(
-        f"train.arms: wanted one of {', '.join(ARMS)}, or {WEIGHTED}<alpha> as "
-        f"{with_alpha(0.5)}, got {arm!r}"
+        f"train.arms: wanted one of {', '.join(ARMS)}, {WEIGHTED}<alpha> as {with_alpha(0.5)}, or "
+        f"{ONE_SCALE}<scale> as {for_scale(0.25)}, got {arm!r}"
     )

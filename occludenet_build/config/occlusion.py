@@ -171,6 +171,8 @@ class Composite:
 
 FILLS = ("zero", "mean", "blur", "median", "noise", "inpaint")
 """Names of the fills of counterfactual clips."""
+DRAWN_FILLS = tuple(fill for fill in FILLS if fill != "median")
+"""The fills that need nothing but the frame; the median needs the whole clip."""
 
 
 @dataclass(frozen=True)

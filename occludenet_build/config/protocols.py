@@ -33,7 +33,7 @@ class Protocol:
 
 
 _SLOWFAST = "SlowFast, its configurations of X3D: TEST.NUM_ENSEMBLE_VIEWS 10, TEST_CROP_SIZE"
-_TORCHVISION = "torchvision, the notes and transforms of its weights; references/video_classification"
+_TORCHVISION = "torchvision, the notes and transforms of its weights, and its reference script"
 _IBM = "IBM action-recognition-pytorch, README: 10 x 3 at 256, dense, mean of logits"
 
 
@@ -70,7 +70,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "x3d_m": _x3d(256),
     "x3d_l": _x3d(356),
     "i3d_r50": Protocol(
-        "mmaction2", 10, 3, 256, 256, "softmax", "mmaction2, its configuration of I3D: ThreeCrop 256"
+        "mmaction2", 10, 3, 256, 256, "softmax", "mmaction2, its I3D: 10 clips, ThreeCrop 256"
     ),
     **dict.fromkeys(("ibm_i3d_resnet18", "ibm_i3d_resnet50", "ibm_i3d_resnet101"), _IBM_I3D),
     **dict.fromkeys(("uniformerv2_b16", "uniformerv2_l14"), _K400),
@@ -83,6 +83,20 @@ PROTOCOLS: dict[str, Protocol] = {
 }  # fmt: skip
 """By backbone; hf:<model type> for networks of transformers. Those without a row have none, or none
 that was found in writing."""
+
+
+def with_protocol_or_own(settings: Evaluate, backbone: str) -> Evaluate:
+    """As `with_protocol`; the settings themselves where no protocol is known."""
+    return with_protocol(settings, backbone) if backbone in PROTOCOLS else settings
+
+
+def check_protocol(settings: Evaluate, backbone: str) -> None:
+    """Raises UserError where the settings ask for a protocol that the backbone does not have.
+
+    With backbone hf it depends on the network, which is looked at when it is evaluated.
+    """
+    if backbone != "hf":
+        with_protocol(settings, backbone)
 
 
 def with_protocol(settings: Evaluate, backbone: str) -> Evaluate:

@@ -22,9 +22,11 @@ def setting(default: Any, **limits: Any) -> Any:
 
     Limits: `low` and `high` (inclusive), `choices`, `path=True` (the path must exist), `url=True`
     (or an http(s) address), `hub=True` (or a name OWNER/NAME), `words` (or one of these words),
-    `sha256=True` (64 hex digits), `empty=True` (a list may be empty), `secret=True` (messages do not
-    quote the value), and `about` (a text that the manual appends). A field may be a list of dataclasses:
-    `tuple[Part, ...]`. Raises TypeError if the default is a list or dict.
+    `sha256=True` (64 hex digits), `empty=True` (a list may be empty), `secret=True` (messages do
+    not quote the value), and `about` (a text that the manual appends). `added=True`: the setting is
+    younger than results that users own, and its default is what was done before; `key_values` has
+    it. A field may be a list of dataclasses: `tuple[Part, ...]`. Raises TypeError if the default is
+    a list or dict.
     """
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable: use a tuple or a dataclass")
@@ -45,6 +47,30 @@ def from_mapping(cls: type, values: Any, base: Path | str = ".") -> Any:
     and the actual value in one line.
     """
     return _build(cls, values, "", Path(base))
+
+
+def key_values(section: Any) -> dict[str, Any]:
+    """The settings of a section, a dataclass, as nested dicts, for keys and for the rules' params.
+
+    A setting that was `added` is left out while it has its default: an upgrade that brings it
+    makes nothing again. So the default of such a setting must never change.
+    """
+    values = {}
+    for f in dataclasses.fields(section):
+        value = getattr(section, f.name)
+        if not (f.metadata.get("added") and value == _default(f)):
+            values[f.name] = _plain(value)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return key_values(value)
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+def _default(f: dataclasses.Field) -> Any:
+    return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
 
 
 def is_hub_name(value: str) -> bool:

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from occludenet_build.config.recognition import Augment
+from occludenet_build.config.training import Augment
 from occludenet_build.core.seeds import rng
 
 
@@ -133,7 +133,7 @@ def crop_positions(crops: int, height: int, width: int) -> list[tuple[float, flo
 
 
 def crop_clip(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
-    """uint8 (T, H, W, 3) -> (T, size, size, 3), contiguous. H and W are at least `size`."""
+    """(T, H, W, C) -> (T, size, size, C), any dtype, contiguous. H and W are at least `size`."""
     height, width = pictures.shape[1:3]
     y, x = round(top * (height - size)), round(left * (width - size))
     window = pictures[:, y : y + size, x : x + size]
@@ -170,6 +170,23 @@ def augment_clips(
         stack = _randaugment(stack, settings)
         stack = _with_noise(stack, len(clips), settings)
     return np.split(stack.permute(0, 2, 3, 1).contiguous().numpy(), len(clips))
+
+
+def crop_masks(
+    masks: np.ndarray, one: ViewDraw, size: int, settings: Augment, seed: int
+) -> np.ndarray:
+    """Masks in the crop that `augment_clips` takes with the same arguments, mirrored as there.
+
+    bool (T, H, W) -> bool (T, size, size). RandAugment, which may move pictures a little, and
+    erasing leave the masks as they are.
+    """
+    if settings.area is None:
+        return crop_clip(masks[..., None], size, one.top, one.left, one.flip)[..., 0]
+    with _torch_seeded(seed):
+        stack = torch.from_numpy(masks[:, None].astype(np.float32))
+        stack = _resized_crop(stack, size, settings)
+    cropped = stack[:, 0].numpy() >= 0.5
+    return cropped[:, :, ::-1] if one.flip else cropped
 
 
 @contextmanager

@@ -6,12 +6,15 @@ p are the logits of the clip, c those of its counterfactual, the same clip with 
 Eq. 4 of the paper prints the first term as -sum P log(label), which is infinite for every one-hot
 label. The paper's table for alpha = 0 equals plain training, so the first term is the ordinary
 cross entropy. The second term of Eq. 4 is KL(P || Y) as printed (`kl_p_y`); `ce_y` is -log
-Y[label], as the authors' figure suggests. Gradients flow through p and c unless they are detached.
-With soft targets (mixup, label smoothing) both cross entropies use them.
+Y[label], as the authors' figure suggests. `uniform` is KL(U || softmax(c)), U uniform: human mask
+confusion (Choi et al.: Why Can't I Dance in the Mall?, NeurIPS 2019, arXiv 1912.05534), which asks
+of a clip without its actor that it says nothing. Gradients flow through p and c unless
+they are detached. With soft targets (mixup, label smoothing) both cross entropies use them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -98,9 +101,15 @@ def _ce_y(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(p - c, targets, reduction="none")
 
 
+def _uniform(p: Tensor, c: Tensor, targets: Tensor) -> Tensor:
+    # KL(U || C) with C = softmax(c): the mean of log(1 / K) - log C
+    return -F.log_softmax(c, dim=1).mean(dim=1) - math.log(c.shape[1])
+
+
 CAUSAL_TERMS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "kl_p_y": _kl_p_y,
     "ce_y": _ce_y,
+    "uniform": _uniform,
 }
 """By train.causal_term: (p (N, K), c (N, K), targets) -> float32 (N,)."""
 
@@ -115,22 +124,85 @@ def autocast_for(precision: str, device: str) -> torch.autocast:
 
 
 def paired_logits(
-    model: nn.Module, clips: Tensor, counterfactuals: Tensor | None, forward: str
+    model: nn.Module,
+    clips: Tensor,
+    counterfactuals: Tensor | None,
+    present: Tensor | None = None,
+    *,
+    forward: str,
+    noise: str = "same",
 ) -> tuple[Tensor, Tensor | None]:
     """Logits p (N, K) and c (M, K) of clips and counterfactuals; c is None without counterfactuals.
 
-    `clips`, `counterfactuals`: normalised, float32 (N, 3, T, H, W) and (M, 3, T, H, W); `forward`:
-    train.counterfactual_forward.
+    `clips`, `counterfactuals`: normalised, float32 (N, 3, T, H, W) and (M, 3, T, H, W); `present`
+    bool (N,): the clips that the counterfactuals belong to, None: M = N; `forward`:
+    train.counterfactual_forward; `noise`: train.counterfactual_noise.
+
+    With noise `same` a network with dropout or stochastic depth sees the counterfactuals in a
+    second pass, from the state of the random generators that the first began with, each in the row
+    of its clip, so that both get the same masks. Rows without a counterfactual hold the clip itself
+    there, and their logits are dropped. A network with batch norm and forward `shared` sees one
+    batch, whose rows have masks of their own.
     """
     if counterfactuals is None:
         return model(clips), None
     norms = any(isinstance(module, _BatchNorm) for module in model.modules())
+    mixed = forward == "shared" and norms
+    if noise == "same" and model.training and not mixed and has_noise(model):
+        return _with_same_noise(model, clips, counterfactuals, present)
     if forward == "shared" or (forward == "auto" and not norms):
         p, c = model(torch.cat([clips, counterfactuals])).split([len(clips), len(counterfactuals)])
         return p, c
     p = model(clips)
     with _statistics_kept(model):
         return p, model(counterfactuals)
+
+
+def _with_same_noise(
+    model: nn.Module, clips: Tensor, counterfactuals: Tensor, present: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    whole = counterfactuals
+    if present is not None and len(counterfactuals) < len(clips):
+        whole = clips.clone()
+        whole[present] = counterfactuals
+    before = _random_state(clips)
+    p = model(clips)
+    _set_random_state(before, clips)
+    with _statistics_kept(model):
+        c = model(whole)
+    return p, c if whole is counterfactuals else c[present]
+
+
+def has_noise(model: nn.Module) -> bool:
+    """Whether a network draws random numbers in training: dropout or stochastic depth.
+
+    All modules are looked at whose class says that it drops something, and attention layers of
+    torch. A rate is the attribute p, drop_prob, drop_rate or dropout.
+    """
+    return any(_rate_of(module) > 0 for module in model.modules())
+
+
+_NOISY = ("drop", "stochasticdepth", "multiheadattention")
+_RATES = ("p", "drop_prob", "drop_rate", "dropout", "rate")
+
+
+def _rate_of(module: nn.Module) -> float:
+    name = type(module).__name__.lower()
+    if not any(part in name for part in _NOISY):
+        return 0.0
+    values = (getattr(module, rate, None) for rate in _RATES)
+    return max((v for v in values if isinstance(v, (int, float))), default=0.0)
+
+
+def _random_state(like: Tensor) -> tuple[Tensor, Tensor | None]:
+    on_cuda = torch.cuda.get_rng_state(like.device) if like.is_cuda else None
+    return torch.get_rng_state(), on_cuda
+
+
+def _set_random_state(state: tuple[Tensor, Tensor | None], like: Tensor) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1], like.device)
 
 
 class PairedForward(nn.Module):
@@ -142,19 +214,24 @@ class PairedForward(nn.Module):
     backward pass of the returned 0.
     """
 
-    def __init__(self, model: nn.Module, forward: str) -> None:
-        """`forward`: train.counterfactual_forward."""
+    def __init__(self, model: nn.Module, forward: str, noise: str = "same") -> None:
+        """`forward`: train.counterfactual_forward; `noise`: train.counterfactual_noise."""
         super().__init__()
-        self.model, self._how = model, forward
+        self.model, self._how, self._noise = model, forward, noise
 
     def forward(
-        self, clips: Tensor | None, counterfactuals: Tensor | None = None
+        self,
+        clips: Tensor | None,
+        counterfactuals: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Logits float32 (N, K) and (M, K) or None of clips float32 (N, 3, T, H, W) and
-        counterfactuals float32 (M, 3, T, H, W) or None; without clips a scalar 0, whose gradients
-        are 0."""
+        counterfactuals float32 (M, 3, T, H, W) or None, those of the clips that are `present`, bool
+        (N,); without clips a scalar 0, whose gradients are 0."""
         if clips is not None:
-            return paired_logits(self.model, clips, counterfactuals, self._how)
+            return paired_logits(
+                self.model, clips, counterfactuals, present, forward=self._how, noise=self._noise
+            )
         # DDP waits for the gradient of every parameter, so the 0 must depend on all of them
         every = [p.sum() for p in self.model.parameters() if p.requires_grad]
         return 0 * torch.stack(every).sum(), None

@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
-from occludenet_build.config.recognition import Train
 from occludenet_build.core import tables
 from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
@@ -95,24 +94,26 @@ def read_labels(path: Path) -> list[str]:
     return sorted(ids, key=ids.__getitem__)
 
 
-def training_clips(path: Path, labels: Sequence[str], settings: Train) -> list[ClipRow]:
-    """The clips of a training: those of the split train at train.scales.
+def training_clips(
+    path: Path, labels: Sequence[str], scales: Sequence[float], reads_erased: bool
+) -> list[ClipRow]:
+    """The clips of a training: those of the split train at `scales`.
 
-    Raises UserError where there are none, where a label is unknown, or where CAR has no
-    counterfactual.
+    Raises UserError where there are none, where a label is unknown, or where an arm that
+    `reads_erased` clips has no counterfactual.
     """
     every = read_clips(path, "train")
-    clips = [c for c in every if any(abs(c.scale - scale) < 1e-6 for scale in settings.scales)]
+    clips = [c for c in every if any(abs(c.scale - scale) < 1e-6 for scale in scales)]
     if not clips:
         raise UserError(
-            f"{path}: wanted clips of the split train at scales {settings.scales}, got none "
+            f"{path}: wanted clips of the split train at scales {tuple(scales)}, got none "
             f"({len(every)} of the split at other scales); change train.scales or acquire.split"
         )
     check_labels_known(clips, labels, "annotate/labels.json")
-    if settings.alpha > 0 and not any(clip.erased_hash for clip in clips):
+    if reads_erased and not any(clip.erased_hash for clip in clips):
         raise UserError(
-            f"{path}: wanted counterfactuals for CAR, got none for {len(clips)} training clips; "
-            "run counterfactual with train in counterfactual.splits, or train the baseline only"
+            f"{path}: wanted counterfactuals for CAR or swap, got none for {len(clips)} training "
+            "clips; build with train in counterfactual.splits, or train the baseline only"
         )
     return clips
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import signal
 import sys
@@ -16,20 +15,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from occludenet_build.config.recognition import Augment
 from occludenet_build.config.sources import Index
 from occludenet_build.core.errors import ItemError, as_item_error
-from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.sample import sample_frames, sample_frames_twice
 from occludenet_build.recognition.augment import (
-    augment_clips,
     crop_clip,
     crop_positions,
-    draw_view,
 )
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.frame_masks import ActorPixels
 from occludenet_build.recognition.sampling import frames_of_views
 
 _WIDEST = 16 / 9
@@ -58,15 +54,15 @@ class FrameReader:
         return self._of_kept(file, numbers)
 
     def both(
-        self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray]
+        self, file: str, numbers: Sequence[int], look: Callable[[int, Any], np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """The frames as `of` returns them, and as `look` changes them, each uint8 (T, H, W, 3).
 
-        `look` (media.video.sample) must be the same for a file in every call.
+        `look` (media.video.sample) must be the same for a file and a `name` in every call.
         """
         if not self.keep:
             return sample_frames_twice(self.root / file, numbers, self.short_side, look)
-        other = f"{file}\0"  # cannot be the name of a file
+        other = f"{file}\0{name}"  # cannot be the name of a file
         if other not in self._kept:
             pair = sample_frames_twice(self.root / file, None, self.short_side, look)
             self._kept[file], self._kept[other] = pair
@@ -76,6 +72,34 @@ class FrameReader:
         if max(numbers) >= len(self._kept[name]):
             raise ItemError("truncated", f"wanted frame {max(numbers)}")
         return self._kept[name][list(numbers)]
+
+
+class PairReader:
+    """Reads the frames of clips and of their counterfactuals."""
+
+    def __init__(self, source: FrameReader, erasing: Erasing | None = None) -> None:
+        """`erasing` makes counterfactuals without a file."""
+        self.source, self.erasing = source, erasing
+
+    def pair(
+        self, clip: ClipRow, numbers: Sequence[int], fill: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The frames `numbers` of a clip and of its counterfactual, each uint8 (T, H, W, 3).
+
+        `fill`: the actor is erased now, with this fill of DRAWN_FILLS; None: as the build erases.
+        The second is None where the clip has no counterfactual. Raises ItemError where one of both
+        cannot be read, or where their shapes differ.
+        """
+        if self.erasing is not None and clip.erased_hash and (fill or clip.erased_at_load):
+            look = self.erasing.of(clip, fill)
+            return self.source.both(clip.file, numbers, look, fill or "")
+        pictures = self.source.of(clip.file, numbers)
+        if not clip.erased_file:
+            return pictures, None
+        erased = self.source.of(clip.erased_file, numbers)
+        if erased.shape != pictures.shape:
+            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
+        return pictures, erased
 
 
 def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:
@@ -94,122 +118,12 @@ class SkippedClip(NamedTuple):
     """The ItemError as text: its reason, a colon, its detail."""
 
 
-class ClipPair(NamedTuple):
-    """A view of a training clip and of its counterfactual."""
-
-    clip: Tensor
-    """uint8 (T, H, W, 3)."""
-    counterfactual: Tensor | None
-    """uint8 (T, H, W, 3), the same view with the actor erased; None where it does not differ."""
-    label: int
-    """Position in the list of labels."""
-    file: str
-
-
-class Batch(NamedTuple):
-    """A batch of training clips."""
-
-    clips: Tensor
-    """uint8 (N, T, H, W, 3); N may be 0."""
-    counterfactuals: Tensor | None
-    """uint8 (M, T, H, W, 3) of the M clips that are `present`; None for M = 0."""
-    present: Tensor
-    """bool (N,), whether the clip's counterfactual differs from the clip in this view."""
-    labels: Tensor
-    """int64 (N,), positions in the list of labels."""
-    files: list[str]
-    skipped: list[SkippedClip]
-
-
-class TrainingClips(Dataset):
-    """Data set with items by (number, epoch), which alone determine the view of a clip."""
-
-    def __init__(
-        self,
-        clips: Sequence[ClipRow],
-        labels: Sequence[str],
-        source: FrameReader,
-        *,
-        frames: int,
-        size: int,
-        stride: int,
-        augment: Augment,
-        pairs: bool,
-        seed: int,
-        erasing: Erasing | None = None,
-    ) -> None:
-        """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
-
-        Without `pairs` no counterfactual is read. `erasing` makes counterfactuals without a file.
-        """
-        self.clips, self.source, self.seed = clips, source, seed
-        self.frames, self.size, self.stride = frames, size, stride
-        self.augment, self.pairs, self.erasing = augment, pairs, erasing
-        self.positions = {label: position for position, label in enumerate(labels)}
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def single_frames(self) -> TrainingClips:
-        """The same clips with views of one frame and without counterfactuals."""
-        singles = copy.copy(self)
-        singles.frames, singles.stride, singles.pairs = 1, 0, False
-        return singles
-
-    def __getitem__(self, key: tuple[int, int]) -> ClipPair | SkippedClip:
-        number, epoch = key
-        clip = self.clips[number]
-        try:
-            pictures, erased = self._seen(clip, epoch)
-        except Exception as error:
-            return SkippedClip(clip.file, str(as_item_error(error)))
-        return ClipPair(pictures, erased, self.positions[clip.label], clip.file)
-
-    def _seen(self, clip: ClipRow, epoch: int) -> tuple[Tensor, Tensor | None]:
-        """Both clips of the pair with the same frames, crop, mirroring and augmentation."""
-        one = draw_view(
-            self.seed, clip.file, epoch, clip.frames, self.frames, self.augment.flip, self.stride
-        )
-        seed = uniform_integer(self.seed, clip.file, "augment", str(epoch)) >> 1
-        both = augment_clips(self._read(clip, one.frames), one, self.size, self.augment, seed)
-        pictures, erased = both[0], both[-1]
-        # Nothing may be erased in these frames and this crop: then there is no second clip.
-        same = len(both) == 1 or np.array_equal(pictures, erased)
-        return torch.from_numpy(pictures), None if same else torch.from_numpy(erased)
-
-    def _read(self, clip: ClipRow, numbers: Sequence[int]) -> list[np.ndarray]:
-        """The clip and, where there is one, its counterfactual, uint8 (T, H, W, 3)."""
-        if self.pairs and clip.erased_at_load and self.erasing is not None:
-            return list(self.source.both(clip.file, numbers, self.erasing.of(clip)))
-        pictures = self.source.of(clip.file, numbers)
-        if not self.pairs or not clip.erased_file:
-            return [pictures]
-        erased = self.source.of(clip.erased_file, numbers)
-        if erased.shape != pictures.shape:
-            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
-        return [pictures, erased]
-
-
-def collate(items: list[ClipPair | SkippedClip]) -> Batch:
-    """Make one batch of items of TrainingClips; it lists the skipped clips."""
-    pairs = [item for item in items if isinstance(item, ClipPair)]
-    erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
-    return Batch(
-        clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
-        counterfactuals=torch.stack(erased) if erased else None,
-        present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
-        labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
-        files=[pair.file for pair in pairs],
-        skipped=[item for item in items if isinstance(item, SkippedClip)],
-    )
-
-
 def make_loader(
     clips: Dataset,
     batches: Iterable[list],
     workers: int,
     device: str,
-    collate: Callable[[list], Any] = collate,
+    collate: Callable[[list], Any],
 ) -> DataLoader:
     """A loader of `batches` in their order, with `workers` processes (0: in this process)."""
     return DataLoader(
@@ -244,7 +158,7 @@ class ClipViews(NamedTuple):
     """uint8 (views x crops, T, H, W, 3)."""
     erased: Tensor | None
     """The same frames and crops without the actor, same shape and dtype; None without a
-    counterfactual, or where it does not differ."""
+    counterfactual, or where the actor is erased from no pixel of these views."""
     problem: str | None
     """Why the clip's counterfactual cannot be read; None if it can, or if there is none."""
 
@@ -262,18 +176,20 @@ class EvaluationClips(Dataset):
         stride: int,
         views: int,
         crops: int,
-        counterfactuals: bool = False,
+        actors: ActorPixels | None = None,
         erasing: Erasing | None = None,
         sampling: str = "mmaction2",
     ) -> None:
         """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
 
-        `sampling`: a name of recognition.sampling.SAMPLERS. `erasing` makes counterfactuals without a file.
+        `actors`: where the actor is erased in counterfactuals, which are read then; None: they are
+        not read. `erasing` makes counterfactuals without a file. `sampling`: a name of
+        recognition.sampling.SAMPLERS.
         """
         self.clips, self.source = clips, source
         self.frames, self.size, self.stride = frames, size, stride
         self.views, self.crops, self.sampling = views, crops, sampling
-        self.counterfactuals, self.erasing = counterfactuals, erasing
+        self.actors, self.reader = actors, PairReader(source, erasing)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -282,35 +198,25 @@ class EvaluationClips(Dataset):
         clip = self.clips[number]
         try:
             count = clip.frames or count_frames(self.source.root / clip.file)
-            in_time = frames_of_views(
-                self.sampling, count, self.frames, self.stride, self.views
-            )
+            in_time = frames_of_views(self.sampling, count, self.frames, self.stride, self.views)
             numbers = [frame for view in in_time for frame in view]
-            pictures, erased, problem = self._read(clip, numbers)
+            if self.actors is None or not clip.erased_hash:
+                return ClipViews(self._seen(self.source.of(clip.file, numbers)), None, None)
+            return self._both(clip, numbers, self.actors)
         except Exception as error:
             return SkippedClip(clip.file, str(as_item_error(error)))
-        seen = self._seen(pictures)
-        other = None if erased is None else self._seen(erased)
-        if other is not None and torch.equal(seen, other):
-            other = None
-        return ClipViews(seen, other, problem)
 
-    def _read(
-        self, clip: ClipRow, numbers: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray | None, str | None]:
-        """Clip and counterfactual, uint8 (views x T, H, W, 3), and an error of the latter."""
-        if self.counterfactuals and clip.erased_at_load and self.erasing is not None:
-            return *self.source.both(clip.file, numbers, self.erasing.of(clip)), None
-        pictures = self.source.of(clip.file, numbers)
-        if not self.counterfactuals or not clip.erased_file:
-            return pictures, None, None
+    def _both(self, clip: ClipRow, numbers: Sequence[int], actors: ActorPixels) -> ClipViews:
         try:
-            erased = self.source.of(clip.erased_file, numbers)
+            pictures, erased = self.reader.pair(clip, numbers)
+            hole = actors.of(clip, numbers, *pictures.shape[1:3]).hole
         except Exception as error:
-            return pictures, None, str(as_item_error(error))
-        if erased.shape != pictures.shape:
-            return pictures, None, "corrupt: its shape differs from the clip's"
-        return pictures, erased, None
+            alone = self.source.of(clip.file, numbers)  # the clip itself may be at fault
+            return ClipViews(self._seen(alone), None, str(as_item_error(error)))
+        seen = self._seen(pictures)
+        if erased is None or not self._seen(hole[..., None]).any():
+            return ClipViews(seen, None, None)
+        return ClipViews(seen, self._seen(erased), None)
 
     def _seen(self, pictures: np.ndarray) -> Tensor:
         parts = [

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import resolve_device
 from occludenet_build.recognition.car import PairedForward

@@ -12,22 +12,19 @@ counterfactual file up to coding, with two differences:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.core.build import files_by_clip, read_clip_rows
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, display_of, to_rgb
 from occludenet_build.occlusion.counterfactual import Eraser, Erasure
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.recognition.clip_table import ClipRow
-from occludenet_build.release.terms import CLEAN
+from occludenet_build.recognition.frame_masks import FrameMasks
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
@@ -35,66 +32,46 @@ Look = Callable[[int, Any], np.ndarray]
 
 @dataclass(frozen=True)
 class Erasing:
-    """Erases actors according to the settings, with the masks of `folder`, annotate/frames."""
+    """Erases actors according to the settings, with the masks of annotate/frames."""
 
-    folder: Path
+    masks: FrameMasks
     settings: Counterfactual
     seed: int
-    shards: dict[str, str] = field(default_factory=dict)
-    """Table that holds the frames, by source clip."""
 
-    @staticmethod
-    def over(
-        folder: Path, settings: Counterfactual, seed: int, clips: Iterable[ClipRow]
-    ) -> Erasing:
-        """An eraser for these clips, after finding the tables that hold their frames.
+    def of(self, clip: ClipRow, fill: str | None = None) -> Look:
+        """A function that returns a clip's frames without the actor, uint8 (H, W, 3), RGB.
 
-        A clip without frames ends it with a UserError.
+        `fill`: one of DRAWN_FILLS; None: that of the settings.
         """
-        hint = "run annotate again, or set counterfactual.files to true"
-        shards = files_by_clip(folder, (clip.clip for clip in clips), hint)
-        return Erasing(folder, settings, seed, shards)
+        return _Erased(self, clip, fill or self.settings.fill)
 
-    def of(self, clip: ClipRow) -> Look:
-        """A function that returns a clip's frames without the actor, uint8 (H, W, 3), RGB."""
-        return _Erased(self, clip)
-
-    def eraser(self, clip: ClipRow, layout: Layout, display: Display) -> Eraser:
+    def eraser(self, clip: ClipRow, fill: str, layout: Layout, display: Display) -> Eraser:
         """The eraser of one clip, which works on the planes of its frames."""
-        actors, occluders = self._masks(clip)
-        erasure = Erasure(self.settings.fill, self.settings.dilate, self.seed, clip.clip)
+        rows = self.masks.rows(clip).items()
+        actors = {frame: row.actor for frame, row in rows if row.actor is not None}
+        occluders = {frame: row.occluder for frame, row in rows if row.occluder is not None}
+        erasure = Erasure(fill, self.settings.dilate, self.seed, clip.clip)
         return Eraser(erasure, actors, layout, display, occluders)
-
-    def _masks(self, clip: ClipRow) -> tuple[dict[int, bytes], dict[int, bytes]]:
-        """COCO RLE counts of the actor and of the visible occluder by frame."""
-        rows = read_clip_rows(self.folder / self.shards[clip.clip], clip.clip)
-        assert rows is not None  # `over` found it
-        clean = clip.set == CLEAN  # the actor is the same in every set; a twin has no occluder
-        rows = rows.filter(pc.equal(rows["set"], rows["set"][0] if clean else clip.set))
-        frames = rows["frame"].to_pylist()
-        columns = (rows[name].to_pylist() for name in ("actor_rle", "occluder_rle"))
-        actors, occluders = (
-            {frame: rle for frame, rle in zip(frames, column, strict=True) if rle is not None}
-            for column in columns
-        )
-        return actors, {} if clean else occluders
 
 
 class _Erased:
     """Returns the frames of one clip without the actor. Masks are read with the first frame."""
 
-    def __init__(self, erasing: Erasing, clip: ClipRow) -> None:
-        self._erasing, self._clip = erasing, clip
+    def __init__(self, erasing: Erasing, clip: ClipRow, fill: str) -> None:
+        self._erasing, self._clip, self._fill = erasing, clip, fill
         self._ready: tuple[FrameBuffer, Eraser] | None = None
 
     def __call__(self, number: int, frame: Any) -> np.ndarray:
         display = display_of(frame)
         if self._ready is None:
             buffer = FrameBuffer(frame, frame.format.name)
-            self._ready = buffer, self._erasing.eraser(self._clip, buffer.layout, display)
+            self._ready = buffer, self._new_eraser(buffer, display)
         buffer, eraser = self._ready
         buffer.load(frame)
         if not eraser.erase(number, buffer.planes):
             return to_rgb(frame)  # a copied 10-bit frame converts to other last digits
         coded = buffer.frame.to_ndarray(format="rgb24", threads=1)
         return np.ascontiguousarray(display.upright(coded))
+
+    def _new_eraser(self, buffer: FrameBuffer, display: Display) -> Eraser:
+        return self._erasing.eraser(self._clip, self._fill, buffer.layout, display)

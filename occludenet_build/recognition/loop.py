@@ -18,15 +18,15 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.checkpoint import Tally, TrainingState, tensorboard
-from occludenet_build.recognition.datasets import TrainingClips, make_loader
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
 from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.training_clips import TrainingItems, training_loader
 
 
 def train(
     learner: Learner,
-    clips: TrainingClips,
+    clips: TrainingItems,
     *,
     workers: int,
     store: Path,
@@ -48,7 +48,7 @@ def train(
     order = BatchOrder(
         len(clips), settings.batch, settings.epochs, learner.seed, steps.first_batch(state.step)
     )
-    batches = iter(make_loader(clips, _Parts(order, process), workers, learner.device))
+    batches = iter(training_loader(clips, _Parts(order, process), workers, learner.device))
     saved = time.monotonic()
     learner.model.train()
     writes_board = settings.tensorboard and process.first and state.step < steps.total

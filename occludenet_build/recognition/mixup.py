@@ -48,7 +48,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from occludenet_build.config.recognition import Augment, Mix
+from occludenet_build.config.training import Augment, Mix
 
 _MOVING, _STILL = 0.5, 0.1
 """Shares of the pixels that are seeds of the foreground and of the background."""

@@ -29,6 +29,7 @@ from occludenet_build.recognition.datasets import (
     make_loader,
 )
 from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.frame_masks import ActorPixels
 from occludenet_build.recognition.prediction_table import ModelInfo
 from occludenet_build.recognition.probe import ProbedNetwork
 from occludenet_build.recognition.probed import layout_of, with_probe
@@ -158,7 +159,9 @@ class TrainedNetwork:
     def family(self) -> str:
         """The backbone's name in config.protocols: its own, or hf:<model type>."""
         inner = self.model.backbone if isinstance(self.model, ProbedNetwork) else self.model
-        return f"hf:{inner.family}" if isinstance(inner, hf.TransformersClassifier) else self.backbone
+        if isinstance(inner, hf.TransformersClassifier):
+            return f"hf:{inner.family}"
+        return self.backbone
 
     def layout(self) -> FeatureLayout:
         """The layer of class activation maps.
@@ -228,12 +231,15 @@ def predict_clips(
     clips: Sequence[ClipRow],
     root: Path,
     settings: Evaluate,
+    actors: ActorPixels | None = None,
     erasing: Erasing | None = None,
 ) -> Iterator[tuple[ClipRow, ClipPrediction | str]]:
     """Each clip with its prediction, or with the reason why it cannot be read.
 
-    `settings`: with a sampling other than `published` (config.protocols.with_protocol). Raises
-    UserError where the network cannot take the size or the sampling of the settings.
+    `settings`: with a sampling other than `published` (config.protocols.with_protocol). `actors`:
+    for predictions without the actor, as of EvaluationClips; `erasing`: makes counterfactuals
+    without a file. Raises UserError where the network cannot take the size or the sampling of the
+    settings.
     """
     seen = evaluation_input(network, settings)
     check_sampling(settings.sampling, seen.stride)
@@ -245,7 +251,7 @@ def predict_clips(
         stride=seen.stride,
         views=settings.views,
         crops=settings.crops,
-        counterfactuals=settings.counterfactuals,
+        actors=actors,
         erasing=erasing,
         sampling=settings.sampling,
     )

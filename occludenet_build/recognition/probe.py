@@ -1,10 +1,10 @@
 """Probes: small networks that classify the features of a frozen backbone.
 
-`linear` is a linear layer on the mean of the features, each of which is normalised over its channels
-before (layer norm without parameters: the scale of features differs by orders of magnitude between
-backbones). `attentive` is the evaluation of V-JEPA (Bardes et al., 2024, section 3 and appendix):
-a block in which one learned query attends to all features, with a residual two-layer perceptron,
-and a linear layer.
+`linear` is a linear layer on the mean of the features, each of which is normalised over its
+channels before (layer norm without parameters: the scale of features differs by orders of magnitude
+between backbones). `attentive` is the evaluation of V-JEPA (Bardes et al.: Revisiting Feature
+Prediction for Learning Visual Representations from Video, 2024): a block in which one learned query
+attends to all features, with a residual two-layer perceptron, and a linear layer.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 
-KINDS = ("linear", "attentive")
 _HEADS = (16, 12, 8, 6, 4, 3, 2, 1)
 
 
@@ -33,7 +31,8 @@ class AttentivePooling(nn.Module):
         self.query = nn.Parameter(torch.zeros(1, 1, width))
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        inner = 4 * width
+        self.mlp = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
         nn.init.trunc_normal_(self.query, std=0.02)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -48,7 +47,7 @@ class Probe(nn.Module):
     """Features float32 (N, L, C), C = `width` -> logits (N, classes)."""
 
     def __init__(self, kind: str, width: int, classes: int) -> None:
-        """`kind`: a name of KINDS."""
+        """`kind`: linear or attentive."""
         super().__init__()
         self.kind, self.width = kind, width
         self.pooling = AttentivePooling(width) if kind == "attentive" else None
@@ -81,7 +80,7 @@ class ProbedNetwork(nn.Module):
 def features_of(backbone: nn.Module, layout: FeatureLayout | None, x: Tensor) -> Tensor:
     """Features of clips float32 (N, 3, T, H, W) at all positions: float (N, L, C).
 
-    Class tokens are among them. Raises UserError for a layer whose output is no such tensor.
+    Class tokens are among them.
     """
     if layout is None:
         return backbone.features(x)  # type: ignore[operator]
@@ -128,12 +127,3 @@ def network_input(clips: Tensor, seen: Input) -> Tensor:
 def within(layout: FeatureLayout) -> FeatureLayout:
     """The layout of a backbone's layer by its name in ProbedNetwork."""
     return dataclasses.replace(layout, layer=f"backbone.{layout.layer}")
-
-
-def check_probe(kind: str, mix: str) -> None:
-    """Raises UserError where batches are mixed (`mix` not none), which features cannot be."""
-    if kind != "none" and mix != "none":
-        raise UserError(
-            f"train.probe: wanted an arm without mixed clips, got {mix}, which mixes the pictures "
-            "of a batch; take it out of train.arms or set probe to none"
-        )

@@ -24,22 +24,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import replacing, short_hash
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.car import autocast_for
-from occludenet_build.recognition.datasets import (
-    ClipPair,
-    SkippedClip,
-    TrainingClips,
-    make_loader,
-)
+from occludenet_build.recognition.datasets import SkippedClip, make_loader
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.probe import features_of, stored
+from occludenet_build.recognition.training_clips import ClipPair, TrainingClips, TrainingItems
 from occludenet_build.sources.hub import sha256_of
 from occludenet_build.stages import STAGES
 
@@ -93,8 +88,8 @@ def features_key(settings: Train, seed: int, clips: Sequence[Any]) -> str:
     return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
-class FeatureClips(Dataset):
-    """Data set with items by (number, epoch), as TrainingClips: features in place of pixels."""
+class FeatureClips(TrainingItems):
+    """Data set whose items have features, float16 (L, C), in place of pixels."""
 
     def __init__(self, folder: Path, clips: TrainingClips, views: int, pairs: bool) -> None:
         self.folder, self.views, self.pairs = folder, views, pairs

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import BACKBONES, input_of
 from occludenet_build.recognition.backbones.spec import FeatureLayout
-from occludenet_build.recognition.datasets import TrainingClips
 from occludenet_build.recognition.distributed import Process
-from occludenet_build.recognition.probe import Probe, ProbedNetwork, check_probe, within
+from occludenet_build.recognition.probe import Probe, ProbedNetwork, within
 from occludenet_build.recognition.probe_features import (
     FeatureClips,
     FrozenBackbone,
     computed_features,
 )
+from occludenet_build.recognition.training_clips import TrainingClips
 
 
 def frozen(model: nn.Module, settings: Train, device: str) -> FrozenBackbone:
@@ -47,15 +47,12 @@ def start_probe(
     seed: int,
     process: Process,
     workers: int,
-    mix: str,
     classes: int,
 ) -> tuple[FeatureClips, Probe]:
     """The features that a probe is trained on, and the probe with its starting weights.
 
-    `seed`: that of the training's draws; `mix`: how the arm mixes batches. Raises UserError where
-    they are mixed, and as `computed_features` does.
+    `seed`: that of the training's draws. Raises UserError as `computed_features` does.
     """
-    check_probe(settings.probe, mix)
     made = computed_features(
         backbone, clips, settings, store=store, seed=seed, process=process, workers=workers
     )

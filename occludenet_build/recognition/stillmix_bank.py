@@ -18,14 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
-from occludenet_build.recognition.datasets import Batch, TrainingClips, make_loader
 from occludenet_build.recognition.optim import BatchOrder
+from occludenet_build.recognition.training_clips import Batch, TrainingClips, training_loader
 
 _RATE, _TUNED_RATE = 1e-3, 1e-4
 """Learning rates from random weights and from ImageNet's weights."""
@@ -69,7 +69,9 @@ def _trained(
         len(singles), settings.batch, epochs, uniform_integer(seed, "reference order")
     )
     right = seen = 0
-    for batch in progress(make_loader(singles, order, workers, device), len(order), "still batch"):
+    for batch in progress(
+        training_loader(singles, order, workers, device), len(order), "still batch"
+    ):
         if len(batch.files) < 2:  # batch norm needs two
             continue
         logits = model(_pictures(batch, device))
@@ -106,7 +108,7 @@ def _surest(
     """The frames with most confidence; of all batches only the best so far are kept."""
     best = torch.empty(0)
     frames: Tensor | None = None
-    for batch in make_loader(singles, list(_once(singles, settings)), workers, device):
+    for batch in training_loader(singles, list(_once(singles, settings)), workers, device):
         if not batch.files:
             continue
         shares = F.softmax(model(_pictures(batch, device)).float(), dim=1).cpu()

@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import rng, uniform_integer
 from occludenet_build.recognition.backbones.registry import input_of
 from occludenet_build.recognition.car import LossTerms, PairedForward, autocast_for, car_loss
 from occludenet_build.recognition.checkpoint import Tally
-from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.distributed import ALONE, Process
 from occludenet_build.recognition.mixup import MixedBatch, mix_batch
 from occludenet_build.recognition.optim import ema_of, make_optimizer
 from occludenet_build.recognition.probe import network_input
+from occludenet_build.recognition.training_clips import Batch
 
 
 @dataclass
@@ -78,7 +78,9 @@ class Learner:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return cls(
             model,
-            process.shared(PairedForward(model, settings.counterfactual_forward)),
+            process.shared(
+                PairedForward(model, settings.counterfactual_forward, settings.counterfactual_noise)
+            ),
             make_optimizer(model, settings),
             torch.amp.GradScaler(device.split(":")[0], enabled=settings.precision == "fp16"),
             ema_of(model, settings.optimizer.ema),
@@ -152,7 +154,7 @@ class Learner:
         pixels = network_input(clips, seen)
         others = None if erased is None else network_input(erased, seen)
         with autocast_for(settings.precision, self.device):
-            p, c = self.pair(pixels, others)
+            p, c = self.pair(pixels, others, present)
         terms = car_loss(
             p,
             labels if targets is None else targets,
@@ -218,10 +220,10 @@ class Learner:
             self._stop("gradient", float(norm), number, files)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.ema is not None and finite:
-            self.ema.update_parameters(self.model)
         if not self._synchronous:
             self.process.average_statistics(self.model)
+        if self.ema is not None and finite:  # after the statistics, which it copies
+            self.ema.update_parameters(self.model)
 
     def _stop(self, what: str, value: float, number: int, files: list[str]) -> NoReturn:
         """End the training in all processes; the first raises the error."""

@@ -11,20 +11,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from occludenet_build.config.arms import mix_kind
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.arms import mix_kind, swaps
+from occludenet_build.config.training import Train
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import short_hash
+from occludenet_build.core.settings import key_values
 from occludenet_build.recognition import checkpoint, loop
 from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
 from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import ClipRow
-from occludenet_build.recognition.datasets import FrameReader, TrainingClips, fit_in_memory
+from occludenet_build.recognition.datasets import FrameReader, fit_in_memory
 from occludenet_build.recognition.distributed import Process
-from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.probed import description_of, frozen, start_probe, whole_network
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.training_clips import Actors, TrainingClips, TrainingItems
 from occludenet_build.sources.hub import sha256_of
 from occludenet_build.stages import STAGES
 
@@ -43,8 +45,8 @@ class Training:
     labels: list[str]
     """Names in the order of the logits."""
     clips: list[ClipRow]
-    erasing: Erasing | None = None
-    """Makes the counterfactuals that have no file."""
+    actors: Actors = Actors()
+    """What the arm reads of actors and counterfactuals."""
 
     def key(self) -> str:
         """Hash of data, settings and version of results, which a resumable checkpoint must have.
@@ -52,17 +54,19 @@ class Training:
         The code is not part of it, so an unrelated correction does not discard days of training.
         """
         ignored = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
-        ignored |= {"arms", "alphas", "seeds"}  # the other trainings of the build
-        ignored |= {"weights", "weights_sha256"}  # the file's hash is part of the key
+        ignored |= {"arms", "alphas", "one_scale", "seeds"}  # the other trainings of the build
+        ignored |= {"probe_gib", "weights", "weights_sha256"}  # the file's hash is part of the key
         settings = {
-            name: value
-            for name, value in dataclasses.asdict(self.settings).items()
-            if name not in ignored
+            name: value for name, value in key_values(self.settings).items() if name not in ignored
         }
+        if swaps(self.arm):
+            settings["swaps"] = dataclasses.asdict(self.settings.swap)
         weights = sha256_of(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
         parts = [settings, mix_kind(self.arm), self.derived_seed, self.labels, data]
         version = f"train {STAGES['train'].results_version}"
+        if self.settings.alpha > 0:
+            version += f" pairs {STAGES['train'].parts['pairs']}"
         return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
@@ -87,9 +91,10 @@ def run_training(
     network, backbone = _network(training), None
     clips, kept = _data(training, root)
     workers = 0 if kept else settings.workers  # kept frames live in one process
+    data: TrainingItems = clips
     if settings.probe != "none":
         backbone = frozen(network, settings, device)
-        clips, network = start_probe(
+        data, network = start_probe(
             backbone,
             clips,
             settings,
@@ -97,7 +102,6 @@ def run_training(
             seed=training.derived_seed,
             process=process,
             workers=workers,
-            mix=mix_kind(training.arm),
             classes=len(training.labels),
         )
     learner = Learner.of(
@@ -125,7 +129,7 @@ def run_training(
         learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
     state = loop.train(
         learner,
-        clips,
+        data,
         workers=workers,
         store=store,
         key=key,
@@ -179,8 +183,9 @@ def _network(training: Training) -> nn.Module:
 def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
     """The training clips, and whether this process keeps them decoded."""
     settings, seen = training.settings, input_of(training.settings)
-    pairs = settings.alpha > 0
-    lengths = [c.frames * (2 if pairs and c.erased_hash else 1) for c in training.clips]
+    actors = training.actors
+    others = max(1, len(actors.fills)) if actors.pixels else 0
+    lengths = [c.frames * (1 + others * bool(c.erased_hash)) for c in training.clips]
     kept = fit_in_memory(lengths, seen.short_side, settings.memory_mib)
     clips = TrainingClips(
         training.clips,
@@ -190,14 +195,20 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
         size=seen.size,
         stride=seen.stride,
         augment=settings.augment,
-        pairs=pairs,
         seed=training.derived_seed,
-        erasing=training.erasing,
+        actors=actors,
     )
     return clips, kept
 
 
 def _write(training: Training, model: nn.Module, out: Path) -> None:
+    """Write the network. Raises UserError where a weight is not finite: it would answer nan."""
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(
+                f"train: wanted a network of finite numbers, {name} is not after the last step; "
+                "lower train.learning_rate or train.optimizer.ema"
+            )
     values = {
         "model": {name: tensor.cpu() for name, tensor in model.state_dict().items()},
         "backbone": training.settings.backbone,

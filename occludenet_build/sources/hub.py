@@ -17,7 +17,7 @@ SETTING = "train.weights"
 
 
 def local_path(source: str, key: str) -> str:
-    """The path `source`, or the folder of the name `source` in the local cache if `key` may name one.
+    """The path `source`; if `key` takes names, the folder of the name `source` in the local cache.
 
     Raises UserError where a name is not in the cache.
     """

@@ -33,6 +33,7 @@ from occludenet_build.occlusion.render import render
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import FrameReader
 from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.frame_masks import FrameMasks
 
 LAYOUTS = {
     "420": Layout(8, 1, 1, False, "bt601"),
@@ -190,14 +191,15 @@ def world(tmp_path, made, fill, size=(128, 96), count=16):
     names = {"clip": "a", "set": "D-75", "scale": 0.75, "split": "train", "label": "x"}
     clip = ClipRow(**names, **facts, file=OCCLUDED.file, counterfactual_hash="load:k", frames=count)
     settings = Counterfactual(fill=fill, dilate=2, files=False)
-    return job.root, clip, Erasing.over(folder, settings, 5, [clip]), rows, rles
+    erasing = Erasing(FrameMasks.over(folder, [clip.clip]), settings, 5)
+    return job.root, clip, erasing, rows, rles
 
 
 @pytest.mark.parametrize("made", SHAPES.values(), ids=SHAPES)
 def test_erasing_at_load_time_gives_the_pixels_of_the_file(tmp_path, made):
     root, clip, erasing, rows, rles = world(tmp_path, made, "zero")
     wanted = list(range(16))
-    plain, loaded = FrameReader(root, 96, keep=False).both(clip.file, wanted, erasing.of(clip))
+    plain, loaded = FrameReader(root, 96, keep=False).both(clip.file, wanted, erasing.of(clip), "")
     assert np.array_equal(plain, np.stack([p for _, p in rgb_frames(root / clip.file)]))
     filed = dict(rgb_frames(root / ERASED.file))
     shape = filed[0].shape[:2]
@@ -224,7 +226,8 @@ def test_a_clean_twin_is_erased_whole(tmp_path):
     clip = replace(
         clip, set="clean", scale=0.0, file=CLEAN.file, counterfactual_hash="load:clean:k"
     )
-    plain, erased = FrameReader(root, 96, keep=False).both(clip.file, range(16), erasing.of(clip))
+    reader = FrameReader(root, 96, keep=False)
+    plain, erased = reader.both(clip.file, range(16), erasing.of(clip), "")
     for number in range(16):
         if number not in rles:
             assert np.array_equal(plain[number], erased[number])
@@ -240,8 +243,8 @@ def test_frames_in_memory_are_erased_alike(tmp_path):
     kept, read = FrameReader(root, 64, keep=True), FrameReader(root, 64, keep=False)
     for numbers in ((3, 0, 8), (8, 8, 2)):
         pairs = zip(
-            kept.both(clip.file, numbers, erasing.of(clip)),
-            read.both(clip.file, numbers, erasing.of(clip)),
+            kept.both(clip.file, numbers, erasing.of(clip), ""),
+            read.both(clip.file, numbers, erasing.of(clip), ""),
             strict=True,
         )
         assert all(np.array_equal(a, b) for a, b in pairs)
@@ -249,9 +252,8 @@ def test_frames_in_memory_are_erased_alike(tmp_path):
 
 def test_masks_that_are_not_there_are_said(tmp_path):
     root, clip, *_ = world(tmp_path, Made(), "zero")
-    other = replace(clip, clip="b")
     with pytest.raises(UserError, match="got none of b and 0 more; run annotate again"):
-        Erasing.over(root / "annotate/frames", Counterfactual(), 0, [clip, other])
+        FrameMasks.over(root / "annotate/frames", [clip.clip, "b"])
 
 
 def test_without_files_the_stage_writes_rows_and_no_counterfactuals(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from occludenet_build.config.recognition import Augment
+from occludenet_build.config.training import Augment
 from occludenet_build.recognition.augment import ViewDraw, augment_clips, crop_clip
 
 NONE = Augment(flip=False)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torchvision.models import video
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import augment, checkpoint
 from occludenet_build.recognition.backbones import registry, videomamba

@@ -15,8 +15,8 @@ from torch import nn
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import checkpoint, distributed
-from occludenet_build.recognition.datasets import collate
 from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.training_clips import collate
 
 EXACT = changed(
     name="sgd", ema=0.5, accumulate=2, batch=3, epochs=2, log_steps=1, learning_rate=0.05

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from support.clips import FRAMES, LABELS, pictures, save_table, write_world
+from support.clips import FRAMES, LABELS, pictures, save_frames, save_table, write_world
 
 from occludenet_build import config as settings_of
 from occludenet_build.config import Config
@@ -254,7 +254,7 @@ def test_erased_clips_are_predicted_in_the_same_frames_and_crops(tmp_path):
 def test_a_counterfactual_that_erases_nothing_or_does_not_read(tmp_path, caplog):
     rows = erased_world(tmp_path)
     used = [row for row in rows if row["scale"]]
-    shutil.copy(tmp_path / used[0]["file"], tmp_path / used[0]["counterfactual"])
+    save_frames(tmp_path, rows, unmasked=[used[0]["file"]])
     (tmp_path / used[1]["counterfactual"]).write_bytes(b"no video")
     got, summary = run(tmp_path, tmp_path / "a.parquet", WITHOUT)
     none = {row["file"] for row in got if row["erased_logits"] is None and row["scale"]}
@@ -271,14 +271,9 @@ def test_actors_are_erased_at_load_by_their_masks(tmp_path, monkeypatch):
             row |= {"counterfactual": None, "counterfactual_hash": "load:k"}
     save_table(tmp_path, rows)
 
-    def over(folder, settings, seed, clips):
-        assert folder == tmp_path / "annotate/frames" and len(clips) == 6
-        return Erasing(folder, settings, seed)
-
-    def black(self, clip):
+    def black(self, clip, fill=None):
         return lambda number, frame: np.zeros((24, 32, 3), np.uint8)
 
-    monkeypatch.setattr(Erasing, "over", staticmethod(over))
     monkeypatch.setattr(Erasing, "of", black)
     got, _ = run(tmp_path, tmp_path / "a.parquet", WITHOUT)
     erased = [row["erased_logits"] for row in got if row["scale"]]

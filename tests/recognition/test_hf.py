@@ -11,7 +11,8 @@ from support.clips import LABELS, write_world
 from support.train import changed, curve, run
 
 from occludenet_build.config import load
-from occludenet_build.config.recognition import Evaluate, Train
+from occludenet_build.config.recognition import Evaluate
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import input_of
@@ -72,7 +73,9 @@ def processor_of(family):
 
 def settings(folders, family, **changes):
     own = {"backbone": "hf", "weights": str(folders / family)}
-    return changed(**own | {"size": None, "short_side": None, "frames": None, "stride": 0} | changes)
+    return changed(
+        **own | {"size": None, "short_side": None, "frames": None, "stride": 0} | changes
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -125,7 +128,7 @@ def test_a_checkpoint_needs_no_folder(folders, family):
     clip = torch.randn(2, 3, 4, 32, 32)
     with torch.no_grad():
         assert torch.equal(network(clip), again(clip))
-    with pytest.raises(ValueError, match="wanted frames of 32 px, got 40 x 40"):
+    with pytest.raises(ValueError, match=r"wanted frames of 32 px, got 40 x 40"):
         network(torch.zeros(1, 3, 4, 40, 40))
 
 
@@ -199,15 +202,15 @@ def test_what_is_wrong_is_one_line(folders, tmp_path, monkeypatch):
     source = tmp_path / "nameless"
     shutil.copytree(folders / "videomae", source)
     (source / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="AutoModelForVideoClassification says"):
+    with pytest.raises(UserError, match=r"AutoModelForVideoClassification says"):
         hf.load(str(source), LABELS, 4, 32)
-    with pytest.raises(UserError, match="vivit cannot take clips of 8 frames of 32 px"):
+    with pytest.raises(UserError, match=r"vivit cannot take clips of 8 frames of 32 px"):
         hf.load(str(folders / "vivit"), LABELS, 8, 32)
-    with pytest.raises(UserError, match="train.weights: wanted a folder with a network of transf"):
+    with pytest.raises(UserError, match=r"train.weights: wanted a folder with a network of transf"):
         Train(backbone="hf")
-    with pytest.raises(UserError, match="names of networks need train.backbone hf"):
+    with pytest.raises(UserError, match=r"names of networks need train.backbone hf"):
         load({"train": {"backbone": "x3d_s", "weights": "owner/name"}}, require_files=False)
-    with pytest.raises(UserError, match="fetch it where there is a network with `hf download own"):
+    with pytest.raises(UserError, match=r"fetch it where there is a network with `hf download own"):
         local_path("owner/name", "train.weights")
 
 
@@ -224,5 +227,5 @@ def test_names_of_the_local_cache_and_hashes_of_folders(folders, tmp_path, monke
     assert note["bytes"] == sum(f.stat().st_size for f in snapshot.iterdir())
     write_config(snapshot, initializer_range=0.03)
     assert sha256_of(snapshot) != note["sha256"] and len(sha256_of(snapshot)) == 64
-    with pytest.raises(UserError, match="wanted a file, got"):
+    with pytest.raises(UserError, match=r"wanted a file, got"):
         describe_local_file(FileRequest(str(snapshot), None, "detect.weights"))

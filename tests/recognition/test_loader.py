@@ -3,24 +3,22 @@
 import dataclasses
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from support.clips import LABELS, write_world
+from support.clips import LABELS, place_of, write_world
 
-from occludenet_build.config.recognition import Augment
+from occludenet_build.config.training import Augment
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.recognition.augment import augment_clips, crop_clip, draw_view
+from occludenet_build.recognition.augment import augment_clips, crop_clip, crop_masks, draw_view
 from occludenet_build.recognition.clip_table import read_clips
-from occludenet_build.recognition.datasets import (
-    FrameReader,
-    SkippedClip,
-    TrainingClips,
-    make_loader,
-)
+from occludenet_build.recognition.datasets import FrameReader, SkippedClip
+from occludenet_build.recognition.frame_masks import ActorPixels, FrameMasks
 from occludenet_build.recognition.optim import BatchOrder
+from occludenet_build.recognition.training_clips import Actors, TrainingClips, training_loader
 
 PLAIN = Augment()
 KINDS = {
@@ -39,16 +37,23 @@ def world(tmp_path_factory):
     return root
 
 
-def data(root, clips=None, augment=PLAIN, **changed):
+def actors_of(root, clips, dilate=0, **settings):
+    masks = FrameMasks.over(root / "annotate/frames", [clip.clip for clip in clips])
+    return Actors(ActorPixels(masks, dilate), **settings)
+
+
+def data(root, clips=None, augment=PLAIN, pairs=True, actors=None, **changed):
     clips = read_clips(root / "annotate/clips.parquet", "train") if clips is None else clips
-    settings = {"frames": 4, "size": 16, "stride": 0, "pairs": True, "seed": 7} | changed
+    settings = {"frames": 4, "size": 16, "stride": 0, "seed": 7} | changed
     source = FrameReader(root, 18, keep=False)
-    return TrainingClips(clips, list(LABELS), source, augment=augment, **settings)
+    if actors is None:
+        actors = actors_of(root, clips, pairs=True) if pairs else Actors()
+    return TrainingClips(clips, list(LABELS), source, augment=augment, actors=actors, **settings)
 
 
 @pytest.mark.parametrize("augment", KINDS.values(), ids=list(KINDS))
 def test_a_counterfactual_that_is_the_clip_itself_is_seen_alike(world, augment):
-    """Then there is none: whatever is drawn is drawn once for both."""
+    """Whatever is drawn is drawn once for both."""
     clips = [
         dataclasses.replace(clip, counterfactual=clip.file, counterfactual_hash="another")
         for clip in data(world).clips
@@ -58,7 +63,33 @@ def test_a_counterfactual_that_is_the_clip_itself_is_seen_alike(world, augment):
     for number in range(len(clips)):
         for epoch in range(3):
             pair = items[number, epoch]
-            assert pair.counterfactual is None, (pair.file, epoch)
+            assert pair.counterfactual is None or torch.equal(pair.counterfactual, pair.clip)
+    if augment is PLAIN:
+        assert sum(items[n, 0].counterfactual is not None for n in range(len(clips))) > 4
+
+
+@pytest.mark.parametrize("size", [8, 12])
+@pytest.mark.parametrize("augment", [PLAIN, KINDS["crop"]], ids=["plain", "crop"])
+@pytest.mark.parametrize("least", [0.0, 0.1])
+def test_masks_decide_whether_anything_is_erased_in_a_view(world, size, augment, least):
+    """Files differ by coding noise wherever nothing is erased: equal pictures tell nothing."""
+    clips = read_clips(world / "annotate/clips.parquet", "train")
+    clips = [clip for clip in clips if clip.scale]
+    actors = actors_of(world, clips, pairs=True, min_erased=least)
+    items = data(world, clips, augment, actors=actors, size=size, frames=1)
+    there = {True: 0, False: 0}
+    for number, clip in enumerate(clips):
+        for epoch in range(8):
+            one, seed = items._draw(clip, epoch)
+            truth = np.zeros((1, 24, 32), bool)
+            place, hidden = place_of(clip.label, one.frames[0]), round(8 * clip.scale)
+            truth[0, 8 + hidden : 16, place : place + 8] = True
+            small = cv2.resize(truth[0].astype(np.float32), (24, 18), interpolation=cv2.INTER_AREA)
+            share = crop_masks((small >= 0.5)[None], one, size, augment, seed).mean()
+            erased = bool(share > 0 and share >= least)
+            assert (items[number, epoch].counterfactual is not None) == erased, (clip.file, epoch)
+            there[erased] += 1
+    assert min(there.values()) > 3
 
 
 @pytest.mark.parametrize("augment", KINDS.values(), ids=list(KINDS))
@@ -86,7 +117,7 @@ def test_a_pair_is_two_files_in_one_view(world, augment):
 def test_workers_change_nothing(world, augment):
     def batches(workers):
         items = data(world, augment=augment)
-        return list(make_loader(items, BatchOrder(len(items), 5, 1, seed=3), workers, "cpu"))
+        return list(training_loader(items, BatchOrder(len(items), 5, 1, seed=3), workers, "cpu"))
 
     torch.manual_seed(11)
     alone = batches(0)
@@ -132,7 +163,7 @@ def test_a_broken_clip_is_skipped_with_its_reason_and_not_replaced(world, tmp_pa
         dataclasses.replace(good, file=f"whole.{suffix}", frames=FRAMES),
     ]
     items = data(tmp_path, clips, pairs=False)
-    batches = list(make_loader(items, BatchOrder(3, 3, 2, seed=0), 0, "cpu"))
+    batches = list(training_loader(items, BatchOrder(3, 3, 2, seed=0), 0, "cpu"))
     for batch in batches:
         assert sorted(batch.files) == ["good.mp4", f"whole.{suffix}"]
         assert len(batch.clips) == len(batch.labels) == len(batch.present) == 2
@@ -156,5 +187,5 @@ def test_a_counterfactual_of_another_shape_skips_the_clip(world, tmp_path):
     (tmp_path / "clip.mp4").write_bytes((world / clip.file).read_bytes())
     film(tmp_path / "erased.mp4", 10, width=128)
     clip = dataclasses.replace(clip, file="clip.mp4", counterfactual="erased.mp4")
-    item = data(tmp_path, [clip])[0, 0]
+    item = data(tmp_path, [clip], actors=actors_of(world, [clip], pairs=True))[0, 0]
     assert isinstance(item, SkippedClip) and "erased.mp4" in item.reason

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from occludenet_build.config.recognition import Augment, Mix
+from occludenet_build.config.training import Augment, Mix
 from occludenet_build.recognition.mixup import KINDS, foreground_mask, mix_batch
 
 PLAIN = Augment()

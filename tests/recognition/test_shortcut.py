@@ -15,7 +15,7 @@ from conftest import REPO
 from demo.world.plan import TIED
 from demo.world.scenery import background
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core import files
 from occludenet_build.core.seeds import rng
 from occludenet_build.occlusion.counterfactual import dilate_mask

@@ -10,12 +10,13 @@ from support.clips import LABELS, write_world
 from support.train import SMALL, run
 from torchvision.models import resnet18
 
-from occludenet_build.config.recognition import Mix, Train
+from occludenet_build.config.training import Mix, Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import stillmix_bank
-from occludenet_build.recognition.datasets import ClipPair, SkippedClip
+from occludenet_build.recognition.datasets import SkippedClip
 from occludenet_build.recognition.mixup import mix_batch
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
+from occludenet_build.recognition.training_clips import ClipPair
 
 SETTINGS = Train(batch=8, mix=Mix(still_frames=12, still_epochs=6))
 CLIPS, SIZE = 40, 32

@@ -171,7 +171,7 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
         ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
         ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d does not have this rate"),
-        ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, or car_a"),
+        ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, swap"),
         ({}, "car_a0", "train.arms: wanted one of"),
     ],
 )
@@ -183,7 +183,7 @@ def test_user_errors(world, tmp_path, change, arm, message):
 def test_car_without_counterfactuals_says_what_to_do(tmp_path):
     rows = write_world(tmp_path, train=1, test=0)
     save_table(tmp_path, [row | {"counterfactual": None} for row in rows])
-    with pytest.raises(UserError, match="run counterfactual"):
+    with pytest.raises(UserError, match="build with train in counterfactual"):
         run(tmp_path, tmp_path / "car.pt")
 
 

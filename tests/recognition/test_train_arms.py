@@ -8,7 +8,7 @@ import pytest
 from occludenet_build import config as cfg
 from occludenet_build.config import Config, arms
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.config.recognition import Train, with_alpha
+from occludenet_build.config.training import Train, with_alpha
 from occludenet_build.core.errors import UserError
 
 EVERY = Train(arms=("baseline", "car", "clean", "stillmix", "fame"), alphas=(0.5, 2.0))

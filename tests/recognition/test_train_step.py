@@ -13,7 +13,6 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.backbones.registry import BACKBONES, build_backbone
 from occludenet_build.recognition.backbones.spec import normalised
 from occludenet_build.recognition.car import car_loss, paired_logits
-from occludenet_build.recognition.datasets import Batch
 from occludenet_build.recognition.optim import (
     Schedule,
     learning_rate,
@@ -22,6 +21,7 @@ from occludenet_build.recognition.optim import (
     set_rate,
 )
 from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.training_clips import Batch
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 """Of weights after a step of rate 0.1. Batches of another size add up a gradient, here below 1, of
@@ -150,7 +150,7 @@ def test_forwards_of_a_pair(norm, forward, as_one):
     """Own: normalised by its own batch, whose statistics are not kept. Shared: one batch."""
     clips, others = torch.randn(3, 3, 3, 2, 2), 5 + torch.randn(2, 3, 3, 2, 2)
     model, alone, together = with_norm(norm), with_norm(norm), with_norm(norm)
-    p, c = paired_logits(model, clips, others, forward)
+    p, c = paired_logits(model, clips, others, forward=forward)
     wanted = together(torch.cat([clips, others]))
     apart = alone(clips)
     if as_one:
@@ -161,7 +161,7 @@ def test_forwards_of_a_pair(norm, forward, as_one):
         after = together if as_one else alone
         mean, kept = (m[1].running_mean for m in (model, after))
         assert torch.allclose(mean, kept) and model[1].track_running_stats
-    assert paired_logits(model, clips, None, forward)[1] is None
+    assert paired_logits(model, clips, None, forward=forward)[1] is None
 
 
 def test_learning_rate_rises_and_falls():

@@ -92,6 +92,17 @@ def arm_settings(wildcards):
     return settings.canonical(settings.stage_settings(one, "train"))
 
 
+def train_version(wildcards):
+    """`tried` for a training; the version of its part `pairs` is that of arms of pairs only."""
+    version = results_version("train", arms.versioned_part(CONFIG.train, wildcards.arm))
+    return tried(version, "train/{arm}-{seed}.pt")(wildcards)
+
+
+def evaluate_version():
+    """Version of evaluate; that of its part `erased` only where counterfactuals are predicted."""
+    return results_version("evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate")
+
+
 def evaluate_settings():
     """The settings of evaluate; without counterfactuals, those of their fills are left out."""
     whole = settings.stage_settings(CONFIG, "evaluate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.config.recognition import Augment, Train
+from occludenet_build.config.training import Augment, Train
 
 BASELINE, CAR, ORACLE = "baseline", "car", "oracle"
 MEDIAN = "median"

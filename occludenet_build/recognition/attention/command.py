@@ -57,12 +57,12 @@ def _make_maps(args: argparse.Namespace, config: Config) -> None:
     import torch
 
     from occludenet_build.recognition.attention.maps import (
-        FrameMasks,
         MaskedViews,
         class_activation_maps,
         draw_clips,
     )
     from occludenet_build.recognition.datasets import FrameReader
+    from occludenet_build.recognition.frame_masks import FrameMasks
     from occludenet_build.recognition.predict import TrainedNetwork
 
     torch.set_num_threads(args.threads)

@@ -7,33 +7,28 @@ pixels that the network sees; `class_activation_maps` runs the network on these 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from occludenet_build.config.recognition import Attention
-from occludenet_build.core.build import files_by_clip, read_clip_rows
 from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
-from occludenet_build.media.imaging import masks
+from occludenet_build.media.imaging import masks as rle
 from occludenet_build.media.video.sample import resize_short_side
 from occludenet_build.recognition.augment import crop_clip, views
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.cam import grad_cam
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import FrameReader, make_loader
+from occludenet_build.recognition.frame_masks import FrameMasks, MaskRow
 from occludenet_build.recognition.predict import TrainedNetwork
-from occludenet_build.release.terms import CLEAN
 
-MASK_COLUMNS = ("frame", "height", "width", "occluder_rle", "actor_rle", "visible_rle")
-"""Columns of annotate/frames that are read."""
 REGION_NAMES = ("actor", "occluder", "background")
 CENTRE = 0.5
 """Position of the centre crop, as a share of the space that a crop can move in."""
@@ -64,52 +59,30 @@ class Regions:
         return actor, occluder, 1 - actor - occluder
 
 
-@dataclass(frozen=True)
-class FrameMasks:
-    """Reads the masks of a clip from annotate/frames."""
+def read_regions(
+    masks: FrameMasks, clip: ClipRow, numbers: Sequence[int], short_side: int
+) -> Regions:
+    """The regions in the frames `numbers` of a clip, scaled to `short_side` px and not cropped.
 
-    folder: Path
-    shards: dict[str, str] = field(default_factory=dict)
-    """Table that holds the frames, by source clip."""
-
-    @staticmethod
-    def over(folder: Path, clips: Iterable[str]) -> FrameMasks:
-        """A reader of these source clips, after finding the tables that hold their frames."""
-        shards = files_by_clip(folder, clips, "run annotate again")
-        return FrameMasks(folder, shards)
-
-    def of(self, clip: ClipRow, numbers: Sequence[int], short_side: int) -> Regions:
-        """The regions in the frames `numbers`, scaled to `short_side` px and not cropped.
-
-        Raises ItemError where the table lacks one of these frames.
-        """
-        rows = self._rows(clip)
-        absent = sorted(set(numbers) - rows.keys())
-        if absent:
-            raise ItemError("no_mask", f"annotate/frames has no frame {absent[0]} of {clip.set}")
-        pictures = [_area_shares(rows[number], clip, short_side) for number in numbers]
-        actor, occluder = np.moveaxis(np.stack(pictures), 3, 0)
-        masked = np.array([rows[number]["actor_rle"] is not None for number in numbers])
-        return Regions(actor, occluder, masked)
-
-    def _rows(self, clip: ClipRow) -> dict[int, dict[str, Any]]:
-        """Row by frame; a clean twin has those of any scale, since the actor is the same."""
-        table = read_clip_rows(self.folder / self.shards[clip.clip], clip.clip)
-        assert table is not None  # `over` found it
-        name = table["set"][0].as_py() if clip.set == CLEAN else clip.set
-        table = table.filter(pc.equal(table["set"], name)).select(MASK_COLUMNS)
-        return {row["frame"]: row for row in table.to_pylist()}
+    Raises ItemError where the masks lack one of these frames.
+    """
+    rows = masks.rows(clip)
+    absent = sorted(set(numbers) - rows.keys())
+    if absent:
+        raise ItemError("no_mask", f"annotate/frames has no frame {absent[0]} of {clip.set}")
+    pictures = [_area_shares(rows[number], short_side) for number in numbers]
+    actor, occluder = np.moveaxis(np.stack(pictures), 3, 0)
+    masked = np.array([rows[number].actor is not None for number in numbers])
+    return Regions(actor, occluder, masked)
 
 
-def _area_shares(row: dict[str, Any], clip: ClipRow, short_side: int) -> np.ndarray:
+def _area_shares(row: MaskRow, short_side: int) -> np.ndarray:
     """float32 (h, w, 2), 0 to 1: shares of each scaled pixel that are actor and occluder."""
-    size = row["height"], row["width"]
-    clean = clip.set == CLEAN
-    codes = row["actor_rle" if clean else "visible_rle"], None if clean else row["occluder_rle"]
+    size = row.height, row.width
     whole = np.zeros((*size, 2), np.float32)
-    for at, code in enumerate(codes):
+    for at, code in enumerate((row.visible, row.occluder)):
         if code is not None:
-            whole[:, :, at] = masks.decode(code, *size)
+            whole[:, :, at] = rle.decode(code, *size)
     return resize_short_side(whole, short_side)
 
 
@@ -150,7 +123,7 @@ class MaskedViews(Dataset):
         (frames,) = views(clip.frames, seen.frames, 1, seen.stride)
         try:
             pictures = self.source.of(clip.file, frames)
-            regions = self.masks.of(clip, frames, seen.short_side)
+            regions = read_regions(self.masks, clip, frames, seen.short_side)
             if regions.actor.shape != pictures.shape[:3]:
                 raise ItemError("source_changed", "its masks are of pictures of another size")
         except Exception as error:

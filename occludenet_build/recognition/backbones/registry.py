@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torchvision.models import video
 
-from occludenet_build.config.recognition import Train
+from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.backbones import hf
@@ -180,17 +180,15 @@ def _ibm_i3d(depth: int) -> Backbone:
     )
 
 
-def _uniformerv2(
-    layers: int = 12, seen: Input = Input(8, 224, 256, 0), **shape: Any
-) -> Backbone:
+def _uniformerv2(layers: int = 12, frames: int = 8, **shape: Any) -> Backbone:
     # After the last block the class tokens, which are fused, receive nothing from patches.
     last = f"backbone.transformer.resblocks.{layers - 2}"
-    frames = 2 if shape.get("temporal_downsample") else 1
+    cube = 2 if shape.get("temporal_downsample") else 1
     return Backbone(
         lambda n, t, s, **rates: UniFormerV2(n, s, layers=layers, **shape, **_uniform(rates)),
         "backbone.transformer.proj.2.",
-        seen,
-        FeatureLayout(last, "frame_tokens", first=1, frames=frames),
+        Input(frames, 224, 256, 0),
+        FeatureLayout(last, "frame_tokens", first=1, frames=cube),
         (UNIFORMERV2_MMACTION, UNIFORMERV2_BARE),
         k710=True,
         rates=("dropout", "drop_path"),
@@ -277,7 +275,7 @@ BACKBONES: dict[str, Backbone] = {
     "ibm_i3d_resnet101": _ibm_i3d(101),
     "uniformerv2_b16": _uniformerv2(),
     "uniformerv2_b16_ssv2": _uniformerv2(
-        seen=Input(16, 224, 256, 0),
+        frames=16,
         return_list=tuple(range(4, 12)),
         no_lmhra=False,
         double_lmhra=True,

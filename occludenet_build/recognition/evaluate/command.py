@@ -26,6 +26,7 @@ from occludenet_build.recognition.lists import read_label_map, read_list, source
 
 if TYPE_CHECKING:
     from occludenet_build.recognition.erase import Erasing
+    from occludenet_build.recognition.frame_masks import ActorPixels
     from occludenet_build.recognition.predict import ClipPrediction, TrainedNetwork
 
 Row = dict[str, Any]
@@ -47,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clips", type=Path, help="annotate/clips.parquet; default: only evaluate.lists"
     )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of the clip files")
-    parser.add_argument("--model", type=Path, required=True, help="a network written by train, or a folder with a classifier of transformers")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        help="a network written by train, or a folder with a classifier of transformers",
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
@@ -70,7 +76,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     rows: list[Row] = []
     unread: list[Row] = []
     for group in groups:
-        found, lost = predict_group(network, group, settings, erasing_of(args, config, group.clips))
+        erased = counterfactuals_of(args, config, group.clips)
+        found, lost = predict_group(network, group, settings, *erased)
         rows += found
         unread += lost
     # what a list names and nobody has is a fact, and no outage
@@ -185,27 +192,40 @@ def _check_same_label(first: ClipRow, other: ClipRow, path: str) -> None:
         )
 
 
-def erasing_of(
+def counterfactuals_of(
     args: argparse.Namespace, config: Config, clips: Sequence[ClipRow]
-) -> Erasing | None:
-    """The eraser for counterfactuals that have no file; None where it is not needed."""
-    at_load = [clip for clip in clips if clip.erased_at_load]
-    if not config.evaluate.counterfactuals or not at_load:
-        return None
+) -> tuple[ActorPixels | None, Erasing | None]:
+    """Where the actors of the clips are erased, and the eraser for counterfactuals without a file.
+
+    (None, None) where no counterfactual is predicted. Raises UserError where masks are missing.
+    """
+    erased = [clip for clip in clips if clip.erased_hash]
+    if not config.evaluate.counterfactuals or not erased:
+        return None, None
 
     from occludenet_build.recognition.erase import Erasing
+    from occludenet_build.recognition.frame_masks import ActorPixels, FrameMasks
 
-    return Erasing.over(args.clips.parent / "frames", config.counterfactual, config.seed, at_load)
+    masks = FrameMasks.over(args.clips.parent / "frames", (clip.clip for clip in erased))
+    at_load = any(clip.erased_at_load for clip in erased)
+    return (
+        ActorPixels(masks, config.counterfactual.dilate),
+        Erasing(masks, config.counterfactual, config.seed) if at_load else None,
+    )
 
 
 def predict_group(
-    network: TrainedNetwork, group: EvaluationGroup, settings: Evaluate, erased: Erasing | None
+    network: TrainedNetwork,
+    group: EvaluationGroup,
+    settings: Evaluate,
+    actors: ActorPixels | None = None,
+    erasing: Erasing | None = None,
 ) -> tuple[list[Row], list[Row]]:
     """Rows of PREDICTIONS for the clips that can be read, entries of `skipped` for the others."""
     from occludenet_build.recognition.predict import predict_clips
 
     rows, skipped, unread = [], [], 0
-    results = predict_clips(network, group.clips, group.root, settings, erased)
+    results = predict_clips(network, group.clips, group.root, settings, actors, erasing)
     for clip, result in results if group.clips else ():
         unread += isinstance(result, str)
         problem = result if isinstance(result, str) else result.problem

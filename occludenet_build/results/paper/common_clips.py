@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from occludenet_build.config.recognition import WEIGHTED
+from occludenet_build.config.training import WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.core.build import read_json
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5

@@ -1,0 +1,321 @@
+"""Settings of the stage train: recipe, arms, augmentation, mixing, swapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from occludenet_build.config.occlusion import DRAWN_FILLS
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.settings import is_hub_name, require_distinct, setting
+
+ARMS = ("baseline", "car", "clean", "stillmix", "fame", "swap", "car_swap", "baseline_long")
+"""Names of the arms in train.arms."""
+WEIGHTED = "car_a"
+"""Prefix of the arms of train.alphas: car_a0.5."""
+ONE_SCALE = "scale_"
+"""Prefix of the arms of train.one_scale: scale_0.25."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Augmentation of training clips; both clips of a pair get the same augmentation."""
+
+    flip: bool = setting(True)
+    """Flip clips horizontally with probability 0.5."""
+    area: tuple[float, ...] | None = setting(None, low=0.01, high=1)
+    """[minimum, maximum] area of a random crop as a share of the frame; the crop is resized to
+    train.size. null: a random crop of train.size from the frame scaled to train.short_side."""
+    aspect: tuple[float, ...] = setting((0.75, 1.3333), low=0.1, high=10)
+    """[minimum, maximum] aspect ratio of that crop, width / height."""
+    randaugment: int = setting(0, low=0, high=20)
+    """Number of RandAugment operations per clip; 0: none."""
+    randaugment_magnitude: int = setting(7, low=0, high=10)
+    """Magnitude of the RandAugment operations."""
+    randaugment_sd: float = setting(0.5, low=0, high=10)
+    """Standard deviation of the magnitude between clips."""
+    erase: float = setting(0.0, low=0, high=1)
+    """Random erasing: probability that a random rectangle of a clip is replaced by noise."""
+    mixup: float = setting(0.0, low=0, high=10)
+    """Parameter a of mixup's Beta(a, a); 0: no mixup. A pair is mixed with another pair, with one
+    ratio."""
+    label_smoothing: float = setting(0.0, low=0, high=0.99)
+    """Label smoothing of the cross entropy."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Settings of the arms stillmix and fame, which reduce background bias without counterfactual
+    clips."""
+
+    probability: float = setting(0.25, low=0, high=1)
+    """Probability that a clip is mixed."""
+    stills: str = setting("bank", choices=("bank", "random"))
+    """StillMix: the still frames to mix in. bank: the frames with the highest confidence of a
+    single-frame network, which is trained first; random: any frame of another clip in the batch."""
+    still_frames: int = setting(1024, low=1, high=100_000)
+    """StillMix: number of frames in the bank."""
+    still_epochs: int = setting(10, low=1, high=10_000)
+    """StillMix: training epochs of the single-frame network, a ResNet-18."""
+    still_weights: str | None = setting(None, path=True)
+    """StillMix: path of torchvision's ImageNet weights for the single-frame network; null: random
+    initialization."""
+    still_beta: float = setting(200.0, low=0.01)
+    """StillMix: parameter b of Beta(b, b), from which the weight of the clip is drawn."""
+    fame_keep: float = setting(0.5, low=0.01, high=1)
+    """FAME: share of the pixels, those with the most motion, that count as foreground."""
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Settings of the arms swap and car_swap: the actor of a clip before the scenery of another
+    clip, do(B = b')."""
+
+    probability: float = setting(0.5, low=0, high=1)
+    """Probability that a clip gets the scenery of another training clip, without that clip's actor;
+    its own actor, and what hides them, stay."""
+    counterfactual: str = setting("new", choices=("new", "own"))
+    """car_swap: the counterfactual of such a clip. new: the new scenery without the actor; own: the
+    counterfactual of the clip itself, in its own scenery."""
+    min_frames: float = setting(0.5, low=0, high=1)
+    """Least share of the frames of a view in which the actor has a mask; a view with less keeps its
+    scenery."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Optimizer, learning-rate schedule and weight averaging."""
+
+    name: str = setting("adamw", choices=("adamw", "sgd"))
+    """Optimizer."""
+    momentum: float = setting(0.9, low=0, high=1)
+    """sgd: Nesterov momentum; adamw: beta1."""
+    beta2: float = setting(0.999, low=0, high=1)
+    """adamw: beta2."""
+    final_rate: float = setting(0.0, low=0)
+    """Learning rate at the end of the cosine decay."""
+    first_rate: float = setting(0.0, low=0)
+    """Learning rate at the start of the warm-up."""
+    layer_decay: float = setting(1.0, low=0.01, high=1)
+    """Layer-wise learning-rate decay: factor from each layer to the one before it, counted from the
+    head; 1: none."""
+    head_rate: float = setting(1.0, low=0)
+    """Learning rate of the head, relative to train.learning_rate."""
+    accumulate: int = setting(1, low=1, high=65_536)
+    """Gradient accumulation: batches per optimizer step."""
+    ema: float = setting(0.0, low=0, high=0.999999)
+    """Decay of an exponential moving average (EMA) of the weights, which is then evaluated instead
+    of the weights; 0: no EMA."""
+
+
+SMALL_BACKBONES = ("tiny3d",)
+"""Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Stage train: training of CAR, its baseline and comparison methods."""
+
+    backbone: str = setting("r3d_18")
+    """Network: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
+    x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
+    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_b16_ssv2, uniformerv2_l14, videomamba_t,
+    videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l; hf: the video classifier of the
+    library transformers in the folder `weights`."""
+    weights: str | None = setting(None, path=True, url=True, hub=True)
+    """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
+    http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
+    and a line is logged. null: random initialization. With backbone hf: a folder as
+    save_pretrained writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing
+    is fetched)."""
+    weights_sha256: str | None = setting(None, sha256=True)
+    """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
+    checked."""
+    arms: tuple[str, ...] = setting(("baseline", "car"), choices=ARMS)
+    """Arms to train. baseline: occluded clips, alpha 0; car: CAR on pairs of occluded and
+    counterfactual clips; clean: clean twins, alpha 0; stillmix, fame: baseline with that
+    augmentation; swap: baseline on clips of which some have another scenery; car_swap: CAR on
+    these; baseline_long: baseline with twice the epochs, which costs as much as car."""
+    alpha: float = setting(1.0, low=0)
+    """Weight of the causal term in the arm car."""
+    alphas: tuple[float, ...] = setting((), low=0, empty=True)
+    """Further weights of the causal term; each one adds an arm car_a<alpha> (Table 6)."""
+    one_scale: bool = setting(False, added=True)
+    """Also train an arm scale_<scale> for each of train.scales, on the clips of that scale alone:
+    the network that knows how much is hidden, a reference."""
+    causal_term: str = setting("kl_p_y", choices=("kl_p_y", "ce_y", "uniform"))
+    """Causal term of the loss. kl_p_y: KL(P || Y), Eq. 4 as published; ce_y: -log Y[label];
+    uniform: KL(U || softmax(c)), U uniform (human mask confusion)."""
+    detach_prediction: bool = setting(False)
+    """Stop the gradient of the causal term at the logits of the clip."""
+    detach_counterfactual: bool = setting(False)
+    """Stop the gradient of the causal term at the logits of the counterfactual clip."""
+    counterfactual_forward: str = setting("auto", choices=("auto", "own", "shared"))
+    """Forward pass of the counterfactual clips. own: in a separate batch that does not update the
+    batch-norm statistics; shared: in one batch with the clips; auto: own for networks with batch
+    norm, else shared."""
+    counterfactual_noise: str = setting("same", choices=("same", "own"), added=True)
+    """Dropout and stochastic depth of a pair in training. same: both clips have the same random
+    masks, so that p - c does not measure them; own: each has its own."""
+    empty_masks: str = setting("drop", choices=("drop", "keep"))
+    """Clips in whose view nothing is erased. drop: their causal term is left out and counted; keep:
+    it is computed with c = p."""
+    min_erased: float = setting(0.0, low=0, high=1, added=True)
+    """Least share of the pixels of a view, over its frames, from which the actor is erased; with
+    less, or with none, nothing counts as erased in the view."""
+    fills: tuple[str, ...] = setting((), choices=DRAWN_FILLS, empty=True, added=True)
+    """Fills of which one is drawn for each clip and epoch, so that no fill is the sign of an erased
+    clip; the actor is then erased when a clip is read. Empty: the clips of counterfactual.fill."""
+    probe: str = setting("none", choices=("none", "linear", "attentive"), added=True)
+    """Train a probe on the frozen backbone instead of the backbone. linear: a linear layer on the
+    mean of the features; attentive: a cross-attention block with one learned query, then a linear
+    layer (V-JEPA's evaluation). The features of a view are computed once and kept on disk."""
+    probe_views: int = setting(4, low=1, high=1000, added=True)
+    """With a probe: number of augmented views per clip whose features are kept; the epochs use
+    them in turn."""
+    probe_gib: float = setting(50.0, low=0, added=True)
+    """With a probe: largest size of the features of one training on disk, GiB."""
+    seeds: tuple[int, ...] = setting((0,), low=0)
+    """Seeds; one training per seed and arm."""
+    scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0, high=4)
+    """Scales of the occluded clips to train on, from composite.scales; 0: the clean twins."""
+    frames: int | None = setting(None, low=1, high=512)
+    """Frames per clip; null: the default of the backbone."""
+    stride: int | None = setting(None, low=0, high=512)
+    """Distance between sampled frames, in frames; 0: one frame from each of `frames` equal
+    segments; null: the default of the backbone."""
+    size: int | None = setting(None, low=16, high=1024)
+    """Side of the square crop, in pixels; null: the default of the backbone."""
+    short_side: int | None = setting(None, low=16, high=2048)
+    """Shorter side of the frame before the crop, in pixels; null: the ratio to `size` is that of
+    the backbone's defaults."""
+    epochs: int = setting(5, low=1, high=100_000)
+    """Number of epochs."""
+    batch: int = setting(8, low=1, high=65_536)
+    """Clips per batch, over all processes."""
+    learning_rate: float = setting(1e-4, low=0)
+    """Maximum learning rate, reached at the end of the warm-up and followed by cosine decay."""
+    weight_decay: float = setting(0.05, low=0)
+    """Weight decay."""
+    warmup_epochs: float = setting(1.0, low=0)
+    """Duration of the linear warm-up, in epochs."""
+    clip_gradient: float = setting(20.0, low=0)
+    """Maximum norm of the gradient; 0: no clipping."""
+    precision: str = setting("fp32", choices=("fp32", "bf16", "fp16"))
+    """Precision of the network (autocast); the loss is always computed in float32. fp16 requires
+    CUDA."""
+    optimizer: Optimizer = setting(Optimizer())
+    augment: Augment = setting(Augment())
+    mix: Mix = setting(Mix())
+    swap: Swap = setting(Swap(), added=True)
+    dropout: float | None = setting(None, low=0, high=0.99)
+    """Dropout rate before the head (and in the global blocks of UniFormerV2), for x3d_*,
+    uniformerv2_*, videomamba_*, videomae_*; null: the default of the backbone."""
+    drop_path: float | None = setting(None, low=0, high=0.99)
+    """Stochastic depth, for uniformerv2_*, videomamba_*, videomae_*: drop rate of the last block;
+    the rate increases linearly from 0 at the first block. null: the default of the backbone, 0."""
+    processes: int = setting(1, low=1, high=1024)
+    """Number of processes per training, started by torchrun, one GPU each; the batch is divided
+    among them."""
+    tensorboard: bool = setting(True)
+    """Write TensorBoard event files in addition to the loss curve."""
+    log_steps: int = setting(10, low=1)
+    """Steps per row of the loss curve; the end of an epoch also ends a row."""
+    checkpoint_minutes: float = setting(10.0, low=0)
+    """Interval between checkpoints, in minutes, in addition to one after each epoch."""
+    memory_mib: int = setting(512, low=0)
+    """Memory for decoded clips, in MiB: if all training clips fit, they are decoded once and
+    kept."""
+    device: str = setting("auto")
+    """Device of the network: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
+    cpu."""
+    workers: int = setting(2, low=0, high=256)
+    """Number of processes that decode clips; 0: the main process decodes."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.short_side is not None and self.size > self.short_side:
+            raise UserError(
+                f"config: train.size: wanted at most train.short_side, {self.short_side}, "
+                f"got {self.size}; change one of them"
+            )
+        _check_arms(self)
+        _check_network(self)
+        for name in ("first_rate", "final_rate"):
+            rate = getattr(self.optimizer, name)
+            if rate > self.learning_rate:
+                raise UserError(
+                    f"config: train.optimizer.{name}: wanted at most train.learning_rate, "
+                    f"{self.learning_rate:g}, got {rate:g}; change one of them"
+                )
+
+
+def with_alpha(alpha: float) -> str:
+    """Name of the CAR arm with this weight of the causal term.
+
+    >>> with_alpha(0.5), with_alpha(2.0), with_alpha(1e-7)
+    ('car_a0.5', 'car_a2', 'car_a0.0000001')
+    """
+    return f"{WEIGHTED}{Decimal(repr(alpha)).normalize():f}"
+
+
+def for_scale(scale: float) -> str:
+    """Name of the arm that is trained on the clips of one scale.
+
+    >>> for_scale(0.25), for_scale(0.0)
+    ('scale_0.25', 'scale_0')
+    """
+    return f"{ONE_SCALE}{Decimal(repr(scale)).normalize():f}"
+
+
+def _check_network(train: Train) -> None:
+    """Check that the weights are of the backbone's kind, and that a probe can be trained.
+
+    Raises UserError.
+    """
+    if train.backbone == "hf" and train.weights is None:
+        raise UserError(
+            "config: train.weights: wanted a folder with a network of transformers, or its name "
+            "in the local cache, for train.backbone hf, got null"
+        )
+    if train.backbone != "hf" and train.weights is not None and is_hub_name(train.weights):
+        raise UserError(
+            f"config: train.weights: wanted an existing path, got {train.weights!r} "
+            f"({train.weights} is missing); names of networks need train.backbone hf"
+        )
+    mixing = [arm for arm in train.arms if arm in ("stillmix", "fame")]
+    if train.probe != "none" and mixing:
+        raise UserError(
+            f"config: train.probe: wanted none with the arm {mixing[0]}, got {train.probe}: the "
+            f"arm mixes the pictures of a batch, a probe sees features; change it or take "
+            f"{mixing[0]} out of train.arms"
+        )
+    if train.probe != "none" and train.augment.mixup:
+        raise UserError(
+            f"config: train.augment.mixup: wanted 0 with train.probe, got {train.augment.mixup:g}: "
+            "a probe sees the features of single clips; change one of them"
+        )
+
+
+def _check_arms(train: Train) -> None:
+    """Check that no two arms are the same training.
+
+    Raises UserError.
+    """
+    require_distinct("train.arms", train.arms)
+    require_distinct("train.fills", train.fills)
+    require_distinct("train.alphas", [with_alpha(alpha) for alpha in train.alphas])
+    if 0 in train.alphas:
+        raise UserError(
+            "config: train.alphas: wanted weights above 0, got 0; alpha 0 is the arm baseline"
+        )
+    of_car = [arm for arm in train.arms if arm in ("car", "car_swap")]
+    if of_car and train.alpha == 0:
+        raise UserError(
+            f"config: train.alpha: wanted more than 0 for the arm {of_car[0]}, got 0; change it or "
+            f"take {of_car[0]} out of train.arms"
+        )
+    if "car" in train.arms and train.alpha in train.alphas:
+        raise UserError(
+            f"config: train.alphas: wanted other weights than train.alpha, {train.alpha:g}, which "
+            "the arm car has; take it out"
+        )

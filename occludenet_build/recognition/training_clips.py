@@ -1,0 +1,216 @@
+"""The data set of training: views of clips, of their counterfactuals and of swapped sceneries.
+
+A view is a function of (seed, file, epoch) only, so neither workers nor processes change it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from occludenet_build.config.training import Augment, Swap
+from occludenet_build.core.errors import as_item_error
+from occludenet_build.core.seeds import uniform_integer
+from occludenet_build.recognition.augment import ViewDraw, augment_clips, crop_masks, draw_view
+from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.datasets import (
+    FrameReader,
+    PairReader,
+    SkippedClip,
+    make_loader,
+)
+from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.frame_masks import ActorPixels, ActorView
+from occludenet_build.recognition.swap import Sceneries, before_scenery
+
+
+class ClipPair(NamedTuple):
+    """A view of a training clip and of its counterfactual."""
+
+    clip: Tensor
+    """uint8 (T, H, W, 3)."""
+    counterfactual: Tensor | None
+    """uint8 (T, H, W, 3), the same view with the actor erased; None where nothing is erased."""
+    label: int
+    """Position in the list of labels."""
+    file: str
+
+
+class Batch(NamedTuple):
+    """A batch of training clips."""
+
+    clips: Tensor
+    """uint8 (N, T, H, W, 3); N may be 0."""
+    counterfactuals: Tensor | None
+    """uint8 (M, T, H, W, 3) of the M clips that are `present`; None for M = 0."""
+    present: Tensor
+    """bool (N,), whether the actor is erased from pixels of this view of the clip."""
+    labels: Tensor
+    """int64 (N,), positions in the list of labels."""
+    files: list[str]
+    skipped: list[SkippedClip]
+
+
+@dataclass(frozen=True)
+class Actors:
+    """What a data set reads of actors and counterfactuals; the default reads nothing."""
+
+    pixels: ActorPixels | None = None
+    """Where the actors are. Needed for pairs and for swaps."""
+    erasing: Erasing | None = None
+    """Makes the counterfactuals that have no file, and those of drawn fills."""
+    pairs: bool = False
+    """Whether views are pairs of a clip and its counterfactual."""
+    min_erased: float = 0.0
+    """train.min_erased."""
+    fills: tuple[str, ...] = ()
+    """train.fills."""
+    swap: Swap | None = None
+    """How clips get the scenery of other clips; None: they keep their own."""
+
+
+class TrainingItems(Dataset):
+    """Data set with items ClipPair or SkippedClip by (number, epoch)."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+class TrainingClips(TrainingItems):
+    """Data set whose items have pixels; (number, epoch) alone determine the view of a clip."""
+
+    def __init__(
+        self,
+        clips: Sequence[ClipRow],
+        labels: Sequence[str],
+        source: FrameReader,
+        *,
+        frames: int,
+        size: int,
+        stride: int,
+        augment: Augment,
+        seed: int,
+        actors: Actors = Actors(),
+    ) -> None:
+        """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly)."""
+        self.clips, self.source, self.seed = clips, source, seed
+        self.frames, self.size, self.stride = frames, size, stride
+        self.augment, self.actors = augment, actors
+        self.positions = {label: position for position, label in enumerate(labels)}
+        self._reader = PairReader(source, actors.erasing)
+        self._sceneries = Sceneries(clips, actors.swap, seed) if actors.swap else None
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def single_frames(self) -> TrainingClips:
+        """The same clips with views of one frame, without counterfactuals and swaps."""
+        singles = copy.copy(self)
+        singles.frames, singles.stride = 1, 0
+        singles.actors, singles._sceneries = Actors(), None
+        return singles
+
+    def __getitem__(self, key: tuple[int, int]) -> ClipPair | SkippedClip:
+        number, epoch = key
+        clip = self.clips[number]
+        try:
+            pictures, erased = self._seen(clip, epoch)
+        except Exception as error:
+            return SkippedClip(clip.file, str(as_item_error(error)))
+        return ClipPair(pictures, erased, self.positions[clip.label], clip.file)
+
+    def _seen(self, clip: ClipRow, epoch: int) -> tuple[Tensor, Tensor | None]:
+        """Both clips of the pair with the same frames, crop, mirroring and augmentation."""
+        one, seed = self._draw(clip, epoch)
+        pictures, erased, hole = self._read(clip, epoch, one, seed)
+        both = augment_clips(
+            [pictures] if erased is None else [pictures, erased], one, self.size, self.augment, seed
+        )
+        # Nothing may be erased in these frames and this crop: then there is no second clip.
+        if erased is None or hole is None or not self._is_erased(hole, one, seed):
+            return torch.from_numpy(both[0]), None
+        return torch.from_numpy(both[0]), torch.from_numpy(both[1])
+
+    def _draw(self, clip: ClipRow, epoch: int) -> tuple[ViewDraw, int]:
+        """The view of a clip in an epoch, and the seed of its augmentation."""
+        flip, stride = self.augment.flip, self.stride
+        one = draw_view(self.seed, clip.file, epoch, clip.frames, self.frames, flip, stride)
+        return one, uniform_integer(self.seed, clip.file, "augment", str(epoch)) >> 1
+
+    def _is_erased(self, hole: np.ndarray, one: ViewDraw, seed: int) -> bool:
+        share = crop_masks(hole, one, self.size, self.augment, seed).mean()
+        return bool(share > 0 and share >= self.actors.min_erased)
+
+    def _read(
+        self, clip: ClipRow, epoch: int, one: ViewDraw, seed: int
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """A clip and its counterfactual, uint8 (T, H, W, 3), and its hole, bool (T, H, W).
+
+        Before augmentation. The last two are None where there is no counterfactual.
+        """
+        lender = self._sceneries.drawn_for(clip, epoch) if self._sceneries else None
+        swapped = self._before(lender, clip, epoch, one, seed) if lender else None
+        if swapped is not None:
+            return swapped
+        if not self.actors.pairs or not clip.erased_hash:
+            return self.source.of(clip.file, one.frames), None, None
+        pictures, erased = self._reader.pair(clip, one.frames, self._fill(clip, epoch))
+        return pictures, erased, self._view(clip, one, pictures).hole
+
+    def _before(
+        self, lender: ClipRow, clip: ClipRow, epoch: int, one: ViewDraw, seed: int
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None:
+        """As `_read`, before the scenery of `lender`; None where the actor is hardly seen."""
+        assert self._sceneries is not None
+        pictures = self.source.of(clip.file, one.frames)
+        view = self._view(clip, one, pictures)
+        if not self._sceneries.can_swap(crop_masks(view.actor, one, self.size, self.augment, seed)):
+            return None
+        frames = self._draw(lender, epoch)[0].frames
+        scenery = self._reader.pair(lender, frames, self._fill(lender, epoch))[1]
+        assert scenery is not None  # a lender has a counterfactual
+        swapped = before_scenery(pictures, view, scenery)
+        if not self.actors.pairs:
+            return swapped.clip, None, None
+        if self._sceneries.settings.counterfactual == "new":
+            return swapped.clip, swapped.erased, view.hole
+        own = self._reader.pair(clip, one.frames, self._fill(clip, epoch))[1]
+        return swapped.clip, own, view.hole
+
+    def _view(self, clip: ClipRow, one: ViewDraw, pictures: np.ndarray) -> ActorView:
+        assert self.actors.pixels is not None
+        return self.actors.pixels.of(clip, one.frames, *pictures.shape[1:3])
+
+    def _fill(self, clip: ClipRow, epoch: int) -> str | None:
+        fills = self.actors.fills
+        if not fills:
+            return None
+        return fills[uniform_integer(self.seed, clip.file, "fill", str(epoch)) % len(fills)]
+
+
+def collate(items: list[ClipPair | SkippedClip]) -> Batch:
+    """Make one batch of items of TrainingClips; it lists the skipped clips."""
+    pairs = [item for item in items if isinstance(item, ClipPair)]
+    erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
+    return Batch(
+        clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
+        counterfactuals=torch.stack(erased) if erased else None,
+        present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
+        labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
+        files=[pair.file for pair in pairs],
+        skipped=[item for item in items if isinstance(item, SkippedClip)],
+    )
+
+
+def training_loader(
+    clips: TrainingItems, batches: Iterable[list], workers: int, device: str
+) -> DataLoader:
+    """A loader of `batches`, lists of (number, epoch), in their order, as items Batch."""
+    return make_loader(clips, batches, workers, device, collate)
