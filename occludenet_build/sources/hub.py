@@ -5,10 +5,10 @@ Nothing is fetched: `hf download OWNER/NAME` fills the cache, on a machine with 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.extras import require
 from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.settings import is_hub_name
 
@@ -27,20 +27,31 @@ def local_path(source: str, key: str) -> str:
 def cached_folder(name: str, key: str) -> str:
     """The folder of a network in huggingface_hub's cache on this machine.
 
-    `key`: the setting, for messages. Raises UserError where it is not there.
+    Without the library, which the environment that records weights does not have: the cache is
+    models--OWNER--NAME/snapshots/<commit>, and refs/main beside it names the commit. `key`: the
+    setting, for messages. Raises UserError where the network is not there.
     """
-    require(("huggingface_hub",), key)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
+    folder = _cache() / f"models--{name.replace('/', '--')}"
     try:
-        return str(snapshot_download(name, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        commit = (folder / "refs" / "main").read_text().strip()
+    except OSError:
+        commit = ""
+    found = folder / "snapshots" / commit
+    if not commit or not found.is_dir():
         raise UserError(
-            f"{key}: wanted a path or a name in the local cache of huggingface_hub, {name} is "
-            f"neither; fetch it where there is a network with `hf download {name}` (HF_HOME says "
-            "where the cache is), or give its folder"
-        ) from error
+            f"{key}: wanted a path or a name in the local cache of huggingface_hub, got {name}, "
+            f"which {folder} does not hold; fetch it where there is a network with `hf download "
+            f"{name}` (HF_HOME says where the cache is), or give its folder"
+        )
+    return str(found)
+
+
+def _cache() -> Path:
+    """The folder of the cache, as huggingface_hub's documentation of its variables has it."""
+    given = os.environ.get("HF_HUB_CACHE")
+    above = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = os.environ.get("HF_HOME") or Path(above) / "huggingface"
+    return Path(given) if given else Path(home) / "hub"
 
 
 def sha256_of(path: Path | str) -> str:

@@ -215,9 +215,7 @@ def test_what_is_wrong_is_one_line(folders, tmp_path, monkeypatch):
 
 
 def test_names_of_the_local_cache_and_hashes_of_folders(folders, tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     snapshot = tmp_path / "models--owner--name" / "snapshots" / ("0" * 40)
     shutil.copytree(folders / "videomae", snapshot)
     (tmp_path / "models--owner--name" / "refs").mkdir()
