@@ -34,7 +34,6 @@ _OF_CAR = (
     "counterfactual_noise",
     "empty_masks",
     "min_erased",
-    "fills",
 )
 """Settings that have no effect if alpha is 0."""
 
@@ -64,6 +63,7 @@ def for_arm(train: Train, arm: str) -> Train:
     unused = [] if arm in _MIXED else ["mix"]
     unused += [] if arm in _SWAPPED else ["swap"]
     unused += [] if train.alpha else _OF_CAR
+    unused += [] if reads_counterfactuals(arm) else ["fills"]
     default = Train()
     return dataclasses.replace(train, **{name: getattr(default, name) for name in unused})
 

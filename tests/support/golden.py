@@ -89,9 +89,12 @@ RESULTS: dict[str, Made] = {
     "validate": Made(("validate/findings.parquet",)),
     "train": Made(("train/*.csv",), network=("loss", "ce", "kl"), uncertain=("top1",)),
     "evaluate": Made(
-        ("evaluate/*.parquet",),
-        network=("logits",),
-        uncertain=("predicted", "top1", "top5", "erased_logits"),
+        ("evaluate/*.parquet", "evaluate/*.effect.csv"),
+        network=("logits", "p"),
+        uncertain=(
+            *("predicted", "top1", "top5", "erased_logits", "p_erased", "moved", "top1_erased"),
+            *("effect", "effect_low", "effect_high", "eq1", "eq1_low", "eq1_high", "distance"),
+        ),
     ),
     "attention": Made(
         ("attention/*.parquet",),
