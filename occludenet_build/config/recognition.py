@@ -85,11 +85,11 @@ class Dump:
     """Name of the set: clean, D-25, D-50, D-75, K-400, K-400-O, S, I, M, EPIC, or any other."""
     file: str = required(path=True)
     """File of predictions: --dump of mmaction2 (0.x: --out), TEST.SAVE_RESULTS_PATH of PySlowFast,
-    .npy or .npz (clips x classes), .csv (file, then a column per class), or a Parquet file of the
-    stage evaluate."""
+    .npy or .npz (clips x classes), .csv (file, then a column per class), a Parquet file of the
+    stage evaluate, or .jsonl (answers to the questions of the stage questions)."""
     list: str | None = setting(None, path=True)
     """List file of the clips, one per line in the order of the predictions, in a format of
-    evaluate.lists; null: the file names its clips."""
+    evaluate.lists; null: the file names its clips. For answers: key.json of the stage questions."""
     label_map: str | None = setting(None, path=True)
     """Label names in the order of the scores: a text file with one name per line, or JSON {name:
     number}; null: the file names its classes."""

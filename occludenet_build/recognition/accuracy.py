@@ -101,7 +101,8 @@ class SetAccuracy:
     scale: float | None
     """Size of the occluder relative to the actor's box; None for the set of a list."""
     top1: Accuracy
-    top5: Accuracy
+    top5: Accuracy | None
+    """None where the model ranks no five classes: a video LLM's answers."""
 
 
 def set_order(name: str, scale: float | None) -> tuple[bool, float, str]:
@@ -119,8 +120,8 @@ def accuracy_by_set(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[Se
     accuracies = []
     for name, part in table.groupby("set", sort=False):
         scale = None if pd.isna(part["scale"].iloc[0]) else float(part["scale"].iloc[0])
-        top1, top5 = (Accuracy.of(part[column]) for column in ("top1", "top5"))
-        accuracies.append(SetAccuracy(str(name), scale, top1, top5))
+        top5 = Accuracy.of(part["top5"]) if part["top5"].notna().all() else None
+        accuracies.append(SetAccuracy(str(name), scale, Accuracy.of(part["top1"]), top5))
     return sorted(accuracies, key=lambda one: set_order(one.set, one.scale))
 
 
@@ -128,7 +129,7 @@ def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dic
     """`accuracy_by_set` as an entry of the JSON files of evaluate and predictions.
 
     Keys: `set`, `scale`, `n`; `top1` and `top5` in percent of the n clips, each with `_low` and
-    `_high` (Wilson); `one_clip_points`.
+    `_high` (Wilson), null where the model has no top-5; `one_clip_points`.
     """
     return [
         {"set": one.set, "scale": one.scale, "n": one.top1.clips}
@@ -139,7 +140,9 @@ def summarise_sets(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> list[dic
     ]
 
 
-def _percent(name: str, accuracy: Accuracy) -> dict[str, float]:
+def _percent(name: str, accuracy: Accuracy | None) -> dict[str, Any]:
+    if accuracy is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     low, high = accuracy.interval
     return {name: accuracy.percent, f"{name}_low": 100 * low, f"{name}_high": 100 * high}
 

@@ -68,10 +68,15 @@ class ModelInfo:
     """Epochs of the training; None where unknown."""
     alpha: float | None = None
     """Weight of the causal term; None where unknown."""
+    options: int | None = None
+    """Number of options, where the model chose among fewer classes than `labels`, as a video LLM
+    does; None: among all."""
 
     @property
     def name(self) -> str:
         """Name of the model in tables and figures, such as `x3d_s + car`."""
+        if self.options is not None:
+            return f"{self.model} ({self.options} options)"
         return self.model if self.arm is None else f"{self.model} + {self.arm}"
 
 
@@ -122,7 +127,8 @@ def log_summary(sets: Sequence[dict[str, Any]], classes: int, skipped: int) -> N
     logging.info("%-10s %6s  %-22s %7s", "set", "n", "top-1 % (95 %)", "top-5 %")
     for entry in sets:
         top1 = "{top1:.1f} ({top1_low:.1f} to {top1_high:.1f})".format(**entry)
-        top5 = f"{entry['top5']:.1f}" if tells_top5(classes) else "-"
+        tells = entry["top5"] is not None and tells_top5(classes)
+        top5 = f"{entry['top5']:.1f}" if tells else "-"
         logging.info("%-10s %6d  %-22s %7s", entry["set"], entry["n"], top1, top5)
     if skipped:
         logging.warning("%d files were left out; `skipped` in the .json has the reasons", skipped)

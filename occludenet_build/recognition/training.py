@@ -19,6 +19,7 @@ from occludenet_build.core.settings import key_values
 from occludenet_build.recognition import checkpoint, loop
 from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
+from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import FrameReader, fit_in_memory
@@ -26,7 +27,12 @@ from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.probed import description_of, frozen, start_probe, whole_network
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 from occludenet_build.recognition.train_step import Learner
-from occludenet_build.recognition.training_clips import Actors, TrainingClips, TrainingItems
+from occludenet_build.recognition.training_clips import (
+    Actors,
+    ClipPair,
+    TrainingClips,
+    TrainingItems,
+)
 from occludenet_build.sources.hub import sha256_of
 from occludenet_build.stages import STAGES
 
@@ -137,7 +143,9 @@ def run_training(
         outage_share=outage_share,
     )
     if process.first:
-        _write(training, whole_network(backbone, learner.evaluated), out)
+        whole = whole_network(backbone, learner.evaluated)
+        _check_answers(whole, clips, input_of(settings), device)
+        _write(training, whole, out)
     return state.rows
 
 
@@ -201,14 +209,25 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
     return clips, kept
 
 
+@torch.no_grad()
+def _check_answers(model: nn.Module, clips: TrainingClips, seen: Input, device: str) -> None:
+    """Raises UserError where the network answers a training clip with a number that is not finite.
+
+    The loss is looked at before a step is done, so what the last step does shows here only.
+    """
+    items = (clips[number, 0] for number in range(len(clips)))
+    pair = next((item for item in items if isinstance(item, ClipPair)), None)
+    if pair is None:
+        return
+    logits = model.eval()(normalised(pair.clip[None].to(device), seen.mean, seen.std))
+    if not torch.isfinite(logits).all():
+        raise UserError(
+            f"train: wanted finite logits of the trained network, got {logits.flatten()[0]} for "
+            f"{pair.file}; the last step went too far: lower train.learning_rate"
+        )
+
+
 def _write(training: Training, model: nn.Module, out: Path) -> None:
-    """Write the network. Raises UserError where a weight is not finite: it would answer nan."""
-    for name, tensor in model.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise UserError(
-                f"train: wanted a network of finite numbers, {name} is not after the last step; "
-                "lower train.learning_rate or train.optimizer.ema"
-            )
     values = {
         "model": {name: tensor.cpu() for name, tensor in model.state_dict().items()},
         "backbone": training.settings.backbone,

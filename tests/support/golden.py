@@ -110,6 +110,7 @@ RESULTS: dict[str, Made] = {
 
 WITHOUT = {
     "kinetics": "its results are files that others publish; tests/sources/ compares its tables",
+    "questions": "it follows a network's ranking; tests/recognition/ compares its files",
     "predictions": "it reads other programs' files; tests/recognition/ compares its tables",
     "proposals": "it needs long videos; tests/people/ compares its candidates",
     "segments": "it copies stretches; tests/sources/ compares every frame with the source",

@@ -100,7 +100,9 @@ def train_version(wildcards):
 
 def evaluate_version():
     """Version of evaluate; that of its part `erased` only where counterfactuals are predicted."""
-    return results_version("evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate")
+    return results_version(
+        "evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate"
+    )
 
 
 def evaluate_settings():
@@ -114,6 +116,13 @@ def attention_settings():
     """The settings of attention; of evaluate's settings only the split affects the maps."""
     whole = settings.stage_settings(CONFIG, "attention")
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
+
+
+def questions_settings():
+    """The settings of questions; of evaluate's settings only the split and the lists matter."""
+    whole = settings.stage_settings(CONFIG, "questions")
+    part = {name: whole["evaluate"][name] for name in ("split", "lists")}
+    return as_param(whole | {"evaluate": part})
 
 
 DUMPS = {}

@@ -49,7 +49,8 @@ def read_scores(path: Path | str) -> Scores:
     reader = READERS.get(Path(path).suffix.lower())
     if reader is None:
         raise UserError(
-            f"wanted predictions in {', '.join(READERS)} or .parquet, got {path}; save them as .npy"
+            f"wanted predictions in {', '.join(READERS)}, .parquet or .jsonl, got {path}; save "
+            "them as .npy"
         )
     found = _parsed(reader, Path(path))
     if found.scores.ndim != 2 or not found.scores.size:

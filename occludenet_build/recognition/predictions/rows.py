@@ -22,7 +22,7 @@ from occludenet_build.recognition.predictions.formats import Scores
 Row = dict[str, Any]
 _FACTS = ("clip", "set", "scale", "file", "label", "degree", "area_ratio", "actor_hidden",
           "duration_ratio")  # fmt: skip
-_LEAST = float(np.finfo(np.float32).tiny)
+LEAST = float(np.finfo(np.float32).tiny)
 """Replaces a probability of 0, which has no logarithm."""
 
 
@@ -162,7 +162,7 @@ def _of_probabilities(scores: np.ndarray, dump: Dump) -> np.ndarray:
             seen.max(),
         )
     shares = np.divide(scores, sums, out=np.full_like(scores, np.nan), where=sums > 0)
-    return np.log(np.maximum(shares, _LEAST))
+    return np.log(np.maximum(shares, LEAST))
 
 
 def _of_logits(scores: np.ndarray, dump: Dump) -> np.ndarray:

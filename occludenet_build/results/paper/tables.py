@@ -70,10 +70,11 @@ def table_2(inputs: Inputs) -> PaperTable:
 
 
 def table_3(inputs: Inputs) -> PaperTable:
-    """Table 3: mean over models by level of occlusion.
+    """Table 3: mean over models by level of occlusion, without those of multiple-choice answers.
 
     Raises MissingInput where no model has predictions of all levels.
     """
+    inputs = inputs.among_all()
     counted = common_clips(inputs)
     found = cells_to_show(line_cells(counted, _models(inputs)))
     by_level = mean_of_models(found, list(LEVELS))

@@ -86,7 +86,7 @@ def _score(arm: str, seed: int, one: SetAccuracy, top5: bool) -> TrainingScore:
         one.top1.right,
         one.top1.share,
         *one.top1.interval,
-        one.top5.share if top5 else None,
+        one.top5.share if top5 and one.top5 else None,
     )
 
 

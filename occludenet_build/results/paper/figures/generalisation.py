@@ -215,7 +215,7 @@ def _group_label(numbers: pd.DataFrame, model: str, set_name: str) -> str:
 def class_drops(inputs: Inputs) -> pd.DataFrame:
     """Numbers of Figure 8, the class with the largest drop first: series, label, set, accuracy
     (top-1, 0 to 1), n, clean, clean_n, drop, rank."""
-    rows = model_series(inputs)
+    rows = model_series(inputs.among_all())
     sets = degree_sets(rows) or DEGREES
     rows = series_with(rows, [CLEAN, *sets, OTHER], "Figure 8")
     grouped = rows.groupby(["series", "label", "set"])["top1"]
