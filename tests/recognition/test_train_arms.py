@@ -52,9 +52,10 @@ def test_an_arm_depends_on_its_own_settings_only(arm):
         ({"min_erased": 0.1}, car),
         ({"fills": ("zero", "mean")}, car or swapped),
         ({"swap": Swap(counterfactual="own")}, swapped),
-        ({"one_scale": False}, False),
+        ({"one_scale": False}, one_scale),
         ({"mix": cfg.Mix(probability=0.5)}, mixed),
-        ({"scales": (0.25,)}, arm != "clean" and not one_scale),
+        ({"scales": (0.25,)}, arm != "clean"),
+        ({"scales": (0.5, 0.25, 0.75)}, arm != "clean" and not one_scale),
         ({"epochs": 7}, True),
     ]:
         changed = Config(train=dataclasses.replace(EVERY, **change))

@@ -139,7 +139,9 @@ def size_of(path):
     """Size of a file, or of a folder's files, bytes; -1 if away: what reads it will say so."""
     try:
         if Path(path).is_dir():
-            return sum(one.stat().st_size for one in Path(path).iterdir() if one.is_file())
+            return sum(
+                one.stat().st_size for one in Path(path).iterdir() if one.is_file()
+            )
         return Path(path).stat().st_size
     except OSError:
         return -1

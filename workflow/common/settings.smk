@@ -132,7 +132,7 @@ for dump in CONFIG.predictions.dumps:
 
 def dump_settings(wildcards):
     """Only the model's own dumps, so that those of other models rerun nothing."""
-    dumps = [dataclasses.asdict(dump) for dump in DUMPS[wildcards.model]]
+    dumps = [key_values(dump) for dump in DUMPS[wildcards.model]]
     return settings.canonical({"predictions": {"dumps": dumps}})
 
 

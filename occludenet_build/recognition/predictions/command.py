@@ -14,6 +14,7 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import summarise_sets
 from occludenet_build.recognition.prediction_table import (
+    LOGIT_COLUMNS,
     ModelInfo,
     log_summary,
     row_order,
@@ -21,8 +22,6 @@ from occludenet_build.recognition.prediction_table import (
 )
 from occludenet_build.recognition.predictions.answers import SUFFIX, AnswerRows, read_answers
 from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
-
-LOGIT_COLUMNS = ("logits", "erased_logits")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
