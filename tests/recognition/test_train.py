@@ -198,7 +198,7 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"scales": (0.5,)}, "car", "wanted clips of the split train"),
         ({"alpha": 0.0}, "car", "train.alpha"),
         ({"size": 20}, "car", "train.size"),
-        ({"backbone": "r4d"}, "car", "train.backbone: wanted one of tiny3d, r3d_18"),
+        ({"backbone": "r4d"}, "car", "train.backbone: wanted one of tiny3d, scene3d"),
         ({"backbone": "s3d"}, "car", "s3d cannot take clips of 4 frames of 16 px"),
         ({"learning_rate": 1e30}, "baseline", "loss is nan in step 1, with the clips clips/0."),
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
