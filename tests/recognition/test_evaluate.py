@@ -55,7 +55,7 @@ def write_model(path, labels):
 
 def run(root, out, settings=SETTINGS, model="car-0.pt", clips=True):
     table = root / "annotate/clips.parquet" if clips else None
-    args = Namespace(clips=table, root=root, model=root / model, threads=1, out=out)
+    args = Namespace(clips=table, root=root, model=root / model, threads=1, out=out, more=[])
     run_stage(args, Config(evaluate=settings))
     return rows_of(out), json.loads(out.with_suffix(".json").read_text())
 

@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", type=Path, help="annotate/clips.parquet; default: only evaluate.lists"
     )
+    parser.add_argument(
+        "--more", type=Path, nargs="*", default=[], help="further tables: variants/clips.parquet"
+    )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of the clip files")
     parser.add_argument("--model", type=Path, required=True, help="a network written by train")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
@@ -94,6 +97,8 @@ def evaluation_groups(
     if args.clips is None and not settings.lists:
         raise UserError("wanted --clips or evaluate.lists, got neither; name some clips")
     groups = [] if args.clips is None else [_group_of_build(args, settings)]
+    for table in args.more:
+        groups.append(EvaluationGroup(args.root, read_clips(table, settings.split), str(table)))
     skipped: list[Row] = []
     for listed in settings.lists:
         group, left_out = read_listed_set(listed)
