@@ -44,8 +44,7 @@ class Candidates:
     def __init__(self, rows: Sequence[Row]) -> None:
         """`rows`: of PLATES; those that are not ok are left out."""
         self.rows = sorted((row for row in rows if row["status"] == "ok"), key=lambda r: r["clip"])
-        found = [row["descriptor"] for row in self.rows]
-        self._descriptors = np.array(found, np.float64).reshape(len(self.rows), -1)
+        self._descriptors = np.array([row["descriptor"] for row in self.rows], np.float64)
         self._labels = np.array([row["label"] for row in self.rows])
         self._videos = np.array([video_of(row["clip"]) for row in self.rows])
 

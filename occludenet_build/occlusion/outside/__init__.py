@@ -26,12 +26,24 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from occludenet_build.core.ledger import STATUS
 from occludenet_build.core.tables import column
-from occludenet_build.occlusion.composite import ERASED
 
-CLIPS = ERASED
-"""Columns of outside/S.parquet. `files` are absolute paths, or relative to the build folder;
-`encoder` is `outside`."""
+CLIPS = pa.schema(
+    [
+        *STATUS,
+        column("label", "string", "class name"),
+        column("split", "string", "train, val or test"),
+        column("frames", "int32", "number of frames"),
+        column("actor_frames", "int32", "frames with an actor box"),
+        column("erased_frames", "int32", "frames with a mask of the actor"),
+        column("unerased_frames", "int32", "frames without a mask that may show the actor"),
+        column("scales", pa.list_(pa.float64()), "nominal scales, in the order of files"),
+        column("files", pa.list_(pa.string()), "the clips of the other program, absolute paths"),
+        column("file_hashes", pa.list_(pa.string()), "their sha256"),
+    ]
+)
+"""Columns of outside/S.parquet, those of counterfactual/S.parquet that later stages read."""
 
 _CHANGES = [
     ("inside", "mean absolute difference of the luma inside the dilated mask, 0 to 255; near 0: "

@@ -135,5 +135,4 @@ def _source_row(row: Row, clips: list[Row]) -> Row:
         "scales": [clip["scale"] for clip in clips],
         "files": [clip["path"] for clip in clips],
         "file_hashes": hashes,
-        "encoder": "outside",
     }

@@ -34,6 +34,7 @@ from occludenet_build.recognition.accuracy import (
     bootstrap_curve,
     bootstrap_mean,
 )
+from occludenet_build.recognition.prediction_table import Predictions
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.report.facts import ReportBuild
 
@@ -44,7 +45,7 @@ Answers = dict[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class BiasFigure:
-    """One figure of one training."""
+    """One figure of one training, or of one model of another program."""
 
     arm: str
     seed: int
@@ -65,20 +66,29 @@ class BiasFigure:
 
 
 def bias_figures(build: ReportBuild, seed: int) -> list[BiasFigure]:
-    """The figures of all trainings of a build; empty without derived sets. `seed`: of the build."""
+    """The figures of all trainings of a build, and of the models of predictions.dumps.
+
+    Empty without derived sets. `seed`: of the build.
+    """
     made = build.dataframe("variants")
     if made is None or made.empty:
         return []
     derived = build.derived_sets()
     behind = made[["set", "source", "background_label"]].rename(columns={"source": "clip"})
     found: list[BiasFigure] = []
-    for (arm, number), predicted in build.predictions().items():
+    for (arm, number), predicted in _models(build).items():
         rows = predicted.rows.merge(behind, on=["set", "clip"], how="left")
         answers = {str(name): part for name, part in rows.groupby("set")}
         if set(answers) & derived:
             training = _Training(arm, number, 1 / len(predicted.about.labels), seed)
             found += training.figures(answers)
     return found
+
+
+def _models(build: ReportBuild) -> dict[tuple[str, int], Predictions]:
+    """Predictions by arm and seed; those of another program by the name of its model and 0."""
+    dumps = map(build.predicted, sorted(build.root.glob("predictions/[!.]*.parquet")))
+    return build.predictions() | {(dump.about.name, 0): dump for dump in dumps}
 
 
 @dataclass(frozen=True)
