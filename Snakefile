@@ -33,6 +33,7 @@ include: "workflow/variants.smk"
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"
 include: "workflow/predictions.smk"
+include: "workflow/questions.smk"
 include: "workflow/attention.smk"
 # Results: the paper's tables and figures, the page of a build
 include: "workflow/paper.smk"

@@ -199,6 +199,15 @@ _ROWS = (
         unit="test_views",
     ),
     Stage(
+        "questions",
+        "recognition",
+        "Write multiple-choice questions about the clips for video language models",
+        ("evaluate",),
+        draws=True,
+        in_all=False,
+        settings="questions",
+    ),
+    Stage(
         "predictions",
         "recognition",
         "Read the predictions of other programs (mmaction2, PySlowFast, your own)",

@@ -36,7 +36,7 @@ try:
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
-        from occludenet_build.core.settings import is_url
+        from occludenet_build.core.settings import is_url, key_values
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
         from occludenet_build.release.terms import SPLITS

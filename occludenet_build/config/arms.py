@@ -34,7 +34,6 @@ _OF_CAR = (
     "counterfactual_noise",
     "empty_masks",
     "min_erased",
-    "fills",
 )
 """Settings that have no effect if alpha is 0."""
 
@@ -60,10 +59,12 @@ def for_arm(train: Train, arm: str) -> Train:
         alphas=(),
         one_scale=False,
         scales=_scales(train, arm),
+        epochs=train.epochs * _rounds(train, arm),
     )
     unused = [] if arm in _MIXED else ["mix"]
     unused += [] if arm in _SWAPPED else ["swap"]
     unused += [] if train.alpha else _OF_CAR
+    unused += [] if reads_counterfactuals(arm) else ["fills"]
     default = Train()
     return dataclasses.replace(train, **{name: getattr(default, name) for name in unused})
 
@@ -102,6 +103,12 @@ def versioned_part(train: Train, arm: str) -> str | None:
     """For core.versions.results_version: None, all parts, for an arm that is trained on pairs; else
     the part `train`, so that a new version of `pairs` reruns no other arm."""
     return None if _alpha(train, arm) > 0 else "train"
+
+
+def _rounds(train: Train, arm: str) -> int:
+    """Epochs of the arm in train.epochs: an arm of one scale sees its clips as often as the other
+    arms see clips of all scales. Where one_scale is false, these are the settings of the arm."""
+    return len(train.scales) if arm.startswith(ONE_SCALE) and train.one_scale else 1
 
 
 def _scales(train: Train, arm: str) -> tuple[float, ...]:

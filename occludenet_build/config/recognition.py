@@ -25,6 +25,29 @@ class ListedSet:
     label_map: str | None = setting(None, path=True)
     """Names of numbered labels: a text file with one name per line, in order, or JSON {name:
     number}, as in labels.json."""
+    group: str | None = setting(None, added=True)
+    """Which clips are not independent: a column of the list, or a regular expression with one group
+    in parentheses that finds the name of the group in a file's path, such as "(.+)_view". null: by
+    the file's name, see docs/evaluation.md."""
+
+    def __post_init__(self) -> None:
+        if self.group is not None and "(" in self.group:
+            check_group_pattern("evaluate.lists: group", self.group)
+
+
+def check_group_pattern(key: str, pattern: str) -> None:
+    """Raises UserError, with the key of the setting, unless it is an expression with one group."""
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise UserError(
+            f"config: {key}: wanted a regular expression, got {pattern!r}: {error}"
+        ) from error
+    if groups != 1:
+        raise UserError(
+            f"config: {key}: wanted a regular expression with one group in parentheses, got "
+            f"{pattern!r} with {groups}; write others as (?:...)"
+        )
 
 
 @dataclass(frozen=True)
@@ -45,6 +68,13 @@ class Evaluate:
     counterfactual.splits must contain the split."""
     lists: tuple[ListedSet, ...] = ()
     """Further evaluation sets: [{name: S, file: test_s.csv, root: null, label_map: null}, ...]."""
+    group: str | None = setting(None, added=True)
+    """Which clips of the build are not independent: a regular expression with one group in
+    parentheses that finds the name of the group in the name of the source clip. null: clips of one
+    YouTube video, stretches of one video and views of one performance, by name."""
+    tde: tuple[float, ...] = setting((1.0,), low=0, high=100, empty=True, added=True)
+    """Weights lambda of the total direct effect at test, argmax(p - lambda c) of the logits with
+    (p) and without (c) the actor; only with counterfactuals."""
     batch: int = setting(8, low=1, high=65_536)
     """Clips per batch; all views and crops of a clip pass through the network together."""
     device: str = setting("auto")
@@ -55,6 +85,9 @@ class Evaluate:
 
     def __post_init__(self) -> None:
         require_distinct("evaluate.lists", [listed.name for listed in self.lists], "names")
+        require_distinct("evaluate.tde", [f"{weight:g}" for weight in self.tde])
+        if self.group is not None:
+            check_group_pattern("evaluate.group", self.group)
 
 
 @dataclass(frozen=True)
@@ -67,17 +100,24 @@ class Dump:
     """Name of the set: clean, D-25, D-50, D-75, K-400, K-400-O, S, I, M, EPIC, or any other."""
     file: str = required(path=True)
     """File of predictions: --dump of mmaction2 (0.x: --out), TEST.SAVE_RESULTS_PATH of PySlowFast,
-    .npy or .npz (clips x classes), .csv (file, then a column per class), or a Parquet file of the
-    stage evaluate."""
+    .npy or .npz (clips x classes), .csv (file, then a column per class), a Parquet file of the
+    stage evaluate, or .jsonl (answers to the questions of the stage questions)."""
     list: str | None = setting(None, path=True)
     """List file of the clips, one per line in the order of the predictions, in a format of
-    evaluate.lists; null: the file names its clips."""
+    evaluate.lists; null: the file names its clips. For answers: key.json of the stage questions."""
     label_map: str | None = setting(None, path=True)
     """Label names in the order of the scores: a text file with one name per line, or JSON {name:
     number}; null: the file names its classes."""
     scores: str = setting("probabilities", choices=("probabilities", "logits"))
     """Meaning of the scores: probabilities, of any sum (PySlowFast adds those of all views), or
     logits."""
+    group: str | None = setting(None, added=True)
+    """Which clips are not independent, as in evaluate.lists: a column of `list`, or a regular
+    expression with one group in parentheses."""
+
+    def __post_init__(self) -> None:
+        if self.group is not None and "(" in self.group:
+            check_group_pattern("predictions.dumps: group", self.group)
 
     @property
     def slug(self) -> str:

@@ -21,7 +21,10 @@ class Paper:
     bootstrap: int = setting(1000, low=10)
     """Number of bootstrap samples for the confidence bands of curves."""
     bins: int = setting(5, low=2, high=100)
-    """Number of bins of the measured occlusion in Figures 4b and 4c."""
+    """Number of bins of the measured occlusion in Figures 4b and 4c, and of the robustness."""
+    hidden: str = setting("actor_hidden", choices=("actor_hidden", "area_ratio"), added=True)
+    """The share hidden in the robustness figure: of the actor's mask, or of the actor's box, which
+    needs no masks; both are means over the occluded frames."""
     dpi: int = setting(200, low=50, high=1200)
     """Resolution of the PNG files, in dots per inch."""
     parents: str | None = setting(None, path=True)

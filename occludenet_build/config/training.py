@@ -138,8 +138,8 @@ class Train:
     alphas: tuple[float, ...] = setting((), low=0, empty=True)
     """Further weights of the causal term; each one adds an arm car_a<alpha> (Table 6)."""
     one_scale: bool = setting(False, added=True)
-    """Also train an arm scale_<scale> for each of train.scales, on the clips of that scale alone:
-    the network that knows how much is hidden, a reference."""
+    """Also train an arm scale_<scale> for each of train.scales, on the clips of that scale alone and
+    for as many steps as the baseline: the network that knows how much is hidden, a reference."""
     causal_term: str = setting("kl_p_y", choices=("kl_p_y", "ce_y", "uniform"))
     """Causal term of the loss. kl_p_y: KL(P || Y), Eq. 4 as published; ce_y: -log Y[label];
     uniform: KL(U || softmax(c)), U uniform (human mask confusion)."""

@@ -15,12 +15,13 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import VIDEO_SUFFIXES
+from occludenet_build.recognition.groups import named_group
 from occludenet_build.release.terms import parse_clip_file_name
 
 
@@ -32,6 +33,8 @@ class ListedClip:
     """The path as written: relative to the list's root, or absolute."""
     label: str | None
     """A name; None where the line has none."""
+    group: str | None = None
+    """Clips of one group are not independent; None where the list does not say."""
 
 
 _LABELLED = re.compile(
@@ -42,20 +45,54 @@ _LABELLED = re.compile(
 """The path ends at the last video suffix that a separator follows: paths have spaces and commas."""
 
 
-def read_list(path: Path | str, label_map: Sequence[str] | None = None) -> list[ListedClip]:
+def read_list(
+    path: Path | str, label_map: Sequence[str] | None = None, group: str | None = None
+) -> list[ListedClip]:
     """The lines of a list, in order.
 
-    `label_map`: class names in the order of their numbers. Raises UserError where the list cannot
-    be read or is empty.
+    `label_map`: class names in the order of their numbers; `group`: a column of the list, or a
+    regular expression with one group for the files' paths. Raises UserError where the list cannot
+    be read or is empty, and where a line has no such group.
     """
     lines = _text(path, "list").splitlines()
     written = list(_with_header(lines, path) if _header(lines) else _plain(lines, path))
     if not written:
         raise UserError(f"wanted a list of clips, {path} has no line; name another")
+    of_line = _groups(lines, path, group)
     return [
-        ListedClip(file, None if text is None else _named(text, label_map, f"{path}, line {line}"))
+        ListedClip(
+            file,
+            None if text is None else _named(text, label_map, f"{path}, line {line}"),
+            of_line(line, file),
+        )
         for line, file, text in written
     ]
+
+
+def _groups(
+    lines: Sequence[str], path: Path | str, group: str | None
+) -> Callable[[int, str], str | None]:
+    """A function of a line's number and file that gives its group."""
+    if group is None:
+        return lambda line, file: None
+    if "(" in group:
+        return lambda line, file: named_group(group, file)
+    position = (_header(lines) or {}).get(group.strip().lower())
+    if position is None:
+        raise UserError(
+            f"{path}: wanted the column {group} as group, got {lines[0][:80]!r} as header; name a "
+            "column of the list, or give a regular expression with (...)"
+        )
+    cells = dict(enumerate(_cells(lines, path)[1:], 2))
+
+    def of_cell(line: int, file: str) -> str:
+        if not (text := cells[line][position].strip()):
+            raise UserError(
+                f"{path}, line {line}: wanted a {group} for {file}, got none; fill it in"
+            )
+        return text
+
+    return of_cell
 
 
 def _text(path: Path | str, what: str) -> str:
@@ -76,12 +113,7 @@ def _header(lines: Sequence[str]) -> dict[str, int] | None:
 
 def _with_header(lines: Sequence[str], path: Path | str) -> Iterator[tuple[int, str, str]]:
     columns = _header(lines) or {}
-    reader = csv.reader(io.StringIO("\n".join(lines), newline=""), strict=True)
-    try:
-        rows = list(reader)[1:]
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: wanted CSV, got {error}") from error
-    for line, cells in enumerate(rows, 2):
+    for line, cells in enumerate(_cells(lines, path)[1:], 2):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(columns):
@@ -94,6 +126,14 @@ def _with_header(lines: Sequence[str], path: Path | str) -> Iterator[tuple[int, 
         else:
             name = cells[columns["action class"]]
             yield line, f"{name}/{cells[columns['file name']]}", name
+
+
+def _cells(lines: Sequence[str], path: Path | str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO("\n".join(lines), newline=""), strict=True)
+    try:
+        return list(reader)
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: wanted CSV, got {error}") from error
 
 
 def _plain(lines: Sequence[str], path: Path | str) -> Iterator[tuple[int, str, str | None]]:

@@ -190,4 +190,15 @@ def predict_clips(
         device=resolve_device(settings.device),
     )
     for clip, result in progress(zip(clips, results, strict=True), len(clips), "clip"):
-        yield clip, result.reason if isinstance(result, SkippedClip) else result
+        yield clip, result.reason if isinstance(result, SkippedClip) else _finite(result, clip)
+
+
+def _finite(found: ClipPrediction, clip: ClipRow) -> ClipPrediction:
+    """Raises UserError where a logit is not finite: nan has no rank, and the first class won."""
+    for logits, what in ((found.logits, ""), (found.erased, " without its actor")):
+        if logits is not None and not logits.isfinite().all():
+            raise UserError(
+                f"{clip.file}{what}: wanted finite logits, the network gives nan or infinite; it "
+                "has diverged: train it again with a lower train.learning_rate"
+            )
+    return found

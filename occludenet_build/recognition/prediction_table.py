@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
@@ -43,8 +44,12 @@ PREDICTIONS = pa.schema(
         column("actor_hidden", "float64", "share of the actor's mask that is hidden, mean over the "
                "occluded frames"),
         column("duration_ratio", "float64", "share of the clip's time in which it is occluded"),
+        column("group", "string", "clips of one group are not independent: what evaluate.group or "
+               "the key group of a list or dump names. Absent where nothing is named, then "
+               "recognition.groups derives the group from the clip"),
     ]
 )  # fmt: skip
+LOGIT_COLUMNS = ("logits", "erased_logits")
 
 _ABOUT = b"occludenet_build.recognition.predictions"
 
@@ -68,10 +73,15 @@ class ModelInfo:
     """Epochs of the training; None where unknown."""
     alpha: float | None = None
     """Weight of the causal term; None where unknown."""
+    options: int | None = None
+    """Number of options, where the model chose among fewer classes than `labels`, as a video LLM
+    does; None: among all."""
 
     @property
     def name(self) -> str:
         """Name of the model in tables and figures, such as `x3d_s + car`."""
+        if self.options is not None:
+            return f"{self.model} ({self.options} options)"
         return self.model if self.arm is None else f"{self.model} + {self.arm}"
 
 
@@ -87,14 +97,39 @@ class Predictions:
 def write_predictions(rows: Sequence[dict[str, Any]], about: ModelInfo, path: Path) -> None:
     """Write rows of PREDICTIONS, with `about` in the file's metadata."""
     table = tables.from_rows(list(rows), PREDICTIONS)
+    if table["group"].null_count == len(table):
+        table = table.drop_columns("group")
     noted = {_ABOUT: json.dumps(asdict(about), sort_keys=True).encode()}
     tables.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | noted), path)
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read a file of `write`. Raises UserError where it is another table or cannot be read."""
+    """Read a file of `write_predictions`; `group` is null where the file names none.
+
+    Raises UserError where it is another table or cannot be read, and where a logit is not finite.
+    """
     table = tables.read_table(path)
-    return Predictions(model_info_of(table, path), table.to_pandas())
+    about = model_info_of(table, path)
+    check_finite_logits(table, path)
+    if "group" not in table.column_names:
+        table = table.append_column("group", pa.nulls(len(table), pa.string()))
+    return Predictions(about, table.to_pandas())
+
+
+def check_finite_logits(table: pa.Table, path: Path | str) -> None:
+    """Raises UserError where a logit of a table is not a finite number: it has no rank, and would
+    be counted as the first class."""
+    for name in LOGIT_COLUMNS:
+        lists = table[name].combine_chunks()
+        finite = pc.fill_null(pc.is_finite(pc.list_flatten(lists)), False)
+        bad = pc.filter(pc.list_parent_indices(lists), pc.invert(finite))
+        if len(bad):
+            row = bad[0].as_py()
+            raise UserError(
+                f"{path}, {table['file'][row].as_py()} of {table['set'][row].as_py()}: wanted "
+                f"numbers as {name}, got nan or infinite in {pc.count_distinct(bad).as_py()} rows; "
+                "the network has diverged: train it again with a lower learning rate"
+            )
 
 
 def model_info_of(table: pa.Table, path: Path | str) -> ModelInfo:
@@ -117,13 +152,18 @@ def row_order(row: dict[str, Any]) -> tuple[Any, ...]:
 def log_summary(sets: Sequence[dict[str, Any]], classes: int, skipped: int) -> None:
     """Log the accuracies of `accuracy.summarise_sets` and the number of skipped files.
 
-    `classes`: number of the model's classes; top-5 is "-" where it is always right.
+    `classes`: number of the model's classes; top-5 is "-" where it is always right. Of sets with
+    fewer groups than clips a second line has the interval that draws groups.
     """
     logging.info("%-10s %6s  %-22s %7s", "set", "n", "top-1 % (95 %)", "top-5 %")
     for entry in sets:
         top1 = "{top1:.1f} ({top1_low:.1f} to {top1_high:.1f})".format(**entry)
-        top5 = f"{entry['top5']:.1f}" if tells_top5(classes) else "-"
+        tells = entry["top5"] is not None and tells_top5(classes)
+        top5 = f"{entry['top5']:.1f}" if tells else "-"
         logging.info("%-10s %6d  %-22s %7s", entry["set"], entry["n"], top1, top5)
+        if "top1_group_low" in entry:
+            words = "{groups:,} groups: {top1_group_low:.1f} to {top1_group_high:.1f} by group"
+            logging.info("%-10s %6s  of %s", "", "", words.format(**entry))
     if skipped:
         logging.warning("%d files were left out; `skipped` in the .json has the reasons", skipped)
 

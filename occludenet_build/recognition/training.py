@@ -18,13 +18,14 @@ from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.settings import key_values
 from occludenet_build.recognition import checkpoint, loop
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
+from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import FrameReader, fit_in_memory
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 from occludenet_build.recognition.train_step import Learner
-from occludenet_build.recognition.training_clips import Actors, TrainingClips
+from occludenet_build.recognition.training_clips import Actors, ClipPair, TrainingClips
 from occludenet_build.stages import STAGES
 
 
@@ -120,6 +121,7 @@ def run_training(
         outage_share=outage_share,
     )
     if process.first:
+        _check_answers(learner.evaluated, clips, input_of(settings), device)
         _write(training, learner.evaluated, out)
     return state.rows
 
@@ -182,14 +184,25 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
     return clips, kept
 
 
+@torch.no_grad()
+def _check_answers(model: nn.Module, clips: TrainingClips, seen: Input, device: str) -> None:
+    """Raises UserError where the network answers a training clip with a number that is not finite.
+
+    The loss is looked at before a step is done, so what the last step does shows here only.
+    """
+    items = (clips[number, 0] for number in range(len(clips)))
+    pair = next((item for item in items if isinstance(item, ClipPair)), None)
+    if pair is None:
+        return
+    logits = model.eval()(normalised(pair.clip[None].to(device), seen.mean, seen.std))
+    if not torch.isfinite(logits).all():
+        raise UserError(
+            f"train: wanted finite logits of the trained network, got {logits.flatten()[0]} for "
+            f"{pair.file}; the last step went too far: lower train.learning_rate"
+        )
+
+
 def _write(training: Training, model: nn.Module, out: Path) -> None:
-    """Write the network. Raises UserError where a weight is not finite: it would answer nan."""
-    for name, tensor in model.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise UserError(
-                f"train: wanted a network of finite numbers, {name} is not after the last step; "
-                "lower train.learning_rate or train.optimizer.ema"
-            )
     values = {
         "model": {name: tensor.cpu() for name, tensor in model.state_dict().items()},
         "backbone": training.settings.backbone,

@@ -1,6 +1,7 @@
 """The CAR loss against exact vectors, its invariants, its gradients."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -31,6 +32,16 @@ FACTS = {
 
 def batch(*rows, dtype=torch.float64):
     return torch.tensor(rows, dtype=dtype)
+
+
+def test_human_mask_confusion_by_hand():
+    """KL(U || softmax(c)): 0 for a constant c, whatever p and the label are."""
+    p, label = batch(PLAIN, PLAIN, PLAIN), torch.tensor([0, 1, 2])
+    c = batch([3.0] * 3, [math.log(2.0), 0.0, 0.0], [20.0, 0.0, 0.0])
+    terms = car_loss(p, label, c, alpha=2.0, causal_term="uniform")
+    half = sum(math.log(1 / 3 / share) for share in (0.5, 0.25, 0.25)) / 3
+    assert terms.causal.tolist() == pytest.approx([0.0, half, 40 / 3 - math.log(3)], rel=1e-7)
+    assert torch.allclose(terms.each, terms.ce + 2 * terms.causal)
 
 
 @pytest.mark.parametrize("name", FACTS)

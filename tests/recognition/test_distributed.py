@@ -73,11 +73,16 @@ def test_adamw_of_two_processes_equals_that_of_one(torn, tmp_path):
 
 @pytest.mark.slow
 def test_batch_norm_of_two_processes(tmp_path):
-    """Each process normalises by its own part; the statistics are averaged, also in checkpoints."""
+    """Each process normalises by its own part; the statistics are averaged, also in checkpoints,
+    and the moving average has those of all processes."""
     write_world(tmp_path, test=0)
-    settings = changed(backbone="r3d_18", epochs=1, processes=2, memory_mib=0)
-    values, _ = trained(tmp_path, tmp_path / "two.pt", settings)
-    assert not torch.equal(values["model"]["stem.1.running_mean"], torch.zeros(64))
+    settings = changed(backbone="r3d_18", epochs=1, processes=2, memory_mib=0, ema=0.5)
+    averaged, _ = trained(tmp_path, tmp_path / "two.pt", settings)
+    assert not torch.equal(averaged["model"]["stem.1.running_mean"], torch.zeros(64))
+    state = checkpoint.load(tmp_path / "store/two/checkpoint.pt")
+    for name, value in state["model"].items():
+        same = torch.equal(averaged["model"][name], value)
+        assert same == ("running" in name or "num_batches" in name or not value.numel()), name
 
 
 def started(root, out, settings, tmp_path):

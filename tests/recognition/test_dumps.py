@@ -195,6 +195,10 @@ def test_a_name_with_dots_reaches_nothing(tmp_path):
         (pickle.dumps([{"pred_score": SCORES}]), "average the views where you test"),
         (pickle.dumps([{"pred_score": SCORES[0], "gt_label": SCORES[0]}]), "wanted one label"),
         (pickle.dumps([np.array([1.0, np.nan])]), "row 1: wanted numbers, got nan"),
+        (
+            pickle.dumps([SCORES[0], np.array([1.0, 1e39, 0.0])]),
+            "row 2: wanted numbers, got nan or",
+        ),
         (pickle.dumps(np.zeros((0, 3))), "wanted scores of clips x classes"),
     ],
 )

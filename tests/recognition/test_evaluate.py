@@ -8,6 +8,7 @@ import shutil
 from argparse import Namespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from scipy.special import softmax
@@ -27,6 +28,7 @@ from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.evaluate.command import read_listed_set as read_listed
 from occludenet_build.recognition.evaluate.command import run as run_stage
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS, WHOLE_SET, causal_effects
+from occludenet_build.recognition.evaluate.tde import tde_by_set
 from occludenet_build.recognition.lists import read_label_map, read_list
 from occludenet_build.recognition.predict import AVERAGES
 from occludenet_build.recognition.prediction_table import read_predictions
@@ -292,7 +294,8 @@ def test_without_a_counterfactual_it_says_what_to_do(world, tmp_path):
 def effect_row(set_name, label, before, after):
     logs = (None if part is None else np.log(part).tolist() for part in (before, after))
     names = ("logits", "erased_logits")
-    return {"set": set_name, "scale": 0.5, "label": label} | dict(zip(names, logs, strict=True))
+    facts = {"clip": f"{label}{before}", "set": set_name, "scale": 0.5, "label": label}
+    return facts | dict(zip(names, logs, strict=True))
 
 
 def test_the_effect_of_eq_1_by_hand():
@@ -483,3 +486,66 @@ def test_files_of_one_name_are_distinguished(tmp_path):
     (tmp_path / "list.txt").write_text("x/1.mp4 left\ny/1.mp4 left\n")
     group, skipped = read_listed(ListedSet("I", str(tmp_path / "list.txt")))
     assert [clip.clip for clip in group.clips] == ["x/1", "y/1"] and not skipped
+
+
+def test_a_network_that_says_nan_is_refused_with_the_clip(world, tmp_path):
+    write_model(tmp_path / "nan.pt", list(LABELS))
+    values = checkpoint.load(tmp_path / "nan.pt")
+    values["model"]["head.bias"] *= float("nan")
+    checkpoint.save(values, tmp_path / "nan.pt")
+    with pytest.raises(UserError, match=r"\.mp4: wanted finite logits, the network gives nan") as e:
+        run(world, tmp_path / "a.parquet", model=tmp_path / "nan.pt")
+    assert "\n" not in str(e.value) and not (tmp_path / "a.parquet").exists()
+
+
+def test_groups_of_the_build_and_of_a_list_are_a_column_only_where_named(world, tmp_path):
+    run(world, tmp_path / "a.parquet")
+    assert "group" not in pq.read_schema(tmp_path / "a.parquet").names
+    assert read_predictions(tmp_path / "a.parquet").rows["group"].isna().all()
+    files = [row["file"] for row in rows_of(tmp_path / "a.parquet") if row["set"] == "clean"]
+    lines = [f"{file},{LABELS[0]},p{n // 3}" for n, file in enumerate(files)]
+    (tmp_path / "s.csv").write_text("\n".join(["file,label,performance", *lines]))
+    listed = ListedSet("S", str(tmp_path / "s.csv"), str(world), group="performance")
+    rows, summary = run(world, tmp_path / "b.parquet", changed(lists=(listed,), group="^(.)"))
+    assert {row["group"] for row in rows if row["set"] == "S"} == {"p0", "p1"}
+    assert all(row["group"] == row["clip"][0] for row in rows if row["set"] != "S")
+    of_s = next(entry for entry in summary["sets"] if entry["set"] == "S")
+    assert (of_s["n"], of_s["groups"]) == (6, 2) and of_s["top1_group_high"] <= 100
+
+
+def test_the_total_direct_effect_by_hand():
+    """Where the scene alone says b, taking it away turns two clips to a and one to the wrong c."""
+    logits = [[1.0, 2.0, 0.0], [1.0, 2.0, 0.0], [1.0, 2.0, 1.5], [0.0, 2.0, 0.0]]
+    erased = [[0.0, 2.0, 0.0], None, [0.0, 2.0, 0.0], [0.0, 0.0, 0.0]]
+    rows = [
+        {"set": "D-50", "scale": 0.5, "clip": f"c{n}", "label": label, "logits": p,
+         "erased_logits": c, "top1": label == "b"}
+        for n, (label, p, c) in enumerate(zip("aaab", logits, erased, strict=True))
+    ]  # fmt: skip
+    clean = [row | {"set": "clean", "scale": 0.0, "erased_logits": None} for row in rows]
+    one, none = tde_by_set([*rows, *clean], ["a", "b", "c"], (1.0, 0.0))
+    assert (one["set"], one["lambda"], one["n"], one["with_counterfactual"]) == ("D-50", 1, 4, 3)
+    assert (one["top1"], one["gain"], one["only_tde"], one["only_plain"]) == (50.0, 25.0, 1, 0)
+    assert (one["top1_low"], one["top1_high"]) == pytest.approx([100 * x for x in wilson(2, 4)])
+    assert (none["top1"], none["gain"], none["p"]) == (25.0, 0.0, 1.0)
+    effect = causal_effects(rows, ["a", "b", "c"], 0, (1.0,))
+    assert effect[0]["n"] == 3 and effect[0]["top1_tde_1"] == pytest.approx(200 / 3)
+
+
+def test_the_total_direct_effect_of_a_stage(tmp_path):
+    erased_world(tmp_path, clips=2)
+    settings = dataclasses.replace(WITHOUT, tde=(0.5, 1.0))
+    rows, summary = run(tmp_path, tmp_path / "a.parquet", settings)
+    assert [(one["set"], one["lambda"]) for one in summary["tde"]] == [
+        (name, weight) for name in ("D-25", "D-75") for weight in (0.5, 1.0)
+    ]
+    for one in summary["tde"]:
+        mine = [row for row in rows if row["set"] == one["set"]]
+        right = [
+            LABELS[int(np.argmax(row["logits"] - one["lambda"] * np.array(row["erased_logits"])))]
+            == row["label"]
+            for row in mine
+        ]
+        assert one["top1"] == pytest.approx(100 * np.mean(right)) and one["n"] == len(mine)
+    header = (tmp_path / "a.effect.csv").read_text().splitlines()[0]
+    assert header.endswith(",distance,top1_tde_0.5,top1_tde_1")

@@ -275,6 +275,47 @@ def test_a_table_of_evaluate(place):
     assert turned["logits"].tolist() == [3, 2, 1] and turned["erased_logits"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("column", ["logits", "erased_logits"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_table_with_logits_that_are_not_finite_is_refused_everywhere(place, column, value):
+    """As a network that has diverged left them before evaluate refused it."""
+    finite = {"logits": [1.0, 2.0, 3.0], "erased_logits": None}
+    rows = [
+        build_row(source, LABELS[0], 0.25) | finite | {"top1": False, "top5": True}
+        for source in ("one", "two", "three")
+    ]
+    rows[1][column] = [0.0, value, 1.0]
+    path = place / "ours.parquet"
+    write_predictions(rows, ModelInfo("r3d_18", LABELS), path)
+    words = rf"0\.25_two\.mp4 of D-25: wanted numbers as {column}, got nan or infinite in 1 rows"
+    refused(place, words, a_dump(place, file=path, list=None, label_map=None))
+    with pytest.raises(UserError, match=words):
+        read_predictions(path)
+
+
+def test_groups_of_a_dump(place):
+    lines = LIST.splitlines()
+    groups = ["file,label,performance", *(f"{x},p{n // 2}" for n, x in enumerate(lines[1:]))]
+    (place / "list.csv").write_text("\n".join(groups))
+    _, rows, note = run(place, a_dump(place, group="performance"))
+    assert rows.set_index("clip")["group"].to_dict() == dict(
+        zip(("one", "two", "three", "four"), ("p0", "p0", "p1", "p1"), strict=True)
+    )
+    assert note["sets"][0]["groups"] == 2
+    assert run(place, a_dump(place, group="percent/(.)"))[1]["group"].tolist() == [
+        "a",
+        "d",
+        "d",
+        "d",
+    ]
+    assert run(place)[1]["group"].isna().all()
+    np.savez(place / "named.npz", scores=SCORES[:1], files=["one.mp4"], labels=[0])
+    alone = a_dump(place, file=place / "named.npz", list=None, group="performance")
+    refused(place, "wanted a list with the column performance, got no list", alone)
+    found = run(place, dataclasses.replace(alone, group="(o)n"))[1]
+    assert found["group"].tolist() == ["o"]
+
+
 def test_models_by_name_and_by_file_name(place):
     assert a_dump(place, model="I3D-R50 (8x8)").slug == "I3D_R50_8x8"
     run(place, a_dump(place, model="X3D S"), model="X3D_S")

@@ -1,6 +1,7 @@
 """train: the arms, resuming, skipped and dropped clips, errors."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from support.clips import save_table, write_world
 from support.train import SMALL, changed, curve, run, same
 
+from occludenet_build.config.training import Swap
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones.registry import build_backbone
@@ -75,6 +77,7 @@ def test_baseline_is_plain_training_and_opens_no_counterfactual(world, tmp_path)
     for row in rows:
         if row["counterfactual"]:
             (tmp_path / row["counterfactual"]).unlink()
+    (tmp_path / "annotate/frames/000.parquet").unlink()
     values, text = run(tmp_path, tmp_path / "baseline-0.pt", arm="baseline")
     whole, whole_text = run(world, tmp_path / "other.pt", arm="baseline")
     assert text == whole_text and same(values, whole)
@@ -105,6 +108,36 @@ def test_an_arm_of_an_alpha_is_car_with_that_alpha(world, tmp_path):
     half, text = run(world, tmp_path / "car_a0.5.pt", "car_a0.5")
     car, other = run(world, tmp_path / "car.pt", "car", settings=changed(alpha=0.5))
     assert same(half, car) and text == other
+
+
+@pytest.mark.parametrize(
+    ("arm", "settings", "like", "alike"),
+    [
+        ("baseline_long", {}, "baseline", {"epochs": 2 * SMALL.epochs}),
+        ("scale_0.25", {}, "baseline", {"scales": (0.25,)}),
+        ("swap", {"swap": Swap(probability=0.0)}, "baseline", {}),
+        ("car_swap", {"swap": Swap(probability=0.0)}, "car", {}),
+    ],
+)
+def test_what_an_arm_is_made_of(world, tmp_path, arm, settings, like, alike):
+    one, text = run(world, tmp_path / "one.pt", arm, settings=changed(**settings))
+    other, text_of_other = run(world, tmp_path / "other.pt", like, settings=changed(**alike))
+    assert same(one, other) and text == text_of_other and one["arm"] == arm
+
+
+def test_swapped_clips_are_learnt_from(world, tmp_path):
+    """Half of the sceneries change: the arm is neither the baseline nor CAR on the same clips."""
+    arms = ("baseline", "car", "swap", "car_swap")
+    found = {arm: run(world, tmp_path / f"{arm}.pt", arm)[0] for arm in arms}
+    assert not any(same(found[a], found[b]) for a, b in itertools.combinations(arms, 2))
+
+
+def test_a_network_that_ends_with_nan_is_not_written(world, tmp_path):
+    """The loss is looked at before a step, so that of the last step ends in the weights."""
+    one_step = changed(name="sgd", learning_rate=1e38, epochs=1, batch=100, clip_gradient=0.0)
+    with pytest.raises(UserError, match="wanted finite logits of the trained network"):
+        run(world, tmp_path / "car.pt", settings=changed(one_step, warmup_epochs=0.0))
+    assert not (tmp_path / "car.pt").exists()
 
 
 def test_clean_sees_the_clean_twins(tmp_path):

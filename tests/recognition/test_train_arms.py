@@ -8,15 +8,17 @@ import pytest
 from occludenet_build import config as cfg
 from occludenet_build.config import Config, arms
 from occludenet_build.config.occlusion import Counterfactual
-from occludenet_build.config.training import Train, with_alpha
+from occludenet_build.config.training import ARMS, Swap, Train, with_alpha
 from occludenet_build.core.errors import UserError
 
-EVERY = Train(arms=("baseline", "car", "clean", "stillmix", "fame"), alphas=(0.5, 2.0))
+EVERY = Train(arms=ARMS, alphas=(0.5, 2.0), one_scale=True)
+SCALES = ("scale_0.25", "scale_0.5", "scale_0.75")
 
 
 def test_names():
     assert arms.names(Train()) == ["baseline", "car"]
-    assert arms.names(EVERY) == [*EVERY.arms, "car_a0.5", "car_a2"]
+    assert arms.names(EVERY) == [*EVERY.arms, "car_a0.5", "car_a2", *SCALES]
+    assert all(re.fullmatch(arms.PATTERN, name) for name in arms.names(EVERY))
 
 
 @pytest.mark.parametrize("alpha", [0.5, 2.0, 10.0, 1e-7, 0.30000000000000004, 1234567.125])
@@ -34,9 +36,10 @@ def settings_of(config, arm, seed=0):
 def test_an_arm_depends_on_its_own_settings_only(arm):
     """The arms that another value of a setting trains again."""
     car, mixed = arm.startswith("car"), arm in ("stillmix", "fame")
+    swapped, one_scale = arm in ("swap", "car_swap"), arm.startswith("scale_")
     usual = Config(train=EVERY)
     for change, concerned in [
-        ({"alpha": 3.0}, arm == "car"),
+        ({"alpha": 3.0}, arm in ("car", "car_swap")),
         ({"alphas": (0.5,)}, False),
         ({"arms": (arm if arm in EVERY.arms else "car",)}, False),
         ({"seeds": (0, 1)}, False),
@@ -45,14 +48,20 @@ def test_an_arm_depends_on_its_own_settings_only(arm):
         ({"detach_counterfactual": True}, car),
         ({"counterfactual_forward": "own"}, car),
         ({"empty_masks": "keep"}, car),
+        ({"counterfactual_noise": "own"}, car),
+        ({"min_erased": 0.1}, car),
+        ({"fills": ("zero", "mean")}, car or swapped),
+        ({"swap": Swap(counterfactual="own")}, swapped),
+        ({"one_scale": False}, one_scale),
         ({"mix": cfg.Mix(probability=0.5)}, mixed),
         ({"scales": (0.25,)}, arm != "clean"),
+        ({"scales": (0.5, 0.25, 0.75)}, arm != "clean" and not one_scale),
         ({"epochs": 7}, True),
     ]:
         changed = Config(train=dataclasses.replace(EVERY, **change))
         assert (settings_of(changed, arm) != settings_of(usual, arm)) == concerned, change
     erased = Config(train=EVERY, counterfactual=Counterfactual(fill="mean"))
-    assert (settings_of(erased, arm) != settings_of(usual, arm)) == car
+    assert (settings_of(erased, arm) != settings_of(usual, arm)) == (car or swapped)
     assert settings_of(usual, arm, 1) != settings_of(usual, arm, 0)
 
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from support.train import SMALL, changed
 from torch import nn
+from torchvision.ops import StochasticDepth
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.backbones.registry import BACKBONES, build_backbone
 from occludenet_build.recognition.backbones.spec import normalised
-from occludenet_build.recognition.car import car_loss, paired_logits
+from occludenet_build.recognition.car import car_loss, has_noise, paired_logits
 from occludenet_build.recognition.optim import (
     Schedule,
     learning_rate,
@@ -162,6 +163,60 @@ def test_forwards_of_a_pair(norm, forward, as_one):
         mean, kept = (m[1].running_mean for m in (model, after))
         assert torch.allclose(mean, kept) and model[1].track_running_stats
     assert paired_logits(model, clips, None, forward=forward)[1] is None
+
+
+class Noisy(nn.Module):
+    """A small network with dropout and stochastic depth, as the published video networks have."""
+
+    def __init__(self, norm, rate):
+        super().__init__()
+        self.body = with_norm(norm)
+        self.depth, self.dropout = StochasticDepth(rate, "row"), nn.Dropout(rate)
+        self.head = nn.Linear(48, 3)
+
+    def forward(self, x):
+        features = self.body[:3](x)
+        return self.head(self.dropout(features + self.depth(features.flip(1))))
+
+
+@pytest.mark.parametrize("absent", [(), (0,), (1, 3)])
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_identical_pictures_of_a_pair_have_identical_logits_in_training(norm, absent):
+    model, clips = Noisy(norm, 0.5).train(), torch.randn(4, 3, 3, 2, 2)
+    present = torch.tensor([number not in absent for number in range(4)])
+    for seed in range(3):
+        torch.manual_seed(seed)
+        p, c = paired_logits(model, clips, clips[present], present, forward="auto")
+        assert torch.equal(p[present], c)
+        torch.manual_seed(seed)
+        p, c = paired_logits(model, clips, clips[present], present, forward="auto", noise="own")
+        assert not torch.allclose(p[present], c)
+
+
+def test_a_network_without_noise_sees_a_pair_as_before():
+    """One pass where it was one: the same results to the bit, at the same price."""
+    clips, others = torch.randn(3, 3, 3, 2, 2), torch.randn(3, 3, 3, 2, 2)
+    for model in (Noisy("group", 0.0).train(), Noisy("group", 0.5).eval()):
+        seen = []
+        model.head.register_forward_hook(lambda m, i, o, seen=seen: seen.append(len(o)))
+        pairs = [paired_logits(model, clips, others, forward="auto", noise=n) for n in NOISES]
+        assert seen == [6, 6] and all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
+
+
+NOISES = ("same", "own")
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_noise_of_the_backbones_is_known(name):
+    """A dropout that is not seen would give both clips of a pair other masks without a word."""
+    made = BACKBONES[name]
+    rates = dict.fromkeys(made.rates, 0.3)
+    with torch.device("meta"):
+        model = made.make(5, made.input.frames, made.input.size, **rates).train()
+    stochastic = (nn.Dropout, nn.Dropout3d, StochasticDepth)
+    assert has_noise(model) == any(
+        isinstance(module, stochastic) and module.p > 0 for module in model.modules()
+    )
 
 
 def test_learning_rate_rises_and_falls():

@@ -93,8 +93,9 @@ def test_the_arms_of_table_6_are_in_no_chart():
 
 
 def test_what_a_dump_does_not_measure_comes_from_the_build(tmp_path):
-    kept = ["set", "clip", "degree", "area_ratio", "duration_ratio"]
+    kept = ["set", "clip", "degree", "area_ratio", "actor_hidden", "duration_ratio"]
     facts = table({"D-25": [1, 1]}).assign(degree=0.25, area_ratio=[0.1, 0.2], duration_ratio=1.0)
+    facts["actor_hidden"] = facts["area_ratio"]
     import pyarrow
 
     tables.write_table(pyarrow.Table.from_pandas(facts[kept]), tmp_path / "annotate/clips.parquet")
@@ -261,6 +262,16 @@ def test_trainings_of_a_model_on_real_occlusions():
     assert shares(numbers, "trained_on") == {"OccludeNet-D": (0.75, 4), "clean twins": (0.25, 4)}
     row = numbers[numbers["trained_on"] == "OccludeNet-D"].iloc[0]
     assert (row["low"], row["high"]) == wilson(3, 4)
+
+
+def test_views_of_a_performance_widen_the_whiskers_of_real_occlusions():
+    """Two performances of eight views each: the interval is that of two, not of sixteen."""
+    rows = table({"M": [1] * 8 + [1] * 8})
+    rows["clip"] = [f"hop_view{n % 8}/{n // 8}" for n in range(16)]
+    arms = [predicted(rows, "m", LABELS, arm=arm) for arm in ("clean", "baseline")]
+    numbers = generalisation.accuracy_on_real(inputs(arms))
+    assert numbers["groups"].tolist() == [2, 2] and numbers["n"].tolist() == [16, 16]
+    assert numbers["low"].tolist() == pytest.approx([wilson(2, 2)[0]] * 2)
 
 
 def test_gains_are_counted_clip_by_clip_against_the_clean_arm():

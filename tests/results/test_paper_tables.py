@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import REFERENCE, REPO
+from scipy.stats import ttest_rel
 from support.predictions import LABELS, row, rows, save, trained
 
 from occludenet_build.config import Config
@@ -24,6 +25,7 @@ from occludenet_build.config.results import Paper
 from occludenet_build.core import tables as parquet
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
+from occludenet_build.recognition.accuracy import wilson
 from occludenet_build.results.paper import command as stage
 from occludenet_build.results.paper import inputs, items, published, table
 from occludenet_build.results.paper.figures import FIGURES
@@ -207,6 +209,7 @@ def test_table_3_is_the_mean_of_our_models(tmp_path):
     assert [means[level, "top-5"] for level in LEVELS.values()] == [100, 100, 70, 20]
     for cell in numbers(found):
         assert cell["clips"] == 10 and cell["low"] <= cell["value"] <= cell["high"]
+        assert cell["high"] - cell["low"] > 10  # also where all clips are right
     assert any("the mean of A, B;" in note for note in found.notes)
     assert found.ours == made(tmp_path, "table_3").ours  # draws hang on the seed
 
@@ -276,9 +279,64 @@ def test_table_5_over_seeds(tmp_path):
     pair(tmp_path, "rr--", "rrrr", seed=1)
     save(tmp_path / "evaluate/car-2.parquet", clips("D-25", "----"), arm="car", seed=2, alpha=1.0)
     measured = ours(made(tmp_path, "table_5"))
-    text = "+37.50 ± 17.68 (+1, +2 clips; p=1, 0.5; 2 seeds, N=4)"
+    text = "+37.50 ± 17.68 (+1, +2 clips; p=1, 0.5; Holm 1, 1; 2 seeds, N=4)"
     assert measured["tiny: improvement", "D-25"] == text
     assert measured["tiny + CAR", "D-25"].startswith("87.50")  # seed 2 has no baseline
+
+
+def test_table_5_tests_three_seeds_and_corrects_for_all_p_values(tmp_path):
+    """D-25: differences of 25, 50 and 75 points; I: one seed, 6 clips to none."""
+    for seed, right in enumerate(("r---", "rr--", "rrr-")):
+        pair(tmp_path, "----", right, seed=seed)
+    pair(tmp_path / "other", "-" * 6, "r" * 6, "I")
+    builds = Predictions(builds=(str(tmp_path / "other"),))
+    found = made(tmp_path, "table_5", Config(predictions=builds))
+    over = ttest_rel([25.0, 50.0, 75.0], [0.0, 0.0, 0.0]).pvalue
+    texts = {column: text for (row, column), text in ours(found).items() if "improve" in row}
+    wanted = f"+50.00 ± 25.00 (+1, +2, +3 clips; t test p={over:.2g}; 3 seeds, N=4)"
+    assert texts["D-25"] == wanted  # the larger of two p values is not corrected
+    assert texts["I"] == "+100.00 (+6 clips; p=0.031; Holm 0.062; N=6)"
+    corrected = {cell["column"]: cell["p_holm"] for cell in numbers(found) if cell["p_holm"] > 0}
+    assert corrected == {"D-25": pytest.approx(over), "I": pytest.approx(2 * 0.03125)}
+    assert any("the 2 p values of this table (Holm 1979)" in note for note in found.notes)
+    assert any("from 3 seeds on" in note for note in found.notes)
+
+
+def performances(right: list[bool], **more) -> list[dict]:
+    """Three views of each performance, of which the network has all right or all wrong."""
+    return [
+        row(f"Armed/Armed_view{view}/{n:02d}", "M", is_right, **more)
+        for n, is_right in enumerate(right)
+        for view in (1, 2, 3)
+    ]
+
+
+def test_views_of_a_performance_count_as_one_for_the_interval(tmp_path):
+    right = [n < 12 for n in range(20)]
+    save(tmp_path / "evaluate/baseline-0.parquet", performances(right), arm="baseline", seed=0)
+    better = performances([n < 16 for n in range(20)])
+    save(tmp_path / "evaluate/car-0.parquet", better, arm="car", seed=0, alpha=1.0)
+    found = made(tmp_path, "table_5")
+    cell = numbers(found, row="tiny")[0]
+    assert (cell["clips"], cell["groups"]) == (60, 20)
+    assert cell["high"] - cell["low"] < 0.7 * (cell["group_high"] - cell["group_low"])
+    low, high = (100 * edge for edge in wilson(12, 20))
+    assert (cell["group_low"], cell["group_high"]) == pytest.approx((low, high), abs=5)
+    text = ours(found)["tiny", "M"]
+    assert "; by group " in text and text.endswith("(N=60 of 20 groups)")
+    gain = ours(found)["tiny: improvement", "M"]
+    assert re.fullmatch(
+        r"\+20\.00 \[by group \+\d.*, \+\d.*\] \(\+12 clips; p=.*; N=60 of 20 groups\)", gain
+    )
+    assert "M: N=60 clips of 20 groups, one clip is 1.7 points" in found.notes
+
+
+def test_a_list_that_names_its_groups_decides_for_all_models(tmp_path):
+    """Model B's file names no group; the clips are the same, so its groups are those of A."""
+    named = [one | {"group": f"g{n // 5}"} for n, one in enumerate(rows("S", 6, 10))]
+    save(tmp_path / "predictions/a.parquet", named, model="A")
+    save(tmp_path / "predictions/b.parquet", rows("S", 5, 10), model="B")
+    assert {cell["groups"] for cell in numbers(made(tmp_path, "table_2"))} == {2}
 
 
 def test_table_5_takes_a_column_from_each_build(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 from support.build import CLIPS, SmallBuild, annotate
 
 from occludenet_build.config import load_part
@@ -18,7 +19,9 @@ from occludenet_build.occlusion.composite import ERASED
 from occludenet_build.recognition.accuracy import mcnemar, wilson
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS
 from occludenet_build.recognition.prediction_table import read_predictions, write_predictions
+from occludenet_build.recognition.significance import holm
 from occludenet_build.results.report import accuracy, facts
+from occludenet_build.results.report.accuracy import BaselineComparison
 from occludenet_build.results.report.command import run as run_stage
 from occludenet_build.results.report.command import summary_lines
 from occludenet_build.results.report.facts import ReportBuild
@@ -86,7 +89,9 @@ def test_charts_lie_beside_the_page(build: SmallBuild, text: str) -> None:
     for path in folder.glob("*.svg"):
         ElementTree.parse(path)
     lines = (build.root / "report/accuracy.csv").read_text().splitlines()
-    assert lines[0] == "arm,seed,set,scale,clips,right,top1,low,high,top5"
+    assert lines[0] == (
+        "arm,seed,set,scale,clips,right,top1,low,high,top5,groups,group_low,group_high"
+    )
     assert len(lines) == 1 + 2 * 2 * 4
 
 
@@ -228,6 +233,44 @@ def test_more_arms_sets_of_lists_and_effects(build: SmallBuild, tmp_path: Path) 
     rows = (tmp_path / "out/accuracy.csv").read_text().splitlines()
     assert any(row.startswith("car,0,S,,3,") for row in rows)
     assert "S (3)" in "\n".join(summary_lines(ReportBuild(root), load_part({}), Path("page.html")))
+
+
+def test_tests_over_seeds_and_for_all_p_values_of_the_page() -> None:
+    """Two sets: three seeds of one, one of the other; the test over seeds counts for its seeds."""
+
+    def pair(name: str, seed: int, only: int) -> BaselineComparison:
+        return BaselineComparison(20, only, 0, 20, (0.0, 1.0), arm="car", seed=seed, set=name)
+
+    pairs = [pair("D-25", seed, seed + 4) for seed in range(3)] + [pair("S", 0, 7)]
+    over = accuracy.seed_comparisons(pairs)
+    (of_d25,) = over
+    assert (of_d25.set, of_d25.seeds, of_d25.points) == ("D-25", 3, pytest.approx(25.0))
+    assert of_d25.p == pytest.approx(ttest_1samp([20.0, 25.0, 30.0], 0).pvalue)
+    pairs, over = accuracy.corrected(pairs, over)
+    assert [one.holm for one in pairs[:3]] == [None] * 3
+    wanted = holm([pairs[3].p, of_d25.p])
+    assert [pairs[3].holm, over[0].holm] == wanted
+    two = accuracy.corrected(pairs[:2], accuracy.seed_comparisons(pairs[:2]))
+    assert [one.holm for one in two[0]] == holm([one.p for one in pairs[:2]])
+    assert two[1][0].p is None and two[1][0].holm is None
+
+
+def test_groups_are_on_the_page_where_there_are_fewer_than_clips(
+    build: SmallBuild, text: str, tmp_path: Path
+) -> None:
+    assert "by group" not in text
+    root = tmp_path / "build"
+    for part in ("annotate", "evaluate"):
+        shutil.copytree(build.root / part, root / part)
+    for arm in ("baseline", "car"):
+        path = root / f"evaluate/{arm}-0.parquet"
+        predicted = read_predictions(path)
+        rows = predicted.rows.astype(object).where(predicted.rows.notna(), None)
+        write_predictions(rows.assign(group="one").to_dict("records"), predicted.about, path)
+    text = page(root, tmp_path / "out")
+    assert "by group 95 %" in text and "3 of 1 groups" in text and "Holm: p corrected for" in text
+    scores = (tmp_path / "out/accuracy.csv").read_text().splitlines()
+    assert any(line.startswith("car,0,D-25") and ",1,0" in line for line in scores)
 
 
 def test_a_table_of_an_older_version_is_refused(build: SmallBuild, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def facts(labels: list[str], per_class: int, seed: int) -> pd.DataFrame:
     parts = [clips.assign(set=name, scale=scale, degree=scale) for name, scale in D.items()]
     rows = pd.concat(parts, ignore_index=True)
     rows["area_ratio"] = rows["scale"] ** 2 * rows.pop("cover")
+    rows["actor_hidden"] = rows["area_ratio"]
     rows.loc[rows["scale"] == 0, "duration_ratio"] = 0.0
     return rows
 

@@ -89,9 +89,12 @@ RESULTS: dict[str, Made] = {
     "validate": Made(("validate/findings.parquet",)),
     "train": Made(("train/*.csv",), network=("loss", "ce", "kl"), uncertain=("top1",)),
     "evaluate": Made(
-        ("evaluate/*.parquet",),
-        network=("logits",),
-        uncertain=("predicted", "top1", "top5", "erased_logits"),
+        ("evaluate/*.parquet", "evaluate/*.effect.csv"),
+        network=("logits", "p"),
+        uncertain=(
+            *("predicted", "top1", "top5", "erased_logits", "p_erased", "moved", "top1_erased"),
+            *("effect", "effect_low", "effect_high", "eq1", "eq1_low", "eq1_high", "distance"),
+        ),
     ),
     "attention": Made(
         ("attention/*.parquet",),
@@ -109,6 +112,7 @@ WITHOUT = {
     "outside": "it reads clips of another program; tests/occlusion/test_outside.py compares them",
     "variants": "tests/dataset/test_variants.py compares its clips, pixel by pixel, with the truth",
     "kinetics": "its results are files that others publish; tests/sources/ compares its tables",
+    "questions": "it follows a network's ranking; tests/recognition/ compares its files",
     "predictions": "it reads other programs' files; tests/recognition/ compares its tables",
     "proposals": "it needs long videos; tests/people/ compares its candidates",
     "segments": "it copies stretches; tests/sources/ compares every frame with the source",

@@ -136,6 +136,13 @@ def attention_settings():
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
 
 
+def questions_settings():
+    """The settings of questions; of evaluate's settings only the split and the lists matter."""
+    whole = settings.stage_settings(CONFIG, "questions")
+    part = {name: whole["evaluate"][name] for name in ("split", "lists")}
+    return as_param(whole | {"evaluate": part})
+
+
 DUMPS = {}
 for dump in CONFIG.predictions.dumps:
     DUMPS.setdefault(dump.slug, []).append(dump)
@@ -143,7 +150,7 @@ for dump in CONFIG.predictions.dumps:
 
 def dump_settings(wildcards):
     """Only the model's own dumps, so that those of other models rerun nothing."""
-    dumps = [dataclasses.asdict(dump) for dump in DUMPS[wildcards.model]]
+    dumps = [key_values(dump) for dump in DUMPS[wildcards.model]]
     return settings.canonical({"predictions": {"dumps": dumps}})
 
 

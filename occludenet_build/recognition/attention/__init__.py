@@ -101,8 +101,9 @@ SUMMARY_COLUMNS = (
     "measure",  # one of MEASURES
     "seeds",  # number of trainings of the arm; a clip's value is the mean over them
     "n",  # number of clips that have the value in every seed
+    "groups",  # number of groups of these clips that are not independent (recognition.groups)
     "mean",
-    "low",  # 95 % bootstrap interval of the mean, over clips
+    "low",  # 95 % bootstrap interval of the mean, over groups
     "high",
     "median",
     "zero_maps",  # number of clips, over all seeds, whose map is zero in the masked frames
@@ -110,8 +111,9 @@ SUMMARY_COLUMNS = (
     "failed",  # number of clips that could not be read
     "common",  # number of clips that have the value in the baseline too; empty for the baseline
     "difference",  # mean over the common clips of this arm's value minus the baseline's
-    "difference_low",  # 95 % bootstrap interval of the difference, over clips
+    "difference_low",  # 95 % bootstrap interval of the difference, over groups
     "difference_high",
-    "p",  # two-sided p of the Wilcoxon signed-rank test of the differences
+    "p",  # two-sided p of the Wilcoxon signed-rank test of the differences, clip by clip
+    "p_holm",  # p, corrected for all p values of the file (Holm)
 )
 """Columns of summary.csv; a cell is empty where the value is undefined."""

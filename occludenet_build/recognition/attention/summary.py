@@ -1,7 +1,7 @@
 """Summary of the maps of all networks: means, intervals, and differences to the baseline.
 
-The unit of the counts and of the bootstrap is the source clip: the seeds of an arm are averaged
-first.
+The unit of the counts is the source clip: the seeds of an arm are averaged first. The bootstrap
+draws groups of clips.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.core.seeds import uniform_integer
-from occludenet_build.recognition.accuracy import bootstrap_mean, signed_rank
+from occludenet_build.recognition.accuracy import (
+    DIFFERENCES,
+    SHARES,
+    bootstrap_mean,
+)
 from occludenet_build.recognition.attention import ATTENTION_TABLE, MEASURES, SUMMARY_COLUMNS
+from occludenet_build.recognition.groups import derived_group
+from occludenet_build.recognition.significance import holm, signed_rank
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]
+_Bounds = tuple[float, float] | None
 
 
 def write_summary(paths: Sequence[Path], out: Path, seed: int) -> None:
@@ -60,7 +67,10 @@ def summarise_maps(maps: Sequence[pd.DataFrame], seed: int) -> pd.DataFrame:
             first = {"backbone": backbone, "arm": arm, "set": name}
             other = None if arm == BASELINE or baseline.empty else baseline
             lines += _lines(first, of_set[of_set["arm"] == arm], other, seed)
-    return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
+    summary = pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
+    tested = summary["p"].notna()
+    summary.loc[tested, "p_holm"] = holm(summary.loc[tested, "p"].tolist())
+    return summary
 
 
 def _lines(
@@ -71,9 +81,12 @@ def _lines(
     for measure in MEASURES:
         derived = uniform_integer(seed, "attention", *first.values(), measure)
         values = _by_clip(rows, measure)
-        line = first | _counts(rows) | {"measure": measure} | _mean(values, derived)
+        shares = not measure.startswith("focus")  # a focus has no largest value
+        line = first | _counts(rows) | {"measure": measure}
+        line |= _mean(values, derived, SHARES if shares else None)
         if baseline is not None:
-            line |= _against(values, _by_clip(baseline, measure), derived)
+            bounds = DIFFERENCES if shares else None
+            line |= _against(values, _by_clip(baseline, measure), derived, bounds)
         lines.append(line)
     return lines
 
@@ -93,12 +106,13 @@ def _by_clip(rows: pd.DataFrame, measure: str) -> pd.Series:
     return values.dropna().mean(axis=1)
 
 
-def _mean(values: pd.Series, seed: int) -> dict[str, float]:
+def _mean(values: pd.Series, seed: int, bounds: _Bounds) -> dict[str, float]:
     if values.empty:
         return {"n": 0}
-    low, high = mean_interval(values.to_numpy(), seed)
+    low, high = mean_interval(values, seed, bounds)
     return {
         "n": len(values),
+        "groups": values.index.map(derived_group).nunique(),
         "mean": float(values.mean()),
         "low": low,
         "high": high,
@@ -106,25 +120,29 @@ def _mean(values: pd.Series, seed: int) -> dict[str, float]:
     }
 
 
-def _against(values: pd.Series, other: pd.Series, seed: int) -> dict[str, float]:
-    difference = (values - other).dropna().to_numpy()  # by clip
-    if not difference.size:
+def _against(values: pd.Series, other: pd.Series, seed: int, bounds: _Bounds) -> dict[str, float]:
+    difference = (values - other).dropna()  # by clip
+    if difference.empty:
         return {"common": 0}
-    low, high = mean_interval(difference, seed)
+    low, high = mean_interval(difference, seed, bounds)
     return {
         "common": len(difference),
         "difference": float(difference.mean()),
         "difference_low": low,
         "difference_high": high,
-        "p": signed_rank(difference),
+        "p": signed_rank(difference.to_numpy()),
     }
 
 
-def mean_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
-    """Bootstrap interval of the mean of `values` (N,) float64, a value per clip.
+def mean_interval(values: pd.Series, seed: int, bounds: _Bounds = None) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (N,) float64, a value per clip, by clip.
 
-    Both ends are nan for fewer than two clips, since a focus has no upper bound.
+    Groups of clips are drawn; `bounds` as in `accuracy.bootstrap_ratios`. Both ends are nan for
+    fewer than two clips, and without bounds where all draws have the same mean.
     """
     if len(values) < 2:
         return np.nan, np.nan
-    return bootstrap_mean(values, np.random.default_rng(seed))
+    groups = values.index.map(derived_group)
+    random = np.random.default_rng(seed)
+    low, high = bootstrap_mean(values.to_numpy(), random, bounds=bounds, groups=groups)
+    return (low, high) if high - low > 1e-12 else (np.nan, np.nan)

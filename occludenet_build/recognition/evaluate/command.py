@@ -7,7 +7,7 @@ import logging
 import math
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from occludenet_build.recognition import accuracy
 from occludenet_build.recognition import prediction_table as tables
 from occludenet_build.recognition.clip_table import ClipRow, check_labels_known, read_clips
 from occludenet_build.recognition.evaluate.effect import causal_effects, effects_csv
+from occludenet_build.recognition.evaluate.tde import log_tde, tde_by_set
+from occludenet_build.recognition.groups import named_group
 from occludenet_build.recognition.lists import read_label_map, read_list, source_clips
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class EvaluationGroup:
     clips: list[ClipRow]
     where: str
     """The table or list that names the clips, for error messages."""
+    independent: dict[str, str] = field(default_factory=dict)
+    """The group of clips that are not independent, by file; empty where none is named."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +132,9 @@ def _group_of_build(args: argparse.Namespace, settings: Evaluate) -> EvaluationG
             f"{args.clips}: wanted counterfactuals for evaluate.counterfactuals, got none for "
             f"{len(clips)} clips; build with {settings.split} in counterfactual.splits"
         )
-    return EvaluationGroup(args.root, clips, str(args.clips))
+    named = settings.group
+    groups = {} if named is None else {c.file: named_group(named, c.clip) for c in clips}
+    return EvaluationGroup(args.root, clips, str(args.clips), groups)
 
 
 def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, str]]]:
@@ -138,9 +144,9 @@ def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, 
     where the list gives one file two labels.
     """
     names = None if listed.label_map is None else read_label_map(listed.label_map)
-    lines = read_list(listed.file, names)
+    lines = read_list(listed.file, names, listed.group)
     root = Path(listed.root or Path(listed.file).parent)
-    clips, skipped = [], []
+    clips, skipped, groups = [], [], {}
     first: dict[tuple[int, int], ClipRow] = {}
     for line, source in zip(lines, source_clips([line.file for line in lines]), strict=True):
         if line.label is None:
@@ -157,7 +163,9 @@ def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, 
         else:
             first[identity] = clip
             clips.append(clip)
-    return EvaluationGroup(root, clips, listed.file), skipped
+            if line.group is not None:
+                groups[clip.file] = line.group
+    return EvaluationGroup(root, clips, listed.file, groups), skipped
 
 
 def _listed_clip(set_name: str, source: str, file: str, label: str) -> ClipRow:
@@ -230,7 +238,8 @@ def predict_group(
             logging.warning("skipped %s: %s", file, problem)
             skipped.append({"set": clip.set, "file": file, "reason": problem})
         if not isinstance(result, str):
-            rows.append(prediction_row(clip, result, network.labels))
+            row = prediction_row(clip, result, network.labels)
+            rows.append(row | {"group": group.independent.get(clip.file)})
     different = {(row["set"], row["file"]) for row in rows}
     assert len(different) == len(rows) == len(group.clips) - unread, "each clip counts once"
     return rows, skipped
@@ -266,7 +275,12 @@ def write_results(
     about = {"split": settings.split, "average": settings.average, "views": settings.views}
     about |= {"crops": settings.crops, "backbone": network.backbone}
     about |= {"arm": network.arm, "seed": network.seed}
-    files.write_json(path.with_suffix(".json"), {"sets": sets, "skipped": skipped} | about)
-    effect = causal_effects(rows, network.labels, config.seed) if settings.counterfactuals else []
-    files.write_text(path.with_suffix(".effect.csv"), effects_csv(effect))
+    erased = settings.counterfactuals
+    weights = settings.tde if erased else ()
+    tde = tde_by_set(rows, network.labels, weights)
+    summary = {"sets": sets, "tde": tde, "skipped": skipped}
+    files.write_json(path.with_suffix(".json"), summary | about)
+    effect = causal_effects(rows, network.labels, config.seed, weights) if erased else []
+    files.write_text(path.with_suffix(".effect.csv"), effects_csv(effect, weights))
     tables.log_summary(sets, len(network.labels), len(skipped))
+    log_tde(tde)

@@ -12,6 +12,10 @@ Writes --out, Parquet, a row per clip (PREDICTIONS of recognition.prediction_tab
                      it has not seen, and files that a list names twice
            files     [{set, file, rows, known}]: number of rows, and how many of them are clips of
                      this build
+           answers   of answers (.jsonl) only: [{set, file, questions, answered, missing, unparsed,
+                     chance, letters, right_letters, right_at, unparsed_examples}], see
+                     docs/video_llm.md; such models have no top-5, and null `predicted` and
+                     `logits` where an answer names no option
 
 Rows are matched with the lines of the list by their order: there must be as many rows as lines, the
 labels in the dump must be those of the list, and each row must have one score per label. A clip

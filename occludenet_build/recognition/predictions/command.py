@@ -14,14 +14,14 @@ from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import summarise_sets
 from occludenet_build.recognition.prediction_table import (
+    LOGIT_COLUMNS,
     ModelInfo,
     log_summary,
     row_order,
     write_predictions,
 )
+from occludenet_build.recognition.predictions.answers import SUFFIX, AnswerRows, read_answers
 from occludenet_build.recognition.predictions.rows import BuildClips, DumpRows, Row, read_dump
-
-LOGIT_COLUMNS = ("logits", "erased_logits")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,21 +44,44 @@ def run(args: argparse.Namespace, config: Config) -> None:
             f"{args.model}; name its dumps"
         )
     known = BuildClips(args.clips)
-    found = [read_dump(dump, known) for dump in dumps]
+    found = [_read(dump, known) for dump in dumps]
     labels = found[0].labels
     parts = [in_label_order(part, dump, labels) for part, dump in zip(found, dumps, strict=True)]
     rows = sorted((row for part in parts for row in part), key=row_order)
     check_each_clip_once(rows, dumps[0].model)
-    about = ModelInfo(model=dumps[0].model, labels=labels, average=found[0].average)
+    options = number_of_options(found, dumps[0].model)
+    about = ModelInfo(dumps[0].model, labels, average=found[0].average, options=options)
     write_predictions(rows, about, args.out)
     skipped = [row for part in found for row in part.skipped]
     sources = [file_entry(*pair, known) for pair in zip(dumps, found, strict=True)]
     sets = summarise_sets(rows)
     note = {"sets": sets, "skipped": skipped, "files": sources, "model": about.model}
+    answers = [part.answers for part in found if isinstance(part, AnswerRows)]
+    note |= {"answers": answers} if answers else {}
     files.write_json(args.out.with_suffix(".json"), note)
     for source in sources:
         logging.info("%(file)s: %(rows)d rows of %(set)s, %(known)d of this build", source)
     log_summary(sets, len(labels), len(skipped))
+
+
+def _read(dump: Dump, known: BuildClips) -> DumpRows:
+    is_answers = Path(dump.file).suffix.lower() == SUFFIX
+    return read_answers(dump, known) if is_answers else read_dump(dump, known)
+
+
+def number_of_options(found: Sequence[DumpRows], model: str) -> int | None:
+    """Number of options that the model chose among; None: among all classes.
+
+    Raises UserError where its files differ in it, because their accuracies do not compare.
+    """
+    counts = {part.options if isinstance(part, AnswerRows) else None for part in found}
+    if len(counts) > 1:
+        shown = ", ".join(sorted("all" if one is None else str(one) for one in counts))
+        raise UserError(
+            f"predictions.dumps: wanted one number of options for {model}, got {shown}; give the "
+            "files different models"
+        )
+    return counts.pop()
 
 
 def in_label_order(found: DumpRows, dump: Dump, labels: Sequence[str]) -> list[Row]:

@@ -44,17 +44,20 @@ def read_scores(path: Path | str) -> Scores:
     """Read a file in one of the formats of READERS.
 
     Raises UserError for another format, for a file that does not parse, for rows of different
-    length, and for a score that is not a finite number.
+    length, and for a score that is not a finite float32.
     """
     reader = READERS.get(Path(path).suffix.lower())
     if reader is None:
         raise UserError(
-            f"wanted predictions in {', '.join(READERS)} or .parquet, got {path}; save them as .npy"
+            f"wanted predictions in {', '.join(READERS)}, .parquet or .jsonl, got {path}; save "
+            "them as .npy"
         )
     found = _parsed(reader, Path(path))
     if found.scores.ndim != 2 or not found.scores.size:
         raise UserError(f"{path}: wanted scores of clips x classes, got {found.scores.shape}")
-    bad = np.flatnonzero(~np.isfinite(found.scores).all(axis=1))
+    # the table has float32, in which 1e39 is infinite
+    with np.errstate(over="ignore"):
+        bad = np.flatnonzero(~np.isfinite(found.scores.astype(np.float32)).all(axis=1))
     if len(bad):
         raise UserError(
             f"{path}, row {bad[0] + 1}: wanted numbers, got nan or infinite; {len(bad)} rows are so"

@@ -14,15 +14,16 @@ from occludenet_build.config.recognition import Dump
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import rank_logits
+from occludenet_build.recognition.groups import named_group
 from occludenet_build.recognition.lists import ListedClip, read_label_map, read_list, source_clips
-from occludenet_build.recognition.prediction_table import model_info_of
+from occludenet_build.recognition.prediction_table import check_finite_logits, model_info_of
 from occludenet_build.recognition.predictions import formats
 from occludenet_build.recognition.predictions.formats import Scores
 
 Row = dict[str, Any]
 _FACTS = ("clip", "set", "scale", "file", "label", "degree", "area_ratio", "actor_hidden",
           "duration_ratio")  # fmt: skip
-_LEAST = float(np.finfo(np.float32).tiny)
+LEAST = float(np.finfo(np.float32).tiny)
 """Replaces a probability of 0, which has no logarithm."""
 
 
@@ -71,6 +72,7 @@ def _of_table(dump: Dump) -> DumpRows:
     """The rows of a set in a table that evaluate or predictions wrote."""
     table = tables.read_table(dump.file)
     about = model_info_of(table, dump.file)
+    check_finite_logits(table, dump.file)
     rows = table.to_pylist()
     of_set = [row for row in rows if row["set"] == dump.set]
     if not of_set:
@@ -108,8 +110,11 @@ def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[ListedClip
             raise UserError(
                 f"{dump.file} does not name its clips; set list to the list that was read"
             )
-        return [ListedClip(*pair) for pair in zip(scores.files, own, strict=True)]
-    lines = read_list(dump.list, labels)
+        return [
+            ListedClip(file, label, _named_group(dump, file))
+            for file, label in zip(scores.files, own, strict=True)
+        ]
+    lines = read_list(dump.list, labels, dump.group)
     if len(lines) != len(own):
         raise UserError(
             f"{dump.file} has {len(own)} rows, {dump.list} {len(lines)} clips; give the whole list "
@@ -122,8 +127,21 @@ def _lines(dump: Dump, scores: Scores, labels: Sequence[str]) -> list[ListedClip
         if PurePosixPath(file).name != PurePosixPath(line.file).name:
             raise _disagrees(dump, row, file, line.file)
     return [
-        ListedClip(line.file, line.label or label) for line, label in zip(lines, own, strict=True)
+        ListedClip(line.file, line.label or label, line.group)
+        for line, label in zip(lines, own, strict=True)
     ]
+
+
+def _named_group(dump: Dump, file: str) -> str | None:
+    """The group of a file of a dump without a list."""
+    if dump.group is None:
+        return None
+    if "(" not in dump.group:
+        raise UserError(
+            f"{dump.file}: wanted a list with the column {dump.group}, got no list; set list, or "
+            "give group as a regular expression"
+        )
+    return named_group(dump.group, file)
 
 
 def _disagrees(dump: Dump, row: int, of_dump: str | None, of_list: str | None) -> UserError:
@@ -162,7 +180,7 @@ def _of_probabilities(scores: np.ndarray, dump: Dump) -> np.ndarray:
             seen.max(),
         )
     shares = np.divide(scores, sums, out=np.full_like(scores, np.nan), where=sums > 0)
-    return np.log(np.maximum(shares, _LEAST))
+    return np.log(np.maximum(shares, LEAST))
 
 
 def _of_logits(scores: np.ndarray, dump: Dump) -> np.ndarray:
@@ -200,7 +218,7 @@ def _joined(
         facts = _facts(dump, line, source, known, labels)
         values = row.tolist()
         answer = rank_logits(values, labels, facts["label"])
-        found.rows.append(facts | answer | {"logits": values})
+        found.rows.append(facts | answer | {"logits": values, "group": line.group})
     return found
 
 

@@ -10,12 +10,12 @@ Reads   evaluate/<arm>-<seed>.parquet, predictions/*.parquet, the same of predic
         select/clips.parquet, evaluate/<arm>-<seed>.json  (clips that are missing in a set)
         and for pictures the clips, annotate/frames/ and attention/
 Writes  paper/<table>.csv, .md, .tex   printed and measured numbers in separate blocks; the CSV has
-                                       a row per number (columns: accuracy_cells.CELL), that of
+                                       a row per number (columns: paper.table.CELL), that of
                                        Table 1 a row per dataset
         paper/<figure>.svg, .png, .csv
         paper/items.csv                name, status (made, missing), reason; only without --only
 
-Accuracies are of the clips that all models saw (paper.common), with N, Wilson interval, and mean
-and standard deviation over seeds. All values of the paper come from published/. A missing value of
-this build is "-".
+Accuracies are of the clips that all models saw (paper.common), with N, number of groups, Wilson
+interval, bootstrap interval by group, and mean and standard deviation over seeds. All values of the
+paper come from published/. A missing value of this build is "-".
 """

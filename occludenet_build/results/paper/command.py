@@ -12,7 +12,7 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import csv_text, write_bytes, write_text
-from occludenet_build.results.paper import dataset, table, tables
+from occludenet_build.results.paper import dataset, robustness, table, tables
 from occludenet_build.results.paper.inputs import Inputs, MissingInput, read_inputs
 from occludenet_build.results.paper.items import ITEMS, SUFFIXES, targets
 
@@ -23,6 +23,7 @@ TABLES: dict[str, Callable[[Inputs], table.PaperTable]] = {
     "table_4": tables.table_4,
     "table_5": tables.table_5,
     "table_6": tables.table_6,
+    "table_robustness": robustness.table_robustness,
 }
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from occludenet_build.config.training import WEIGHTED
+from occludenet_build.config.training import ONE_SCALE, WEIGHTED
 from occludenet_build.core import tables
 from occludenet_build.core.build import read_json
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
+from occludenet_build.recognition.groups import groups_of
 from occludenet_build.recognition.prediction_table import ModelInfo, Predictions
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.paper.inputs import Inputs, MissingInput
@@ -27,7 +28,7 @@ LISTED = "K-400"
 DEGREES = ("D-25", "D-50", "D-75")
 """Sets of OccludeNet-D with the paper's composite.scales; other `D-<percent>` are sets too."""
 NO_TOP5 = f"top-5 of a model that knows at most {TOP} classes is always right and is not shown"
-_MEASURED = ["degree", "area_ratio", "duration_ratio"]
+_MEASURED = ["degree", "area_ratio", "actor_hidden", "duration_ratio"]
 _UNMADE = ("missing_source", "missing_occluder")
 
 
@@ -42,24 +43,29 @@ def degree_sets(rows: pd.DataFrame) -> list[str]:
     return sorted(found, key=lambda name: float(name.removeprefix("D-")))
 
 
-def is_alpha_arm(about: ModelInfo) -> bool:
-    """Whether it is an arm of Table 6 (car_a0.5), which no other table or figure includes."""
-    return (about.arm or "").startswith(WEIGHTED)
+def is_side_arm(about: ModelInfo) -> bool:
+    """Whether it is an arm of Table 6 (car_a0.5), or one that was trained at a single scale for the
+    robustness figure's reference line (scale_0.25), which no other table or figure includes."""
+    return (about.arm or "").startswith((WEIGHTED, ONE_SCALE))
 
 
 def score_rows(predicted: Sequence[Predictions]) -> pd.DataFrame:
     """A row per training, set and clip: `name` (of the model), `seed` (0 without a seed), `set`,
-    `clip`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `duration_ratio` (float64).
+    `clip`, `group`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `actor_hidden`,
+    `duration_ratio` (float64).
 
     `top5` is nan where the model knows so few classes that it is always right.
     """
     parts = [_scored(one) for one in predicted]
-    columns = ["set", "clip", "label", "top1", "top5", *_MEASURED, "name", "seed"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    columns = ["set", "clip", "group", "label", "top1", "top5", *_MEASURED, "name", "seed"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(group=groups_of(rows))
 
 
 def _scored(one: Predictions) -> pd.DataFrame:
-    rows = one.rows[["set", "clip", "label", "top1", "top5", *_MEASURED]]
+    rows = one.rows[["set", "clip", "group", "label", "top1", "top5", *_MEASURED]]
     rows = rows.astype(dict.fromkeys(["top1", "top5", *_MEASURED], float))
     if not tells_top5(len(one.about.labels)):
         rows["top5"] = np.nan
@@ -110,8 +116,10 @@ class CommonClips:
         ]
 
     def _counted(self, name: str, part: pd.DataFrame) -> list[str]:
-        counts = part.groupby(["name", "seed"]).size()
-        words = [f"N={clip_range(counts)}, one clip is {_points(counts)} points"]
+        by_training = part.groupby(["name", "seed"])
+        counts, groups = by_training.size(), by_training["group"].nunique()
+        of_groups = f" clips of {clip_range(groups)} groups" if (groups < counts).any() else ""
+        words = [f"N={clip_range(counts)}{of_groups}, one clip is {_points(counts)} points"]
         if self.left_out[name]:
             words.append(f"{self.left_out[name]:,} clips left out that not every model was shown")
         return words
@@ -203,14 +211,20 @@ def _sets_of_files(root: Path) -> dict[str, str]:
 
 
 def model_series(inputs: Inputs) -> pd.DataFrame:
-    """Columns series, set, clip, label, top1, top5, degree, area_ratio, duration_ratio, seeds.
+    """Columns series, set, clip, group, label, top1, top5, degree, area_ratio, actor_hidden,
+    duration_ratio, seeds.
 
-    A series is a model with its arm, except the arms of Table 6; top1 and top5 are the mean over
-    its trainings (seeds) that saw the clip, 0 to 1. With paper.common only clips that every
-    training saw are kept, and of OccludeNet-D those that exist clean and at all degrees, so all
-    points of a curve are of the same clips. Raises MissingInput without predictions.
+    A series is a model with its arm, except the arms of Table 6 and of one scale; top1 and top5 are
+    the mean over its trainings (seeds) that saw the clip, 0 to 1. With paper.common only clips that
+    every training saw are kept, and of OccludeNet-D those that exist clean and at all degrees, so
+    all points of a curve are of the same clips. Raises MissingInput without predictions.
     """
-    found = score_rows([one for one in inputs.predicted if not is_alpha_arm(one.about)])
+    return series_of([one for one in inputs.predicted if not is_side_arm(one.about)], inputs)
+
+
+def series_of(predicted: Sequence[Predictions], inputs: Inputs) -> pd.DataFrame:
+    """`model_series` of chosen predictions. Raises MissingInput where there are none."""
+    found = score_rows(predicted)
     if found.empty:
         raise MissingInput(
             "wanted predictions, this build has none; run evaluate, or name dumps in "
@@ -219,7 +233,7 @@ def model_series(inputs: Inputs) -> pd.DataFrame:
     if inputs.config.paper.common:
         found = shared_by_all(found)
     grouped = found.rename(columns={"name": "series"}).groupby(["series", "set", "clip"], sort=True)
-    rows = grouped[["label", *_MEASURED]].first()
+    rows = grouped[["group", "label", *_MEASURED]].first()
     rows[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
     rows["seeds"] = grouped.size()
     return _measured(rows.reset_index(), inputs)
@@ -273,8 +287,8 @@ def series_with(rows: pd.DataFrame, sets: Sequence[str], what: str) -> pd.DataFr
 
 
 def clip_drops(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
-    """Clean minus occluded, clip by clip: series, set (the degree), clip, label, clean, `value` and
-    drop (-1 to 1).
+    """Clean minus occluded, clip by clip: series, set (the degree), clip, group, label, clean,
+    `value` and drop (-1 to 1).
 
     Only clips that the series saw both clean and at that degree, and that have the value.
     """
@@ -282,14 +296,23 @@ def clip_drops(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
     occluded = rows[rows["set"].isin(degree_sets(rows))]
     both = occluded.join(clean.rename("clean"), on=["series", "clip"], how="inner")
     both["drop"] = both["clean"] - both[value]
-    columns = ["series", "set", "clip", "label", "clean", value, "drop"]
+    columns = ["series", "set", "clip", "group", "label", "clean", value, "drop"]
     return both.loc[both["drop"].notna(), columns].reset_index(drop=True)
 
 
+def equal_counts(values: pd.Series, bins: int) -> np.ndarray:
+    """Edges float64 (B + 1,) of B <= `bins` bins with equal numbers of values, if ties allow it.
+
+    `values` float64 (N,), without nan.
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1e-9])
+
+
 def mean_over_models(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean over series for the clips that all of them saw: set, clip, label, top1, top5."""
+    """Mean over series for the clips that all of them saw: set, clip, group, label, top1, top5."""
     grouped = shared_by_all(rows, ["series"]).groupby(["set", "clip"])
-    found = grouped[["label"]].first()
+    found = grouped[["group", "label"]].first()
     found[["top1", "top5"]] = grouped[["top1", "top5"]].mean()
     return found.reset_index()
 

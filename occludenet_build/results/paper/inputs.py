@@ -46,6 +46,12 @@ class Inputs:
     """Classes by parent class, as in Appendix G."""
     config: Config
 
+    def among_all(self) -> Inputs:
+        """The inputs without models that chose among a few options, as video LLMs do: an accuracy
+        among five classes and one among all have no common mean."""
+        kept = tuple(one for one in self.predicted if one.about.options is None)
+        return replace(self, predicted=kept)
+
     def random(self, *purpose: str) -> np.random.Generator:
         """A generator that depends on the seed of the build and the purpose only."""
         return seeds.rng(self.config.seed, *purpose)

@@ -4,7 +4,9 @@ A training has a cell with N and interval; several trainings of a row also have 
 over seeds. The columns of cells and of the CSV files, CELL: `source` (paper, ours), `row`,
 `column`, `set` (of ours), `metric` (top-1, top-5), `value` (percent; null for top-5 among at most
 five classes, which is always right), `low`, `high` (Wilson 95 %, percent; null for a mean over
-seeds), `right` and `clips` (N), `one_clip` (points of the value that one clip is worth), `left_out`
+seeds), `right` and `clips` (N), `groups` (number of groups of clips that are not independent,
+recognition.groups), `group_low`, `group_high` (95 % bootstrap that draws groups; null where each
+clip is a group), `one_clip` (points of the value that one clip is worth), `left_out`
 (clips that do not count, as some model did not see them), `seed` (null: the mean over seeds),
 `seeds` (number of seeds of the mean), `sd` (standard deviation over seeds, points).
 """
@@ -21,12 +23,18 @@ import jinja2
 import pandas as pd
 
 from occludenet_build.core.files import write_text
-from occludenet_build.recognition.accuracy import METRICS, Accuracy, one_clip_points, over_seeds
+from occludenet_build.recognition.accuracy import (
+    METRICS,
+    Accuracy,
+    one_clip_points,
+    over_seeds,
+    percents,
+)
 from occludenet_build.results.paper.common_clips import CommonClips
 
 CELL = [
     "source", "row", "column", "set", "metric", "value", "low", "high", "right", "clips",
-    "one_clip", "left_out", "seed", "seeds", "sd",
+    "groups", "group_low", "group_high", "one_clip", "left_out", "seed", "seeds", "sd",
 ]  # fmt: skip
 ABSENT = "-"
 """Text of a cell without a value."""
@@ -62,14 +70,16 @@ def _cell(
     answers, name, clips = part[METRICS[metric]], part["set"].iloc[0], len(part)
     return {
         "source": "ours", "row": row, "column": column, "set": name, "metric": metric,
-        "clips": clips, "one_clip": one_clip_points(clips), "left_out": left_out[name],
-        "seed": seed, "seeds": 1,
-    } | ({} if answers.isna().any() else _value(Accuracy.of(answers)))  # fmt: skip
+        "clips": clips, "groups": part["group"].nunique(), "one_clip": one_clip_points(clips),
+        "left_out": left_out[name], "seed": seed, "seeds": 1,
+    } | ({} if answers.isna().any() else _value(Accuracy.of(answers, part["group"])))  # fmt: skip
 
 
 def _value(accuracy: Accuracy) -> dict[str, float]:
-    low, high = (100 * edge for edge in accuracy.interval)
-    return {"value": accuracy.percent, "low": low, "high": high, "right": accuracy.right}
+    found = percents("", accuracy)
+    return {"value": found.pop(""), "right": accuracy.right} | {
+        name.removeprefix("_"): edge for name, edge in found.items()
+    }
 
 
 def mean_cells(single: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +90,8 @@ def mean_cells(single: pd.DataFrame) -> pd.DataFrame:
             same = {"source": "ours", "row": row, "column": column, "metric": metric}
             same["set"] = part["set"].iloc[0]
             spread = dict(zip(("value", "sd"), _over_seeds(part["value"]), strict=True))
-            number = {"clips": int(part["clips"].min()), "seeds": len(part)}
+            number = {name: int(part[name].min()) for name in ("clips", "groups")}
+            number["seeds"] = len(part)
             one = {"one_clip": part["one_clip"].max(), "left_out": int(part["left_out"].max())}
             found.append(same | spread | number | one)
     return pd.DataFrame(found, columns=CELL)
@@ -114,14 +125,22 @@ def paper_cells(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def cell_text(cell: Mapping[str, Any]) -> str:
-    """The text of a cell: `62.67 [51.4, 72.7]`, a mean `62.67 ± 1.20`, the paper's as printed."""
+    """The text of a cell: `62.67 [51.4, 72.7]`, with groups `62.67 [51.4, 72.7; by group 48.0,
+    76.0]`, a mean `62.67 ± 1.20`, the paper's as printed."""
     if cell["source"] == "paper":
         return str(cell["printed"])
     if pd.isna(cell["value"]):
         return ABSENT
     if not pd.isna(cell["sd"]):
         return f"{cell['value']:.2f} ± {cell['sd']:.2f}"
-    return f"{cell['value']:.2f} [{cell['low']:.1f}, {cell['high']:.1f}]"
+    return f"{cell['value']:.2f} [{cell['low']:.1f}, {cell['high']:.1f}{by_group_text(cell)}]"
+
+
+def by_group_text(cell: Mapping[str, Any], sign: str = "") -> str:
+    """`; by group 48.0, 76.0`, empty where each clip is a group. `sign`: + to show it."""
+    if pd.isna(cell["group_low"]):
+        return ""
+    return f"; by group {cell['group_low']:{sign}.1f}, {cell['group_high']:{sign}.1f}"
 
 
 def cells_text(found: pd.DataFrame) -> str:
@@ -135,9 +154,10 @@ def cells_text(found: pd.DataFrame) -> str:
 
 
 def counts_text(cell: Mapping[str, Any]) -> str:
-    """Numbers of seeds and clips of a cell: `3 seeds, N=75`."""
+    """Numbers of seeds and clips of a cell: `3 seeds, N=75`, `N=1,242 of 414 groups`."""
     several = f"{cell['seeds']:.0f} seeds, " if cell["seeds"] != 1 else ""
-    return f"{several}N={cell['clips']:,.0f}"
+    groups = f" of {cell['groups']:,.0f} groups" if cell["groups"] < cell["clips"] else ""
+    return f"{several}N={cell['clips']:,.0f}{groups}"
 
 
 _HERE = Path(__file__).parent

@@ -21,19 +21,21 @@ from occludenet_build.recognition.accuracy import (
     one_clip_points,
 )
 from occludenet_build.recognition.prediction_table import ModelInfo
+from occludenet_build.recognition.significance import SEEDS, holm, paired_t
 from occludenet_build.results.paper import published
 from occludenet_build.results.paper.common_clips import (
     LISTED,
     NO_TOP5,
     CommonClips,
     common_clips,
-    is_alpha_arm,
+    is_side_arm,
 )
 from occludenet_build.results.paper.inputs import Inputs, MissingInput, backbone_of
 from occludenet_build.results.paper.table import (
     ABSENT,
     CELL,
     PaperTable,
+    by_group_text,
     cells,
     cells_text,
     cells_to_show,
@@ -47,18 +49,23 @@ from occludenet_build.results.paper.table import (
 LEVELS = {LISTED: "Unoccluded", "D-25": "Slight", "D-50": "Moderate", "D-75": "Heavy"}
 """Level of Table 3, by column of Table 2."""
 INTERVALS = (
-    "ours: [Wilson 95 % interval], which holds for these clips and not for another training; "
-    "± the standard deviation over seeds; N clips"
+    "ours: [Wilson 95 % interval], which holds for these clips and not for another training; by "
+    "group: the 95 % bootstrap interval that draws groups of clips that are not independent; ± the "
+    "standard deviation over seeds; N clips"
 )
-COMPARATORS = ("stillmix", "fame", "clean", "baseline", "car")
-"""Arms of Table 4, in its order; clean is trained on the clean twins."""
+COMPARATORS = (
+    "stillmix", "fame", "clean", "baseline", "car", "baseline_long", "swap", "car_swap",
+)  # fmt: skip
+"""Arms of Table 4, in its order, and those that the paper does not have; clean is trained on the
+clean twins."""
 ARMS = {"baseline": "{}", "car": "{} + CAR"}
 """Name of the row in Table 5, by arm."""
 IMPROVEMENT = "{}: improvement"
-PAIR = [*CELL, "only_car", "only_baseline", "p"]
-"""Columns of Table 5. Of an improvement: `value` in points, `right` CAR's correct clips minus the
-baseline's, the numbers of clips that only one of them recognises, and the exact two-sided p of
-McNemar's test, for each seed."""
+PAIR = [*CELL, "only_car", "only_baseline", "p", "p_holm"]
+"""Columns of Table 5. Of an improvement: `value` in points, `group_low` and `group_high` its
+bootstrap interval, `right` CAR's correct clips minus the baseline's, the numbers of clips that only
+one of them recognises, and the exact two-sided p of McNemar's test, for each seed; of the mean over
+seeds, from 3 on, the p of the paired t test. `p_holm`: p corrected for all that the table shows."""
 
 
 def table_2(inputs: Inputs) -> PaperTable:
@@ -70,10 +77,11 @@ def table_2(inputs: Inputs) -> PaperTable:
 
 
 def table_3(inputs: Inputs) -> PaperTable:
-    """Table 3: mean over models by level of occlusion.
+    """Table 3: mean over models by level of occlusion, without those of multiple-choice answers.
 
     Raises MissingInput where no model has predictions of all levels.
     """
+    inputs = inputs.among_all()
     counted = common_clips(inputs)
     found = cells_to_show(line_cells(counted, _models(inputs)))
     by_level = mean_of_models(found, list(LEVELS))
@@ -87,7 +95,7 @@ def table_3(inputs: Inputs) -> PaperTable:
     rows = [_level(mean, counted, models, inputs) for mean in by_level.to_dict("records")]
     ours = pd.DataFrame(rows, columns=CELL).sort_values("column", key=_by_level)
     notes = [
-        f"ours: the mean of {', '.join(models)}; [95 % interval by drawing clips anew]",
+        f"ours: the mean of {', '.join(models)}; [95 % interval by drawing groups of clips]",
         "; ".join(f"{level}: {name}" for name, level in LEVELS.items()),
         _whose(counted),
         *counted.notes(inputs, LEVELS),
@@ -112,13 +120,16 @@ def _level(
     name = of_level["set"].iloc[0]
     right = of_level.groupby(["clip", "name"])[METRICS[str(mean["metric"])]].mean()
     by_clip = 100 * right.groupby("clip").mean()
+    groups = of_level.groupby("clip")["group"].first().loc[by_clip.index]
     random = inputs.random("table_3", str(mean["column"]), str(mean["metric"]))
     resamples = inputs.config.paper.bootstrap
-    low, high = bootstrap_mean(by_clip.to_numpy(), random, resamples, bounds=(0, 100))
+    values = by_clip.to_numpy()
+    low, high = bootstrap_mean(values, random, resamples, bounds=(0, 100), groups=groups)
     return {
         "source": "ours", "row": mean["metric"], "column": LEVELS[str(mean["column"])],
         "set": name, "metric": mean["metric"], "value": mean["value"], "low": low, "high": high,
-        "clips": len(by_clip), "seeds": 1, "left_out": counted.left_out[name],
+        "clips": len(by_clip), "groups": groups.nunique(), "seeds": 1,
+        "left_out": counted.left_out[name],
     }  # fmt: skip
 
 
@@ -163,11 +174,13 @@ def table_5(inputs: Inputs) -> PaperTable:
             "Table 5: wanted predictions of baseline and car of one seed for the same set, got "
             "none; add both to train.arms"
         )
-    found = _in_order(rows, counted)
+    found = with_holm(_in_order(rows, counted))
     title = "Top-1 accuracy (%) of the baseline and with CAR"
     notes = [
         INTERVALS,
-        "improvement: points, clips more right, and p of the exact McNemar test on the same clips",
+        "improvement: points, clips more right, and p of the exact McNemar test on the same clips "
+        f"for each seed; from {SEEDS} seeds on instead p of the paired t test over seeds",
+        *_about_holm(found),
         "S-5, S-10: of ours the set S, by the epochs of the training",
         *counted.notes(inputs, rows["shown_as"].unique()),
     ]
@@ -218,7 +231,30 @@ def _improvement(line: str, part: pd.DataFrame, counted: CommonClips) -> pd.Data
         ],
         columns=PAIR,
     )
-    return pd.concat([single, mean_cells(single).reindex(columns=PAIR)], ignore_index=True)
+    means = mean_cells(single).reindex(columns=PAIR)
+    points = {column: part["value"] for column, part in single.groupby("column")}
+    means["p"] = [paired_t(points[column]) for column in means["column"]]
+    return pd.concat([single, means.astype({"p": float})], ignore_index=True)
+
+
+def _tested(found: pd.DataFrame) -> pd.DataFrame:
+    """The cells whose p is shown: the test over seeds where there is one, else those of each."""
+    tested = found[found["p"].notna()]
+    most = tested.groupby(["row", "column"])["seeds"].transform("max")
+    return tested[tested["seeds"] == most]
+
+
+def with_holm(found: pd.DataFrame) -> pd.DataFrame:
+    """Cells of PAIR with `p_holm`, over all p values that the table shows."""
+    tested = _tested(found)
+    corrected = pd.Series(holm(tested["p"].tolist()), tested.index, dtype=float)
+    return found.assign(p_holm=corrected.reindex(found.index))
+
+
+def _about_holm(found: pd.DataFrame) -> list[str]:
+    number = int(found["p_holm"].notna().sum())
+    words = f"Holm: p corrected for the {number} p values of this table (Holm 1979)"
+    return [words] if number > 1 else []
 
 
 def _pair(
@@ -227,26 +263,35 @@ def _pair(
     """The cell of CAR's improvement over the baseline, on the clips that both saw."""
     name = both["set"].iloc[0]
     right = both.pivot(index="clip", columns="arm", values="top1").dropna()
-    two = compare_answers(right["car"], right["baseline"])
+    groups = both.groupby("clip")["group"].first().loc[right.index]
+    two = compare_answers(right["car"], right["baseline"], groups)
+    low, high = two.by_group or (None, None)
     return {
         "source": "ours", "row": IMPROVEMENT.format(line), "column": column, "set": name,
         "metric": "top-1", "value": two.points, "right": two.only_first - two.only_second,
         "clips": two.clips, "one_clip": one_clip_points(two.clips),
+        "groups": two.groups, "group_low": low, "group_high": high,
         "left_out": counted.left_out[name], "seed": seed, "seeds": 1, "p": two.p,
         "only_car": two.only_first, "only_baseline": two.only_second,
     }  # fmt: skip
 
 
 def _text(found: pd.DataFrame) -> str:
-    """`+1.33 (+1 clips; p=1; N=75)`; over seeds the mean of the points, and clips and p of each."""
+    """`+1.33 (+1 clips; p=1; N=75)`; over seeds the mean of the points, the clips of each, and p of
+    the test over seeds, or of each seed."""
     if "p" not in found or found["p"].isna().all():
         return cells_text(found)
     (cell,) = cells_to_show(found).to_dict("records")
-    tested = found[found["p"].notna()]
-    clips = ", ".join(f"{value:+.0f}" for value in tested["right"])
-    p = ", ".join(f"{value:.2g}" for value in tested["p"])
+    tested = _tested(found)
+    clips = ", ".join(f"{value:+.0f}" for value in found.loc[found["seed"].notna(), "right"])
+    p, corrected = (", ".join(f"{v:.2g}" for v in tested[name]) for name in ("p", "p_holm"))
+    words = [f"{clips} clips", f"{'t test ' if tested['seed'].isna().all() else ''}p={p}"]
+    if corrected != p:
+        words.append(f"Holm {corrected}")
     spread = f" ± {cell['sd']:.2f}" if cell["seeds"] > 1 else ""
-    return f"{cell['value']:+.2f}{spread} ({clips} clips; p={p}; {counts_text(cell)})"
+    grouped = by_group_text(cell, "+").replace("; ", " [") if cell["groups"] < cell["clips"] else ""
+    end = "]" if grouped else ""
+    return f"{cell['value']:+.2f}{spread}{grouped}{end} ({'; '.join([*words, counts_text(cell)])})"
 
 
 def table_6(inputs: Inputs) -> PaperTable:
@@ -291,9 +336,9 @@ def _alpha(about: ModelInfo) -> str | None:
 
 
 def _models(inputs: Inputs) -> dict[str, str]:
-    """Row by the name of the training, for all except the arms of Table 6."""
+    """Row by the name of the training, for all except the arms of Table 6 and of one scale."""
     abouts = (one.about for one in inputs.predicted)
-    return {about.name: about.name for about in abouts if not is_alpha_arm(about)}
+    return {about.name: about.name for about in abouts if not is_side_arm(about)}
 
 
 def _table(

@@ -164,11 +164,17 @@ def _classes(build: ReportBuild, config: Config) -> dict[str, Any]:
 
 
 def _accuracy(build: ReportBuild, config: Config) -> dict[str, Any]:
-    scores = accuracy.scores(build)
+    scores, pairs = accuracy.scores(build), accuracy.baseline_comparisons(build)
+    pairs, over_seeds = accuracy.corrected(pairs, accuracy.seed_comparisons(pairs))
     return {
         "scores": scores,
         "means": accuracy.seed_means(scores),
-        "pairs": accuracy.baseline_comparisons(build),
+        "pairs": pairs,
+        "over_seeds": over_seeds,
+        "tests": sum(
+            p is not None for p in [one.holm for one in pairs] + [one.holm for one in over_seeds]
+        ),
+        "grouped": any(score.groups < score.clips for score in scores),
         "effects": _effects(build),
         "classes_known": accuracy.classes_known(build),
         "evaluated_split": config.evaluate.split,

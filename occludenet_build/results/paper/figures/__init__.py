@@ -10,6 +10,7 @@ arms of Table 6 (car_a0.5, ...) are left out. The paper's own accuracies are not
     8            drop of ten classes on OccludeNet-D and on K-400-O
     14           top-5 drop by degree
     15, 16       classes of the parents with the largest and the smallest drop
+    robustness   top-1 by the measured share hidden, with its area and oracles; not in the paper
 
 Every chart has a table of its numbers: shares from 0 to 1, low and high the 95 % interval, n the
 number of clips. A function raises MissingInput where an input does not exist. Figure 14 leaves out
@@ -32,6 +33,7 @@ from occludenet_build.results.paper.figures.generalisation import (
     figure_7_right,
     figure_8,
 )
+from occludenet_build.results.paper.figures.robustness import figure_robustness
 from occludenet_build.results.paper.inputs import Inputs, PaperFigure
 
 FIGURES: dict[str, Callable[[Inputs], PaperFigure]] = {
@@ -48,6 +50,7 @@ FIGURES: dict[str, Callable[[Inputs], PaperFigure]] = {
         figure_14,
         figure_15,
         figure_16,
+        figure_robustness,
     )
 }
 """Functions that make the figures, by name."""

@@ -51,7 +51,7 @@ def mean_rows(inputs: Inputs, what: str) -> tuple[pd.DataFrame, str]:
     Columns as in `common_clips.mean_over_models`. Raises MissingInput where no clip is common to
     all models.
     """
-    rows = model_series(inputs)
+    rows = model_series(inputs.among_all())
     sets = need_degrees(rows, what)
     with_clean = [CLEAN, *sets] if rows["set"].eq(CLEAN).any() else sets
     rows = series_with(rows, with_clean, what)
@@ -206,7 +206,7 @@ def _clip_drops(inputs: Inputs, what: str) -> tuple[pd.DataFrame, str]:
 
     Raises MissingInput where no clip is common to all models, clean and occluded.
     """
-    rows = model_series(inputs)
+    rows = model_series(inputs.among_all())
     sets = need_degrees(rows, what, clean=True)
     rows = series_with(rows, [CLEAN, *sets], what)
     found = clip_drops(mean_over_models(rows).assign(series=""))

@@ -21,6 +21,7 @@ from occludenet_build.results.charts import COLUMN, LINE, MUTED, footnote
 from occludenet_build.results.paper.common_clips import (
     NO_TOP5,
     clip_drops,
+    equal_counts,
     model_series,
     need_degrees,
 )
@@ -131,15 +132,6 @@ def accuracy_by_bin(inputs: Inputs, column: str, edges: Callable[[pd.Series, int
     found = inputs.curve(rows, ["series", "bin"], "top1", what)
     found["x"] = rows.groupby(["series", "bin"])[column].mean().to_numpy()
     return found.assign(from_=borders[found["bin"]], to=borders[found["bin"] + 1])
-
-
-def equal_counts(values: pd.Series, bins: int) -> np.ndarray:
-    """Edges float64 (B + 1,) of B <= `bins` bins with equal numbers of values, if ties allow it.
-
-    `values` float64 (N,), without nan.
-    """
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
-    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1e-9])
 
 
 def equal_widths(values: pd.Series, bins: int) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occludenet_build.recognition.accuracy import DIFFERENCES, wilson
+from occludenet_build.recognition.accuracy import DIFFERENCES, group_interval, wilson
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import COLUMN, INK, PAGE, PALETTE, footnote
 from occludenet_build.results.paper.common_clips import (
@@ -89,10 +89,11 @@ def _model_and_training(series: str) -> tuple[str, str] | None:
 
 
 def accuracy_on_real(inputs: Inputs) -> pd.DataFrame:
-    """Numbers of Figure 7, left: model, set, trained_on, mean (top-1, 0 to 1), low, high (Wilson),
-    n, seeds.
+    """Numbers of Figure 7, left: model, set, trained_on, mean (top-1, 0 to 1), low, high, n,
+    groups, seeds.
 
-    The interval of a mean over several seeds is that of the nearest number of correct clips. Raises
+    The interval is Wilson's, that of a mean over several seeds that of the nearest number of
+    correct clips; with fewer groups than clips it is the bootstrap that draws groups. Raises
     MissingInput where no model has two trainings with predictions of such a set.
     """
     rows = with_training(model_series(inputs))
@@ -106,17 +107,23 @@ def accuracy_on_real(inputs: Inputs) -> pd.DataFrame:
             "set to evaluate.lists"
         )
     keys = ["model", "set", "trained_on"]
-    found = rows.groupby(keys)["top1"].agg(["mean", "sum", "size"])
-    edges = [wilson(round(right), n) for right, n in zip(found["sum"], found["size"], strict=True)]
-    found = found.drop(columns="sum").rename(columns={"size": "n"})
-    found[["low", "high"]] = edges
-    return found.assign(seeds=rows.groupby(keys)["seeds"].max()).reset_index()
+    parts = rows.groupby(keys)
+    found = parts["top1"].agg(mean="mean", n="size")
+    found[["low", "high"]] = [_interval(part) for _, part in parts]
+    facts = {"groups": parts["group"].nunique(), "seeds": parts["seeds"].max()}
+    return found.assign(**facts).reset_index()
+
+
+def _interval(part: pd.DataFrame) -> tuple[float, float]:
+    if part["group"].nunique() < len(part):
+        return group_interval(part["top1"].to_numpy(), part["group"])
+    return wilson(round(part["top1"].sum()), len(part))
 
 
 def figure_7_left(inputs: Inputs) -> PaperFigure:
     """Figure 7, left: top-1 on real occlusions by training data."""
     numbers = accuracy_on_real(inputs)
-    words = "whiskers: Wilson 95 %"
+    words = "whiskers: Wilson 95 %, or bootstrap by group where clips are not independent"
     published = best_on_s() if numbers["set"].eq("S").any() else None
     return _bars("figure_7_left", numbers, "Top-1 accuracy (%)", words, inputs, published)
 
@@ -215,7 +222,7 @@ def _group_label(numbers: pd.DataFrame, model: str, set_name: str) -> str:
 def class_drops(inputs: Inputs) -> pd.DataFrame:
     """Numbers of Figure 8, the class with the largest drop first: series, label, set, accuracy
     (top-1, 0 to 1), n, clean, clean_n, drop, rank."""
-    rows = model_series(inputs)
+    rows = model_series(inputs.among_all())
     sets = degree_sets(rows) or DEGREES
     rows = series_with(rows, [CLEAN, *sets, OTHER], "Figure 8")
     grouped = rows.groupby(["series", "label", "set"])["top1"]
