@@ -102,7 +102,7 @@ def evaluation_groups(
         raise UserError("wanted --clips or evaluate.lists, got neither; name some clips")
     groups = [] if args.clips is None else [_group_of_build(args, settings)]
     for table in args.more:
-        groups.append(EvaluationGroup(args.root, read_clips(table, settings.split), str(table)))
+        groups.append(_grouped(args, settings, table, read_clips(table, settings.split)))
     skipped: list[Row] = []
     for listed in settings.lists:
         group, left_out = read_listed_set(listed)
@@ -132,9 +132,15 @@ def _group_of_build(args: argparse.Namespace, settings: Evaluate) -> EvaluationG
             f"{args.clips}: wanted counterfactuals for evaluate.counterfactuals, got none for "
             f"{len(clips)} clips; build with {settings.split} in counterfactual.splits"
         )
+    return _grouped(args, settings, args.clips, clips)
+
+
+def _grouped(
+    args: argparse.Namespace, settings: Evaluate, table: Path, clips: list[ClipRow]
+) -> EvaluationGroup:
     named = settings.group
     groups = {} if named is None else {c.file: named_group(named, c.clip) for c in clips}
-    return EvaluationGroup(args.root, clips, str(args.clips), groups)
+    return EvaluationGroup(args.root, clips, str(table), groups)
 
 
 def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, str]]]:

@@ -29,11 +29,12 @@ from occludenet_build.core.files import csv_text
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
     DIFFERENCES,
+    RESAMPLES,
     SHARES,
     Accuracy,
     bootstrap_curve,
-    bootstrap_mean,
 )
+from occludenet_build.recognition.groups import groups_of
 from occludenet_build.recognition.prediction_table import Predictions
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.report.facts import ReportBuild
@@ -55,7 +56,8 @@ class BiasFigure:
     value: float
     """Share of the answers, 0 to 1, or a difference of two shares, -1 to 1."""
     low: float
-    """Low end of its 95 % interval: Wilson for a share, else a bootstrap over source clips."""
+    """Low end of its 95 % interval: Wilson for a share, else a bootstrap over groups of clips
+    (recognition.groups)."""
     high: float
     n: int
     """Answers: clips of all draws."""
@@ -78,6 +80,7 @@ def bias_figures(build: ReportBuild, seed: int) -> list[BiasFigure]:
     found: list[BiasFigure] = []
     for (arm, number), predicted in _models(build).items():
         rows = predicted.rows.merge(behind, on=["set", "clip"], how="left")
+        rows["group"] = groups_of(rows)
         answers = {str(name): part for name, part in rows.groupby("set")}
         if set(answers) & derived:
             training = _Training(arm, number, 1 / len(predicted.about.labels), seed)
@@ -122,10 +125,10 @@ class _Training:
                 pairings.setdefault(named[1], []).append(rows)
         for pairing in sorted(pairings, key=_pairing_order):
             rows = pd.concat(pairings[pairing])
-            yield self._mean("SHAcc", pairing, rows["clip"], rows["top1"], self.chance)
+            yield self._mean("SHAcc", pairing, rows, rows["top1"], self.chance)
             if pairing != "same":
                 of_scene = rows["predicted"] == rows["background_label"]
-                yield self._mean("SBErr", pairing, rows["clip"], of_scene, None)
+                yield self._mean("SBErr", pairing, rows, of_scene, None)
 
     def _statics(self, answers: Answers) -> Iterator[BiasFigure]:
         for kind, measure in (("scuba-", "SCUBA"), ("scufo-", "SCUFO")):
@@ -150,14 +153,14 @@ class _Training:
         return self._figure(measure, name, (one.share, *one.interval), one.clips, one.clips, chance)
 
     def _mean(
-        self, measure: str, name: str, clips: pd.Series, answers: pd.Series, chance: float | None
+        self, measure: str, name: str, of: pd.DataFrame, answers: pd.Series, chance: float | None
     ) -> BiasFigure:
         """A share of answers of which several are of one source clip."""
-        rows = pd.DataFrame({"clip": clips, "value": answers.astype(float), "all": ""})
+        rows = pd.DataFrame({"group": of["group"], "value": answers.astype(float), "all": ""})
         random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
-        curve = bootstrap_curve(rows, ["all"], "value", random, 2000, SHARES).iloc[0]
+        curve = bootstrap_curve(rows, ["all"], "value", random, RESAMPLES, SHARES).iloc[0]
         edges = curve["mean"], curve["low"], curve["high"]
-        return self._figure(measure, name, edges, len(rows), rows["clip"].nunique(), chance)
+        return self._figure(measure, name, edges, len(rows), of["clip"].nunique(), chance)
 
     def _difference(
         self, answers: Answers, measure: str, first: str, second: str, name: str
@@ -166,8 +169,9 @@ class _Training:
         if both is not None:
             apart = both["top1"].astype(float) - both["top1_other"].astype(float)
             random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
-            edges = bootstrap_mean(apart, random, bounds=DIFFERENCES)
-            values = float(apart.mean()), *edges
+            rows = pd.DataFrame({"group": both["group"], "value": apart, "all": ""})
+            curve = bootstrap_curve(rows, ["all"], "value", random, RESAMPLES, DIFFERENCES).iloc[0]
+            values = curve["mean"], curve["low"], curve["high"]
             yield self._figure(measure, name, values, len(apart), len(apart), None)
 
     def _figure(
@@ -197,7 +201,7 @@ def _paired(answers: Answers, first: str, second: str) -> pd.DataFrame | None:
     if first not in answers or second not in answers:
         return None
     columns = ["clip", "top1"]
-    both = answers[first][columns].merge(
+    both = answers[first][[*columns, "group"]].merge(
         answers[second][columns], on="clip", suffixes=("", "_other")
     )
     return both if len(both) else None
