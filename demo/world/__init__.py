@@ -1,9 +1,10 @@
 """The mini-world, the synthetic data of the offline demo: drawn clips with sound, and COCO images.
 
 A textured figure performs one of five actions in front of one of five backgrounds, with a fixed
-camera. In train the background correlates with the action, in val and test it does not: a shortcut
-that CAR should unlearn. `occludenet demo` draws the mini-world and builds a dataset from it;
-`python -m demo.world` only draws it, also in other sizes.
+camera. The background correlates with the action: a shortcut. In the set crossed, which a network
+sees only when it is evaluated, each test figure is before another background. `occludenet demo`
+draws the mini-world and builds a dataset from it; `python -m demo.world` only draws it, also in
+other sizes.
 
 plan          the clips, and the background of each
 actions       poses of the five actions

@@ -1,8 +1,9 @@
 """Draw the mini-world of the offline demo: clips with sound, and COCO images.
 
-Writes OUT/videos/<split>/<class>/*.mp4, OUT/coco/images/*.jpg, OUT/coco/instances.json,
-OUT/clips.csv (the background of each clip) and, last, OUT/miniworld.json. A second call with the
-same settings does nothing.
+Writes OUT/videos/<split>/<class>/*.mp4, OUT/crossed/<background>/<class>/*.mp4 and its list
+OUT/crossed.csv (test figures before backgrounds that are not tied to their action),
+OUT/coco/images/*.jpg, OUT/coco/instances.json, OUT/clips.csv (the background of each clip) and,
+last, OUT/miniworld.json. A second call with the same settings does nothing.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ def parser() -> argparse.ArgumentParser:
             float,
             0,
             1,
-            "share of training clips with the background of their action; 0.2: no shortcut",
+            "share of clips with the background tied to their action; 0.2: no shortcut",
         ),
+        ("crossed", int, 0, 4, "other backgrounds for each test figure, in the set crossed"),
         ("images", int, 0, 1_000, "COCO images per occluder type"),
     ]:
         result.add_argument(

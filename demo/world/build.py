@@ -10,17 +10,18 @@ from pathlib import Path
 
 from demo.world import coco
 from demo.world.clips import write_clip
-from demo.world.plan import Clip, Settings, plan
+from demo.world.plan import CROSSED, Clip, Settings, crossed, plan
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import folder_lock, write_json, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 
 Item = Clip | coco.CocoPicture
-VERSION = 1
+VERSION = 2
 """Increased by hand when the same settings draw other files; the world is then drawn again."""
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
-OUTPUTS = ("videos", "coco", "truth", "clips.csv", STAMP)
+LIST = f"{CROSSED}.csv"
+OUTPUTS = ("videos", CROSSED, LIST, "coco", "truth", "clips.csv", STAMP)
 
 
 def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
@@ -34,13 +35,15 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
         if _read_stamp(folder) == stamp:
             return False
         _clear(folder)
-        clips, pictures = plan(settings), coco.pictures(settings)
+        clips = [*plan(settings), *crossed(settings)]
+        pictures = coco.pictures(settings)
         draw = partial(_draw, folder, settings)
         items = [*clips, *pictures]
         results = progress(in_processes(draw, items, workers), len(items), "file")
         drawn = dict(results)
         coco.write_instances(folder / "coco", [(picture, drawn[picture]) for picture in pictures])
         write_text(folder / "clips.csv", _table(clips))
+        write_text(folder / LIST, _list(clips))
         write_json(folder / STAMP, stamp)
         (folder / UNFINISHED).unlink()
     return True
@@ -79,3 +82,9 @@ def _table(clips: list[Clip]) -> str:
     """CSV text of video, split, label and background: documents the planted shortcut."""
     lines = [f"{clip.name},{clip.split},{clip.label},{clip.background}" for clip in clips]
     return "\n".join(["video,split,label,background", *lines]) + "\n"
+
+
+def _list(clips: list[Clip]) -> str:
+    """The list of the set crossed, as evaluate.lists reads it: file,label."""
+    lines = [f"{clip.path},{clip.label}" for clip in clips if clip.split == CROSSED]
+    return "\n".join(["file,label", *lines]) + "\n"

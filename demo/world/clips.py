@@ -7,16 +7,17 @@ detects the actor in every frame without leading empty frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from demo.world.actions import ACTIONS, Manner
+from demo.world.actions import ACTIONS, Manner, Pose
 from demo.world.figure import Figure
 from demo.world.plan import Clip, Settings
-from demo.world.scenery import background
+from demo.world.scenery import BACKGROUNDS, Canvas, background
 from demo.world.wardrobe import draw_look
 from occludenet_build.core.files import replacing
 from occludenet_build.core.seeds import rng
@@ -66,16 +67,24 @@ def draw_script(random: np.random.Generator) -> ClipScript:
     )
 
 
-def render(settings: Settings, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-    """Frames, uint8 (T, H, W, 3), RGB, and masks of the figure, bool (T, H, W)."""
+def render(
+    settings: Settings,
+    clip: Clip,
+    actions: Mapping[str, Callable[[float, Manner], Pose]] = ACTIONS,
+    backgrounds: Mapping[str, Callable[[np.random.Generator, int, int], Canvas]] = BACKGROUNDS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames, uint8 (T, H, W, 3), RGB, and masks of the figure, bool (T, H, W).
+
+    `actions`, `backgrounds`: by the names that the clip has for its label and its background.
+    """
     seed, name, size = settings.seed, clip.name, (settings.height, settings.width)
     script = draw_script(rng(seed, name, "script"))
-    scene = background(clip.background, rng(seed, name, "background"), *size)
+    scene = background(clip.background, rng(seed, name, "background"), *size, backgrounds)
     figure = Figure(draw_look(rng(seed, name, "look")), script.height * settings.height)
     sensor = rng(seed, name, "sensor")
     frames, masks = [], []
     for number in range(settings.frames):
-        cut = _figure_at(settings, clip, script, figure, number)
+        cut = _figure_at(settings, actions[clip.label], script, figure, number)
         x = _hips_x(settings, script, number)
         picture = _shadowed(scene, x, script.ground * settings.height, figure.height_px)
         alpha = cut[..., 3:] / np.float32(255)
@@ -92,9 +101,13 @@ def _hips_x(settings: Settings, script: ClipScript, number: int) -> float:
 
 
 def _figure_at(
-    settings: Settings, clip: Clip, script: ClipScript, figure: Figure, number: int
+    settings: Settings,
+    action: Callable[[float, Manner], Pose],
+    script: ClipScript,
+    figure: Figure,
+    number: int,
 ) -> np.ndarray:
-    pose = ACTIONS[clip.label](script.turn(number / settings.fps), script.manner)
+    pose = action(script.turn(number / settings.fps), script.manner)
     x, ground = _hips_x(settings, script, number), script.ground * settings.height
     return figure.draw(pose, (settings.height, settings.width), x, ground, script.facing)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from pathlib import PurePosixPath
@@ -13,7 +13,9 @@ from occludenet_build.core.seeds import rng, uniform, uniform_integer
 
 SPLITS = ("train", "val", "test")
 TIED = dict(zip(ACTIONS, BACKGROUNDS, strict=True))
-"""Action -> background that correlates with it in train."""
+"""Action -> background that correlates with it in all splits."""
+CROSSED = "crossed"
+"""The set in which test figures are before backgrounds that are not tied to their action."""
 
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -32,9 +34,12 @@ class Settings:
     height: int = 112
     seconds: float = 2.0
     fps: int = 12
-    shortcut: float = 0.4
-    """Share of the training clips of a class with the background tied to it, 0 to 1; 0.2 is no
-    correlation. From about 0.6 on, a small network with so few clips learns only the background."""
+    shortcut: float = 0.7
+    """Share of the clips of a class and split with the background tied to it, 0 to 1; 0.2 is no
+    correlation."""
+    crossed: int = 1
+    """Number of other backgrounds before which each test figure is also drawn, for the set
+    crossed."""
     images: int = 14
     """Number of COCO images per occluder type."""
     truth: bool = False
@@ -53,7 +58,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video; `name` is unique in the mini-world."""
+    """A video; `name` stands for its figure and movement, and is unique in each split."""
 
     split: str
     label: str
@@ -63,16 +68,19 @@ class Clip:
     @property
     def path(self) -> PurePosixPath:
         """Path of the video, relative to the folder of the mini-world."""
+        if self.split == CROSSED:  # not among the videos that a build starts from
+            return PurePosixPath(CROSSED, self.background, self.label, f"{self.name}.mp4")
         return PurePosixPath("videos", self.split, self.label, f"{self.name}.mp4")
 
     @property
     def truth_path(self) -> PurePosixPath:
         """Path of masks and boxes, relative to the folder of the mini-world."""
-        return PurePosixPath("truth", self.split, self.label, f"{self.name}.npz")
+        folders = (self.background,) if self.split == CROSSED else ()
+        return PurePosixPath("truth", self.split, *folders, self.label, f"{self.name}.npz")
 
 
 def plan(settings: Settings) -> list[Clip]:
-    """All clips, in the order of split, class and number.
+    """The clips of the splits, in the order of split, class and number.
 
     A clip depends only on seed, split, class and number: with more clips per class, the first ones
     stay the same.
@@ -85,37 +93,52 @@ def plan(settings: Settings) -> list[Clip]:
     ]
 
 
+def crossed(settings: Settings) -> list[Clip]:
+    """The clips of the set crossed: every test figure, with equal movement, before others of the
+    backgrounds than the one that is tied to its action, in rotation.
+
+    A network that classifies the background is wrong in all of them.
+    """
+    figures = [clip for clip in plan(settings) if clip.split == "test"]
+    return [
+        replace(figure, split=CROSSED, background=kind)
+        for number, figure in enumerate(figures)
+        for kind in other_backgrounds(figure.label, number, settings.crossed)
+    ]
+
+
+def other_backgrounds(label: str, number: int, count: int) -> list[str]:
+    """`count` of the backgrounds that are not tied to an action, in rotation over the figures.
+
+    >>> other_backgrounds("marching", 0, 2), other_backgrounds("marching", 1, 2)
+    (['street', 'kitchen'], ['kitchen', 'beach'])
+    """
+    names = list(BACKGROUNDS)
+    own = names.index(TIED[label])
+    others = names[own + 1 :] + names[:own]
+    return [others[(number + step) % len(others)] for step in range(count)]
+
+
 def _clip(settings: Settings, split: str, label: str, number: int) -> Clip:
     item = (split, label, str(number))
     random = rng(settings.seed, "miniworld", "name", *item)
     youtube_id = "".join(random.choice(list(_ID_LETTERS), 11))
     start = int(random.integers(0, 280))
     name = f"{youtube_id}_{start:06d}_{start + max(1, round(settings.seconds)):06d}"
-    kind = _tied(settings, label, number) if split == "train" else _crossed(settings, item, number)
-    return Clip(split, label, name, kind)
+    return Clip(split, label, name, _tied(settings, split, label, number))
 
 
-def _tied(settings: Settings, label: str, number: int) -> str:
+def _tied(settings: Settings, split: str, label: str, number: int) -> str:
     """The tied background, with evenly spaced exceptions that alternate among the others.
 
     The exceptions are counted, not drawn at random, so that the share is exact for few clips.
     """
+    of_split = () if split == "train" else (split,)
     loose = 1 - settings.shortcut
-    offset = uniform(settings.seed, "miniworld", "loose", label)
+    offset = uniform(settings.seed, "miniworld", "loose", label, *of_split)
     before, after = floor(number * loose + offset), floor((number + 1) * loose + offset)
     if after == before:
         return TIED[label]
     others = [kind for kind in BACKGROUNDS if kind != TIED[label]]
-    first = uniform_integer(settings.seed, "miniworld", "other", label)
+    first = uniform_integer(settings.seed, "miniworld", "other", label, *of_split)
     return others[(first + after) % len(others)]
-
-
-def _crossed(settings: Settings, item: tuple[str, ...], number: int) -> str:
-    """Every background equally often for every action, including the tied one.
-
-    The background then has no information about the action, and a network that uses only the
-    background is at chance. Without the tied background, it would exclude one action.
-    """
-    first = uniform_integer(settings.seed, "miniworld", "crossed", *item[:2])
-    kinds = list(BACKGROUNDS)
-    return kinds[(first + number) % len(kinds)]

@@ -6,7 +6,7 @@ begins at `HORIZON` of the height, above the feet of a figure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -218,9 +218,15 @@ BACKGROUNDS: dict[str, Callable[[np.random.Generator, int, int], Canvas]] = {
 """Name -> function(rng, height, width) that draws it."""
 
 
-def background(kind: str, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw a background of the given kind: RGB, uint8 (H, W, 3)."""
-    canvas = BACKGROUNDS[kind](rng, height * 2, width * 2)
+def background(
+    kind: str,
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    kinds: Mapping[str, Callable[[np.random.Generator, int, int], Canvas]] = BACKGROUNDS,
+) -> np.ndarray:
+    """Draw a background of the given kind, one of `kinds`: RGB, uint8 (H, W, 3)."""
+    canvas = kinds[kind](rng, height * 2, width * 2)
     if rng.random() < 0.5:
         canvas = canvas[:, ::-1]
     small = cv2.resize(

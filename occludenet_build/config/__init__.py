@@ -29,6 +29,7 @@ from occludenet_build.config.occlusion import (
     Window,
 )
 from occludenet_build.config.people import ActorMasks, Audit, Detect, Proposals
+from occludenet_build.config.protocols import check_protocol
 from occludenet_build.config.published_files import COCO_ANNOTATIONS, RELEASE
 from occludenet_build.config.recognition import Attention, Dump, Evaluate, ListedSet, Predictions
 from occludenet_build.config.results import Paper, Report
@@ -246,6 +247,7 @@ def _check_whole(config: Config) -> None:
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)
     _check_counterfactuals(config)
+    check_protocol(config.evaluate, config.train.backbone)
 
 
 def _check_scales(config: Config) -> None:

@@ -50,6 +50,13 @@ def check_group_pattern(key: str, pattern: str) -> None:
         )
 
 
+SAMPLINGS = (
+    *("mmaction2", "mmaction2_fps", "uniformerv2", "slowfast", "slowfast_offset", "ibm"),
+    *("integralaction", "torchvision"),
+)
+"""Names of recognition.sampling.SAMPLERS."""
+
+
 @dataclass(frozen=True)
 class Evaluate:
     """Stage evaluate: predictions for the test sets, and their accuracy."""
@@ -61,6 +68,17 @@ class Evaluate:
     longer side."""
     average: str = setting("softmax", choices=("softmax", "logits"))
     """What is averaged over views and crops: softmax probabilities or logits."""
+    sampling: str = setting("mmaction2", choices=("published", *SAMPLINGS), added=True)
+    """How the frames of the views are chosen: as in mmaction2 (without or, mmaction2_fps, with
+    target_fps), UniFormerV2, SlowFast (slowfast_offset: with USE_OFFSET_SAMPLING),
+    action-recognition-pytorch (ibm), IntegralAction or torchvision. published: as the authors of
+    the backbone test it, which also replaces views, crops, average, size and short_side
+    (docs/evaluation.md has the table)."""
+    size: int | None = setting(None, low=16, high=1024, added=True)
+    """Side of the square crop, in pixels; null: that of the training."""
+    short_side: int | None = setting(None, low=16, high=2048, added=True)
+    """Shorter side of the frame before the crop, in pixels; null: the ratio to `size` is that of
+    the training."""
     split: str = setting("test", choices=("train", "val", "test"))
     """Split to evaluate."""
     counterfactuals: bool = setting(False)

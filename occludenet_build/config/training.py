@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from occludenet_build.config.occlusion import DRAWN_FILLS
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import require_distinct, setting
+from occludenet_build.core.settings import is_hub_name, require_distinct, setting
 
 ARMS = ("baseline", "car", "clean", "stillmix", "fame", "swap", "car_swap", "baseline_long")
 """Names of the arms in train.arms."""
@@ -74,9 +74,9 @@ class Swap:
     probability: float = setting(0.5, low=0, high=1)
     """Probability that a clip gets the scenery of another training clip, without that clip's actor;
     its own actor, and what hides them, stay."""
-    counterfactual: str = setting("new", choices=("new", "own"))
-    """car_swap: the counterfactual of such a clip. new: the new scenery without the actor; own: the
-    counterfactual of the clip itself, in its own scenery."""
+    counterfactual: str = setting("own", choices=("own", "new"))
+    """car_swap: the counterfactual of such a clip. own: that of the clip itself, in its own
+    scenery; new: the new scenery without the actor (docs/shortcut.md compares them)."""
     min_frames: float = setting(0.5, low=0, high=1)
     """Least share of the frames of a view in which the actor has a mask; a view with less keeps its
     scenery."""
@@ -108,7 +108,7 @@ class Optimizer:
     of the weights; 0: no EMA."""
 
 
-SMALL_BACKBONES = ("tiny3d",)
+SMALL_BACKBONES = ("tiny3d", "scene3d")
 """Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
 
 
@@ -117,14 +117,17 @@ class Train:
     """Stage train: training of CAR, its baseline and comparison methods."""
 
     backbone: str = setting("r3d_18")
-    """Network: tiny3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
+    """Network: tiny3d, scene3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
     x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
-    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m,
-    videomae_s, videomae_b, videomae_l."""
-    weights: str | None = setting(None, path=True, url=True)
+    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_b16_ssv2, uniformerv2_l14, videomamba_t,
+    videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l; hf: the video classifier of the
+    library transformers in the folder `weights`."""
+    weights: str | None = setting(None, path=True, url=True, hub=True)
     """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
     http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
-    and a line is logged. null: random initialization."""
+    and a line is logged. null: random initialization. With backbone hf: a folder as
+    save_pretrained writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing
+    is fetched)."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
@@ -138,8 +141,8 @@ class Train:
     alphas: tuple[float, ...] = setting((), low=0, empty=True)
     """Further weights of the causal term; each one adds an arm car_a<alpha> (Table 6)."""
     one_scale: bool = setting(False, added=True)
-    """Also train an arm scale_<scale> for each of train.scales, on the clips of that scale alone and
-    for as many steps as the baseline: the network that knows how much is hidden, a reference."""
+    """Also train an arm scale_<scale> for each of train.scales, on its clips alone and for as many
+    steps as the baseline: the network that knows how much is hidden, a reference."""
     causal_term: str = setting("kl_p_y", choices=("kl_p_y", "ce_y", "uniform"))
     """Causal term of the loss. kl_p_y: KL(P || Y), Eq. 4 as published; ce_y: -log Y[label];
     uniform: KL(U || softmax(c)), U uniform (human mask confusion)."""
@@ -163,6 +166,15 @@ class Train:
     fills: tuple[str, ...] = setting((), choices=DRAWN_FILLS, empty=True, added=True)
     """Fills of which one is drawn for each clip and epoch, so that no fill is the sign of an erased
     clip; the actor is then erased when a clip is read. Empty: the clips of counterfactual.fill."""
+    probe: str = setting("none", choices=("none", "linear", "attentive"), added=True)
+    """Train a probe on the frozen backbone instead of the backbone. linear: a linear layer on the
+    mean of the features; attentive: a cross-attention block with one learned query, then a linear
+    layer (V-JEPA's evaluation). The features of a view are computed once and kept on disk."""
+    probe_views: int = setting(4, low=1, high=1000, added=True)
+    """With a probe: number of augmented views per clip whose features are kept; the epochs use
+    them in turn."""
+    probe_gib: float = setting(50.0, low=0, added=True)
+    """With a probe: largest size of the features of one training on disk, GiB."""
     seeds: tuple[int, ...] = setting((0,), low=0)
     """Seeds; one training per seed and arm."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0, high=4)
@@ -227,6 +239,7 @@ class Train:
                 f"got {self.size}; change one of them"
             )
         _check_arms(self)
+        _check_network(self)
         for name in ("first_rate", "final_rate"):
             rate = getattr(self.optimizer, name)
             if rate > self.learning_rate:
@@ -252,6 +265,35 @@ def for_scale(scale: float) -> str:
     ('scale_0.25', 'scale_0')
     """
     return f"{ONE_SCALE}{Decimal(repr(scale)).normalize():f}"
+
+
+def _check_network(train: Train) -> None:
+    """Check that the weights are of the backbone's kind, and that a probe can be trained.
+
+    Raises UserError.
+    """
+    if train.backbone == "hf" and train.weights is None:
+        raise UserError(
+            "config: train.weights: wanted a folder with a network of transformers, or its name "
+            "in the local cache, for train.backbone hf, got null"
+        )
+    if train.backbone != "hf" and train.weights is not None and is_hub_name(train.weights):
+        raise UserError(
+            f"config: train.weights: wanted an existing path, got {train.weights!r} "
+            f"({train.weights} is missing); names of networks need train.backbone hf"
+        )
+    mixing = [arm for arm in train.arms if arm in ("stillmix", "fame")]
+    if train.probe != "none" and mixing:
+        raise UserError(
+            f"config: train.probe: wanted none with the arm {mixing[0]}, got {train.probe}: the "
+            f"arm mixes the pictures of a batch, a probe sees features; change it or take "
+            f"{mixing[0]} out of train.arms"
+        )
+    if train.probe != "none" and train.augment.mixup:
+        raise UserError(
+            f"config: train.augment.mixup: wanted 0 with train.probe, got {train.augment.mixup:g}: "
+            "a probe sees the features of single clips; change one of them"
+        )
 
 
 def _check_arms(train: Train) -> None:

@@ -21,11 +21,12 @@ def setting(default: Any, **limits: Any) -> Any:
     """Declare a field of a settings dataclass, with its default and limits.
 
     Limits: `low` and `high` (inclusive), `choices`, `path=True` (the path must exist), `url=True`
-    (or an http(s) address), `words` (or one of these words), `sha256=True` (64 hex digits),
-    `empty=True` (a list may be empty), `secret=True` (messages do not quote the value), and `about`
-    (a text that the manual appends). `added=True`: the setting is younger than results that users
-    own, and its default is what was done before; `key_values` has it. A field may be a list of
-    dataclasses: `tuple[Part, ...]`. Raises TypeError if the default is a list or dict.
+    (or an http(s) address), `hub=True` (or a name OWNER/NAME), `words` (or one of these words),
+    `sha256=True` (64 hex digits), `empty=True` (a list may be empty), `secret=True` (messages do
+    not quote the value), and `about` (a text that the manual appends). `added=True`: the setting is
+    younger than results that users own, and its default is what was done before; `key_values` has
+    it. A field may be a list of dataclasses: `tuple[Part, ...]`. Raises TypeError if the default is
+    a list or dict.
     """
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable: use a tuple or a dataclass")
@@ -70,6 +71,11 @@ def _plain(value: Any) -> Any:
 
 def _default(f: dataclasses.Field) -> Any:
     return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+
+
+def is_hub_name(value: str) -> bool:
+    """Whether a text has the form OWNER/NAME and is no path that exists."""
+    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", value) is not None and not Path(value).exists()
 
 
 def is_url(value: str) -> bool:
@@ -127,6 +133,8 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
         return _hexadecimal(value, key)
     if spec.metadata.get("path"):
         may_be_url, words = spec.metadata.get("url", False), spec.metadata.get("words", ())
+        if spec.metadata.get("hub") and is_hub_name(value) and not (base / value).exists():
+            return value
         if isinstance(value, tuple):
             return tuple(
                 item if item in words else _path_or_url(item, may_be_url, key, base)

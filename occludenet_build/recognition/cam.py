@@ -38,10 +38,17 @@ def _tokens(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
 
 
 def _frame_tokens(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
-    """(N T, first + h w, C) -> (N, C, T, h, w)"""
+    """(N t, first + h w, C) -> (N, C, t, h, w)"""
     side = math.isqrt(max(output.shape[1] - layout.first, 0))
     patches = output[:, layout.first :].unflatten(1, (side, side))
-    return patches.unflatten(0, (-1, frames)).movedim(-1, 1)
+    return patches.unflatten(0, (-1, frames // layout.frames)).movedim(-1, 1)
+
+
+def _tokens_in_time(output: Tensor, layout: FeatureLayout, frames: int) -> Tensor:
+    """(N, first + h w t, C) -> (N, C, t, h, w)"""
+    times = frames // layout.frames
+    side = math.isqrt(max(output.shape[1] - layout.first, 0) // times)
+    return output[:, layout.first :].unflatten(1, (side, side, times)).permute(0, 4, 3, 1, 2)
 
 
 VOLUMES: dict[str, Callable[[Tensor, FeatureLayout, int], Tensor]] = {
@@ -49,6 +56,7 @@ VOLUMES: dict[str, Callable[[Tensor, FeatureLayout, int], Tensor]] = {
     "channels_last": _channels_last,
     "tokens": _tokens,
     "frame_tokens": _frame_tokens,
+    "tokens_in_time": _tokens_in_time,
 }
 """By order of the layout: (output, layout, frames of the clip) -> volume (N, C, t, h, w)."""
 
@@ -81,6 +89,8 @@ def _back(volume: Tensor, output: Tensor, layout: FeatureLayout) -> Tensor:
     patches = volume.movedim(1, -1)
     if layout.order == "channels_last":
         return patches
+    if layout.order == "tokens_in_time":
+        patches = patches.permute(0, 2, 3, 1, 4)
     if layout.order == "frame_tokens":
         patches = patches.flatten(0, 1)
     tokens = patches.reshape(len(output), -1, output.shape[-1])

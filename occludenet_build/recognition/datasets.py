@@ -22,11 +22,11 @@ from occludenet_build.media.video.sample import sample_frames, sample_frames_twi
 from occludenet_build.recognition.augment import (
     crop_clip,
     crop_positions,
-    views,
 )
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frame_masks import ActorPixels
+from occludenet_build.recognition.sampling import frames_of_views
 
 _WIDEST = 16 / 9
 """Aspect ratio that the estimate of memory assumes."""
@@ -178,15 +178,17 @@ class EvaluationClips(Dataset):
         crops: int,
         actors: ActorPixels | None = None,
         erasing: Erasing | None = None,
+        sampling: str = "mmaction2",
     ) -> None:
         """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
 
         `actors`: where the actor is erased in counterfactuals, which are read then; None: they are
-        not read. `erasing` makes counterfactuals without a file.
+        not read. `erasing` makes counterfactuals without a file. `sampling`: a name of
+        recognition.sampling.SAMPLERS.
         """
         self.clips, self.source = clips, source
         self.frames, self.size, self.stride = frames, size, stride
-        self.views, self.crops = views, crops
+        self.views, self.crops, self.sampling = views, crops, sampling
         self.actors, self.reader = actors, PairReader(source, erasing)
 
     def __len__(self) -> int:
@@ -196,7 +198,7 @@ class EvaluationClips(Dataset):
         clip = self.clips[number]
         try:
             count = clip.frames or count_frames(self.source.root / clip.file)
-            in_time = views(count, self.frames, self.views, self.stride)
+            in_time = frames_of_views(self.sampling, count, self.frames, self.stride, self.views)
             numbers = [frame for view in in_time for frame in view]
             if self.actors is None or not clip.erased_hash:
                 return ClipViews(self._seen(self.source.of(clip.file, numbers)), None, None)

@@ -21,12 +21,12 @@ from occludenet_build.recognition.checkpoint import Tally, TrainingState, tensor
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
 from occludenet_build.recognition.train_step import Learner
-from occludenet_build.recognition.training_clips import TrainingClips, training_loader
+from occludenet_build.recognition.training_clips import TrainingItems, training_loader
 
 
 def train(
     learner: Learner,
-    clips: TrainingClips,
+    clips: TrainingItems,
     *,
     workers: int,
     store: Path,

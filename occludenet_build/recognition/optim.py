@@ -14,12 +14,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from occludenet_build.config.training import Train
 from occludenet_build.core.seeds import rng
-from occludenet_build.recognition.backbones.registry import BACKBONES
+from occludenet_build.recognition.backbones.registry import head_of
 
 _BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks|layers|features|layer|s)\.?(\d+)\.")
 """Finds the number of the block or stage in a parameter name of any backbone."""
 _STEM = re.compile(
-    r"^(?:backbone\.)?(?:stem|conv1|bn1|conv_proj|patch_embed|pos_encoding|class_embedding|ln_pre"
+    r"^(?:backbone\.|model\.\w+\.(?:encoder\.)?)?(?:stem|embeddings|conv1|bn1|conv_proj|patch_embed|pos_encoding|class_embedding|ln_pre"
     r"|cls_token|pos_embed|temporal_pos_embedding|positional_embedding)\b"
 )
 
@@ -56,7 +56,7 @@ def rate_shares(model: nn.Module, settings: Train) -> dict[str, float]:
     It is optimizer.layer_decay to the power of the number of layers between the parameter and the
     head, and optimizer.head_rate for the head.
     """
-    recipe, head = settings.optimizer, BACKBONES[settings.backbone].head
+    recipe, head = settings.optimizer, head_of(settings.backbone)
     depths = layer_depths(model)
     last = max(depths.values())
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from occludenet_build.config.recognition import Evaluate
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
-from occludenet_build.core.torch_models import resolve_device
+from occludenet_build.core.torch_models import first_line, resolve_device
 from occludenet_build.recognition import checkpoint
+from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import build_backbone
-from occludenet_build.recognition.backbones.spec import Input, normalised
+from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import (
     EvaluationClips,
@@ -29,6 +31,12 @@ from occludenet_build.recognition.datasets import (
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frame_masks import ActorPixels
 from occludenet_build.recognition.prediction_table import ModelInfo
+from occludenet_build.recognition.probe import ProbedNetwork
+from occludenet_build.recognition.probed import layout_of, with_probe
+from occludenet_build.recognition.sampling import check_sampling
+
+PUBLISHED = "published"
+"""Arm of a network that was not trained here."""
 
 
 class ClipPrediction(NamedTuple):
@@ -119,7 +127,12 @@ class TrainedNetwork:
 
     @classmethod
     def read(cls, path: Path) -> TrainedNetwork:
-        """Read a checkpoint that train wrote. Raises UserError for any other file."""
+        """Read a checkpoint that train wrote, or a folder with a classifier of transformers.
+
+        Such a folder's network answers with its own labels. Raises UserError for any other file.
+        """
+        if path.is_dir():
+            return cls._published(path)
         values = checkpoint.load(path)
         missing = {"model", "backbone", "labels", "settings", "arm", "seed"} - set(values)
         if missing:
@@ -127,10 +140,35 @@ class TrainedNetwork:
                 f"wanted a network written by train, {path} lacks {', '.join(sorted(missing))}"
             )
         labels, seen = values["labels"], _input(values)
-        model = build_backbone(values["backbone"], len(labels), seen.frames, seen.size)
+        if values["backbone"] == hf.NAME:
+            model: nn.Module = hf.rebuilt(values["config"], seen.frames, seen.size)
+        else:
+            model = build_backbone(values["backbone"], len(labels), seen.frames, seen.size)
+        model = with_probe(model, values)
         model.load_state_dict(values["model"])
         trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
+
+    @classmethod
+    def _published(cls, folder: Path) -> TrainedNetwork:
+        model, labels, seen = hf.load_published(str(folder))
+        name = folder.resolve().name
+        return cls(model, name, labels, seen, arm=PUBLISHED, seed=0, epochs=None, alpha=None)
+
+    @property
+    def family(self) -> str:
+        """The backbone's name in config.protocols: its own, or hf:<model type>."""
+        inner = self.model.backbone if isinstance(self.model, ProbedNetwork) else self.model
+        if isinstance(inner, hf.TransformersClassifier):
+            return f"hf:{inner.family}"
+        return self.backbone
+
+    def layout(self) -> FeatureLayout:
+        """The layer of class activation maps.
+
+        Raises UserError for networks of transformers whose positions are not known.
+        """
+        return layout_of(self.backbone, self.model)
 
     def about(self, settings: Evaluate) -> ModelInfo:
         """The facts that a table of this network's predictions carries."""
@@ -155,6 +193,39 @@ def _input(values: dict[str, Any]) -> Input:
     return Input(settings["frames"], settings["size"], settings["short_side"], stride=0)
 
 
+def evaluation_input(network: TrainedNetwork, settings: Evaluate) -> Input:
+    """The clips that a network is evaluated on: its own, in the size of the settings.
+
+    Raises UserError where the crop is larger than the short side, or where the network cannot take
+    clips of this size.
+    """
+    own = network.input
+    size = own.size if settings.size is None else settings.size
+    short_side = settings.short_side
+    if short_side is None:
+        short_side = max(size, round(own.short_side * size / own.size))
+    if size > short_side:
+        raise UserError(
+            f"evaluate.short_side: wanted at least {size}, the side of the crop, got {short_side}; "
+            "change it or set evaluate.size"
+        )
+    if size != own.size:
+        _try_size(network, size)
+    return dataclasses.replace(own, size=size, short_side=short_side)
+
+
+@torch.no_grad()
+def _try_size(network: TrainedNetwork, size: int) -> None:
+    """Pass an empty clip of this size through the network, on the CPU."""
+    try:
+        network.model.eval()(torch.zeros(1, 3, network.input.frames, size, size))
+    except (RuntimeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(
+            f"evaluate.size: {network.family}, trained at {network.input.size} px, cannot take "
+            f"frames of {size} px ({first_line(error)}); set it to null"
+        ) from error
+
+
 def predict_clips(
     network: TrainedNetwork,
     clips: Sequence[ClipRow],
@@ -165,10 +236,13 @@ def predict_clips(
 ) -> Iterator[tuple[ClipRow, ClipPrediction | str]]:
     """Each clip with its prediction, or with the reason why it cannot be read.
 
-    `actors`: for predictions without the actor, as of EvaluationClips; `erasing`: makes
-    counterfactuals without a file.
+    `settings`: with a sampling other than `published` (config.protocols.with_protocol). `actors`:
+    for predictions without the actor, as of EvaluationClips; `erasing`: makes counterfactuals
+    without a file. Raises UserError where the network cannot take the size or the sampling of the
+    settings.
     """
-    seen = network.input
+    seen = evaluation_input(network, settings)
+    check_sampling(settings.sampling, seen.stride)
     data = EvaluationClips(
         clips,
         FrameReader(root, seen.short_side, keep=False),
@@ -179,6 +253,7 @@ def predict_clips(
         crops=settings.crops,
         actors=actors,
         erasing=erasing,
+        sampling=settings.sampling,
     )
     results = predict(
         network.model,

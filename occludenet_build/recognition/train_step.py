@@ -20,12 +20,12 @@ from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import rng, uniform_integer
 from occludenet_build.recognition.backbones.registry import input_of
-from occludenet_build.recognition.backbones.spec import normalised
 from occludenet_build.recognition.car import LossTerms, PairedForward, autocast_for, car_loss
 from occludenet_build.recognition.checkpoint import Tally
 from occludenet_build.recognition.distributed import ALONE, Process
 from occludenet_build.recognition.mixup import MixedBatch, mix_batch
 from occludenet_build.recognition.optim import ema_of, make_optimizer
+from occludenet_build.recognition.probe import network_input
 from occludenet_build.recognition.training_clips import Batch
 
 
@@ -151,8 +151,8 @@ class Learner:
         settings, seen = self.settings, input_of(self.settings)
         present, labels = batch.present.to(self.device), batch.labels.to(self.device)
         clips, erased, targets = self._mixed(batch, present, labels, number)
-        pixels = normalised(clips, seen.mean, seen.std)
-        others = None if erased is None else normalised(erased, seen.mean, seen.std)
+        pixels = network_input(clips, seen)
+        others = None if erased is None else network_input(erased, seen)
         with autocast_for(settings.precision, self.device):
             p, c = self.pair(pixels, others, present)
         terms = car_loss(

@@ -14,18 +14,26 @@ from torch import Tensor, nn
 from occludenet_build.config.arms import mix_kind, swaps
 from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import sha256_file, short_hash
+from occludenet_build.core.files import short_hash
 from occludenet_build.core.settings import key_values
 from occludenet_build.recognition import checkpoint, loop
+from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import FrameReader, fit_in_memory
 from occludenet_build.recognition.distributed import Process
+from occludenet_build.recognition.probed import description_of, frozen, start_probe, whole_network
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
 from occludenet_build.recognition.train_step import Learner
-from occludenet_build.recognition.training_clips import Actors, ClipPair, TrainingClips
+from occludenet_build.recognition.training_clips import (
+    Actors,
+    ClipPair,
+    TrainingClips,
+    TrainingItems,
+)
+from occludenet_build.sources.hub import sha256_of
 from occludenet_build.stages import STAGES
 
 
@@ -53,13 +61,13 @@ class Training:
         """
         ignored = {"device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard"}
         ignored |= {"arms", "alphas", "one_scale", "seeds"}  # the other trainings of the build
-        ignored |= {"weights", "weights_sha256"}  # the file's hash is part of the key
+        ignored |= {"probe_gib", "weights", "weights_sha256"}  # the file's hash is part of the key
         settings = {
             name: value for name, value in key_values(self.settings).items() if name not in ignored
         }
         if swaps(self.arm):
             settings["swaps"] = dataclasses.asdict(self.settings.swap)
-        weights = sha256_file(self.settings.weights) if self.settings.weights else ""
+        weights = sha256_of(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
         parts = [settings, mix_kind(self.arm), self.derived_seed, self.labels, data]
         version = f"train {STAGES['train'].results_version}"
@@ -86,8 +94,24 @@ def run_training(
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     settings = training.settings
+    network, backbone = _network(training), None
+    clips, kept = _data(training, root)
+    workers = 0 if kept else settings.workers  # kept frames live in one process
+    data: TrainingItems = clips
+    if settings.probe != "none":
+        backbone = frozen(network, settings, device)
+        data, network = start_probe(
+            backbone,
+            clips,
+            settings,
+            store=store,
+            seed=training.derived_seed,
+            process=process,
+            workers=workers,
+            classes=len(training.labels),
+        )
     learner = Learner.of(
-        _network(training),
+        network,
         settings,
         classes=len(training.labels),
         seed=training.derived_seed,
@@ -95,7 +119,6 @@ def run_training(
         process=process,
         mix=mix_kind(training.arm),
     )
-    clips, kept = _data(training, root)
     logging.info(
         "%s, seed %d: %s on %s%s, %d clips of %d classes, %d with the actor erased",
         training.arm,
@@ -107,13 +130,12 @@ def run_training(
         len({clip.label for clip in training.clips}),
         sum(clip.erased_hash is not None for clip in training.clips),
     )
-    workers = 0 if kept else settings.workers  # kept frames live in one process
     key = training.key()
     if learner.mix == "stillmix" and settings.mix.stills == "bank":
         learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
     state = loop.train(
         learner,
-        clips,
+        data,
         workers=workers,
         store=store,
         key=key,
@@ -121,8 +143,9 @@ def run_training(
         outage_share=outage_share,
     )
     if process.first:
-        _check_answers(learner.evaluated, clips, input_of(settings), device)
-        _write(training, learner.evaluated, out)
+        whole = whole_network(backbone, learner.evaluated)
+        _check_answers(whole, clips, input_of(settings), device)
+        _write(training, whole, out)
     return state.rows
 
 
@@ -150,6 +173,8 @@ def _network(training: Training) -> nn.Module:
     settings = training.settings
     torch.manual_seed(training.derived_seed)
     seen = input_of(settings)
+    if settings.backbone == hf.NAME:
+        return hf.load(str(settings.weights), training.labels, seen.frames, seen.size)
     model = build_backbone(
         settings.backbone,
         len(training.labels),
@@ -211,5 +236,6 @@ def _write(training: Training, model: nn.Module, out: Path) -> None:
         "input": dataclasses.asdict(input_of(training.settings)),
         "arm": training.arm,
         "seed": training.seed,
+        **description_of(model),
     }
     checkpoint.save(values, out)

@@ -76,8 +76,15 @@ class Actors:
     """How clips get the scenery of other clips; None: they keep their own."""
 
 
-class TrainingClips(Dataset):
-    """Data set with items by (number, epoch), which alone determine the view of a clip."""
+class TrainingItems(Dataset):
+    """Data set with items ClipPair or SkippedClip by (number, epoch)."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+class TrainingClips(TrainingItems):
+    """Data set whose items have pixels; (number, epoch) alone determine the view of a clip."""
 
     def __init__(
         self,
@@ -203,7 +210,7 @@ def collate(items: list[ClipPair | SkippedClip]) -> Batch:
 
 
 def training_loader(
-    clips: TrainingClips, batches: Iterable[list], workers: int, device: str
+    clips: TrainingItems, batches: Iterable[list], workers: int, device: str
 ) -> DataLoader:
     """A loader of `batches`, lists of (number, epoch), in their order, as items Batch."""
     return make_loader(clips, batches, workers, device, collate)

@@ -2,9 +2,9 @@
 
 The note is a JSON file, the interface between acquire and the stages that load weights:
 
-    path    path of the file
-    sha256  hash of the file
-    bytes   size of the file
+    path    path of the file, or of a folder with a network of transformers
+    sha256  hash of the file; of a folder that of sources.hub
+    bytes   size of the file, or of the folder's files
     url     address of the download; null for a local file
 """
 
@@ -14,15 +14,17 @@ from pathlib import Path
 
 from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
+from occludenet_build.sources.hub import local_path, sha256_of
 
 
 def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | None:
-    """Path of the weights file `named`, or of the file in the note `named` (.json).
+    """Path of the weights `named`: a file, a folder, a name in the local cache of huggingface_hub,
+    or what the note `named` (.json) names.
 
-    `key` is the setting, for messages. Raises UserError for an address, a malformed note, or a
-    file whose hash differs from that of the note or the settings.
+    `key` is the setting, for messages. Raises UserError for an address, a malformed note, a name
+    that the cache does not have, or weights whose hash differs from that of the note or the
+    settings.
     """
     if named is None:
         return None
@@ -32,8 +34,9 @@ def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | 
             "`occludenet acquire weights` and give its note as --weights"
         )
     path, noted = _read_note(Path(named)) if named.endswith(".json") else (named, None)
+    path = local_path(path, key)
     for wanted, source in ((noted, named), (wanted_sha256, f"{key}_sha256")):
-        if wanted is not None and Path(path).is_file() and sha256_file(path) != wanted:
+        if wanted is not None and Path(path).exists() and sha256_of(path) != wanted:
             raise UserError(
                 f"{key}: {path} is not what {source} says, sha256 {wanted}: it has changed; put "
                 "the file back, or record the new one with `snakemake -R acquire_weights`"

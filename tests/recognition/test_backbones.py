@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import zlib
 from argparse import Namespace
 from itertools import pairwise
 
@@ -571,6 +572,51 @@ def test_positions_of_others_are_not():
         videomae()(torch.zeros(1, 3, 2, 64, 64))
     with pytest.raises(ValueError, match="wanted clips of 4 x 16 patches, got 2 x 16"):
         SMALL["videomamba"]()(torch.zeros(1, 3, 2, 32, 32))
+
+
+# The published code with local units (Something-Something), run once on these weights in float64:
+# 32 px, patch 8, width 48, 4 layers, 3 heads, global blocks 1 to 3, 8 frames.
+LOCAL_UNITS = (
+    (0.07737103699841136, -0.018316184351227338, 0.03399137912435787, -0.27935055727092245,
+     -1.1473210805356773),
+    (0.06820606056720235, -0.027270760136375638, 0.031610213740559334, -0.28984800660157983,
+     -1.1495860143933432),
+)  # fmt: skip
+
+
+def with_drawn_weights(model):
+    tensors = model.state_dict()
+    for key, tensor in tensors.items():
+        drawn = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(tensor.shape) * 0.2
+        if key.endswith("running_var"):
+            drawn = np.abs(drawn) + 0.5
+        if tensor.is_floating_point():
+            tensors[key] = torch.from_numpy(np.asarray(drawn)).to(tensor.dtype)
+    model.load_state_dict(tensors)
+    return model.double().eval()
+
+
+def test_local_units_are_the_official_ones():
+    model = with_drawn_weights(UniFormerV2(
+        5, 32, patch=8, width=48, layers=4, heads=3, return_list=(1, 2, 3), no_lmhra=False,
+        double_lmhra=True, temporal_downsample=True,
+    ))  # fmt: skip
+    clips = torch.from_numpy(np.random.RandomState(1).standard_normal((2, 3, 8, 32, 32)))
+    with torch.no_grad():
+        logits = model(clips)
+        for block in model.backbone.transformer.resblocks:
+            nn.init.zeros_(block.lmhra1.pos_embed[3].weight)
+        assert (model(clips) - logits).abs().max() > 1e-3
+    assert (logits - torch.tensor(LOCAL_UNITS)).abs().max() < 1e-6
+
+
+def test_names_and_shapes_of_the_network_with_local_units():
+    """Those of the official network of exp/sthv2/ssv2_b16_f16x224: 547 tensors."""
+    with torch.device("meta"):
+        model = BACKBONES["uniformerv2_b16_ssv2"].make(174, 16, 224)
+    lines = [f"{key} {list(tensor.shape)}" for key, tensor in sorted(model.state_dict().items())]
+    assert (len(lines), zlib.crc32("\n".join(lines).encode())) == (547, 3274713994)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 162_992_814
 
 
 def test_a_frozen_uniformerv2_learns_its_global_blocks_alone():

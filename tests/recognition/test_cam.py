@@ -109,7 +109,8 @@ GRIDS = {
     "x3d_s": (13, 5, 5), "x3d_m": (16, 7, 7), "x3d_l": (16, 10, 10),
     "x3d_s_pytorchvideo": (13, 5, 5), "i3d_r50": (4, 7, 7), "ibm_i3d_resnet18": (32, 7, 7),
     "ibm_i3d_resnet50": (32, 7, 7), "ibm_i3d_resnet101": (32, 7, 7),
-    "uniformerv2_b16": (8, 14, 14), "uniformerv2_l14": (8, 16, 16), "videomamba_t": (8, 14, 14),
+    "uniformerv2_b16": (8, 14, 14), "uniformerv2_b16_ssv2": (8, 14, 14),
+    "uniformerv2_l14": (8, 16, 16), "videomamba_t": (8, 14, 14),
     "videomamba_s": (8, 14, 14), "videomamba_m": (8, 14, 14), "videomae_s": (8, 14, 14),
     "videomae_b": (8, 14, 14), "videomae_l": (8, 14, 14),
 }  # fmt: skip

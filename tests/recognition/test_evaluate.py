@@ -492,6 +492,61 @@ def test_files_of_one_name_are_distinguished(tmp_path):
     assert [clip.clip for clip in group.clips] == ["x/1", "y/1"] and not skipped
 
 
+def write_strided(path, size=16):
+    """A small network whose frames are 2 apart, trained at 16 px of 18."""
+    torch.manual_seed(0)
+    model = build_backbone("tiny3d", len(LABELS), 4, size)
+    seen = dataclasses.asdict(Input(4, size, 18, 2))
+    checkpoint.save(
+        {"model": model.state_dict(), "backbone": "tiny3d", "labels": list(LABELS), "input": seen,
+         "settings": {}, "arm": "car", "seed": 0},
+        path,
+    )  # fmt: skip
+
+
+def test_another_size_and_another_sampling_than_in_training(world, tmp_path):
+    write_strided(tmp_path / "strided.pt")
+    model = {"model": tmp_path / "strided.pt"}
+    rows, summary = run(world, tmp_path / "a.parquet", **model)
+    assert (summary["sampling"], summary["size"], summary["short_side"]) == ("mmaction2", 16, 18)
+    for changes in ({"sampling": "slowfast"}, {"size": 18, "short_side": 18}, {"short_side": 24}):
+        other, about = run(world, tmp_path / "b.parquet", changed(**changes), **model)
+        assert any(a["logits"] != b["logits"] for a, b in zip(rows, other, strict=True)), changes
+        assert about | changes == about
+    _, about = run(world, tmp_path / "b.parquet", changed(size=24), **model)
+    assert (about["size"], about["short_side"]) == (24, 27)
+
+
+def test_sizes_and_samplings_that_cannot_be(world, tmp_path):
+    write_strided(tmp_path / "strided.pt")
+    model = {"model": tmp_path / "strided.pt"}
+    with pytest.raises(UserError, match=r"evaluate.short_side: wanted at least 20, .* got 17"):
+        run(world, tmp_path / "a.parquet", changed(size=20, short_side=17), **model)
+    with pytest.raises(UserError, match=r"evaluate.sampling: .* 2 frames apart, got uniformerv2"):
+        run(world, tmp_path / "a.parquet", changed(sampling="uniformerv2"), **model)
+    with pytest.raises(UserError, match=r"evaluate.sampling: wanted a backbone with a published"):
+        run(world, tmp_path / "a.parquet", changed(sampling="published"))
+    with pytest.raises(UserError, match=r"evaluate.sampling: .* got tiny3d"):
+        settings_of.load(
+            {"evaluate": {"sampling": "published"}, "train": {"backbone": "tiny3d"}},
+            require_files=False,
+        )
+
+
+def test_the_published_protocol_replaces_views_crops_and_size(world, tmp_path, monkeypatch):
+    from occludenet_build.config import protocols
+
+    small = protocols.Protocol("slowfast", 3, 3, 18, 18, "logits", "a test")
+    monkeypatch.setitem(protocols.PROTOCOLS, "tiny3d", small)
+    write_strided(tmp_path / "strided.pt")
+    _, about = run(
+        world, tmp_path / "a.parquet", changed(sampling="published"), tmp_path / "strided.pt"
+    )
+    assert (about["views"], about["crops"], about["average"]) == (3, 3, "logits")
+    assert (about["sampling"], about["size"], about["short_side"]) == ("slowfast", 18, 18)
+    assert read_predictions(tmp_path / "a.parquet").about.views == 3
+
+
 def test_a_network_that_says_nan_is_refused_with_the_clip(world, tmp_path):
     write_model(tmp_path / "nan.pt", list(LABELS))
     values = checkpoint.load(tmp_path / "nan.pt")

@@ -1,11 +1,19 @@
 """Sampling of frames and crops, and reading of the chosen frames of a file."""
 
+import json
+import zlib
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torchvision.datasets.samplers import UniformClipSampler
+from torchvision.datasets.video_utils import VideoClips
 
-from occludenet_build.core.errors import ItemError
+from occludenet_build.config.protocols import PROTOCOLS, with_protocol
+from occludenet_build.config.recognition import SAMPLINGS, Evaluate
+from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.media.video.synth import write_video
@@ -16,6 +24,8 @@ from occludenet_build.recognition.augment import (
     frame_segments,
     views,
 )
+from occludenet_build.recognition.backbones.registry import BACKBONES
+from occludenet_build.recognition.sampling import SAMPLERS, check_sampling, frames_of_views
 
 
 @pytest.mark.parametrize(("count", "parts"), [(1, 1), (1, 8), (7, 8), (8, 8), (9, 8), (300, 8)])
@@ -99,3 +109,80 @@ def test_sample_says_what_is_wrong(film, tmp_path):
         sample_frames(film, [20])
     with pytest.raises(ItemError, match="missing"):
         sample_frames(tmp_path / "no.mp4", [0])
+
+
+# The test indices of mmaction2, UniFormerV2, SlowFast, IBM's action-recognition-pytorch and
+# IntegralAction, as their own code gives them: program, frames of the clip, frames of a view,
+# stride (0: spread), views, the first and the last view, crc32 of all as JSON.
+CASES = json.loads(Path(__file__).with_name("sampling_cases.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case[:5])))
+def test_views_are_those_of_the_program(case):
+    name, count, frames, stride, number, first, last, crc = case
+    check_sampling(name, stride)
+    seen = [list(view) for view in frames_of_views(name, count, frames, stride, number)]
+    assert seen[0] == first and seen[-1] == last
+    assert zlib.crc32(json.dumps(seen).encode()) == crc
+
+
+def test_every_program_is_among_the_cases():
+    assert {case[0] for case in CASES} == set(SAMPLERS) - {"torchvision"}
+    assert set(SAMPLINGS) == set(SAMPLERS)
+
+
+@pytest.mark.parametrize("parity_cases", ["sampling.json"])
+def test_the_cases_are_all_of_the_facts(parity, parity_cases):
+    facts = json.loads((parity / parity_cases).read_text())
+    assert sum(len(part["cases"]) for part in facts.values()) == 73 <= len(CASES)
+
+
+@pytest.mark.parametrize(("count", "frames", "stride", "number"), [
+    (300, 16, 2, 5), (250, 32, 2, 12), (61, 16, 2, 5), (300, 128, 2, 1), (64, 16, 4, 3),
+])  # fmt: skip
+def test_views_are_those_of_torchvision(count, frames, stride, number):
+    """Its own sampler over the index of its own resampled clips."""
+    found = VideoClips.compute_clips_for_video(torch.arange(count), frames, 1, 30, 30 / stride)
+    index = VideoClips.__new__(VideoClips)
+    index.clips = [found[0]]
+    wanted = [found[0][n].tolist() for n in UniformClipSampler(index, number)]
+    seen = frames_of_views("torchvision", count, frames, stride, number)
+    assert [list(view) for view in seen] == wanted
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("count", [1, 2, 7, 40, 301])
+@pytest.mark.parametrize("number", [1, 2, 10])
+def test_every_view_is_within_the_clip(name, count, number):
+    for stride in (0, 4):
+        if (SAMPLERS[name].strided if stride else SAMPLERS[name].spread) is False:
+            continue
+        seen = frames_of_views(name, count, 8, stride, number)
+        assert len(seen) == number and all(len(view) == 8 for view in seen)
+        assert all(0 <= frame < count for view in seen for frame in view)
+
+
+@pytest.mark.parametrize(("name", "stride", "wanted"), [
+    ("uniformerv2", 4, "4 frames apart, got uniformerv2"),
+    ("slowfast", 0, "spread over the whole clip, got slowfast"),
+    ("mmaction2_fps", 0, "wanted one of mmaction2, uniformerv2, ibm"),
+])  # fmt: skip
+def test_a_sampling_that_the_network_cannot_have(name, stride, wanted):
+    with pytest.raises(UserError, match=wanted):
+        check_sampling(name, stride)
+
+
+def test_the_published_protocol_of_every_backbone():
+    for name, backbone in BACKBONES.items():
+        if name == "tiny3d":
+            continue
+        taken = with_protocol(Evaluate(sampling="published"), name)
+        check_sampling(taken.sampling, backbone.input.stride)
+        assert taken.size <= taken.short_side
+        assert taken.size >= backbone.input.size, name
+    x3d = with_protocol(Evaluate(sampling="published", views=2), "x3d_s")
+    assert (x3d.views, x3d.crops, x3d.size, x3d.short_side) == (10, 3, 182, 182)
+    assert with_protocol(Evaluate(views=2), "tiny3d") == Evaluate(views=2)
+    with pytest.raises(UserError, match="got tiny3d, of which none is known"):
+        with_protocol(Evaluate(sampling="published"), "tiny3d")
+    assert {row.sampling for row in PROTOCOLS.values()} <= set(SAMPLERS)

@@ -59,7 +59,7 @@ def test_the_page_needs_nothing_but_itself(text: str) -> None:
     links = re.findall(r'(?:src|href)="([^"]*)"', text)
     assert links and all(link.startswith(("#", "data:image/")) for link in links)
     assert not re.search(r"url\((?!#)|@import|<script|<link", text)
-    assert text.count("<section") == text.count("</section>") == 7
+    assert text.count("<section") == text.count("</section>") == 8
 
 
 def test_names_from_outside_are_escaped(text: str) -> None:

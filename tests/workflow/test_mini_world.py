@@ -20,11 +20,13 @@ from demo.world.__main__ import main
 from demo.world.actions import ACTIONS, Manner
 from demo.world.build import build
 from demo.world.clips import render
-from demo.world.plan import TIED, Settings, plan
+from demo.world.plan import TIED, Settings, crossed, plan
 from demo.world.scenery import BACKGROUNDS
 from demo.world.segments import polygons, run_lengths
+from occludenet_build.config.recognition import ListedSet
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.video.synth import write_video
+from occludenet_build.recognition.evaluate.command import read_listed_set
 
 TINY = Settings(train=1, val=0, test=0, seconds=1.0, images=2, truth=True)
 
@@ -115,20 +117,28 @@ def test_bad_frames_leave_nothing_behind(tmp_path, frames, changes, says):
 # the plan
 
 
-def test_training_backgrounds_go_with_the_action():
-    clips = [clip for clip in plan(Settings(train=20, shortcut=0.9)) if clip.split == "train"]
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_backgrounds_go_with_the_action(split):
+    settings = Settings(train=20, val=20, test=20, shortcut=0.9)
+    clips = [clip for clip in plan(settings) if clip.split == split]
     for label in ACTIONS:
         kinds = Counter(clip.background for clip in clips if clip.label == label)
         assert kinds[TIED[label]] == 18
     assert len({clip.background for clip in clips}) == len(BACKGROUNDS)
 
 
-@pytest.mark.parametrize("split", ["val", "test"])
-def test_other_splits_cross_action_and_background(split):
-    clips = [c for c in plan(Settings(val=10, test=10)) if c.split == split]
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_the_set_crossed_has_every_test_figure_before_other_backgrounds(count):
+    settings = Settings(test=8, crossed=count)
+    figures, clips = [c for c in plan(settings) if c.split == "test"], crossed(settings)
+    before = {clip.name: [c.background for c in clips if c.name == clip.name] for clip in figures}
+    for figure in figures:
+        assert len(set(before[figure.name])) == count
+        assert TIED[figure.label] not in before[figure.name]
     pairs = Counter((clip.label, clip.background) for clip in clips)
-    assert len(pairs) == len(ACTIONS) * len(BACKGROUNDS)
-    assert set(pairs.values()) == {2}
+    assert set(pairs.values()) <= {2 * count}, "each other background as often"
+    assert len({clip.path for clip in clips}) == len(clips) == 40 * count
+    assert all(clip.path.parts[0] == "crossed" for clip in clips)
 
 
 def test_more_clips_leave_the_first_ones_alone():
@@ -178,6 +188,22 @@ def test_clip_has_exact_frames_sound_and_truth(world):
             assert container.streams.audio[0].codec_context.name == "aac"
             sound = np.concatenate([f.to_ndarray().ravel() for f in container.decode(audio=0)])
         assert np.abs(sound).max() > 0.1
+
+
+def test_a_list_names_the_clips_of_the_set_crossed(tmp_path):
+    settings = Settings(train=0, val=0, test=1, seconds=0.5, images=0, crossed=1)
+    build(tmp_path, settings, workers=1)
+    group, skipped = read_listed_set(ListedSet("crossed", str(tmp_path / "crossed.csv")))
+    made = crossed(settings)
+    assert [(c.file, c.label) for c in group.clips] == [(str(c.path), c.label) for c in made]
+    assert not skipped
+    figures = {clip.name: clip for clip in plan(settings)}
+    for clip, read in zip(made, group.clips, strict=True):
+        assert read.clip == clip.name, "the figure is the source"
+        masks = [render(settings, one)[1] for one in (clip, figures[clip.name])]
+        assert np.array_equal(*masks), "it moves alike before every background"
+    listed = {str(path.relative_to(tmp_path)) for path in (tmp_path / "crossed").rglob("*.mp4")}
+    assert listed == {str(clip.path) for clip in made}
 
 
 # the mini-COCO

@@ -136,8 +136,12 @@ def digest_of(folder):
 
 
 def size_of(path):
-    """Size of a file, bytes; -1 if it is away: what reads it will say so."""
+    """Size of a file, or of a folder's files, bytes; -1 if away: what reads it will say so."""
     try:
+        if Path(path).is_dir():
+            return sum(
+                one.stat().st_size for one in Path(path).iterdir() if one.is_file()
+            )
         return Path(path).stat().st_size
     except OSError:
         return -1

@@ -1,4 +1,4 @@
-"""Statistics of the trials: means, differences paired by seed, the printed table, the JSON."""
+"""Statistics of the trials: means, differences paired by seed, the JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 from scipy.stats import binomtest, ttest_rel
 
 from occludenet_build.recognition.accuracy import over_seeds
-from parts.shortcut.arms import BASELINE, CAR, ORACLE
+from parts.shortcut.arms import BASELINE, CAR, CAR_SWAP, LONG, ORACLE, SWAP
 
 Results = Mapping[str, Sequence[Mapping[str, float]]]
 """Arm -> results of its trials, in the order of the seeds."""
+COMPARED = {"car": (CAR, BASELINE), "swap": (SWAP, BASELINE), "car_swap": (CAR_SWAP, SWAP)}
+"""Prefix of keys of the JSON -> the arm, and the arm that it is compared with."""
+_NAMES = {BASELINE: "baseline", SWAP: "swap"}
 
 
 @dataclass(frozen=True)
@@ -44,66 +47,55 @@ class Difference:
         )
 
 
-def crossed(results: Results, arm: str) -> list[float]:
-    """Top-1 of an arm on the crossed test, by seed, per cent."""
-    return [found["crossed"] for found in results[arm]]
+def values(results: Results, arm: str, name: str = "crossed") -> list[float]:
+    """A result of an arm by seed; by default top-1 on the crossed test, per cent."""
+    return [found[name] for found in results[arm]]
 
 
-def print_table(results: Results, seeds: Sequence[int]) -> None:
-    """Print the values by seed, the differences to the baseline, and further means."""
-    wide = max(map(len, results))
-    print(
-        f"top-1 on the crossed test, per cent\n{'':{wide}}", *(f" seed {s}" for s in seeds), end=""
-    )
-    print("    mean     sd   less baseline     sd  won:lost   p(t)  p(sign)")
-    for arm in results:
-        values = crossed(results, arm)
-        mean, sd = over_seeds(values)
-        print(f"{arm:{wide}}", *(f"{value:7.1f}" for value in values), end="")
-        print(f" {mean:7.1f} {_number(sd, 6)}", _against(results, arm))
-    print(
-        f"\nmeans over the seeds, per cent\n{'':{wide}}  own scenery  follows scenery  "
-        "scenery alone  train top-1     KL"
-    )
-    for arm, found in results.items():
-        own, scenery, alone, top1, kl = (
-            over_seeds([one[name] for one in found])[0]
-            for name in ("own", "scenery", "without_actor", "train_top1", "kl")
-        )
-        cells = f"{own:12.1f} {scenery:16.1f} {alone:14.1f} {top1:12.1f} {kl:6.3f}"
-        print(f"{arm:{wide}} {cells}")
+def mean(results: Results, arm: str, name: str = "crossed") -> float | None:
+    """Mean of a result over the seeds; None where the arm was not run."""
+    return over_seeds(values(results, arm, name))[0] if arm in results else None
 
 
-def _against(results: Results, arm: str) -> str:
-    if arm in (BASELINE, ORACLE):
-        return ""
-    d = Difference.of(crossed(results, arm), crossed(results, BASELINE))
-    score = f"{d.wins}:{d.losses}"
-    p = f"{_number(d.t_test, 6, 3)}   {d.sign_test:.3f}"
-    return f"        {d.mean:+7.1f} {_number(d.sd, 6)} {score:>9} {p}"
-
-
-def _number(value: float | None, width: int, digits: int = 1) -> str:
-    return " " * (width - 1) + "-" if value is None else f"{value:{width}.{digits}f}"
+def difference(results: Results, arm: str, other: str, name: str = "crossed") -> Difference | None:
+    """The difference of two arms; None where one was not run."""
+    if arm not in results or other not in results:
+        return None
+    return Difference.of(values(results, arm, name), values(results, other, name))
 
 
 def summary(results: Results) -> dict[str, Any]:
     """The figures of the JSON, points of top-1 on the crossed test."""
-    baseline, car = crossed(results, BASELINE), crossed(results, CAR)
-    d = Difference.of(car, baseline)
-    return {
-        "seeds": len(baseline),
-        "baseline_mean": over_seeds(baseline)[0],
-        "car_mean": over_seeds(car)[0],
-        "car_minus_baseline_mean": d.mean,
-        "car_minus_baseline_sd": d.sd,
-        "car_wins": d.wins,
-        "car_losses": d.losses,
-        "car_t_test_p": d.t_test,
-        "oracle_mean": over_seeds(crossed(results, ORACLE))[0] if ORACLE in results else None,
-        "variants_minus_baseline_mean": {
-            arm: Difference.of(crossed(results, arm), baseline).mean
-            for arm in results
-            if arm not in (BASELINE, CAR, ORACLE)
-        },
+    found: dict[str, Any] = {
+        "seeds": max(map(len, results.values())),
+        "baseline_mean": mean(results, BASELINE),
+        "car_mean": mean(results, CAR),
+        "swap_mean": mean(results, SWAP),
+        "car_swap_mean": mean(results, CAR_SWAP),
     }
+    for prefix, (arm, other) in COMPARED.items():
+        found |= _keys(prefix, _NAMES[other], difference(results, arm, other))
+    rest = [arm for arm in results if arm not in (BASELINE, CAR, ORACLE)]
+    return found | {
+        "long_mean": mean(results, LONG),
+        "oracle_mean": mean(results, ORACLE),
+        "variants_minus_baseline_mean": _less_baseline(results, rest, "crossed"),
+        "own_minus_baseline_mean": _less_baseline(
+            results, [arm for arm in results if arm not in (BASELINE, ORACLE)], "own"
+        ),
+    }
+
+
+def _keys(prefix: str, other: str, d: Difference | None) -> dict[str, Any]:
+    return {
+        f"{prefix}_minus_{other}_mean": d and d.mean,
+        f"{prefix}_minus_{other}_sd": d and d.sd,
+        f"{prefix}_wins": d and d.wins,
+        f"{prefix}_losses": d and d.losses,
+        f"{prefix}_t_test_p": d and d.t_test,
+    }
+
+
+def _less_baseline(results: Results, arms: Sequence[str], name: str) -> dict[str, float]:
+    found = {arm: difference(results, arm, BASELINE, name) for arm in arms}
+    return {arm: d.mean for arm, d in found.items() if d is not None}

@@ -88,9 +88,7 @@ def _make_maps(args: argparse.Namespace, config: Config) -> None:
 
 def _layout(network: TrainedNetwork, layer: str | None) -> FeatureLayout:
     """The backbone's layout; `layer` (attention.layer), where given, replaces its layer."""
-    from occludenet_build.recognition.backbones.registry import BACKBONES
-
-    layout = BACKBONES[network.backbone].layout
+    layout = network.layout()
     return dataclasses.replace(layout, layer=layer or layout.layer)
 
 

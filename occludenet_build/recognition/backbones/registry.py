@@ -25,7 +25,9 @@ from torchvision.models import video
 from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
+from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
+from occludenet_build.recognition.backbones.scene3d import Scene3D
 from occludenet_build.recognition.backbones.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -179,13 +181,15 @@ def _ibm_i3d(depth: int) -> Backbone:
     )
 
 
-def _uniformerv2(layers: int = 12, **shape: Any) -> Backbone:
+def _uniformerv2(layers: int = 12, frames: int = 8, **shape: Any) -> Backbone:
+    # After the last block the class tokens, which are fused, receive nothing from patches.
+    last = f"backbone.transformer.resblocks.{layers - 2}"
+    cube = 2 if shape.get("temporal_downsample") else 1
     return Backbone(
         lambda n, t, s, **rates: UniFormerV2(n, s, layers=layers, **shape, **_uniform(rates)),
         "backbone.transformer.proj.2.",
-        Input(8, 224, 256, 0),
-        # After the last block the class tokens, which are fused, receive nothing from patches.
-        FeatureLayout(f"backbone.transformer.resblocks.{layers - 2}", "frame_tokens", first=1),
+        Input(frames, 224, 256, 0),
+        FeatureLayout(last, "frame_tokens", first=1, frames=cube),
         (UNIFORMERV2_MMACTION, UNIFORMERV2_BARE),
         k710=True,
         rates=("dropout", "drop_path"),
@@ -233,6 +237,9 @@ BACKBONES: dict[str, Backbone] = {
     "tiny3d": Backbone(
         lambda n, t, s: Tiny3D(n), "head.", Input(8, 112, 128, 0), FeatureLayout("blocks")
     ),
+    "scene3d": Backbone(
+        lambda n, t, s: Scene3D(n), "head.", Input(8, 112, 128, 0), FeatureLayout("blocks")
+    ),
     "r3d_18": _torchvision("r3d_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
     "mc3_18": _torchvision("mc3_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
     "r2plus1d_18": _torchvision("r2plus1d_18", "fc.", _RESNET_INPUT, FeatureLayout("layer4")),
@@ -271,6 +278,13 @@ BACKBONES: dict[str, Backbone] = {
     "ibm_i3d_resnet50": _ibm_i3d(50),
     "ibm_i3d_resnet101": _ibm_i3d(101),
     "uniformerv2_b16": _uniformerv2(),
+    "uniformerv2_b16_ssv2": _uniformerv2(
+        frames=16,
+        return_list=tuple(range(4, 12)),
+        no_lmhra=False,
+        double_lmhra=True,
+        temporal_downsample=True,
+    ),
     "uniformerv2_l14": _uniformerv2(
         patch=14, width=1024, layers=24, heads=16, return_list=(20, 21, 22, 23)
     ),
@@ -314,9 +328,15 @@ def build_backbone(
 def _known(name: str) -> Backbone:
     if name not in BACKBONES:
         raise UserError(
-            f"train.backbone: wanted one of {', '.join(BACKBONES)}, got {name!r}; change it"
+            f"train.backbone: wanted one of {', '.join((*BACKBONES, hf.NAME))}, got {name!r}; "
+            "change it"
         )
     return BACKBONES[name]
+
+
+def head_of(name: str) -> str:
+    """Prefix of the names of a backbone's head. Raises UserError for an unknown backbone."""
+    return hf.HEAD if name == hf.NAME else _known(name).head
 
 
 def input_of(settings: Train) -> Input:
@@ -324,7 +344,10 @@ def input_of(settings: Train) -> Input:
 
     Raises UserError for an unknown backbone, and for a crop larger than the short side.
     """
-    own = _known(settings.backbone).input
+    if settings.backbone == hf.NAME:
+        own = hf.input_of_folder(str(settings.weights))
+    else:
+        own = _known(settings.backbone).input
     size = own.size if settings.size is None else settings.size
     short_side = settings.short_side
     if short_side is None:

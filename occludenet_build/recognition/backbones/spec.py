@@ -46,11 +46,11 @@ class FeatureLayout:
     """Name of the module in the network."""
     order: str = "volume"
     """volume: (N, C, t, h, w); channels_last: (N, t, h, w, C); tokens: (N, first + t h w, C);
-    frame_tokens: (N T, first + h w, C). h = w."""
+    frame_tokens: (N t, first + h w, C); tokens_in_time: (N, first + h w t, C). h = w."""
     first: int = 0
     """Number of class tokens, which precede the others and have no position."""
     frames: int = 1
-    """With tokens: number of frames of the clip per position in time."""
+    """With tokens of any order: number of frames of the clip per position in time."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import math
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from occludenet_build.config import Config
+from occludenet_build.config.protocols import with_protocol
 from occludenet_build.config.recognition import Evaluate, ListedSet
 from occludenet_build.core import files
 from occludenet_build.core.errors import REASONS, UserError
@@ -53,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--more", type=Path, nargs="*", default=[], help="further tables: variants/clips.parquet"
     )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of the clip files")
-    parser.add_argument("--model", type=Path, required=True, help="a network written by train")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        help="a network written by train, or a folder with a classifier of transformers",
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
 
@@ -69,6 +76,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
     torch.set_num_threads(args.threads)
     network = TrainedNetwork.read(args.model)
+    settings = with_protocol(settings, network.family)
+    config = dataclasses.replace(config, evaluate=settings)
     for group in groups:
         check_labels_known(group.clips, network.labels, str(args.model))
     rows: list[Row] = []
@@ -274,6 +283,8 @@ def write_results(
     path: Path, rows: list[Row], skipped: list[Row], network: TrainedNetwork, config: Config
 ) -> None:
     """Write the table of predictions, its JSON summary and its causal effects; log the summary."""
+    from occludenet_build.recognition.predict import evaluation_input
+
     settings = config.evaluate
     rows.sort(key=tables.row_order)
     sets = accuracy.summarise_sets(rows)
@@ -281,6 +292,8 @@ def write_results(
     about = {"split": settings.split, "average": settings.average, "views": settings.views}
     about |= {"crops": settings.crops, "backbone": network.backbone}
     about |= {"arm": network.arm, "seed": network.seed}
+    seen = evaluation_input(network, settings)
+    about |= {"sampling": settings.sampling, "size": seen.size, "short_side": seen.short_side}
     erased = settings.counterfactuals
     weights = settings.tde if erased else ()
     tde = tde_by_set(rows, network.labels, weights)

@@ -11,6 +11,7 @@ from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
 from occludenet_build.results.report import accuracy, background_bias, facts, figures
 from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
+from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import ReportBuild
 from occludenet_build.results.report.page import render_report
 from occludenet_build.results.report.strips import make_strips
@@ -29,6 +30,9 @@ def summary_lines(build: ReportBuild, config: Config, page: Path) -> Iterator[st
         yield f"paper:   {items.parent}, {made} tables and figures; {items.name} lists all"
     yield from _item_lines(build)
     yield from _accuracy_lines(found) if found else ["accuracy: nothing was evaluated"]
+    compared = arms_compared(build, config.seed)
+    for sentence in compared.follows if compared else ():
+        yield f"result:  {sentence}"
     for weak in weaknesses(build):
         yield f"weak:    {weak.what}"
         yield f"         instead: {weak.instead}"
@@ -51,14 +55,14 @@ def _accuracy_lines(found: list[TrainingScore]) -> Iterator[str]:
     names = set_names(found)
     counts = {s.set: s.clips for s in found}
     yield "top-1, %, by set (clips in brackets)"
-    yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>12}" for name in names)])
+    yield "".join([f"{'':14}", *(f"{f'{name} ({counts[name]})':>14}" for name in names)])
     for arm, seed in sorted({(s.arm, s.seed) for s in found}):
         yield _row(f"{arm} {seed}", [s for s in found if (s.arm, s.seed) == (arm, seed)], names)
 
 
 def _row(name: str, of_training: list[TrainingScore], names: list[str]) -> str:
     by_set = {score.set: f"{100 * score.top1:.1f}" for score in of_training}
-    return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>12}" for label in names)])
+    return "".join([f"{name:14}", *(f"{by_set.get(label, '-'):>14}" for label in names)])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from occludenet_build.config.occlusion import Quota
 from occludenet_build.media.imaging import sheets
 from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resize_image
 from occludenet_build.results.report import accuracy, background_bias, facts, figures
+from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import TABLES, ReportBuild
 from occludenet_build.results.report.strips import Strip
 from occludenet_build.results.report.weak_choices import weaknesses
@@ -47,6 +48,7 @@ def render_report(
         missing=build.missing,
         weak=weaknesses(build, config.train),
         stages=len(TABLES),
+        compared=arms_compared(build, config.seed),
         headline=facts.headline(build),
         charts={name: Markup(figures.inline_svg(svg)) for name, svg in charts.items()},
         examples=examples,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from occludenet_build.config import Train
+from occludenet_build.config.training import SMALL_BACKBONES
 from occludenet_build.results.report.facts import ReportBuild
 
 DRAWN = "miniworld.invalid"
@@ -92,11 +93,11 @@ def _training(build: ReportBuild, train: Train) -> Iterator[Weakness]:
     if clips is None or not build.files("train") or train.weights is not None:
         return
     count = int((clips["status"] == "ok").sum())
-    if train.backbone == "tiny3d" or count < _FEW_CLIPS:
+    if train.backbone in SMALL_BACKBONES or count < _FEW_CLIPS:
         yield Weakness(
             f"{train.backbone} was trained from nothing, on at most {count:,} source clips.",
-            "The accuracies show that the way from clips to tables works; they say nothing about "
-            "CAR or about your classes.",
+            "The accuracies show that the way from clips to tables works. What they say about CAR "
+            "and its rivals holds for this network and these clips.",
             "`train.backbone: x3d_s` or another one, with `train.weights`, and some hundred clips "
             "per class (docs/training.md).",
         )

@@ -27,6 +27,7 @@ from occludenet_build.config.sources import Downloads
 from occludenet_build.core import files
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.sources import hub
 from occludenet_build.sources.transfer import cache
 from occludenet_build.sources.transfer.download import Download, Outcome, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
@@ -91,19 +92,22 @@ def _fetch_or_copy(request: FileRequest, settings: Downloads, path: Path) -> Rec
 
 
 def describe_local_file(request: FileRequest) -> Record:
-    """Path, sha256 and size in bytes of a local file.
+    """Path, sha256 and size in bytes of a local file, or of a folder with a network.
 
     Raises UserError where it is missing or empty, or has another hash than the settings say.
     """
-    path = Path(request.source)
-    if not path.is_file() or path.stat().st_size == 0:
+    path = Path(hub.local_path(request.source, request.key))
+    may_be_folder = request.key == hub.SETTING and path.is_dir()
+    parts = path.iterdir() if may_be_folder else (path,)
+    size = sum(part.stat().st_size for part in parts if part.is_file())
+    if size == 0:
         raise UserError(f"{request.key}: wanted a file, got {path}, which is missing or empty")
-    sha256 = files.sha256_file(path)
+    sha256 = hub.sha256_of(path)
     if request.sha256 not in (None, sha256):
         raise UserError(
             f"{request.hash_setting}: wanted {request.sha256}, {path} has {sha256}; correct either"
         )
-    return {"path": str(path), "sha256": sha256, "bytes": path.stat().st_size, "url": None}
+    return {"path": str(path), "sha256": sha256, "bytes": size, "url": None}
 
 
 def fetch_recorded(

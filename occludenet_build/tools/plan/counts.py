@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from occludenet_build.config import Config, arms
 from occludenet_build.config.backends import DETECTORS, TRAINED
+from occludenet_build.config.protocols import with_protocol_or_own
 from occludenet_build.core.settings import is_url
 from occludenet_build.release.published import RELEASED_CLIPS, read_published
 from occludenet_build.release.terms import SPLITS
@@ -165,7 +166,8 @@ def counts(
 
 def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
     """Counts of training, evaluation and attention. `chosen`: split -> selected clips."""
-    train, evaluate, tested = config.train, config.evaluate, chosen[config.evaluate.split]
+    train, tested = config.train, chosen[config.evaluate.split]
+    evaluate = with_protocol_or_own(config.evaluate, train.backbone)
     views = chosen["train"] * sum(_views_of_arm(arm, config) for arm in arms.names(train))
     sets = len(config.composite.scales) + config.composite.clean_twin
     runs = jobs_of("train_arm", config)

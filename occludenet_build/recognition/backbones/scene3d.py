@@ -1,9 +1,9 @@
-"""A small network that takes colours and movement as input.
+"""A small 3-D network that sees the scenery, for the demo, the shortcut benchmark and tests.
 
-The demo's tiny3d subtracts the median over time from each frame, so it hardly sees a static
-background and cannot learn a shortcut there. This network has that difference as a fourth channel
-in addition to the colours, and training decides which it uses. Batch norm as in X3D: with tiny3d's
-group norm, training takes several times as long.
+(N, 3, T, H, W) -> logits (N, classes). Any T; H and W from 16 up. tiny3d subtracts the median over
+time from each frame, so it hardly sees a static background and cannot learn it as a shortcut. This
+network has that difference as a fourth channel in addition to the colours, and training decides
+which it uses. Batch norm as in X3D: with tiny3d's group norm, training takes several times as long.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Block(nn.Sequential):
         )
 
 
-class SceneAndMovement(nn.Module):
-    """Clips (N, 3, T, H, W), float32, normalised -> logits (N, classes)."""
+class Scene3D(nn.Module):
+    """Colours and movement, then four blocks, then maximum and mean over positions."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -37,6 +37,7 @@ class SceneAndMovement(nn.Module):
         self.head = nn.Linear(2 * WIDTHS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float32 (N, 3, T, H, W), normalised -> logits float32 (N, classes)."""
         channels = torch.cat([x, moving(x.mean(dim=1, keepdim=True))], dim=1)
         features = self.blocks(channels).flatten(3)
         return self.head(torch.cat([features.amax(dim=3), features.mean(dim=3)], dim=1).mean(dim=2))
