@@ -22,10 +22,13 @@ include: "workflow/occluders.smk"
 include: "workflow/select.smk"
 include: "workflow/actor_masks.smk"
 include: "workflow/composite.smk"
+include: "workflow/outside.smk"
 # Dataset: annotations, and what is wrong with them
 include: "workflow/annotate.smk"
 include: "workflow/validate.smk"
 include: "workflow/leaks.smk"
+# Test sets of background bias, made of the clips by their masks
+include: "workflow/variants.smk"
 # Recognition: CAR, the other arms, other people's models
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"

@@ -144,6 +144,15 @@ _ROWS = (
         unit="output_px",
     ),
     Stage(
+        "outside",
+        "occlusion",
+        "Check counterfactual clips of another program frame by frame, and measure what it changed",
+        ("composite", "counterfactual"),
+        in_all=False,
+        tables={"outside": "outside/*.parquet"},
+        unit="output_px",
+    ),
+    Stage(
         "annotate",
         "dataset",
         "Write the annotation files of OccludeNet, and Parquet tables with all facts",
@@ -157,6 +166,17 @@ _ROWS = (
         "Check annotation files for contradictions and against a published release",
         ("composite", "select"),
         unit="released",
+    ),
+    Stage(
+        "variants",
+        "dataset",
+        "Write derived test sets: background only, human only, action swap, SCUBA, SCUFO, greyed",
+        ("composite", "counterfactual", "evaluate"),
+        draws=True,
+        parts={"plates": 1, "clips": 1},
+        in_all=False,
+        tables={"variants": "variants/items/*.parquet"},
+        items=True,
     ),
     Stage(
         "train",

@@ -3,13 +3,21 @@
 #   writes annotate/clips.parquet, annotate/labels.json, annotate/frames/, <dataset>/annotations/
 
 
+# Counterfactuals of another program take the place of the build's own.
+ERASED = "outside" if CONFIG.outside.folder else "counterfactual"
+
+
 rule annotate:
     input:
         select=SELECT,
         occluders=rules.occluders.output,
         composite=rules.composite.input,
         masks=rules.actor_masks.input,
-        counterfactual=rules.counterfactual.input,
+        counterfactual=(
+            rules.outside.input
+            if CONFIG.outside.folder
+            else rules.counterfactual.input
+        ),
     output:
         clips=f"{BUILD}/annotate/clips.parquet",
         labels=f"{BUILD}/annotate/labels.json",
@@ -29,6 +37,6 @@ rule annotate:
     shell:
         "python -m occludenet_build annotate --select {input.select:q}"
         f" --composite {folder_of('composite')} --masks {folder_of('actor_masks')}"
-        f" --counterfactual {folder_of('counterfactual')} --shards {len(CLIP_SHARDS)}"
+        f" --counterfactual {folder_of(ERASED)} --shards {len(CLIP_SHARDS)}"
         " --occluders {input.occluders:q} --root {params.root:q} --out {output.clips:q}"
         " --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -7,6 +7,7 @@ rule evaluate_arm:
     input:
         clips=rules.annotate.output.clips,
         model=rules.train_arm.output.model,
+        variants=variant_clips,
         lists=[
             plain_path(path)
             for listed in CONFIG.evaluate.lists
@@ -32,6 +33,7 @@ rule evaluate_arm:
         root=in_build(),
     shell:
         "python -m occludenet_build evaluate --clips {input.clips:q} --model {input.model:q}"
+        " --more {input.variants:q}"
         " --root {params.root:q} --out {output.predictions:q} --threads {threads}"
         " --settings {params.settings:q} --log {log:q}"
 

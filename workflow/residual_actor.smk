@@ -9,12 +9,13 @@
 #          residual_actor/<fill>/{videos,detect}/<shard>.parquet, and for fills that the build does
 #          not have also {composite,counterfactual}/<shard>.parquet
 #
-# <fill> is `built` for all counterfactual clips of the build, else a fill on the sample, or `none`
+# <fill> is `built` for all counterfactual clips of the build, `outside` for those of another program
+# (target residual_actor_outside), else a fill on the sample, or `none`
 # for the occluded clips.
 
 
 wildcard_constraints:
-    fill="built|none|zero|mean|blur|median|noise|inpaint",
+    fill="built|outside|none|zero|mean|blur|median|noise|inpaint",
 
 
 rule residual_actor_sample:
@@ -139,6 +140,12 @@ rule residual_actor_fill:
 rule residual_actor:
     input:
         expand(rules.residual_actor_fill.output, fill="built"),
+    localrule: True
+
+
+rule residual_actor_outside:
+    input:
+        expand(rules.residual_actor_fill.output, fill="outside"),
     localrule: True
 
 

@@ -44,6 +44,7 @@ from occludenet_build.config.sources import (
     YouTube,
 )
 from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
+from occludenet_build.config.variants import Outside, Variants
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import from_mapping, key_values, require_distinct, setting
 from occludenet_build.stages import STAGES
@@ -73,6 +74,7 @@ __all__ = [
     "Mix",
     "Occluders",
     "Optimizer",
+    "Outside",
     "Paper",
     "Predictions",
     "Proposals",
@@ -82,6 +84,7 @@ __all__ = [
     "Segments",
     "Select",
     "Train",
+    "Variants",
     "Window",
     "YouTube",
     "canonical",
@@ -136,6 +139,8 @@ class Config:
     composite: Composite = setting(Composite())
     actor_masks: ActorMasks = setting(ActorMasks())
     counterfactual: Counterfactual = setting(Counterfactual())
+    outside: Outside = setting(Outside())
+    variants: Variants = setting(Variants())
     train: Train = setting(Train())
     evaluate: Evaluate = setting(Evaluate())
     predictions: Predictions = setting(Predictions())

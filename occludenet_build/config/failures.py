@@ -23,6 +23,10 @@ class OutageShares:
     """Stage actor_masks: of the clips of a shard."""
     composite: float = setting(_SHARE, low=0, high=1)
     """Stage composite: of the clips of a shard."""
+    outside: float = setting(_SHARE, low=0, high=1)
+    """Stage outside: of the clips of a shard."""
+    variants: float = setting(_SHARE, low=0, high=1)
+    """Stage variants: of the clips of the sets, of a shard."""
     occluders: float = setting(_SHARE, low=0, high=1)
     """Stage occluders: of the photos."""
     leaks: float = setting(_SHARE, low=0, high=1)

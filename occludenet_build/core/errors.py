@@ -187,6 +187,12 @@ REASONS = {
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
     "not_erased": "too many frames that may show the actor have no mask to erase them by",
+    # variants, outside
+    "no_partner": "no other clip can give the background",
+    "not_outside": "outside.folder has no clip of this name",
+    "other_frames": "the clip has another number of frames, or other times, than ours",
+    "other_size": "the picture has another size than ours",
+    "changes_background": "too much of the picture outside the actor was changed",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
     # occluders

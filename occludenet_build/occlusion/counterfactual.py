@@ -127,13 +127,21 @@ class Eraser:
         masks = self._masks(number) or empty
         self._sampled.append(([plane.copy() for plane in planes], masks))
 
+    def plate(self) -> list[np.ndarray] | None:
+        """The temporal median of the frames without the actor: Y, U and V, uint8 or uint16 (H, W).
+
+        None if no frame was added.
+        """
+        if self._sampled:
+            self._median, self._sampled = _median_planes(self._sampled, self._layout), []
+        return self._median
+
     def erase(self, number: int, planes: list[np.ndarray]) -> bool:
         """Erase the actor from a frame in place; return whether any pixel was erased.
 
         `planes`: Y, U and V, uint8 or uint16 (H, W), chroma at its own size.
         """
-        if self._sampled:
-            self._median, self._sampled = _median_planes(self._sampled, self._layout), []
+        self.plate()
         holes = list(self._holes(number, planes))
         for hole in holes:
             FILLS[self._erasure.fill](hole)

@@ -3,11 +3,13 @@
 import csv
 import dataclasses
 import json
+import math
 import os
 import shutil
 from argparse import Namespace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -17,6 +19,7 @@ from support.clips import FRAMES, LABELS, pictures, save_frames, save_table, wri
 from occludenet_build import config as settings_of
 from occludenet_build.config import Config
 from occludenet_build.config.recognition import Evaluate, ListedSet
+from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.synth import write_video
@@ -25,6 +28,7 @@ from occludenet_build.recognition.accuracy import rank_logits, wilson
 from occludenet_build.recognition.backbones.registry import build_backbone
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.erase import Erasing
+from occludenet_build.recognition.evaluate.command import evaluation_groups
 from occludenet_build.recognition.evaluate.command import read_listed_set as read_listed
 from occludenet_build.recognition.evaluate.command import run as run_stage
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS, WHOLE_SET, causal_effects
@@ -57,7 +61,7 @@ def write_model(path, labels):
 
 def run(root, out, settings=SETTINGS, model="car-0.pt", clips=True):
     table = root / "annotate/clips.parquet" if clips else None
-    args = Namespace(clips=table, root=root, model=root / model, threads=1, out=out)
+    args = Namespace(clips=table, root=root, model=root / model, threads=1, out=out, more=[])
     run_stage(args, Config(evaluate=settings))
     return rows_of(out), json.loads(out.with_suffix(".json").read_text())
 
@@ -604,3 +608,16 @@ def test_the_total_direct_effect_of_a_stage(tmp_path):
         assert one["top1"] == pytest.approx(100 * np.mean(right)) and one["n"] == len(mine)
     header = (tmp_path / "a.effect.csv").read_text().splitlines()[0]
     assert header.endswith(",distance,top1_tde_0.5,top1_tde_1")
+
+
+def test_further_tables_are_sets_beside_those_of_the_build(tmp_path):
+    """The derived test sets of the stage variants."""
+    rows = [row | {"set": "human", "scale": math.nan} for row in write_world(tmp_path)]
+    more = tmp_path / "variants/clips.parquet"
+    kept = [row | {"file": f"variants/{row['file']}"} for row in rows if row["split"] == "test"]
+    tables.write_table(pa.Table.from_pylist(kept), more)
+    args = Namespace(clips=tmp_path / "annotate/clips.parquet", more=[more], root=tmp_path)
+    own, derived = evaluation_groups(args, Evaluate(group="(test)"))[0]
+    assert {clip.set for clip in own.clips} == {"clean", "D-25", "D-75"}
+    assert {clip.set for clip in derived.clips} == {"human"} and derived.where == str(more)
+    assert set(derived.independent.values()) == {"test"}

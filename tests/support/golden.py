@@ -109,6 +109,8 @@ RESULTS: dict[str, Made] = {
 """Stage -> what is hashed of it."""
 
 WITHOUT = {
+    "outside": "it reads clips of another program; tests/occlusion/test_outside.py compares them",
+    "variants": "tests/dataset/test_variants.py compares its clips, pixel by pixel, with the truth",
     "kinetics": "its results are files that others publish; tests/sources/ compares its tables",
     "questions": "it follows a network's ranking; tests/recognition/ compares its files",
     "predictions": "it reads other programs' files; tests/recognition/ compares its tables",

@@ -34,3 +34,21 @@ def test_what_runs_the_detector_needs_its_files(tmp_path, target):
     settings["acquire"] = {"videos": "videos"}
     text = planned(tmp_path, settings, target, ok=False)
     assert "config: detect.boxes: wanted a file" in text and "Traceback" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "rules"),
+    [
+        ({}, set()),
+        ({"variants": {"sets": ["human"]}}, {"variants_plates", "variants_make", "variants"}),
+        ({"outside": {"folder": "videos"}}, {"outside_shard"}),
+    ],
+    ids=str,
+)
+def test_derived_sets_and_clips_of_other_programs_are_asked_for_by_their_settings(
+    tmp_path, settings, rules
+):
+    text = planned(tmp_path, {"acquire": {"videos": "videos"}} | settings, "all")
+    named = {"variants_plates", "variants_make", "variants", "outside_shard"}
+    assert {name for name in named if f"rule {name}:" in text} == rules

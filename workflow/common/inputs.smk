@@ -152,6 +152,27 @@ def videos_listing(wildcards):
     return "" if KINETICS else digest_of(needed("acquire", "videos"))
 
 
+def outside_folder(wildcards):
+    """The folder of another program's counterfactuals; exits if it is not set."""
+    return needed("outside", "folder")
+
+
+def outside_listing(wildcards):
+    """Digest of the listing of that folder."""
+    return digest_of(needed("outside", "folder"))
+
+
+def pictures_listing(wildcards):
+    """Digest of the listing of variants.pictures; none without it."""
+    folder = CONFIG.variants.pictures
+    return digest_of(folder) if folder else ""
+
+
+def variant_clips(wildcards):
+    """The table of the derived test sets, if the settings ask for some."""
+    return f"{BUILD}/variants/clips.parquet" if CONFIG.variants.sets else []
+
+
 def coco_bytes(wildcards):
     """Size of the user's instances file; for downloaded files, 0, or -1 if one has been removed."""
     note = Path(f"{BUILD}/acquire/coco.json")
@@ -171,15 +192,15 @@ def dump_files(wildcards):
 
 
 def fill_sources(wildcards):
-    """The table of the source clips: all clips for `built`, else the sample."""
-    if wildcards.fill == "built":
+    """The table of the source clips: all clips for `built` and `outside`, else the sample."""
+    if wildcards.fill in ("built", "outside"):
         return select_shard(wildcards)
     return f"{BUILD}/residual_actor/sample/{wildcards.shard}.parquet"
 
 
 def fill_is_built(wildcards):
     """Whether the build itself has the clips of a fill; `none` stands for the occluded clips."""
-    return wildcards.fill in ("built", "none", CONFIG.counterfactual.fill)
+    return wildcards.fill in ("built", "outside", "none", CONFIG.counterfactual.fill)
 
 
 def fill_folder(wildcards):
@@ -190,7 +211,8 @@ def fill_folder(wildcards):
 
 def fill_clips(wildcards):
     """The table of the clips: counterfactuals, or occluded clips for `none`."""
-    kind = "composite" if wildcards.fill == "none" else "counterfactual"
+    kinds = {"none": "composite", "outside": "outside"}
+    kind = kinds.get(wildcards.fill, "counterfactual")
     return f"{fill_folder(wildcards)}/{kind}/{wildcards.shard}.parquet"
 
 

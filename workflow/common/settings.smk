@@ -112,6 +112,24 @@ def evaluate_settings():
     return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 
 
+def variants_settings(*named):
+    """The settings of variants; of the sections that it borrows, those that its clips depend on.
+
+    `named`: the settings of its own section that a rule depends on; none: all.
+    """
+    whole = settings.stage_settings(CONFIG, "variants")
+    own = {name: whole["variants"][name] for name in named} or whole["variants"]
+    split = {"split": whole["evaluate"]["split"]}
+    return as_param(whole | {"variants": own, "evaluate": split})
+
+
+def outside_settings(wildcards):
+    """The settings of outside; of composite's, the name of the dataset."""
+    dataset = {"dataset": CONFIG.composite.dataset}
+    own = dataclasses.asdict(CONFIG.outside)
+    return settings.canonical({"outside": own, "composite": dataset})
+
+
 def attention_settings():
     """The settings of attention; of evaluate's settings only the split affects the maps."""
     whole = settings.stage_settings(CONFIG, "attention")

@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", type=Path, help="annotate/clips.parquet; default: only evaluate.lists"
     )
+    parser.add_argument(
+        "--more", type=Path, nargs="*", default=[], help="further tables: variants/clips.parquet"
+    )
     parser.add_argument("--root", type=Path, default=Path(), help="folder of the clip files")
     parser.add_argument(
         "--model",
@@ -107,6 +110,8 @@ def evaluation_groups(
     if args.clips is None and not settings.lists:
         raise UserError("wanted --clips or evaluate.lists, got neither; name some clips")
     groups = [] if args.clips is None else [_group_of_build(args, settings)]
+    for table in args.more:
+        groups.append(_grouped(args, settings, table, read_clips(table, settings.split)))
     skipped: list[Row] = []
     for listed in settings.lists:
         group, left_out = read_listed_set(listed)
@@ -136,9 +141,15 @@ def _group_of_build(args: argparse.Namespace, settings: Evaluate) -> EvaluationG
             f"{args.clips}: wanted counterfactuals for evaluate.counterfactuals, got none for "
             f"{len(clips)} clips; build with {settings.split} in counterfactual.splits"
         )
+    return _grouped(args, settings, args.clips, clips)
+
+
+def _grouped(
+    args: argparse.Namespace, settings: Evaluate, table: Path, clips: list[ClipRow]
+) -> EvaluationGroup:
     named = settings.group
     groups = {} if named is None else {c.file: named_group(named, c.clip) for c in clips}
-    return EvaluationGroup(args.root, clips, str(args.clips), groups)
+    return EvaluationGroup(args.root, clips, str(table), groups)
 
 
 def read_listed_set(listed: ListedSet) -> tuple[EvaluationGroup, list[dict[str, str]]]:

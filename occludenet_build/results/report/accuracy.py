@@ -94,11 +94,16 @@ class SeedComparison:
 
 
 def scores(build: ReportBuild) -> list[TrainingScore]:
-    """Accuracies of this build's trainings, in the order arm, seed, set."""
+    """Accuracies of this build's trainings, in the order arm, seed, set.
+
+    Derived sets are left out: the module background_bias has their figures.
+    """
+    derived = build.derived_sets()
     return [
         _score(arm, seed, one, tells_top5(len(predicted.about.labels)))
         for (arm, seed), predicted in build.predictions().items()
         for one in accuracy_by_set(predicted.rows)
+        if one.set not in derived
     ]
 
 

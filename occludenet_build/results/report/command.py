@@ -9,7 +9,7 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.core.files import write_text
-from occludenet_build.results.report import accuracy, facts, figures
+from occludenet_build.results.report import accuracy, background_bias, facts, figures
 from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
 from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import ReportBuild
@@ -89,6 +89,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     folder = page_path.parent
     _write_charts(folder / "figures", charts)
     write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
+    bias = background_bias.bias_figures(build, config.seed)
+    write_text(folder / "background_bias.csv", background_bias.figures_csv(bias))
     write_text(folder / "failures.csv", facts.failures_csv(facts.failures(build)))
     write_text(page_path, page)
     missing = ", ".join(build.missing) or "none"

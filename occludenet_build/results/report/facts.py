@@ -20,7 +20,9 @@ from occludenet_build.stages import STAGES
 from occludenet_build.stages import TABLES as ALL_TABLES
 
 TABLES = tuple(
-    name for name in ALL_TABLES if name not in ("kinetics", "frames", "attention", "segments")
+    name
+    for name in ALL_TABLES
+    if name not in ("kinetics", "frames", "attention", "segments", "outside", "variants")
 )
 """Tables that the page reports as missing where they do not exist."""
 _EXAMPLES = 3
@@ -45,6 +47,11 @@ class ReportBuild(build.BuildTables):
         """All rows of a table; None where its stage has not run."""
         found = self.table(name)
         return None if found is None else found.to_pandas()
+
+    def derived_sets(self) -> set[str]:
+        """Names of the test sets that the stage variants derived."""
+        made = self.dataframe("variants")
+        return set() if made is None else set(made["set"])
 
     def curves(self) -> dict[tuple[str, int], pd.DataFrame]:
         """Loss curves by arm and seed."""

@@ -14,7 +14,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Quota
 from occludenet_build.media.imaging import sheets
 from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resize_image
-from occludenet_build.results.report import accuracy, facts, figures
+from occludenet_build.results.report import accuracy, background_bias, facts, figures
 from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import TABLES, ReportBuild
 from occludenet_build.results.report.strips import Strip
@@ -40,6 +40,7 @@ def render_report(
         undefined=jinja2.StrictUndefined,
     )
     fills = build.json("residual_actor/fills.json") or {}
+    bias = background_bias.bias_figures(build, config.seed)
     environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex, "code": _code}
     return environment.get_template("page.html.j2").render(
         name=config.composite.dataset,
@@ -57,6 +58,7 @@ def render_report(
         erased_actors=facts.erased_actors(build),
         residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
+        bias=background_bias.figures_table(bias),
         filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),

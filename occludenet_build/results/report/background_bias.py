@@ -1,0 +1,223 @@
+"""Figures of background bias: what networks say of the derived test sets of the stage variants.
+
+    accuracy   share of the clips that are recognised, on the usual sets beside the derived ones
+    BOAcc      on background: the actor is erased; what the scene alone tells
+    HOAcc      on human: the background is one colour
+    SHAcc      on action swaps: the class of the actor is predicted
+    SBErr      on action swaps: the class of the background's clip is predicted. `same` has none
+    SCUBA      before stripes, plates, pictures; SCUFO: on one frame of these clips, repeated
+    Contrast   share of the clips that are recognised moving (SCUBA) and not still (SCUFO)
+    ring       on the ring around the actor alone; ring-flat: on that ring painted black
+    ring-pixels  ring less ring-flat: what the pixels of the ring tell beyond its outline
+    greyed     on occluded clips whose occluder is painted over; greyed-gain: less the same clips
+               with the occluder
+
+BOAcc, HOAcc, SHAcc and SBErr are those of HAT (Chung et al., NeurIPS 2022), Contrast is the
+contrasted accuracy of Li et al. (ICCV 2023). SHAcc and SBErr of a pairing are means over its draws.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from occludenet_build.core.files import csv_text
+from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.accuracy import (
+    DIFFERENCES,
+    RESAMPLES,
+    SHARES,
+    Accuracy,
+    bootstrap_curve,
+)
+from occludenet_build.recognition.groups import groups_of
+from occludenet_build.recognition.prediction_table import Predictions
+from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.report.facts import ReportBuild
+
+_SWAP = re.compile(r"swap-([a-z]+)-(\d+)")
+Answers = dict[str, pd.DataFrame]
+"""Set -> its rows: clip, label, predicted, top1, background_label."""
+
+
+@dataclass(frozen=True)
+class BiasFigure:
+    """One figure of one training, or of one model of another program."""
+
+    arm: str
+    seed: int
+    measure: str
+    set: str
+    """The set, the pairing (random, close, far, same), or what is behind the actor."""
+    value: float
+    """Share of the answers, 0 to 1, or a difference of two shares, -1 to 1."""
+    low: float
+    """Low end of its 95 % interval: Wilson for a share, else a bootstrap over groups of clips
+    (recognition.groups)."""
+    high: float
+    n: int
+    """Answers: clips of all draws."""
+    clips: int
+    """Source clips."""
+    chance: float | None
+    """1 / number of the network's classes; None for differences and errors."""
+
+
+def bias_figures(build: ReportBuild, seed: int) -> list[BiasFigure]:
+    """The figures of all trainings of a build, and of the models of predictions.dumps.
+
+    Empty without derived sets. `seed`: of the build.
+    """
+    made = build.dataframe("variants")
+    if made is None or made.empty:
+        return []
+    derived = build.derived_sets()
+    behind = made[["set", "source", "background_label"]].rename(columns={"source": "clip"})
+    found: list[BiasFigure] = []
+    for (arm, number), predicted in _models(build).items():
+        rows = predicted.rows.merge(behind, on=["set", "clip"], how="left")
+        rows["group"] = groups_of(rows)
+        answers = {str(name): part for name, part in rows.groupby("set")}
+        if set(answers) & derived:
+            training = _Training(arm, number, 1 / len(predicted.about.labels), seed)
+            found += training.figures(answers)
+    return found
+
+
+def _models(build: ReportBuild) -> dict[tuple[str, int], Predictions]:
+    """Predictions by arm and seed; those of another program by the name of its model and 0."""
+    dumps = map(build.predicted, sorted(build.root.glob("predictions/[!.]*.parquet")))
+    return build.predictions() | {(dump.about.name, 0): dump for dump in dumps}
+
+
+@dataclass(frozen=True)
+class _Training:
+    arm: str
+    seed: int
+    chance: float
+    draw: int
+    """Seed of the bootstrap."""
+
+    def figures(self, answers: Answers) -> Iterator[BiasFigure]:
+        """All figures that the sets allow, in the order of the module's docstring."""
+        for name in [CLEAN, *sorted(name for name in answers if _is_occluded(name))]:
+            yield from self._accuracy("accuracy", name, answers.get(name))
+        yield from self._accuracy("BOAcc", "background", answers.get("background"))
+        yield from self._accuracy("HOAcc", "human", answers.get("human"))
+        yield from self._swaps(answers)
+        yield from self._statics(answers)
+        for name in ("ring", "ring-flat"):
+            yield from self._accuracy(name, name, answers.get(name))
+        yield from self._difference(answers, "ring-pixels", "ring", "ring-flat", "ring")
+        for name in sorted(name for name in answers if name.endswith("-greyed")):
+            plain = name.removesuffix("-greyed")
+            yield from self._accuracy("greyed", plain, answers[name])
+            yield from self._difference(answers, "greyed-gain", name, plain, plain)
+
+    def _swaps(self, answers: Answers) -> Iterator[BiasFigure]:
+        pairings: dict[str, list[pd.DataFrame]] = {}
+        for name, rows in answers.items():
+            if named := _SWAP.fullmatch(name):
+                pairings.setdefault(named[1], []).append(rows)
+        for pairing in sorted(pairings, key=_pairing_order):
+            rows = pd.concat(pairings[pairing])
+            yield self._mean("SHAcc", pairing, rows, rows["top1"], self.chance)
+            if pairing != "same":
+                of_scene = rows["predicted"] == rows["background_label"]
+                yield self._mean("SBErr", pairing, rows, of_scene, None)
+
+    def _statics(self, answers: Answers) -> Iterator[BiasFigure]:
+        for kind, measure in (("scuba-", "SCUBA"), ("scufo-", "SCUFO")):
+            for name in sorted(name for name in answers if name.startswith(kind)):
+                yield from self._accuracy(measure, name.removeprefix(kind), answers[name])
+        for name in sorted(name for name in answers if name.startswith("scuba-")):
+            scene = name.removeprefix("scuba-")
+            both = _paired(answers, name, f"scufo-{scene}")
+            if both is not None:
+                moving = both["top1"].astype(bool) & ~both["top1_other"].astype(bool)
+                yield self._share("Contrast", scene, moving, None)
+
+    def _accuracy(self, measure: str, name: str, rows: pd.DataFrame | None) -> Iterator[BiasFigure]:
+        if rows is not None and len(rows):
+            yield self._share(measure, name, rows["top1"], self.chance)
+
+    def _share(
+        self, measure: str, name: str, answers: pd.Series, chance: float | None
+    ) -> BiasFigure:
+        """A share of clips, each of which answers once."""
+        one = Accuracy.of(answers)
+        return self._figure(measure, name, (one.share, *one.interval), one.clips, one.clips, chance)
+
+    def _mean(
+        self, measure: str, name: str, of: pd.DataFrame, answers: pd.Series, chance: float | None
+    ) -> BiasFigure:
+        """A share of answers of which several are of one source clip."""
+        rows = pd.DataFrame({"group": of["group"], "value": answers.astype(float), "all": ""})
+        random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
+        curve = bootstrap_curve(rows, ["all"], "value", random, RESAMPLES, SHARES).iloc[0]
+        edges = curve["mean"], curve["low"], curve["high"]
+        return self._figure(measure, name, edges, len(rows), of["clip"].nunique(), chance)
+
+    def _difference(
+        self, answers: Answers, measure: str, first: str, second: str, name: str
+    ) -> Iterator[BiasFigure]:
+        both = _paired(answers, first, second)
+        if both is not None:
+            apart = both["top1"].astype(float) - both["top1_other"].astype(float)
+            random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
+            rows = pd.DataFrame({"group": both["group"], "value": apart, "all": ""})
+            curve = bootstrap_curve(rows, ["all"], "value", random, RESAMPLES, DIFFERENCES).iloc[0]
+            values = curve["mean"], curve["low"], curve["high"]
+            yield self._figure(measure, name, values, len(apart), len(apart), None)
+
+    def _figure(
+        self,
+        measure: str,
+        name: str,
+        values: tuple[float, float, float],
+        n: int,
+        clips: int,
+        chance: float | None,
+    ) -> BiasFigure:
+        value, low, high = map(float, values)
+        return BiasFigure(self.arm, self.seed, measure, name, value, low, high, n, clips, chance)
+
+
+def _is_occluded(name: str) -> bool:
+    return name.startswith("D-") and not name.endswith("-greyed")
+
+
+def _pairing_order(name: str) -> tuple[int, str]:
+    known = ("random", "close", "far", "same")
+    return known.index(name) if name in known else len(known), name
+
+
+def _paired(answers: Answers, first: str, second: str) -> pd.DataFrame | None:
+    """The clips that two sets share: columns clip, top1 and top1_other; None if there are none."""
+    if first not in answers or second not in answers:
+        return None
+    columns = ["clip", "top1"]
+    both = answers[first][[*columns, "group"]].merge(
+        answers[second][columns], on="clip", suffixes=("", "_other")
+    )
+    return both if len(both) else None
+
+
+def figures_csv(found: list[BiasFigure]) -> str:
+    """The text of background_bias.csv: a row per figure, shares with six digits."""
+    names = [spec.name for spec in fields(BiasFigure)]
+    cell: Callable[[Any], Any] = lambda v: f"{v:.6g}" if isinstance(v, float) else v  # noqa: E731
+    return csv_text(names, ([cell(getattr(row, name)) for name in names] for row in found))
+
+
+def figures_table(found: list[BiasFigure]) -> dict[str, Any]:
+    """The figures as the page shows them: a row per figure, a column per training."""
+    trainings = list(dict.fromkeys((row.arm, row.seed) for row in found))
+    rows: dict[tuple[str, str], dict[tuple[str, int], BiasFigure]] = {}
+    for row in found:
+        rows.setdefault((row.measure, row.set), {})[row.arm, row.seed] = row
+    return {"trainings": trainings, "rows": rows}
