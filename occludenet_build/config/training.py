@@ -78,8 +78,11 @@ class Swap:
     """car_swap: the counterfactual of such a clip. own: that of the clip itself, in its own
     scenery; new: the new scenery without the actor (docs/shortcut.md compares them)."""
     min_frames: float = setting(0.5, low=0, high=1)
-    """Least share of the frames of a view in which the actor has a mask; a view with less keeps its
+    """Least share of the frames of a view in which the actor is seen; a view with less keeps its
     scenery."""
+    min_share: float = setting(0.01, low=0, high=1)
+    """Least share of the pixels of a view, over its frames, that are the actor's mask; a view with
+    less keeps its scenery, which may be all that tells the action."""
 
 
 @dataclass(frozen=True)

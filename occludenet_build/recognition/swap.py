@@ -53,9 +53,10 @@ class Sceneries:
         return next((lender for lender in lenders if lender.clip != clip.clip), None)
 
     def can_swap(self, actor: np.ndarray) -> bool:
-        """Whether the actor, bool (T, S, S), is in enough frames of the view to be swapped."""
-        share = actor.any(axis=(1, 2)).mean()
-        return bool(share > 0 and share >= self.settings.min_frames)
+        """Whether enough is seen of the actor, bool (T, S, S), in a view to be swapped."""
+        frames, share = actor.any(axis=(1, 2)).mean(), actor.mean()
+        enough = frames >= self.settings.min_frames and share >= self.settings.min_share
+        return bool(share > 0 and enough)
 
 
 _TRIES = 16

@@ -120,7 +120,14 @@ def test_the_share_of_swapped_clips(world, probability):
 def test_who_is_hardly_seen_keeps_the_scenery(frames, least, swapped):
     actor = np.zeros((4, 5, 5), bool)
     actor[:frames, 2, 2] = True
-    assert Sceneries([], Swap(min_frames=least), 0).can_swap(actor) is swapped
+    assert Sceneries([], Swap(min_frames=least, min_share=0), 0).can_swap(actor) is swapped
+
+
+@pytest.mark.parametrize(("side", "swapped"), [(1, False), (2, True)])
+def test_whose_actor_is_tiny_keeps_the_scenery(side, swapped):
+    actor = np.zeros((4, 20, 20), bool)
+    actor[:, :side, :side] = True
+    assert Sceneries([], Swap(), 0).can_swap(actor) is swapped
 
 
 def test_a_clip_without_masks_or_other_sources_keeps_its_scenery(tmp_path):
