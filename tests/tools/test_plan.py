@@ -341,7 +341,9 @@ def test_the_command_line(world, tmp_path):
     assert re.search(r"^detect +\d+ videos +4 +\d", done.stdout, re.M), done.stdout
     assert "has room" in done.stdout and "? no rate: " in done.stdout
     told = json.loads((tmp_path / "plan.json").read_text())
-    assert told["cores"] == 4 and told["counts"]["videos"] == len(list(world.rglob("*.mp4")))
+    assert told["cores"] == 4 and told["counts"]["videos"] == len(
+        list((world / "videos").rglob("*.mp4"))
+    )
     assert "train_arm" in told["unknown"] and told["rates"]["rules"]["index"]["start"]
     assert not (tmp_path / "build").exists(), "planning writes nothing"
     for wrong in (["--cores", "0"], ["--build", "nothing"], ["--configfile", "no.yaml"]):
