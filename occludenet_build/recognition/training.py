@@ -119,17 +119,7 @@ def run_training(
         process=process,
         mix=mix_kind(training.arm),
     )
-    logging.info(
-        "%s, seed %d: %s on %s%s, %d clips of %d classes, %d with the actor erased",
-        training.arm,
-        training.seed,
-        settings.backbone,
-        device,
-        f", {process.size} processes" if process.size > 1 else "",
-        len(training.clips),
-        len({clip.label for clip in training.clips}),
-        sum(clip.erased_hash is not None for clip in training.clips),
-    )
+    _log_start(training, device, process)
     key = training.key()
     if learner.mix == "stillmix" and settings.mix.stills == "bank":
         learner.bank = _bank(training, clips, learner, workers, store / "bank.pt", key)
@@ -147,6 +137,20 @@ def run_training(
         _check_answers(whole, clips, input_of(settings), device)
         _write(training, whole, out)
     return state.rows
+
+
+def _log_start(training: Training, device: str, process: Process) -> None:
+    logging.info(
+        "%s, seed %d: %s on %s%s, %d clips of %d classes, %d with the actor erased",
+        training.arm,
+        training.seed,
+        training.settings.backbone,
+        device,
+        f", {process.size} processes" if process.size > 1 else "",
+        len(training.clips),
+        len({clip.label for clip in training.clips}),
+        sum(clip.erased_hash is not None for clip in training.clips),
+    )
 
 
 def _bank(
