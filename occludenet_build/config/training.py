@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from occludenet_build.config.occlusion import DRAWN_FILLS
 from occludenet_build.core.errors import UserError
@@ -279,6 +280,11 @@ def _check_network(train: Train) -> None:
         raise UserError(
             "config: train.weights: wanted a folder with a network of transformers, or its name "
             "in the local cache, for train.backbone hf, got null"
+        )
+    if train.backbone != "hf" and train.weights is not None and Path(train.weights).is_dir():
+        raise UserError(
+            f"config: train.weights: wanted a checkpoint for train.backbone {train.backbone}, got "
+            f"the folder {train.weights}; folders of transformers need train.backbone hf"
         )
     if train.backbone != "hf" and train.weights is not None and is_hub_name(train.weights):
         raise UserError(

@@ -140,9 +140,9 @@ def paired_logits(
 
     With noise `same` a network with dropout or stochastic depth sees the counterfactuals in a
     second pass, from the state of the random generators that the first began with, each in the row
-    of its clip, so that both get the same masks. Rows without a counterfactual hold the clip itself
-    there, and their logits are dropped. A network with batch norm and forward `shared` sees one
-    batch, whose rows have masks of their own.
+    of its clip, so that both get the same masks. Rows without a counterfactual repeat those of
+    others there, and their logits are dropped: batch norm sees erased clips only. A network with
+    batch norm and forward `shared` sees one batch, whose rows have masks of their own.
     """
     if counterfactuals is None:
         return model(clips), None
@@ -161,37 +161,41 @@ def paired_logits(
 def _with_same_noise(
     model: nn.Module, clips: Tensor, counterfactuals: Tensor, present: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    whole = counterfactuals
-    if present is not None and len(counterfactuals) < len(clips):
-        whole = clips.clone()
-        whole[present] = counterfactuals
+    number, there = len(clips), len(counterfactuals)
+    rows = torch.arange(number, device=clips.device)
+    if present is not None and 0 < there < number:
+        absent = ~present
+        rows[present], rows[absent] = rows[:there].clone(), rows[: number - there] % there
     before = _random_state(clips)
     p = model(clips)
     _set_random_state(before, clips)
     with _statistics_kept(model):
-        c = model(whole)
-    return p, c if whole is counterfactuals else c[present]
+        c = model(counterfactuals[rows] if 0 < there < number else counterfactuals)
+    return p, c[present] if 0 < there < number else c
 
 
 def has_noise(model: nn.Module) -> bool:
     """Whether a network draws random numbers in training: dropout or stochastic depth.
 
-    All modules are looked at whose class says that it drops something, and attention layers of
-    torch. A rate is the attribute p, drop_prob, drop_rate or dropout.
+    Counted are modules whose class says that it drops something, by the attribute p, and all
+    modules by attributes that are called dropout or drop path, for attention that drops without a
+    module of its own. Of networks of transformers those stand in the configuration.
     """
-    return any(_rate_of(module) > 0 for module in model.modules())
+    return any(_drops(module) for module in model.modules())
 
 
-_NOISY = ("drop", "stochasticdepth", "multiheadattention")
-_RATES = ("p", "drop_prob", "drop_rate", "dropout", "rate")
+_DROPPING = ("dropout", "stochasticdepth", "droppath")
 
 
-def _rate_of(module: nn.Module) -> float:
-    name = type(module).__name__.lower()
-    if not any(part in name for part in _NOISY):
-        return 0.0
-    values = (getattr(module, rate, None) for rate in _RATES)
-    return max((v for v in values if isinstance(v, (int, float))), default=0.0)
+def _drops(module: nn.Module) -> bool:
+    of_class = type(module).__name__.lower().startswith(_DROPPING)
+    config = getattr(module, "config", None)
+    values = vars(module) | (vars(config) if hasattr(config, "model_type") else {})
+    return any(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+        for name, value in values.items()
+        if "drop" in name.lower() or (of_class and name == "p")
+    )
 
 
 def _random_state(like: Tensor) -> tuple[Tensor, Tensor | None]:

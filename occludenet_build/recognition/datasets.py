@@ -101,6 +101,14 @@ class PairReader:
             raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
         return pictures, erased
 
+    def erased(
+        self, clip: ClipRow, numbers: Sequence[int], fill: str | None = None
+    ) -> np.ndarray | None:
+        """The second of `pair`; where it has a file, only that is decoded."""
+        if clip.erased_file and not fill and not clip.erased_at_load:
+            return self.source.of(clip.erased_file, numbers)
+        return self.pair(clip, numbers, fill)[1]
+
 
 def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:
     """Whether clips with these numbers of frames fit decoded into `limit_mib` MiB."""

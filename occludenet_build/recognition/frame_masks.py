@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from occludenet_build.core.build import files_by_clip, read_clip_rows
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import short_hash
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.occlusion.counterfactual import dilate_mask
 from occludenet_build.recognition.clip_table import ClipRow
@@ -66,6 +67,11 @@ class FrameMasks:
         """
         of_set = None if clip.set == CLEAN else clip.set
         return _read(self.folder / self.shards[clip.clip], clip.clip, of_set)
+
+    def digest(self, clips: Iterable[ClipRow]) -> str:
+        """Hash of the masks of clips, for keys."""
+        every = (str(sorted(self.rows(clip).items())) for clip in clips)
+        return short_hash(*every)
 
 
 @lru_cache(maxsize=_KEPT)

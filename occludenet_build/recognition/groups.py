@@ -27,8 +27,13 @@ import pandas as pd
 from occludenet_build.core.errors import UserError
 
 _TIME = r"\d{6,}(?:\.\d{3})?"
-_STRETCH = re.compile(rf"(?P<source>.+)_{_TIME}_{_TIME}(?:-[0-9a-f]{{6}})?", re.ASCII)
+_STRETCH = re.compile(
+    rf"(?P<source>.+)_(?P<start>{_TIME})_(?P<end>{_TIME})(?:-[0-9a-f]{{6}})?", re.ASCII
+)
 """A clip of Kinetics or of segments; six hex digits distinguish equal names."""
+_LONGEST = 3600
+"""Seconds of a stretch. In VID_20240101_123456, as telephones name recordings, the numbers are a
+date and a time of day."""
 _FOOTAGE = re.compile(r"[A-Za-z][A-Za-z_]*\d{3}_x264", re.ASCII)
 _VIEW = re.compile(r"(?:^|[_ -])(?:view|camera|cam)[_ -]?(?:\d+|val)(?=$|[_. -])", re.I | re.ASCII)
 
@@ -45,9 +50,12 @@ def derived_group(clip: str) -> str:
     ('Armed/Armed/07', 'Armed/Armed/07')
     >>> derived_group("interview_1"), derived_group("clip07")
     ('interview_1', 'clip07')
+    >>> derived_group("VID_20240101_123456"), derived_group("PXL_20210101_123456789")
+    ('VID_20240101_123456', 'PXL_20210101_123456789')
     """
     name = clip.rpartition("/")[2]
-    if stretch := _STRETCH.fullmatch(name):
+    stretch = _STRETCH.fullmatch(name)
+    if stretch and 0 < float(stretch["end"]) - float(stretch["start"]) <= _LONGEST:
         return stretch["source"]
     if footage := _FOOTAGE.match(name):
         return footage[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from occludenet_build.config.recognition import Evaluate
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
+from occludenet_build.core.settings import is_hub_name
 from occludenet_build.core.torch_models import first_line, resolve_device
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones import hf
@@ -34,6 +35,7 @@ from occludenet_build.recognition.prediction_table import ModelInfo
 from occludenet_build.recognition.probe import ProbedNetwork
 from occludenet_build.recognition.probed import layout_of, with_probe
 from occludenet_build.recognition.sampling import check_sampling
+from occludenet_build.sources.hub import cached_folder
 
 PUBLISHED = "published"
 """Arm of a network that was not trained here."""
@@ -127,12 +129,15 @@ class TrainedNetwork:
 
     @classmethod
     def read(cls, path: Path) -> TrainedNetwork:
-        """Read a checkpoint that train wrote, or a folder with a classifier of transformers.
+        """Read a checkpoint that train wrote, or a classifier of transformers.
 
-        Such a folder's network answers with its own labels. Raises UserError for any other file.
+        The latter is a folder, or a name in the local cache of huggingface_hub, and answers with
+        its own labels. Raises UserError for any other file.
         """
+        if is_hub_name(str(path)):
+            return cls._published(Path(cached_folder(str(path), "--model")), str(path))
         if path.is_dir():
-            return cls._published(path)
+            return cls._published(path, path.resolve().name)
         values = checkpoint.load(path)
         missing = {"model", "backbone", "labels", "settings", "arm", "seed"} - set(values)
         if missing:
@@ -150,10 +155,21 @@ class TrainedNetwork:
         return cls(model, values["backbone"], labels, seen, values["arm"], values["seed"], *trained)
 
     @classmethod
-    def _published(cls, folder: Path) -> TrainedNetwork:
+    def _published(cls, folder: Path, name: str) -> TrainedNetwork:
         model, labels, seen = hf.load_published(str(folder))
-        name = folder.resolve().name
         return cls(model, name, labels, seen, arm=PUBLISHED, seed=0, epochs=None, alpha=None)
+
+    def spelled_as(self, labels: Iterable[str]) -> TrainedNetwork:
+        """The network with the spelling of `labels` where only case and underscores differ.
+
+        For published networks; others know the build's own labels.
+        """
+        if self.arm != PUBLISHED:
+            return self
+        wanted = {hf.folded(label): label for label in labels}
+        own = [wanted.get(hf.folded(label), label) for label in self.labels]
+        unique = len(set(own)) == len(set(self.labels))
+        return dataclasses.replace(self, labels=own) if unique else self
 
     @property
     def family(self) -> str:
@@ -222,7 +238,8 @@ def _try_size(network: TrainedNetwork, size: int) -> None:
     except (RuntimeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"evaluate.size: {network.family}, trained at {network.input.size} px, cannot take "
-            f"frames of {size} px ({first_line(error)}); set it to null"
+            f"frames of {size} px ({first_line(error)}); set it to null, and evaluate.sampling "
+            "to one without a size of its own"
         ) from error
 
 

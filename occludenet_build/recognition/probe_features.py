@@ -16,10 +16,9 @@ import dataclasses
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import replacing, short_hash
 from occludenet_build.core.progress import progress
+from occludenet_build.core.settings import key_values
 from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, normalised
 from occludenet_build.recognition.car import autocast_for
 from occludenet_build.recognition.datasets import SkippedClip, make_loader
@@ -43,7 +43,7 @@ _OF_THE_PROBE = {
     *("warmup_epochs", "clip_gradient", "optimizer", "causal_term", "detach_prediction"),
     *("detach_counterfactual", "counterfactual_forward", "empty_masks", "probe_gib", "processes"),
     *("device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard", "log_steps"),
-    *("weights", "weights_sha256"),
+    *("weights", "weights_sha256", "swap", "one_scale", "counterfactual_noise"),
 }
 """Settings that features do not follow from; the file of the weights counts by its hash."""
 
@@ -77,13 +77,15 @@ class FrozenBackbone:
         return tuple(self.features(empty).shape[1:])  # type: ignore[return-value]
 
 
-def features_key(settings: Train, seed: int, clips: Sequence[Any]) -> str:
+def features_key(settings: Train, seed: int, clips: TrainingClips) -> str:
     """Hash of everything that the features of a training's clips follow from."""
-    values = dataclasses.asdict(settings)
+    values = key_values(settings)
     chosen = {name: value for name, value in values.items() if name not in _OF_THE_PROBE}
+    swap = clips.actors.swap
+    chosen |= {"swaps": dataclasses.asdict(swap)} if swap else {}
     weights = sha256_of(settings.weights) if settings.weights else ""
-    data = [(c.file_hash, c.erased_hash, c.file, c.frames) for c in clips]
-    parts = [chosen, settings.alpha > 0, seed, data]
+    data = [(c.file_hash, c.erased_hash, c.file, c.frames) for c in clips.clips]
+    parts = [chosen, settings.alpha > 0, seed, data, clips.actors.identity(clips.clips)]
     version = f"train {STAGES['train'].results_version}"
     return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
@@ -146,7 +148,7 @@ def computed_features(
     Every process computes a part. A clip that cannot be read is logged and has no file. Raises
     UserError where the features would be larger than train.probe_gib, or are not finite.
     """
-    folder = store / "features" / features_key(settings, seed, clips.clips)
+    folder = store / "features" / features_key(settings, seed, clips)
     made = FeatureClips(folder, clips, settings.probe_views, settings.alpha > 0)
     backbone.model.to(backbone.device).eval()
     shape = backbone.shape()
@@ -156,9 +158,35 @@ def computed_features(
         folder.mkdir(parents=True, exist_ok=True)
     process.wait()
     missing = [n for n in range(len(made)) if not made.has(n, shape)]
-    _compute(backbone, clips, made, process.part(missing), shape, settings.batch, workers)
-    process.wait()
+    done = _compute(backbone, clips, made, process.part(missing), shape, settings.batch, workers)
+    # the log is that of the first process
+    for line in process.gathered(done.unread):
+        logging.warning("skipped %s", line)
+    _check_finite(process.gathered(done.infinite), process)
     return made
+
+
+@dataclass
+class _Without:
+    """The clips of this process that have no features."""
+
+    unread: list[str] = field(default_factory=list)
+    """File and reason."""
+    infinite: list[str] = field(default_factory=list)
+    """File."""
+
+
+def _check_finite(files: list[str], process: Process) -> None:
+    """Ends all processes where features are not finite; the first raises the UserError."""
+    if not files:
+        return
+    if not process.first:
+        process.wait_for_end()
+        raise SystemExit(2)
+    raise UserError(
+        f"train.probe: the features of {files[0]} are not finite in float16; look at the clip, or "
+        "take train.precision fp32 or another backbone"
+    )
 
 
 def _check_size(made: FeatureClips, shape: tuple[int, int], settings: Train) -> None:
@@ -187,19 +215,25 @@ def _compute(
     shape: tuple[int, int],
     batch: int,
     workers: int,
-) -> None:
+) -> _Without:
+    """Write the features of these clips; returns those that have none."""
+    without = _Without()
     wanted = [[(number, view) for view in range(made.views)] for number in numbers]
     loaded = make_loader(clips, wanted, workers, backbone.device, collate=list)
     for number, views in progress(zip(numbers, loaded, strict=True), len(numbers), "clip"):
         unread = [view for view in views if isinstance(view, SkippedClip)]
         if unread:
-            logging.warning("skipped %s: %s", *unread[0])
+            without.unread.append(f"{unread[0].file}: {unread[0].reason}")
             continue
         values = np.full(made.shape(shape), np.nan, np.float16)
         for (view, which), found in _features(backbone, views, batch):
             values[view, which] = found
+        if not np.isfinite(values[:, 0]).all():
+            without.infinite.append(views[0].file)
+            continue
         with replacing(made.path(number)) as temporary, temporary.open("wb") as file:
             np.save(file, values)
+    return without
 
 
 def _features(
@@ -216,9 +250,4 @@ def _features(
     for start in range(0, len(keys), batch):
         some = keys[start : start + batch]
         found = backbone.features(torch.stack([pictures[key] for key in some]))
-        if not torch.isfinite(found).all():
-            raise UserError(
-                f"train.probe: the features of {views[0].file} are not finite in float16; look at "
-                "the clip, or take train.precision fp32 or another backbone"
-            )
         yield from zip(some, found.numpy(), strict=True)

@@ -70,6 +70,7 @@ class Training:
         weights = sha256_of(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
         parts = [settings, mix_kind(self.arm), self.derived_seed, self.labels, data]
+        parts += [found] if (found := self.actors.identity(self.clips)) else []
         version = f"train {STAGES['train'].results_version}"
         if self.settings.alpha > 0:
             version += f" pairs {STAGES['train'].parts['pairs']}"
@@ -178,6 +179,9 @@ def _network(training: Training) -> nn.Module:
     torch.manual_seed(training.derived_seed)
     seen = input_of(settings)
     if settings.backbone == hf.NAME:
+        for rate in ("dropout", "drop_path"):
+            if getattr(settings, rate) is not None:
+                raise UserError(f"train.{rate}: hf does not have this rate; set it to null")
         return hf.load(str(settings.weights), training.labels, seen.frames, seen.size)
     model = build_backbone(
         settings.backbone,

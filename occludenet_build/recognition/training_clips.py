@@ -6,8 +6,10 @@ A view is a function of (seed, file, epoch) only, so neither workers nor process
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from occludenet_build.config.training import Augment, Swap
-from occludenet_build.core.errors import as_item_error
+from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition.augment import ViewDraw, augment_clips, crop_masks, draw_view
 from occludenet_build.recognition.clip_table import ClipRow
@@ -74,6 +76,17 @@ class Actors:
     """train.fills."""
     swap: Swap | None = None
     """How clips get the scenery of other clips; None: they keep their own."""
+
+    def identity(self, clips: Sequence[ClipRow]) -> list[str | int]:
+        """What the views follow from besides the files, for keys; empty without clips of the kind.
+
+        The files of the build's own counterfactuals follow from the masks and their dilation; those
+        of another program do not, but the masks say what is erased in them.
+        """
+        foreign = [clip for clip in clips if Path(clip.erased_file or "").is_absolute()]
+        if self.pixels is None or not foreign:
+            return []
+        return [self.pixels.dilate, self.pixels.masks.digest(foreign)]
 
 
 class TrainingItems(Dataset):
@@ -171,18 +184,33 @@ class TrainingClips(TrainingItems):
         assert self._sceneries is not None
         pictures = self.source.of(clip.file, one.frames)
         view = self._view(clip, one, pictures)
-        if not self._sceneries.can_swap(crop_masks(view.actor, one, self.size, self.augment, seed)):
+        if not self._sceneries.can_swap(crop_masks(view.hole, one, self.size, self.augment, seed)):
             return None
-        frames = self._draw(lender, epoch)[0].frames
-        scenery = self._reader.pair(lender, frames, self._fill(lender, epoch))[1]
-        assert scenery is not None  # a lender has a counterfactual
+        scenery = self._lent(lender, epoch)
+        if scenery is None:
+            return None
         swapped = before_scenery(pictures, view, scenery)
         if not self.actors.pairs:
             return swapped.clip, None, None
         if self._sceneries.settings.counterfactual == "new":
             return swapped.clip, swapped.erased, view.hole
-        own = self._reader.pair(clip, one.frames, self._fill(clip, epoch))[1]
+        own = self._reader.erased(clip, one.frames, self._fill(clip, epoch))
+        if own is not None and own.shape != pictures.shape:
+            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
         return swapped.clip, own, view.hole
+
+    def _lent(self, lender: ClipRow, epoch: int) -> np.ndarray | None:
+        """The emptied scenery of a clip, uint8 (T, H, W, 3); None where it cannot be read.
+
+        The lender is at fault then, not the clip that would get its scenery, which keeps its own.
+        """
+        frames = self._draw(lender, epoch)[0].frames
+        try:
+            return self._reader.erased(lender, frames, self._fill(lender, epoch))
+        except Exception as error:
+            reason = as_item_error(error)
+            logging.warning("the scenery of %s is not lent: %s", lender.erased_file, reason)
+            return None
 
     def _view(self, clip: ClipRow, one: ViewDraw, pictures: np.ndarray) -> ActorView:
         assert self.actors.pixels is not None

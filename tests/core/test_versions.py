@@ -85,6 +85,7 @@ def test_a_new_version_of_a_part_reruns_that_part_only(upgraded, tmp_path):
     assert made == {name for name in before if name.startswith("OccludeNet-D-counterfactual")}
 
 
+@pytest.mark.slow
 def test_with_rerun_on_code_an_edit_reruns_the_stages_that_run_it(upgraded, tmp_path):
     build = upgraded.copied(tmp_path / "copy")
     build.settings["rerun_on"] = "code"

@@ -104,7 +104,8 @@ def test_maps_over_time_lie_where_the_frames_are():
 
 
 GRIDS = {
-    "tiny3d": (8, 7, 7), "r3d_18": (2, 7, 7), "mc3_18": (16, 7, 7), "r2plus1d_18": (2, 7, 7),
+    "tiny3d": (8, 7, 7), "scene3d": (8, 7, 7),
+    "r3d_18": (2, 7, 7), "mc3_18": (16, 7, 7), "r2plus1d_18": (2, 7, 7),
     "s3d": (16, 7, 7), "mvit_v2_s": (8, 7, 7), "swin3d_t": (16, 7, 7), "x3d_xs": (4, 5, 5),
     "x3d_s": (13, 5, 5), "x3d_m": (16, 7, 7), "x3d_l": (16, 10, 10),
     "x3d_s_pytorchvideo": (13, 5, 5), "i3d_r50": (4, 7, 7), "ibm_i3d_resnet18": (32, 7, 7),

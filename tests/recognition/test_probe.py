@@ -19,8 +19,10 @@ from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
 from occludenet_build.recognition.cam import grad_cam
 from occludenet_build.recognition.clip_table import read_clips
+from occludenet_build.recognition.distributed import ALONE
 from occludenet_build.recognition.predict import TrainedNetwork, predict_clips
 from occludenet_build.recognition.probe import Probe, ProbedNetwork, features_of, within
+from occludenet_build.recognition.training_clips import ClipPair
 
 SMALL = changed(probe="attentive", probe_views=2)
 
@@ -151,11 +153,19 @@ def test_features_that_are_not_finite_name_the_clip():
     backbone = probe_features.FrozenBackbone(
         Huge(), None, Input(2, 4, 4, 0), "attentive", "fp32", "cpu"
     )
-    view = probe_features.ClipPair(
-        torch.full((2, 4, 4, 3), 255, dtype=torch.uint8), None, 0, "a.mp4"
-    )
+    view = ClipPair(torch.full((2, 4, 4, 3), 255, dtype=torch.uint8), None, 0, "a.mp4")
+
+    class Made:
+        views = 1
+
+        def shape(self, features):
+            return 1, 1, *features
+
+    clips, shape = {(0, 0): view}, (32, 3)
+    done = probe_features._compute(backbone, clips, Made(), [0], shape, batch=4, workers=0)
+    assert done.infinite == ["a.mp4"] and not done.unread
     with pytest.raises(UserError, match=r"the features of a.mp4 are not finite"):
-        list(probe_features._features(backbone, [view], 4))
+        probe_features._check_finite(done.infinite, ALONE)
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("r3d_18", (16, 512)), ("swin3d_t", (8, 768))])

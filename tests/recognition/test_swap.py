@@ -146,6 +146,29 @@ def test_a_clip_without_masks_or_other_sources_keeps_its_scenery(tmp_path):
     assert torch.equal(items[0, 0].clip, plain[0, 0].clip)
 
 
+def test_a_scenery_that_cannot_be_read_is_not_lent(tmp_path, caplog):
+    """The borrower keeps its own scenery, and the lender is named."""
+    write_world(tmp_path, train=1, test=0)
+    plain, items = items_of(tmp_path, None), items_of(tmp_path, ALWAYS)
+    for clip in items.clips:
+        (tmp_path / clip.erased_file).write_bytes(b"no video")
+    assert torch.equal(items[0, 0].clip, plain[0, 0].clip)
+    assert "is not lent: not_a_video" in caplog.text and items.clips[0].file not in caplog.text
+
+
+def test_a_hidden_actor_keeps_the_scenery(world):
+    """Nothing is seen of the actor: only occluder and a foreign scenery would be left."""
+    items, plain = items_of(world, ALWAYS), items_of(world, None)
+
+    class Hidden:
+        def of(self, clip, numbers, height, width):
+            there = np.ones((len(numbers), height, width), bool)
+            return ActorView(there, ~there)
+
+    items.actors = dataclasses.replace(items.actors, pixels=Hidden())
+    assert torch.equal(items[0, 0].clip, plain[0, 0].clip)
+
+
 def test_drawn_fills_differ_between_clips_and_epochs(world):
     """A fill of the frame's own pixels, drawn per clip and epoch, from masks and not from files."""
     base = items_of(world, None)

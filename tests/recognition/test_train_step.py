@@ -179,8 +179,9 @@ class Noisy(nn.Module):
         return self.head(self.dropout(features + self.depth(features.flip(1))))
 
 
-@pytest.mark.parametrize("absent", [(), (0,), (1, 3)])
-@pytest.mark.parametrize("norm", ["group", "batch"])
+@pytest.mark.parametrize(
+    ("norm", "absent"), [("group", ()), ("group", (0,)), ("group", (1, 3)), ("batch", ())]
+)
 def test_identical_pictures_of_a_pair_have_identical_logits_in_training(norm, absent):
     model, clips = Noisy(norm, 0.5).train(), torch.randn(4, 3, 3, 2, 2)
     present = torch.tensor([number not in absent for number in range(4)])
@@ -191,6 +192,32 @@ def test_identical_pictures_of_a_pair_have_identical_logits_in_training(norm, ab
         torch.manual_seed(seed)
         p, c = paired_logits(model, clips, clips[present], present, forward="auto", noise="own")
         assert not torch.allclose(p[present], c)
+
+
+def test_batch_norm_sees_erased_clips_only_where_some_clips_have_none():
+    """Rows without a counterfactual are filled, for equal masks, but not with the clips."""
+    model = Noisy("batch", 1e-12).train()  # noise that changes nothing
+    clips, others = torch.randn(4, 3, 3, 2, 2), 5 + torch.randn(2, 3, 3, 2, 2)
+    present = torch.tensor([False, True, False, True])
+    _, c = paired_logits(model, clips, others, present, forward="own")
+    _, alone = paired_logits(model, clips, others, present, forward="own", noise="own")
+    torch.testing.assert_close(c, alone)  # each erased clip twice: the same statistics
+
+
+class DropsWithoutAModule(nn.Module):
+    """As attention of transformers, which takes its rate from an attribute."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout_prob = 0.5
+
+    def forward(self, x):
+        return nn.functional.dropout(x, self.dropout_prob, self.training)
+
+
+def test_dropout_without_a_module_is_noise_too():
+    assert has_noise(nn.Sequential(nn.Flatten(), DropsWithoutAModule()))
+    assert not has_noise(nn.Sequential(nn.Conv3d(3, 4, 1), nn.Dropout(0.0)))
 
 
 def test_a_network_without_noise_sees_a_pair_as_before():

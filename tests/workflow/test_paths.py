@@ -80,6 +80,7 @@ def test_other_paths_become_links(name, tmp_path, monkeypatch):
     assert (tmp_path / name / "file").exists()
 
 
+@pytest.mark.slow
 def test_no_command_line_grows_with_the_number_of_shards(world, tmp_path):
     """Jobs of `dataset`, and of the separate targets, with 10 and with 1,000 shards."""
     longest = {}

@@ -113,6 +113,7 @@ def recoded(path: Path, tmp_path: Path) -> bytes:
     return out.read_bytes()
 
 
+@pytest.mark.slow
 def test_cores_and_shards_change_no_frame(built, world, tmp_path):
     other = copy.deepcopy(SETTINGS) | {"index": {"shards": 1}, "select": {"shards": 1}}
     build = Build(tmp_path / "other", world, other)
@@ -147,7 +148,8 @@ def committed(build: Build) -> int:
     return len(list(journals)) + 8 * len(list(build.folder.glob("build/composite/*.parquet")))
 
 
-@pytest.mark.parametrize("finished", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("finished", [1, 6])
 def test_kill_9_and_a_new_start_lose_nothing(world, tmp_path, finished):
     build = Build(tmp_path / "killed", world, SETTINGS)
     process = start(build, "composite")
@@ -169,6 +171,7 @@ def test_kill_9_and_a_new_start_lose_nothing(world, tmp_path, finished):
     assert len(after) >= 45
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_lock_and_nothing_half_written(world, tmp_path):
     build = Build(tmp_path / "stopped", world, SETTINGS)
     # many files a clip: there must be time to press Ctrl-C

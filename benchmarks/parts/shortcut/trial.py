@@ -19,7 +19,7 @@ from demo.world.plan import TIED
 from occludenet_build.config.training import Train
 from occludenet_build.core import files
 from occludenet_build.core.seeds import uniform_integer
-from occludenet_build.core.versions import results_version
+from occludenet_build.core.versions import code_digest
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
 from occludenet_build.recognition.backbones.weights import load_weights
@@ -98,10 +98,10 @@ def result_path(trial: Trial, results: Path) -> Path:
 
 @cache
 def _code() -> str:
-    """Hash of the product's results version, the mini-world's version and this folder's code."""
+    """Hash of the code of training, the mini-world's version and this folder's code."""
     here = Path(__file__).parent
     ours = [(here / f"{name}.py").read_text() for name in ("others", "pictures", "trial", "world")]
-    return files.short_hash(results_version("train"), str(VERSION), *ours)
+    return files.short_hash(code_digest(loop.__name__), str(VERSION), *ours)
 
 
 def trained(trial: Trial) -> tuple[torch.nn.Module, TrainingState, float]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -108,9 +108,15 @@ def input_of_folder(source: str) -> Input:
     config = _config(source)
     processor = _opened("AutoVideoProcessor", source)
     black, white = (_processed(processor, value, source) for value in (0, 255))
-    scale = [1 / float(w - b) for b, w in zip(black[:, 0, 0], white[:, 0, 0], strict=True)]
-    mean = [-float(b) * s for b, s in zip(black[:, 0, 0], scale, strict=True)]
     size = black.shape[-1]
+    middle = np.s_[:, size // 2, size // 2]  # a processor may pad at the sides
+    if np.any(white[middle] == black[middle]):
+        raise UserError(
+            f"train.weights: wanted a processor that keeps black and white apart, that of {source} "
+            "does not; correct its size and crop_size"
+        )
+    scale = [1 / float(w - b) for b, w in zip(black[middle], white[middle], strict=True)]
+    mean = [-float(b) * s for b, s in zip(black[middle], scale, strict=True)]
     asked = dict(processor.size or {}) if processor.do_resize else {}
     short_side = asked.get("shortest_edge") or asked.get("height") or size
     stride = STRIDES.get(config.model_type, 0)
@@ -227,8 +233,11 @@ def _relabel(model: Any, labels: Sequence[str], source: str, untrained: bool) ->
             f"train.weights: wanted a network whose head is a linear layer `classifier`, {source} "
             f"({type(model).__name__}) has {type(head).__name__}"
         )
-    theirs = {_name(label): number for number, label in model.config.id2label.items()}
-    rows = [theirs[_name(label)] for label in labels if _name(label) in theirs]
+    if list(labels) == [model.config.id2label[n] for n in sorted(model.config.id2label)]:
+        if untrained:
+            logging.info("%s: its head is not there; it starts with random weights", source)
+        return
+    rows = _rows_of(labels, model.config.id2label)
     new = nn.Linear(head.in_features, len(labels), bias=head.bias is not None)
     if len(rows) == len(labels) and not untrained:
         with torch.no_grad():
@@ -250,7 +259,21 @@ def _relabel(model: Any, labels: Sequence[str], source: str, untrained: bool) ->
     model.config.label2id = {label: number for number, label in enumerate(labels)}
 
 
-def _name(label: str) -> str:
+def _rows_of(labels: Sequence[str], id2label: Mapping[int, str]) -> list[int]:
+    """The rows of a head that belong to our labels, those that it knows, by name.
+
+    Names are compared without case and underscores, unless that makes two of a side alike.
+    """
+    same: Callable[[str], str] = folded
+    for names in (labels, list(id2label.values())):
+        if len({folded(name) for name in names}) < len(set(names)):
+            same = str
+    theirs = {same(label): number for number, label in id2label.items()}
+    return [theirs[same(label)] for label in labels if same(label) in theirs]
+
+
+def folded(label: str) -> str:
+    """A label without case and underscores, for comparison."""
     return label.replace("_", " ").strip().casefold()
 
 

@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         required=True,
-        help="a network written by train, or a folder with a classifier of transformers",
+        help="a network written by train, or a classifier of transformers: its folder, or its "
+        "name in the local cache",
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     from occludenet_build.recognition.predict import TrainedNetwork
 
     torch.set_num_threads(args.threads)
-    network = TrainedNetwork.read(args.model)
+    labels = (clip.label for group in groups for clip in group.clips)
+    network = TrainedNetwork.read(args.model).spelled_as(labels)
     settings = with_protocol(settings, network.family)
     config = dataclasses.replace(config, evaluate=settings)
     for group in groups:
@@ -104,11 +106,11 @@ def evaluation_groups(
 ) -> tuple[list[EvaluationGroup], list[Row]]:
     """The clips of the build and of each list, and entries of `skipped` for unusable lines.
 
-    Raises UserError where there is neither --clips nor a list, where counterfactuals are required
+    Raises UserError where no table and no list is given, where counterfactuals are required
     but the build has none, or where a list has the name of another set.
     """
-    if args.clips is None and not settings.lists:
-        raise UserError("wanted --clips or evaluate.lists, got neither; name some clips")
+    if args.clips is None and not settings.lists and not args.more:
+        raise UserError("wanted --clips, --more or evaluate.lists, got none; name some clips")
     groups = [] if args.clips is None else [_group_of_build(args, settings)]
     for table in args.more:
         groups.append(_grouped(args, settings, table, read_clips(table, settings.split)))
