@@ -75,9 +75,10 @@ class Swap:
     probability: float = setting(0.5, low=0, high=1)
     """Probability that a clip gets the scenery of another training clip, without that clip's actor;
     its own actor, and what hides them, stay."""
-    counterfactual: str = setting("own", choices=("own", "new"))
-    """car_swap: the counterfactual of such a clip. own: that of the clip itself, in its own
-    scenery; new: the new scenery without the actor (docs/shortcut.md compares them)."""
+    counterfactual: str = setting("new", choices=("new", "own"))
+    """car_swap: the counterfactual of such a clip. new: the new scenery without the actor, so that
+    both clips of the pair differ by the actor alone; own: that of the clip itself, in its own
+    scenery."""
     min_frames: float = setting(0.5, low=0, high=1)
     """Least share of the frames of a view in which the actor is seen; a view with less keeps its
     scenery."""

@@ -253,7 +253,7 @@ def test_another_setting_is_another_trial(tmp_path):
         Trial(CAR, World(0, 0.7), 13),
         Trial(CAR, World(0, 0.7), 12, Network(weights_sha256="a")),
         Trial(BASELINE, World(0, 0.7), 12),
-        Trial("car + swap, fill median, new", World(0, 0.7), 12),
+        Trial("car + swap, fill median, own", World(0, 0.7), 12),
     ):
         assert finished(other, tmp_path) is None
     moved = Trial(CAR, World(0, 0.7), 12, Network(weights="elsewhere"))

@@ -51,7 +51,7 @@ def test_an_arm_depends_on_its_own_settings_only(arm):
         ({"counterfactual_noise": "own"}, car),
         ({"min_erased": 0.1}, car),
         ({"fills": ("zero", "mean")}, car or swapped),
-        ({"swap": Swap(counterfactual="new")}, swapped),
+        ({"swap": Swap(counterfactual="own")}, swapped),
         ({"one_scale": False}, one_scale),
         ({"mix": cfg.Mix(probability=0.5)}, mixed),
         ({"scales": (0.25,)}, arm != "clean"),

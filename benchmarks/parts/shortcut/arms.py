@@ -14,7 +14,7 @@ MEDIAN = "median"
 BASELINE, CAR, ORACLE = "baseline", "car", "oracle"
 LONG = "baseline, twice the epochs"
 SWAP, CAR_SWAP = "swap, fill median", "car + swap, fill median"
-_NEW = "new"
+_OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ ARMS = {
     SWAP: Arm("swap", fill=MEDIAN),
     "car + swap, fill inpaint": Arm("car_swap", fill="inpaint"),
     CAR_SWAP: Arm("car_swap", fill=MEDIAN),
-    "car + swap, fill median, new": Arm("car_swap", fill=MEDIAN, counterfactual=_NEW),
+    "car + swap, fill median, own": Arm("car_swap", fill=MEDIAN, counterfactual=_OWN),
     ORACLE: Arm(oracle=True),
-    "car + swap, fill inpaint, new": Arm("car_swap", fill="inpaint", counterfactual=_NEW),
+    "car + swap, fill inpaint, own": Arm("car_swap", fill="inpaint", counterfactual=_OWN),
     "uniform": Arm("car", causal_term="uniform"),
     "uniform + swap, fill median": Arm("car_swap", causal_term="uniform", fill=MEDIAN),
     "car + swap, fill median, alpha 3": Arm("car_swap", fill=MEDIAN, alpha=3.0),
