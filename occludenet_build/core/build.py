@@ -263,6 +263,11 @@ class BuildTables:
         parts = [tables.read_table(path, columns) for path in self.files(name)]
         return pa.concat_tables(parts, promote_options="permissive") if parts else None
 
+    def derived_sets(self) -> set[str]:
+        """Names of the test sets that the stage variants derived; empty if it has not run."""
+        made = self.table("variants", ["set"])
+        return set() if made is None else set(made["set"].to_pylist())
+
     def shards(self, table: str) -> dict[str, list[Row]]:
         """Map each shard to its rows."""
         return {path.stem: tables.read_rows(path) for path in self.files(table)}

@@ -68,6 +68,27 @@ def set_name(scale: float) -> str:
     return f"D-{percent(scale)}"
 
 
+_GREYED = "-greyed"
+
+
+def greyed_set(name: str) -> str:
+    """Name of the set of the clips of a set whose occluder is painted over with grey.
+
+    >>> greyed_set("D-25")
+    'D-25-greyed'
+    """
+    return f"{name}{_GREYED}"
+
+
+def ungreyed_set(name: str) -> str | None:
+    """The set whose occluders a set of `greyed_set` paints over; None for any other set.
+
+    >>> ungreyed_set("D-25-greyed"), ungreyed_set("D-25")
+    ('D-25', None)
+    """
+    return name.removesuffix(_GREYED) if name.endswith(_GREYED) else None
+
+
 def percent(scale: float) -> str:
     """Scale in percent, as in the names of folders and lists: 0.25 -> 25."""
     return f"{scale * 100:g}"

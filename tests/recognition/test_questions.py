@@ -281,10 +281,28 @@ OPTIONS = ("drinking", "drinking beer", "playing a game", "yoga")
         ("<think>A, or B? A.</think>\n\nC", "C"), ("It must be C, since he sits", "C"),
         ("A person is doing yoga", "D"), ("YOGA!", "D"), ("B) drinking beer", "B"),
         ("B\n\nThe man holds a can", "B"),
+        ("B\n\nThe person is not drinking, so drinking is out.", "B"),
+        ("Yoga.\n\nNeither drinking nor option A fits.", "D"),
+        ("B. drinking beer\nOption A (drinking) is wrong", "B"),
+        ("Answer: yoga. Option A (drinking) is wrong", "D"),
+        ("The answer is drinking beer, not option C", "B"),
+        ("Answer: drinking? No. The answer is D", "D"),
+        ("Answer: D? No. Answer: drinking beer", "B"),
+        ("<think>yoga</think>", ""), ("<think> it may be yoga", ""), ("<Think>B</Think>\nA", "A"),
+        ("A</think> so <think> B", ""), ("The answer is yoga or drinking", ""),
     ],
 )  # fmt: skip
 def test_a_text_names_an_option(text, letter):
-    assert named_option(text, OPTIONS) == "ABCD".index(letter)
+    assert named_option(text, OPTIONS) == ("ABCD".index(letter) if letter else None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["brush_hair", "Brush hair.", "brush\\_hair", "He does brush_hair here", "B. brush_hair",
+     "_brush hair_", "$\\text{brush\\_hair}$", "answer: brush_hair, not option A"],
+)  # fmt: skip
+def test_labels_with_underscores_are_found(text):
+    assert named_option(text, ["draw_sword", "brush_hair", "hair"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -493,6 +511,10 @@ def test_tables_treat_a_model_of_answers_like_any_other(place, tmp_path):
         ([{"id": 0, "answer": 3}], "wanted one text under prediction, response"),
         ([{"id": 0}], "wanted one text under .* or scores, got"),
         ([{"id": 0, "answer": "A"}, {"id": 0, "answer": "B"}], "line 2: wanted one answer to"),
+        (
+            [{"id": 0, "scores": [5, 4, 0, 0, 0]}, {"id": 0, "scores": [5, 1, 0, 0, 0]}],
+            "line 2: wanted one answer to",
+        ),
         ([{"id": 0, "scores": {"A": 1.0}}], "wanted a finite score for each of A, B, C, D, E"),
         ([{"id": 0, "scores": [1, 2, 3, 4, None]}], "a finite score for each"),
         ([{"id": 0, "scores": [1, 2, 3, 4, float("nan")]}], "a finite score for each"),

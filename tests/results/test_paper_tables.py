@@ -25,6 +25,7 @@ from occludenet_build.config.results import Paper
 from occludenet_build.core import tables as parquet
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.tables import column
+from occludenet_build.dataset.variants import ITEMS
 from occludenet_build.recognition.accuracy import wilson
 from occludenet_build.results.paper import command as stage
 from occludenet_build.results.paper import inputs, items, published, table
@@ -156,6 +157,26 @@ def test_further_sets_stand_behind_the_papers(tmp_path):
     found = made(tmp_path, "table_2")
     assert found.head[-2:] == ["K-400 (list)", "EPIC"]
     assert ours(found)["tiny + car", "K-400 (list)"].startswith("100.00")
+
+
+@pytest.mark.parametrize("name", ["table_2", "table_5"])
+def test_derived_sets_are_no_columns(tmp_path, name):
+    """Nor do they count among the p values that Holm's correction is for."""
+    derived = ("background", "swap-far-1", "D-25-greyed")
+    for arm, right in (("baseline", 5), ("car", 8)):
+        sets = {"D-25": (right, 10)} | dict.fromkeys(derived, (right, 10))
+        trained(tmp_path, arm, 0, sets)
+    items = [{"clip": f"{s}/c000", "set": s, "source": "c000", "status": "ok"} for s in derived]
+    made_by = parquet.from_rows(items, ITEMS)
+    parquet.write_table(made_by, tmp_path / "variants/items/000.parquet")
+    found = made(tmp_path, name)
+    assert set(pd.DataFrame(numbers(found))["column"]) == {"D-25"}
+    assert not set(derived) & set(found.head) and not any("Holm" in note for note in found.notes)
+
+
+def test_a_list_may_have_the_name_of_a_derived_set(tmp_path):
+    trained(tmp_path, "baseline", 0, {"D-25": (5, 10), "background": (3, 10)})
+    assert "background" in made(tmp_path, "table_2").head
 
 
 def test_seeds_have_a_mean_and_a_deviation(tmp_path):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from occludenet_build.config import load_part
+from occludenet_build.core import tables
+from occludenet_build.dataset.variants import ITEMS
 from occludenet_build.recognition.prediction_table import ModelInfo, write_predictions
 from occludenet_build.results.report.command import summary_lines
 from occludenet_build.results.report.comparison import arms_compared
@@ -17,13 +19,15 @@ LABELS = ("a", "b")
 SETS = {"clean": 0.0, "D-50": 0.5, "crossed": None}
 
 
-def predicted(root: Path, arm: str, seed: int, right: dict[str, range]) -> None:
+def predicted(
+    root: Path, arm: str, seed: int, right: dict[str, range], clip: str = "source-{}"
+) -> None:
     """Predictions of 40 clips in each set, of which those with the numbers `right` are right."""
     rows = [
         {
-            "clip": f"source-{number}",
+            "clip": clip.format(number, number // 4, number % 4),
             "set": name,
-            "scale": SETS[name],
+            "scale": SETS.get(name),
             "file": f"{name}/{number}.mp4",
             "label": "a",
             "predicted": "a" if number in numbers else "b",
@@ -105,6 +109,33 @@ def test_the_number_of_seeds_limits_what_is_said(tmp_path, seeds, says):
     assert (table.lines[0].cells[0].deviation is None) == (seeds == 1)
     equal = table.lines[1].cells[0].difference
     assert equal.low < equal.mean == 0 < equal.high, "an interval has a width without variation"
+
+
+def test_derived_sets_are_not_compared(tmp_path):
+    """CAR answers by the scene on `background`, which is no merit."""
+    usual = {"clean": range(20), "D-50": range(20)}
+    predicted(tmp_path, "baseline", 0, usual | {"background": range(2)})
+    predicted(tmp_path, "car", 0, usual | {"background": range(30)})
+    item = {"clip": "background/source-0", "set": "background", "source": "source-0"}
+    rows = tables.from_rows([item | {"status": "ok"}], ITEMS)
+    tables.write_table(rows, tmp_path / "variants/items/000.parquet")
+    table = arms_compared(ReportBuild(tmp_path), seed=0)
+    assert table.sets == [("clean", 40), ("D-50", 40)]
+    assert not any("background" in told for told in table.follows)
+
+
+def test_clips_of_one_group_are_drawn_together(tmp_path):
+    """Four views of ten performances: of their clips as many differ, but in whole groups."""
+    width = {}
+    for place, clip in (("apart", "source-{0}"), ("views", "source-{1}/cam{2}")):
+        predicted(tmp_path / place, "baseline", 0, {"clean": range(20)}, clip)
+        predicted(tmp_path / place, "car", 0, {"clean": range(28)}, clip)
+        table = arms_compared(ReportBuild(tmp_path / place), seed=0)
+        less = table.lines[1].cells[0].difference
+        width[place] = less.high - less.low
+        assert less.mean == pytest.approx(0.2) and table.sets == [("clean", 40)]
+        assert "those of one group together" in table.limits[0]
+    assert width["views"] > 1.5 * width["apart"]
 
 
 def test_one_arm_is_not_a_comparison(tmp_path):

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 from support.figures import D, inputs, predicted, table
 
+from occludenet_build.config.variants import Variants
+from occludenet_build.dataset.variants import items as variants
 from occludenet_build.recognition.accuracy import wilson
+from occludenet_build.release.terms import greyed_set, ungreyed_set
 from occludenet_build.results.paper.figures.robustness import figure_robustness
 from occludenet_build.results.paper.inputs import MissingInput
 from occludenet_build.results.paper.robustness import robustness, table_robustness
@@ -19,7 +22,7 @@ HIDDEN = {"D-25": 0.1, "D-50": 0.3, "D-75": 0.5}
 def world(rights: dict[str, list[int]], **columns) -> pd.DataFrame:
     """A table in which all clips of a degree hide the same share."""
     rows = table(rights)
-    rows["actor_hidden"] = rows["set"].str.removesuffix(" greyed").map(HIDDEN)
+    rows["actor_hidden"] = rows["set"].map(lambda name: HIDDEN.get(ungreyed_set(name) or name))
     return rows.assign(duration_ratio=1.0, **columns)
 
 
@@ -124,9 +127,9 @@ def test_the_networks_of_one_scale_are_an_oracle_and_no_models():
 
 
 def test_clips_with_a_grey_occluder_lie_at_the_share_of_the_clip_itself():
-    greyed = {f"{name} greyed": [1, 1, 1, 1] for name in HIDDEN}
+    greyed = {greyed_set(name): [1, 1, 1, 1] for name in HIDDEN}
     rows = world(SETS | greyed)
-    rows.loc[rows["set"].str.endswith("greyed"), "actor_hidden"] = 0.0  # nothing of it is used
+    rows.loc[rows["set"].map(ungreyed_set).notna(), "actor_hidden"] = 0.0  # nothing of it is used
     points, _ = robustness(inputs([predicted(rows, "m", LABELS, arm="car")], bins=3))
     oracle = points[points["kind"] == "greyed"]
     assert oracle["x"].tolist() == pytest.approx([0, 0.1, 0.3, 0.5])
@@ -134,6 +137,15 @@ def test_clips_with_a_grey_occluder_lie_at_the_share_of_the_clip_itself():
     assert points.loc[points["kind"] == "model", "mean"].tolist() == pytest.approx(
         [1, 0.75, 0.5, 0.25]
     )
+
+
+def test_the_greyed_sets_of_a_build_are_the_oracles():
+    """Under the names that the stage variants gives them."""
+    recipes = variants.recipes(Variants(sets=("greyed",)), [0.25, 0.5, 0.75])
+    assert list(recipes) == [greyed_set(name) for name in HIDDEN]
+    rows = world(SETS | {name: [1, 1, 1, 1] for name in recipes})
+    points, _ = robustness(inputs([predicted(rows, "m", LABELS, arm="car")], bins=3))
+    assert set(points["kind"]) == {"model", "greyed"}
 
 
 def test_what_is_missing_is_said():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from occludenet_build.recognition.prediction_table import ModelInfo, write_predictions
+from occludenet_build.release.terms import ungreyed_set
 
 LABELS = ("archery", "yoga", "zumba", "bowling", "surfing", "juggling")
 
@@ -19,7 +20,8 @@ def row(clip: str, name: str, right: bool, top5: bool = True, **more) -> dict:
 
 
 def _scale(name: str) -> float | None:
-    return 0.0 if name == "clean" else float(name[2:]) / 100 if name[:2] == "D-" else None
+    of_d = name.startswith("D-") and ungreyed_set(name) is None
+    return 0.0 if name == "clean" else float(name[2:]) / 100 if of_d else None
 
 
 def rows(name: str, right: int, clips: int, first: int = 0, top5: bool = True) -> list[dict]:

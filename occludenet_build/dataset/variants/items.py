@@ -20,7 +20,7 @@ from occludenet_build.dataset.variants.footage import Footage
 from occludenet_build.dataset.variants.pairs import PLATES_SET, swap_sets
 from occludenet_build.media.video.encoder import Encoding, available_encoder
 from occludenet_build.occlusion.counterfactual import Erasure
-from occludenet_build.release.terms import set_name
+from occludenet_build.release.terms import greyed_set, set_name, ungreyed_set
 
 Row = dict[str, Any]
 TREE = "variants"
@@ -53,11 +53,6 @@ class Item:
         return f"{TREE}/{self.set}/{self.row['label']}/{self.row['clip']}.mp4"
 
 
-def greyed_set(scale: float) -> str:
-    """Name of the set of clips of a scale whose occluder is painted over: D-25-greyed."""
-    return f"{set_name(scale)}-greyed"
-
-
 def recipes(settings: Variants, scales: Sequence[float]) -> dict[str, Recipe]:
     """Name of each set that the settings ask for -> how it is made."""
     found: dict[str, Recipe] = {}
@@ -76,7 +71,7 @@ def recipes(settings: Variants, scales: Sequence[float]) -> dict[str, Recipe]:
     if "ring" in kinds:
         found |= {"ring": Recipe("ring"), "ring-flat": Recipe("outline")}
     if "greyed" in kinds:
-        found |= {greyed_set(scale): Recipe("unoccluded") for scale in scales}
+        found |= {greyed_set(set_name(scale)): Recipe("unoccluded") for scale in scales}
     return found
 
 
@@ -135,9 +130,9 @@ class ShardItems:
 
     def _item(self, name: str, recipe: Recipe, clip: str) -> Item:
         row, scene = self.select[clip], name.partition("-")[2]
-        if name.endswith("-greyed"):
+        if plain := ungreyed_set(name):
             scales = self.config.composite.scales
-            scale = next(scale for scale in scales if greyed_set(scale) == name)
+            scale = next(scale for scale in scales if set_name(scale) == plain)
             return Item(name, recipe, row, scale=scale)
         if recipe.scene == "clip":
             return Item(name, recipe, row, pair=self.pairs.get((name, clip)))

@@ -62,6 +62,12 @@ class Answer:
         """The option that was chosen; None where none was named. Of equal scores the first."""
         return None if self.scores is None else int(self.scores.argmax())
 
+    def same_as(self, other: Answer) -> bool:
+        """Whether both say the same: the same text, and the same scores."""
+        if self.scores is None or other.scores is None:
+            return self.text == other.text and self.scores is other.scores
+        return self.text == other.text and np.array_equal(self.scores, other.scores)
+
 
 @dataclass
 class AnswerRows(DumpRows):
@@ -121,7 +127,7 @@ def _answers(dump: Dump, questions: Mapping[str, Question]) -> dict[str, Answer]
             )
         answer = _answer(values, question, where)
         earlier = found.setdefault(question.id, answer)
-        if (earlier.text, earlier.position) != (answer.text, answer.position):
+        if not earlier.same_as(answer):
             raise UserError(f"{where}: wanted one answer to {name}, got another before; remove one")
     return found
 

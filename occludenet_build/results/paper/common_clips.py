@@ -21,7 +21,7 @@ from occludenet_build.core.build import read_json
 from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_top5
 from occludenet_build.recognition.groups import groups_of
 from occludenet_build.recognition.prediction_table import ModelInfo, Predictions
-from occludenet_build.release.terms import CLEAN
+from occludenet_build.release.terms import CLEAN, ungreyed_set
 from occludenet_build.results.paper.inputs import Inputs, MissingInput
 
 LISTED = "K-400"
@@ -54,7 +54,8 @@ def score_rows(predicted: Sequence[Predictions]) -> pd.DataFrame:
     `clip`, `group`, `label`, `top1`, `top5`, `degree`, `area_ratio`, `actor_hidden`,
     `duration_ratio` (float64).
 
-    `top5` is nan where the model knows so few classes that it is always right.
+    `top5` is nan where the model knows so few classes that it is always right. Sets with a greyed
+    occluder are left out: they are an oracle of the robustness figure.
     """
     parts = [_scored(one) for one in predicted]
     columns = ["set", "clip", "group", "label", "top1", "top5", *_MEASURED, "name", "seed"]
@@ -65,7 +66,8 @@ def score_rows(predicted: Sequence[Predictions]) -> pd.DataFrame:
 
 
 def _scored(one: Predictions) -> pd.DataFrame:
-    rows = one.rows[["set", "clip", "group", "label", "top1", "top5", *_MEASURED]]
+    usual = one.rows["set"].map(ungreyed_set).isna()
+    rows = one.rows.loc[usual, ["set", "clip", "group", "label", "top1", "top5", *_MEASURED]]
     rows = rows.astype(dict.fromkeys(["top1", "top5", *_MEASURED], float))
     if not tells_top5(len(one.about.labels)):
         rows["top5"] = np.nan

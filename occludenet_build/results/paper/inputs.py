@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from occludenet_build.config import Config
 from occludenet_build.core import seeds
+from occludenet_build.core.build import BuildTables
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.accuracy import SHARES, bootstrap_curve
 from occludenet_build.recognition.prediction_table import (
@@ -25,6 +26,7 @@ from occludenet_build.recognition.prediction_table import (
     check_same_labels,
     read_predictions,
 )
+from occludenet_build.release.terms import ungreyed_set
 from occludenet_build.results.charts import Chart, draw_chart
 from occludenet_build.results.paper import parents
 from occludenet_build.results.paper.items import predictions_in
@@ -92,7 +94,9 @@ class PaperFigure:
 class SourcedPredictions(Predictions):
     """Predictions of one training or of another program's model, with their source.
 
-    The rows have no logits, since those of eight models of 400 classes take a gigabyte.
+    The rows have no logits, since those of eight models of 400 classes take a gigabyte, and of
+    the derived test sets of the stage variants only those with a greyed occluder: their figures are
+    the report's (background_bias).
     """
 
     backbone: str
@@ -114,7 +118,7 @@ def read_all_predictions(root: Path, config: Config) -> tuple[SourcedPredictions
     Raises UserError where one of predictions.builds has none. Two predictions of a model for one
     clip, and models of one set with different labels, also end it with a UserError.
     """
-    found = [_sourced(path, "") for path in predictions_in(root, config.paper.trained)]
+    found = _sourced(root, predictions_in(root, config.paper.trained))
     for build in config.predictions.builds:
         files = predictions_in(Path(build))
         if not files:
@@ -122,7 +126,7 @@ def read_all_predictions(root: Path, config: Config) -> tuple[SourcedPredictions
                 f"config: predictions.builds: wanted a build with evaluate/ or predictions/, "
                 f"{build} has neither; run evaluate there, or remove it"
             )
-        found += [_sourced(path, build) for path in files]
+        found += _sourced(Path(build), files, build)
     named = _with_unique_names(_joined(found))
     _must_be_single(named)
     _must_agree_by_set(named)
@@ -134,10 +138,17 @@ def backbone_of(one: Predictions) -> str:
     return one.backbone if isinstance(one, SourcedPredictions) else one.about.model
 
 
-def _sourced(path: Path, build: str) -> SourcedPredictions:
-    predicted = read_predictions(path)
-    rows = predicted.rows.drop(columns=["logits", "erased_logits"])
-    return SourcedPredictions(predicted.about, rows, predicted.about.model, build)
+def _sourced(root: Path, files: Sequence[Path], build: str = "") -> list[SourcedPredictions]:
+    """The predictions in `files` of the build in `root`; those of derived sets alone are none."""
+    left_out = {name for name in BuildTables(root).derived_sets() if ungreyed_set(name) is None}
+    found = []
+    for predicted in map(read_predictions, files):
+        rows = predicted.rows.drop(columns=["logits", "erased_logits"])
+        kept = rows[~rows["set"].isin(left_out)].reset_index(drop=True)
+        if len(kept) or rows.empty:
+            about = predicted.about
+            found.append(SourcedPredictions(about, kept, about.model, build))
+    return found
 
 
 def _joined(found: Sequence[SourcedPredictions]) -> list[SourcedPredictions]:

@@ -20,8 +20,8 @@ Reference lines are oracles, which know at test what a user does not:
 
     severity   of each degree the network that was trained at that scale alone (arms scale_0.25,
                ...), of the clean twins that of scale_0 or of the arm clean
-    greyed     the model's predictions of sets called `D-25 greyed`, ..., the clips with a grey
-               occluder, at the share that is hidden in the same clip of D-25
+    greyed     the model's predictions of the sets D-25-greyed, ... of the stage variants, the
+               clips with a grey occluder, at the share that is hidden in the same clip of D-25
 
 Intervals are 95 % percentile intervals of draws of groups, the same draws for all numbers and
 models.
@@ -45,7 +45,7 @@ from occludenet_build.recognition.accuracy import (
     widen,
 )
 from occludenet_build.recognition.prediction_table import Predictions
-from occludenet_build.release.terms import CLEAN, set_name
+from occludenet_build.release.terms import CLEAN, set_name, ungreyed_set
 from occludenet_build.results.paper.common_clips import (
     degree_sets,
     equal_counts,
@@ -59,7 +59,6 @@ from occludenet_build.results.paper.table import CELL, PaperTable, table_of_cell
 
 MODEL, SEVERITY, GREYED = "model", "severity", "greyed"
 """Kinds of series."""
-_GREYED = " greyed"
 _SCORES = ("mPC", "rPC", "AUC")
 
 
@@ -139,10 +138,10 @@ def _greyed(predicted: Sequence[Predictions]) -> list[Predictions]:
     """The predictions of clips with a grey occluder, as if of the degrees themselves."""
     found = []
     for one in predicted:
-        greyed = one.rows["set"].str.endswith(_GREYED)
-        if greyed.any():
-            rows = one.rows[greyed | one.rows["set"].eq(CLEAN)].copy()
-            rows["set"] = rows["set"].str.removesuffix(_GREYED)
+        plain = one.rows["set"].map(ungreyed_set)
+        if plain.notna().any():
+            rows = one.rows.assign(set=plain.where(one.rows["set"] != CLEAN, CLEAN))
+            rows = rows[rows["set"].notna()].copy()
             rows[["degree", "area_ratio", "actor_hidden", "duration_ratio"]] = np.nan
             name = f"{one.about.name}: occluder greyed"
             found.append(Predictions(replace(one.about, model=name, arm=None), rows))

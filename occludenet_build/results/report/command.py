@@ -85,11 +85,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
         return
     charts = _charts(build)
     examples = make_strips(build, settings.examples, settings.frames, config.seed, args.threads)
-    page = render_report(build, config, charts, examples)
+    bias = background_bias.bias_figures(build, config.seed)
+    page = render_report(build, config, charts, examples, bias)
     folder = page_path.parent
     _write_charts(folder / "figures", charts)
     write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
-    bias = background_bias.bias_figures(build, config.seed)
     write_text(folder / "background_bias.csv", background_bias.figures_csv(bias))
     write_text(folder / "failures.csv", facts.failures_csv(facts.failures(build)))
     write_text(page_path, page)

@@ -1,9 +1,11 @@
 """The comparison at the head of the page: top-1 of every arm on every set, and what follows.
 
 A difference of two arms is the mean over their seeds, paired by seed and clip. Its interval is a
-bootstrap that draws source clips, each with all its seeds and variants, so it tells how far other
-clips of the same kind may lead elsewhere, with these trained networks. It does not contain the
-variation between trainings, which the deviation over seeds shows. Shares are from 0 to 1.
+bootstrap that draws groups of clips that are not independent (recognition.groups; in most sets each
+clip is a group), each with all its seeds, so it tells how far other clips of the same kind may lead
+elsewhere, with these trained networks. It does not contain the variation between trainings, which
+the deviation over seeds shows. Derived sets are left out: the module background_bias has their
+figures. Shares are from 0 to 1.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from occludenet_build.recognition.accuracy import (
     over_seeds,
     set_order,
 )
+from occludenet_build.recognition.groups import groups_of, sums_by_group
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.report.facts import ReportBuild
 
@@ -148,13 +151,17 @@ def _line(arm: str, cells: list[Cell | None]) -> Line:
 
 
 def _rows(build: ReportBuild) -> pd.DataFrame:
-    """All predictions: arm, seed, set, scale, file, clip and top1 (0 or 1)."""
-    columns = ["set", "scale", "file", "clip", "top1"]
+    """All predictions of usual sets: arm, seed, set, scale, file, clip, group, top1 (0 or 1)."""
+    columns, derived = ["set", "scale", "file", "clip", "group", "top1"], build.derived_sets()
     parts = [
         predicted.rows[columns].assign(arm=arm, seed=seed, top1=predicted.rows["top1"].astype(int))
         for (arm, seed), predicted in build.predictions().items()
     ]
-    return pd.concat(parts) if parts else pd.DataFrame(columns=[*columns, "arm"])
+    if not parts:
+        return pd.DataFrame(columns=[*columns, "arm"])
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows[~rows["set"].isin(derived)]
+    return rows.assign(group=groups_of(rows))
 
 
 def _place(arm: str) -> int:
@@ -183,9 +190,9 @@ def _difference(
     rows: pd.DataFrame, arm: str, other: str, name: str, seed: int
 ) -> Difference | None:
     """The arm less the other one, on the seeds and clips that both have; None without any."""
-    columns = ["seed", "file", "clip", "top1"]
+    columns = ["seed", "file", "clip", "group", "top1"]
     ours, theirs = (rows.loc[(rows["arm"] == a) & (rows["set"] == name)] for a in (arm, other))
-    both = ours[columns].merge(theirs[columns], on=columns[:3], suffixes=("", "_other"))
+    both = ours[columns].merge(theirs[columns], on=columns[:4], suffixes=("", "_other"))
     if both.empty:
         return None
     both["less"] = both["top1"] - both["top1_other"]
@@ -198,8 +205,7 @@ def _difference(
 def _interval(
     rows: pd.DataFrame, value: str, bounds: tuple[float, float], seed: int
 ) -> tuple[float, float]:
-    groups = rows.groupby("clip")[value].agg(["sum", "size"]).astype(float)
-    sums, counts = (groups[[name]].to_numpy() for name in ("sum", "size"))
+    sums, counts = sums_by_group(rows[value], rows["group"])
     low, high = bootstrap_ratios(sums, counts, rng(seed, "report", "arms"), bounds=bounds)
     return float(low[0]), float(high[0])
 
@@ -254,7 +260,8 @@ def title(arm: str) -> str:
 def _limits(differences: Sequence[Difference], seeds: int) -> list[str]:
     """What does not follow from the differences; `seeds`: the fewest of an arm."""
     found = [
-        f"The intervals draw clips; the networks are those that were trained here. {_of(seeds)}"
+        "The intervals draw clips, those of one group together (views of a performance, clips of a "
+        f"video); the networks are those that were trained here. {_of(seeds)}"
     ]
     if len(differences) > 1:
         chance = max(1, round((1 - CONFIDENCE) * len(differences)))

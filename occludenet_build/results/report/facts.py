@@ -48,11 +48,6 @@ class ReportBuild(build.BuildTables):
         found = self.table(name)
         return None if found is None else found.to_pandas()
 
-    def derived_sets(self) -> set[str]:
-        """Names of the test sets that the stage variants derived."""
-        made = self.dataframe("variants")
-        return set() if made is None else set(made["set"])
-
     def curves(self) -> dict[tuple[str, int], pd.DataFrame]:
         """Loss curves by arm and seed."""
         return {key: pd.read_csv(path) for key, path in self._trainings("train").items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Quota
 from occludenet_build.media.imaging import sheets
 from occludenet_build.media.imaging.thumbnails import COLOURS, read_cutout, resize_image
-from occludenet_build.results.report import accuracy, background_bias, facts, figures
+from occludenet_build.results.report import accuracy, facts, figures
+from occludenet_build.results.report.background_bias import BiasFigure, figures_table
 from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import TABLES, ReportBuild
 from occludenet_build.results.report.strips import Strip
@@ -29,9 +31,16 @@ _ALL_CLASSES = 60
 
 
 def render_report(
-    build: ReportBuild, config: Config, charts: dict[str, str], examples: list[Strip]
+    build: ReportBuild,
+    config: Config,
+    charts: dict[str, str],
+    examples: list[Strip],
+    bias: Sequence[BiasFigure] = (),
 ) -> str:
-    """The page as HTML text. `charts`: SVG by name; `examples`: strips of frames."""
+    """The page as HTML text.
+
+    `charts`: SVG by name; `examples`: strips of frames; `bias`: background_bias.bias_figures.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -40,7 +49,6 @@ def render_report(
         undefined=jinja2.StrictUndefined,
     )
     fills = build.json("residual_actor/fills.json") or {}
-    bias = background_bias.bias_figures(build, config.seed)
     environment.filters |= {"n": _thousands, "percent": _percent, "hex": _hex, "code": _code}
     return environment.get_template("page.html.j2").render(
         name=config.composite.dataset,
@@ -58,7 +66,7 @@ def render_report(
         erased_actors=facts.erased_actors(build),
         residual_actor=build.json("residual_actor/built/summary.json"),
         fills=fills,
-        bias=background_bias.figures_table(bias),
+        bias=figures_table(bias),
         filled_classes=sorted({name for sums in fills.values() for name in sums["by_class"]}),
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
