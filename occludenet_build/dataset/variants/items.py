@@ -247,7 +247,9 @@ class ShardItems:
                 f"{row['scales']}; run composite again"
             )
         at = row["scales"].index(item.scale)
-        found = occluder_masks(self._truth, clip, self.composite.stem).get(round(item.scale, 6), {})
+        assert item.scale is not None  # greyed sets have one
+        masks = occluder_masks(self._truth, clip, self.composite.stem)
+        found = masks.get(round(item.scale, 6), {})
         file = self.root / row["files"][at]
         return Footage(clip, file, row["file_hashes"][at], row["frames"], found)
 
