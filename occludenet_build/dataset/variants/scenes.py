@@ -24,8 +24,6 @@ Planes = list[np.ndarray]
 """Y, U and V, uint8 or uint16 (H, W), chroma at its own size, in the coded orientation."""
 _WAVELENGTHS = (0.04, 0.5)
 """Range of the wavelength of stripes, in shares of the longer side of the picture."""
-
-
 _SAME_SECONDS = 0.001
 """Times that differ by no more count as equal: time bases of milliseconds are rounded."""
 

@@ -1,4 +1,8 @@
-"""Pictures brought to another size: the same bytes on every processor."""
+"""Pictures brought to another size: the same bytes on every processor.
+
+Occluders, fills, plates and backgrounds are resized here, and so are the sceneries of the arms that
+swap them: what is pasted into a clip must not depend on the machine that made it.
+"""
 
 from __future__ import annotations
 
