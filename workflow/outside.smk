@@ -1,8 +1,8 @@
 # outside: counterfactual clips that another program made, checked frame by frame and measured.
 # Runs if outside.folder is set; annotate then names these clips, and train and evaluate use them.
-#   reads  counterfactual/<shard>.parquet, composite/<shard>.parquet, actor_masks/<shard>.parquet and
-#          their clips, outside.folder
-#   writes outside/<shard>.parquet, outside/frames/<shard>.parquet
+#   reads  counterfactual/<shard>.parquet, composite/<shard>.parquet, actor_masks/<shard>.parquet,
+#          their stores and clips, outside.folder
+#   writes outside/<shard>.parquet, outside/frames/<shard>.parquet, outside/store/<shard>/
 
 
 rule outside_shard:

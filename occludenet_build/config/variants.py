@@ -72,3 +72,6 @@ class Outside:
     max_changed: float = setting(1.0, low=0, high=1)
     """Maximum share of the pixels outside the mask that may change; clips beyond it are left out.
     1: all are used."""
+    max_occluder_changed: float = setting(0.25, low=0, high=1)
+    """Maximum share of the occluder's pixels over the actor that may change by `threshold` or more:
+    a remover must leave the occluder. Clips beyond it are left out. 1: all are used."""

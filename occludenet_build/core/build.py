@@ -144,6 +144,13 @@ class DetailStore:
             self._open[shard] = StageRows(self.folder / shard / "detail.parquet")
         return self._open[shard].read(clip, columns)
 
+    def masks(self, clip: str, shard: str) -> dict[int, bytes]:
+        """Frame -> the actor's mask, COCO RLE counts, for the store of actor_masks."""
+        rows = self.rows(clip, shard, ["frame", "rle"])
+        if rows is None:
+            return {}
+        return dict(zip(rows["frame"].to_pylist(), rows["rle"].to_pylist(), strict=True))
+
     def actor(self, clip: str, shard: str) -> ClipBoxes:
         """The actor's boxes of a clip, for the store of detect; may be empty.
 

@@ -193,6 +193,7 @@ REASONS = {
     "other_frames": "the clip has another number of frames, or other times, than ours",
     "other_size": "the picture has another size than ours",
     "changes_background": "too much of the picture outside the actor was changed",
+    "changes_occluder": "too much of the occluder was changed with the actor",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
     # occluders

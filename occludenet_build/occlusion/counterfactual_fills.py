@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import masks
-from occludenet_build.occlusion.patches import resize_deterministic
+from occludenet_build.media.imaging.fit import resize_deterministic
 
 _MARGIN = 0.25
 """Margin around the actor that noise and inpainting use: share of its longer side, ..."""

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco_mask
 
+from occludenet_build.core.build import DetailStore
 from occludenet_build.core.tables import column
 from occludenet_build.occlusion.geometry import Box, Rect, clip_to_picture
 
@@ -82,6 +83,20 @@ class TruthRows:
         for name in TRUTH.names[len(columns) :]:
             columns[name] = [row.get(name, _DEFAULTS.get(name)) for row in values]
         return pa.table({f.name: pa.array(columns[f.name], f.type) for f in TRUTH}, schema=TRUTH)
+
+
+def occluder_masks(store: DetailStore, clip: str, shard: str) -> dict[float, dict[int, bytes]]:
+    """Scale -> frame -> mask of the occluder, COCO RLE counts of the displayed picture.
+
+    `store`: composite/store. Scales are rounded to six digits: TRUTH holds them as float32. Frames
+    without an occluder have none.
+    """
+    found = store.rows(clip, shard, ["scale", "frame", "occluder_rle"])
+    masks: dict[float, dict[int, bytes]] = {}
+    for row in [] if found is None else found.to_pylist():
+        if row["occluder_rle"] is not None:
+            masks.setdefault(round(row["scale"], 6), {})[row["frame"]] = row["occluder_rle"]
+    return masks
 
 
 def hidden_share(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) -> float:

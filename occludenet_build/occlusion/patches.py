@@ -19,6 +19,7 @@ import numpy as np
 
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.files import sha256_file
+from occludenet_build.media.imaging.fit import resize_deterministic
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display
 from occludenet_build.occlusion.geometry import Rect, occlusion_degree
@@ -34,21 +35,6 @@ _CACHED_PATCHES = 16
 _PREFETCHED_FRAMES = 32
 _PREFETCHED_PIXELS = 1 << 20
 """Limit for all waiting patches, at about 12 bytes per pixel: bounds the memory at 4K."""
-
-
-def resize_deterministic(pixels: np.ndarray, size: tuple[int, ...], method: int) -> np.ndarray:
-    """An array (H, W) or (H, W, C), uint8 or float32, resized to (width, height).
-
-    `method` is one of OpenCV's INTER_*. The result has the same bytes on every processor: Intel's
-    IPP inside OpenCV rounds differently for each instruction set, so the function disables it for
-    its thread.
-    """
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)
-    try:
-        return cv2.resize(pixels, size, interpolation=method)
-    finally:
-        cv2.ipp.setUseIPP(before)
 
 
 def check_occluder(path: Path, sha256: str) -> None:

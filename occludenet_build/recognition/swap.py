@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from occludenet_build.config.training import Swap
 from occludenet_build.core.seeds import rng
+from occludenet_build.media.imaging.fit import cover
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.frame_masks import ActorView
 
@@ -69,24 +69,9 @@ def before_scenery(clip: np.ndarray, view: ActorView, scenery: np.ndarray) -> Sw
     `clip` uint8 (T, H, W, 3); `view`: its actor and hole, bool (T, H, W); `scenery` uint8
     (T, h, w, 3), which is scaled to cover the clip's picture and cropped to its centre.
     """
-    covering = np.stack([_covering(frame, *clip.shape[1:3]) for frame in scenery])
+    covering = np.stack([cover(frame, clip.shape[2:0:-1]) for frame in scenery])
     hidden = view.actor & ~view.hole
     return Swapped(
         np.where(view.actor[..., None], clip, covering),
         np.where(hidden[..., None], clip, covering),
     )
-
-
-def _covering(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """uint8 (h, w, 3) -> (height, width, 3): scaled, aspect kept, and cropped to the centre."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    factor = max(height / picture.shape[0], width / picture.shape[1])
-    size = (
-        max(width, round(picture.shape[1] * factor)),
-        max(height, round(picture.shape[0] * factor)),
-    )
-    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(picture, size, interpolation=method)
-    top, left = (size[1] - height) // 2, (size[0] - width) // 2
-    return scaled[top : top + height, left : left + width]

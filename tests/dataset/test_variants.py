@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from support.variants import ACTOR, ALL, OCCLUDER, SCENES, TESTED, VariantsBuild
 from occludenet_build.config import load_part
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.variants import CLIPS
-from occludenet_build.dataset.variants.scenes import stripes
+from occludenet_build.dataset.variants import CLIPS, items
+from occludenet_build.dataset.variants.footage import Footage, Reel
+from occludenet_build.dataset.variants.scenes import Moving, stripes
 from occludenet_build.media.video.source import open_video
+from occludenet_build.media.video.synth import write_video
+from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.recognition.clip_table import read_clips
 
 NEAR = 14
@@ -166,9 +171,66 @@ def test_only_what_changed_is_made_again(tmp_path):
     after = build.times()
     changed = {name for name in before if before[name] != after[name]}
     assert {name.split("/")[1] for name in changed} == {"ring", "ring-flat"}
+    own = build.root / "variants/mine.csv"
+    own.write_text("file,label\nhuman/drinking/x.mp4,drinking\n")
     build.run(sets=["human"])
     assert {name.split("/")[1] for name in build.times()} == {"human"}
-    assert not (build.root / "variants/ring.csv").exists()
+    assert not (build.root / "variants/ring.csv").exists() and own.exists()
+
+
+def test_a_picture_that_leads_nowhere_is_a_row(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    rows = (
+        VariantsBuild(tmp_path, {"sets": ["scuba"], "clips": 1}).write().run(pictures=str(folder))
+    )
+    reasons = {row["set"]: row["reason"] for row in rows.values()}
+    assert reasons == {
+        "scuba-stripes": None, "scuba-plates": "no_partner", "scuba-pictures": "missing"
+    }  # fmt: skip
+    (row,) = (row for row in rows.values() if row["set"] == "scuba-pictures")
+    assert row["status"] == "failed" and str(folder / "gone.png") in row["detail"]
+
+
+def test_a_clip_without_masks_is_a_row(tmp_path, monkeypatch):
+    """Without ground truth the occluder would stay in greyed; without masks human is all grey."""
+    build = VariantsBuild(tmp_path, {"sets": ["human", "greyed"], "clips": 1}).write()
+    empty = lambda self, row: replace(items.footage_of(row, self._rles), masks={})  # noqa: E731
+    monkeypatch.setattr(items.ShardItems, "_footage", empty)
+    monkeypatch.setattr(items, "occluder_masks", lambda *_: {})
+    rows = build.run().values()
+    assert {row["set"]: row["reason"] for row in rows} == {
+        "human": "no_mask", **{f"D-{round(100 * s)}-greyed": "no_occluded_frame" for s in SCALES}
+    }  # fmt: skip
+    assert {row["status"] for row in rows} == {"skipped"} and not build.times()
+
+
+@pytest.mark.parametrize(
+    ("fps", "count", "shown"),
+    [
+        (8, 10, range(10)),
+        (16, 20, range(0, 20, 2)),
+        (4, 4, [0, 1, 1, 2, 2, 3, 3, 0, 0, 1]),
+        (8, 1, [0] * 10),
+    ],
+)
+def test_a_background_moves_at_its_own_speed(tmp_path, fps, count, shown):
+    """`shown`: the frames behind the ten frames of a clip of 8 frames per second."""
+    size = HEIGHT, WIDTH, 3
+    write_video(tmp_path / "front.mp4", [np.zeros(size, np.uint8)] * 10, 8)
+    behind = [np.full(size, 20 + 10 * number, np.uint8) for number in range(count)]
+    write_video(tmp_path / "behind.mp4", behind, fps)
+    footage = Footage("behind", tmp_path / "behind.mp4", "", count, {})
+    with open_video(tmp_path / "front.mp4") as source:
+        reel = Reel(source, "libx264")
+        scene = Moving(reel, footage, Erasure("median", 1))
+        found = []
+        while (number := reel.next_frame()) is not None:
+            planes = scene.planes(number)
+            found.append(float(planes[0].mean()))
+    wanted = [16 + (20 + 10 * number) * 219 / 255 for number in shown]
+    assert np.abs(np.subtract(found, wanted)).max() < 3
 
 
 @pytest.mark.slow

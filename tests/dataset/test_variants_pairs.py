@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import occludenet_build.dataset.variants.pairs as pairs_of
 from occludenet_build.config.variants import Variants
-from occludenet_build.dataset.variants.pairs import draw_pairs, video_of
+from occludenet_build.dataset.variants.pairs import draw_pairs
 from occludenet_build.dataset.variants.plates import descriptor_of
 
 
@@ -59,12 +60,33 @@ def test_a_clip_without_a_partner_has_no_pair():
     assert drawn([]) == {} and drawn(LINE, Variants()) == {}
 
 
-def test_the_same_video_is_no_other_scenery():
-    first, second = "abcdefghijk_000001_000011", "abcdefghijk_000020_000030"
-    assert video_of(first) == video_of(second) == "abcdefghijk" and video_of("x") == "x"
-    rows = [row(first, "a", 0.0), row(second, "a", 0.1), row("z", "a", 5.0)]
-    pairs = drawn(rows, Variants(sets=("swap",), pairs=("same",), seeds=(1,)))
-    assert pairs["swap-same-1", first]["background"] == "z"
+@pytest.mark.parametrize("source", ["abcdefghijk", "cam1"])
+@pytest.mark.parametrize("pairing", ["same", "close", "far", "random"])
+def test_the_same_video_is_no_other_scenery(source, pairing):
+    """Neither of a YouTube video nor of a camera, whichever class the other clip has."""
+    first, second = f"{source}_000001_000011", f"{source}_000020_000030"
+    other = "a" if pairing == "same" else "b"
+    rows = [row(first, "a", 0.0), row(second, other, 0.1), row("z", other, 5.0)]
+    rows += [row(f"{source}_000040_000050", other, 9.0)]
+    settings = Variants(sets=("swap", "scuba"), pairs=(pairing,), seeds=(1, 2, 3), near=1.0)
+    pairs = drawn(rows, settings)
+    behind = {name: one["background"] for (name, clip), one in pairs.items() if clip == first}
+    assert len(behind) == (3 if pairing == "same" else 4) and set(behind.values()) == {"z"}
+
+
+def test_pairs_of_many_clips_are_those_of_one_block(monkeypatch):
+    generator = np.random.default_rng(4)
+    values = np.round(generator.random((60, 5)), 4)
+    rows = [
+        row(f"c{number:02d}", "abc"[number % 3], 0.0) | {"descriptor": one.tolist()}
+        for number, one in enumerate(values)
+    ]
+    whole = drawn(rows)
+    monkeypatch.setattr(pairs_of, "_BLOCK", 7)
+    assert drawn(rows) == whole
+    for one in whole.values():
+        apart = values[int(one["clip"][1:])] - values[int(one["background"][1:])]
+        assert one["distance"] == pytest.approx(np.linalg.norm(apart))
 
 
 def scene(colour, stripes: int = 0, turned: bool = False) -> np.ndarray:

@@ -21,8 +21,9 @@ from occludenet_build.recognition.accuracy import (
     summarise_sets,
     wilson,
 )
-from occludenet_build.recognition.groups import derived_group, groups_of, sums_by_group
+from occludenet_build.recognition.groups import groups_of, sums_by_group
 from occludenet_build.recognition.lists import read_list
+from occludenet_build.release.groups import derived_group
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,85 @@ def test_the_same_again_is_the_same_and_an_old_handout_goes(place, tmp_path):
     )
 
 
+def retrained(place, folder, seed=8, keep=lambda clip: True, labels=MORE):
+    """Another network's predictions of the clips, of random logits; its file."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for clip in read_clips(place / "annotate/clips.parquet", "test"):
+        logits = generator.normal(size=len(labels)).tolist()
+        facts = {name: getattr(clip, name) for name in ("clip", "set", "scale", "file", "label")}
+        rows += [facts | rank_logits(logits, labels, clip.label) | {"logits": logits}]
+    rows = [row for row in rows if keep(row["clip"])]
+    path = folder / f"evaluate/baseline-{seed}.parquet"
+    write_predictions(rows, ModelInfo("tiny3d", labels, arm="baseline", seed=seed), path)
+    return path
+
+
+def asked(place, out, predictions, **settings):
+    args = Namespace(clips=place / "annotate/clips.parquet", root=place, labels=None, out=out)
+    args.predictions = predictions
+    run_questions(args, load_part({"questions": settings}))
+    return (out / "key.json").read_bytes()
+
+
+def test_one_more_training_changes_no_question(place, tmp_path):
+    """Answers that were paid for stay answers, although the new network confuses other classes."""
+    first = place / "evaluate/baseline-0.parquet"
+    more = [first, retrained(place, tmp_path)]
+    before = asked(place, tmp_path / "q", [first])
+    assert asked(place, tmp_path / "fresh", more) != before, "the test can fail"
+    (tmp_path / "q/key.json").unlink()  # Snakemake removes the outputs of a rule before a rerun
+    assert asked(place, tmp_path / "q", more) == before
+    assert len((tmp_path / "q/classifiers/baseline-8.jsonl").read_text().splitlines()) == 72
+    other = asked(place, tmp_path / "q", more, options=4)
+    stores = {read_key(path).questions for path in (tmp_path / "q/store").glob("*.json")}
+    assert other != before and len(stores) == 2, "other settings are other questions"
+    assert asked(place, tmp_path / "q", more) == before
+
+
+def test_a_clip_that_was_asked_about_keeps_its_options_beside_new_ones(place, tmp_path):
+    some = retrained(place, tmp_path, 9, keep=lambda clip: clip.endswith("-0"))
+    args = Namespace(clips=place / "annotate/clips.parquet", root=place, labels=None)
+    args.predictions, args.out = [some], tmp_path / "q"
+    run_questions(args, load_part({"questions": {}, "evaluate": {"split": "test"}}))
+    old = {one.id: one for one in read_key(tmp_path / "q/key.json").questions}
+    (store,) = (tmp_path / "q/store").glob("*.json")
+    values = json.loads(store.read_text())
+    values["questions"] = [q for q in values["questions"] if q["set"] != "D-75"]
+    values["questions"] = [q for q in values["questions"] if q["clip"] != "test-left-3"]
+    store.write_text(json.dumps(values))
+    asked(place, tmp_path / "q", [retrained(place, tmp_path, 10)])
+    new = {one.id: one for one in read_key(tmp_path / "q/key.json").questions}
+    same = {name for name, one in old.items() if one.clip != "test-left-3"}
+    assert same <= set(new), "a set that is new has the options that the clip has in the others"
+    assert {one.distractors for one in new.values() if one.clip == "test-left-3"} == {"hard"}
+
+
+def test_an_old_handout_stays_where_a_new_one_cannot_be_written(place, tmp_path):
+    out = tmp_path / "q"
+    asked(place, out, [], distractors="random")
+    before = sorted(path.name for path in (out / "handout").rglob("*"))
+    (tmp_path / "l.csv").write_text("file,label\nclips/0.00_test-left-1.mp4,left\n")
+    lists = [
+        {"name": n, "file": str(tmp_path / "l.csv"), "root": str(place)} for n in ("S 1", "S_1")
+    ]
+    values = {"evaluate": {"lists": lists}, "questions": {"distractors": "random"}}
+    args = Namespace(clips=place / "annotate/clips.parquet", root=place, labels=None, out=out)
+    args.predictions = []
+    with pytest.raises(UserError, match="wanted names that differ in letters"):
+        run_questions(args, load_part(values))
+    assert sorted(path.name for path in (out / "handout").rglob("*")) == before
+    assert not list(out.glob(".*part*"))
+
+
+@pytest.mark.parametrize("distractors", ["random", "hard"])
+def test_models_of_other_labels_are_one_line(place, tmp_path, distractors):
+    other = retrained(place, tmp_path, labels=(*LABELS, "swim", "dive"))
+    with pytest.raises(UserError, match="label maps do not match"):
+        files = [place / "evaluate/baseline-0.parquet", other]
+        asked(place, tmp_path / "q", files, distractors=distractors)
+
+
 def test_lists_are_asked_about_too(place, tmp_path):
     (tmp_path / "l.csv").write_text(
         "file,label\nclips/0.00_test-left-1.mp4,left\nclips/none.mp4,left\n"

@@ -41,7 +41,8 @@ made from the source, so that they are encoded once, as the clean twins are; gre
 from the occluded clips. Pixels that are kept are those of the clip. A frame without a mask keeps
 nothing of the clip; clips in which too many frames that may show the actor have no mask are
 skipped as not_erased, by counterfactual.max_unerased. A background is scaled to cover the picture
-and cropped in the middle; one that has fewer frames begins again.
+and cropped in the middle. Backgrounds that are clips run by time, at their own speed, and begin
+again at their end. No clip gets the background of one of its own group (release.groups).
 """
 
 from __future__ import annotations

@@ -207,8 +207,15 @@ def _write_lists(rows: list[Row], folder: Path) -> None:
     for name, text in texts.items():
         write_text(folder / name, text)
     for old in folder.glob("*.csv"):
-        if old.name not in texts and old.name != "pairs.csv":
+        if old.name not in texts and _is_list(old):
             old.unlink()
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file is a list of this stage: of clips in the folder of its own name."""
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        head = [next(lines, "") for _ in range(2)]
+    return head[0].strip() == "file,label" and head[1].startswith(f"{path.stem}/")
 
 
 ACTIONS = {"plates": _plates, "pairs": _pairs, "make": _make, "collect": _collect}

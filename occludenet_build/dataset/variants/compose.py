@@ -76,7 +76,7 @@ class VariantJob:
 
 def make_variant(job: VariantJob) -> ClipResult:
     """One clip of a set, or a row with the reason why there is none."""
-    skipped = ("no_partner", "no_occluded_frame")
+    skipped = ("no_partner", "no_occluded_frame", "no_mask")
     return attempt(dict(job.known), lambda: (_made(job), None), skipped=skipped)
 
 
@@ -88,6 +88,7 @@ def lost_variant(job: VariantJob, error: ItemError) -> ClipResult:
 def _made(job: VariantJob) -> dict[str, Any]:
     if job.problem is not None:
         raise job.problem
+    _check_masks(job)
     check_indexed(job.footage.path, job.footage.sha256)
     if job.behind is not None:
         check_indexed(job.behind.path, job.behind.sha256)
@@ -100,6 +101,15 @@ def _made(job: VariantJob) -> dict[str, Any]:
             detail = f"{frames} frames, {job.footage.frames} in the tables"
             raise ItemError("source_changed", detail)
     return {"file": job.file, "file_hash": sha256_file(job.root / job.file), "frames": frames}
+
+
+def _check_masks(job: VariantJob) -> None:
+    """Raises ItemError where nothing of a clip would be changed, or nothing would be kept."""
+    if not job.footage.masks:
+        greyed = job.recipe.kind == "unoccluded"
+        raise ItemError("no_occluded_frame" if greyed else "no_mask", job.footage.clip)
+    if job.behind is not None and not job.behind.masks:
+        raise ItemError("no_mask", job.behind.clip)
 
 
 def _write(job: VariantJob, reel: Reel, path: Path) -> int:

@@ -17,6 +17,9 @@ from occludenet_build.media.video.source import Display, VideoSource, display_of
 from occludenet_build.occlusion.counterfactual import Eraser, Erasure, median_frames
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 
+_ONLY_FRAME = 0.04
+"""Seconds that the frame of a clip with a single frame lasts."""
+
 
 @dataclass(frozen=True)
 class Footage:
@@ -59,6 +62,10 @@ class Reel:
         assert frame.pts is not None  # VideoSource sets a pts for every frame
         self.pts.append(frame.pts)
         return len(self.pts) - 1
+
+    def seconds(self) -> float:
+        """The time of the frame in the buffer, counted from the first frame."""
+        return float((self.pts[-1] - self.pts[0]) * self.source.time_base)
 
     def rgb(self) -> np.ndarray:
         """The displayed picture in the buffer, uint8 (H, W, 3), RGB."""
@@ -109,16 +116,25 @@ def read_plate(footage: Footage, dilate: int) -> np.ndarray:
 
 def emptied_frames(
     footage: Footage, erasure: Erasure, fit: Callable[[np.ndarray], np.ndarray]
-) -> Iterator[np.ndarray]:
-    """The frames of a clip without its actor, through `fit`, without end: it begins again.
+) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    """The frames of a clip without its actor, without end: it begins again.
 
-    `fit`: displayed picture, uint8 (H, W, 3), RGB -> the picture that is yielded.
+    `fit`: displayed picture, uint8 (H, W, 3), RGB -> the picture that is given. Yields the time of
+    each frame, seconds from the first, and a function that gives its picture; call it, if at all,
+    before the next frame, so that only frames that are used are erased.
     """
-    erasure = replace(erasure, clip=footage.clip)
+    erasure, begin = replace(erasure, clip=footage.clip), 0.0
     while True:
         with open_video(footage.path) as source:
             reel = Reel(source, SOFTWARE)
             eraser = eraser_of(reel, footage, erasure)
-            while (number := reel.next_frame()) is not None:
-                eraser.erase(number, reel.buffer.planes)
-                yield fit(reel.rgb())
+
+            def picture(reel: Reel = reel, eraser: Eraser = eraser) -> np.ndarray:
+                eraser.erase(len(reel.pts) - 1, reel.buffer.planes)
+                return fit(reel.rgb())
+
+            last = gap = 0.0
+            while reel.next_frame() is not None:
+                last, gap = reel.seconds(), reel.seconds() - last
+                yield begin + last, picture
+        begin += last + (gap or _ONLY_FRAME)

@@ -12,7 +12,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.variants import Variants
 from occludenet_build.core import ledger, names, seeds, tables
 from occludenet_build.core.build import DetailStore, source_identity
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.versions import results_version
 from occludenet_build.dataset.variants.compose import Recipe, VariantJob
@@ -20,6 +20,7 @@ from occludenet_build.dataset.variants.footage import Footage
 from occludenet_build.dataset.variants.pairs import PLATES_SET, swap_sets
 from occludenet_build.media.video.encoder import Encoding, available_encoder
 from occludenet_build.occlusion.counterfactual import Erasure
+from occludenet_build.occlusion.ground_truth import occluder_masks
 from occludenet_build.release.terms import greyed_set, set_name, ungreyed_set
 
 Row = dict[str, Any]
@@ -119,7 +120,7 @@ class ShardItems:
         self.encoding = Encoding.of(settings)
         self._rles = DetailStore(self.masks / "store")
         self._truth = DetailStore(self.composite.parent / "store")
-        self._hashes: dict[Path, str] = {}
+        self._hashes: dict[Path, str | ItemError] = {}
 
     def items(self, clips: Sequence[str]) -> Iterator[Item]:
         """The items of the usable ones among the clips."""
@@ -149,7 +150,7 @@ class ShardItems:
         used = [source_identity(row), self.plates[row["clip"]]["masks_hash"], row["label"]]
         used += [item.pair["background_key"] if item.pair else "alone"]
         if item.picture is not None:
-            used.append(self._hash(item.picture))
+            used.append(str(self._hash(item.picture)))
         if item.scale is not None:
             used += self._occluded_hashes(item)
         settings = dataclasses.asdict(self.encoding) | {"pix_fmt": self.config.composite.pix_fmt}
@@ -164,6 +165,8 @@ class ShardItems:
         if kind == "background" or item.recipe.scene == "clip":
             used |= {"fill": own.fill, "dilate": self.config.counterfactual.dilate}
             used |= {"seed": self.config.seed} if own.fill == "noise" else {}
+        if item.recipe.scene == "clip":
+            used |= {"paired": "by time"}
         if item.recipe.scene == "stripes":
             used |= {"seed": self.config.seed}
         if kind in ("ring", "outline"):
@@ -178,9 +181,13 @@ class ShardItems:
             return ["missing"]
         return [row["file_hashes"][row["scales"].index(item.scale)], row["truth_hash"]]
 
-    def _hash(self, path: Path) -> str:
+    def _hash(self, path: Path) -> str | ItemError:
+        """The sha256 of a picture of the user, or why it cannot be read."""
         if path not in self._hashes:
-            self._hashes[path] = sha256_file(path)
+            try:
+                self._hashes[path] = sha256_file(path)
+            except OSError as error:
+                self._hashes[path] = as_item_error(error)
         return self._hashes[path]
 
     def job(self, item: Item, key: str) -> VariantJob:
@@ -212,11 +219,16 @@ class ShardItems:
     def _background(self, item: Item) -> dict[str, Any]:
         """The fields of a job that name its background."""
         if item.picture is not None:
-            return {"picture": item.picture, "picture_hash": self._hash(item.picture)}
+            found = self._hash(item.picture)
+            if isinstance(found, ItemError):
+                return {"problem": found}
+            return {"picture": item.picture, "picture_hash": found}
         if item.recipe.scene not in ("clip", "picture"):
             return {}
         if item.pair is None:
-            return {"problem": ItemError("no_partner", "no usable clip of another class")}
+            wanted = "its class" if "-same-" in item.set else "another class"
+            detail = f"no usable clip of {wanted} that is of another source"
+            return {"problem": ItemError("no_partner", detail)}
         other = item.pair["background"]
         if item.recipe.scene == "clip":
             return {"behind": self._footage(self.select[other])}
@@ -235,20 +247,14 @@ class ShardItems:
                 f"{row['scales']}; run composite again"
             )
         at = row["scales"].index(item.scale)
-        truth = self._truth.rows(clip, self.composite.stem, ["scale", "frame", "occluder_rle"])
-        rows = [] if truth is None else truth.to_pylist()
-        found = {
-            one["frame"]: one["occluder_rle"]
-            for one in rows
-            if one["occluder_rle"] is not None and abs(one["scale"] - item.scale) < 1e-6
-        }
+        assert item.scale is not None  # greyed sets have one
+        masks = occluder_masks(self._truth, clip, self.composite.stem)
+        found = masks.get(round(item.scale, 6), {})
         file = self.root / row["files"][at]
         return Footage(clip, file, row["file_hashes"][at], row["frames"], found)
 
 
 def footage_of(row: Row, rles: DetailStore) -> Footage:
     """A source clip and its masks. `row`: of select; `rles`: actor_masks/store."""
-    found = rles.rows(row["clip"], row["shard"], ["frame", "rle"])
-    masks = {} if found is None else dict(zip(*(found[n].to_pylist() for n in ("frame", "rle")),
-                                              strict=True))  # fmt: skip
+    masks = rles.masks(row["clip"], row["shard"])
     return Footage(row["clip"], Path(row["path"]), row["sha256"], row["frames"], masks)

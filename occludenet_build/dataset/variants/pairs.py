@@ -4,7 +4,8 @@ HAT (Chung et al., NeurIPS 2022, Datasets and Benchmarks) swaps actions with ran
 backgrounds, three draws each. Here a background is close or far by the distance of its plate
 (variants.plates). The candidates of an actor are the usable clips of other classes, sorted by
 distance; `close` draws one of the first variants.near of them, `far` one of the last, `random` one
-of all. `same` draws any other clip of the same class, except those of the same YouTube video. A
+of all. `same` draws any other clip of the same class. No pairing draws a clip of the actor's own
+group (release.groups): another clip of the same video, or another view, has the same scenery. A
 draw is a function of the build's seed, the set's seed, the actor's clip and the number of
 candidates.
 """
@@ -20,10 +21,14 @@ import numpy as np
 from occludenet_build.config.variants import Variants
 from occludenet_build.core.files import csv_text
 from occludenet_build.core.seeds import uniform_integer
-from occludenet_build.release.terms import CLIP_NAME
+from occludenet_build.release.groups import derived_group
 
 PLATES_SET = "scuba-plates"
 """Set whose backgrounds are plates of other clips; scufo-plates has the same."""
+_STEPS = 10_000
+"""Steps of a descriptor's value: it is rounded to four digits (variants.plates)."""
+_BLOCK = 256
+"""Clips whose distances are computed at a time: with 20,000 clips, two arrays of 41 MB."""
 Row = dict[str, Any]
 
 
@@ -44,28 +49,34 @@ class Candidates:
     def __init__(self, rows: Sequence[Row]) -> None:
         """`rows`: of PLATES; those that are not ok are left out."""
         self.rows = sorted((row for row in rows if row["status"] == "ok"), key=lambda r: r["clip"])
-        self._descriptors = np.array([row["descriptor"] for row in self.rows], np.float64)
-        self._labels = np.array([row["label"] for row in self.rows])
-        self._videos = np.array([video_of(row["clip"]) for row in self.rows])
+        # whole numbers, whose products are exact in float64: in whatever order a library adds them
+        # up, distances and ranks are the same on all machines
+        described = np.array([row["descriptor"] for row in self.rows], np.float64)
+        self._steps = np.round(described * _STEPS)
+        self._labels = np.unique([row["label"] for row in self.rows], return_inverse=True)[1]
+        groups = [derived_group(row["clip"]) for row in self.rows]
+        self._groups = np.unique(groups, return_inverse=True)[1]
 
-    def ranked(self, number: int, same: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The other clips of a clip, nearest first, int64 (M,), and their distances (M,).
+    def distances(self) -> Iterator[np.ndarray]:
+        """The distances of each clip from all clips, float64 (N,), clip by clip.
 
-        `same`: those of its class, of other videos; else those of other classes.
+        They are computed for _BLOCK clips at a time, so memory grows with N.
+        """
+        squares = (self._steps**2).sum(axis=-1)
+        for start in range(0, len(self.rows), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            products = self._steps[block] @ self._steps.T
+            yield from np.sqrt(squares[block, None] + squares - 2 * products) / _STEPS
+
+    def ranked(self, number: int, distances: np.ndarray, same: bool) -> np.ndarray:
+        """The candidates of a clip, nearest first, int64 (M,): never clips of its own group.
+
+        `distances` float64 (N,): from the clip; `same`: those of its class; else of other classes.
         """
         of_class = self._labels == self._labels[number]
-        others = of_class & (self._videos != self._videos[number]) if same else ~of_class
+        others = (of_class if same else ~of_class) & (self._groups != self._groups[number])
         numbers = np.flatnonzero(others)
-        apart = self._descriptors[numbers] - self._descriptors[number]
-        distances = np.sqrt((apart**2).sum(axis=1))
-        order = np.argsort(distances, kind="stable")
-        return numbers[order], distances[order]
-
-
-def video_of(clip: str) -> str:
-    """The YouTube id of a clip of Kinetics; the name of any other clip."""
-    found = CLIP_NAME.search(clip)
-    return found[1] if found else clip
+        return numbers[np.argsort(distances[numbers], kind="stable")]
 
 
 def draw_pairs(rows: Sequence[Row], settings: Variants, seed: int) -> Iterator[Row]:
@@ -74,18 +85,17 @@ def draw_pairs(rows: Sequence[Row], settings: Variants, seed: int) -> Iterator[R
     `rows`: of PLATES; `seed`: of the build.
     """
     candidates, sets = Candidates(rows), swap_sets(settings)
-    same = any(pairing == "same" for pairing, _ in sets.values())
-    for number, own in enumerate(candidates.rows if sets else ()):
-        ranked = {False: candidates.ranked(number, same=False)}
-        if same:
-            ranked[True] = candidates.ranked(number, same=True)
+    kinds = {pairing == "same" for pairing, _ in sets.values()}
+    for number, distances in enumerate(candidates.distances() if sets else ()):
+        own = candidates.rows[number]
+        ranked = {same: candidates.ranked(number, distances, same) for same in kinds}
         for name, (pairing, draw) in sets.items():
-            numbers, distances = ranked[pairing == "same"]
+            numbers = ranked[pairing == "same"]
             if len(numbers):
                 first, count = _range(pairing, len(numbers), settings.near)
                 parts = (own["clip"], "background", pairing, str(draw))
                 rank = first + uniform_integer(seed, *parts) % count
-                place = {"distance": float(distances[rank]), "rank": rank}
+                place = {"distance": float(distances[numbers[rank]]), "rank": rank}
                 other = candidates.rows[numbers[rank]]
                 yield _row(name, own, other) | place | {"candidates": len(numbers)}
 

@@ -18,10 +18,10 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import sha256_file, write_bytes
 from occludenet_build.core.ledger import ClipResult, attempt, lost
 from occludenet_build.dataset.variants.footage import Footage, read_plate
+from occludenet_build.media.imaging.fit import resize_deterministic
 from occludenet_build.media.imaging.sheets import png
 from occludenet_build.media.video.source import check_indexed
 from occludenet_build.occlusion.counterfactual import Unerased
-from occludenet_build.occlusion.patches import resize_deterministic
 
 SIDE = 64
 """Side of the square to which a plate is scaled for its descriptor, pixels."""

@@ -5,7 +5,7 @@ A scene gives the planes of a whole frame for each frame number, in the layout o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -15,15 +15,17 @@ import numpy as np
 
 from occludenet_build.core.seeds import rng
 from occludenet_build.dataset.variants.footage import Footage, Reel, emptied_frames
+from occludenet_build.media.imaging.fit import cover, resize_deterministic
 from occludenet_build.media.imaging.image_io import open_image, rgb_of
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.occlusion.counterfactual import Erasure
-from occludenet_build.occlusion.patches import resize_deterministic
 
 Planes = list[np.ndarray]
 """Y, U and V, uint8 or uint16 (H, W), chroma at its own size, in the coded orientation."""
 _WAVELENGTHS = (0.04, 0.5)
 """Range of the wavelength of stripes, in shares of the longer side of the picture."""
+_SAME_SECONDS = 0.001
+"""Times that differ by no more count as equal: time bases of milliseconds are rounded."""
 
 
 class Scene(Protocol):
@@ -45,15 +47,24 @@ class Still:
 
 
 class Moving:
-    """The frames of another clip without its actor; a shorter clip begins again."""
+    """The frames of another clip without its actor, by time; a shorter clip begins again.
+
+    A frame of the clip gets the first frame of the other one that is not earlier than it, so that
+    the scenery moves at its own speed whatever the two frame rates are.
+    """
 
     def __init__(self, reel: Reel, footage: Footage, erasure: Erasure) -> None:
         self._reel = reel
         fit = partial(cover, size=reel.display.size)
-        self._frames: Iterator[np.ndarray] = emptied_frames(footage, erasure, fit)
+        self._frames = emptied_frames(footage, erasure, fit)
+        self._until, self._planes = -math.inf, Planes()
 
     def planes(self, number: int) -> Planes:
-        return planes_of(self._reel, next(self._frames))
+        now = self._reel.seconds() - _SAME_SECONDS
+        if self._until < now:
+            self._until, picture = next(frame for frame in self._frames if frame[0] >= now)
+            self._planes = planes_of(self._reel, picture())
+        return self._planes
 
 
 def colour_scene(reel: Reel, colour: tuple[int, ...]) -> Still:
@@ -67,23 +78,6 @@ def picture_scene(reel: Reel, path: Path) -> Still:
     with open_image(path) as image:
         picture = rgb_of(image)
     return Still(reel, cover(picture, reel.display.size))
-
-
-def cover(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture, uint8 (h, w, 3), scaled to cover `size` (width, height) and cropped in its middle.
-
-    >>> cover(np.zeros((10, 40, 3), np.uint8), (20, 20)).shape
-    (20, 20, 3)
-    """
-    width, height = size
-    factor = max(width / picture.shape[1], height / picture.shape[0])
-    scaled = (max(width, round(picture.shape[1] * factor)),
-              max(height, round(picture.shape[0] * factor)))  # fmt: skip
-    if scaled != picture.shape[1::-1]:
-        method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        picture = resize_deterministic(picture, scaled, method)
-    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
-    return picture[top : top + height, left : left + width]
 
 
 def stripes(size: tuple[int, int], seed: int, clip: str) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Images: bounding boxes, masks, thumbnails, contact sheets and perceptual hashes."""
+"""Images: bounding boxes, masks, sizes, thumbnails, contact sheets and perceptual hashes."""

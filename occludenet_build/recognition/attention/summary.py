@@ -24,8 +24,8 @@ from occludenet_build.recognition.accuracy import (
     bootstrap_mean,
 )
 from occludenet_build.recognition.attention import ATTENTION_TABLE, MEASURES, SUMMARY_COLUMNS
-from occludenet_build.recognition.groups import derived_group
 from occludenet_build.recognition.significance import holm, signed_rank
+from occludenet_build.release.groups import derived_group
 
 BASELINE = "baseline"
 _NETWORK = ["backbone", "arm", "seed"]

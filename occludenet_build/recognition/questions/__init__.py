@@ -18,6 +18,8 @@ Writes below --out
                                  file, label, candidates, distractors, answer}]}
        classifiers/<model>.jsonl the answers of each model of --predictions, as scores per option:
                                  a reference, in the format of a video LLM's answers
+       store/<settings>.json     an answer key with every question that was ever asked with the same
+                                 settings: see below
        summary.json              {sets: [{set, questions, chance, letters}], distractors: {mode,
                                  models, hard, random}, options, labels, skipped: [{set, file,
                                  reason}]}; `chance` in percent; `letters`: percent of the right
@@ -26,8 +28,10 @@ Writes below --out
 A source clip has the same options in the same order in all sets, so a drop under occlusion is never
 one of other options. Hard distractors are the classes with the largest mean probability, over the
 models and over all sets of the clip, without the true class; a clip that no model has seen gets
-random ones, and is counted. The order of the options is drawn by a hash of the seed, the clip and
-the class, so that the position of the right one says nothing. Without Snakemake:
+random ones, and is counted. A source clip that was asked about with the same settings keeps its
+options, whatever networks were trained since (questions.kept). The order of the options is drawn by
+a hash of the seed, the clip and the class, so that the position of the right one says nothing.
+Without Snakemake:
 
     occludenet questions --clips annotate/clips.parquet --root build --out questions
         --predictions evaluate/baseline-0.parquet --settings '{"questions": {"options": 4}}'

@@ -9,7 +9,9 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,11 @@ from occludenet_build.config import Config
 from occludenet_build.config.questions import LETTERS, Questions
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.prediction_table import Predictions, read_predictions
+from occludenet_build.recognition.prediction_table import (
+    Predictions,
+    check_same_labels,
+    read_predictions,
+)
 from occludenet_build.recognition.question_key import (
     Key,
     Question,
@@ -27,7 +33,14 @@ from occludenet_build.recognition.question_key import (
     write_key,
 )
 from occludenet_build.recognition.questions.asked import AskedClip, asked_clips, known_labels
-from occludenet_build.recognition.questions.options import Likely, number_of_options, options_of
+from occludenet_build.recognition.questions.kept import KeptQuestions
+from occludenet_build.recognition.questions.options import (
+    Drawn,
+    Likely,
+    Source,
+    number_of_options,
+    options_of,
+)
 
 Row = dict[str, Any]
 
@@ -58,27 +71,42 @@ def run(args: argparse.Namespace, config: Config) -> None:
             "wanted --predictions for hard distractors, got none; train and evaluate a network, or "
             "set questions.distractors to random"
         )
+    check_same_labels(list(predicted.values()))
     clips, skipped = asked_clips(args, config)
     likely = Likely.of(list(predicted.values())) if settings.distractors == "hard" else None
     labels = known_labels(args, list(predicted.values()), clips)
     count = number_of_options(settings.options, labels)
-    questions = [_ask(clip, labels, likely, count, settings, config.seed) for clip in clips]
-    key = Key(labels, tuple(questions))
+    kept = KeptQuestions.of(args.out / "store", settings, count, config.seed)
+    options = Options(labels, likely, count, config.seed, kept.options(labels))
+    key = Key(labels, tuple(_ask(clip, options, settings) for clip in clips))
+    # before the handout: what is handed out can be scored, whatever happens then
+    kept.add(key)
     write_handout(args.out / "handout", key, clips, settings)
     write_classifiers(args.out / "classifiers", key, predicted)
     write_key(key, args.out / "key.json")
     write_summary(args.out / "summary.json", key, settings, sorted(predicted), skipped)
 
 
-def _ask(
-    clip: AskedClip,
-    labels: Sequence[str],
-    likely: Likely | None,
-    count: int,
-    settings: Questions,
-    seed: int,
-) -> Question:
-    options, chosen = options_of((clip.clip, clip.label), labels, likely, count, seed)
+@dataclass(frozen=True)
+class Options:
+    """Gives the options of a source clip."""
+
+    labels: Sequence[str]
+    likely: Likely | None
+    count: int
+    seed: int
+    kept: Mapping[Source, Drawn]
+    """Those of earlier runs, which stay."""
+
+    def of(self, source: Source) -> Drawn:
+        """The options of a source clip and how they were chosen."""
+        if source in self.kept:
+            return self.kept[source]
+        return options_of(source, self.labels, self.likely, self.count, self.seed)
+
+
+def _ask(clip: AskedClip, options_for: Options, settings: Questions) -> Question:
+    options, chosen = options_for.of((clip.clip, clip.label))
     text = f"{settings.question}\n{settings.instruction}"
     name = question_id(clip.set, clip.file, clip.file_hash, text, options)
     return Question(name, clip.set, clip.scale, clip.clip, clip.file, clip.label, options, chosen)
@@ -90,21 +118,41 @@ def write_handout(folder: Path, key: Key, clips: Sequence[AskedClip], settings: 
     The lines are in the order of `video_id`, a hash: neighbours in a table are of one class.
     Raises UserError where two sets have the same file name.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "video").mkdir(parents=True)
+    names = _file_names(dict.fromkeys(clip.set for clip in clips))
     lines: dict[str, list[Row]] = {}
-    for question, clip in zip(key.questions, clips, strict=True):
-        video = f"video/{question.id}{clip.path.suffix}"
-        _link(folder / video, clip)
-        lines.setdefault(clip.set, []).append(_public(question, video, settings))
-    names = {name: re.sub(r"[^A-Za-z0-9.+-]+", "_", name) for name in lines}
+    with _replacing_folder(folder) as made:
+        (made / "video").mkdir()
+        for question, clip in zip(key.questions, clips, strict=True):
+            video = f"video/{question.id}{clip.path.suffix}"
+            _link(made / video, clip)
+            lines.setdefault(clip.set, []).append(_public(question, video, settings))
+        for name, rows in lines.items():
+            rows.sort(key=lambda row: row["video_id"])
+            files.write_text(made / f"{names[name]}.jsonl", "".join(map(_line, rows)))
+
+
+def _file_names(sets: Iterable[str]) -> dict[str, str]:
+    """Set -> name of its file. Raises UserError where two are the same."""
+    names = {name: re.sub(r"[^A-Za-z0-9.+-]+", "_", name) for name in sets}
     if len({name.casefold() for name in names.values()}) < len(names):
         raise UserError(
             f"evaluate.lists: wanted names that differ in letters or digits, got {', '.join(names)}"
         )
-    for name, rows in lines.items():
-        rows.sort(key=lambda row: row["video_id"])
-        files.write_text(folder / f"{names[name]}.jsonl", "".join(map(_line, rows)))
+    return names
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`; it takes its place if the block succeeds."""
+    made = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    try:
+        yield made
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _link(link: Path, clip: AskedClip) -> None:
@@ -144,18 +192,20 @@ def _line(values: Row) -> str:
 
 def write_classifiers(folder: Path, key: Key, predicted: dict[str, Predictions]) -> None:
     """Write classifiers/<model>.jsonl: a model's logits for the options of each question."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, one in predicted.items():
-        rows = one.rows[one.rows["logits"].notna()]
-        logits = dict(zip(zip(rows["set"], rows["file"], strict=True), rows["logits"], strict=True))
-        place = {label: position for position, label in enumerate(one.about.labels)}
-        lines = [
-            _line({"id": question.id, "scores": _option_scores(question, values, place)})
-            for question in key.questions
-            if (values := logits.get((question.set, question.file))) is not None
-        ]
-        files.write_text(folder / f"{name}.jsonl", "".join(lines))
+    with _replacing_folder(folder) as made:
+        for name, one in predicted.items():
+            files.write_text(made / f"{name}.jsonl", "".join(_scored_lines(key, one)))
+
+
+def _scored_lines(key: Key, predicted: Predictions) -> Iterator[str]:
+    rows = predicted.rows[predicted.rows["logits"].notna()]
+    logits = dict(zip(zip(rows["set"], rows["file"], strict=True), rows["logits"], strict=True))
+    place = {label: position for position, label in enumerate(predicted.about.labels)}
+    for question in key.questions:
+        values = logits.get((question.set, question.file))
+        if values is not None:
+            scores = _option_scores(question, values, place)
+            yield _line({"id": question.id, "scores": scores})
 
 
 def _option_scores(

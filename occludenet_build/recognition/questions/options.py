@@ -16,6 +16,8 @@ from occludenet_build.recognition.prediction_table import Predictions, check_sam
 
 Source = tuple[str, str]
 """A source clip and its label: clips of two lists may have the same name."""
+Drawn = tuple[tuple[str, ...], str]
+"""The options of a source clip in order, and how the wrong ones were chosen: hard or random."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def number_of_options(wanted: int | None, labels: Sequence[str]) -> int:
 
 def options_of(
     source: Source, labels: Sequence[str], likely: Likely | None, count: int, seed: int
-) -> tuple[tuple[str, ...], str]:
+) -> Drawn:
     """The `count` options of a source clip in order, and how the wrong ones were chosen.
 
     `likely`: None for random distractors. The second value is `hard` or `random`; a clip that
