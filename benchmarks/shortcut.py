@@ -25,7 +25,8 @@ Prints tables, and as its last line one JSON object, in points of top-1 on the c
     car_swap_minus_swap_mean, _sd, car_swap_wins, car_swap_losses, car_swap_t_test_p
                              the same of `car + swap, fill median` against `swap, fill median`
     own_minus_baseline_mean  by arm: top-1 before the own scenery, less the baseline's
-    long_mean                the baseline's with twice the epochs; null with --quick
+    long_mean, long_swap_mean    the baseline's and swap's with twice the epochs, which is the
+                             compute of car and of car + swap; null with --quick
     oracle_mean, variants_minus_baseline_mean   null with --quick; all other arms by name
     setting                  CAR's settings, the network, and the world
     read                     trials read from DIR, finished earlier with the same code

@@ -13,6 +13,7 @@ MEDIAN = "median"
 """The fill that leaves no trace of the actor if the camera does not move."""
 BASELINE, CAR, ORACLE = "baseline", "car", "oracle"
 LONG = "baseline, twice the epochs"
+LONG_SWAP = "swap, fill median, twice the epochs"
 SWAP, CAR_SWAP = "swap, fill median", "car + swap, fill median"
 _OWN = "own"
 
@@ -56,6 +57,8 @@ class Arm:
     """Of a swapped clip: train.swap.counterfactual."""
     label_smoothing: float = Augment().label_smoothing
     fill: str = Counterfactual().fill
+    longer: int = 1
+    """Epochs of the arm in those of the others."""
     oracle: bool = False
     """Trained with scenery independent of the action: an upper bound."""
 
@@ -78,7 +81,7 @@ class Arm:
             device="cpu",
             workers=0,
         )
-        lasting = arms.epochs(train, self.arm)
+        lasting = self.longer * arms.epochs(train, self.arm)
         return replace(arms.for_arm(train, self.arm), epochs=lasting)
 
     @property
@@ -95,6 +98,7 @@ class Arm:
 ARMS = {
     BASELINE: Arm(),
     LONG: Arm("baseline_long"),
+    LONG_SWAP: Arm("swap", fill=MEDIAN, longer=2),
     CAR: Arm("car"),
     "car, fill inpaint": Arm("car", fill="inpaint"),
     "car, fill median": Arm("car", fill=MEDIAN),

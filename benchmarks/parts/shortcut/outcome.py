@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import binomtest, ttest_rel
 
 from occludenet_build.recognition.accuracy import over_seeds
-from parts.shortcut.arms import BASELINE, CAR, CAR_SWAP, LONG, ORACLE, SWAP
+from parts.shortcut.arms import BASELINE, CAR, CAR_SWAP, LONG, LONG_SWAP, ORACLE, SWAP
 
 Results = Mapping[str, Sequence[Mapping[str, float]]]
 """Arm -> results of its trials, in the order of the seeds."""
@@ -78,6 +78,7 @@ def summary(results: Results) -> dict[str, Any]:
     rest = [arm for arm in results if arm not in (BASELINE, CAR, ORACLE)]
     return found | {
         "long_mean": mean(results, LONG),
+        "long_swap_mean": mean(results, LONG_SWAP),
         "oracle_mean": mean(results, ORACLE),
         "variants_minus_baseline_mean": _less_baseline(results, rest, "crossed"),
         "own_minus_baseline_mean": _less_baseline(
