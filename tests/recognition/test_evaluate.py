@@ -462,7 +462,7 @@ def test_what_is_wrong_with_a_list_stops_the_stage(world, tmp_path, listed):
     refused("a/b.mp4 left\n", "D-25 is a set already", name="D-25")
     with pytest.raises(UserError, match="wanted different names, got S, S"):
         changed(lists=(listed, listed))
-    with pytest.raises(UserError, match=r"wanted --clips or evaluate\.lists"):
+    with pytest.raises(UserError, match=r"wanted --clips, --more or evaluate\.lists, got none"):
         run(world, tmp_path / "a.parquet", clips=False)
 
 
