@@ -215,19 +215,10 @@ def evaluation_input(network: TrainedNetwork, settings: Evaluate) -> Input:
     Raises UserError where the crop is larger than the short side, or where the network cannot take
     clips of this size.
     """
-    own = network.input
-    size = own.size if settings.size is None else settings.size
-    short_side = settings.short_side
-    if short_side is None:
-        short_side = max(size, round(own.short_side * size / own.size))
-    if size > short_side:
-        raise UserError(
-            f"evaluate.short_side: wanted at least {size}, the side of the crop, got {short_side}; "
-            "change it or set evaluate.size"
-        )
-    if size != own.size:
-        _try_size(network, size)
-    return dataclasses.replace(own, size=size, short_side=short_side)
+    seen = network.input.of_size(settings.size, settings.short_side, "evaluate")
+    if seen.size != network.input.size:
+        _try_size(network, seen.size)
+    return seen
 
 
 @torch.no_grad()

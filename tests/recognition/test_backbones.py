@@ -674,7 +674,7 @@ def test_what_the_settings_leave_open_is_the_backbones_own():
     assert seen.mean == own.mean
     demo = input_of(Train(backbone="tiny3d", size=72, short_side=72))
     assert demo == Input(8, 72, 72, 0)
-    with pytest.raises(UserError, match="wanted at least 160, the crop of x3d_s, got 128"):
+    with pytest.raises(UserError, match="wanted at least 160, the side of the crop, got 128"):
         input_of(Train(backbone="x3d_s", short_side=128))
     with pytest.raises(UserError, match="wanted one of tiny3d"):
         input_of(Train(backbone="r4d"))

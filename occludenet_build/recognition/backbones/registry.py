@@ -348,15 +348,8 @@ def input_of(settings: Train) -> Input:
         own = hf.input_of_folder(str(settings.weights))
     else:
         own = _known(settings.backbone).input
-    size = own.size if settings.size is None else settings.size
-    short_side = settings.short_side
-    if short_side is None:
-        short_side = max(size, round(own.short_side * size / own.size))
-    if size > short_side:
-        raise UserError(
-            f"train.short_side: wanted at least {size}, the crop of {settings.backbone}, got "
-            f"{short_side}; change it or set train.size"
-        )
-    frames = own.frames if settings.frames is None else settings.frames
-    stride = own.stride if settings.stride is None else settings.stride
-    return Input(frames, size, short_side, stride, own.mean, own.std)
+    return replace(
+        own.of_size(settings.size, settings.short_side, "train"),
+        frames=own.frames if settings.frames is None else settings.frames,
+        stride=own.stride if settings.stride is None else settings.stride,
+    )

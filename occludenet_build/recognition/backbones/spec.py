@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
+
+from occludenet_build.core.errors import UserError
 
 Colour = tuple[float, float, float]
 Tensors = dict[str, Tensor]
@@ -33,6 +35,22 @@ class Input:
     mean: Colour = GREY_MEAN
     """RGB in [0, 1], subtracted from each pixel before the division by `std`."""
     std: Colour = GREY_STD
+
+    def of_size(self, size: int | None, short_side: int | None, section: str) -> Input:
+        """The same with these sizes in pixels; None: the size here, and a short side in proportion.
+
+        `section`: of the settings, for the message. Raises UserError where the crop is larger than
+        the short side.
+        """
+        size = self.size if size is None else size
+        if short_side is None:
+            short_side = max(size, round(self.short_side * size / self.size))
+        if size > short_side:
+            raise UserError(
+                f"{section}.short_side: wanted at least {size}, the side of the crop, got "
+                f"{short_side}; change it or set {section}.size"
+            )
+        return replace(self, size=size, short_side=short_side)
 
 
 @dataclass(frozen=True)
