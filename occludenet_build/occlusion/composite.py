@@ -262,7 +262,10 @@ class CompositeShard:
 
     def _count(self, clip: str) -> counterfactual.Unerased:
         boxes = ClipBoxes.of(self._boxes.rows(clip, self._chosen[clip]["detect_shard"]))
-        return counterfactual.count_unerased(boxes, *self._mask_columns(clip, "frame"))
+        masks = self._args.masks
+        rows = self._rles.rows(clip, masks.stem, ["frame"]) if masks else None
+        masked = [] if rows is None else rows["frame"].to_pylist()
+        return counterfactual.count_unerased(boxes, masked)
 
     def _refusal(self, clip: str) -> dict[str, Any] | None:
         masked = self._masked.get(clip)
@@ -287,17 +290,10 @@ class CompositeShard:
         erasure = Erasure(fill.fill, fill.dilate, self._config.seed, clip)
         job = dataclasses.replace(job, outputs=outputs, erasure=erasure)
         if "erased" in parts or settings.scale_mode == "target":
-            job = dataclasses.replace(job, masks=self._masks(clip))
+            masks = self._rles.masks(clip, args.masks.stem) if args.masks else {}
+            job = dataclasses.replace(job, masks=masks)
         keys = {part: self.keys[part][clip] for part in parts}
         return ClipTask(job, chosen, keys.get("occluded"), keys.get("erased"), refusal)
-
-    def _masks(self, clip: str) -> dict[int, bytes]:
-        return dict(zip(*self._mask_columns(clip, "frame", "rle"), strict=True))
-
-    def _mask_columns(self, clip: str, *names: str) -> list[list[Any]]:
-        masks = self._args.masks
-        rows = self._rles.rows(clip, masks.stem, [*names]) if masks else None
-        return [[] if rows is None else rows[name].to_pylist() for name in names]
 
 
 def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.ClipResult]:

@@ -94,20 +94,27 @@ class PairReader:
             look = self.erasing.of(clip, fill)
             return self.source.both(clip.file, numbers, look, fill or "")
         pictures = self.source.of(clip.file, numbers)
-        if not clip.erased_file:
-            return pictures, None
-        erased = self.source.of(clip.erased_file, numbers)
-        if erased.shape != pictures.shape:
-            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
-        return pictures, erased
+        return pictures, self.erased(clip, numbers, fill, pictures.shape)
 
     def erased(
-        self, clip: ClipRow, numbers: Sequence[int], fill: str | None = None
+        self,
+        clip: ClipRow,
+        numbers: Sequence[int],
+        fill: str | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> np.ndarray | None:
-        """The second of `pair`; where it has a file, only that is decoded."""
-        if clip.erased_file and not fill and not clip.erased_at_load:
-            return self.source.of(clip.erased_file, numbers)
-        return self.pair(clip, numbers, fill)[1]
+        """The second of `pair`; where it has a file, only that is decoded.
+
+        Raises ItemError where it cannot be read, or where a file has another shape than `shape`.
+        """
+        if self.erasing is not None and clip.erased_hash and (fill or clip.erased_at_load):
+            return self.pair(clip, numbers, fill)[1]
+        if not clip.erased_file:
+            return None
+        erased = self.source.of(clip.erased_file, numbers)
+        if shape is not None and erased.shape != shape:
+            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
+        return erased
 
 
 def fit_in_memory(frame_counts: Iterable[int], short_side: int, limit_mib: int) -> bool:

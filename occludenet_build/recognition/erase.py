@@ -12,19 +12,21 @@ counterfactual file up to coding, with two differences:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Counterfactual
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display, display_of, to_rgb
 from occludenet_build.occlusion.counterfactual import Eraser, Erasure
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.recognition.clip_table import ClipRow
-from occludenet_build.recognition.frame_masks import FrameMasks
+from occludenet_build.recognition.frame_masks import ActorPixels, FrameMasks
 
 Look = Callable[[int, Any], np.ndarray]
 """(frame number, decoded frame) -> the displayed picture without the actor, uint8 (H, W, 3)."""
@@ -52,6 +54,22 @@ class Erasing:
         occluders = {frame: row.occluder for frame, row in rows if row.occluder is not None}
         erasure = Erasure(fill, self.settings.dilate, self.seed, clip.clip)
         return Eraser(erasure, actors, layout, display, occluders)
+
+
+def read_actors(
+    frames: Path, config: Config, clips: Sequence[ClipRow], fills: Sequence[str] = ()
+) -> tuple[ActorPixels, Erasing | None]:
+    """Where the actors of clips are erased, and what erases them when a clip is read.
+
+    `frames`: annotate/frames; `clips`: those with a counterfactual; `fills`: train.fills. The
+    second is None where all counterfactuals are files. Raises UserError where masks are missing.
+    """
+    masks = FrameMasks.over(frames, (clip.clip for clip in clips))
+    at_load = fills or any(clip.erased_at_load for clip in clips)
+    return (
+        ActorPixels(masks, config.counterfactual.dilate),
+        Erasing(masks, config.counterfactual, config.seed) if at_load else None,
+    )
 
 
 class _Erased:

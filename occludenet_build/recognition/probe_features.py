@@ -12,7 +12,6 @@ epoch e is that of epoch e modulo train.probe_views in a training without a prob
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import shutil
@@ -81,8 +80,6 @@ def features_key(settings: Train, seed: int, clips: TrainingClips) -> str:
     """Hash of everything that the features of a training's clips follow from."""
     values = key_values(settings)
     chosen = {name: value for name, value in values.items() if name not in _OF_THE_PROBE}
-    swap = clips.actors.swap
-    chosen |= {"swaps": dataclasses.asdict(swap)} if swap else {}
     weights = sha256_of(settings.weights) if settings.weights else ""
     data = [(c.file_hash, c.erased_hash, c.file, c.frames) for c in clips.clips]
     parts = [chosen, settings.alpha > 0, seed, data, clips.actors.identity(clips.clips)]

@@ -119,15 +119,13 @@ def actors_of(
 
     Raises UserError where the masks are missing.
     """
-    from occludenet_build.recognition.erase import Erasing
-    from occludenet_build.recognition.frame_masks import ActorPixels, FrameMasks
+    from occludenet_build.recognition.erase import read_actors
     from occludenet_build.recognition.training_clips import Actors
 
     if not arms.reads_counterfactuals(args.arm):
         return Actors()
     erased = [clip for clip in clips if clip.erased_hash]
-    masks = FrameMasks.over(args.clips.parent / "frames", (clip.clip for clip in erased))
-    at_load = settings.fills or any(clip.erased_at_load for clip in erased)
+    pixels, erasing = read_actors(args.clips.parent / "frames", config, erased, settings.fills)
     swap = settings.swap if arms.swaps(args.arm) else None
     if swap and "zero" in (settings.fills or (config.counterfactual.fill,)):
         logging.warning(
@@ -136,8 +134,8 @@ def actors_of(
             args.arm,
         )
     return Actors(
-        pixels=ActorPixels(masks, config.counterfactual.dilate),
-        erasing=Erasing(masks, config.counterfactual, config.seed) if at_load else None,
+        pixels=pixels,
+        erasing=erasing,
         pairs=settings.alpha > 0,
         min_erased=settings.min_erased,
         fills=settings.fills,

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from occludenet_build.config.arms import mix_kind, swaps
+from occludenet_build.config.arms import mix_kind
 from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import short_hash
@@ -65,12 +65,11 @@ class Training:
         settings = {
             name: value for name, value in key_values(self.settings).items() if name not in ignored
         }
-        if swaps(self.arm):
-            settings["swaps"] = dataclasses.asdict(self.settings.swap)
         weights = sha256_of(self.settings.weights) if self.settings.weights else ""
         data = [(c.file_hash, c.erased_hash, c.label, c.file, c.frames) for c in self.clips]
         parts = [settings, mix_kind(self.arm), self.derived_seed, self.labels, data]
-        parts += [found] if (found := self.actors.identity(self.clips)) else []
+        identity = self.actors.identity(self.clips)
+        parts += [identity] if identity else []  # keys of earlier trainings have no such part
         version = f"train {STAGES['train'].results_version}"
         if self.settings.alpha > 0:
             version += f" pairs {STAGES['train'].parts['pairs']}"

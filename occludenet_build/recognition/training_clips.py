@@ -8,9 +8,9 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from occludenet_build.config.training import Augment, Swap
-from occludenet_build.core.errors import ItemError, as_item_error
+from occludenet_build.core.errors import as_item_error
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition.augment import ViewDraw, augment_clips, crop_masks, draw_view
 from occludenet_build.recognition.clip_table import ClipRow
@@ -77,16 +77,29 @@ class Actors:
     swap: Swap | None = None
     """How clips get the scenery of other clips; None: they keep their own."""
 
-    def identity(self, clips: Sequence[ClipRow]) -> list[str | int]:
-        """What the views follow from besides the files, for keys; empty without clips of the kind.
+    def identity(self, clips: Sequence[ClipRow]) -> dict[str, Any]:
+        """What views follow from besides files and settings, for keys; empty where that is nothing.
 
-        The files of the build's own counterfactuals follow from the masks and their dilation; those
-        of another program do not, but the masks say what is erased in them.
+        `swaps`: the settings of swaps, which alone do not say whether the arm swaps. `masks`: of
+        counterfactuals of another program. The files of the build's own ones follow from the masks
+        and their dilation; those do not, but the masks say what is erased in them.
         """
+        found: dict[str, Any] = {"swaps": asdict(self.swap)} if self.swap else {}
         foreign = [clip for clip in clips if Path(clip.erased_file or "").is_absolute()]
-        if self.pixels is None or not foreign:
-            return []
-        return [self.pixels.dilate, self.pixels.masks.digest(foreign)]
+        if self.pixels is not None and foreign:
+            found["masks"] = [self.pixels.dilate, self.pixels.masks.digest(foreign)]
+        return found
+
+
+class _Frames(NamedTuple):
+    """What is read of a clip for one view, before augmentation."""
+
+    clip: np.ndarray
+    """uint8 (T, H, W, 3)."""
+    erased: np.ndarray | None = None
+    """Its counterfactual, uint8 (T, H, W, 3); None where there is none."""
+    hole: np.ndarray | None = None
+    """Where it is erased, bool (T, H, W)."""
 
 
 class TrainingItems(Dataset):
@@ -142,14 +155,13 @@ class TrainingClips(TrainingItems):
     def _seen(self, clip: ClipRow, epoch: int) -> tuple[Tensor, Tensor | None]:
         """Both clips of the pair with the same frames, crop, mirroring and augmentation."""
         one, seed = self._draw(clip, epoch)
-        pictures, erased, hole = self._read(clip, epoch, one, seed)
-        both = augment_clips(
-            [pictures] if erased is None else [pictures, erased], one, self.size, self.augment, seed
-        )
+        frames = self._read(clip, epoch, one, seed)
+        pair = [frames.clip]
         # Nothing may be erased in these frames and this crop: then there is no second clip.
-        if erased is None or hole is None or not self._is_erased(hole, one, seed):
-            return torch.from_numpy(both[0]), None
-        return torch.from_numpy(both[0]), torch.from_numpy(both[1])
+        if frames.erased is not None and self._is_erased(frames.hole, one, seed):
+            pair.append(frames.erased)
+        seen = map(torch.from_numpy, augment_clips(pair, one, self.size, self.augment, seed))
+        return next(seen), next(seen, None)
 
     def _draw(self, clip: ClipRow, epoch: int) -> tuple[ViewDraw, int]:
         """The view of a clip in an epoch, and the seed of its augmentation."""
@@ -157,47 +169,38 @@ class TrainingClips(TrainingItems):
         one = draw_view(self.seed, clip.file, epoch, clip.frames, self.frames, flip, stride)
         return one, uniform_integer(self.seed, clip.file, "augment", str(epoch)) >> 1
 
-    def _is_erased(self, hole: np.ndarray, one: ViewDraw, seed: int) -> bool:
+    def _is_erased(self, hole: np.ndarray | None, one: ViewDraw, seed: int) -> bool:
+        assert hole is not None  # an erased clip comes with its hole
         share = crop_masks(hole, one, self.size, self.augment, seed).mean()
         return bool(share > 0 and share >= self.actors.min_erased)
 
-    def _read(
-        self, clip: ClipRow, epoch: int, one: ViewDraw, seed: int
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """A clip and its counterfactual, uint8 (T, H, W, 3), and its hole, bool (T, H, W).
-
-        Before augmentation. The last two are None where there is no counterfactual.
-        """
+    def _read(self, clip: ClipRow, epoch: int, one: ViewDraw, seed: int) -> _Frames:
+        """A clip as it is, or before the scenery of another one."""
         lender = self._sceneries.drawn_for(clip, epoch) if self._sceneries else None
-        swapped = self._before(lender, clip, epoch, one, seed) if lender else None
-        if swapped is not None:
-            return swapped
+        if lender is not None:
+            return self._swapped(lender, clip, epoch, one, seed)
         if not self.actors.pairs or not clip.erased_hash:
-            return self.source.of(clip.file, one.frames), None, None
+            return _Frames(self.source.of(clip.file, one.frames))
         pictures, erased = self._reader.pair(clip, one.frames, self._fill(clip, epoch))
-        return pictures, erased, self._view(clip, one, pictures).hole
+        return _Frames(pictures, erased, self._view(clip, one, pictures).hole)
 
-    def _before(
+    def _swapped(
         self, lender: ClipRow, clip: ClipRow, epoch: int, one: ViewDraw, seed: int
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None:
-        """As `_read`, before the scenery of `lender`; None where the actor is hardly seen."""
+    ) -> _Frames:
+        """A clip before the scenery of `lender`; in its own where the actor is hardly seen."""
         assert self._sceneries is not None
-        pictures = self.source.of(clip.file, one.frames)
+        pictures, swapped = self.source.of(clip.file, one.frames), None
         view = self._view(clip, one, pictures)
-        if not self._sceneries.can_swap(crop_masks(view.hole, one, self.size, self.augment, seed)):
-            return None
-        scenery = self._lent(lender, epoch)
-        if scenery is None:
-            return None
-        swapped = before_scenery(pictures, view, scenery)
+        if self._sceneries.can_swap(crop_masks(view.hole, one, self.size, self.augment, seed)):
+            scenery = self._lent(lender, epoch)
+            swapped = None if scenery is None else before_scenery(pictures, view, scenery)
+        shown = pictures if swapped is None else swapped.clip
         if not self.actors.pairs:
-            return swapped.clip, None, None
-        if self._sceneries.settings.counterfactual == "new":
-            return swapped.clip, swapped.erased, view.hole
-        own = self._reader.erased(clip, one.frames, self._fill(clip, epoch))
-        if own is not None and own.shape != pictures.shape:
-            raise ItemError("corrupt", f"its counterfactual {clip.erased_file} has another shape")
-        return swapped.clip, own, view.hole
+            return _Frames(shown)
+        if swapped is not None and self._sceneries.settings.counterfactual == "new":
+            return _Frames(shown, swapped.erased, view.hole)
+        own = self._reader.erased(clip, one.frames, self._fill(clip, epoch), pictures.shape)
+        return _Frames(shown, own, view.hole)
 
     def _lent(self, lender: ClipRow, epoch: int) -> np.ndarray | None:
         """The emptied scenery of a clip, uint8 (T, H, W, 3); None where it cannot be read.

@@ -224,15 +224,9 @@ def counterfactuals_of(
     if not config.evaluate.counterfactuals or not erased:
         return None, None
 
-    from occludenet_build.recognition.erase import Erasing
-    from occludenet_build.recognition.frame_masks import ActorPixels, FrameMasks
+    from occludenet_build.recognition.erase import read_actors
 
-    masks = FrameMasks.over(args.clips.parent / "frames", (clip.clip for clip in erased))
-    at_load = any(clip.erased_at_load for clip in erased)
-    return (
-        ActorPixels(masks, config.counterfactual.dilate),
-        Erasing(masks, config.counterfactual, config.seed) if at_load else None,
-    )
+    return read_actors(args.clips.parent / "frames", config, erased)
 
 
 def predict_group(

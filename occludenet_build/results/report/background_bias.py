@@ -33,10 +33,9 @@ from occludenet_build.core.files import csv_text
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
     DIFFERENCES,
-    RESAMPLES,
     SHARES,
     Accuracy,
-    bootstrap_curve,
+    bootstrap_mean,
 )
 from occludenet_build.recognition.groups import groups_of
 from occludenet_build.recognition.prediction_table import Predictions
@@ -195,12 +194,9 @@ class _Training:
         self, measure: str, name: str, of: pd.DataFrame, answers: pd.Series, chance: float | None
     ) -> BiasFigure:
         """A share of answers of which several are of one source clip."""
-        rows = pd.DataFrame({"group": of["group"], "value": answers.astype(float), "all": ""})
-        random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
-        curve = bootstrap_curve(rows, ["all"], "value", random, RESAMPLES, SHARES).iloc[0]
-        edges = curve["mean"], curve["low"], curve["high"]
-        counts = len(rows), of["clip"].nunique(), of["group"].nunique()
-        return self._figure(measure, name, edges, counts, chance)
+        values = self._drawn(measure, name, answers.astype(float), of["group"], SHARES)
+        counts = len(of), of["clip"].nunique(), of["group"].nunique()
+        return self._figure(measure, name, values, counts, chance)
 
     def _difference(
         self, answers: Answers, measure: str, first: str, second: str, name: str
@@ -208,12 +204,22 @@ class _Training:
         both = _paired(answers, first, second)
         if both is not None:
             apart = both["top1"].astype(float) - both["top1_other"].astype(float)
-            random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
-            rows = pd.DataFrame({"group": both["group"], "value": apart, "all": ""})
-            curve = bootstrap_curve(rows, ["all"], "value", random, RESAMPLES, DIFFERENCES).iloc[0]
-            values = curve["mean"], curve["low"], curve["high"]
+            values = self._drawn(measure, name, apart, both["group"], DIFFERENCES)
             counts = len(apart), len(apart), both["group"].nunique()
             yield self._figure(measure, name, values, counts, None)
+
+    def _drawn(
+        self,
+        measure: str,
+        name: str,
+        answers: pd.Series,
+        groups: pd.Series,
+        bounds: tuple[float, float],
+    ) -> tuple[float, float, float]:
+        """Mean of `answers`, and its interval that draws groups."""
+        random = rng(self.draw, "background_bias", self.arm, str(self.seed), measure, name)
+        edges = bootstrap_mean(answers, random, bounds=bounds, groups=groups)
+        return float(answers.mean()), *edges
 
     def _figure(
         self,

@@ -20,15 +20,16 @@ from occludenet_build.recognition.accuracy import (
     CONFIDENCE,
     DIFFERENCES,
     SHARES,
-    bootstrap_ratios,
+    bootstrap_mean,
     over_seeds,
     set_order,
 )
-from occludenet_build.recognition.groups import groups_of, sums_by_group
+from occludenet_build.recognition.groups import groups_of
+from occludenet_build.recognition.significance import SEEDS
 from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.report.accuracy import BASELINE
 from occludenet_build.results.report.facts import ReportBuild
 
-BASELINE = "baseline"
 REFERENCES = {"car_swap": "swap"}
 """Arm -> a further arm that it is compared with: what its loss adds to its pictures."""
 TITLES = {
@@ -38,8 +39,6 @@ TITLES = {
 }
 """How the page calls an arm, where that is not its name."""
 _FIRST = (BASELINE, "baseline_long", "car", "swap", "car_swap")
-MIN_SEEDS = 3
-"""With fewer seeds the variation between trainings is not measured."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +204,8 @@ def _difference(
 def _interval(
     rows: pd.DataFrame, value: str, bounds: tuple[float, float], seed: int
 ) -> tuple[float, float]:
-    sums, counts = sums_by_group(rows[value], rows["group"])
-    low, high = bootstrap_ratios(sums, counts, rng(seed, "report", "arms"), bounds=bounds)
-    return float(low[0]), float(high[0])
+    random = rng(seed, "report", "arms")
+    return bootstrap_mean(rows[value], random, bounds=bounds, groups=rows["group"])
 
 
 def _drop(arm: str, sets: Sequence[tuple[str, int]], cells: dict[tuple[str, str], Cell]) -> list:
@@ -277,9 +275,9 @@ def _limits(differences: Sequence[Difference], seeds: int) -> list[str]:
 def _of(seeds: int) -> str:
     if seeds == 1:
         return "With one training per arm, another seed may put the arms in another order."
-    if seeds < MIN_SEEDS:
+    if seeds < SEEDS:
         return (
             f"{seeds} seeds per arm hardly measure how much trainings differ: for a claim about a "
-            f"method train {MIN_SEEDS} or more, and test over seeds."
+            f"method train {SEEDS} or more, and test over seeds."
         )
     return f"How much trainings differ is the deviation over {seeds} seeds in the table."
