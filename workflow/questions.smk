@@ -4,25 +4,10 @@
 #   writes questions/handout/, questions/classifiers/, questions/key.json, questions/summary.json
 
 
-def question_models():
-    """The tables of predictions that give the distractors."""
-    if CONFIG.questions.distractors == "random":
-        return []
-    known = {arm: f"{BUILD}/evaluate/{arm}.parquet" for arm in ARMS if BUILDS_CLIPS}
-    known |= {model: f"{BUILD}/predictions/{model}.parquet" for model in DUMPS}
-    names = CONFIG.questions.models or tuple(arm for arm in ARMS if arm in known)
-    for name in names:
-        if name not in known:
-            stop(
-                f"config: questions.models: wanted some of {', '.join(known)}, got {name}; change it"
-            )
-    return [known[name] for name in names]
-
-
 rule questions:
     input:
         clips=rules.annotate.output.clips if BUILDS_CLIPS else [],
-        models=lambda wildcards: question_models(),
+        models=question_models,
         lists=rules.evaluate_arm.input.lists,
     output:
         key=f"{BUILD}/questions/key.json",

@@ -191,6 +191,21 @@ def dump_files(wildcards):
 # --- other fills, on a sample of the clips --------------------------------------------------------
 
 
+def question_models(wildcards):
+    """The tables of predictions that give the distractors."""
+    if CONFIG.questions.distractors == "random":
+        return []
+    known = {arm: f"{BUILD}/evaluate/{arm}.parquet" for arm in ARMS if BUILDS_CLIPS}
+    known |= {model: f"{BUILD}/predictions/{model}.parquet" for model in DUMPS}
+    names = CONFIG.questions.models or tuple(arm for arm in ARMS if arm in known)
+    for name in names:
+        if name not in known:
+            stop(
+                f"config: questions.models: wanted some of {', '.join(known)}, got {name}; change it"
+            )
+    return [known[name] for name in names]
+
+
 def fill_sources(wildcards):
     """The table of the source clips: all clips for `built` and `outside`, else the sample."""
     if wildcards.fill in ("built", "outside"):

@@ -115,7 +115,7 @@ def evaluate_settings():
 def variants_settings(*named):
     """The settings of variants; of the sections that it borrows, those that its clips depend on.
 
-    `named`: the settings of its own section that a rule depends on; none: all.
+    `named`: the settings of its own section that its clips depend on; none: all of them.
     """
     whole = settings.stage_settings(CONFIG, "variants")
     own = {name: whole["variants"][name] for name in named} or whole["variants"]
