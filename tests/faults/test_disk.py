@@ -67,7 +67,8 @@ def test_a_build_on_a_read_only_disk(reference: Drill, tmp_path: Path):
         assert "Nothing to be done" in drill.succeeds("dataset")
         drill.settings = drill.merged({"composite": {"crf": 30}})
         text = drill.fails("dataset")
-        assert "Write-protected output files" in text and "build/composite/000.parquet" in text
+        # Snakemake names the files of one of the jobs to run, which one is left open
+        assert "Write-protected output files" in text and "affected files:\n        build/" in text
     drill.settings = reference.settings
     drill.succeeds("dataset")
     drill.assert_equal(reference)

@@ -22,6 +22,15 @@ UNEXPECTED = {"internal", "defect", "crashed", "worker_killed", "out_of_memory"}
 MOST_CRASHERS = 20
 SECONDS_PER_FILE = 3.0
 """Time after which a stage hangs, per file, beyond the limit of one item."""
+MEASURED = """
+import resource, subprocess, sys
+from pathlib import Path
+rc = subprocess.call(sys.argv[2:])
+Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(rc)
+"""
+"""Runs a command and writes the peak memory of its largest process, KiB. Needed since the figure of
+a process includes that of the process that started it, before the exec; this one is small."""
 
 
 class Stages:
@@ -112,34 +121,33 @@ class Stages:
 
     def _command(self, words: list[str]) -> tuple[int, bool, float, float, str]:
         """(exit status, whether it hung, wall-clock s, peak MB of the largest process, output)."""
-        log, start = self.folder / "output.txt", time.monotonic()
+        log, memory = self.folder / "output.txt", self.folder / "peak.txt"
+        memory.write_text("0")
+        start = time.monotonic()
         count = len(list((self.folder / "videos").rglob("*.*")))
         limit = 60 * self.minutes + 60 + SECONDS_PER_FILE * count
         settings = ["--settings", self._settings()]
         threads = [] if words[0] in ("acquire", "select") else ["--threads", str(self.threads)]
         with open(log, "wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "occludenet_build", *words, *threads, *settings],
+                [sys.executable, "-c", MEASURED, memory, sys.executable, "-m", "occludenet_build"]
+                + [*words, *threads, *settings],
                 cwd=self.folder,
                 env=os.environ | {"PYTHONPATH": str(REPO)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        hung = False
-        while True:
-            # wait4 counts this child and the children that it has waited for only
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() - start > limit and not hung:
-                hung = True
-                os.killpg(process.pid, signal.SIGKILL)
-            time.sleep(0.05)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            process.wait(limit)
+            hung = False
+        except subprocess.TimeoutExpired:
+            hung = True
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         seconds = time.monotonic() - start
-        text = log.read_text(errors="replace")
-        return process.returncode, hung, seconds, usage.ru_maxrss / 1024, text
+        text, peak = log.read_text(errors="replace"), int(memory.read_text()) / 1024
+        return process.returncode, hung, seconds, peak, text
 
     def _crashers(self, words: list[str], option: str, table: Path) -> list[dict[str, str]]:
         """The rows of a table that alone make a command end with an error, by halves."""
