@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from occludenet_build.core.errors import UserError
@@ -35,8 +36,8 @@ class RecordingSet:
     pattern: str | None = setting(None)
     """Instead of a table: how the files are named, such as {class}/{subject}_{take}_{view}.mp4."""
     layout: str = setting("splits", choices=("splits", "views"))
-    """Folders of the clips. splits, as in OccludeNet-I: {split}/{Class}/; views, as in OccludeNet-M:
-    {Class}/{Class}_view1, _view2, ... and {Class}_view_val for the clips of the split val."""
+    """Folders of the clips. splits, as in OccludeNet-I: {split}/{Class}/; views, as in
+    OccludeNet-M: {Class}/{Class}_view1, _view2, ... and {Class}_view_val for the split val."""
     dataset: str | None = setting(None)
     """Folder of the set in build_dir; null: OccludeNet-<name>."""
     views: tuple[str, ...] = setting((), empty=True)
@@ -52,8 +53,8 @@ class RecordingSet:
         where = f"config: recordings.sets, {self.name}"
         if re.fullmatch(r"\w{1,40}", self.name, re.ASCII) is None or self.name in ("D", "S"):
             raise UserError(
-                f"config: recordings.sets: wanted a name of letters, digits and _, but D and S, got "
-                f"{self.name!r}"
+                "config: recordings.sets: wanted a name of letters, digits and _, but D and S, "
+                f"got {self.name!r}"
             )
         if self.table is not None and self.pattern is not None:
             raise UserError(f"{where}: wanted a table or a pattern, got both; remove one")
@@ -98,7 +99,7 @@ def _check_pattern(pattern: str, where: str) -> None:
             f"{where}: wanted a pattern {example}, with each field once and with "
             f"{', '.join(f'{{{name}}}' for name in NEEDED_FIELDS)}, got {pattern!r}"
         )
-    for (_, before), (text, name) in zip(parts, parts[1:], strict=False):
+    for (_, before), (text, name) in pairwise(parts):
         if before is not None and name is not None and not text:
             raise UserError(
                 f"{where}: wanted a text between {{{before}}} and {{{name}}}, got none: nobody can "
@@ -164,9 +165,7 @@ class Recordings:
         shares = self.split
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
-            raise UserError(
-                f"config: recordings.split: wanted shares that sum to 1, got {total:g}"
-            )
+            raise UserError(f"config: recordings.split: wanted shares that sum to 1, got {total:g}")
         if self.min_seconds > self.max_seconds:
             raise UserError(
                 f"config: recordings.min_seconds: wanted at most recordings.max_seconds, "

@@ -17,7 +17,7 @@ Reads  the folders of recordings.sets, at any depth, and for each
 
        or a pattern of the file names with these fields: {class}/{subject}_{take}_{view}.mp4
 
-Writes --out recordings/clips.parquet     schema CLIPS: a row per clip, and per recording without one
+Writes --out recordings/clips.parquet     schema CLIPS: a row per clip, or recording without one
        recordings/index.html, strips/     the contact sheets, one strip per clip
        recordings/<set>.csv               the table of a set as it was read, with the splits
        and below <root>/<dataset>/, the folder of a set, in layout splits and views:
@@ -25,16 +25,16 @@ Writes --out recordings/clips.parquet     schema CLIPS: a row per clip, and per 
        {Class}/{Class}_view<n>/{clip}.mp4, {Class}/{Class}_view_val/{clip}.mp4 in the split val
        annotations/{split}_{set}.csv      action class,file name
 
-The name of a clip is <Class>_<subject>_<take>[_<session>][_view<n>]_<start>_<end>, times in seconds
-on the clock of the take, that of its first view. Mistakes in a table stop the stage, which reports
-each with its line and column. The views of a take are cut to the same stretches of the time that all
-share; offsets are those of the table, else of `media.sync`. A part longer than max_seconds is cut
-into equal clips.
+The name of a clip is <Class>_<subject>_<take>[_<session>][_view<n>]_<start>_<end>, with times in
+seconds on the clock of the take, that of its first view. Mistakes in a table stop the stage, which
+reports each with its line and column. The views of a take are cut to the same stretches of the time
+that all share; offsets are those of the table, else of `media.sync`. A part longer than max_seconds
+is cut into equal clips.
 
-A recording or clip that cannot be used is a row with a reason: missing, ambiguous, misplaced (it does
-not match the pattern), too_short, offset_unsure, no_common_time, a check of recordings.checks.refuse,
-corrupt or another fault of a video. Files, takes and clips are worked on again only where the file,
-their row or the settings changed. A clip without a row is deleted.
+A recording or clip that cannot be used is a row with a reason: missing, ambiguous, misplaced (it
+does not match the pattern), too_short, offset_unsure, no_common_time, a check of
+recordings.checks.refuse, corrupt or another fault of a video. Files, takes and clips are worked on
+again only where the file, their row or the settings changed. A clip without a row is deleted.
 
 `media.video.cut` documents the frames, times and sound of a cut. The picture is not scaled.
 """
@@ -65,7 +65,7 @@ CLIPS = pa.schema(
         column("start_seconds", "float64", "start of the clip in the recording, seconds"),
         column("end_seconds", "float64", "end of the clip in the recording (exclusive), seconds"),
         column("offset_seconds", "float64", "time on the take's clock where the recording begins"),
-        column("drift", "float64", "seconds that its clock loses or gains per second; null: unknown"),
+        column("drift", "float64", "seconds per second by which its clock is off; null: unknown"),
         column("confidence", "float64", "confidence in the offset, 0 to 1; null: not measured"),
         column("method", "string", "how it was found: sound, motion or table; null: one view"),
         column("file", "string", "path of the clip, relative to the build folder"),
@@ -85,7 +85,7 @@ CLIPS = pa.schema(
         column("dark", "float64", "share of the pixels that are black, 0 to 1"),
         column("bright", "float64", "share of the pixels that are white, 0 to 1"),
         column("blur", "float64", "blur, 0 (sharp) to 1, median over the pictures"),
-        column("frozen_seconds", "float64", "longest time without a change of the picture, seconds"),
+        column("frozen_seconds", "float64", "longest time without a change of picture, seconds"),
         column("warnings", pa.list_(pa.string()), "checks that the clip fails, sorted"),
         column("strip", "string", "contact sheet of the clip, relative to the build folder"),
     ]
