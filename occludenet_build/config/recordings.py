@@ -132,8 +132,9 @@ class RecordingChecks:
     """Share of the pixels that are black (luma below 10 %) above which a clip is too_dark."""
     bright: float = setting(0.5, low=0, high=1)
     """Share of the pixels that are white (luma above 98 %) above which a clip is too_bright."""
-    blur: float = setting(0.65, low=0, high=1)
-    """Blur, 0 (sharp) to 1, above which a clip is blurred; median over its pictures."""
+    blur: float = setting(0.6, low=0, high=1)
+    """Blur, 0 (sharp) to 1, above which a clip is blurred: median over pictures of 360 lines; 0.6
+    is a Gaussian blur of about 5 pixels of 1080 lines."""
     frozen_seconds: float = setting(1.0, low=0.04, high=600)
     """Time without any change of the picture from which a clip is frozen, seconds."""
 

@@ -63,9 +63,7 @@ def _time(seconds: Fraction) -> str:
     return f"{float(seconds):010.3f}"
 
 
-def write_clip(
-    source: Path, root: Path, file: str, make: Callable[[Path], CutSegment]
-) -> dict[str, Any]:
+def write_clip(root: Path, file: str, make: Callable[[Path], CutSegment]) -> dict[str, Any]:
     """Write `file` below `root` and return its columns; `make` writes the clip to a path.
 
     Raises ItemError: the reasons of `make`, encode_failed.
@@ -73,11 +71,7 @@ def write_clip(
     target = root / file
     with replacing(target) as temporary:
         facts = clip_facts(temporary, make(temporary))
-    return facts | {
-        "source_sha256": sha256_file(source),
-        "file": file,
-        "file_hash": sha256_file(target),
-    }
+    return facts | {"file": file, "file_hash": sha256_file(target)}
 
 
 def clip_facts(path: Path, piece: CutSegment) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class VideoFolder:
     """The videos below a folder, by name."""
 
     def __init__(self, folder: Path | str, setting: str) -> None:
-        """List the files of `folder`. Raises UserError, which names the `setting`, for no folder."""
+        """List the files of `folder`; where it is none, raises UserError that names `setting`."""
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise UserError(f"{setting}: wanted a folder, got {folder}")

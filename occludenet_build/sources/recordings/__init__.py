@@ -60,7 +60,7 @@ CLIPS = pa.schema(
         column("session", "string", "session in the table; null if it has none"),
         column("recording", "string", "name of the recording, in its set's folder"),
         column("path", "string", "path of the recording; null if none was found"),
-        column("source_sha256", "string", "sha256 of the recording; null if no clip was cut"),
+        column("source_sha256", "string", "sha256 of the recording; null if it cannot be used"),
         column("take_seconds", "float64", "start of the clip on the clock of the take, seconds"),
         column("start_seconds", "float64", "start of the clip in the recording, seconds"),
         column("end_seconds", "float64", "end of the clip in the recording (exclusive), seconds"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from occludenet_build.core import names
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import sha256_file
 from occludenet_build.core.ledger import ClipResult, attempt, lost
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.media.video.cut import CutSegment, cut_video
@@ -71,7 +72,8 @@ def _clip(job: CutJob) -> dict[str, Any]:
     def cut(out: Path) -> CutSegment:
         return cut_video(source, start, end, out, coding.encoding, coding.pix_fmt)
 
-    return cut_clips.write_clip(source, job.root, job.file, cut)
+    facts = cut_clips.write_clip(job.root, job.file, cut)
+    return facts | {"source_sha256": sha256_file(source)}
 
 
 def segment_clip_names(segments: list[Segment]) -> list[str]:
