@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from support.workflow import Build
-from test_recordings_clips import SET_I, check_views_show_the_same, made, write_set_i
-from test_segments import RATE, numbered
+from test_recordings_clips import HEAD, SET_I, check_views_show_the_same, made
+from test_segments import RATE, long_video, numbered
 
 from occludenet_build.core import tables
+from occludenet_build.core.ledger import read_entry
 from occludenet_build.media.video.synth import write_video
 
 PATTERN = "{class}/{subject}_{take}_{view}.mp4"
@@ -62,10 +64,10 @@ def test_three_views_are_found_in_time_and_cut(tmp_path):
     check_views_show_the_same(tmp_path, rows)
     assert {row["split"] for row in rows.values()} == {"train", "val", "test"}
     before = made(tmp_path)
-    assert build.planned("recordings") == {}
+    assert build.planned("build/recordings/clips.parquet") == {}
     # one more take: no other is made again, whatever its split is now
     (tmp_path / "in/fall/P4_1_view3.mp4").rename(tmp_path / "in/fall/P4_2_view3.mp4")
-    assert build.planned("recordings") == {"recordings": 1}
+    assert build.planned("build/recordings/clips.parquet") == {"recordings": 1}
     build.run("recordings")
     after = made(tmp_path)
     kept = {name for name in before if "P4" not in name}
@@ -74,26 +76,31 @@ def test_three_views_are_found_in_time_and_cut(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
-    write_set_i(tmp_path)
+    (tmp_path / "in").mkdir()
+    video = long_video(tmp_path / "in/0.mp4")
+    for number in range(1, 12):
+        shutil.copyfile(video, tmp_path / f"in/{number}.mp4")
+    rows = [f"{number}.mp4,walk,P{number},1" for number in range(12)]
+    (tmp_path / "in/recordings.csv").write_text("\n".join([HEAD, *rows]) + "\n")
     settings = json.dumps({"recordings": {"sets": [SET_I]}})
     words = [sys.executable, "-m", "occludenet_build", "recordings", "--root", "build", "--out"]
     words += ["build/recordings/clips.parquet", "--settings", settings]
     job = subprocess.Popen(words, cwd=tmp_path, start_new_session=True)
     journal = tmp_path / "build/recordings/store/clips/journal"
-    deadline = time.monotonic() + 60
-    while (
-        not list(journal.glob("*.parquet")) and time.monotonic() < deadline and job.poll() is None
-    ):
+    while not list(journal.glob("[!.]*.parquet")):
+        assert job.poll() is None
         time.sleep(0.005)
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
-    begun = made(tmp_path)
+    finished = [read_entry(path)["file"] for path in journal.glob("[!.]*.parquet")]
+    before = {file: (tmp_path / "build" / file).stat().st_mtime_ns for file in finished}
+    assert 1 <= len(before) < 24
     subprocess.run(words, cwd=tmp_path, check=True, timeout=120)
-    rows = tables.read_rows(tmp_path / "build/recordings/clips.parquet")
-    files = {row["file"] for row in rows if row["status"] == "ok"}
-    assert len(files) == 3 and not list((tmp_path / "build").rglob(".*.part*"))
-    kept = made(tmp_path)
-    assert len(kept) == 3 and begun and sum(begun[name] == kept[name] for name in begun) >= 1
+    after = {file: (tmp_path / "build" / file).stat().st_mtime_ns for file in finished}
+    assert after == before
+    table = tables.read_rows(tmp_path / "build/recordings/clips.parquet")
+    assert [row["status"] for row in table] == ["ok"] * 24
+    assert len(made(tmp_path)) == 24 and not list((tmp_path / "build").rglob(".*.part*"))
 
 
 @pytest.mark.slow

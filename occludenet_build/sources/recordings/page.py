@@ -157,7 +157,7 @@ def _facts(row: Row) -> list[str]:
     ]
     if row["method"] is not None:
         sure = "" if row["confidence"] is None else f", confidence {row['confidence']:.2f}"
-        drift = "" if not row["drift"] else f", drift {1e6 * row['drift']:.0f} us/s"
+        drift = "" if abs(row["drift"] or 0) < 5e-6 else f", drift {1e6 * row['drift']:.0f} us/s"
         lines.append(f"offset {row['offset_seconds']:.3f} s by {row['method']}{sure}{drift}")
     if row["camera"] is not None:
         lines.append(f"camera {row['camera']}")
