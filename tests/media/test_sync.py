@@ -211,3 +211,38 @@ def test_drawn_takes_from_three_sides(tmp_path):
         paths = {view: tmp_path / "recordings" / "M" / row["file"] for view, row in views.items()}
         for view, offset in offsets(paths, "view1").items():
             assert offset.seconds == pytest.approx(float(views[view]["seconds"]), abs=FRAME / 2)
+
+
+def moving(folder: Path, view: str, start: float, fps: int, seed: int = 3) -> Path:
+    """A silent film of things that move when they like: from another side, with noise."""
+    event = np.random.default_rng(seed)
+    knots = np.arange(0, 26, 0.25)
+    speeds = event.uniform(0, 1, (2, len(knots))) ** 3 * 160
+    own = np.random.default_rng(len(view) + seed)
+    slants, grey = own.uniform(0.5, 1.4, 2), own.integers(90, 250, 2)
+    back = own.integers(40, 90, (72, 96, 1)).repeat(3, axis=2)
+
+    def pictures():
+        at = np.zeros(2)
+        for number in range(20 * fps):
+            now = start + number / fps
+            at = at + [slants[k] * np.interp(now, knots, speeds[k]) / fps for k in range(2)]
+            picture = back + own.normal(0, 4, back.shape)
+            for k, x in enumerate(at % 84):
+                picture[8 + 30 * k : 34 + 30 * k, int(x) : int(x) + 12] = grey[k]
+            yield np.clip(picture, 0, 255).astype(np.uint8)
+
+    write_video(folder / f"{view}.mp4", pictures(), fps)
+    return folder / f"{view}.mp4"
+
+
+def test_silent_views_are_compared_by_motion(tmp_path):
+    starts = {"a": (0.0, 25), "bb": (1.3, 30), "other": (0.4, 24)}
+    paths = {
+        view: moving(tmp_path, view, start, fps, seed=9 if view == "other" else 3)
+        for view, (start, fps) in starts.items()
+    }
+    found = offsets(paths, "a")
+    assert found["bb"].method == "motion"
+    assert found["bb"].seconds == pytest.approx(1.3, abs=FRAME)
+    assert found["other"].seconds is None and found["other"].reason.startswith("no sound")

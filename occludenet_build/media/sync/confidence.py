@@ -41,9 +41,11 @@ class Weights:
 
 SOUND = Weights(bias=-7.0, score=2.0, ratio=4.0, agreement=9.0)
 MOTION = Weights(
-    bias=-7.0, score=2.0, ratio=4.0, agreement=9.0, least_score=4.5, least_ratio=1.6,
-    least_agreement=0.8,
+    bias=-0.1, score=2.0, ratio=3.0, agreement=5.0, least_score=4.7, least_ratio=1.4,
+    least_agreement=0.6, least_at_ends=0.3,
 )  # fmt: skip
+"""By hand: on 9 drawn takes of 7 to 28 s, with 27 pairs of views each time, no wrong offset and
+none of 81 pairs of unrelated takes has the least values."""
 
 
 def terms(fit: Fit, track: Track) -> tuple[float, float, float]:

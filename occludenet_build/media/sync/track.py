@@ -15,8 +15,6 @@ from occludenet_build.media.sync.envelopes import Signal
 
 REACH = 0.3
 """Seconds around the fit in which a window looks for its own lag."""
-AGREES = 0.02
-"""Seconds from the line within which a window agrees."""
 _SHORTEST, _LONGEST, _MOST = 1.0, 20.0, 60
 _USUAL_DRIFT = 100e-6
 """Standard deviation of the drift of two clocks before anything is measured, seconds per second."""
@@ -49,7 +47,7 @@ def follow(reference: Signal, view: Signal, fit: Fit) -> Track | None:
     if weights.sum() <= 0:
         return None
     lag, drift = _robust_line(times, lags, weights, fit)
-    agreed = weights * (np.abs(lags - lag - drift * times) <= AGREES)
+    agreed = weights * (np.abs(lags - lag - drift * times) <= view.agrees)
     quarter = -(-len(times) // 4)
     first, last = slice(quarter), slice(len(times) - quarter, None)
     at_ends = min(agreed[part].sum() / (weights[part].sum() + 1e-9) for part in (first, last))
