@@ -16,7 +16,8 @@ table by fault, a table of confidence against the share that is right, and as it
     by_condition              fault -> pairs, returned, right, rival_right
     seconds_per_hour          CPU seconds to compare two recordings of an hour; not with --quick
 
---calibrate: prints coefficients for `media.sync.confidence`, fitted to these pairs.
+--calibrate: prints coefficients for `media.sync.confidence`, fitted to these
+pairs without the cut ones.
 """
 
 from __future__ import annotations
@@ -122,9 +123,8 @@ def loudest_lag(first: np.ndarray, second: np.ndarray) -> float:
 
 def summary(outcomes: list[Outcome]) -> dict[str, object]:
     """Print the tables; return what the last line says."""
-    print(
-        f"{'fault':22}{'pairs':>6}{'returned':>10}{'right':>7}{'median ms':>11}{'p95 ms':>8}{'rival':>7}"
-    )
+    columns = ("pairs", "returned", "right", "median ms", "p95 ms", "rival")
+    print(f"{'fault':22}" + "".join(f"{name:>10}" for name in columns))
     conditions = {}
     for fault in FAULTS:
         of = [one for one in outcomes if one.fault == fault]
@@ -156,7 +156,7 @@ def summary(outcomes: list[Outcome]) -> dict[str, object]:
 
 def calibrate(outcomes: list[Outcome]) -> None:
     """Print the coefficients of a logistic regression of right on the terms."""
-    used = [one for one in outcomes if one.terms is not None]
+    used = [one for one in outcomes if one.terms is not None and not FAULTS[one.fault].cut]
     x = np.array([[1.0, *one.terms] for one in used if one.terms is not None])
     y = np.array([one.right for one in used], float)
 

@@ -60,15 +60,27 @@ class Person:
     motion: Motion
     phase: float
     tempo: float
-    begin: float = 0.0
+    swells: tuple[tuple[float, float, float], ...]
+    """(strength, Hz, phase) of changes of the pace: nobody moves like a clock."""
+
+    def paced(self, seconds: float) -> float:
+        """Time as the motion runs: it is faster and slower, but never goes back."""
+        return seconds + sum(
+            strength * math.sin(2 * math.pi * (often * seconds + phase)) / (2 * math.pi * often)
+            for strength, often, phase in self.swells
+        )
+
+    def place(self, seconds: float) -> tuple[np.ndarray, float]:
+        """Where the hips are over the floor, float64 (2,), metres, and the direction, radians."""
+        return self.way.at(self.paced(seconds))
 
     def turns(self, seconds: float) -> float:
         """Cycles of the motion after `seconds` of the take."""
-        return self.phase + self.tempo * self.motion.cycles_per_second * seconds
+        return self.phase + self.tempo * self.motion.cycles_per_second * self.paced(seconds)
 
     def joints(self, seconds: float) -> tuple[dict[str, np.ndarray], float]:
         """Joints, float64 (3,), metres, and the direction of the way, radians."""
-        place, heading = self.way.at(seconds)
+        place, heading = self.place(seconds)
         stance = self.motion.stance(self.turns(seconds))
         return joints_of(stance, self.body.stature, place, heading), heading
 
@@ -144,7 +156,8 @@ class Take:
         radii = (random.uniform(0.75, 1.0), random.uniform(0.5, 0.75))
         way = Way((0.0, 0.0), radii, tilt, random.uniform(0, 2 * math.pi), slow)
         tempo = random.uniform(0.9, 1.12)
-        return Person("actor", Body(look, stature), way, motion, random.uniform(0, 1), tempo)
+        body, phase = Body(look, stature), random.uniform(0, 1)
+        return Person("actor", body, way, motion, phase, tempo, _swells(random, 0.14))
 
     def _other(self, random: np.random.Generator, name: str) -> Person:
         """Someone who walks about: of some ways, the one that comes nearest to no one."""
@@ -160,13 +173,14 @@ class Take:
         way = max(ways, key=lambda way: min(self._room_between(way), NEAR))
         look, stature = draw_look(self._random("look", name)), random.uniform(1.58, 1.88)
         phase, tempo = random.uniform(0, 1), random.uniform(0.9, 1.1)
-        return Person(name, Body(look, stature), _forwards(way), motion, phase, tempo)
+        body, swells = Body(look, stature), _swells(random, 0.4)
+        return Person(name, body, _forwards(way), motion, phase, tempo, swells)
 
     def _room_between(self, way: Way) -> float:
         """Least distance of a way from the people so far, metres."""
         times = np.arange(0, self.seconds + 2 * LEAD + 2, 0.2)
         return min(
-            float(np.linalg.norm(way.at(t)[0] - person.way.at(t)[0]))
+            float(np.linalg.norm(way.at(t)[0] - person.place(t)[0]))
             for person in self.people
             for t in times
         )
@@ -177,15 +191,16 @@ class Take:
         noises = []
         for person in self.people:
             for seconds in _beats(person, self.length):
-                place = tuple(person.way.at(seconds)[0].tolist())
+                place = tuple(person.place(seconds)[0].tolist())
                 noises.append(Noise(seconds, place, microphones.step(random)))
+        middle = self.length / 2
         for _ in range(int(random.integers(2, 5))):
-            at = random.uniform(LEAD + 1.4, self.length - LEAD - 1.0)
-            place = tuple(self.people[1].way.at(at)[0].tolist())
+            at = middle + random.uniform(-1, 1) * max(middle - LEAD - 1.2, 0.2)
+            place = tuple(self.people[1].place(at)[0].tolist())
             noises.append(Noise(at, place, microphones.clap(random)))
         for person in self.people[1:]:
-            at, long = random.uniform(0, self.length - 4), random.uniform(2.5, 5.0)
-            place = tuple(person.way.at(at)[0].tolist())
+            at, long = random.uniform(0, max(self.length - 4, 1)), random.uniform(2.5, 5.0)
+            place = tuple(person.place(at)[0].tolist())
             noises.append(Noise(at, place, microphones.speech(random, long)))
         return noises
 
@@ -239,7 +254,7 @@ class Take:
 
     def _props(self, camera: Camera, joints, seconds: float) -> list[tuple[float, str, Layer]]:
         actor = self.people[0]
-        heading, turns = actor.way.at(seconds)[1], actor.turns(seconds)
+        heading, turns = actor.place(seconds)[1], actor.turns(seconds)
         kind = actor.motion.prop
         drawn, at = None, (joints["left_hand"] + joints["right_hand"]) / 2
         if kind == "ball":
@@ -275,12 +290,23 @@ def _forwards(way: Way) -> Way:
 
 def _beats(person: Person, length: float) -> Iterator[float]:
     """The moments at which a motion is heard."""
-    pace = person.tempo * person.motion.cycles_per_second
-    for cycle in range(math.floor(person.phase), math.ceil(person.turns(length)) + 1):
+    times = np.arange(0, length, 0.005)
+    turns = np.array([person.turns(float(t)) for t in times])
+    for cycle in range(math.floor(turns[0]), math.ceil(turns[-1]) + 1):
         for share in person.motion.steps:
-            seconds = (cycle + share - person.phase) / pace
-            if 0 <= seconds < length:
-                yield seconds
+            if turns[0] <= cycle + share < turns[-1]:
+                yield float(np.interp(cycle + share, turns, times))
+
+
+def _swells(random: np.random.Generator, strength: float) -> tuple[tuple[float, float, float], ...]:
+    return tuple(
+        (
+            strength * random.uniform(0.8, 1.2),
+            often * random.uniform(0.8, 1.25),
+            random.uniform(0, 1),
+        )
+        for often in (0.13, 0.31)
+    )
 
 
 class _Film:

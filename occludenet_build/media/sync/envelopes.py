@@ -34,6 +34,8 @@ class Signal:
     values: np.ndarray
     rate: float
     """Columns per second, from the first frame of the picture on."""
+    agrees: float = 0.02
+    """Seconds from a line through windows within which a window agrees with it."""
 
     @property
     def seconds(self) -> float:

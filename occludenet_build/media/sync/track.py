@@ -15,8 +15,6 @@ from occludenet_build.media.sync.envelopes import Signal
 
 REACH = 0.3
 """Seconds around the fit in which a window looks for its own lag."""
-AGREES = 0.02
-"""Seconds from the line within which a window agrees."""
 _SHORTEST, _LONGEST, _MOST = 1.0, 20.0, 60
 _USUAL_DRIFT = 100e-6
 """Standard deviation of the drift of two clocks before anything is measured, seconds per second."""
@@ -34,7 +32,8 @@ class Track:
     """Seconds of the reference's clock per second of the view's, minus 1."""
     agreement: float
     """Share of the windows, by their weight, that agree with the line."""
-    windows: int
+    at_ends: float
+    """The same share in the first or in the last quarter of the windows, the smaller one."""
     common: float
     """Seconds that both views cover."""
 
@@ -48,9 +47,11 @@ def follow(reference: Signal, view: Signal, fit: Fit) -> Track | None:
     if weights.sum() <= 0:
         return None
     lag, drift = _robust_line(times, lags, weights, fit)
-    agrees = np.abs(lags - lag - drift * times) <= AGREES
-    share = float(weights[agrees].sum() / weights.sum())
-    return Track(lag, drift, share, len(times), end - begin)
+    agreed = weights * (np.abs(lags - lag - drift * times) <= view.agrees)
+    quarter = -(-len(times) // 4)
+    first, last = slice(quarter), slice(len(times) - quarter, None)
+    at_ends = min(agreed[part].sum() / (weights[part].sum() + 1e-9) for part in (first, last))
+    return Track(lag, drift, float(agreed.sum() / weights.sum()), float(at_ends), end - begin)
 
 
 def _windows(reference: Signal, view: Signal, fit: Fit, begin: float, end: float):

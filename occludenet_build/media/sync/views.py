@@ -40,7 +40,7 @@ class Offset:
     """table, sound or motion; for a view that was measured against another one, that of both."""
     reason: str | None
     """Why `seconds` is None: begins with no sound, silent, too short, no match, ambiguous, unsure,
-    contradiction or no motion."""
+    unsteady, contradiction or no motion."""
 
 
 REFERENCE = Offset(0.0, 0.0, 1.0, None, None)
