@@ -120,6 +120,20 @@ YOLO_SEG = {
 }
 """Segmentation models of ultralytics."""
 
+_YOLO11_POSE = "ef787449d1fe015a77a27ca4d375ed0fde69495c"
+
+YOLO_POSE = {
+    "yolo11n-pose": PublishedFile(
+        f"https://huggingface.co/Ultralytics/YOLO11/resolve/{_YOLO11_POSE}/yolo11n-pose.pt",
+        6_255_593,
+        "sha256:869e83fcdffdc7371fa4e34cd8e51c838cc729571d1635e5141e3075e9319dc0",
+        _ULTRALYTICS,
+        "YOLO11 poses (yolo11n-pose), trained on COCO's keypoints",
+        f"https://huggingface.co/Ultralytics/YOLO11/commit/{_YOLO11_POSE}",
+    ),
+}
+"""Pose models of ultralytics."""
+
 _PYTORCH = "https://download.pytorch.org/models"
 
 

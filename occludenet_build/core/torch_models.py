@@ -126,7 +126,7 @@ def load_tensors(path: Path, backend: str, inside: str | None = None) -> dict[st
 
 
 def load_yolo(
-    weights: Path | str, task: Literal["detect", "segment"], class_name: str = "person"
+    weights: Path | str, task: Literal["detect", "segment", "pose"], class_name: str = "person"
 ) -> tuple[YOLO, int]:
     """Load an ultralytics model; return it and the index of `class_name` among its classes.
 

@@ -124,6 +124,19 @@ def user_boxes(wildcards):
     return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
+def poses_files(wildcards):
+    """The user's poses, a table; exits if a file of the backend is not set."""
+    require_files("poses")
+    file = CONFIG.poses.file if CONFIG.poses.backend != "ultralytics" else None
+    return plain_path(file) if file and not Path(file).is_dir() else []
+
+
+def poses_listing(wildcards):
+    """Digest of the listing of the user's folder of poses; none for a table, which is an input."""
+    file = CONFIG.poses.file if CONFIG.poses.backend == "file" else None
+    return digest_of(file) if file and Path(file).is_dir() else ""
+
+
 # --- the user's files -----------------------------------------------------------------------------
 
 
