@@ -6,7 +6,8 @@ the far eye and ear are not drawn and have the score 0. All other joints have th
 where the figure's own body hides them. Eyes are where they are painted; the nose (from the front)
 and the ears have no paint of their own and lie where they would be.
 
-joints.parquet has a row per clip and frame, in the columns of poses.backend file: clip (path of the video below videos/), frame, and x, y, score, lists of 18.
+joints.parquet has a row per clip and frame, in the columns of poses.backend file: clip (path of the
+video below videos/), frame, and x, y, score, lists of 18.
 """
 
 from __future__ import annotations
