@@ -154,7 +154,7 @@ def _from_columns(path: Path, table: pd.DataFrame) -> np.ndarray:
                 values = pd.to_numeric(table[f"{joint}_{part}"], errors="coerce")
                 joints[:, number, axis] = values.to_numpy(float)
     if "neck_score" not in table.columns:
-        joints = skeletons.with_neck(np.nan_to_num(joints, nan=np.nan))
+        joints = skeletons.with_neck(joints)
     return joints
 
 
