@@ -261,7 +261,8 @@ RELEASE_LICENCE = "MIT by the repository's LICENSE, Apache-2.0 by its README"
 PUBLISHED: dict[str, PublishedFile] = {
     row.name: row
     for row in (
-        *YOLO.values(), *YOLO_SEG.values(), *TORCHVISION.values(), *SAM.values(), MOBILE_SAM,
+        *YOLO.values(), *YOLO_SEG.values(), *YOLO_POSE.values(), *TORCHVISION.values(),
+        *SAM.values(), MOBILE_SAM,
         *SAM2.values(), COCO_ANNOTATIONS,
     )
 }  # fmt: skip
