@@ -19,7 +19,7 @@ rule poses_shard:
     benchmark:
         f"{BUILD}/benchmarks/poses/{{shard}}.tsv"
     conda:
-        environment("poses", without="people")
+        environment("poses", without="report")
     threads: 4
     resources:
         **requests(mem_mb=6000, minutes=480, gpus=device_gpus("poses")),
@@ -48,7 +48,7 @@ rule poses:
     benchmark:
         f"{BUILD}/benchmarks/poses/summary.tsv"
     conda:
-        "../envs/people.yaml"
+        "../envs/report.yaml"
     resources:
         **requests(mem_mb=4000, minutes=60),
     params:

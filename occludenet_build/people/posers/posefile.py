@@ -33,9 +33,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.names import match_names
 from occludenet_build.core.poses import JOINT_COUNT
 from occludenet_build.media.imaging import skeletons
-from occludenet_build.people.detectors.boxfile import match_names
 from occludenet_build.people.posers.interface import GivenPoses, no_poses
 from occludenet_build.release.terms import CLEAN, CLIP_NAME
 
