@@ -222,7 +222,7 @@ def unify_accents(names: Sequence[str]) -> list[str]:
 
 
 def match_names(names: Iterable[str], clips: Mapping[str, str]) -> dict[str, str]:
-    """Name in a user's file -> clip, for names that denote one of `clips` (id -> path of the video).
+    """Name in a user's file -> clip, for names that denote one of `clips` (id -> path of video).
 
     A name is an id, or else a file: folders and suffix do not count, nor does case. Where the id is
     not the stem of the video, since another video has the same stem, the folder counts.
