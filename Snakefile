@@ -43,6 +43,8 @@ include: "workflow/report.smk"
 # OccludeNet-S: clips cut out of surveillance videos
 include: "workflow/proposals.smk"
 include: "workflow/segments.smk"
+# OccludeNet-I and -M: clips cut out of recordings
+include: "workflow/recordings.smk"
 # Checks of a finished build
 include: "workflow/audit.smk"
 include: "workflow/residual_actor.smk"

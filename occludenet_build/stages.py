@@ -267,6 +267,16 @@ _ROWS = (
         in_all=False,
         tables={"segments": "segments/clips.parquet"},
     ),
+    Stage(
+        "recordings",
+        "sources",
+        "Cut your recordings into clips with splits by person (OccludeNet-I and -M)",
+        ("composite",),
+        draws=True,
+        in_all=False,
+        tables={"recordings": "recordings/clips.parquet"},
+        settings="recordings",
+    ),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}

@@ -35,6 +35,8 @@ class OutageShares:
     """Stage proposals: of the surveillance videos."""
     segments: float = setting(_SHARE, low=0, high=1)
     """Stage segments: of the segments."""
+    recordings: float = setting(_SHARE, low=0, high=1)
+    """Stage recordings: of the files, of the takes and of the clips."""
     train: float = setting(_SHARE, low=0, high=1)
     """Stage train: of the clips of each row of the loss curve, for any reason."""
     evaluate: float = setting(_SHARE, low=0, high=1)

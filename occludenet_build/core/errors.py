@@ -178,6 +178,16 @@ REASONS = {
     "too_short": "the segment is shorter than the minimum",
     "too_long": "the segment is longer than the maximum",
     "unknown_class": "the class is not a class of the dataset",
+    # recordings
+    "offset_unsure": "when a view was recorded, relative to another one, is not sure",
+    "no_common_time": "the views of the take share no time",
+    "missing_view": "the take lacks a view that the set has",
+    "other_resolution": "the recording has another resolution than the set",
+    "no_sound": "the clip has no sound",
+    "silent": "the sound is silent",
+    "too_dark": "too much of the picture is black",
+    "too_bright": "too much of the picture is white",
+    "frozen": "the picture does not change for too long",
     # composite, counterfactual, masks
     "target_missed": "no occluder size hides the required share of the actor",
     "no_occluded_frame": "no frame of the clip is occluded",

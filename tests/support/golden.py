@@ -115,6 +115,7 @@ WITHOUT = {
     "questions": "it follows a network's ranking; tests/recognition/ compares its files",
     "predictions": "it reads other programs' files; tests/recognition/ compares its tables",
     "proposals": "it needs long videos; tests/people/ compares its candidates",
+    "recordings": "it copies stretches; tests/sources/ compares every frame with the source",
     "segments": "it copies stretches; tests/sources/ compares every frame with the source",
 }
 """Stages without a golden file, and where their results are compared instead."""

@@ -271,3 +271,28 @@ def segments_table(wildcards):
             "set it, or run proposals first and decide"
         )
     return plain_path(CONFIG.segments.table) if CONFIG.segments.table else review
+
+
+# --- recordings -----------------------------------------------------------------------------------
+
+
+def recordings_tables(wildcards):
+    """The tables of recordings.sets; exits if there are no sets, or a table is missing."""
+    if not CONFIG.recordings.sets:
+        stop(
+            "config: recordings.sets: wanted a list of sets, got none; set it "
+            "(docs/recordings.md)"
+        )
+    tables = [one.table_file for one in CONFIG.recordings.sets if one.table_file]
+    for table in tables:
+        if not Path(table).exists():
+            stop(
+                f"config: recordings.sets: wanted a table or a pattern, got neither, and there is no "
+                f"{table}; set one"
+            )
+    return [plain_path(table) for table in tables]
+
+
+def recordings_listing(wildcards):
+    """Digests of the listings of the folders of recordings.sets."""
+    return " ".join(digest_of(one.folder) for one in CONFIG.recordings.sets)
