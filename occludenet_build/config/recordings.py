@@ -135,7 +135,7 @@ class RecordingChecks:
     blur: float = setting(0.6, low=0, high=1)
     """Blur, 0 (sharp) to 1, above which a clip is blurred: median over pictures of 360 lines; 0.6
     is a Gaussian blur of about 5 pixels of 1080 lines."""
-    frozen_seconds: float = setting(1.0, low=0.04, high=600)
+    frozen_seconds: float = setting(1.5, low=0.04, high=600)
     """Time without any change of the picture from which a clip is frozen, seconds."""
 
 

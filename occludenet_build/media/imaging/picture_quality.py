@@ -7,8 +7,8 @@ import numpy as np
 
 BLACK, WHITE = 26, 250
 """Grey values, of 255, below which a pixel is black (10 %) and above which it is white (98 %)."""
-_SAME = 2
-"""Grey values, of 255, by which a pixel of the same picture may differ after encoding."""
+_SAME = 1
+"""Grey values, of 255, by which a block of the same picture may differ after encoding."""
 
 
 def blur(picture: np.ndarray) -> float:
@@ -30,11 +30,15 @@ def _blur_along(grey: np.ndarray) -> float:
     return 1 - float(np.maximum(0, detail - left).sum()) / total if total > 0 else 1.0
 
 
-def exposure(grey: np.ndarray) -> tuple[float, float]:
-    """Shares of the pixels of a grey picture, uint8 (H, W), that are black and white: 0 to 1."""
+def exposure(picture: np.ndarray) -> tuple[float, float]:
+    """Shares of the pixels of a picture uint8 (H, W, 3), RGB, that are black and white: 0 to 1."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     return float((grey < BLACK).mean()), float((grey > WHITE).mean())
 
 
 def is_same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two grey pictures, uint8 (H, W), show the same, but for what encoding changes."""
+    """Whether two pictures show the same, but for what encoding changes.
+
+    Both are grey, uint8 (H, W), and reduced so much that a pixel is the mean of a block.
+    """
     return bool(cv2.absdiff(one, other).max() <= _SAME)

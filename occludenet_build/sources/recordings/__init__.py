@@ -65,7 +65,7 @@ CLIPS = pa.schema(
         column("start_seconds", "float64", "start of the clip in the recording, seconds"),
         column("end_seconds", "float64", "end of the clip in the recording (exclusive), seconds"),
         column("offset_seconds", "float64", "time on the take's clock where the recording begins"),
-        column("drift", "float64", "seconds per second by which its clock is off; null: unknown"),
+        column("drift", "float64", "seconds of the take's clock per second of its own, minus 1"),
         column("confidence", "float64", "confidence in the offset, 0 to 1; null: not measured"),
         column("method", "string", "how it was found: sound, motion or table; null: one view"),
         column("file", "string", "path of the clip, relative to the build folder"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -62,7 +62,7 @@ class ReadSet:
 
 def run(args: argparse.Namespace, config: Config) -> None:
     """Read the sets, measure the recordings, cut the clips, and write tables, trees and page."""
-    settings = config.recordings
+    settings = config.section(Recordings)
     if not settings.sets:
         raise UserError(
             "config: recordings.sets: wanted a list of sets, got none; set it (docs/recordings.md)"
@@ -88,7 +88,7 @@ def read_set(one: RecordingSet, config: Config) -> ReadSet:
 
     Raises UserError for mistakes, and for takes that cannot be divided into splits.
     """
-    settings = config.recordings
+    settings = config.section(Recordings)
     folder = VideoFolder(one.folder, f"recordings.sets, {one.name}: folder")
     unmatched: list[PurePosixPath] = []
     if one.table_file is not None:
@@ -114,6 +114,18 @@ def _report_classes(one: RecordingSet, takes: list[Take]) -> None:
         logging.warning(
             "%s: %d classes that OccludeNet-%s does not have: %s",
             *(one.name, len(others), one.name, ", ".join(others)),
+        )
+
+
+def _report_unlisted(one: ReadSet, found: Mapping[str, Row]) -> None:
+    """Say how many videos of the folder no row of the table names."""
+    rows = (found[files.file_id(one.one.name, row.file)] for row in one.recordings)
+    paths = {row["path"] for row in rows}
+    others = [path for path in one.folder.videos if str(one.folder.folder / path) not in paths]
+    if others and one.one.table_file is not None:
+        logging.warning(
+            "%s: %d videos of %s are in no row of the table, first %s",
+            *(one.one.name, len(others), one.folder.folder, others[0]),
         )
 
 
@@ -166,6 +178,8 @@ def _plan(sets: list[ReadSet], work: _Work, settings: Recordings) -> list[Planne
     ]
     found = work.rows("files", file_jobs, files.FILES, files.read_file, files.lost_file)
     usable = [usable_files(one.one.name, one.takes, found) for one in sets]
+    for one in sets:
+        _report_unlisted(one, found)
     offset_jobs = [
         job
         for one, facts in zip(sets, usable, strict=True)

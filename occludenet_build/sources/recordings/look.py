@@ -20,8 +20,9 @@ from occludenet_build.media.video.source import display_of, open_video, to_rgb
 
 COUNT = 6
 """Pictures of a strip, at even times."""
-_SMALL = (160, 90)
-"""Width and height to which all frames are reduced for the comparison, pixels."""
+_SMALL = (32, 18)
+"""Width and height to which all frames are reduced for the comparison, pixels: encoding changes the
+mean of such a block of a frozen picture by 1 of 255 at most, a moving hand by more."""
 _SHORT_SIDE = 360
 """Shorter side of the pictures whose blur is measured, pixels: about what networks see."""
 _THUMBNAIL = (240, 135)
@@ -67,7 +68,7 @@ def look_at(path: Path, seconds: Fraction) -> Look:
         frozen.add(float(at), small)
         if picture is not None:
             pictures.append(picture)
-            exposures.append(exposure(small))
+            exposures.append(exposure(picture))
     if not pictures:
         raise ItemError("zero_frames")
     dark, bright = np.mean(exposures, axis=0).tolist()

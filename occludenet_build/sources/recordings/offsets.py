@@ -34,6 +34,8 @@ OFFSETS = pa.schema(
 
 _TICK = 1_000_000
 """Offsets are rounded to 1/_TICK seconds, so that clips begin at numbers that can be read."""
+_DRIFT_TICK = 1_000_000_000
+"""Drifts are rounded to 1/_DRIFT_TICK."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,21 @@ class ViewTime:
     offset: Fraction
     """Time on the take's clock of its first frame."""
     drift: float | None = None
+    """Seconds of the take's clock per second of the view's, minus 1; None: taken as 0."""
     confidence: float | None = None
     method: str | None = None
+
+    def to_take(self, seconds: Fraction) -> Fraction:
+        """Time on the take's clock of a moment of the view, from its first frame."""
+        return self.offset + seconds * self._rate
+
+    def to_view(self, seconds: Fraction) -> Fraction:
+        """Moment of the view, from its first frame, at a time on the take's clock."""
+        return (seconds - self.offset) / self._rate
+
+    @property
+    def _rate(self) -> Fraction:
+        return 1 + Fraction(round((self.drift or 0.0) * _DRIFT_TICK), _DRIFT_TICK)
 
 
 @dataclass(frozen=True)
@@ -112,19 +127,22 @@ def _times(job: OffsetJob) -> dict[str, ViewTime]:
     times = {first: ViewTime(zero, method="table" if first in job.stated else None)}
     for name, offset in job.stated.items():
         times[name] = ViewTime(offset, method="table")
-    unknown = {name: path for name, path in job.paths.items() if name not in times}
+    unknown = [name for name in job.paths if name not in times]
     if unknown:
-        found = measured_offsets({first: job.paths[first]} | unknown, first)
+        found = measured_offsets(job.paths, first, job.stated)
         for name in unknown:
             times[name] = _sure(name, found[name], zero)
     return {name: times[name] for name in job.paths}
 
 
-def measured_offsets(paths: dict[str, Path], reference: str) -> Mapping[str, Any]:
-    """What `media.sync` measures: view -> its Offset, on the clock of the view `reference`."""
+def measured_offsets(
+    paths: dict[str, Path], reference: str, stated: dict[str, Fraction]
+) -> Mapping[str, Any]:
+    """View -> its Offset (media.sync), from the first frame of the view `reference`."""
     from occludenet_build.media.sync import offsets
 
-    return offsets(paths, reference)
+    table = {name: float(seconds) for name, seconds in stated.items()}
+    return offsets(paths, reference, table=table)
 
 
 def _sure(name: str, found: Any, zero: Fraction) -> ViewTime:

@@ -61,7 +61,7 @@ class PlannedClip:
         if self.stretch is None or self.time is None:
             return None
         start, end = self.stretch
-        return start - self.time.offset, end - self.time.offset
+        return self.time.to_view(start), self.time.to_view(end)
 
     @property
     def is_whole(self) -> bool:
@@ -139,8 +139,7 @@ class SetPlan:
     ) -> list[Stretch]:
         """The stretches that become clips. Raises ItemError where there are none."""
         seen = [
-            Seen(times[view.name].offset, facts[take.id, view.name].duration, view.parts)
-            for view in views
+            Seen(times[view.name], facts[take.id, view.name].duration, view.parts) for view in views
         ]
         shared = common_stretches(seen)
         if not shared:
@@ -193,7 +192,8 @@ def _nothing_shared(seen: list[Seen]) -> tuple[str, str]:
     """Reason and detail of a take without a stretch."""
     if len(seen) == 1:
         return "outside_video", "start_seconds is after the end of the recording"
-    spans = (f"{float(s.offset):.2f} to {float(s.offset + s.duration):.2f} s" for s in seen)
+    ends = ((one.time.offset, one.time.to_take(one.duration)) for one in seen)
+    spans = (f"{float(start):.2f} to {float(end):.2f} s" for start, end in ends)
     return "no_common_time", f"the views recorded {', '.join(spans)}"
 
 

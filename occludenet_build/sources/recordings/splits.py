@@ -1,10 +1,11 @@
 """Splits by person and take: nobody, and no take, is in two of them.
 
 Takes that share a person (or a session) form a group, which is assigned as a whole. Groups are
-assigned one after the other, the largest first, each to the split that brings the number of takes per
-class closest to the shares (sum over classes and splits of (takes - wanted)^2 / wanted); then groups
-are moved, and pairs swapped, as long as that comes closer. A hash of the seed and the group decides
-between equals, so that another seed gives other splits and the order of the table does not matter.
+assigned one after the other, the largest first, each to the split that brings the number of takes
+per class closest to the shares (sum over classes and splits of (takes - wanted)^2 / wanted); then
+groups are moved, and pairs swapped, as long as that comes closer. A hash of the seed and the group
+decides between equals, so that another seed gives other splits and the order of the table does not
+matter.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def _one_group(group: list[Take], together: Sequence[str]) -> str:
     shown = ", ".join(people[:5]) + (", ..." if len(people) > 5 else "")
     return (
         f"recordings.sets, {group[0].set}: wanted takes that can be divided into splits, got "
-        f"{len(group)} takes that all share people or sessions ({shown}); record more people, state "
-        "splits in the column split of the table, or set recordings.together: [] to divide by take "
-        "alone, with the same people in train and test"
+        f"{len(group)} takes that all share people or sessions ({shown}); record more people, "
+        "state splits in the column split of the table, or set recordings.together: [] to divide "
+        "by take alone, with the same people in train and test"
     )
 
 
@@ -188,9 +189,9 @@ def check_disjoint(
             other = owner.setdefault(shared, take)
             if splits[other.id] != splits[take.id]:
                 raise UserError(
-                    f"recordings.sets, {take.set}: wanted {shared[0]} {shared[1]} in one split, got "
-                    f"{splits[other.id]} ({other.id}) and {splits[take.id]} ({take.id}); this is a "
-                    "defect of this program, please report it"
+                    f"recordings.sets, {take.set}: wanted {shared[0]} {shared[1]} in one split, "
+                    f"got {splits[other.id]} ({other.id}) and {splits[take.id]} ({take.id}); this "
+                    "is a defect of this program, please report it"
                 )
 
 

@@ -1,7 +1,6 @@
 """Which stretches of a take become clips: the time that all its views share, cut evenly.
 
-Times are exact (Fraction), in seconds on the clock of the take, which is that of its first view. A
-moment `t` of a view, from its first frame, is at `offset + t` on that clock.
+Times are exact (Fraction), in seconds on the clock of the take, which is that of its first view.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
+from occludenet_build.sources.recordings.offsets import ViewTime
 from occludenet_build.sources.recordings.takes import Part
 
 ROUNDED = Fraction(1, 10)
-"""Seconds by which a recording may be longer than the longest clip, or shorter than the shortest one:
-a recording of 10 s has often 10.03 s."""
+"""Seconds by which a clip may be longer than the longest, or shorter than the shortest: a recording
+of 10 s has often 10.03 s."""
 _SLIVER = Fraction(1, 2)
 """Seconds below which what the parts of two views share is no stretch: their edges were meant to be
 the same."""
@@ -26,9 +26,9 @@ Stretch = tuple[Fraction, Fraction]
 
 @dataclass(frozen=True)
 class Seen:
-    """When a view recorded: where it begins on the take's clock, and how long it is; seconds."""
+    """When a view recorded: where it lies on the take's clock, and how long it is; seconds."""
 
-    offset: Fraction
+    time: ViewTime
     duration: Fraction
     parts: tuple[Part, ...]
     """What of it may be used, from its first frame."""
@@ -39,7 +39,7 @@ class Seen:
         for start, end in sorted(self.parts, key=lambda part: part[0]):
             last = self.duration if end is None else min(end, self.duration)
             if start < last:
-                found.append((self.offset + start, self.offset + last))
+                found.append((self.time.to_take(start), self.time.to_take(last)))
         return found
 
 

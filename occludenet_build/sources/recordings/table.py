@@ -95,9 +95,8 @@ def parsers(one: RecordingSet) -> dict[str, Callable[[str], Any]]:
 def _class(cell: str, one: RecordingSet) -> str:
     text_cell(cell)
     known = recorded_class(cell) if one.name in RECORDED_CLASSES else None
-    if known is None and (
-        "/" in cell or cell.startswith(".") or len(cell.encode()) > _LONGEST_NAME
-    ):
+    names_folder = "/" not in cell and not cell.startswith(".")
+    if known is None and (not names_folder or len(cell.encode()) > _LONGEST_NAME):
         raise CellError("wanted a class that can name a folder")
     return known or cell
 
@@ -124,11 +123,13 @@ def recording_of(line: int, values: dict[str, Any]) -> Recording:
         values["class"],
         values["subject"],
         values["take"],
-        *(values.get(name) or "" for name in ("view", "camera", "session")),
-        values.get("split"),
-        values.get("start_seconds") or Fraction(0),
-        values.get("end_seconds"),
-        values.get("offset_seconds"),
+        view=values.get("view") or "",
+        camera=values.get("camera") or "",
+        session=values.get("session") or "",
+        split=values.get("split"),
+        start=values.get("start_seconds") or Fraction(0),
+        end=values.get("end_seconds"),
+        offset=values.get("offset_seconds"),
     )
 
 
