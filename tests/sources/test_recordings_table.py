@@ -73,15 +73,33 @@ def test_a_table_is_read_and_written_back_with_the_splits():
     )
     one = one_set()
     (take,) = takes_of(parse_recordings(text, "t", one), one)
-    assert (take.id, take.label, take.people) == ("Bike_Ride_P1-P2_7_day-1", "Bike_Ride", ("P1", "P2"))
+    assert (take.id, take.label, take.people) == (
+        "Bike_Ride_P1-P2_7_day-1",
+        "Bike_Ride",
+        ("P1", "P2"),
+    )
     front, left = take.views
     assert (front.file, front.number, front.offset) == ("a.mp4", 1, None)
     assert front.parts == ((Fraction(3, 2), Fraction(12)), (Fraction(20), None))
     assert (left.camera, left.number, left.offset) == ("NIR", 2, Fraction(-1, 4))
     rows = table_rows([take], {take.id: "val"})
-    assert rows[0] == ["a.mp4", "Bike_Ride", "P1;P2", "7", "front", "", "day 1", "val", "1.5", "12", ""]
+    assert rows[0] == [
+        "a.mp4",
+        "Bike_Ride",
+        "P1;P2",
+        "7",
+        "front",
+        "",
+        "day 1",
+        "val",
+        "1.5",
+        "12",
+        "",
+    ]
     lines = [",".join(row) for row in rows]
-    again = "\n".join([f"{VIEWS},camera,session,split,start_seconds,end_seconds,offset_seconds", *lines])
+    again = "\n".join(
+        [f"{VIEWS},camera,session,split,start_seconds,end_seconds,offset_seconds", *lines]
+    )
     (same,) = takes_of(parse_recordings(again, "t", one), one)
     assert (same.views, same.split) == (take.views, "val")
 

@@ -294,5 +294,20 @@ def recordings_tables(wildcards):
 
 
 def recordings_listing(wildcards):
-    """Digests of the listings of the folders of recordings.sets."""
-    return " ".join(digest_of(one.folder) for one in CONFIG.recordings.sets)
+    """Digests of the listings of the folders of recordings.sets, and of a folder of boxes."""
+    folders = [one.folder for one in CONFIG.recordings.sets]
+    folders += [path for path in anonymity_paths() if Path(path).is_dir()]
+    return " ".join(digest_of(folder) for folder in folders)
+
+
+def anonymity_paths():
+    """The files and folders that say who may be seen in recordings, and what is hidden."""
+    own, consent = CONFIG.recordings.anonymity, CONFIG.recordings.consent
+    hides = CONFIG.recordings.anonymise != "off"
+    named = [own.weights, own.boxes, own.check_weights] if hides else []
+    return [path for path in (consent, *named) if path]
+
+
+def anonymity_files(wildcards):
+    """Those of them that are files."""
+    return [plain_path(path) for path in anonymity_paths() if not Path(path).is_dir()]
