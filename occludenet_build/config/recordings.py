@@ -100,11 +100,11 @@ def _check_pattern(pattern: str, where: str) -> None:
             f"{where}: wanted a pattern {example}, with each field once and with "
             f"{', '.join(f'{{{name}}}' for name in NEEDED_FIELDS)}, got {pattern!r}"
         )
-    for (_, before), (text, name) in pairwise(parts):
-        if before is not None and name is not None and not text:
+    for (_, before), (between, after) in pairwise(parts):
+        if before is not None and after is not None and not between:
             raise UserError(
-                f"{where}: wanted a text between {{{before}}} and {{{name}}}, got none: nobody can "
-                "say where the one ends"
+                f"{where}: wanted a text between {{{before}}} and {{{after}}}, got none: nobody "
+                "can say where the one ends"
             )
 
 

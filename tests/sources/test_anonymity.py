@@ -30,8 +30,9 @@ from occludenet_build.sources.anonymity.leaks import LeakCheck
 from occludenet_build.sources.recordings.command import add_arguments
 from occludenet_build.sources.recordings.command import run as run_stage
 
-WORLD = Settings(train=1, val=0, test=0, seconds=5.0, fps=10)
+WORLD = Settings(train=1, val=0, test=0, seconds=1.0, fps=12)
 HEAD = list(skeletons.HEAD)
+HEADER = ("clip", "frame", "x1", "y1", "x2", "y2")
 
 
 # where heads are
@@ -48,7 +49,7 @@ def test_heads_of_drawn_figures_are_inside(clip, by):
         x1, y1, x2, y2 = heads.grown(found, 0.3, (144, 112))[0]
         head = joints[HEAD][joints[HEAD, 2] > 0, :2]
         assert (head > (x1, y1)).all() and (head < (x2, y2)).all()
-        assert y2 - y1 < 0.75 * (boxes[0, 3] - boxes[0, 1]), "not the whole person"
+        assert y2 - y1 < 0.85 * (boxes[0, 3] - boxes[0, 1]), "not the whole person"
 
 
 def test_a_person_without_joints_of_the_head_is_hidden_by_their_box():
@@ -67,7 +68,7 @@ def a_frame(width=64, height=48, kind="yuv420p"):
     random = np.random.default_rng(0)
     rgb = random.integers(0, 255, (height, width, 3), np.uint8)
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=kind)
-    frame.pts = 7
+    frame.pts, frame.time_base = 7, Fraction(1, 10)
     return frame
 
 
@@ -102,7 +103,7 @@ def test_all_samples_but_those_of_the_place_stay(kind, turned, mirrored):
         assert new[part].astype(float).std() < 0.5 * old[part].astype(float).std()
 
 
-@pytest.mark.parametrize("size", [20, 64, 400])
+@pytest.mark.parametrize("size", [20, 150])
 def test_what_is_left_does_not_depend_on_the_size_of_the_face(size):
     fine = np.indices((size, size)).sum(axis=0) % 2 * np.uint8(255)  # finer than any cell
     coarse = np.repeat(np.repeat(np.uint8([[0, 255], [255, 0]]), size // 2, 0), size // 2, 1)
@@ -111,7 +112,8 @@ def test_what_is_left_does_not_depend_on_the_size_of_the_face(size):
     random = np.random.default_rng(1).integers(0, 255, (size, size), np.uint8)
     spectrum = np.abs(np.fft.fft2(blurred(random, 5).astype(float)))
     beyond = np.maximum(*np.abs(np.meshgrid(*[np.fft.fftfreq(size) * size] * 2))) > 6
-    assert spectrum[beyond].max() < 0.12 * spectrum.flat[1:].max()
+    energy = spectrum**2
+    assert energy[beyond].sum() < 0.15 * energy.ravel()[1:].sum()
 
 
 def hiding(path, boxes, **values):
@@ -161,7 +163,7 @@ def test_a_head_that_is_missed_is_hidden_by_the_frames_around(noise, found, hold
 def test_a_clip_in_which_nobody_was_found_is_refused(noise):
     hide = hiding(noise, {5: np.float32([[10, 10, 30, 30]])}, max_bare=0.5)
     changed_frames(noise, hide)
-    with pytest.raises(ItemError, match="not_anonymised: .* 7 of 12 frames, wanted at most 50%"):
+    with pytest.raises(ItemError, match=r"not_anonymised: .* 7 of 12 frames, wanted at most 50%"):
         hide.refuse()
     kept = hiding(noise, {5: np.float32([[10, 10, 30, 30]])}, max_bare=0.6)
     changed_frames(noise, kept)
@@ -173,9 +175,9 @@ def test_a_clip_in_which_nobody_was_found_is_refused(noise):
 
 def test_boxes_come_from_a_table_or_from_the_folder_of_detect(tmp_path):
     rows = [("a.mp4", 0, 1, 2, 3, 4), ("a.mp4", 2, 5, 6, 7, 8), ("a.mp4", 0, 2, 2, 4, 4)]
-    text = "clip,frame,x1,y1,x2,y2\n" + "\n".join(",".join(map(str, row)) for row in rows) + "\n"
+    text = ",".join(HEADER) + "\n" + "\n".join(",".join(map(str, row)) for row in rows) + "\n"
     (tmp_path / "b.csv").write_text(text + "other,0,1,1,2,2\n")
-    columns = dict(zip(("clip", "frame", "x1", "y1", "x2", "y2"), zip(*rows, strict=True)))
+    columns = dict(zip(HEADER, zip(*rows, strict=True), strict=True))
     store = tmp_path / "store/000"
     store.mkdir(parents=True)
     tables.write_table(tables.pa.table(columns), store / "detail.parquet")
@@ -242,6 +244,7 @@ def run(folder, **values):
     out = folder / "build/recordings/clips.parquet"
     args = parser.parse_args(["--root", str(folder / "build"), "--out", str(out)])
     sets = [{"name": "I", "folder": "in"}]
+    values = {"min_seconds": 0.5} | values
     whole = {"recordings": {"sets": sets, **values}, "composite": {"preset": "ultrafast", "crf": 1}}
     run_stage(args, load(whole, folder, False))
     return {row["recording"]: row for row in tables.read_rows(out)}
@@ -254,7 +257,7 @@ def recorded(tmp_path):
     rows, people = [["clip", "frame", "x1", "y1", "x2", "y2"]], []
     for number, clip in enumerate(plan(WORLD)[:2]):
         frames, drawn = render(WORLD, clip)
-        write_video(tmp_path / f"in/r{number}.mp4", list(frames), Fraction(10))
+        write_video(tmp_path / f"in/r{number}.mp4", list(frames), Fraction(12))
         rows += [[f"r{number}", n, *masks.box_of(mask)] for n, mask in enumerate(drawn)]
         people.append(f"r{number},walk,P{number},1")
     (tmp_path / "in/recordings.csv").write_text(
@@ -280,7 +283,7 @@ def test_heads_are_hidden_in_the_clips_and_nothing_else(recorded):
     hidden = run(recorded, **mode)
     for number, clip in enumerate(plan(WORLD)[:2]):
         row = hidden[f"r{number}"]
-        assert (row["picture"], row["hidden"], row["bare_frames"]) == ("encoded", 50, 0)
+        assert (row["picture"], row["hidden"], row["bare_frames"]) == ("encoded", 12, 0)
         assert row["checked_frames"] is None
         new, old = pictures(recorded / "build" / row["file"]), kept[f"r{number}"]
         _, drawn = render(WORLD, clip)
@@ -342,9 +345,8 @@ class Bright(NetworkFinder):
         found = []
         for picture in pictures:
             y, x = np.nonzero(picture.min(axis=2) > 220)
-            found.append(
-                np.float32([[x.min(), y.min(), x.max(), y.max()]] if len(x) else np.zeros((0, 4)))
-            )
+            box = [x.min(), y.min(), x.max(), y.max()] if len(x) else []
+            found.append(np.float32(box).reshape(-1, 4))
         return found
 
 
@@ -383,14 +385,12 @@ def test_networks_of_faces_people_and_poses_take_the_same_way(recorded):
     own = {"image_size": 160, "score": 1e-5, "check_score": 1e-5, "check_every": 10}
     for mode, weights in (("face", "faces.pt"), ("head", "poses.pt")):
         rows = run(recorded, anonymise=mode, anonymity=own | {"weights": weights})
-        assert all(row["hidden"] > 0 and row["checked_frames"] == 5 for row in rows.values())
-        assert all(
-            (row["leaking_frames"] > 0) == bool(row["leak_picture"]) for row in rows.values()
-        )
+        assert all(row["hidden"] > 0 and row["checked_frames"] == 2 for row in rows.values())
+        for row in rows.values():
+            assert (row["leaking_frames"] > 0) == bool(row["leak_picture"])
     boxes = {"boxes": "boxes.csv", "check_weights": "faces.pt"} | own
     rows = run(recorded, anonymise="head", anonymity=boxes)
-    assert all(
-        row["hidden"] == 11 * 50 - 60 and row["checked_frames"] == 5 for row in rows.values()
-    )
+    for row in rows.values():  # 5 frames before and after, but at the ends
+        assert row["hidden"] == 12 * 11 - 2 * 15 and row["checked_frames"] == 2
     with pytest.raises(UserError, match=r"wanted a detector of faces, .* is a pose model"):
         run(recorded, anonymise="face", anonymity=own | {"weights": "poses.pt"})

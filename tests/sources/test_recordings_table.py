@@ -44,7 +44,7 @@ MISTAKES = [
     (f"{HEAD}\na,walk,P1,1\nb,walk,P1,1\n", {}, "line 3, column 'take': wanted one recording"),
     (f"{VIEWS}\na,walk,P1,1,x\nb,walk,P1,1,x\n", {}, "each view 'x' of take '1', got b and a"),
     (f"{HEAD}\na,walk,P1,1\na,walk,P1,1\n", {}, "line 3, column 'file': wanted another"),
-    (f"{HEAD}\na,walk,P1,1\na,armed,P1,1\n", {}, "line 3, column 'class': wanted Walk as in line 2"),
+    (f"{HEAD}\na,walk,P1,1\na,armed,P1,1\n", {}, "line 3, column 'class': wanted Walk as in"),
     (f"{VIEWS}\na,walk,P1,1,x\nb,armed,P2,1,y\n", {"takes": "set"}, "wanted Walk as in line 2"),
     (f"{VIEWS},split\na,walk,P1,1,x,val\nb,walk,P1,1,y,test\n", {}, "line 3, column 'split'"),
 ]  # fmt: skip
