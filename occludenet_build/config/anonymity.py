@@ -30,11 +30,11 @@ class Anonymity:
     """Longer side of the model input, in pixels."""
     device: str = setting("cpu")
     """Device of the model: cpu, cuda, cuda:1, mps, auto. Each worker loads the model."""
-    grow: float = setting(0.3, low=0, high=2)
+    grow: float = setting(0.15, low=0, high=2)
     """Margin around a head or face, on each side, as a share of its size."""
     hold_frames: int = setting(5, low=0, high=250)
-    """Number of frames before and after in which its place is hidden too, for frames in which it is
-    missed."""
+    """Number of frames before and after that hide the place of a head which they have and this
+    frame lacks."""
     cells: int = setting(5, low=1, high=12)
     """Number of cells across the longer side of a hidden place: each is averaged, and then the
     cells are blurred into each other."""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from support.pose_weights import random_weights
 from support.workflow import SETTINGS, Build
 
 from demo.world.build import JOINTS, build
@@ -33,21 +34,6 @@ pytestmark = pytest.mark.slow
 WORLD = Settings(train=1, val=1, test=1, crossed=0, seconds=1.0, images=6)
 LOW = 1e-5
 """A random network is sure of nobody."""
-
-
-def random_weights(path: Path, shape: tuple[int, int] = (17, 3)) -> Path:
-    """A pose model of the real architecture, with random weights, saved as ultralytics saves."""
-    import torch
-    from ultralytics import YOLO
-    from ultralytics.nn.tasks import PoseModel
-
-    torch.manual_seed(0)
-    model = YOLO("yolo11n-pose.yaml", task="pose", verbose=False)
-    model.model = PoseModel("yolo11n-pose.yaml", nc=1, data_kpt_shape=shape, verbose=False)
-    model.model.names, model.model.task = {0: "person"}, "pose"
-    model.model.args = {"task": "pose"}  # a trained file has those of its training
-    model.save(str(path))
-    return path
 
 
 @pytest.fixture(scope="module")

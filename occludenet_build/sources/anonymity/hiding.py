@@ -9,7 +9,7 @@ left. A head that is missed in a frame is hidden by its places in the frames aro
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -96,9 +96,8 @@ class Hiding:
         self, window: deque[tuple[int, av.VideoFrame, np.ndarray]], at: int, display: Display
     ) -> Timed:
         """The frame at a position of the window, with the places of its neighbours hidden."""
-        reach = self.settings.hold_frames
-        near = islice(window, max(at - reach, 0), at + reach + 1)
-        places = np.concatenate([geometry.empty(), *(regions for _, _, regions in near)])
+        around = [regions for _, _, regions in window]
+        places = held(around, at, self.settings.hold_frames)
         pts, frame, _ = window[at]
         self.frames += 1
         self.regions += len(places)
@@ -106,6 +105,29 @@ class Hiding:
             self.bare += 1
             return pts, frame
         return pts, hidden_frame(frame, places, display, self.settings.cells)
+
+
+def held(around: Sequence[np.ndarray], at: int, reach: int) -> np.ndarray:
+    """The regions float32 (N, 4) of frame `at`, with those of heads that it lacks, float32 (M, 4).
+
+    around: the regions of the frames before, at and after it. A region of a frame up to `reach`
+    away is of a head that this frame has too if it overlaps one of the next frame in its direction,
+    and that one likewise; else the head is missed here, and the region is added.
+    """
+    own = around[at]
+    places = [own]
+    for step in (-1, 1):
+        known = own
+        for other in range(at + step, at + step * (reach + 1), step):
+            if not 0 <= other < len(around):
+                break
+            regions = around[other]
+            is_known = (geometry.intersection(regions, known) > 0).any(axis=1)
+            places.append(regions[~is_known])
+            # A head that is missed in the next frame too is still where it was last seen.
+            gone = ~(geometry.intersection(known, regions) > 0).any(axis=1)
+            known = np.concatenate([regions, known[gone]])
+    return np.concatenate(places)
 
 
 def hidden_frame(
