@@ -175,14 +175,14 @@ def test_views_are_cut_to_their_common_time(tmp_path, views):
     rows = run(tmp_path, [SET_M])
     assert {row["status"] for row in rows.values()} == {"ok"} and len(rows) == 6
     check_views_show_the_same(tmp_path, rows)
-    two = rows["Fall_P1_1_view2_000001.500_000006.750"]
+    two = rows["Fall_P1_1_view2_000001.500_000006.800"]
     assert (two["method"], two["offset_seconds"], two["start_seconds"]) == ("table", 1.5, 0.0)
-    assert rows["Fall_P1_1_view1_000001.500_000006.750"]["start_seconds"] == 1.5
+    assert rows["Fall_P1_1_view1_000001.500_000006.800"]["start_seconds"] == 1.5
     assert two["file"] == f"OccludeNet-M/Fall/Fall_view_val/{two['clip']}.mp4"
     assert {derived_group(clip) for clip in rows} == {two["group"]}
     _, records = read_csv(tmp_path / "build/OccludeNet-M/annotations/val_m.csv")
     assert len(records) == 6
-    assert records[0] == MultiView("Fall", "Fall_P1_1_view1_000001.500_000006.750.mp4")
+    assert records[0] == MultiView("Fall", "Fall_P1_1_view1_000001.500_000006.800.mp4")
 
 
 class Found:
@@ -213,7 +213,7 @@ def test_offsets_that_are_not_sure_are_said(tmp_path, views, monkeypatch):
     good = {clip: row for clip, row in rows.items() if row["status"] == "ok"}
     assert {row["subject"] for row in good.values()} == {"P1"} and len(good) == 6
     check_views_show_the_same(tmp_path, good)
-    one = good["Fall_P1_1_view3_000001.500_000006.750"]
+    one = good["Fall_P1_1_view3_000001.500_000006.800"]
     assert (one["method"], one["confidence"], one["offset_seconds"]) == ("sound", 0.93, 0.6)
     bad = [row for row in rows.values() if row["status"] != "ok"]
     assert {row["reason"] for row in bad} == {"offset_unsure"} and len(bad) == 3
@@ -226,7 +226,7 @@ def test_offsets_that_are_not_sure_are_said(tmp_path, views, monkeypatch):
     assert len(asked) == 3 and len(made(tmp_path)) == 12
     assert before.items() <= made(tmp_path).items()
     check_views_show_the_same(tmp_path, rows)
-    stated = rows["Fall_P2_1_view3_000001.500_000006.750"]
+    stated = rows["Fall_P2_1_view3_000001.500_000006.800"]
     assert (stated["method"], stated["confidence"]) == ("table", None)
 
 

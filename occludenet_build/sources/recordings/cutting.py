@@ -63,7 +63,7 @@ def recording_job(
         values |= privacy.key_of(plan.source.path)
         change = privacy.change_of(plan.source.path)
     made_from = str(plan.problem) if plan.source is None else plan.source.key
-    inside = [str(time) for time in plan.inside or ()]
+    inside = [str(time) for time in plan.cut or ()]
     findings = [name for name in plan.findings if name in checks.refuse]
     what = (plan.file, made_from, str(plan.problem), *inside, *findings)
     key = result_key("recordings", version, values, *what)
@@ -178,13 +178,13 @@ def _seconds(plan: PlannedClip) -> Fraction:
 def _cut(job: RecordingJob, out: Path) -> tuple[CutSegment, str]:
     """Write the clip to `out`; return its facts and how its pictures were transferred."""
     plan, coding = job.plan, job.coding
-    assert plan.source is not None and plan.inside is not None
+    assert plan.source is not None and plan.cut is not None
     path = plan.source.path
     if job.copies and plan.is_whole and job.change is unchanged:
         piece = copy_video(path, probe(path, _LENIENT), out)
         if piece is not None:
             return piece, "copied"
-    piece = cut_video(path, *plan.inside, out, coding.encoding, coding.pix_fmt, job.change)
+    piece = cut_video(path, *plan.cut, out, coding.encoding, coding.pix_fmt, job.change)
     return piece, "encoded"
 
 

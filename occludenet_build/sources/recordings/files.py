@@ -110,11 +110,18 @@ class FileFacts:
     sha256: str
     duration: Fraction
     """Seconds."""
+    frames: int
     width: int
     height: int
+
+    @property
+    def frame_seconds(self) -> Fraction:
+        """Mean time from frame to frame, seconds."""
+        return self.duration / self.frames
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> FileFacts:
         """Create it from an ok row of FILES."""
         about = (Path(row["path"]), row["key"], row["sha256"])
-        return cls(*about, Fraction(row["duration"]), row["width"], row["height"])
+        size = (row["frames"], row["width"], row["height"])
+        return cls(*about, Fraction(row["duration"]), *size)

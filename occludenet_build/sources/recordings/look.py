@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,8 +15,8 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.picture_quality import blur, exposure, is_same
 from occludenet_build.media.imaging.sheets import jpeg, side_by_side
 from occludenet_build.media.imaging.thumbnails import letterboxed
-from occludenet_build.media.video.loudness import sound_level
 from occludenet_build.media.video.sample import resize_short_side
+from occludenet_build.media.video.soundtrack import has_sound, sound_pieces
 from occludenet_build.media.video.source import display_of, open_video, to_rgb
 
 COUNT = 6
@@ -27,6 +28,10 @@ _SHORT_SIDE = 360
 """Shorter side of the pictures whose blur is measured, pixels: about what networks see."""
 _THUMBNAIL = (240, 135)
 """Width and height of a picture of a strip, pixels."""
+_SAMPLE_RATE = 48_000
+"""Samples per second at which the sound is measured."""
+_SILENCE = -200.0
+"""Level of sound whose samples are all zero, dB."""
 _QUALITY = 80
 """JPEG quality of a strip."""
 
@@ -118,6 +123,21 @@ class _Frozen:
         if self._first is None or not is_same(self._first, small):
             self._first, self._since = small, at
         self.longest = max(self.longest, at - self._since)
+
+
+def sound_level(path: Path) -> float | None:
+    """Level of the first sound stream, dB of full scale (root mean square); None without sound.
+
+    A full-scale sine has -3 dB. Raises ItemError: the reasons of opening a video.
+    """
+    if not has_sound(path):
+        return None
+    squares, count = 0.0, 0
+    for samples in sound_pieces(path, _SAMPLE_RATE):
+        squares += float(np.square(samples, dtype=np.float64).sum())
+        count += samples.size
+    mean = squares / count if count else 0.0
+    return max(_SILENCE, 10 * math.log10(mean)) if mean > 0 else _SILENCE
 
 
 def _blur(picture: np.ndarray) -> float:

@@ -17,6 +17,8 @@ import pyarrow as pa
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.ledger import STATUS, ClipResult, attempt, lost, result_key
 from occludenet_build.core.tables import column
+from occludenet_build.media import sync
+from occludenet_build.media.sync import Offset
 from occludenet_build.sources.recordings.files import FileFacts
 from occludenet_build.sources.recordings.takes import Take, View
 
@@ -137,15 +139,13 @@ def _times(job: OffsetJob) -> dict[str, ViewTime]:
 
 def measured_offsets(
     paths: dict[str, Path], reference: str, stated: dict[str, Fraction]
-) -> Mapping[str, Any]:
-    """View -> its Offset (media.sync), from the first frame of the view `reference`."""
-    from occludenet_build.media.sync import offsets
-
+) -> dict[str, Offset]:
+    """The offset of each view, on the clock of the view `reference`."""
     table = {name: float(seconds) for name, seconds in stated.items()}
-    return offsets(paths, reference, table=table)
+    return sync.offsets(paths, reference, table=table)
 
 
-def _sure(name: str, found: Any, zero: Fraction) -> ViewTime:
+def _sure(name: str, found: Offset, zero: Fraction) -> ViewTime:
     """Raises ItemError offset_unsure where the offset is not known."""
     if found.seconds is None:
         raise ItemError("offset_unsure", f"view {name}: {found.reason}; state it in offset_seconds")

@@ -23,6 +23,7 @@ from occludenet_build.sources.recordings.stretches import (
     Stretch,
     common_stretches,
     even_stretches,
+    on_frames,
 )
 from occludenet_build.sources.recordings.takes import Take, View
 
@@ -44,6 +45,8 @@ class PlannedClip:
     """On the clock of the take; None: no clip."""
     findings: tuple[str, ...] = ()
     """Checks that it fails, as far as they are known before it is cut."""
+    views: int = 1
+    """Number of the take's usable views."""
     problem: ItemError | None = None
     """Why there is no clip."""
 
@@ -62,6 +65,18 @@ class PlannedClip:
             return None
         start, end = self.stretch
         return self.time.to_view(start), self.time.to_view(end)
+
+    @property
+    def cut(self) -> Stretch | None:
+        """Start and end by which frames are chosen, in the recording.
+
+        Of several views each begins with the frame nearest to the start, so half a frame earlier: a
+        measured offset that is off by microseconds chooses the same frame.
+        """
+        if self.inside is None or self.source is None or self.views == 1:
+            return self.inside
+        early = self.source.frame_seconds / 2
+        return self.inside[0] - early, self.inside[1] - early
 
     @property
     def is_whole(self) -> bool:
@@ -117,7 +132,8 @@ class SetPlan:
             return
         for view in views:
             for stretch in stretches:
-                yield self._clip(take, view, times[view.name], facts[take.id, view.name], stretch)
+                about = (times[view.name], facts[take.id, view.name], stretch, len(views))
+                yield self._clip(take, view, *about)
 
     def _times(self, take: Take, views: list[View]) -> dict[str, ViewTime]:
         """When each view recorded. Raises ItemError where that is not known."""
@@ -151,13 +167,23 @@ class SetPlan:
             most = max(end - start for start, end in shared)
             wanted = f"wanted at least {float(self.shortest):g}"
             raise ItemError("too_short", f"{float(most):.3f} s, {wanted}")
-        return found
+        if len(views) == 1:
+            return found
+        first, step = times[views[0].name].offset, facts[take.id, views[0].name].frame_seconds
+        return [on_frames(piece, first, step) for piece in found]
 
     def _clip(
-        self, take: Take, view: View, time: ViewTime, source: FileFacts, stretch: Stretch
+        self,
+        take: Take,
+        view: View,
+        time: ViewTime,
+        source: FileFacts,
+        stretch: Stretch,
+        views: int,
     ) -> PlannedClip:
         clip = stretch_name(self._stem(take, view), *stretch)
-        return PlannedClip(clip, self.one, take, view, self.splits[take.id], source, time, stretch)
+        split = self.splits[take.id]
+        return PlannedClip(clip, self.one, take, view, split, source, time, stretch, views=views)
 
     def _without(
         self, take: Take, view: View, source: FileFacts | None, problem: ItemError

@@ -79,3 +79,17 @@ def even_stretches(whole: Stretch, shortest: Fraction, longest: Fraction) -> lis
         each = min(longest, length / count)
         start += (length - count * each) / 2
     return [(start + number * each, start + (number + 1) * each) for number in range(count)]
+
+
+def on_frames(stretch: Stretch, first: Fraction, step: Fraction) -> Stretch:
+    """A stretch whose ends are moved to the nearest frames of a view with even times.
+
+    `first`: time of its first frame, `step`: from frame to frame. Ends in the middle between two
+    frames would give views whose offsets are off by microseconds different numbers of frames.
+
+    >>> from fractions import Fraction as F
+    >>> [float(end) for end in on_frames((F("1.3001"), F("7.66")), F(0), F("0.1"))]
+    [1.3, 7.7]
+    """
+    start, end = (first + round((moment - first) / step) * step for moment in stretch)
+    return start, end
