@@ -20,12 +20,13 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.media.imaging import masks, skeletons
 from occludenet_build.media.video import planes
+from occludenet_build.media.video.blurring import blurred, hidden_frame
 from occludenet_build.media.video.source import Display, open_video, to_rgb
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.sources.anonymity import heads, leaks
 from occludenet_build.sources.anonymity.consent import read_consent, refusal
 from occludenet_build.sources.anonymity.finders import BoxFinder, NetworkFinder, read_boxes
-from occludenet_build.sources.anonymity.hiding import Hiding, blurred, held, hidden_frame
+from occludenet_build.sources.anonymity.hiding import Hiding, held
 from occludenet_build.sources.anonymity.leaks import LeakCheck
 from occludenet_build.sources.recordings.command import add_arguments
 from occludenet_build.sources.recordings.command import run as run_stage

@@ -13,22 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import av
-import cv2
 import numpy as np
 
 from occludenet_build.config.anonymity import Anonymity
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging import boxes as geometry
-from occludenet_build.media.video import planes
+from occludenet_build.media.video.blurring import displayed_rgb, hidden_frame
 from occludenet_build.media.video.cut import Timed
 from occludenet_build.media.video.source import Display, display_of, open_video
 from occludenet_build.sources.anonymity import heads
 from occludenet_build.sources.anonymity.finders import BATCH, BoxFinder, NetworkFinder
-
-_BLUR = 0.5
-"""Sigma of the blur between cells, in cells."""
 
 
 @dataclass
@@ -52,7 +48,7 @@ class Hiding:
         self.frames = self.bare = self.regions = 0
         display = _display(self.recording)
         reach = self.settings.hold_frames
-        window: deque[tuple[int, av.VideoFrame, np.ndarray]] = deque()
+        window: deque[tuple[int, Any, np.ndarray]] = deque()
         due = 0  # position in the window of the next frame that is given out
         for item in self._found(frames, display):
             window.append(item)
@@ -77,7 +73,7 @@ class Hiding:
 
     def _found(
         self, frames: Iterator[Timed], display: Display
-    ) -> Iterator[tuple[int, av.VideoFrame, np.ndarray]]:
+    ) -> Iterator[tuple[int, Any, np.ndarray]]:
         """Yield (pts, frame, regions float32 (N, 4) in displayed pixels)."""
         if isinstance(self.finder, BoxFinder):
             numbers = _numbers(self.recording)
@@ -85,7 +81,7 @@ class Hiding:
                 yield pts, frame, self._grown(self.finder.at(numbers[pts]), display)
             return
         while batch := list(islice(frames, BATCH)):
-            found = self.finder.regions([_rgb(frame, display) for _, frame in batch])
+            found = self.finder.regions([displayed_rgb(frame, display) for _, frame in batch])
             for (pts, frame), regions in zip(batch, found, strict=True):
                 yield pts, frame, self._grown(regions, display)
 
@@ -93,7 +89,7 @@ class Hiding:
         return heads.grown(regions, self.settings.grow, display.size)
 
     def _hidden(
-        self, window: deque[tuple[int, av.VideoFrame, np.ndarray]], at: int, display: Display
+        self, window: deque[tuple[int, Any, np.ndarray]], at: int, display: Display
     ) -> Timed:
         """The frame at a position of the window, with the places of its neighbours hidden."""
         around = [regions for _, _, regions in window]
@@ -130,59 +126,6 @@ def held(around: Sequence[np.ndarray], at: int, reach: int) -> np.ndarray:
     return np.concatenate(places)
 
 
-def hidden_frame(
-    frame: av.VideoFrame, places: np.ndarray, display: Display, cells: int
-) -> av.VideoFrame:
-    """A new frame with places float32 (N, 4), x1 y1 x2 y2 in displayed pixels, hidden.
-
-    All samples outside of the places, widened to whole chroma samples, are those of `frame`.
-    """
-    layout = planes.layout_of(frame)
-    made = planes.new_frame(frame)
-    made.pts, made.time_base, made.duration = frame.pts, frame.time_base, frame.duration
-    before, after = (planes.plane_arrays(one, layout) for one in (frame, made))
-    for old, new in zip(before, after, strict=True):
-        new[:] = old
-    for place in places:
-        x, y, w, h = _coded(place, display)
-        for number, samples in enumerate(after):
-            sub_x, sub_y = (layout.sub_x, layout.sub_y) if number else (0, 0)
-            left, top = x >> sub_x, y >> sub_y
-            right, bottom = -(-(x + w) >> sub_x), -(-(y + h) >> sub_y)
-            part = samples[top:bottom, left:right]
-            part[:] = blurred(part, cells)
-    return made
-
-
-def _coded(place: np.ndarray, display: Display) -> tuple[int, int, int, int]:
-    """Left, top, width and height of a place, widened to even coded pixels inside the frame."""
-    x1, y1 = np.floor(place[:2]).astype(int).tolist()
-    x2, y2 = np.ceil(place[2:]).astype(int).tolist()
-    x, y, w, h = display.rect_to_coded(x1, y1, x2 - x1, y2 - y1)
-    left, top = max(x - x % 2, 0), max(y - y % 2, 0)
-    right = min(x + w + (x + w) % 2, display.coded_width)
-    bottom = min(y + h + (y + h) % 2, display.coded_height)
-    return left, top, right - left, bottom - top
-
-
-def blurred(samples: np.ndarray, cells: int) -> np.ndarray:
-    """Samples uint8 or uint16 (H, W) as at most `cells` means across the longer side, blurred.
-
-    The result depends on nothing outside of `samples`.
-
-    >>> blurred(np.uint8([[0, 0, 9, 9], [0, 0, 9, 9]]), 1).tolist()
-    [[5, 5, 5, 5], [5, 5, 5, 5]]
-    """
-    height, width = samples.shape
-    side = max(height, width) / cells
-    grid = max(1, min(width, round(width / side))), max(1, min(height, round(height / side)))
-    means = cv2.resize(samples, grid, interpolation=cv2.INTER_AREA)
-    large = cv2.resize(means, (width, height), interpolation=cv2.INTER_NEAREST)
-    if side <= 1:
-        return large
-    return cv2.GaussianBlur(large, (0, 0), _BLUR * side, borderType=cv2.BORDER_REPLICATE)
-
-
 def _display(path: Path) -> Display:
     """The geometry of a recording: frames in another pixel format have lost their rotation."""
     with open_video(path) as source:
@@ -196,9 +139,3 @@ def _numbers(path: Path) -> dict[int, int]:
     with open_video(path) as source:
         # VideoSource sets a pts for every frame
         return {frame.pts or 0: number for number, frame in enumerate(source)}
-
-
-def _rgb(frame: av.VideoFrame, display: Display) -> np.ndarray:
-    """The displayed picture of a coded frame, uint8 (H, W, 3)."""
-    coded = frame.reformat(format="rgb24", threads=1).to_ndarray()
-    return np.ascontiguousarray(display.upright(coded))
