@@ -16,7 +16,7 @@ rule recordings:
     benchmark:
         f"{BUILD}/benchmarks/recordings/clips.tsv"
     conda:
-        environment("recordings", without="video")
+        environment("recordings", without="report")
     threads: 8
     resources:
         **requests(mem_mb=500, minutes=480, thread_mb=1500),
