@@ -23,6 +23,8 @@ include: "workflow/select.smk"
 include: "workflow/actor_masks.smk"
 include: "workflow/composite.smk"
 include: "workflow/outside.smk"
+# The joints of the people in these clips
+include: "workflow/poses.smk"
 # Dataset: annotations, and what is wrong with them
 include: "workflow/annotate.smk"
 include: "workflow/validate.smk"

@@ -153,6 +153,15 @@ _ROWS = (
         unit="output_px",
     ),
     Stage(
+        "poses",
+        "people",
+        "Find the joints of the actor and of others, on clean twins and on occluded clips",
+        in_all=False,
+        tables={"poses": "poses/[0-9]*.parquet"},
+        items=True,
+        settings="poses",
+    ),
+    Stage(
         "annotate",
         "dataset",
         "Write the annotation files of OccludeNet, and Parquet tables with all facts",

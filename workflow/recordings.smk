@@ -1,12 +1,13 @@
 # recordings: cuts OccludeNet-I and -M, clips of 5 to 10 s, from the user's recordings. A separate
 # target.
-#   reads  the folders and tables of recordings.sets
-#   writes recordings/clips.parquet, recordings/index.html, recordings/<set>.csv, OccludeNet-<set>/
+#   reads  the folders and tables of recordings.sets, the files of recordings.anonymity, consent
+#   writes recordings/clips.parquet, recordings/index.html, recordings/<set>.csv, recordings/leaks.*, OccludeNet-<set>/
 
 
 rule recordings:
     input:
-        recordings_tables,
+        tables=recordings_tables,
+        privacy=anonymity_files,
     output:
         clips=f"{BUILD}/recordings/clips.parquet",
         page=f"{BUILD}/recordings/index.html",
@@ -15,7 +16,7 @@ rule recordings:
     benchmark:
         f"{BUILD}/benchmarks/recordings/clips.tsv"
     conda:
-        "../envs/video.yaml"
+        environment("recordings", without="report")
     threads: 8
     resources:
         **requests(mem_mb=500, minutes=480, thread_mb=1500),

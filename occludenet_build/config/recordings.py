@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from occludenet_build.config.anonymity import MODES, Anonymity, check_anonymity
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import require_distinct, required, setting
 
@@ -161,12 +162,20 @@ class Recordings:
     """Copy the packets of a recording that is a clip as it is, without a loss, if MP4 can hold
     them; false: encode all clips alike."""
     checks: RecordingChecks = setting(RecordingChecks())
+    anonymise: str = setting("off", choices=MODES)
+    """What is hidden in the pictures before they are encoded; the sound stays. head: the heads of
+    all people; face: faces; off: nothing. docs/anonymity.md."""
+    anonymity: Anonymity = setting(Anonymity())
+    consent: str | None = setting(None, path=True)
+    """CSV file subject,consent[,scope,note]: yes or no for each person in `sets`. The clips of
+    somebody who says no, or is not in it, are rows with the reason no_consent. null: not asked."""
 
     def __post_init__(self) -> None:
         shares = self.split
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: recordings.split: wanted shares that sum to 1, got {total:g}")
+        check_anonymity(self.anonymise, self.anonymity)
         if self.min_seconds > self.max_seconds:
             raise UserError(
                 f"config: recordings.min_seconds: wanted at most recordings.max_seconds, "

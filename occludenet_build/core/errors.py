@@ -197,6 +197,12 @@ REASONS = {
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
     "not_erased": "too many frames that may show the actor have no mask to erase them by",
+    # recordings, anonymity
+    "no_consent": "somebody in the clip does not consent to its use, or is not asked",
+    "not_anonymised": "in too many frames nobody was found whose face or head could be hidden",
+    # poses
+    "no_poses": "poses.file has no poses of the clip",
+    "bad_poses": "the clip's file of poses is not in the format of kinetics-skeleton",
     # variants, outside
     "no_partner": "no other clip can give the background",
     "not_outside": "outside.folder has no clip of this name",

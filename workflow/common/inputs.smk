@@ -124,6 +124,19 @@ def user_boxes(wildcards):
     return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
+def poses_files(wildcards):
+    """The user's poses, a table; exits if a file of the backend is not set."""
+    require_files("poses")
+    file = CONFIG.poses.file if CONFIG.poses.backend != "ultralytics" else None
+    return plain_path(file) if file and not Path(file).is_dir() else []
+
+
+def poses_listing(wildcards):
+    """Digest of the listing of the user's folder of poses; none for a table, which is an input."""
+    file = CONFIG.poses.file if CONFIG.poses.backend == "file" else None
+    return digest_of(file) if file and Path(file).is_dir() else ""
+
+
 # --- the user's files -----------------------------------------------------------------------------
 
 
@@ -281,5 +294,20 @@ def recordings_tables(wildcards):
 
 
 def recordings_listing(wildcards):
-    """Digests of the listings of the folders of recordings.sets."""
-    return " ".join(digest_of(one.folder) for one in CONFIG.recordings.sets)
+    """Digests of the listings of the folders of recordings.sets, and of a folder of boxes."""
+    folders = [one.folder for one in CONFIG.recordings.sets]
+    folders += [path for path in anonymity_paths() if Path(path).is_dir()]
+    return " ".join(digest_of(folder) for folder in folders)
+
+
+def anonymity_paths():
+    """The files and folders that say who may be seen in recordings, and what is hidden."""
+    own, consent = CONFIG.recordings.anonymity, CONFIG.recordings.consent
+    hides = CONFIG.recordings.anonymise != "off"
+    named = [own.weights, own.boxes, own.check_weights] if hides else []
+    return [path for path in (consent, *named) if path]
+
+
+def anonymity_files(wildcards):
+    """Those of them that are files."""
+    return [plain_path(path) for path in anonymity_paths() if not Path(path).is_dir()]

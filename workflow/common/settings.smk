@@ -78,7 +78,7 @@ def coco_settings(wildcards):
 
 def weights_settings(wildcards):
     """Only the settings that determine the weights file."""
-    if wildcards.stage in ("detect", "actor_masks"):
+    if wildcards.stage in ("detect", "actor_masks", "poses"):
         require_files(wildcards.stage)
     section = getattr(CONFIG, wildcards.stage)
     names = ("weights", "weights_sha256")

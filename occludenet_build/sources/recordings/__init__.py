@@ -20,6 +20,8 @@ Reads  the folders of recordings.sets, at any depth, and for each
 Writes --out recordings/clips.parquet     schema CLIPS: a row per clip, or recording without one
        recordings/index.html, strips/     the contact sheets, one strip per clip
        recordings/<set>.csv               the table of a set as it was read, with the splits
+       recordings/leaks.csv, .html, leaks/
+                                         with recordings.anonymise: faces found again, per set
        and below <root>/<dataset>/, the folder of a set, in layout splits and views:
        {split}/{Class}/{clip}.mp4
        {Class}/{Class}_view<n>/{clip}.mp4, {Class}/{Class}_view_val/{clip}.mp4 in the split val
@@ -88,9 +90,14 @@ CLIPS = pa.schema(
         column("frozen_seconds", "float64", "longest time without a change of picture, seconds"),
         column("warnings", pa.list_(pa.string()), "checks that the clip fails, sorted"),
         column("strip", "string", "contact sheet of the clip, relative to the build folder"),
+        column("hidden", "int32", "hidden heads or faces, over all frames; null: none is hidden"),
+        column("bare_frames", "int32", "frames in which nothing was hidden; null as hidden"),
+        column("checked_frames", "int32", "frames searched for faces afterwards; null: none"),
+        column("leaking_frames", "int32", "of them those in which a face or head is found"),
+        column("leak_picture", "string", "picture of leaks, relative to the build folder; null"),
     ]
 )
 """Schema of clips.parquet."""
 
-FILES = ("file", "strip")
+FILES = ("file", "strip", "leak_picture")
 """Columns with paths of files."""

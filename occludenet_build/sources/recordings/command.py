@@ -23,6 +23,7 @@ from occludenet_build.core.files import files_exist, remove_stale
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.release.terms import RECORDED_CLASSES
+from occludenet_build.sources.anonymity import leaks
 from occludenet_build.sources.cut_clips import ClipCoding
 from occludenet_build.sources.recordings import cutting, files, offsets, outputs, page
 from occludenet_build.sources.recordings.pattern import match_files
@@ -32,6 +33,7 @@ from occludenet_build.sources.recordings.planning import (
     usable_files,
     with_unique_names,
 )
+from occludenet_build.sources.recordings.privacy import Privacy, with_consent
 from occludenet_build.sources.recordings.splits import assign_splits, log_shares
 from occludenet_build.sources.recordings.table import Recording, read_recordings
 from occludenet_build.sources.recordings.takes import Take, check_sessions, takes_of
@@ -69,9 +71,12 @@ def run(args: argparse.Namespace, config: Config) -> None:
         )
     sets = [read_set(one, config) for one in settings.sets]
     work = _Work(args.out, args.threads, config.failures)
-    plans = _plan(sets, work, settings)
+    plans = with_consent(_plan(sets, work, settings), settings)
+    privacy = Privacy(settings, tuple({one.source.path for one in plans if one.source}))
     coding, version = ClipCoding.of(config.composite), results_version("recordings")
-    jobs = [cutting.recording_job(plan, args.root, coding, settings, version) for plan in plans]
+    jobs = [
+        cutting.recording_job(plan, args.root, coding, settings, version, privacy) for plan in plans
+    ]
     rows = _cut(jobs, args, work, settings)
     rows += [outputs.unmatched_row(one.one, path) for one in sets for path in one.unmatched]
     table = tables.from_rows(rows, stage.CLIPS)
@@ -79,8 +84,24 @@ def run(args: argparse.Namespace, config: Config) -> None:
     for one in sets:
         outputs.write_set(args.root, one.one, one.takes, one.splits, rows)
     page.write_page(args.out.parent / "index.html", rows, args.root)
+    if privacy.is_on:
+        _report_leaks(args, [row for row in rows if row["status"] == "ok"])
     ledger.log_summary(table)
     outputs.log_sets(rows)
+
+
+def _report_leaks(args: argparse.Namespace, made: list[Row]) -> None:
+    """Write the leak report, and log it."""
+    leaks.write_report(args.out.parent, made, args.root)
+    for row in leaks.summary(made):
+        said = "not checked: set recordings.anonymity.check_weights"
+        if row["rate"] is not None:
+            said = f"{row['leaking_frames']} of {row['checked_frames']} frames"
+        logging.log(
+            logging.WARNING if row["rate"] != 0 else logging.INFO,
+            "%s: faces found again: %s; nothing hidden in %d frames; see recordings/leaks.html",
+            *(row["set"], said, row["bare_frames"]),
+        )
 
 
 def read_set(one: RecordingSet, config: Config) -> ReadSet:

@@ -16,11 +16,14 @@ from occludenet_build.media.video.cut import CutSegment, FrameChange, cut_video,
 from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.remux import copy_video
 from occludenet_build.sources import cut_clips
+from occludenet_build.sources.anonymity.hiding import Hiding
+from occludenet_build.sources.anonymity.leaks import LeakCheck, write_leaks
 from occludenet_build.sources.cut_clips import ClipCoding
 from occludenet_build.sources.recordings.look import Look, findings, look_at
 from occludenet_build.sources.recordings.planning import PlannedClip
+from occludenet_build.sources.recordings.privacy import Privacy
 
-SKIPPED = frozenset({*CHECKS, "too_short", "misplaced"})
+SKIPPED = frozenset({*CHECKS, "too_short", "misplaced", "no_consent", "not_anonymised"})
 """Reasons of clips that are left out, not failed."""
 _LENIENT = Limits(max_decode_errors=1 << 30)
 
@@ -39,21 +42,33 @@ class RecordingJob:
     change: FrameChange = unchanged
     """What changes the frames before they are encoded, such as blurring faces. A clip whose frames
     are changed is never copied; what determines the change belongs into the key."""
+    leaks: LeakCheck | None = None
+    """What looks for faces in the finished clip."""
 
 
 def recording_job(
-    plan: PlannedClip, root: Path, coding: ClipCoding, settings: Recordings, version: str
+    plan: PlannedClip,
+    root: Path,
+    coding: ClipCoding,
+    settings: Recordings,
+    version: str,
+    privacy: Privacy,
 ) -> RecordingJob:
     """The job of a planned clip; its key has what determines the file, not the other columns."""
     checks = settings.checks
     refused = {name: _threshold(name, checks) for name in checks.refuse}
     values = coding.values | {"copy": settings.copy_whole, "refuse": refused}
+    change: FrameChange = unchanged
+    if plan.source is not None:
+        values |= privacy.key_of(plan.source.path)
+        change = privacy.change_of(plan.source.path)
     made_from = str(plan.problem) if plan.source is None else plan.source.key
     inside = [str(time) for time in plan.cut or ()]
     findings = [name for name in plan.findings if name in checks.refuse]
     what = (plan.file, made_from, str(plan.problem), *inside, *findings)
     key = result_key("recordings", version, values, *what)
-    return RecordingJob(plan, key, root, coding, settings.copy_whole, checks)
+    copies, leaks = settings.copy_whole, privacy.check
+    return RecordingJob(plan, key, root, coding, copies, checks, change, leaks)
 
 
 _THRESHOLDS = {
@@ -124,9 +139,11 @@ def _clip(job: RecordingJob) -> dict[str, Any]:
     assert plan.source is not None
     looks: list[Look] = []
     ways: list[str] = []
+    hidden: dict[str, Any] = {}
 
     def make(out: Path) -> CutSegment:
         piece, way = _cut(job, out)
+        hidden.update(_hidden(job, out))
         looks.append(look_at(out, _seconds(plan)))
         ways.append(way)
         _refuse(findings(looks[0], job.checks), job.checks)
@@ -135,7 +152,22 @@ def _clip(job: RecordingJob) -> dict[str, Any]:
     columns = cut_clips.write_clip(job.root, plan.file, make)
     strip = f"recordings/strips/{plan.clip}.jpg"
     write_bytes(job.root / strip, looks[0].strip)
-    return columns | looks[0].columns | {"picture": ways[0], "strip": strip}
+    return columns | looks[0].columns | hidden | {"picture": ways[0], "strip": strip}
+
+
+def _hidden(job: RecordingJob, out: Path) -> dict[str, Any]:
+    """Columns of a finished clip in which heads or faces were hidden; none of another clip.
+
+    Raises ItemError not_anonymised.
+    """
+    if not isinstance(job.change, Hiding):
+        return {}
+    job.change.refuse()
+    columns: dict[str, Any] = {"hidden": job.change.regions, "bare_frames": job.change.bare}
+    if job.leaks is not None:
+        found, picture = job.leaks.look(out)
+        columns |= found | {"leak_picture": write_leaks(job.root, job.plan.clip, picture)}
+    return columns
 
 
 def _seconds(plan: PlannedClip) -> Fraction:
