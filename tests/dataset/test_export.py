@@ -30,6 +30,7 @@ from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
 from occludenet_build.dataset.export.mmaction2 import label_lines
 from occludenet_build.dataset.export.separators import choose_separator
+from occludenet_build.people.detect import BOXES
 from occludenet_build.stages import STAGES
 
 FEW = tuple(replace(one, frames=4) for one in SOURCES if one.name not in ("odd (1)",))
@@ -347,17 +348,32 @@ def test_integralaction_names_are_unique_without_their_times(made):
 # --- S, I, M --------------------------------------------------------------------------------------
 
 
-def test_measured_sets_have_label_ids_of_their_own(build, tmp_path):
-    """The table of the stage measure, as its contract states it."""
-    said = {"set": "I", "width": 96, "height": 64}
-    rows = [row | said | {"label": label, "clip": f"r-{label}"}
-            for row, label in zip(build.rows, ("abseiling", "Walk"), strict=False)]  # fmt: skip
-    folder = build.root / "measure" / "I"
-    schema = pa.schema([*CLIPS, pa.field("width", pa.int32()), pa.field("height", pa.int32())])
-    tables.write_table(tables.from_rows(rows, schema), folder / "clips.parquet")
+def measured(build: ExportBuild) -> list[dict]:
+    """Write two clips of I as the stages recordings, detect and measure do; only one has people."""
+    folder, (away, walk) = build.root / "measure" / "I", build.rows[:2]
+    rows = [away | {"set": "I", "label": "abseiling", "clip": "empty", "scale": float("nan")}]
+    rows.append(walk | {"set": "I", "label": "Walk", "clip": "walk", "scale": float("nan")})
+    tables.write_table(tables.from_rows(rows, CLIPS), folder / "clips.parquet")
     write_json(folder / "labels.json", {"Walk": 0, "abseiling": 1})
-    parts = [tables.from_rows([{"clip": r["clip"], "set": "I", "frame": 0}], FRAMES) for r in rows]
-    write_groups(folder / "frames" / "000.parquet", parts, FRAMES)
+    sizes = pa.schema([("file", pa.string()), ("width", pa.int32()), ("height", pa.int32())])
+    cut = [{"file": row["file"], "width": 96, "height": 64} for row in rows]
+    tables.write_table(tables.from_rows(cut, sizes), build.root / "recordings/clips.parquet")
+    found = [{"clip": "walk", "set": "I", "frame": 2, "pts": 7, "actor_hidden": 0.5}]
+    write_groups(folder / "frames/001.parquet", [tables.from_rows(found, FRAMES)], FRAMES)
+    sides = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0, "actor": True, "filled": False}
+    boxes = [{"clip": "walk", "frame": 2, "track": 0, "shot": 0} | sides]
+    write_groups(
+        folder / "detect/store/001/detail.parquet", [tables.from_rows(boxes, BOXES)], BOXES
+    )
+    manifest = pa.schema([("clip", pa.string())])
+    tables.write_table(
+        tables.from_rows([{"clip": "walk"}], manifest), folder / "detect/001.parquet"
+    )
+    return rows
+
+
+def test_measured_sets_have_label_ids_of_their_own(build, tmp_path):
+    measured(build)
     exported = build.export("mmaction2", tmp_path / "x", sets=["clean", "I"])
     assert (exported / "I" / "label_map.txt").read_text() == "Walk\nabseiling\n"
     lines = (exported / "I" / "train.txt").read_text().splitlines()
@@ -365,3 +381,22 @@ def test_measured_sets_have_label_ids_of_their_own(build, tmp_path):
     assert summary(exported)["labels"] == LABELS | {"Walk": max(LABELS.values()) + 1}
     only = build.export("mmaction2", tmp_path / "y", sets=["I"])
     assert summary(only)["labels"] == {"Walk": 0, "abseiling": 1}
+
+
+def test_measured_sets_have_boxes_and_frames(build):
+    measured(build)
+    with Build(build.root) as opened:
+        empty, walk = sorted(opened.clips(["I"]), key=lambda clip: clip.clip)
+        assert (walk.width, walk.height) == (96, 64)
+        facts = opened.frames(walk)
+        assert [one.box is not None for one in facts] == [False, False, True, False]
+        assert facts[2].box.tolist() == [1, 2, 30, 40]
+        assert (facts[2].pts, facts[2].actor_hidden) == (7, 0.5)
+        assert all(one.box is None and one.pts is None for one in opened.frames(empty))
+
+
+def test_a_measured_clip_that_nobody_cut_is_one_line(build):
+    measured(build)
+    (build.root / "recordings/clips.parquet").unlink()
+    with pytest.raises(UserError, match="run measure again"), Build(build.root) as opened:
+        opened.clips()
