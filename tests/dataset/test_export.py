@@ -362,6 +362,7 @@ def measured(build: ExportBuild) -> list[dict]:
     write_groups(folder / "frames/001.parquet", [tables.from_rows(found, FRAMES)], FRAMES)
     sides = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0, "actor": True, "filled": False}
     boxes = [{"clip": "walk", "frame": 2, "track": 0, "shot": 0} | sides]
+    boxes.append(boxes[0] | {"track": 1, "x1": 50.0, "x2": 60.0, "actor": False})
     write_groups(
         folder / "detect/store/001/detail.parquet", [tables.from_rows(boxes, BOXES)], BOXES
     )
@@ -391,6 +392,8 @@ def test_measured_sets_have_boxes_and_frames(build):
         facts = opened.frames(walk)
         assert [one.box is not None for one in facts] == [False, False, True, False]
         assert facts[2].box.tolist() == [1, 2, 30, 40]
+        assert {k: v.tolist() for k, v in opened.others(walk).items()} == {2: [[50, 2, 60, 40]]}
+        assert opened.others(empty) == {}
         assert (facts[2].pts, facts[2].actor_hidden) == (7, 0.5)
         assert all(one.box is None and one.pts is None for one in opened.frames(empty))
 
