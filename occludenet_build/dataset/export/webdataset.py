@@ -19,8 +19,11 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.progress import progress
@@ -28,90 +31,109 @@ from occludenet_build.dataset.export.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.records import clip_row, frame_row
 
-Sample = tuple[str, ExportClip]
-"""Key and clip."""
+MEGABYTE = 1_000_000
+_BLOCK = 512
+"""Bytes of a block: a member has one for its header, and whole blocks of content."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip as it stands in a tar file."""
+
+    place: str
+    """Set and split, such as D-25/train."""
+    key: str
+    clip: ExportClip
+    texts: dict[str, bytes]
+    """Suffix -> content of the small files."""
+    video: Path | None
+    """The file of the clip; None without pixels."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in the tar file."""
+        sizes = [len(content) for content in self.texts.values()]
+        sizes += [self.video.stat().st_size] if self.video else []
+        return sum(_BLOCK + -(-size // _BLOCK) * _BLOCK for size in sizes)
 
 
 def write(job: Job) -> dict[str, Any]:
     """Write the tar files; return the number of samples and of files per set and split."""
     counts = {}
-    shards: dict[str, list[dict[str, Any]]] = {}
-    for path, shard in progress(_written(job), len(job.clips), "clip"):
-        if shard is not None:
-            shards.setdefault(path, []).append(shard)
-    for path, found in shards.items():
-        job.output.json(f"{path}.json", found)
-        counts[path] = {"samples": sum(one["samples"] for one in found), "files": len(found)}
+    samples = progress(_samples(job), len(job.clips), "clip")
+    for place, of_split in groupby(samples, key=lambda sample: sample.place):
+        shards = _write_shards(job, place, of_split)
+        job.output.json(f"{place}.json", shards)
+        counts[place] = {"samples": sum(s["samples"] for s in shards), "files": len(shards)}
     job.output.json("labels.json", dict(job.labels))
     return counts
 
 
-def _written(job: Job) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """(set/split, the facts of a finished tar file), or (set/split, None), once for each clip."""
+def _samples(job: Job) -> Iterator[Sample]:
+    """The samples of each set and split, sorted by key."""
     for name, split, clips in by_split(job.clips):
-        place = f"{name}/{split}"
         keys = safe_names(job.clip_names[clip.name] for clip in clips)
         named = {keys[job.clip_names[clip.name]]: clip for clip in clips}
-        samples = sorted(named.items())
-        for number, part in enumerate(_shards(job, samples)):
-            file = f"{place}-{number:06d}.tar"
-            for key, clip in part:
-                job.name(clip, f"{file}:{key}")
-            yield place, _write_shard(job, file, part)
-            for _ in part[1:]:
-                yield place, None
+        for key, clip in sorted(named.items()):
+            yield _sample(job, f"{name}/{split}", key, clip)
 
 
-def _shards(job: Job, samples: Sequence[Sample]) -> Iterator[list[Sample]]:
-    """Runs of samples that fit into a tar file, by the size of their videos."""
-    limit = job.settings.shard_mb * 1_000_000
-    part: list[Sample] = []
-    size = 0
-    for key, clip in samples:
-        own = (job.build.root / clip.file).stat().st_size
-        if part and size + own > limit:
-            yield part
-            part, size = [], 0
-        part.append((key, clip))
-        size += own
-    if part:
-        yield part
-
-
-def _write_shard(job: Job, file: str, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Write a tar file, unless it is there; its facts."""
-    with job.output.writing(file) as temporary, open(temporary, "wb") as stream:
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for key, clip in samples:
-                _add_sample(job, tar, key, clip)
-    path = job.folder / file
-    facts = {"samples": len(samples), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
-    return {"file": file.rpartition("/")[2], **facts}
-
-
-def _add_sample(job: Job, tar: tarfile.TarFile, key: str, clip: ExportClip) -> None:
+def _sample(job: Job, place: str, key: str, clip: ExportClip) -> Sample:
     frames = [frame_row(clip, facts) for facts in job.build.frames(clip)]
-    row = clip_row(job, clip, None)
-    row["key"] = key
-    _add(tar, f"{key}.cls", str(job.label_id(clip)).encode())
-    _add(tar, f"{key}.frames.json", _json(frames))
-    _add(tar, f"{key}.json", _json(row))
-    if job.settings.pixels:
-        suffix = clip.file.rpartition(".")[2]
-        path = job.build.root / clip.file
-        with open(path, "rb") as stream:
-            _add_stream(tar, f"{key}.{suffix}", stream, path.stat().st_size)
+    texts = {
+        "cls": str(job.label_id(clip)).encode(),
+        "frames.json": _json(frames),
+        "json": _json(clip_row(job, clip, None)),
+    }
+    video = job.build.root / clip.file if job.settings.pixels else None
+    return Sample(place, key, clip, texts, video)
 
 
 def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    _add_stream(tar, name, io.BytesIO(content), len(content))
+def _write_shards(job: Job, place: str, samples: Iterable[Sample]) -> list[dict[str, Any]]:
+    """Write the tar files of a split; the facts of each."""
+    shards = []
+    numbered = _numbered(samples, job.settings.shard_mb * MEGABYTE)
+    for number, part in groupby(numbered, key=lambda pair: pair[0]):
+        file, count = f"{place}-{number:06d}.tar", 0
+        with (
+            job.output.writing(file) as temporary,
+            tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
+            for _, sample in part:
+                job.name(sample.clip, f"{file}:{sample.key}")
+                _add_sample(tar, sample)
+                count += 1
+        path = job.folder / file
+        facts = {"file": path.name, "samples": count, "bytes": path.stat().st_size}
+        shards.append(facts | {"sha256": sha256_file(path)})
+    return shards
 
 
-def _add_stream(tar: tarfile.TarFile, name: str, stream: BinaryIO | io.BytesIO, size: int) -> None:
-    member = tarfile.TarInfo(name)  # no time, no owner, mode 644
+def _numbered(samples: Iterable[Sample], limit: int) -> Iterator[tuple[int, Sample]]:
+    """Each sample with the number of its tar file, which begins another one at `limit` bytes."""
+    number = size = 0
+    for sample in samples:
+        if size and size + sample.bytes > limit:
+            number, size = number + 1, 0
+        size += sample.bytes
+        yield number, sample
+
+
+def _add_sample(tar: tarfile.TarFile, sample: Sample) -> None:
+    for suffix, content in sorted(sample.texts.items()):
+        tar.addfile(_member(f"{sample.key}.{suffix}", len(content)), io.BytesIO(content))
+    if sample.video is not None:
+        member = _member(f"{sample.key}{sample.video.suffix}", sample.video.stat().st_size)
+        with open(sample.video, "rb") as stream:
+            tar.addfile(member, stream)
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    """A header without time and owner, mode 644."""
+    member = tarfile.TarInfo(name)
     member.size = size
-    tar.addfile(member, stream)
+    return member
