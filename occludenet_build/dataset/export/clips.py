@@ -128,7 +128,7 @@ class Build:
         known = {clip.set for clip in found}
         if not known:
             raise UserError(
-                f"export: wanted annotate/clips.parquet or measure/<set>/clips.parquet in "
+                f"wanted annotate/clips.parquet or measure/<set>/clips.parquet in "
                 f"{self.root}, got none with clips; run annotate or measure"
             )
         missing = [name for name in sets if name not in known]
