@@ -53,6 +53,22 @@ FORMATS: dict[str, Format] = {
         "its documented layout",
         extracts_frames=True,
     ),
+    # whole datasets, for hosts and streaming readers
+    "huggingface": Format(
+        "Hugging Face: folder of videos, Parquet tables, dataset card",
+        "datasets 5.2.0",
+        reads_frames=True,
+    ),
+    "webdataset": Format(
+        "WebDataset: tar files of clips with class, facts, boxes and masks",
+        "webdataset 1.0.2, datasets 5.2.0",
+        reads_frames=True,
+    ),
+    "croissant": Format(
+        "Croissant 1.1 with the fields of responsible AI, and the tables that it describes",
+        "mlcroissant 1.1.1",
+        reads_frames=True,
+    ),
 }
 """Format by name, in the order of the documentation."""
 
@@ -65,6 +81,30 @@ class LabelMap:
     """Name of the format."""
     file: str = required(path=True)
     """Text file with a class name per line, in the order of the ids from 0, or JSON {name: id}."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What only you know of the dataset, for its card (huggingface) and metadata (croissant)."""
+
+    name: str = setting("OccludeNet build")
+    """Name of the dataset."""
+    licence: str = setting("other")
+    """Licence of the dataset: an id of SPDX such as cc-by-4.0, or an address; other: the licences
+    of the sources."""
+    creators: tuple[str, ...] = setting((), empty=True)
+    """Names of those who made it."""
+    url: str | None = setting(None)
+    """Address of its page."""
+    version: str = setting("1.0.0")
+    """Version of the dataset."""
+    published: str | None = setting(None)
+    """Date of publication, as in 2026-11-28."""
+    citation: str | None = setting(None)
+    """BibTeX entry of your paper; OccludeNet's is added."""
+    sensitive: str | None = setting(None)
+    """What is personal or sensitive in the recordings, and what the people agreed to; null: a
+    sentence that says that videos show people."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +127,9 @@ class Export:
     short_side: int | None = setting(None, low=16, high=4320)
     """Formats that write frames: their shorter side, pixels; larger and smaller frames are scaled.
     null: as the format's reader expects them, or else the size of the clip."""
+    shard_mb: int = setting(1000, low=1, high=100_000)
+    """webdataset: largest size of a tar file, MB; a larger clip has one of its own."""
+    card: Card = setting(Card())
     pixels: bool = setting(True)
     """false: write no video and no picture that shows one, only annotations and masks, which may be
     published where the licence of the source does not allow its pixels to be."""
