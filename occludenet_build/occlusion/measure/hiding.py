@@ -1,0 +1,407 @@
+"""Who hides whom in every frame of a clip, and how much of them.
+
+A person whom nothing nearer touches hides nothing (whole.py). For the others the whole person is
+placed (amodal.py) and the order of each pair found (order.py). Then, with T the whole person, M
+their mask, and F the pixels of everybody and everything in front of them,
+
+    hidden  = T & F, without what is thinner than the error of contours
+    visible = M without F, and without what others' masks cover outside T
+    share   = hidden / (hidden + visible)
+
+F takes of a person in front what their mask covers inside the whole of them, so that a masker that
+masks both people where they overlap does no harm. The share is not known where T is not, where the order of an
+overlap that matters is not, or where it is less certain than asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from occludenet_build.media.imaging import masks as rle
+from occludenet_build.occlusion.measure import colours, order
+from occludenet_build.occlusion.measure.amodal import place
+from occludenet_build.occlusion.measure.order import Evidence, Verdict
+from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
+from occludenet_build.occlusion.measure.whole import Figures, Seen, look, reach_of, unsteadiness
+from occludenet_build.people.maskers.interface import TrackKey
+
+_LOST = 2.0
+"""Longest time for which a person without a box is still looked for, seconds."""
+_INSIDE = 0.7
+"""Share of an object inside a person's mask from which it is before them: of what is behind them,
+no segment would be left."""
+_LEAST_ZONE = 12
+"""Least zone that two share, working pixels."""
+_FLOOR = 0.015
+"""Least standard error of a hidden share that is not 0."""
+_ERROR_PER_SECOND = 0.02
+"""What a second between the shape and the frame adds to it."""
+
+Ident = TrackKey | str
+"""A person, or the name of an object."""
+
+
+@dataclass(frozen=True)
+class Hider:
+    """Who or what hides a part of a person."""
+
+    ident: Ident
+    name: str
+    """person, or the name of the object."""
+    share: float
+    """Share of the whole person that it hides, 0 to 1."""
+    score: float
+    """How sure the order is, 0 to 1."""
+    kinds: tuple[str, ...]
+    """The kinds of evidence for it, of order.KINDS."""
+    mask: np.ndarray
+    """bool (h, w): what is seen of the hider, working pixels."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One person in one frame; masks bool (h, w) at the working size."""
+
+    share: float | None
+    """Hidden share of the whole person in the picture, 0 to 1; None: not known."""
+    error: float | None
+    """Its standard error; None: not known."""
+    visible: np.ndarray | None
+    """What is seen of the person; None without a mask of them."""
+    whole: np.ndarray | None
+    """The whole person; None where not known."""
+    hiders: tuple[Hider, ...] = ()
+    """Everybody and everything that hides a part, the largest part first."""
+    why: str | None = None
+    """Why the share is not known: never whole, order, uncertain."""
+
+
+@dataclass
+class _State:
+    """What is known of one person in one frame before the order is."""
+
+    mask: np.ndarray
+    """bool (h, w); empty where the person is lost."""
+    extent: Extent | None
+    whole: list[bytes] = field(default_factory=list)
+    """The whole person, the best guess first, RLE of the working size; empty: not known."""
+    free: bool = False
+    seconds: float = 0.0
+
+
+class Hiding:
+    """The measurement of one clip: `prepare`, `watch` one pass over the video, then `sights`."""
+
+    def __init__(self, scene: Scene, longest: float, max_error: float) -> None:
+        """longest: seconds to a whole frame; max_error: largest standard error of a share."""
+        self.scene, self._longest, self._max_error = scene, longest, max_error
+        self.figures: Figures = {}
+        self._seen: dict[tuple[TrackKey, int], Seen] = {}
+        self._wholes: dict[tuple[TrackKey, int], tuple[list[bytes], float]] = {}
+        self._evidence: dict[tuple[TrackKey, Ident], dict[int, Evidence]] = {}
+        self._verdicts: dict[tuple[TrackKey, Ident], dict[int, Verdict]] = {}
+        self._unsteady: dict[TrackKey, float] = {}
+        self.times: list[tuple[int, float]] = []
+        """(pts, seconds) of each frame."""
+
+    def measure(self, path: Path) -> None:
+        """Find the order of everybody, with one pass over the video.
+
+        Raises ItemError where the video does not decode.
+        """
+        self.figures, self._seen = look(self.scene)
+        self._unsteady = {key: unsteadiness(self._seen, key) for key in self.scene.masks}
+        zones: list[colours.Zone] = []
+        for frame in range(self.scene.frames):
+            zones += self._compare(frame)
+        watched = colours.watch(path, self.scene, self.figures, zones)
+        self.times = watched.times
+        for (frame, first, second), value in watched.colour.items():
+            seen = self._evidence[first, second]
+            seen[frame] = replace(seen[frame], colour=value)
+        fps = self.scene.fps
+        self._verdicts = {p: order.verdicts(seen, fps) for p, seen in self._evidence.items()}
+
+    # --- what is known of each person -------------------------------------------------------------
+
+    def _states(self, frame: int) -> dict[TrackKey, _State]:
+        """Everybody with a mask in the frame, and who is lost between two frames close by."""
+        states = {}
+        for key in sorted(self.scene.masks):
+            mask, seen = self.scene.mask(key, frame), self._seen.get((key, frame))
+            if mask is not None and seen is not None:
+                states[key] = _State(mask, seen.extent, free=seen.free)
+            elif self._is_lost(key, frame):
+                states[key] = _State(np.zeros(self.scene.shape, bool), None)
+        for key, state in states.items():
+            if state.free:
+                state.whole = [rle.encode(state.mask)]
+            else:
+                state.whole, state.seconds = self._placed(key, frame, states)
+                state.extent = state.extent or self._extent(state)
+        return {key: state for key, state in states.items() if state.extent is not None}
+
+    def _is_lost(self, key: TrackKey, frame: int) -> bool:
+        numbers = self._numbers(key)
+        at = int(np.searchsorted(numbers, frame))
+        if at == 0 or at == len(numbers):
+            return False
+        return bool(numbers[at] - numbers[at - 1] <= _LOST * self.scene.fps)
+
+    def _numbers(self, key: TrackKey) -> np.ndarray:
+        return np.array(sorted(self.scene.masks[key]))
+
+    def _placed(
+        self, key: TrackKey, frame: int, states: dict[TrackKey, _State]
+    ) -> tuple[list[bytes], float]:
+        """The whole person, RLE, and the time to the frame that it rests on."""
+        if (key, frame) not in self._wholes:
+            hiding, people = np.zeros(self.scene.shape, bool), np.zeros(self.scene.shape, bool)
+            for other, state in states.items():
+                if other != key:
+                    people |= state.mask
+            for thing in self.scene.things(frame):
+                hiding |= thing.mask
+            own, reach = states[key].mask, states[key].extent
+            own = own & ~people
+            hiding = grown(hiding | people, reach_of(reach) if reach else 2)
+            found = place(
+                self.figures[key], frame, self.scene.fps, own, hiding, self._longest
+            )
+            coded = [rle.encode(mask) for mask in found.masks] if found else []
+            self._wholes[key, frame] = coded, found.seconds if found else 0.0
+        return self._wholes[key, frame]
+
+    def _extent(self, state: _State) -> Extent | None:
+        return Extent.of(self._decoded(state.whole[0])) if state.whole else None
+
+    def _decoded(self, counts: bytes) -> np.ndarray:
+        return rle.decode(counts, *self.scene.shape)
+
+    # --- evidence ---------------------------------------------------------------------------------
+
+    def _compare(self, frame: int) -> Iterator[colours.Zone]:
+        """Note the evidence of a frame; yields the zones whose colours are to be looked at."""
+        states = self._states(frame)
+        wholes = {key: self._decoded(s.whole[0]) for key, s in states.items() if s.whole}
+        static = [thing for thing in self.scene.things(frame) if thing.static]
+        keys = sorted(states)
+        for at, first in enumerate(keys):
+            for second in keys[at + 1 :]:
+                if not (states[first].free and states[second].free):
+                    yield from self._compare_two(frame, first, second, states, wholes)
+            if not states[first].free:
+                for thing in static:
+                    self._compare_thing(frame, first, thing, states[first], wholes)
+
+    def _compare_two(
+        self,
+        frame: int,
+        first: TrackKey,
+        second: TrackKey,
+        states: dict[TrackKey, _State],
+        wholes: dict[TrackKey, np.ndarray],
+    ) -> Iterator[colours.Zone]:
+        one, two = (Extent.of(wholes[k]) if k in wholes else None for k in (first, second))
+        ends = one or states[first].extent, two or states[second].extent
+        if ends[0] is None or ends[1] is None or not ends[0].near(ends[1], reach_of(ends[0])):
+            return
+        contact = order.contact_evidence(ends[0], ends[1])
+        if one is None or two is None:
+            self._note(frame, first, second, Evidence(contact, None, None, _LEAST_ZONE))
+            return
+        zone = wholes[first] & wholes[second]
+        pixels = int(np.count_nonzero(zone))
+        if pixels < _LEAST_ZONE:
+            return
+        shown = order.mask_evidence(zone, states[first].mask, states[second].mask)
+        self._note(frame, first, second, Evidence(contact, shown, None, pixels))
+        flat = np.flatnonzero(zone).astype(np.int32)
+        yield colours.Zone(frame, flat, first, second, (one, two))
+
+    def _compare_thing(
+        self,
+        frame: int,
+        key: TrackKey,
+        thing: Thing,
+        state: _State,
+        wholes: dict[TrackKey, np.ndarray],
+    ) -> None:
+        if key not in wholes:
+            return
+        zone = wholes[key] & thing.mask
+        pixels = int(np.count_nonzero(zone))
+        own = Extent.of(wholes[key])
+        if pixels < _LEAST_ZONE or own is None:
+            return
+        before = np.zeros_like(thing.mask)
+        before[:, own.x1 : own.x2] = thing.mask[:, own.x1 : own.x2]
+        stands = Extent.of(before)
+        contact = order.contact_evidence(own, stands) if stands is not None else None
+        shown = 1 - 2 * np.count_nonzero(zone & state.mask) / pixels
+        self._note(frame, key, thing.name, Evidence(contact, float(shown), None, pixels))
+
+    def _note(self, frame: int, first: TrackKey, second: Ident, evidence: Evidence) -> None:
+        self._evidence.setdefault((first, second), {})[frame] = evidence
+
+    def verdict(self, frame: int, own: TrackKey, other: Ident) -> Verdict | None:
+        """The order of two in a frame; score above 0: `other` is in front of `own`."""
+        found = self._verdicts.get((own, other), {}).get(frame)
+        if found is None and not isinstance(other, str):
+            turned = self._verdicts.get((other, own), {}).get(frame)
+            found = Verdict(-turned.score, turned.kinds) if turned else None
+        return found
+
+    # --- what is hidden ---------------------------------------------------------------------------
+
+    def sights(self, frame: int) -> dict[TrackKey, Sight]:
+        """Every person of a frame."""
+        states = self._states(frame)
+        wholes = {key: self._decoded(s.whole[0]) for key, s in states.items() if s.whole}
+        return {key: self._sight(frame, key, states, wholes) for key in states}
+
+    def _sight(
+        self,
+        frame: int,
+        key: TrackKey,
+        states: dict[TrackKey, _State],
+        wholes: dict[TrackKey, np.ndarray],
+    ) -> Sight:
+        state = states[key]
+        if state.free:
+            return Sight(0.0, 0.0, state.mask, state.mask)
+        if key not in wholes:
+            return Sight(None, None, _or_none(state.mask), None, why="never whole")
+        fronts, unknown = self._fronts(frame, key, states, wholes)
+        return self._measured(key, states, wholes, fronts, unknown)
+
+    def _fronts(
+        self,
+        frame: int,
+        key: TrackKey,
+        states: dict[TrackKey, _State],
+        wholes: dict[TrackKey, np.ndarray],
+    ) -> tuple[list[Hider], np.ndarray]:
+        """Whoever and whatever is in front of a person, and the pixels of whom that is not known.
+
+        Share and mask of a hider are set, its share of the person is not.
+        """
+        own, fronts = states[key].mask, []
+        unknown = np.zeros(self.scene.shape, bool)
+        for other, state in states.items():
+            found = self.verdict(frame, key, other) if other != key else None
+            if found is None or found.front < 0:
+                continue
+            if found.front == 0:
+                unknown |= state.mask
+                continue
+            mask = state.mask
+            if other in wholes and not state.free and state.extent is not None:
+                mask = mask & grown(wholes[other], reach_of(state.extent))
+            fronts.append(Hider(other, "person", 0.0, abs(found.score), found.kinds, mask))
+        for thing in self.scene.things(frame):
+            found = self._thing_verdict(frame, key, thing, own, wholes[key])
+            if found is not None and found.front > 0:
+                fronts.append(
+                    Hider(thing.name, thing.name, 0.0, abs(found.score), found.kinds, thing.mask)
+                )
+            elif found is not None and found.front == 0:
+                unknown |= thing.mask
+        return fronts, unknown
+
+    def _thing_verdict(
+        self, frame: int, key: TrackKey, thing: Thing, own: np.ndarray, whole: np.ndarray
+    ) -> Verdict | None:
+        if thing.static:
+            return self.verdict(frame, key, thing.name)
+        zone = whole & thing.mask
+        pixels = np.count_nonzero(zone)
+        if pixels < _LEAST_ZONE:
+            return None
+        area = np.count_nonzero(thing.mask)
+        if np.count_nonzero(own & thing.mask) > _INSIDE * area and 2 * area < np.count_nonzero(own):
+            return Verdict(1.0, ("mask",))
+        return Verdict(float(1 - 2 * np.count_nonzero(zone & own) / pixels), ("mask",))
+
+    def _measured(
+        self,
+        key: TrackKey,
+        states: dict[TrackKey, _State],
+        wholes: dict[TrackKey, np.ndarray],
+        fronts: list[Hider],
+        unknown: np.ndarray,
+    ) -> Sight:
+        state, whole = states[key], wholes[key]
+        front, claimed = np.zeros(self.scene.shape, bool), np.zeros(self.scene.shape, bool)
+        for hider in fronts:
+            front |= hider.mask
+            if not isinstance(hider.ident, str):
+                claimed |= states[hider.ident].mask
+        visible = (state.mask | (claimed & whole)) & ~front
+        for other, one in states.items():
+            if other != key:
+                visible &= ~(one.mask & ~whole)
+        reach = reach_of(state.extent) if state.extent else 2
+        hidden = _thick(whole & front & ~visible, reach)
+        if state.extent is None or not state.mask.any():
+            visible = whole & ~front
+        # a masker may lose a leg: what is of the whole person and behind nobody is seen
+        open_part = max(np.count_nonzero(visible), np.count_nonzero(whole & ~front))
+        total = np.count_nonzero(hidden) + open_part
+        doubtful = np.count_nonzero(_thick(whole & unknown & ~front & ~visible, reach))
+        body = visible | hidden
+        if not total:
+            return Sight(None, None, None, None, why="uncertain")
+        share = np.count_nonzero(hidden) / total
+        error = self._error(key, state, front, visible, share, reach)
+        hiders = _ranked(fronts, hidden, total)
+        if doubtful > max(error, _FLOOR) * total:
+            return Sight(None, None, _or_none(visible), None, hiders, "order")
+        if error > self._max_error or (not state.mask.any() and share < 0.5):
+            return Sight(None, None, _or_none(visible), None, hiders, "uncertain")
+        seen = visible if state.mask.any() else np.zeros_like(visible)
+        return Sight(share, error, seen, body, hiders)
+
+    def _error(
+        self,
+        key: TrackKey,
+        state: _State,
+        front: np.ndarray,
+        visible: np.ndarray,
+        share: float,
+        reach: int,
+    ) -> float:
+        """Standard error of a share: the spread of the shapes, the time to theirs, the masker's."""
+        shares = [share]
+        for counts in state.whole[1:]:
+            other = self._decoded(counts)
+            hidden = np.count_nonzero(_thick(other & front & ~visible, reach))
+            seen = max(np.count_nonzero(visible), np.count_nonzero(other & ~front))
+            shares.append(hidden / max(1, hidden + seen))
+        masker = self._unsteady.get(key, 0.0) * np.sqrt(share * (1 - share))
+        age = _FLOOR + _ERROR_PER_SECOND * state.seconds
+        return float(np.sqrt(np.var(shares) + age**2 + masker**2))
+
+
+def _or_none(mask: np.ndarray) -> np.ndarray | None:
+    return mask if mask.any() else None
+
+
+def _thick(mask: np.ndarray, reach: int) -> np.ndarray:
+    """A mask bool (h, w) without what is thinner than about `reach` pixels."""
+    size = 2 * max(1, reach // 2) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc).view(bool)
+
+
+def _ranked(fronts: Sequence[Hider], hidden: np.ndarray, total: int) -> tuple[Hider, ...]:
+    """The hiders with the share that each hides, the largest first; those of nothing are left
+    out."""
+    shares = [np.count_nonzero(hider.mask & hidden) / total for hider in fronts]
+    found = [replace(h, share=s) for h, s in zip(fronts, shares, strict=True) if s > 0]
+    return tuple(sorted(found, key=lambda hider: (-hider.share, str(hider.ident))))
