@@ -41,6 +41,8 @@ include: "workflow/report.smk"
 # OccludeNet-S: clips cut out of surveillance videos
 include: "workflow/proposals.smk"
 include: "workflow/segments.smk"
+# OccludeNet-S, -I and -M: the occlusion that is in their clips
+include: "workflow/measure.smk"
 # Checks of a finished build
 include: "workflow/audit.smk"
 include: "workflow/residual_actor.smk"

@@ -258,6 +258,14 @@ _ROWS = (
         in_all=False,
         tables={"segments": "segments/clips.parquet"},
     ),
+    Stage(
+        "measure",
+        "occlusion",
+        "Measure who hides whom in the clips of OccludeNet-S, -I and -M, from tracks and masks",
+        ("actor_masks", "counterfactual"),
+        in_all=False,
+        settings="measure",
+    ),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}

@@ -78,7 +78,7 @@ class Sight:
     hiders: tuple[Hider, ...] = ()
     """Everybody and everything that hides a part, the largest part first."""
     why: str | None = None
-    """Why the share is not known: never whole, order, uncertain."""
+    """Why the share is not known: never_whole, order, uncertain."""
 
 
 @dataclass
@@ -276,7 +276,7 @@ class Hiding:
         if state.free:
             return Sight(0.0, 0.0, state.mask, state.mask)
         if key not in wholes:
-            return Sight(None, None, _or_none(state.mask), None, why="never whole")
+            return Sight(None, None, _or_none(state.mask), None, why="never_whole")
         fronts, unknown = self._fronts(frame, key, states, wholes)
         return self._measured(key, states, wholes, fronts, unknown)
 
