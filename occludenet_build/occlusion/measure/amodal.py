@@ -54,6 +54,8 @@ class Placed:
     """Of the best."""
     seconds: float
     """Time to the frame of the shape, seconds."""
+    agreement: float
+    """Agreement of the best, share of its area; at most 1."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def place(
     if extent is None:
         return None
     seconds = abs(near[good[0]].frame - frame) / fps
-    return Placed([tried[at].mask for at in good], extent, seconds)
+    first = tried[good[0]]
+    return Placed([tried[at].mask for at in good], extent, seconds, first.score / max(1, first.area))
 
 
 def _chosen(figures: list[Figure], frame: int, fps: float, longest: float) -> list[Figure]:

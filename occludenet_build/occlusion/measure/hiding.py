@@ -24,7 +24,7 @@ import numpy as np
 
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.occlusion.measure import colours, order
-from occludenet_build.occlusion.measure.amodal import place
+from occludenet_build.occlusion.measure.amodal import Placed, place
 from occludenet_build.occlusion.measure.order import Evidence, Verdict
 from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
 from occludenet_build.occlusion.measure.whole import Figures, Seen, look, reach_of, unsteadiness
@@ -88,6 +88,9 @@ class _State:
     mask: np.ndarray
     """bool (h, w); empty where the person is lost."""
     extent: Extent | None
+    price: dict[TrackKey, float] = field(default_factory=dict)
+    """Another person -> by how much worse the whole person agrees with what is seen if that one
+    cannot hide them, share of the area."""
     whole: list[bytes] = field(default_factory=list)
     """The whole person, the best guess first, RLE of the working size; empty: not known."""
     free: bool = False
@@ -102,7 +105,7 @@ class Hiding:
         self.scene, self._longest, self._max_error = scene, longest, max_error
         self.figures: Figures = {}
         self._seen: dict[tuple[TrackKey, int], Seen] = {}
-        self._wholes: dict[tuple[TrackKey, int], tuple[list[bytes], float]] = {}
+        self._wholes: dict[tuple[TrackKey, int], tuple[list[bytes], float, dict]] = {}
         self._evidence: dict[tuple[TrackKey, Ident], dict[int, Evidence]] = {}
         self._verdicts: dict[tuple[TrackKey, Ident], dict[int, Verdict]] = {}
         self._unsteady: dict[TrackKey, float] = {}
@@ -142,7 +145,7 @@ class Hiding:
             if state.free:
                 state.whole = [rle.encode(state.mask)]
             else:
-                state.whole, state.seconds = self._placed(key, frame, states)
+                state.whole, state.seconds, state.price = self._placed(key, frame, states)
                 state.extent = state.extent or self._extent(state)
         return {key: state for key, state in states.items() if state.extent is not None}
 
@@ -158,24 +161,41 @@ class Hiding:
 
     def _placed(
         self, key: TrackKey, frame: int, states: dict[TrackKey, _State]
-    ) -> tuple[list[bytes], float]:
-        """The whole person, RLE, and the time to the frame that it rests on."""
+    ) -> tuple[list[bytes], float, dict[TrackKey, float]]:
+        """The whole person, RLE, the time to the frame that it rests on, and the prices."""
         if (key, frame) not in self._wholes:
-            hiding, people = np.zeros(self.scene.shape, bool), np.zeros(self.scene.shape, bool)
-            for other, state in states.items():
-                if other != key:
-                    people |= state.mask
+            near = self._near(key, states)
+            people, things = np.zeros(self.scene.shape, bool), np.zeros(self.scene.shape, bool)
+            for other in states:
+                people |= states[other].mask if other != key else False
             for thing in self.scene.things(frame):
-                hiding |= thing.mask
-            own, reach = states[key].mask, states[key].extent
-            own = own & ~people
-            hiding = grown(hiding | people, reach_of(reach) if reach else 2)
-            found = place(
-                self.figures[key], frame, self.scene.fps, own, hiding, self._longest
-            )
+                things |= thing.mask
+            own, extent = states[key].mask, states[key].extent
+            reach = reach_of(extent) if extent else 2
+            found = self._fitted(key, frame, own & ~people, grown(things | people, reach))
+            price = {}
+            for other in near if found else ():
+                # what only the other's mask covers can hide nothing if the other is behind
+                behind = states[other].mask & ~own
+                rest = grown(things | (people & ~states[other].mask), reach)
+                rest |= (grown(people, reach) | own) & ~behind
+                forced = self._fitted(key, frame, own & ~people, rest)
+                if found and forced:
+                    price[other] = max(0.0, found.agreement - forced.agreement)
             coded = [rle.encode(mask) for mask in found.masks] if found else []
-            self._wholes[key, frame] = coded, found.seconds if found else 0.0
+            self._wholes[key, frame] = coded, found.seconds if found else 0.0, price
         return self._wholes[key, frame]
+
+    def _near(self, key: TrackKey, states: dict[TrackKey, _State]) -> list[TrackKey]:
+        own = states[key].extent
+        others = [(k, s.extent) for k, s in states.items() if k != key and s.mask.any()]
+        return [k for k, e in others if own is not None and e is not None and e.near(own, 2)]
+
+    def _fitted(
+        self, key: TrackKey, frame: int, own: np.ndarray, hiding: np.ndarray
+    ) -> Placed | None:
+        figures, fps = self.figures[key], self.scene.fps
+        return place(figures, frame, fps, own, hiding, self._longest)
 
     def _extent(self, state: _State) -> Extent | None:
         return Extent.of(self._decoded(state.whole[0])) if state.whole else None
@@ -219,10 +239,15 @@ class Hiding:
         pixels = int(np.count_nonzero(zone))
         if pixels < _LEAST_ZONE:
             return
-        shown = order.mask_evidence(zone, states[first].mask, states[second].mask)
+        shown = order.mask_evidence(*(self._price(states, *p) for p in ((first, second), (second, first))))
         self._note(frame, first, second, Evidence(contact, shown, None, pixels))
         flat = np.flatnonzero(zone).astype(np.int32)
         yield colours.Zone(frame, flat, first, second, (one, two))
+
+    @staticmethod
+    def _price(states: dict[TrackKey, _State], key: TrackKey, other: TrackKey) -> float | None:
+        """The price of `key` before `other`: 0 for one whom nobody touches; None if not known."""
+        return 0.0 if states[key].free else states[key].price.get(other)
 
     def _compare_thing(
         self,

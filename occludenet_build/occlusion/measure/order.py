@@ -3,9 +3,10 @@
     contact  whose lower edge is lower in the picture stands nearer. The edges are those of the whole
              person (amodal.py), or of what is seen where that is not known; it says nothing where
              the picture's lower edge cuts one of the two.
-    mask     in the zone that the whole masks of both cover, the front one's mask is there and the
-             rear one's is cut
-    colour   in that zone the colours are those of one of the two, as they are seen in frames in
+    mask     the front one's mask is whole, and the rear one's is cut where the other one's is: the
+             shape that the person has in other frames fits what is seen of them only if the other
+             one hides a part
+    colour   in the zone that the whole masks of both cover, the colours are those of one of the two, as they are seen in frames in
              which they are whole. It serves maskers that give the zone to both.
 
 Each is a number from -1 to 1, above 0 where the second of the pair is in front. They contradict
@@ -24,12 +25,14 @@ from occludenet_build.occlusion.measure.scene import Extent
 
 KINDS = ("contact", "mask", "colour")
 """The kinds of evidence."""
-_WEIGHTS = {"contact": 0.8, "mask": 1.2, "colour": 1.0}
+_WEIGHTS = {"contact": 0.8, "mask": 1.5, "colour": 0.7}
 """Weight of each kind; the order is known where the weighted mean of the sum is above LEAST."""
 LEAST = 0.25
 """Least absolute score at which the order is known."""
-_SURE = 0.04
+_SURE = 0.06
 """Difference of lower edges at which contact counts for a good half, share of the height."""
+_PRICE = 0.04
+"""Difference of prices at which masks count for a half, share of the area."""
 _WINDOW = 0.5
 """Standard deviation of the time over which evidence is averaged, seconds."""
 _SPEAKS = 0.2
@@ -73,16 +76,15 @@ def contact_evidence(first: Extent, second: Extent) -> float | None:
     return float(np.tanh((second.y2 - first.y2) / max(sure, 1.0) / 2))
 
 
-def mask_evidence(zone: np.ndarray, first: np.ndarray, second: np.ndarray) -> float | None:
-    """Whose mask is in the zone: -1 if the first one's is whole there and the second one's cut.
+def mask_evidence(first: float | None, second: float | None) -> float | None:
+    """Whose mask is whole, -1 to 1, from the prices of each being in front; None where unknown.
 
-    zone, first, second: bool (h, w). None for an empty zone; 0 where both cover it.
+    A price is by how much worse the whole person agrees with what is seen if the other one cannot
+    hide them, as a share of their area (amodal.py): 0 for who is in front.
     """
-    total = np.count_nonzero(zone)
-    if not total:
+    if first is None or second is None:
         return None
-    only_second = np.count_nonzero(zone & second & ~first)
-    return (only_second - np.count_nonzero(zone & first & ~second)) / total
+    return (first - second) / (first + second + _PRICE)
 
 
 def verdicts(seen: Mapping[int, Evidence], fps: float) -> dict[int, Verdict]:
