@@ -35,6 +35,8 @@ _LOST = 2.0
 _INSIDE = 0.7
 """Share of an object inside a person's mask from which it is before them: of what is behind them,
 no segment would be left."""
+_UNPLACED = 60
+"""Zone for which ground contact counts where one of the two cannot be placed, working pixels."""
 _LEAST_ZONE = 12
 """Least zone that two share, working pixels."""
 _FLOOR = 0.015
@@ -233,7 +235,7 @@ class Hiding:
             return
         contact = order.contact_evidence(ends[0], ends[1])
         if one is None or two is None:
-            self._note(frame, first, second, Evidence(contact, None, None, _LEAST_ZONE))
+            self._note(frame, first, second, Evidence(contact, None, None, _UNPLACED))
             return
         zone = wholes[first] & wholes[second]
         pixels = int(np.count_nonzero(zone))
