@@ -31,8 +31,8 @@ class Measure:
     object_score: float = setting(0.4, low=0, high=1)
     """Minimum score of such an object."""
     min_hidden: float = setting(0.03, low=0, high=1)
-    """Minimum hidden share of the actor, of their whole area in the picture, at which a frame counts
-    as occluded."""
+    """Minimum hidden share of the actor, of their whole area in the picture, at which a frame
+    counts as occluded."""
     max_error: float = setting(0.15, low=0, high=1)
     """Maximum uncertainty of a hidden share (one standard deviation); a share that is less certain
     is null."""

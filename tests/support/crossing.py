@@ -178,7 +178,11 @@ def _wobbled(mask: np.ndarray, pixels: int, random: np.random.Generator) -> np.n
     return out - inside < shift
 
 
-RED, BLUE, GREEN = ((200, 40, 40), (60, 30, 30)), ((40, 60, 210), (30, 30, 80)), ((40, 140, 60), (70, 60, 40))
+RED, BLUE, GREEN = (
+    ((200, 40, 40), (60, 30, 30)),
+    ((40, 60, 210), (30, 30, 80)),
+    ((40, 140, 60), (70, 60, 40)),
+)
 SCENES = {
     "two": [Passer(20, 300, 200, *RED), Passer(300, 30, 225, *BLUE)],
     "three": [

@@ -23,7 +23,9 @@ def measured_clips(wildcards):
 def measured_tables(wildcards):
     """The tables of measure.sets; exits if none is named."""
     if not CONFIG.measure.sets:
-        stop("config: measure.sets: wanted S, I, M or sets of recordings, got none; name them")
+        stop(
+            "config: measure.sets: wanted S, I, M or sets of recordings, got none; name them"
+        )
     return [f"{BUILD}/measure/{name}/clips.parquet" for name in CONFIG.measure.sets]
 
 

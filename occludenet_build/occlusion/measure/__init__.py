@@ -10,7 +10,7 @@
                               --shards measure/S/shards --out measure/S/clips.parquet
         Join the shards with the table of clips.
 
-Reads  TABLE                    segments/clips.parquet (set S) or recordings/clips.parquet (its sets)
+Reads  TABLE                    segments/clips.parquet (set S), recordings/clips.parquet (others)
        measure/S/index, detect  the rules of index and detect, on these clips
        measure.occluders        the user's masks of objects that stay in place
 Writes, in measure/S/

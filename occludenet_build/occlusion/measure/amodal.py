@@ -106,7 +106,9 @@ def place(
         return None
     seconds = abs(near[good[0]].frame - frame) / fps
     first = tried[good[0]]
-    return Placed([tried[at].mask for at in good], extent, seconds, first.score / max(1, first.area))
+    return Placed(
+        [tried[at].mask for at in good], extent, seconds, first.score / max(1, first.area)
+    )
 
 
 def _chosen(figures: list[Figure], frame: int, fps: float, longest: float) -> list[Figure]:

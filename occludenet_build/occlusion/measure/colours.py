@@ -123,7 +123,9 @@ class _Model:
             return None
         cube = self.counts.reshape(-1, _LEVELS, _LEVELS, _LEVELS)
         # light changes a little from frame to frame: colours next to those seen are likely too
-        soft = cube + sum(0.15 * _shifted(cube, axis, step) for axis in (1, 2, 3) for step in (-1, 1))
+        soft = cube + sum(
+            0.15 * _shifted(cube, axis, step) for axis in (1, 2, 3) for step in (-1, 1)
+        )
         soft = soft.reshape(self.counts.shape) + _PRIOR / 10
         return np.log(soft / soft.sum(axis=1, keepdims=True))[bands, colours]
 

@@ -27,10 +27,17 @@ from occludenet_build.occlusion.measure import colours, order
 from occludenet_build.occlusion.measure.amodal import Placed, place
 from occludenet_build.occlusion.measure.order import Evidence, Verdict
 from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
-from occludenet_build.occlusion.measure.whole import Figures, Seen, look, reach_of, unsteadiness
+from occludenet_build.occlusion.measure.whole import (
+    Figures,
+    Seen,
+    above_feet,
+    look,
+    reach_of,
+    unsteadiness,
+)
 from occludenet_build.people.maskers.interface import TrackKey
 
-_LOST = 2.0
+_LOST = 1.0
 """Longest time for which a person without a box is still looked for, seconds."""
 _INSIDE = 0.7
 """Share of an object inside a person's mask from which it is before them: of what is behind them,
@@ -241,7 +248,9 @@ class Hiding:
         pixels = int(np.count_nonzero(zone))
         if pixels < _LEAST_ZONE:
             return
-        shown = order.mask_evidence(*(self._price(states, *p) for p in ((first, second), (second, first))))
+        shown = order.mask_evidence(
+            *(self._price(states, *p) for p in ((first, second), (second, first)))
+        )
         self._note(frame, first, second, Evidence(contact, shown, None, pixels))
         flat = np.flatnonzero(zone).astype(np.int32)
         yield colours.Zone(frame, flat, first, second, (one, two))
@@ -331,7 +340,9 @@ class Hiding:
             if other in wholes and not state.free and state.extent is not None:
                 mask = mask & grown(wholes[other], reach_of(state.extent))
             fronts.append(Hider(other, "person", 0.0, abs(found.score), found.kinds, mask))
-        for thing in self.scene.things(frame):
+        body = Extent.of(wholes[key])
+        for seen in self.scene.things(frame):
+            thing = replace(seen, mask=above_feet(seen, body)) if body else seen
             found = self._thing_verdict(frame, key, thing, own, wholes[key])
             if found is not None and found.front > 0:
                 fronts.append(
@@ -348,8 +359,8 @@ class Hiding:
             return self.verdict(frame, key, thing.name)
         zone = whole & thing.mask
         pixels = np.count_nonzero(zone)
-        if pixels < _LEAST_ZONE:
-            return None
+        if pixels < _LEAST_ZONE or not own.any():
+            return None  # where a person without a box is, is too uncertain to blame an object
         area = np.count_nonzero(thing.mask)
         if np.count_nonzero(own & thing.mask) > _INSIDE * area and 2 * area < np.count_nonzero(own):
             return Verdict(1.0, ("mask",))

@@ -119,7 +119,9 @@ def _scene(job: MeasureJob, masker: Masker, people: Boxes, seen: ClipBoxes) -> S
     size = row["height"], row["width"]
     found = masks_of_everyone(masker, Path(row["path"]), row["frames"], people, score)
     filled = seen.where(seen.is_filled)
-    numbers = zip(filled.shots.tolist(), filled.tracks.tolist(), filled.frames.tolist(), strict=True)
+    numbers = zip(
+        filled.shots.tolist(), filled.tracks.tolist(), filled.frames.tolist(), strict=True
+    )
     return Scene(
         size,
         row["frames"],

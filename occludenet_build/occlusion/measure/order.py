@@ -118,6 +118,7 @@ def _chained(odds: np.ndarray, change: np.ndarray) -> np.ndarray:
     odds: (N,), log odds of each frame alone; change: (N - 1,), the probability that the order
     changes between two frames.
     """
+
     def passed(value: float, share: float) -> float:
         likely = 1 / (1 + np.exp(-np.clip(value, -50, 50)))
         likely = likely * (1 - share) + (1 - likely) * share

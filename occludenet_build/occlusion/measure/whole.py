@@ -3,7 +3,8 @@
 A mask is whole if nobody and nothing that may be nearer touches it. Nearer may be whose lower edge
 is below the person's own (less a tolerance), or not in the picture. A mask that shares pixels with
 another person's is not whole either: a masker without knowledge of people, such as grabcut, masks
-both of them. A whole mask spans its box from top to bottom, and its area is like that
+both of them. Of a bed or a board under somebody's feet, what
+is below them touches nobody. A whole mask spans its box from top to bottom, and its area is like that
 of the person's other whole masks. The left, right and upper edge of the picture cut nobody who is
 whole; the lower one may, and then the person is whole as far as the picture shows them.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from occludenet_build.occlusion.measure.scene import Extent, Scene, grown
+from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
 from occludenet_build.people.maskers.interface import TrackKey
 
 _TOUCH = 0.05
@@ -75,6 +76,14 @@ class Seen:
     """Whether nothing that may be nearer touches it."""
 
 
+SUPPORTS = frozenset(
+    {"bed", "couch", "bench", "chair", "skateboard", "surfboard", "snowboard", "skis"}
+)
+"""Objects of COCO on which people stand: they touch feet without hiding them."""
+_FEET, _TAPER = 0.12, 0.7
+"""The feet, share of the height from below; and the largest width there, share of the median width,
+at which a mask ends in feet and is not cut by an edge."""
+
 Figures = dict[TrackKey, list[Figure]]
 """Person -> the frames in which they are seen whole, ascending."""
 
@@ -98,16 +107,36 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
         extent = Extent.of(mask) if mask is not None else None
         if mask is not None and extent is not None:
             people.append((key, mask, extent))
-    things = [(thing.mask, Extent.of(thing.mask)) for thing in scene.things(frame)]
-    others = [(mask, extent) for mask, extent in things if extent is not None]
+    things = [(thing, Extent.of(thing.mask)) for thing in scene.things(frame)]
     states = []
     for key, mask, extent in people:
         beside = [(m, e) for other, m, e in people if other != key]
+        stands = _ends_in_feet(mask, extent)
+        others = [
+            (above_feet(t, extent) if stands else t.mask, e) for t, e in things if e is not None
+        ]
         free = _is_free(mask, extent, beside, others)
         large = np.count_nonzero(mask) >= _LEAST_AREA and _fills_box(scene, key, frame, extent)
         whole = free and large and not extent.cut_beside
         states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free), mask))
     return states
+
+
+def _ends_in_feet(mask: np.ndarray, extent: Extent) -> bool:
+    """Whether a mask bool (h, w) is narrower at its lower end than it is in the middle."""
+    widths = np.count_nonzero(mask[extent.y1 : extent.y2], axis=1)
+    low = max(1, round(0.05 * extent.height))
+    return float(widths[-low:].mean()) < _TAPER * float(np.median(widths))
+
+
+def above_feet(thing: Thing, person: Extent) -> np.ndarray:
+    """The mask of an object without the part at a person's feet, if people stand on such objects:
+    bool (h, w)."""
+    if thing.static or thing.name not in SUPPORTS:
+        return thing.mask
+    mask = thing.mask.copy()
+    mask[round(person.y2 - _FEET * person.height) :] = False
+    return mask
 
 
 def _fills_box(scene: Scene, key: TrackKey, frame: int, extent: Extent) -> bool:

@@ -70,9 +70,7 @@ def masks_of_everyone(
     found = SceneMasks({key: {} for key in people})
     if isinstance(masker, SceneMasker):
         every = {frame: box for boxes in people.values() for frame, box in boxes.items()}
-        for number, seen in masker.scene(
-            BoxedClip(path, every, frame_count), people, object_score
-        ):
+        for number, seen in masker.scene(BoxedClip(path, every, frame_count), people, object_score):
             for key, mask in seen.people.items():
                 found.people[key][number] = masks.encode(mask)
             found.objects[number] = [(name, masks.encode(mask)) for name, mask in seen.objects]

@@ -82,7 +82,9 @@ class YoloSeg:
             found.xyxy[rows].astype(np.float32),
             _LEAST_IOU,
         )
-        masks = {keys[one]: _scaled(result, int(rows[other]), shape) for one, other in pairs.items()}
+        masks = {
+            keys[one]: _scaled(result, int(rows[other]), shape) for one, other in pairs.items()
+        }
         things = np.flatnonzero(~is_person & (found.conf >= (object_score or 0.0)))
         objects = [
             (str(result.names[int(found.cls[row])]), _scaled(result, int(row), shape))
