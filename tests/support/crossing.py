@@ -1,4 +1,4 @@
-"""Drawn scenes of a fixed camera with several people at different depth, and who hides whom in them.
+"""Drawn scenes of a fixed camera with people at different depth, and who hides whom in them.
 
 The picture is painted from the back to the front, so that the whole and the visible mask of
 everybody, and the share of them that is hidden, are known in every frame.

@@ -65,7 +65,8 @@ def watch(path: Path, scene: Scene, figures: Figures, zones: Sequence[Zone]) -> 
     pictures: list[tuple[Zone, np.ndarray]] = []
     with source.open_video(path) as video:
         for number, frame in enumerate(video):
-            watched.times.append((frame.pts, float(frame.pts * video.time_base)))
+            pts = frame.pts or 0  # media.video.clock gives every frame one
+            watched.times.append((pts, float(pts * video.time_base)))
             if number not in samples and number not in by_frame:
                 continue
             rgb = cv2.resize(source.to_rgb(frame), scene.shape[::-1], interpolation=cv2.INTER_AREA)

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     elif args.part == "clips":
         _measure_shard(args, config)
     else:
-        names = seeds.shard_names(config.measure.shards)
+        names = seeds.shard_names(config.section(Measure).shards)
         manifests = [args.shards / f"{name}.parquet" for name in names]
         given = SetTables(args.clips, args.index, manifests)
         write_set(given, args.set, config.counterfactual, args.out)
@@ -124,7 +124,8 @@ def make_jobs(args: argparse.Namespace, config: Config) -> dict[str, MeasureJob]
         weights = sha256_file(path)
     cameras = {row["clip"]: camera_of(row) for row in clips_of(args.clips, args.set)}
     found = {row["clip"]: row for row in tables.read_rows(args.detect)}
-    folder = Path(config.measure.occluders) if config.measure.occluders else None
+    settings = config.section(Measure)
+    folder = Path(settings.occluders) if settings.occluders else None
     jobs = {}
     for row in shard_rows(args.videos, args.out):
         objects = still_objects.object_files(folder, cameras.get(row["clip"], ""))
@@ -136,9 +137,9 @@ def make_jobs(args: argparse.Namespace, config: Config) -> dict[str, MeasureJob]
             found=detected,
             set=args.set,
             objects=objects,
-            settings=config.measure,
+            settings=settings,
             masker=masker,
-            facts=facts | {"key": _key(row, detected, objects, config.measure, masker, weights)},
+            facts=facts | {"key": _key(row, detected, objects, settings, masker, weights)},
         )
         jobs[row["clip"]] = job
     if folder is not None and not any(job.objects for job in jobs.values()):

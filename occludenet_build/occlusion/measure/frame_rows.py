@@ -10,8 +10,9 @@ import numpy as np
 
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.occlusion.geometry import Rect, occlusion_degree
-from occludenet_build.occlusion.measure.hiding import Hider, Hiding, Sight
+from occludenet_build.occlusion.measure.hiding import Hiding
 from occludenet_build.occlusion.measure.scene import Extent, Scene
+from occludenet_build.occlusion.measure.share import Hider, Sight
 from occludenet_build.people.maskers.interface import TrackKey
 
 _LISTED = 0.01
@@ -100,7 +101,8 @@ def _full_masks(
     if sight.visible is None:
         return full, full
     visible = scene.enlarged(sight.visible)
-    if full is not None and np.array_equal(sight.visible, scene.mask(key, frame)):
+    masked = scene.mask(key, frame)
+    if full is not None and masked is not None and np.array_equal(sight.visible, masked):
         visible = full
     if sight.whole is None:
         return visible, visible
@@ -116,7 +118,8 @@ def _occluder_columns(scene: Scene, sight: Sight, whole: np.ndarray) -> dict[str
     box = Extent.of(whole)
     if box is None or not rects:
         return {}
-    sides = tuple(side / scene.scale for side in (box.x1, box.y1, box.x2, box.y2))
+    zoom = 1 / scene.scale
+    sides = (box.x1 * zoom, box.y1 * zoom, box.x2 * zoom, box.y2 * zoom)
     first = sight.hiders[0]
     more = [side for r in rects[1:] for side in (r.x, r.y, r.w, r.h)]
     return {

@@ -9,17 +9,16 @@ their mask, and F the pixels of everybody and everything in front of them,
     share   = hidden / (hidden + visible)
 
 F takes of a person in front what their mask covers inside the whole of them, so that a masker that
-masks both people where they overlap does no harm. The share is not known where T is not, where the order of an
-overlap that matters is not, or where it is less certain than asked for.
+masks both people where they overlap does no harm. The share is not known where T is not, where the
+order of an overlap that matters is not, or where it is less certain than asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from occludenet_build.media.imaging import masks as rle
@@ -27,6 +26,15 @@ from occludenet_build.occlusion.measure import colours, order
 from occludenet_build.occlusion.measure.amodal import Placed, place
 from occludenet_build.occlusion.measure.order import Evidence, Verdict
 from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
+from occludenet_build.occlusion.measure.share import (
+    Case,
+    Hider,
+    Ident,
+    Sight,
+    State,
+    or_none,
+    sight_of,
+)
 from occludenet_build.occlusion.measure.whole import (
     Figures,
     Seen,
@@ -46,64 +54,6 @@ _UNPLACED = 60
 """Zone for which ground contact counts where one of the two cannot be placed, working pixels."""
 _LEAST_ZONE = 12
 """Least zone that two share, working pixels."""
-_FLOOR = 0.015
-"""Least standard error of a hidden share that is not 0."""
-_ERROR_PER_SECOND = 0.02
-"""What a second between the shape and the frame adds to it."""
-
-Ident = TrackKey | str
-"""A person, or the name of an object."""
-
-
-@dataclass(frozen=True)
-class Hider:
-    """Who or what hides a part of a person."""
-
-    ident: Ident
-    name: str
-    """person, or the name of the object."""
-    share: float
-    """Share of the whole person that it hides, 0 to 1."""
-    score: float
-    """How sure the order is, 0 to 1."""
-    kinds: tuple[str, ...]
-    """The kinds of evidence for it, of order.KINDS."""
-    mask: np.ndarray
-    """bool (h, w): what is seen of the hider, working pixels."""
-
-
-@dataclass(frozen=True)
-class Sight:
-    """One person in one frame; masks bool (h, w) at the working size."""
-
-    share: float | None
-    """Hidden share of the whole person in the picture, 0 to 1; None: not known."""
-    error: float | None
-    """Its standard error; None: not known."""
-    visible: np.ndarray | None
-    """What is seen of the person; None without a mask of them."""
-    whole: np.ndarray | None
-    """The whole person; None where not known."""
-    hiders: tuple[Hider, ...] = ()
-    """Everybody and everything that hides a part, the largest part first."""
-    why: str | None = None
-    """Why the share is not known: never_whole, order, uncertain."""
-
-
-@dataclass
-class _State:
-    """What is known of one person in one frame before the order is."""
-
-    mask: np.ndarray
-    """bool (h, w); empty where the person is lost."""
-    extent: Extent | None
-    price: dict[TrackKey, float] = field(default_factory=dict)
-    """Another person -> by how much worse the whole person agrees with what is seen if that one
-    cannot hide them, share of the area."""
-    whole: list[bytes] = field(default_factory=list)
-    """The whole person, the best guess first, RLE of the working size; empty: not known."""
-    free: bool = False
-    seconds: float = 0.0
 
 
 class Hiding:
@@ -141,15 +91,15 @@ class Hiding:
 
     # --- what is known of each person -------------------------------------------------------------
 
-    def _states(self, frame: int) -> dict[TrackKey, _State]:
+    def _states(self, frame: int) -> dict[TrackKey, State]:
         """Everybody with a mask in the frame, and who is lost between two frames close by."""
         states = {}
         for key in sorted(self.scene.masks):
             mask, seen = self.scene.mask(key, frame), self._seen.get((key, frame))
             if mask is not None and seen is not None:
-                states[key] = _State(mask, seen.extent, free=seen.free)
+                states[key] = State(mask, seen.extent, free=seen.free)
             elif self._is_lost(key, frame):
-                states[key] = _State(np.zeros(self.scene.shape, bool), None)
+                states[key] = State(np.zeros(self.scene.shape, bool), None)
         for key, state in states.items():
             if state.free:
                 state.whole = [rle.encode(state.mask)]
@@ -169,7 +119,7 @@ class Hiding:
         return np.array(sorted(self.scene.masks[key]))
 
     def _placed(
-        self, key: TrackKey, frame: int, states: dict[TrackKey, _State]
+        self, key: TrackKey, frame: int, states: dict[TrackKey, State]
     ) -> tuple[list[bytes], float, dict[TrackKey, float]]:
         """The whole person, RLE, the time to the frame that it rests on, and the prices."""
         if (key, frame) not in self._wholes:
@@ -195,7 +145,7 @@ class Hiding:
             self._wholes[key, frame] = coded, found.seconds if found else 0.0, price
         return self._wholes[key, frame]
 
-    def _near(self, key: TrackKey, states: dict[TrackKey, _State]) -> list[TrackKey]:
+    def _near(self, key: TrackKey, states: dict[TrackKey, State]) -> list[TrackKey]:
         own = states[key].extent
         others = [(k, s.extent) for k, s in states.items() if k != key and s.mask.any()]
         return [k for k, e in others if own is not None and e is not None and e.near(own, 2)]
@@ -206,7 +156,7 @@ class Hiding:
         figures, fps = self.figures[key], self.scene.fps
         return place(figures, frame, fps, own, hiding, self._longest)
 
-    def _extent(self, state: _State) -> Extent | None:
+    def _extent(self, state: State) -> Extent | None:
         return Extent.of(self._decoded(state.whole[0])) if state.whole else None
 
     def _decoded(self, counts: bytes) -> np.ndarray:
@@ -233,7 +183,7 @@ class Hiding:
         frame: int,
         first: TrackKey,
         second: TrackKey,
-        states: dict[TrackKey, _State],
+        states: dict[TrackKey, State],
         wholes: dict[TrackKey, np.ndarray],
     ) -> Iterator[colours.Zone]:
         one, two = (Extent.of(wholes[k]) if k in wholes else None for k in (first, second))
@@ -256,7 +206,7 @@ class Hiding:
         yield colours.Zone(frame, flat, first, second, (one, two))
 
     @staticmethod
-    def _price(states: dict[TrackKey, _State], key: TrackKey, other: TrackKey) -> float | None:
+    def _price(states: dict[TrackKey, State], key: TrackKey, other: TrackKey) -> float | None:
         """The price of `key` before `other`: 0 for one whom nobody touches; None if not known."""
         return 0.0 if states[key].free else states[key].price.get(other)
 
@@ -265,7 +215,7 @@ class Hiding:
         frame: int,
         key: TrackKey,
         thing: Thing,
-        state: _State,
+        state: State,
         wholes: dict[TrackKey, np.ndarray],
     ) -> None:
         if key not in wholes:
@@ -305,22 +255,24 @@ class Hiding:
         self,
         frame: int,
         key: TrackKey,
-        states: dict[TrackKey, _State],
+        states: dict[TrackKey, State],
         wholes: dict[TrackKey, np.ndarray],
     ) -> Sight:
         state = states[key]
         if state.free:
             return Sight(0.0, 0.0, state.mask, state.mask)
         if key not in wholes:
-            return Sight(None, None, _or_none(state.mask), None, why="never_whole")
+            return Sight(None, None, or_none(state.mask), None, why="never_whole")
         fronts, unknown = self._fronts(frame, key, states, wholes)
-        return self._measured(key, states, wholes, fronts, unknown)
+        unsteady = self._unsteady.get(key, 0.0)
+        case = Case(key, states, wholes[key], fronts, unknown, unsteady)
+        return sight_of(case, self._max_error)
 
     def _fronts(
         self,
         frame: int,
         key: TrackKey,
-        states: dict[TrackKey, _State],
+        states: dict[TrackKey, State],
         wholes: dict[TrackKey, np.ndarray],
     ) -> tuple[list[Hider], np.ndarray]:
         """Whoever and whatever is in front of a person, and the pixels of whom that is not known.
@@ -365,81 +317,3 @@ class Hiding:
         if np.count_nonzero(own & thing.mask) > _INSIDE * area and 2 * area < np.count_nonzero(own):
             return Verdict(1.0, ("mask",))
         return Verdict(float(1 - 2 * np.count_nonzero(zone & own) / pixels), ("mask",))
-
-    def _measured(
-        self,
-        key: TrackKey,
-        states: dict[TrackKey, _State],
-        wholes: dict[TrackKey, np.ndarray],
-        fronts: list[Hider],
-        unknown: np.ndarray,
-    ) -> Sight:
-        state, whole = states[key], wholes[key]
-        front, claimed = np.zeros(self.scene.shape, bool), np.zeros(self.scene.shape, bool)
-        for hider in fronts:
-            front |= hider.mask
-            if not isinstance(hider.ident, str):
-                claimed |= states[hider.ident].mask
-        visible = (state.mask | (claimed & whole)) & ~front
-        for other, one in states.items():
-            if other != key:
-                visible &= ~(one.mask & ~whole)
-        reach = reach_of(state.extent) if state.extent else 2
-        hidden = _thick(whole & front & ~visible, reach)
-        if state.extent is None or not state.mask.any():
-            visible = whole & ~front
-        # a masker may lose a leg: what is of the whole person and behind nobody is seen
-        open_part = max(np.count_nonzero(visible), np.count_nonzero(whole & ~front))
-        total = np.count_nonzero(hidden) + open_part
-        doubtful = np.count_nonzero(_thick(whole & unknown & ~front & ~visible, reach))
-        body = visible | hidden
-        if not total:
-            return Sight(None, None, None, None, why="uncertain")
-        share = np.count_nonzero(hidden) / total
-        error = self._error(key, state, front, visible, share, reach)
-        hiders = _ranked(fronts, hidden, total)
-        if doubtful > max(error, _FLOOR) * total:
-            return Sight(None, None, _or_none(visible), None, hiders, "order")
-        if error > self._max_error or (not state.mask.any() and share < 0.5):
-            return Sight(None, None, _or_none(visible), None, hiders, "uncertain")
-        seen = visible if state.mask.any() else np.zeros_like(visible)
-        return Sight(share, error, seen, body, hiders)
-
-    def _error(
-        self,
-        key: TrackKey,
-        state: _State,
-        front: np.ndarray,
-        visible: np.ndarray,
-        share: float,
-        reach: int,
-    ) -> float:
-        """Standard error of a share: the spread of the shapes, the time to theirs, the masker's."""
-        shares = [share]
-        for counts in state.whole[1:]:
-            other = self._decoded(counts)
-            hidden = np.count_nonzero(_thick(other & front & ~visible, reach))
-            seen = max(np.count_nonzero(visible), np.count_nonzero(other & ~front))
-            shares.append(hidden / max(1, hidden + seen))
-        masker = self._unsteady.get(key, 0.0) * np.sqrt(share * (1 - share))
-        age = _FLOOR + _ERROR_PER_SECOND * state.seconds
-        return float(np.sqrt(np.var(shares) + age**2 + masker**2))
-
-
-def _or_none(mask: np.ndarray) -> np.ndarray | None:
-    return mask if mask.any() else None
-
-
-def _thick(mask: np.ndarray, reach: int) -> np.ndarray:
-    """A mask bool (h, w) without what is thinner than about `reach` pixels."""
-    size = 2 * max(1, reach // 2) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc).view(bool)
-
-
-def _ranked(fronts: Sequence[Hider], hidden: np.ndarray, total: int) -> tuple[Hider, ...]:
-    """The hiders with the share that each hides, the largest first; those of nothing are left
-    out."""
-    shares = [np.count_nonzero(hider.mask & hidden) / total for hider in fronts]
-    found = [replace(h, share=s) for h, s in zip(fronts, shares, strict=True) if s > 0]
-    return tuple(sorted(found, key=lambda hider: (-hider.share, str(hider.ident))))

@@ -1,13 +1,14 @@
 """Who of two is in front, from three kinds of evidence, over all frames in which they overlap.
 
-    contact  whose lower edge is lower in the picture stands nearer. The edges are those of the whole
-             person (amodal.py), or of what is seen where that is not known; it says nothing where
-             the picture's lower edge cuts one of the two.
+    contact  whose lower edge is lower in the picture stands nearer. The edges are those of the
+             whole person (amodal.py), or of what is seen where that is not known; it says nothing
+             where the picture's lower edge cuts both.
     mask     the front one's mask is whole, and the rear one's is cut where the other one's is: the
              shape that the person has in other frames fits what is seen of them only if the other
              one hides a part
-    colour   in the zone that the whole masks of both cover, the colours are those of one of the two, as they are seen in frames in
-             which they are whole. It serves maskers that give the zone to both.
+    colour   in the zone that the whole masks of both cover, the colours are those of one of the
+             two, as they are seen in frames in which they are whole. It serves maskers that give
+             the zone to both.
 
 Each is a number from -1 to 1, above 0 where the second of the pair is in front. They contradict
 each other where somebody jumps, sits or climbs, where a mask is wrong, or where clothes are alike:

@@ -51,7 +51,7 @@ def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
     has_alpha = channels.shape[2] in (2, 4)
     shown = channels[..., -1] if has_alpha else channels.max(axis=2)
     if shown.dtype == np.uint16:
-        shown = shown >> 8
+        shown = np.asarray(shown, np.uint16) >> 8
     mask = shown > _OPAQUE
     if not mask.any():
         raise UserError(f"measure.occluders: wanted an object in {path}, it shows none; remove it")

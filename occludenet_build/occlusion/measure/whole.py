@@ -3,10 +3,10 @@
 A mask is whole if nobody and nothing that may be nearer touches it. Nearer may be whose lower edge
 is below the person's own (less a tolerance), or not in the picture. A mask that shares pixels with
 another person's is not whole either: a masker without knowledge of people, such as grabcut, masks
-both of them. Of a bed or a board under somebody's feet, what
-is below them touches nobody. A whole mask spans its box from top to bottom, and its area is like that
-of the person's other whole masks. The left, right and upper edge of the picture cut nobody who is
-whole; the lower one may, and then the person is whole as far as the picture shows them.
+both of them. A bed or a board under somebody's feet does not touch them there. A whole mask spans
+its box from top to bottom, and its area is like that of the person's other whole masks. The left,
+right and upper edge of the picture cut nobody who is whole; the lower one may, and then the person
+is whole as far as the picture shows them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHARED = 0.02
 _LEVEL = 0.03
 """Tolerance of a lower edge, share of the person's height."""
 _FILLS = 0.85
-"""Least share of the height of the person's box that a whole mask spans: a masker may lose a leg."""
+"""Least share of the height of the box that a whole mask spans: a masker may lose a leg."""
 _LEAST_AREA = 60
 """Least area of a mask that is used, working pixels."""
 _UNUSUAL = 0.75
@@ -117,7 +117,7 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
         ]
         free = _is_free(mask, extent, beside, others)
         large = np.count_nonzero(mask) >= _LEAST_AREA and _fills_box(scene, key, frame, extent)
-        whole = free and large and not extent.cut_beside
+        whole = bool(free and large and not extent.cut_beside)
         states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free), mask))
     return states
 
@@ -167,7 +167,8 @@ def _is_free(
         if at.near(extent, 0):
             shared |= other[area]
     touched = np.count_nonzero(rim & nearer) > _TOUCH * np.count_nonzero(rim)
-    return not touched and np.count_nonzero(inside & shared) <= _SHARED * np.count_nonzero(inside)
+    mixed = np.count_nonzero(inside & shared) > _SHARED * np.count_nonzero(inside)
+    return not touched and not bool(mixed)
 
 
 def reach_of(extent: Extent) -> int:
