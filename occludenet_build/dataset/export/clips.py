@@ -1,0 +1,192 @@
+"""What an export reads of a finished build: its clips, and the people and occluders in each frame.
+
+Formats take their facts from here only, so that a set that is measured (S, I, M) and a set that is
+composited (D) look alike to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from occludenet_build.core.build import BuildTables, DetailStore, StageRows, read_json
+from occludenet_build.core.errors import UserError
+from occludenet_build.release.terms import CLEAN
+
+
+@dataclass(frozen=True)
+class ExportClip:
+    """A clip file of the build."""
+
+    clip: str
+    """Id of the source clip; the clips of one source in several sets share it."""
+    set: str
+    """clean, D-25, D-50, D-75, S, I or M."""
+    split: str
+    label: str
+    file: str
+    """Path relative to the build folder, as released."""
+    file_hash: str
+    """sha256 of the file, 64 hex digits."""
+    frames: int
+    fps: float
+    """Average frame rate, frames per second."""
+    seconds: float
+    """Duration, seconds."""
+    width: int
+    height: int
+    """Size of the displayed picture, pixels."""
+    shard: str
+    """Shard of the tables per frame."""
+    detect_shard: str
+    row: Mapping[str, Any]
+    """The whole row of annotate/clips.parquet."""
+
+    @property
+    def name(self) -> str:
+        """A name that is unique in the build: set and id of the source, such as `D-25/<clip>`."""
+        return f"{self.set}/{self.clip}"
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """What is known of one frame of a clip; coordinates in pixels of the displayed picture."""
+
+    frame: int
+    """Number in display order, from 0."""
+    pts: int | None
+    """Presentation timestamp in ticks of the source's time base; null where it is not known."""
+    box: np.ndarray | None
+    """float32 (4,): x1, y1, x2, y2 of the actor, half-open; None where there is none."""
+    actor_rle: bytes | None
+    """The whole actor, also where an occluder hides a part: COCO RLE counts; None without mask."""
+    visible_rle: bytes | None
+    """The visible part of the actor."""
+    occluder_rle: bytes | None
+    """The visible occluder; None if there is none."""
+    box_hidden: float
+    """Share of the actor's box that is covered, 0 to 1."""
+    actor_hidden: float | None
+    """Share of the actor's mask that is covered, 0 to 1; None without a mask."""
+
+
+class Build:
+    """The clips of a build and their frames."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises UserError if `root` is not the folder of a build with annotations."""
+        self.root = root
+        self._tables = BuildTables(root)
+        self._boxes = DetailStore(root / "detect" / "store")
+        self._masks = DetailStore(root / "actor_masks" / "store")
+        self._frames: dict[str, StageRows] = {}
+
+    @cached_property
+    def labels(self) -> dict[str, int]:
+        """Class name -> label id, of annotate/labels.json."""
+        return read_json(self.root / "annotate" / "labels.json")
+
+    def clips(self, sets: Sequence[str] = ()) -> list[ExportClip]:
+        """The clips of the sets, or of all, sorted by set, split and file.
+
+        Raises UserError if there are no annotations, or a set has no clip.
+        """
+        chosen = self._tables.by_clip("select")
+        rows = self._tables.rows("annotate")
+        if not rows:
+            raise UserError(
+                f"export: wanted annotate/clips.parquet in {self.root}, got none; run annotate"
+            )
+        known = {row["set"] for row in rows}
+        missing = [name for name in sets if name not in known]
+        if missing:
+            raise UserError(
+                f"export.sets: wanted sets of this build ({', '.join(sorted(known))}), got "
+                f"{', '.join(missing)}; correct export.sets"
+            )
+        wanted = set(sets) or known
+        found = [_clip(row, chosen[row["clip"]]) for row in rows if row["set"] in wanted]
+        return sorted(found, key=lambda clip: (clip.set, clip.split, clip.file))
+
+    def frames(self, clip: ExportClip) -> list[FrameFacts]:
+        """A row per frame of the clip, in display order; frames without a person have one too."""
+        boxes = self._boxes.actor(clip.clip, clip.detect_shard).one_by_frame()
+        rows = self._rows_of_clean(clip) if clip.set == CLEAN else self._rows_of_set(clip)
+        return [
+            _facts(number, boxes.get(number), rows.get(number, {})) for number in range(clip.frames)
+        ]
+
+    def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
+        if clip.shard not in self._frames:
+            path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
+            self._frames[clip.shard] = StageRows(path)
+        table = self._frames[clip.shard].read(clip.clip)
+        rows = [] if table is None else table.to_pylist()
+        return {row["frame"]: row for row in rows if row["set"] == clip.set}
+
+    def _rows_of_clean(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
+        """Rows of a clip without an occluder: what is visible is the whole actor."""
+        masks = self._masks.masks(clip.clip, clip.shard)
+        return {
+            number: {"actor_rle": rle, "visible_rle": rle, "actor_hidden": 0.0, "box_hidden": 0.0}
+            for number, rle in masks.items()
+        }
+
+    def close(self) -> None:
+        """Close all files."""
+        self._boxes.close()
+        self._masks.close()
+        for groups in self._frames.values():
+            groups.close()
+
+    def __enter__(self) -> Build:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _clip(row: Mapping[str, Any], source: Mapping[str, Any]) -> ExportClip:
+    return ExportClip(
+        clip=row["clip"],
+        set=row["set"],
+        split=row["split"],
+        label=row["label"],
+        file=row["file"],
+        file_hash=row["file_hash"],
+        frames=row["frames"],
+        fps=row["fps"],
+        seconds=row["duration_seconds"],
+        width=source["width"],
+        height=source["height"],
+        shard=source["shard"],
+        detect_shard=source["detect_shard"],
+        row=row,
+    )
+
+
+def _facts(number: int, box: np.ndarray | None, row: Mapping[str, Any]) -> FrameFacts:
+    return FrameFacts(
+        frame=number,
+        pts=row.get("pts"),
+        box=box,
+        actor_rle=row.get("actor_rle"),
+        visible_rle=row.get("visible_rle"),
+        occluder_rle=row.get("occluder_rle"),
+        box_hidden=row.get("box_hidden") or 0.0,
+        actor_hidden=row.get("actor_hidden"),
+    )
+
+
+def by_split(clips: Sequence[ExportClip]) -> Iterator[tuple[str, str, list[ExportClip]]]:
+    """(set, split, its clips), in the order of the clips."""
+    groups: dict[tuple[str, str], list[ExportClip]] = {}
+    for clip in clips:
+        groups.setdefault((clip.set, clip.split), []).append(clip)
+    for (name, split), found in groups.items():
+        yield name, split, found
