@@ -277,4 +277,4 @@ def test_an_environment_holds_all_that_its_stage_imports(rule, stage, environmen
 
 def test_only_stages_with_a_network_have_pytorch():
     with_torch = {stage for _, stage, environment in jobs() if environment == "torch"}
-    assert with_torch == {"detect", "actor_masks", *TRAINED, "predictions"}
+    assert with_torch == {"detect", "actor_masks", "measure", *TRAINED, "predictions"}

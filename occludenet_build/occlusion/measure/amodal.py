@@ -49,7 +49,7 @@ class Placed:
     """The whole person in one frame."""
 
     masks: list[np.ndarray]
-    """bool (h, w) each, the best first; further ones agree nearly as well."""
+    """bool (H, W) each, the best first; further ones agree nearly as well."""
     extent: Extent
     """Of the best."""
     seconds: float
@@ -74,7 +74,7 @@ class _Tried(NamedTuple):
     area: float
     """Both in pixels of the search."""
     mask: np.ndarray
-    """bool (h, w)."""
+    """bool (H, W)."""
 
 
 def place(
@@ -87,8 +87,8 @@ def place(
 ) -> Placed | None:
     """Place the whole person in a frame; None where no whole frame is within `longest` seconds.
 
-    own: bool (h, w), the pixels of the person's mask that nobody else's covers; hiding: bool
-    (h, w), the pixels of everybody and everything that may hide them.
+    own: bool (H, W), the pixels of the person's mask that nobody else's covers; hiding: bool
+    (H, W), the pixels of everybody and everything that may hide them.
     """
     near = _chosen(figures, frame, fps, longest)
     if not near:
@@ -153,7 +153,7 @@ def _carried_on(figures: list[Figure], frame: int, fps: float) -> _Expected:
 
 def _towards(expected: _Expected, figure: Figure, own: np.ndarray) -> _Expected:
     """The expectation with an error that reaches every place at which an edge of what is seen of
-    the person, bool (h, w), is an edge of the whole."""
+    the person, bool (H, W), is an edge of the whole."""
     seen = Extent.of(own)
     if seen is None:
         return expected
@@ -193,7 +193,7 @@ def _best_place(figure: Figure, expected: _Expected, agreement: np.ndarray) -> _
 
 
 def _scaled(mask: np.ndarray, zoom: float) -> np.ndarray:
-    """A mask bool (h, w), scaled: float32 (h, w), 0 to 1."""
+    """A mask bool (H, W), scaled: float32 (H, W), 0 to 1."""
     size = max(1, round(mask.shape[1] * zoom)), max(1, round(mask.shape[0] * zoom))
     method = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
     return cv2.resize(mask.astype(np.float32), size, interpolation=method)
@@ -219,7 +219,7 @@ def _window(
 def _drawn(
     mask: np.ndarray, corner: tuple[float, float], zoom: float, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """A shape bool (h, w), scaled and put at `corner` (x, y) into a picture: bool (H, W)."""
+    """A shape bool (H, W), scaled and put at `corner` (x, y) into a picture: bool (H, W)."""
     matrix = np.array([[zoom, 0, corner[0]], [0, zoom, corner[1]]])
     size = shape[1], shape[0]
     return cv2.warpAffine(mask.astype(np.uint8) * 255, matrix, size, flags=cv2.INTER_LINEAR) > 127

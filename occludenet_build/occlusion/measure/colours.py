@@ -96,7 +96,7 @@ def _sampled(figures: Figures, people: Collection[TrackKey]) -> dict[int, list[T
 
 
 def _bins(rgb: np.ndarray) -> np.ndarray:
-    """The bin of each pixel, int32 (h, w), of a picture uint8 (h, w, 3)."""
+    """The bin of each pixel, int32 (H, W), of a picture uint8 (h, w, 3)."""
     levels = (rgb.astype(np.int32) * _LEVELS) >> 8
     return (levels[..., 0] * _LEVELS + levels[..., 1]) * _LEVELS + levels[..., 2]
 

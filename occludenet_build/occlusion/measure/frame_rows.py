@@ -110,7 +110,7 @@ def _full_masks(
 
 
 def _occluder_columns(scene: Scene, sight: Sight, whole: np.ndarray) -> dict[str, Any]:
-    """The occluders, and how they relate to the box of the whole actor, bool (h, w)."""
+    """The occluders, and how they relate to the box of the whole actor, bool (H, W)."""
     union = np.zeros(scene.shape, bool)
     for hider in sight.hiders:
         union |= hider.mask

@@ -27,7 +27,7 @@ class Thing:
 
     name: str
     mask: np.ndarray
-    """bool (h, w), at the working size."""
+    """bool (H, W), at the working size."""
     static: bool
     """Whether the user gave its mask, so that it is whole; else the masker, and it is what is
     seen."""
@@ -59,11 +59,11 @@ class Scene:
         self._cache: dict[tuple[TrackKey, int], np.ndarray] = {}
 
     def reduced(self, mask: np.ndarray) -> np.ndarray:
-        """A mask bool (H, W) of the picture, at the working size: bool (h, w)."""
+        """A mask bool (H, W) of the picture, at the working size: bool (H, W)."""
         return resized(mask, self.shape)
 
     def enlarged(self, mask: np.ndarray) -> np.ndarray:
-        """A mask bool (h, w) at the working size, in that of the picture: bool (H, W)."""
+        """A mask bool (H, W) at the working size, in that of the picture: bool (H, W)."""
         return resized(mask, self.size)
 
     def people_in(self, frame: int) -> list[TrackKey]:
@@ -71,7 +71,7 @@ class Scene:
         return sorted(key for key, masks in self.masks.items() if frame in masks)
 
     def mask(self, key: TrackKey, frame: int) -> np.ndarray | None:
-        """A person's mask as the masker gave it, bool (h, w) at the working size; None if none."""
+        """A person's mask as the masker gave it, bool (H, W) at the working size; None if none."""
         counts = self.masks[key].get(frame)
         if counts is None:
             return None
@@ -126,7 +126,7 @@ class Extent:
 
     @staticmethod
     def of(mask: np.ndarray) -> Extent | None:
-        """The extent of a mask bool (h, w); None if it is empty."""
+        """The extent of a mask bool (H, W); None if it is empty."""
         columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
         if not columns.size:
             return None
@@ -141,7 +141,7 @@ class Extent:
         return self.y2 - self.y1
 
     def crop(self, margin: int, shape: tuple[int, int]) -> tuple[slice, slice]:
-        """Rows and columns of it, with a margin, inside a picture of (h, w)."""
+        """Rows and columns of it, with a margin, inside a picture of (H, W)."""
         rows = slice(max(0, self.y1 - margin), min(shape[0], self.y2 + margin))
         return rows, slice(max(0, self.x1 - margin), min(shape[1], self.x2 + margin))
 

@@ -36,12 +36,12 @@ class Hider:
     kinds: tuple[str, ...]
     """The kinds of evidence for it, of order.KINDS."""
     mask: np.ndarray
-    """bool (h, w): what is seen of the hider, working pixels."""
+    """bool (H, W): what is seen of the hider, working pixels."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """One person in one frame; masks bool (h, w) at the working size."""
+    """One person in one frame; masks bool (H, W) at the working size."""
 
     share: float | None
     """Hidden share of the whole person in the picture, 0 to 1; None: not known."""
@@ -62,7 +62,7 @@ class State:
     """What is known of one person in one frame before the order is."""
 
     mask: np.ndarray
-    """bool (h, w); empty where the person is lost."""
+    """bool (H, W); empty where the person is lost."""
     extent: Extent | None
     price: dict[TrackKey, float] = field(default_factory=dict)
     """Another person -> by how much worse the whole person agrees with what is seen if that one
@@ -75,7 +75,7 @@ class State:
 
 @dataclass(frozen=True)
 class Case:
-    """A person who may be hidden; masks bool (h, w) at the working size."""
+    """A person who may be hidden; masks bool (H, W) at the working size."""
 
     key: TrackKey
     states: Mapping[TrackKey, State]
@@ -96,12 +96,12 @@ class Case:
 
     @property
     def front(self) -> np.ndarray:
-        """What is seen of everybody and everything in front: bool (h, w)."""
+        """What is seen of everybody and everything in front: bool (H, W)."""
         return _union((hider.mask for hider in self.fronts), self.whole)
 
     @property
     def visible(self) -> np.ndarray:
-        """What is seen of the person: bool (h, w)."""
+        """What is seen of the person: bool (H, W)."""
         if not self.state.mask.any():
             return self.whole & ~self.front
         people = [h.ident for h in self.fronts if not isinstance(h.ident, str)]
@@ -162,12 +162,12 @@ def _union(parts: Iterable[np.ndarray], like: np.ndarray) -> np.ndarray:
 
 
 def or_none(mask: np.ndarray) -> np.ndarray | None:
-    """A mask bool (h, w); None if it is empty."""
+    """A mask bool (H, W); None if it is empty."""
     return mask if mask.any() else None
 
 
 def _thick(mask: np.ndarray, reach: int) -> np.ndarray:
-    """A mask bool (h, w) without what is thinner than about `reach` pixels."""
+    """A mask bool (H, W) without what is thinner than about `reach` pixels."""
     size = 2 * max(1, reach // 2) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc).view(bool)

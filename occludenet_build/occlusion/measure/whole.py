@@ -42,7 +42,7 @@ class Figure:
 
     frame: int
     mask: np.ndarray
-    """bool (h, w): the mask inside its extent."""
+    """bool (H, W): the mask inside its extent."""
     x: float
     """Column of the centre of the mask."""
     y: float
@@ -56,7 +56,7 @@ class Figure:
 
     @staticmethod
     def of(frame: int, mask: np.ndarray, extent: Extent) -> Figure:
-        """The figure of a mask bool (h, w) of the whole picture."""
+        """The figure of a mask bool (H, W) of the whole picture."""
         cut = mask[extent.y1 : extent.y2, extent.x1 : extent.x2]
         rows, columns = np.nonzero(cut)
         x, y = float(columns.mean() + extent.x1), float(rows.mean() + extent.y1)
@@ -123,7 +123,7 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
 
 
 def _ends_in_feet(mask: np.ndarray, extent: Extent) -> bool:
-    """Whether a mask bool (h, w) is narrower at its lower end than it is in the middle."""
+    """Whether a mask bool (H, W) is narrower at its lower end than it is in the middle."""
     widths = np.count_nonzero(mask[extent.y1 : extent.y2], axis=1)
     low = max(1, round(0.05 * extent.height))
     return float(widths[-low:].mean()) < _TAPER * float(np.median(widths))
@@ -131,7 +131,7 @@ def _ends_in_feet(mask: np.ndarray, extent: Extent) -> bool:
 
 def above_feet(thing: Thing, person: Extent) -> np.ndarray:
     """The mask of an object without the part at a person's feet, if people stand on such objects:
-    bool (h, w)."""
+    bool (H, W)."""
     if thing.static or thing.name not in SUPPORTS:
         return thing.mask
     mask = thing.mask.copy()

@@ -50,7 +50,8 @@ class SceneMasker(Protocol):
     ) -> Iterator[tuple[int, SceneFrame]]:
         """Yields (frame, what is seen in it), in the order of the frames of `clip`.
 
-        people: person -> their boxes; object_score: least score of an object, None: people only.
+        people: person -> frame -> box float32 (4,), x1 y1 x2 y2 in pixels; object_score: least
+        score of an object, None: people only. Masks are bool (H, W).
         """
         ...
 
