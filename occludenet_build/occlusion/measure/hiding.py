@@ -46,7 +46,8 @@ from occludenet_build.occlusion.measure.whole import (
 from occludenet_build.people.maskers.interface import TrackKey
 
 _LOST = 1.0
-"""Longest time for which a person without a box is still looked for, seconds."""
+"""Longest time for which a person without a box is still looked for, seconds: one whom something
+nearer touched in the frames before and after."""
 _INSIDE = 0.7
 """Share of an object inside a person's mask from which it is before them: of what is behind them,
 no segment would be left."""
@@ -113,7 +114,10 @@ class Hiding:
         at = int(np.searchsorted(numbers, frame))
         if at == 0 or at == len(numbers):
             return False
-        return bool(numbers[at] - numbers[at - 1] <= _LOST * self.scene.fps)
+        ends = int(numbers[at - 1]), int(numbers[at])
+        # who vanishes in the open was lost by the detector, and is hidden by nobody
+        vanished = all(not self._seen[key, end].free for end in ends if (key, end) in self._seen)
+        return vanished and ends[1] - ends[0] <= _LOST * self.scene.fps
 
     def _numbers(self, key: TrackKey) -> np.ndarray:
         return np.array(sorted(self.scene.masks[key]))
