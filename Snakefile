@@ -47,6 +47,8 @@ include: "workflow/proposals.smk"
 include: "workflow/segments.smk"
 # OccludeNet-I and -M: clips cut out of recordings
 include: "workflow/recordings.smk"
+# OccludeNet-S, -I and -M: the occlusion that is in their clips
+include: "workflow/measure.smk"
 # Checks of a finished build
 include: "workflow/audit.smk"
 include: "workflow/residual_actor.smk"

@@ -284,6 +284,14 @@ _ROWS = (
         tables={"recordings": "recordings/clips.parquet"},
         settings="recordings",
     ),
+    Stage(
+        "measure",
+        "occlusion",
+        "Measure who hides whom in the clips of OccludeNet-S, -I and -M, from tracks and masks",
+        ("actor_masks", "counterfactual"),
+        in_all=False,
+        settings="measure",
+    ),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}

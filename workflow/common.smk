@@ -190,5 +190,6 @@ def in_build(path=""):
 
 include: "common/settings.smk"
 include: "common/inputs.smk"
+include: "common/measured.smk"
 include: "common/resources.smk"
 include: "common/checks.smk"

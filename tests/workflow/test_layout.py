@@ -278,4 +278,5 @@ def test_an_environment_holds_all_that_its_stage_imports(rule, stage, environmen
 
 def test_only_stages_with_a_network_have_pytorch():
     with_torch = {stage for _, stage, environment in jobs() if environment == "torch"}
-    assert with_torch == {"detect", "actor_masks", "poses", "recordings", *TRAINED, "predictions"}
+    with_masks = {"actor_masks", "measure", "poses", "recordings"}
+    assert with_torch == {"detect", *with_masks, *TRAINED, "predictions"}
