@@ -19,7 +19,23 @@ class Format:
     """Whether it writes the frames of the clips as pictures."""
 
 
-FORMATS: dict[str, Format] = {}
+FORMATS: dict[str, Format] = {
+    # masks, tubes
+    "youtube_vis": Format(
+        "YouTube-VIS: masks and boxes per video", reads_frames=True, extracts_frames=True
+    ),
+    "coco": Format("COCO: masks and boxes per frame", reads_frames=True, extracts_frames=True),
+    "davis": Format("DAVIS 2017: indexed PNG per frame", reads_frames=True, extracts_frames=True),
+    "mots": Format("MOTS: masks as text", reads_frames=True, extracts_frames=True),
+    "sav": Format("SA-V: masklets per video", reads_frames=True),
+    "tabe": Format(
+        "TABE-51: visible and whole masks, occlusion per frame",
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "fiftyone": Format("FiftyOne: labels per video and frame", reads_frames=True),
+    "moc": Format("MOC, STADO: tubes of actions", reads_frames=True, extracts_frames=True),
+}
 """Format by name, in the order of the documentation."""
 
 

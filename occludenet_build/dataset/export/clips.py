@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import BuildTables, DetailStore, StageRows, read_json
+from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, StageRows, read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.terms import CLEAN
 
@@ -120,6 +120,12 @@ class Build:
         return [
             _facts(number, boxes.get(number), rows.get(number, {})) for number in range(clip.frames)
         ]
+
+    def others(self, clip: ExportClip) -> dict[int, np.ndarray]:
+        """Frame from 0 -> boxes of the people that are not the actor, float32 (K, 4), half-open
+        x1, y1, x2, y2 in pixels."""
+        rows = self._boxes.rows(clip.clip, clip.detect_shard)
+        return ClipBoxes.of(rows).others.by_frame()
 
     def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
         if clip.shard not in self._frames:
