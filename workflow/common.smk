@@ -32,6 +32,7 @@ try:
             runs_network,
             with_backend_version,
         )
+        from occludenet_build.config.export import FORMATS
         from occludenet_build.config.training import SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time

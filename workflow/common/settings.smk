@@ -136,6 +136,15 @@ def attention_settings():
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
 
 
+def export_settings(wildcards):
+    """The settings of export for one format: of the label maps, its own."""
+    own = key_values(CONFIG.export)
+    own["label_maps"] = [
+        m for m in own["label_maps"] if m["format"] == wildcards.format
+    ]
+    return settings.canonical({"export": {k: own[k] for k in own if k != "formats"}})
+
+
 def questions_settings():
     """The settings of questions; of evaluate's settings only the split and the lists matter."""
     whole = settings.stage_settings(CONFIG, "questions")
