@@ -31,8 +31,7 @@ _BROKEN = (
 
 
 def load_arrays(path: Path) -> Any:
-    """Content of a pickle of numpy arrays and scalars, dict, list, tuple, set, numbers, texts, bytes
-    and None.
+    """Content of a pickle of numpy arrays and scalars, builtin containers, numbers and texts.
 
     Texts of Python 2 are decoded as ISO-8859-1. Raises UserError for anything else, and where the
     file cannot be read.

@@ -76,10 +76,8 @@ def write(job: Job) -> dict[str, Any]:
     """Write the format; returns the counts for export.json. Raises UserError without masks."""
     counts: Counter[str] = Counter()
     names = sequence_names(job)
-    for set_, split, clips in by_split(job.clips):
-        folder = f"{set_}/JPEGImages/{RESOLUTION}"
-        paths = {clip.name: f"{folder}/{names[clip.name]}" for clip in clips}
-        kept = frames_at(job, clips, paths, "{:05d}.jpg", 0)
+    paths = {c.name: f"{c.set}/JPEGImages/{RESOLUTION}/{names[c.name]}" for c in job.clips}
+    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
         listed = []
         for clip, frames in masked_clips(job, kept):
             pictures = {f"{n:05d}.png": p for n, p in enumerate(levels_of(clip, frames))}

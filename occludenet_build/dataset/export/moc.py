@@ -39,10 +39,9 @@ def write(job: Job) -> dict[str, Any]:
     names = sequence_names(job)
     videos = {c.name: f"{job.class_names[c.label]}/{names[c.name]}" for c in job.clips}
     by_set: dict[str, dict[str, list[ExportClip]]] = defaultdict(dict)
-    for set_, split, clips in by_split(job.clips):
-        paths = {clip.name: f"{set_}/rgb-images/{videos[clip.name]}" for clip in clips}
-        long_enough = _with_tubes(job, clips)
-        kept = frames_at(job, long_enough, paths, "{:05d}.jpg", 1)
+    fits = _with_tubes(job, job.clips)
+    paths = {clip.name: f"{clip.set}/rgb-images/{videos[clip.name]}" for clip in fits}
+    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg", 1)):
         by_set[set_][split] = kept
         counts["videos"] += len(kept)
     for set_, splits in by_set.items():

@@ -40,10 +40,9 @@ def write(job: Job) -> dict[str, Any]:
     """Write the format; returns the counts for export.json. Raises UserError without masks."""
     counts: Counter[str] = Counter()
     names = sequence_names(job)
-    for set_, split, clips in by_split(job.clips):
+    paths = {c.name: f"{c.set}/MOTS-{c.split}/{names[c.name]}/img1" for c in job.clips}
+    for set_, split, kept in by_split(frames_at(job, paths, "{:06d}.jpg", 1)):
         place = f"{set_}/MOTS-{split}"
-        paths = {clip.name: f"{place}/{names[clip.name]}/img1" for clip in clips}
-        kept = frames_at(job, clips, paths, "{:06d}.jpg", 1)
         listed = ["name\n"]
         for clip, frames in masked_clips(job, kept):
             lines = list(_lines(clip, frames, job.build.others(clip)))

@@ -100,14 +100,14 @@ def require_masks(job: Job, format: str) -> None:
         )
 
 
-def frames_at(
-    job: Job, clips: Iterable[ExportClip], paths: Mapping[str, str], pattern: str, first: int
-) -> list[ExportClip]:
+def frames_at(job: Job, paths: Mapping[str, str], pattern: str, first: int = 0) -> list[ExportClip]:
     """Write the frames of clips at their own size, as masks refer to it; the clips that have them.
 
-    `paths`: name of a clip -> its folder; `first`: number of the first frame in `pattern`.
+    `paths`: name of a clip -> its folder, for all clips of the export, as write_frames can be
+    called once only; `first`: number of the first frame in `pattern`.
     """
-    folders = [FrameFolder(clip, paths[clip.name], pattern, first=first) for clip in clips]
+    wanted = [clip for clip in job.clips if clip.name in paths]
+    folders = [FrameFolder(clip, paths[clip.name], pattern, first=first) for clip in wanted]
     return write_frames(job, folders)
 
 
@@ -117,7 +117,7 @@ def write_folder(
     pictures: Mapping[str, np.ndarray],
     encode: Callable[[np.ndarray], bytes],
 ) -> None:
-    """Write a folder of pictures by name, whole or not at all; nothing where they are there already."""
+    """Write a folder of pictures by name, whole or not at all; nothing where they are there."""
     target = job.output.folder_of_files(path)
     with ThreadPoolExecutor(job.threads) as pool:
         contents = dict(zip(pictures, pool.map(encode, pictures.values()), strict=True))

@@ -40,9 +40,8 @@ def write(job: Job) -> dict[str, Any]:
     """Write the format; returns the counts for export.json. Raises UserError without masks."""
     counts: Counter[str] = Counter()
     names = sequence_names(job)
-    for set_, split, clips in by_split(job.clips):
-        paths = {clip.name: f"{set_}/{split}/{names[clip.name]}/frames" for clip in clips}
-        kept = frames_at(job, clips, paths, "{:05d}.jpg", 0)
+    paths = {c.name: f"{c.set}/{c.split}/{names[c.name]}/frames" for c in job.clips}
+    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
         for clip, frames in masked_clips(job, kept):
             place = f"{set_}/{split}/{names[clip.name]}"
             whole = {f"{f.frame:05d}.png": _mask(clip, f.actor_rle) for f in frames}

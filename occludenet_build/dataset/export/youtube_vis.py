@@ -38,10 +38,9 @@ def write(job: Job) -> dict[str, Any]:
     """Write the format; returns the counts for export.json. Raises UserError without masks."""
     counts: Counter[str] = Counter()
     names, ids = sequence_names(job), category_ids(job)
-    for set_, split, clips in by_split(job.clips):
+    paths = {c.name: f"{c.set}/{c.split}/JPEGImages/{names[c.name]}" for c in job.clips}
+    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
         place = f"{set_}/{split}"
-        paths = {clip.name: f"{place}/JPEGImages/{names[clip.name]}" for clip in clips}
-        kept = frames_at(job, clips, paths, "{:05d}.jpg", 0)
         videos: list[dict[str, Any]] = []
         others = {"info": about(set_, split), "licenses": [], "videos": videos}
         others["categories"] = [
