@@ -39,10 +39,9 @@ FORMATS: dict[str, Format] = {
         own_labels=False,
     ),
     "ava": Format(
-        "AVA: person boxes and actions per second, lists and frames",
+        "AVA: the actor's box and action, a frame per second",
         "mmaction2 1.2.0 (AVADataset)",
         reads_frames=True,
-        extracts_frames=True,
     ),
     "ibm": Format(
         "action-recognition-pytorch of IBM: lists of frames",

@@ -113,6 +113,7 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
     module = importlib.import_module(f"{__package__}.{format}")
     counts = module.write(job)
     _check(job, clips, config)
+    _check_some_left(job, format)
     job.output.text("names.csv", _names_csv(job))
     job.output.text("problems.csv", _problems_csv(job, clips))
     licences = licence_rows(job.build, job.clips)
@@ -126,6 +127,16 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
     )  # fmt: skip
     if job.left_out:
         logging.warning("problems.csv says why %d clips were left out", len(job.left_out))
+
+
+def _check_some_left(job: Job, format: str) -> None:
+    """Raises UserError if the format can hold no clip."""
+    if all(clip.name in job.left_out for clip in job.clips):
+        first = job.left_out[job.clips[0].name]
+        raise UserError(
+            f"export: {format}: wanted clips that the format can hold, got none of "
+            f"{len(job.clips)}, the first for {first}; leave the format out"
+        )
 
 
 def _check(job: Job, clips: Sequence[ExportClip], config: Config) -> None:
