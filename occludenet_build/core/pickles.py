@@ -18,7 +18,7 @@ import numpy as np
 
 from occludenet_build.core.errors import UserError
 
-_KINDS = "biufSU"
+_KINDS = "biufcSU"
 """Kinds of dtype that are read: numbers and texts, never objects."""
 _DEPTH = 32
 """Nesting of containers, at most."""

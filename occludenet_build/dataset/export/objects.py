@@ -21,6 +21,7 @@ from occludenet_build.dataset.export.clips import ExportClip, FrameFacts
 from occludenet_build.dataset.export.frames import FrameFolder, write_frames
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.media.imaging import masks
+from occludenet_build.release.terms import CLEAN
 
 ACTOR, OCCLUDER = 1, 2
 """Numbers of the objects of a clip."""
@@ -62,7 +63,7 @@ def category_of_occluder(clip: ExportClip) -> str:
 
 def category_ids(job: Job) -> dict[str, int]:
     """Category -> id from 1: person, then the types of occluders of all clips by name."""
-    types = {category_of_occluder(clip) for clip in job.clips if clip.row.get("occluder")}
+    types = {category_of_occluder(clip) for clip in job.clips if clip.set != CLEAN}
     return {name: number for number, name in enumerate([PERSON, *sorted(types - {PERSON})], 1)}
 
 
