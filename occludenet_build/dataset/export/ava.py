@@ -49,7 +49,8 @@ def write(job: Job) -> dict[str, Any]:
                 continue
             job.place(clip, job.video(clip))
             rows += found
-        job.output.text(f"{name}/{split}.csv", lines(rows, ","))
+        if rows:
+            job.output.text(f"{name}/{split}.csv", lines(rows, ","))
         counts[f"{name}/{split}.csv"] = len(rows)
     for name in dict.fromkeys(clip.set for clip in job.clips):
         job.output.text(f"{name}/action_list.pbtxt", label_map_text(job.labels_of(name)))
