@@ -363,6 +363,9 @@ def test_moc(exported) -> None:
                 shown[0] + 1,
                 len(shown),
             )
+            assert any(  # a tubelet of MOC: K = 7 frames in a row
+                set(range(i, i + 7)) <= set(tube[:, 0]) for i in range(1, truth.nframes[video] - 5)
+            )
             _check_visible(truth, video, scene, shown)
     with open(made.folder / "clean/OccludeNet-GT.pkl", "rb") as stream:
         as_moc_reads_it = pickle.load(stream, encoding="iso-8859-1")
