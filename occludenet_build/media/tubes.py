@@ -56,7 +56,7 @@ class TubeTruth:
 
 
 def inclusive(box: np.ndarray) -> np.ndarray:
-    """A half-open box with the last column and row of its pixels as x2, y2.
+    """A half-open box (4,) in pixels as float32 (4,) whose x2, y2 are its last column and row.
 
     The measures of ACT and MOC add 1 to x2 - x1 and y2 - y1.
 
@@ -67,14 +67,15 @@ def inclusive(box: np.ndarray) -> np.ndarray:
 
 
 def half_open(box: np.ndarray) -> np.ndarray:
-    """The inverse of `inclusive`."""
+    """The inverse of `inclusive`: float32 (4,) of a box (4,)."""
     return box.astype(np.float32) + np.array([0, 0, 1, 1], np.float32)
 
 
 def tubes_of(boxes: dict[int, np.ndarray], shortest: int = SHORTEST) -> list[np.ndarray]:
     """Tubes of one person: runs of consecutive frames, at least `shortest` long.
 
-    `boxes`: frame from 0 -> half-open box (4,) in pixels. Rows as in TubeTruth.gttubes.
+    `boxes`: frame from 0 -> half-open box (4,) in pixels. Tubes float32 (N, 5), with rows as in
+    TubeTruth.gttubes.
 
     >>> boxes = {n: np.array([n, 0, n + 4, 8]) for n in (0, 1, 2, 5)}
     >>> [tube[:, :2].tolist() for tube in tubes_of(boxes, shortest=2)]

@@ -5,7 +5,7 @@
 Reads   TRUTH/<video>/gt_masks/*.png and visible_masks/*.png
         PREDICTIONS/<video>/*.png, or <video>/masks/*.png, or, as TABE writes them,
         <video>/final_outputs/<run>/masks/*.png, each run scored
-        A PNG per frame, in the order of their names, of the size of the truth; 0 outside of the mask.
+        A PNG per frame, in the order of their names, at the size of the truth; 0 outside the mask.
 Writes  a JSON object: `scores`, means over the videos, and `videos`, the scores of each.
 
 J is the intersection over union of a predicted and a true mask, 0 to 1; the score of a video is the

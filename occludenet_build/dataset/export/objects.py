@@ -118,7 +118,10 @@ def write_folder(
     pictures: Mapping[str, np.ndarray],
     encode: Callable[[np.ndarray], bytes],
 ) -> None:
-    """Write a folder of pictures by name, whole or not at all; nothing where they are there."""
+    """Write a folder of pictures, whole or not at all; nothing where they are there already.
+
+    `pictures`: name -> the array (H, W) of the dtype that `encode` takes.
+    """
     target = job.output.folder_of_files(path)
     with ThreadPoolExecutor(job.threads) as pool:
         contents = dict(zip(pictures, pool.map(encode, pictures.values()), strict=True))
