@@ -53,7 +53,7 @@ def test_mmaction2_cannot_read_names_with_spaces_with_its_default(build, readers
     folder = build.export("mmaction2", tmp_path / "x", names="release")
     lists = folder / "D-25" / "train.txt"
     lists.write_text(lists.read_text().replace(",", " "))
-    with pytest.raises(AssertionError, match="too many values|ValueError"):
+    with pytest.raises(AssertionError, match="too many values"):
         task = {"kind": "video", "ann_file": str(lists), "prefix": str(folder / "D-25")}
         readers("mmaction2_lists", [task])
 

@@ -131,23 +131,24 @@ class ExportBuild:
         row |= {"detect_shard": "000", "width": WIDTH, "height": HEIGHT}
         return row | {"label": source.label, "split": source.split}
 
-    def export(self, format: str, out: Path | None = None, threads: int = 1, **settings) -> Path:
-        """Run the command in this process; return the folder of the export."""
+    def export(
+        self, format: str, out: Path | None = None, threads: int = 1, config: Any = None, **settings
+    ) -> Path:
+        """Run the command in this process; return the folder of the export.
+
+        `settings`: of the section export; `config`: other sections.
+        """
         folder = out or self.root / "export" / format
-        export(self.root, format, folder, threads, **settings)
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        words = ["--format", format, "--root", self.root, "--out", folder / "export.json"]
+        args = parser.parse_args([str(word) for word in (*words, "--threads", threads)])
+        run(args, load_part({"export": settings} | (config or {})))
         return folder
 
     def number(self, row: dict[str, Any]) -> int:
         """The code of the clip of a row."""
         return self.rows.index(row)
-
-
-def export(root: Path, format: str, folder: Path, threads: int = 1, **settings) -> None:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    words = ["--format", format, "--root", root, "--out", folder / "export.json"]
-    args = parser.parse_args([str(word) for word in (*words, "--threads", threads)])
-    run(args, load_part({"export": settings}))
 
 
 def named(folder: Path) -> dict[str, dict[str, str]]:

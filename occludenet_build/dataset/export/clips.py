@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from occludenet_build.core import tables
 from occludenet_build.core.build import (
     BuildTables,
@@ -23,7 +24,11 @@ from occludenet_build.core.build import (
     files_by_clip,
     read_json,
 )
+=======
+from occludenet_build.core.build import BuildTables, DetailStore, StageRows, read_json
+>>>>>>> exports-lists
 from occludenet_build.core.errors import UserError
+from occludenet_build.dataset.export.measured_sets import measured_sets
 from occludenet_build.release.terms import CLEAN
 
 
@@ -93,6 +98,7 @@ class Build:
         self._boxes = DetailStore(root / "detect" / "store")
         self._masks = DetailStore(root / "actor_masks" / "store")
         self._frames: dict[str, StageRows] = {}
+        self._measured = measured_sets(root)
 
     @cached_property
     def labels(self) -> dict[str, int]:
@@ -105,16 +111,7 @@ class Build:
         Those of annotate share one map; S, I and M have their own, measure/<set>/labels.json.
         """
         found = {name: self.labels for name in sets if name not in self._measured}
-        for name in sets:
-            if name in self._measured:
-                found[name] = read_json(self.root / "measure" / name / "labels.json")
-        return found
-
-    @cached_property
-    def _measured(self) -> dict[str, list[dict[str, Any]]]:
-        """Set of S, I and M -> its rows; empty if the stage measure has not run."""
-        paths = sorted((self.root / "measure").glob("*/clips.parquet"))
-        return {path.parent.name: tables.read_rows(path) for path in paths}
+        return found | {n: self._measured[n].labels for n in sets if n in self._measured}
 
     def clips(self, sets: Sequence[str] = ()) -> list[ExportClip]:
         """The clips of the sets, or of all, sorted by set, split and file.
@@ -124,12 +121,11 @@ class Build:
         chosen = self._tables.by_clip("select")
         rows = self._tables.rows("annotate")
         found = [_clip(row, chosen[row["clip"]]) for row in rows]
-        for name, measured in self._measured.items():
-            found += self._measured_clips(name, measured)
+        found += [_clip(row, row) for one in self._measured.values() for row in one.rows]
         known = {clip.set for clip in found}
         if not known:
             raise UserError(
-                f"export: wanted annotate/clips.parquet or measure/<set>/clips.parquet in "
+                f"wanted annotate/clips.parquet or measure/<set>/clips.parquet in "
                 f"{self.root}, got none with clips; run annotate or measure"
             )
         missing = [name for name in sets if name not in known]
@@ -141,28 +137,15 @@ class Build:
         wanted = [clip for clip in found if clip.set in (sets or known)]
         return sorted(wanted, key=lambda clip: (clip.set, clip.split, clip.file))
 
-    def _measured_clips(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[ExportClip]:
-        """The clips of S, I or M; their size is in the table of the stage that cut them."""
-        usable = [row for row in rows if row.get("status", "ok") == "ok"]
-        cut = self._cut_clips
-        folder = self.root / "measure" / name / "frames"
-        shards = files_by_clip(folder, [row["clip"] for row in usable], "run measure")
-        for row in usable:
-            shard = shards[row["clip"]].removesuffix(".parquet")
-            size = row if row.get("width") else cut[row["file"]]
-            yield _clip({**row, "set": name}, {**size, "shard": shard, "detect_shard": shard})
-
-    @cached_property
-    def _cut_clips(self) -> dict[str, Mapping[str, Any]]:
-        """File -> row, of segments and recordings."""
-        paths = [self.root / stage / "clips.parquet" for stage in ("segments", "recordings")]
-        rows = [row for path in paths if path.exists() for row in tables.read_rows(path)]
-        return {row["file"]: row for row in rows if row.get("file")}
-
     def frames(self, clip: ExportClip) -> list[FrameFacts]:
         """A row per frame of the clip, in display order; frames without a person have one too."""
-        boxes = self._boxes.actor(clip.clip, clip.detect_shard).one_by_frame()
-        rows = self._rows_of_clean(clip) if clip.set == CLEAN else self._rows_of_set(clip)
+        measured = self._measured.get(clip.set)
+        if measured is not None:
+            boxes = measured.boxes(clip.clip, clip.detect_shard)
+            rows = measured.frames(clip.clip, clip.shard)
+        else:
+            boxes = self._boxes.actor(clip.clip, clip.detect_shard).one_by_frame()
+            rows = self._rows_of_clean(clip) if clip.set == CLEAN else self._rows_of_set(clip)
         return [
             _facts(number, boxes.get(number), rows.get(number, {})) for number in range(clip.frames)
         ]
@@ -195,6 +178,8 @@ class Build:
         self._masks.close()
         for groups in self._frames.values():
             groups.close()
+        for measured in self._measured.values():
+            measured.close()
 
     def __enter__(self) -> Build:
         return self

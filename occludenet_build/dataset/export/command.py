@@ -106,9 +106,7 @@ def _fault(task: tuple[str, Path, str]) -> tuple[str, ItemError | None]:
 def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, config: Config) -> None:
     if not job.clips:
         _check(job, clips, config)
-        raise UserError(
-            f"export: wanted clips to export, got none of {len(clips)}; see their files"
-        )
+        raise UserError(f"wanted clips to export, got none of {len(clips)}; see their files")
     job.output.begin(format)
     module = importlib.import_module(f"{__package__}.{format}")
     counts = module.write(job)
@@ -134,7 +132,7 @@ def _check_some_left(job: Job, format: str) -> None:
     if all(clip.name in job.left_out for clip in job.clips):
         first = job.left_out[job.clips[0].name]
         raise UserError(
-            f"export: {format}: wanted clips that the format can hold, got none of "
+            f"{format}: wanted clips that the format can hold, got none of "
             f"{len(job.clips)}, the first for {first}; leave the format out"
         )
 

@@ -27,7 +27,7 @@ def choose_separator(paths: Iterable[str], allowed: Sequence[str], format: str) 
                 return separator
         culprit = hits[-1]
     raise UserError(
-        f"export: {format}: wanted names without {' or '.join(NAMES[s] for s in allowed)}, which "
+        f"{format}: wanted names without {' or '.join(NAMES[s] for s in allowed)}, which "
         f"its reader splits lines at, got {culprit!r}; set export.names to safe"
     )
 
