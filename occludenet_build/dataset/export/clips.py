@@ -14,19 +14,13 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
-from occludenet_build.core import tables
 from occludenet_build.core.build import (
     BuildTables,
     ClipBoxes,
     DetailStore,
     StageRows,
-    files_by_clip,
     read_json,
 )
-=======
-from occludenet_build.core.build import BuildTables, DetailStore, StageRows, read_json
->>>>>>> exports-lists
 from occludenet_build.core.errors import UserError
 from occludenet_build.dataset.export.measured_sets import measured_sets
 from occludenet_build.release.terms import CLEAN
@@ -153,6 +147,9 @@ class Build:
     def others(self, clip: ExportClip) -> dict[int, np.ndarray]:
         """Frame from 0 -> boxes of the people that are not the actor, float32 (K, 4), half-open
         x1, y1, x2, y2 in pixels."""
+        measured = self._measured.get(clip.set)
+        if measured is not None:
+            return measured.others(clip.clip, clip.detect_shard)
         rows = self._boxes.rows(clip.clip, clip.detect_shard)
         return ClipBoxes.of(rows).others.by_frame()
 

@@ -69,6 +69,11 @@ class MeasuredSet:
         rows = self._boxes.rows(clip, shard) if shard else None
         return ClipBoxes.of(rows).actor.one_by_frame()
 
+    def others(self, clip: str, shard: str) -> dict[int, np.ndarray]:
+        """Frame -> the boxes of the other people, float32 (K, 4)."""
+        rows = self._boxes.rows(clip, shard) if shard else None
+        return ClipBoxes.of(rows).others.by_frame()
+
     def frames(self, clip: str, shard: str) -> dict[int, Row]:
         """Frame -> its row; empty if the clip was not measured."""
         if not shard:
