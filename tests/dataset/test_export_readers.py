@@ -7,8 +7,10 @@ import re
 from pathlib import Path, PurePosixPath
 
 import cv2
+import pyarrow as pa
 import pytest
-from support.export import SIDE, ExportBuild, box, named, problems, summary
+from support.build import write_groups
+from support.export import SIDE, SOURCES, ExportBuild, box, named, problems, summary
 
 pytestmark = pytest.mark.slow
 SETS = ("D-25", "clean")
@@ -202,3 +204,52 @@ def test_integralaction_by_its_layout(build, tmp_path):
                 assert picture_code(path) == [number - 1, build.number(row)]
             assert cv2.imread(str(path)).shape[:2] == (image["height"], image["width"])
             assert min(image["height"], image["width"]) == 256
+
+
+def pose(x: float, y: float, score: float) -> dict:
+    return {"x": [x] * 18, "y": [y] * 18, "score": [score] * 18}
+
+
+def test_integralaction_has_the_skeletons_of_its_own_set(tmp_path):
+    """Of the table of the stage poses: per set, actor first, shares of the picture, frames from 0.
+
+    For train the loader strips the times from the name, for val it does not.
+    """
+    long = tuple(one for one in SOURCES if one.frames > 56)
+    build = ExportBuild(tmp_path / "build", long, scales=(0.25,)).write()
+    numbers = pa.list_(pa.float32(), 18)
+    texts = {"clip": pa.string(), "set": pa.string(), "state": pa.string(), "actor": pa.bool_()}
+    schema = pa.schema({**texts, "frame": pa.int32(), "track": pa.int32(),
+                        "x": numbers, "y": numbers, "score": numbers})  # fmt: skip
+    parts = []
+    for source in (one for one in long if one.split != "test"):
+        who = {"clip": source.name, "set": "D-25", "frame": 3, "state": "found"}
+        rows = [
+            who | {"track": 0, "actor": False} | pose(96, 64, 0.5),
+            who | {"track": 9, "actor": True} | pose(24, 16, 1.0),
+            who | {"track": 4, "actor": False, "state": "not_found"} | pose(0, 0, 0),
+            who | {"track": None, "actor": False, "state": "no_track"} | pose(48, 80, 0.25),
+            who | {"track": 9, "actor": True, "set": "clean"} | pose(1, 1, 1.0),
+        ]
+        parts.append(pa.Table.from_pylist(rows, schema))
+    write_groups(build.root / "poses/store/000/detail.parquet", parts, schema)
+    folder = build.export("integralaction", tmp_path / "x", sets=["D-25"], short_side=16) / "D-25"
+    for split in ("train", "val", "test"):
+        images = read_json(folder / f"Kinetics50_{split}.json")["images"]
+        about = read_json(folder / "kinetics-skeleton" / f"kinetics_{split}_label.json")
+        assert len(about) == len(images)  # no two clips have one id
+        for image in images:
+            name = image["file_name"]
+            key = name[:-14] if split == "train" else name
+            assert key == (name.rsplit("_", 2)[0] if split == "train" else name)
+            assert about[key]["has_skeleton"] == (split != "test")
+            path = folder / "kinetics-skeleton" / f"kinetics_{split}" / f"{key}.json"
+            assert path.exists() == (split != "test")
+            if path.exists():
+                data = read_json(path)["data"]
+                assert [one["frame_index"] for one in data] == list(range(image["frame_num"]))
+                people = data[3]["skeleton"]
+                assert [one["score"][0] for one in people] == [1.0, 0.5, 0.25]
+                assert [one["pose"][:2] for one in people] == [[0.25, 0.25], [1, 1], [0.5, 1]]
+                assert all(len(one["pose"]) == 36 for one in people)
+                assert not any(one["skeleton"] for one in data if one["frame_index"] != 3)

@@ -14,13 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import (
-    BuildTables,
-    ClipBoxes,
-    DetailStore,
-    StageRows,
-    read_json,
-)
+from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, StageRows, read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.dataset.export.measured_sets import measured_sets
 from occludenet_build.release.terms import CLEAN
@@ -135,7 +129,7 @@ class Build:
         """A row per frame of the clip, in display order; frames without a person have one too."""
         measured = self._measured.get(clip.set)
         if measured is not None:
-            boxes = measured.boxes(clip.clip, clip.detect_shard)
+            boxes = measured.people(clip.clip, clip.detect_shard).actor.one_by_frame()
             rows = measured.frames(clip.clip, clip.shard)
         else:
             boxes = self._boxes.actor(clip.clip, clip.detect_shard).one_by_frame()
@@ -149,7 +143,7 @@ class Build:
         x1, y1, x2, y2 in pixels."""
         measured = self._measured.get(clip.set)
         if measured is not None:
-            return measured.others(clip.clip, clip.detect_shard)
+            return measured.people(clip.clip, clip.detect_shard).others.by_frame()
         rows = self._boxes.rows(clip.clip, clip.detect_shard)
         return ClipBoxes.of(rows).others.by_frame()
 

@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from occludenet_build.core import tables
 from occludenet_build.core.build import ClipBoxes, DetailStore, StageRows, read_json
 from occludenet_build.core.errors import UserError
@@ -64,15 +62,9 @@ class MeasuredSet:
             )
         return cut[row["file"]]
 
-    def boxes(self, clip: str, shard: str) -> dict[int, np.ndarray]:
-        """Frame -> the actor's box, float32 (4,); empty if nobody was found."""
-        rows = self._boxes.rows(clip, shard) if shard else None
-        return ClipBoxes.of(rows).actor.one_by_frame()
-
-    def others(self, clip: str, shard: str) -> dict[int, np.ndarray]:
-        """Frame -> the boxes of the other people, float32 (K, 4)."""
-        rows = self._boxes.rows(clip, shard) if shard else None
-        return ClipBoxes.of(rows).others.by_frame()
+    def people(self, clip: str, shard: str) -> ClipBoxes:
+        """The boxes of all people; none if nobody was found."""
+        return ClipBoxes.of(self._boxes.rows(clip, shard) if shard else None)
 
     def frames(self, clip: str, shard: str) -> dict[int, Row]:
         """Frame -> its row; empty if the clip was not measured."""
