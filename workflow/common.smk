@@ -40,7 +40,7 @@ try:
         from occludenet_build.core.settings import is_url, key_values
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
-        from occludenet_build.release.terms import SPLITS
+        from occludenet_build.release.terms import CLEAN, SPLITS, set_name
         from occludenet_build.sources.kinetics.mirror_state import changed_state
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster

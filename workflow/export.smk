@@ -1,6 +1,6 @@
 # export: the dataset in the formats of other programs. A separate target.
 #   reads  annotate/, measure/<set>/, select/clips.parquet, the stores of detect and actor_masks,
-#          the clips
+#          poses/ if it is there, the clips
 #   writes export/<format>/, for each of export.formats
 
 
@@ -8,6 +8,7 @@ rule export_format:
     input:
         clips=export_annotated,
         measured=export_measured,
+        poses=export_poses,
         labels=export_label_map,
     output:
         f"{BUILD}/export/{{format}}/export.json",

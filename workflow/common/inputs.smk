@@ -206,16 +206,36 @@ def question_models(wildcards):
     return [known[name] for name in names]
 
 
+def built_sets():
+    """The sets that composite builds: clean, and D by its scales."""
+    return {CLEAN, *map(set_name, CONFIG.composite.scales)}
+
+
 def export_measured(wildcards):
-    """The tables of S, I and M that the build has: measure/<set>/clips.parquet."""
-    found = sorted(Path(BUILD).glob("measure/*/clips.parquet"))
-    wanted = CONFIG.export.sets or [path.parent.name for path in found]
-    return [str(path) for path in found if path.parent.name in wanted]
+    """The tables of S, I and M: those of export.sets, or those that the build has."""
+    found = [path.parent.name for path in Path(BUILD).glob("measure/*/clips.parquet")]
+    others = sorted({*CONFIG.export.sets} - built_sets())
+    unknown = [name for name in others if name.startswith("D-")]
+    if unknown:
+        stop(
+            f"config: export.sets: wanted sets of composite.scales ({', '.join(sorted(built_sets()))}), "
+            f"or S, I, M, got {', '.join(unknown)}; correct it"
+        )
+    wanted = others if CONFIG.export.sets else sorted(found)
+    return [f"{BUILD}/measure/{name}/clips.parquet" for name in wanted]
 
 
 def export_annotated(wildcards):
-    """The annotations of D, if the settings build it."""
-    return f"{BUILD}/annotate/clips.parquet" if BUILDS_CLIPS else []
+    """The annotations of D, if the settings build and export some of it."""
+    wanted = not CONFIG.export.sets or {*CONFIG.export.sets} & built_sets()
+    return f"{BUILD}/annotate/clips.parquet" if BUILDS_CLIPS and wanted else []
+
+
+def export_poses(wildcards):
+    """The tables of poses that the build has, for the format that holds skeletons."""
+    if wildcards.format != "integralaction":
+        return []
+    return sorted(map(str, Path(BUILD).glob("poses/[0-9]*.parquet")))
 
 
 def export_label_map(wildcards):

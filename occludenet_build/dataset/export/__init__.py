@@ -8,7 +8,8 @@ removed.
 
 Reads   annotate/clips.parquet, annotate/labels.json, annotate/frames/, select/clips.parquet, the
         stores of detect and actor_masks, occluders/occluders.parquet, and the clips; of S, I and M
-        measure/<set>/ and the clips
+        measure/<set>/, the tables of segments and recordings, and the clips; for integralaction
+        the store of poses, if it is there
 Writes  export/<format>/              what the format's module documents
         export/<format>/names.csv     exported name, clip, set, split, class, file in the build
         export/<format>/problems.csv  the clips that were left out, with reason and detail

@@ -21,12 +21,12 @@ def licence_rows(
     """(HEADER, a row per occluder that the clips show), sorted by occluder.
 
     What the build does not know is empty: of an occluder of another bank, or of a user's picture.
-    Clips without an occluder, as those of clean, S, I and M are, need no row.
+    Clips without a pasted occluder, as those of clean, S, I and M are, need no row.
     """
     shown: dict[str, int] = {}
     for clip in clips:
         occluder = clip.row.get("occluder")
-        if occluder:
+        if occluder and clip.row.get("source") != MEASURED:
             shown[occluder] = shown.get(occluder, 0) + 1
     bank = {row["occluder"]: row for row in BuildTables(build.root).rows("occluders")}
     return HEADER, [
@@ -35,5 +35,7 @@ def licence_rows(
     ]
 
 
+MEASURED = "measured"
+"""The column `source` of the tables of measure: nothing was pasted into these clips."""
 COLUMNS = ("category", "source", "licence", "licence_url")
 """The columns of occluders.parquet that licences.csv has."""

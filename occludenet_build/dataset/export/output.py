@@ -121,7 +121,7 @@ class Output:
                 self.changing()
                 (Path(folder) / name).unlink()
             removed += len(stale)
-            if Path(folder) != self.folder and not any(os.scandir(folder)):
+            if Path(folder) != self.folder and not any(Path(folder).iterdir()):
                 Path(folder).rmdir()
         return removed
 
