@@ -1,6 +1,6 @@
 """A FiftyOneVideoLabelsDataset, read by ETA, the library with which FiftyOne reads its labels.
 
-Options: folder (of one set and split). Prints JSON: per video its attributes, and per frame the
+Each task: folder (of one set and split). Returns per video its attributes, and per frame the
 objects with box in shares, area of the mask, and attributes. FiftyOne itself needs a database
 server, which no package index has.
 """
@@ -45,5 +45,4 @@ def read(folder: Path) -> list[dict]:
     return found
 
 
-if __name__ == "__main__":
-    print(json.dumps(read(Path(json.loads(sys.argv[1])["folder"]))))
+print(json.dumps([read(Path(one["folder"])) for one in json.loads(sys.argv[1])]))

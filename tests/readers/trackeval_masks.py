@@ -1,7 +1,7 @@
 """Scores of ground truth against itself and against a shifted copy, by TrackEval.
 
-Options: format (youtube_vis, davis, mots), folder (of one set), split, shift (columns), work (an
-empty folder). Prints JSON: a score from 0 to 1 per name.
+Each task: format (youtube_vis, davis, mots), folder (of one set), split, shift (columns), work (an
+empty folder). Returns a score from 0 to 1 per name.
 """
 
 import contextlib
@@ -108,8 +108,9 @@ def mots(folder: Path, split: str, shift: int, work: Path) -> dict[str, float]:
     return {name: float(np.mean(found[name])) for name in ("HOTA", "AssA", "DetA")}
 
 
-if __name__ == "__main__":
-    options = json.loads(sys.argv[1])
-    score = {"youtube_vis": youtube_vis, "davis": davis, "mots": mots}[options["format"]]
-    work = Path(options["work"])
-    print(json.dumps(score(Path(options["folder"]), options["split"], options["shift"], work)))
+def main(format: str, folder: str, split: str, shift: int, work: str) -> dict[str, float]:
+    score = {"youtube_vis": youtube_vis, "davis": davis, "mots": mots}[format]
+    return score(Path(folder), split, shift, Path(work))
+
+
+print(json.dumps([main(**one) for one in json.loads(sys.argv[1])]))
