@@ -53,6 +53,57 @@ FORMATS: dict[str, Format] = {
         "its documented layout",
         extracts_frames=True,
     ),
+    # masks and tubes
+    "youtube_vis": Format(
+        "YouTube-VIS (COCO video JSON): masks and boxes per video",
+        "TrackEval 1.3.0",
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "coco": Format(
+        "COCO: masks and boxes per frame",
+        "pycocotools 2.0.11",
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "davis": Format(
+        "DAVIS 2017: an indexed PNG per frame",
+        "TrackEval 1.3.0",
+        own_labels=False,
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "mots": Format(
+        "MOTS: masks as text, in the folders of MOTSChallenge",
+        "TrackEval 1.3.0",
+        own_labels=False,
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "sav": Format(
+        "SA-V: masklets of every fourth frame",
+        "its documented fields",
+        own_labels=False,
+        reads_frames=True,
+    ),
+    "tabe": Format(
+        "TABE-51: visible and whole masks, occlusion per frame",
+        "its documented layout",
+        own_labels=False,
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "fiftyone": Format(
+        "FiftyOne: labels per video and frame (FiftyOneVideoLabelsDataset)",
+        "voxel51-eta 0.17.0",
+        own_labels=False,
+        reads_frames=True,
+    ),
+    "moc": Format(
+        "MOC, STADO: tubes of actions (*-GT.pkl), visible masks",
+        "its documented keys",
+        reads_frames=True,
+        extracts_frames=True,
     # whole datasets, for hosts and streaming readers
     "huggingface": Format(
         "Hugging Face: folder of videos, Parquet tables, dataset card",

@@ -39,14 +39,22 @@ class FrameFolder:
     path: str
     """Below the folder of the export."""
     pattern: str
-    """Name of a frame by its number, from 1, such as `img_{:05d}.jpg`; JPEG or PNG."""
+    """Name of a frame by its number, such as `img_{:05d}.jpg`; JPEG or PNG."""
     short_side: int | None = None
     """Shorter side, pixels; None: as in the clip."""
+    first: int = 1
+    """Number of the first frame in the pattern."""
 
     @property
     def key(self) -> str:
         """Hash of everything that determines the pictures."""
-        parts = (self.clip.file_hash, self.pattern, f"{self.short_side}", f"{JPEG_QUALITY}")
+        parts = (
+            self.clip.file_hash,
+            self.pattern,
+            f"{self.short_side}",
+            f"{JPEG_QUALITY}",
+            f"{self.first}",
+        )
         return short_hash("frames", _VERSION, *parts)
 
     @property
@@ -135,7 +143,11 @@ def _write_folder(task: _Task) -> tuple[FrameFolder, ItemError | None]:
         temporary.mkdir(parents=True)
         count = 0
         for number, picture in rgb_frames(task.source):
-            _write(temporary / task.folder.pattern.format(number + 1), picture, task.folder)
+            _write(
+                temporary / task.folder.pattern.format(number + task.folder.first),
+                picture,
+                task.folder,
+            )
             count = number + 1
         _check_count(count, task.folder.clip)
         shutil.rmtree(task.target, ignore_errors=True)
