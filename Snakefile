@@ -29,6 +29,8 @@ include: "workflow/validate.smk"
 include: "workflow/leaks.smk"
 # Test sets of background bias, made of the clips by their masks
 include: "workflow/variants.smk"
+# The dataset for other programs
+include: "workflow/export.smk"
 # Recognition: CAR, the other arms, other people's models
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"

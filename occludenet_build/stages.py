@@ -179,6 +179,13 @@ _ROWS = (
         items=True,
     ),
     Stage(
+        "export",
+        "dataset",
+        "Write the dataset in the formats of other programs, which their own readers read",
+        in_all=False,
+        settings="export",
+    ),
+    Stage(
         "train",
         "recognition",
         "Train CAR, its baseline and comparison methods",

@@ -32,6 +32,7 @@ try:
             runs_network,
             with_backend_version,
         )
+        from occludenet_build.config.export import FORMATS
         from occludenet_build.config.training import SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
@@ -110,6 +111,16 @@ ARMS = [
     f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
 ]
 
+if "D" not in CONFIG.train.datasets:
+    ARMS = []
+RECORDED = arms.recorded_datasets(CONFIG.train)
+RECORDED_ARMS = [
+    f"{dataset}/{arm}-{seed}"
+    for dataset in RECORDED
+    for seed in CONFIG.train.seeds
+    for arm in arms.names_on_recorded(CONFIG.train)
+]
+
 for section, variable in command.PASSED_ON.items():
     os.environ[variable] = settings.canonical(
         dataclasses.asdict(getattr(CONFIG, section))
@@ -141,6 +152,7 @@ wildcard_constraints:
     shard=r"\d\d\d+",
     arm=arms.PATTERN,
     seed=r"\d+",
+    dataset=r"\w+",
 
 
 def stop(line):

@@ -27,6 +27,8 @@ class OutageShares:
     """Stage outside: of the clips of a shard."""
     variants: float = setting(_SHARE, low=0, high=1)
     """Stage variants: of the clips of the sets, of a shard."""
+    export: float = setting(_SHARE, low=0, high=1)
+    """Stage export: of the clips of all sets."""
     occluders: float = setting(_SHARE, low=0, high=1)
     """Stage occluders: of the photos."""
     leaks: float = setting(_SHARE, low=0, high=1)

@@ -194,6 +194,10 @@ REASONS = {
     "other_size": "the picture has another size than ours",
     "changes_background": "too much of the picture outside the actor was changed",
     "changes_occluder": "too much of the occluder was changed with the actor",
+    # export
+    "clip_changed": "the clip differs from the one in the table of annotations",
+    "too_few_frames": "the program that reads the format leaves out clips of so few frames",
+    "name_taken": "the program that reads the format would mistake the clip for another one",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
     # occluders
@@ -214,7 +218,7 @@ REASONS = {
 
 TRANSIENT = {
     *("missing", "no_permission", "unreachable", "source_changed", "occluder_changed"),
-    *("too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
+    *("clip_changed", "too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
     *("too_many_requests", "server_error", "timed_out", "connection_lost", "offline"),
     *("wrong_length", "wrong_hash", "bad_answer", "bad_certificate"),
     *("live", "bot_check", "extractor_failed"),

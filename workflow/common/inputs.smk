@@ -206,6 +206,33 @@ def question_models(wildcards):
     return [known[name] for name in names]
 
 
+def export_measured(wildcards):
+    """The tables of S, I and M that the build has: measure/<set>/clips.parquet."""
+    found = sorted(Path(BUILD).glob("measure/*/clips.parquet"))
+    wanted = CONFIG.export.sets or [path.parent.name for path in found]
+    return [str(path) for path in found if path.parent.name in wanted]
+
+
+def export_annotated(wildcards):
+    """The annotations of D, if the settings build it."""
+    return f"{BUILD}/annotate/clips.parquet" if BUILDS_CLIPS else []
+
+
+def export_label_map(wildcards):
+    """The label map of the program that reads a format; none without one."""
+    maps = CONFIG.export.label_maps
+    return [plain_path(one.file) for one in maps if one.format == wildcards.format]
+
+
+def exported_formats(wildcards):
+    """The exports that the settings ask for; exits if there are none."""
+    if not CONFIG.export.formats:
+        stop(
+            f"config: export.formats: wanted some of {', '.join(FORMATS)}, got none; set it"
+        )
+    return [f"{BUILD}/export/{name}/export.json" for name in CONFIG.export.formats]
+
+
 def fill_sources(wildcards):
     """The table of the source clips: all clips for `built` and `outside`, else the sample."""
     if wildcards.fill in ("built", "outside"):

@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import BuildTables, DetailStore, StageRows, read_json
+from occludenet_build.core import tables
+from occludenet_build.core.build import (
+    BuildTables,
+    DetailStore,
+    StageRows,
+    files_by_clip,
+    read_json,
+)
 from occludenet_build.core.errors import UserError
 from occludenet_build.release.terms import CLEAN
 
@@ -91,6 +98,23 @@ class Build:
         """Class name -> label id, of annotate/labels.json."""
         return read_json(self.root / "annotate" / "labels.json")
 
+    def label_spaces(self, sets: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Set -> its class name -> label id; the sets of annotate come first.
+
+        Those of annotate share one map; S, I and M have their own, measure/<set>/labels.json.
+        """
+        found = {name: self.labels for name in sets if name not in self._measured}
+        for name in sets:
+            if name in self._measured:
+                found[name] = read_json(self.root / "measure" / name / "labels.json")
+        return found
+
+    @cached_property
+    def _measured(self) -> dict[str, list[dict[str, Any]]]:
+        """Set of S, I and M -> its rows; empty if the stage measure has not run."""
+        paths = sorted((self.root / "measure").glob("*/clips.parquet"))
+        return {path.parent.name: tables.read_rows(path) for path in paths}
+
     def clips(self, sets: Sequence[str] = ()) -> list[ExportClip]:
         """The clips of the sets, or of all, sorted by set, split and file.
 
@@ -98,20 +122,41 @@ class Build:
         """
         chosen = self._tables.by_clip("select")
         rows = self._tables.rows("annotate")
-        if not rows:
+        found = [_clip(row, chosen[row["clip"]]) for row in rows]
+        for name, measured in self._measured.items():
+            found += self._measured_clips(name, measured)
+        known = {clip.set for clip in found}
+        if not known:
             raise UserError(
-                f"export: wanted annotate/clips.parquet in {self.root}, got none; run annotate"
+                f"export: wanted annotate/clips.parquet or measure/<set>/clips.parquet in "
+                f"{self.root}, got none with clips; run annotate or measure"
             )
-        known = {row["set"] for row in rows}
         missing = [name for name in sets if name not in known]
         if missing:
             raise UserError(
                 f"export.sets: wanted sets of this build ({', '.join(sorted(known))}), got "
                 f"{', '.join(missing)}; correct export.sets"
             )
-        wanted = set(sets) or known
-        found = [_clip(row, chosen[row["clip"]]) for row in rows if row["set"] in wanted]
-        return sorted(found, key=lambda clip: (clip.set, clip.split, clip.file))
+        wanted = [clip for clip in found if clip.set in (sets or known)]
+        return sorted(wanted, key=lambda clip: (clip.set, clip.split, clip.file))
+
+    def _measured_clips(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[ExportClip]:
+        """The clips of S, I or M; their size is in the table of the stage that cut them."""
+        usable = [row for row in rows if row.get("status", "ok") == "ok"]
+        cut = self._cut_clips
+        folder = self.root / "measure" / name / "frames"
+        shards = files_by_clip(folder, [row["clip"] for row in usable], "run measure")
+        for row in usable:
+            shard = shards[row["clip"]].removesuffix(".parquet")
+            size = row if row.get("width") else cut[row["file"]]
+            yield _clip({**row, "set": name}, {**size, "shard": shard, "detect_shard": shard})
+
+    @cached_property
+    def _cut_clips(self) -> dict[str, Mapping[str, Any]]:
+        """File -> row, of segments and recordings."""
+        paths = [self.root / stage / "clips.parquet" for stage in ("segments", "recordings")]
+        rows = [row for path in paths if path.exists() for row in tables.read_rows(path)]
+        return {row["file"]: row for row in rows if row.get("file")}
 
     def frames(self, clip: ExportClip) -> list[FrameFacts]:
         """A row per frame of the clip, in display order; frames without a person have one too."""
