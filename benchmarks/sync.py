@@ -165,7 +165,9 @@ def calibrate(outcomes: list[Outcome]) -> None:
         # a little of ridge: without it, what separates well grows without limit
         return float(np.sum(np.logaddexp(0, logit) - y * logit) + 0.02 * np.sum(weights[1:] ** 2))
 
-    best = optimize.minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B").x
+    # none of them can speak against an offset
+    bounds = [(None, None), *[(0.0, None)] * (x.shape[1] - 1)]
+    best = optimize.minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", bounds=bounds).x
     names = ("bias", "score", "ratio", "agreement")
     print(", ".join(f"{name}={value:.2f}" for name, value in zip(names, best, strict=True)))
 
