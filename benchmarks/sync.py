@@ -156,16 +156,21 @@ def summary(outcomes: list[Outcome]) -> dict[str, object]:
 
 def calibrate(outcomes: list[Outcome]) -> None:
     """Print the coefficients of a logistic regression of right on the terms."""
-    used = [one for one in outcomes if one.terms is not None and not FAULTS[one.fault].cut]
-    x = np.array([[1.0, *one.terms] for one in used if one.terms is not None])
-    y = np.array([one.right for one in used], float)
+    # what the least values refuse in any case would bend the curve
+    least = math.log(certainty.SOUND.least_ratio - 1 + 0.02)
+    judged = [(one.terms, one.right) for one in outcomes if not FAULTS[one.fault].cut]
+    used = [(terms, right) for terms, right in judged if terms is not None and terms[1] > least]
+    x = np.array([[1.0, *terms] for terms, _ in used])
+    y = np.array([right for _, right in used], float)
 
     def loss(weights: np.ndarray) -> float:
         logit = x @ weights
         # a little of ridge: without it, what separates well grows without limit
-        return float(np.sum(np.logaddexp(0, logit) - y * logit) + 0.02 * np.sum(weights[1:] ** 2))
+        return float(np.sum(np.logaddexp(0, logit) - y * logit) + 0.005 * np.sum(weights[1:] ** 2))
 
-    best = optimize.minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B").x
+    # none of them can speak against an offset
+    bounds = [(None, None), *[(0.0, None)] * (x.shape[1] - 1)]
+    best = optimize.minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", bounds=bounds).x
     names = ("bias", "score", "ratio", "agreement")
     print(", ".join(f"{name}={value:.2f}" for name, value in zip(names, best, strict=True)))
 

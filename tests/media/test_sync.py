@@ -52,7 +52,7 @@ def test_an_offset_is_right_or_not_returned(fault):
     assert (error is not None and error < FRAME) if FAULTS[fault].solvable else error is None
 
 
-LEAST_RETURNED = {"noise -20 dB": 0.0, "reverberant 2.5 s": 0.8, "noise -10 dB": 0.8}
+LEAST_RETURNED = {"noise -20 dB": 0.0, "reverberant 2.5 s": 0.75, "noise -10 dB": 0.8}
 """Share of the pairs whose offset must be returned, where not 0.95."""
 
 

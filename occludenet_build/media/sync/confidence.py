@@ -30,7 +30,7 @@ class Weights:
     least_score: float = 0.0
     least_ratio: float = 1.15
     least_agreement: float = 0.75
-    least_at_ends: float = 0.5
+    least_at_ends: float = 0.4
 
     def admit(self, fit: Fit, track: Track) -> bool:
         """Whether an offset has the least values; a cut recording agrees in a part of the take."""
@@ -76,7 +76,7 @@ def doubt(fit: Fit, track: Track) -> str:
     share = f"{track.agreement:.0%} of the windows agree"
     if fit.ratio < 1.3 and track.agreement > 0.7:
         return f"ambiguous: {best} and {other} fit alike, as where a sound repeats itself"
-    if fit.ratio > 1.5 and track.at_ends < 0.5:
+    if fit.ratio > 1.5 and track.at_ends < 0.4:
         return f"unsteady: {best} fits a part of the take only, as where a recording was cut"
     if track.agreement < 0.6:
         return f"no match: {share} on {best}; another event, or too much noise"

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy import fft
 
 from occludenet_build.media.sync.envelopes import Signal
 
@@ -61,12 +61,12 @@ class Searched:
         low, high = least - other, long - least
         if min(long, other) < least:
             return 0, np.zeros(0)
-        size = fft.next_fast_len(long + other, real=True)
+        size = 2 * cv2.getOptimalDFTSize((long + other + 1) // 2)
         product = np.zeros(size // 2 + 1, np.complex64)
         for spectrum, row in zip(self._of_size(size), view, strict=True):
-            product += spectrum * np.conj(fft.rfft(row, size))
+            product += spectrum * np.conj(np.fft.rfft(row, size))
         lags = np.arange(low, high + 1)
-        matched = fft.irfft(product, size)[lags].astype(np.float64)
+        matched = np.fft.irfft(product, size)[lags].astype(np.float64)
         begin, end = np.maximum(lags, 0), np.minimum(long, lags + other)
         in_a, in_b = self._energy, _energy(view)
         energy = (in_a[end] - in_a[begin]) * (in_b[end - lags] - in_b[begin - lags])
@@ -75,7 +75,7 @@ class Searched:
 
     def _of_size(self, size: int) -> np.ndarray:
         if self._spectra[0] != size:
-            self._spectra = size, fft.rfft(self.values, size, axis=1)
+            self._spectra = size, np.fft.rfft(self.values, size, axis=1)
         return self._spectra[1]
 
 

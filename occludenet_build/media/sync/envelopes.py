@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy import fft, ndimage
 
 SOUND_RATE = 8_000
 """Samples per second to which sound is reduced: speech, steps and claps lie below 4 kHz."""
@@ -66,8 +66,8 @@ def band_powers(pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
 def _powers(samples: np.ndarray) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
     shape = np.hanning(_WINDOW).astype(np.float32)
-    spectrum = np.square(np.abs(fft.rfft(windows * shape, _LENGTH)))
-    firsts = np.searchsorted(fft.rfftfreq(_LENGTH, 1 / SOUND_RATE), _EDGES)
+    spectrum = np.square(np.abs(np.fft.rfft(windows * shape, _LENGTH)))
+    firsts = np.searchsorted(np.fft.rfftfreq(_LENGTH, 1 / SOUND_RATE), _EDGES)
     return np.add.reduceat(spectrum[:, : firsts[-1]], firsts[:-1], axis=1).T.astype(np.float32)
 
 
@@ -82,7 +82,8 @@ def sound_signal(powers: np.ndarray) -> Signal:
 
 def locally_centred(values: np.ndarray, rate: float, seconds: float) -> np.ndarray:
     """Values, float (B, N), minus their mean over `seconds`, each row scaled alike: float32."""
-    width = max(3, round(seconds * rate))
-    centred = values - ndimage.uniform_filter1d(values, width, axis=1, mode="nearest")
+    width = 2 * max(1, round(seconds * rate / 2)) + 1
+    values = np.ascontiguousarray(values, np.float32)
+    centred = values - cv2.blur(values, (width, 1), borderType=cv2.BORDER_REPLICATE)
     scale = np.sqrt(np.mean(np.square(centred), axis=1, keepdims=True)) + 1e-9
     return np.clip(centred / scale, -6, 6).astype(np.float32)
