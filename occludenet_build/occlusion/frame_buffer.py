@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,12 +67,7 @@ class FrameBuffer:
         The frame is unchanged until `apply`. Callers blend all scales of a frame in a row: calls
         right after an encode are slow, since the encode has evicted the processor's caches.
         """
-        shifts = ((0, 0), *[(self.layout.sub_x, self.layout.sub_y)] * 2)
-        changes = [
-            _blend(plane, part, x >> sub_x, y >> sub_y)
-            for plane, part, (sub_x, sub_y) in zip(self.planes, patch.planes, shifts, strict=True)
-        ]
-        return [change for change in changes if change is not None]
+        return blend(self.planes, self.layout, patch, x, y)
 
     def apply(self, changes: list[Change]) -> None:
         """Write the samples with the patch into the frame."""
@@ -82,6 +78,18 @@ class FrameBuffer:
         """Write the samples without the patch into the frame; undoes `apply`."""
         for region, before, _ in changes:
             region[:] = before
+
+
+def blend(
+    planes: Sequence[np.ndarray], layout: Layout, patch: Patch, x: int, y: int
+) -> list[Change]:
+    """The changes of planes, uint8 or uint16 (H, W), by a patch with its first pixel at (x, y)."""
+    shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
+    changes = [
+        _blend(plane, part, x >> sub_x, y >> sub_y)
+        for plane, part, (sub_x, sub_y) in zip(planes, patch.planes, shifts, strict=True)
+    ]
+    return [change for change in changes if change is not None]
 
 
 def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None:

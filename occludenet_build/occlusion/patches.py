@@ -204,6 +204,17 @@ def merge_patches(placed: Sequence[PlacedPatch], layout: Layout) -> PlacedPatch:
     return PlacedPatch(Patch(planes, _union([(p.patch.mask, p.x, p.y) for p in placed])), left, top)
 
 
+def placed_patch(
+    placed: Sequence[PlacedRect], cutouts: Sequence[ClipCutout], layout: Layout, display: Display
+) -> PlacedPatch:
+    """One patch of all occluders of a frame at one scale, at their displayed rectangles."""
+    patches = []
+    for number, rect in placed:
+        x, y, w, h = display.rect_to_coded(*rect)
+        patches.append(PlacedPatch(cutouts[number].patch(x, y, w, h), x, y))
+    return merge_patches(patches, layout)
+
+
 def _layered(parts: Sequence[tuple[PlanePatch, int, int]]) -> PlanePatch:
     """Plane patches at positions (x, y) combined: each applies plane * keep + add in turn."""
     left, top, width, height = _bounds([(part.keep, x, y) for part, x, y in parts])
@@ -283,17 +294,13 @@ class PatchPrefetch:
         return {scale: self._paste(number, placed) for scale, placed in rects.items() if placed}
 
     def _paste(self, number: int, placed: Sequence[PlacedRect]) -> Paste:
-        patch, x, y = merge_patches([self._patch(*one) for one in placed], self._layout)
+        patch, x, y = placed_patch(placed, self._cutouts, self._layout, self._display)
         mask, first = self._display.upright(patch.mask), placed[0][1]
         at = self._display.rect_to_displayed(x, y, *patch.mask.shape[::-1])
         truth = first._asdict() | self._truth(number, mask, Rect(*at), first)
         if len(placed) > 1:
             truth["more_rects"] = [value for _, rect in placed[1:] for value in rect]
         return Paste(patch, x, y, truth)
-
-    def _patch(self, occluder: int, rect: Rect) -> PlacedPatch:
-        x, y, w, h = self._display.rect_to_coded(*rect)
-        return PlacedPatch(self._cutouts[occluder].patch(x, y, w, h), x, y)
 
     def _truth(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
         size = self._display.size
