@@ -12,7 +12,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import from_mapping
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display
-from occludenet_build.occlusion.frame_buffer import blend
+from occludenet_build.occlusion.frame_buffer import paste
 from occludenet_build.occlusion.geometry import Rect
 from occludenet_build.occlusion.ground_truth import add_mask, hidden_share
 from occludenet_build.occlusion.patches import ClipCutout, placed_patch
@@ -118,8 +118,7 @@ class ClipPasting:
         if not placed:
             return 0.0
         patch, x, y = placed_patch(placed, self._cutouts, self._layout, self._display)
-        for region, _, after in blend(planes, self._layout, patch, x, y):
-            region[:] = after
+        paste(planes, self._layout, patch, x, y)
         add_mask(mask, patch.mask, x, y)
         actor = self._actor.boxes.get(number)
         if actor is None:
