@@ -85,7 +85,8 @@ class FrameBuffer:
 def paste(planes: Sequence[np.ndarray], layout: Layout, patch: Patch, x: int, y: int) -> None:
     """Paste a patch with its first pixel at (x, y) on planes, uint8 or uint16 (H, W), for good.
 
-    The samples are those of `FrameBuffer.blend`; nothing is kept to undo it.
+    The samples are those of `FrameBuffer.blend`; nothing is kept to undo it. RGB frames (H, W, 3)
+    are one plane.
     """
     for plane, part, left, top in _on_planes(planes, layout, patch, x, y):
         found = _overlap(plane, part, left, top)
@@ -100,8 +101,7 @@ def _on_planes(
     planes: Sequence[np.ndarray], layout: Layout, patch: Patch, x: int, y: int
 ) -> Iterator[tuple[np.ndarray, PlanePatch, int, int]]:
     """Each plane with its part of the patch, and the position of that part in the plane."""
-    shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
-    for plane, part, (sub_x, sub_y) in zip(planes, patch.planes, shifts, strict=True):
+    for plane, part, (sub_x, sub_y) in zip(planes, patch.planes, layout.shifts, strict=True):
         yield plane, part, x >> sub_x, y >> sub_y
 
 
@@ -112,7 +112,7 @@ def _overlap(
 
     None if the patch is outside the plane.
     """
-    height, width = plane.shape
+    height, width = plane.shape[:2]
     left, top = max(x, 0), max(y, 0)
     right = min(x + part.add.shape[1], width)
     bottom = min(y + part.add.shape[0], height)

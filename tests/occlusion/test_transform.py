@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import REPO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.build import write_groups
@@ -23,10 +26,12 @@ from occludenet_build.core.files import sha256_file
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.planes import layout_of, plane_arrays
 from occludenet_build.media.video.source import Display, open_video, rgb_frames
+from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.occluders import SCHEMA as OCCLUDERS
 from occludenet_build.occlusion.patches import ClipCutout, read_occluder
 from occludenet_build.occlusion.render import render
+from occludenet_build.occlusion.select import CLIPS as SELECT
 from occludenet_build.occlusion.transform.actor import ClipActor
 from occludenet_build.occlusion.transform.function import ClipPasting
 from occludenet_build.people.detect import BOXES
@@ -272,35 +277,40 @@ def test_boxes_of_another_picture_are_refused():
 
 @pytest.fixture
 def build(tmp_path) -> Path:
-    """The tables of a build that the transform reads: two clips with boxes, occluders of a split
-    each."""
-    rows = []
+    """What the transform reads of a build: clips of which one has boxes, occluders of a split each,
+    and the one video."""
+    root, rows = tmp_path / "build", []
     for number, split in enumerate(("train", "train", "test")):
-        file = write_png(
-            tmp_path / f"occluders/png/dog/{number}.png", opaque(30 + number, 40, (9 * number,) * 3)
-        )
+        file = root / f"occluders/png/dog/{number}.png"
+        write_png(file, opaque(30 + number, 40, (9 * number,) * 3))
         row = {"occluder": f"{number}.png", "category": "dog", "status": "ok", "split": split}
         rows.append(row | {"file": f"png/dog/{number}.png", "sha256": sha256_file(file)})
     rows.append({"occluder": None, "category": "dog", "status": "skipped"})
-    tables.write_table(tables.from_rows(rows, OCCLUDERS), tmp_path / "occluders/occluders.parquet")
     states = {"walks": "ok", "empty": "skipped", "broken": "failed"}
     detected = [
-        {"clip": clip, "status": state, "reason": None if state == "ok" else f"r-{state}"}
-        | {"frames": FRAMES}
+        {"clip": clip, "status": state, "reason": f"r-{state}", "frames": FRAMES}
         for clip, state in states.items()
     ]
+    video = tmp_path / "walks.mp4"
+    write_video(video, textured(FRAMES, WIDTH, HEIGHT), 25)
     indexed = [{"clip": clip, "fps": 25.0} for clip in states]
-    tables.write_table(tables.from_rows(detected, DETECT), tmp_path / "detect/000.parquet")
-    tables.write_table(tables.from_rows(indexed, INDEX), tmp_path / "index/videos.parquet")
+    chosen = [{"clip": "walks", "status": "ok", "path": str(video), "split": "train"}]
+    for name, found, schema in (
+        ("occluders/occluders.parquet", rows, OCCLUDERS),
+        ("detect/000.parquet", detected, DETECT),
+        ("index/videos.parquet", indexed, INDEX),
+        ("select/clips.parquet", chosen, SELECT),
+    ):
+        tables.write_table(tables.from_rows(found, schema), root / name)
+    same = {"clip": "walks", "track": 1, "filled": False}
     boxes = [
         dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))
-        | {"clip": "walks", "frame": n, "track": 1, "shot": int(n > 5), "actor": n != 3}
-        | {"filled": False}
+        | {"frame": n, "shot": int(n > 5), "actor": n != 3, **same}
         for n, box in enumerate(BOXES_OF_CLIP.tolist())
     ]
-    store = tmp_path / "detect/store/000/detail.parquet"
+    store = root / "detect/store/000/detail.parquet"
     write_groups(store, [tables.from_rows(boxes, BOXES)], BOXES)
-    return tmp_path
+    return root
 
 
 def test_a_bank_has_the_occluders_of_its_split_only(build):
@@ -469,3 +479,32 @@ assert occlude(frames, boxes, rgba).hidden[1] > 0.1
 assert "Occlude" in dir(occludenet_build)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+PAGE = {"PyTorch": "torchvision", "mmaction2": "mmaction", "Hugging Face datasets": "datasets"}
+"""Heading in docs/transform.md -> what its program needs, which may be absent."""
+
+
+@pytest.mark.parametrize("heading", PAGE)
+def test_the_programs_of_the_page_run(build, heading, monkeypatch, tmp_path):
+    pytest.importorskip(PAGE[heading])
+    page = (REPO / "docs/transform.md").read_text()
+    program = re.search(rf"^## {heading}$.*?```python\n(.*?)```", page, re.M | re.S)[1]
+    (tmp_path / "train.txt").write_text(f"{tmp_path}/walks.mp4,0\n")
+    monkeypatch.chdir(tmp_path)
+    if heading.startswith("Hugging"):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    example = types.ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", example)
+    exec(compile(program, heading, "exec"), vars(example))
+    if heading == "PyTorch":
+        shares, masks = example.hidden.flatten(), example.masks.numpy()
+    elif heading == "mmaction2":
+        made = example.videos[0]
+        assert made["inputs"].shape == (1, 3, 8, 112, 112)
+        shares, masks = made["data_samples"].hidden, None
+    else:
+        (row,) = example.clips
+        shares, masks = row["hidden"], np.array(row["masks"])
+        assert np.shape(row["video"]) == (2, HEIGHT, WIDTH, 3)
+    assert max(shares) > 0 and (masks is None or masks.any())

@@ -6,7 +6,8 @@
     sample     `Occlude`: the same for a data loader, with what is pasted drawn per clip and epoch
     bank       `Bank`: the occluders of a build, or the user's own
     actor      `BuildBoxes`: the actor's boxes of a build, by clip
-    pixels     frames as arrays, lists and tensors; RGB pixels as planes
+    pixels     frames as arrays, lists and tensors
+    rgb        occluders in the colours of RGB frames
 
 Sizes, positions, resampling and blending are composite's own functions, so that what is pasted is
 what a build pastes. In the same planes the result is composite's, sample by sample, before the

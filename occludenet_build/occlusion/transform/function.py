@@ -20,7 +20,8 @@ from occludenet_build.occlusion.placement import ClipGeometry, Placement
 from occludenet_build.occlusion.target_size import factors_and_shares
 from occludenet_build.occlusion.transform.actor import ClipActor, actor_of
 from occludenet_build.occlusion.transform.bank import checked_rgba
-from occludenet_build.occlusion.transform.pixels import RGB, frames_of, in_kind_of
+from occludenet_build.occlusion.transform.pixels import frames_of, in_kind_of
+from occludenet_build.occlusion.transform.rgb import RGB, RgbCutout
 
 SETTINGS = ("scale_mode", "target_tolerance", "window", "smooth_seconds")
 """Settings of composite that a caller may give, beside scale and motion."""
@@ -73,14 +74,15 @@ def occlude(
     given = frames_of(frames, inplace=inplace)
     actor = actor_of(boxes, given.size, fps)
     numbers = _numbers(len(given.pictures), actor.frames, at)
-    cutouts = [ClipCutout(rgba, RGB, Display(*given.size)) for rgba in _occluders(occluder)]
+    pixels, first = _occluders(occluder), given.channels_first
+    cutouts = [RgbCutout(rgba, given.size, first) for rgba in pixels]
     chosen = composite_settings(scale, motion, settings)
     pasting = ClipPasting(actor, given.size, cutouts, RGB, chosen, clip, seed)
     width, height = given.size
     masks = np.zeros((len(numbers), height, width), bool)
     hidden = np.zeros(len(numbers), np.float32)
     for place, number in enumerate(numbers):
-        hidden[place] = pasting.paste(number, given.planes(place), masks[place])
+        hidden[place] = pasting.paste(number, [given.pictures[place]], masks[place])
     return Occluded(given.whole, *in_kind_of(frames, masks, hidden))
 
 
@@ -111,8 +113,8 @@ class ClipPasting:
     def paste(self, number: int, planes: Sequence[np.ndarray], mask: np.ndarray) -> float:
         """Paste on frame `number` of the clip; the share of the actor's box that is hidden.
 
-        `planes`: of the frame, uint8 or uint16 (H, W) each; `mask`: bool (H, W), all false. Both
-        are written to.
+        `planes`: of the frame, uint8 or uint16 (H, W) each, or one of RGB (H, W, 3); `mask`: bool
+        (H, W), all false. Both are written to.
         """
         placed = self._placement.rects(number, self._factor)
         if not placed:

@@ -1,8 +1,7 @@
-"""Frames as the transform takes them: arrays, lists of arrays and tensors, seen as RGB planes.
+"""Frames as the transform takes them: arrays, lists of arrays and tensors.
 
-`RGB` lets `ClipCutout` make patches for RGB frames: three planes of full size, whose code values
-are the colours themselves. `Frames` has a picture (H, W, 3) per frame that can be written to,
-whatever was given, and returns what was written in the form of what was given.
+`Frames` has a picture (H, W, 3) per frame that can be written to, whatever was given, and returns
+what was written in the form of what was given.
 """
 
 from __future__ import annotations
@@ -15,19 +14,6 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.media.video.planes import Layout
-
-
-class _Rgb(Layout):
-    """R, G and B as three planes: no subsampling, and no conversion of colours."""
-
-    def from_rgb(self, rgb: np.ndarray) -> np.ndarray:
-        """The colours themselves: uint8 (..., 3) -> float32 (..., 3)."""
-        return rgb.astype(np.float32)
-
-
-RGB = _Rgb(depth=8, sub_x=0, sub_y=0, full_range=True, matrix="bt601")
-"""Layout of RGB frames. A matrix is part of a layout, and is not used here."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +31,10 @@ class Frames:
         height, width = self.pictures[0].shape[:2]
         return width, height
 
-    def planes(self, number: int) -> list[np.ndarray]:
-        """R, G and B of a frame, uint8 (H, W), views."""
-        return [self.pictures[number][:, :, channel] for channel in range(3)]
+    @property
+    def channels_first(self) -> bool:
+        """Whether R, G and B are apart in memory."""
+        return self.pictures[0].strides[2] > self.pictures[0].strides[1]
 
 
 def frames_of(given: Any, *, inplace: bool) -> Frames:
