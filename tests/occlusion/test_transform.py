@@ -157,7 +157,7 @@ boxes_or_none = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     boxes=st.lists(boxes_or_none, min_size=4, max_size=4),
     scale=st.floats(0.05, 2),
