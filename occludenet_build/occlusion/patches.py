@@ -120,7 +120,7 @@ class ClipCutout:
         return next(fitting, self._ladder[0])
 
     def resized(self, w: int, h: int) -> np.ndarray:
-        """Code values times alpha, and alpha, at a size: float32 (h, w, 4)."""
+        """Code values times alpha, and alpha, at a size (w, h): float32 (H, W, 4)."""
         return resize_deterministic(self._level(w, h), (w, h), cv2.INTER_LINEAR)
 
     def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:

@@ -40,7 +40,7 @@ class ClipActor:
 
     @cached_property
     def array(self) -> np.ndarray:
-        """float32 (frames, 4): x1, y1, x2, y2 in displayed pixels, half-open; nan: no actor."""
+        """float32 (T, 4): x1, y1, x2, y2 in displayed pixels, half-open; nan: no actor."""
         found = np.full((self.frames, 4), np.nan, np.float32)
         for number, actor in self.boxes.items():
             found[number] = actor.box
