@@ -104,6 +104,7 @@ FORMATS: dict[str, Format] = {
         "its documented keys",
         reads_frames=True,
         extracts_frames=True,
+    ),
     # whole datasets, for hosts and streaming readers
     "huggingface": Format(
         "Hugging Face: folder of videos, Parquet tables, dataset card",
