@@ -61,7 +61,7 @@ def key_frames(frames: int, fps: float) -> list[int]:
     """Numbers, from 0, of the frames in the middles of the seconds of a clip; at least one.
 
     >>> key_frames(24, 12.0), key_frames(5, 30.0), key_frames(75, 29.97)
-    ([6, 18], [2], [15, 45, 74])
+    ([6, 18], [2], [14, 44, 74])
     """
     middles = [int((second + 0.5) * fps) for second in range(int(frames / fps) + 1)]
     found = [number for number in middles if number < frames]
