@@ -25,6 +25,7 @@ from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.people.proposals import WINDOWS, person_tracks, review_page, windows
+from occludenet_build.people.proposals.evidence import confirmed
 from occludenet_build.people.proposals.hiding import Sight, measure_sights
 from occludenet_build.people.proposals.scene import stretches
 from occludenet_build.people.proposals.sheets import CandidateSheet, sheets
@@ -69,12 +70,13 @@ def _search(job: ProposalJob) -> tuple[dict[str, Any], pa.Table]:
     sights: dict[int, list[Sight]] = {}
     cuts: list[float] = []
     fixed: list[bool] = []
-    for stretch in stretches(video["path"]) if tracks else ():
+    everybody = job.boxes.detected.by_frame()
+    for stretch in stretches(video["path"], everybody) if tracks else ():
         for track, seen in measure_sights(tracks, stretch, view).items():
             sights.setdefault(track, []).extend(seen)
         cuts += stretch.cuts
         fixed += [stretch.fixed] * len(stretch.frames)
-    best = windows.best_windows(sights, video["duration_seconds"], cuts, settings)
+    best = windows.best_windows(confirmed(sights), video["duration_seconds"], cuts, settings)
     made = [one for one in sheets(video["path"], best) if one.blur <= settings.max_blur]
     share = float(np.mean(fixed)) if fixed else None
     facts = {"people": len(tracks), "candidates": len(made), "fixed": share}
