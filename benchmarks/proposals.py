@@ -133,7 +133,7 @@ def judge(
     right_starts = []
     for row in result.detail.to_pylist() if result.detail is not None else ():
         person = None if boxes == "motion" else row["track"]
-        hidden = judging.hidden_in(true, row["start_seconds"], person)
+        hidden = judging.hidden_in(seen, row["start_seconds"], SETTINGS.seconds, person)
         is_right = hidden >= judging.RIGHT
         tally.proposals += 1
         tally.right += is_right

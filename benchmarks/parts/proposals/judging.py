@@ -27,6 +27,7 @@ class Window:
     person: int
     start: float
     hidden: float
+    """Mean share; pictures with more than max_hidden count as 0."""
 
 
 def true_windows(seen: list[Seen], settings: Proposals) -> list[Window]:
@@ -61,11 +62,12 @@ def wanted(windows: list[Window]) -> list[Window]:
     return chosen
 
 
-def hidden_in(windows: list[Window], start: float, person: int | None) -> float:
+def hidden_in(seen: list[Seen], start: float, seconds: float, person: int | None) -> float:
     """The true hidden share in a proposed window; `person` None: of whoever is hidden most."""
-    shares = [
-        one.hidden
-        for one in windows
-        if abs(one.start - start) < 0.26 and person in (None, one.person)
-    ]
-    return max(shares, default=0.0)
+    shares: dict[int, list[float]] = defaultdict(list)
+    for one in seen:
+        if start <= one.frame / FPS < start + seconds and one.visible is not None:
+            shares[one.person].append(one.hidden)
+    least = 0.3 * seconds * FPS
+    means = {who: float(np.mean(ones)) for who, ones in shares.items() if len(ones) >= least}
+    return means.get(person, 0.0) if person is not None else max(means.values(), default=0.0)

@@ -9,23 +9,27 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from occludenet_build.people.proposals.hiding import Sight
 
-SURE = 2.0
-"""Least ratio of the missing part to the error of the expectation."""
-_LEAST = 0.06
+SURE, LIKELY = 2.0, 0.8
+"""Least ratio of the missing part to the error of the expectation; the second where the static
+evidence is strong: a plain edge that goes on at both sides, along which the whole outline ends."""
+_LEAST = 0.05
 """Least hidden share in a picture."""
-_EDGE, _PLAIN = 0.35, 0.6
-"""Least strength of the edge: where it is confirmed by motion or others, and where not."""
-_BESIDE = 0.35
-"""Least strength with which the edge goes on at the sides of somebody who stays."""
-_FLAT = 0.6
-"""Least share of the outline that ends along the edge, for somebody who stays."""
+_ANY, _EDGE, _PLAIN = 0.2, 0.5, 0.8
+"""Strength of an edge in one picture that may count; least median over the pictures where the edge
+is confirmed by motion or by others; and where it is not."""
+_BESIDE = 0.5
+"""Least strength with which the edge goes on beside somebody who stays, or above who is cut at a
+side."""
+_FLAT = 0.8
+"""Least share of the outline that ends along the edge, for strong evidence."""
+_ALONG, _OTHERS = 0.7, 3
+"""Way along the edge, widths of the person, and people who end there, that confirm an edge."""
 _AROUND = 4.5
 """Seconds before and after a picture in which the same edge must be met again."""
 _MOMENTS, _SHARE = 4, 0.5
@@ -36,81 +40,90 @@ _SEEN_THERE = 3
 
 @dataclass(frozen=True)
 class Support:
-    """How the edge of one sight is met at other times."""
+    """How the edge of one sight is met at other times; medians over these pictures."""
 
     moments: int
-    """Pictures of the person, within _AROUND, that end at an edge."""
+    """Pictures of the person, within _AROUND, that end at this edge."""
     of: int
     """Pictures of the person, within _AROUND."""
     along: float
     """Way of the person along the edge in them, widths of the person."""
     people: int
     """People who end at the same place, this one included."""
+    edge: float
+    beside: float
+    sure: float
+    flat: float
+    """0 where the outline is not known."""
+
+    @property
+    def strong(self) -> bool:
+        """Whether the static evidence is strong."""
+        return self.edge >= _PLAIN and self.beside >= _BESIDE and self.flat >= _FLAT
+
+    def holds(self, side: str) -> bool:
+        """Whether the evidence is sufficient for somebody who is cut at this side."""
+        met = self.moments >= max(_MOMENTS, _SHARE * self.of)
+        if not met or self.sure < (LIKELY if self.strong else SURE):
+            return False
+        if side != "below":
+            return self.edge >= _EDGE and self.beside >= _BESIDE
+        moved = self.along >= _ALONG or self.people >= _OTHERS
+        return (moved and self.edge >= _EDGE) or self.strong
 
 
 def confirmed(sights: dict[int, list[Sight]]) -> dict[int, list[Sight]]:
-    """The sights with `hidden` 0 wherever the evidence is not sufficient."""
-    ends = {track: [_candidate(s) for s in seen] for track, seen in sights.items()}
+    """The sights with `support`; `hidden` is 0 wherever the evidence is not sufficient."""
     places = [
-        (track, s) for track, seen in sights.items() for s, c in zip(seen, ends[track], strict=True)
-        if c
-    ]  # fmt: skip
-    feet = _visible_feet(sights, ends)
-    made: dict[int, list[Sight]] = {}
-    for track, seen in sights.items():
-        made[track] = []
-        for sight, ends_there in zip(seen, ends[track], strict=True):
-            good = ends_there and _holds(track, sight, seen, ends[track], places, feet)
-            made[track].append(sight if good else replace(sight, hidden=0.0))
-    return made
+        (track, sight) for track, seen in sights.items() for sight in seen if _may_count(sight)
+    ]
+    feet = _visible_feet(sights)
+    return {
+        track: [_judged(track, sight, seen, places, feet) for sight in seen]
+        for track, seen in sights.items()
+    }
 
 
-def _candidate(sight: Sight) -> bool:
-    return (
-        bool(sight.side)
-        and sight.hidden >= _LEAST
-        and sight.sure >= SURE
-        and sight.edge >= _EDGE
-    )
+def _may_count(sight: Sight) -> bool:
+    enough = sight.hidden >= _LEAST and sight.sure >= 0.5 * LIKELY
+    return bool(sight.side) and enough and sight.edge >= _ANY
 
 
-def _holds(
-    track: int,
-    sight: Sight,
-    seen: list[Sight],
-    ends: list[bool],
-    places: list[tuple[int, Sight]],
-    feet: np.ndarray,
-) -> bool:
-    """Whether the evidence for one sight is sufficient."""
-    support = support_of(track, sight, zip(seen, ends, strict=True), places)
-    if support.moments < max(_MOMENTS, _SHARE * support.of) or _refuted(sight, feet):
-        return False
-    if support.along >= 0.7 or support.people >= 3:
-        return True
-    stays = sight.edge >= _PLAIN and sight.beside >= _BESIDE
-    return stays and not sight.flat < _FLAT  # nan: the outline is not known
+def _judged(
+    track: int, sight: Sight, seen: list[Sight], places: list[tuple[int, Sight]], feet: np.ndarray
+) -> Sight:
+    if not _may_count(sight):
+        return replace(sight, hidden=0.0)
+    support = support_of(track, sight, seen, places)
+    good = support.holds(sight.side) and not _refuted(sight, feet)
+    return replace(sight, support=support, hidden=sight.hidden if good else 0.0)
 
 
 def support_of(
-    track: int,
-    sight: Sight,
-    own: Iterable[tuple[Sight, bool]],
-    places: list[tuple[int, Sight]],
+    track: int, sight: Sight, own: list[Sight], places: list[tuple[int, Sight]]
 ) -> Support:
     """How the edge of a sight is met at other times.
 
-    own: the person's sights, and whether they end at an edge; places: (track, sight) of all that do.
+    own: the person's sights; places: (track, sight) of all that may count.
     """
-    around = [(s, end) for s, end in own if abs(s.seconds - sight.seconds) <= _AROUND]
-    same = [s for s, end in around if end and s.side == sight.side]
+    around = [s for s in own if abs(s.seconds - sight.seconds) <= _AROUND]
+    same = [s for s in around if _may_count(s) and s.side == sight.side]
+    if sight.side != "below":  # something upright stays where it is, whoever passes
+        same = [s for s in same if abs(s.line - sight.line) < 0.06 * sight.height]
     width = max(1.0, sight.box[2] - sight.box[0])
     middles = [(s.box[0] + s.box[2]) / 2 for s in same]
-    along = float(np.ptp(middles)) / width if middles else 0.0
-    near = {track} | {
-        other for other, s in places if s.side == sight.side and _same_place(sight, s)
-    }
-    return Support(len(same), len(around), along, len(near))
+    near = {other for other, s in places if s.side == sight.side and _same_place(sight, s)}
+    flat = [0.0 if np.isnan(s.flat) else s.flat for s in same]
+    return Support(
+        moments=len(same),
+        of=len(around),
+        along=float(np.ptp(middles)) / width,
+        people=len(near | {track}),
+        edge=float(np.median([s.edge for s in same])),
+        beside=float(np.median([s.beside for s in same])),
+        sure=float(np.median([s.sure for s in same])),
+        flat=float(np.median(flat)),
+    )
 
 
 def _same_place(one: Sight, other: Sight) -> bool:
@@ -122,13 +135,13 @@ def _same_place(one: Sight, other: Sight) -> bool:
     return abs(one.line - other.line) < tolerance and abs(one.box[3] - other.box[3]) < one.height
 
 
-def _visible_feet(sights: dict[int, list[Sight]], ends: dict[int, list[bool]]) -> np.ndarray:
+def _visible_feet(sights: dict[int, list[Sight]]) -> np.ndarray:
     """float64 (K, 2): column and row of the lower ends of boxes that end at no edge."""
     points = [
         ((s.box[0] + s.box[2]) / 2, s.box[3])
-        for track, seen in sights.items()
-        for s, end in zip(seen, ends[track], strict=True)
-        if not end and s.edge < _EDGE
+        for seen in sights.values()
+        for s in seen
+        if not _may_count(s)
     ]
     return np.array(points, float).reshape(-1, 2)
 

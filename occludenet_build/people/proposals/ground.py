@@ -8,8 +8,10 @@ feet of a hidden person are not seen, but their head is; with the line, the row 
 the height too. The error grows there: by 1 / (1 - slope), as a tall person far away has their head
 where a small one near has it. With a camera at the height of heads nothing can be said.
 
-The error also has a part of the fit itself, from fits to redrawn sets of people (bootstrap): large
-where few people went, or where all went at the same depth.
+The error also has a part of the fit itself, from its covariance: large where few people went, or
+where all went at the same depth. A person's own height is one deviation for all of their boxes
+(generalised least squares), so that somebody who walks towards the camera says much of the horizon
+and little of the height.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import numpy as np
 
 _SAMPLES = 24
 """Boxes of each person, so that a long track has no more weight than others."""
-_PAIRS, _REDRAWN = 600, 30
-"""Lines tried, and fits to redrawn sets of people."""
+_PAIRS, _DRAWN = 600, 40
+"""Lines tried, and lines drawn from the fit's covariance."""
 _NEAR = 0.08
 """Deviation of a height from the line at which it still belongs to it, natural logarithm."""
 _LEAST_PEOPLE = 4
@@ -30,6 +32,9 @@ _LEAST_SHARE = 0.4
 """Share of all people on the line from which it is used."""
 _PEOPLE_DIFFER = 0.06
 """Least standard deviation of people's heights, relative: adults' is 4 to 6 %."""
+_BOX_DIFFERS = 0.06
+"""Standard deviation of a box's height by its noise and the step, relative; errors in the boxes of
+a person are alike over some of them, so it is more than that of one box."""
 _STEEP = 0.85
 """Slope from which the row of the head says nothing."""
 
@@ -41,8 +46,8 @@ class GroundFit:
     people: int
     """People on the line."""
     lines: np.ndarray
-    """float64 (K, 2): intercept and slope; the first row is the fit, the others are of redrawn
-    sets of people. K is 0 without a fit."""
+    """float64 (K, 2): intercept and slope; the first row is the fit, the others are drawn from
+    its covariance. K is 0 without a fit."""
     spread: float
     """Standard deviation of a person's height from the line, relative."""
 
@@ -92,9 +97,11 @@ def fit_ground(people: list[np.ndarray]) -> GroundFit:
     on_line = np.flatnonzero(np.abs(middle) < 2.5 * _NEAR)
     if len(on_line) < max(_LEAST_PEOPLE, _LEAST_SHARE * len(people)):
         return NO_FIT
-    redrawn = [_redrawn(line, people, random.choice(on_line, len(on_line))) for _ in range(_REDRAWN)]
     spread = max(_PEOPLE_DIFFER, 1.4826 * float(np.median(np.abs(middle[on_line]))))
-    return GroundFit(len(on_line), np.stack([line, *redrawn]), spread)
+    line, covariance = _generalised(line, [people[one] for one in on_line], spread)
+    drawn = random.multivariate_normal(line, covariance, _DRAWN)
+    drawn[:, 1] = np.maximum(drawn[:, 1], 0)
+    return GroundFit(len(on_line), np.vstack([line, drawn]), spread)
 
 
 def _some(boxes: np.ndarray) -> np.ndarray:
@@ -143,8 +150,23 @@ def _refined(
     return line
 
 
-def _redrawn(line: np.ndarray, people: list[np.ndarray], chosen: np.ndarray) -> np.ndarray:
-    """The fit to some people, with repetition."""
-    owner = np.repeat(np.arange(len(chosen)), [len(people[one]) for one in chosen])
-    rows, heights = np.concatenate([people[one] for one in chosen]).T
-    return _refined(line, owner, rows, heights)
+def _generalised(
+    line: np.ndarray, people: list[np.ndarray], spread: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The line (2,) by generalised least squares, and its covariance (2, 2)."""
+    for _ in range(3):
+        left, right = np.zeros((2, 2)), np.zeros(2)
+        for one in people:
+            whole = _at(line, one[:, 0])
+            kept = np.abs(np.log(one[:, 1] / whole)) < 3 * _NEAR
+            regressors = np.stack([np.ones(len(one)), one[:, 0]], axis=1)[kept] / whole[kept, None]
+            count = len(regressors)
+            if not count:
+                continue
+            alike = np.full((count, count), spread**2)
+            inverse = np.linalg.inv(alike + _BOX_DIFFERS**2 * np.eye(count))
+            left += regressors.T @ inverse @ regressors
+            right += regressors.T @ inverse @ (one[kept, 1] / whole[kept])
+        covariance = np.linalg.inv(left + 1e-6 * np.trace(left) * np.eye(2))
+        line = covariance @ (right + 1e-6 * np.trace(left) * line)
+    return line, covariance

@@ -67,6 +67,8 @@ class Sight:
     """Missing part / error of the expectation."""
     flat: float = 0.0
     """Share of the person's columns that end at the edge, 0 to 1; nan where not measured."""
+    support: "Support | None" = None
+    """How the edge is met at other times; None before that is looked at, and without an edge."""
 
 
 @dataclass(frozen=True)

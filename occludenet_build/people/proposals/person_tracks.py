@@ -22,6 +22,8 @@ _BORDER = 0.01
 """Distance from the picture's border within which it cuts a box, share of the side."""
 _BY_HISTORY = 0.07
 """Error of a height expected from the person's other boxes, relative."""
+_VAGUE = 0.2
+"""Error of a height by the line from which the person's other boxes are preferred."""
 _OWN = 0.04
 """Error of a person's own height relative to the line's, where whole boxes show it."""
 _ADULT = 0.88, 1.2
@@ -115,7 +117,8 @@ def _track(
         feet, heads = boxes[:, 3] / view.height, boxes[:, 1] / view.height
         own, own_error = _own((seen / view.height / fit.by_feet(feet))[clear], fit)
         by_line, errors_line = fit.by_head(heads, own, own_error)
-        usable = np.isfinite(errors_line)
+        # Where the line says little, the person's own boxes say at least how tall they were seen.
+        usable = (errors_line < _VAGUE) | ~np.isfinite(errors)
         heights = np.where(usable, by_line * view.height, heights)
         errors = np.where(usable, errors_line, errors)
     shapes = (boxes[:, 2] - boxes[:, 0]) / np.maximum(heights, seen)
@@ -140,7 +143,7 @@ def by_history(boxes: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.nda
         run = np.median(heads[clear & (heads >= high)]) - np.median(heads[clear & (heads <= low)])
         slope = float(np.clip(rise / max(run, 1.0), 0.0, 3.0))
     level = seen - slope * (heads - np.median(heads))
-    heights = np.quantile(level[clear], 0.85) + slope * (heads - np.median(heads))
+    heights = np.quantile(level[clear], 0.9) + slope * (heads - np.median(heads))
     return np.maximum(heights, 1.0), np.full(len(seen), _BY_HISTORY)
 
 
