@@ -63,11 +63,12 @@ def wanted(windows: list[Window]) -> list[Window]:
 
 
 def hidden_in(seen: list[Seen], start: float, seconds: float, person: int | None) -> float:
-    """The true hidden share in a proposed window; `person` None: of whoever is hidden most."""
+    """The true hidden share, mean over a proposed window; `person` None: of whoever is hidden most.
+
+    A picture without the person counts as 0."""
     shares: dict[int, list[float]] = defaultdict(list)
     for one in seen:
         if start <= one.frame / FPS < start + seconds and one.visible is not None:
             shares[one.person].append(one.hidden)
-    least = 0.3 * seconds * FPS
-    means = {who: float(np.mean(ones)) for who, ones in shares.items() if len(ones) >= least}
+    means = {who: float(sum(ones)) / (seconds * FPS) for who, ones in shares.items()}
     return means.get(person, 0.0) if person is not None else max(means.values(), default=0.0)

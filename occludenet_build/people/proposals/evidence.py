@@ -9,13 +9,14 @@ nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from occludenet_build.people.proposals.hiding import Sight
 
-SURE, LIKELY = 2.0, 0.8
+SURE, LIKELY = 2.0, 0.5
 """Least ratio of the missing part to the error of the expectation; the second where the static
 evidence is strong: a plain edge that goes on at both sides, along which the whole outline ends."""
 _LEAST = 0.05
@@ -26,8 +27,9 @@ is confirmed by motion or by others; and where it is not."""
 _BESIDE = 0.5
 """Least strength with which the edge goes on beside somebody who stays, or above who is cut at a
 side."""
-_FLAT = 0.8
-"""Least share of the outline that ends along the edge, for strong evidence."""
+_FLAT, _LEGS = 0.8, 0.65
+"""Least share of the outline that ends along the edge: for strong evidence, and where the height
+is surely missing, since only legs may reach the edge."""
 _ALONG, _OTHERS = 0.7, 3
 """Way along the edge, widths of the person, and people who end there, that confirm an edge."""
 _AROUND = 4.5
@@ -69,7 +71,8 @@ class Support:
         if side != "below":
             return self.edge >= _EDGE and self.beside >= _BESIDE
         moved = self.along >= _ALONG or self.people >= _OTHERS
-        return (moved and self.edge >= _EDGE) or self.strong
+        plain = self.edge >= _PLAIN and self.beside >= _PLAIN and self.flat >= _LEGS
+        return (moved and self.edge >= _EDGE) or self.strong or plain
 
 
 def confirmed(sights: dict[int, list[Sight]]) -> dict[int, list[Sight]]:
@@ -85,7 +88,9 @@ def confirmed(sights: dict[int, list[Sight]]) -> dict[int, list[Sight]]:
 
 
 def _may_count(sight: Sight) -> bool:
-    enough = sight.hidden >= _LEAST and sight.sure >= 0.5 * LIKELY
+    """Whether a sight may be of somebody hidden; below a strong edge, less need be missing."""
+    strong = sight.edge >= _PLAIN and sight.flat >= _FLAT
+    enough = sight.hidden >= (0.2 * _LEAST if strong else _LEAST)
     return bool(sight.side) and enough and sight.edge >= _ANY
 
 
@@ -95,8 +100,22 @@ def _judged(
     if not _may_count(sight):
         return replace(sight, hidden=0.0)
     support = support_of(track, sight, seen, places)
-    good = support.holds(sight.side) and not _refuted(sight, feet)
-    return replace(sight, support=support, hidden=sight.hidden if good else 0.0)
+    if not support.holds(sight.side) or _refuted(sight, feet):
+        return replace(sight, support=support, hidden=0.0)
+    hidden = _at_an_edge(sight) if support.strong else sight.hidden
+    return replace(sight, support=support, hidden=hidden)
+
+
+def _at_an_edge(sight: Sight) -> float:
+    """The expected hidden share of a person of whom, by the static evidence, something is hidden.
+
+    It is the mean of a normal distribution of the missing part, cut off at 0.
+    """
+    error = sight.hidden / max(sight.sure, 1e-6) if sight.hidden else 0.0
+    z = min(sight.sure, 8.0)
+    below = 0.5 * (1 + math.erf(z / math.sqrt(2)))
+    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return min(1.0, sight.hidden + min(error, 0.3) * density / below)
 
 
 def support_of(
