@@ -248,6 +248,17 @@ def surveillance_listing(wildcards):
     return "" if SURVEILLANCE_FETCHED else digest_of(needed("segments", "videos"))
 
 
+def proposal_keypoints(wildcards):
+    """The user's joints of the people in surveillance videos; none without them."""
+    named = CONFIG.proposals.keypoints
+    return plain_path(named) if named else []
+
+
+def keypoints_option(wildcards, input):
+    """The user's joints as an option."""
+    return option("keypoints", input.keypoints)
+
+
 def segments_table(wildcards):
     """The user's table, or the review that they filled in; exits if there is neither."""
     surveillance_listing(wildcards)

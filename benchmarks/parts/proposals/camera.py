@@ -78,9 +78,7 @@ def thing(
     return Thing(kind, faces[-1][0][2], mask > 0, np.clip(colour, 0, 255).astype(np.uint8))
 
 
-def box_faces(
-    x: float, z: float, width: float, height: float, depth: float
-) -> list[list[Corner]]:
+def box_faces(x: float, z: float, width: float, height: float, depth: float) -> list[list[Corner]]:
     """Top and front of a box whose front's middle stands at (x, z)."""
     left, right, back = x - width / 2, x + width / 2, z + depth
     return [

@@ -6,18 +6,21 @@ were trained on whole boxes give.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
-from parts.proposals.drawing import FPS, Seen
 
+from occludenet_build.config import Config
+from occludenet_build.config.occlusion import Quota, Select
 from occludenet_build.config.people import Detect
-from occludenet_build.core.build import ClipBoxes
-from occludenet_build.media.video.source import rgb_frames
-from occludenet_build.people.detect.to_table import rows_of
-from occludenet_build.people.detectors import motion
-from occludenet_build.people.detectors.interface import IndexedClip
-from occludenet_build.core.errors import ItemError
+from occludenet_build.config.sources import Index
+from occludenet_build.core import tables
+from occludenet_build.core.build import ClipBoxes, detail_file, read_clip_rows
+from occludenet_build.people.detect.command import run as detect_run
+from occludenet_build.sources.acquire.videos import VIDEOS as LISTED
+from occludenet_build.sources.index.command import run as index_run
+from parts.proposals.drawing import Seen
 
 BOXES = ("visible", "whole", "motion")
 _NOISE, _MISSED = 0.02, 0.04
@@ -45,15 +48,18 @@ def boxes_of(kind: str, seen: list[Seen], seed: int) -> ClipBoxes:
     )
 
 
-def detected_by_motion(path: Path, size: tuple[int, int], frames: int) -> ClipBoxes:
-    """The boxes that the stage detect finds with its backend motion; none where it refuses."""
-    settings = Detect(backend="motion", actor="prominent")
-    clip = IndexedClip(path.stem, str(path), *size, frames, float(FPS))
-    try:
-        detector = motion.Motion(settings)
-        cuts, parts = motion.survey(clip)
-        found = [one.found for one in detector.search(parts, rgb_frames(path))]
-        _, table = rows_of(clip, settings, found, cuts)
-    except ItemError:
-        return ClipBoxes.of(None)
-    return ClipBoxes.of(table)
+def detected_by_motion(path: Path, folder: Path) -> ClipBoxes:
+    """The boxes of the stages index and detect with the backend motion; none where it refuses."""
+    config = Config(
+        index=Index(shards=1),
+        detect=Detect(backend="motion"),
+        select=Select(quota=Quota(None, None, None)),
+    )
+    row = {"clip": path.stem, "path": str(path), "label": "drawn", "split": "test"}
+    row |= {"status": "ok", "reason": None, "detail": None}
+    tables.write_table(tables.from_rows([row], LISTED), folder / "listed.parquet")
+    out = folder / "index/videos.parquet"
+    index_run(argparse.Namespace(videos=folder / "listed.parquet", out=out, threads=1), config)
+    shard, boxes = folder / "index/shards/000.parquet", folder / "detect/000.parquet"
+    detect_run(argparse.Namespace(videos=shard, weights=None, threads=1, out=boxes), config)
+    return ClipBoxes.of(read_clip_rows(detail_file(boxes), path.stem))

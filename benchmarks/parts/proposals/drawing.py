@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from parts.proposals.camera import SIZE
-from parts.proposals.scenes import SECONDS, Scene
 
 from occludenet_build.media.video.synth import write_video
+from parts.proposals.camera import SIZE, Thing
+from parts.proposals.scenes import SECONDS, Scene
 
 FPS = 6
 _LEAST = 0.15
@@ -35,35 +35,55 @@ class Seen:
 def write_scene(scene: Scene, path: Path) -> list[Seen]:
     """Write the video of a scene, and return everybody in it."""
     seen: list[Seen] = []
-    pictures = _pictures(scene, seen)
+    pictures = pictures_of(scene, seen)
     write_video(path, pictures, Fraction(FPS), options={"preset": "ultrafast", "crf": "20"})
     return seen
 
 
-def _pictures(scene: Scene, seen: list[Seen]) -> Iterator[np.ndarray]:
+def pictures_of(scene: Scene, seen: list[Seen]) -> Iterator[np.ndarray]:
+    """Yields the pictures uint8 (H, W, 3); `seen` gets everybody in each of them."""
     noise = np.random.default_rng(len(scene.people))
     grain = noise.normal(0, 2.0, (8, SIZE[1], SIZE[0], 1)).astype(np.float32)
+    things = [_of_thing(one) for one in scene.things if one.mask.any()]
     for frame in range(SECONDS * FPS):
         picture = scene.empty.copy()
-        layers = _layers(scene, frame / FPS)
-        for _, number, mask, colour, alpha in layers:
-            if number is None:
-                picture[mask] = colour[mask]
-            else:
-                kept = picture * (1 - alpha[..., None])
-                picture = (kept + colour).astype(np.uint8)
+        layers = _layers(scene, things, frame / FPS)
+        for layer in layers:
+            part = picture[layer.place]
+            part[:] = part * (1 - layer.alpha[..., None]) + layer.colour
         seen += _truth(layers, frame)
         noisy = picture + grain[frame % 8]
         yield np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-Layer = tuple[float, int | None, np.ndarray, np.ndarray, np.ndarray]
-"""(distance, person or None, bool mask, colour, alpha), full pictures."""
+@dataclass(frozen=True)
+class _Layer:
+    """A person or a thing in one picture."""
+
+    distance: float
+    person: int | None
+    """None: a static thing."""
+    mask: np.ndarray
+    """bool (H, W)."""
+    place: tuple[slice, slice]
+    """Its part of the picture, h rows and w columns."""
+    alpha: np.ndarray
+    """float32 (h, w), 0 to 1."""
+    colour: np.ndarray
+    """float32 (h, w, 3), premultiplied."""
 
 
-def _layers(scene: Scene, seconds: float) -> list[Layer]:
+def _of_thing(thing: Thing) -> _Layer:
+    rows, columns = np.flatnonzero(thing.mask.any(axis=1)), np.flatnonzero(thing.mask.any(axis=0))
+    place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    alpha = thing.mask[place].astype(np.float32)
+    colour = thing.colour[place] * alpha[..., None]
+    return _Layer(thing.z, None, thing.mask, place, alpha, colour)
+
+
+def _layers(scene: Scene, things: list[_Layer], seconds: float) -> list[_Layer]:
     """Everything in the picture, the farthest first."""
-    layers: list[Layer] = [(t.z, None, t.mask, t.colour, t.mask) for t in scene.things]
+    layers = list(things)
     for number, person in enumerate(scene.people):
         where = person.at(seconds)
         if where is None:
@@ -74,27 +94,28 @@ def _layers(scene: Scene, seconds: float) -> list[Layer]:
         made = person.shown(seconds, scale, facing)
         tall = person.height * scale
         left, top = round(column + made.left * tall), round(row - made.above * tall)
-        full = np.zeros((SIZE[1], SIZE[0], 4), np.float32)
         height, width = made.picture.shape[:2]
         x1, y1 = max(0, left), max(0, top)
         x2, y2 = min(SIZE[0], left + width), min(SIZE[1], top + height)
         if x2 - x1 > 2 and y2 - y1 > 2:
-            full[y1:y2, x1:x2] = made.picture[y1 - top : y2 - top, x1 - left : x2 - left]
-            alpha = full[..., 3] / 255
-            layers.append((z, number, alpha > 0.5, full[..., :3], alpha))
-    return sorted(layers, key=lambda layer: -layer[0])
+            part = made.picture[y1 - top : y2 - top, x1 - left : x2 - left].astype(np.float32)
+            place, mask = (slice(y1, y2), slice(x1, x2)), np.zeros(SIZE[::-1], bool)
+            mask[place] = part[..., 3] > 127
+            layers.append(_Layer(z, number, mask, place, part[..., 3] / 255, part[..., :3]))
+    return sorted(layers, key=lambda layer: -layer.distance)
 
 
-def _truth(layers: list[Layer], frame: int) -> list[Seen]:
+def _truth(layers: list[_Layer], frame: int) -> list[Seen]:
     found = []
-    for at, (_, number, mask, _, _) in enumerate(layers):
-        if number is None or mask.sum() < 20:
+    for at, layer in enumerate(layers):
+        mask = layer.mask
+        if layer.person is None or mask.sum() < 20:
             continue
         static, anything = np.zeros_like(mask), np.zeros_like(mask)
-        for _, other, cover, _, _ in layers[at + 1 :]:
-            anything |= cover
-            if other is None:
-                static |= cover
+        for other in layers[at + 1 :]:
+            anything |= other.mask
+            if other.person is None:
+                static |= other.mask
         whole, left = box_of(mask), mask & ~static
         visible = mask & ~anything
         share = 1 - left.sum() / mask.sum()
@@ -102,7 +123,7 @@ def _truth(layers: list[Layer], frame: int) -> list[Seen]:
             share = max(share, 1 - _area(box_of(left)) / _area(whole))
         enough = visible.sum() >= _LEAST * mask.sum() and visible.sum() >= 40
         box = box_of(visible) if enough else None
-        found.append(Seen(number, frame, whole, box, float(share)))
+        found.append(Seen(layer.person, frame, whole, box, float(share)))
     return found
 
 

@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+
+from occludenet_build.config.people import Proposals
 from parts.proposals.camera import SIZE
 from parts.proposals.drawing import FPS, Seen
 from parts.proposals.scenes import SECONDS
-
-from occludenet_build.config.people import Proposals
 
 BINS = (0.15, 0.25, 0.4, 0.6, 0.8)
 """Borders of the hidden shares in the table."""

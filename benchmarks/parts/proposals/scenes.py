@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from parts.proposals.camera import Camera, Thing, draw_camera, ground, make
 from parts.proposals.people import Person
 

@@ -1,10 +1,10 @@
 """Evidence over time that something static hides a person, and which one.
 
-A person ends at an edge of the scene in one picture by chance. It is evidence if the edge stays: the
-person moves along it and still ends there, or others end at the same place, or, for somebody who
-stays, the edge is plain and goes on at both sides, and the outline ends along it. It is refuted if
-people were seen with their feet where the occluder should hide them: behind it, and in front of
-nothing.
+A person ends at an edge of the scene in one picture by chance. It is evidence if the edge stays:
+the person moves along it and still ends there, or others end at the same place, or, for somebody
+who stays, the edge is plain and goes on at both sides, and the outline ends along it. It is refuted
+if people were seen with their feet where the occluder should hide them too, farther away than the
+person in question.
 """
 
 from __future__ import annotations
@@ -36,8 +36,68 @@ _AROUND = 4.5
 """Seconds before and after a picture in which the same edge must be met again."""
 _MOMENTS, _SHARE = 4, 0.5
 """Pictures in which it must be met, and their share of the person's pictures there."""
+JOINTS_MISSING = 0.75
+"""Least share of knees and ankles that must be missing below the edge, where joints are known."""
 _SEEN_THERE = 3
 """Pictures with feet in the hidden part that refute it."""
+
+
+KINDS = {
+    "height": "less of the person is seen than their head's place on the ground line lets expect",
+    "outline": "the person's outline ends along the edge",
+    "motion": "the person moves along the edge and still ends at it",
+    "others": "other people end at the same place",
+    "gap": "the scene shows in the middle of the person",
+    "keypoints": "joints below the edge are missing",
+}
+"""Kinds of evidence besides the lasting edge, which every proposal has."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why a window is proposed; medians over the pictures in which the person is hidden."""
+
+    kinds: tuple[str, ...]
+    """Of KINDS, in its order."""
+    side: str
+    """Where the person is cut most often: below, side, middle."""
+    edge: float
+    """Strength of the scene's edge, 0 to 1."""
+    moments: int
+    """Pictures of the window in which the person ends at it."""
+    people: int
+    """People who end at the same place."""
+    error: float | None
+    """Error of the expected height, relative; None where it does not count."""
+
+
+def evidence_of(hidden: list[Sight]) -> Evidence:
+    """The evidence for a window; hidden: its sights with a hidden share."""
+    supports = [sight.support for sight in hidden if sight.support is not None]
+    if not supports:
+        return Evidence((), "", 0.0, 0, 0, None)
+    sides = [sight.side for sight in hidden]
+    side = max(("below", "side", "middle"), key=sides.count)
+    chosen = [sight for sight in hidden if sight.side == side and sight.support is not None]
+    joints = [sight.joints for sight in chosen if sight.joints is not None]
+    sure = float(np.median([one.sure for one in supports]))
+    holds = {
+        "height": side == "below" and sure >= SURE,
+        "outline": float(np.median([one.flat for one in supports])) >= _FLAT,
+        "motion": max(one.along for one in supports) >= _ALONG,
+        "others": max(one.people for one in supports) >= _OTHERS,
+        "gap": side == "middle",
+        "keypoints": bool(joints) and float(np.median(joints)) >= JOINTS_MISSING,
+    }
+    error = float(np.median([sight.error for sight in chosen]))
+    return Evidence(
+        kinds=tuple(name for name in KINDS if holds[name]),
+        side=side,
+        edge=float(np.median([sight.edge for sight in chosen])),
+        moments=len(chosen),
+        people=max(one.people for one in supports),
+        error=error if side == "below" and math.isfinite(error) else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +117,8 @@ class Support:
     sure: float
     flat: float
     """0 where the outline is not known."""
+    joints: float | None = None
+    """Share of knees and ankles that are missing below the edge; None: not known."""
 
     @property
     def strong(self) -> bool:
@@ -66,7 +128,9 @@ class Support:
     def holds(self, side: str) -> bool:
         """Whether the evidence is sufficient for somebody who is cut at this side."""
         met = self.moments >= max(_MOMENTS, _SHARE * self.of)
-        if not met or self.sure < (LIKELY if self.strong else SURE):
+        if not met or (self.joints is not None and self.joints < JOINTS_MISSING):
+            return False
+        if self.sure < (LIKELY if self.strong or self.joints is not None else SURE):
             return False
         if side != "below":
             return self.edge >= _EDGE and self.beside >= _BESIDE
@@ -132,6 +196,7 @@ def support_of(
     width = max(1.0, sight.box[2] - sight.box[0])
     middles = [(s.box[0] + s.box[2]) / 2 for s in same]
     near = {other for other, s in places if s.side == sight.side and _same_place(sight, s)}
+    joints = [s.joints for s in same if s.joints is not None]
     flat = [0.0 if np.isnan(s.flat) else s.flat for s in same]
     return Support(
         moments=len(same),
@@ -142,6 +207,7 @@ def support_of(
         beside=float(np.median([s.beside for s in same])),
         sure=float(np.median([s.sure for s in same])),
         flat=float(np.median(flat)),
+        joints=float(np.median(joints)) if joints else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What hides a person in one picture: where they end, where they should, and what the scene has there.
+"""What hides a person in one picture: where they end, where they should, and the scene there.
 
 From below: in each row from the head to the expected feet, the share of pixels that differ from
 the empty scene is measured. The person ends where this share drops; without a measurable scene,
@@ -9,19 +9,24 @@ At a side or in the middle: columns of the upper body that do not differ from th
 box's sides or beside a box that is too narrow, if the scene has a vertical edge where they begin (a
 pillar, a door frame).
 
-Pixels of the missing part that differ from the scene belong to something moving, so people hidden by
-other people do not count. One picture proves little: `evidence.py` looks at all of them.
+Pixels of the missing part that differ from the scene belong to something moving, so people hidden
+by other people do not count. One picture proves little: `evidence.py` looks at all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from occludenet_build.people.proposals.edges import edge_along_column, edge_along_row
+from occludenet_build.people.proposals.keypoints import Keypoints
 from occludenet_build.people.proposals.person_tracks import PersonTrack, VideoShape
 from occludenet_build.people.proposals.scene import Stretch
+
+if TYPE_CHECKING:
+    from occludenet_build.people.proposals.evidence import Support
 
 _ROWS = 24
 """Rows, evenly spaced over the person's height, in which the share is measured."""
@@ -67,7 +72,9 @@ class Sight:
     """Missing part / error of the expectation."""
     flat: float = 0.0
     """Share of the person's columns that end at the edge, 0 to 1; nan where not measured."""
-    support: "Support | None" = None
+    joints: float | None = None
+    """Share of knees and ankles that are not found below the edge; None: not known."""
+    support: Support | None = None
     """How the edge is met at other times; None before that is looked at, and without an edge."""
 
 
@@ -85,9 +92,12 @@ class _Cut:
 
 
 def measure_sights(
-    tracks: list[PersonTrack], stretch: Stretch, view: VideoShape
+    tracks: list[PersonTrack], stretch: Stretch, view: VideoShape, joints: Keypoints | None = None
 ) -> dict[int, list[Sight]]:
-    """Track number -> the person in each picture of a stretch in which they have a box."""
+    """Track number -> the person in each picture of a stretch in which they have a box.
+
+    joints: of the people in the video, if they are known.
+    """
     found: dict[int, list[Sight]] = {}
     for track in tracks:
         row_of = {int(frame): at for at, frame in enumerate(track.frames)}
@@ -95,6 +105,9 @@ def measure_sights(
             at = row_of.get(sampled.frame)
             if at is not None:
                 sight = _sight(track, at, stretch, number, view)
+                if joints is not None and sight.side == "below":
+                    missing = joints.missing_below(sampled.frame, sight.box, sight.line)
+                    sight = replace(sight, joints=missing)
                 found.setdefault(track.number, []).append(sight)
     return found
 
@@ -174,7 +187,7 @@ class _Person:
         top, near = max(0, int(self.y1)), max(2, round(0.06 * self.height))
         part = moving[top : row + near + 1, columns]
         lower = part[-2 * near - 1 :].any(axis=0)
-        whole = part.mean(axis=0) > 0.25
+        whole = np.asarray(part.mean(axis=0) > 0.25)
         return float(lower[whole].mean()) if whole.any() else 0.0
 
     def _middle(self, mask: np.ndarray) -> slice:
@@ -189,14 +202,15 @@ class _Person:
         trunk = moving[rows, self._middle(moving)]
         if not trunk.size:
             return np.zeros(0)
-        # The trunk is narrower than the box: a share of 0.45 of a person's usual width is seen.
+        # The head and legs apart do not fill these columns.
         return np.minimum(1.0, trunk.mean(axis=1) * 1.3)
 
     def _side(self, moving: np.ndarray, scene: np.ndarray) -> _Cut:
         """The cut by something upright, at a side of the person or in their middle."""
-        rows = slice(max(0, int(self.y1 + 0.12 * self.seen)), max(1, int(self.y1 + 0.6 * self.seen)))
-        first = max(0, round((self.x1 + self.x2 - self.width) / 2 - 0.3 * self.width))
-        last = min(moving.shape[1], round((self.x1 + self.x2 + self.width) / 2 + 0.3 * self.width))
+        top, under = self.y1 + 0.12 * self.seen, self.y1 + 0.6 * self.seen
+        rows = slice(max(0, int(top)), max(1, int(under)))
+        centre, reach = (self.x1 + self.x2) / 2, 0.8 * self.width
+        first, last = max(0, round(centre - reach)), min(moving.shape[1], round(centre + reach))
         seen = moving[rows, first:last].mean(axis=0) > 0.35
         at = np.flatnonzero(seen)
         if len(at) < 2:
@@ -204,7 +218,7 @@ class _Person:
         best = self._gap(seen, at, first, rows, scene)
         wide = (at[-1] - at[0] + 1) / self.width
         if wide < _NARROW:
-            for column, rest in ((first + at[0], 1), (first + at[-1] + 1, -1)):
+            for column in (first + at[0], first + at[-1] + 1):
                 edge, line = edge_along_column(scene, column, rows, self.reach)
                 above = slice(max(0, int(self.y1 - 0.4 * self.seen)), max(0, int(self.y1)))
                 beyond = edge_along_column(scene, line, above, self.reach)[0]

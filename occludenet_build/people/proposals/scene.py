@@ -141,7 +141,8 @@ def _in_boxes(sampled: SampledFrame, boxes: Boxes) -> np.ndarray:
 def _without_people(scene: np.ndarray, pictures: np.ndarray, people: np.ndarray) -> None:
     """Take pixels that are often in boxes from the pictures in which they are in none.
 
-    scene: float32 (H, W, 3), changed in place; pictures: uint8 (T, H, W, 3); people: bool (T, H, W).
+    scene: float32 (H, W, 3), changed in place; pictures: uint8 (T, H, W, 3); people: bool
+    (T, H, W).
     """
     free = len(people) - people.sum(axis=0)
     rows, columns = np.nonzero((free < (1 - _OFTEN) * len(people)) & (free >= _FREE))

@@ -1,7 +1,7 @@
 """Contact sheets of the candidates and the blur of their people, in a second pass over the video.
 
 The top row shows the whole picture at even times, with the box as detected; the bottom row the
-person close up, with the estimated outline of the whole person.
+person close up, with the expected outline of the whole person and the edge at which they end.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _WIDE, _CLOSE = (240, 150), (240, 180)
 """Width and height of a thumbnail in the top and in the bottom row, pixels."""
 _SEEN, _GUESSED = COLOURS["detected"], COLOURS["filled"]
 """Colours of the detected box and of the outline."""
+_EDGE = (225, 30, 40)
+"""Colour of the edge, RGB."""
 _QUALITY = 80
 """JPEG quality."""
 
@@ -127,6 +129,11 @@ def _close_by(picture: np.ndarray, sight: Sight, seen: bool) -> np.ndarray:
     if seen:
         outline = (x1, y1, x2, y1 + sight.height)
         draw_box(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
+    if seen and sight.hidden:
+        line = (x1, sight.line, x2, sight.line + 1)
+        if sight.side != "below":
+            line = (sight.line, y1, sight.line + 1, y1 + sight.height)
+        draw_box(marked, line, _EDGE, max(1, round(sight.height / 80)))
     half = max(0.8 * sight.height, 20.0)
     across = half * _CLOSE[0] / _CLOSE[1]
     middle, centre = (x1 + x2) / 2, y1 + sight.height / 2
