@@ -85,6 +85,15 @@ def weights_of(name):
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
 
+def weights_there(wildcards):
+    """No file; exits with one line if the weights of a stage that is planned are missing."""
+    try:
+        settings.require_weights(getattr(CONFIG, wildcards.stage), wildcards.stage)
+    except UserError as error:
+        stop(error)
+    return []
+
+
 def audit_weights(wildcards):
     """The note about the second detector's weights; exits if they are not set."""
     note = weights_of("audit")

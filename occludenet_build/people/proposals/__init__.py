@@ -14,9 +14,9 @@ ground contact of everybody in the video, fitted with its own error (`ground.py`
 person's own other boxes (`person_tracks.py`). What is missing counts as hidden only with evidence
 of something static in front (`evidence.py`): the scene has an edge where the person ends, and it is
 met again and again, by a person who moves along it, by several people, or along the whole outline
-of somebody who stays. With `proposals.keypoints`, joints that are missing below the edge count for it,
-and ankles that are found against it. Nothing is proposed where the camera moves, since the scene is
-then not known.
+of somebody who stays. With `proposals.keypoints`, joints that are missing below the edge count for
+it, and ankles that are found there against it. Nothing is proposed where the camera moves, since
+the scene is then not known.
 
 A candidate is a window of `seconds` seconds and one person, who is visible for `min_present` of it
 and has a median height of at least `min_height` of the picture. It contains no hard cut and is not
