@@ -1,4 +1,4 @@
-"""Evidence of proposals: the ground line and its error, edges, what confirms them and what refutes."""
+"""Evidence of proposals: ground line and its error, edges, what confirms and what refutes them."""
 
 from __future__ import annotations
 

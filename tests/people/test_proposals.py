@@ -108,7 +108,7 @@ def test_only_what_the_wall_hides_is_proposed(proposed):
     true = (168 - WALL[1]) / FIGURE[1]
     assert 0.5 * true < row["score"] < 1.2 * true and row["measured"] == 1
     assert row["side"] == "below" and row["edge"] > 0.8 and row["moments"] >= 12
-    assert {"height", "motion"} <= set(row["evidence"].split("+")) and row["height_error"] < 0.2
+    assert {"height", "motion"} <= set(row["evidence"].split("+")) and row["height_error"] < 0.25
     # the walk from 4 s to 15 s holds the window, but for its rounding
     assert row["start_seconds"] >= 3.5 and row["end_seconds"] <= 15.5
     assert row["video"] == "robbery/behind.mp4" and row["rank"] == 1

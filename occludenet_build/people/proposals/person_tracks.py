@@ -117,8 +117,10 @@ def _track(
         feet, heads = boxes[:, 3] / view.height, boxes[:, 1] / view.height
         own, own_error = _own((seen / view.height / fit.by_feet(feet))[clear], fit)
         by_line, errors_line = fit.by_head(heads, own, own_error)
-        # Where the line says little, the person's own boxes say at least how tall they were seen.
-        usable = (errors_line < _VAGUE) | ~np.isfinite(errors)
+        # The person's own boxes say at least how tall they were seen. That is preferred to a line
+        # that says little, but not to one that says more: they may be hidden all the time.
+        more = by_line * view.height > heights
+        usable = np.isfinite(errors_line) & ((errors_line < _VAGUE) | more | ~np.isfinite(errors))
         heights = np.where(usable, by_line * view.height, heights)
         errors = np.where(usable, errors_line, errors)
     shapes = (boxes[:, 2] - boxes[:, 0]) / np.maximum(heights, seen)
