@@ -191,5 +191,5 @@ class Proposals:
     """Maximum blur of the person, from 0 (sharp) to 1."""
     keypoints: str | None = setting(None, path=True)
     """Joints of the people in the videos: a Parquet file with the columns clip, frame, x, y, score,
-    the last three lists of OpenPose's 18 joints. Knees and ankles that are missing below an edge are
-    evidence that it hides them, those that are found there are evidence against it. null: none."""
+    the last three lists of OpenPose's 18 joints. Knees and ankles that are missing below an edge
+    are evidence that it hides them; those that are found there refute it. null: none."""

@@ -186,9 +186,8 @@ class _Person:
         columns = slice(max(0, int(self.x1)), max(0, int(self.x2) + 1))
         top, near = max(0, int(self.y1)), max(2, round(0.06 * self.height))
         part = moving[top : row + near + 1, columns]
-        lower = part[-2 * near - 1 :].any(axis=0)
-        whole = np.asarray(part.mean(axis=0) > 0.25)
-        return float(lower[whole].mean()) if whole.any() else 0.0
+        whole = np.flatnonzero(part.mean(axis=0) > 0.25)
+        return float(part[-2 * near - 1 :, whole].any(axis=0).mean()) if len(whole) else 0.0
 
     def _middle(self, mask: np.ndarray) -> slice:
         """Columns of the trunk in a mask (H, W)."""
