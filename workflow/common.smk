@@ -110,6 +110,16 @@ ARMS = [
     f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
 ]
 
+if "D" not in CONFIG.train.datasets:
+    ARMS = []
+RECORDED = arms.recorded_datasets(CONFIG.train)
+RECORDED_ARMS = [
+    f"{dataset}/{arm}-{seed}"
+    for dataset in RECORDED
+    for seed in CONFIG.train.seeds
+    for arm in arms.names_on_recorded(CONFIG.train)
+]
+
 for section, variable in command.PASSED_ON.items():
     os.environ[variable] = settings.canonical(
         dataclasses.asdict(getattr(CONFIG, section))
@@ -141,6 +151,7 @@ wildcard_constraints:
     shard=r"\d\d\d+",
     arm=arms.PATTERN,
     seed=r"\d+",
+    dataset=r"\w+",
 
 
 def stop(line):

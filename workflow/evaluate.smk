@@ -1,6 +1,7 @@
 # evaluate: predictions per clip, top-1 and top-5 per set, and the causal effect per class.
 #   reads  train/<arm>-<seed>.pt, annotate/clips.parquet, the clips, the lists of evaluate.lists
-#   writes evaluate/<arm>-<seed>.parquet, .json, .effect.csv
+#   writes evaluate/<arm>-<seed>.parquet, .json, .effect.csv; for S, I and M the same below
+#          evaluate/<set>/
 
 
 rule evaluate_arm:
@@ -38,7 +39,27 @@ rule evaluate_arm:
         " --settings {params.settings:q} --log {log:q}"
 
 
+use rule evaluate_arm as evaluate_recorded_arm with:
+    input:
+        clips=rules.train_recorded_arm.input.clips,
+        model=rules.train_recorded_arm.output.model,
+        variants=[],
+        lists=[],
+    output:
+        predictions=f"{BUILD}/evaluate/{{dataset}}/{{arm}}-{{seed}}.parquet",
+        metrics=f"{BUILD}/evaluate/{{dataset}}/{{arm}}-{{seed}}.json",
+        effect=f"{BUILD}/evaluate/{{dataset}}/{{arm}}-{{seed}}.effect.csv",
+    log:
+        f"{BUILD}/logs/evaluate/{{dataset}}/{{arm}}-{{seed}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/evaluate/{{dataset}}/{{arm}}-{{seed}}.tsv"
+    params:
+        settings=evaluate_settings(lists=()),
+        version=tried(evaluate_version(), "evaluate/{dataset}/{arm}-{seed}.parquet"),
+        root=in_build(),
+
+
 rule evaluate:
     input:
-        [f"{BUILD}/evaluate/{arm}.parquet" for arm in ARMS],
+        [f"{BUILD}/evaluate/{arm}.parquet" for arm in [*ARMS, *RECORDED_ARMS]],
     localrule: True

@@ -17,7 +17,7 @@ PAPER_NEEDS = {
             for path in items.predictions_in(Path(build))
         ),
     ],
-    "attention": [*(rules.attention.output if CONFIG.paper.trained else ())],
+    "attention": [*(rules.attention.output if CONFIG.paper.trained and ARMS else ())],
 }
 
 

@@ -1,6 +1,8 @@
 # train: trains the arms, CAR and its baselines, from the same seeds.
-#   reads  annotate/clips.parquet, annotate/labels.json, the clips, weights
-#   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv, train/store/<arm>-<seed>/
+#   reads  annotate/clips.parquet, annotate/labels.json, the clips, weights; for S, I and M
+#          measure/<set>/clips.parquet, measure/<set>/labels.json
+#   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv, train/store/<arm>-<seed>/; for S, I and M
+#          the same below train/<set>/
 
 TRAIN_PROGRAM = (
     "python -m"
@@ -44,7 +46,27 @@ rule train_arm:
         " {params.weights} --settings {params.settings:q} --log {log:q}"
 
 
+use rule train_arm as train_recorded_arm with:
+    input:
+        clips=f"{BUILD}/measure/{{dataset}}/clips.parquet",
+        labels=f"{BUILD}/measure/{{dataset}}/labels.json",
+        weights=weights_of("train"),
+    output:
+        model=f"{BUILD}/train/{{dataset}}/{{arm}}-{{seed}}.pt",
+        curve=f"{BUILD}/train/{{dataset}}/{{arm}}-{{seed}}.csv",
+    log:
+        f"{BUILD}/logs/train/{{dataset}}/{{arm}}-{{seed}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/train/{{dataset}}/{{arm}}-{{seed}}.tsv"
+    params:
+        settings=recorded_arm_settings,
+        version=train_version,
+        root=in_build(),
+        weights=weights_option,
+        program=TRAIN_PROGRAM,
+
+
 rule train:
     input:
-        [f"{BUILD}/train/{arm}.pt" for arm in ARMS],
+        [f"{BUILD}/train/{arm}.pt" for arm in [*ARMS, *RECORDED_ARMS]],
     localrule: True

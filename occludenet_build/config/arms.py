@@ -14,6 +14,7 @@ from occludenet_build.config import Config
 from occludenet_build.config.occlusion import Counterfactual
 from occludenet_build.config.training import (
     ARMS,
+    DATASET_D,
     ONE_SCALE,
     WEIGHTED,
     Train,
@@ -46,6 +47,20 @@ def names(train: Train) -> list[str]:
     return [*train.arms, *weighted, *map(for_scale, scales)]
 
 
+def names_on_recorded(train: Train) -> list[str]:
+    """Names of the arms that can be trained on S, I and M, which have no clean twins and no scales.
+
+    >>> names_on_recorded(Train(arms=("baseline", "car", "clean"), one_scale=True))
+    ['baseline', 'car']
+    """
+    return [arm for arm in names(train) if arm != "clean" and not arm.startswith(ONE_SCALE)]
+
+
+def recorded_datasets(train: Train) -> list[str]:
+    """The names in train.datasets but D: datasets of real clips."""
+    return [name for name in train.datasets if name != DATASET_D]
+
+
 def for_arm(train: Train, arm: str) -> Train:
     """Training settings of one arm: settings that the arm does not use have their defaults.
 
@@ -54,6 +69,7 @@ def for_arm(train: Train, arm: str) -> Train:
     """
     train = dataclasses.replace(
         train,
+        datasets=(DATASET_D,),
         arms=(_family(arm),),
         alpha=_alpha(train, arm),
         alphas=(),
@@ -69,9 +85,14 @@ def for_arm(train: Train, arm: str) -> Train:
     return dataclasses.replace(train, **{name: getattr(default, name) for name in unused})
 
 
-def of_training(config: Config, arm: str, seed: int) -> Config:
-    """Configuration of one training, without the settings of other arms and without other seeds."""
+def of_training(config: Config, arm: str, seed: int, dataset: str = DATASET_D) -> Config:
+    """Configuration of one training, without the settings of other arms and without other seeds.
+
+    On another `dataset` than D the scales have no meaning and their default.
+    """
     train = dataclasses.replace(for_arm(config.train, arm), seeds=(seed,))
+    if dataset != DATASET_D:
+        train = dataclasses.replace(train, scales=Train().scales)
     config = dataclasses.replace(config, train=train)
     if not reads_counterfactuals(arm):
         config = dataclasses.replace(config, counterfactual=Counterfactual())

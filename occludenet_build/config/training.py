@@ -113,6 +113,8 @@ class Optimizer:
     of the weights; 0: no EMA."""
 
 
+DATASET_D = "D"
+"""Name in train.datasets of the composited clips, OccludeNet-D."""
 SMALL_BACKBONES = ("tiny3d", "scene3d")
 """Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
 
@@ -136,6 +138,10 @@ class Train:
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
+    datasets: tuple[str, ...] = setting((DATASET_D,), added=True)
+    """Datasets to train and evaluate networks on, each by itself. D: the clips that composite
+    makes; S: those of segments; I, M, or another name of recordings.sets: those of recordings. All
+    but D are measured first (stage measure), which finds the actors that CAR erases."""
     arms: tuple[str, ...] = setting(("baseline", "car"), choices=ARMS)
     """Arms to train. baseline: occluded clips, alpha 0; car: CAR on pairs of occluded and
     counterfactual clips; clean: clean twins, alpha 0; stillmix, fame: baseline with that
@@ -312,6 +318,7 @@ def _check_arms(train: Train) -> None:
     Raises UserError.
     """
     require_distinct("train.arms", train.arms)
+    require_distinct("train.datasets", train.datasets, "names")
     require_distinct("train.fills", train.fills)
     require_distinct("train.alphas", [with_alpha(alpha) for alpha in train.alphas])
     if 0 in train.alphas:

@@ -5,6 +5,7 @@ This module does not import torch, so errors in the input are reported before it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -25,7 +26,7 @@ class ClipRow:
     clip: str
     set: str
     scale: float
-    """nan for a clip of a list."""
+    """nan for a clip of a list, and of S, I or M, which nothing was pasted into."""
     split: str
     label: str
     file: str
@@ -97,13 +98,13 @@ def read_labels(path: Path) -> list[str]:
 def training_clips(
     path: Path, labels: Sequence[str], scales: Sequence[float], reads_erased: bool
 ) -> list[ClipRow]:
-    """The clips of a training: those of the split train at `scales`.
+    """The clips of a training: those of the split train at `scales`, and those without a scale.
 
     Raises UserError where there are none, where a label is unknown, or where an arm that
     `reads_erased` clips has no counterfactual.
     """
     every = read_clips(path, "train")
-    clips = [c for c in every if any(abs(c.scale - scale) < 1e-6 for scale in scales)]
+    clips = [c for c in every if math.isnan(c.scale) or _is_among(c.scale, scales)]
     if not clips:
         raise UserError(
             f"{path}: wanted clips of the split train at scales {tuple(scales)}, got none "
@@ -116,6 +117,10 @@ def training_clips(
             "clips; build with train in counterfactual.splits, or train the baseline only"
         )
     return clips
+
+
+def _is_among(scale: float, scales: Sequence[float]) -> bool:
+    return any(abs(scale - other) < 1e-6 for other in scales)
 
 
 def check_labels_known(clips: Sequence[ClipRow], labels: Sequence[str], where: str) -> None:

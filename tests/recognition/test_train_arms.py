@@ -57,12 +57,26 @@ def test_an_arm_depends_on_its_own_settings_only(arm):
         ({"scales": (0.25,)}, arm != "clean"),
         ({"scales": (0.5, 0.25, 0.75)}, arm != "clean" and not one_scale),
         ({"epochs": 7}, True),
+        ({"datasets": ("D", "S", "I")}, False),
     ]:
         changed = Config(train=dataclasses.replace(EVERY, **change))
         assert (settings_of(changed, arm) != settings_of(usual, arm)) == concerned, change
     erased = Config(train=EVERY, counterfactual=Counterfactual(fill="mean"))
     assert (settings_of(erased, arm) != settings_of(usual, arm)) == (car or swapped)
     assert settings_of(usual, arm, 1) != settings_of(usual, arm, 0)
+
+
+@pytest.mark.parametrize("arm", arms.names_on_recorded(EVERY))
+def test_a_training_on_real_clips_depends_on_no_scale(arm):
+    """S, I and M have no clean twins and no scales; other settings count as for D."""
+
+    def of_set(**change):
+        config = Config(train=dataclasses.replace(EVERY, datasets=("D", "I"), **change))
+        return cfg.canonical(cfg.stage_settings(arms.of_training(config, arm, 0, "I"), "train"))
+
+    assert arm != "clean" and not arm.startswith("scale_")
+    assert of_set() == of_set(scales=(0.25,)) != of_set(epochs=7)
+    assert arms.recorded_datasets(Train(datasets=("D", "S", "mine"))) == ["S", "mine"]
 
 
 @pytest.mark.parametrize("arm", arms.names(EVERY))
@@ -80,6 +94,7 @@ def test_the_rules_settings_give_the_same_arm_again(arm):
         ({"arms": ["car", "car"]}, "train.arms: wanted different values, got car, car"),
         ({"arms": ["cars"]}, "train.arms: wanted one of baseline, car, clean, stillmix, fame"),
         ({"arms": []}, "train.arms: wanted a list"),
+        ({"datasets": ["I", "I"]}, "train.datasets: wanted different names, got I, I"),
         ({"alphas": [0.5, 0.5]}, "train.alphas: wanted different values"),
         ({"alphas": [0.0]}, "train.alphas: wanted weights above 0"),
         (

@@ -423,6 +423,42 @@ def test_table_1_is_counted(tmp_path):
     assert found.numbers["source"].tolist() == ["paper"] * 7 + ["ours"]
 
 
+def recorded(root: Path, stage: str, found: list[tuple]) -> None:
+    """Rows of segments or recordings: set, view, label, file, seconds, fps."""
+    kinds = {"status": "string", "set": "string", "view": "string", "label": "string"}
+    kinds |= {"file": "string", "duration_seconds": "float64", "fps": "float64"}
+    schema = parquet.pa.schema([column(name, kind, "") for name, kind in kinds.items()])
+    listed = [dict(zip(kinds, ("ok", *values), strict=True)) for values in found]
+    listed.append(listed[0] | {"status": "failed", "label": "none", "duration_seconds": 99.0})
+    (root / stage).mkdir()
+    names = [name for name in kinds if stage != "segments" or name not in ("set", "view")]
+    table = parquet.from_rows(listed, schema).select(names)
+    parquet.write_table(table, root / stage / "clips.parquet")
+
+
+def test_table_1_has_a_row_for_each_set_of_real_clips(tmp_path):
+    recorded(tmp_path, "segments", [(None, None, "fighting", "OccludeNet-S/x/a.mp4", 8.0, 25.0)])
+    recorded(tmp_path, "recordings", [
+        ("M", "left", "Walk", "OccludeNet-M/x/b.mp4", 6.0, 30.0),
+        ("M", "right", "Walk", "OccludeNet-M/x/c.mp4", 7.5, 25.0),
+        ("I", "view1", "Fall", "OccludeNet-I/x/d.mp4", 5.0, 30.0),
+        ("I", "view1", "Walk", "OccludeNet-I/x/e.mp4", 9.0, 30.0),
+    ])  # fmt: skip
+    schema = parquet.pa.schema([column("duration_ratio", "float64", "")])
+    (tmp_path / "measure/M").mkdir(parents=True)
+    ratios = parquet.from_rows([{"duration_ratio": share} for share in (0.1, 0.65, None)], schema)
+    parquet.write_table(ratios, tmp_path / "measure/M/clips.parquet")
+    found = made(tmp_path, "table_1")
+    assert found.ours == [
+        ["OccludeNet-S", "Real", "1", "1", "Variant", "-", "Single-View", "Static",
+         "8.00", "25.00", "yes", "no"],
+        ["OccludeNet-I", "Real", "2", "2", "Variant", "-", "Single-View", "-",
+         "5.00-9.00", "30.00", "yes", "no"],
+        ["OccludeNet-M", "Real", "2", "1", "Variant", "10%-65%", "Multi-View", "-",
+         "6.00-7.50", "25.00-30.00", "yes", "no"],
+    ]  # fmt: skip
+
+
 # what is missing is said
 
 

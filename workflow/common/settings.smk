@@ -92,10 +92,18 @@ def arm_settings(wildcards):
     return settings.canonical(settings.stage_settings(one, "train"))
 
 
+def recorded_arm_settings(wildcards):
+    """The settings of one training on S, I or M."""
+    arm, seed = wildcards.arm, int(wildcards.seed)
+    one = arms.of_training(CONFIG, arm, seed, wildcards.dataset)
+    return settings.canonical(settings.stage_settings(one, "train"))
+
+
 def train_version(wildcards):
     """`tried` for a training; the version of its part `pairs` is that of arms of pairs only."""
     version = results_version("train", arms.versioned_part(CONFIG.train, wildcards.arm))
-    return tried(version, "train/{arm}-{seed}.pt")(wildcards)
+    folder = "train/{dataset}" if "dataset" in wildcards.keys() else "train"
+    return tried(version, f"{folder}/{{arm}}-{{seed}}.pt")(wildcards)
 
 
 def evaluate_version():
@@ -105,9 +113,15 @@ def evaluate_version():
     )
 
 
-def evaluate_settings():
-    """The settings of evaluate; without counterfactuals, those of their fills are left out."""
-    whole = settings.stage_settings(CONFIG, "evaluate")
+def evaluate_settings(lists=CONFIG.evaluate.lists):
+    """The settings of evaluate; without counterfactuals, those of their fills are left out.
+
+    `lists`: none for S, I and M, since the lists have the labels of D.
+    """
+    own = dataclasses.replace(CONFIG.evaluate, lists=lists)
+    whole = settings.stage_settings(
+        dataclasses.replace(CONFIG, evaluate=own), "evaluate"
+    )
     erases = CONFIG.evaluate.counterfactuals
     return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 

@@ -5,8 +5,10 @@
     occludenet paper --root build --only table_2 figure_4a
         Make these; an item that cannot be made ends the command with exit status 2.
 
-Reads   evaluate/<arm>-<seed>.parquet, predictions/*.parquet, the same of predictions.builds
-        annotate/clips.parquet, segments/clips.parquet, occluders/occluders.parquet (Table 1)
+Reads   evaluate/<arm>-<seed>.parquet, evaluate/<set>/<arm>-<seed>.parquet (S, I, M),
+        predictions/*.parquet, the same of predictions.builds
+        annotate/clips.parquet, segments/clips.parquet, recordings/clips.parquet,
+        measure/<set>/clips.parquet, occluders/occluders.parquet (Table 1)
         select/clips.parquet, evaluate/<arm>-<seed>.json  (clips that are missing in a set)
         and for pictures the clips, annotate/frames/ and attention/
 Writes  paper/<table>.csv, .md, .tex   printed and measured numbers in separate blocks; the CSV has

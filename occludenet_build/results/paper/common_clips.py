@@ -193,7 +193,7 @@ def _unread(root: Path) -> dict[str, int]:
     files: dict[str, set[str]] = {}
     sets = _sets_of_files(root)
     own = set(sets.values())
-    for path in sorted(root.glob("evaluate/*-*.json")):
+    for path in sorted([*root.glob("evaluate/*-*.json"), *root.glob("evaluate/*/*-*.json")]):
         for entry in read_json(path).get("skipped", []):
             # evaluate also lists counterfactuals of the build's own sets; these are not counted
             if entry["set"] not in own or entry["file"] in sets:

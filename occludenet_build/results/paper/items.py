@@ -64,8 +64,10 @@ def needed(name: str, files: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def predictions_in(build: Path, trained: bool = True) -> list[Path]:
-    """Files of the predictions of a build: evaluate's, called <arm>-<seed>, then those of dumps."""
+    """Files of the predictions of a build: evaluate's, called <arm>-<seed>, of D and then of S, I
+    and M, then those of dumps."""
     ours = sorted(build.glob("evaluate/*-*.parquet")) if trained else []
+    ours += sorted(build.glob("evaluate/*/*-*.parquet")) if trained else []
     ours = [path for path in ours if path.stem.rpartition("-")[2].isdigit()]
     return [*ours, *sorted(build.glob("predictions/*.parquet"))]
 
