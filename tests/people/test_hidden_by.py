@@ -13,10 +13,10 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.people.proposals.edges import edge_along_column, edge_along_row
 from occludenet_build.people.proposals.evidence import confirmed, evidence_of
 from occludenet_build.people.proposals.ground import fit_ground
-from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.keypoints import read_keypoints
 from occludenet_build.people.proposals.person_tracks import by_history
 from occludenet_build.people.proposals.scene import SampledFrame, make_stretch
+from occludenet_build.people.proposals.sights import Sight
 
 SLOPE, HORIZON = 0.4, 0.1
 

@@ -22,9 +22,10 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.people.detect.command import run as detect
 from occludenet_build.people.proposals import review_page
 from occludenet_build.people.proposals.command import run as run_stage
-from occludenet_build.people.proposals.hiding import Sight, find_break
+from occludenet_build.people.proposals.hiding import find_break
 from occludenet_build.people.proposals.scene import stretches
 from occludenet_build.people.proposals.sheets import blur
+from occludenet_build.people.proposals.sights import Sight
 from occludenet_build.people.proposals.windows import best_windows
 from occludenet_build.sources.index.command import run as index_work
 from occludenet_build.sources.segments import table

@@ -26,10 +26,11 @@ from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.people.proposals import WINDOWS, person_tracks, review_page, windows
 from occludenet_build.people.proposals.evidence import confirmed
-from occludenet_build.people.proposals.hiding import Sight, measure_sights
+from occludenet_build.people.proposals.hiding import measure_sights
 from occludenet_build.people.proposals.keypoints import Keypoints, read_keypoints
 from occludenet_build.people.proposals.scene import stretches
 from occludenet_build.people.proposals.sheets import CandidateSheet, sheets
+from occludenet_build.people.proposals.sights import Sight
 
 Row = dict[str, Any]
 

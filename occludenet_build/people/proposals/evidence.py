@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from occludenet_build.people.proposals.hiding import Sight
+from occludenet_build.people.proposals.sights import Sight, Support
 
 SURE, LIKELY = 2.0, 0.5
 """Least ratio of the missing part to the error of the expectation; the second where the static
@@ -100,43 +100,25 @@ def evidence_of(hidden: list[Sight]) -> Evidence:
     )
 
 
-@dataclass(frozen=True)
-class Support:
-    """How the edge of one sight is met at other times; medians over these pictures."""
+def _is_strong(support: Support) -> bool:
+    """Whether the static evidence is strong."""
+    return support.edge >= _PLAIN and support.beside >= _BESIDE and support.flat >= _FLAT
 
-    moments: int
-    """Pictures of the person, within _AROUND, that end at this edge."""
-    of: int
-    """Pictures of the person, within _AROUND."""
-    along: float
-    """Way of the person along the edge in them, widths of the person."""
-    people: int
-    """People who end at the same place, this one included."""
-    edge: float
-    beside: float
-    sure: float
-    flat: float
-    """0 where the outline is not known."""
-    joints: float | None = None
-    """Share of knees and ankles that are missing below the edge; None: not known."""
 
-    @property
-    def strong(self) -> bool:
-        """Whether the static evidence is strong."""
-        return self.edge >= _PLAIN and self.beside >= _BESIDE and self.flat >= _FLAT
-
-    def holds(self, side: str) -> bool:
-        """Whether the evidence is sufficient for somebody who is cut at this side."""
-        met = self.moments >= max(_MOMENTS, _SHARE * self.of)
-        if not met or (self.joints is not None and self.joints < JOINTS_MISSING):
-            return False
-        if self.sure < (LIKELY if self.strong or self.joints is not None else SURE):
-            return False
-        if side != "below":
-            return self.edge >= _EDGE and self.beside >= _BESIDE
-        moved = self.along >= _ALONG or self.people >= _OTHERS
-        plain = self.edge >= _PLAIN and self.beside >= _PLAIN and self.flat >= _LEGS
-        return (moved and self.edge >= _EDGE) or self.strong or plain
+def _holds(support: Support, side: str) -> bool:
+    """Whether the evidence is sufficient for somebody who is cut at this side."""
+    if support.moments < max(_MOMENTS, _SHARE * support.of):
+        return False
+    if support.joints is not None and support.joints < JOINTS_MISSING:
+        return False
+    strong = _is_strong(support)
+    if support.sure < (LIKELY if strong or support.joints is not None else SURE):
+        return False
+    if side != "below":
+        return support.edge >= _EDGE and support.beside >= _BESIDE
+    moved = support.along >= _ALONG or support.people >= _OTHERS
+    plain = min(support.edge, support.beside) >= _PLAIN and support.flat >= _LEGS
+    return (moved and support.edge >= _EDGE) or strong or plain
 
 
 def confirmed(sights: dict[int, list[Sight]]) -> dict[int, list[Sight]]:
@@ -164,9 +146,9 @@ def _judged(
     if not _may_count(sight):
         return replace(sight, hidden=0.0)
     support = support_of(track, sight, seen, places)
-    if not support.holds(sight.side) or _refuted(sight, feet):
+    if not _holds(support, sight.side) or _refuted(sight, feet):
         return replace(sight, support=support, hidden=0.0)
-    hidden = _at_an_edge(sight) if support.strong else sight.hidden
+    hidden = _at_an_edge(sight) if _is_strong(support) else sight.hidden
     return replace(sight, support=support, hidden=hidden)
 
 

@@ -16,7 +16,6 @@ by other people do not count. One picture proves little: `evidence.py` looks at 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,9 +23,7 @@ from occludenet_build.people.proposals.edges import edge_along_column, edge_alon
 from occludenet_build.people.proposals.keypoints import Keypoints
 from occludenet_build.people.proposals.person_tracks import PersonTrack, VideoShape
 from occludenet_build.people.proposals.scene import Stretch
-
-if TYPE_CHECKING:
-    from occludenet_build.people.proposals.evidence import Support
+from occludenet_build.people.proposals.sights import Sight
 
 _ROWS = 24
 """Rows, evenly spaced over the person's height, in which the share is measured."""
@@ -40,42 +37,6 @@ _NARROW = 0.75
 """Share of the expected width below which a box may be cut at a side."""
 _GAP = 0.2
 """Least width of a gap, share of the expected width."""
-
-
-@dataclass(frozen=True)
-class Sight:
-    """One person in one picture."""
-
-    seconds: float
-    """Time of the picture, seconds from the video's first frame."""
-    hidden: float
-    """Share of the person that something static may hide, 0 to 1."""
-    measured: bool
-    """Whether measured against the scene, not estimated from the box."""
-    box: tuple[float, float, float, float]
-    """x1 y1 x2 y2 as detected, pixels of the video."""
-    height: float
-    """Expected height of the whole person, pixels of the video."""
-    height_share: float
-    """Height of the box, share of the picture's height."""
-    side: str = ""
-    """Where the person is cut: below, side, middle; empty: nowhere."""
-    line: float = 0.0
-    """Row (below) or column of the edge, pixels of the video."""
-    edge: float = 0.0
-    """Strength of the scene's edge there, 0 to 1."""
-    beside: float = 0.0
-    """Strength with which the edge goes on beside the person, 0 to 1."""
-    error: float = 0.0
-    """Error of the expected height, share of it."""
-    sure: float = 0.0
-    """Missing part / error of the expectation."""
-    flat: float = 0.0
-    """Share of the person's columns that end at the edge, 0 to 1; nan where not measured."""
-    joints: float | None = None
-    """Share of knees and ankles that are not found below the edge; None: not known."""
-    support: Support | None = None
-    """How the edge is met at other times; None before that is looked at, and without an edge."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import numpy as np
 from occludenet_build.media.imaging.sheets import grid, jpeg
 from occludenet_build.media.imaging.thumbnails import COLOURS, draw_box, letterboxed
 from occludenet_build.media.video.source import open_video, to_rgb
-from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
+from occludenet_build.people.proposals.sights import Sight
 from occludenet_build.people.proposals.windows import CandidateWindow
 
 COUNT = 6

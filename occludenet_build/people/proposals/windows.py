@@ -9,8 +9,8 @@ import numpy as np
 
 from occludenet_build.config.people import Proposals
 from occludenet_build.people.proposals.evidence import Evidence, evidence_of
-from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
+from occludenet_build.people.proposals.sights import Sight
 
 _STEP = 0.5
 """Seconds between the starts of the windows that are tried."""
