@@ -133,7 +133,8 @@ IN_THE_OPEN = [Sight(n / 2, 0.0, True, (52, 20.0, 72, 115.0), 95.0, 0.3) for n i
         ({1: sights(edge=0.6, beside=0.0, flat=0.3)}, False),  # stays at an edge: chance
         ({1: sights(edge=0.6, beside=0.0, flat=0.3, step=3)}, True),  # and moves along it
         ({1: sights(edge=0.6, beside=0.0, flat=0.3, step=3, sure=1.0)}, False),
-        ({k: sights(edge=0.6, beside=0.0, flat=0.3) for k in (1, 2, 3)}, True),  # so do others
+        ({k: sights(edge=0.6, beside=0.0, flat=0.7) for k in (1, 2, 3)}, True),  # so do others
+        ({k: sights(edge=0.6, beside=0.0, flat=0.3) for k in (1, 2, 3)}, False),  # with their feet
         ({1: sights(count=3)}, False),  # too few moments
         ({1: [replace(s, edge=0.0) if s.seconds % 2 else s for s in sights()]}, False),
         ({1: sights(), 2: IN_THE_OPEN}, False),  # feet were seen where it should hide them
@@ -142,7 +143,7 @@ IN_THE_OPEN = [Sight(n / 2, 0.0, True, (52, 20.0, 72, 115.0), 95.0, 0.3) for n i
         ({1: sights(side="side", line=60.0, flat=float("nan"))}, True),
         ({1: sights(side="side", line=60.0, beside=0.0, flat=float("nan"))}, False),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_hidden_needs_evidence_over_time(given, hidden):
     found = confirmed(given)[1]

@@ -40,5 +40,5 @@ def edge_along_row(scene: np.ndarray, row: float, columns: slice, reach: int) ->
 def edge_along_column(
     scene: np.ndarray, column: float, rows: slice, reach: int
 ) -> tuple[float, int]:
-    """The same along a column."""
+    """The same along a column of the scene float32 (H, W, 3); rows: those that it runs through."""
     return edge_along_row(scene.transpose(1, 0, 2), column, rows, reach)

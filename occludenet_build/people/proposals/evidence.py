@@ -116,8 +116,9 @@ def _holds(support: Support, side: str) -> bool:
         return False
     if side != "below":
         return support.edge >= _EDGE and support.beside >= _BESIDE
-    moved = support.along >= _ALONG or support.people >= _OTHERS
-    plain = min(support.edge, support.beside) >= _PLAIN and support.flat >= _LEGS
+    outline = support.flat >= _LEGS
+    moved = support.along >= _ALONG or (support.people >= _OTHERS and outline)
+    plain = min(support.edge, support.beside) >= _PLAIN and outline
     return (moved and support.edge >= _EDGE) or strong or plain
 
 

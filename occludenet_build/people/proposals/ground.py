@@ -57,13 +57,13 @@ class GroundFit:
         return len(self.lines) > 0
 
     def by_feet(self, rows: np.ndarray) -> np.ndarray:
-        """Heights (N,) of people with their feet at these rows (N,)."""
+        """Heights float64 (N,) of people with their feet at these rows float64 (N,)."""
         return np.maximum(self.lines[0, 0] + self.lines[0, 1] * rows, 1e-3)
 
     def by_head(
         self, rows: np.ndarray, own: float, own_error: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Heights (N,) and their relative errors (N,), from the rows of the heads (N,).
+        """Heights and their relative errors, both float64 (N,), from the rows of heads float64 (N,).
 
         own: the person's height relative to the line's, and its error. The error is infinite where
         the row of a head says nothing.

@@ -78,7 +78,7 @@ Boxes = Mapping[int, np.ndarray]
 
 
 def stretches(path: Path | str, boxes: Boxes | None = None) -> Iterator[Stretch]:
-    """Yields the stretches of a video, in one pass; `boxes`: of the people in it.
+    """Yields the stretches of a video, in one pass; `boxes`: float (K, 4) of the people by frame.
 
     The last one is at least half as long as the others. Raises ItemError where the video cannot be
     decoded.
@@ -113,7 +113,10 @@ def downscaled(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
 
 
 def make_stretch(held: list[SampledFrame], boxes: Boxes | None = None) -> Stretch:
-    """A stretch from its pictures: the scene, the differing pixels, and the cuts."""
+    """A stretch from its pictures: the scene, the differing pixels, and the cuts.
+
+    boxes: frame -> float (K, 4) of the people in it, pixels of the video.
+    """
     pictures = np.stack([cv2.GaussianBlur(g.picture, (3, 3), 0) for g in held])
     every = max(1, len(pictures) // 60)
     some = pictures[::every]
