@@ -63,7 +63,7 @@ class GroundFit:
     def by_head(
         self, rows: np.ndarray, own: float, own_error: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Heights and their relative errors, both float64 (N,), from the rows of heads float64 (N,).
+        """Heights and relative errors, both float64 (N,), from the rows of heads float64 (N,).
 
         own: the person's height relative to the line's, and its error. The error is infinite where
         the row of a head says nothing.
