@@ -2,8 +2,13 @@
 
 Writes OUT/videos/<split>/<class>/*.mp4, OUT/crossed/<background>/<class>/*.mp4 and its list
 OUT/crossed.csv (test figures before backgrounds that are not tied to their action),
-OUT/coco/images/*.jpg, OUT/coco/instances.json, OUT/clips.csv (the background of each clip) and,
-last, OUT/miniworld.json. A second call with the same settings does nothing.
+OUT/coco/images/*.jpg, OUT/coco/instances.json, OUT/clips.csv (the background of each clip),
+OUT/joints.parquet (the joints of each figure, for poses.backend miniworld) and, last,
+OUT/miniworld.json. A second call with the same settings does nothing.
+
+With --recordings SUBJECTS it draws takes for OccludeNet-I and -M instead, of so many people:
+OUT/recordings/{I,M}/*.mp4 with recordings.csv, OUT/truth/offsets.csv, and with --truth what hides
+whom (demo/world/rig.py); of the other options, --seed and --workers count.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from pathlib import Path
 
 from demo.world.build import build
 from demo.world.plan import Settings
+from demo.world.rig import Rig, draw_recordings
 from occludenet_build.core.errors import UserError
 
 log = logging.getLogger("miniworld")
@@ -59,6 +65,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--truth", action="store_true", help="also write masks and boxes of figures"
     )
+    result.add_argument(
+        "--recordings",
+        type=_number(int, 1, 99),
+        metavar="SUBJECTS",
+        help="draw recordings of so many people, from one and from three sides, and no clips",
+    )
     result.add_argument("--workers", type=_number(int, 1, 256), default=os.cpu_count() or 1)
     for name, kind, low, high, what in [
         ("seed", int, 0, 2**63 - 1, "seed of all random draws"),
@@ -91,6 +103,11 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     given = vars(parser().parse_args(arguments))
     folder, workers = given.pop("out"), given.pop("workers")
+    if subjects := given.pop("recordings"):
+        rig = Rig(seed=given["seed"], subjects=subjects, truth=given["truth"])
+        files = draw_recordings(folder, rig, workers)
+        log.info("%d recordings drawn into %s", len(files), folder)
+        return 0
     width, height = given.pop("size")
     settings = Settings(width=width, height=height, **given)
     try:

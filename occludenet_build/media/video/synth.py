@@ -48,13 +48,15 @@ def write_video(
     pts: Sequence[int] | None = None,
     time_base: Fraction | None = None,
     audio_codec: str | None = None,
+    audio_start: Fraction = Fraction(0),
 ) -> int:
     """Encode frames, uint8 (H, W, 3) RGB of equal size, and return their number.
 
-    `audio`: mono samples, float32 (N,) in [-1, 1], from time 0. `pts`: time of each frame in ticks
-    of `time_base` (default: one frame period), strictly increasing, for variable frame rates or a
-    late start. The container follows from the suffix: mp4, mov, mkv, webm, avi. The file is written
-    atomically. Raises ValueError for wrong `pts`, no frames, or an odd size in 4:2:0.
+    `audio`: samples, float32 (N,) mono or (N, 2) stereo, in [-1, 1], from the time `audio_start` in
+    seconds, rounded down to a sample. `pts`: time of each frame in ticks of `time_base` (default:
+    one frame period), strictly increasing, for variable frame rates or a late start. The
+    container follows from the suffix: mp4, mov, mkv, webm, avi. The file is written atomically.
+    Raises ValueError for wrong `pts`, no frames, or an odd size in 4:2:0.
     """
     first, frames = _peek(frames_rgb)
     _check_pts(pts)
@@ -66,12 +68,17 @@ def write_video(
             sound = None
             if audio is not None:
                 name = audio_codec or AUDIO_CODEC.get(target.suffix.lower(), "aac")
-                sound = _add_audio(container, name, sample_rate)
+                sound = _add_audio(container, name, sample_rate, _layout(audio))
             container.metadata.clear()
             count = _encode_video(container, video, frames, pts, base)
             if sound is not None:
-                _encode_audio(container, sound, np.asarray(audio, np.float32), sample_rate)
+                samples = np.asarray(audio, np.float32)
+                _encode_audio(container, sound, samples, sample_rate, audio_start)
     return count
+
+
+def _layout(audio: np.ndarray) -> str:
+    return "mono" if audio.ndim == 1 else "stereo"
 
 
 def _muxer_options(target: Path, base: Fraction) -> dict[str, str]:
@@ -123,8 +130,10 @@ def _add_video(
     return stream
 
 
-def _add_audio(container: OutputContainer, name: str, sample_rate: int) -> av.AudioStream:
-    stream = cast(av.AudioStream, container.add_stream(name, rate=sample_rate, layout="mono"))
+def _add_audio(
+    container: OutputContainer, name: str, sample_rate: int, layout: str
+) -> av.AudioStream:
+    stream = cast(av.AudioStream, container.add_stream(name, rate=sample_rate, layout=layout))
     stream.codec_context.thread_count = 1
     return stream
 
@@ -161,16 +170,21 @@ def _ticks_shown(pts: Sequence[int] | None, index: int) -> int:
 
 
 def _encode_audio(
-    container: OutputContainer, stream: av.AudioStream, samples: np.ndarray, sample_rate: int
+    container: OutputContainer,
+    stream: av.AudioStream,
+    samples: np.ndarray,
+    sample_rate: int,
+    start: Fraction,
 ) -> None:
     """Resample the sound to the rate, format and frame size of the encoder, and encode it."""
-    context = stream.codec_context
-    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
+    context, layout = stream.codec_context, _layout(samples)
+    channels = np.ascontiguousarray(samples.reshape(len(samples), -1).T)
+    frame = av.AudioFrame.from_ndarray(channels, format="fltp", layout=layout)
     frame.sample_rate = sample_rate
     frame.time_base = Fraction(1, sample_rate)
-    frame.pts = 0
+    frame.pts = int(start * sample_rate)
     resampler = av.AudioResampler(
-        format=context.format, layout="mono", rate=context.rate, frame_size=context.frame_size
+        format=context.format, layout=layout, rate=context.rate, frame_size=context.frame_size
     )
     for piece in [*resampler.resample(frame), *resampler.resample(None)]:
         container.mux(stream.encode(piece))
