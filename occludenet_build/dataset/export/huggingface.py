@@ -28,6 +28,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from occludenet_build.dataset.export.card import RELEASE, Facts, counts_table, statements
 from occludenet_build.dataset.export.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job
