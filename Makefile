@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc)
 
-.PHONY: setup wheel demo own test test-all golden lint format bench clean
+.PHONY: setup wheel demo own test test-all readers golden lint format bench clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,10 @@ test: setup
 
 test-all: setup
 	$(BIN)/python -m pytest -q -m 'slow or not slow'
+
+# Of the tests of export: the programs that read its formats, in an environment of their own
+readers: setup
+	@cd tests && ../$(BIN)/python -m support.readers
 
 golden: setup
 	$(BIN)/python -m pytest -q -m 'slow or not slow' tests/workflow/test_golden.py --update-golden

@@ -23,12 +23,16 @@ include: "workflow/select.smk"
 include: "workflow/actor_masks.smk"
 include: "workflow/composite.smk"
 include: "workflow/outside.smk"
+# The joints of the people in these clips
+include: "workflow/poses.smk"
 # Dataset: annotations, and what is wrong with them
 include: "workflow/annotate.smk"
 include: "workflow/validate.smk"
 include: "workflow/leaks.smk"
 # Test sets of background bias, made of the clips by their masks
 include: "workflow/variants.smk"
+# The dataset for other programs
+include: "workflow/export.smk"
 # Recognition: CAR, the other arms, other people's models
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"
@@ -41,6 +45,10 @@ include: "workflow/report.smk"
 # OccludeNet-S: clips cut out of surveillance videos
 include: "workflow/proposals.smk"
 include: "workflow/segments.smk"
+# OccludeNet-I and -M: clips cut out of recordings
+include: "workflow/recordings.smk"
+# OccludeNet-S, -I and -M: the occlusion that is in their clips
+include: "workflow/measure.smk"
 # Checks of a finished build
 include: "workflow/audit.smk"
 include: "workflow/residual_actor.smk"

@@ -42,6 +42,7 @@ _TOOLS = (
     Tool("plan", "Estimate the downloads, computing time and disk space of a configuration"),
     Tool("verify", "Check a build against its tables, and compare two builds"),
     Tool("sheets", "Draw contact sheets of the clips of a build"),
+    Tool("amodal", "Score predicted whole masks of the actors against an export"),
     Tool("manual", "Print config.yaml: every setting with its default, unit and range", False),
 )
 

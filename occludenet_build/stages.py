@@ -153,6 +153,15 @@ _ROWS = (
         unit="output_px",
     ),
     Stage(
+        "poses",
+        "people",
+        "Find the joints of the actor and of others, on clean twins and on occluded clips",
+        in_all=False,
+        tables={"poses": "poses/[0-9]*.parquet"},
+        items=True,
+        settings="poses",
+    ),
+    Stage(
         "annotate",
         "dataset",
         "Write the annotation files of OccludeNet, and Parquet tables with all facts",
@@ -177,6 +186,13 @@ _ROWS = (
         in_all=False,
         tables={"variants": "variants/items/*.parquet"},
         items=True,
+    ),
+    Stage(
+        "export",
+        "dataset",
+        "Write the dataset in the formats of other programs, which their own readers read",
+        in_all=False,
+        settings="export",
     ),
     Stage(
         "train",
@@ -257,6 +273,24 @@ _ROWS = (
         ("composite",),
         in_all=False,
         tables={"segments": "segments/clips.parquet"},
+    ),
+    Stage(
+        "recordings",
+        "sources",
+        "Cut your recordings into clips with splits by person (OccludeNet-I and -M)",
+        ("composite",),
+        draws=True,
+        in_all=False,
+        tables={"recordings": "recordings/clips.parquet"},
+        settings="recordings",
+    ),
+    Stage(
+        "measure",
+        "occlusion",
+        "Measure who hides whom in the clips of OccludeNet-S, -I and -M, from tracks and masks",
+        ("actor_masks", "counterfactual"),
+        in_all=False,
+        settings="measure",
     ),
 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.process_state import process_as_before
+from support.readers import Readers, build_readers
 from support.server import Site
 
 from occludenet_build.media.video.synth import write_video
@@ -132,6 +133,12 @@ def built(world, tmp_path_factory):
     build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
     build.run("composite")
     return build
+
+
+@pytest.fixture(scope="session")
+def readers() -> Readers:
+    """The programs that read exports, in their own environment: readers("script", **options)."""
+    return build_readers()
 
 
 @pytest.fixture(scope="session")

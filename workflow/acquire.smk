@@ -57,7 +57,7 @@ rule acquire_weights:
     benchmark:
         f"{BUILD}/benchmarks/acquire/weights-{{stage}}.tsv"
     wildcard_constraints:
-        stage="detect|actor_masks|train|audit",
+        stage="detect|actor_masks|train|audit|poses",
     localrule: True
     conda:
         "../envs/network.yaml"

@@ -32,6 +32,7 @@ try:
             runs_network,
             with_backend_version,
         )
+        from occludenet_build.config.export import FORMATS
         from occludenet_build.config.training import SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
@@ -39,7 +40,7 @@ try:
         from occludenet_build.core.settings import is_url, key_values
         from occludenet_build.core.versions import RERUN_ON, results_version
         from occludenet_build.release import published
-        from occludenet_build.release.terms import SPLITS
+        from occludenet_build.release.terms import CLEAN, SPLITS, set_name
         from occludenet_build.sources.kinetics.mirror_state import changed_state
         from occludenet_build.stages import STAGES
         from occludenet_build.tools import cluster
@@ -189,5 +190,6 @@ def in_build(path=""):
 
 include: "common/settings.smk"
 include: "common/inputs.smk"
+include: "common/measured.smk"
 include: "common/resources.smk"
 include: "common/checks.smk"

@@ -12,6 +12,7 @@ wardrobe      appearance of an actor, and the painted body parts
 figure        the figure in a pose
 scenery       the five backgrounds
 clips         frames, masks and sound of a clip
+joints        where the figure's joints are, frame by frame
 occluder_art  drawings of the four occluder types
 coco          images with occluders, and the instances file
 segments      masks in COCO's formats

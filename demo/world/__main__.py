@@ -2,8 +2,9 @@
 
 Writes OUT/videos/<split>/<class>/*.mp4, OUT/crossed/<background>/<class>/*.mp4 and its list
 OUT/crossed.csv (test figures before backgrounds that are not tied to their action),
-OUT/coco/images/*.jpg, OUT/coco/instances.json, OUT/clips.csv (the background of each clip) and,
-last, OUT/miniworld.json. A second call with the same settings does nothing.
+OUT/coco/images/*.jpg, OUT/coco/instances.json, OUT/clips.csv (the background of each clip),
+OUT/joints.parquet (the joints of each figure, for poses.backend miniworld) and, last,
+OUT/miniworld.json. A second call with the same settings does nothing.
 
 With --recordings SUBJECTS it draws takes for OccludeNet-I and -M instead, of so many people:
 OUT/recordings/{I,M}/*.mp4 with recordings.csv, OUT/truth/offsets.csv, and with --truth what hides

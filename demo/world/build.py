@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from demo.world import coco
+from demo.world import coco, joints
 from demo.world.clips import write_clip
 from demo.world.plan import CROSSED, Clip, Settings, crossed, plan
 from occludenet_build.core.errors import UserError
@@ -21,7 +21,8 @@ VERSION = 2
 """Increased by hand when the same settings draw other files; the world is then drawn again."""
 STAMP, UNFINISHED = "miniworld.json", ".miniworld-unfinished"
 LIST = f"{CROSSED}.csv"
-OUTPUTS = ("videos", CROSSED, LIST, "coco", "truth", "clips.csv", STAMP)
+JOINTS = "joints.parquet"
+OUTPUTS = ("videos", CROSSED, LIST, "coco", "truth", "clips.csv", JOINTS, STAMP)
 
 
 def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
@@ -33,6 +34,8 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
     with folder_lock(folder):
         stamp = {"settings": asdict(settings), "version": VERSION}
         if _read_stamp(folder) == stamp:
+            if not (folder / JOINTS).exists():  # drawn by a version that did not write them
+                joints.write_table(folder / JOINTS, settings, plan(settings))
             return False
         _clear(folder)
         clips = [*plan(settings), *crossed(settings)]
@@ -44,6 +47,7 @@ def build(folder: Path, settings: Settings, workers: int = 2) -> bool:
         coco.write_instances(folder / "coco", [(picture, drawn[picture]) for picture in pictures])
         write_text(folder / "clips.csv", _table(clips))
         write_text(folder / LIST, _list(clips))
+        joints.write_table(folder / JOINTS, settings, plan(settings))
         write_json(folder / STAMP, stamp)
         (folder / UNFINISHED).unlink()
     return True

@@ -85,7 +85,7 @@ def render(
     frames, masks = [], []
     for number in range(settings.frames):
         cut = _figure_at(settings, actions[clip.label], script, figure, number)
-        x = _hips_x(settings, script, number)
+        x = hips_x(settings, script, number)
         picture = _shadowed(scene, x, script.ground * settings.height, figure.height_px)
         alpha = cut[..., 3:] / np.float32(255)
         picture = picture * (1 - alpha) + cut[..., :3]
@@ -95,7 +95,8 @@ def render(
     return np.stack(frames), np.stack(masks)
 
 
-def _hips_x(settings: Settings, script: ClipScript, number: int) -> float:
+def hips_x(settings: Settings, script: ClipScript, number: int) -> float:
+    """x of the hips in a frame, px."""
     share = number / max(settings.frames - 1, 1)
     return (script.start + (script.end - script.start) * share) * settings.width
 
@@ -108,7 +109,7 @@ def _figure_at(
     number: int,
 ) -> np.ndarray:
     pose = action(script.turn(number / settings.fps), script.manner)
-    x, ground = _hips_x(settings, script, number), script.ground * settings.height
+    x, ground = hips_x(settings, script, number), script.ground * settings.height
     return figure.draw(pose, (settings.height, settings.width), x, ground, script.facing)
 
 

@@ -206,7 +206,7 @@ def with_published_weights(stage: str, section: Section) -> Section:
 def _with_published_files(config: Config) -> Config:
     weights = {
         stage: with_published_weights(stage, getattr(config, stage))
-        for stage in ("detect", "actor_masks")
+        for stage in ("detect", "actor_masks", "poses")
     }
     instances = config.acquire.coco_instances or COCO_ANNOTATIONS.url
     acquire = dataclasses.replace(config.acquire, coco_instances=instances)

@@ -1,10 +1,10 @@
-"""Tables of the detector and mask backends: requirements, and the settings that affect results.
+"""Tables of the backends (detectors, masks, poses): requirements, and settings that affect results.
 
 These tables drive the choices and checks of the configuration, the manual, the workflow (weights
 and GPUs of jobs), the keys of the ledgers, the loading of a backend, and `occludenet plan`. To add
-a backend, add its module in people/detectors or people/maskers and a row here. The backbones for
-action recognition have their own table in recognition.backbones. This module uses the standard
-library only because the workflow imports it.
+a backend, add its module in people/detectors, people/maskers or people/posers and a row here. The
+backbones for action recognition have their own table in recognition.backbones. This module uses the
+standard library only because the workflow imports it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from occludenet_build.config import published_files
+from occludenet_build.config.anonymity import finds_by_network
 from occludenet_build.config.published_files import PublishedFile
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A backend of the stage detect, audit or actor_masks."""
+    """A backend of the stage detect, audit, actor_masks or poses."""
 
     name: str
     loads: str
-    """`module:Class` in people.detectors or people.maskers. The class of a network is called with
+    """`module:Class` in people.detectors, maskers or posers. The class of a network is called with
     (settings, threads), in detect also with the device; other classes are called with
     (settings)."""
     about: str
@@ -151,13 +152,48 @@ _MASKERS = (
     ),
 )
 
+_POSERS = (
+    _network(
+        "ultralytics",
+        "yolo_pose:YoloPose",
+        "pose models of ultralytics with COCO's 17 keypoints",
+        ("image_size", "score"),
+        imports=("torch", "ultralytics"),
+        licence="AGPL-3.0",
+        published=lambda settings: published_files.YOLO_POSE["yolo11n-pose"],
+    ),
+    Backend(
+        "file",
+        "given:GivenPoses",
+        "your own poses",
+        network=False,
+        matters=(),
+        needs="file",
+    ),
+    Backend(
+        "miniworld",
+        "given:DrawnPoses",
+        "the joints of drawn figures, without those under the occluder",
+        network=False,
+        matters=(),
+        needs="file",
+    ),
+)
+
 DETECTORS: dict[str, Backend] = {row.name: row for row in _DETECTORS}
 """Backends of detect by name."""
 SECOND_DETECTORS: dict[str, Backend] = {row.name: row for row in _DETECTORS if row.second}
 """Backends of audit by name."""
 MASKERS: dict[str, Backend] = {row.name: row for row in _MASKERS}
 """Backends of actor_masks by name."""
-BACKENDS = {"detect": DETECTORS, "audit": SECOND_DETECTORS, "actor_masks": MASKERS}
+POSERS: dict[str, Backend] = {row.name: row for row in _POSERS}
+"""Backends of poses by name."""
+BACKENDS = {
+    "detect": DETECTORS,
+    "audit": SECOND_DETECTORS,
+    "actor_masks": MASKERS,
+    "poses": POSERS,
+}
 """Stage -> its backends by name."""
 
 TRAINED = {
@@ -197,6 +233,8 @@ def is_network(stage: str, model: str | None) -> bool:
 
 def runs_network(config: Any, stage: str) -> bool:
     """Whether a stage runs a network with the settings of `config`."""
+    if stage == "recordings":
+        return finds_by_network(config.recordings)
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
 
 
@@ -214,6 +252,10 @@ def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """
     row = BACKENDS.get(stage, {}).get(values.get("backend", ""))
     modules = TRAINED.get(stage, row.imports if row else ())
+    anonymity = values.get("anonymity", {})
+    if stage == "recordings" and values.get("anonymise", "off") != "off":
+        named = anonymity.get("weights") or anonymity.get("check_weights")
+        modules = ("torch", "ultralytics") if named else ()
     if stage == "kinetics" and values.get("route") == "youtube":
         modules = ("yt_dlp",)
     if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import require_distinct, required, setting
 
 
@@ -13,13 +14,114 @@ class Format:
 
     summary: str
     """One line for the documentation and the manual."""
+    reader: str = ""
+    """The program whose reader was tried with it, and its version."""
+    own_labels: bool = True
+    """Whether the label ids of the reading program can be chosen (export.label_maps)."""
     reads_frames: bool = False
     """Whether it needs the masks and boxes per frame."""
     extracts_frames: bool = False
     """Whether it writes the frames of the clips as pictures."""
 
 
-FORMATS: dict[str, Format] = {}
+FORMATS: dict[str, Format] = {
+    # lists of clips, and clips or frames in folders
+    "mmaction2": Format("mmaction2: lists of videos", "mmaction2 1.2.0"),
+    "mmaction2_frames": Format(
+        "mmaction2: lists of folders of frames", "mmaction2 1.2.0", extracts_frames=True
+    ),
+    "slowfast": Format(
+        "PySlowFast, UniFormerV2, VideoMAE: CSV lists of videos", "slowfast 1.0, decord 0.6.0"
+    ),
+    "kinetics_folder": Format(
+        "torchvision.datasets.Kinetics: a folder per class",
+        "torchvision 0.29.2",
+        own_labels=False,
+    ),
+    "ava": Format(
+        "AVA: the actor's box and action, a frame per second",
+        "mmaction2 1.2.0 (AVADataset)",
+        reads_frames=True,
+    ),
+    "ibm": Format(
+        "action-recognition-pytorch of IBM: lists of frames",
+        "its documented rules",
+        extracts_frames=True,
+    ),
+    "integralaction": Format(
+        "IntegralAction: COCO-style JSON, frames, skeletons",
+        "its documented layout",
+        extracts_frames=True,
+    ),
+    # masks and tubes
+    "youtube_vis": Format(
+        "YouTube-VIS (COCO video JSON): masks and boxes per video",
+        "TrackEval 1.3.0",
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "coco": Format(
+        "COCO: masks and boxes per frame",
+        "pycocotools 2.0.11",
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "davis": Format(
+        "DAVIS 2017: an indexed PNG per frame",
+        "TrackEval 1.3.0",
+        own_labels=False,
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "mots": Format(
+        "MOTS: masks as text, in the folders of MOTSChallenge",
+        "TrackEval 1.3.0",
+        own_labels=False,
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "sav": Format(
+        "SA-V: masklets of every fourth frame",
+        "its documented fields",
+        own_labels=False,
+        reads_frames=True,
+    ),
+    "tabe": Format(
+        "TABE-51: visible and whole masks, occlusion per frame",
+        "its documented layout",
+        own_labels=False,
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    "fiftyone": Format(
+        "FiftyOne: labels per video and frame (FiftyOneVideoLabelsDataset)",
+        "voxel51-eta 0.17.0",
+        own_labels=False,
+        reads_frames=True,
+    ),
+    "moc": Format(
+        "MOC, STADO: tubes of actions (*-GT.pkl), visible masks",
+        "its documented keys",
+        reads_frames=True,
+        extracts_frames=True,
+    ),
+    # whole datasets, for hosts and streaming readers
+    "huggingface": Format(
+        "Hugging Face: folder of videos, Parquet tables, dataset card",
+        "datasets 5.2.0",
+        reads_frames=True,
+    ),
+    "webdataset": Format(
+        "WebDataset: tar files of clips with class, facts, boxes and masks",
+        "webdataset 1.0.2, datasets 5.2.0",
+        reads_frames=True,
+    ),
+    "croissant": Format(
+        "Croissant 1.1 with the fields of responsible AI, and the tables that it describes",
+        "mlcroissant 1.1.1",
+        reads_frames=True,
+    ),
+}
 """Format by name, in the order of the documentation."""
 
 
@@ -31,6 +133,30 @@ class LabelMap:
     """Name of the format."""
     file: str = required(path=True)
     """Text file with a class name per line, in the order of the ids from 0, or JSON {name: id}."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What only you know of the dataset, for its card (huggingface) and metadata (croissant)."""
+
+    name: str = setting("OccludeNet build")
+    """Name of the dataset."""
+    licence: str = setting("other")
+    """Licence of the dataset: an id of SPDX such as cc-by-4.0, or an address; other: the licences
+    of the sources."""
+    creators: tuple[str, ...] = setting((), empty=True)
+    """Names of those who made it."""
+    url: str | None = setting(None)
+    """Address of its page."""
+    version: str = setting("1.0.0")
+    """Version of the dataset."""
+    published: str | None = setting(None)
+    """Date of publication, as in 2026-11-28."""
+    citation: str | None = setting(None)
+    """BibTeX entry of your paper; OccludeNet's is added."""
+    sensitive: str | None = setting(None)
+    """What is personal or sensitive in the recordings, and what the people agreed to; null: a
+    sentence that says that videos show people."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +176,12 @@ class Export:
     label_maps: tuple[LabelMap, ...] = ()
     """Label ids of the reading program: [{format: mmaction2, file: label_map_k400.txt}]; otherwise
     the ids of annotate/labels.json."""
+    short_side: int | None = setting(None, low=16, high=4320)
+    """Formats that write frames: their shorter side, pixels; larger and smaller frames are scaled.
+    null: as the format's reader expects them, or else the size of the clip."""
+    shard_mb: int = setting(1000, low=1, high=100_000)
+    """webdataset: largest size of a tar file, MB; a larger clip has one of its own."""
+    card: Card = setting(Card())
     pixels: bool = setting(True)
     """false: write no video and no picture that shows one, only annotations and masks, which may be
     published where the licence of the source does not allow its pixels to be."""
@@ -58,3 +190,9 @@ class Export:
         require_distinct("export.formats", self.formats, "formats")
         require_distinct("export.sets", self.sets, "sets")
         require_distinct("export.label_maps", [m.format for m in self.label_maps], "formats")
+        for one in self.label_maps:
+            if not FORMATS[one.format].own_labels:
+                raise UserError(
+                    f"config: export.label_maps: wanted formats that hold label ids, got "
+                    f"{one.format}, whose reader numbers the classes itself; remove it"
+                )

@@ -27,6 +27,8 @@ class OutageShares:
     """Stage outside: of the clips of a shard."""
     variants: float = setting(_SHARE, low=0, high=1)
     """Stage variants: of the clips of the sets, of a shard."""
+    export: float = setting(_SHARE, low=0, high=1)
+    """Stage export: of the clips of all sets."""
     occluders: float = setting(_SHARE, low=0, high=1)
     """Stage occluders: of the photos."""
     leaks: float = setting(_SHARE, low=0, high=1)
@@ -35,6 +37,8 @@ class OutageShares:
     """Stage proposals: of the surveillance videos."""
     segments: float = setting(_SHARE, low=0, high=1)
     """Stage segments: of the segments."""
+    recordings: float = setting(_SHARE, low=0, high=1)
+    """Stage recordings: of the files, of the takes and of the clips."""
     train: float = setting(_SHARE, low=0, high=1)
     """Stage train: of the clips of each row of the loss curve, for any reason."""
     evaluate: float = setting(_SHARE, low=0, high=1)

@@ -120,6 +120,20 @@ YOLO_SEG = {
 }
 """Segmentation models of ultralytics."""
 
+_YOLO11_POSE = "ef787449d1fe015a77a27ca4d375ed0fde69495c"
+
+YOLO_POSE = {
+    "yolo11n-pose": PublishedFile(
+        f"https://huggingface.co/Ultralytics/YOLO11/resolve/{_YOLO11_POSE}/yolo11n-pose.pt",
+        6_255_593,
+        "sha256:869e83fcdffdc7371fa4e34cd8e51c838cc729571d1635e5141e3075e9319dc0",
+        _ULTRALYTICS,
+        "YOLO11 poses (yolo11n-pose), trained on COCO's keypoints",
+        f"https://huggingface.co/Ultralytics/YOLO11/commit/{_YOLO11_POSE}",
+    ),
+}
+"""Pose models of ultralytics."""
+
 _PYTORCH = "https://download.pytorch.org/models"
 
 
@@ -247,7 +261,8 @@ RELEASE_LICENCE = "MIT by the repository's LICENSE, Apache-2.0 by its README"
 PUBLISHED: dict[str, PublishedFile] = {
     row.name: row
     for row in (
-        *YOLO.values(), *YOLO_SEG.values(), *TORCHVISION.values(), *SAM.values(), MOBILE_SAM,
+        *YOLO.values(), *YOLO_SEG.values(), *YOLO_POSE.values(), *TORCHVISION.values(),
+        *SAM.values(), MOBILE_SAM,
         *SAM2.values(), COCO_ANNOTATIONS,
     )
 }  # fmt: skip

@@ -178,6 +178,16 @@ REASONS = {
     "too_short": "the segment is shorter than the minimum",
     "too_long": "the segment is longer than the maximum",
     "unknown_class": "the class is not a class of the dataset",
+    # recordings
+    "offset_unsure": "when a view was recorded, relative to another one, is not sure",
+    "no_common_time": "the views of the take share no time",
+    "missing_view": "the take lacks a view that the set has",
+    "other_resolution": "the recording has another resolution than the set",
+    "no_sound": "the clip has no sound",
+    "silent": "the sound is silent",
+    "too_dark": "too much of the picture is black",
+    "too_bright": "too much of the picture is white",
+    "frozen": "the picture does not change for too long",
     # composite, counterfactual, masks
     "target_missed": "no occluder size hides the required share of the actor",
     "no_occluded_frame": "no frame of the clip is occluded",
@@ -187,6 +197,12 @@ REASONS = {
     "encode_failed": "the encoder or the muxer refused",
     "no_mask": "no mask was found in any frame",
     "not_erased": "too many frames that may show the actor have no mask to erase them by",
+    # recordings, anonymity
+    "no_consent": "somebody in the clip does not consent to its use, or is not asked",
+    "not_anonymised": "in too many frames nobody was found whose face or head could be hidden",
+    # poses
+    "no_poses": "poses.file has no poses of the clip",
+    "bad_poses": "the clip's file of poses is not in the format of kinetics-skeleton",
     # variants, outside
     "no_partner": "no other clip can give the background",
     "not_outside": "outside.folder has no clip of this name",
@@ -194,6 +210,10 @@ REASONS = {
     "other_size": "the picture has another size than ours",
     "changes_background": "too much of the picture outside the actor was changed",
     "changes_occluder": "too much of the occluder was changed with the actor",
+    # export
+    "clip_changed": "the clip differs from the one in the table of annotations",
+    "too_few_frames": "the program that reads the format leaves out clips of so few frames",
+    "name_taken": "the program that reads the format would mistake the clip for another one",
     # attention
     "zero_map": "the Grad-CAM map is zero in all evaluated frames",
     # occluders
@@ -214,7 +234,7 @@ REASONS = {
 
 TRANSIENT = {
     *("missing", "no_permission", "unreachable", "source_changed", "occluder_changed"),
-    *("too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
+    *("clip_changed", "too_slow", "out_of_memory", "worker_killed", "internal", "defect"),
     *("too_many_requests", "server_error", "timed_out", "connection_lost", "offline"),
     *("wrong_length", "wrong_hash", "bad_answer", "bad_certificate"),
     *("live", "bot_check", "extractor_failed"),

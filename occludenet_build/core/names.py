@@ -10,8 +10,8 @@ import os
 import re
 import stat
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -219,3 +219,35 @@ def unify_accents(names: Sequence[str]) -> list[str]:
         forms.setdefault(unicodedata.normalize("NFC", name), set()).add(name)
     one_form = {plain: plain if len(found) > 1 else found.pop() for plain, found in forms.items()}
     return [one_form[unicodedata.normalize("NFC", name)] for name in names]
+
+
+def match_names(names: Iterable[str], clips: Mapping[str, str]) -> dict[str, str]:
+    """Name in a user's file -> clip, for names that denote one of `clips` (id -> path of video).
+
+    A name is an id, or else a file: folders and suffix do not count, nor does case. Where the id is
+    not the stem of the video, since another video has the same stem, the folder counts.
+
+    >>> clips = {"a": "/v/a.mp4", "b": "/v/b.avi", "c-1": "/v/run/c.mp4", "c-2": "/v/walk/c.mp4"}
+    >>> match_names(["a", "x/B.mp4", "run/c.mp4", "c.mp4"], clips)
+    {'a': 'a', 'x/B.mp4': 'b', 'run/c.mp4': 'c-1'}
+    """
+    by_name: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for clip, path in clips.items():
+        by_name[(_folded(clip),)].append(clip)
+        parts = _parts(path)
+        if parts[-1] != _folded(clip):
+            by_name[parts[-2:]].append(clip)
+    matched = {}
+    for name in names:
+        parts = _parts(name)
+        found = [name] if name in clips else by_name[parts[-2:]] or by_name[parts[-1:]]
+        if len(found) == 1:
+            matched[name] = found[0]
+    return matched
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The folders and the stem of a file, folded."""
+    path = PurePosixPath(_folded(name.strip().replace("\\", "/")))
+    is_video = path.suffix in VIDEO_SUFFIXES
+    return *path.parts[:-1], path.stem if is_video else path.name

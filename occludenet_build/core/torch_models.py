@@ -126,18 +126,32 @@ def load_tensors(path: Path, backend: str, inside: str | None = None) -> dict[st
 
 
 def load_yolo(
-    weights: Path | str, task: Literal["detect", "segment"], class_name: str = "person"
+    weights: Path | str,
+    task: Literal["detect", "segment", "pose"],
+    class_name: str = "person",
+    or_only: bool = False,
 ) -> tuple[YOLO, int]:
     """Load an ultralytics model; return it and the index of `class_name` among its classes.
 
-    The weights are loaded with the restricted loader of ultralytics: the file cannot run code.
+    `or_only`: if the model has one class only, it counts, whatever its name. The weights are loaded
+    with the restricted loader of ultralytics: the file cannot run code.
     Raises UserError if the file does not load, or the model has another task or no such class.
     """
     path = checkpoint_file(weights, f"yolo ({task})")
     model = _read_yolo(path)
     if model.task != task:
         raise UserError(f"yolo: wanted a {task} model, {path} is a {model.task} model")
+    if or_only and len(model.names) == 1:
+        return model, int(next(iter(model.names)))
     return model, class_index(model.names, class_name, path)
+
+
+def task_of_yolo(weights: Path | str) -> str:
+    """What an ultralytics model does: detect, segment, pose and others.
+
+    Raises UserError if the file does not load.
+    """
+    return str(_read_yolo(checkpoint_file(weights, "yolo")).task)
 
 
 def class_index(names: dict[int, str], class_name: str, path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +67,8 @@ class FrameBuffer:
         The frame is unchanged until `apply`. Callers blend all scales of a frame in a row: calls
         right after an encode are slow, since the encode has evicted the processor's caches.
         """
-        shifts = ((0, 0), *[(self.layout.sub_x, self.layout.sub_y)] * 2)
-        changes = [
-            _blend(plane, part, x >> sub_x, y >> sub_y)
-            for plane, part, (sub_x, sub_y) in zip(self.planes, patch.planes, shifts, strict=True)
-        ]
+        placed = _on_planes(self.planes, self.layout, patch, x, y)
+        changes = [_blend(*one) for one in placed]
         return [change for change in changes if change is not None]
 
     def apply(self, changes: list[Change]) -> None:
@@ -84,16 +82,51 @@ class FrameBuffer:
             region[:] = before
 
 
-def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None:
-    """The change of one plane by a patch at (x, y); None if the patch is outside the plane."""
-    height, width = plane.shape
+def paste(planes: Sequence[np.ndarray], layout: Layout, patch: Patch, x: int, y: int) -> None:
+    """Paste a patch with its first pixel at (x, y) on planes, uint8 or uint16 (H, W), for good.
+
+    The samples are those of `FrameBuffer.blend`; nothing is kept to undo it. RGB frames (H, W, 3)
+    are one plane.
+    """
+    for plane, part, left, top in _on_planes(planes, layout, patch, x, y):
+        found = _overlap(plane, part, left, top)
+        if found is not None:
+            region, inside = found
+            blended = region * part.keep[inside]
+            blended += part.add[inside]
+            region[:] = blended  # truncates as a cast does
+
+
+def _on_planes(
+    planes: Sequence[np.ndarray], layout: Layout, patch: Patch, x: int, y: int
+) -> Iterator[tuple[np.ndarray, PlanePatch, int, int]]:
+    """Each plane with its part of the patch, and the position of that part in the plane."""
+    for plane, part, (sub_x, sub_y) in zip(planes, patch.planes, layout.shifts, strict=True):
+        yield plane, part, x >> sub_x, y >> sub_y
+
+
+def _overlap(
+    plane: np.ndarray, part: PlanePatch, x: int, y: int
+) -> tuple[np.ndarray, tuple[slice, slice]] | None:
+    """The samples (h, w) of a plane under a patch at (x, y), a view, and the patch's over them.
+
+    None if the patch is outside the plane.
+    """
+    height, width = plane.shape[:2]
     left, top = max(x, 0), max(y, 0)
     right = min(x + part.add.shape[1], width)
     bottom = min(y + part.add.shape[0], height)
     if left >= right or top >= bottom:
         return None
-    inside = slice(top - y, bottom - y), slice(left - x, right - x)
-    region = plane[top:bottom, left:right]
+    return plane[top:bottom, left:right], (slice(top - y, bottom - y), slice(left - x, right - x))
+
+
+def _blend(plane: np.ndarray, part: PlanePatch, x: int, y: int) -> Change | None:
+    """The change of one plane by a patch at (x, y); None if the patch is outside the plane."""
+    found = _overlap(plane, part, x, y)
+    if found is None:
+        return None
+    region, inside = found
     before = region.copy()
     blended = before * part.keep[inside]
     blended += part.add[inside]

@@ -113,6 +113,15 @@ def hidden_share(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) ->
     return float(np.count_nonzero(mask[rows, columns])) / ((x2 - x1) * (y2 - y1))
 
 
+def add_mask(picture: np.ndarray, mask: np.ndarray, x: int, y: int) -> None:
+    """Set the pixels of `picture`, bool (H, W), that a mask, bool (h, w), at (x, y) covers."""
+    height, width = picture.shape
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + mask.shape[1], width), min(y + mask.shape[0], height)
+    if left < right and top < bottom:
+        picture[top:bottom, left:right] |= mask[top - y : bottom - y, left - x : right - x]
+
+
 def placed_rle(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | None:
     """COCO RLE counts of a mask bool (H, W), placed at (x, y) in a picture of (width, height).
 

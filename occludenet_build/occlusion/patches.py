@@ -28,7 +28,7 @@ from occludenet_build.occlusion.placement import PlacedRect, Placement
 
 ROUNDING = np.float32(0.5)
 """Added before a cast to integers, which truncates."""
-_OPAQUE = 0.5
+OPAQUE = 0.5
 """Alpha from which a pixel counts as hidden."""
 _CACHED_PATCHES = 16
 """A static actor needs few sizes, and a larger cache would not fit into the processor's."""
@@ -59,20 +59,21 @@ def read_occluder(path: Path) -> np.ndarray:
 class PlanePatch(NamedTuple):
     """The patch of one plane: plane = plane * keep + add, truncated to integers.
 
-    The first sample of a chroma patch is the one that contains the patch's first luma pixel.
+    Arrays are (h, w), or (h, w, c) where a plane has c channels. The first sample of a chroma patch
+    is the one that contains the patch's first luma pixel.
     """
 
     add: np.ndarray
-    """float32 (h, w), colour x alpha + ROUNDING."""
+    """float32, colour x alpha + ROUNDING."""
     keep: np.ndarray
-    """float32 (h, w), 1 - alpha."""
+    """float32, 1 - alpha."""
 
 
 class Patch(NamedTuple):
     """A cut-out at one size and one offset relative to the chroma grid, in the coded picture."""
 
     planes: tuple[PlanePatch, ...]
-    """Y, U and V."""
+    """Y, U and V; of RGB frames a single one."""
     mask: np.ndarray
     """bool (h, w) at luma size: alpha of one half or more."""
 
@@ -111,15 +112,19 @@ class ClipCutout:
         w, h = self._display.rect_to_coded(0, 0, w, h)[2:]
         alpha = np.ascontiguousarray(self._level(w, h)[:, :, 3])
         alpha = resize_deterministic(alpha, (w, h), cv2.INTER_LINEAR)
-        return self._display.upright(alpha >= _OPAQUE)
+        return self._display.upright(alpha >= OPAQUE)
 
     def _level(self, w: int, h: int) -> np.ndarray:
         """The smallest halving of at least this size, else the cut-out itself."""
         fitting = (a for a in reversed(self._ladder) if a.shape[1] >= w and a.shape[0] >= h)
         return next(fitting, self._ladder[0])
 
+    def resized(self, w: int, h: int) -> np.ndarray:
+        """Code values times alpha, and alpha, at a size (w, h): float32 (H, W, 4)."""
+        return resize_deterministic(self._level(w, h), (w, h), cv2.INTER_LINEAR)
+
     def _make(self, w: int, h: int, odd_x: int, odd_y: int) -> Patch:
-        pixels = resize_deterministic(self._level(w, h), (w, h), cv2.INTER_LINEAR)
+        pixels = self.resized(w, h)
         # Contiguous planes: numpy takes several times as long with interleaved samples.
         coded = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         blue, red, hidden = self._on_chroma(coded[1:], odd_x, odd_y)
@@ -128,7 +133,7 @@ class ClipCutout:
             PlanePatch(luma + ROUNDING, 1 - alpha),
             *(PlanePatch(c + ROUNDING, chroma_keep) for c in (blue, red)),
         )
-        return Patch(planes, alpha >= _OPAQUE)
+        return Patch(planes, alpha >= OPAQUE)
 
     def _on_chroma(self, planes: np.ndarray, odd_x: int, odd_y: int) -> np.ndarray:
         """U, V and alpha float32 (3, h, w) at luma size -> the same on the chroma grid."""
@@ -195,19 +200,30 @@ def merge_patches(placed: Sequence[PlacedPatch], layout: Layout) -> PlacedPatch:
     """One patch with the effect of all of them pasted in turn; later ones cover earlier ones."""
     if len(placed) == 1:
         return placed[0]
-    shifts = ((0, 0), *[(layout.sub_x, layout.sub_y)] * 2)
     planes = tuple(
         _layered([(p.patch.planes[n], p.x >> sub_x, p.y >> sub_y) for p in placed])
-        for n, (sub_x, sub_y) in enumerate(shifts)
+        for n, (sub_x, sub_y) in enumerate(layout.shifts)
     )
     left, top = min(p.x for p in placed), min(p.y for p in placed)
     return PlacedPatch(Patch(planes, _union([(p.patch.mask, p.x, p.y) for p in placed])), left, top)
 
 
+def placed_patch(
+    placed: Sequence[PlacedRect], cutouts: Sequence[ClipCutout], layout: Layout, display: Display
+) -> PlacedPatch:
+    """One patch of all occluders of a frame at one scale, at their displayed rectangles."""
+    patches = []
+    for number, rect in placed:
+        x, y, w, h = display.rect_to_coded(*rect)
+        patches.append(PlacedPatch(cutouts[number].patch(x, y, w, h), x, y))
+    return merge_patches(patches, layout)
+
+
 def _layered(parts: Sequence[tuple[PlanePatch, int, int]]) -> PlanePatch:
     """Plane patches at positions (x, y) combined: each applies plane * keep + add in turn."""
     left, top, width, height = _bounds([(part.keep, x, y) for part, x, y in parts])
-    add, keep = np.full((height, width), ROUNDING), np.ones((height, width), np.float32)
+    shape = height, width, *parts[0][0].add.shape[2:]
+    add, keep = np.full(shape, ROUNDING), np.ones(shape, np.float32)
     for part, x, y in parts:
         at = _window(part.keep, x - left, y - top)
         add[at] = (add[at] - ROUNDING) * part.keep + part.add
@@ -283,17 +299,13 @@ class PatchPrefetch:
         return {scale: self._paste(number, placed) for scale, placed in rects.items() if placed}
 
     def _paste(self, number: int, placed: Sequence[PlacedRect]) -> Paste:
-        patch, x, y = merge_patches([self._patch(*one) for one in placed], self._layout)
+        patch, x, y = placed_patch(placed, self._cutouts, self._layout, self._display)
         mask, first = self._display.upright(patch.mask), placed[0][1]
         at = self._display.rect_to_displayed(x, y, *patch.mask.shape[::-1])
         truth = first._asdict() | self._truth(number, mask, Rect(*at), first)
         if len(placed) > 1:
             truth["more_rects"] = [value for _, rect in placed[1:] for value in rect]
         return Paste(patch, x, y, truth)
-
-    def _patch(self, occluder: int, rect: Rect) -> PlacedPatch:
-        x, y, w, h = self._display.rect_to_coded(*rect)
-        return PlacedPatch(self._cutouts[occluder].patch(x, y, w, h), x, y)
 
     def _truth(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
         size = self._display.size

@@ -44,7 +44,7 @@ from occludenet_build.occlusion.patches import (
     read_occluder,
 )
 from occludenet_build.occlusion.placement import ClipGeometry, Placement
-from occludenet_build.occlusion.target_size import solve_size_factors
+from occludenet_build.occlusion.target_size import factors_and_shares
 
 Content = tuple[float | None, bool]
 """Content of a picture: the scale of its occluder (None: no occluder), and whether the actor is
@@ -175,14 +175,9 @@ class _ClipRenderer:
             job.clip, self.display.size, job.frames, job.fps, job.boxes, job.seed
         )
         self._placement = Placement(geometry, [cutout.size for cutout in cutouts], settings)
-        self.factors, self.shares = {s: s for s in job.scales}, {}
-        if settings.scale_mode == "target":
-            tolerance = settings.target_tolerance
-            solutions = solve_size_factors(
-                self._placement, cutouts, job.masks, job.scales, tolerance
-            )
-            self.factors = {scale: solution.factor for scale, solution in solutions.items()}
-            self.shares = {scale: solution.share for scale, solution in solutions.items()}
+        self.factors, self.shares = factors_and_shares(
+            self._placement, cutouts, job.masks, job.scales, settings
+        )
         self._patches = PatchPrefetch(self._placement, cutouts, layout, self.display, self.factors)
 
     def _segments(self) -> list[RenderSegment]:

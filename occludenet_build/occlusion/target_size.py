@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging import masks as rle
-from occludenet_build.occlusion.geometry import Rect, clip_to_picture
+from occludenet_build.occlusion.geometry import clip_to_picture
+from occludenet_build.occlusion.ground_truth import add_mask
 from occludenet_build.occlusion.patches import ClipCutout
 from occludenet_build.occlusion.placement import PlacedRect, Placement
 
@@ -62,6 +64,25 @@ def solve_size_factors(
     return {target: _solved(actors, placement, cutouts, target, tolerance) for target in targets}
 
 
+def factors_and_shares(
+    placement: Placement,
+    cutouts: Sequence[ClipCutout],
+    masks: Mapping[int, bytes],
+    scales: Iterable[float],
+    settings: Composite,
+) -> tuple[dict[float, float], dict[float, float]]:
+    """Nominal scale -> size factor, and -> share of the actor that it hides.
+
+    A factor is the scale itself except with scale_mode `target`; shares are measured with it only.
+    `masks` and the errors are those of `solve_size_factors`.
+    """
+    if settings.scale_mode != "target":
+        return {scale: scale for scale in scales}, {}
+    solved = solve_size_factors(placement, cutouts, masks, scales, settings.target_tolerance)
+    factors = {scale: solution.factor for scale, solution in solved.items()}
+    return factors, {scale: solution.share for scale, solution in solved.items()}
+
+
 def _solved(
     actors: _Actors,
     placement: Placement,
@@ -107,20 +128,8 @@ def _share(
     hidden = np.zeros_like(actor.pixels)
     for number, rect in placed:
         silhouette = cutouts[number].silhouette(rect.w, rect.h)
-        _add_silhouette(
-            hidden, silhouette, Rect(rect.x - actor.x, rect.y - actor.y, rect.w, rect.h)
-        )
+        add_mask(hidden, silhouette, rect.x - actor.x, rect.y - actor.y)
     return np.count_nonzero(hidden & actor.pixels) / np.count_nonzero(actor.pixels)
-
-
-def _add_silhouette(hidden: np.ndarray, silhouette: np.ndarray, at: Rect) -> None:
-    """Set the pixels of `hidden` bool (H, W) that a silhouette bool (h, w) at `at` covers."""
-    height, width = hidden.shape
-    left, top = max(at.x, 0), max(at.y, 0)
-    right, bottom = min(at.x + at.w, width), min(at.y + at.h, height)
-    if left < right and top < bottom:
-        part = silhouette[top - at.y : bottom - at.y, left - at.x : right - at.x]
-        hidden[top:bottom, left:right] |= part
 
 
 class _Actors:

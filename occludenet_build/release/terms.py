@@ -144,6 +144,54 @@ def clip_name(youtube_id: str, start: int, end: int) -> str:
     return f"{youtube_id}_{start:06d}_{end:06d}"
 
 
+CLASSES_I = (
+    *("Affix_Poster", "Armed", "Basketball_Dribble", "Basketball_Shot", "Bike_Ride", "Indoor_Run"),
+    "Walk",
+)
+"""Classes of OccludeNet-I (README and section 3.2 of the paper)."""
+CLASSES_M = (
+    *("Armed", "Basketball_Dribble", "Basketball_Shot", "Bike_Ride", "Distribute_Leaflets", "Fall"),
+    *("Indoor_Run", "Outdoor_Run", "Steal", "Throw_Things", "Walk", "Wander"),
+)
+"""Classes of OccludeNet-M."""
+RECORDED_CLASSES = {"I": CLASSES_I, "M": CLASSES_M}
+"""Set of recordings -> its classes in the release."""
+
+
+def recorded_class(name: str, classes: Iterable[str] = (*CLASSES_I, *CLASSES_M)) -> str | None:
+    """The class of the release that a name in any spelling denotes; None if it is none of them.
+
+    >>> recorded_class("bike ride"), recorded_class("BikeRide"), recorded_class("juggle")
+    ('Bike_Ride', 'Bike_Ride', None)
+    """
+    plain = re.sub(r"[\W_]+", "", name).casefold()
+    return next((one for one in classes if one.replace("_", "").casefold() == plain), None)
+
+
+def split_path(dataset: str, split: str, label: str, clip: str) -> str:
+    """Path of a clip in the tree of OccludeNet-I, relative to the build folder.
+
+    >>> split_path("OccludeNet-I", "val", "Walk", "Walk_P01_1_000000_000008")
+    'OccludeNet-I/val/Walk/Walk_P01_1_000000_000008.mp4'
+    """
+    return f"{dataset}/{split}/{label}/{clip}.mp4"
+
+
+def view_path(dataset: str, split: str, label: str, view: int, clip: str) -> str:
+    """Path of a clip in the tree of OccludeNet-M; `view`: from 1.
+
+    The release's README shows {Class}_view1 to _view3 and {Class}_view_val, and no folder of a
+    split, while the paper has train, val and test of M. It is read here so that `_view_val` holds
+    the clips of val, of all views, and the other folders those of train and test; which of the two
+    it is, the annotations say.
+
+    >>> [view_path("M", split, "Fall", 2, "x") for split in ("val", "test")]
+    ['M/Fall/Fall_view_val/x.mp4', 'M/Fall/Fall_view2/x.mp4']
+    """
+    folder = f"{label}_view_val" if split == "val" else f"{label}_view{view}"
+    return f"{dataset}/{label}/{folder}/{clip}.mp4"
+
+
 CATEGORIES = ("handbag", "backpack", "suitcase", "dog")
 """Occluder types, in the order of the release within a class; others follow by name."""
 

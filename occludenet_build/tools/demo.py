@@ -2,17 +2,23 @@
 
     occludenet demo
     occludenet demo /scratch/try --cores 4
+    occludenet demo --all-sets
 
 The command draws clips and COCO images into FOLDER/build/demo/world and runs every stage on them.
 The results are in FOLDER/build/demo; the last lines of the output name the dataset and the report.
 A second call continues an interrupted run. The demo takes about 5 minutes on 2 cores. Its settings
 are demo/config.yaml of the project.
+
+With --all-sets it also draws surveillance videos and recordings, from which it makes OccludeNet-S,
+-I and -M, trains and evaluates on each, and writes every export, into FOLDER/build/all_sets; this
+takes about 12 minutes. Its settings are demo/all_sets.yaml, after demo/config.yaml.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from fractions import Fraction
 from pathlib import Path
 
 from occludenet_build.config import Config
@@ -21,6 +27,12 @@ from occludenet_build.tools import project
 
 WORLD = Path("build/demo/world")
 """Path of the synthetic data set in demo/*.yaml, relative to the working directory."""
+SETS = WORLD / "sets"
+"""Path of the drawn surveillance videos and recordings in demo/all_sets.yaml."""
+
+
+SLOW = (Fraction(25, 2), Fraction(15), Fraction(12))
+"""Frames per second of the drawn views: half of what cameras have, for half the time."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         help="folder to run in; created if missing; default: .",
     )
+    parser.add_argument(
+        "--all-sets", action="store_true",
+        help="also OccludeNet-S, -I and -M, and every export",
+    )  # fmt: skip
     add_snakemake_arguments(parser)
 
 
@@ -53,10 +69,15 @@ def run(args: argparse.Namespace, config: Config) -> None:
     cores = cores_of(args)
     args.folder.mkdir(parents=True, exist_ok=True)
     draw_world(args.folder / WORLD)
-    settings = project.project_root() / "demo" / "config.yaml"
-    project.snakemake(args.folder, [settings], cores, args.dry_run, args.target)
+    demo = project.project_root() / "demo"
+    configs, targets, build = [demo / "config.yaml"], [args.target], "demo"
+    if args.all_sets:
+        draw_sets(args.folder / SETS)
+        configs, build = [*configs, demo / "all_sets.yaml"], "all_sets"
+        targets += ["export"] if args.target == "all" else []
+    project.snakemake(args.folder, configs, cores, args.dry_run, *targets)
     if not args.dry_run:
-        print_summary(args.folder / "build" / "demo", config)
+        print_summary(args.folder / "build" / build, config)
 
 
 def cores_of(args: argparse.Namespace) -> int:
@@ -74,6 +95,22 @@ def draw_world(folder: Path) -> None:
 
     drawn = build(folder, Settings(), project.cores())
     logging.info("synthetic data set: %s %s", "drawn into" if drawn else "found in", folder)
+
+
+def draw_sets(folder: Path) -> None:
+    """Draw surveillance videos and recordings into `folder`, unless they exist there."""
+    project.find_demo()
+    from demo.world.rig import Rig, draw_recordings
+    from demo.world.surveillance import Surveillance, draw_surveillance
+
+    finished = folder / "drawn"
+    if finished.exists():
+        logging.info("surveillance videos and recordings: found in %s", folder)
+        return
+    videos = draw_surveillance(folder, Surveillance(), project.cores())
+    files = draw_recordings(folder, Rig(rates=SLOW, truth=False), project.cores())
+    finished.touch()
+    logging.info("%d surveillance videos, %d recordings: drawn into %s", videos, len(files), folder)
 
 
 def print_summary(build: Path, config: Config) -> None:

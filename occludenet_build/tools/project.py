@@ -112,9 +112,9 @@ def cores() -> int:
 
 
 def snakemake(
-    folder: Path, configs: Sequence[Path], cores: int, dry_run: bool = False, target: str = "all"
+    folder: Path, configs: Sequence[Path], cores: int, dry_run: bool = False, *targets: str
 ) -> None:
-    """Run the workflow in `folder`, with the configuration files `configs`.
+    """Run the workflow in `folder`, with the configuration files `configs`; default target: all.
 
     If Snakemake fails, the process exits with its status. Raises KeyboardInterrupt after Ctrl-C.
     """
@@ -123,7 +123,7 @@ def snakemake(
     command += ["--workflow-profile", root / "profiles" / "default"]
     command += ["--directory", folder, "--cores", str(cores), *(["--dry-run"] if dry_run else [])]
     # --configfile takes several values: the target must follow --.
-    command += ["--configfile", *configs, "--", target]
+    command += ["--configfile", *configs, "--", *(targets or ["all"])]
     # Files in the user's folder, such as html.py, are not modules of Snakemake.
     environ = os.environ | {"PYTHONSAFEPATH": "1"}
     status = _wait_for(subprocess.Popen(list(map(str, command)), env=environ))

@@ -59,7 +59,7 @@ def test_torchvision_states_address_size_and_digits(model):
 
 def test_the_names_are_those_that_ultralytics_fetches():
     downloads = pytest.importorskip("ultralytics.utils.downloads")
-    rows = [*published.YOLO.values(), *published.YOLO_SEG.values()]
+    rows = [*published.YOLO.values(), *published.YOLO_SEG.values(), *published.YOLO_POSE.values()]
     assert {row.name for row in rows} <= downloads.GITHUB_ASSETS_NAMES
 
 
@@ -76,6 +76,8 @@ DEFAULTS = [
     ("actor_masks", {"backend": "sam2", "sam2_model": "tiny"}, "sam2.1_hiera_tiny.pt"),
     ("actor_masks", {"backend": "yolo-seg"}, "yolo11n-seg.pt"),
     ("actor_masks", {"backend": "grabcut"}, None),
+    ("poses", {}, "yolo11n-pose.pt"),
+    ("poses", {"backend": "file"}, None),
 ]  # fmt: skip
 
 

@@ -22,10 +22,10 @@ from occludenet_build.release.csv_format import SingleView, read_csv
 from occludenet_build.sources.segments import table
 from occludenet_build.sources.segments.command import run as run_stage
 from occludenet_build.sources.segments.cutting import (
-    VideoFolder,
     segment_clip_name,
     segment_clip_names,
 )
+from occludenet_build.sources.video_folder import VideoFolder
 
 ENCODING = Encoding("libx264", 18, "ultrafast", "avx2", keyframe_seconds=1)
 RATE = 16_000
@@ -203,7 +203,7 @@ def test_videos_are_found_by_any_of_their_names(tmp_path):
     for name in ("Abuse/one.mp4", "Robbery/one.mp4", "Abuse/one.txt", "deep/er/two.avi"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    videos = VideoFolder(tmp_path)
+    videos = VideoFolder(tmp_path, "segments.videos")
     assert str(videos.find("two", "x")) == "deep/er/two.avi"
     assert str(videos.find("er/two.avi", "x")) == "deep/er/two.avi"
     assert str(videos.find("one", "robbery")) == "Robbery/one.mp4"

@@ -111,10 +111,12 @@ RESULTS: dict[str, Made] = {
 WITHOUT = {
     "outside": "it reads clips of another program; tests/occlusion/test_outside.py compares them",
     "variants": "tests/dataset/test_variants.py compares its clips, pixel by pixel, with the truth",
+    "export": "tests/dataset/ reads its files with the programs that they are for",
     "kinetics": "its results are files that others publish; tests/sources/ compares its tables",
     "questions": "it follows a network's ranking; tests/recognition/ compares its files",
     "predictions": "it reads other programs' files; tests/recognition/ compares its tables",
     "proposals": "it needs long videos; tests/people/ compares its candidates",
+    "recordings": "it copies stretches; tests/sources/ compares every frame with the source",
     "segments": "it copies stretches; tests/sources/ compares every frame with the source",
 }
 """Stages without a golden file, and where their results are compared instead."""

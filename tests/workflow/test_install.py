@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from support.workflow import SETTINGS, Build
 
 from occludenet_build import command
-from occludenet_build.config.backends import DETECTORS, MASKERS, TRAINED, modules_of
+from occludenet_build.config.backends import DETECTORS, MASKERS, POSERS, TRAINED, modules_of
 from occludenet_build.core import pool
 from occludenet_build.core.extras import EXTRAS
 
@@ -105,9 +105,13 @@ def test_the_table_of_extras_is_that_of_pyproject():
 
 
 def test_backends_and_stages_name_only_modules_of_extras():
-    named = [row.imports for row in (*DETECTORS.values(), *MASKERS.values())]
+    named = [row.imports for row in (*DETECTORS.values(), *MASKERS.values(), *POSERS.values())]
     assert {module for modules in (*named, *TRAINED.values()) for module in modules} <= set(EXTRAS)
-    assert all(row.imports for row in (*DETECTORS.values(), *MASKERS.values()) if row.network)
+    assert all(
+        row.imports
+        for row in (*DETECTORS.values(), *MASKERS.values(), *POSERS.values())
+        if row.network
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import REPO
 
-from occludenet_build.config.backends import DETECTORS, MASKERS, TRAINED
+from occludenet_build.config.backends import DETECTORS, MASKERS, POSERS, TRAINED
 from occludenet_build.core import versions
 from occludenet_build.stages import STAGES
 
@@ -232,6 +232,7 @@ NAMES = {
 }
 BACKENDS = [("detectors", row) for row in DETECTORS.values()]
 BACKENDS += [("maskers", row) for row in MASKERS.values()]
+BACKENDS += [("posers", row) for row in POSERS.values()]
 NETWORKS = {
     *(
         f"{PACKAGE}.people.{kind}.{row.loads.split(':')[0]}"
@@ -277,4 +278,5 @@ def test_an_environment_holds_all_that_its_stage_imports(rule, stage, environmen
 
 def test_only_stages_with_a_network_have_pytorch():
     with_torch = {stage for _, stage, environment in jobs() if environment == "torch"}
-    assert with_torch == {"detect", "actor_masks", *TRAINED, "predictions"}
+    with_masks = {"actor_masks", "measure", "poses", "recordings"}
+    assert with_torch == {"detect", *with_masks, *TRAINED, "predictions"}

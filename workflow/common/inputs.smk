@@ -124,6 +124,19 @@ def user_boxes(wildcards):
     return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
+def poses_files(wildcards):
+    """The user's poses, a table; exits if a file of the backend is not set."""
+    require_files("poses")
+    file = CONFIG.poses.file if CONFIG.poses.backend != "ultralytics" else None
+    return plain_path(file) if file and not Path(file).is_dir() else []
+
+
+def poses_listing(wildcards):
+    """Digest of the listing of the user's folder of poses; none for a table, which is an input."""
+    file = CONFIG.poses.file if CONFIG.poses.backend == "file" else None
+    return digest_of(file) if file and Path(file).is_dir() else ""
+
+
 # --- the user's files -----------------------------------------------------------------------------
 
 
@@ -206,6 +219,53 @@ def question_models(wildcards):
     return [known[name] for name in names]
 
 
+def built_sets():
+    """The sets that composite builds: clean, and D by its scales."""
+    return {CLEAN, *map(set_name, CONFIG.composite.scales)}
+
+
+def export_measured(wildcards):
+    """The tables of S, I and M: those of export.sets, or those that the build has."""
+    found = [path.parent.name for path in Path(BUILD).glob("measure/*/clips.parquet")]
+    others = sorted({*CONFIG.export.sets} - built_sets())
+    unknown = [name for name in others if name.startswith("D-")]
+    if unknown:
+        stop(
+            f"config: export.sets: wanted sets of composite.scales ({', '.join(sorted(built_sets()))}), "
+            f"or S, I, M, got {', '.join(unknown)}; correct it"
+        )
+    wanted = others if CONFIG.export.sets else sorted(found)
+    return [f"{BUILD}/measure/{name}/clips.parquet" for name in wanted]
+
+
+def export_annotated(wildcards):
+    """The annotations of D, if the settings build and export some of it."""
+    wanted = not CONFIG.export.sets or {*CONFIG.export.sets} & built_sets()
+    return f"{BUILD}/annotate/clips.parquet" if BUILDS_CLIPS and wanted else []
+
+
+def export_poses(wildcards):
+    """The tables of poses that the build has, for the format that holds skeletons."""
+    if wildcards.format != "integralaction":
+        return []
+    return sorted(map(str, Path(BUILD).glob("poses/[0-9]*.parquet")))
+
+
+def export_label_map(wildcards):
+    """The label map of the program that reads a format; none without one."""
+    maps = CONFIG.export.label_maps
+    return [plain_path(one.file) for one in maps if one.format == wildcards.format]
+
+
+def exported_formats(wildcards):
+    """The exports that the settings ask for; exits if there are none."""
+    if not CONFIG.export.formats:
+        stop(
+            f"config: export.formats: wanted some of {', '.join(FORMATS)}, got none; set it"
+        )
+    return [f"{BUILD}/export/{name}/export.json" for name in CONFIG.export.formats]
+
+
 def fill_sources(wildcards):
     """The table of the source clips: all clips for `built` and `outside`, else the sample."""
     if wildcards.fill in ("built", "outside"):
@@ -258,3 +318,43 @@ def segments_table(wildcards):
             "set it, or run proposals first and decide"
         )
     return plain_path(CONFIG.segments.table) if CONFIG.segments.table else review
+
+
+# --- recordings -----------------------------------------------------------------------------------
+
+
+def recordings_tables(wildcards):
+    """The tables of recordings.sets; exits if there are no sets, or a table is missing."""
+    if not CONFIG.recordings.sets:
+        stop(
+            "config: recordings.sets: wanted a list of sets, got none; set it "
+            "(docs/recordings.md)"
+        )
+    tables = [one.table_file for one in CONFIG.recordings.sets if one.table_file]
+    for table in tables:
+        if not Path(table).exists():
+            stop(
+                f"config: recordings.sets: wanted a table or a pattern, got neither, and there is no "
+                f"{table}; set one"
+            )
+    return [plain_path(table) for table in tables]
+
+
+def recordings_listing(wildcards):
+    """Digests of the listings of the folders of recordings.sets, and of a folder of boxes."""
+    folders = [one.folder for one in CONFIG.recordings.sets]
+    folders += [path for path in anonymity_paths() if Path(path).is_dir()]
+    return " ".join(digest_of(folder) for folder in folders)
+
+
+def anonymity_paths():
+    """The files and folders that say who may be seen in recordings, and what is hidden."""
+    own, consent = CONFIG.recordings.anonymity, CONFIG.recordings.consent
+    hides = CONFIG.recordings.anonymise != "off"
+    named = [own.weights, own.boxes, own.check_weights] if hides else []
+    return [path for path in (consent, *named) if path]
+
+
+def anonymity_files(wildcards):
+    """Those of them that are files."""
+    return [plain_path(path) for path in anonymity_paths() if not Path(path).is_dir()]

@@ -78,7 +78,7 @@ def coco_settings(wildcards):
 
 def weights_settings(wildcards):
     """Only the settings that determine the weights file."""
-    if wildcards.stage in ("detect", "actor_masks"):
+    if wildcards.stage in ("detect", "actor_masks", "poses"):
         require_files(wildcards.stage)
     section = getattr(CONFIG, wildcards.stage)
     names = ("weights", "weights_sha256")
@@ -148,6 +148,15 @@ def attention_settings():
     """The settings of attention; of evaluate's settings only the split affects the maps."""
     whole = settings.stage_settings(CONFIG, "attention")
     return as_param(whole | {"evaluate": {"split": whole["evaluate"]["split"]}})
+
+
+def export_settings(wildcards):
+    """The settings of export for one format: of the label maps, its own."""
+    own = key_values(CONFIG.export)
+    own["label_maps"] = [
+        m for m in own["label_maps"] if m["format"] == wildcards.format
+    ]
+    return settings.canonical({"export": {k: own[k] for k in own if k != "formats"}})
 
 
 def questions_settings():

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import BuildTables, DetailStore, StageRows, read_json
+from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, StageRows, read_json
 from occludenet_build.core.errors import UserError
+from occludenet_build.dataset.export.measured_sets import measured_sets
 from occludenet_build.release.terms import CLEAN
 
 
@@ -85,11 +86,20 @@ class Build:
         self._boxes = DetailStore(root / "detect" / "store")
         self._masks = DetailStore(root / "actor_masks" / "store")
         self._frames: dict[str, StageRows] = {}
+        self._measured = measured_sets(root)
 
     @cached_property
     def labels(self) -> dict[str, int]:
         """Class name -> label id, of annotate/labels.json."""
         return read_json(self.root / "annotate" / "labels.json")
+
+    def label_spaces(self, sets: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Set -> its class name -> label id; the sets of annotate come first.
+
+        Those of annotate share one map; S, I and M have their own, measure/<set>/labels.json.
+        """
+        found = {name: self.labels for name in sets if name not in self._measured}
+        return found | {n: self._measured[n].labels for n in sets if n in self._measured}
 
     def clips(self, sets: Sequence[str] = ()) -> list[ExportClip]:
         """The clips of the sets, or of all, sorted by set, split and file.
@@ -98,28 +108,44 @@ class Build:
         """
         chosen = self._tables.by_clip("select")
         rows = self._tables.rows("annotate")
-        if not rows:
+        found = [_clip(row, chosen[row["clip"]]) for row in rows]
+        found += [_clip(row, row) for one in self._measured.values() for row in one.rows]
+        known = {clip.set for clip in found}
+        if not known:
             raise UserError(
-                f"export: wanted annotate/clips.parquet in {self.root}, got none; run annotate"
+                f"wanted annotate/clips.parquet or measure/<set>/clips.parquet in "
+                f"{self.root}, got none with clips; run annotate or measure"
             )
-        known = {row["set"] for row in rows}
         missing = [name for name in sets if name not in known]
         if missing:
             raise UserError(
                 f"export.sets: wanted sets of this build ({', '.join(sorted(known))}), got "
                 f"{', '.join(missing)}; correct export.sets"
             )
-        wanted = set(sets) or known
-        found = [_clip(row, chosen[row["clip"]]) for row in rows if row["set"] in wanted]
-        return sorted(found, key=lambda clip: (clip.set, clip.split, clip.file))
+        wanted = [clip for clip in found if clip.set in (sets or known)]
+        return sorted(wanted, key=lambda clip: (clip.set, clip.split, clip.file))
 
     def frames(self, clip: ExportClip) -> list[FrameFacts]:
         """A row per frame of the clip, in display order; frames without a person have one too."""
-        boxes = self._boxes.actor(clip.clip, clip.detect_shard).one_by_frame()
-        rows = self._rows_of_clean(clip) if clip.set == CLEAN else self._rows_of_set(clip)
+        measured = self._measured.get(clip.set)
+        if measured is not None:
+            boxes = measured.people(clip.clip, clip.detect_shard).actor.one_by_frame()
+            rows = measured.frames(clip.clip, clip.shard)
+        else:
+            boxes = self._boxes.actor(clip.clip, clip.detect_shard).one_by_frame()
+            rows = self._rows_of_clean(clip) if clip.set == CLEAN else self._rows_of_set(clip)
         return [
             _facts(number, boxes.get(number), rows.get(number, {})) for number in range(clip.frames)
         ]
+
+    def others(self, clip: ExportClip) -> dict[int, np.ndarray]:
+        """Frame from 0 -> boxes of the people that are not the actor, float32 (K, 4), half-open
+        x1, y1, x2, y2 in pixels."""
+        measured = self._measured.get(clip.set)
+        if measured is not None:
+            return measured.people(clip.clip, clip.detect_shard).others.by_frame()
+        rows = self._boxes.rows(clip.clip, clip.detect_shard)
+        return ClipBoxes.of(rows).others.by_frame()
 
     def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
         if clip.shard not in self._frames:
@@ -143,6 +169,8 @@ class Build:
         self._masks.close()
         for groups in self._frames.values():
             groups.close()
+        for measured in self._measured.values():
+            measured.close()
 
     def __enter__(self) -> Build:
         return self

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from occludenet_build.config.export import Export
-from occludenet_build.core.files import publish, short_hash
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import short_hash
 from occludenet_build.dataset.export.clips import Build, ExportClip
+from occludenet_build.dataset.export.output import Output
 
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -49,18 +50,37 @@ class Job:
 
     build: Build
     clips: Sequence[ExportClip]
-    """Sorted by set, split and file."""
+    """Those whose files are there and unchanged, sorted by set, split and file."""
     labels: Mapping[str, int]
-    """Class name -> label id of the reading program."""
+    """Class name -> label id, one map for all sets."""
     folder: Path
     """The folder of the export; new or with files of an earlier, perhaps interrupted, export."""
     settings: Export
     threads: int = 1
+    spaces: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Set -> class name -> label id, where the sets have label spaces of their own."""
+    left_out: dict[str, ItemError] = field(default_factory=dict)
+    """Name of a clip -> why it is not in the export; see `leave_out`."""
+    exported: dict[str, str] = field(default_factory=dict)
+    """Name of a clip -> its name in the export, for names.csv; see `name`."""
+
+    @cached_property
+    def output(self) -> Output:
+        """The files of the export. All files must be written by it: others are removed."""
+        return Output(self.folder)
 
     @property
     def safe(self) -> bool:
         """Whether names have letters, digits, `-` and `_` only."""
         return self.settings.names == "safe"
+
+    def labels_of(self, set: str) -> Mapping[str, int]:
+        """Class name -> label id for the lists of one set, which may have a map of its own."""
+        return self.spaces.get(set, self.labels)
+
+    def label_id(self, clip: ExportClip) -> int:
+        """Label id of a clip in the lists of its set."""
+        return self.labels_of(clip.set)[clip.label]
 
     @cached_property
     def class_names(self) -> dict[str, str]:
@@ -70,34 +90,43 @@ class Job:
 
     @cached_property
     def clip_names(self) -> dict[str, str]:
-        """Name of a clip (`ExportClip.name`) -> its exported name without folder and suffix."""
+        """Name of a clip (`ExportClip.name`) -> its exported name without folder and suffix.
+
+        Unique among the clips of a set, split and class.
+        """
         stems = {clip.name: PurePosixPath(clip.file).stem for clip in self.clips}
+        places = Counter((c.set, c.split, c.label, stems[c.name]) for c in self.clips)
+        for clip in self.clips:  # such as run.mp4 and run.mkv
+            if places[clip.set, clip.split, clip.label, stems[clip.name]] > 1:
+                stems[clip.name] = PurePosixPath(clip.file).name
         if not self.safe:
             return stems
         names = safe_names(stems.values())
         return {name: names[stem] for name, stem in stems.items()}
 
-    def video(self, clip: ExportClip) -> str:
-        """Path of a clip below the folder: `<set>/<split>/<class>/<name>.mp4`."""
-        suffix = PurePosixPath(clip.file).suffix
+    def place_of(self, clip: ExportClip) -> str:
+        """Path of a clip below the folder, without suffix: `<set>/<split>/<class>/<name>`."""
         name = self.clip_names[clip.name]
-        return f"{clip.set}/{clip.split}/{self.class_names[clip.label]}/{name}{suffix}"
+        return f"{clip.set}/{clip.split}/{self.class_names[clip.label]}/{name}"
+
+    def video(self, clip: ExportClip) -> str:
+        """Path of the video of a clip below the folder: `<set>/<split>/<class>/<name>.mp4`."""
+        return self.place_of(clip) + PurePosixPath(clip.file).suffix
+
+    def name(self, clip: ExportClip, exported: str) -> None:
+        """Note how the clip is named in the export, for names.csv."""
+        self.exported[clip.name] = exported
 
     def place(self, clip: ExportClip, path: str) -> None:
-        """Put the file of a clip at a path below the folder, as a hard link or a copy."""
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.stem}.part{target.suffix}")
-        temporary.unlink(missing_ok=True)
-        _link_or_copy(self.build.root / clip.file, temporary, self.settings.files == "link")
-        publish(temporary, target, sync=False)
+        """Put the video of a clip at a path below the folder, as a hard link or a copy.
 
+        With `pixels: false` it is only named.
+        """
+        self.name(clip, path)
+        if self.settings.pixels:
+            source = self.build.root / clip.file
+            self.output.place(path, source, clip.file_hash, self.settings.files == "link")
 
-def _link_or_copy(source: Path, target: Path, link: bool) -> None:
-    if link:
-        try:
-            os.link(source.resolve(), target)
-            return
-        except OSError:  # another disk, or one without hard links
-            pass
-    shutil.copyfile(source, target)
+    def leave_out(self, clip: ExportClip, reason: str, detail: str = "") -> None:
+        """Note that the format cannot hold a clip; the reason is one of core.errors.REASONS."""
+        self.left_out[clip.name] = ItemError(reason, detail)

@@ -48,6 +48,29 @@ def difference(a: bytes, b: bytes, height: int, width: int) -> bytes:
     return encode(decode(a, height, width) & ~decode(b, height, width))
 
 
+def run_lengths(counts: bytes, height: int, width: int) -> list[int]:
+    """The uncompressed RLE of COCO: lengths of runs down the columns, the first one of zeros.
+
+    >>> run_lengths(encode(np.array([[False, True], [True, True]])), 2, 2)
+    [1, 3]
+    >>> run_lengths(encode(np.array([[True, False]])), 1, 2)
+    [0, 1, 1]
+    """
+    flat = decode(counts, height, width).T.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(edges, prepend=0, append=flat.size).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+def bounds(counts: bytes, height: int, width: int) -> list[int]:
+    """Tight box of a mask that is not empty, without decoding it: x, y, width, height in pixels.
+
+    >>> bounds(encode(np.array([[False, True], [False, True]])), 2, 2)
+    [1, 0, 1, 2]
+    """
+    return [int(value) for value in coco.toBbox(_rle(counts, height, width))]
+
+
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     """Tight bounding box of a mask, bool (H, W): half-open x1, y1, x2, y2 in pixels.
 

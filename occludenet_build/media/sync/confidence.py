@@ -3,8 +3,8 @@
 Three things tell a right offset from a wrong one: how far its statistic stands out of that of all
 lags (score), how far it stands out of the second best lag (ratio), and which share of the windows
 of the take agrees with it. A logistic regression on simulated pairs of recordings maps them to a
-probability (`benchmarks/sync.py --calibrate` fits it anew). In two of five pairs no offset is right:
-nothing in common, silence, or a sound that repeats itself.
+probability (`benchmarks/sync.py --calibrate` fits it anew). In two of five pairs no offset is
+right: nothing in common, silence, or a sound that repeats itself.
 """
 
 from __future__ import annotations

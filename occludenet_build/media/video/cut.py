@@ -17,7 +17,7 @@ Sound that does not decode is copied or skipped; frames that do not decode are a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -60,6 +60,19 @@ class CutSegment:
     """How sound was transferred: copied, encoded or none."""
 
 
+Timed = tuple[int, av.VideoFrame]
+"""pts and frame. The pts is kept apart because encoding changes it in the frame."""
+FrameChange = Callable[[Iterator[Timed]], Iterator[Timed]]
+"""What may change the frames of a segment before they are encoded: it takes and gives all of them,
+in display order, with their pts. Frames are coded, not displayed ones, in the pixel format that is
+encoded (module planes). Those that it gets belong to the decoder: it gives new ones instead."""
+
+
+def unchanged(frames: Iterator[Timed]) -> Iterator[Timed]:
+    """The FrameChange that changes nothing."""
+    return frames
+
+
 def cut_video(
     path: Path | str,
     start: Fraction,
@@ -67,11 +80,12 @@ def cut_video(
     out: Path,
     encoding: Encoding,
     pix_fmt: str = "source",
+    change: FrameChange = unchanged,
 ) -> CutSegment:
     """Cut the segment from `start` to `end`, in seconds, and write it as MP4 to `out`.
 
-    Raises ItemError: the reasons of opening a video, zero_frames, outside_video, corrupt,
-    unreadable, encode_failed.
+    `change`: what is done to its frames before they are encoded. Raises ItemError: the reasons of
+    opening a video, zero_frames, outside_video, corrupt, unreadable, encode_failed.
     """
     with open_video(path) as source:
         zero = next((pts for pts, _ in _timed(iter(source))), None)
@@ -80,22 +94,26 @@ def cut_video(
         can_seek = start > _MARGIN and source.container.format.name.startswith(_SEEKS)
     for seek in (True, False) if can_seek else (False,):
         with open_video(path) as source:
-            segment = _SegmentPass(source, zero, start, end)
+            segment = _SegmentPass(source, zero, start, end, change)
             if seek and not segment.seek():
                 continue
             return segment.write(out, encoding, pix_fmt)
     raise AssertionError("the pass without seeking returns")
 
 
-Timed = tuple[int, av.VideoFrame]
-"""pts and frame. The pts is kept apart because encoding changes it in the frame."""
-
-
 class _SegmentPass:
     """One pass over the source that cuts one segment."""
 
-    def __init__(self, source: VideoSource, zero: int, start: Fraction, end: Fraction) -> None:
+    def __init__(
+        self,
+        source: VideoSource,
+        zero: int,
+        start: Fraction,
+        end: Fraction,
+        change: FrameChange,
+    ) -> None:
         self.source, self.zero, self.base = source, zero, source.time_base
+        self._change = change
         self.begin, self.end = zero + start / self.base, zero + end / self.base
         self._packets = SoundQueue()
         self._frames = _timed(source.packets(self._packets))
@@ -145,21 +163,30 @@ class _SegmentPass:
         self, first: Timed, frames: Iterator[Timed], encoder: RunEncoder, pixels: str
     ) -> Timed | None:
         """Encode the segment; return the first frame after it, or None at the end of the video."""
-        size, zero = (first[1].width, first[1].height), first[0]
-        timed: Timed | None = first
-        while timed is not None and timed[0] < self.end:
-            pts, frame = timed
-            self._check(pts, frame, size)
-            self._shown.append(pts - zero)
-            self._stop = pts + (frame.duration or self._step())
-            plain = with_fields(in_format(frame, pixels), self._field_order)
-            plain.pict_type = PictureType.NONE  # the encoder places key frames itself
-            encoder.encode(plain, pts - zero)
-            timed = next(frames, None)
+        after: list[Timed] = []
+        for pts, frame in self._change(self._inside(first, frames, pixels, after)):
+            self._shown.append(pts - first[0])
+            frame.pict_type = PictureType.NONE  # the encoder places key frames itself
+            encoder.encode(frame, pts - first[0])
         encoder.finish()
-        if timed is None:
+        if not after:
             self._check_end()
-        return timed
+        return after[0] if after else None
+
+    def _inside(
+        self, first: Timed, frames: Iterator[Timed], pixels: str, after: list[Timed]
+    ) -> Iterator[Timed]:
+        """Yield the frames of the segment in the format `pixels`; the next one goes to `after`."""
+        size = (first[1].width, first[1].height)
+        before = None
+        for pts, frame in chain([first], frames):
+            if pts >= self.end:
+                after.append((pts, frame))
+                return
+            self._check(pts, frame, size)
+            self._stop = pts + (frame.duration or self._step(pts, before))
+            before = pts
+            yield pts, with_fields(in_format(frame, pixels), self._field_order)
 
     def _check(self, pts: int, frame: av.VideoFrame, size: tuple[int, int]) -> None:
         if (frame.width, frame.height) != size:
@@ -167,10 +194,10 @@ class _SegmentPass:
         if frame.is_corrupt:
             raise ItemError("corrupt", f"damaged frame at {self._at(pts):.2f} s")
 
-    def _step(self) -> int:
-        """Duration of a frame in ticks, if the file does not state it."""
-        if len(self._shown) > 1:
-            return self._shown[-1] - self._shown[-2]
+    def _step(self, pts: int, before: int | None) -> int:
+        """Duration of a frame in ticks, if the file does not state it; `before`: the last pts."""
+        if before is not None:
+            return pts - before
         return round(1 / (self.base * Fraction(self.source.stream.average_rate or 25)))
 
     def _check_end(self) -> None:

@@ -45,6 +45,12 @@ class Layout:
     between two columns (JPEG)."""
 
     @property
+    def shifts(self) -> tuple[tuple[int, int], ...]:
+        """(log2 of the horizontal, log2 of the vertical subsampling) of each plane."""
+        chroma = self.sub_x, self.sub_y
+        return (0, 0), chroma, chroma
+
+    @property
     def dtype(self) -> type[np.generic]:
         """dtype of the samples: uint8 for 8 bits, else uint16."""
         return np.uint8 if self.depth == 8 else np.uint16

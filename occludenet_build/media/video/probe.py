@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -236,9 +237,7 @@ def _info(container: av.container.InputContainer, source: VideoSource, seen: _Se
         duration=duration,
         fps=_rate(source, seen, duration),
         variable_rate=_is_variable(steps, source.time_base),
-        pts_hash=hashlib.blake2b(
-            np.array(seen.pts, np.int64).tobytes(), digest_size=16
-        ).hexdigest(),
+        pts_hash=pts_digest(seen.pts),
         audio_codec=audio.codec_context.name if audio else None,
         audio_streams=len(source.audio),
         audio_seconds=seen.ends.get(audio.index, 0.0) if audio else 0.0,
@@ -249,6 +248,11 @@ def _info(container: av.container.InputContainer, source: VideoSource, seen: _Se
         sound_changes=bool(seen.sound_formats.changing),
         is_plain=source.is_plain,
     )
+
+
+def pts_digest(pts: Sequence[int]) -> str:
+    """The `pts_hash` of frames with these pts, in display order."""
+    return hashlib.blake2b(np.array(pts, np.int64).tobytes(), digest_size=16).hexdigest()
 
 
 def _is_variable(steps: np.ndarray, time_base: Fraction) -> bool:

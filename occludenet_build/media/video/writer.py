@@ -67,6 +67,22 @@ def frame_format_of(source: VideoSource, like: av.VideoFrame) -> FrameFormat:
     return FrameFormat(like, source.time_base, Fraction(rate), Fraction(aspect))
 
 
+def open_mp4(path: Path, source: VideoSource) -> Any:
+    """Open an MP4 file for writing whose clock can hold the times of a source."""
+    # Edit lists use the timescale of the movie: milliseconds would round the first pts.
+    ticks = source.time_base.denominator
+    muxer = {"fflags": "+bitexact", "movie_timescale": str(ticks * -(-1000 // ticks))}
+    return av.open(str(path), "w", format="mp4", options=muxer)
+
+
+def set_display(stream: av.VideoStream, display: Display) -> None:
+    """State in an output stream how its frames are turned and mirrored."""
+    if display.mirrored:
+        stream.set_display_matrix(display.matrix)
+    elif display.rotation:
+        stream.set_display_rotation(display.rotation)
+
+
 class TwinWriter:
     """Writer of one output of a clip; use it as a context manager.
 
@@ -81,18 +97,12 @@ class TwinWriter:
         encoding: Encoding,
         display: Display,
     ) -> None:
-        # Edit lists use the timescale of the movie: milliseconds would round the first pts.
-        ticks = source.time_base.denominator
-        muxer = {"fflags": "+bitexact", "movie_timescale": str(ticks * -(-1000 // ticks))}
-        self.container = av.open(str(path), "w", format="mp4", options=muxer)
+        self.container = open_mp4(path, source)
         # The encoder of the stream gets no frames; its options determine the header.
         self.stream = cast(av.VideoStream, self.container.add_stream(encoding.codec, picture.rate))
         configure_encoder(self.stream.codec_context, picture, encoding)
         self.stream.time_base = picture.time_base
-        if display.mirrored:
-            self.stream.set_display_matrix(display.matrix)
-        elif display.rotation:
-            self.stream.set_display_rotation(display.rotation)
+        set_display(self.stream, display)
         self._sound = {s.index: self._sound_stream(source, s) for s in source.audio}
 
     def _sound_stream(self, source: VideoSource, stream: av.AudioStream) -> av.AudioStream:

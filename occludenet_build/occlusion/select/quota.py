@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from occludenet_build.config import Config
@@ -101,8 +102,8 @@ def _candidate(video: Row, detected: Row, bank: Bank, config: Config) -> Row:
     types = bank[video["split"]]
     if not types:
         return row | {"reason": "no_occluder", "detail": f"split {video['split']}"}
-    category = seeds.choose(types, config.seed, clip, "category")
-    chosen = _choose(types[category], clip, config)
+    count = config.select.occluders_per_clip
+    category, chosen = draw_occluders(types, config.seed, clip, count)
     return (
         row
         | chosen_columns(clip, detected, config.select)
@@ -111,13 +112,19 @@ def _candidate(video: Row, detected: Row, bank: Bank, config: Config) -> Row:
     )
 
 
-def _choose(cutouts: dict[str, Row], clip: str, config: Config) -> list[Row]:
-    """Draw the cut-outs of a clip, all different: select.occluders_per_clip, or all of the type."""
-    left, chosen = dict(cutouts), []
-    for number in range(1, min(config.select.occluders_per_clip, len(cutouts)) + 1):
+def draw_occluders(
+    types: Mapping[str, Mapping[str, Row]], seed: int, clip: str, count: int
+) -> tuple[str, list[Row]]:
+    """Draw a type for a clip and cut-outs of it, all different: `count`, or all there are.
+
+    `types`: category -> occluder name -> row of the bank; not empty.
+    """
+    category = seeds.choose(types, seed, clip, "category")
+    left, chosen = dict(types[category]), []
+    for number in range(1, min(count, len(left)) + 1):
         purpose = "occluder" if number == 1 else f"occluder {number}"
-        chosen.append(left.pop(seeds.choose(left, config.seed, clip, purpose)))
-    return chosen
+        chosen.append(left.pop(seeds.choose(left, seed, clip, purpose)))
+    return category, chosen
 
 
 def _apply_quotas(rows: list[Row], indexed: dict[str, Row], bank: Bank, config: Config) -> None:

@@ -17,10 +17,8 @@ error. Clips of equal file names, whose ids end in a hash, are told by their fol
 
 from __future__ import annotations
 
-import unicodedata
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,7 +26,7 @@ import pyarrow as pa
 
 from occludenet_build.config.people import Detect
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.names import VIDEO_SUFFIXES
+from occludenet_build.core.names import match_names
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors.interface import (
     FrameDetections,
@@ -95,42 +93,6 @@ def read_boxes(
         str(clip): _given(rows, *clips[str(clip)], path)
         for clip, rows in table.groupby("clip", sort=False)
     }
-
-
-def match_names(names: Iterable[str], clips: Mapping[str, str]) -> dict[str, str]:
-    """Name in a box file -> clip, for names that denote one of `clips` (id -> path of the video).
-
-    A name is an id, or else a file: folders and suffix do not count, nor does case. Where the id is
-    not the stem of the video, since another video has the same stem, the folder counts.
-
-    >>> clips = {"a": "/v/a.mp4", "b": "/v/b.avi", "c-1": "/v/run/c.mp4", "c-2": "/v/walk/c.mp4"}
-    >>> match_names(["a", "x/B.mp4", "run/c.mp4", "c.mp4"], clips)
-    {'a': 'a', 'x/B.mp4': 'b', 'run/c.mp4': 'c-1'}
-    """
-    by_name: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for clip, path in clips.items():
-        by_name[(_folded(clip),)].append(clip)
-        parts = _parts(path)
-        if parts[-1] != _folded(clip):
-            by_name[parts[-2:]].append(clip)
-    matched = {}
-    for name in names:
-        parts = _parts(name)
-        found = [name] if name in clips else by_name[parts[-2:]] or by_name[parts[-1:]]
-        if len(found) == 1:
-            matched[name] = found[0]
-    return matched
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    """The folders and the stem of a file, folded."""
-    path = PurePosixPath(_folded(name.strip().replace("\\", "/")))
-    is_video = path.suffix in VIDEO_SUFFIXES
-    return *path.parts[:-1], path.stem if is_video else path.name
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _check_twice(matched: Mapping[str, str], path: Path | str) -> None:

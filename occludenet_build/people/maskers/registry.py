@@ -29,13 +29,24 @@ def mask_clips(
         mask = functools.partial(_in_process, settings)
         yield from pool.in_processes(mask, jobs, threads, one_clip.lost_clip)
         return
-    masker = _with_propagation(_backend_class(settings)(settings, threads), settings)
+    masker = load_masker(settings, threads)
     for job in jobs:
         yield one_clip.mask_clip(job, masker)
 
 
+def load_masker(settings: config.ActorMasks, threads: int = 1) -> Masker:
+    """The masker of the settings, as `mask_clips` uses it; `threads`: CPU threads of a network.
+
+    Raises UserError where its weights or a package are missing.
+    """
+    backend = _backend_class(settings)
+    runs_network = MASKERS[settings.backend].network
+    made = backend(settings, threads) if runs_network else backend(settings)
+    return _with_propagation(made, settings)
+
+
 def _in_process(settings: config.ActorMasks, job: one_clip.MaskJob) -> ledger.ClipResult:
-    return one_clip.mask_clip(job, _with_propagation(_backend_class(settings)(settings), settings))
+    return one_clip.mask_clip(job, load_masker(settings))
 
 
 def _with_propagation(masker: Masker, settings: config.ActorMasks) -> Masker:

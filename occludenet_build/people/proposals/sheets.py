@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from occludenet_build.media.imaging.picture_quality import blur
 from occludenet_build.media.imaging.sheets import grid, jpeg
 from occludenet_build.media.imaging.thumbnails import COLOURS, draw_box, letterboxed
 from occludenet_build.media.video.source import open_video, to_rgb
@@ -91,25 +91,6 @@ def sheets(path: Path | str, windows: list[CandidateWindow]) -> list[CandidateSh
     for one in made:
         one.finish()
     return made
-
-
-def blur(picture: np.ndarray) -> float:
-    """Blur of a picture uint8 (H, W, 3), RGB: 0 (sharp) to 1.
-
-    It is 1 minus the share of detail that blurring the picture again removes (Crete et al., "The
-    blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007).
-    """
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return max(_blur_along(grey), _blur_along(grey.T))
-
-
-def _blur_along(grey: np.ndarray) -> float:
-    """Blur of a grey picture float32 (H, W) along its columns."""
-    grey = np.ascontiguousarray(grey)
-    detail = np.abs(np.diff(grey, axis=0))
-    left = np.abs(np.diff(cv2.blur(grey, (1, 9)), axis=0))
-    total = float(detail.sum())
-    return 1 - float(np.maximum(0, detail - left).sum()) / total if total > 0 else 1.0
 
 
 def _part(picture: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:

@@ -158,7 +158,7 @@ def _folder(args: argparse.Namespace) -> Path:
 
 def _weights_request(args: argparse.Namespace, config: cfg.Config) -> recorded.FileRequest:
     section = getattr(config, args.stage) if args.stage else None
-    if args.stage in ("detect", "actor_masks"):
+    if args.stage in ("detect", "actor_masks", "poses"):
         section = cfg.with_published_weights(args.stage, section)
     source = args.source or (section.weights if section else None)
     sha256 = args.sha256 or (section.weights_sha256 if section else None)

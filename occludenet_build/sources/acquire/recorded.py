@@ -34,7 +34,7 @@ from occludenet_build.sources.transfer.parallel import download_all
 
 Record = dict[str, Any]
 
-SECTIONS = ("detect", "actor_masks", "train", "audit")
+SECTIONS = ("detect", "actor_masks", "train", "audit", "poses")
 """Stages whose settings name weights."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,16 +15,16 @@ from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import files_exist, remove_stale, size_and_mtime
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
-from occludenet_build.media.video.encoder import Encoding, available_encoder
+from occludenet_build.sources.cut_clips import ClipCoding
 from occludenet_build.sources.segments import cutting, table
 from occludenet_build.sources.segments.cutting import (
     CutJob,
-    VideoFolder,
     cut_segment,
     lost_segment,
     segment_clip_names,
 )
 from occludenet_build.sources.segments.table import Segment
+from occludenet_build.sources.video_folder import VideoFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> None:
     """Cut the accepted segments, and write the table and the annotations."""
     settings = config.segments
-    videos = VideoFolder(_given(args.videos or settings.videos, "videos", "a folder"))
+    videos = VideoFolder(
+        _given(args.videos or settings.videos, "videos", "a folder"), "segments.videos"
+    )
     segments = table.read_segments(_given(args.table or settings.table, "table", "a CSV file"))
     jobs = {job.clip: job for job in make_jobs(segments, videos, args.root, config)}
     with ledger.locked_ledger(args.out.parent / "store" / "all", stage.CLIPS) as open_ledger:
@@ -72,20 +73,15 @@ def make_jobs(
     segments: list[Segment], videos: VideoFolder, root: Path, config: Config
 ) -> Iterator[CutJob]:
     """A job per segment, in the order of the table."""
-    settings, composite = config.segments, config.composite
-    codec = available_encoder(composite.codec)
-    encoding = Encoding.of(dataclasses.replace(composite, codec=codec))
-    coded = dataclasses.asdict(encoding) | {"pix_fmt": composite.pix_fmt}
+    settings, coding = config.segments, ClipCoding.of(config.composite)
     version = results_version("segments")
     for segment, clip in zip(segments, segment_clip_names(segments), strict=True):
         label, source, problem = _checked(segment, videos, settings)
         file = f"{settings.dataset}/{segment.split}/{label}/{clip}.mp4"
         what = (str(segment.start), str(segment.end), segment.video)
         made_from = f"{source} {size_and_mtime(source)}" if source and not problem else str(problem)
-        key = ledger.result_key("segments", version, coded, file, *what, made_from)
-        yield CutJob(
-            clip, key, segment, label, source, root, file, encoding, composite.pix_fmt, problem
-        )
+        key = ledger.result_key("segments", version, coding.values, file, *what, made_from)
+        yield CutJob(clip, key, segment, label, source, root, file, coding, problem)
 
 
 def _checked(

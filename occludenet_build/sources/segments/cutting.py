@@ -1,24 +1,22 @@
-"""Cut segments out of videos: find the video, name and write the clip, write the annotations."""
+"""Cut segments out of videos: name and write the clip, write the annotations, count."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from occludenet_build.core import names, tables
-from occludenet_build.core.errors import ItemError, UserError
-from occludenet_build.core.files import replacing, sha256_file, write_text
+from occludenet_build.core import names
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import sha256_file
 from occludenet_build.core.ledger import ClipResult, attempt, lost
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.media.video.cut import CutSegment, cut_video
-from occludenet_build.media.video.encoder import Encoding
-from occludenet_build.media.video.probe import Limits, probe
-from occludenet_build.release.csv_format import SingleView, format_csv
-from occludenet_build.release.terms import SPLITS, class_order
+from occludenet_build.release.csv_format import SingleView
+from occludenet_build.sources import cut_clips
+from occludenet_build.sources.cut_clips import ClipCoding
 from occludenet_build.sources.segments.table import Segment
 
 
@@ -33,8 +31,7 @@ class CutJob:
     source: Path | None
     root: Path
     file: str
-    encoding: Encoding
-    pix_fmt: str
+    coding: ClipCoding
     problem: ItemError | None = None
     """The error that prevents the cut, if it is already known."""
 
@@ -69,80 +66,14 @@ def _clip(job: CutJob) -> dict[str, Any]:
     if job.problem is not None:
         raise job.problem
     assert job.source is not None
-    target, segment = job.root / job.file, job.segment
-    with replacing(target) as temporary:
-        piece = cut_video(
-            job.source, segment.start, segment.end, temporary, job.encoding, job.pix_fmt
-        )
-        facts = _facts(temporary, piece)
-    return facts | {
-        "source_sha256": sha256_file(job.source),
-        "file": job.file,
-        "file_hash": sha256_file(target),
-    }
+    start, end = job.segment.start, job.segment.end
+    source, coding = job.source, job.coding
 
+    def cut(out: Path) -> CutSegment:
+        return cut_video(source, start, end, out, coding.encoding, coding.pix_fmt)
 
-def _facts(path: Path, piece: CutSegment) -> dict[str, Any]:
-    """Columns of the finished clip, measured by decoding it."""
-    info = probe(path, Limits())
-    if info.frames != piece.frames:
-        raise ItemError("encode_failed", f"{info.frames} frames of {piece.frames} decode")
-    width, height = info.display.size
-    return {
-        "frames": piece.frames,
-        "first_pts": piece.first_pts,
-        "last_pts": piece.last_pts,
-        "time_base": tables.fraction_text(piece.time_base),
-        "cut_seconds": float(piece.start_seconds),
-        "fps": float(info.fps),
-        "duration_seconds": float(info.duration),
-        "width": width,
-        "height": height,
-        "sound": piece.sound,
-    }
-
-
-_LONGEST_STEM = 160  # bytes; with times, suffix and temporary name it stays below 255
-
-
-class VideoFolder:
-    """The videos below a folder, by name."""
-
-    def __init__(self, folder: Path | str) -> None:
-        """List the files of `folder`. Raises UserError where it is not a folder."""
-        self.folder = Path(folder)
-        if not self.folder.is_dir():
-            raise UserError(f"segments.videos: wanted a folder, got {folder}")
-        self._paths = sorted(names.files_below(self.folder))
-        self._named: dict[str, list[PurePosixPath]] = defaultdict(list)
-        for path in self._paths:
-            if path.suffix.lower() in VIDEO_SUFFIXES:
-                for name in {path.name, path.stem}:
-                    self._named[name].append(path)
-
-    def find(self, name: str, label: str) -> PurePosixPath:
-        """Path of a video, relative to the folder.
-
-        Of several with that name, the one in the folder of the class `label`. Raises ItemError
-        missing or ambiguous.
-        """
-        wanted = PurePosixPath(name)
-        exact = [path for path in self._paths if path == wanted]
-        found = exact or self._named.get(wanted.name, [])
-        if len(wanted.parts) > 1 and not exact:  # the name has part of the folder, or no suffix
-            found = [path for path in found if _ends_with(path.parent, wanted.parent)]
-        if len(found) > 1:
-            of_class = [path for path in found if path.parent.name.casefold() == label.casefold()]
-            found = of_class if len(of_class) == 1 else found
-        if not found:
-            raise ItemError("missing", f"no video {name!r} in {self.folder}")
-        if len(found) > 1:
-            raise ItemError("ambiguous", ", ".join(str(path) for path in found[:5]))
-        return found[0]
-
-
-def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
-    return path.parts[-len(end.parts) :] == end.parts
+    facts = cut_clips.write_clip(job.root, job.file, cut)
+    return facts | {"source_sha256": sha256_file(source)}
 
 
 def segment_clip_names(segments: list[Segment]) -> list[str]:
@@ -160,13 +91,7 @@ def segment_clip_name(video: str, start: Fraction, end: Fraction) -> str:
     path = PurePosixPath(video)
     stem = path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
     text = stem.encode("utf-8", "replace").decode().lstrip(".") or "video"
-    return f"{names.shortened(text, _LONGEST_STEM)}_{_time(start)}_{_time(end)}"
-
-
-def _time(seconds: Fraction) -> str:
-    if seconds.denominator == 1:
-        return f"{seconds.numerator:06d}"
-    return f"{float(seconds):010.3f}"
+    return cut_clips.stretch_name(text, start, end)
 
 
 Row = dict[str, Any]
@@ -174,11 +99,7 @@ Row = dict[str, Any]
 
 def write_annotations(folder: Path, rows: list[Row]) -> None:
     """Write `annotations/{split}_s.csv` of the clips that were cut, sorted by class and name."""
-    made = [row for row in rows if row["status"] == "ok"]
-    made.sort(key=lambda row: (class_order(row["label"]), row["clip"]))
-    for split in SPLITS:
-        records = [_record(row) for row in made if row["split"] == split]
-        write_text(folder / "annotations" / f"{split}_s.csv", format_csv(SingleView, records))
+    cut_clips.write_annotations(folder, "s", rows, SingleView, _record)
 
 
 def _record(row: Row) -> SingleView:
@@ -189,10 +110,7 @@ def _record(row: Row) -> SingleView:
 def log_counts(rows: list[Row]) -> None:
     """Log the clips per split and class, and the videos that several splits share."""
     made = [row for row in rows if row["status"] == "ok"]
-    for split in SPLITS:
-        counts = Counter(row["label"] for row in made if row["split"] == split)
-        shown = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
-        logging.info("%s: %s", split, shown or "none")
+    cut_clips.log_counts(made)
     splits: dict[str, set[str]] = {}
     for row in made:
         splits.setdefault(row["path"], set()).add(row["split"])

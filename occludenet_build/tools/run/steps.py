@@ -26,7 +26,7 @@ def build(out: Path, configs: Sequence[Path], cores: int, config: Config) -> Non
     Raises UserError if no clip has an actor.
     """
     try:
-        project.snakemake(Path(), configs, cores, target="dataset")
+        project.snakemake(Path(), configs, cores, False, "dataset")
     except SystemExit:
         refused = refusals(out)
         if refused is None:

@@ -1,0 +1,41 @@
+"""Whose pictures an export shows, and under which licences: the photos of the occluders.
+
+The clips are those of the source dataset, under its terms; export.pixels: false leaves them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from occludenet_build.core.build import BuildTables
+from occludenet_build.dataset.export.clips import Build, ExportClip
+
+HEADER = ("occluder", "category", "photo", "licence", "licence_url", "clips")
+"""Columns of licences.csv: id of the cut-out, its type, the file of its photo, the licence of the
+photo as COCO states it and its address, and the number of exported clips that show it."""
+
+
+def licence_rows(
+    build: Build, clips: Sequence[ExportClip]
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """(HEADER, a row per occluder that the clips show), sorted by occluder.
+
+    What the build does not know is empty: of an occluder of another bank, or of a user's picture.
+    Clips without a pasted occluder, as those of clean, S, I and M are, need no row.
+    """
+    shown: dict[str, int] = {}
+    for clip in clips:
+        occluder = clip.row.get("occluder")
+        if occluder and clip.row.get("source") != MEASURED:
+            shown[occluder] = shown.get(occluder, 0) + 1
+    bank = {row["occluder"]: row for row in BuildTables(build.root).rows("occluders")}
+    return HEADER, [
+        (occluder, *(bank.get(occluder, {}).get(name) for name in COLUMNS), shown[occluder])
+        for occluder in sorted(shown)
+    ]
+
+
+MEASURED = "measured"
+"""The column `source` of the tables of measure: nothing was pasted into these clips."""
+COLUMNS = ("category", "source", "licence", "licence_url")
+"""The columns of occluders.parquet that licences.csv has."""

@@ -1,0 +1,101 @@
+"""The clips of S, I and M, whose occlusion the stage measure has measured: its tables of one set.
+
+measure/<set>/clips.parquet and labels.json are like those of annotate; frames/ has a row per frame,
+except of clips in which nobody was found; detect/ has the boxes. The sizes of the clips are in
+segments/clips.parquet or recordings/clips.parquet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from occludenet_build.core import tables
+from occludenet_build.core.build import ClipBoxes, DetailStore, StageRows, read_json
+from occludenet_build.core.errors import UserError
+
+Row = Mapping[str, Any]
+
+
+class MeasuredSet:
+    """A set of the stage measure."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.name, self.root = name, root
+        self.folder = root / "measure" / name
+        self._boxes = DetailStore(self.folder / "detect" / "store")
+        self._frames: dict[str, StageRows] = {}
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Class name -> label id."""
+        return read_json(self.folder / "labels.json")
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of clips.parquet, each with the columns width, height, shard, detect_shard.
+
+        Raises UserError if the table of the stage that cut a clip is away.
+        """
+        frames = {
+            clip: path.stem
+            for path in sorted((self.folder / "frames").glob("*.parquet"))
+            for clip in self._groups(path).clips
+        }
+        searched = _by("clip", (self.folder / "detect").glob("*.parquet"))
+        cut = _by("file", (self.root / s / "clips.parquet" for s in ("segments", "recordings")))
+        return [
+            row
+            | {name: self._cut(cut, row)[name] for name in ("width", "height")}
+            | {"shard": frames.get(row["clip"], ""), "set": self.name}
+            | {"detect_shard": searched.get(row["clip"], {}).get("table", "")}
+            for row in tables.read_rows(self.folder / "clips.parquet")
+        ]
+
+    def _cut(self, cut: Mapping[str, Row], row: Row) -> Row:
+        if row["file"] not in cut:
+            raise UserError(
+                f"wanted {row['file']} of measure/{self.name}/clips.parquet in the table of "
+                f"segments or recordings in {self.root}, got none; run measure again"
+            )
+        return cut[row["file"]]
+
+    def people(self, clip: str, shard: str) -> ClipBoxes:
+        """The boxes of all people; none if nobody was found."""
+        return ClipBoxes.of(self._boxes.rows(clip, shard) if shard else None)
+
+    def frames(self, clip: str, shard: str) -> dict[int, Row]:
+        """Frame -> its row; empty if the clip was not measured."""
+        if not shard:
+            return {}
+        table = self._groups(self.folder / "frames" / f"{shard}.parquet").read(clip)
+        return {} if table is None else {row["frame"]: row for row in table.to_pylist()}
+
+    def _groups(self, path: Path) -> StageRows:
+        if path.stem not in self._frames:
+            self._frames[path.stem] = StageRows(path)
+        return self._frames[path.stem]
+
+    def close(self) -> None:
+        """Close all files."""
+        self._boxes.close()
+        for groups in self._frames.values():
+            groups.close()
+
+
+def measured_sets(root: Path) -> dict[str, MeasuredSet]:
+    """Name -> set of the stage measure, for the sets that are finished."""
+    paths = sorted((root / "measure").glob("*/clips.parquet"))
+    return {path.parent.name: MeasuredSet(root, path.parent.name) for path in paths}
+
+
+def _by(column: str, paths: Any) -> dict[str, dict[str, Any]]:
+    """Value of a column -> row, of the tables that exist; `table` is the name of its file."""
+    found = {}
+    for path in sorted(path for path in paths if path.exists()):
+        for row in tables.read_rows(path):
+            if row.get(column):
+                found[row[column]] = row | {"table": path.stem}
+    return found

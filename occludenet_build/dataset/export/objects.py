@@ -1,0 +1,169 @@
+"""What the formats with masks share: the objects of a clip, their categories, names of sequences.
+
+A clip shows the actor (object 1, category `person`) and, in the occluded sets, the occluder (object
+2, category as in the occluder bank). Masks are those of what is visible; no two of them overlap.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from occludenet_build.core.errors import UserError
+from occludenet_build.dataset.export.clips import ExportClip, FrameFacts
+from occludenet_build.dataset.export.frames import FrameFolder, write_frames
+from occludenet_build.dataset.export.job import Job, safe_names
+from occludenet_build.media.imaging import masks
+from occludenet_build.release.terms import CLEAN
+
+ACTOR, OCCLUDER = 1, 2
+"""Numbers of the objects of a clip."""
+PERSON = "person"
+"""Category of the actor; its id is 1."""
+
+
+@dataclass(frozen=True)
+class ClipObject:
+    """The actor or the occluder of a clip."""
+
+    number: int
+    """ACTOR or OCCLUDER."""
+    category: str
+    rles: list[bytes | None]
+    """Per frame the visible mask, COCO RLE counts; None where nothing of it is visible."""
+
+
+def objects_of(clip: ExportClip, frames: Iterable[FrameFacts]) -> list[ClipObject]:
+    """The objects of a clip that are visible in at least one frame, the actor first."""
+    shown = list(frames)
+    actor = [_seen(clip, frame.visible_rle) for frame in shown]
+    occluder = [_seen(clip, frame.occluder_rle) for frame in shown]
+    found = [
+        ClipObject(ACTOR, PERSON, actor),
+        ClipObject(OCCLUDER, category_of_occluder(clip), occluder),
+    ]
+    return [one for one in found if any(one.rles)]
+
+
+def _seen(clip: ExportClip, rle: bytes | None) -> bytes | None:
+    return rle if rle is not None and masks.area(rle, clip.height, clip.width) else None
+
+
+def category_of_occluder(clip: ExportClip) -> str:
+    """Type of the clip's occluder; `occluder` where the build does not know it."""
+    return clip.row.get("category") or "occluder"
+
+
+def category_ids(job: Job) -> dict[str, int]:
+    """Category -> id from 1: person, then the types of occluders of all clips by name."""
+    types = {category_of_occluder(clip) for clip in job.clips if clip.set != CLEAN}
+    return {name: number for number, name in enumerate([PERSON, *sorted(types - {PERSON})], 1)}
+
+
+def sequence_names(job: Job) -> dict[str, str]:
+    """Name of a clip (`ExportClip.name`) -> name of its sequence, unique in its set.
+
+    The sequences of one source have the same name in all sets. It has letters, digits, `-` and `_`
+    only whatever export.names says: the readers split lines and paths at anything else.
+    """
+    names = safe_names(clip.clip for clip in job.clips)
+    return {clip.name: names[clip.clip] for clip in job.clips}
+
+
+def masked_clips(
+    job: Job, clips: Iterable[ExportClip]
+) -> Iterator[tuple[ExportClip, list[FrameFacts]]]:
+    """The clips in which the actor has a mask, with their frames; others are left out.
+
+    An actor who is hidden in all frames still has one.
+    """
+    for clip in clips:
+        frames = job.build.frames(clip)
+        if any(frame.actor_rle is not None for frame in frames):
+            yield clip, frames
+        else:
+            job.leave_out(clip, "no_mask")
+
+
+def require_masks(job: Job, format: str) -> None:
+    """To be called at the end. Raises UserError if no clip has masks."""
+    if all(clip.name in job.left_out for clip in job.clips):
+        raise UserError(
+            f"export.formats: wanted masks of the actors for {format}, got none in "
+            f"{job.build.root}; run actor_masks and annotate, or take {format} out of the list"
+        )
+
+
+def frames_at(job: Job, paths: Mapping[str, str], pattern: str, first: int = 0) -> list[ExportClip]:
+    """Write the frames of clips at their own size, as masks refer to it; the clips that have them.
+
+    `paths`: name of a clip -> its folder, for all clips of the export, as write_frames can be
+    called once only; `first`: number of the first frame in `pattern`.
+    """
+    wanted = [clip for clip in job.clips if clip.name in paths]
+    folders = [FrameFolder(clip, paths[clip.name], pattern, first=first) for clip in wanted]
+    return write_frames(job, folders)
+
+
+def write_folder(
+    job: Job,
+    path: str,
+    pictures: Mapping[str, np.ndarray],
+    encode: Callable[[np.ndarray], bytes],
+) -> None:
+    """Write a folder of pictures, whole or not at all; nothing where they are there already.
+
+    `pictures`: name -> the array (H, W) of the dtype that `encode` takes.
+    """
+    target = job.output.folder_of_files(path)
+    with ThreadPoolExecutor(job.threads) as pool:
+        contents = dict(zip(pictures, pool.map(encode, pictures.values()), strict=True))
+    if target.is_dir() and {p.name: p.read_bytes() for p in target.iterdir()} == contents:
+        return
+    job.output.changing()
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, content in contents.items():
+        (temporary / name).write_bytes(content)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+
+
+@contextmanager
+def json_with_list(
+    job: Job, path: str, name: str, others: Mapping[str, Any]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a JSON object with one long list, entry by entry: yield what appends an entry.
+
+    `others`: the other members; they may change until the block ends.
+    """
+    with job.output.writing(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+        first = True
+
+        def append(entry: Mapping[str, Any]) -> None:
+            nonlocal first
+            stream.write(("" if first else ",") + "\n" + compact(entry))
+            first = False
+
+        stream.write(f'{{"{name}": [')
+        yield append
+        rest = "".join(f',\n"{key}": {compact(value)}' for key, value in sorted(others.items()))
+        stream.write(f"\n]{rest}}}\n")
+
+
+def compact(value: Any) -> str:
+    """A value as JSON in one line, with sorted keys."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def about(set_: str, split: str) -> dict[str, Any]:
+    """The member `info` of the COCO-like formats."""
+    return {"description": f"OccludeNet {set_}, {split}", "set": set_, "split": split}

@@ -1,0 +1,204 @@
+"""The frames in which a person is seen whole, from which is told what of them is hidden in others.
+
+A mask is whole if nobody and nothing that may be nearer touches it. Nearer may be whose lower edge
+is below the person's own (less a tolerance), or not in the picture. A mask that shares pixels with
+another person's is not whole either: a masker without knowledge of people, such as grabcut, masks
+both of them. A bed or a board under somebody's feet does not touch them there. A whole mask spans
+its box from top to bottom, and its area is like that of the person's other whole masks. The left,
+right and upper edge of the picture cut nobody who is whole; the lower one may, and then the person
+is whole as far as the picture shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
+from occludenet_build.people.maskers.interface import TrackKey
+
+_TOUCH = 0.05
+"""Share of a mask's rim that something nearer may occupy."""
+_SHARED = 0.02
+"""Share of a mask that may lie on another person's."""
+_LEVEL = 0.03
+"""Tolerance of a lower edge, share of the person's height."""
+_FILLS = 0.85
+"""Least share of the height of the box that a whole mask spans: a masker may lose a leg."""
+_LEAST_AREA = 60
+"""Least area of a mask that is used, working pixels."""
+_UNUSUAL = 0.75
+"""A whole mask whose area is below this share of, or above its inverse times, the median of the
+person's own around that time is not trusted."""
+_AROUND = 15
+"""Whole frames of which that median is taken."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A person seen whole in one frame; working pixels."""
+
+    frame: int
+    mask: np.ndarray
+    """bool (H, W): the mask inside its extent."""
+    x: float
+    """Column of the centre of the mask."""
+    y: float
+    """Row of the centre of the mask."""
+    extent: Extent
+
+    @property
+    def area(self) -> int:
+        """Area, working pixels."""
+        return int(np.count_nonzero(self.mask))
+
+    @staticmethod
+    def of(frame: int, mask: np.ndarray, extent: Extent) -> Figure:
+        """The figure of a mask bool (H, W) of the whole picture."""
+        cut = mask[extent.y1 : extent.y2, extent.x1 : extent.x2]
+        rows, columns = np.nonzero(cut)
+        x, y = float(columns.mean() + extent.x1), float(rows.mean() + extent.y1)
+        return Figure(frame, np.ascontiguousarray(cut), x, y, extent)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A person's mask in one frame and what touches it."""
+
+    extent: Extent
+    area: int
+    """Area, working pixels."""
+    whole: bool
+    """Whether nothing that may be nearer touches it, nor an edge of the picture but the lower."""
+    free: bool
+    """Whether nothing that may be nearer touches it."""
+
+
+SUPPORTS = frozenset(
+    {"bed", "couch", "bench", "chair", "skateboard", "surfboard", "snowboard", "skis"}
+)
+"""Objects of COCO on which people stand: they touch feet without hiding them."""
+_FEET, _TAPER = 0.12, 0.7
+"""The feet, share of the height from below; and the largest width there, share of the median width,
+at which a mask ends in feet and is not cut by an edge."""
+
+Figures = dict[TrackKey, list[Figure]]
+"""Person -> the frames in which they are seen whole, ascending."""
+
+
+def look(scene: Scene) -> tuple[Figures, dict[tuple[TrackKey, int], Seen]]:
+    """The figures of all people, and what each of their masks touches, by (person, frame)."""
+    figures: Figures = {key: [] for key in scene.masks}
+    seen: dict[tuple[TrackKey, int], Seen] = {}
+    for frame in range(scene.frames):
+        for key, state, mask in _frame(scene, frame):
+            seen[key, frame] = state
+            if state.whole and (key, frame) not in scene.filled:
+                figures[key].append(Figure.of(frame, mask, state.extent))
+    return {key: _usual(found) for key, found in figures.items()}, seen
+
+
+def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
+    people = []
+    for key in scene.people_in(frame):
+        mask = scene.mask(key, frame)
+        extent = Extent.of(mask) if mask is not None else None
+        if mask is not None and extent is not None:
+            people.append((key, mask, extent))
+    things = [(thing, Extent.of(thing.mask)) for thing in scene.things(frame)]
+    states = []
+    for key, mask, extent in people:
+        beside = [(m, e) for other, m, e in people if other != key]
+        stands = _ends_in_feet(mask, extent)
+        others = [
+            (above_feet(t, extent) if stands else t.mask, e) for t, e in things if e is not None
+        ]
+        free = _is_free(mask, extent, beside, others)
+        large = np.count_nonzero(mask) >= _LEAST_AREA and _fills_box(scene, key, frame, extent)
+        whole = bool(free and large and not extent.cut_beside)
+        states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free), mask))
+    return states
+
+
+def _ends_in_feet(mask: np.ndarray, extent: Extent) -> bool:
+    """Whether a mask bool (H, W) is narrower at its lower end than it is in the middle."""
+    widths = np.count_nonzero(mask[extent.y1 : extent.y2], axis=1)
+    low = max(1, round(0.05 * extent.height))
+    return float(widths[-low:].mean()) < _TAPER * float(np.median(widths))
+
+
+def above_feet(thing: Thing, person: Extent) -> np.ndarray:
+    """The mask of an object without the part at a person's feet, if people stand on such objects:
+    bool (H, W)."""
+    if thing.static or thing.name not in SUPPORTS:
+        return thing.mask
+    mask = thing.mask.copy()
+    mask[round(person.y2 - _FEET * person.height) :] = False
+    return mask
+
+
+def _fills_box(scene: Scene, key: TrackKey, frame: int, extent: Extent) -> bool:
+    """Whether a mask spans the height of its box, as far as that lies in the picture."""
+    box = scene.boxes[key].get(frame)
+    if box is None:
+        return False
+    y1, y2 = max(0.0, float(box[1])), min(float(scene.size[0]), float(box[3]))
+    return extent.height >= _FILLS * (y2 - y1) * scene.scale
+
+
+def _is_free(
+    mask: np.ndarray,
+    extent: Extent,
+    people: list[tuple[np.ndarray, Extent]],
+    things: list[tuple[np.ndarray, Extent]],
+) -> bool:
+    reach = reach_of(extent)
+    area = extent.crop(reach + 1, mask.shape)
+    inside = mask[area]
+    rim = grown(inside, reach) & ~inside
+    nearer = np.zeros_like(inside)
+    for other, at in (*people, *things):
+        if may_be_nearer(at, extent) and at.near(extent, reach):
+            nearer |= other[area]
+    shared = np.zeros_like(inside)
+    for other, at in people:
+        if at.near(extent, 0):
+            shared |= other[area]
+    touched = np.count_nonzero(rim & nearer) > _TOUCH * np.count_nonzero(rim)
+    mixed = np.count_nonzero(inside & shared) > _SHARED * np.count_nonzero(inside)
+    return not touched and not bool(mixed)
+
+
+def reach_of(extent: Extent) -> int:
+    """Distance at which two masks touch, working pixels: maskers leave a gap between them."""
+    return max(2, round(0.02 * extent.height))
+
+
+def may_be_nearer(other: Extent, own: Extent) -> bool:
+    """Whether something may be nearer to the camera than a person, by where the two end below."""
+    return other.cut_below or other.y2 > own.y2 - _LEVEL * own.height
+
+
+def unsteadiness(seen: Mapping[tuple[TrackKey, int], Seen], key: TrackKey) -> float:
+    """By how much a person's area changes from one frame to the next while nobody touches them.
+
+    Root mean square of the logarithm of the ratio, 0 without such frames. The body changes by a few
+    percent; a masker that loses limbs by far more.
+    """
+    areas = {n: s.area for (k, n), s in seen.items() if k == key and s.free and s.area}
+    steps = [np.log(area / areas[n - 1]) for n, area in areas.items() if n - 1 in areas]
+    return float(np.sqrt(np.mean(np.square(steps)))) if steps else 0.0
+
+
+def _usual(figures: list[Figure]) -> list[Figure]:
+    """The figures whose area is like that of the person's others around that time."""
+    areas = np.array([figure.area for figure in figures], float)
+    kept = []
+    for at, figure in enumerate(figures):
+        low = max(0, min(at - _AROUND // 2, len(figures) - _AROUND))
+        median = float(np.median(areas[low : low + _AROUND]))
+        if _UNUSUAL * median <= figure.area <= median / _UNUSUAL:
+            kept.append(figure)
+    return kept

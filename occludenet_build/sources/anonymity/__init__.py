@@ -1,0 +1,1 @@
+"""Hiding faces in recordings before they are encoded, looking for them afterwards, and consent."""

@@ -1,0 +1,86 @@
+"""Consent: a table that says, for each person, whether and for what recordings may be used.
+
+subject   the person, as in the table of the recordings: P01
+consent   yes or no
+scope     optional: sets and classes that the consent is for, with ; between them; empty: all
+note      optional, ignored
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from occludenet_build.core.errors import ItemError
+from occludenet_build.sources.written_table import (
+    CellError,
+    Columns,
+    optional_cell,
+    parse,
+    read_text,
+    text_cell,
+)
+
+_YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What one person agreed to."""
+
+    given: bool
+    scope: frozenset[str]
+    """Sets and classes, folded; empty: all."""
+
+    def covers(self, of_set: str, label: str) -> bool:
+        """Whether recordings of a class in a set may be used."""
+        names = {of_set.casefold(), label.casefold()}
+        return self.given and (not self.scope or bool(self.scope & names))
+
+
+def _yes_or_no(cell: str) -> bool:
+    if cell.casefold() not in _YES + _NO:
+        raise CellError("wanted yes or no")
+    return cell.casefold() in _YES
+
+
+def _scope(cell: str) -> frozenset[str]:
+    return frozenset(name.strip().casefold() for name in cell.split(";") if name.strip())
+
+
+_COLUMNS = Columns(
+    ("subject", "consent"),
+    ("scope", "note"),
+    {"subject": text_cell, "consent": _yes_or_no, "scope": optional_cell(_scope)},
+)
+
+
+def read_consent(path: str) -> dict[str, Consent]:
+    """Person -> consent. Raises UserError for mistakes, each with its line and column."""
+    table = parse(read_text(path, "recordings.consent"), path, _COLUMNS)
+    found: dict[str, Consent] = {}
+    lines: dict[str, int] = {}
+    for line, row in table.rows:
+        person = row["subject"]
+        if person in found:
+            text = f"wanted each person once, {person} is in line {lines[person]} too"
+            table.mistake(line, "subject", text)
+        lines[person] = line
+        found[person] = Consent(row["consent"], row.get("scope") or frozenset())
+    table.refuse()
+    return found
+
+
+def refusal(
+    people: Iterable[str], of_set: str, label: str, consents: dict[str, Consent]
+) -> ItemError | None:
+    """Why a clip of these people may not be used; None if all of them consent to it."""
+    for person in sorted(people):
+        consent = consents.get(person)
+        if consent is None:
+            return ItemError("no_consent", f"{person} is not in recordings.consent")
+        if not consent.given:
+            return ItemError("no_consent", f"{person} does not consent")
+        if not consent.covers(of_set, label):
+            return ItemError("no_consent", f"{person} does not consent to {label} in {of_set}")
+    return None
