@@ -135,7 +135,7 @@ class Crossing:
         random = np.random.default_rng(1)
         boxes = {(0, n): self.boxes(n) for n in self.people}
         found = {
-            key: {f: masks.encode(_wobbled(self.visible[key[1]][f], wobble, random)) for f in some}
+            key: {f: masks.encode(wobbled(self.visible[key[1]][f], wobble, random)) for f in some}
             for key, some in boxes.items()
         }
         return Scene((HEIGHT, WIDTH), self.frames, float(FPS), boxes, found, static=self.static)
@@ -167,7 +167,7 @@ def _limb(picture: np.ndarray, start, end, colour, thickness: float) -> None:
     cv2.line(picture, ends[0], ends[1], colour, max(1, round(thickness)))
 
 
-def _wobbled(mask: np.ndarray, pixels: int, random: np.random.Generator) -> np.ndarray:
+def wobbled(mask: np.ndarray, pixels: int, random: np.random.Generator) -> np.ndarray:
     """A mask whose contour is off by up to about `pixels`, differently along it."""
     if not pixels:
         return mask

@@ -111,6 +111,56 @@ def place(
     )
 
 
+_GAPS = (0.1, 0.25, 0.5, 1.0, 2.0)
+"""Times for which `changes` looks, seconds."""
+_PLACES = 5
+"""Frames that it looks at, for each of them."""
+_UNKNOWN = 0.12
+"""Change of a person of whom nothing is known about it: that of children who play."""
+_GROWS = 0.05
+"""What a second adds to it after the longest time for which it is known."""
+
+
+def changes(figures: list[Figure], fps: float, shape: tuple[int, int]) -> list[tuple[float, float]]:
+    """How much a person's shape changes with time: (seconds, share of the shape), ascending.
+
+    Whole frames are taken as if the shape had to come from frames at least so long before or
+    after: the share is what of that shape lies where the person is not, with nobody who could hide
+    them, as the root mean square over frames. That much of a person would be called hidden by
+    mistake if somebody were there. shape: (H, W) of the working picture.
+    """
+    found: list[tuple[float, float]] = [(0.0, 0.0)]
+    for gap in _GAPS:
+        at = np.linspace(0, len(figures) - 1, min(len(figures), _PLACES)).round().astype(int)
+        shares = [
+            _misplaced(figures[n], figures, gap, fps, shape) for n in sorted(set(at.tolist()))
+        ]
+        known = [share for share in shares if share is not None]
+        if known:
+            rms = float(np.sqrt(np.mean(np.square(known))))
+            found.append((gap, max(rms, found[-1][1])))
+    if len(found) == 1:
+        found.append((_GAPS[0], _UNKNOWN))
+    gap, share = found[-1]
+    return [*found, (gap + 10, share + 10 * _GROWS)]
+
+
+def _misplaced(
+    figure: Figure, figures: list[Figure], gap: float, fps: float, shape: tuple[int, int]
+) -> float | None:
+    """Share of the shape of frames at least `gap` seconds away that lies where the person is not in
+    this one; None without such frames."""
+    others = [f for f in figures if gap * fps <= abs(f.frame - figure.frame) <= 2 * gap * fps]
+    own = np.zeros(shape, bool)
+    extent = figure.extent
+    own[extent.y1 : extent.y2, extent.x1 : extent.x2] = figure.mask
+    placed = place(others, figure.frame, fps, own, np.zeros_like(own), 2 * gap) if others else None
+    if placed is None:
+        return None
+    mask = placed.masks[0]
+    return float(np.count_nonzero(mask & ~own) / max(1, np.count_nonzero(mask)))
+
+
 def _chosen(figures: list[Figure], frame: int, fps: float, longest: float) -> list[Figure]:
     """The nearest figures in time, some time apart from each other."""
     chosen: list[Figure] = []

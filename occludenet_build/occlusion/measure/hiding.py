@@ -23,7 +23,7 @@ import numpy as np
 
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.occlusion.measure import colours, order
-from occludenet_build.occlusion.measure.amodal import Placed, place
+from occludenet_build.occlusion.measure.amodal import Placed, changes, place
 from occludenet_build.occlusion.measure.order import Evidence, Verdict
 from occludenet_build.occlusion.measure.scene import Extent, Scene, Thing, grown
 from occludenet_build.occlusion.measure.share import (
@@ -32,6 +32,8 @@ from occludenet_build.occlusion.measure.share import (
     Ident,
     Sight,
     State,
+    belongs,
+    error_of_none,
     or_none,
     sight_of,
 )
@@ -39,6 +41,7 @@ from occludenet_build.occlusion.measure.whole import (
     Figures,
     Seen,
     above_feet,
+    around,
     look,
     reach_of,
     unsteadiness,
@@ -48,6 +51,10 @@ from occludenet_build.people.maskers.interface import TrackKey
 _LOST = 1.0
 """Longest time for which a person without a box is still looked for, seconds: one whom something
 nearer touched in the frames before and after."""
+_ALIKE = 0.75
+"""Least ratio of the heights of a person before and after they are lost."""
+_STEP, _SPEED = 0.3, 1.2
+"""What they may move in between, in heights: at once, and per second."""
 _INSIDE = 0.7
 """Share of an object inside a person's mask from which it is before them: of what is behind them,
 no segment would be left."""
@@ -69,6 +76,7 @@ class Hiding:
         self._evidence: dict[tuple[TrackKey, Ident], dict[int, Evidence]] = {}
         self._verdicts: dict[tuple[TrackKey, Ident], dict[int, Verdict]] = {}
         self._unsteady: dict[TrackKey, float] = {}
+        self._changes: dict[TrackKey, list[tuple[float, float]]] = {}
         self.times: list[tuple[int, float]] = []
         """(pts, seconds) of each frame."""
 
@@ -79,6 +87,8 @@ class Hiding:
         """
         self.figures, self._seen = look(self.scene)
         self._unsteady = {key: unsteadiness(self._seen, key) for key in self.scene.masks}
+        shape, fps = self.scene.shape, self.scene.fps
+        self._changes = {k: changes(own, fps, shape) for k, own in self.figures.items()}
         zones: list[colours.Zone] = []
         for frame in range(self.scene.frames):
             zones += self._compare(frame)
@@ -87,7 +97,6 @@ class Hiding:
         for (frame, first, second), value in watched.colour.items():
             seen = self._evidence[first, second]
             seen[frame] = replace(seen[frame], colour=value)
-        fps = self.scene.fps
         self._verdicts = {p: order.verdicts(seen, fps) for p, seen in self._evidence.items()}
 
     # --- what is known of each person -------------------------------------------------------------
@@ -117,7 +126,24 @@ class Hiding:
         ends = int(numbers[at - 1]), int(numbers[at])
         # who vanishes in the open was lost by the detector, and is hidden by nobody
         vanished = all(not self._seen[key, end].free for end in ends if (key, end) in self._seen)
-        return vanished and ends[1] - ends[0] <= _LOST * self.scene.fps
+        seconds = (ends[1] - ends[0]) / self.scene.fps
+        return vanished and seconds <= _LOST and self._is_one(key, ends, seconds)
+
+    def _is_one(self, key: TrackKey, ends: tuple[int, int], seconds: float) -> bool:
+        """Whether who comes out can be who went in: a tracker may take another person for them."""
+        seen = [self._seen[key, end].extent for end in ends if (key, end) in self._seen]
+        whole = [f.extent for f in around(self.figures[key], ends)]
+        if len(seen) < 2 or len(whole) < 2:
+            return False
+        tall = max(extent.height for extent in whole)
+        middles = [np.array([e.x1 + e.x2, e.y1 + e.y2]) / 2 for e in seen]
+        moved = float(np.linalg.norm(middles[1] - middles[0]))
+        alike = min(e.height for e in whole) >= _ALIKE * tall
+        return alike and moved <= (_STEP + _SPEED * seconds) * tall
+
+    def _reach_back(self, key: TrackKey, frame: int) -> Iterator[bool]:
+        longest = self._longest * self.scene.fps
+        return (abs(figure.frame - frame) <= longest for figure in self.figures[key])
 
     def _numbers(self, key: TrackKey) -> np.ndarray:
         return np.array(sorted(self.scene.masks[key]))
@@ -136,6 +162,8 @@ class Hiding:
             own, extent = states[key].mask, states[key].extent
             reach = reach_of(extent) if extent else 2
             found = self._fitted(key, frame, own & ~people, grown(things | people, reach))
+            if found and not belongs(own & ~people, grown(found.masks[0], reach)):
+                found = None
             price = {}
             for other in near if found else ():
                 # what only the other's mask covers can hide nothing if the other is behind
@@ -191,6 +219,9 @@ class Hiding:
         wholes: dict[TrackKey, np.ndarray],
     ) -> Iterator[colours.Zone]:
         one, two = (Extent.of(wholes[k]) if k in wholes else None for k in (first, second))
+        if not (states[first].mask.any() and states[second].mask.any()):
+            self._note(frame, first, second, Evidence(None, None, None, 0))
+            return  # where a person without a mask stands is a guess, and no evidence
         ends = one or states[first].extent, two or states[second].extent
         if ends[0] is None or ends[1] is None or not ends[0].near(ends[1], reach_of(ends[0])):
             return
@@ -264,12 +295,17 @@ class Hiding:
     ) -> Sight:
         state = states[key]
         if state.free:
-            return Sight(0.0, 0.0, state.mask, state.mask)
+            error = error_of_none(self._seen[key, frame], self._unsteady.get(key, 0.0))
+            return Sight(0.0, error, state.mask, state.mask)
         if key not in wholes:
-            return Sight(None, None, or_none(state.mask), None, why="never_whole")
+            # a shape that does not fit is that of somebody else, or of another moment
+            near = any(self._reach_back(key, frame))
+            why = "uncertain" if near else "never_whole"
+            return Sight(None, None, or_none(state.mask), None, why=why)
         fronts, unknown = self._fronts(frame, key, states, wholes)
         unsteady = self._unsteady.get(key, 0.0)
-        case = Case(key, states, wholes[key], fronts, unknown, unsteady)
+        change = np.interp(state.seconds, *zip(*self._changes[key], strict=True))
+        case = Case(key, states, wholes[key], fronts, unknown, unsteady, float(change))
         return sight_of(case, self._max_error)
 
     def _fronts(

@@ -10,13 +10,25 @@ import numpy as np
 
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.occlusion.measure.scene import Extent
-from occludenet_build.occlusion.measure.whole import reach_of
+from occludenet_build.occlusion.measure.whole import Seen, reach_of
 from occludenet_build.people.maskers.interface import TrackKey
 
 FLOOR = 0.015
-"""Least standard error of a hidden share that is not 0."""
+"""Least standard error of a hidden share."""
 _ERROR_PER_SECOND = 0.02
 """What a second between the shape and the frame adds to it."""
+_CHANGED = 0.45
+"""Part of a person's change that may be at the side that is hidden."""
+_UNSTEADY = 1.5
+"""Part of the changes of the masker's masks that is their error, while somebody is beside them."""
+_CONTESTED = 0.5
+"""Standard error of the owner of pixels that two masks claim."""
+_BESIDE = 0.2
+"""Share of a person that may be hidden unnoticed, per share of the rim at which somebody is."""
+_TELLS = 0.03
+"""Least share that is called hidden; it must be two standard errors, else nobody may hide anybody."""
+_BELONGS = 0.7
+"""Least share of what is seen of a person that must be on the whole one."""
 
 Ident = TrackKey | str
 """A person, or the name of an object."""
@@ -88,6 +100,8 @@ class Case:
     """Pixels of those of whom it is not known whether they are."""
     unsteady: float
     """By how much the masker's masks of the person change by themselves (whole.unsteadiness)."""
+    change: float
+    """Share of the shape by which the person changes in the time to its frame (amodal.changes)."""
 
     @property
     def state(self) -> State:
@@ -125,10 +139,16 @@ def sight_of(case: Case, max_error: float) -> Sight:
     doubtful = _count(_thick(whole & case.unknown & ~front & ~visible, reach))
     if doubtful > max(error, FLOOR) * total:
         return Sight(None, None, or_none(visible), None, hiders, "order")
-    if error > max_error or (not state.mask.any() and share < 0.5):
+    doubtful_share = _TELLS <= share < 2 * error
+    if doubtful_share or error > max_error or (not state.mask.any() and share < 0.5):
         return Sight(None, None, or_none(visible), None, hiders, "uncertain")
     seen = visible if state.mask.any() else np.zeros_like(visible)
     return Sight(share, error, seen, visible | hidden, hiders)
+
+
+def belongs(seen: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether what is seen of a person, bool (H, W), can be a part of the whole one."""
+    return _count(seen & whole) >= _BELONGS * _count(seen)
 
 
 def _open_part(whole: np.ndarray, front: np.ndarray, visible: np.ndarray) -> int:
@@ -145,9 +165,24 @@ def _error(case: Case, front: np.ndarray, visible: np.ndarray, share: float, rea
         other = rle.decode(counts, height, width)
         hidden = _count(_thick(other & front & ~visible, reach))
         shares.append(hidden / max(1, hidden + _open_part(other, front, visible)))
-    masker = case.unsteady * np.sqrt(share * (1 - share))
+    masker = _masker(case.unsteady, share)
+    own, people = case.state.mask, (s.mask for k, s in case.states.items() if k != case.key)
+    contested = _CONTESTED * _count(own & _union(people, own)) / max(1, _count(own))
+    changed = case.change * _CHANGED
     age = FLOOR + _ERROR_PER_SECOND * case.state.seconds
-    return float(np.sqrt(np.var(shares) + age**2 + masker**2))
+    return float(np.sqrt(np.var(shares) + age**2 + masker**2 + changed**2 + contested**2))
+
+
+def error_of_none(seen: Seen, unsteady: float) -> float:
+    """Standard error of the share 0 of a person whom nobody is seen to hide."""
+    if not seen.beside:
+        return FLOOR
+    return float(np.hypot(FLOOR + _BESIDE * seen.touched, _masker(unsteady, 0.0)))
+
+
+def _masker(unsteady: float, share: float) -> float:
+    """Standard error of a share that comes from the masker's masks."""
+    return _UNSTEADY * unsteady * float(np.sqrt((share + 0.1) * (1.1 - share)))
 
 
 def _count(mask: np.ndarray) -> int:

@@ -74,6 +74,10 @@ class Seen:
     """Whether nothing that may be nearer touches it, nor an edge of the picture but the lower."""
     free: bool
     """Whether nothing that may be nearer touches it."""
+    touched: float = 0.0
+    """Share of its rim at which another person is, nearer or not."""
+    beside: bool = False
+    """Whether another person's box touches its own."""
 
 
 SUPPORTS = frozenset(
@@ -115,10 +119,11 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
         others = [
             (above_feet(t, extent) if stands else t.mask, e) for t, e in things if e is not None
         ]
-        free = _is_free(mask, extent, beside, others)
+        free, touched = _freedom(mask, extent, beside, others)
         large = np.count_nonzero(mask) >= _LEAST_AREA and _fills_box(scene, key, frame, extent)
         whole = bool(free and large and not extent.cut_beside)
-        states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free), mask))
+        near = any(e.near(extent, reach_of(extent)) for _, e in beside)
+        states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free, touched, near), mask))
     return states
 
 
@@ -148,12 +153,14 @@ def _fills_box(scene: Scene, key: TrackKey, frame: int, extent: Extent) -> bool:
     return extent.height >= _FILLS * (y2 - y1) * scene.scale
 
 
-def _is_free(
+def _freedom(
     mask: np.ndarray,
     extent: Extent,
     people: list[tuple[np.ndarray, Extent]],
     things: list[tuple[np.ndarray, Extent]],
-) -> bool:
+) -> tuple[bool, float]:
+    """Whether nothing that may be nearer touches a mask, and the share of its rim at which another
+    person is."""
     reach = reach_of(extent)
     area = extent.crop(reach + 1, mask.shape)
     inside = mask[area]
@@ -164,11 +171,12 @@ def _is_free(
             nearer |= other[area]
     shared = np.zeros_like(inside)
     for other, at in people:
-        if at.near(extent, 0):
+        if at.near(extent, reach):
             shared |= other[area]
-    touched = np.count_nonzero(rim & nearer) > _TOUCH * np.count_nonzero(rim)
+    length = max(1, np.count_nonzero(rim))
+    touched = np.count_nonzero(rim & nearer) > _TOUCH * length
     mixed = np.count_nonzero(inside & shared) > _SHARED * np.count_nonzero(inside)
-    return not touched and not bool(mixed)
+    return not touched and not bool(mixed), float(np.count_nonzero(rim & shared) / length)
 
 
 def reach_of(extent: Extent) -> int:
@@ -190,6 +198,12 @@ def unsteadiness(seen: Mapping[tuple[TrackKey, int], Seen], key: TrackKey) -> fl
     areas = {n: s.area for (k, n), s in seen.items() if k == key and s.free and s.area}
     steps = [np.log(area / areas[n - 1]) for n, area in areas.items() if n - 1 in areas]
     return float(np.sqrt(np.mean(np.square(steps)))) if steps else 0.0
+
+
+def around(figures: list[Figure], ends: tuple[int, int]) -> list[Figure]:
+    """The last figure up to the first of two frames and the first from the second one on."""
+    before = [figure for figure in figures if figure.frame <= ends[0]][-1:]
+    return before + [figure for figure in figures if figure.frame >= ends[1]][:1]
 
 
 def _usual(figures: list[Figure]) -> list[Figure]:
