@@ -21,13 +21,24 @@ SETTINGS = {
     "detect": {"backend": "motion"},
     "actor_masks": {"backend": "grabcut"},
     "measure": {"sets": ["I"], "shards": 2, "occluders": "masks"},
+    "recordings": {"sets": [{"name": "I", "folder": "."}]},
 }
 
 
-def test_measure_names_its_sets(tmp_path):
-    settings = SETTINGS | {"measure": {}}
-    text = Build(tmp_path, None, settings).run("measure", "-n", ok=False)
-    assert "config: measure.sets: wanted S, I, M" in text and "Traceback" not in text
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"measure": {}}, "config: measure.sets: wanted S, I, M"),
+        pytest.param(
+            {"train": {"datasets": ["mine"]}, "measure": {"sets": ["mine"]}},
+            "wanted S or a name of recordings.sets, which has I, got mine",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_sets_that_cannot_be_measured_are_one_line(tmp_path, change, line):
+    text = Build(tmp_path, None, SETTINGS | change).run("measure", "-n", ok=False)
+    assert line in text and "Traceback" not in text
 
 
 @pytest.mark.slow

@@ -15,9 +15,17 @@ MEASURE_CONFIG = dataclasses.replace(
 
 
 def measured_clips(wildcards):
-    """The table of the stage that cut the clips of a set: segments for S, else recordings."""
-    stage = "segments" if wildcards.set == "S" else "recordings"
-    return f"{BUILD}/{stage}/clips.parquet"
+    """The table of the stage that cut the clips of a set: segments for S, else recordings; exits if
+    no stage cuts that set."""
+    if wildcards.set == "S":
+        return f"{BUILD}/segments/clips.parquet"
+    known = [one.name for one in CONFIG.recordings.sets]
+    if wildcards.set not in known:
+        stop(
+            "config: train.datasets, measure.sets: wanted S or a name of recordings.sets, which "
+            f"has {', '.join(known) or 'none'}, got {wildcards.set}; correct one of them"
+        )
+    return f"{BUILD}/recordings/clips.parquet"
 
 
 def measured_tables(wildcards):

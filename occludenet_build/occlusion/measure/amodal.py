@@ -115,7 +115,7 @@ _GAPS = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Times for which `changes` looks, seconds."""
 _PLACES = 5
 """Frames that it looks at, for each of them."""
-_UNKNOWN = 0.12
+_UNKNOWN = 0.25
 """Change of a person of whom nothing is known about it: that of children who play."""
 _GROWS = 0.05
 """What a second adds to it after the longest time for which it is known."""

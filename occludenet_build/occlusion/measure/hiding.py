@@ -233,9 +233,9 @@ class Hiding:
         pixels = int(np.count_nonzero(zone))
         if pixels < _LEAST_ZONE:
             return
-        shown = order.mask_evidence(
-            *(self._price(states, *p) for p in ((first, second), (second, first)))
-        )
+        claimed = np.count_nonzero(zone & states[first].mask & states[second].mask)
+        prices = (self._price(states, *p) for p in ((first, second), (second, first)))
+        shown = order.mask_evidence(*prices, claimed / pixels)
         self._note(frame, first, second, Evidence(contact, shown, None, pixels))
         flat = np.flatnonzero(zone).astype(np.int32)
         yield colours.Zone(frame, flat, first, second, (one, two))

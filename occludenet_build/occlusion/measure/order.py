@@ -28,7 +28,7 @@ KINDS = ("contact", "mask", "colour")
 """The kinds of evidence."""
 _WEIGHTS = {"contact": 0.8, "mask": 1.5, "colour": 0.5}
 """Weight of each kind."""
-LEAST = 0.7
+LEAST = 0.8
 """Least absolute score at which the order is known; a score is 2 P - 1, with the probability P."""
 _SURE = 0.06
 """Difference of lower edges at which contact counts for a good half, share of the height."""
@@ -81,15 +81,17 @@ def contact_evidence(first: Extent, second: Extent) -> float | None:
     return float(np.tanh((second.y2 - first.y2) / max(sure, 1.0) / 2))
 
 
-def mask_evidence(first: float | None, second: float | None) -> float | None:
+def mask_evidence(first: float | None, second: float | None, claimed: float = 0) -> float | None:
     """Whose mask is whole, -1 to 1, from the prices of each being in front; None where unknown.
+
+    claimed: share of the zone that both masks claim, of which they then say nothing.
 
     A price is by how much worse the whole person agrees with what is seen if the other one cannot
     hide them, as a share of their area (amodal.py): 0 for who is in front.
     """
     if first is None or second is None:
         return None
-    return (first - second) / (first + second + _PRICE)
+    return (1 - claimed) * (first - second) / (first + second + _PRICE)
 
 
 def verdicts(seen: Mapping[int, Evidence], fps: float) -> dict[int, Verdict]:
