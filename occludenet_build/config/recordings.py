@@ -52,10 +52,11 @@ class RecordingSet:
 
     def __post_init__(self) -> None:
         where = f"config: recordings.sets, {self.name}"
-        if re.fullmatch(r"\w{1,40}", self.name, re.ASCII) is None or self.name in ("D", "S"):
+        is_taken = self.name.lower() in ("d", "s", "leaks")
+        if re.fullmatch(r"\w{1,40}", self.name, re.ASCII) is None or is_taken:
             raise UserError(
-                "config: recordings.sets: wanted a name of letters, digits and _, but D and S, "
-                f"got {self.name!r}"
+                "config: recordings.sets: wanted a name of letters, digits and _, but D, S and "
+                f"leaks, got {self.name!r}"
             )
         if self.table is not None and self.pattern is not None:
             raise UserError(f"{where}: wanted a table or a pattern, got both; remove one")

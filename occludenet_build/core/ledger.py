@@ -182,6 +182,14 @@ class ShardLedger:
         """
         return list(self._kept.values())
 
+    def interrupted_rows(self) -> list[dict[str, Any]]:
+        """The rows of a run that was killed: the journal, before `commit` changes it.
+
+        With `kept_rows` they name all files that earlier runs have written.
+        """
+        rows = map(read_entry, sorted(self.journal.glob("*.parquet")))
+        return [row for row in rows if row is not None]
+
     def results(self, order: list[str]) -> list[dict[str, Any]]:
         """The rows of the clips in `order`, all of which are computed."""
         return [self._journal_row(clip) or self._kept[clip] for clip in order]

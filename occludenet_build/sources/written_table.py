@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -141,10 +142,14 @@ def _values(
 
 
 def text_cell(cell: str) -> str:
-    """A text that is not empty."""
+    """A text that is not empty, with accents in one form (NFC): macOS writes another one.
+
+    >>> len(text_cell("Zoe\u0308"))
+    3
+    """
     if not cell or not cell.isprintable():
         raise CellError("wanted a text")
-    return cell
+    return unicodedata.normalize("NFC", cell)
 
 
 def seconds_cell(cell: str) -> Fraction:

@@ -171,7 +171,7 @@ SETTINGS = [
     ({"pattern": "{class}_{subject}_{take}_{no}"}, "as fields of the pattern, got {no}"),
     ({"pattern": "{class"}, "wanted a pattern such as"),
     ({"pattern": PATTERN, "table": "t.csv"}, "wanted a table or a pattern, got both"),
-    ({"name": "S"}, "but D and S, got 'S'"),
+    ({"name": "S"}, "but D, S and leaks, got 'S'"),
     ({"name": "my set"}, "wanted a name of letters"),
     ({"dataset": "a/b"}, "wanted a dataset that can name a folder"),
     ({"size": "1080p"}, "wanted a size such as 1920x1080"),

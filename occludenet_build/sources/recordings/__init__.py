@@ -33,10 +33,11 @@ reports each with its line and column. The views of a take are cut to the same s
 that all share; offsets are those of the table, else of `media.sync`. A part longer than max_seconds
 is cut into equal clips.
 
-A recording or clip that cannot be used is a row with a reason: missing, ambiguous, misplaced (it
-does not match the pattern), too_short, offset_unsure, no_common_time, a check of
-recordings.checks.refuse, corrupt or another fault of a video. Files, takes and clips are worked on
-again only where the file, their row or the settings changed. A clip without a row is deleted.
+A recording or clip that cannot be used is a row with a reason: missing, ambiguous, duplicate (the
+same bytes under two names), misplaced (it does not match the pattern), not_utf8, too_short,
+offset_unsure, no_common_time, no_consent, not_anonymised, a check of recordings.checks.refuse,
+corrupt or another fault of a video. Files, takes and clips are worked on again only where the
+file's bytes, their row or the settings changed. A clip without a row is deleted.
 
 `media.video.cut` documents the frames, times and sound of a cut. The picture is not scaled.
 """

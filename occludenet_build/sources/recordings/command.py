@@ -25,6 +25,7 @@ from occludenet_build.core.versions import results_version
 from occludenet_build.release.terms import RECORDED_CLASSES
 from occludenet_build.sources.anonymity import leaks
 from occludenet_build.sources.cut_clips import ClipCoding
+from occludenet_build.sources.index.command import mark_duplicates
 from occludenet_build.sources.recordings import cutting, files, offsets, outputs, page
 from occludenet_build.sources.recordings.pattern import match_files
 from occludenet_build.sources.recordings.planning import (
@@ -38,6 +39,7 @@ from occludenet_build.sources.recordings.splits import assign_splits, log_shares
 from occludenet_build.sources.recordings.table import Recording, read_recordings
 from occludenet_build.sources.recordings.takes import Take, check_sessions, takes_of
 from occludenet_build.sources.video_folder import VideoFolder
+from occludenet_build.stages import STAGES
 
 Job = TypeVar("Job", files.FileJob, offsets.OffsetJob, cutting.RecordingJob)
 Row = dict[str, Any]
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
         raise UserError(
             "config: recordings.sets: wanted a list of sets, got none; set it (docs/recordings.md)"
         )
+    _check_folders(config)
     sets = [read_set(one, config) for one in settings.sets]
     work = _Work(args.out, args.threads, config.failures)
     plans = with_consent(_plan(sets, work, settings), settings)
@@ -83,11 +86,34 @@ def run(args: argparse.Namespace, config: Config) -> None:
     tables.write_table(table, args.out)
     for one in sets:
         outputs.write_set(args.root, one.one, one.takes, one.splits, rows)
+    _remove_reports(args.out.parent, settings.sets)
     page.write_page(args.out.parent / "index.html", rows, args.root)
     if privacy.is_on:
         _report_leaks(args, [row for row in rows if row["status"] == "ok"])
     ledger.log_summary(table)
     outputs.log_sets(rows)
+
+
+def _check_folders(config: Config) -> None:
+    """Raises UserError where the folder of a set is one that the build uses for something else."""
+    taken = {getattr(config, name).dataset: f"{name}.dataset" for name in ("composite", "segments")}
+    taken |= dict.fromkeys((*STAGES, "logs", "benchmarks"), "a stage")
+    folded = {folder.casefold(): whose for folder, whose in taken.items()}
+    for one in config.section(Recordings).sets:
+        whose = folded.get(one.dataset_folder.casefold())
+        if whose is not None:
+            raise UserError(
+                f"config: recordings.sets, {one.name}: wanted a dataset of its own, "
+                f"{one.dataset_folder} is the folder of {whose}; change it"
+            )
+
+
+def _remove_reports(folder: Path, sets: Sequence[RecordingSet]) -> None:
+    """Delete the tables of sets that are no more, and the leak report of an earlier run."""
+    kept = {f"{one.name}.csv" for one in sets}
+    for path in [*folder.glob("*.csv"), folder / "leaks.html"]:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
 
 
 def _report_leaks(args: argparse.Namespace, made: list[Row]) -> None:
@@ -168,10 +194,11 @@ class _Work:
         done: Callable[[list[Row], pa.Table], None] = lambda before, rows: None,
         intact: Callable[[Row], bool] = lambda row: True,
     ) -> dict[str, Row]:
-        """Id of a job -> its row. `done` gets the rows of the last run, and those of this one."""
+        """Id of a job -> its row. `done` gets the rows of earlier runs, and those of this one."""
         by_id = {_id(job): job for job in jobs}
         todo = {id: job.key for id, job in by_id.items()}
         with ledger.locked_ledger(self.out.parent / "store" / name, schema) as open_ledger:
+            before = open_ledger.kept_rows() + open_ledger.interrupted_rows()
 
             def missing_rows(missing: list[str]) -> Iterator[ledger.ClipResult]:
                 missing_jobs = (by_id[id] for id in missing)
@@ -179,7 +206,6 @@ class _Work:
 
             logging.info("%s", name)
             ledger.work_through(open_ledger, todo, missing_rows, intact)
-            before = open_ledger.kept_rows()
             order = list(by_id)
             check_items("recordings", open_ledger.results(order), self.out, self.failures)
             table = open_ledger.close(order)
@@ -198,6 +224,10 @@ def _plan(sets: list[ReadSet], work: _Work, settings: Recordings) -> list[Planne
         job for one in sets for job in files.file_jobs(one.one, one.takes, one.folder, version)
     ]
     found = work.rows("files", file_jobs, files.FILES, files.read_file, files.lost_file)
+    for one in sets:
+        # the same recording under two names could be in two splits
+        ids = {files.file_id(one.one.name, row.file) for row in one.recordings}
+        mark_duplicates([found[id] for id in ids])
     usable = [usable_files(one.one.name, one.takes, found) for one in sets]
     for one in sets:
         _report_unlisted(one, found)

@@ -86,9 +86,9 @@ def offset_jobs(
             continue
         paths = {view.name: facts[take.id, view.name].path for view in views}
         stated = {view.name: view.offset for view in views if view.offset is not None}
-        keys = [facts[take.id, view.name].key for view in views]
+        contents = [facts[take.id, view.name].sha256 for view in views]
         texts = {name: str(offset) for name, offset in stated.items()}
-        key = result_key("recordings offsets", version, texts, *paths, *keys)
+        key = result_key("recordings offsets", version, texts, *paths, *contents)
         yield OffsetJob(f"{take.set}/{take.id}", key, paths, stated)
 
 

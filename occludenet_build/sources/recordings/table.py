@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -93,7 +94,7 @@ def parsers(one: RecordingSet) -> dict[str, Callable[[str], Any]]:
 
 
 def _class(cell: str, one: RecordingSet) -> str:
-    text_cell(cell)
+    cell = text_cell(cell)
     known = recorded_class(cell) if one.name in RECORDED_CLASSES else None
     names_folder = "/" not in cell and not cell.startswith(".")
     if known is None and (not names_folder or len(cell.encode()) > _LONGEST_NAME):
@@ -103,7 +104,7 @@ def _class(cell: str, one: RecordingSet) -> str:
 
 def _people(cell: str) -> tuple[str, ...]:
     """P01, or several people as P01;P02 (in file names P01+P02)."""
-    people = [one.strip() for one in re.split("[;+]", cell)]
+    people = [one.strip() for one in re.split("[;+]", unicodedata.normalize("NFC", cell))]
     if not all(one and one.isprintable() for one in people):
         raise CellError("wanted a person such as P01, or several as P01;P02")
     return tuple(sorted(set(people)))
