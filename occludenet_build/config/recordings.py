@@ -153,8 +153,8 @@ class Recordings:
     """Shares of the splits, of the takes of each class. All clips and views of a take are in one
     split, and everything that `together` names; `split` in a table assigns takes yourself."""
     together: tuple[str, ...] = setting(("subject",), choices=("subject", "session"), empty=True)
-    """What is in one split only, besides takes: people (subject), sessions. []: takes only, so that
-    a person may be in train and in test."""
+    """What is in one split only, besides takes: people (subject; over all sets), sessions. []:
+    takes only, so that a person may be in train and in test."""
     min_seconds: float = setting(5.0, low=0.1, high=600)
     """Minimum duration of a clip, in seconds (release: 5)."""
     max_seconds: float = setting(10.0, low=0.1, high=600)

@@ -60,7 +60,6 @@ class ReadSet:
     folder: VideoFolder
     recordings: list[Recording]
     takes: list[Take]
-    splits: dict[str, str]
     unmatched: list[PurePosixPath] = field(default_factory=list)
 
 
@@ -72,9 +71,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
             "config: recordings.sets: wanted a list of sets, got none; set it (docs/recordings.md)"
         )
     _check_folders(config)
-    sets = [read_set(one, config) for one in settings.sets]
+    sets = [read_set(one, settings) for one in settings.sets]
+    splits = _assign(sets, config)
     work = _Work(args.out, args.threads, config.failures)
-    plans = with_consent(_plan(sets, work, settings), settings)
+    plans = with_consent(_plan(sets, splits, work, settings), settings)
     privacy = Privacy(settings, tuple({one.source.path for one in plans if one.source}))
     coding, version = ClipCoding.of(config.composite), results_version("recordings")
     jobs = [
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     table = tables.from_rows(rows, stage.CLIPS)
     tables.write_table(table, args.out)
     for one in sets:
-        outputs.write_set(args.root, one.one, one.takes, one.splits, rows)
+        outputs.write_set(args.root, one.one, one.takes, splits, rows)
     _remove_reports(args.out.parent, settings.sets)
     page.write_page(args.out.parent / "index.html", rows, args.root)
     if privacy.is_on:
@@ -130,12 +130,8 @@ def _report_leaks(args: argparse.Namespace, made: list[Row]) -> None:
         )
 
 
-def read_set(one: RecordingSet, config: Config) -> ReadSet:
-    """Read the table of a set, or match its files, and assign the splits.
-
-    Raises UserError for mistakes, and for takes that cannot be divided into splits.
-    """
-    settings = config.section(Recordings)
+def read_set(one: RecordingSet, settings: Recordings) -> ReadSet:
+    """Read the table of a set, or match its files. Raises UserError for mistakes."""
     folder = VideoFolder(one.folder, f"recordings.sets, {one.name}: folder")
     unmatched: list[PurePosixPath] = []
     if one.table_file is not None:
@@ -146,11 +142,19 @@ def read_set(one: RecordingSet, config: Config) -> ReadSet:
     if not takes:
         raise UserError(f"{one.table_file}: wanted a row per recording, got none; fill it in")
     check_sessions(takes, settings.together)
-    shares = dataclasses.asdict(settings.split)
-    splits = assign_splits(takes, shares, config.seed, settings.together)
-    log_shares(takes, splits, shares)
     _report_classes(one, takes)
-    return ReadSet(one, folder, recordings, takes, splits, unmatched)
+    return ReadSet(one, folder, recordings, takes, unmatched)
+
+
+def _assign(sets: Sequence[ReadSet], config: Config) -> dict[str, str]:
+    """Key of a take -> its split. Raises UserError for takes that cannot be divided."""
+    settings = config.section(Recordings)
+    shares = dataclasses.asdict(settings.split)
+    takes = [take for one in sets for take in one.takes]
+    splits = assign_splits(takes, shares, config.seed, settings.together)
+    for one in sets:
+        log_shares(one.takes, splits, shares)
+    return splits
 
 
 def _report_classes(one: RecordingSet, takes: list[Take]) -> None:
@@ -217,7 +221,9 @@ def _id(job: files.FileJob | offsets.OffsetJob | cutting.RecordingJob) -> str:
     return job.plan.clip if isinstance(job, cutting.RecordingJob) else job.id
 
 
-def _plan(sets: list[ReadSet], work: _Work, settings: Recordings) -> list[PlannedClip]:
+def _plan(
+    sets: list[ReadSet], splits: Mapping[str, str], work: _Work, settings: Recordings
+) -> list[PlannedClip]:
     """The clips of all sets, after the passes over the files and the takes."""
     version = results_version("recordings")
     file_jobs = [
@@ -240,7 +246,7 @@ def _plan(sets: list[ReadSet], work: _Work, settings: Recordings) -> list[Planne
         "offsets", offset_jobs, offsets.OFFSETS, offsets.find_offsets, offsets.lost_offsets
     )
     limits = (_exact(settings.min_seconds), _exact(settings.max_seconds))
-    plans = (SetPlan(one.one, one.takes, one.splits, found, times, *limits) for one in sets)
+    plans = (SetPlan(one.one, one.takes, splits, found, times, *limits) for one in sets)
     return with_unique_names([clip for plan in plans for clip in plan.clips()])
 
 

@@ -44,7 +44,7 @@ def table_rows(takes: Sequence[Take], splits: Mapping[str, str]) -> list[list[st
     return [
         [
             *(view.file, take.label, ";".join(take.people), take.name),
-            *(view.name, view.camera, take.session, splits[take.id]),
+            *(view.name, view.camera, take.session, splits[take.key]),
             *("" if value is None else f"{float(value):.12g}" for value in (start, end)),
             "" if view.offset is None else f"{float(view.offset):.12g}",
         ]
