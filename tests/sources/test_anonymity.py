@@ -169,13 +169,14 @@ def at(*xs: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("around", "places"),
     [
-        ([at(0), at(8), at(16), at(24), at(32)], [16]),  # one head that moves: no bar behind it
-        ([at(0), at(8), at(), at(24), at(32)], [8, 24]),  # missed: where it was and where it goes
-        ([at(0, 90), at(8), at(16), at(24), at(32, 90)], [16, 90, 90]),  # another one is missed
-        ([at(0), at(8), at(16, 50), at(24, 50), at(32)], [16, 50]),
+        ([at(0), at(4), at(8), at(12), at(16)], [8]),  # one head that moves: no bar behind it
+        ([at(0), at(4), at(), at(8), at(12)], [4, 8]),  # missed: where it was and where it goes
+        ([at(0, 90), at(4), at(8), at(12), at(16, 90)], [8, 90, 90]),  # another one is missed
+        ([at(0), at(4), at(8, 50), at(12, 50), at(16)], [8, 50]),
         ([at(), at(), at(), at(), at(5)], [5]),
         ([at(0, 6), at(0, 6), at(0), at(0, 6), at(0, 6)], [0, 6, 6]),  # one of two that touch
         ([at(0), at(3), at(6, 9), at(9), at(12)], [6, 9]),
+        ([at(), at(0), at(8), at(), at()], [0, 8]),  # each frame has the one that the other lacks
     ],
 )
 def test_only_heads_that_a_frame_lacks_are_taken_from_its_neighbours(around, places):

@@ -29,6 +29,11 @@ from occludenet_build.sources.anonymity import heads
 from occludenet_build.sources.anonymity.finders import BATCH, BoxFinder, NetworkFinder
 
 
+_SAME = 0.3
+"""Least IoU of the regions of one head in two frames that follow each other. A head that moves more
+than half its width from frame to frame is hidden where it was and will be, too."""
+
+
 @dataclass
 class Hiding:
     """A `media.video.cut.FrameChange`: gives the frames of a clip with heads or faces hidden.
@@ -115,9 +120,9 @@ def held(around: Sequence[np.ndarray], at: int, reach: int) -> np.ndarray:
     """The regions float32 (N, 4) of frame `at`, with those of heads that it lacks, float32 (M, 4).
 
     around: the regions of the frames before, at and after it. A region of a frame up to `reach`
-    away is of a head that this frame has too if it overlaps one of the next frame in its direction,
-    and that one likewise; else the head is missed here, and the region is added. A region stands
-    for one head only: of two heads that touch, one does not hide that the other is missed.
+    away is of a head that this frame has too if it lies like one of the next frame in its direction
+    (_SAME), and that one likewise; else the head is missed here, and the region is added. A region
+    stands for one head only: of two heads that touch, one does not hide that the other is missed.
     """
     own = around[at]
     places = [own]
@@ -135,13 +140,13 @@ def held(around: Sequence[np.ndarray], at: int, reach: int) -> np.ndarray:
 
 
 def _same_heads(regions: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pair regions float32 (N, 4) with known ones (M, 4), those that overlap most first.
+    """Pair regions float32 (N, 4) with known ones (M, 4), those that lie most alike first.
 
     Returns which regions have a partner, bool (N,), and which known ones have none, bool (M,).
     """
-    overlaps = geometry.intersection(regions, known)
+    overlaps = geometry.iou(regions, known)
     is_known, gone = np.zeros(len(regions), np.bool_), np.ones(len(known), np.bool_)
-    while overlaps.size and overlaps.max() > 0:
+    while overlaps.size and overlaps.max() >= _SAME:
         region, other = np.unravel_index(overlaps.argmax(), overlaps.shape)
         is_known[region], gone[other] = True, False
         overlaps[region], overlaps[:, other] = 0, 0
