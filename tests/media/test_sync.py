@@ -189,6 +189,9 @@ def test_a_view_is_reached_through_another(tmp_path):
     paths = write_takes(tmp_path, {"a": 0.0, "b": 2.5, "c": 5.0})
     found = offsets(paths, "a", least_overlap=3.0)
     assert found["c"].seconds == pytest.approx(5.0, abs=0.01) and found["c"].method == "sound"
+    found = offsets(paths, "a", table={"b": 2.4})
+    assert found["c"].seconds == pytest.approx(4.9, abs=0.01), "through what the user states"
+    assert found["c"].method == "table+sound"
 
 
 def test_wrong_calls_are_errors(tmp_path):

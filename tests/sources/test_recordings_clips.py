@@ -120,6 +120,7 @@ def test_the_stage_cuts_resumes_and_says_why_not(tmp_path):
     killed = "OccludeNet-I/train/Walk/Walk_P9_1_000000_000008.mp4"
     (tmp_path / "build" / killed).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "build" / killed).write_bytes(b"of a run that was killed, of a take that is gone")
+    (tmp_path / "build/OccludeNet-I/train/Walk/.Walk_P9_1.part.mp4").write_bytes(b"half of it")
     with ledger.locked_ledger(tmp_path / "build/recordings/store/clips", CLIPS) as store:
         store.commit(ledger.ClipResult({"clip": "Walk_P9_1", "key": "k", "file": killed}))
     table.write_text("\n".join(line for line in frozen if not line.startswith("one,")) + "\n")

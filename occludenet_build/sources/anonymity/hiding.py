@@ -28,7 +28,6 @@ from occludenet_build.media.video.source import Display, display_of, open_video
 from occludenet_build.sources.anonymity import heads
 from occludenet_build.sources.anonymity.finders import BATCH, BoxFinder, NetworkFinder
 
-
 _SAME = 0.3
 """Least IoU of the regions of one head in two frames that follow each other. A head that moves more
 than half its width from frame to frame is hidden where it was and will be, too."""

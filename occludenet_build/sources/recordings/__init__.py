@@ -70,7 +70,7 @@ CLIPS = pa.schema(
         column("offset_seconds", "float64", "time on the take's clock where the recording begins"),
         column("drift", "float64", "seconds of the take's clock per second of its own, minus 1"),
         column("confidence", "float64", "confidence in the offset, 0 to 1; null: not measured"),
-        column("method", "string", "how it was found: sound, motion or table; null: one view"),
+        column("method", "string", "how it was found: sound, motion, table; null: one view"),
         column("file", "string", "path of the clip, relative to the build folder"),
         column("file_hash", "string", "sha256 of the clip"),
         column("frames", "int32", "number of frames of the clip"),

@@ -264,10 +264,21 @@ def _cut(
         stage.CLIPS,
         cutting.cut_recording,
         cutting.lost_recording,
-        lambda before, rows: remove_stale(before, rows, args.root, stage.FILES),
+        lambda before, rows: _remove_old(before, rows, args.root, settings),
         lambda row: files_exist(args.root, row, stage.FILES),
     )
     return [_complete(found[job.plan.clip], job, settings) for job in jobs]
+
+
+def _remove_old(before: list[Row], now: pa.Table, root: Path, settings: Recordings) -> None:
+    """Delete the files of clips that are no more, and what a killed run left half-written.
+
+    Nobody may find there what is hidden in the clip itself, or was refused.
+    """
+    remove_stale(before, now, root, stage.FILES)
+    for one in settings.sets:
+        for half in (root / one.dataset_folder).rglob(".*.part.mp4"):
+            half.unlink(missing_ok=True)
 
 
 def _complete(row: Row, job: cutting.RecordingJob, settings: Recordings) -> Row:
