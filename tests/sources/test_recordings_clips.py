@@ -7,6 +7,7 @@ import os
 import shutil
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,8 +26,10 @@ from occludenet_build.release.groups import derived_group
 from occludenet_build.sources.recordings import CLIPS, look, offsets
 from occludenet_build.sources.recordings.command import add_arguments
 from occludenet_build.sources.recordings.command import run as run_stage
+from occludenet_build.sources.recordings.files import FileFacts
 from occludenet_build.sources.recordings.offsets import ViewTime
 from occludenet_build.sources.recordings.stretches import Seen, common_stretches, even_stretches
+from occludenet_build.sources.recordings.takes import Take, View
 
 HEAD = "file,class,subject,take"
 
@@ -238,6 +241,36 @@ def test_offsets_that_are_not_sure_are_said(tmp_path, views, monkeypatch):
     check_views_show_the_same(tmp_path, rows)
     stated = rows["Fall_P2_1_view3_000001.500_000006.800"]
     assert (stated["method"], stated["confidence"]) == ("table", None)
+
+
+@pytest.mark.parametrize(
+    ("lost", "stated", "expected"),
+    [
+        ((), {"b": 2}, {"a": 0, "b": 2, "c": 0.5}),
+        ((), {"a": 10}, {"a": 10, "b": 10.5, "c": 10.5}),
+        (("a",), {}, {"b": 0, "c": 0.5}),
+        (("a",), {"c": 3}, {"b": 3.5, "c": 3}),  # c is on the clock of a, so b must be too
+    ],
+)
+def test_offsets_are_on_one_clock_also_without_the_first_view(monkeypatch, lost, stated, expected):
+    views = tuple(
+        View(name, n, f"{name}.mp4", "", Fraction(stated[name]) if name in stated else None, ())
+        for n, name in enumerate("abc")
+    )
+    take = Take("M", "t", "Walk", ("P1",), "1", "", None, views)
+    facts = {
+        ("t", name): FileFacts(Path(name), name, Fraction(9), 90, 8, 8)
+        for name in "abc"
+        if name not in lost
+    }
+    monkeypatch.setattr(
+        offsets,
+        "measured_offsets",
+        lambda paths, reference, stated: dict.fromkeys(paths, Found(0.5)),
+    )
+    (job,) = offsets.offset_jobs([take], facts, "1")
+    row = offsets.find_offsets(job).row
+    assert dict(zip(row["views"], row["offsets"], strict=True)) == expected
 
 
 @pytest.mark.slow
