@@ -9,6 +9,7 @@ note      optional, ignored
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,10 +18,10 @@ from occludenet_build.release.terms import recorded_class
 from occludenet_build.sources.written_table import (
     CellError,
     Columns,
+    name_cell,
     optional_cell,
     parse,
     read_text,
-    text_cell,
 )
 
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
@@ -48,7 +49,7 @@ def _yes_or_no(cell: str) -> bool:
 
 def _plain(name: str) -> str:
     """A set or class without what spellings differ in: a class of the release has many."""
-    return (recorded_class(name) or name).strip().casefold()
+    return unicodedata.normalize("NFC", recorded_class(name) or name.strip()).casefold()
 
 
 def _scope(cell: str) -> frozenset[str]:
@@ -61,7 +62,7 @@ def _scope(cell: str) -> frozenset[str]:
 _COLUMNS = Columns(
     ("subject", "consent"),
     ("scope", "note"),
-    {"subject": text_cell, "consent": _yes_or_no, "scope": optional_cell(_scope)},
+    {"subject": name_cell, "consent": _yes_or_no, "scope": optional_cell(_scope)},
 )
 
 

@@ -17,6 +17,7 @@ from occludenet_build.sources.written_table import (
     CellError,
     Columns,
     WrittenTable,
+    name_cell,
     optional_cell,
     seconds_cell,
     split_cell,
@@ -84,8 +85,8 @@ def parsers(one: RecordingSet) -> dict[str, Callable[[str], Any]]:
         "file": text_cell,
         "class": lambda cell: _class(cell, one),
         "subject": _people,
-        "take": text_cell,
-        **dict.fromkeys(("view", "camera", "session"), optional_cell(text_cell)),
+        "take": name_cell,
+        **dict.fromkeys(("view", "camera", "session"), optional_cell(name_cell)),
         "split": optional_cell(split_cell),
         "start_seconds": optional_cell(seconds_cell),
         "end_seconds": optional_cell(seconds_cell),
@@ -94,7 +95,7 @@ def parsers(one: RecordingSet) -> dict[str, Callable[[str], Any]]:
 
 
 def _class(cell: str, one: RecordingSet) -> str:
-    cell = text_cell(cell)
+    cell = name_cell(cell)
     known = recorded_class(cell) if one.name in RECORDED_CLASSES else None
     names_folder = "/" not in cell and not cell.startswith(".")
     if known is None and (not names_folder or len(cell.encode()) > _LONGEST_NAME):
