@@ -361,9 +361,11 @@ def test_who_does_not_consent_is_in_no_clip(recorded):
          "got weights and boxes"),
     ],
 )  # fmt: skip
-def test_settings_that_hide_nothing_are_refused(recorded, values, says):
+def test_settings_that_hide_nothing_are_refused(tmp_path, values, says):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "boxes.csv").touch()
     with pytest.raises(UserError, match=says):
-        run(recorded, **values)
+        run(tmp_path, **values)
 
 
 # the leak report
