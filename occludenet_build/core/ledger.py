@@ -293,6 +293,20 @@ def unfinished_clips(
     return due
 
 
+def mark_duplicates(rows: list[dict[str, Any]]) -> None:
+    """Skip files with the content of another: they could leak between splits.
+
+    The first clip by name stays.
+    """
+    first: dict[str, str] = {}
+    for row in sorted(rows, key=lambda r: r["clip"]):
+        if row["status"] != "ok":
+            continue
+        if first.setdefault(row["sha256"], row["clip"]) != row["clip"]:
+            row |= {"status": "skipped", "reason": "duplicate"}
+            row["detail"] = f"same bytes as {first[row['sha256']]}"
+
+
 def log_summary(table: pa.Table) -> None:
     """Log one line with the number of clips per status and reason."""
     counts = Counter(

@@ -25,7 +25,6 @@ from occludenet_build.core.versions import results_version
 from occludenet_build.release.terms import RECORDED_CLASSES
 from occludenet_build.sources.anonymity import leaks
 from occludenet_build.sources.cut_clips import ClipCoding
-from occludenet_build.sources.index.command import mark_duplicates
 from occludenet_build.sources.recordings import cutting, files, offsets, outputs, page
 from occludenet_build.sources.recordings.pattern import match_files
 from occludenet_build.sources.recordings.planning import (
@@ -233,7 +232,7 @@ def _plan(
     for one in sets:
         # the same recording under two names could be in two splits
         ids = {files.file_id(one.one.name, row.file) for row in one.recordings}
-        mark_duplicates([found[id] for id in ids])
+        ledger.mark_duplicates([found[id] for id in ids])
     usable = [usable_files(one.one.name, one.takes, found) for one in sets]
     for one in sets:
         _report_unlisted(one, found)
