@@ -88,8 +88,11 @@ def for_arm(train: Train, arm: str) -> Train:
 def of_training(config: Config, arm: str, seed: int, dataset: str = DATASET_D) -> Config:
     """Configuration of one training, without the settings of other arms and without other seeds.
 
-    On another `dataset` than D the scales have no meaning and their default.
+    On another `dataset` than D the scales have no meaning and their default. Raises UserError for
+    an arm that cannot be trained on it with this counterfactual.
     """
+    if dataset != DATASET_D and reads_counterfactuals(arm):
+        _check_erased_at_load(config.counterfactual, arm, dataset)
     train = dataclasses.replace(for_arm(config.train, arm), seeds=(seed,))
     if dataset != DATASET_D:
         train = dataclasses.replace(train, scales=Train().scales)
@@ -124,6 +127,20 @@ def versioned_part(train: Train, arm: str) -> str | None:
     """For core.versions.results_version: None, all parts, for an arm that is trained on pairs; else
     the part `train`, so that a new version of `pairs` reruns no other arm."""
     return None if _alpha(train, arm) > 0 else "train"
+
+
+def _check_erased_at_load(erase: Counterfactual, arm: str, dataset: str) -> None:
+    """Real clips have no files of counterfactuals: the loader erases the actor."""
+    if erase.fill == "median":
+        raise UserError(
+            f"config: counterfactual.fill: wanted another fill than median for {arm} on {dataset}, "
+            "whose actors are erased when a clip is read; choose zero, or train the baseline only"
+        )
+    if "train" not in erase.splits:
+        raise UserError(
+            f"config: counterfactual.splits: wanted train among them for {arm} on {dataset}, got "
+            f"{', '.join(erase.splits) or 'none'}; add it"
+        )
 
 
 def _rounds(train: Train, arm: str) -> int:

@@ -104,17 +104,23 @@ def training_clips(
     `reads_erased` clips has no counterfactual.
     """
     every = read_clips(path, "train")
+    if not every:
+        raise UserError(
+            f"{path}: wanted clips of the split train, got none; change acquire.split, "
+            "recordings.split, or the column split of your table"
+        )
     clips = [c for c in every if math.isnan(c.scale) or _is_among(c.scale, scales)]
     if not clips:
         raise UserError(
             f"{path}: wanted clips of the split train at scales {tuple(scales)}, got none "
-            f"({len(every)} of the split at other scales); change train.scales or acquire.split"
+            f"({len(every)} of the split at other scales); change train.scales"
         )
     check_labels_known(clips, labels, "annotate/labels.json")
     if reads_erased and not any(clip.erased_hash for clip in clips):
         raise UserError(
             f"{path}: wanted counterfactuals for CAR or swap, got none for {len(clips)} training "
-            "clips; build with train in counterfactual.splits, or train the baseline only"
+            "clips; build with train in counterfactual.splits, allow more frames without a mask of the "
+            "actor (counterfactual.max_unerased), or train the baseline only"
         )
     return clips
 

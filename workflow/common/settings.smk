@@ -93,9 +93,12 @@ def arm_settings(wildcards):
 
 
 def recorded_arm_settings(wildcards):
-    """The settings of one training on S, I or M."""
+    """The settings of one training on S, I or M; exits if the arm cannot be trained on it."""
     arm, seed = wildcards.arm, int(wildcards.seed)
-    one = arms.of_training(CONFIG, arm, seed, wildcards.dataset)
+    try:
+        one = arms.of_training(CONFIG, arm, seed, wildcards.dataset)
+    except UserError as error:
+        stop(str(error))
     return settings.canonical(settings.stage_settings(one, "train"))
 
 

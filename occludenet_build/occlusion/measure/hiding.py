@@ -53,7 +53,7 @@ _LOST = 1.0
 nearer touched in the frames before and after."""
 _ALIKE = 0.75
 """Least ratio of the heights of a person before and after they are lost."""
-_STEP, _SPEED = 0.3, 1.2
+_STEP, _SPEED = 0.5, 1.2
 """What they may move in between, in heights: at once, and per second."""
 _INSIDE = 0.7
 """Share of an object inside a person's mask from which it is before them: of what is behind them,
@@ -97,7 +97,9 @@ class Hiding:
         for (frame, first, second), value in watched.colour.items():
             seen = self._evidence[first, second]
             seen[frame] = replace(seen[frame], colour=value)
-        self._verdicts = {p: order.verdicts(seen, fps) for p, seen in self._evidence.items()}
+        for pair, seen in self._evidence.items():
+            unsteady = max(self._unsteady.get(who, 0.0) for who in pair)
+            self._verdicts[pair] = order.verdicts(seen, fps, unsteady)
 
     # --- what is known of each person -------------------------------------------------------------
 
@@ -294,6 +296,8 @@ class Hiding:
         wholes: dict[TrackKey, np.ndarray],
     ) -> Sight:
         state = states[key]
+        if (key, frame) in self._seen and self._seen[key, frame].unclear:
+            return Sight(None, None, or_none(state.mask), None, why="uncertain")
         if state.free:
             error = error_of_none(self._seen[key, frame], self._unsteady.get(key, 0.0))
             return Sight(0.0, error, state.mask, state.mask)

@@ -28,7 +28,7 @@ KINDS = ("contact", "mask", "colour")
 """The kinds of evidence."""
 _WEIGHTS = {"contact": 0.8, "mask": 1.5, "colour": 0.5}
 """Weight of each kind."""
-LEAST = 0.8
+LEAST = 0.7
 """Least absolute score at which the order is known; a score is 2 P - 1, with the probability P."""
 _SURE = 0.06
 """Difference of lower edges at which contact counts for a good half, share of the height."""
@@ -94,12 +94,15 @@ def mask_evidence(first: float | None, second: float | None, claimed: float = 0)
     return (1 - claimed) * (first - second) / (first + second + _PRICE)
 
 
-def verdicts(seen: Mapping[int, Evidence], fps: float) -> dict[int, Verdict]:
+def verdicts(
+    seen: Mapping[int, Evidence], fps: float, unsteady: float = 0.0
+) -> dict[int, Verdict]:
     """The verdict of each frame of one pair, from the evidence of all frames.
 
     The order is a chain of two states that seldom change (forward-backward algorithm; Rabiner, A
     Tutorial on Hidden Markov Models, Proc. IEEE 77, 1989). Frames close to each other repeat their
-    errors, so evidence counts by time, not by frame.
+    errors, so evidence counts by time, not by frame. unsteady: how much the masks of the two change
+    by themselves (whole.unsteadiness), by which every score is smaller.
     """
     frames = sorted(seen)
     values = np.array([[_value(seen[f], kind) for kind in KINDS] for f in frames])
@@ -109,6 +112,7 @@ def verdicts(seen: Mapping[int, Evidence], fps: float) -> dict[int, Verdict]:
     odds = _GAIN / fps * (weights * spoken).sum(axis=1)
     steps = np.diff(np.array(frames)) / fps
     scores = np.tanh(_chained(odds, 0.5 * (1 - np.exp(-2 * steps / _LASTS))) / 2)
+    scores *= 1 - min(unsteady, 1.0)
     return {
         frame: Verdict(float(score), _named(row, score))
         for frame, score, row in zip(frames, scores.tolist(), spoken, strict=True)

@@ -21,9 +21,9 @@ _CHANGED = 0.45
 """Part of a person's change that may be at the side that is hidden."""
 _UNSTEADY = 1.5
 """Part of the changes of the masker's masks that is their error, while somebody is beside them."""
-_CONTESTED = 0.5
+_CONTESTED = 0.8
 """Standard error of the owner of pixels that two masks claim."""
-_BESIDE = 0.2
+_BESIDE = 0.5
 """Share of a person that may be hidden unnoticed, per share of the rim at which somebody is."""
 _TELLS = 0.03
 """Least share that is called hidden; it must be two standard errors, else nobody may hide anybody."""

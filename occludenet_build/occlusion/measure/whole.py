@@ -23,8 +23,8 @@ _TOUCH = 0.05
 """Share of a mask's rim that something nearer may occupy."""
 _SHARED = 0.02
 """Share of a mask that may lie on another person's."""
-_LEVEL = 0.03
-"""Tolerance of a lower edge, share of the person's height."""
+_LEVEL = 0.2
+"""Tolerance of a lower edge, share of the person's height: feet are hidden, lifted or on a chair."""
 _FILLS = 0.85
 """Least share of the height of the box that a whole mask spans: a masker may lose a leg."""
 _LEAST_AREA = 60
@@ -78,6 +78,8 @@ class Seen:
     """Share of its rim at which another person is, nearer or not."""
     beside: bool = False
     """Whether another person's box touches its own."""
+    unclear: bool = False
+    """Whether somebody without a mask, who may be nearer, is at it."""
 
 
 SUPPORTS = frozenset(
@@ -112,6 +114,7 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
         if mask is not None and extent is not None:
             people.append((key, mask, extent))
     things = [(thing, Extent.of(thing.mask)) for thing in scene.things(frame)]
+    unmasked = _unmasked(scene, frame)
     states = []
     for key, mask, extent in people:
         beside = [(m, e) for other, m, e in people if other != key]
@@ -121,10 +124,21 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
         ]
         free, touched = _freedom(mask, extent, beside, others)
         large = np.count_nonzero(mask) >= _LEAST_AREA and _fills_box(scene, key, frame, extent)
-        whole = bool(free and large and not extent.cut_beside)
+        unclear = any(e.near(extent, 0) and may_be_nearer(e, extent) for e in unmasked)
+        whole = bool(free and large and not extent.cut_beside and not unclear)
         near = any(e.near(extent, reach_of(extent)) for _, e in beside)
-        states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free, touched, near), mask))
+        states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free, touched, near, unclear), mask))
     return states
+
+
+def _unmasked(scene: Scene, frame: int) -> list[Extent]:
+    """The boxes of the people of a frame in whom the masker found nothing, working pixels."""
+    boxes = [b[frame] for k, b in scene.boxes.items() if frame in b and frame not in scene.masks[k]]
+    found = []
+    for box in boxes:
+        x1, y1, x2, y2 = (round(float(v) * scene.scale) for v in box)
+        found.append(Extent(x1, y1, x2, y2, y2 >= scene.shape[0] - 1, False))
+    return found
 
 
 def _ends_in_feet(mask: np.ndarray, extent: Extent) -> bool:
