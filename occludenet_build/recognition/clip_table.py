@@ -119,8 +119,8 @@ def training_clips(
     if reads_erased and not any(clip.erased_hash for clip in clips):
         raise UserError(
             f"{path}: wanted counterfactuals for CAR or swap, got none for {len(clips)} training "
-            "clips; build with train in counterfactual.splits, allow more frames without a mask of the "
-            "actor (counterfactual.max_unerased), or train the baseline only"
+            "clips; build with train in counterfactual.splits, allow more frames without a mask "
+            "(counterfactual.max_unerased), or train the baseline only"
         )
     return clips
 

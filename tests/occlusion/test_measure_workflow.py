@@ -21,7 +21,9 @@ SETTINGS = {
     "detect": {"backend": "motion"},
     "actor_masks": {"backend": "grabcut"},
     "measure": {"sets": ["I"], "shards": 2, "occluders": "masks"},
-    "recordings": {"sets": [{"name": "I", "folder": "."}]},
+    "recordings": {
+        "sets": [{"name": "I", "folder": ".", "pattern": "{class}/{subject}_{take}.mp4"}]
+    },
 }
 
 

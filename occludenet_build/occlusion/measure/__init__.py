@@ -31,9 +31,10 @@ Definitions. Nothing in real footage tells what is behind an occluder, so only t
                    overlap, and whose colours are seen there (`order`)
   hidden share     actor_hidden: the share of the whole person, inside the picture, that is behind
                    people and objects in front of them (`hiding`)
-  hidden_error     its standard error: the spread over the shapes that agree about as well, the time
-                   to the frames they are from, and how much the masker's own masks change from one
-                   frame to the next
+  hidden_error     its standard error: the spread over the shapes that agree about as well, how much
+                   the person's shape changes in the time to the frames they are from (tried out on
+                   their other whole frames), how much the masker's own masks change from one frame
+                   to the next, and the pixels that two masks claim
   occluded         actor_hidden is at least measure.min_hidden
   degree           size of the occluder that hides most, relative to the box of the whole person:
                    the larger ratio of the sides, as for pasted occluders (Fig. 4a)

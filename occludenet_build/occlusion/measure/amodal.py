@@ -158,7 +158,7 @@ def _misplaced(
     if placed is None:
         return None
     mask = placed.masks[0]
-    return float(np.count_nonzero(mask & ~own) / max(1, np.count_nonzero(mask)))
+    return float(np.count_nonzero(mask & ~own) / max(1, int(np.count_nonzero(mask))))
 
 
 def _chosen(figures: list[Figure], frame: int, fps: float, longest: float) -> list[Figure]:

@@ -98,7 +98,7 @@ class Hiding:
             seen = self._evidence[first, second]
             seen[frame] = replace(seen[frame], colour=value)
         for pair, seen in self._evidence.items():
-            unsteady = max(self._unsteady.get(who, 0.0) for who in pair)
+            unsteady = max(self._unsteady.get(k, 0.0) for k in pair if not isinstance(k, str))
             self._verdicts[pair] = order.verdicts(seen, fps, unsteady)
 
     # --- what is known of each person -------------------------------------------------------------
@@ -236,7 +236,7 @@ class Hiding:
         if pixels < _LEAST_ZONE:
             return
         claimed = np.count_nonzero(zone & states[first].mask & states[second].mask)
-        prices = (self._price(states, *p) for p in ((first, second), (second, first)))
+        prices = self._price(states, first, second), self._price(states, second, first)
         shown = order.mask_evidence(*prices, claimed / pixels)
         self._note(frame, first, second, Evidence(contact, shown, None, pixels))
         flat = np.flatnonzero(zone).astype(np.int32)
@@ -308,8 +308,9 @@ class Hiding:
             return Sight(None, None, or_none(state.mask), None, why=why)
         fronts, unknown = self._fronts(frame, key, states, wholes)
         unsteady = self._unsteady.get(key, 0.0)
-        change = np.interp(state.seconds, *zip(*self._changes[key], strict=True))
-        case = Case(key, states, wholes[key], fronts, unknown, unsteady, float(change))
+        seconds, shares = np.array(self._changes[key]).T
+        change = float(np.interp(state.seconds, seconds, shares))
+        case = Case(key, states, wholes[key], fronts, unknown, unsteady, change)
         return sight_of(case, self._max_error)
 
     def _fronts(

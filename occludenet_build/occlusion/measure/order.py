@@ -94,9 +94,7 @@ def mask_evidence(first: float | None, second: float | None, claimed: float = 0)
     return (1 - claimed) * (first - second) / (first + second + _PRICE)
 
 
-def verdicts(
-    seen: Mapping[int, Evidence], fps: float, unsteady: float = 0.0
-) -> dict[int, Verdict]:
+def verdicts(seen: Mapping[int, Evidence], fps: float, unsteady: float = 0.0) -> dict[int, Verdict]:
     """The verdict of each frame of one pair, from the evidence of all frames.
 
     The order is a chain of two states that seldom change (forward-backward algorithm; Rabiner, A

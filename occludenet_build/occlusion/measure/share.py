@@ -19,14 +19,14 @@ _ERROR_PER_SECOND = 0.02
 """What a second between the shape and the frame adds to it."""
 _CHANGED = 0.45
 """Part of a person's change that may be at the side that is hidden."""
-_UNSTEADY = 1.5
+_UNSTEADY = 2.0
 """Part of the changes of the masker's masks that is their error, while somebody is beside them."""
 _CONTESTED = 0.8
 """Standard error of the owner of pixels that two masks claim."""
 _BESIDE = 0.5
 """Share of a person that may be hidden unnoticed, per share of the rim at which somebody is."""
 _TELLS = 0.03
-"""Least share that is called hidden; it must be two standard errors, else nobody may hide anybody."""
+"""Least share that is called hidden, if it is two standard errors; else it is not known."""
 _BELONGS = 0.7
 """Least share of what is seen of a person that must be on the whole one."""
 

@@ -24,9 +24,11 @@ _TOUCH = 0.05
 _SHARED = 0.02
 """Share of a mask that may lie on another person's."""
 _LEVEL = 0.2
-"""Tolerance of a lower edge, share of the person's height: feet are hidden, lifted or on a chair."""
+"""Tolerance of a lower edge, share of the person's height: feet are hidden or lifted."""
 _FILLS = 0.85
 """Least share of the height of the box that a whole mask spans: a masker may lose a leg."""
+_WIDE = 0.7
+"""The same of the width."""
 _LEAST_AREA = 60
 """Least area of a mask that is used, working pixels."""
 _UNUSUAL = 0.75
@@ -79,7 +81,8 @@ class Seen:
     beside: bool = False
     """Whether another person's box touches its own."""
     unclear: bool = False
-    """Whether somebody without a mask, who may be nearer, is at it."""
+    """Whether somebody without a mask, who may be nearer, is at it, or it does not fill its box,
+    and somebody else's box is there."""
 
 
 SUPPORTS = frozenset(
@@ -123,11 +126,12 @@ def _frame(scene: Scene, frame: int) -> list[tuple[TrackKey, Seen, np.ndarray]]:
             (above_feet(t, extent) if stands else t.mask, e) for t, e in things if e is not None
         ]
         free, touched = _freedom(mask, extent, beside, others)
-        large = np.count_nonzero(mask) >= _LEAST_AREA and _fills_box(scene, key, frame, extent)
-        unclear = any(e.near(extent, 0) and may_be_nearer(e, extent) for e in unmasked)
-        whole = bool(free and large and not extent.cut_beside and not unclear)
-        near = any(e.near(extent, reach_of(extent)) for _, e in beside)
-        states.append((key, Seen(extent, int(np.count_nonzero(mask)), whole, free, touched, near, unclear), mask))
+        fills, area = _fills_box(scene, key, frame, extent), int(np.count_nonzero(mask))
+        lost = not fills and _boxes_touch(scene, key, frame)
+        unclear = lost or any(e.near(extent, 0) and may_be_nearer(e, extent) for e in unmasked)
+        near = lost or any(e.near(extent, reach_of(extent)) for _, e in beside)
+        whole = free and fills and area >= _LEAST_AREA and not (extent.cut_beside or unclear)
+        states.append((key, Seen(extent, area, whole, free, touched, near, unclear), mask))
     return states
 
 
@@ -158,13 +162,25 @@ def above_feet(thing: Thing, person: Extent) -> np.ndarray:
     return mask
 
 
+def _boxes_touch(scene: Scene, key: TrackKey, frame: int) -> bool:
+    """Whether another person's box overlaps a person's own."""
+    own = scene.boxes[key].get(frame)
+    others = (b[frame] for k, b in scene.boxes.items() if k != key and frame in b)
+    return own is not None and any(
+        min(own[2], o[2]) > max(own[0], o[0]) and min(own[3], o[3]) > max(own[1], o[1])
+        for o in others
+    )
+
+
 def _fills_box(scene: Scene, key: TrackKey, frame: int, extent: Extent) -> bool:
-    """Whether a mask spans the height of its box, as far as that lies in the picture."""
+    """Whether a mask spans height and width of its box, as far as that lies in the picture."""
     box = scene.boxes[key].get(frame)
     if box is None:
         return False
-    y1, y2 = max(0.0, float(box[1])), min(float(scene.size[0]), float(box[3]))
-    return extent.height >= _FILLS * (y2 - y1) * scene.scale
+    x1, y1 = np.maximum(box[:2], 0).tolist()
+    x2, y2 = np.minimum(box[2:], scene.size[::-1]).tolist()
+    tall = extent.height >= _FILLS * (y2 - y1) * scene.scale
+    return bool(tall and extent.x2 - extent.x1 >= _WIDE * (x2 - x1) * scene.scale)
 
 
 def _freedom(
@@ -187,7 +203,7 @@ def _freedom(
     for other, at in people:
         if at.near(extent, reach):
             shared |= other[area]
-    length = max(1, np.count_nonzero(rim))
+    length = max(1, int(np.count_nonzero(rim)))
     touched = np.count_nonzero(rim & nearer) > _TOUCH * length
     mixed = np.count_nonzero(inside & shared) > _SHARED * np.count_nonzero(inside)
     return not touched and not bool(mixed), float(np.count_nonzero(rim & shared) / length)
