@@ -9,6 +9,7 @@ import string
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
 from occludenet_build.dataset.export.mmaction2 import label_lines
 from occludenet_build.dataset.export.separators import choose_separator
+from occludenet_build.media.imaging import masks
 from occludenet_build.people.detect import BOXES
 from occludenet_build.stages import STAGES
 
@@ -140,7 +142,7 @@ def test_names_map_back_to_clips(made, tmp_path):
 
 
 @settings(max_examples=50)
-@given(st.lists(st.text(max_size=6), max_size=8))
+@given(st.lists(st.text("aAb1é日._- ", max_size=4), max_size=8))
 def test_safe_names_are_safe_and_different(texts):
     names = safe_names(texts)
     assert set(names) == set(texts)
@@ -149,19 +151,13 @@ def test_safe_names_are_safe_and_different(texts):
                for name in names.values())  # fmt: skip
 
 
-MASKS = {"Annotations", "gt_masks", "visible_masks"}
-"""Folders of masks, which show no pixel of a clip."""
-
-
-def test_without_pixels_there_is_no_video_and_no_frame(made, tmp_path):
-    for format in FORMATS:
-        if format in ("ibm", "integralaction", "moc"):  # the clips here are too short
-            continue
-        folder = made.export(format, tmp_path / format, pixels=False)
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        found = {path.suffix for path in files if not MASKS & set(path.parts)}
-        assert not found & {".mp4", ".jpg", ".png", ".webp", ".tar"}, (format, found)
-        assert len(read_csv(folder / "names.csv")) == len(made.rows)
+@pytest.mark.parametrize("format", ["mmaction2", "mmaction2_frames", "kinetics_folder", "ava"])
+def test_without_pixels_there_is_no_video_and_no_frame(made, tmp_path, format):
+    """For lists; test_export_masks.py and test_export_hub.py have the other formats."""
+    folder = made.export(format, tmp_path / format, pixels=False)
+    found = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert not found - {"", ".csv", ".txt", ".json", ".pbtxt"}
+    assert len(read_csv(folder / "names.csv")) == len(made.rows)
 
 
 def test_clips_that_are_away_or_changed_are_rows_with_a_reason(build, tmp_path):
@@ -363,7 +359,10 @@ def measured(build: ExportBuild) -> list[dict]:
     sizes = pa.schema([("file", pa.string()), ("width", pa.int32()), ("height", pa.int32())])
     cut = [{"file": row["file"], "width": 96, "height": 64} for row in rows]
     tables.write_table(tables.from_rows(cut, sizes), build.root / "recordings/clips.parquet")
-    found = [{"clip": "walk", "set": "I", "frame": 2, "pts": 7, "actor_hidden": 0.5}]
+    mask = masks.encode(np.eye(64, 96, dtype=bool))
+    seen = {"clip": "walk", "set": "I", "actor_rle": mask, "visible_rle": mask}
+    found = [seen | {"frame": 2, "pts": 7, "actor_hidden": 0.5, "actor_area": 64}]
+    found.append(seen | {"frame": 3, "pts": 8})  # the whole actor is not known
     write_groups(folder / "frames/001.parquet", [tables.from_rows(found, FRAMES)], FRAMES)
     sides = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0, "actor": True, "filled": False}
     boxes = [{"clip": "walk", "frame": 2, "track": 0, "shot": 0} | sides]
@@ -399,7 +398,9 @@ def test_measured_sets_have_boxes_and_frames(build):
         assert facts[2].box.tolist() == [1, 2, 30, 40]
         assert {k: v.tolist() for k, v in opened.others(walk).items()} == {2: [[50, 2, 60, 40]]}
         assert opened.others(empty) == {}
-        assert (facts[2].pts, facts[2].actor_hidden) == (7, 0.5)
+        assert (facts[2].pts, facts[2].actor_hidden) == (7, 0.5) and facts[2].actor_rle
+        assert facts[3].visible_rle and facts[3].actor_rle is None
+        assert (facts[3].box_hidden, facts[3].actor_hidden) == (None, None)
         assert all(one.box is None and one.pts is None for one in opened.frames(empty))
 
 

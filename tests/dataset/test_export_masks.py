@@ -38,6 +38,7 @@ SCENES = (
     Scene("turned", split="val", width=48, height=64, rotation=90),
     Scene("late", absent=range(3), hidden=range(10)),
     Scene("unmasked", masked=False),
+    Scene("unsure", split="val", unknown=(4, 5)),
     Scene("short", split="train", absent=range(5, 10)),
 )
 MASKS = ("youtube_vis", "coco", "davis", "mots", "sav", "tabe", "fiftyone", "moc")
@@ -201,6 +202,14 @@ def test_davis(exported) -> None:
                 assert ((levels == 2) == front(scene, n)).all()
 
 
+@pytest.mark.parametrize("format", NEED_MASKS)
+def test_nothing_is_written_of_a_clip_that_is_left_out(exported, format: str) -> None:
+    made = exported(format)
+    left_out = {"unmasked", *(["unsure"] if format == "tabe" else [])}
+    assert {name.partition("/")[2] for name in made.job.left_out} == left_out
+    assert not [p for p in made.folder.rglob("*") if p.name.partition("_manual")[0] in left_out]
+
+
 def test_mots(exported) -> None:
     made = exported("mots")
     for set_, split in SPLITS:
@@ -287,6 +296,8 @@ def test_tabe(exported) -> None:
                 assert said["amount"] == pytest.approx(share)
                 level = "NO_OCCLUSION" if share == 0 else "SLIGHT_OCCLUSION"
                 assert said["level"] == ("SEVERE_OCCLUSION" if share > 2 / 3 else level)
+    unsure = made.job.left_out["D-50/unsure"]
+    assert (unsure.reason, unsure.detail) == ("no_mask", "of the whole actor in 2 of 8")
     late = made.folder / "D-50/test/late/annos.json"
     counts = [o["level"] for o in json.loads(late.read_text())["occlusion"]]
     assert counts == ["NONE"] * 3 + ["SEVERE_OCCLUSION"] * 7
@@ -310,7 +321,7 @@ def test_fiftyone(exported) -> None:
                 truth = {("visible", 2): front(scene, n)}
                 if scene.masked:
                     truth[("visible", 1)] = scene.visible(n)
-                    truth[("whole", 1)] = scene.whole(n)
+                    truth[("whole", 1)] = None if n in scene.unknown else scene.whole(n)
                 for key, mask in truth.items():
                     assert (key in found) == (mask is not None and bool(mask.any()))
                     if key in found:

@@ -65,15 +65,16 @@ class FrameFacts:
     box: np.ndarray | None
     """float32 (4,): x1, y1, x2, y2 of the actor, half-open; None where there is none."""
     actor_rle: bytes | None
-    """The whole actor, also where an occluder hides a part: COCO RLE counts; None without mask."""
+    """The whole actor, also where an occluder hides a part: COCO RLE counts; None without a mask,
+    and where the whole is not known, as in some frames of S, I and M."""
     visible_rle: bytes | None
-    """The visible part of the actor."""
+    """The visible part of the actor; None without a mask."""
     occluder_rle: bytes | None
     """The visible occluder; None if there is none."""
-    box_hidden: float
-    """Share of the actor's box that is covered, 0 to 1."""
+    box_hidden: float | None
+    """Share of the actor's box that is covered, 0 to 1; None where it is not known (S, I, M)."""
     actor_hidden: float | None
-    """Share of the actor's mask that is covered, 0 to 1; None without a mask."""
+    """Share of the actor's mask that is covered, 0 to 1; None without a mask, or not known."""
 
 
 class Build:
@@ -206,7 +207,7 @@ def _facts(number: int, box: np.ndarray | None, row: Mapping[str, Any]) -> Frame
         actor_rle=row.get("actor_rle"),
         visible_rle=row.get("visible_rle"),
         occluder_rle=row.get("occluder_rle"),
-        box_hidden=row.get("box_hidden") or 0.0,
+        box_hidden=row.get("box_hidden", 0.0),
         actor_hidden=row.get("actor_hidden"),
     )
 

@@ -67,11 +67,16 @@ class MeasuredSet:
         return ClipBoxes.of(self._boxes.rows(clip, shard) if shard else None)
 
     def frames(self, clip: str, shard: str) -> dict[int, Row]:
-        """Frame -> its row; empty if the clip was not measured."""
+        """Frame -> its row; empty if the clip was not measured.
+
+        `actor_rle` is null where the whole actor is not known: measure then has the visible part.
+        """
         if not shard:
             return {}
         table = self._groups(self.folder / "frames" / f"{shard}.parquet").read(clip)
-        return {} if table is None else {row["frame"]: row for row in table.to_pylist()}
+        rows = [] if table is None else table.to_pylist()
+        unknown = {"actor_rle": None}
+        return {row["frame"]: row | (unknown if row["actor_area"] is None else {}) for row in rows}
 
     def _groups(self, path: Path) -> StageRows:
         if path.stem not in self._frames:

@@ -27,7 +27,6 @@ from occludenet_build.dataset.export.objects import (
     frames_at,
     masked_clips,
     objects_of,
-    require_masks,
     sequence_names,
 )
 from occludenet_build.media.imaging import masks
@@ -41,19 +40,17 @@ def write(job: Job) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     names = sequence_names(job)
     paths = {c.name: f"{c.set}/MOTS-{c.split}/{names[c.name]}/img1" for c in job.clips}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:06d}.jpg", 1)):
-        place = f"{set_}/MOTS-{split}"
-        listed = ["name\n"]
-        for clip, frames in masked_clips(job, kept):
-            lines = list(_lines(clip, frames, job.build.others(clip)))
-            sequence = f"{place}/{names[clip.name]}"
+    masked = masked_clips(job, "mots")
+    for set_, split, kept in by_split(frames_at(job, masked, paths, "{:06d}.jpg", 1)):
+        for clip in kept:
+            lines = list(_lines(clip, job.build.frames(clip), job.build.others(clip)))
+            sequence = f"{set_}/MOTS-{split}/{names[clip.name]}"
             job.output.text(f"{sequence}/gt/gt.txt", "".join(lines))
             job.output.text(f"{sequence}/seqinfo.ini", _seqinfo(clip, names[clip.name]))
-            listed.append(f"{names[clip.name]}\n")
             counts["masks"] += len(lines)
-        job.output.text(f"{set_}/seqmaps/MOTS-{split}.txt", "".join(listed))
-        counts["sequences"] += len(listed) - 1
-    require_masks(job, "mots")
+        listed = "".join(f"{names[clip.name]}\n" for clip in kept)
+        job.output.text(f"{set_}/seqmaps/MOTS-{split}.txt", f"name\n{listed}")
+        counts["sequences"] += len(kept)
     return dict(counts)
 
 
