@@ -225,8 +225,11 @@ def built_sets():
 
 
 def export_measured(wildcards):
-    """The tables of S, I and M: those of export.sets, or those that the build has."""
-    found = [path.parent.name for path in Path(BUILD).glob("measure/*/clips.parquet")]
+    """The tables of S, I and M: those of export.sets, or all that the settings or the build have.
+
+    What is exported must not depend on which of them are finished when an export starts.
+    """
+    found = {path.parent.name for path in Path(BUILD).glob("measure/*/clips.parquet")}
     others = sorted({*CONFIG.export.sets} - built_sets())
     unknown = [name for name in others if name.startswith("D-")]
     if unknown:
@@ -234,7 +237,8 @@ def export_measured(wildcards):
             f"config: export.sets: wanted sets of composite.scales ({', '.join(sorted(built_sets()))}), "
             f"or S, I, M, got {', '.join(unknown)}; correct it"
         )
-    wanted = others if CONFIG.export.sets else sorted(found)
+    every = sorted({*found, *CONFIG.measure.sets, *RECORDED})
+    wanted = others if CONFIG.export.sets else every
     return [f"{BUILD}/measure/{name}/clips.parquet" for name in wanted]
 
 
