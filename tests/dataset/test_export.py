@@ -15,7 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.build import write_groups
-from support.export import LABELS, SOURCES, ExportBuild, named, problems, read_csv, summary
+from support.export import (
+    LABELS,
+    OCCLUDER,
+    SECOND,
+    SOURCES,
+    ExportBuild,
+    named,
+    problems,
+    read_csv,
+    summary,
+)
 
 from occludenet_build.config import load_part
 from occludenet_build.config.export import FORMATS, Export
@@ -158,6 +168,28 @@ def test_without_pixels_there_is_no_video_and_no_frame(made, tmp_path, format):
     found = {path.suffix for path in folder.rglob("*") if path.is_file()}
     assert not found - {"", ".csv", ".txt", ".json", ".pbtxt"}
     assert len(read_csv(folder / "names.csv")) == len(made.rows)
+
+
+def test_licences_are_those_of_all_occluders_that_the_exported_clips_show(build, tmp_path):
+    (build.root / next(row["file"] for row in build.rows if row["set"] == "D-25")).unlink()
+    folder = build.export("kinetics_folder", tmp_path / "x")
+    first, second = read_csv(folder / "licences.csv")
+    assert first == {
+        "occluder": OCCLUDER, "category": "dog", "photo": "42.jpg", "licence": "CC BY 2.0",
+        "licence_url": "http://example.org/by/2.0/", "clips": f"{len(FEW) - 1}",
+    }  # fmt: skip
+    assert (second["occluder"], second["licence"], second["clips"]) == (
+        SECOND, "", f"{len(FEW) - 1}",
+    )  # fmt: skip
+    clean = build.export("kinetics_folder", tmp_path / "y", sets=["clean"])
+    assert read_csv(clean / "licences.csv") == []
+
+
+def test_annotations_of_a_clip_that_select_does_not_have_are_one_line(build):
+    path = build.root / "select/clips.parquet"
+    tables.write_table(tables.read_table(path).slice(1), path)
+    with pytest.raises(UserError, match="got none for -Gx_jHapF_0_000061_000063; run annotate"):
+        build.export("mmaction2")
 
 
 def test_clips_that_are_away_or_changed_are_rows_with_a_reason(build, tmp_path):

@@ -34,7 +34,8 @@ from occludenet_build.release.terms import clean_path, clip_path, percent
 SIDE = 8
 """Of a square of the code, pixels."""
 WIDTH, HEIGHT = 96, 64
-OCCLUDER = "000000000042_0000144_56.25.png"
+OCCLUDER, SECOND = "000000000042_0000144_56.25.png", "000000000043_0000144_50.00.png"
+"""The occluders of every clip; the second is of no known photo."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class ExportBuild:
     def _selected(self, source: Source) -> dict[str, Any]:
         row = {"clip": source.name, "status": "ok", "shard": "000"}
         row |= {"detect_shard": "000", "width": WIDTH, "height": HEIGHT}
+        row |= {"occluder": OCCLUDER, "other_occluders": [SECOND]}
         return row | {"label": source.label, "split": source.split}
 
     def export(

@@ -16,7 +16,7 @@ import numpy as np
 
 from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, StageRows, read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.measured_sets import measured_sets
+from occludenet_build.dataset.export.measured_sets import MEASURED, measured_sets
 from occludenet_build.release.terms import CLEAN
 
 
@@ -47,6 +47,8 @@ class ExportClip:
     detect_shard: str
     row: Mapping[str, Any]
     """The whole row of annotate/clips.parquet."""
+    occluders: tuple[str, ...] = ()
+    """Ids of the cut-outs that are pasted on it; of S, I and M none."""
 
     @property
     def name(self) -> str:
@@ -109,6 +111,12 @@ class Build:
         """
         chosen = self._tables.by_clip("select")
         rows = self._tables.rows("annotate")
+        unknown = next((row["clip"] for row in rows if row["clip"] not in chosen), None)
+        if unknown is not None:
+            raise UserError(
+                f"wanted the clips of annotate/clips.parquet in {self.root}/select/clips.parquet, "
+                f"got none for {unknown}; run annotate again"
+            )
         found = [_clip(row, chosen[row["clip"]]) for row in rows]
         found += [_clip(row, row) for one in self._measured.values() for row in one.rows]
         known = {clip.set for clip in found}
@@ -181,6 +189,8 @@ class Build:
 
 
 def _clip(row: Mapping[str, Any], source: Mapping[str, Any]) -> ExportClip:
+    """The clip of a row of annotate or measure; `source`: its row of select, with its shards."""
+    pasted = row.get("occluder") if row.get("source") != MEASURED else None
     return ExportClip(
         clip=row["clip"],
         set=row["set"],
@@ -196,6 +206,7 @@ def _clip(row: Mapping[str, Any], source: Mapping[str, Any]) -> ExportClip:
         shard=source["shard"],
         detect_shard=source["detect_shard"],
         row=row,
+        occluders=(pasted, *(source.get("other_occluders") or ())) if pasted else (),
     )
 
 

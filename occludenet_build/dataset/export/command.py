@@ -114,8 +114,8 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
     _check_some_left(job, format)
     job.output.text("names.csv", _names_csv(job))
     job.output.text("problems.csv", _problems_csv(job, clips))
-    licences = licence_rows(job.build, job.clips)
-    job.output.text("licences.csv", csv_text(*licences))
+    kept = [clip for clip in job.clips if clip.name not in job.left_out]
+    job.output.text("licences.csv", csv_text(*licence_rows(job.build, kept)))
     removed = job.output.finish()
     summary = _summary(job, format, clips, counts, about)
     job.output.json(FINISHED, summary)

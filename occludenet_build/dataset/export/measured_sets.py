@@ -17,6 +17,8 @@ from occludenet_build.core.build import ClipBoxes, DetailStore, StageRows, read_
 from occludenet_build.core.errors import UserError
 
 Row = Mapping[str, Any]
+MEASURED = "measured"
+"""The column `source` of its tables: nothing was pasted into these clips."""
 
 
 class MeasuredSet:
