@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, StageRows, read_json
+from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.dataset.export.measured_sets import MEASURED, measured_sets
 from occludenet_build.release.terms import CLEAN
@@ -88,7 +88,7 @@ class Build:
         self._tables = BuildTables(root)
         self._boxes = DetailStore(root / "detect" / "store")
         self._masks = DetailStore(root / "actor_masks" / "store")
-        self._frames: dict[str, StageRows] = {}
+        self._frames = OpenFiles()
         self._measured = measured_sets(root)
 
     @cached_property
@@ -157,10 +157,8 @@ class Build:
         return ClipBoxes.of(rows).others.by_frame()
 
     def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
-        if clip.shard not in self._frames:
-            path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
-            self._frames[clip.shard] = StageRows(path)
-        table = self._frames[clip.shard].read(clip.clip)
+        path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
+        table = self._frames[path].read(clip.clip)
         rows = [] if table is None else table.to_pylist()
         return {row["frame"]: row for row in rows if row["set"] == clip.set}
 
@@ -176,8 +174,7 @@ class Build:
         """Close all files."""
         self._boxes.close()
         self._masks.close()
-        for groups in self._frames.values():
-            groups.close()
+        self._frames.close()
         for measured in self._measured.values():
             measured.close()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import ClipBoxes, DetailStore, StageRows, read_json
+from occludenet_build.core.build import ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
 
 Row = Mapping[str, Any]
@@ -28,7 +28,7 @@ class MeasuredSet:
         self.name, self.root = name, root
         self.folder = root / "measure" / name
         self._boxes = DetailStore(self.folder / "detect" / "store")
-        self._frames: dict[str, StageRows] = {}
+        self._frames = OpenFiles()
 
     @property
     def labels(self) -> dict[str, int]:
@@ -44,7 +44,7 @@ class MeasuredSet:
         frames = {
             clip: path.stem
             for path in sorted((self.folder / "frames").glob("*.parquet"))
-            for clip in self._groups(path).clips
+            for clip in self._frames[path].clips
         }
         searched = _by("clip", (self.folder / "detect").glob("*.parquet"))
         cut = _by("file", (self.root / s / "clips.parquet" for s in ("segments", "recordings")))
@@ -75,21 +75,15 @@ class MeasuredSet:
         """
         if not shard:
             return {}
-        table = self._groups(self.folder / "frames" / f"{shard}.parquet").read(clip)
+        table = self._frames[self.folder / "frames" / f"{shard}.parquet"].read(clip)
         rows = [] if table is None else table.to_pylist()
         unknown = {"actor_rle": None}
         return {row["frame"]: row | (unknown if row["actor_area"] is None else {}) for row in rows}
 
-    def _groups(self, path: Path) -> StageRows:
-        if path.stem not in self._frames:
-            self._frames[path.stem] = StageRows(path)
-        return self._frames[path.stem]
-
     def close(self) -> None:
         """Close all files."""
         self._boxes.close()
-        for groups in self._frames.values():
-            groups.close()
+        self._frames.close()
 
 
 def measured_sets(root: Path) -> dict[str, MeasuredSet]:
