@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import shutil
@@ -137,6 +138,17 @@ def test_clips_are_links_or_copies(made, tmp_path, files):
     made.export("kinetics_folder", folder, files=other, sets=["D-25"])
     assert all((folder / n).samefile(made.root / r["file"]) == (other == "link")
                for n, r in rows.items())  # fmt: skip
+
+
+def test_a_disk_without_links_gets_copies_once(made, tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr("os.link", fails)
+    folder = made.export("kinetics_folder", tmp_path / "x", sets=["D-25"])
+    before = state(folder)
+    made.export("kinetics_folder", folder, sets=["D-25"])
+    assert state(folder) == before and len(named(folder)) == len(FEW)
 
 
 def test_names_map_back_to_clips(made, tmp_path):

@@ -10,7 +10,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from support.export import HEIGHT, LABELS, SCALES, SOURCES, WIDTH, ExportBuild, box, named, summary
+from support.export import (
+    HEIGHT,
+    LABELS,
+    SCALES,
+    SOURCES,
+    WIDTH,
+    ExportBuild,
+    Source,
+    box,
+    named,
+    summary,
+)
 
 CARD = {
     "name": "A build", "licence": "cc-by-4.0", "creators": ["A. B."], "url": "https://example.org",
@@ -120,6 +131,14 @@ def test_small_shards_hold_all_samples_and_a_second_export_changes_nothing(
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
     build.export("webdataset", folder, shard_mb=1)
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+
+
+def test_a_key_may_be_longer_than_a_name_of_ustar(tmp_path):
+    long = Source("x" * 120, "run", "train", 4)
+    build = ExportBuild(tmp_path / "build", (long,), scales=(), labels={"run": 0}).write()
+    folder = build.export("webdataset", tmp_path / "w")
+    with tarfile.open(folder / "clean/train-000000.tar") as tar:
+        assert f"{long.name}.frames.json" in tar.getnames()
 
 
 def metadata(folder: Path) -> dict:

@@ -10,8 +10,9 @@
 
 The key of a sample ends at the first dot of its name. The release's 0.25_x.mp4 would all have the
 key 0: keys therefore have no dot, with `names: release` too, and names.csv maps them back. Entries
-have no owner and no time, so that equal clips give equal bytes.
-Source: documentation of webdataset 1.0.2, "WebDataset format"; POSIX ustar.
+have no owner and no time, so that equal clips give equal bytes. Names of more than 100 letters and
+clips of more than 8 GB have a header of POSIX pax; all others have ustar's only.
+Source: documentation of webdataset 1.0.2, "WebDataset format"; POSIX.1-2001, pax.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _write_shards(job: Job, place: str, samples: Iterable[Sample]) -> list[dict[
         file, count = f"{place}-{number:06d}.tar", 0
         with (
             job.output.writing(file) as temporary,
-            tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
+            tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar,
         ):
             for _, sample in part:
                 job.name(sample.clip, f"{file}:{sample.key}")
