@@ -7,6 +7,7 @@ import importlib
 import json
 import shutil
 import string
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -430,6 +431,29 @@ def test_measured_sets_have_label_ids_of_their_own(build, tmp_path):
     assert summary(exported)["labels"] == LABELS | {"Walk": max(LABELS.values()) + 1}
     only = build.export("mmaction2", tmp_path / "y", sets=["I"])
     assert summary(only)["labels"] == {"Walk": 0, "abseiling": 1}
+
+
+@pytest.mark.parametrize("format", ["huggingface", "webdataset", "croissant"])
+def test_label_ids_are_those_of_the_map_beside_them(build, tmp_path, format):
+    """Of two sets that number their classes each."""
+    measured(build)
+    folder = build.export(format, tmp_path / format, sets=["clean", "I"], pixels=False)
+    for set in ("clean", "I"):
+        own = folder / set / "labels.json"
+        labels = json.loads((own if own.exists() else folder / "labels.json").read_text())
+        rows = {
+            "huggingface": lambda: tables.read_rows(folder / "annotations/clips-train.parquet"),
+            "croissant": lambda: read_csv(folder / "clips.csv"),
+            "webdataset": lambda s=set: _in_tar(folder / s / "train-000000.tar"),
+        }[format]()
+        found = {row["label"]: int(row["label_id"]) for row in rows if row["set"] == set}
+        assert found and found == {name: labels[name] for name in found}
+
+
+def _in_tar(path: Path) -> list[dict]:
+    with tarfile.open(path) as tar:
+        names = [name for name in tar.getnames() if name.count(".") == 1 and name.endswith("json")]
+        return [json.loads(tar.extractfile(name).read()) for name in names]
 
 
 def test_measured_sets_have_boxes_and_frames(build):

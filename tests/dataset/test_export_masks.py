@@ -381,6 +381,9 @@ def test_moc(exported) -> None:
     with open(made.folder / "clean/OccludeNet-GT.pkl", "rb") as stream:
         as_moc_reads_it = pickle.load(stream, encoding="iso-8859-1")
     assert list(as_moc_reads_it["nframes"]) == ["walking/walk"]
+    (tube,) = as_moc_reads_it["gttubes"]["walking/walk"][1]
+    x1, y1, x2, y2 = SCENES[1].box(2)  # the first frame with an actor
+    assert tube[0].tolist() == [3, x1, y1, x2 - 1, y2 - 1]
 
 
 def _check_visible(truth, video: str, scene: Scene, shown: list[int]) -> None:

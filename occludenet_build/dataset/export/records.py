@@ -6,7 +6,7 @@ each column in the field's metadata.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,9 @@ _MEASURED = (
 _CLIPS_PER_GROUP = 32
 
 
-def clip_row(job: Job, clip: ExportClip, file: str | None) -> Row:
-    """The row of a clip; `file`: its path in the dataset, None without pixels."""
+def clip_row(clip: ExportClip, file: str | None, labels: Mapping[str, int]) -> Row:
+    """The row of a clip; `file`: its path in the dataset, None without pixels; `labels`: class name
+    -> label id, the content of labels.json."""
     row = {name: clip.row.get(name) for name in _MEASURED}
     if row["scale"] != row["scale"]:  # nan: nothing was pasted
         row["scale"] = None
@@ -88,7 +89,7 @@ def clip_row(job: Job, clip: ExportClip, file: str | None) -> Row:
         "set": clip.set,
         "split": clip.split,
         "label": clip.label,
-        "label_id": job.label_id(clip),
+        "label_id": labels[clip.label],
         "file": file,
         "sha256": clip.file_hash,
         "frames": clip.frames,

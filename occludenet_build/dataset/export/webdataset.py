@@ -6,7 +6,7 @@
         <key>.json               the row of records.CLIPS
         <key>.frames.json        a list of the rows of records.FRAMES, in display order
     <set>/<split>.json           the tar files with their number of samples, bytes and sha256
-    labels.json                  class name -> label id
+    <set>/labels.json            class name -> label id
 
 The key of a sample ends at the first dot of its name. The release's 0.25_x.mp4 would all have the
 key 0: keys therefore have no dot, with `names: release` too, and names.csv maps them back. Entries
@@ -66,7 +66,8 @@ def write(job: Job) -> dict[str, Any]:
         shards = _write_shards(job, place, of_split)
         job.output.json(f"{place}.json", shards)
         counts[place] = {"samples": sum(s["samples"] for s in shards), "files": len(shards)}
-    job.output.json("labels.json", dict(job.labels))
+    for name in dict.fromkeys(clip.set for clip in job.clips):
+        job.output.json(f"{name}/labels.json", dict(job.labels_of(name)))
     return counts
 
 
@@ -84,7 +85,7 @@ def _sample(job: Job, place: str, key: str, clip: ExportClip) -> Sample:
     texts = {
         "cls": str(job.label_id(clip)).encode(),
         "frames.json": _json(frames),
-        "json": _json(clip_row(job, clip, None)),
+        "json": _json(clip_row(clip, None, job.labels_of(clip.set))),
     }
     video = job.build.root / clip.file if job.settings.pixels else None
     return Sample(place, key, clip, texts, video)
