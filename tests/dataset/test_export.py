@@ -174,7 +174,7 @@ def test_safe_names_are_safe_and_different(texts):
                for name in names.values())  # fmt: skip
 
 
-@pytest.mark.parametrize("format", ["mmaction2", "mmaction2_frames", "kinetics_folder", "ava"])
+@pytest.mark.parametrize("format", ["mmaction2_frames", "ava"])
 def test_without_pixels_there_is_no_video_and_no_frame(made, tmp_path, format):
     """For lists; test_export_masks.py and test_export_hub.py have the other formats."""
     folder = made.export(format, tmp_path / format, pixels=False)

@@ -143,7 +143,10 @@ def _limitations(facts: Facts) -> list[str]:
             "blur of motion, and has the light of its own photo."
         )
     if facts.recorded:
-        found.append("Of what really hides an actor only the measured part is annotated.")
+        found.append(
+            "The occlusion of recordings is measured from masks of people and objects: what has no "
+            "mask hides nobody here, and where the whole actor is not known the shares are empty."
+        )
     return found
 
 
