@@ -162,7 +162,7 @@ def test_croissant_has_the_fields_of_rai_and_says_what_the_card_lacks(build, cro
 
 @pytest.mark.slow
 def test_load_dataset_reads_clips_labels_and_frames(build, huggingface, readers):
-    found = readers("hub", read="huggingface", folder=str(huggingface), names=SETS)
+    (found,) = readers("hub", [{"read": "huggingface", "folder": f"{huggingface}", "names": SETS}])
     for name, read in found.items():
         counts = {split: len(rows) for split, rows in read.items()}
         assert counts == {"train": 4, "val": 2, "test": 2}
@@ -179,21 +179,21 @@ def test_load_dataset_reads_clips_labels_and_frames(build, huggingface, readers)
 @pytest.mark.slow
 def test_boxes_and_masks_come_back_from_the_tables(build, huggingface, tmp_path, readers):
     file = huggingface / "annotations/frames-D-25-val.parquet"
-    rows = readers("hub", read="parquet", file=str(file))
+    folder = build.export("huggingface", tmp_path / "h", pixels=False)
+    tables = {"read": "huggingface", "folder": f"{folder}", "names": ["annotations"]}
+    rows, read = readers("hub", [{"read": "parquet", "file": f"{file}"}, tables])
     assert len(rows) == sum(source.frames for source in SOURCES if source.split == "val")
     for row in rows:
         assert (row["x1"], row["y1"], row["x2"], row["y2"]) == box(row["frame"])
         assert (row["height"], row["width"]) == (HEIGHT, WIDTH) and row["actor_rle"]
-    folder = build.export("huggingface", tmp_path / "h", pixels=False)
-    read = readers("hub", read="huggingface", folder=str(folder), names=["annotations"])
     assert sum(map(len, read["annotations"].values())) == len(SETS) * len(SOURCES)
 
 
 @pytest.mark.slow
 def test_webdataset_and_datasets_read_the_same_samples(webdataset, readers):
     options = {"folder": str(webdataset), "pattern": "D-50/*-*.tar"}
-    samples = readers("hub", read="webdataset", **options)
-    others = readers("hub", read="webdataset_by_datasets", **options)
+    tasks = [{"read": name} | options for name in ("webdataset", "webdataset_by_datasets")]
+    samples, others = readers("hub", tasks)
     assert sorted((s["key"], s["json"]["id"], s["bytes"]) for s in samples) == sorted(
         (s["key"], s["json"]["id"], s["bytes"]) for s in others
     )
@@ -209,7 +209,7 @@ def test_webdataset_and_datasets_read_the_same_samples(webdataset, readers):
 
 @pytest.mark.slow
 def test_mlcroissant_validates_the_metadata_and_reads_all_records(croissant, readers):
-    found = readers("hub", read="croissant", folder=str(croissant))
+    (found,) = readers("hub", [{"read": "croissant", "folder": str(croissant)}])
     assert found["report"] == "" and found["biases"] and found["limitations"]
     assert found["sensitive"] == ["All subjects agreed in writing."]
     clips, frames = found["records"]["clips"], found["records"]["frames"]
