@@ -264,6 +264,7 @@ _ROWS = (
         "proposals",
         "people",
         "Find people occluded by static objects in long surveillance videos",
+        results_version=2,
         in_all=False,
     ),
     Stage(

@@ -50,6 +50,8 @@ rule acquire_coco:
 
 
 rule acquire_weights:
+    input:
+        weights_there,
     output:
         f"{BUILD}/acquire/weights/{{stage}}.json",
     log:

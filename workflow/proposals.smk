@@ -1,7 +1,7 @@
 # proposals: proposes stretches of surveillance videos in which static objects hide part of a
 # person, for OccludeNet-S. A separate target. The user reviews the page; segments cuts the clips
 # that they accept.
-#   reads  segments.videos, weights or the user's boxes
+#   reads  segments.videos, weights or the user's boxes, the user's keypoints
 #   writes proposals/candidates.parquet, proposals/videos.parquet, proposals/index.html;
 #          proposals/review.csv, which the user edits and which is therefore no output
 #          surveillance/: listing, index and boxes of those videos, by the rules of acquire, index
@@ -64,6 +64,7 @@ rule proposals:
     input:
         videos=rules.surveillance_index.output.videos,
         detect=expand(rules.surveillance_detect.output, shard=DETECT_SHARDS),
+        keypoints=proposal_keypoints,
     output:
         candidates=f"{BUILD}/proposals/candidates.parquet",
         videos=f"{BUILD}/proposals/videos.parquet",
@@ -80,7 +81,8 @@ rule proposals:
     params:
         settings=stage_settings("proposals"),
         version=tried(results_version("proposals"), "proposals/candidates.parquet"),
+        keypoints=keypoints_option,
     shell:
         "python -m occludenet_build proposals --videos {input.videos:q}"
         f" --detect {folder_of('surveillance/detect')} --shards {len(DETECT_SHARDS)}"
-        " --out {output.candidates:q} --threads {threads} --settings {params.settings:q} --log {log:q}"
+        " {params.keypoints} --out {output.candidates:q} --threads {threads} --settings {params.settings:q} --log {log:q}"

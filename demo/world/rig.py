@@ -5,6 +5,7 @@
                                                          near infrared
     FOLDER/recordings/{I,M}/recordings.csv               file, class, subject, take, view, camera,
                                                          session
+    FOLDER/furniture/{camera}/{name}.png                 the furniture that stands before a camera
     FOLDER/truth/offsets.csv                             when each view starts
     FOLDER/truth/{I,M}/{subject}_{take}_{view}.parquet   what hides whom, per frame and person
 
@@ -43,11 +44,12 @@ import pyarrow.parquet as pq
 
 from demo.world.body import JOINTS
 from demo.world.motions import CLASSES_I, CLASSES_M
-from demo.world.take import PEOPLE, RATES, Seen, Take, View
-from occludenet_build.core.files import replacing, write_text
+from demo.world.take import RATES, Seen, Take, View
+from occludenet_build.core.files import replacing, write_bytes, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.media.imaging import masks
+from occludenet_build.media.imaging.sheets import png
 from occludenet_build.media.video.synth import write_video
 
 COLUMNS = ("file", "class", "subject", "take", "view", "camera", "session")
@@ -85,6 +87,8 @@ class Rig:
     height: int = 180
     rates: tuple[Fraction, ...] = RATES
     """Frames per second of the views."""
+    others: int = 2
+    """People besides the actor: 0, 1 or 2."""
     truth: bool = True
     """Whether to write the masks and what hides whom."""
 
@@ -138,8 +142,8 @@ def draw_recordings(folder: Path, rig: Rig, workers: int = 2) -> list[Recording]
 @cache
 def _take(rig: Rig, kind: str, label: str, subject: str, number: str) -> Take:
     views = 1 if kind == "I" else 3
-    size = rig.width, rig.height, rig.seconds
-    return Take(rig.seed, label, subject, f"{kind}-{number}", *size, views=views, rates=rig.rates)
+    place = rig.width, rig.height, rig.seconds, views, rig.rates, rig.others
+    return Take(rig.seed, label, subject, f"{kind}-{number}", *place)
 
 
 def take_of(rig: Rig, file: Recording) -> tuple[Take, View]:
@@ -149,19 +153,23 @@ def take_of(rig: Rig, file: Recording) -> tuple[Take, View]:
 
 
 def _row(file: Recording) -> dict[str, object]:
-    infrared = file.kind == "M" and file.view == 2
-    camera = "nir" if infrared else f"rgb{file.view + 1}"
     session = f"{file.kind.lower()}-{file.subject}"
     return dict(
         zip(
             COLUMNS,
             (
                 *(f"{file.name}.mp4", file.label, file.subject, file.number),
-                *(f"view{file.view + 1}", camera, session),
+                *(f"view{file.view + 1}", _camera(file), session),
             ),
             strict=True,
         )
     )
+
+
+def _camera(file: Recording) -> str:
+    """A camera stands in one place for one take."""
+    light = "nir" if file.kind == "M" and file.view == 2 else f"rgb{file.view + 1}"
+    return f"{file.kind}-{file.subject}-{file.number}-{light}"
 
 
 def _offset(rig: Rig, file: Recording) -> dict[str, object]:
@@ -196,17 +204,25 @@ def _draw(folder: Path, rig: Rig, file: Recording) -> None:
     sound = take.recorded(view, take.sound())
     pictures = _filmed(take, view, rows, rig.truth)
     write_video(path, pictures, view.fps, audio=sound, sample_rate=view.sound_rate)
+    write_masks(folder / "furniture" / _camera(file), take.furniture(view))
     if rig.truth:
         target = folder / "truth" / file.kind / f"{file.name}.parquet"
         with replacing(target) as temporary:
             pq.write_table(pa.Table.from_pylist(rows, TRUTH), temporary, compression="zstd")
 
 
+def write_masks(folder: Path, masks_of: dict[str, np.ndarray]) -> None:
+    """Write each mask, bool (H, W), as a black and white PNG <name>.png."""
+    for name, mask in masks_of.items():
+        grey = np.uint8(255) * mask.astype(np.uint8)
+        write_bytes(folder / f"{name}.png", png(np.repeat(grey[..., None], 3, axis=2)))
+
+
 def _filmed(take: Take, view: View, rows: list[dict], truth: bool) -> Iterator[np.ndarray]:
     """The pictures of a view; what is true of them is added to `rows`."""
     for number, seen in enumerate(take.frames(view)):
         if truth:
-            rows += [{"frame": number} | _truth(view, seen, person) for person in PEOPLE]
+            rows += [{"frame": number} | _truth(view, seen, person) for person in seen.joints]
         yield seen.picture
 
 

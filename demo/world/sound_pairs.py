@@ -64,7 +64,7 @@ FAULTS: dict[str, Fault] = {
     "another take, steps": Fault(unrelated=True, voices=False),
     "another take, noise": Fault(unrelated=True, snr=0),
     "one silent": Fault(silent=True),
-    "too short": Fault(seconds=2.0),
+    "too short": Fault(seconds=1.4),
     "cut in between": Fault(cut=1.5, seconds=9.0),
 }
 

@@ -1,6 +1,7 @@
 """Surveillance videos for OccludeNet-S, drawn: one camera, people behind furniture.
 
 FOLDER/surveillance/{class}/{class}_{number}.mp4    a take of `rig`, seen from one side
+FOLDER/furniture/{class}_{number}/{name}.png        the furniture before the camera
 FOLDER/segments.csv                                 video, start_seconds, end_seconds, class,
                                                     split: what the stage segments cuts
 """
@@ -12,6 +13,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from demo.world.rig import write_masks
 from demo.world.take import Take
 from occludenet_build.core.files import csv_text, write_text
 from occludenet_build.core.pool import in_processes
@@ -42,6 +44,8 @@ class Surveillance:
     width: int = 320
     height: int = 180
     fps: Fraction = Fraction(25, 2)
+    others: int = 0
+    """People besides the actor."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class _Video:
 def draw_surveillance(folder: Path, given: Surveillance, workers: int = 2) -> int:
     """Draw the videos and the table into `folder`; return the number of videos."""
     videos = [_Video(label, n) for label in MOTION_OF for n in range(given.per_class)]
-    draw = partial(_draw, folder / "surveillance", given)
+    draw = partial(_draw, folder, given)
     for _ in progress(in_processes(draw, videos, workers), len(videos), "video"):
         pass
     rows = [(v.file, *SEGMENT, v.label, SPLITS[v.number % len(SPLITS)]) for v in videos]
@@ -77,8 +81,11 @@ def _draw(folder: Path, given: Surveillance, video: _Video) -> None:
         given.seconds,
         views=1,
         rates=(given.fps,),
+        others=given.others,
     )
     view = take.recordings[0]
     pictures = (seen.picture for seen in take.frames(view))
     sound = take.recorded(view, take.sound())
-    write_video(folder / video.file, pictures, view.fps, audio=sound, sample_rate=view.sound_rate)
+    write_masks(folder / "furniture" / Path(video.file).stem, take.furniture(view))
+    path = folder / "surveillance" / video.file
+    write_video(path, pictures, view.fps, audio=sound, sample_rate=view.sound_rate)

@@ -114,6 +114,8 @@ class Take:
     """Duration of the shortest recording."""
     views: int = 3
     rates: tuple[Fraction, ...] = RATES
+    others: int = 2
+    """People besides the actor: 0, 1 or 2."""
     people: list[Person] = field(init=False)
     boxes: list[room.Box] = field(init=False)
     cameras: list[Camera] = field(init=False)
@@ -129,7 +131,7 @@ class Take:
         self._room = room.Room(self._random("room"), motion.outdoor)
         self.recordings = [self._view(random, k) for k in range(self.views)]
         self.people = [self._actor(random, motion, board)]
-        self.people += [self._other(random, name) for name in PEOPLE[1:]]
+        self.people += [self._other(random, name) for name in PEOPLE[1 : 1 + self.others]]
 
     def _random(self, *purpose: str) -> np.random.Generator:
         return rng(self.seed, "recordings", self.label, self.subject, self.number, *purpose)
@@ -196,7 +198,7 @@ class Take:
         middle = self.length / 2
         for _ in range(int(random.integers(2, 5))):
             at = middle + random.uniform(-1, 1) * max(middle - LEAD - 1.2, 0.2)
-            place = tuple(self.people[1].place(at)[0].tolist())
+            place = tuple(self.people[min(1, self.others)].place(at)[0].tolist())
             noises.append(Noise(at, place, microphones.clap(random)))
         for person in self.people[1:]:
             at, long = random.uniform(0, max(self.length - 4, 1)), random.uniform(2.5, 5.0)
@@ -214,6 +216,13 @@ class Take:
             heard = microphones.heard(noises, self.length, place, random)
             channels.append(microphones.recorded(heard, view.start, view.seconds, view.sound_rate))
         return channels[0] if len(channels) == 1 else np.stack(channels, axis=1)
+
+    def furniture(self, view: View) -> dict[str, np.ndarray]:
+        """Piece of furniture in a view -> its mask: bool (H, W)."""
+        drawn = {
+            box.name: room.box_layer(box, view.camera, self._random("masks")) for box in self.boxes
+        }
+        return {name: _mask(layer, view.camera) for name, layer in drawn.items() if layer}
 
     def frames(self, view: View) -> Iterator[Seen]:
         """The frames of a recording."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,7 +47,14 @@ from occludenet_build.config.sources import (
 from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
 from occludenet_build.config.variants import Outside, Variants
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import from_mapping, key_values, require_distinct, setting
+from occludenet_build.core.settings import (
+    from_mapping,
+    is_hub_name,
+    is_url,
+    key_values,
+    require_distinct,
+    setting,
+)
 from occludenet_build.stages import STAGES
 
 __all__ = [
@@ -91,6 +99,7 @@ __all__ = [
     "load",
     "load_part",
     "require_file",
+    "require_weights",
     "stage_settings",
     "with_published_weights",
 ]
@@ -172,15 +181,61 @@ def load(values: dict[str, Any], base: Path | str = ".", require_files: bool = T
     Weights that a backend needs, and COCO's annotations, are by default the addresses in
     config.published_files; nothing is fetched before a target needs it. Paths are relative to
     `base` and must exist. Without `require_files`, the files that the backends of detect and
-    actor_masks need may be unset (`require_file` checks one): some targets run neither. Raises
-    UserError, with the key, the expected value and the actual value in one line.
+    actor_masks need may be unset (`require_file` checks one), and files of weights may be missing
+    (`require_weights`): some targets use none of them. Raises UserError, with the key, the expected
+    value and the actual value in one line.
     """
     _refuse_old_names(values)
-    config = _with_published_files(from_mapping(Config, values, base))
+    absent = {} if require_files else _absent_weights(values, Path(base))
+    config = from_mapping(Config, _without_weights(values, absent), base)
+    named = {
+        stage: dataclasses.replace(getattr(config, stage), weights=path)
+        for stage, path in absent.items()
+    }
+    config = _with_published_files(dataclasses.replace(config, **named))
     _check_whole(config)
     for stage in ("detect", "actor_masks") if require_files else ():
         require_file(getattr(config, stage), stage)
     return config
+
+
+_LOADS_WEIGHTS = ("detect", "actor_masks", "audit", "train")
+"""Sections whose `weights` only the rule acquire_weights reads."""
+
+
+def _absent_weights(values: Any, base: Path) -> dict[str, str]:
+    """Stage -> the path of its weights, where that file does not exist."""
+    found = {}
+    for stage in _LOADS_WEIGHTS if isinstance(values, dict) else ():
+        section = values.get(stage)
+        named = section.get("weights") if isinstance(section, dict) else None
+        if not isinstance(named, str) or is_url(named) or (stage == "train" and _is_hf(section)):
+            continue
+        path = base / Path(named).expanduser()
+        if not path.exists():
+            found[stage] = str(path)
+    return found
+
+
+def _is_hf(train: dict[str, Any]) -> bool:
+    return train.get("backbone") == "hf" or is_hub_name(train["weights"])
+
+
+def _without_weights(values: Any, stages: Iterable[str]) -> Any:
+    """The values without the weights of some stages."""
+    left = {stage: {k: v for k, v in values[stage].items() if k != "weights"} for stage in stages}
+    return values | left if left else values
+
+
+def require_weights(section: Any, name: str) -> None:
+    """Raise UserError if the weights of the stage `name` are a file that does not exist."""
+    weights = section.weights
+    is_name = name == "train" and weights and is_hub_name(weights)
+    if weights and not is_url(weights) and not is_name and not Path(weights).exists():
+        raise UserError(
+            f"config: {name}.weights: wanted an existing path, got {weights!r}, which is missing; "
+            "correct it"
+        )
 
 
 def load_part(values: dict[str, Any]) -> Config:

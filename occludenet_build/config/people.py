@@ -189,3 +189,7 @@ class Proposals:
     """Maximum hidden share of the person in a frame; frames with more do not count."""
     max_blur: float = setting(0.65, low=0, high=1)
     """Maximum blur of the person, from 0 (sharp) to 1."""
+    keypoints: str | None = setting(None, path=True)
+    """Joints of the people in the videos: a Parquet file with the columns clip, frame, x, y, score,
+    the last three lists of OpenPose's 18 joints. Knees and ankles that are missing below an edge
+    are evidence that it hides them; those that are found there refute it. null: none."""

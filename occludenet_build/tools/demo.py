@@ -33,6 +33,9 @@ SETS = WORLD / "sets"
 
 SLOW = (Fraction(25, 2), Fraction(15), Fraction(12))
 """Frames per second of the drawn views: half of what cameras have, for half the time."""
+OTHERS = 0
+"""People besides the actor in the drawn recordings: background subtraction, the only detector
+without weights, takes people who walk into each other for one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +111,7 @@ def draw_sets(folder: Path) -> None:
         logging.info("surveillance videos and recordings: found in %s", folder)
         return
     videos = draw_surveillance(folder, Surveillance(), project.cores())
-    files = draw_recordings(folder, Rig(rates=SLOW, truth=False), project.cores())
+    files = draw_recordings(folder, Rig(rates=SLOW, others=OTHERS, truth=False), project.cores())
     finished.touch()
     logging.info("%d surveillance videos, %d recordings: drawn into %s", videos, len(files), folder)
 

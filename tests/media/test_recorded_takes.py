@@ -40,7 +40,9 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_the_tables_name_every_recording(folder):
     rows = table(folder / "recordings" / "M" / "recordings.csv")
     assert list(rows[0]) == list(COLUMNS)
-    assert [row["camera"] for row in rows] == ["rgb1", "rgb2", "nir"]
+    lights = [row["camera"].rpartition("-")[2] for row in rows]
+    assert lights == ["rgb1", "rgb2", "nir"]
+    assert all(any((folder / "furniture" / row["camera"]).glob("*.png")) for row in rows)
     assert {row["class"] for row in rows} == {"Armed"} and len({row["take"] for row in rows}) == 1
     offsets = table(folder / "truth" / "offsets.csv")
     assert {row["file"] for row in offsets if row["set"] == "M"} == {row["file"] for row in rows}

@@ -22,10 +22,10 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.people.detect.command import run as detect
 from occludenet_build.people.proposals import review_page
 from occludenet_build.people.proposals.command import run as run_stage
-from occludenet_build.people.proposals.hiding import Sight, find_break
-from occludenet_build.people.proposals.person_tracks import HeightLine, VideoShape
+from occludenet_build.people.proposals.hiding import find_break
 from occludenet_build.people.proposals.scene import stretches
 from occludenet_build.people.proposals.sheets import blur
+from occludenet_build.people.proposals.sights import Sight
 from occludenet_build.people.proposals.windows import best_windows
 from occludenet_build.sources.index.command import run as index_work
 from occludenet_build.sources.segments import table
@@ -88,6 +88,7 @@ def run(searched, out, config=CONFIG):
         videos=searched / "index/videos.parquet",
         detect=[searched / "detect/000.parquet"],
         shards=None,
+        keypoints=None,
         out=out / "candidates.parquet",
         threads=1,
     )
@@ -107,6 +108,8 @@ def test_only_what_the_wall_hides_is_proposed(proposed):
     (row,) = rows
     true = (168 - WALL[1]) / FIGURE[1]
     assert 0.5 * true < row["score"] < 1.2 * true and row["measured"] == 1
+    assert row["side"] == "below" and row["edge"] > 0.8 and row["moments"] >= 12
+    assert {"height", "motion"} <= set(row["evidence"].split("+")) and row["height_error"] < 0.25
     # the walk from 4 s to 15 s holds the window, but for its rounding
     assert row["start_seconds"] >= 3.5 and row["end_seconds"] <= 15.5
     assert row["video"] == "robbery/behind.mp4" and row["rank"] == 1
@@ -134,12 +137,15 @@ def test_the_page_is_one_file_and_opens_no_connection(proposed):
     assert found.images == len(rows)
     assert all(a.startswith("data:image/jpeg;base64,") for a in found.addresses)
     assert not re.search(r"https?://", text)
+    assert "evidence: ends below an edge of the scene" in text and "the person moves along" in text
 
 
 def test_names_cannot_break_out_of_the_page():
     evil = '</script><img src=x onerror="alert(1)">$table'
     row = {"rank": 1, "video": evil, "start_seconds": 0.0, "end_seconds": 9.0, "label": evil}
     row |= {"split": "val", "score": 0.2, "present": 1, "measured": 1, "shown": 0.3, "blur": 0.4}
+    row |= {"evidence": "height", "side": "below", "edge": 1.0, "moments": 9, "people": 2}
+    row |= {"height_error": 0.1}
     text = review_page.render_page([row], [b"jpeg"], [review_page._row(row)], 1)
     assert text.count("</script>") == 2 and "<img src=x" not in text
 
@@ -170,7 +176,7 @@ def test_the_edits_of_the_user_are_kept(searched, tmp_path):
 
 
 def sight(seconds, hidden, shown=0.3):
-    return Sight(seconds, hidden, True, (0, 0, 10, 30), 30, shown)
+    return Sight(seconds, hidden, True, (0, 0, 10, 30), 30, shown, side="below")
 
 
 def test_windows_are_the_most_hidden_and_do_not_overlap():
@@ -195,23 +201,6 @@ def test_find_break_finds_the_line_below_which_a_person_is_hidden():
     assert find_break(np.zeros(24)) == (1.0, 0.0)
     # a hole in the middle is no line
     assert find_break(np.r_[np.full(8, 0.9), np.zeros(8), np.full(8, 0.9)])[0] == 1.0
-
-
-def test_the_line_gives_the_whole_height_where_some_are_hidden():
-    view, random = VideoShape(640, 480, 25.0), np.random.default_rng(1)
-    people = []
-    for number in range(20):
-        y1 = np.linspace(40, 200, 60)
-        height = (60 + 0.5 * y1) * random.normal(1, 0.03)
-        seen = height * (0.6 if number % 4 == 0 else 1)
-        x1 = random.uniform(50, 500)
-        people.append(np.stack([np.full(60, x1), y1, np.full(60, x1 + 30), y1 + seen], axis=1))
-    line = HeightLine(people, view)
-    assert line.trusted
-    for y1 in (60.0, 180.0):
-        guess = line.at(np.array([[300.0, y1, 330.0, y1 + 10]]))[0]
-        assert guess == pytest.approx(60 + 0.5 * y1, rel=0.1)
-    assert not HeightLine(people[:3], view).trusted
 
 
 def test_a_moving_camera_and_cuts_are_noticed(make_clip, tmp_path):

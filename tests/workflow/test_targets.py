@@ -28,6 +28,16 @@ def test_segments_needs_its_own_table_only(tmp_path, others):
     assert "acquire_weights" not in text and "rule segments" in text
 
 
+def test_proposals_needs_no_weights_of_masks(tmp_path):
+    """Not even where the settings name some that are away, as those of the README do."""
+    settings = {"segments": {"videos": "videos"}, "actor_masks": {"weights": "away.pth"}}
+    text = planned(tmp_path, settings, "proposals")
+    assert "stage=detect" in text and "stage=actor_masks" not in text and "rule proposals" in text
+    text = planned(tmp_path, settings | {"acquire": {"videos": "videos"}}, "all", ok=False)
+    assert "config: actor_masks.weights: wanted an existing path" in text
+    assert "Traceback" not in text
+
+
 @pytest.mark.parametrize("target", ["detect", "proposals", "all"])
 def test_what_runs_the_detector_needs_its_files(tmp_path, target):
     settings = {"detect": {"backend": "file"}, "segments": SEGMENTS}

@@ -85,6 +85,15 @@ def weights_of(name):
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
 
+def weights_there(wildcards):
+    """No file; exits with one line if the weights of a stage that is planned are missing."""
+    try:
+        settings.require_weights(getattr(CONFIG, wildcards.stage), wildcards.stage)
+    except UserError as error:
+        stop(error)
+    return []
+
+
 def audit_weights(wildcards):
     """The note about the second detector's weights; exits if they are not set."""
     note = weights_of("audit")
@@ -318,6 +327,17 @@ SURVEILLANCE_FETCHED = (
 def surveillance_listing(wildcards):
     """Digest of the listing of segments.videos; none with archives, whose table is an input."""
     return "" if SURVEILLANCE_FETCHED else digest_of(needed("segments", "videos"))
+
+
+def proposal_keypoints(wildcards):
+    """The user's joints of the people in surveillance videos; none without them."""
+    named = CONFIG.proposals.keypoints
+    return plain_path(named) if named else []
+
+
+def keypoints_option(wildcards, input):
+    """The user's joints as an option."""
+    return option("keypoints", input.keypoints)
 
 
 def segments_table(wildcards):

@@ -22,12 +22,12 @@ repository") and of the hub ("Dataset Cards").
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from occludenet_build.dataset.export.card import RELEASE, Facts, counts_table, statements
 from occludenet_build.dataset.export.clips import ExportClip, by_split
@@ -86,7 +86,9 @@ def _write_metadata(job: Job, folder: str, rows: Sequence[Row]) -> None:
 
 def card_text(job: Job, facts: Facts) -> str:
     """README.md: YAML for the hub, then Markdown for people."""
-    head = yaml.safe_dump(_metadata(job, facts), sort_keys=False, allow_unicode=True, width=1000)
+    values = _metadata(job, facts).items()
+    # JSON is YAML, and needs no library
+    head = "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values)
     card, said = job.settings.card, statements(facts, job.settings.card)
     parts = [
         f"---\n{head}---\n\n# {card.name}\n",

@@ -33,7 +33,8 @@ class Track:
     agreement: float
     """Share of the windows, by their weight, that agree with the line."""
     at_ends: float
-    """The same share in the first or in the last quarter of the windows, the smaller one."""
+    """The same share in the first or in the last quarter of the windows, the smaller one. Weights
+    there count at least half of what is usual: chance agrees too, but weakly."""
     common: float
     """Seconds that both views cover."""
 
@@ -49,8 +50,9 @@ def follow(reference: Signal, view: Signal, fit: Fit) -> Track | None:
     lag, drift = _robust_line(times, lags, weights, fit)
     agreed = weights * (np.abs(lags - lag - drift * times) <= view.agrees)
     quarter = -(-len(times) // 4)
-    first, last = slice(quarter), slice(len(times) - quarter, None)
-    at_ends = min(agreed[part].sum() / (weights[part].sum() + 1e-9) for part in (first, last))
+    expected = np.maximum(weights, np.quantile(weights, 0.75) / 2) + 1e-9
+    ends = slice(quarter), slice(len(times) - quarter, None)
+    at_ends = min(agreed[part].sum() / expected[part].sum() for part in ends)
     return Track(lag, drift, float(agreed.sum() / weights.sum()), float(at_ends), end - begin)
 
 

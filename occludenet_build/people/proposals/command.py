@@ -25,9 +25,12 @@ from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.versions import results_version
 from occludenet_build.people.proposals import WINDOWS, person_tracks, review_page, windows
-from occludenet_build.people.proposals.hiding import Sight, measure_sights
+from occludenet_build.people.proposals.evidence import confirmed
+from occludenet_build.people.proposals.hiding import measure_sights
+from occludenet_build.people.proposals.keypoints import Keypoints, read_keypoints
 from occludenet_build.people.proposals.scene import stretches
 from occludenet_build.people.proposals.sheets import CandidateSheet, sheets
+from occludenet_build.people.proposals.sights import Sight
 
 Row = dict[str, Any]
 
@@ -46,6 +49,8 @@ class ProposalJob:
     key: str
     """Its key in the ledger."""
     settings: Proposals
+    joints: Keypoints | None = None
+    """The joints of the people in it, if the user has some."""
     problem: ItemError | None = None
     """Why the video cannot be searched, where that is known beforehand."""
 
@@ -69,12 +74,13 @@ def _search(job: ProposalJob) -> tuple[dict[str, Any], pa.Table]:
     sights: dict[int, list[Sight]] = {}
     cuts: list[float] = []
     fixed: list[bool] = []
-    for stretch in stretches(video["path"]) if tracks else ():
-        for track, seen in measure_sights(tracks, stretch, view).items():
+    everybody = job.boxes.detected.by_frame()
+    for stretch in stretches(video["path"], everybody) if tracks else ():
+        for track, seen in measure_sights(tracks, stretch, view, job.joints).items():
             sights.setdefault(track, []).extend(seen)
         cuts += stretch.cuts
         fixed += [stretch.fixed] * len(stretch.frames)
-    best = windows.best_windows(sights, video["duration_seconds"], cuts, settings)
+    best = windows.best_windows(confirmed(sights), video["duration_seconds"], cuts, settings)
     made = [one for one in sheets(video["path"], best) if one.blur <= settings.max_blur]
     share = float(np.mean(fixed)) if fixed else None
     facts = {"people": len(tracks), "candidates": len(made), "fixed": share}
@@ -93,6 +99,12 @@ def _detail(clip: str, made: list[CandidateSheet]) -> pa.Table:
             "measured": one.window.measured,
             "shown": one.window.height_share,
             "blur": one.blur,
+            "evidence": "+".join(one.window.evidence.kinds),
+            "side": one.window.evidence.side,
+            "edge": one.window.evidence.edge,
+            "moments": one.window.evidence.moments,
+            "people": one.window.evidence.people,
+            "height_error": one.window.evidence.error,
             "sheet": one.jpeg,
         }
         for one in made
@@ -110,6 +122,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--shards", type=int, metavar="N", help="number of tables in a folder given; default: all"
+    )
+    parser.add_argument(
+        "--keypoints", type=Path, help="joints of the people, a Parquet file; default: none"
     )
     parser.add_argument("--out", type=Path, required=True, help="the table to write")
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
@@ -165,6 +180,8 @@ def _jobs(
     searched = {row["clip"]: (row, path) for path in manifests for row in tables.read_rows(path)}
     version, by_name = results_version("proposals"), {row["clip"]: row for row in videos}
     plain = {k: v for k, v in dataclasses.asdict(settings).items() if k not in _NOT_IN_KEY}
+    joints = read_keypoints(args.keypoints) if args.keypoints else {}
+    plain["keypoints"] = files.sha256_file(args.keypoints) if args.keypoints else None
     keys = {}
     for clip, row in by_name.items():
         boxes, _ = searched.get(clip, (None, None))
@@ -172,7 +189,9 @@ def _jobs(
         keys[clip] = ledger.result_key(
             "proposals", version, plain, source_identity(row), row["path"], made_from
         )
-    job = partial(_job, by_name=by_name, searched=searched, keys=keys, settings=settings)
+    job = partial(
+        _job, by_name=by_name, searched=searched, keys=keys, settings=settings, joints=joints
+    )
 
     def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
         yield from in_processes(find_windows, map(job, missing), args.threads, _lost)
@@ -186,9 +205,11 @@ def _job(
     searched: dict[str, tuple[Row, Path]],
     keys: dict[str, str],
     settings: Proposals,
+    joints: dict[str, Keypoints],
 ) -> ProposalJob:
     row, manifest = searched.get(clip, (None, None))
-    job = ProposalJob(by_name[clip], ClipBoxes.of(None), keys[clip], settings)
+    own = joints.get(clip)
+    job = ProposalJob(by_name[clip], ClipBoxes.of(None), keys[clip], settings, own)
     if row is None or manifest is None:
         problem = ItemError("no_boxes", "no manifest of detect has it")
         return dataclasses.replace(job, problem=problem)

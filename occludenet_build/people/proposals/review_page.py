@@ -17,6 +17,7 @@ from typing import Any
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
+from occludenet_build.people.proposals.evidence import KINDS
 
 Row = dict[str, Any]
 
@@ -94,7 +95,8 @@ _CARD = Template(
 <figcaption><b>$rank</b> <code>$video</code> $start to $end s
 <span class="tag">$label</span> <span class="tag">$split</span>
 <span class="small">hidden $hidden, seen $present of the time, $measured of it measured against the
-scene, height $shown of the picture, blur $blur</span></figcaption>
+scene, height $shown of the picture, blur $blur</span>
+<span class="small">evidence: $evidence</span></figcaption>
 <img src="data:image/jpeg;base64,$sheet" alt="$video from $start to $end seconds" loading="lazy">
 <div class="choice">
 <label><input type="radio" name="d$number" value="accept"> accept</label>
@@ -137,9 +139,24 @@ def _card(number: int, row: Row, sheet: bytes) -> str:
         "measured": f"{100 * row['measured']:.0f} %",
         "shown": f"{100 * row['shown']:.0f} %",
         "blur": f"{row['blur']:.2f}",
+        "evidence": evidence_text(row),
         "sheet": base64.b64encode(sheet).decode(),
     }
     return _CARD.substitute({name: html.escape(str(value)) for name, value in values.items()})
+
+
+def evidence_text(row: Row) -> str:
+    """The evidence for a candidate in words, with its numbers; row: of CANDIDATES."""
+    place = {"below": "below an edge", "side": "beside an upright edge"}.get(
+        row["side"], "behind something upright"
+    )
+    text = f"ends {place} of the scene (strength {row['edge']:.2f}) in {row['moments']} pictures"
+    said = [KINDS[kind] for kind in row["evidence"].split("+") if kind]
+    if row["people"] > 1:
+        text += f", {row['people']} people at the same place"
+    if row["height_error"] is not None:
+        text += f"; expected height sure to {100 * row['height_error']:.0f} %"
+    return "; ".join([text, *said])
 
 
 def _script_safe(text: str) -> str:

@@ -1,12 +1,13 @@
 """The empty scene of a fixed camera, and the pixels that differ from it, in stretches of a video.
 
 Light changes over a long video, so each stretch of STRETCH seconds has its own scene: the median of
-its pictures. A person who stays in one place for more than half of a stretch is part of the scene.
+its pictures, without the pixels in people's boxes where enough others are left. A person who stays
+in one place for almost all of a stretch is part of the scene.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,11 @@ _FIXED = 12.0
 """Noise below which the camera is fixed, grey levels; a moving camera makes edges noisy."""
 _EVERYTHING = 0.6
 """Share of differing pixels from which the light was switched or the camera was turned."""
+_FREE, _OFTEN = 6, 0.3
+"""Pictures in which a pixel must lie in no box to be taken from these alone; share of pictures in
+boxes below which the plain median will do."""
+_WIDER = 0.08
+"""Share of its size by which a box is enlarged on each side, for arms, feet and shadows."""
 _COARSE, _CUT = (16, 12), 0.3
 """Width and height of a coarse picture, and largest correlation of two in a row at a cut."""
 
@@ -67,8 +73,12 @@ class Stretch:
         return self.fixed and float(self.moving[number].mean()) < _EVERYTHING
 
 
-def stretches(path: Path | str) -> Iterator[Stretch]:
-    """Yields the stretches of a video, in one pass.
+Boxes = Mapping[int, np.ndarray]
+"""Frame -> the boxes of all people in it, float (K, 4), x1 y1 x2 y2, pixels of the video."""
+
+
+def stretches(path: Path | str, boxes: Boxes | None = None) -> Iterator[Stretch]:
+    """Yields the stretches of a video, in one pass; `boxes`: float (K, 4) of the people by frame.
 
     The last one is at least half as long as the others. Raises ItemError where the video cannot be
     decoded.
@@ -78,10 +88,10 @@ def stretches(path: Path | str) -> Iterator[Stretch]:
         held.append(sampled)
         if held[-1].seconds - held[0].seconds > 1.5 * STRETCH:
             edge = held[0].seconds + STRETCH
-            yield make_stretch([g for g in held if g.seconds < edge])
+            yield make_stretch([g for g in held if g.seconds < edge], boxes)
             held = [g for g in held if g.seconds >= edge]
     if held:
-        yield make_stretch(held)
+        yield make_stretch(held, boxes)
 
 
 def sampled_frames(path: Path | str) -> Iterator[SampledFrame]:
@@ -102,15 +112,48 @@ def downscaled(picture: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), scale
 
 
-def make_stretch(held: list[SampledFrame]) -> Stretch:
-    """A stretch from its pictures: the scene, the differing pixels, and the cuts."""
+def make_stretch(held: list[SampledFrame], boxes: Boxes | None = None) -> Stretch:
+    """A stretch from its pictures: the scene, the differing pixels, and the cuts.
+
+    boxes: frame -> float (K, 4) of the people in it, pixels of the video.
+    """
     pictures = np.stack([cv2.GaussianBlur(g.picture, (3, 3), 0) for g in held])
-    some = pictures[:: max(1, len(pictures) // 60)]
+    every = max(1, len(pictures) // 60)
+    some = pictures[::every]
     scene = np.median(some, axis=0).astype(np.float32)
+    if boxes:
+        people = np.stack([_in_boxes(sampled, boxes) for sampled in held[::every]])
+        _without_people(scene, some, people)
     noise = _noise(some, scene)
     step = max(_LEAST_STEP, _NOISES * noise)
     moving = np.stack([_clean(_difference(picture, scene) > step) for picture in pictures])
     return Stretch(held, scene, moving, noise < _FIXED, _cuts(held, pictures))
+
+
+def _in_boxes(sampled: SampledFrame, boxes: Boxes) -> np.ndarray:
+    """bool (H, W): which pixels of a picture lie in a box."""
+    inside = np.zeros(sampled.picture.shape[:2], bool)
+    for box in boxes.get(sampled.frame, ()):
+        x1, y1, x2, y2 = box * sampled.scale
+        across, along = _WIDER * (x2 - x1), _WIDER * (y2 - y1)
+        columns = slice(max(0, int(x1 - across)), max(0, int(x2 + across) + 1))
+        inside[max(0, int(y1 - along)) : max(0, int(y2 + along) + 1), columns] = True
+    return inside
+
+
+def _without_people(scene: np.ndarray, pictures: np.ndarray, people: np.ndarray) -> None:
+    """Take pixels that are often in boxes from the pictures in which they are in none.
+
+    scene: float32 (H, W, 3), changed in place; pictures: uint8 (T, H, W, 3); people: bool
+    (T, H, W).
+    """
+    free = len(people) - people.sum(axis=0)
+    rows, columns = np.nonzero((free < (1 - _OFTEN) * len(people)) & (free >= _FREE))
+    for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // 4096)):
+        at = rows[part], columns[part]
+        values = pictures[:, at[0], at[1]].astype(np.float32)
+        values[people[:, at[0], at[1]]] = np.nan
+        scene[at] = np.nanmedian(values, axis=0) if len(part) else scene[at]
 
 
 def _difference(picture: np.ndarray, scene: np.ndarray) -> np.ndarray:

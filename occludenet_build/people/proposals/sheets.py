@@ -1,7 +1,7 @@
 """Contact sheets of the candidates and the blur of their people, in a second pass over the video.
 
 The top row shows the whole picture at even times, with the box as detected; the bottom row the
-person close up, with the estimated outline of the whole person.
+person close up, with the expected outline of the whole person and the edge at which they end.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from occludenet_build.media.imaging.picture_quality import blur
 from occludenet_build.media.imaging.sheets import grid, jpeg
 from occludenet_build.media.imaging.thumbnails import COLOURS, draw_box, letterboxed
 from occludenet_build.media.video.source import open_video, to_rgb
-from occludenet_build.people.proposals.hiding import Sight
 from occludenet_build.people.proposals.scene import PER_SECOND
+from occludenet_build.people.proposals.sights import Sight
 from occludenet_build.people.proposals.windows import CandidateWindow
 
 COUNT = 6
@@ -25,6 +25,8 @@ _WIDE, _CLOSE = (240, 150), (240, 180)
 """Width and height of a thumbnail in the top and in the bottom row, pixels."""
 _SEEN, _GUESSED = COLOURS["detected"], COLOURS["filled"]
 """Colours of the detected box and of the outline."""
+_EDGE = (225, 30, 40)
+"""Colour of the edge, RGB."""
 _QUALITY = 80
 """JPEG quality."""
 
@@ -108,6 +110,11 @@ def _close_by(picture: np.ndarray, sight: Sight, seen: bool) -> np.ndarray:
     if seen:
         outline = (x1, y1, x2, y1 + sight.height)
         draw_box(marked, outline, _GUESSED, max(1, round(sight.height / 120)))
+    if seen and sight.hidden:
+        line = (x1, sight.line, x2, sight.line + 1)
+        if sight.side != "below":
+            line = (sight.line, y1, sight.line + 1, y1 + sight.height)
+        draw_box(marked, line, _EDGE, max(1, round(sight.height / 80)))
     half = max(0.8 * sight.height, 20.0)
     across = half * _CLOSE[0] / _CLOSE[1]
     middle, centre = (x1 + x2) / 2, y1 + sight.height / 2

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from occludenet_build.config.people import Proposals
-from occludenet_build.people.proposals.hiding import Sight
+from occludenet_build.people.proposals.evidence import Evidence, evidence_of
 from occludenet_build.people.proposals.scene import PER_SECOND
+from occludenet_build.people.proposals.sights import Sight
 
 _STEP = 0.5
 """Seconds between the starts of the windows that are tried."""
@@ -33,6 +34,8 @@ class CandidateWindow:
     """Share of the sights that are measured against the scene."""
     height_share: float
     """Median height of the box, share of the picture's height."""
+    evidence: Evidence
+    """What hides the person, and how that is known."""
     sights: tuple[Sight, ...]
 
     def overlaps(self, other: CandidateWindow) -> bool:
@@ -103,5 +106,6 @@ def _window(
         present=min(1.0, len(seen) / expected),
         measured=float(np.mean([sight.measured for sight in seen])),
         height_share=height_share,
+        evidence=evidence_of([sight for sight in seen if sight.hidden > 0]),
         sights=tuple(seen),
     )
