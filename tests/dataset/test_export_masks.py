@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # py
 SCENES = (
     Scene("walk", hidden=(5,), others={3: np.array([[40, 4, 60.4, 30], [8, 8, 20, 20]])}),
     Scene("walk", set="clean", occluder=None),
+    Scene("walk", set="I", occluder="person", others={3: np.array([[4, 4, 60, 44]])}),
     Scene("odd 1.5", split="train", width=65, height=47, occluder="suitcase"),
     Scene("odd_1_5", split="train", label="catching (or) throwing", absent=(), frames=8),
     Scene("turned", split="val", width=48, height=64, rotation=90),
@@ -234,6 +235,9 @@ def test_mots(exported) -> None:
     walk = SCENES[0]
     _, ignored = _mots_masks(made.folder / "D-50/MOTS-test/walk/gt/gt.txt", walk)
     assert (ignored[3] == (region & ~walk.visible(3) & ~front(walk, 3))).all()
+    region[4:44, 4:60] = True  # of I: who hides the actor is another person
+    _, ignored = _mots_masks(made.folder / "I/MOTS-test/walk/gt/gt.txt", SCENES[2])
+    assert (ignored[3] == (region & ~SCENES[2].visible(3))).all()
 
 
 def _mots_masks(path: Path, scene: Scene) -> tuple[dict, dict]:

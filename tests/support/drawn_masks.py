@@ -114,6 +114,7 @@ class Scene:
             shard="000",
             detect_shard="000",
             row={"category": self.occluder},
+            occluders=(self.occluder,) if self.occluder and self.set[0] == "D" else (),
         )
 
     def facts(self, frame: int) -> FrameFacts:
