@@ -188,12 +188,13 @@ def test_licences_are_those_of_all_occluders_that_the_exported_clips_show(build,
     folder = build.export("kinetics_folder", tmp_path / "x")
     first, second = read_csv(folder / "licences.csv")
     assert first == {
-        "occluder": OCCLUDER, "category": "dog", "photo": "42.jpg", "licence": "CC BY 2.0",
-        "licence_url": "http://example.org/by/2.0/", "clips": f"{len(FEW) - 1}",
+        "occluder": OCCLUDER, "category": "dog", "photo": "42.jpg", "licence": "CC BY-NC 2.0",
+        "licence_url": "http://creativecommons.org/licenses/by-nc/2.0/", "clips": f"{len(FEW) - 1}",
     }  # fmt: skip
     assert (second["occluder"], second["licence"], second["clips"]) == (
         SECOND, "", f"{len(FEW) - 1}",
     )  # fmt: skip
+    assert summary(folder)["licences_restrict"] == {"no commercial use": 1}
     clean = build.export("kinetics_folder", tmp_path / "y", sets=["clean"])
     assert read_csv(clean / "licences.csv") == []
 

@@ -107,8 +107,9 @@ class ExportBuild:
         parts += [(_masks(s), MASKS, "actor_masks/store/000/detail.parquet") for s in self.sources]
         for schema, path in {(id(s), p): (s, p) for _, s, p in parts}.values():
             write_groups(self.root / path, [t for t, _, p in parts if p == path], schema)
-        bank = {"occluder": OCCLUDER, "category": "dog", "status": "ok", "licence": "CC BY 2.0"}
-        bank |= {"source": "42.jpg", "licence_url": "http://example.org/by/2.0/"}
+        bank = {"occluder": OCCLUDER, "category": "dog", "status": "ok", "licence": "CC BY-NC 2.0"}
+        url = "http://creativecommons.org/licenses/by-nc/2.0/"
+        bank |= {"source": "42.jpg", "licence_url": url}
         tables.write_table(
             tables.from_rows([bank], BANK), self.root / "occluders/occluders.parquet"
         )

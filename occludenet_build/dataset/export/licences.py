@@ -32,5 +32,19 @@ def licence_rows(
     ]
 
 
+RESTRICTIONS = {"nc": "no commercial use", "nd": "no derived works"}
+"""Parts of the address of a Creative Commons licence, such as by-nc-nd, that forbid something."""
 COLUMNS = ("category", "source", "licence", "licence_url")
 """The columns of occluders.parquet that licences.csv has."""
+
+
+def restricted(rows: Sequence[Sequence[object]]) -> dict[str, int]:
+    """What licences forbid -> number of occluders, of the rows of licences.csv.
+
+    >>> url = "http://creativecommons.org/licenses/by-nc-nd/2.0/"
+    >>> restricted([("a.png", "dog", "1.jpg", "", url, 3)])
+    {'no commercial use': 1, 'no derived works': 1}
+    """
+    parts = [set(str(row[HEADER.index("licence_url")] or "").split("/")[4:5]) for row in rows]
+    named = [part for one in parts for text in one for part in text.split("-")]
+    return {text: named.count(part) for part, text in RESTRICTIONS.items() if part in named}
