@@ -127,8 +127,12 @@ def _biases(facts: Facts) -> list[str]:
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     found = [
         f"{len(facts.per_class)} classes with {each} clips each, over all sets.",
-        "Clips in which no person was found are left out: close-ups of hands are rare.",
     ]
+    if CLEAN in facts.sets or facts.composited:
+        found.append(
+            "Source clips in which no person was found are left out of clean and D: close-ups of "
+            "hands are rare."
+        )
     if facts.categories:
         shares = ", ".join(f"{name} {count:,}" for name, count in facts.categories.items())
         found.append(f"Clips by type of occluder: {shares}.")
