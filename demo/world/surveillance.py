@@ -39,6 +39,7 @@ class Surveillance:
     """What is drawn."""
 
     seed: int = 0
+    classes: tuple[str, ...] = tuple(MOTION_OF)
     per_class: int = 3
     seconds: float = 10.0
     width: int = 320
@@ -60,7 +61,7 @@ class _Video:
 
 def draw_surveillance(folder: Path, given: Surveillance, workers: int = 2) -> int:
     """Draw the videos and the table into `folder`; return the number of videos."""
-    videos = [_Video(label, n) for label in MOTION_OF for n in range(given.per_class)]
+    videos = [_Video(label, n) for label in given.classes for n in range(given.per_class)]
     draw = partial(_draw, folder, given)
     for _ in progress(in_processes(draw, videos, workers), len(videos), "video"):
         pass
