@@ -52,10 +52,11 @@ class RecordingSet:
 
     def __post_init__(self) -> None:
         where = f"config: recordings.sets, {self.name}"
-        if re.fullmatch(r"\w{1,40}", self.name, re.ASCII) is None or self.name in ("D", "S"):
+        is_taken = self.name.lower() in ("d", "s", "leaks")
+        if re.fullmatch(r"\w{1,40}", self.name, re.ASCII) is None or is_taken:
             raise UserError(
-                "config: recordings.sets: wanted a name of letters, digits and _, but D and S, "
-                f"got {self.name!r}"
+                "config: recordings.sets: wanted a name of letters, digits and _, but D, S and "
+                f"leaks, got {self.name!r}"
             )
         if self.table is not None and self.pattern is not None:
             raise UserError(f"{where}: wanted a table or a pattern, got both; remove one")
@@ -152,8 +153,8 @@ class Recordings:
     """Shares of the splits, of the takes of each class. All clips and views of a take are in one
     split, and everything that `together` names; `split` in a table assigns takes yourself."""
     together: tuple[str, ...] = setting(("subject",), choices=("subject", "session"), empty=True)
-    """What is in one split only, besides takes: people (subject), sessions. []: takes only, so that
-    a person may be in train and in test."""
+    """What is in one split only, besides takes: people (subject; over all sets), sessions. []:
+    takes only, so that a person may be in train and in test."""
     min_seconds: float = setting(5.0, low=0.1, high=600)
     """Minimum duration of a clip, in seconds (release: 5)."""
     max_seconds: float = setting(10.0, low=0.1, high=600)

@@ -182,6 +182,14 @@ class ShardLedger:
         """
         return list(self._kept.values())
 
+    def interrupted_rows(self) -> list[dict[str, Any]]:
+        """The rows of a run that was killed: the journal, before `commit` changes it.
+
+        With `kept_rows` they name all files that earlier runs have written.
+        """
+        rows = map(read_entry, sorted(self.journal.glob("*.parquet")))
+        return [row for row in rows if row is not None]
+
     def results(self, order: list[str]) -> list[dict[str, Any]]:
         """The rows of the clips in `order`, all of which are computed."""
         return [self._journal_row(clip) or self._kept[clip] for clip in order]
@@ -283,6 +291,20 @@ def unfinished_clips(
     known = len(todo) - len(due)
     logging.info("%d clips, %d finished before, %d to do", len(todo), known, len(due))
     return due
+
+
+def mark_duplicates(rows: list[dict[str, Any]]) -> None:
+    """Skip files with the content of another: they could leak between splits.
+
+    The first clip by name stays.
+    """
+    first: dict[str, str] = {}
+    for row in sorted(rows, key=lambda r: r["clip"]):
+        if row["status"] != "ok":
+            continue
+        if first.setdefault(row["sha256"], row["clip"]) != row["clip"]:
+            row |= {"status": "skipped", "reason": "duplicate"}
+            row["detail"] = f"same bytes as {first[row['sha256']]}"
 
 
 def log_summary(table: pa.Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
@@ -23,7 +24,7 @@ class VideoFolder:
         for path in self._paths:
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 for name in {path.name, path.stem}:
-                    self._named[name].append(path)
+                    self._named[_one_form(name)].append(path)
 
     @property
     def videos(self) -> list[PurePosixPath]:
@@ -33,12 +34,12 @@ class VideoFolder:
     def find(self, name: str, label: str) -> PurePosixPath:
         """Path of a video, relative to the folder.
 
-        Of several with that name, the one in the folder of the class `label`. Raises ItemError
-        missing or ambiguous.
+        Of several with that name, the one in the folder of the class `label`. The form of accents
+        (NFC, NFD) does not count. Raises ItemError missing or ambiguous.
         """
         wanted = PurePosixPath(name)
         exact = [path for path in self._paths if path == wanted]
-        found = exact or self._named.get(wanted.name, [])
+        found = exact or self._named.get(_one_form(wanted.name), [])
         if len(wanted.parts) > 1 and not exact:  # the name has part of the folder, or no suffix
             found = [path for path in found if _ends_with(path.parent, wanted.parent)]
         if len(found) > 1:
@@ -52,4 +53,10 @@ class VideoFolder:
 
 
 def _ends_with(path: PurePosixPath, end: PurePosixPath) -> bool:
-    return path.parts[-len(end.parts) :] == end.parts
+    parts = PurePosixPath(_one_form(str(end))).parts
+    return PurePosixPath(_one_form(str(path))).parts[-len(parts) :] == parts
+
+
+def _one_form(name: str) -> str:
+    """A name with accents as macOS, or as everybody else, writes them."""
+    return unicodedata.normalize("NFC", name)

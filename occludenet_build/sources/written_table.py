@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -145,6 +146,15 @@ def text_cell(cell: str) -> str:
     if not cell or not cell.isprintable():
         raise CellError("wanted a text")
     return cell
+
+
+def name_cell(cell: str) -> str:
+    """A name, with accents in one form (NFC): macOS writes another one.
+
+    >>> len(name_cell("Zoe\u0308"))
+    3
+    """
+    return unicodedata.normalize("NFC", text_cell(cell))
 
 
 def seconds_cell(cell: str) -> Fraction:

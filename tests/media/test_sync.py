@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +23,17 @@ from occludenet_build.media.video.soundtrack import sound_pieces
 from occludenet_build.media.video.synth import write_video
 
 FRAME = 1 / 30
-QUICK = ("clean", "noise 0 dB", "steps only", "repeating", "another take", "one silent")
+QUICK = (
+    *("clean", "noise 0 dB", "steps only"),
+    *("repeating", "another take", "one silent", "too short"),
+)
+REASONS = {
+    "repeating": ("ambiguous",),
+    "another take": ("no match", "unsure"),
+    "one silent": ("silent",),
+    "too short": ("too short",),
+}
+"""Fault that no offset solves -> what its reason begins with, one of these."""
 
 
 def measured(given: Pair) -> Offset:
@@ -47,9 +56,14 @@ def errors_of(fault: str, count: int, seed: int = 0) -> list[float | None]:
 
 
 @pytest.mark.parametrize("fault", QUICK)
-def test_an_offset_is_right_or_not_returned(fault):
-    (error,) = errors_of(fault, 1, seed=7)
-    assert (error is not None and error < FRAME) if FAULTS[fault].solvable else error is None
+def test_an_offset_is_right_or_says_what_is_wrong(fault):
+    made = pair(7, fault, FAULTS[fault])
+    offset = measured(made)
+    if FAULTS[fault].solvable:
+        assert offset.reason is None and made.error(offset.seconds, offset.drift) < FRAME
+    else:
+        assert offset.seconds is None
+        assert offset.reason.partition(":")[0] in REASONS[fault]
 
 
 LEAST_RETURNED = {"noise -20 dB": 0.0, "reverberant 2.5 s": 0.75, "noise -10 dB": 0.8}
@@ -68,15 +82,6 @@ def test_offsets_by_fault(fault):
         return
     assert len(returned) >= LEAST_RETURNED.get(fault, 0.95) * count, len(returned)
     assert all(error < FRAME for error in returned), returned
-
-
-def test_the_reasons_say_what_is_wrong():
-    reasons = Counter(
-        measured(pair(3, name, FAULTS[name])).reason.partition(":")[0]
-        for name in ("repeating", "another take", "one silent", "too short", "cut in between")
-    )
-    assert reasons["ambiguous"] and reasons["silent"] and reasons["too short"]
-    assert reasons["no match"] + reasons["unsure"] >= 1, reasons
 
 
 @pytest.mark.parametrize("drift", [50e-6, 200e-6])
@@ -184,6 +189,9 @@ def test_a_view_is_reached_through_another(tmp_path):
     paths = write_takes(tmp_path, {"a": 0.0, "b": 2.5, "c": 5.0})
     found = offsets(paths, "a", least_overlap=3.0)
     assert found["c"].seconds == pytest.approx(5.0, abs=0.01) and found["c"].method == "sound"
+    found = offsets(paths, "a", table={"b": 2.4})
+    assert found["c"].seconds == pytest.approx(4.9, abs=0.01), "through what the user states"
+    assert found["c"].method == "table+sound"
 
 
 def test_wrong_calls_are_errors(tmp_path):
@@ -224,7 +232,7 @@ def moving(folder: Path, view: str, start: float, fps: int, seed: int = 3) -> Pa
 
     def pictures():
         at = np.zeros(2)
-        for number in range(20 * fps):
+        for number in range(14 * fps):
             now = start + number / fps
             at = at + [slants[k] * np.interp(now, knots, speeds[k]) / fps for k in range(2)]
             picture = back + own.normal(0, 4, back.shape)

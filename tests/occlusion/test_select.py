@@ -10,7 +10,7 @@ from support.select import bank, choose, indexed
 from occludenet_build import config as cfg
 from occludenet_build.core import seeds
 from occludenet_build.core.errors import UserError
-from occludenet_build.sources.index.command import mark_duplicates
+from occludenet_build.core.ledger import mark_duplicates
 
 CLIPS = [(f"c{n}", ("train", "val", "test")[n % 3], f"class{n % 2}") for n in range(240)]
 SMALL = cfg.load_part({"select": {"shards": 4, "quota": {"train": 8, "val": 3, "test": 4}}})

@@ -226,6 +226,11 @@ def test_folders_named_as_sets_hold_poses_of_these_sets(tmp_path):
         ("{", "not_json", "Expecting"),
         ("{}", "bad_poses", "data"),
         (json.dumps(as_json(first=1)), "bad_poses", "poses.first_frame"),
+        ("[" * 100_000, "not_json", "recursion"),
+        *(
+            (f'{{"data": [{{"frame_index": {number}, "skeleton": [{{}}]}}]}}', "bad_poses", says)
+            for number, says in (("1e999", "Overflow"), ("0.5", "whole number"), ("null", "Type"))
+        ),
         (json.dumps({"data": [{"frame_index": 0, "skeleton": [{"pose": [1], "score": []}]}]}),
          "bad_poses", "reshape"),
         (json.dumps({"data": [{"frame_index": 0, "skeleton": [
@@ -245,6 +250,7 @@ def test_a_bad_json_file_is_an_error_of_its_clip(tmp_path, content, reason, says
         (lambda t: t.drop(columns="left_knee_y"), "lacks left_knee_y"),
         (lambda t: t.assign(frame=[0, 0, 4]), "frames 0 to 3, got a pose in frame 4"),
         (lambda t: t.assign(frame=[0, 0.5, 1]), "frame 0.5: wanted a whole number"),
+        (lambda t: t.assign(set=["clean", None, "d-25"]), "wanted clean or a set .* got 'd-25'"),
         (lambda t: t.assign(nose_score=[0.5, 2, 1]), "a score from 0 to 1"),
         (lambda t: t.assign(nose_x=[1, None, 1]), "wanted x and y in pixels"),
     ],
@@ -255,10 +261,15 @@ def test_a_bad_table_stops_with_one_line(tmp_path, change, says):
         posefile.read_given(tmp_path / "p.csv", SOURCES)
 
 
-def test_files_that_name_no_clip_stop_with_one_line(tmp_path):
+def test_files_of_no_clip_of_two_and_of_another_kind(tmp_path, caplog):
     (tmp_path / "other.json").write_text(json.dumps(as_json()))
-    with pytest.raises(UserError, match=r"wanted names such as .*json, got other\.json"):
-        posefile.read_given(tmp_path, SOURCES)
+    assert posefile.read_given(tmp_path, SOURCES) == {}, "they may be of another shard"
+    assert "got other.json" in caplog.text
+    for part in ("a", "b"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / f"{CLIP}.json").write_text(json.dumps(as_json()))
+    problem = posefile.read_given(tmp_path, SOURCES)[CLIP]
+    assert problem.reason == "bad_poses" and "wanted one file for clean, got two" in problem.detail
     with pytest.raises(UserError, match="folder of JSON files"):
         posefile.read_given(tmp_path / "other.txt", SOURCES)
 

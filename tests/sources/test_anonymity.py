@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -168,11 +169,14 @@ def at(*xs: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("around", "places"),
     [
-        ([at(0), at(8), at(16), at(24), at(32)], [16]),  # one head that moves: no bar behind it
-        ([at(0), at(8), at(), at(24), at(32)], [8, 24]),  # missed: where it was and where it goes
-        ([at(0, 90), at(8), at(16), at(24), at(32, 90)], [16, 90, 90]),  # another one is missed
-        ([at(0), at(8), at(16, 50), at(24, 50), at(32)], [16, 50]),
+        ([at(0), at(4), at(8), at(12), at(16)], [8]),  # one head that moves: no bar behind it
+        ([at(0), at(4), at(), at(8), at(12)], [4, 8]),  # missed: where it was and where it goes
+        ([at(0, 90), at(4), at(8), at(12), at(16, 90)], [8, 90, 90]),  # another one is missed
+        ([at(0), at(4), at(8, 50), at(12, 50), at(16)], [8, 50]),
         ([at(), at(), at(), at(), at(5)], [5]),
+        ([at(0, 6), at(0, 6), at(0), at(0, 6), at(0, 6)], [0, 6, 6]),  # one of two that touch
+        ([at(0), at(3), at(6, 9), at(9), at(12)], [6, 9]),
+        ([at(), at(0), at(8), at(), at()], [0, 8]),  # each frame has the one that the other lacks
     ],
 )
 def test_only_heads_that_a_frame_lacks_are_taken_from_its_neighbours(around, places):
@@ -184,6 +188,10 @@ def test_a_clip_in_which_nobody_was_found_is_refused(noise):
     changed_frames(noise, hide)
     with pytest.raises(ItemError, match=r"not_anonymised: .* 7 of 12 frames, wanted at most 50%"):
         hide.refuse()
+    unknown = hiding(noise, {}, max_bare=1)
+    changed_frames(noise, unknown)
+    with pytest.raises(ItemError, match=r"not_anonymised: a\.mp4 has no box in"):
+        unknown.refuse()
     kept = hiding(noise, {5: np.float32([[10, 10, 30, 30]])}, max_bare=0.6)
     changed_frames(noise, kept)
     kept.refuse()
@@ -233,7 +241,7 @@ CONSENTS = "subject,consent,scope\nP1,yes,\nP2,No,\nP3,yes,I; bike ride\n"
         (("P1",), "M", "Walk", None),
         (("P1", "P2"), "I", "Walk", "P2 does not consent"),
         (("P3",), "I", "Walk", None),
-        (("P3",), "M", "Bike Ride", None),
+        (("P3",), "M", "Bike_Ride", None),
         (("P3",), "M", "Walk", "P3 does not consent to Walk in M"),
         (("P1", "P4"), "I", "Walk", "P4 is not in recordings.consent"),
     ],
@@ -246,10 +254,12 @@ def test_consent_must_cover_everybody(tmp_path, people, of_set, label, says):
 
 
 def test_mistakes_in_the_consents_name_line_and_column(tmp_path):
-    (tmp_path / "c.csv").write_text("subject,consent\nP1,yes\nP2,maybe\nP1,no\n")
+    text = "subject,consent,scope\nP1,yes,\nP2,maybe,\nP1,no,\nP3,yes,;\n"
+    (tmp_path / "c.csv").write_text(text)
     with pytest.raises(UserError) as caught:
         read_consent(str(tmp_path / "c.csv"))
-    first, second = str(caught.value).splitlines()
+    first, second, third = str(caught.value).splitlines()
+    assert "line 5, column 'scope': wanted sets or classes, or nothing, got ';'" in third
     assert "line 3, column 'consent': wanted yes or no, got 'maybe'" in first
     assert "line 4, column 'subject': wanted each person once, P1 is in line 2 too" in second
 
@@ -330,6 +340,8 @@ def test_heads_are_hidden_in_the_clips_and_nothing_else(recorded):
 
 def test_who_does_not_consent_is_in_no_clip(recorded):
     assert {row["status"] for row in run(recorded).values()} == {"ok"}
+    # as if it had been killed before it noted the clips
+    shutil.rmtree(recorded / "build/recordings/store/clips")
     (recorded / "consent.csv").write_text("subject,consent\nP0,yes\n")
     rows = run(recorded, consent="consent.csv")
     assert rows["r0"]["status"] == "ok"
@@ -349,9 +361,11 @@ def test_who_does_not_consent_is_in_no_clip(recorded):
          "got weights and boxes"),
     ],
 )  # fmt: skip
-def test_settings_that_hide_nothing_are_refused(recorded, values, says):
+def test_settings_that_hide_nothing_are_refused(tmp_path, values, says):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "boxes.csv").touch()
     with pytest.raises(UserError, match=says):
-        run(recorded, **values)
+        run(tmp_path, **values)
 
 
 # the leak report

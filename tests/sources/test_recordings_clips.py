@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_segments import RATE, frames_of, long_video, number_of, numbered, sound_of, sweep
 
 from occludenet_build.config import load
-from occludenet_build.core import tables
+from occludenet_build.core import ledger, tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.video.cut import cut_video
 from occludenet_build.media.video.encoder import Encoding
@@ -21,11 +23,13 @@ from occludenet_build.media.video.source import open_video, to_rgb
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.release.csv_format import MultiView, read_csv
 from occludenet_build.release.groups import derived_group
-from occludenet_build.sources.recordings import offsets
+from occludenet_build.sources.recordings import CLIPS, look, offsets
 from occludenet_build.sources.recordings.command import add_arguments
 from occludenet_build.sources.recordings.command import run as run_stage
+from occludenet_build.sources.recordings.files import FileFacts
 from occludenet_build.sources.recordings.offsets import ViewTime
 from occludenet_build.sources.recordings.stretches import Seen, common_stretches, even_stretches
+from occludenet_build.sources.recordings.takes import Take, View
 
 HEAD = "file,class,subject,take"
 
@@ -104,6 +108,7 @@ def test_the_stage_cuts_resumes_and_says_why_not(tmp_path):
     assert page.count('<section class="take"') == 3 and "strips/Walk_P1_1_000000_000008.jpg" in page
 
     before = made(tmp_path)
+    (tmp_path / "in/one.mp4").touch()  # another time, the same bytes
     assert run(tmp_path, [SET_I]) == rows and made(tmp_path) == before
     # other facts in the table, a lower threshold: new rows, the same files
     table = tmp_path / "in/recordings.csv"
@@ -115,6 +120,12 @@ def test_the_stage_cuts_resumes_and_says_why_not(tmp_path):
     assert one["camera"] == "cam 1" and {"blurred", "too_dark"} <= set(one["warnings"])
     # a row less: its clips are gone, and the splits that were written hold them where they were
     frozen = (tmp_path / "build/recordings/I.csv").read_text().splitlines()
+    killed = "OccludeNet-I/train/Walk/Walk_P9_1_000000_000008.mp4"
+    (tmp_path / "build" / killed).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "build" / killed).write_bytes(b"of a run that was killed, of a take that is gone")
+    (tmp_path / "build/OccludeNet-I/train/Walk/.Walk_P9_1.part.mp4").write_bytes(b"half of it")
+    with ledger.locked_ledger(tmp_path / "build/recordings/store/clips", CLIPS) as store:
+        store.commit(ledger.ClipResult({"clip": "Walk_P9_1", "key": "k", "file": killed}))
     table.write_text("\n".join(line for line in frozen if not line.startswith("one,")) + "\n")
     run(tmp_path, [SET_I])
     kept = {name: time for name, time in before.items() if name.startswith("Armed")}
@@ -148,7 +159,9 @@ def write_set_m(folder, views, people=("P1", "P2"), offsets="stated"):
     rows = []
     for person in people:
         for view, path in views.items():
-            shutil.copyfile(path, folder / f"m/{person}_{view}.mp4")
+            # a box that readers skip: no two recordings have the same bytes
+            mark = b"\0\0\0\x0afree" + person.encode()
+            (folder / f"m/{person}_{view}.mp4").write_bytes(path.read_bytes() + mark)
             offset = VIEWS[view][0] / 10 if offsets == "stated" and view != "cam1" else ""
             split = "val" if person == "P1" else "train"
             rows.append(f"{person}_{view}.mp4,fall,{person},1,{view},{split},{offset}")
@@ -230,6 +243,36 @@ def test_offsets_that_are_not_sure_are_said(tmp_path, views, monkeypatch):
     assert (stated["method"], stated["confidence"]) == ("table", None)
 
 
+@pytest.mark.parametrize(
+    ("lost", "stated", "expected"),
+    [
+        ((), {"b": 2}, {"a": 0, "b": 2, "c": 0.5}),
+        ((), {"a": 10}, {"a": 10, "b": 10.5, "c": 10.5}),
+        (("a",), {}, {"b": 0, "c": 0.5}),
+        (("a",), {"c": 3}, {"b": 3.5, "c": 3}),  # c is on the clock of a, so b must be too
+    ],
+)
+def test_offsets_are_on_one_clock_also_without_the_first_view(monkeypatch, lost, stated, expected):
+    views = tuple(
+        View(name, n, f"{name}.mp4", "", Fraction(stated[name]) if name in stated else None, ())
+        for n, name in enumerate("abc")
+    )
+    take = Take("M", "t", "Walk", ("P1",), "1", "", None, views)
+    facts = {
+        ("t", name): FileFacts(Path(name), name, Fraction(9), 90, 8, 8)
+        for name in "abc"
+        if name not in lost
+    }
+    monkeypatch.setattr(
+        offsets,
+        "measured_offsets",
+        lambda paths, reference, stated: dict.fromkeys(paths, Found(0.5)),
+    )
+    (job,) = offsets.offset_jobs([take], facts, "1")
+    row = offsets.find_offsets(job).row
+    assert dict(zip(row["views"], row["offsets"], strict=True)) == expected
+
+
 @pytest.mark.slow
 def test_a_lost_view_a_change_of_size_and_what_is_refused(tmp_path, views):
     write_set_m(tmp_path, views)
@@ -258,13 +301,39 @@ def test_a_lost_view_a_change_of_size_and_what_is_refused(tmp_path, views):
 
 
 def test_names_instead_of_a_table(tmp_path):
-    for name in ("walk/P1_1.mp4", "walk/P2_1.mp4", "high jump/P3_1.mp4", "other.mp4"):
+    names = ("walk/P1_1.mp4", "walk/Zoe\u0308_1.mp4", "high jump/Zo\u00eb_2.mp4", "other.mp4")
+    for number, name in enumerate(names):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        long_video(tmp_path / "in" / name, frames=60, sound=False)
+        long_video(tmp_path / "in" / name, frames=60 + number, sound=False)
+    shutil.copyfile(tmp_path / "in/walk/P1_1.mp4", tmp_path / "in/walk/P3_1.mp4")
+    latin = os.fsdecode(b"walk/P\xe9_1.mp4")
+    (tmp_path / "in/other.mp4").rename(tmp_path / "in" / latin)
+    (tmp_path / "in/other.mp4").touch()
     rows = run(tmp_path, [{**SET_I, "pattern": "{class}/{subject}_{take}.mp4"}])
     assert rows["I/other.mp4"]["reason"] == "misplaced" and rows["I/other.mp4"]["split"] is None
-    assert {row["label"] for row in rows.values() if row["status"] == "ok"} == {"Walk", "high jump"}
-    assert len(made(tmp_path)) == 3
+    assert rows["I/walk/P\\xe9_1.mp4"]["reason"] == "not_utf8"
+    copy = rows["Walk_P3_1"]
+    assert (copy["status"], copy["reason"]) == ("skipped", "duplicate")
+    assert copy["detail"] == "same bytes as I/walk/P1_1.mp4", "they could be in two splits"
+    good = {row["label"]: row for row in rows.values() if row["subject"] == "Zo\u00eb"}
+    assert set(good) == {"Walk", "high jump"} and len(made(tmp_path)) == 3
+    assert good["Walk"]["split"] == good["high jump"]["split"], "one person, however written"
+
+
+def test_a_camera_that_stops_is_frozen_whether_it_repeats_a_picture_or_leaves_it_out():
+    grey = [np.full((18, 32), level, np.uint8) for level in (0, 90, 90, 180)]
+    for times, longest in (((0, 1, 2, 3), 2), ((0, 1, 2, 9), 8), ((0, 5, 6, 7), 5)):
+        frozen = look._Frozen()
+        for at, small in zip(times, grey, strict=True):
+            frozen.add(at, small)
+        assert frozen.longest == longest
+
+
+@pytest.mark.parametrize("dataset", ["Recordings", "OccludeNet-S", "logs"])
+def test_a_folder_of_the_build_is_no_folder_of_a_set(tmp_path, dataset):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(UserError, match=f"wanted a dataset of its own, {dataset} is the folder of"):
+        run(tmp_path, [{**SET_I, "dataset": dataset}])
 
 
 def test_no_set_and_an_empty_table(tmp_path):

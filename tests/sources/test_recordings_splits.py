@@ -16,8 +16,8 @@ from occludenet_build.sources.recordings.takes import Take, connected
 SHARES = {"train": 0.8, "val": 0.05, "test": 0.15}
 
 
-def take(id, people, label="Walk", session="", split=None):
-    return Take("I", id, label, tuple(people), id, session, split, ())
+def take(id, people, label="Walk", session="", split=None, of="I"):
+    return Take(of, id, label, tuple(people), id, session, split, ())
 
 
 def crowd(people, classes=("Walk", "Fall"), takes=1):
@@ -33,7 +33,7 @@ def people_by_split(takes, splits):
     found = defaultdict(set)
     for one in takes:
         for person in one.people:
-            found[person].add(splits[one.id])
+            found[person].add(splits[one.key])
     return found
 
 
@@ -57,7 +57,7 @@ def test_nobody_is_in_two_splits_and_the_order_does_not_matter(rows, seed, shuff
         return
     splits = assign_splits(takes, SHARES, seed, ["subject"])
     assert all(len(found) == 1 for found in people_by_split(takes, splits).values())
-    assert splits.keys() == {one.id for one in takes}
+    assert splits.keys() == {one.key for one in takes}
     mixed = list(takes)
     shuffler.shuffle(mixed)
     assert assign_splits(mixed, SHARES, seed, ["subject"]) == splits
@@ -71,7 +71,7 @@ def test_shares_are_reached_in_every_class(people, within):
     takes = crowd(people)
     splits = assign_splits(takes, SHARES, 7, ["subject"])
     for label in ("Walk", "Fall"):
-        counts = Counter(splits[one.id] for one in takes if one.label == label)
+        counts = Counter(splits[one.key] for one in takes if one.label == label)
         for split, share in SHARES.items():
             assert abs(counts[split] / people - share) <= within
 
@@ -82,6 +82,19 @@ def test_another_seed_gives_other_splits_and_another_order_the_same():
     assert len({tuple(sorted(one.items())) for one in found}) == 4
     random.Random(1).shuffle(takes)
     assert assign_splits(takes, SHARES, 2, ["subject"]) == found[2]
+
+
+def test_a_person_of_two_sets_is_in_one_split_and_each_set_has_its_shares():
+    takes = [take(str(n), [f"P{n}"]) for n in range(40)]
+    takes += [take(str(n), [f"P{n}"], of="M") for n in range(20, 60)]
+    splits = assign_splits(takes, SHARES, 3, ["subject"])
+    assert all(splits[f"I/{n}"] == splits[f"M/{n}"] for n in range(20, 40))
+    for of in ("I", "M"):
+        counts = Counter(split for key, split in splits.items() if key[0] == of)
+        assert counts == {"train": 32, "val": 2, "test": 6}
+    alone = [take("0", ["P1"], of="M"), take("1", ["P1"], of="M")]
+    with pytest.raises(UserError, match="sets, M: wanted takes that can be divided"):
+        assign_splits([*takes[:40], *alone], SHARES, 3, ["subject"])
 
 
 def test_people_are_connected_through_others():
@@ -109,11 +122,13 @@ def test_one_person_cannot_be_divided_but_takes_can():
 def test_stated_splits_stay_and_contradictions_are_told():
     takes = [take(str(n), [f"P{n}"], split="val" if n < 2 else None) for n in range(20)]
     splits = assign_splits(takes, SHARES, 0, ["subject"])
-    assert splits["0"] == splits["1"] == "val"
+    assert splits["I/0"] == splits["I/1"] == "val"
     assert Counter(splits.values()) == {"train": 15, "val": 2, "test": 3}
     # whoever is seen with somebody of a stated split follows
     takes.append(take("20", ["P0", "P20"]))
-    assert assign_splits(takes, SHARES, 0, ["subject"])["20"] == "val"
+    assert assign_splits(takes, SHARES, 0, ["subject"])["I/20"] == "val"
     takes.append(take("21", ["P1"], split="test"))
-    with pytest.raises(UserError, match="got val for 1 and test for 21, which are connected by P1"):
+    with pytest.raises(
+        UserError, match="got val for I/1 and test for I/21, which are connected by P1"
+    ):
         assign_splits(takes, SHARES, 0, ["subject"])

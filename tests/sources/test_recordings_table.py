@@ -82,7 +82,7 @@ def test_a_table_is_read_and_written_back_with_the_splits():
     assert (front.file, front.number, front.offset) == ("a.mp4", 1, None)
     assert front.parts == ((Fraction(3, 2), Fraction(12)), (Fraction(20), None))
     assert (left.camera, left.number, left.offset) == ("NIR", 2, Fraction(-1, 4))
-    rows = table_rows([take], {take.id: "val"})
+    rows = table_rows([take], {take.key: "val"})
     assert rows[0] == [
         "a.mp4",
         "Bike_Ride",
@@ -171,7 +171,7 @@ SETTINGS = [
     ({"pattern": "{class}_{subject}_{take}_{no}"}, "as fields of the pattern, got {no}"),
     ({"pattern": "{class"}, "wanted a pattern such as"),
     ({"pattern": PATTERN, "table": "t.csv"}, "wanted a table or a pattern, got both"),
-    ({"name": "S"}, "but D and S, got 'S'"),
+    ({"name": "S"}, "but D, S and leaks, got 'S'"),
     ({"name": "my set"}, "wanted a name of letters"),
     ({"dataset": "a/b"}, "wanted a dataset that can name a folder"),
     ({"size": "1080p"}, "wanted a size such as 1920x1080"),

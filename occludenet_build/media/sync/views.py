@@ -37,7 +37,8 @@ class Offset:
     confidence: float
     """Probability that the offset is right within one frame, 0 to 1."""
     method: str | None
-    """table, sound or motion; for a view that was measured against another one, that of both."""
+    """table, sound or motion; for a view that is reached through another one, those of both, such
+    as table+sound."""
     reason: str | None
     """Why `seconds` is None: begins with no sound, silent, too short, no match, ambiguous, unsure,
     unsteady, contradiction or no motion."""
@@ -82,7 +83,8 @@ def offsets(
     asked = [view for view in views if view not in found]
     if asked:
         measure = _Pairs(views, methods, least_confidence, least_overlap)
-        found |= _connected(reference, asked, measure)
+        stated_ones = {view: one for view, one in found.items() if view != reference}
+        found |= _connected(reference, asked, measure, stated_ones)
     return {view: found[view] for view in views}
 
 
@@ -173,7 +175,9 @@ def compared(
     return Offset(track.lag, track.drift, sure, method, None)
 
 
-def _connected(reference: str, asked: list[str], measure: _Pairs) -> dict[str, Offset]:
+def _connected(
+    reference: str, asked: list[str], measure: _Pairs, stated: Mapping[str, Offset]
+) -> dict[str, Offset]:
     """Every view against the reference; where that fails, through a view that it matches."""
     direct = {view: measure(reference, view) for view in asked}
     between = {(a, b): measure(a, b) for a in asked for b in asked if a < b}
@@ -181,6 +185,7 @@ def _connected(reference: str, asked: list[str], measure: _Pairs) -> dict[str, O
     for view in asked:
         if direct[view].seconds is None:
             ways = [_through(direct[by], _pair(between, by, view)) for by in asked if by != view]
+            ways += [_through(offset, measure(by, view)) for by, offset in stated.items()]
             found[view] = max(filter(None, ways), key=_sureness, default=direct[view])
     return _without_contradictions(found, between)
 

@@ -8,7 +8,7 @@ that set, all others of the clean clip. `<clip>` is our id, or the YouTube id al
 | Column | Dtype | Unit | Meaning |
 |---|---|---|---|
 | clip | string | | id of the clip, as in the index, or its file |
-| set | string | | optional: clean, D-25, ...; clean if the column is missing |
+| set | string | | optional: clean, D-25, ...; clean if it is missing or empty |
 | frame | integer | | from 0 in display order |
 | x, y, score | lists of 18 numbers | px, px, 0 to 1 | Parquet: OpenPose's 18 joints |
 | nose_x, nose_y, nose_score, ... | number | px, px, 0 to 1 | instead: three columns per joint, by
@@ -22,6 +22,7 @@ not found. A file without a row for a set leaves that set out.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.names import match_names
 from occludenet_build.core.poses import JOINT_COUNT
 from occludenet_build.media.imaging import skeletons
@@ -110,11 +111,21 @@ def _joints_of_table(path: Path) -> tuple[np.ndarray, pd.DataFrame]:
             f"nose_y, nose_score and so on, {path} lacks {', '.join(missing[:4])}; docs/poses.md "
             "describes them"
         )
-    table = table.assign(set=table["set"] if "set" in have else CLEAN)
+    table = table.assign(set=table["set"].fillna(CLEAN) if "set" in have else CLEAN)
+    _check_sets(path, table)
     joints = _from_lists(path, table) if set(_LISTS) <= have else _from_columns(path, table)
     _check_numbers(path, table, joints)
     joints[joints[..., 2] <= 0] = 0
     return joints.astype(np.float32), table[["clip", "set", "frame"]]
+
+
+def _check_sets(path: Path, table: pd.DataFrame) -> None:
+    for name in table["set"].unique():
+        if not isinstance(name, str) or _SET.fullmatch(name) is None:
+            raise UserError(
+                f"poses.file: {path}: wanted {CLEAN} or a set such as D-25 in the column set, got "
+                f"{name!r}; correct it"
+            )
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -180,10 +191,11 @@ def _from_folder(folder: Path, clips: Mapping[str, PosedSource], first_frame: in
     files = [path for path in sorted(folder.rglob("*.json")) if not path.stem.endswith("_label")]
     names = _clip_names([path.stem for path in files], clips)
     if files and not names and clips:
-        logged = f"{files[0].stem}.json"
-        raise UserError(
-            f"poses.file: {folder}: no file names a clip: wanted names such as {min(clips)}.json, "
-            f"got {logged}"
+        # no error: it may have all clips of the other shards
+        logging.warning(
+            "poses.file: %s: no file names one of these %d clips: wanted names such as %s.json, "
+            "got %s.json",
+            *(folder, len(clips), min(clips), files[0].stem),
         )
     found: Given = {}
     for path in files:
@@ -197,7 +209,9 @@ def _from_folder(folder: Path, clips: Mapping[str, PosedSource], first_frame: in
             found[clip] = error
             continue
         sets = found.setdefault(clip, {})
-        if isinstance(sets, dict):
+        if isinstance(sets, dict) and name in sets:
+            found[clip] = ItemError("bad_poses", f"{path}: wanted one file for {name}, got two")
+        elif isinstance(sets, dict):
             sets[name] = poses
     return found
 
@@ -218,21 +232,23 @@ def _clip_names(stems: list[str], clips: Mapping[str, PosedSource]) -> dict[str,
 def _from_json(path: Path, clip: PosedSource, first_frame: int) -> GivenPoses:
     """Raises ItemError not_json or bad_poses."""
     try:
-        listed = json.loads(path.read_text())
-    except ValueError as error:
+        listed = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise ItemError("not_json", f"{path.name}: {error}") from error
+    except OSError as error:
+        raise as_item_error(error) from error
     try:
         people = [
-            (int(frame["frame_index"]) - first_frame, person)
+            (_whole(frame["frame_index"]) - first_frame, person)
             for frame in listed["data"]
             for person in frame["skeleton"]
         ]
         if not people:
             return no_poses()
         joints = np.stack([_joints(person, clip) for _, person in people])
-    except (ValueError, KeyError, TypeError) as error:
+        frames = np.array([frame for frame, _ in people], np.int64)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ItemError("bad_poses", f"{path.name}: {type(error).__name__}: {error}") from error
-    frames = np.array([frame for frame, _ in people], np.int64)
     if ((frames < 0) | (frames >= clip.frames)).any():
         raise ItemError(
             "bad_poses",
@@ -240,6 +256,13 @@ def _from_json(path: Path, clip: PosedSource, first_frame: int) -> GivenPoses:
             f"of {clip.frames}, counted from {first_frame} (poses.first_frame)",
         )
     return _ordered(frames, joints)
+
+
+def _whole(number: Any) -> int:
+    """A frame number. Raises ValueError where it is not whole, OverflowError for infinity."""
+    if int(number) != number:
+        raise ValueError(f"wanted a whole number as frame_index, got {number!r}")
+    return int(number)
 
 
 def _joints(person: dict[str, Any], clip: PosedSource) -> np.ndarray:

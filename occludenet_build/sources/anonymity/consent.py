@@ -2,23 +2,26 @@
 
 subject   the person, as in the table of the recordings: P01
 consent   yes or no
-scope     optional: sets and classes that the consent is for, with ; between them; empty: all
+scope     optional: sets and classes that the consent is for, with ; between them; empty: all. A
+          clip is covered by its set or by its class
 note      optional, ignored
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.release.terms import recorded_class
 from occludenet_build.sources.written_table import (
     CellError,
     Columns,
+    name_cell,
     optional_cell,
     parse,
     read_text,
-    text_cell,
 )
 
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
@@ -30,11 +33,11 @@ class Consent:
 
     given: bool
     scope: frozenset[str]
-    """Sets and classes, folded; empty: all."""
+    """Sets and classes, as `_plain` gives them; empty: all."""
 
     def covers(self, of_set: str, label: str) -> bool:
         """Whether recordings of a class in a set may be used."""
-        names = {of_set.casefold(), label.casefold()}
+        names = {_plain(of_set), _plain(label)}
         return self.given and (not self.scope or bool(self.scope & names))
 
 
@@ -44,14 +47,22 @@ def _yes_or_no(cell: str) -> bool:
     return cell.casefold() in _YES
 
 
+def _plain(name: str) -> str:
+    """A set or class without what spellings differ in: a class of the release has many."""
+    return unicodedata.normalize("NFC", recorded_class(name) or name.strip()).casefold()
+
+
 def _scope(cell: str) -> frozenset[str]:
-    return frozenset(name.strip().casefold() for name in cell.split(";") if name.strip())
+    found = frozenset(_plain(name) for name in cell.split(";") if name.strip())
+    if not found:
+        raise CellError("wanted sets or classes, or nothing")
+    return found
 
 
 _COLUMNS = Columns(
     ("subject", "consent"),
     ("scope", "note"),
-    {"subject": text_cell, "consent": _yes_or_no, "scope": optional_cell(_scope)},
+    {"subject": name_cell, "consent": _yes_or_no, "scope": optional_cell(_scope)},
 )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,17 @@ import numpy as np
 
 from occludenet_build.config.anonymity import Anonymity
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.files import size_and_mtime
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.media.video.blurring import displayed_rgb, hidden_frame
 from occludenet_build.media.video.cut import Timed
 from occludenet_build.media.video.source import Display, display_of, open_video
 from occludenet_build.sources.anonymity import heads
 from occludenet_build.sources.anonymity.finders import BATCH, BoxFinder, NetworkFinder
+
+_SAME = 0.3
+"""Least IoU of the regions of one head in two frames that follow each other. A head that moves more
+than half its width from frame to frame is hidden where it was and will be, too."""
 
 
 @dataclass
@@ -62,7 +68,13 @@ class Hiding:
             yield self._hidden(window, position, display)
 
     def refuse(self) -> None:
-        """Raises ItemError not_anonymised if too many frames have nothing hidden."""
+        """Raises ItemError not_anonymised if too many frames have nothing hidden.
+
+        Also, whatever max_bare allows, for a recording of which the user's file has no box.
+        """
+        if isinstance(self.finder, BoxFinder) and not self.finder.boxes:
+            text = f"{self.recording.name} has no box in recordings.anonymity.boxes"
+            raise ItemError("not_anonymised", text)
         share = self.bare / self.frames if self.frames else 1.0
         if share > self.settings.max_bare:
             raise ItemError(
@@ -76,7 +88,7 @@ class Hiding:
     ) -> Iterator[tuple[int, Any, np.ndarray]]:
         """Yield (pts, frame, regions float32 (N, 4) in displayed pixels)."""
         if isinstance(self.finder, BoxFinder):
-            numbers = _numbers(self.recording)
+            numbers = _numbers(self.recording, size_and_mtime(self.recording))
             for pts, frame in frames:
                 yield pts, frame, self._grown(self.finder.at(numbers[pts]), display)
             return
@@ -107,8 +119,9 @@ def held(around: Sequence[np.ndarray], at: int, reach: int) -> np.ndarray:
     """The regions float32 (N, 4) of frame `at`, with those of heads that it lacks, float32 (M, 4).
 
     around: the regions of the frames before, at and after it. A region of a frame up to `reach`
-    away is of a head that this frame has too if it overlaps one of the next frame in its direction,
-    and that one likewise; else the head is missed here, and the region is added.
+    away is of a head that this frame has too if it lies like one of the next frame in its direction
+    (_SAME), and that one likewise; else the head is missed here, and the region is added. A region
+    stands for one head only: of two heads that touch, one does not hide that the other is missed.
     """
     own = around[at]
     places = [own]
@@ -118,12 +131,25 @@ def held(around: Sequence[np.ndarray], at: int, reach: int) -> np.ndarray:
             if not 0 <= other < len(around):
                 break
             regions = around[other]
-            is_known = (geometry.intersection(regions, known) > 0).any(axis=1)
+            is_known, gone = _same_heads(regions, known)
             places.append(regions[~is_known])
             # A head that is missed in the next frame too is still where it was last seen.
-            gone = ~(geometry.intersection(known, regions) > 0).any(axis=1)
             known = np.concatenate([regions, known[gone]])
     return np.concatenate(places)
+
+
+def _same_heads(regions: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pair regions float32 (N, 4) with known ones (M, 4), those that lie most alike first.
+
+    Returns which regions have a partner, bool (N,), and which known ones have none, bool (M,).
+    """
+    overlaps = geometry.iou(regions, known)
+    is_known, gone = np.zeros(len(regions), np.bool_), np.ones(len(known), np.bool_)
+    while overlaps.size and overlaps.max() >= _SAME:
+        region, other = np.unravel_index(overlaps.argmax(), overlaps.shape)
+        is_known[region], gone[other] = True, False
+        overlaps[region], overlaps[:, other] = 0, 0
+    return is_known, gone
 
 
 def _display(path: Path) -> Display:
@@ -134,8 +160,12 @@ def _display(path: Path) -> Display:
     raise ItemError("zero_frames")
 
 
-def _numbers(path: Path) -> dict[int, int]:
-    """pts -> number of the frame in the recording."""
+@lru_cache(maxsize=1)
+def _numbers(path: Path, version: str) -> dict[int, int]:
+    """pts -> number of the frame in the recording; `version`: its size and time of change.
+
+    The clips of a recording follow each other: a long one is not decoded again for each of them.
+    """
     with open_video(path) as source:
         # VideoSource sets a pts for every frame
         return {frame.pts or 0: number for number, frame in enumerate(source)}

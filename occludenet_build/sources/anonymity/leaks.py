@@ -56,11 +56,16 @@ class LeakCheck:
         return {"checked_frames": checked, "leaking_frames": leaking}, picture_of_leaks
 
 
+def leak_picture(clip: str) -> str:
+    """Path of the picture of a clip's leaks, relative to the build folder."""
+    return f"recordings/leaks/{clip}.jpg"
+
+
 def write_leaks(root: Path, clip: str, picture: bytes | None) -> str | None:
     """Write the picture of a clip's leaks; return its path relative to `root`, None without one."""
     if picture is None:
         return None
-    name = f"recordings/leaks/{clip}.jpg"
+    name = leak_picture(clip)
     write_bytes(root / name, picture)
     return name
 

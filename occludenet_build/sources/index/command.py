@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
     )
     check_items("index", facts.values(), args.out, config.failures)
     rows = [_merge(row, facts.get(row["clip"])) for row in listed]
-    mark_duplicates(rows)
+    ledger.mark_duplicates(rows)
     draw_candidates(rows, config)
     if config.select.assignment == "published":
         mark_published(rows, config.select.published)
@@ -101,20 +101,6 @@ def _merge(listed: dict[str, Any], facts: dict[str, Any] | None) -> dict[str, An
     row["key"] = files.short_hash(row["clip"], row.get("sha256") or row.get("reason") or "")
     row["seconds"] = None
     return row
-
-
-def mark_duplicates(rows: list[dict[str, Any]]) -> None:
-    """Skip files with the content of another: they could leak between splits.
-
-    The first clip by name stays.
-    """
-    first: dict[str, str] = {}
-    for row in sorted(rows, key=lambda r: r["clip"]):
-        if row["status"] != "ok":
-            continue
-        if first.setdefault(row["sha256"], row["clip"]) != row["clip"]:
-            row |= {"status": "skipped", "reason": "duplicate"}
-            row["detail"] = f"same bytes as {first[row['sha256']]}"
 
 
 def _write_shards(rows: list[dict[str, Any]], folder: Path, shards: int) -> None:

@@ -33,10 +33,11 @@ reports each with its line and column. The views of a take are cut to the same s
 that all share; offsets are those of the table, else of `media.sync`. A part longer than max_seconds
 is cut into equal clips.
 
-A recording or clip that cannot be used is a row with a reason: missing, ambiguous, misplaced (it
-does not match the pattern), too_short, offset_unsure, no_common_time, a check of
-recordings.checks.refuse, corrupt or another fault of a video. Files, takes and clips are worked on
-again only where the file, their row or the settings changed. A clip without a row is deleted.
+A recording or clip that cannot be used is a row with a reason: missing, ambiguous, duplicate (the
+same bytes under two names), misplaced (it does not match the pattern), not_utf8, too_short,
+offset_unsure, no_common_time, no_consent, not_anonymised, a check of recordings.checks.refuse,
+corrupt or another fault of a video. Files, takes and clips are worked on again only where the
+file's bytes, their row or the settings changed. A clip without a row is deleted.
 
 `media.video.cut` documents the frames, times and sound of a cut. The picture is not scaled.
 """
@@ -69,7 +70,7 @@ CLIPS = pa.schema(
         column("offset_seconds", "float64", "time on the take's clock where the recording begins"),
         column("drift", "float64", "seconds of the take's clock per second of its own, minus 1"),
         column("confidence", "float64", "confidence in the offset, 0 to 1; null: not measured"),
-        column("method", "string", "how it was found: sound, motion or table; null: one view"),
+        column("method", "string", "how it was found: sound, motion, table; null: one view"),
         column("file", "string", "path of the clip, relative to the build folder"),
         column("file_hash", "string", "sha256 of the clip"),
         column("frames", "int32", "number of frames of the clip"),

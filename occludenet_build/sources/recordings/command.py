@@ -38,6 +38,7 @@ from occludenet_build.sources.recordings.splits import assign_splits, log_shares
 from occludenet_build.sources.recordings.table import Recording, read_recordings
 from occludenet_build.sources.recordings.takes import Take, check_sessions, takes_of
 from occludenet_build.sources.video_folder import VideoFolder
+from occludenet_build.stages import STAGES
 
 Job = TypeVar("Job", files.FileJob, offsets.OffsetJob, cutting.RecordingJob)
 Row = dict[str, Any]
@@ -58,7 +59,6 @@ class ReadSet:
     folder: VideoFolder
     recordings: list[Recording]
     takes: list[Take]
-    splits: dict[str, str]
     unmatched: list[PurePosixPath] = field(default_factory=list)
 
 
@@ -69,9 +69,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
         raise UserError(
             "config: recordings.sets: wanted a list of sets, got none; set it (docs/recordings.md)"
         )
-    sets = [read_set(one, config) for one in settings.sets]
+    _check_folders(config)
+    sets = [read_set(one, settings) for one in settings.sets]
+    splits = _assign(sets, config)
     work = _Work(args.out, args.threads, config.failures)
-    plans = with_consent(_plan(sets, work, settings), settings)
+    plans = with_consent(_plan(sets, splits, work, settings), settings)
     privacy = Privacy(settings, tuple({one.source.path for one in plans if one.source}))
     coding, version = ClipCoding.of(config.composite), results_version("recordings")
     jobs = [
@@ -82,12 +84,35 @@ def run(args: argparse.Namespace, config: Config) -> None:
     table = tables.from_rows(rows, stage.CLIPS)
     tables.write_table(table, args.out)
     for one in sets:
-        outputs.write_set(args.root, one.one, one.takes, one.splits, rows)
+        outputs.write_set(args.root, one.one, one.takes, splits, rows)
+    _remove_reports(args.out.parent, settings.sets)
     page.write_page(args.out.parent / "index.html", rows, args.root)
     if privacy.is_on:
         _report_leaks(args, [row for row in rows if row["status"] == "ok"])
     ledger.log_summary(table)
     outputs.log_sets(rows)
+
+
+def _check_folders(config: Config) -> None:
+    """Raises UserError where the folder of a set is one that the build uses for something else."""
+    taken = {getattr(config, name).dataset: f"{name}.dataset" for name in ("composite", "segments")}
+    taken |= dict.fromkeys((*STAGES, "logs", "benchmarks"), "a stage")
+    folded = {folder.casefold(): whose for folder, whose in taken.items()}
+    for one in config.section(Recordings).sets:
+        whose = folded.get(one.dataset_folder.casefold())
+        if whose is not None:
+            raise UserError(
+                f"config: recordings.sets, {one.name}: wanted a dataset of its own, "
+                f"{one.dataset_folder} is the folder of {whose}; change it"
+            )
+
+
+def _remove_reports(folder: Path, sets: Sequence[RecordingSet]) -> None:
+    """Delete the tables of sets that are no more, and the leak report of an earlier run."""
+    kept = {f"{one.name}.csv" for one in sets}
+    for path in [*folder.glob("*.csv"), folder / "leaks.html"]:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
 
 
 def _report_leaks(args: argparse.Namespace, made: list[Row]) -> None:
@@ -104,12 +129,8 @@ def _report_leaks(args: argparse.Namespace, made: list[Row]) -> None:
         )
 
 
-def read_set(one: RecordingSet, config: Config) -> ReadSet:
-    """Read the table of a set, or match its files, and assign the splits.
-
-    Raises UserError for mistakes, and for takes that cannot be divided into splits.
-    """
-    settings = config.section(Recordings)
+def read_set(one: RecordingSet, settings: Recordings) -> ReadSet:
+    """Read the table of a set, or match its files. Raises UserError for mistakes."""
     folder = VideoFolder(one.folder, f"recordings.sets, {one.name}: folder")
     unmatched: list[PurePosixPath] = []
     if one.table_file is not None:
@@ -120,11 +141,19 @@ def read_set(one: RecordingSet, config: Config) -> ReadSet:
     if not takes:
         raise UserError(f"{one.table_file}: wanted a row per recording, got none; fill it in")
     check_sessions(takes, settings.together)
-    shares = dataclasses.asdict(settings.split)
-    splits = assign_splits(takes, shares, config.seed, settings.together)
-    log_shares(takes, splits, shares)
     _report_classes(one, takes)
-    return ReadSet(one, folder, recordings, takes, splits, unmatched)
+    return ReadSet(one, folder, recordings, takes, unmatched)
+
+
+def _assign(sets: Sequence[ReadSet], config: Config) -> dict[str, str]:
+    """Key of a take -> its split. Raises UserError for takes that cannot be divided."""
+    settings = config.section(Recordings)
+    shares = dataclasses.asdict(settings.split)
+    takes = [take for one in sets for take in one.takes]
+    splits = assign_splits(takes, shares, config.seed, settings.together)
+    for one in sets:
+        log_shares(one.takes, splits, shares)
+    return splits
 
 
 def _report_classes(one: RecordingSet, takes: list[Take]) -> None:
@@ -168,10 +197,11 @@ class _Work:
         done: Callable[[list[Row], pa.Table], None] = lambda before, rows: None,
         intact: Callable[[Row], bool] = lambda row: True,
     ) -> dict[str, Row]:
-        """Id of a job -> its row. `done` gets the rows of the last run, and those of this one."""
+        """Id of a job -> its row. `done` gets the rows of earlier runs, and those of this one."""
         by_id = {_id(job): job for job in jobs}
         todo = {id: job.key for id, job in by_id.items()}
         with ledger.locked_ledger(self.out.parent / "store" / name, schema) as open_ledger:
+            before = open_ledger.kept_rows() + open_ledger.interrupted_rows()
 
             def missing_rows(missing: list[str]) -> Iterator[ledger.ClipResult]:
                 missing_jobs = (by_id[id] for id in missing)
@@ -179,7 +209,6 @@ class _Work:
 
             logging.info("%s", name)
             ledger.work_through(open_ledger, todo, missing_rows, intact)
-            before = open_ledger.kept_rows()
             order = list(by_id)
             check_items("recordings", open_ledger.results(order), self.out, self.failures)
             table = open_ledger.close(order)
@@ -191,13 +220,19 @@ def _id(job: files.FileJob | offsets.OffsetJob | cutting.RecordingJob) -> str:
     return job.plan.clip if isinstance(job, cutting.RecordingJob) else job.id
 
 
-def _plan(sets: list[ReadSet], work: _Work, settings: Recordings) -> list[PlannedClip]:
+def _plan(
+    sets: list[ReadSet], splits: Mapping[str, str], work: _Work, settings: Recordings
+) -> list[PlannedClip]:
     """The clips of all sets, after the passes over the files and the takes."""
     version = results_version("recordings")
     file_jobs = [
         job for one in sets for job in files.file_jobs(one.one, one.takes, one.folder, version)
     ]
     found = work.rows("files", file_jobs, files.FILES, files.read_file, files.lost_file)
+    for one in sets:
+        # the same recording under two names could be in two splits
+        ids = {files.file_id(one.one.name, row.file) for row in one.recordings}
+        ledger.mark_duplicates([found[id] for id in ids])
     usable = [usable_files(one.one.name, one.takes, found) for one in sets]
     for one in sets:
         _report_unlisted(one, found)
@@ -210,7 +245,7 @@ def _plan(sets: list[ReadSet], work: _Work, settings: Recordings) -> list[Planne
         "offsets", offset_jobs, offsets.OFFSETS, offsets.find_offsets, offsets.lost_offsets
     )
     limits = (_exact(settings.min_seconds), _exact(settings.max_seconds))
-    plans = (SetPlan(one.one, one.takes, one.splits, found, times, *limits) for one in sets)
+    plans = (SetPlan(one.one, one.takes, splits, found, times, *limits) for one in sets)
     return with_unique_names([clip for plan in plans for clip in plan.clips()])
 
 
@@ -228,10 +263,21 @@ def _cut(
         stage.CLIPS,
         cutting.cut_recording,
         cutting.lost_recording,
-        lambda before, rows: remove_stale(before, rows, args.root, stage.FILES),
+        lambda before, rows: _remove_old(before, rows, args.root, settings),
         lambda row: files_exist(args.root, row, stage.FILES),
     )
     return [_complete(found[job.plan.clip], job, settings) for job in jobs]
+
+
+def _remove_old(before: list[Row], now: pa.Table, root: Path, settings: Recordings) -> None:
+    """Delete the files of clips that are no more, and what a killed run left half-written.
+
+    Nobody may find there what is hidden in the clip itself, or was refused.
+    """
+    remove_stale(before, now, root, stage.FILES)
+    for one in settings.sets:
+        for half in (root / one.dataset_folder).rglob(".*.part.mp4"):
+            half.unlink(missing_ok=True)
 
 
 def _complete(row: Row, job: cutting.RecordingJob, settings: Recordings) -> Row:

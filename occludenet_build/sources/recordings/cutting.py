@@ -17,13 +17,15 @@ from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.remux import copy_video
 from occludenet_build.sources import cut_clips
 from occludenet_build.sources.anonymity.hiding import Hiding
-from occludenet_build.sources.anonymity.leaks import LeakCheck, write_leaks
+from occludenet_build.sources.anonymity.leaks import LeakCheck, leak_picture, write_leaks
 from occludenet_build.sources.cut_clips import ClipCoding
 from occludenet_build.sources.recordings.look import Look, findings, look_at
 from occludenet_build.sources.recordings.planning import PlannedClip
 from occludenet_build.sources.recordings.privacy import Privacy
 
-SKIPPED = frozenset({*CHECKS, "too_short", "misplaced", "no_consent", "not_anonymised"})
+SKIPPED = frozenset(
+    {*CHECKS, "too_short", "misplaced", "duplicate", "no_consent", "not_anonymised"}
+)
 """Reasons of clips that are left out, not failed."""
 _LENIENT = Limits(max_decode_errors=1 << 30)
 
@@ -62,7 +64,7 @@ def recording_job(
     if plan.source is not None:
         values |= privacy.key_of(plan.source.path)
         change = privacy.change_of(plan.source.path)
-    made_from = str(plan.problem) if plan.source is None else plan.source.key
+    made_from = str(plan.problem) if plan.source is None else plan.source.sha256
     inside = [str(time) for time in plan.cut or ()]
     findings = [name for name in plan.findings if name in checks.refuse]
     what = (plan.file, made_from, str(plan.problem), *inside, *findings)
@@ -86,13 +88,31 @@ def _threshold(name: str, checks: RecordingChecks) -> float | None:
 
 
 def cut_recording(job: RecordingJob) -> ClipResult:
-    """Cut one clip. The row of a clip that cannot be cut, or is refused, has a reason."""
-    return attempt(_known(job), lambda: (_clip(job), None), skipped=SKIPPED)
+    """Cut one clip. The row of a clip that cannot be cut, or is refused, has a reason.
+
+    Then no file of it stays, also not one of an earlier run that was killed before it had a row.
+    """
+    result = attempt(_known(job), lambda: (_clip(job), None), skipped=SKIPPED)
+    if result.row["status"] != "ok":
+        _remove_files(job)
+    return result
 
 
 def lost_recording(job: RecordingJob, error: ItemError) -> ClipResult:
     """The row of a clip whose worker had to be ended or died."""
+    _remove_files(job)
     return lost(_known(job), error)
+
+
+def _remove_files(job: RecordingJob) -> None:
+    clip = job.plan.clip
+    for name in (job.plan.file, _strip(clip), leak_picture(clip)):
+        (job.root / name).unlink(missing_ok=True)
+
+
+def _strip(clip: str) -> str:
+    """Path of the contact sheet of a clip, relative to the build folder."""
+    return f"recordings/strips/{clip}.jpg"
 
 
 def _known(job: RecordingJob) -> dict[str, Any]:
@@ -150,7 +170,7 @@ def _clip(job: RecordingJob) -> dict[str, Any]:
         return piece
 
     columns = cut_clips.write_clip(job.root, plan.file, make)
-    strip = f"recordings/strips/{plan.clip}.jpg"
+    strip = _strip(plan.clip)
     write_bytes(job.root / strip, looks[0].strip)
     return columns | looks[0].columns | hidden | {"picture": ways[0], "strip": strip}
 

@@ -15,6 +15,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import sha256_file, size_and_mtime
 from occludenet_build.core.ledger import STATUS, ClipResult, attempt, lost, result_key
+from occludenet_build.core.names import require_utf8
 from occludenet_build.core.tables import column
 from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.sources.recordings.takes import Take, View
@@ -67,7 +68,9 @@ def file_jobs(
 
 def _found(view: View, take: Take, folder: VideoFolder) -> tuple[Path | None, ItemError | None]:
     try:
-        return folder.folder / folder.find(view.file, take.label), None
+        path = folder.folder / folder.find(view.file, take.label)
+        require_utf8(path)
+        return path, None
     except ItemError as error:
         return None, error
 
@@ -106,7 +109,6 @@ class FileFacts:
     """A recording that can be used."""
 
     path: Path
-    key: str
     sha256: str
     duration: Fraction
     """Seconds."""
@@ -122,6 +124,6 @@ class FileFacts:
     @classmethod
     def of(cls, row: dict[str, Any]) -> FileFacts:
         """Create it from an ok row of FILES."""
-        about = (Path(row["path"]), row["key"], row["sha256"])
+        about = (Path(row["path"]), row["sha256"])
         size = (row["frames"], row["width"], row["height"])
         return cls(*about, Fraction(row["duration"]), *size)

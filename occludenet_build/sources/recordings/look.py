@@ -110,7 +110,10 @@ def _frames(
 
 
 class _Frozen:
-    """Finds the longest time in which frames show the same as the first of that time."""
+    """Finds the longest time in which nothing new is shown: one frame, or several that are alike.
+
+    A camera that stops leaves out frames, or repeats one.
+    """
 
     def __init__(self) -> None:
         self._first: np.ndarray | None = None
@@ -120,9 +123,11 @@ class _Frozen:
 
     def add(self, at: float, small: np.ndarray) -> None:
         """Add the next frame: its time in seconds, and a grey picture, uint8 (H, W)."""
-        if self._first is None or not is_same(self._first, small):
+        if self._first is None:
             self._first, self._since = small, at
-        self.longest = max(self.longest, at - self._since)
+        self.longest = max(self.longest, at - self._since)  # shown until now, whatever comes
+        if not is_same(self._first, small):
+            self._first, self._since = small, at
 
 
 def sound_level(path: Path) -> float | None:

@@ -74,6 +74,8 @@ class OffsetJob:
     """View -> its recording, the first view first."""
     stated: dict[str, Fraction]
     """View -> the offset that the table states."""
+    reference: str
+    """The view against which the others are measured; it lies at its stated offset, or at 0."""
 
 
 def offset_jobs(
@@ -86,10 +88,21 @@ def offset_jobs(
             continue
         paths = {view.name: facts[take.id, view.name].path for view in views}
         stated = {view.name: view.offset for view in views if view.offset is not None}
-        keys = [facts[take.id, view.name].key for view in views]
+        contents = [facts[take.id, view.name].sha256 for view in views]
         texts = {name: str(offset) for name, offset in stated.items()}
-        key = result_key("recordings offsets", version, texts, *paths, *keys)
-        yield OffsetJob(f"{take.set}/{take.id}", key, paths, stated)
+        reference = _reference(take, views)
+        what = (reference, *paths, *contents)
+        key = result_key("recordings offsets", version, texts, *what)
+        yield OffsetJob(f"{take.set}/{take.id}", key, paths, stated, reference)
+
+
+def _reference(take: Take, views: list[View]) -> str:
+    """The first usable view; one whose offset is stated, where the take's first view is lost.
+
+    Stated offsets are on the clock of that view: another one's, at 0, would be a second clock.
+    """
+    stated = [view for view in views if view.offset is not None]
+    return (views if views[0] == take.views[0] or not stated else stated)[0].name
 
 
 def usable_views(take: Take, facts: Mapping[tuple[str, str], FileFacts]) -> list[View]:
@@ -123,15 +136,14 @@ def _columns(job: OffsetJob) -> dict[str, Any]:
 
 
 def _times(job: OffsetJob) -> dict[str, ViewTime]:
-    """View -> when it recorded, on the clock that the table states, else that of the first view."""
-    first = next(iter(job.paths))
-    zero = job.stated.get(first, Fraction(0))
-    times = {first: ViewTime(zero, method="table" if first in job.stated else None)}
+    """View -> when it recorded, on the clock that the table states, else that of the reference."""
+    zero = job.stated.get(job.reference, Fraction(0))
+    times = {job.reference: ViewTime(zero)}
     for name, offset in job.stated.items():
         times[name] = ViewTime(offset, method="table")
     unknown = [name for name in job.paths if name not in times]
     if unknown:
-        found = measured_offsets(job.paths, first, job.stated)
+        found = measured_offsets(job.paths, job.reference, job.stated)
         for name in unknown:
             times[name] = _sure(name, found[name], zero)
     return {name: times[name] for name in job.paths}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.config.recordings import RecordingSet
+from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import csv_text, short_hash, write_text
+from occludenet_build.core.names import require_utf8
 from occludenet_build.release.csv_format import MultiView
 from occludenet_build.sources import cut_clips
 from occludenet_build.sources.recordings.table import NEEDED, OPTIONAL
@@ -41,7 +44,7 @@ def table_rows(takes: Sequence[Take], splits: Mapping[str, str]) -> list[list[st
     return [
         [
             *(view.file, take.label, ";".join(take.people), take.name),
-            *(view.name, view.camera, take.session, splits[take.id]),
+            *(view.name, view.camera, take.session, splits[take.key]),
             *("" if value is None else f"{float(value):.12g}" for value in (start, end)),
             "" if view.offset is None else f"{float(view.offset):.12g}",
         ]
@@ -52,16 +55,22 @@ def table_rows(takes: Sequence[Take], splits: Mapping[str, str]) -> list[list[st
 
 
 def unmatched_row(one: RecordingSet, path: PurePosixPath) -> Row:
-    """The row of a video whose name does not match the pattern."""
+    """The row of a video whose name does not match the pattern, or is no UTF-8."""
+    reason, detail = "misplaced", f"wanted a name such as {one.pattern}"
+    try:
+        require_utf8(path)
+    except ItemError as error:
+        reason, detail = error.reason, error.detail
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
     return {
-        "clip": f"{one.name}/{path}",
+        "clip": f"{one.name}/{shown}",
         "status": "skipped",
-        "reason": "misplaced",
-        "detail": f"wanted a name such as {one.pattern}",
+        "reason": reason,
+        "detail": detail,
         "key": short_hash(one.name, str(path), str(one.pattern)),
         "set": one.name,
-        "recording": str(path),
-        "path": str(Path(one.folder) / path),
+        "recording": shown,
+        "path": str(Path(one.folder) / shown),
     }
 
 

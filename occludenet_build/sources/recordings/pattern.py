@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -43,16 +44,18 @@ def match_files(
 ) -> tuple[list[Recording], list[PurePosixPath]]:
     """The recordings among the videos of a set's folder, and those that do not match the pattern.
 
+    A name that is no UTF-8 matches none.
+
     Raises UserError with a line per mistake, and where no file matches.
     """
     assert one.pattern is not None
-    form = pattern_regex(one.pattern)
+    form = pattern_regex(unicodedata.normalize("NFC", one.pattern))
     files = [str(path) for path in paths]
     table = MatchedFiles(f"recordings.sets, {one.name}", files=files)
     unmatched: list[PurePosixPath] = []
     for number, path in enumerate(paths):
-        found = form.fullmatch(files[number])
-        if found is None:
+        found = form.fullmatch(unicodedata.normalize("NFC", files[number]))
+        if found is None or not _is_utf8(files[number]):
             unmatched.append(path)
             continue
         values = _values(number, found.groupdict(), one, table)
@@ -68,6 +71,10 @@ def match_files(
             f"{len(files)} others, {example}; correct the pattern"
         )
     return recordings, unmatched
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _values(

@@ -91,7 +91,7 @@ class SetPlan:
     one: RecordingSet
     takes: Sequence[Take]
     splits: Mapping[str, str]
-    """Id of a take -> split."""
+    """Key of a take -> split."""
     files: Mapping[str, Row]
     """Id of a recording -> its row of FILES."""
     offsets: Mapping[str, Row]
@@ -182,13 +182,13 @@ class SetPlan:
         views: int,
     ) -> PlannedClip:
         clip = stretch_name(self._stem(take, view), *stretch)
-        split = self.splits[take.id]
+        split = self.splits[take.key]
         return PlannedClip(clip, self.one, take, view, split, source, time, stretch, views=views)
 
     def _without(
         self, take: Take, view: View, source: FileFacts | None, problem: ItemError
     ) -> PlannedClip:
-        clip, split = self._stem(take, view), self.splits[take.id]
+        clip, split = self._stem(take, view), self.splits[take.key]
         return PlannedClip(clip, self.one, take, view, split, source, None, None, problem=problem)
 
     def _stem(self, take: Take, view: View) -> str:

@@ -93,12 +93,19 @@ class Privacy:
             if (file := getattr(own, name)) is not None:
                 values[name] = self._hash(file)
         if own.boxes is not None:
-            values["boxes"] = _digest(self._boxes.get(str(path), {}))
+            values["boxes"] = self._boxes_hash(path)
         return {"anonymise": self.settings.anonymise, "anonymity": values}
 
     def _network(self, weights: str, score: float) -> NetworkFinder:
         own = self.settings.anonymity
         return NetworkFinder(weights, self.settings.anonymise, score, own.image_size, own.device)
+
+    def _boxes_hash(self, path: Path) -> str:
+        """Hash of the boxes of a recording, computed once for all of its clips."""
+        name = f"boxes of {path}"
+        if name not in self._hashes:
+            self._hashes[name] = _digest(self._boxes.get(str(path), {}))
+        return self._hashes[name]
 
     def _hash(self, file: str) -> str:
         if file not in self._hashes:

@@ -1,11 +1,11 @@
-"""Splits by person and take: nobody, and no take, is in two of them.
+"""Splits by person and take: nobody, and no take, is in two of them, over all sets.
 
 Takes that share a person (or a session) form a group, which is assigned as a whole. Groups are
 assigned one after the other, the largest first, each to the split that brings the number of takes
-per class closest to the shares (sum over classes and splits of (takes - wanted)^2 / wanted); then
-groups are moved, and pairs swapped, as long as that comes closer. A hash of the seed and the group
-decides between equals, so that another seed gives other splits and the order of the table does not
-matter.
+per set and class closest to the shares (sum over these and the splits of (takes - wanted)^2 /
+wanted); then groups are moved, and pairs swapped, as long as that comes closer. A hash of the seed
+and the group decides between equals, so that another seed gives other splits and the order of the
+table does not matter.
 """
 
 from __future__ import annotations
@@ -29,23 +29,32 @@ _MOST_PAIRS = 60
 def assign_splits(
     takes: Sequence[Take], shares: Mapping[str, float], seed: int, together: Sequence[str]
 ) -> dict[str, str]:
-    """Id of a take -> its split. `shares`: split -> share, which sum to 1.
+    """Key of a take -> its split. `takes`: of all sets; `shares`: split -> share, which sum to 1.
 
     Splits that the user states stay. Raises UserError where they put a person into two splits, and
-    where all takes are one group, which no split can divide.
+    where all takes of a set are one group, which no split can divide.
     """
     groups = connected(takes, together)
     stated = [_stated(group, together) for group in groups]
-    open_groups = [group for group, split in zip(groups, stated, strict=True) if split is None]
-    wanted = [split for split in SPLITS if shares[split] > 0]
-    if len(groups) == 1 and open_groups and len(wanted) > 1:
-        raise UserError(_one_group(groups[0], together))
+    if sum(share > 0 for share in shares.values()) > 1:
+        _check_divisible(groups, stated)
     search = _Search(groups, stated, shares, seed)
     search.fill()
     search.improve()
-    found = {take.id: split for group, split in search.result() for take in group}
+    found = {take.key: split for group, split in search.result() for take in group}
     check_disjoint(takes, found, together)
     return found
+
+
+def _check_divisible(groups: list[list[Take]], stated: list[str | None]) -> None:
+    """Raises UserError for a set whose takes are all in one group, without a stated split."""
+    of_set: dict[str, list[int]] = defaultdict(list)
+    for number, group in enumerate(groups):
+        for name in {take.set for take in group}:
+            of_set[name].append(number)
+    for name, numbers in of_set.items():
+        if len(numbers) == 1 and stated[numbers[0]] is None:
+            raise UserError(_one_group([t for t in groups[numbers[0]] if t.set == name]))
 
 
 def _stated(group: list[Take], together: Sequence[str]) -> str | None:
@@ -56,7 +65,7 @@ def _stated(group: list[Take], together: Sequence[str]) -> str | None:
             why = " or ".join(["take", *together])
             raise UserError(
                 f"recordings.sets, {take.set}: wanted one split for all that share a {why}, got "
-                f"{first.split} for {first.id} and {take.split} for {take.id}, which "
+                f"{first.split} for {first.key} and {take.split} for {take.key}, which "
                 f"{_link(group, together)}; correct the column split"
             )
     return first.split if first is not None else None
@@ -68,7 +77,7 @@ def _link(group: list[Take], together: Sequence[str]) -> str:
     return f"are connected by {', '.join(shared)}" if shared else "are one take"
 
 
-def _one_group(group: list[Take], together: Sequence[str]) -> str:
+def _one_group(group: list[Take]) -> str:
     people = sorted({person for take in group for person in take.people})
     shown = ", ".join(people[:5]) + (", ..." if len(people) > 5 else "")
     return (
@@ -80,7 +89,10 @@ def _one_group(group: list[Take], together: Sequence[str]) -> str:
 
 
 class _Search:
-    """Groups of takes, their splits so far, and how far the takes per class are from the shares."""
+    """Groups of takes, their splits so far, and how far the takes per class are from the shares.
+
+    A class of one set is another than that of another set.
+    """
 
     def __init__(
         self,
@@ -92,14 +104,15 @@ class _Search:
         self._groups, self._split, self._seed = groups, list(stated), seed
         self._free = [number for number, split in enumerate(stated) if split is None]
         self._choices = [split for split in SPLITS if shares[split] > 0]
-        self._sizes = [Counter(take.label for take in group) for group in groups]
-        totals = Counter[str]()
+        self._sizes = [Counter((take.set, take.label) for take in group) for group in groups]
+        self._sets = sorted({take.set for group in groups for take in group})
+        totals = Counter[tuple[str, str]]()
         for sizes in self._sizes:
             totals.update(sizes)
         self._wanted = {
             split: {label: shares[split] * n for label, n in totals.items()} for split in SPLITS
         }
-        self._have: dict[str, Counter[str]] = defaultdict(Counter)
+        self._have: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for number, split in enumerate(stated):
             if split is not None:
                 self._have[split].update(self._sizes[number])
@@ -110,7 +123,11 @@ class _Search:
 
     def _cost(self) -> tuple[int, float]:
         """(splits without a take, distance from the shares), rounded so that equals are equal."""
-        empty = sum(not self._have[split].total() for split in self._choices)
+        empty = sum(
+            not any(count for (of, _), count in self._have[split].items() if of == name)
+            for split in self._choices
+            for name in self._sets
+        )
         distance = sum(
             (self._have[split][label] - wanted) ** 2 / wanted
             for split in self._choices
@@ -187,11 +204,11 @@ def check_disjoint(
     for take in takes:
         for shared in shared_names(take, together):
             other = owner.setdefault(shared, take)
-            if splits[other.id] != splits[take.id]:
+            if splits[other.key] != splits[take.key]:
                 raise UserError(
                     f"recordings.sets, {take.set}: wanted {shared[0]} {shared[1]} in one split, "
-                    f"got {splits[other.id]} ({other.id}) and {splits[take.id]} ({take.id}); this "
-                    "is a defect of this program, please report it"
+                    f"got {splits[other.key]} ({other.key}) and {splits[take.key]} ({take.key}); "
+                    "this is a defect of this program, please report it"
                 )
 
 
@@ -200,7 +217,7 @@ def log_shares(
 ) -> None:
     """Log what the splits have: takes and people, and the shares reached beside those wanted."""
     for split in SPLITS:
-        mine = [take for take in takes if splits[take.id] == split]
+        mine = [take for take in takes if splits[take.key] == split]
         people = {person for take in mine for person in take.people}
         reached = len(mine) / max(1, len(takes))
         logging.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ from occludenet_build.sources.written_table import (
     CellError,
     Columns,
     WrittenTable,
+    name_cell,
     optional_cell,
     seconds_cell,
     split_cell,
@@ -83,8 +85,8 @@ def parsers(one: RecordingSet) -> dict[str, Callable[[str], Any]]:
         "file": text_cell,
         "class": lambda cell: _class(cell, one),
         "subject": _people,
-        "take": text_cell,
-        **dict.fromkeys(("view", "camera", "session"), optional_cell(text_cell)),
+        "take": name_cell,
+        **dict.fromkeys(("view", "camera", "session"), optional_cell(name_cell)),
         "split": optional_cell(split_cell),
         "start_seconds": optional_cell(seconds_cell),
         "end_seconds": optional_cell(seconds_cell),
@@ -93,7 +95,7 @@ def parsers(one: RecordingSet) -> dict[str, Callable[[str], Any]]:
 
 
 def _class(cell: str, one: RecordingSet) -> str:
-    text_cell(cell)
+    cell = name_cell(cell)
     known = recorded_class(cell) if one.name in RECORDED_CLASSES else None
     names_folder = "/" not in cell and not cell.startswith(".")
     if known is None and (not names_folder or len(cell.encode()) > _LONGEST_NAME):
@@ -103,7 +105,7 @@ def _class(cell: str, one: RecordingSet) -> str:
 
 def _people(cell: str) -> tuple[str, ...]:
     """P01, or several people as P01;P02 (in file names P01+P02)."""
-    people = [one.strip() for one in re.split("[;+]", cell)]
+    people = [one.strip() for one in re.split("[;+]", unicodedata.normalize("NFC", cell))]
     if not all(one and one.isprintable() for one in people):
         raise CellError("wanted a person such as P01, or several as P01;P02")
     return tuple(sorted(set(people)))

@@ -48,6 +48,11 @@ class Take:
     """The split that the user states."""
     views: tuple[View, ...]
 
+    @property
+    def key(self) -> str:
+        """Unique in all sets."""
+        return f"{self.set}/{self.id}"
+
 
 def takes_of(recordings: Sequence[Recording], one: RecordingSet) -> list[Take]:
     """The takes of a set, sorted by id, whatever the order of the rows."""
@@ -114,34 +119,37 @@ def _view(rows: list[Recording], numbers: dict[str, int]) -> View:
 def connected(takes: Sequence[Take], together: Iterable[str]) -> list[list[Take]]:
     """Groups of takes that share a person or session, directly or through others.
 
-    `together`: what they may share: subject, session. Groups and takes are sorted by id.
+    `together`: what they may share: subject, session. Groups and takes are sorted by key.
     """
-    parent = {take.id: take.id for take in takes}
+    parent = {take.key: take.key for take in takes}
 
-    def root(id: str) -> str:
-        while parent[id] != id:
-            parent[id] = parent[parent[id]]
-            id = parent[id]
-        return id
+    def root(key: str) -> str:
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
 
     owner: dict[tuple[str, str], str] = {}
     for take in takes:
         for shared in shared_names(take, together):
-            other = root(owner.setdefault(shared, take.id))
-            mine = root(take.id)
+            other = root(owner.setdefault(shared, take.key))
+            mine = root(take.key)
             parent[max(mine, other)] = min(mine, other)
     groups: dict[str, list[Take]] = defaultdict(list)
-    for take in sorted(takes, key=lambda take: take.id):
-        groups[root(take.id)].append(take)
-    return [groups[id] for id in sorted(groups)]
+    for take in sorted(takes, key=lambda take: take.key):
+        groups[root(take.key)].append(take)
+    return [groups[key] for key in sorted(groups)]
 
 
 def shared_names(take: Take, together: Iterable[str]) -> list[tuple[str, str]]:
-    """What of a take must not be in two splits, as (column, name), besides the take."""
+    """What of a take must not be in two splits, as (column, name), besides the take.
+
+    A person has one name in all sets, as in the consent table; a session is one of its set.
+    """
     found = []
     for column in together:
-        shown = take.people if column == "subject" else (take.session,)
-        found += [(column, name) for name in shown if name]
+        sessions = (f"{take.session} of {take.set}",) if take.session else ()
+        found += [(column, name) for name in (take.people if column == "subject" else sessions)]
     return found
 
 
