@@ -18,18 +18,12 @@ class Format:
     """The program whose reader was tried with it, and its version."""
     own_labels: bool = True
     """Whether the label ids of the reading program can be chosen (export.label_maps)."""
-    reads_frames: bool = False
-    """Whether it needs the masks and boxes per frame."""
-    extracts_frames: bool = False
-    """Whether it writes the frames of the clips as pictures."""
 
 
 FORMATS: dict[str, Format] = {
     # lists of clips, and clips or frames in folders
     "mmaction2": Format("mmaction2: lists of videos", "mmaction2 1.2.0"),
-    "mmaction2_frames": Format(
-        "mmaction2: lists of folders of frames", "mmaction2 1.2.0", extracts_frames=True
-    ),
+    "mmaction2_frames": Format("mmaction2: lists of folders of frames", "mmaction2 1.2.0"),
     "slowfast": Format(
         "PySlowFast, UniFormerV2, VideoMAE: CSV lists of videos", "slowfast 1.0, decord 0.6.0"
     ),
@@ -41,85 +35,65 @@ FORMATS: dict[str, Format] = {
     "ava": Format(
         "AVA: the actor's box and action, a frame per second",
         "mmaction2 1.2.0 (AVADataset)",
-        reads_frames=True,
     ),
     "ibm": Format(
         "action-recognition-pytorch of IBM: lists of frames",
         "its documented rules",
-        extracts_frames=True,
     ),
     "integralaction": Format(
         "IntegralAction: COCO-style JSON, frames, skeletons",
         "its documented layout",
-        extracts_frames=True,
     ),
     # masks and tubes
     "youtube_vis": Format(
         "YouTube-VIS (COCO video JSON): masks and boxes per video",
         "TrackEval 1.3.0",
-        reads_frames=True,
-        extracts_frames=True,
     ),
     "coco": Format(
         "COCO: masks and boxes per frame",
         "pycocotools 2.0.11",
-        reads_frames=True,
-        extracts_frames=True,
     ),
     "davis": Format(
         "DAVIS 2017: an indexed PNG per frame",
         "TrackEval 1.3.0",
         own_labels=False,
-        reads_frames=True,
-        extracts_frames=True,
     ),
     "mots": Format(
         "MOTS: masks as text, in the folders of MOTSChallenge",
         "TrackEval 1.3.0",
         own_labels=False,
-        reads_frames=True,
-        extracts_frames=True,
     ),
     "sav": Format(
         "SA-V: masklets of every fourth frame",
         "its documented fields",
         own_labels=False,
-        reads_frames=True,
     ),
     "tabe": Format(
         "TABE-51: visible and whole masks, occlusion per frame",
         "its documented layout",
         own_labels=False,
-        reads_frames=True,
-        extracts_frames=True,
     ),
     "fiftyone": Format(
         "FiftyOne: labels per video and frame (FiftyOneVideoLabelsDataset)",
         "voxel51-eta 0.17.0",
         own_labels=False,
-        reads_frames=True,
     ),
     "moc": Format(
         "MOC, STADO: tubes of actions (*-GT.pkl), visible masks",
         "its documented keys",
-        reads_frames=True,
-        extracts_frames=True,
     ),
     # whole datasets, for hosts and streaming readers
     "huggingface": Format(
         "Hugging Face: folder of videos, Parquet tables, dataset card",
         "datasets 5.2.0",
-        reads_frames=True,
     ),
     "webdataset": Format(
         "WebDataset: tar files of clips with class, facts, boxes and masks",
         "webdataset 1.0.2, datasets 5.2.0",
-        reads_frames=True,
     ),
     "croissant": Format(
         "Croissant 1.1 with the fields of responsible AI, and the tables that it describes",
         "mlcroissant 1.1.1",
-        reads_frames=True,
     ),
 }
 """Format by name, in the order of the documentation."""
@@ -166,7 +140,8 @@ class Export:
     formats: tuple[str, ...] = setting((), choices=tuple(FORMATS), empty=True)
     """Formats to write; each has a folder of its own, export/<format>/."""
     sets: tuple[str, ...] = setting((), empty=True)
-    """Sets to export: clean, D-25, D-50, D-75, S, I, M; empty: all that the build has."""
+    """Sets to export: clean, D-25, D-50, D-75, S, I, M; empty: all, of S, I and M those of
+    measure.sets and train.datasets, and what else is measured already."""
     names: str = setting("safe", choices=("safe", "release"))
     """Names of files and folders. safe: letters, digits, `-` and `_` only, which every reader
     accepts; names.csv maps them back. release: as OccludeNet names them, with spaces, parentheses
@@ -177,8 +152,9 @@ class Export:
     """Label ids of the reading program: [{format: mmaction2, file: label_map_k400.txt}]; otherwise
     the ids of annotate/labels.json."""
     short_side: int | None = setting(None, low=16, high=4320)
-    """Formats that write frames: their shorter side, pixels; larger and smaller frames are scaled.
-    null: as the format's reader expects them, or else the size of the clip."""
+    """mmaction2_frames, ibm, integralaction: shorter side of the frames, pixels; larger and smaller
+    frames are scaled. null: 256 for integralaction, else the size of the clip. Frames of formats
+    with masks always have the size of the clip."""
     shard_mb: int = setting(1000, low=1, high=100_000)
     """webdataset: largest size of a tar file, MB; a larger clip has one of its own."""
     card: Card = setting(Card())

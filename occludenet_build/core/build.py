@@ -127,22 +127,44 @@ def files_by_clip(folder: Path, clips: Iterable[str], hint: str) -> dict[str, st
     return {clip: names[clip] for clip in requested}
 
 
+class OpenFiles:
+    """Detail tables by path, of which those that were used last stay open.
+
+    A build of 78,000 clips has 1,200 shards, and a process often may open 1,024 files only.
+    """
+
+    def __init__(self, most: int = 128) -> None:
+        self._most = most
+        self._open: dict[Path, StageRows] = {}
+
+    def __getitem__(self, path: Path) -> StageRows:
+        """The table, opened; raises UserError if it is damaged."""
+        groups = self._open.pop(path) if path in self._open else StageRows(path)
+        self._open[path] = groups  # at the end: the first one is the one that waits longest
+        if len(self._open) > self._most:
+            self._open.pop(next(iter(self._open))).close()
+        return groups
+
+    def close(self) -> None:
+        """Close all files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
 class DetailStore:
-    """The detail rows of all shards of one stage, by clip. Each file is opened once."""
+    """The detail rows of all shards of one stage, by clip."""
 
     def __init__(self, folder: Path) -> None:
         """Open nothing yet; `folder` is `<stage>/store`."""
         self.folder = folder
-        self._open: dict[str, StageRows] = {}
+        self._files = OpenFiles()
 
     def rows(self, clip: str, shard: str, columns: list[str] | None = None) -> pa.Table | None:
         """The rows of a clip, or only the named columns; None if the shard has no rows of it.
 
         Raises UserError if the shard's file is damaged.
         """
-        if shard not in self._open:
-            self._open[shard] = StageRows(self.folder / shard / "detail.parquet")
-        return self._open[shard].read(clip, columns)
+        return self._files[self.folder / shard / "detail.parquet"].read(clip, columns)
 
     def masks(self, clip: str, shard: str) -> dict[int, bytes]:
         """Frame -> the actor's mask, COCO RLE counts, for the store of actor_masks."""
@@ -171,8 +193,7 @@ class DetailStore:
 
     def close(self) -> None:
         """Close all files."""
-        for groups in self._open.values():
-            groups.close()
+        self._files.close()
 
     def __enter__(self) -> DetailStore:
         return self

@@ -1,8 +1,9 @@
 """Pickles of numpy arrays in builtin containers, as the ground truth of action detection comes in.
 
 A pickle is a program: `pickle.load` runs whatever its author wrote. `load_arrays` runs nothing.
-It knows the opcodes of containers, numbers and texts, and the few names with which numpy writes
-arrays of numbers; arrays are built from their checked parts, not by numpy's own `__setstate__`.
+It knows containers, numbers and texts, and the few names with which numpy writes arrays of numbers;
+each name stands for a function of this module, arrays are built from their checked parts and not by
+numpy's own `__setstate__`, and no pickle can set an attribute of anything.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ import numpy as np
 
 from occludenet_build.core.errors import UserError
 
-_KINDS = "biufcSU"
-"""Kinds of dtype that are read: numbers and texts, never objects."""
+_DTYPE = re.compile(r"[<>=|]?(\?|[biufcSU]\d{1,9})")
+"""Names of the dtypes that are read: numbers and texts, never objects."""
 _DEPTH = 32
 """Nesting of containers, at most."""
+_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _NEW, _OLD = b"numpy._core.multiarray", b"numpy.core.multiarray"
 _BROKEN = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError),
@@ -53,8 +56,17 @@ def load_arrays(path: Path) -> Any:
 def parse_arrays(content: bytes) -> Any:
     """The same for the bytes of a pickle. Raises pickle.UnpicklingError, or another error of
     the unpickler for bytes that are no pickle."""
+    _check_memo(content)
     reader = _Reader(io.BytesIO(content), encoding="iso-8859-1")
     return _finished(reader.load(), _DEPTH, {})
+
+
+def _check_memo(content: bytes) -> None:
+    """Raises pickle.UnpicklingError where a place in the memo is beyond the number of opcodes: for
+    place N the unpickler would take and fill 16 N bytes, up to 64 GB."""
+    for number, (opcode, place, _) in enumerate(pickletools.genops(content)):
+        if opcode.name in _PUTS and isinstance(place, int) and place > number:
+            raise pickle.UnpicklingError(f"place {place} of the memo, of {number} values")
 
 
 def dump_arrays(value: Any) -> bytes:
@@ -84,11 +96,10 @@ class _Type:
     """A dtype that is being read."""
 
     def __init__(self, name: str, *_: Any) -> None:
-        if not isinstance(name, str):
-            raise pickle.UnpicklingError(f"a dtype {type(name).__name__}")
+        # numpy would take much more, such as "(2,)f4, O"
+        if not (isinstance(name, str) and _DTYPE.fullmatch(name)):
+            raise pickle.UnpicklingError(f"an array of dtype {str(name)[:40]}")
         self.dtype = np.dtype(name)
-        if self.dtype.kind not in _KINDS or self.dtype.shape:
-            raise pickle.UnpicklingError(f"an array of dtype {name}")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """`state`: version, byte order, and for plain types only empty places."""
@@ -103,7 +114,7 @@ class _Array:
     value: np.ndarray
 
     def __init__(self, kind: Any, *_: Any) -> None:
-        if kind is not _NDARRAY:
+        if not (isinstance(kind, _Name) and kind.function is _ndarray):
             raise pickle.UnpicklingError("a subclass of numpy.ndarray")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -124,7 +135,7 @@ def _from_buffer(content: bytes | bytearray, kind: _Type, shape: Any, order: str
     """How protocol 5 writes an array."""
     if not isinstance(kind, _Type) or not isinstance(content, bytes | bytearray):
         raise pickle.UnpicklingError("an array of objects")
-    found = _Array(_NDARRAY)
+    found = _Array(_Name(_ndarray))
     found.value = _filled(bytes(content), kind, shape, order)
     return found
 
@@ -151,10 +162,23 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-_NDARRAY = _ndarray
+class _Name:
+    """What a name in a pickle stands for: a function to call. The pickle cannot change it: BUILD
+    would set attributes of the function itself, such as the defaults of its arguments."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a name whose attributes are set")
+
+
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
 _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "ndarray"): _ndarray,
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,
     **{(module, "_reconstruct"): _Array for module in _ARRAYS},
@@ -170,7 +194,7 @@ class _Reader(pickle.Unpickler):
         """Only the names of _KNOWN; each is ours, none is numpy's."""
         if (module, name) not in _KNOWN:
             raise pickle.UnpicklingError(f"the name {module}.{name}")
-        return _KNOWN[module, name]
+        return _Name(_KNOWN[module, name])
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("a reference to outside")

@@ -104,7 +104,7 @@ def read_tubes(path: Path) -> TubeTruth:
     try:
         truth = TubeTruth(**(known | {"gttubes": _tubes(known["gttubes"])}))
         _check(truth, path)
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
         raise _refused(path, "tubes (N, 5) per video and label", str(error)) from error
     return truth
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,36 +80,39 @@ def _raised(task: tuple[Path, Path], error: ItemError) -> tuple[Path, Scores]:
 def _score(task: tuple[Path, Path]) -> tuple[Path, Scores]:
     """The scores of one video, in a worker process."""
     video, predicted = task
-    whole, visible = (_masks(video / name) for name in ("gt_masks", "visible_masks"))
-    runs = [scores_of(whole, visible, _fitting(run, whole)) for run in _runs(predicted)]
+    runs = [scores_of(_frames(video, run)) for run in _runs(predicted)]
     return video, {name: _mean([scores[name] for scores in runs]) for name in SCORES}
 
 
-def scores_of(whole: np.ndarray, visible: np.ndarray, predicted: np.ndarray) -> Scores:
-    """The scores of a video; three arrays of masks, bool (T, H, W).
+Masks = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The whole, the visible and the predicted mask of a frame, bool (H, W)."""
 
-    >>> whole = np.array([[[True, True, True, False]]])
-    >>> visible = np.array([[[True, False, False, False]]])
-    >>> guess = np.array([[[True, True, False, False]]])
-    >>> scores_of(whole, visible, guess)["J_hidden"]
+
+def scores_of(frames: Iterable[Masks]) -> Scores:
+    """The scores of a video, whose frames are held one at a time.
+
+    >>> whole = np.array([[True, True, True, False]])
+    >>> visible = np.array([[True, False, False, False]])
+    >>> guess = np.array([[True, True, False, False]])
+    >>> scores_of([(whole, visible, guess)])["J_hidden"]
     0.5
     """
-    overlap = _overlaps(whole, predicted)
-    hidden = (whole & ~visible).any(axis=(1, 2))
-    fully = hidden & ~visible.any(axis=(1, 2))
-    behind = _overlaps(whole & ~visible, predicted & ~visible)
-    return {
-        "J": _mean(overlap[~np.isnan(overlap)].tolist()),
-        "J_occluded": _mean(overlap[hidden].tolist()),
-        "J_fully": _mean(overlap[fully].tolist()),
-        "J_hidden": _mean(behind[hidden].tolist()),
-    }
+    found: dict[str, list[float | None]] = {name: [] for name in SCORES}
+    for whole, visible, predicted in frames:
+        overlap, hidden = _overlap(whole, predicted), whole & ~visible
+        found["J"].append(overlap)
+        if hidden.any():
+            found["J_occluded"].append(overlap)
+            found["J_hidden"].append(_overlap(hidden, predicted & ~visible))
+            if not visible.any():
+                found["J_fully"].append(overlap)
+    return {name: _mean(values) for name, values in found.items()}
 
 
-def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union per frame, float64 (T,); NaN where both masks are empty."""
-    together, either = ((a & b).sum(axis=(1, 2)), (a | b).sum(axis=(1, 2)))
-    return np.where(either > 0, together / np.maximum(either, 1), np.nan)
+def _overlap(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Intersection over union; None where both masks are empty."""
+    either = np.count_nonzero(a | b)
+    return float(np.count_nonzero(a & b) / either) if either else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -124,28 +127,38 @@ def _runs(folder: Path) -> Iterator[Path]:
     yield from runs or ([masks] if masks.is_dir() else [folder])
 
 
-def _fitting(folder: Path, whole: np.ndarray) -> np.ndarray:
-    found = _masks(folder)
-    if found.shape != whole.shape:
-        raise UserError(
-            f"--predictions: wanted {len(whole)} masks of {whole.shape[2]}x{whole.shape[1]} pixels "
-            f"in {folder}, got {len(found)} of {found.shape[2]}x{found.shape[1]}; predict a mask "
-            "for every frame, at the size of the frames"
-        )
-    return found
+def _frames(video: Path, run: Path) -> Iterator[Masks]:
+    """The masks of each frame, in the order of their names.
 
-
-def _masks(folder: Path) -> np.ndarray:
-    """The masks of a folder in the order of their names, bool (T, H, W).
-
-    Raises UserError where there are none, one cannot be read, or their sizes differ.
+    Raises UserError where there are none, one cannot be read, or numbers or sizes differ.
     """
-    found = [_mask(path) for path in sorted(folder.glob("*.png"))]
-    sizes = {mask.shape for mask in found}
-    if len(sizes) != 1:
-        got = f"sizes {sorted(sizes)}" if sizes else "no PNG"
-        raise UserError(f"amodal: wanted masks of one size in {folder}, got {got}; correct them")
-    return np.stack(found)
+    folders = video / "gt_masks", video / "visible_masks", run
+    files = [_files(folder) for folder in folders]
+    count, (height, width) = len(files[0]), _mask(files[0][0]).shape
+    for folder, found in zip(folders, files, strict=True):
+        if len(found) != count:
+            raise _unfit(folder, f"{count} masks", str(len(found)))
+    for paths in zip(*files, strict=True):
+        whole, visible, predicted = masks = tuple(map(_mask, paths))
+        for path, mask in zip(paths, masks, strict=True):
+            if mask.shape != (height, width):
+                got = f"{mask.shape[1]}x{mask.shape[0]} in {path.name}"
+                raise _unfit(path.parent, f"masks of {width}x{height} pixels", got)
+        yield whole, visible, predicted
+
+
+def _unfit(folder: Path, wanted: str, got: str) -> UserError:
+    return UserError(
+        f"amodal: wanted {wanted} in {folder}, got {got}; give a mask for every frame, at the size "
+        "of the frames"
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.png"))
+    if not found:
+        raise UserError(f"amodal: wanted masks in {folder}, got no PNG; correct the path")
+    return found
 
 
 def _mask(path: Path) -> np.ndarray:

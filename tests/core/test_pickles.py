@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from occludenet_build.core import pickles
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.pickles import dump_arrays, load_arrays, parse_arrays
 from occludenet_build.media.tubes import TubeTruth, read_tubes, tubes_of
@@ -61,6 +62,10 @@ HOSTILE = {
     "nothing": b"",
     "half": pickle.dumps([1, 2, 3])[:-4],
     "text": b"hello\n",
+    # as copyreg writes slots: `__defaults__` of a function of ours
+    "attributes": b"\x80\x02c_codecs\nencode\nN}U\x0c__defaults__U\x05rot13\x85s\x86b0K\x01.",
+    "a broken dtype": b"\x80\x02cnumpy\ndtype\nU\x05(1,f4\x85R.",
+    "a place far away": b"\x80\x02K\x01r\xff\xff\xff\x7f.",
 }
 
 
@@ -71,6 +76,7 @@ def test_anything_else_is_refused_in_one_line(tmp_path: Path, name: str) -> None
     with pytest.raises(UserError, match="wanted a pickle of arrays") as caught:
         load_arrays(path)
     assert "\n" not in str(caught.value)
+    assert pickles._encode.__defaults__ == ("latin1",)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -164,6 +170,7 @@ def test_tubes_come_back_with_half_open_boxes(tmp_path: Path) -> None:
         ({"gttubes": {}}, "tubes of every listed video"),
         ({"gttubes": [1]}, "tubes"),
         ({"train_videos": []}, "tubes"),
+        ({"gttubes": {"run/a": {np.inf: []}}}, "tubes"),
     ],
 )
 def test_contradictions_in_tubes_are_refused(

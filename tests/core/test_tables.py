@@ -1,10 +1,14 @@
-"""Tables: what their digest depends on."""
+"""Tables: what their digest depends on, and how many are open at once."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
+from support.build import write_groups
 
+from occludenet_build.core.build import OpenFiles
 from occludenet_build.core.tables import column, from_rows, table_digest
 
 SCHEMA = pa.schema([column("clip", "string", "id"), column("x1", "float32", "left edge, pixels")])
@@ -33,3 +37,16 @@ def test_meanings_chunks_and_metadata_do_not_count():
 )
 def test_values_order_names_and_types_count(other):
     assert table_digest(other) != table_digest(from_rows(ROWS, SCHEMA))
+
+
+def test_few_detail_tables_stay_open(tmp_path):
+    """A build has thousands; a process may have 1,024 files open."""
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        write_groups(tmp_path / name / "detail.parquet", [from_rows(ROWS[:1], SCHEMA)], SCHEMA)
+    files = OpenFiles(most=2)
+    for name in "abcda":
+        assert files[tmp_path / name / "detail.parquet"].read("a").num_rows == 1
+    descriptors = [path for path in Path("/proc/self/fd").iterdir() if path.exists()]
+    assert sum(tmp_path in path.resolve().parents for path in descriptors) == 2
+    files.close()

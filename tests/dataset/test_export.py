@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import shutil
 import string
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.build import write_groups
-from support.export import LABELS, SOURCES, ExportBuild, named, problems, read_csv, summary
+from support.export import (
+    LABELS,
+    OCCLUDER,
+    SECOND,
+    SOURCES,
+    ExportBuild,
+    named,
+    problems,
+    read_csv,
+    summary,
+)
 
 from occludenet_build.config import load_part
 from occludenet_build.config.export import FORMATS, Export
@@ -30,6 +43,7 @@ from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
 from occludenet_build.dataset.export.mmaction2 import label_lines
 from occludenet_build.dataset.export.separators import choose_separator
+from occludenet_build.media.imaging import masks
 from occludenet_build.people.detect import BOXES
 from occludenet_build.stages import STAGES
 
@@ -127,6 +141,17 @@ def test_clips_are_links_or_copies(made, tmp_path, files):
                for n, r in rows.items())  # fmt: skip
 
 
+def test_a_disk_without_links_gets_copies_once(made, tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr("os.link", fails)
+    folder = made.export("kinetics_folder", tmp_path / "x", sets=["D-25"])
+    before = state(folder)
+    made.export("kinetics_folder", folder, sets=["D-25"])
+    assert state(folder) == before and len(named(folder)) == len(FEW)
+
+
 def test_names_map_back_to_clips(made, tmp_path):
     folder = made.export("mmaction2", tmp_path / "x")
     rows = named(folder)
@@ -140,7 +165,7 @@ def test_names_map_back_to_clips(made, tmp_path):
 
 
 @settings(max_examples=50)
-@given(st.lists(st.text(max_size=6), max_size=8))
+@given(st.lists(st.text("aAb1é日._- ", max_size=4), max_size=8))
 def test_safe_names_are_safe_and_different(texts):
     names = safe_names(texts)
     assert set(names) == set(texts)
@@ -149,19 +174,36 @@ def test_safe_names_are_safe_and_different(texts):
                for name in names.values())  # fmt: skip
 
 
-MASKS = {"Annotations", "gt_masks", "visible_masks"}
-"""Folders of masks, which show no pixel of a clip."""
+@pytest.mark.parametrize("format", ["mmaction2_frames", "ava"])
+def test_without_pixels_there_is_no_video_and_no_frame(made, tmp_path, format):
+    """For lists; test_export_masks.py and test_export_hub.py have the other formats."""
+    folder = made.export(format, tmp_path / format, pixels=False)
+    found = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert not found - {"", ".csv", ".txt", ".json", ".pbtxt"}
+    assert len(read_csv(folder / "names.csv")) == len(made.rows)
 
 
-def test_without_pixels_there_is_no_video_and_no_frame(made, tmp_path):
-    for format in FORMATS:
-        if format in ("ibm", "integralaction", "moc"):  # the clips here are too short
-            continue
-        folder = made.export(format, tmp_path / format, pixels=False)
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        found = {path.suffix for path in files if not MASKS & set(path.parts)}
-        assert not found & {".mp4", ".jpg", ".png", ".webp", ".tar"}, (format, found)
-        assert len(read_csv(folder / "names.csv")) == len(made.rows)
+def test_licences_are_those_of_all_occluders_that_the_exported_clips_show(build, tmp_path):
+    (build.root / next(row["file"] for row in build.rows if row["set"] == "D-25")).unlink()
+    folder = build.export("kinetics_folder", tmp_path / "x")
+    first, second = read_csv(folder / "licences.csv")
+    assert first == {
+        "occluder": OCCLUDER, "category": "dog", "photo": "42.jpg", "licence": "CC BY-NC 2.0",
+        "licence_url": "http://creativecommons.org/licenses/by-nc/2.0/", "clips": f"{len(FEW) - 1}",
+    }  # fmt: skip
+    assert (second["occluder"], second["licence"], second["clips"]) == (
+        SECOND, "", f"{len(FEW) - 1}",
+    )  # fmt: skip
+    assert summary(folder)["licences_restrict"] == {"no commercial use": 1}
+    clean = build.export("kinetics_folder", tmp_path / "y", sets=["clean"])
+    assert read_csv(clean / "licences.csv") == []
+
+
+def test_annotations_of_a_clip_that_select_does_not_have_are_one_line(build):
+    path = build.root / "select/clips.parquet"
+    tables.write_table(tables.read_table(path).slice(1), path)
+    with pytest.raises(UserError, match="got none for -Gx_jHapF_0_000061_000063; run annotate"):
+        build.export("mmaction2")
 
 
 def test_clips_that_are_away_or_changed_are_rows_with_a_reason(build, tmp_path):
@@ -363,7 +405,10 @@ def measured(build: ExportBuild) -> list[dict]:
     sizes = pa.schema([("file", pa.string()), ("width", pa.int32()), ("height", pa.int32())])
     cut = [{"file": row["file"], "width": 96, "height": 64} for row in rows]
     tables.write_table(tables.from_rows(cut, sizes), build.root / "recordings/clips.parquet")
-    found = [{"clip": "walk", "set": "I", "frame": 2, "pts": 7, "actor_hidden": 0.5}]
+    mask = masks.encode(np.eye(64, 96, dtype=bool))
+    seen = {"clip": "walk", "set": "I", "actor_rle": mask, "visible_rle": mask}
+    found = [seen | {"frame": 2, "pts": 7, "actor_hidden": 0.5, "actor_area": 64}]
+    found.append(seen | {"frame": 3, "pts": 8})  # the whole actor is not known
     write_groups(folder / "frames/001.parquet", [tables.from_rows(found, FRAMES)], FRAMES)
     sides = {"x1": 1.0, "y1": 2.0, "x2": 30.0, "y2": 40.0, "actor": True, "filled": False}
     boxes = [{"clip": "walk", "frame": 2, "track": 0, "shot": 0} | sides]
@@ -389,6 +434,29 @@ def test_measured_sets_have_label_ids_of_their_own(build, tmp_path):
     assert summary(only)["labels"] == {"Walk": 0, "abseiling": 1}
 
 
+@pytest.mark.parametrize("format", ["huggingface", "webdataset", "croissant"])
+def test_label_ids_are_those_of_the_map_beside_them(build, tmp_path, format):
+    """Of two sets that number their classes each."""
+    measured(build)
+    folder = build.export(format, tmp_path / format, sets=["clean", "I"], pixels=False)
+    for set in ("clean", "I"):
+        own = folder / set / "labels.json"
+        labels = json.loads((own if own.exists() else folder / "labels.json").read_text())
+        rows = {
+            "huggingface": lambda: tables.read_rows(folder / "annotations/clips-train.parquet"),
+            "croissant": lambda: read_csv(folder / "clips.csv"),
+            "webdataset": lambda s=set: _in_tar(folder / s / "train-000000.tar"),
+        }[format]()
+        found = {row["label"]: int(row["label_id"]) for row in rows if row["set"] == set}
+        assert found and found == {name: labels[name] for name in found}
+
+
+def _in_tar(path: Path) -> list[dict]:
+    with tarfile.open(path) as tar:
+        names = [name for name in tar.getnames() if name.count(".") == 1 and name.endswith("json")]
+        return [json.loads(tar.extractfile(name).read()) for name in names]
+
+
 def test_measured_sets_have_boxes_and_frames(build):
     measured(build)
     with Build(build.root) as opened:
@@ -399,7 +467,9 @@ def test_measured_sets_have_boxes_and_frames(build):
         assert facts[2].box.tolist() == [1, 2, 30, 40]
         assert {k: v.tolist() for k, v in opened.others(walk).items()} == {2: [[50, 2, 60, 40]]}
         assert opened.others(empty) == {}
-        assert (facts[2].pts, facts[2].actor_hidden) == (7, 0.5)
+        assert (facts[2].pts, facts[2].actor_hidden) == (7, 0.5) and facts[2].actor_rle
+        assert facts[3].visible_rle and facts[3].actor_rle is None
+        assert (facts[3].box_hidden, facts[3].actor_hidden) == (None, None)
         assert all(one.box is None and one.pts is None for one in opened.frames(empty))
 
 

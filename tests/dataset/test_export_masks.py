@@ -33,11 +33,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # py
 SCENES = (
     Scene("walk", hidden=(5,), others={3: np.array([[40, 4, 60.4, 30], [8, 8, 20, 20]])}),
     Scene("walk", set="clean", occluder=None),
+    Scene("walk", set="I", occluder="person", others={3: np.array([[4, 4, 60, 44]])}),
     Scene("odd 1.5", split="train", width=65, height=47, occluder="suitcase"),
     Scene("odd_1_5", split="train", label="catching (or) throwing", absent=(), frames=8),
     Scene("turned", split="val", width=48, height=64, rotation=90),
     Scene("late", absent=range(3), hidden=range(10)),
     Scene("unmasked", masked=False),
+    Scene("unsure", split="val", unknown=(4, 5)),
     Scene("short", split="train", absent=range(5, 10)),
 )
 MASKS = ("youtube_vis", "coco", "davis", "mots", "sav", "tabe", "fiftyone", "moc")
@@ -201,6 +203,14 @@ def test_davis(exported) -> None:
                 assert ((levels == 2) == front(scene, n)).all()
 
 
+@pytest.mark.parametrize("format", NEED_MASKS)
+def test_nothing_is_written_of_a_clip_that_is_left_out(exported, format: str) -> None:
+    made = exported(format)
+    left_out = {"unmasked", *(["unsure"] if format == "tabe" else [])}
+    assert {name.partition("/")[2] for name in made.job.left_out} == left_out
+    assert not [p for p in made.folder.rglob("*") if p.name.partition("_manual")[0] in left_out]
+
+
 def test_mots(exported) -> None:
     made = exported("mots")
     for set_, split in SPLITS:
@@ -225,6 +235,9 @@ def test_mots(exported) -> None:
     walk = SCENES[0]
     _, ignored = _mots_masks(made.folder / "D-50/MOTS-test/walk/gt/gt.txt", walk)
     assert (ignored[3] == (region & ~walk.visible(3) & ~front(walk, 3))).all()
+    region[4:44, 4:60] = True  # of I: who hides the actor is another person
+    _, ignored = _mots_masks(made.folder / "I/MOTS-test/walk/gt/gt.txt", SCENES[2])
+    assert (ignored[3] == (region & ~SCENES[2].visible(3))).all()
 
 
 def _mots_masks(path: Path, scene: Scene) -> tuple[dict, dict]:
@@ -287,6 +300,8 @@ def test_tabe(exported) -> None:
                 assert said["amount"] == pytest.approx(share)
                 level = "NO_OCCLUSION" if share == 0 else "SLIGHT_OCCLUSION"
                 assert said["level"] == ("SEVERE_OCCLUSION" if share > 2 / 3 else level)
+    unsure = made.job.left_out["D-50/unsure"]
+    assert (unsure.reason, unsure.detail) == ("no_mask", "of the whole actor in 2 of 8")
     late = made.folder / "D-50/test/late/annos.json"
     counts = [o["level"] for o in json.loads(late.read_text())["occlusion"]]
     assert counts == ["NONE"] * 3 + ["SEVERE_OCCLUSION"] * 7
@@ -310,7 +325,7 @@ def test_fiftyone(exported) -> None:
                 truth = {("visible", 2): front(scene, n)}
                 if scene.masked:
                     truth[("visible", 1)] = scene.visible(n)
-                    truth[("whole", 1)] = scene.whole(n)
+                    truth[("whole", 1)] = None if n in scene.unknown else scene.whole(n)
                 for key, mask in truth.items():
                     assert (key in found) == (mask is not None and bool(mask.any()))
                     if key in found:
@@ -370,6 +385,9 @@ def test_moc(exported) -> None:
     with open(made.folder / "clean/OccludeNet-GT.pkl", "rb") as stream:
         as_moc_reads_it = pickle.load(stream, encoding="iso-8859-1")
     assert list(as_moc_reads_it["nframes"]) == ["walking/walk"]
+    (tube,) = as_moc_reads_it["gttubes"]["walking/walk"][1]
+    x1, y1, x2, y2 = SCENES[1].box(2)  # the first frame with an actor
+    assert tube[0].tolist() == [3, x1, y1, x2 - 1, y2 - 1]
 
 
 def _check_visible(truth, video: str, scene: Scene, shown: list[int]) -> None:

@@ -81,6 +81,10 @@ def test_the_workflow_exports_what_the_settings_ask_for(built, tmp_path):
     labels = tmp_path / "labels.txt"
     text = build.where(build.settings).run("export", ok=False)
     assert "config: export.formats: wanted some of mmaction2," in text and "Traceback" not in text
+    # all sets: also those that the settings have measured, finished or not
+    waits = {"export": {"formats": ["mmaction2"]}, "measure": {"sets": ["S"]}}
+    text = build.where(build.settings | waits).run("export", ok=False)
+    assert "segments.videos: wanted a path" in text
     labels.write_text("zumba\n" + "\n".join(_classes(tmp_path)) + "\n")
     export = {"formats": ["mmaction2", "ava"], "sets": ["clean", "D-75"]}
     export["label_maps"] = [{"format": "mmaction2", "file": "labels.txt"}]

@@ -240,6 +240,9 @@ MISTAKES = [
     ({"boxes": BOXES_OF_CLIP[:5]}, r"for each of 12 frames, got 5.*at=\["),
     ({"boxes": BOXES_OF_CLIP[:, :3]}, r"\(T, 4\).*got \(12, 3\)"),
     ({"boxes": [[1, 2], [3]] * 6}, "got list"),
+    ({"boxes": 9999 * BOXES_OF_CLIP}, "sides up to"),
+    ({"frames": np.broadcast_to(pictures()[:1], (12, 64, 96, 3)), "inplace": True}, "read-only"),
+    ({"at": [0.5, *range(11)]}, "whole numbers, got"),
     ({"at": [0, 1]}, "12 numbers of frames from 0 to 11, got 2"),
     ({"at": range(1, 13)}, "from 0 to 11"),
     ({"occluder": gradient()[..., :3]}, r"RGBA pixels, uint8 \(H, W, 4\), got uint8 \(50, 40, 3\)"),
@@ -268,8 +271,14 @@ def test_a_share_that_cannot_be_reached_is_an_item_error():
 def test_boxes_of_another_picture_are_refused():
     tv = pytest.importorskip("torchvision.tv_tensors")
     boxes = tv.BoundingBoxes(BOXES_OF_CLIP, format="XYXY", canvas_size=(128, 192))
-    with pytest.raises(UserError, match=r"\(64, 96\), got boxes of \(128, 192\); resize both"):
+    with pytest.raises(UserError, match="of 96x64, got boxes of 192x128; occlude before"):
         occlude(pictures(), boxes, gradient())
+
+
+def test_frames_of_another_size_than_in_the_build_are_refused(build):
+    small = pictures()[:, ::2, ::2]
+    with pytest.raises(UserError, match="of 48x32, got boxes of 96x64; occlude before you resize"):
+        occlude(small, BuildBoxes.open(build)["walks"], gradient())
 
 
 # With a build
@@ -293,7 +302,7 @@ def build(tmp_path) -> Path:
     ]
     video = tmp_path / "walks.mp4"
     write_video(video, textured(FRAMES, WIDTH, HEIGHT), 25)
-    indexed = [{"clip": clip, "fps": 25.0} for clip in states]
+    indexed = [{"clip": clip, "fps": 25.0, "width": WIDTH, "height": HEIGHT} for clip in states]
     chosen = [{"clip": "walks", "status": "ok", "path": str(video), "split": "train"}]
     for name, found, schema in (
         ("occluders/occluders.parquet", rows, OCCLUDERS),

@@ -1,6 +1,6 @@
 """Reads exports with the libraries datasets, webdataset and mlcroissant.
 
-The first argument is JSON: `read`, a function of this file, and its options. Prints JSON.
+Each task: `read`, a function of this file, and its options.
 """
 
 from __future__ import annotations
@@ -105,5 +105,4 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    print(json.dumps(globals()[given.pop("read")](**given)))
+    print(json.dumps([globals()[one.pop("read")](**one) for one in json.loads(sys.argv[1])]))

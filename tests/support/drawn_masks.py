@@ -43,6 +43,8 @@ class Scene:
     hidden: Sequence[int] = ()
     """Frames in which the occluder covers all of the actor."""
     masked: bool = True
+    unknown: Sequence[int] = ()
+    """Frames in which only the visible part of the actor is known, as in S, I and M."""
     occluder: str | None = "dog"
     rotation: int = 0
     """How far the stored picture is turned, degrees."""
@@ -112,6 +114,7 @@ class Scene:
             shard="000",
             detect_shard="000",
             row={"category": self.occluder},
+            occluders=(self.occluder,) if self.occluder and self.set[0] == "D" else (),
         )
 
     def facts(self, frame: int) -> FrameFacts:
@@ -119,15 +122,16 @@ class Scene:
         seen = whole is not None and self.masked
         box = None if whole is None else np.array(self.box(frame), np.float32)
         share = None if whole is None else 1 - float(visible.sum() / whole.sum())
+        known = seen and frame not in self.unknown
         return FrameFacts(
             frame=frame,
             pts=frame,
             box=box,
-            actor_rle=masks.encode(whole) if seen and whole is not None else None,
+            actor_rle=masks.encode(whole) if known and whole is not None else None,
             visible_rle=masks.encode(visible) if seen else None,
             occluder_rle=None if front is None else masks.encode(front),
-            box_hidden=share or 0.0,
-            actor_hidden=share if seen else None,
+            box_hidden=None if frame in self.unknown else share or 0.0,
+            actor_hidden=share if known else None,
         )
 
 

@@ -34,7 +34,8 @@ from occludenet_build.release.terms import clean_path, clip_path, percent
 SIDE = 8
 """Of a square of the code, pixels."""
 WIDTH, HEIGHT = 96, 64
-OCCLUDER = "000000000042_0000144_56.25.png"
+OCCLUDER, SECOND = "000000000042_0000144_56.25.png", "000000000043_0000144_50.00.png"
+"""The occluders of every clip; the second is of no known photo."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ class ExportBuild:
         parts += [(_masks(s), MASKS, "actor_masks/store/000/detail.parquet") for s in self.sources]
         for schema, path in {(id(s), p): (s, p) for _, s, p in parts}.values():
             write_groups(self.root / path, [t for t, _, p in parts if p == path], schema)
-        bank = {"occluder": OCCLUDER, "category": "dog", "status": "ok", "licence": "CC BY 2.0"}
-        bank |= {"source": "42.jpg", "licence_url": "http://example.org/by/2.0/"}
+        bank = {"occluder": OCCLUDER, "category": "dog", "status": "ok", "licence": "CC BY-NC 2.0"}
+        url = "http://creativecommons.org/licenses/by-nc/2.0/"
+        bank |= {"source": "42.jpg", "licence_url": url}
         tables.write_table(
             tables.from_rows([bank], BANK), self.root / "occluders/occluders.parquet"
         )
@@ -129,6 +131,7 @@ class ExportBuild:
     def _selected(self, source: Source) -> dict[str, Any]:
         row = {"clip": source.name, "status": "ok", "shard": "000"}
         row |= {"detect_shard": "000", "width": WIDTH, "height": HEIGHT}
+        row |= {"occluder": OCCLUDER, "other_occluders": [SECOND]}
         return row | {"label": source.label, "split": source.split}
 
     def export(

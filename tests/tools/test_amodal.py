@@ -68,9 +68,12 @@ def test_runs_are_averaged_and_false_alarms_count(truth: Path, tmp_path: Path) -
 
 
 def test_what_does_not_fit_is_said_in_one_line(truth: Path, tmp_path: Path, capsys) -> None:
-    folder = copied(truth, tmp_path, "gt_masks")
+    folder = copied(truth, tmp_path / "few", "gt_masks")
+    small = copied(truth, tmp_path / "small", "gt_masks")
     (folder / "walk/00003.png").unlink()
-    cases = {"wanted 10 masks of 64x48": folder, "got no PNG": tmp_path / "none"}
+    Image.fromarray(np.zeros((8, 9), np.uint8)).save(small / "walk/00003.png")
+    cases = {"wanted 10 masks": folder, "got no PNG": tmp_path / "none"}
+    cases["wanted masks of 64x48 pixels in"] = small
     for said, predictions in cases.items():
         predictions.mkdir(exist_ok=True)
         with pytest.raises(SystemExit):

@@ -25,7 +25,7 @@ def test_four_sets_are_built_trained_and_exported(world, tmp_path):
     sets = tmp_path / "world" / "sets"
     draw_surveillance(sets, Surveillance(classes=("fighting", "robbery"), width=192, height=108))
     rig = Rig(
-        classes_i=("Indoor_Run", "Walk"), classes_m=("Fall",), seconds=5.2, width=192, height=108,
+        classes_i=("Indoor_Run", "Walk"), classes_m=("Wander",), width=192, height=108,
         rates=RATES, others=0, truth=False,
     )  # fmt: skip
     draw_recordings(sets, rig)
@@ -33,6 +33,7 @@ def test_four_sets_are_built_trained_and_exported(world, tmp_path):
     text = (REPO / "demo" / "all_sets.yaml").read_text().replace("build/demo/world", "world")
     given = yaml.safe_load(text)
     given.pop("poses")
+    given["recordings"]["split"] = {"train": 0.6, "val": 0.0, "test": 0.4}
     given["export"] = {"formats": list(FORMATS), "sets": ["D-75", "I", "M", "S"]}
     build.settings = build.merged({k: v for k, v in given.items() if k != "build_dir"})
     build.run("evaluate", "table_1", "export")

@@ -234,8 +234,11 @@ def built_sets():
 
 
 def export_measured(wildcards):
-    """The tables of S, I and M: those of export.sets, or those that the build has."""
-    found = [path.parent.name for path in Path(BUILD).glob("measure/*/clips.parquet")]
+    """The tables of S, I and M: those of export.sets, or all that the settings or the build have.
+
+    What is exported must not depend on which of them are finished when an export starts.
+    """
+    found = {path.parent.name for path in Path(BUILD).glob("measure/*/clips.parquet")}
     others = sorted({*CONFIG.export.sets} - built_sets())
     unknown = [name for name in others if name.startswith("D-")]
     if unknown:
@@ -243,20 +246,29 @@ def export_measured(wildcards):
             f"config: export.sets: wanted sets of composite.scales ({', '.join(sorted(built_sets()))}), "
             f"or S, I, M, got {', '.join(unknown)}; correct it"
         )
-    wanted = others if CONFIG.export.sets else sorted(found)
+    every = sorted({*found, *CONFIG.measure.sets, *RECORDED})
+    wanted = others if CONFIG.export.sets else every
     return [f"{BUILD}/measure/{name}/clips.parquet" for name in wanted]
+
+
+def exports_built_sets():
+    """Whether the settings build and export clean or some of D."""
+    wanted = not CONFIG.export.sets or {*CONFIG.export.sets} & built_sets()
+    return bool(BUILDS_CLIPS and wanted)
 
 
 def export_annotated(wildcards):
     """The annotations of D, if the settings build and export some of it."""
-    wanted = not CONFIG.export.sets or {*CONFIG.export.sets} & built_sets()
-    return f"{BUILD}/annotate/clips.parquet" if BUILDS_CLIPS and wanted else []
+    return f"{BUILD}/annotate/clips.parquet" if exports_built_sets() else []
 
 
 def export_poses(wildcards):
-    """The tables of poses that the build has, for the format that holds skeletons."""
-    if wildcards.format != "integralaction":
+    """The tables of poses, for the format that holds skeletons: all of them if the settings say
+    where poses come from, else those that the build has."""
+    if wildcards.format != "integralaction" or not exports_built_sets():
         return []
+    if CONFIG.poses.weights or CONFIG.poses.file:
+        return expand(f"{BUILD}/poses/{{shard}}.parquet", shard=CLIP_SHARDS)
     return sorted(map(str, Path(BUILD).glob("poses/[0-9]*.parquet")))
 
 

@@ -127,8 +127,12 @@ def _biases(facts: Facts) -> list[str]:
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     found = [
         f"{len(facts.per_class)} classes with {each} clips each, over all sets.",
-        "Clips in which no person was found are left out: close-ups of hands are rare.",
     ]
+    if CLEAN in facts.sets or facts.composited:
+        found.append(
+            "Source clips in which no person was found are left out of clean and D: close-ups of "
+            "hands are rare."
+        )
     if facts.categories:
         shares = ", ".join(f"{name} {count:,}" for name, count in facts.categories.items())
         found.append(f"Clips by type of occluder: {shares}.")
@@ -143,7 +147,10 @@ def _limitations(facts: Facts) -> list[str]:
             "blur of motion, and has the light of its own photo."
         )
     if facts.recorded:
-        found.append("Of what really hides an actor only the measured part is annotated.")
+        found.append(
+            "The occlusion of recordings is measured from masks of people and objects: what has no "
+            "mask hides nobody here, and where the whole actor is not known the shares are empty."
+        )
     return found
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, StageRows, read_json
+from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.measured_sets import measured_sets
+from occludenet_build.dataset.export.measured_sets import MEASURED, measured_sets
 from occludenet_build.release.terms import CLEAN
 
 
@@ -47,6 +47,8 @@ class ExportClip:
     detect_shard: str
     row: Mapping[str, Any]
     """The whole row of annotate/clips.parquet."""
+    occluders: tuple[str, ...] = ()
+    """Ids of the cut-outs that are pasted on it; of S, I and M none."""
 
     @property
     def name(self) -> str:
@@ -65,15 +67,16 @@ class FrameFacts:
     box: np.ndarray | None
     """float32 (4,): x1, y1, x2, y2 of the actor, half-open; None where there is none."""
     actor_rle: bytes | None
-    """The whole actor, also where an occluder hides a part: COCO RLE counts; None without mask."""
+    """The whole actor, also where an occluder hides a part: COCO RLE counts; None without a mask,
+    and where the whole is not known, as in some frames of S, I and M."""
     visible_rle: bytes | None
-    """The visible part of the actor."""
+    """The visible part of the actor; None without a mask."""
     occluder_rle: bytes | None
     """The visible occluder; None if there is none."""
-    box_hidden: float
-    """Share of the actor's box that is covered, 0 to 1."""
+    box_hidden: float | None
+    """Share of the actor's box that is covered, 0 to 1; None where it is not known (S, I, M)."""
     actor_hidden: float | None
-    """Share of the actor's mask that is covered, 0 to 1; None without a mask."""
+    """Share of the actor's mask that is covered, 0 to 1; None without a mask, or not known."""
 
 
 class Build:
@@ -85,7 +88,7 @@ class Build:
         self._tables = BuildTables(root)
         self._boxes = DetailStore(root / "detect" / "store")
         self._masks = DetailStore(root / "actor_masks" / "store")
-        self._frames: dict[str, StageRows] = {}
+        self._frames = OpenFiles()
         self._measured = measured_sets(root)
 
     @cached_property
@@ -108,6 +111,12 @@ class Build:
         """
         chosen = self._tables.by_clip("select")
         rows = self._tables.rows("annotate")
+        unknown = next((row["clip"] for row in rows if row["clip"] not in chosen), None)
+        if unknown is not None:
+            raise UserError(
+                f"wanted the clips of annotate/clips.parquet in {self.root}/select/clips.parquet, "
+                f"got none for {unknown}; run annotate again"
+            )
         found = [_clip(row, chosen[row["clip"]]) for row in rows]
         found += [_clip(row, row) for one in self._measured.values() for row in one.rows]
         known = {clip.set for clip in found}
@@ -148,10 +157,8 @@ class Build:
         return ClipBoxes.of(rows).others.by_frame()
 
     def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
-        if clip.shard not in self._frames:
-            path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
-            self._frames[clip.shard] = StageRows(path)
-        table = self._frames[clip.shard].read(clip.clip)
+        path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
+        table = self._frames[path].read(clip.clip)
         rows = [] if table is None else table.to_pylist()
         return {row["frame"]: row for row in rows if row["set"] == clip.set}
 
@@ -167,8 +174,7 @@ class Build:
         """Close all files."""
         self._boxes.close()
         self._masks.close()
-        for groups in self._frames.values():
-            groups.close()
+        self._frames.close()
         for measured in self._measured.values():
             measured.close()
 
@@ -180,6 +186,8 @@ class Build:
 
 
 def _clip(row: Mapping[str, Any], source: Mapping[str, Any]) -> ExportClip:
+    """The clip of a row of annotate or measure; `source`: its row of select, with its shards."""
+    pasted = row.get("occluder") if row.get("source") != MEASURED else None
     return ExportClip(
         clip=row["clip"],
         set=row["set"],
@@ -195,6 +203,7 @@ def _clip(row: Mapping[str, Any], source: Mapping[str, Any]) -> ExportClip:
         shard=source["shard"],
         detect_shard=source["detect_shard"],
         row=row,
+        occluders=(pasted, *(source.get("other_occluders") or ())) if pasted else (),
     )
 
 
@@ -206,7 +215,7 @@ def _facts(number: int, box: np.ndarray | None, row: Mapping[str, Any]) -> Frame
         actor_rle=row.get("actor_rle"),
         visible_rle=row.get("visible_rle"),
         occluder_rle=row.get("occluder_rle"),
-        box_hidden=row.get("box_hidden") or 0.0,
+        box_hidden=row.get("box_hidden", 0.0),
         actor_hidden=row.get("actor_hidden"),
     )
 

@@ -17,7 +17,8 @@ Without a mask the actor's bbox is the detector's, segmentation is absent, and a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from occludenet_build.dataset.export.clips import ExportClip, FrameFacts, by_split
@@ -27,6 +28,7 @@ from occludenet_build.dataset.export.objects import (
     PERSON,
     about,
     category_ids,
+    category_list,
     frames_at,
     json_with_list,
     objects_of,
@@ -40,41 +42,43 @@ def write(job: Job) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     names, ids = sequence_names(job), category_ids(job)
     paths = {c.name: f"{c.set}/{c.split}/images/{names[c.name]}" for c in job.clips}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
-        place = f"{set_}/{split}"
-        others: dict[str, Any] = {"info": about(set_, split), "licenses": []}
-        others |= {"images": [], "videos": []}
-        others["categories"] = [
-            {"id": i, "name": n, "supercategory": "object"} for n, i in ids.items()
-        ]
+    for set_, split, kept in by_split(frames_at(job, job.clips, paths, "{:05d}.jpg")):
+        place, first = f"{set_}/{split}", 1
+        others = {
+            "info": about(set_, split),
+            "licenses": [],
+            "categories": category_list(ids),
+            "videos": _videos(job, kept, names),
+            "images": _images(kept, names),
+        }
         with json_with_list(job, f"{place}/instances.json", "annotations", others) as append:
             for number, clip in enumerate(kept, 1):
-                others["videos"].append(_video(clip, number, names[clip.name], job))
-                first = len(others["images"]) + 1
-                others["images"] += _images(clip, first, number, names[clip.name])
                 for entry in _annotations(clip, job.build.frames(clip), ids):
                     counts["annotations"] += 1
                     entry["image_id"] += first
                     entry["instance_id"] += 2 * number - 3
                     append(entry | {"id": counts["annotations"]})
-        counts["images"] += len(others["images"])
+                first += clip.frames
+        counts["images"] += first - 1
     return dict(counts) | {"categories": ids}
 
 
-def _video(clip: ExportClip, number: int, name: str, job: Job) -> dict[str, Any]:
-    return {"id": number, "name": name, "action": clip.label, "action_id": job.label_id(clip)}
+def _videos(
+    job: Job, clips: Sequence[ExportClip], names: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    for number, clip in enumerate(clips, 1):
+        about_action = {"action": clip.label, "action_id": job.label_id(clip)}
+        yield {"id": number, "name": names[clip.name]} | about_action
 
 
-def _images(clip: ExportClip, first: int, video: int, name: str) -> Iterator[dict[str, Any]]:
-    for frame in range(clip.frames):
-        yield {
-            "id": first + frame,
-            "file_name": f"{name}/{frame:05d}.jpg",
-            "width": clip.width,
-            "height": clip.height,
-            "video_id": video,
-            "frame_id": frame,
-        }
+def _images(clips: Sequence[ExportClip], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The frames of all clips, with ids from 1."""
+    ids = count(1)
+    for video, clip in enumerate(clips, 1):
+        size = {"width": clip.width, "height": clip.height}
+        for frame in range(clip.frames):
+            place = {"id": next(ids), "file_name": f"{names[clip.name]}/{frame:05d}.jpg"}
+            yield place | size | {"video_id": video, "frame_id": frame}
 
 
 def _annotations(
@@ -93,7 +97,7 @@ def _annotations(
                 box, area = masks.bounds(rle, *size), masks.area(rle, *size)
                 yield place | {"segmentation": mask, "bbox": box, "area": area}
         # where the actor has a mask of which nothing is visible, there is nothing to detect
-        if facts.box is not None and facts.actor_rle is None:
+        if facts.box is not None and facts.visible_rle is None:
             x1, y1, x2, y2 = map(float, facts.box)
             place = {"image_id": facts.frame, "instance_id": ACTOR, "category_id": ids[PERSON]}
             width, height = x2 - x1, y2 - y1

@@ -21,7 +21,7 @@ from occludenet_build.core.settings import key_values
 from occludenet_build.dataset.export.clips import Build, ExportClip
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
-from occludenet_build.dataset.export.licences import licence_rows
+from occludenet_build.dataset.export.licences import licence_rows, restricted
 from occludenet_build.dataset.export.output import FINISHED
 from occludenet_build.media.video.source import outages_as_reasons
 
@@ -114,15 +114,20 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
     _check_some_left(job, format)
     job.output.text("names.csv", _names_csv(job))
     job.output.text("problems.csv", _problems_csv(job, clips))
-    licences = licence_rows(job.build, job.clips)
-    job.output.text("licences.csv", csv_text(*licences))
+    kept = [clip for clip in job.clips if clip.name not in job.left_out]
+    header, licences = licence_rows(job.build, kept)
+    job.output.text("licences.csv", csv_text(header, licences))
     removed = job.output.finish()
+    about = dict(about) | {"licences_restrict": restricted(licences)}
     summary = _summary(job, format, clips, counts, about)
     job.output.json(FINISHED, summary)
     logging.info(
         "%s: %d clips in %s, %d left out%s", format, summary["clips"], job.folder,
         summary["left_out"], f", {removed} old files removed" if removed else "",
     )  # fmt: skip
+    if job.settings.pixels and about["licences_restrict"]:
+        forbidden = ", ".join(f"{w} ({n} occluders)" for w, n in about["licences_restrict"].items())
+        logging.warning("licences.csv: before you publish pictures of occluders: %s", forbidden)
     if job.left_out:
         logging.warning("problems.csv says why %d clips were left out", len(job.left_out))
 

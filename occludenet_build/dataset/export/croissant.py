@@ -2,6 +2,7 @@
 
     croissant.json                       the metadata (JSON-LD), written from the build
     clips.csv                            a row per clip: records.CLIPS
+    labels.json                          class name -> label id, one map for all sets
     frames/<set>-<split>.parquet         a row per frame: records.FRAMES, boxes and masks
     <set>/<split>/<class>/<name>.mp4     the clips, unless `pixels: false`
 
@@ -45,7 +46,7 @@ def write(job: Job) -> dict[str, Any]:
     for clip in job.clips:
         path = job.video(clip)
         job.place(clip, path)
-        rows.append(clip_row(job, clip, path if job.settings.pixels else None))
+        rows.append(clip_row(clip, path if job.settings.pixels else None, job.labels))
     for name, split, clips in by_split(job.clips):
         with job.output.writing(f"frames/{name}-{split}.parquet") as temporary:
             frames += write_frames(job, clips, temporary)

@@ -25,7 +25,6 @@ from occludenet_build.dataset.export.objects import (
     frames_at,
     masked_clips,
     objects_of,
-    require_masks,
     sequence_names,
     write_folder,
 )
@@ -62,14 +61,23 @@ def indexed_png(levels: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def levels_of(clip: ExportClip, frames: list[FrameFacts]) -> list[np.ndarray]:
-    """Per frame uint8 (H, W): the number of the object that is seen, 0 where none is."""
-    pictures = [np.zeros((clip.height, clip.width), np.uint8) for _ in frames]
-    for one in objects_of(clip, frames):
-        for picture, rle in zip(pictures, one.rles, strict=True):
-            if rle is not None:
-                picture[masks.decode(rle, clip.height, clip.width)] = one.number
-    return pictures
+Masks = list[tuple[int, bytes]]
+"""The objects that are seen in a frame: number, and COCO RLE counts."""
+
+
+def masks_of(clip: ExportClip, frames: list[FrameFacts]) -> list[Masks]:
+    """The masks of each frame."""
+    objects = objects_of(clip, frames)
+    found = ([(one.number, one.rles[n]) for one in objects] for n in range(len(frames)))
+    return [[(number, rle) for number, rle in of_frame if rle is not None] for of_frame in found]
+
+
+def levels_of(clip: ExportClip, seen: Masks) -> np.ndarray:
+    """uint8 (H, W): the number of the object that is seen in a frame, 0 where none is."""
+    picture = np.zeros((clip.height, clip.width), np.uint8)
+    for number, rle in seen:
+        picture[masks.decode(rle, clip.height, clip.width)] = number
+    return picture
 
 
 def write(job: Job) -> dict[str, Any]:
@@ -77,15 +85,18 @@ def write(job: Job) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     names = sequence_names(job)
     paths = {c.name: f"{c.set}/JPEGImages/{RESOLUTION}/{names[c.name]}" for c in job.clips}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
-        listed = []
-        for clip, frames in masked_clips(job, kept):
-            pictures = {f"{n:05d}.png": p for n, p in enumerate(levels_of(clip, frames))}
-            name = names[clip.name]
-            write_folder(job, f"{set_}/Annotations/{RESOLUTION}/{name}", pictures, indexed_png)
-            listed.append(f"{name}\n")
+    masked = masked_clips(job, "davis")
+    for set_, split, kept in by_split(frames_at(job, masked, paths, "{:05d}.jpg")):
+        for clip in kept:
+            _write_masks(job, clip, f"{set_}/Annotations/{RESOLUTION}/{names[clip.name]}")
             counts["frames"] += clip.frames
-        job.output.text(f"{set_}/ImageSets/2017/{split}.txt", "".join(listed))
-        counts["sequences"] += len(listed)
-    require_masks(job, "davis")
+        listed = "".join(f"{names[clip.name]}\n" for clip in kept)
+        job.output.text(f"{set_}/ImageSets/2017/{split}.txt", listed)
+        counts["sequences"] += len(kept)
     return dict(counts)
+
+
+def _write_masks(job: Job, clip: ExportClip, path: str) -> None:
+    seen = masks_of(clip, job.build.frames(clip))
+    pictures = {f"{number:05d}.png": of_frame for number, of_frame in enumerate(seen)}
+    write_folder(job, path, pictures, lambda of_frame: indexed_png(levels_of(clip, of_frame)))

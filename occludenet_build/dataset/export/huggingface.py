@@ -6,7 +6,7 @@
                                           records.CLIPS; it takes the place of labels by folder
     annotations/clips-<split>.parquet     the same rows, of all sets
     annotations/frames-<set>-<split>.parquet   records.FRAMES: boxes and masks
-    labels.json                           class name -> label id
+    labels.json                           class name -> label id, one map for all sets
 
 With `pixels: false` there are no clips, which may be published where the licence of the videos does
 not allow their pixels to be: the configurations are then `annotations` and `frames-<set>`. With
@@ -52,7 +52,7 @@ def write(job: Job) -> dict[str, Any]:
     rows: dict[str, list[Row]] = {}
     frames: dict[str, int] = {}
     for name, split, clips in by_split(job.clips):
-        found = [clip_row(job, clip, _placed(job, clip)) for clip in clips]
+        found = [clip_row(clip, _placed(job, clip), job.labels) for clip in clips]
         rows.setdefault(split, []).extend(found)
         if job.settings.pixels:
             _write_metadata(job, f"{name}/{split}", found)

@@ -5,6 +5,7 @@ The clips are those of the source dataset, under its terms; export.pixels: false
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from occludenet_build.core.build import BuildTables
@@ -23,11 +24,7 @@ def licence_rows(
     What the build does not know is empty: of an occluder of another bank, or of a user's picture.
     Clips without a pasted occluder, as those of clean, S, I and M are, need no row.
     """
-    shown: dict[str, int] = {}
-    for clip in clips:
-        occluder = clip.row.get("occluder")
-        if occluder and clip.row.get("source") != MEASURED:
-            shown[occluder] = shown.get(occluder, 0) + 1
+    shown = Counter(occluder for clip in clips for occluder in clip.occluders)
     bank = {row["occluder"]: row for row in BuildTables(build.root).rows("occluders")}
     return HEADER, [
         (occluder, *(bank.get(occluder, {}).get(name) for name in COLUMNS), shown[occluder])
@@ -35,7 +32,19 @@ def licence_rows(
     ]
 
 
-MEASURED = "measured"
-"""The column `source` of the tables of measure: nothing was pasted into these clips."""
+RESTRICTIONS = {"nc": "no commercial use", "nd": "no derived works"}
+"""Parts of the address of a Creative Commons licence, such as by-nc-nd, that forbid something."""
 COLUMNS = ("category", "source", "licence", "licence_url")
 """The columns of occluders.parquet that licences.csv has."""
+
+
+def restricted(rows: Sequence[Sequence[object]]) -> dict[str, int]:
+    """What licences forbid -> number of occluders, of the rows of licences.csv.
+
+    >>> url = "http://creativecommons.org/licenses/by-nc-nd/2.0/"
+    >>> restricted([("a.png", "dog", "1.jpg", "", url, 3)])
+    {'no commercial use': 1, 'no derived works': 1}
+    """
+    parts = [set(str(row[HEADER.index("licence_url")] or "").split("/")[4:5]) for row in rows]
+    named = [part for one in parts for text in one for part in text.split("-")]
+    return {text: named.count(part) for part, text in RESTRICTIONS.items() if part in named}

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import ClipBoxes, DetailStore, StageRows, read_json
+from occludenet_build.core.build import ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
 
 Row = Mapping[str, Any]
+MEASURED = "measured"
+"""The column `source` of its tables: nothing was pasted into these clips."""
 
 
 class MeasuredSet:
@@ -26,7 +28,7 @@ class MeasuredSet:
         self.name, self.root = name, root
         self.folder = root / "measure" / name
         self._boxes = DetailStore(self.folder / "detect" / "store")
-        self._frames: dict[str, StageRows] = {}
+        self._frames = OpenFiles()
 
     @property
     def labels(self) -> dict[str, int]:
@@ -42,7 +44,7 @@ class MeasuredSet:
         frames = {
             clip: path.stem
             for path in sorted((self.folder / "frames").glob("*.parquet"))
-            for clip in self._groups(path).clips
+            for clip in self._frames[path].clips
         }
         searched = _by("clip", (self.folder / "detect").glob("*.parquet"))
         cut = _by("file", (self.root / s / "clips.parquet" for s in ("segments", "recordings")))
@@ -67,22 +69,21 @@ class MeasuredSet:
         return ClipBoxes.of(self._boxes.rows(clip, shard) if shard else None)
 
     def frames(self, clip: str, shard: str) -> dict[int, Row]:
-        """Frame -> its row; empty if the clip was not measured."""
+        """Frame -> its row; empty if the clip was not measured.
+
+        `actor_rle` is null where the whole actor is not known: measure then has the visible part.
+        """
         if not shard:
             return {}
-        table = self._groups(self.folder / "frames" / f"{shard}.parquet").read(clip)
-        return {} if table is None else {row["frame"]: row for row in table.to_pylist()}
-
-    def _groups(self, path: Path) -> StageRows:
-        if path.stem not in self._frames:
-            self._frames[path.stem] = StageRows(path)
-        return self._frames[path.stem]
+        table = self._frames[self.folder / "frames" / f"{shard}.parquet"].read(clip)
+        rows = [] if table is None else table.to_pylist()
+        unknown = {"actor_rle": None}
+        return {row["frame"]: row | (unknown if row["actor_area"] is None else {}) for row in rows}
 
     def close(self) -> None:
         """Close all files."""
         self._boxes.close()
-        for groups in self._frames.values():
-            groups.close()
+        self._frames.close()
 
 
 def measured_sets(root: Path) -> dict[str, MeasuredSet]:

@@ -41,7 +41,7 @@ def write(job: Job) -> dict[str, Any]:
     by_set: dict[str, dict[str, list[ExportClip]]] = defaultdict(dict)
     fits = _with_tubes(job, job.clips)
     paths = {clip.name: f"{clip.set}/rgb-images/{videos[clip.name]}" for clip in fits}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg", 1)):
+    for set_, split, kept in by_split(frames_at(job, fits, paths, "{:05d}.jpg", 1)):
         by_set[set_][split] = kept
         counts["videos"] += len(kept)
     for set_, splits in by_set.items():

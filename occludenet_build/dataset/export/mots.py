@@ -8,7 +8,7 @@
 A line of gt.txt (vision.rwth-aachen.de/page/mots): `time_frame id class_id img_height img_width
 rle`, frames from 1. The actor has id 2001 and class 2, pedestrian: what is visible of it. Other
 people, of whom the build has boxes and no masks, are ignored: id 10000, class 10, their boxes
-without the actor and the occluder. The occluder is background: MOTS has no class for it.
+without the actor and the pasted occluder, which is background: MOTS has no class for it.
 Readers: mots_tools, TrackEval.
 """
 
@@ -27,7 +27,6 @@ from occludenet_build.dataset.export.objects import (
     frames_at,
     masked_clips,
     objects_of,
-    require_masks,
     sequence_names,
 )
 from occludenet_build.media.imaging import masks
@@ -41,19 +40,17 @@ def write(job: Job) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     names = sequence_names(job)
     paths = {c.name: f"{c.set}/MOTS-{c.split}/{names[c.name]}/img1" for c in job.clips}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:06d}.jpg", 1)):
-        place = f"{set_}/MOTS-{split}"
-        listed = ["name\n"]
-        for clip, frames in masked_clips(job, kept):
-            lines = list(_lines(clip, frames, job.build.others(clip)))
-            sequence = f"{place}/{names[clip.name]}"
+    masked = masked_clips(job, "mots")
+    for set_, split, kept in by_split(frames_at(job, masked, paths, "{:06d}.jpg", 1)):
+        for clip in kept:
+            lines = list(_lines(clip, job.build.frames(clip), job.build.others(clip)))
+            sequence = f"{set_}/MOTS-{split}/{names[clip.name]}"
             job.output.text(f"{sequence}/gt/gt.txt", "".join(lines))
             job.output.text(f"{sequence}/seqinfo.ini", _seqinfo(clip, names[clip.name]))
-            listed.append(f"{names[clip.name]}\n")
             counts["masks"] += len(lines)
-        job.output.text(f"{set_}/seqmaps/MOTS-{split}.txt", "".join(listed))
-        counts["sequences"] += len(listed) - 1
-    require_masks(job, "mots")
+        listed = "".join(f"{names[clip.name]}\n" for clip in kept)
+        job.output.text(f"{set_}/seqmaps/MOTS-{split}.txt", f"name\n{listed}")
+        counts["sequences"] += len(kept)
     return dict(counts)
 
 
@@ -75,11 +72,14 @@ def _line(clip: ExportClip, frame: int, number: int, rle: bytes) -> str:
 
 
 def _ignored(clip: ExportClip, facts: FrameFacts, boxes: np.ndarray) -> bytes | None:
-    """RLE of the boxes (K, 4) of other people without the masks of the frame; None if empty."""
+    """RLE of the boxes (K, 4) of other people without the actor and what is pasted; None if empty.
+
+    What hides the actor in S, I and M may be one of these people.
+    """
     region = np.zeros((clip.height, clip.width), bool)
     for x1, y1, x2, y2 in np.rint(boxes).astype(int).clip(0).tolist():
         region[y1:y2, x1:x2] = True
-    for rle in (facts.visible_rle, facts.occluder_rle):
+    for rle in (facts.visible_rle, facts.occluder_rle if clip.occluders else None):
         if rle is not None and region.any():
             region &= ~masks.decode(rle, clip.height, clip.width)
     return masks.encode(region) if region.any() else None

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.progress import progress
 from occludenet_build.dataset.export.clips import ExportClip, FrameFacts
 from occludenet_build.dataset.export.frames import FrameFolder, write_frames
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.media.imaging import masks
 from occludenet_build.release.terms import CLEAN
 
+T = TypeVar("T")
 ACTOR, OCCLUDER = 1, 2
 """Numbers of the objects of a clip."""
 PERSON = "person"
@@ -67,6 +67,11 @@ def category_ids(job: Job) -> dict[str, int]:
     return {name: number for number, name in enumerate([PERSON, *sorted(types - {PERSON})], 1)}
 
 
+def category_list(ids: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The member `categories` of the COCO-like formats."""
+    return [{"id": i, "name": name, "supercategory": "object"} for name, i in ids.items()]
+
+
 def sequence_names(job: Job) -> dict[str, str]:
     """Name of a clip (`ExportClip.name`) -> name of its sequence, unique in its set.
 
@@ -77,50 +82,49 @@ def sequence_names(job: Job) -> dict[str, str]:
     return {clip.name: names[clip.clip] for clip in job.clips}
 
 
-def masked_clips(
-    job: Job, clips: Iterable[ExportClip]
-) -> Iterator[tuple[ExportClip, list[FrameFacts]]]:
-    """The clips in which the actor has a mask, with their frames; others are left out.
+def masked_clips(job: Job, format: str, whole: bool = False) -> list[ExportClip]:
+    """The clips of the export in which the actor has a mask; others are left out.
 
-    An actor who is hidden in all frames still has one.
+    An actor who is hidden in all frames still has one. `whole`: the whole actor must be known in
+    every frame in which there is a mask. Raises UserError if no clip is left.
     """
-    for clip in clips:
-        frames = job.build.frames(clip)
-        if any(frame.actor_rle is not None for frame in frames):
-            yield clip, frames
-        else:
+    kept = []
+    for clip in progress(job.clips, len(job.clips), "clip"):
+        frames = [f for f in job.build.frames(clip) if f.visible_rle is not None]
+        unknown = sum(frame.actor_rle is None for frame in frames) if whole else 0
+        if not frames:
             job.leave_out(clip, "no_mask")
-
-
-def require_masks(job: Job, format: str) -> None:
-    """To be called at the end. Raises UserError if no clip has masks."""
-    if all(clip.name in job.left_out for clip in job.clips):
+        elif unknown:
+            job.leave_out(clip, "no_mask", f"of the whole actor in {unknown} of {len(frames)}")
+        else:
+            kept.append(clip)
+    if not kept:
         raise UserError(
             f"export.formats: wanted masks of the actors for {format}, got none in "
             f"{job.build.root}; run actor_masks and annotate, or take {format} out of the list"
         )
+    return kept
 
 
-def frames_at(job: Job, paths: Mapping[str, str], pattern: str, first: int = 0) -> list[ExportClip]:
+def frames_at(
+    job: Job, clips: Sequence[ExportClip], paths: Mapping[str, str], pattern: str, first: int = 0
+) -> list[ExportClip]:
     """Write the frames of clips at their own size, as masks refer to it; the clips that have them.
 
-    `paths`: name of a clip -> its folder, for all clips of the export, as write_frames can be
-    called once only; `first`: number of the first frame in `pattern`.
+    `clips`: all of the export, as write_frames can be called once only; `paths`: name of a clip ->
+    its folder; `first`: number of the first frame in `pattern`.
     """
-    wanted = [clip for clip in job.clips if clip.name in paths]
-    folders = [FrameFolder(clip, paths[clip.name], pattern, first=first) for clip in wanted]
+    folders = [FrameFolder(clip, paths[clip.name], pattern, first=first) for clip in clips]
     return write_frames(job, folders)
 
 
 def write_folder(
-    job: Job,
-    path: str,
-    pictures: Mapping[str, np.ndarray],
-    encode: Callable[[np.ndarray], bytes],
+    job: Job, path: str, pictures: Mapping[str, T], encode: Callable[[T], bytes]
 ) -> None:
     """Write a folder of pictures, whole or not at all; nothing where they are there already.
 
-    `pictures`: name -> the array (H, W) of the dtype that `encode` takes.
+    `pictures`: name -> what `encode` makes the content of the file from; encoded masks, as the
+    pixels of all frames of a long clip are gigabytes.
     """
     target = job.output.folder_of_files(path)
     with ThreadPoolExecutor(job.threads) as pool:
@@ -143,20 +147,31 @@ def json_with_list(
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write a JSON object with one long list, entry by entry: yield what appends an entry.
 
-    `others`: the other members; they may change until the block ends.
+    `others`: the other members; an iterator is a list that is written entry by entry too, when the
+    block ends, so that no list of all frames is held in memory.
     """
     with job.output.writing(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-        first = True
+        separator = ""
 
         def append(entry: Mapping[str, Any]) -> None:
-            nonlocal first
-            stream.write(("" if first else ",") + "\n" + compact(entry))
-            first = False
+            nonlocal separator
+            stream.write(f"{separator}\n{compact(entry)}")
+            separator = ","
 
         stream.write(f'{{"{name}": [')
         yield append
-        rest = "".join(f',\n"{key}": {compact(value)}' for key, value in sorted(others.items()))
-        stream.write(f"\n]{rest}}}\n")
+        stream.write("\n]")
+        for key, value in sorted(others.items()):
+            stream.write(f',\n"{key}": ')
+            if not isinstance(value, Iterator):
+                stream.write(compact(value))
+                continue
+            separator = ""
+            stream.write("[")
+            for entry in value:
+                append(entry)
+            stream.write("\n]")
+        stream.write("}\n")
 
 
 def compact(value: Any) -> str:

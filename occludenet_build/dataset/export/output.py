@@ -100,13 +100,16 @@ class Output:
     def place(self, path: str, source: Path, sha256: str, link: bool) -> None:
         """Put a file, whose hash is known, at `path`: as a hard link, or as a copy."""
         target = self.path(path)
-        if _is_there(target, source, sha256, link):
+        if target.is_file() and target.samefile(source) and link:
             return
-        self.changing()
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.stem}.part{target.suffix}")
         temporary.unlink(missing_ok=True)
-        _link_or_copy(source, temporary, link)
+        if not (link and _linked(source, temporary)):
+            if _is_copy(target, source, sha256):
+                return
+            shutil.copyfile(source, temporary)
+        self.changing()
         # rename(2) leaves both names where they are one file
         publish(temporary, target, sync=False)
         temporary.unlink(missing_ok=True)
@@ -133,22 +136,17 @@ class Output:
         return any(f"{one}/" in self._claimed for one in (folder, *folder.parents))
 
 
-def _is_there(target: Path, source: Path, sha256: str, link: bool) -> bool:
-    """Whether the file is in its place already, as a link or as the copy that is wanted."""
-    if not target.is_file():
+def _is_copy(target: Path, source: Path, sha256: str) -> bool:
+    """Whether a copy, which is not a link, is in its place already."""
+    if not target.is_file() or target.samefile(source):
         return False
-    if target.samefile(source):
-        return link
-    on_other_disk = target.stat().st_dev != source.stat().st_dev
-    same_size = target.stat().st_size == source.stat().st_size
-    return (not link or on_other_disk) and same_size and sha256_file(target) == sha256
+    return target.stat().st_size == source.stat().st_size and sha256_file(target) == sha256
 
 
-def _link_or_copy(source: Path, target: Path, link: bool) -> None:
-    if link:
-        try:
-            os.link(source.resolve(), target)
-            return
-        except OSError:  # another disk, or one without hard links
-            pass
-    shutil.copyfile(source, target)
+def _linked(source: Path, target: Path) -> bool:
+    """Make a hard link; whether it could be: not on another disk, nor on one without links."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        return False
+    return True

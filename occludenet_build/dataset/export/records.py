@@ -6,7 +6,7 @@ each column in the field's metadata.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,14 @@ FRAMES = pa.schema(
         column("y1", "float32", "top edge"),
         column("x2", "float32", "right edge, exclusive"),
         column("y2", "float32", "bottom edge, exclusive"),
-        column("box_hidden", "float32", "share of the actor's box that is covered, 0 to 1"),
+        column("box_hidden", "float32", "share of the actor's box that is covered, 0 to 1; null "
+               "where it is not known"),
         column("actor_hidden", "float32", "share of the actor's mask that is covered, 0 to 1; null "
-               "without a mask"),
+               "without a mask, or not known"),
         column("actor_rle", "string", "mask of the whole actor, COCO RLE counts; null without a "
-               "mask"),
-        column("visible_rle", "string", "mask of what is seen of the actor, COCO RLE counts"),
+               "mask, or where the whole is not known"),
+        column("visible_rle", "string", "mask of what is seen of the actor, COCO RLE counts; null "
+               "without a mask"),
         column("occluder_rle", "string", "mask of what is seen of the occluder, COCO RLE counts"),
     ]
 )  # fmt: skip
@@ -75,8 +77,9 @@ _MEASURED = (
 _CLIPS_PER_GROUP = 32
 
 
-def clip_row(job: Job, clip: ExportClip, file: str | None) -> Row:
-    """The row of a clip; `file`: its path in the dataset, None without pixels."""
+def clip_row(clip: ExportClip, file: str | None, labels: Mapping[str, int]) -> Row:
+    """The row of a clip; `file`: its path in the dataset, None without pixels; `labels`: class name
+    -> label id, the content of labels.json."""
     row = {name: clip.row.get(name) for name in _MEASURED}
     if row["scale"] != row["scale"]:  # nan: nothing was pasted
         row["scale"] = None
@@ -86,7 +89,7 @@ def clip_row(job: Job, clip: ExportClip, file: str | None) -> Row:
         "set": clip.set,
         "split": clip.split,
         "label": clip.label,
-        "label_id": job.label_id(clip),
+        "label_id": labels[clip.label],
         "file": file,
         "sha256": clip.file_hash,
         "frames": clip.frames,
@@ -140,9 +143,3 @@ def _frame_rows(job: Job, clips: Sequence[ExportClip]) -> Iterator[Row]:
     for clip in clips:
         for facts in job.build.frames(clip):
             yield frame_row(clip, facts)
-
-
-def has_masks(job: Job) -> bool:
-    """Whether the build has masks of the actors, by the first clip that is occluded."""
-    clips = [clip for clip in job.clips if clip.row.get("occluded_frames")] or list(job.clips)
-    return any(facts.actor_rle is not None for facts in job.build.frames(clips[0]))

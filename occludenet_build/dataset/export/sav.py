@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.dataset.export.clips import ExportClip, by_split
+from occludenet_build.dataset.export.clips import ExportClip
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import (
     ClipObject,
     compact,
     masked_clips,
     objects_of,
-    require_masks,
     sequence_names,
 )
 from occludenet_build.media.imaging import masks
@@ -40,16 +39,14 @@ def write(job: Job) -> dict[str, Any]:
     """Write the format; returns the counts for export.json. Raises UserError without masks."""
     counts: Counter[str] = Counter()
     names = sequence_names(job)
-    for set_, split, clips in by_split(job.clips):
-        for clip, frames in masked_clips(job, clips):
-            name = names[clip.name]
-            job.place(clip, f"{set_}/{split}/{name}{PurePosixPath(clip.file).suffix}")
-            found = objects_of(clip, frames)
-            content = _video(clip, name) | _masklets(clip, found)
-            job.output.text(f"{set_}/{split}/{name}_manual.json", compact(content) + "\n")
-            counts["videos"] += 1
-            counts["masklets"] += len(found)
-    require_masks(job, "sav")
+    for clip in masked_clips(job, "sav"):
+        place = f"{clip.set}/{clip.split}/{names[clip.name]}"
+        job.place(clip, f"{place}{PurePosixPath(clip.file).suffix}")
+        found = objects_of(clip, job.build.frames(clip))
+        content = _video(clip, names[clip.name]) | _masklets(clip, found)
+        job.output.text(f"{place}_manual.json", compact(content) + "\n")
+        counts["videos"] += 1
+        counts["masklets"] += len(found)
     return dict(counts)
 
 

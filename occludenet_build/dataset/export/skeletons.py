@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import StageRows
+from occludenet_build.core.build import OpenFiles
 from occludenet_build.dataset.export.clips import ExportClip
 
 Row = dict[str, Any]
@@ -24,7 +24,7 @@ class Skeletons:
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "poses" / "store"
-        self._open: dict[str, StageRows | None] = {}
+        self._files = OpenFiles()
 
     @property
     def known(self) -> bool:
@@ -48,11 +48,8 @@ class Skeletons:
         ]
 
     def _rows(self, clip: ExportClip) -> list[Row]:
-        if clip.shard not in self._open:
-            path = self.folder / clip.shard / "detail.parquet"
-            self._open[clip.shard] = StageRows(path) if path.exists() else None
-        groups = self._open[clip.shard]
-        table = None if groups is None else groups.read(clip.clip, _COLUMNS)
+        # a table that is not there has no clips
+        table = self._files[self.folder / clip.shard / "detail.parquet"].read(clip.clip, _COLUMNS)
         rows = [] if table is None else table.to_pylist()
         return [row for row in rows if row["set"] == clip.set and row["state"] != "not_found"]
 
@@ -60,9 +57,7 @@ class Skeletons:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for groups in self._open.values():
-            if groups is not None:
-                groups.close()
+        self._files.close()
 
 
 def _order(row: Row) -> tuple[int, bool, bool, int]:

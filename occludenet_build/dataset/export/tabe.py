@@ -9,7 +9,8 @@ Layout and names of levels: github.com/finlay-hudson/TABE (MIT), README and data
 frame has an entry: amount is the share of the actor's mask that is hidden, 0 to 1; level is
 NO_OCCLUSION where nothing is hidden, SEVERE_OCCLUSION where less than a third is visible (TABE's
 own limit, `severe_coef` 3), SLIGHT_OCCLUSION between them, and NONE, with amount null, where there
-is no actor. Only the actor is annotated: TABE has one object per video.
+is no actor. Only the actor is annotated: TABE has one object per video. A clip of S, I or M is left
+out where the whole actor is not known in every frame in which they are seen.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts, by_split
+from occludenet_build.dataset.export.clips import ExportClip, FrameFacts
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import (
     frames_at,
     masked_clips,
-    require_masks,
     sequence_names,
     write_folder,
 )
@@ -41,25 +41,25 @@ def write(job: Job) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     names = sequence_names(job)
     paths = {c.name: f"{c.set}/{c.split}/{names[c.name]}/frames" for c in job.clips}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
-        for clip, frames in masked_clips(job, kept):
-            place = f"{set_}/{split}/{names[clip.name]}"
-            whole = {f"{f.frame:05d}.png": _mask(clip, f.actor_rle) for f in frames}
-            visible = {f"{f.frame:05d}.png": _mask(clip, f.visible_rle) for f in frames}
-            write_folder(job, f"{place}/gt_masks", whole, binary_png)
-            write_folder(job, f"{place}/visible_masks", visible, binary_png)
-            levels = [_occlusion(clip, facts) for facts in frames]
-            job.output.json(f"{place}/annos.json", {"occlusion": levels})
-            counts["videos"] += 1
-            counts.update(str(one["level"]) for one in levels)
-    require_masks(job, "tabe")
+    masked = masked_clips(job, "tabe", whole=True)
+    for clip in frames_at(job, masked, paths, "{:05d}.jpg"):
+        place, frames = f"{clip.set}/{clip.split}/{names[clip.name]}", job.build.frames(clip)
+        _write_masks(job, clip, f"{place}/gt_masks", [f.actor_rle for f in frames])
+        _write_masks(job, clip, f"{place}/visible_masks", [f.visible_rle for f in frames])
+        levels = [_occlusion(clip, facts) for facts in frames]
+        job.output.json(f"{place}/annos.json", {"occlusion": levels})
+        counts["videos"] += 1
+        counts.update(str(one["level"]) for one in levels)
     return dict(counts)
 
 
-def _mask(clip: ExportClip, rle: bytes | None) -> np.ndarray:
-    if rle is None:
-        return np.zeros((clip.height, clip.width), bool)
-    return masks.decode(rle, clip.height, clip.width)
+def _write_masks(job: Job, clip: ExportClip, path: str, rles: list[bytes | None]) -> None:
+    """A PNG per frame; `rles`: COCO RLE counts, None for an empty mask."""
+    empty = masks.encode(np.zeros((clip.height, clip.width), bool))
+    pictures = {f"{number:05d}.png": rle or empty for number, rle in enumerate(rles)}
+    write_folder(
+        job, path, pictures, lambda rle: binary_png(masks.decode(rle, clip.height, clip.width))
+    )
 
 
 def binary_png(mask: np.ndarray) -> bytes:

@@ -6,12 +6,13 @@
         <key>.json               the row of records.CLIPS
         <key>.frames.json        a list of the rows of records.FRAMES, in display order
     <set>/<split>.json           the tar files with their number of samples, bytes and sha256
-    labels.json                  class name -> label id
+    <set>/labels.json            class name -> label id
 
 The key of a sample ends at the first dot of its name. The release's 0.25_x.mp4 would all have the
 key 0: keys therefore have no dot, with `names: release` too, and names.csv maps them back. Entries
-have no owner and no time, so that equal clips give equal bytes.
-Source: documentation of webdataset 1.0.2, "WebDataset format"; POSIX ustar.
+have no owner and no time, so that equal clips give equal bytes. Names of more than 100 letters and
+clips of more than 8 GB have a header of POSIX pax; all others have ustar's only.
+Source: documentation of webdataset 1.0.2, "WebDataset format"; POSIX.1-2001, pax.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def write(job: Job) -> dict[str, Any]:
         shards = _write_shards(job, place, of_split)
         job.output.json(f"{place}.json", shards)
         counts[place] = {"samples": sum(s["samples"] for s in shards), "files": len(shards)}
-    job.output.json("labels.json", dict(job.labels))
+    for name in dict.fromkeys(clip.set for clip in job.clips):
+        job.output.json(f"{name}/labels.json", dict(job.labels_of(name)))
     return counts
 
 
@@ -83,7 +85,7 @@ def _sample(job: Job, place: str, key: str, clip: ExportClip) -> Sample:
     texts = {
         "cls": str(job.label_id(clip)).encode(),
         "frames.json": _json(frames),
-        "json": _json(clip_row(job, clip, None)),
+        "json": _json(clip_row(clip, None, job.labels_of(clip.set))),
     }
     video = job.build.root / clip.file if job.settings.pixels else None
     return Sample(place, key, clip, texts, video)
@@ -101,7 +103,7 @@ def _write_shards(job: Job, place: str, samples: Iterable[Sample]) -> list[dict[
         file, count = f"{place}-{number:06d}.tar", 0
         with (
             job.output.writing(file) as temporary,
-            tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
+            tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar,
         ):
             for _, sample in part:
                 job.name(sample.clip, f"{file}:{sample.key}")

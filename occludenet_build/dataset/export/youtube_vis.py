@@ -16,6 +16,7 @@ Readers: YTVIS API, TrackEval, mmdetection, detectron2. The masks are what is vi
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from occludenet_build.dataset.export.clips import ExportClip, by_split
@@ -24,11 +25,11 @@ from occludenet_build.dataset.export.objects import (
     ClipObject,
     about,
     category_ids,
+    category_list,
     frames_at,
     json_with_list,
     masked_clips,
     objects_of,
-    require_masks,
     sequence_names,
 )
 from occludenet_build.media.imaging import masks
@@ -39,30 +40,30 @@ def write(job: Job) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     names, ids = sequence_names(job), category_ids(job)
     paths = {c.name: f"{c.set}/{c.split}/JPEGImages/{names[c.name]}" for c in job.clips}
-    for set_, split, kept in by_split(frames_at(job, paths, "{:05d}.jpg")):
-        place = f"{set_}/{split}"
-        videos: list[dict[str, Any]] = []
-        others = {"info": about(set_, split), "licenses": [], "videos": videos}
-        others["categories"] = [
-            {"id": i, "name": n, "supercategory": "object"} for n, i in ids.items()
-        ]
-        with json_with_list(job, f"{place}/instances.json", "annotations", others) as append:
-            for clip, frames in masked_clips(job, kept):
-                videos.append(_video(clip, names[clip.name], job) | {"id": len(videos) + 1})
-                for one in objects_of(clip, frames):
+    masked = masked_clips(job, "youtube_vis")
+    for set_, split, kept in by_split(frames_at(job, masked, paths, "{:05d}.jpg")):
+        others: dict[str, Any] = {"info": about(set_, split), "licenses": []}
+        others |= {"categories": category_list(ids), "videos": _videos(job, kept, names)}
+        file = f"{set_}/{split}/instances.json"
+        with json_with_list(job, file, "annotations", others) as append:
+            for number, clip in enumerate(kept, 1):
+                for one in objects_of(clip, job.build.frames(clip)):
                     counts["annotations"] += 1
-                    entry = {"id": counts["annotations"], "video_id": len(videos)}
+                    entry = {"id": counts["annotations"], "video_id": number}
                     append(entry | _annotation(clip, one, ids))
-        counts["videos"] += len(videos)
-    require_masks(job, "youtube_vis")
+        counts["videos"] += len(kept)
     return dict(counts) | {"categories": ids}
 
 
-def _video(clip: ExportClip, name: str, job: Job) -> dict[str, Any]:
-    files = [f"{name}/{number:05d}.jpg" for number in range(clip.frames)]
-    facts = {"action": clip.label, "action_id": job.label_id(clip), "fps": clip.fps, "name": name}
-    size = {"width": clip.width, "height": clip.height, "length": clip.frames}
-    return {"file_names": files} | size | facts
+def _videos(
+    job: Job, clips: Sequence[ExportClip], names: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    for number, clip in enumerate(clips, 1):
+        name = names[clip.name]
+        files = [f"{name}/{frame:05d}.jpg" for frame in range(clip.frames)]
+        facts = {"action": clip.label, "action_id": job.label_id(clip), "fps": clip.fps}
+        size = {"width": clip.width, "height": clip.height, "length": clip.frames}
+        yield {"id": number, "name": name, "file_names": files} | size | facts
 
 
 def _annotation(clip: ExportClip, one: ClipObject, ids: dict[str, int]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,9 @@ from occludenet_build.occlusion.transform.pixels import is_tensor, is_tv_tensor
 
 FPS = 30.0
 """Frame rate of boxes that come without one, frames per second."""
+_LARGEST = 16
+"""Sides of a box relative to those of the frame, at most: more is an error in the caller's units,
+for which an occluder would take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class ClipActor:
     """Frames of the whole clip."""
     fps: float = FPS
     """Average frame rate, frames per second."""
+    size: tuple[int, int] | None = None
+    """(width, height) of the frames that the boxes are of; None: not known."""
 
     @cached_property
     def array(self) -> np.ndarray:
@@ -54,6 +59,7 @@ class _Facts(NamedTuple):
     """Of detect."""
     frames: int
     fps: float
+    size: tuple[int, int] | None
     failed: str | None
     """Why detect has nothing of it; None: it has."""
 
@@ -74,19 +80,21 @@ class BuildBoxes:
         """The boxes of the build in a folder. Raises UserError where it has none."""
         folder = BuildTables(Path(build), "BuildBoxes.open")
         files = folder.files("detect")
-        indexed = folder.table("index", ["clip", "fps"])
+        indexed = folder.table("index", ["clip", "fps", "width", "height"])
         if not files or indexed is None:
             raise UserError(
                 f"BuildBoxes: wanted detect/*.parquet and index/videos.parquet in {build}, got "
                 "a folder without them; run detect, or give your own boxes"
             )
-        rates = dict(zip(*(indexed[name].to_pylist() for name in ("clip", "fps")), strict=True))
+        known = {row.pop("clip"): row for row in indexed.to_pylist()}
         rows: dict[str, _Facts] = {}
         for path in files:
             for row in tables.read_table(path, ["clip", "status", "reason", "frames"]).to_pylist():
                 failed = row["reason"] if row["status"] == "failed" else None
-                fps = rates.get(row["clip"]) or FPS
-                rows[row["clip"]] = _Facts(path.stem, row["frames"], fps, failed)
+                facts = known.get(row["clip"], {})
+                size = (facts["width"], facts["height"]) if facts.get("width") else None
+                fps = facts.get("fps") or FPS
+                rows[row["clip"]] = _Facts(path.stem, row["frames"], fps, size, failed)
         return cls(folder.root, rows)
 
     def __len__(self) -> int:
@@ -105,13 +113,13 @@ class BuildBoxes:
                 f"BuildBoxes: wanted a clip of {self.root / 'detect'}, got {clip!r}; names are "
                 "those in index/videos.parquet, of files without their suffix"
             )
-        shard, frames, fps, failed = self._rows[clip]
+        shard, frames, fps, size, failed = self._rows[clip]
         if failed:
             raise UserError(f"BuildBoxes: wanted boxes of {clip}, got none: {failed}; leave it out")
         store = self._store()
         found = store.rows(clip, shard, ["clip"])
         boxes = {} if found is None else actor_boxes(store.actor(clip, shard))
-        return ClipActor(boxes, frames, fps)
+        return ClipActor(boxes, frames, fps, size)
 
     def _store(self) -> DetailStore:
         """The store, opened by this process: after a fork two would share a place in the file."""
@@ -136,10 +144,15 @@ def actor_of(given: Any, size: tuple[int, int], fps: float | None = None) -> Cli
     Raises UserError for another shape, or boxes of a picture of another size.
     """
     if isinstance(given, ClipActor):
-        return given if fps is None else ClipActor(given.boxes, given.frames, fps)
+        if given.size not in (None, size):
+            raise _other_size(size, given.size)
+        return given if fps is None else replace(given, fps=fps)
     corners = _corners(given, size)
     usable = np.isfinite(corners).all(axis=1)
     usable &= (corners[:, 2:] > corners[:, :2]).all(axis=1)
+    sides = np.ptp(corners[usable].reshape(-1, 2, 2), axis=1)
+    if (sides > _LARGEST * np.array(size)).any():
+        raise _unusable(f"sides up to {sides.max():g} for frames of {size[0]}x{size[1]}")
     rows = zip(usable.nonzero()[0].tolist(), corners[usable].tolist(), strict=True)
     return ClipActor({n: ActorBox(tuple(box)) for n, box in rows}, len(corners), fps or FPS)
 
@@ -165,11 +178,15 @@ def _converted(given: Any, size: tuple[int, int]) -> Any:
     from torchvision.transforms.v2.functional import convert_bounding_box_format
 
     if tuple(given.canvas_size) != size[::-1]:
-        raise UserError(
-            f"occlude: wanted boxes of frames of (height, width) {size[::-1]}, got boxes of "
-            f"{tuple(given.canvas_size)}; resize both together"
-        )
+        raise _other_size(size, tuple(given.canvas_size)[::-1])
     return convert_bounding_box_format(given, new_format="XYXY")
+
+
+def _other_size(size: tuple[int, int], of: Any) -> UserError:
+    return UserError(
+        f"occlude: wanted boxes of frames of {size[0]}x{size[1]}, got boxes of {of[0]}x{of[1]}; "
+        "occlude before you resize, or resize both together"
+    )
 
 
 def _unusable(got: str) -> UserError:

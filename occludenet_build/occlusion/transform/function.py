@@ -157,7 +157,10 @@ def _numbers(frames: int, clip_frames: int, at: Any) -> list[int]:
                 "if the frames are a part of the clip, give their numbers: at=[0, 8, 16, ...]"
             )
         return list(range(frames))
-    numbers = np.asarray(at).reshape(-1).astype(np.int64).tolist()
+    given = np.asarray(at).reshape(-1)
+    if given.dtype.kind not in "iu" and given.size:
+        raise UserError(f"occlude: wanted at: whole numbers, got {str(at)[:80]}")
+    numbers = given.tolist()
     if len(numbers) != frames or not all(0 <= number < clip_frames for number in numbers):
         raise UserError(
             f"occlude: wanted at: {frames} numbers of frames from 0 to {clip_frames - 1}, got "

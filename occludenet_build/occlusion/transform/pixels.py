@@ -50,6 +50,7 @@ def frames_of(given: Any, *, inplace: bool) -> Frames:
         return _of_tensor(given, inplace)
     if isinstance(given, np.ndarray):
         _check(given, "array")
+        _check_writable([given], inplace)
         whole = given if inplace else given.copy()
         return Frames(list(_channels_last(whole, first=False)), whole)
     if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
@@ -77,6 +78,7 @@ def _of_list(given: Sequence[Any], inplace: bool) -> Frames:
     for array in arrays:
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape != (*arrays[0].shape[:2], 3):
             raise _unusable(f"a list with {array.dtype} {array.shape}")
+    _check_writable(arrays, inplace)
     # one block: copies one by one would take twice the time, in the allocation of their pages
     whole = arrays if inplace else list(np.stack(arrays))
     return Frames(whole, whole)
@@ -86,6 +88,14 @@ def _check(given: Any, kind: str) -> None:
     shape, dtype = tuple(given.shape), str(given.dtype).removeprefix("torch.")
     if dtype != "uint8" or len(shape) != 4 or 3 not in (shape[1], shape[3]) or 0 in shape:
         raise _unusable(f"{dtype} {shape}", kind)
+
+
+def _check_writable(arrays: Sequence[np.ndarray], inplace: bool) -> None:
+    if inplace and not all(array.flags.writeable for array in arrays):
+        raise UserError(
+            "occlude: wanted frames that can be written to, as inplace is set, got read-only ones; "
+            "copy them, or leave inplace out"
+        )
 
 
 def _unusable(got: str, kind: str = "array") -> UserError:

@@ -68,6 +68,10 @@ class Occlude:
         self.motions = _several(motion)
         self.boxes, self.inplace, self.settings = boxes, inplace, settings
         self.epoch = 0
+        if not isinstance(bank, Bank):
+            raise UserError(
+                f"Occlude: wanted a Bank, got {type(bank).__name__}; see Bank.open and Bank.of"
+            )
         if not self.scales or not self.motions:
             raise UserError("Occlude: wanted a scale and a motion, got an empty list")
         for one, path in product(self.scales, self.motions):
@@ -148,7 +152,13 @@ class Occlude:
                 f"Occlude: wanted the actor's boxes of {clip}, got none; give them with the "
                 "frames, or to the constructor: boxes=BuildBoxes.open(build)"
             )
-        return self.boxes[clip]
+        try:
+            return self.boxes[clip]
+        except KeyError:
+            raise UserError(
+                f"Occlude: wanted boxes of {clip} in those of the constructor, got none; give them "
+                "with the frames"
+            ) from None
 
     def __repr__(self) -> str:
         drawn = f"scale={self.scales}, motion={self.motions}, seed={self.seed}, p={self.p}"
