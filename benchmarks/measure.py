@@ -268,7 +268,7 @@ def _passer(draw: random.Random) -> Passer:
 
 
 def _crossed(scene: Crossing, frame: int) -> Pair:
-    """Who hides whom; nobody who stands in the same row, where nobody is in front."""
+    """Who hides whom; of two in the same row the later one is painted over the other."""
     names = {n: str(n) for n in scene.people} | dict(
         zip(
             (n for n, thing in enumerate(scene.things) if isinstance(thing, Desk)),
@@ -280,7 +280,7 @@ def _crossed(scene: Crossing, frame: int) -> Pair:
         (rear, names[front]): scene.hides(front, rear, frame)
         for rear in scene.people
         for front in names
-        if front != rear and scene.things[front].feet != scene.things[rear].feet
+        if (scene.things[front].feet, front) > (scene.things[rear].feet, rear)
     }
 
 

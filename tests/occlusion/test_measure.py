@@ -23,7 +23,7 @@ from occludenet_build.core.files import sha256_file
 from occludenet_build.dataset import annotate
 from occludenet_build.media.imaging import masks
 from occludenet_build.occlusion import measure as stage
-from occludenet_build.occlusion.measure import command, order, still_objects, whole
+from occludenet_build.occlusion.measure import amodal, command, order, still_objects, whole
 from occludenet_build.occlusion.measure.hiding import Hiding
 from occludenet_build.occlusion.measure.listing import camera_of, clips_of
 from occludenet_build.occlusion.measure.one_clip import people_of
@@ -194,6 +194,39 @@ def test_what_stands_on_a_bed_is_whole():
         scene = Scene((120, 100), 1, 20.0, boxes, people, objects=coded)
         _, seen = whole.look(scene)
         assert seen[(0, 0), 0].whole == is_whole, name
+
+
+def test_a_shape_that_changes_makes_shares_uncertain():
+    """Somebody who stands still changes by nothing, who waves by an arm, a stranger by much."""
+
+    def figures(arm: bool):
+        for frame in range(0, 40, 2):
+            mask = np.zeros((120, 100), bool)
+            mask[20:100, 40:60] = True
+            mask[30:40, 60:80] = arm and frame % 8 < 4
+            yield whole.Figure.of(frame, mask, Extent.of(mask))
+
+    def change(found, seconds):
+        return np.interp(seconds, *np.array(amodal.changes(found, 20.0, (120, 100))).T)
+
+    still, waving = list(figures(False)), list(figures(True))
+    assert change(still, 1.0) < 0.02 < change(waving, 1.0) < change(waving[:1], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("mask_of_other", "unclear"), [(True, False), (False, True)], ids=["mask", "no mask"]
+)
+def test_somebody_beside_who_has_no_mask_makes_it_unclear(mask_of_other, unclear):
+    mask = np.zeros((120, 100), bool)
+    mask[20:80, 10:40] = True
+    other = np.zeros_like(mask)
+    other[20:100, 45:70] = True
+    people = {(0, 0): {0: masks.encode(mask)}, (0, 1): {}}
+    boxes = {(0, 0): {0: np.float32([10, 20, 40, 80])}, (0, 1): {0: np.float32([38, 20, 70, 100])}}
+    if mask_of_other:
+        people[0, 1][0] = masks.encode(other)
+    _, seen = whole.look(Scene((120, 100), 1, 20.0, boxes, people))
+    assert seen[(0, 0), 0].unclear == unclear and seen[(0, 0), 0].whole != unclear
 
 
 def clip_boxes(*tracks: tuple[int, float, int, bool]):

@@ -79,6 +79,17 @@ def test_a_training_on_real_clips_depends_on_no_scale(arm):
     assert arms.recorded_datasets(Train(datasets=("D", "S", "mine"))) == ["S", "mine"]
 
 
+@pytest.mark.parametrize(
+    ("erase", "line"),
+    [({"fill": "median"}, "another fill than median"), ({"splits": ("test",)}, "wanted train")],
+)
+def test_car_on_real_clips_needs_actors_erased_at_load_time(erase, line):
+    config = Config(counterfactual=Counterfactual(**erase))
+    with pytest.raises(UserError, match=line):
+        arms.of_training(config, "car", 0, "I")
+    arms.of_training(config, "baseline", 0, "I")
+
+
 @pytest.mark.parametrize("arm", arms.names(EVERY))
 def test_the_rules_settings_give_the_same_arm_again(arm):
     """The stage takes the settings that the rule passes, and derives the same from them."""
