@@ -31,6 +31,10 @@ REAL_DATA = Path(os.environ.get("OCCLUDENET_TEST_DATA", REPO.parent / "shared" /
 REFERENCE = Path(os.environ.get("OCCLUDENET_REFERENCE", REPO.parent / "shared" / "reference"))
 
 
+collect_ignore = ["readers"]
+"""Scripts of another environment (support.readers)."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
