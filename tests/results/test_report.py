@@ -131,7 +131,7 @@ def test_frames_that_are_not_erased_are_on_the_page(build: SmallBuild, tmp_path:
     assert "1 further clips have no counterfactual" in said and "8 of 9 frames" in said
 
 
-def test_failures_are_counted_once(build: SmallBuild) -> None:
+def test_failures_are_counted_once(build: SmallBuild, text: str) -> None:
     found = {(f.stage, f.reason): f for f in facts.failures(ReportBuild(build.root))}
     assert found["index", "not_a_video"].examples == [("broken", "Invalid data <found>")]
     assert found["occluders", "too_small"].count == 4

@@ -17,12 +17,13 @@ from occludenet_build.core.files import csv_text
 from occludenet_build.recognition.prediction_table import Predictions, read_predictions
 from occludenet_build.release.terms import CLEAN, SPLITS
 from occludenet_build.stages import STAGES
-from occludenet_build.stages import TABLES as ALL_TABLES
 
 TABLES = tuple(
     name
-    for name in ALL_TABLES
-    if name not in ("kinetics", "frames", "attention", "segments", "outside", "variants")
+    for stage in STAGES.values()
+    if stage.in_all
+    for name in stage.tables
+    if name not in ("kinetics", "frames", "attention")
 )
 """Tables that the page reports as missing where they do not exist."""
 _EXAMPLES = 3
