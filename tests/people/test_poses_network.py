@@ -120,7 +120,8 @@ def test_only_what_changed_runs_again(built):
     assert not {"poses_shard", "poses"} & set(built.planned("annotate")), "no part of all"
 
 
-def test_a_network_takes_the_same_way(built, weights):
+def test_a_network_takes_the_same_way(built, weights, tmp_path):
+    built = built.copied(tmp_path)
     values = {"backend": "ultralytics", "weights": str(weights), "image_size": 160, "score": LOW}
     network = built.where(SETTINGS | {"poses": values | {"device": "cpu", "splits": ["test"]}})
     network.run("poses")
