@@ -227,7 +227,7 @@ def _filmed(take: Take, view: View, rows: list[dict], truth: bool) -> Iterator[n
 
 
 def _truth(view: View, seen: Seen, person: str) -> dict[str, object]:
-    """What hides a person in a frame, and where he or she is."""
+    """What hides a person in a frame, and where they are."""
     height, width = seen.top.shape
     whole = seen.whole.get(person, np.zeros((height, width), bool))
     own = seen.names.index(person) if person in seen.names else -2

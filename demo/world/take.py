@@ -1,6 +1,6 @@
 """A recorded take: three people in a furnished room, seen and heard by cameras around it.
 
-The actor performs a class, two others walk about and hide him or her at times, and furniture stands
+The actor performs a class, two others walk about and hide them at times, and furniture stands
 before the cameras. Each camera starts at another moment and has its own frame rate; its microphone
 has its own place. What hides whom is known for every frame of every view.
 """
@@ -95,7 +95,7 @@ class Seen:
     """Number of what is seen in each pixel, in `names`; -1: the room. int16 (H, W)."""
     names: list[str]
     whole: dict[str, np.ndarray]
-    """Person -> all of him or her that is within the picture, hidden or not: bool (H, W)."""
+    """Person -> all of them that is within the picture, hidden or not: bool (H, W)."""
     joints: dict[str, dict[str, np.ndarray]]
     """Person -> joint -> float64 (3,), metres."""
 
