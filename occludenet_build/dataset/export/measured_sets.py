@@ -19,6 +19,10 @@ from occludenet_build.core.errors import UserError
 Row = Mapping[str, Any]
 MEASURED = "measured"
 """The column `source` of its tables: nothing was pasted into these clips."""
+FRAME_COLUMNS = (
+    *("frame", "pts", "actor_rle", "visible_rle", "occluder_rle", "box_hidden", "actor_hidden"),
+)
+"""What an export reads of a frame, here as in annotate/frames/."""
 
 
 class MeasuredSet:
@@ -75,7 +79,8 @@ class MeasuredSet:
         """
         if not shard:
             return {}
-        table = self._frames[self.folder / "frames" / f"{shard}.parquet"].read(clip)
+        path = self.folder / "frames" / f"{shard}.parquet"
+        table = self._frames[path].read(clip, ["actor_area", *FRAME_COLUMNS])
         rows = [] if table is None else table.to_pylist()
         unknown = {"actor_rle": None}
         return {row["frame"]: row | (unknown if row["actor_area"] is None else {}) for row in rows}
