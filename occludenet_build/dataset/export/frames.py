@@ -8,7 +8,7 @@ not there. The same source gives the same bytes.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,13 +166,3 @@ def _write(path: Path, picture: np.ndarray, folder: FrameFolder) -> None:
     if not done:
         raise ItemError("encode_failed", f"a frame of {folder.clip.name}")
     path.write_bytes(encoded.tobytes())
-
-
-def frame_folders(
-    clips: Iterable[ExportClip], job: Job, pattern: str, short_side: int | None = None
-) -> Iterator[FrameFolder]:
-    """A folder `<set>/<split>/<class>/<name>` per clip; `short_side` is the format's own default,
-    before export.short_side, pixels."""
-    for clip in clips:
-        side = job.settings.short_side or short_side
-        yield FrameFolder(clip, job.place_of(clip), pattern, side)
