@@ -56,4 +56,4 @@ def write(job: Job) -> dict[str, Any]:
 
 def _images(job: Job, clip: ExportClip) -> str:
     """Folder of the frames of a clip, below that of the set."""
-    return "images/" + job.place_of(clip).removeprefix(f"{clip.set}/")
+    return f"images/{job.place_in_set(clip)}"

@@ -29,7 +29,7 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if a name has a blank.
     """
-    within = {clip.name: job.place_of(clip).removeprefix(f"{clip.set}/") for clip in job.clips}
+    within = {clip.name: job.place_in_set(clip) for clip in job.clips}
     choose_separator(within.values(), (" ",), "mmaction2_frames")
     side = job.settings.short_side
     written = write_frames(job, [FrameFolder(c, job.place_of(c), PATTERN, side) for c in job.clips])

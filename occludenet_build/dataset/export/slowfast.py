@@ -32,7 +32,7 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if the names have spaces and commas.
     """
-    within = {clip.name: job.video(clip).removeprefix(f"{clip.set}/") for clip in job.clips}
+    within = {clip.name: job.video_in_set(clip) for clip in job.clips}
     separators = [one for one in FOLDERS if _fits(list(within.values()), one)]
     if not separators:
         choose_separator(within.values(), tuple(FOLDERS), "slowfast")
