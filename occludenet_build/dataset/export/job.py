@@ -72,6 +72,13 @@ class Job:
         """The clips that no writer has left out so far."""
         return [clip for clip in self.clips if clip.name not in self.left_out]
 
+    def at_least(self, frames: int) -> list[ExportClip]:
+        """The clips of so many frames; shorter ones are left out."""
+        for clip in self.clips:
+            if clip.frames < frames:
+                self.leave_out(clip, "too_few_frames", f"{clip.frames}, wanted {frames}")
+        return [clip for clip in self.clips if clip.frames >= frames]
+
     @property
     def sets(self) -> list[str]:
         """Names of the sets, in the order of the clips."""
