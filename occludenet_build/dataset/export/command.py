@@ -21,7 +21,7 @@ from occludenet_build.core.settings import key_values
 from occludenet_build.dataset.export.clips import Build, ExportClip
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
-from occludenet_build.dataset.export.licences import licence_rows, restricted
+from occludenet_build.dataset.export.licences import HEADER, licence_rows, restricted
 from occludenet_build.dataset.export.output import FINISHED
 from occludenet_build.media.video.source import outages_as_reasons
 
@@ -114,8 +114,8 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
     _check_some_left(job, format)
     job.output.text("names.csv", _names_csv(job))
     job.output.text("problems.csv", _problems_csv(job, clips))
-    header, licences = licence_rows(job.build, job.kept)
-    job.output.text("licences.csv", csv_text(header, licences))
+    licences = licence_rows(job.build, job.kept)
+    job.output.text("licences.csv", csv_text(HEADER, licences))
     removed = job.output.finish()
     about = dict(about) | {"licences_restrict": restricted(licences)}
     summary = _summary(job, format, counts, about)
