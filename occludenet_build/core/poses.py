@@ -60,7 +60,7 @@ class ClipPoses:
         return len(self.frames)
 
     def where(self, kept: np.ndarray) -> ClipPoses:
-        """The poses where `kept`, bool (N,), is true."""
+        """The poses where `kept`, bool (N,), is true, or in the order of the indices `kept`."""
         return ClipPoses(*(values[kept] for values in vars(self).values()))
 
     @property
