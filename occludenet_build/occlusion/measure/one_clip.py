@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from occludenet_build import config as cfg
 from occludenet_build.config.measure import Measure
 from occludenet_build.core import tables
 from occludenet_build.core.build import ClipBoxes, DetailStore
@@ -28,7 +27,6 @@ from occludenet_build.occlusion.measure.scene import Scene
 from occludenet_build.occlusion.measure.still_objects import read_objects
 from occludenet_build.people.maskers.everyone import masks_of_everyone
 from occludenet_build.people.maskers.interface import Masker, TrackKey
-from occludenet_build.people.maskers.registry import load_masker
 
 NOT_MEASURABLE = ("no_actor", "no_mask", "camera_moves", "no_person_like_motion", "duplicate")
 """Reasons for which a clip is not measured although it is whole: it stays a clip of its set."""
@@ -55,14 +53,8 @@ class MeasureJob:
     objects: Mapping[str, Path]
     """Name -> mask of an object that stays in place."""
     settings: Measure
-    masker: cfg.ActorMasks
     facts: dict[str, Any]
     """Columns that are known before measuring."""
-
-
-def measure_in_process(job: MeasureJob) -> ClipResult:
-    """The measurement of one clip with a masker of its own, in a worker process."""
-    return measure_clip(job, load_masker(job.masker))
 
 
 def measure_clip(job: MeasureJob, masker: Masker) -> ClipResult:

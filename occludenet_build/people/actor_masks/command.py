@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
             one_clip.MaskJob(clips[clip], args.boxes, facts | {"key": keys[clip]})
             for clip in missing
         )
-        return mask_clips(settings, jobs, args.threads)
+        return mask_clips(settings, jobs, args.threads, one_clip.mask_clip, one_clip.lost_clip)
 
     store = args.out.parent / "store" / args.out.stem
     with ledger.locked_ledger(store, actor_masks.ROWS, actor_masks.DETAIL) as clip_ledger:
