@@ -57,6 +57,7 @@ class Scene:
         self.shape = max(1, round(height * self.scale)), max(1, round(width * self.scale))
         self._static = [Thing(n, self.reduced(m), True) for n, m in sorted(self.static.items())]
         self._cache: dict[tuple[TrackKey, int], np.ndarray] = {}
+        self._things: dict[int, list[Thing]] = {}
 
     def reduced(self, mask: np.ndarray) -> np.ndarray:
         """A mask bool (H, W) of the picture, at the working size: bool (H, W)."""
@@ -88,11 +89,14 @@ class Scene:
 
     def things(self, frame: int) -> list[Thing]:
         """The objects of a frame: those that stay in place, and what the masker knows."""
-        seen = [
-            Thing(name, self.reduced(rle.decode(counts, *self.size)), False)
-            for name, counts in self.objects.get(frame, ())
-        ]
-        return self._static + [thing for thing in seen if thing.mask.any()]
+        if frame not in self._things:
+            seen = [
+                Thing(name, self.reduced(rle.decode(counts, *self.size)), False)
+                for name, counts in self.objects.get(frame, ())
+            ]
+            # one frame is asked for once per person, then the next one is
+            self._things = {frame: self._static + [thing for thing in seen if thing.mask.any()]}
+        return self._things[frame]
 
 
 def resized(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
