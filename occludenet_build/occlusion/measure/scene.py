@@ -131,13 +131,13 @@ class Extent:
     @staticmethod
     def of(mask: np.ndarray) -> Extent | None:
         """The extent of a mask bool (H, W); None if it is empty."""
-        columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-        if not columns.size:
+        box = rle.box_of(mask)
+        if box is None:
             return None
-        x1, x2, y1, y2 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+        x1, y1, x2, y2 = box
         height, width = mask.shape
         beside = x1 < _EDGE or x2 > width - _EDGE or y1 < _EDGE
-        return Extent(int(x1), int(y1), int(x2), int(y2), bool(y2 > height - _EDGE), bool(beside))
+        return Extent(x1, y1, x2, y2, y2 > height - _EDGE, beside)
 
     @property
     def height(self) -> int:
