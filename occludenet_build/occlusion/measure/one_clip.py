@@ -75,8 +75,7 @@ def _measured(job: MeasureJob, masker: Masker) -> tuple[dict[str, Any], pa.Table
     """The columns of ROWS and the rows of FRAMES."""
     seen = _boxes(job)
     actor = seen.actor
-    keys = list(zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True))
-    acting = dict(zip(actor.frames.tolist(), keys, strict=True))
+    acting = dict(zip(actor.frames.tolist(), actor.keys, strict=True))
     scene = _scene(job, masker, people_of(seen, job.row["fps"]), seen)
     if not any(scene.masks.get(key, {}).get(frame) for frame, key in acting.items()):
         raise ItemError("no_mask", f"in none of {len(acting)} frames with a box of the actor")
@@ -111,16 +110,13 @@ def _scene(job: MeasureJob, masker: Masker, people: Boxes, seen: ClipBoxes) -> S
     size = row["height"], row["width"]
     found = masks_of_everyone(masker, Path(row["path"]), row["frames"], people, score)
     filled = seen.where(seen.is_filled)
-    numbers = zip(
-        filled.shots.tolist(), filled.tracks.tolist(), filled.frames.tolist(), strict=True
-    )
     return Scene(
         size,
         row["frames"],
         row["fps"],
         people,
         found.people,
-        frozenset(((shot, track), frame) for shot, track, frame in numbers),
+        frozenset(zip(filled.keys, filled.frames.tolist(), strict=True)),
         read_objects(dict(job.objects), size),
         found.objects,
     )
@@ -133,11 +129,11 @@ def people_of(seen: ClipBoxes, fps: float) -> Boxes:
     """
     found: Boxes = {}
     acting: set[TrackKey] = set()
-    numbers = (seen.shots.tolist(), seen.tracks.tolist(), seen.frames.tolist(), seen.is_actor)
-    for shot, track, frame, is_actor, box in zip(*numbers, seen.xyxy, strict=True):
-        found.setdefault((shot, track), {})[frame] = box
+    facts = (seen.keys, seen.frames.tolist(), seen.is_actor, seen.xyxy)
+    for key, frame, is_actor, box in zip(*facts, strict=True):
+        found.setdefault(key, {})[frame] = box
         if is_actor:
-            acting.add((shot, track))
+            acting.add(key)
     order = sorted(found, key=lambda key: (key not in acting, -len(found[key]), key))
     kept: Boxes = {}
     for key in order:

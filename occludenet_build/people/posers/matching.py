@@ -66,10 +66,8 @@ def people_of(boxes: ClipBoxes) -> ClipBoxes:
     members = group_members(boxes.actor.one_by_frame(), others)
     if not members:
         return _ordered(boxes)
-    numbers = others.shots.tolist(), others.tracks.tolist(), others.frames.tolist()
-    is_member = [
-        frame in members.get((shot, track), {}) for shot, track, frame in zip(*numbers, strict=True)
-    ]
+    boxed = zip(others.keys, others.frames.tolist(), strict=True)
+    is_member = [frame in members.get(key, {}) for key, frame in boxed]
     return _ordered(replace(others, is_actor=np.array(is_member, np.bool_)))
 
 
