@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from occludenet_build.core.build import read_clip_rows
+from occludenet_build.core.build import detail_file, read_clip_rows
 
 JOINT_COUNT = 18
 FOUND, NOT_FOUND, NO_TRACK = "found", "not_found", "no_track"
@@ -85,8 +85,7 @@ def read_poses(manifest: Path, clip: str, name: str) -> ClipPoses:
 
     `manifest`: poses/<shard>.parquet. Raises UserError if the file of the shard is damaged.
     """
-    detail = manifest.parent / "store" / manifest.stem / "detail.parquet"
-    return ClipPoses.of(read_clip_rows(detail, clip), name)
+    return ClipPoses.of(read_clip_rows(detail_file(manifest), clip), name)
 
 
 def _lists(rows: pa.Table, name: str) -> np.ndarray:
