@@ -32,6 +32,8 @@ _SAMPLE_RATE = 48_000
 """Samples per second at which the sound is measured."""
 _SILENCE = -200.0
 """Level of sound whose samples are all zero, dB."""
+MEASURES = ("dark", "bright", "blur", "frozen_seconds", "sound_db")
+"""Fields of Look that are columns."""
 _QUALITY = 80
 """JPEG quality of a strip."""
 
@@ -56,8 +58,7 @@ class Look:
     @property
     def columns(self) -> dict[str, float | None]:
         """The measures, as columns."""
-        names = ("dark", "bright", "blur", "frozen_seconds", "sound_db")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in MEASURES}
 
 
 def look_at(path: Path, seconds: Fraction) -> Look:
