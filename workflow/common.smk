@@ -33,7 +33,7 @@ try:
             with_backend_version,
         )
         from occludenet_build.config.export import FORMATS
-        from occludenet_build.config.training import SMALL_BACKBONES
+        from occludenet_build.config.training import DATASET_D, SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
@@ -108,11 +108,12 @@ BUILDS_CLIPS = bool(KINETICS or CONFIG.acquire.videos)
 DETECT_SHARDS = seeds.shard_names(CONFIG.index.shards)
 CLIP_SHARDS = seeds.shard_names(CONFIG.select.shards)
 ARMS = [
-    f"{arm}-{seed}" for seed in CONFIG.train.seeds for arm in arms.names(CONFIG.train)
+    f"{arm}-{seed}"
+    for seed in CONFIG.train.seeds
+    for arm in arms.names(CONFIG.train)
+    if DATASET_D in CONFIG.train.datasets
 ]
 
-if "D" not in CONFIG.train.datasets:
-    ARMS = []
 RECORDED = arms.recorded_datasets(CONFIG.train)
 RECORDED_ARMS = [
     f"{dataset}/{arm}-{seed}"

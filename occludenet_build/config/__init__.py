@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -186,45 +185,11 @@ def load(values: dict[str, Any], base: Path | str = ".", require_files: bool = T
     value and the actual value in one line.
     """
     _refuse_old_names(values)
-    absent = {} if require_files else _absent_weights(values, Path(base))
-    config = from_mapping(Config, _without_weights(values, absent), base)
-    named = {
-        stage: dataclasses.replace(getattr(config, stage), weights=path)
-        for stage, path in absent.items()
-    }
-    config = _with_published_files(dataclasses.replace(config, **named))
+    config = _with_published_files(from_mapping(Config, values, base, late=not require_files))
     _check_whole(config)
     for stage in ("detect", "actor_masks") if require_files else ():
         require_file(getattr(config, stage), stage)
     return config
-
-
-_LOADS_WEIGHTS = ("detect", "actor_masks", "audit", "train")
-"""Sections whose `weights` only the rule acquire_weights reads."""
-
-
-def _absent_weights(values: Any, base: Path) -> dict[str, str]:
-    """Stage -> the path of its weights, where that file does not exist."""
-    found = {}
-    for stage in _LOADS_WEIGHTS if isinstance(values, dict) else ():
-        section = values.get(stage)
-        named = section.get("weights") if isinstance(section, dict) else None
-        if not isinstance(named, str) or is_url(named) or (stage == "train" and _is_hf(section)):
-            continue
-        path = base / Path(named).expanduser()
-        if not path.exists():
-            found[stage] = str(path)
-    return found
-
-
-def _is_hf(train: dict[str, Any]) -> bool:
-    return train.get("backbone") == "hf" or is_hub_name(train["weights"])
-
-
-def _without_weights(values: Any, stages: Iterable[str]) -> Any:
-    """The values without the weights of some stages."""
-    left = {stage: {k: v for k, v in values[stage].items() if k != "weights"} for stage in stages}
-    return values | left if left else values
 
 
 def require_weights(section: Any, name: str) -> None:

@@ -28,7 +28,7 @@ class Detect:
 
     backend: str = setting("yolo", choices=tuple(DETECTORS), about=choices_text(DETECTORS))
     """Person detector."""
-    weights: str | None = setting(None, path=True, url=True)
+    weights: str | None = setting(None, path=True, url=True, late=True)
     """Weights of yolo (.pt, or an export: .onnx, OpenVINO .xml) or torchvision (.pth): a path, or
     an http(s) address that the stage acquire fetches once. null: for yolo the published
     yolov5su.pt (AGPL-3.0, 19 MB), for torchvision the published weights of the model
@@ -114,7 +114,7 @@ class ActorMasks:
 
     backend: str = setting("sam", choices=tuple(MASKERS), about=choices_text(MASKERS))
     """Segmentation model or method."""
-    weights: str | None = setting(None, path=True, url=True)
+    weights: str | None = setting(None, path=True, url=True, late=True)
     """Checkpoint of the model: a path, or an http(s) address that the stage acquire fetches
     once. null: the published checkpoint of sam_model (Apache-2.0, vit_b 375 MB), of mobile-sam,
     of sam2_model, or for yolo-seg yolo11n-seg.pt (AGPL-3.0, 6 MB); see docs/fetching.md."""
@@ -152,7 +152,7 @@ class Audit:
 
     backend: str = setting("yolo", choices=tuple(SECOND_DETECTORS))
     """The second detector; settings that are not listed here are taken from detect."""
-    weights: str | None = setting(None, path=True, url=True)
+    weights: str | None = setting(None, path=True, url=True, late=True)
     """Weights of the second detector, different from those of detect: a path, or an http(s) address
     that the stage acquire fetches once."""
     weights_sha256: str | None = setting(None, sha256=True)

@@ -15,7 +15,7 @@ class Poses:
 
     backend: str = setting("ultralytics", choices=tuple(POSERS), about=choices_text(POSERS))
     """Where the poses come from."""
-    weights: str | None = setting(None, path=True, url=True)
+    weights: str | None = setting(None, path=True, url=True, late=True)
     """Backend ultralytics: weights of a pose model with COCO's 17 keypoints (.pt): a path, or an
     http(s) address that the stage acquire fetches once. null: the published yolo11n-pose.pt
     (AGPL-3.0, 6 MB); see docs/fetching.md."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from occludenet_build.config.occlusion import DRAWN_FILLS
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.settings import is_hub_name, require_distinct, setting
+from occludenet_build.core.settings import is_hub_name, is_url, require_distinct, setting
 
 ARMS = ("baseline", "car", "clean", "stillmix", "fame", "swap", "car_swap", "baseline_long")
 """Names of the arms in train.arms."""
@@ -129,7 +129,7 @@ class Train:
     ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_b16_ssv2, uniformerv2_l14, videomamba_t,
     videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l; hf: the video classifier of the
     library transformers in the folder `weights`."""
-    weights: str | None = setting(None, path=True, url=True, hub=True)
+    weights: str | None = setting(None, path=True, url=True, hub=True, late=True)
     """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
     http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
     and a line is logged. null: random initialization. With backbone hf: a folder as
@@ -288,6 +288,11 @@ def _check_network(train: Train) -> None:
             "config: train.weights: wanted a folder with a network of transformers, or its name "
             "in the local cache, for train.backbone hf, got null"
         )
+    if train.backbone == "hf" and not _may_be_network(train.weights or ""):
+        raise UserError(
+            f"config: train.weights: wanted an existing path, got {train.weights!r} "
+            f"({train.weights} is missing)"
+        )
     if train.backbone != "hf" and train.weights is not None and Path(train.weights).is_dir():
         raise UserError(
             f"config: train.weights: wanted a checkpoint for train.backbone {train.backbone}, got "
@@ -310,6 +315,11 @@ def _check_network(train: Train) -> None:
             f"config: train.augment.mixup: wanted 0 with train.probe, got {train.augment.mixup:g}: "
             "a probe sees the features of single clips; change one of them"
         )
+
+
+def _may_be_network(weights: str) -> bool:
+    """Whether weights are a folder, a name in the local cache, or an address."""
+    return is_hub_name(weights) or is_url(weights) or Path(weights).exists()
 
 
 def _check_arms(train: Train) -> None:

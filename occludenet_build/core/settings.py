@@ -20,7 +20,8 @@ from occludenet_build.core.errors import UserError
 def setting(default: Any, **limits: Any) -> Any:
     """Declare a field of a settings dataclass, with its default and limits.
 
-    Limits: `low` and `high` (inclusive), `choices`, `path=True` (the path must exist), `url=True`
+    Limits: `low` and `high` (inclusive), `choices`, `path=True` (the path must exist; with
+    `late=True` too it may be missing where `from_mapping` says so), `url=True`
     (or an http(s) address), `hub=True` (or a name OWNER/NAME), `words` (or one of these words),
     `sha256=True` (64 hex digits), `empty=True` (a list may be empty), `secret=True` (messages do
     not quote the value), and `about` (a text that the manual appends). `added=True`: the setting is
@@ -40,13 +41,22 @@ def required(**limits: Any) -> Any:
     return field(metadata=limits)
 
 
-def from_mapping(cls: type, values: Any, base: Path | str = ".") -> Any:
+def from_mapping(cls: type, values: Any, base: Path | str = ".", late: bool = False) -> Any:
     """Create a dataclass of `setting` fields from a mapping; missing keys get their defaults.
 
-    Paths are relative to `base` and must exist. Raises UserError, with the key, the expected value
-    and the actual value in one line.
+    Paths are relative to `base` and must exist; with `late`, those of settings declared so may be
+    missing. Raises UserError, with the key, the expected value and the actual value in one line.
     """
-    return _build(cls, values, "", Path(base))
+    return _build(cls, values, "", _Paths(Path(base), late))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Paths:
+    """How paths are checked."""
+
+    base: Path
+    late: bool
+    """Whether the files of `late` settings may be missing."""
 
 
 def key_values(section: Any) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def require_distinct(key: str, values: Sequence[str], what: str = "values") -> N
         raise UserError(f"config: {key}: wanted different {what}, got {', '.join(values)}")
 
 
-def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
+def _build(cls: type, values: Any, prefix: str, paths: _Paths) -> Any:
     where = prefix.rstrip(".") or "the configuration"
     if not isinstance(values, dict):
         raise UserError(f"config: {where}: wanted a mapping, got {_with_type(values)}")
@@ -106,7 +116,7 @@ def _build(cls: type, values: Any, prefix: str, base: Path) -> Any:
         raise UserError(f"config: {where}: wanted {', '.join(missing)} too; set them")
     return cls(
         **{
-            key: _checked(value, hints[key], known[key], prefix + key, base)
+            key: _checked(value, hints[key], known[key], prefix + key, paths)
             for key, value in values.items()
         }
     )
@@ -116,14 +126,14 @@ def _is_required(f: dataclasses.Field) -> bool:
     return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 
 
-def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Path) -> Any:
+def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, paths: _Paths) -> Any:
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, key + ".", base)
+        return _build(typing.cast(type, hint), value, key + ".", paths)
     if value in ([], ()) and spec.metadata.get("empty"):
         return ()
     element = _element_type(hint)
     if element is not None:
-        return _elements(element, value, key, base)
+        return _elements(element, value, key, paths)
     value = _typed(value, hint, key, spec.metadata.get("secret", False))
     if value is None:
         return None
@@ -132,15 +142,11 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, base: Pat
     if spec.metadata.get("sha256"):
         return _hexadecimal(value, key)
     if spec.metadata.get("path"):
-        may_be_url, words = spec.metadata.get("url", False), spec.metadata.get("words", ())
-        if spec.metadata.get("hub") and is_hub_name(value) and not (base / value).exists():
+        if spec.metadata.get("hub") and is_hub_name(value) and not (paths.base / value).exists():
             return value
         if isinstance(value, tuple):
-            return tuple(
-                item if item in words else _path_or_url(item, may_be_url, key, base)
-                for item in value
-            )
-        return value if value in words else _path_or_url(value, may_be_url, key, base)
+            return tuple(_path_word_or_url(item, spec.metadata, key, paths) for item in value)
+        return _path_word_or_url(value, spec.metadata, key, paths)
     return value
 
 
@@ -150,11 +156,11 @@ def _element_type(hint: Any) -> type | None:
     return typing.cast(type, inner) if dataclasses.is_dataclass(inner) else None
 
 
-def _elements(element: type, value: Any, key: str, base: Path) -> tuple[Any, ...]:
+def _elements(element: type, value: Any, key: str, paths: _Paths) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
         raise UserError(f"config: {key}: wanted a list, got {_with_type(value)}")
     return tuple(
-        _build(element, item, f"{key}[{number}].", base) for number, item in enumerate(value)
+        _build(element, item, f"{key}[{number}].", paths) for number, item in enumerate(value)
     )
 
 
@@ -204,11 +210,13 @@ def _hexadecimal(value: str, key: str) -> str:
     return value.lower()
 
 
-def _path_or_url(value: str, may_be_url: bool, key: str, base: Path) -> str:
-    return value if may_be_url and is_url(value) else _existing_path(value, key, base)
+def _path_word_or_url(value: str, limits: Mapping[str, Any], key: str, paths: _Paths) -> str:
+    if value in limits.get("words", ()) or (limits.get("url") and is_url(value)):
+        return value
+    return _existing_path(value, key, paths.base, paths.late and limits.get("late", False))
 
 
-def _existing_path(value: str, key: str, base: Path) -> str:
+def _existing_path(value: str, key: str, base: Path, may_be_missing: bool) -> str:
     path = base / Path(value).expanduser()
     try:
         is_there = path.exists()
@@ -216,7 +224,7 @@ def _existing_path(value: str, key: str, base: Path) -> str:
         raise UserError(
             f"config: {key}: wanted a path that can be read, got {value!r} ({error})"
         ) from error
-    if not is_there:
+    if not is_there and not may_be_missing:
         raise UserError(
             f"config: {key}: wanted an existing path, got {value!r} ({path} is missing)"
         )

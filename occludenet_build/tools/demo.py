@@ -23,6 +23,7 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import write_text
 from occludenet_build.tools import project
 
 WORLD = Path("build/demo/world")
@@ -101,18 +102,19 @@ def draw_world(folder: Path) -> None:
 
 
 def draw_sets(folder: Path) -> None:
-    """Draw surveillance videos and recordings into `folder`, unless they exist there."""
+    """Draw surveillance videos and recordings into `folder`, unless these exist there."""
     project.find_demo()
     from demo.world.rig import Rig, draw_recordings
     from demo.world.surveillance import Surveillance, draw_surveillance
 
-    finished = folder / "drawn"
-    if finished.exists():
+    watched, rig = Surveillance(), Rig(rates=SLOW, others=OTHERS, truth=False)
+    finished, drawn = folder / "drawn.txt", f"{watched}\n{rig}\n"
+    if finished.exists() and finished.read_text() == drawn:
         logging.info("surveillance videos and recordings: found in %s", folder)
         return
-    videos = draw_surveillance(folder, Surveillance(), project.cores())
-    files = draw_recordings(folder, Rig(rates=SLOW, others=OTHERS, truth=False), project.cores())
-    finished.touch()
+    videos = draw_surveillance(folder, watched, project.cores())
+    files = draw_recordings(folder, rig, project.cores())
+    write_text(finished, drawn)
     logging.info("%d surveillance videos, %d recordings: drawn into %s", videos, len(files), folder)
 
 

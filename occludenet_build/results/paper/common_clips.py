@@ -23,6 +23,7 @@ from occludenet_build.recognition.groups import groups_of
 from occludenet_build.recognition.prediction_table import ModelInfo, Predictions
 from occludenet_build.release.terms import CLEAN, ungreyed_set
 from occludenet_build.results.paper.inputs import Inputs, MissingInput
+from occludenet_build.results.paper.items import evaluations_in
 
 LISTED = "K-400"
 DEGREES = ("D-25", "D-50", "D-75")
@@ -193,7 +194,7 @@ def _unread(root: Path) -> dict[str, int]:
     files: dict[str, set[str]] = {}
     sets = _sets_of_files(root)
     own = set(sets.values())
-    for path in sorted([*root.glob("evaluate/*-*.json"), *root.glob("evaluate/*/*-*.json")]):
+    for path in evaluations_in(root, ".json"):
         for entry in read_json(path).get("skipped", []):
             # evaluate also lists counterfactuals of the build's own sets; these are not counted
             if entry["set"] not in own or entry["file"] in sets:

@@ -66,10 +66,16 @@ def needed(name: str, files: Mapping[str, Iterable[str]]) -> list[str]:
 def predictions_in(build: Path, trained: bool = True) -> list[Path]:
     """Files of the predictions of a build: evaluate's, called <arm>-<seed>, of D and then of S, I
     and M, then those of dumps."""
-    ours = sorted(build.glob("evaluate/*-*.parquet")) if trained else []
-    ours += sorted(build.glob("evaluate/*/*-*.parquet")) if trained else []
-    ours = [path for path in ours if path.stem.rpartition("-")[2].isdigit()]
+    ours = evaluations_in(build, ".parquet") if trained else []
     return [*ours, *sorted(build.glob("predictions/*.parquet"))]
+
+
+def evaluations_in(build: Path, suffix: str) -> list[Path]:
+    """Files <arm>-<seed> with this suffix that evaluate wrote, of D and then of S, I and M."""
+    found = [
+        path for depth in ("", "*/") for path in sorted(build.glob(f"evaluate/{depth}*-*{suffix}"))
+    ]
+    return [path for path in found if path.stem.rpartition("-")[2].isdigit()]
 
 
 def _whole(name: str) -> str:
