@@ -19,9 +19,8 @@ from occludenet_build.core.errors import UserError
 Row = Mapping[str, Any]
 MEASURED = "measured"
 """The column `source` of its tables: nothing was pasted into these clips."""
-FRAME_COLUMNS = (
-    *("frame", "pts", "actor_rle", "visible_rle", "occluder_rle", "box_hidden", "actor_hidden"),
-)
+FRAME_COLUMNS = ["frame", "pts", "actor_rle", "visible_rle", "occluder_rle"]
+FRAME_COLUMNS += ["box_hidden", "actor_hidden"]
 """What an export reads of a frame, here as in annotate/frames/."""
 
 
@@ -56,7 +55,7 @@ class MeasuredSet:
             for row in tables.read_rows(path)
         }
         build = BuildTables(self.root)
-        made = [row for stage in ("segments", "recordings") for row in build.rows(stage)]
+        made = [row for stage in ("recordings", "segments") for row in build.rows(stage)]
         cut = {row["file"]: row for row in made if row["file"]}
         return [
             row
