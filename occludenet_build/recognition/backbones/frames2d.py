@@ -5,9 +5,12 @@ In such a network the frames of all clips are one batch, (N T, C, H, W), clip af
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+POOLS: dict[str, Callable[..., Tensor]] = {"max": F.max_pool3d, "avg": F.avg_pool3d}
 TIME_KERNEL, TIME_STRIDE = 3, 2
 """A temporal pool of action-recognition-pytorch: T frames become ceil(T / 2)."""
 
@@ -30,9 +33,8 @@ def pooled_over_time(x: Tensor, frames: int, pooling: str) -> tuple[Tensor, int]
 
     `pooling`: max; or avg, in which the zeros beyond the ends count, as in torch.
     """
-    pool = {"max": F.max_pool3d, "avg": F.avg_pool3d}[pooling]
     volume = x.unflatten(0, (-1, frames)).transpose(1, 2)
-    volume = pool(volume, (TIME_KERNEL, 1, 1), (TIME_STRIDE, 1, 1), (1, 0, 0))
+    volume = POOLS[pooling](volume, (TIME_KERNEL, 1, 1), (TIME_STRIDE, 1, 1), (1, 0, 0))
     return volume.transpose(1, 2).flatten(0, 1), volume.shape[2]
 
 

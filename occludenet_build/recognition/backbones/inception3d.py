@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from occludenet_build.recognition.backbones.frames2d import POOLS
+
 Triple = tuple[int, int, int]
 
 BLOCKS = {
@@ -51,7 +53,7 @@ class Inception3D(nn.Module):
         # S3D's last pool has a kernel of 2: without a temporal stride, T becomes T - 1 there.
         self.last_pool = (2, 0) if split else (3, 1)
         self.time_step = 2 if temporal_stride else 1
-        self.pool = {"max": F.max_pool3d, "avg": F.avg_pool3d}[pooling]
+        self.pool = POOLS[pooling]
         self.conv1 = Conv(3, 64, (3 if split else 7, 7, 7), (1, 2, 2))
         self.conv2 = Conv(64, 64, (1, 1, 1))
         self.conv3 = wide(64, 192, (3, 3, 3))
@@ -76,7 +78,7 @@ class Inception3D(nn.Module):
 def initialise(model: nn.Module, fc: nn.Linear) -> None:
     """The start of action-recognition-pytorch's 3-D networks, in place.
 
-    Kernels of convolutions: Kaiming's normal, fan out; their biases as in torch; `fc`: normal, 0.001.
+    Kernels: Kaiming's normal, fan out; biases of convolutions as in torch; `fc`: normal, 0.001.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv3d):
@@ -88,9 +90,7 @@ def initialise(model: nn.Module, fc: nn.Linear) -> None:
 class Conv(nn.Module):
     """Convolution without bias, padded to keep the size, batch norm, ReLU."""
 
-    def __init__(
-        self, before: int, after: int, kernel: Triple, stride: Triple = (1, 1, 1)
-    ) -> None:
+    def __init__(self, before: int, after: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
         self.conv = nn.Conv3d(before, after, kernel, stride, _half(kernel), bias=False)
         self.bn = nn.BatchNorm3d(after, eps=EPS)
@@ -101,7 +101,7 @@ class Conv(nn.Module):
 
 
 class Split(Conv):
-    """A convolution over space, then one over time, which has a bias; each with batch norm, ReLU."""
+    """A convolution over space, then one over time with a bias; batch norm and ReLU after each."""
 
     def __init__(self, before: int, after: int, kernel: Triple) -> None:
         super().__init__(before, after, (1, *kernel[1:]))

@@ -8,8 +8,6 @@ are pooled over time three times.
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 from torchvision.models.googlenet import GoogLeNet
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -97,8 +95,3 @@ POOL_BEFORE = {"2": "maxpool1", "3a": "maxpool2", "4a": "maxpool3", "5a": "maxpo
 """The pool of torchvision's googlenet before a convolution or block."""
 TIME_POOL_BEFORE = ("3a", "4a", "5a")
 """Where frames are pooled over time, with a temporal stride."""
-
-
-def of_family(network: type[nn.Module], **shape: Any):
-    """A constructor of the registry: (classes, frames, size, **options) -> network."""
-    return lambda classes, frames, size, **options: network(classes, **shape, **options)
