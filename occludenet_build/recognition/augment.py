@@ -35,6 +35,7 @@ from torchvision.transforms import v2
 
 from occludenet_build.config.training import Augment
 from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.ibm_sampling import frames_in_training
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,26 @@ class ViewDraw:
 
 
 def draw_view(
-    seed: int, file: str, epoch: int, count: int, frames: int, flip: bool, stride: int = 0
+    seed: int,
+    file: str,
+    epoch: int,
+    count: int,
+    frames: int,
+    flip: bool,
+    stride: int = 0,
+    sampling: str = "own",
 ) -> ViewDraw:
     """Draw the training view of a clip of `count` frames; it depends on the arguments only.
 
     With `stride` 0 one frame of each of `frames` equal segments is drawn; else the first frame is
-    drawn, and the others follow it `stride` apart.
+    drawn, and the others follow it `stride` apart. `sampling`: train.sampling; ibm: the frames are
+    drawn as in recognition.ibm_sampling, with `stride` as the frames per group of dense samples.
     """
     random = rng(seed, file, "draw", str(epoch))
-    if stride:
+    if sampling == "ibm":
+        legacy = np.random.RandomState(int(random.integers(0, 2**32)))
+        chosen = frames_in_training(count, frames, max(stride, 1), stride > 0, legacy)
+    elif stride:
         start = int(random.integers(0, latest_start(count, frames, stride) + 1))
         chosen = strided_frames(count, frames, stride, start)
     else:
