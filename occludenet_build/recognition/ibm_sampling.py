@@ -70,9 +70,7 @@ def frames_in_random_test(
     """
     if dense or count // groups >= per_group:
         return [frames_in_training(count, groups, per_group, dense, random) for _ in range(clips)]
-    return [
-        _drawn(count, groups * per_group, np.random.RandomState(clip)) for clip in range(clips)
-    ]
+    return [_drawn(count, groups * per_group, np.random.RandomState(clip)) for clip in range(clips)]
 
 
 def flow_positions(count: int) -> int:

@@ -262,6 +262,7 @@ def predict_clips(
         actors=actors,
         erasing=erasing,
         sampling=settings.sampling,
+        places=settings.crop_places,
     )
     results = predict(
         network.model,

@@ -85,7 +85,7 @@ def test_the_groups_of_a_uniform_sample_have_the_same_offsets(shape, seed):
     if length >= per_group:
         parts = np.reshape(view, (groups, per_group)) - length * np.arange(groups)[:, None]
         assert (parts == parts[0]).all() and len(set(parts[0])) == per_group
-        assert 0 <= parts.min() and parts.max() < length
+        assert parts.min() >= 0 and parts.max() < length
 
 
 @given(st.integers(2, 100), st.integers(1, 16), st.integers(0, 2**32 - 1))
@@ -94,7 +94,7 @@ def test_flow_is_read_within_the_clip(count, groups, seed):
     frames = frames_in_training(flow_positions(count), groups, 1, False, random)
     pictures = flow_pictures(frames, count)
     assert len(pictures) == 5 * groups
-    assert 0 <= min(pictures) and max(pictures) <= count - 2
+    assert min(pictures) >= 0 and max(pictures) <= count - 2
 
 
 def test_training_draws_their_way_where_it_is_asked_to():
