@@ -6,6 +6,7 @@ videos (acquire.classes, kinetics.classes). Standard library only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,15 @@ CLASS_LISTS = {
     ),
 }
 """By the name that settings take."""
+
+
+def plain_label(label: str) -> str:
+    """Normal form of a class name, which folders spell with `_` for blanks and slashes.
+
+    >>> plain_label("Passing_American football")
+    'passing american football'
+    """
+    return re.sub(r"[\s_/]+", " ", label).strip().casefold()
 
 
 def expanded(classes: Sequence[str]) -> tuple[str, ...]:
