@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from conftest import REPO
 from torchvision.models import get_model_weights
 
 from occludenet_build.release.class_lists import CLASS_LISTS, expanded
@@ -60,3 +61,16 @@ def test_a_list_stands_for_its_classes():
     assert expanded(["zumba", "mini_kinetics_200"])[:2] == ("zumba", "air drumming")
     assert len(expanded(["zumba", "mini_kinetics_200", "yoga"])) == 201
     assert expanded([]) == ()
+
+
+def test_the_page_has_the_figures_of_the_table():
+    rows = (REPO / "docs/cnn_study.md").read_text().splitlines()
+    cells = [line.strip("| ").split(" | ") for line in rows if line.startswith("| ibm_")]
+    shown = {
+        (name, frames, stride): figure
+        for name, *halves in cells
+        for stride, figures in zip((False, True), halves, strict=True)
+        for frames, figure in zip((8, 16, 32, 64), figures.split(), strict=True)
+    }
+    runs = mini_kinetics()
+    assert shown == {(r.backbone, r.frames, r.temporal_stride): f"{r.top1:.1f}" for r in runs}
