@@ -286,8 +286,8 @@ def test_kernels_are_repeated_as_released(theirs, parity, recipe, caplog):
     filled_count = (
         len(given) - len(stated["unused_2d"]) - sum("aux" in k and "num" in k for k in given)
     )
-    assert f"images.pth: a 2-D network: {filled_count} tensors filled" in caplog.text
-    assert "not used" in caplog.text and "kernels of them repeated;" in caplog.text
+    assert f"images.pth: a 2-D network; filled {filled_count}: " in caplog.text
+    assert "not used" in caplog.text and "kernels that are repeated: " in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_two_dimensional_networks_start_from_images(name, make, caplog):
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[key] if key in new else given[key]), key
     (line,) = [record.message for record in caplog.records]
-    assert "0 kernels of them repeated" in line and "not used" in line
+    assert "divided by its length: 0;" in line and "not used" in line
     said = line.partition("left at their initialization ")[2]
     assert said.startswith(f"{len(new)}: ") and ("tam" in said) == ("tam" in name)
     assert ("aux*.fc*" in said) == ("inception" in name)
