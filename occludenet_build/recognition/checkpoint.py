@@ -23,7 +23,7 @@ from occludenet_build.core.failures import damaged_file
 from occludenet_build.core.files import replacing
 from occludenet_build.recognition.car import LossTerms
 
-ENVELOPES = ("model", "model_state", "state_dict", "module")
+ENVELOPES = ("model", "model_state", "state_dict", "module", "network")
 """Keys under which known training programs store the network."""
 PREFIXES = ("module.", "_orig_mod.")
 """Prefixes of parameter names from wrappers for several GPUs and for torch.compile."""
