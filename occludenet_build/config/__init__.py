@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from occludenet_build.config.backends import BACKENDS, published_weights
 from occludenet_build.config.failures import Failures
+from occludenet_build.config.loop import Loop, Optimizer
 from occludenet_build.config.occlusion import (
     Composite,
     Counterfactual,
@@ -43,7 +44,7 @@ from occludenet_build.config.sources import (
     Segments,
     YouTube,
 )
-from occludenet_build.config.training import ARMS, Augment, Mix, Optimizer, Train
+from occludenet_build.config.training import ARMS, Augment, Mix, Train
 from occludenet_build.config.variants import Outside, Variants
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import (
@@ -78,6 +79,7 @@ __all__ = [
     "Kinetics",
     "Leaks",
     "ListedSet",
+    "Loop",
     "Mix",
     "Occluders",
     "Optimizer",

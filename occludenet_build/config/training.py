@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from occludenet_build.config.loop import Loop
 from occludenet_build.config.occlusion import DRAWN_FILLS
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import is_hub_name, is_url, require_distinct, setting
@@ -87,32 +88,6 @@ class Swap:
     less keeps its scenery, which may be all that tells the action."""
 
 
-@dataclass(frozen=True)
-class Optimizer:
-    """Optimizer, learning-rate schedule and weight averaging."""
-
-    name: str = setting("adamw", choices=("adamw", "sgd"))
-    """Optimizer."""
-    momentum: float = setting(0.9, low=0, high=1)
-    """sgd: Nesterov momentum; adamw: beta1."""
-    beta2: float = setting(0.999, low=0, high=1)
-    """adamw: beta2."""
-    final_rate: float = setting(0.0, low=0)
-    """Learning rate at the end of the cosine decay."""
-    first_rate: float = setting(0.0, low=0)
-    """Learning rate at the start of the warm-up."""
-    layer_decay: float = setting(1.0, low=0.01, high=1)
-    """Layer-wise learning-rate decay: factor from each layer to the one before it, counted from the
-    head; 1: none."""
-    head_rate: float = setting(1.0, low=0)
-    """Learning rate of the head, relative to train.learning_rate."""
-    accumulate: int = setting(1, low=1, high=65_536)
-    """Gradient accumulation: batches per optimizer step."""
-    ema: float = setting(0.0, low=0, high=0.999999)
-    """Decay of an exponential moving average (EMA) of the weights, which is then evaluated instead
-    of the weights; 0: no EMA."""
-
-
 DATASET_D = "D"
 """Name in train.datasets of the composited clips, OccludeNet-D."""
 SMALL_BACKBONES = ("tiny3d", "scene3d")
@@ -120,7 +95,7 @@ SMALL_BACKBONES = ("tiny3d", "scene3d")
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(Loop):
     """Stage train: training of CAR, its baseline and comparison methods."""
 
     backbone: str = setting("r3d_18")
@@ -186,8 +161,6 @@ class Train:
     them in turn."""
     probe_gib: float = setting(50.0, low=0, added=True)
     """With a probe: largest size of the features of one training on disk, GiB."""
-    seeds: tuple[int, ...] = setting((0,), low=0)
-    """Seeds; one training per seed and arm."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0, high=4)
     """Scales of the occluded clips to train on, from composite.scales; 0: the clean twins."""
     frames: int | None = setting(None, low=1, high=512)
@@ -200,22 +173,6 @@ class Train:
     short_side: int | None = setting(None, low=16, high=2048)
     """Shorter side of the frame before the crop, in pixels; null: the ratio to `size` is that of
     the backbone's defaults."""
-    epochs: int = setting(5, low=1, high=100_000)
-    """Number of epochs."""
-    batch: int = setting(8, low=1, high=65_536)
-    """Clips per batch, over all processes."""
-    learning_rate: float = setting(1e-4, low=0)
-    """Maximum learning rate, reached at the end of the warm-up and followed by cosine decay."""
-    weight_decay: float = setting(0.05, low=0)
-    """Weight decay."""
-    warmup_epochs: float = setting(1.0, low=0)
-    """Duration of the linear warm-up, in epochs."""
-    clip_gradient: float = setting(20.0, low=0)
-    """Maximum norm of the gradient; 0: no clipping."""
-    precision: str = setting("fp32", choices=("fp32", "bf16", "fp16"))
-    """Precision of the network (autocast); the loss is always computed in float32. fp16 requires
-    CUDA."""
-    optimizer: Optimizer = setting(Optimizer())
     augment: Augment = setting(Augment())
     mix: Mix = setting(Mix())
     swap: Swap = setting(Swap(), added=True)
@@ -225,23 +182,9 @@ class Train:
     drop_path: float | None = setting(None, low=0, high=0.99)
     """Stochastic depth, for uniformerv2_*, videomamba_*, videomae_*: drop rate of the last block;
     the rate increases linearly from 0 at the first block. null: the default of the backbone, 0."""
-    processes: int = setting(1, low=1, high=1024)
-    """Number of processes per training, started by torchrun, one GPU each; the batch is divided
-    among them."""
-    tensorboard: bool = setting(True)
-    """Write TensorBoard event files in addition to the loss curve."""
-    log_steps: int = setting(10, low=1)
-    """Steps per row of the loss curve; the end of an epoch also ends a row."""
-    checkpoint_minutes: float = setting(10.0, low=0)
-    """Interval between checkpoints, in minutes, in addition to one after each epoch."""
     memory_mib: int = setting(512, low=0)
     """Memory for decoded clips, in MiB: if all training clips fit, they are decoded once and
     kept."""
-    device: str = setting("auto")
-    """Device of the network: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
-    cpu."""
-    workers: int = setting(2, low=0, high=256)
-    """Number of processes that decode clips; 0: the main process decodes."""
 
     def __post_init__(self) -> None:
         if self.size is not None and self.short_side is not None and self.size > self.short_side:
@@ -249,15 +192,9 @@ class Train:
                 f"config: train.size: wanted at most train.short_side, {self.short_side}, "
                 f"got {self.size}; change one of them"
             )
+        super().__post_init__()
         _check_arms(self)
         _check_network(self)
-        for name in ("first_rate", "final_rate"):
-            rate = getattr(self.optimizer, name)
-            if rate > self.learning_rate:
-                raise UserError(
-                    f"config: train.optimizer.{name}: wanted at most train.learning_rate, "
-                    f"{self.learning_rate:g}, got {rate:g}; change one of them"
-                )
 
 
 def with_alpha(alpha: float) -> str:

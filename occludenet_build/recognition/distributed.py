@@ -21,10 +21,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from occludenet_build.config.training import Train
+from occludenet_build.config.loop import Loop
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import resolve_device
-from occludenet_build.recognition.car import PairedForward
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Process:
         dist.all_gather_object(every, texts)
         return [text for one in every for text in one]
 
-    def shared(self, pair: PairedForward) -> nn.Module:
+    def shared(self, network: nn.Module) -> nn.Module:
         """The network in DistributedDataParallel, which averages gradients over all processes.
 
         Every process calls it once per step outside `no_sync`, a process without clips with None.
@@ -70,11 +69,11 @@ class Process:
         optimizer lacks the moments of that step.
         """
         if self.size == 1:
-            return pair
+            return network
         with warnings.catch_warnings():  # newer versions of torch rename it; 2.6 lacks that name
             warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
             # each process keeps its own statistics; average_statistics averages them
-            return DistributedDataParallel(pair, broadcast_buffers=False)
+            return DistributedDataParallel(network, broadcast_buffers=False)
 
     def average_statistics(self, model: nn.Module) -> None:
         """Average the running statistics of batch norm over all processes.
@@ -120,23 +119,23 @@ def rank_and_size() -> tuple[int, int]:
 
 
 @contextmanager
-def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
+def process_group(settings: Loop) -> Iterator[tuple[Process, str]]:
     """This process and its device, within torch's process group.
 
-    Raises UserError where torchrun started another number of processes than train.processes, or
+    Raises UserError where torchrun started another number of processes than `processes` says, or
     where there are fewer GPUs than processes.
     """
     rank, size = rank_and_size()
     if size != settings.processes:
         raise UserError(
-            f"train.processes: wanted {settings.processes} processes, got {size}; start with "
-            f"torchrun --standalone --nproc-per-node {settings.processes} -m -- "
-            "occludenet_build train"
+            f"{settings.SECTION}.processes: wanted {settings.processes} processes, got {size}; "
+            f"start with torchrun --standalone --nproc-per-node {settings.processes} -m -- "
+            f"occludenet_build {settings.SECTION}"
         )
     if size == 1:
         yield ALONE, resolve_device(settings.device)
         return
-    device = _own_device(settings.device)
+    device = _own_device(settings)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"  # sums and texts on the CPU, gradients on the GPU
@@ -151,15 +150,16 @@ def process_group(settings: Train) -> Iterator[tuple[Process, str]]:
         dist.destroy_process_group()
 
 
-def _own_device(wanted: str) -> str:
+def _own_device(settings: Loop) -> str:
     """The device of this process: a GPU of its own, or the CPU."""
+    wanted, section = settings.device, settings.SECTION
     device = resolve_device(wanted)
     if device == "cpu":
         return device
     local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if wanted not in ("auto", "cuda") or local >= gpus:
         raise UserError(
-            "train.processes: wanted a GPU for each process and train.device auto, cuda or cpu, "
-            f"got {gpus} GPUs and {wanted!r}; change one of them"
+            f"{section}.processes: wanted a GPU for each process and {section}.device auto, cuda "
+            f"or cpu, got {gpus} GPUs and {wanted!r}; change one of them"
         )
     return f"cuda:{local}"

@@ -1,4 +1,4 @@
-"""The training loop of CAR and, with alpha 0, of its baseline, with resumable checkpoints.
+"""The training loop of all networks, with resumable checkpoints.
 
 A checkpoint holds no random state: the order of an epoch, the view of a clip and the dropout of a
 step are functions of the seed, so an interrupted training resumes on the same curve.
@@ -17,11 +17,11 @@ from typing import Any
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.recognition import checkpoint
-from occludenet_build.recognition.checkpoint import Tally, TrainingState, tensorboard
+from occludenet_build.recognition.curve import Tally, TrainingState, tensorboard
+from occludenet_build.recognition.datasets import make_loader
 from occludenet_build.recognition.distributed import Process
+from occludenet_build.recognition.learner import Learner, TrainingItems
 from occludenet_build.recognition.optim import BatchOrder, Schedule, learning_rate, set_rate
-from occludenet_build.recognition.train_step import Learner
-from occludenet_build.recognition.training_clips import TrainingItems, training_loader
 
 
 def train(
@@ -48,7 +48,9 @@ def train(
     order = BatchOrder(
         len(clips), settings.batch, settings.epochs, learner.seed, steps.first_batch(state.step)
     )
-    batches = iter(training_loader(clips, _Parts(order, process), workers, learner.device))
+    batches = iter(
+        make_loader(clips, _Parts(order, process), workers, learner.device, clips.collate)
+    )
     saved = time.monotonic()
     learner.model.train()
     writes_board = settings.tensorboard and process.first and state.step < steps.total
@@ -67,7 +69,7 @@ def train(
             epoch, step_in_epoch = divmod(step, steps.per_epoch)
             epoch_ends = step_in_epoch + 1 == steps.per_epoch
             if epoch_ends or state.step % settings.log_steps == 0:
-                _check_read(state.row, outage_share)
+                _check_read(state.row, outage_share, settings.SECTION)
                 curves.add(state.close_row(epoch + 1, rate))
             if epoch_ends:
                 state.close_epoch(epoch + 1, settings.epochs)
@@ -79,13 +81,13 @@ def train(
     return state
 
 
-def _check_read(row: Tally, share: float) -> None:
+def _check_read(row: Tally, share: float, section: str) -> None:
     """Raises UserError where too many clips were skipped: their folder is away, not some clips."""
     wanted = row.clips + row.skipped
     if row.skipped > share * wanted:
         raise UserError(
             f"{row.skipped} of {wanted} clips could not be read (the log names them); wanted at "
-            f"most {share:.0%} (failures.outage_share.train). See whether the clips are within "
+            f"most {share:.0%} (failures.outage_share.{section}). See whether the clips are within "
             "reach and start again: training goes on from its last checkpoint"
         )
 
@@ -109,26 +111,27 @@ def _save(path: Path, key: str, version: str, learner: Learner, state: TrainingS
 
 def _resumed(path: Path, key: str, version: str, learner: Learner, total: int) -> TrainingState:
     """The state of this training's checkpoint, loaded into the learner; else a fresh state."""
+    kind = learner.TALLY
     if not path.exists():
-        return TrainingState()
+        return TrainingState.start(kind)
     try:
         values = checkpoint.load(path)
     except UserError as error:
         aside = path.with_suffix(".damaged")
         path.replace(aside)
         logging.warning("%s: training begins anew, the file is kept as %s", error, aside)
-        return TrainingState()
+        return TrainingState.start(kind)
     if values.get("key") != key:
         logging.info("%s has other settings, data or version: not resumed", path)
-        return TrainingState()
+        return TrainingState.start(kind)
     if values.get("version") != version:
         if values["state"]["step"] >= total:
             logging.info("%s is from another version of the code: training again", path)
-            return TrainingState()
+            return TrainingState.start(kind)
         logging.warning("%s is from another version of the code: resuming with this one", path)
     for name, part in _parts(learner).items():
         part.load_state_dict(values[name])
-    state = TrainingState.of(values["state"])
+    state = TrainingState.of(values["state"], kind)
     logging.info("resuming from %s, %d steps done", path, state.step)
     return state
 

@@ -12,9 +12,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from occludenet_build.config.training import Train
+from occludenet_build.config.loop import Loop
 from occludenet_build.core.seeds import rng
-from occludenet_build.recognition.backbones.registry import head_of
 
 _BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks|layers|features|layer|s)\.?(\d+)\.")
 """Finds the number of the block or stage in a parameter name of any backbone."""
@@ -24,25 +23,30 @@ _STEM = re.compile(
 )
 
 
-def make_optimizer(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
-    """AdamW, or SGD with Nesterov momentum, with groups by learning rate and weight decay."""
-    recipe, groups = settings.optimizer, _groups(model, settings)
+def make_optimizer(model: nn.Module, settings: Loop, head: str) -> torch.optim.Optimizer:
+    """The optimizer of the recipe, with groups by learning rate and weight decay.
+
+    `head`: prefix of the names of the head's parameters; empty: none has a rate of its own.
+    """
+    recipe, groups = settings.optimizer, _groups(model, settings, head)
     if recipe.name == "sgd":
-        nesterov = recipe.momentum > 0
+        nesterov = recipe.nesterov and recipe.momentum > 0
         return torch.optim.SGD(groups, 0.0, momentum=recipe.momentum, nesterov=nesterov)
-    return torch.optim.AdamW(groups, 0.0, betas=(recipe.momentum, recipe.beta2))
+    kind = torch.optim.Adam if recipe.name == "adam" else torch.optim.AdamW
+    return kind(groups, 0.0, betas=(recipe.momentum, recipe.beta2))
 
 
-def _groups(model: nn.Module, settings: Train) -> list[dict[str, Any]]:
+def _groups(model: nn.Module, settings: Loop, head: str) -> list[dict[str, Any]]:
     """Parameters by (rate as a share of the learning rate, weight decay).
 
-    Biases, scales of norms and other parameters of one dimension do not decay.
+    Unless optimizer.decay is all, those of one dimension (biases, scales of norms) do not decay.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    shares = rate_shares(model, settings)
+    shares = rate_shares(model, settings, head)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            decays = parameter.ndim > 1 or settings.optimizer.decay == "all"
+            decay = settings.weight_decay if decays else 0.0
             groups.setdefault((shares[name], decay), []).append(parameter)
     return [
         {"params": parameters, "share": share, "weight_decay": decay}
@@ -50,19 +54,17 @@ def _groups(model: nn.Module, settings: Train) -> list[dict[str, Any]]:
     ]
 
 
-def rate_shares(model: nn.Module, settings: Train) -> dict[str, float]:
+def rate_shares(model: nn.Module, settings: Loop, head: str) -> dict[str, float]:
     """Learning rate by parameter name, as a share of the step's learning rate.
 
     It is optimizer.layer_decay to the power of the number of layers between the parameter and the
     head, and optimizer.head_rate for the head.
     """
-    recipe, head = settings.optimizer, head_of(settings.backbone)
-    depths = layer_depths(model)
+    recipe, depths = settings.optimizer, layer_depths(model)
     last = max(depths.values())
-    return {
-        name: recipe.head_rate if name.startswith(head) else recipe.layer_decay ** (last - depth)
-        for name, depth in depths.items()
-    }
+    shares = {name: recipe.layer_decay ** (last - depth) for name, depth in depths.items()}
+    of_head = [name for name in depths if head and name.startswith(head)]
+    return shares | dict.fromkeys(of_head, recipe.head_rate)
 
 
 def layer_depths(model: nn.Module) -> dict[str, int]:
@@ -84,18 +86,19 @@ def layer_depths(model: nn.Module) -> dict[str, int]:
     return depths
 
 
-def learning_rate(step: int, steps_per_epoch: int, settings: Train) -> float:
-    """The learning rate of a step: linear warm-up, then half a cosine down to the final rate."""
-    low, high, end = (
-        settings.optimizer.first_rate,
-        settings.learning_rate,
-        settings.optimizer.final_rate,
-    )
+def learning_rate(step: int, steps_per_epoch: int, settings: Loop) -> float:
+    """The learning rate of a step: linear warm-up, then as optimizer.schedule says."""
+    recipe, high = settings.optimizer, settings.learning_rate
     total = settings.epochs * steps_per_epoch
     warm = min(round(settings.warmup_epochs * steps_per_epoch), total)
     if step < warm:
-        return low + (high - low) * (step + 1) / warm
-    return end + (high - end) * 0.5 * (1 + math.cos(math.pi * (step - warm) / (total - warm)))
+        return recipe.first_rate + (high - recipe.first_rate) * (step + 1) / warm
+    epoch = step // steps_per_epoch
+    if recipe.schedule == "steps":
+        return high * recipe.step_factor ** sum(epoch >= fall for fall in recipe.steps)
+    at = max(epoch * steps_per_epoch, warm) if recipe.per_epoch else step
+    down = 0.5 * (1 + math.cos(math.pi * (at - warm) / (total - warm)))
+    return recipe.final_rate + (high - recipe.final_rate) * down
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -135,7 +138,7 @@ class Schedule:
     epochs: int
 
     @classmethod
-    def of(cls, clips: int, settings: Train) -> Schedule:
+    def of(cls, clips: int, settings: Loop) -> Schedule:
         """The schedule for this number of clips and these settings."""
         return cls(clips, settings.batch, settings.optimizer.accumulate, settings.epochs)
 

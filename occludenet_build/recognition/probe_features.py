@@ -32,8 +32,9 @@ from occludenet_build.recognition.backbones.spec import FeatureLayout, Input, no
 from occludenet_build.recognition.car import autocast_for
 from occludenet_build.recognition.datasets import SkippedClip, make_loader
 from occludenet_build.recognition.distributed import Process
+from occludenet_build.recognition.learner import TrainingItems
 from occludenet_build.recognition.probe import features_of, stored
-from occludenet_build.recognition.training_clips import ClipPair, TrainingClips, TrainingItems
+from occludenet_build.recognition.training_clips import Batch, ClipPair, TrainingClips, collate
 from occludenet_build.sources.hub import sha256_of
 from occludenet_build.stages import STAGES
 
@@ -87,7 +88,7 @@ def features_key(settings: Train, seed: int, clips: TrainingClips) -> str:
     return short_hash(version, weights, *(json.dumps(part, sort_keys=True) for part in parts))
 
 
-class FeatureClips(TrainingItems):
+class FeatureClips(TrainingItems[Batch]):
     """Data set whose items have features, float16 (L, C), in place of pixels."""
 
     def __init__(self, folder: Path, clips: TrainingClips, views: int, pairs: bool) -> None:
@@ -101,6 +102,8 @@ class FeatureClips(TrainingItems):
 
     def __len__(self) -> int:
         return len(self.files)
+
+    collate = staticmethod(collate)
 
     def path(self, number: int) -> Path:
         """The file of a clip's features."""

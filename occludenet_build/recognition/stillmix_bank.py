@@ -24,8 +24,9 @@ from occludenet_build.core.progress import progress
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, normalised
+from occludenet_build.recognition.datasets import make_loader
 from occludenet_build.recognition.optim import BatchOrder
-from occludenet_build.recognition.training_clips import Batch, TrainingClips, training_loader
+from occludenet_build.recognition.training_clips import Batch, TrainingClips, collate
 
 _RATE, _TUNED_RATE = 1e-3, 1e-4
 """Learning rates from random weights and from ImageNet's weights."""
@@ -70,7 +71,7 @@ def _trained(
     )
     right = seen = 0
     for batch in progress(
-        training_loader(singles, order, workers, device), len(order), "still batch"
+        make_loader(singles, order, workers, device, collate), len(order), "still batch"
     ):
         if len(batch.files) < 2:  # batch norm needs two
             continue
@@ -108,7 +109,7 @@ def _surest(
     """The frames with most confidence; of all batches only the best so far are kept."""
     best = torch.empty(0)
     frames: Tensor | None = None
-    for batch in training_loader(singles, list(_once(singles, settings)), workers, device):
+    for batch in make_loader(singles, list(_once(singles, settings)), workers, device, collate):
         if not batch.files:
             continue
         shares = F.softmax(model(_pictures(batch, device)).float(), dim=1).cpu()

@@ -1,56 +1,85 @@
-"""One step of the optimizer over its accumulated batches, in all processes."""
+"""One batch of CAR: mixing, the forward passes of a pair, the loss."""
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain, pairwise
-from typing import NoReturn
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
 
 from occludenet_build.config.training import Train
-from occludenet_build.core.errors import UserError
-from occludenet_build.core.seeds import rng, uniform_integer
-from occludenet_build.recognition.backbones.registry import input_of
+from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.backbones.registry import head_of, input_of
 from occludenet_build.recognition.car import LossTerms, PairedForward, autocast_for, car_loss
-from occludenet_build.recognition.checkpoint import Tally
+from occludenet_build.recognition.curve import Tally
 from occludenet_build.recognition.distributed import ALONE, Process
+from occludenet_build.recognition.learner import Learner, learning_parts, on_device
 from occludenet_build.recognition.mixup import MixedBatch, mix_batch
-from occludenet_build.recognition.optim import ema_of, make_optimizer
 from occludenet_build.recognition.probe import network_input
 from occludenet_build.recognition.training_clips import Batch
 
 
 @dataclass
-class Learner:
-    """The network with its optimizer, gradient scaler and moving average."""
+class CarTally(Tally):
+    """Sums over several steps of CAR or of its baseline."""
 
-    model: nn.Module
-    pair: nn.Module
-    """PairedForward of the model; with several processes in DistributedDataParallel."""
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    """Disabled except for fp16."""
-    ema: AveragedModel | None
-    """Exponential moving average of the weights, if optimizer.ema is not 0."""
+    ce: float = 0.0
+    """Sum of the cross entropy."""
+    kl: float = 0.0
+    """Sum of the causal term, of any kind (train.causal_term)."""
+    dropped: int = 0
+    """Clips whose causal term was dropped: no counterfactual, or nothing erased in the view."""
+    right: int = 0
+    """Clips with a correct prediction."""
+
+    @classmethod
+    def of(cls, terms: LossTerms, logits: Tensor, labels: Tensor) -> Self:
+        """The sums of one batch with logits float32 (N, K) and labels int64 (N,)."""
+        return cls(
+            clips=len(labels),
+            loss=float(terms.each.detach().double().sum()),
+            ce=float(terms.ce.detach().double().sum()),
+            kl=float(terms.causal.detach().double().sum()),
+            dropped=int(terms.dropped.sum()),
+            right=int((logits.detach().argmax(dim=1).cpu() == labels.cpu()).sum()),
+        )
+
+    def means(self) -> dict[str, float | int]:
+        """Columns of the loss curve: top1 in percent, mean loss, ce and kl, and the counts."""
+        number = max(self.clips, 1)
+        return {
+            "clips": self.clips,
+            "loss": self.loss / number,
+            "ce": self.ce / number,
+            "kl": self.kl / number,
+            "dropped": self.dropped,
+            "skipped": self.skipped,
+            "top1": 100 * self.right / number,
+        }
+
+    def line(self) -> str:
+        """The means for the log."""
+        means, dropped = self.means(), 100 * self.dropped / max(self.clips, 1)
+        return (
+            f"loss {means['loss']:.4f}, ce {means['ce']:.4f}, kl {means['kl']:.4f}, "
+            f"dropped pairs {dropped:.1f} %, skipped {self.skipped}, "
+            f"train top-1 {means['top1']:.1f} % of {self.clips}"
+        )
+
+
+@dataclass
+class CarLearner(Learner[Batch, CarTally]):
+    """A learner of CAR and, with alpha 0, of its baseline."""
+
     settings: Train
-    device: str
-    process: Process
-    seed: int
-    """Seed of dropout and mixing."""
     mix: str
     """none, or a name of recognition.mixup.KINDS."""
     classes: int
     bank: Tensor | None = None
     """StillMix's stills, uint8 (B, S, S, 3)."""
+
+    TALLY = CarTally
 
     @classmethod
     def of(
@@ -63,89 +92,23 @@ class Learner:
         device: str,
         process: Process = ALONE,
         mix: str = "none",
-    ) -> Learner:
+    ) -> CarLearner:
         """A learner of `model`, which is moved to the device, with a new optimizer and average.
 
         `mix`: none, or a name of recognition.mixup.KINDS. Raises UserError for fp16 without cuda.
         """
-        if settings.precision == "fp16" and not device.startswith("cuda"):
-            raise UserError(
-                f"train.precision: wanted fp32 or bf16 on {device}, got fp16, whose gradients "
-                "underflow and whose scaler needs cuda; change it or train.device"
-            )
-        model.to(device)
-        if process.size > 1 and device.startswith("cuda"):
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = on_device(model, settings, device, process)
+        pair = PairedForward(model, settings.counterfactual_forward, settings.counterfactual_noise)
+        parts = learning_parts(model, settings, device, head_of(settings.backbone))
         return cls(
-            model,
-            process.shared(
-                PairedForward(model, settings.counterfactual_forward, settings.counterfactual_noise)
-            ),
-            make_optimizer(model, settings),
-            torch.amp.GradScaler(device.split(":")[0], enabled=settings.precision == "fp16"),
-            ema_of(model, settings.optimizer.ema),
-            settings,
-            device,
-            process,
-            seed,
-            mix,
-            classes,
+            model, process.shared(pair), *parts, settings, device, process, seed, mix, classes
         )
 
-    @property
-    def evaluated(self) -> nn.Module:
-        """The network to evaluate: the moving average, where there is one."""
-        return self.model if self.ema is None else self.ema.module
-
-    def step(self, batches: Iterable[Batch], *, number: int, first: int, clips: int) -> Tally:
-        """Do one step with `batches`, this process's parts of the step's batches.
-
-        `number`: number of the step; `first`: number of its first batch; `clips`: number of clips
-        in all batches on all processes, including those that are skipped. Returns the sums over
-        all processes. A loss or gradient that is not finite ends all processes with a UserError.
-        """
-        self.optimizer.zero_grad(set_to_none=True)
-        tally = Tally()
-        wrong: list[str] = []
-        files: list[str] = []
-        skipped: list[str] = []
-        for batch_number, (batch, following) in enumerate(pairwise(chain(batches, [None])), first):
-            assert batch is not None  # only the end marker is None
-            files += batch.files
-            skipped += [f"skipped {file}: {reason}" for file, reason in batch.skipped]
-            with self._gradients_shared(following is None):
-                one = self._learn(batch, batch_number, clips)
-            wrong += [] if math.isfinite(one.loss) else batch.files
-            tally += one
-        tally.skipped = len(skipped)
-        tally = Tally.from_numbers(self.process.total(tally.numbers()))
-        for line in self.process.gathered(skipped) if tally.skipped else ():
-            logging.warning("%s", line)
-        if not math.isfinite(tally.loss):
-            self._stop("loss", tally.loss, number, wrong)
-        if tally.clips:
-            self._update(number, files, clips / tally.clips)
-        return tally
-
-    def _gradients_shared(self, last: bool) -> AbstractContextManager:
-        """Context of a backward pass: only in the `last` batch of a step processes average their
-        gradients; before it each adds up its own."""
-        if last or not isinstance(self.pair, DistributedDataParallel):
-            return nullcontext()
-        return self.pair.no_sync()
-
-    def _learn(self, batch: Batch, number: int, clips: int) -> Tally:
-        """Forward and backward of one batch, which adds to the gradients."""
-        if not self._anyone_has(len(batch.files)):
-            if self.process.size > 1:
-                self.pair(None)[0].backward()
-            return Tally()
-        torch.manual_seed(self._drawn("step", number) >> 1)
+    def learn(self, batch: Batch, number: int, clips: int) -> CarTally:
+        """Forward and backward pass of a batch, which adds to the gradients."""
         terms, logits = self._terms(batch, number)
-        # DDP averages over processes; times their number this is the sum over all clips of the step
-        share = terms.each.sum() / clips * self.process.size
-        self.scaler.scale(share).backward()
-        return Tally.of(terms, logits, batch.labels)
+        self.backward(terms.each, clips)
+        return CarTally.of(terms, logits, batch.labels)
 
     def _terms(self, batch: Batch, number: int) -> tuple[LossTerms, Tensor]:
         settings, seen = self.settings, input_of(self.settings)
@@ -154,7 +117,7 @@ class Learner:
         pixels = network_input(clips, seen)
         others = None if erased is None else network_input(erased, seen)
         with autocast_for(settings.precision, self.device):
-            p, c = self.pair(pixels, others, present)
+            p, c = self.parallel(pixels, others, present)
         terms = car_loss(
             p,
             labels if targets is None else targets,
@@ -178,7 +141,7 @@ class Learner:
             settings=self.settings.mix,
             augment=self.settings.augment,
             classes=self.classes,
-            random=rng(self._drawn("mix", number)),
+            random=rng(self.drawn("mix", number)),
             bank=self.bank,
         )
 
@@ -189,54 +152,11 @@ class Learner:
         clips takes part with an empty tensor.
         """
         erased = None if batch.counterfactuals is None else batch.counterfactuals.to(self.device)
-        if not self._synchronous:
+        if not self.synchronous:
             return batch.clips.to(self.device), erased
         seen = input_of(self.settings)
         none = torch.empty((0, seen.frames, seen.size, seen.size, 3), dtype=torch.uint8)
         none = none.to(self.device)
-        if self._anyone_has(0 if erased is None else len(erased)) and erased is None:
+        if self.anyone_has(0 if erased is None else len(erased)) and erased is None:
             erased = none
         return batch.clips.to(self.device) if batch.files else none, erased
-
-    def _anyone_has(self, number: int) -> bool:
-        """Whether this process has clips, or, with synchronized batch norm, any process."""
-        return (self.process.total([number])[0] if self._synchronous else number) > 0
-
-    @cached_property
-    def _synchronous(self) -> bool:
-        return any(isinstance(module, nn.SyncBatchNorm) for module in self.model.modules())
-
-    def _update(self, number: int, files: list[str], more: float) -> None:
-        """The optimizer's step. `more`: number of all clips divided by the number of clips read."""
-        self.scaler.unscale_(self.optimizer)
-        parameters = list(self.model.parameters())
-        for parameter in parameters if more != 1 else ():
-            if parameter.grad is not None:
-                parameter.grad.mul_(more)
-        norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip_gradient or math.inf)
-        finite = bool(torch.isfinite(norm))
-        # In half precision a gradient may overflow; the scaler then skips the step and scales less.
-        if not finite and (not self.scaler.is_enabled() or self.scaler.get_scale() <= 1):
-            self._stop("gradient", float(norm), number, files)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if not self._synchronous:
-            self.process.average_statistics(self.model)
-        if self.ema is not None and finite:  # after the statistics, which it copies
-            self.ema.update_parameters(self.model)
-
-    def _stop(self, what: str, value: float, number: int, files: list[str]) -> NoReturn:
-        """End the training in all processes; the first raises the error."""
-        every = self.process.gathered(files)
-        if not self.process.first:
-            self.process.wait_for_end()
-            raise SystemExit(2)
-        raise UserError(
-            f"train: the {what} is {value} in step {number}, with the clips {', '.join(every)}; "
-            "look at them, or lower train.learning_rate"
-        )
-
-    def _drawn(self, purpose: str, batch: int) -> int:
-        """A seed for a batch and a purpose; the first process has that of a single process."""
-        others = () if self.process.first else (f"process {self.process.rank}",)
-        return uniform_integer(self.seed, purpose, str(batch), *others)

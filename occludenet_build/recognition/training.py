@@ -24,14 +24,15 @@ from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import ClipRow
 from occludenet_build.recognition.datasets import FrameReader, fit_in_memory
 from occludenet_build.recognition.distributed import Process
+from occludenet_build.recognition.learner import TrainingItems
 from occludenet_build.recognition.probed import description_of, frozen, start_probe, whole_network
 from occludenet_build.recognition.stillmix_bank import load_or_make_bank
-from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.train_step import CarLearner
 from occludenet_build.recognition.training_clips import (
     Actors,
+    Batch,
     ClipPair,
     TrainingClips,
-    TrainingItems,
 )
 from occludenet_build.sources.hub import sha256_of
 from occludenet_build.stages import STAGES
@@ -97,7 +98,7 @@ def run_training(
     network, backbone = _network(training), None
     clips, kept = _data(training, root)
     workers = 0 if kept else settings.workers  # kept frames live in one process
-    data: TrainingItems = clips
+    data: TrainingItems[Batch] = clips
     if settings.probe != "none":
         backbone = frozen(network, settings, device)
         data, network = start_probe(
@@ -110,7 +111,7 @@ def run_training(
             workers=workers,
             classes=len(training.labels),
         )
-    learner = Learner.of(
+    learner = CarLearner.of(
         network,
         settings,
         classes=len(training.labels),
@@ -154,7 +155,12 @@ def _log_start(training: Training, device: str, process: Process) -> None:
 
 
 def _bank(
-    training: Training, clips: TrainingClips, learner: Learner, workers: int, path: Path, key: str
+    training: Training,
+    clips: TrainingClips,
+    learner: CarLearner,
+    workers: int,
+    path: Path,
+    key: str,
 ) -> Tensor | None:
     """The bank of stills: the first process makes it, the others read it."""
     for turn in (learner.process.first, not learner.process.first):

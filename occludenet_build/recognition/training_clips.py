@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from occludenet_build.config.training import Augment, Swap
 from occludenet_build.core.errors import as_item_error
@@ -26,10 +25,10 @@ from occludenet_build.recognition.datasets import (
     FrameReader,
     PairReader,
     SkippedClip,
-    make_loader,
 )
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frame_masks import ActorPixels, ActorView
+from occludenet_build.recognition.learner import TrainingItems
 from occludenet_build.recognition.swap import Sceneries, before_scenery
 
 
@@ -102,14 +101,21 @@ class _Frames(NamedTuple):
     """Where it is erased, bool (T, H, W)."""
 
 
-class TrainingItems(Dataset):
-    """Data set with items ClipPair or SkippedClip by (number, epoch)."""
+def collate(items: list[ClipPair | SkippedClip]) -> Batch:
+    """Make one batch of items of TrainingClips; it lists the skipped clips."""
+    pairs = [item for item in items if isinstance(item, ClipPair)]
+    erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
+    return Batch(
+        clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
+        counterfactuals=torch.stack(erased) if erased else None,
+        present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
+        labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
+        files=[pair.file for pair in pairs],
+        skipped=[item for item in items if isinstance(item, SkippedClip)],
+    )
 
-    def __len__(self) -> int:
-        raise NotImplementedError
 
-
-class TrainingClips(TrainingItems):
+class TrainingClips(TrainingItems[Batch]):
     """Data set whose items have pixels; (number, epoch) alone determine the view of a clip."""
 
     def __init__(
@@ -135,6 +141,8 @@ class TrainingClips(TrainingItems):
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    collate = staticmethod(collate)
 
     def single_frames(self) -> TrainingClips:
         """The same clips with views of one frame, without counterfactuals and swaps."""
@@ -224,24 +232,3 @@ class TrainingClips(TrainingItems):
         if not fills:
             return None
         return fills[uniform_integer(self.seed, clip.file, "fill", str(epoch)) % len(fills)]
-
-
-def collate(items: list[ClipPair | SkippedClip]) -> Batch:
-    """Make one batch of items of TrainingClips; it lists the skipped clips."""
-    pairs = [item for item in items if isinstance(item, ClipPair)]
-    erased = [pair.counterfactual for pair in pairs if pair.counterfactual is not None]
-    return Batch(
-        clips=torch.stack([pair.clip for pair in pairs]) if pairs else torch.empty(0),
-        counterfactuals=torch.stack(erased) if erased else None,
-        present=torch.tensor([pair.counterfactual is not None for pair in pairs], dtype=torch.bool),
-        labels=torch.tensor([pair.label for pair in pairs], dtype=torch.int64),
-        files=[pair.file for pair in pairs],
-        skipped=[item for item in items if isinstance(item, SkippedClip)],
-    )
-
-
-def training_loader(
-    clips: TrainingItems, batches: Iterable[list], workers: int, device: str
-) -> DataLoader:
-    """A loader of `batches`, lists of (number, epoch), in their order, as items Batch."""
-    return make_loader(clips, batches, workers, device, collate)

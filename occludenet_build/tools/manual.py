@@ -50,8 +50,11 @@ def text() -> str:
 
 def _section(cls: type, values: Any, depth: int) -> Iterator[str]:
     """Yield the lines of one section; `depth` is its nesting level, 0 for the whole file."""
-    descriptions = _descriptions()[cls.__name__]
-    for field in dataclasses.fields(cls):
+    known = _descriptions()
+    descriptions = {
+        k: v for base in cls.__mro__[::-1] for k, v in known.get(base.__name__, {}).items()
+    }
+    for field in _own_first(cls):
         value = getattr(values, field.name)
         description = descriptions.get(field.name, "")
         if dataclasses.is_dataclass(value):
@@ -63,6 +66,11 @@ def _section(cls: type, values: Any, depth: int) -> Iterator[str]:
         else:
             yield from _comment(description, field.metadata, depth)
             yield f"{'  ' * depth}{field.name}: {_yaml(value)}"
+
+
+def _own_first(cls: type) -> list[dataclasses.Field]:
+    """The fields of a section: those that it declares, then those that it inherits."""
+    return sorted(dataclasses.fields(cls), key=lambda field: field.name not in cls.__annotations__)
 
 
 def _yaml(value: Any) -> str:

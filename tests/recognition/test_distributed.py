@@ -15,7 +15,7 @@ from torch import nn
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import checkpoint, distributed
-from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.train_step import CarLearner
 from occludenet_build.recognition.training_clips import collate
 
 EXACT = changed(
@@ -154,10 +154,10 @@ def test_each_process_has_a_gpu(monkeypatch, wanted, gpus, message):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     if message is None:
-        assert distributed._own_device(wanted) == ("cuda:1" if gpus else "cpu")
+        assert distributed._own_device(changed(device=wanted)) == ("cuda:1" if gpus else "cpu")
         return
     with pytest.raises(UserError, match=message):
-        distributed._own_device(wanted)
+        distributed._own_device(changed(device=wanted))
 
 
 class OfTwo(distributed.Process):
@@ -183,7 +183,9 @@ def test_synchronous_batch_norm_never_waits_for_a_process_without_clips(monkeypa
     model(torch.zeros(1, 3, 4, 16, 16))
     seen.clear()
     one = distributed.ALONE if alone else OfTwo(1, 2)
-    learner = Learner.of(model, changed(name="sgd"), classes=3, seed=0, device="cpu", process=one)
+    learner = CarLearner.of(
+        model, changed(name="sgd"), classes=3, seed=0, device="cpu", process=one
+    )
     empty = collate([])
     tally = learner.step([empty, empty], number=0, first=0, clips=4)
     assert seen == ([] if alone else [0, 0, 0, 0]) and tally.clips == (0 if alone else 1)

@@ -15,10 +15,10 @@ from occludenet_build.media.video.sample import sample_frames
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition.augment import augment_clips, crop_clip, crop_masks, draw_view
 from occludenet_build.recognition.clip_table import read_clips
-from occludenet_build.recognition.datasets import FrameReader, SkippedClip
+from occludenet_build.recognition.datasets import FrameReader, SkippedClip, make_loader
 from occludenet_build.recognition.frame_masks import ActorPixels, FrameMasks
 from occludenet_build.recognition.optim import BatchOrder
-from occludenet_build.recognition.training_clips import Actors, TrainingClips, training_loader
+from occludenet_build.recognition.training_clips import Actors, TrainingClips, collate
 
 PLAIN = Augment()
 KINDS = {
@@ -117,7 +117,9 @@ def test_a_pair_is_two_files_in_one_view(world, augment):
 def test_workers_change_nothing(world, augment):
     def batches(workers):
         items = data(world, augment=augment)
-        return list(training_loader(items, BatchOrder(len(items), 5, 1, seed=3), workers, "cpu"))
+        return list(
+            make_loader(items, BatchOrder(len(items), 5, 1, seed=3), workers, "cpu", collate)
+        )
 
     torch.manual_seed(11)
     alone = batches(0)
@@ -163,7 +165,7 @@ def test_a_broken_clip_is_skipped_with_its_reason_and_not_replaced(world, tmp_pa
         dataclasses.replace(good, file=f"whole.{suffix}", frames=FRAMES),
     ]
     items = data(tmp_path, clips, pairs=False)
-    batches = list(training_loader(items, BatchOrder(3, 3, 2, seed=0), 0, "cpu"))
+    batches = list(make_loader(items, BatchOrder(3, 3, 2, seed=0), 0, "cpu", collate))
     for batch in batches:
         assert sorted(batch.files) == ["good.mp4", f"whole.{suffix}"]
         assert len(batch.clips) == len(batch.labels) == len(batch.present) == 2

@@ -10,6 +10,7 @@ from support.train import changed, command, curve, environment, run, same
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from occludenet_build.recognition import checkpoint, loop
+from occludenet_build.recognition.train_step import CarLearner, CarTally
 
 SETTINGS = changed(
     accumulate=2,
@@ -22,9 +23,9 @@ SETTINGS = changed(
 )
 KILLED = """
 import os, runpy, signal, sys
-from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.train_step import CarLearner as Learner
 
-at, learn, done = int(sys.argv.pop(1)), Learner._learn, []
+at, learn, done = int(sys.argv.pop(1)), Learner.learn, []
 
 def until_killed(*values):
     done.append(1)
@@ -32,7 +33,7 @@ def until_killed(*values):
         os.kill(os.getpid(), signal.SIGKILL)
     return learn(*values)
 
-Learner._learn = until_killed
+Learner.learn = until_killed
 sys.argv.insert(1, "train")
 runpy.run_module("occludenet_build", run_name="__main__")
 """
@@ -139,10 +140,12 @@ def test_ctrl_c_is_clean(world, tmp_path):
 )
 def test_edited_code_throws_no_half_trained_network_away(tmp_path, monkeypatch, done, key, goes_on):
     """A finished training starts again with `rerun_on: code`, and always with other data."""
-    state = loop.asdict(loop.TrainingState(step=done))
+    state = loop.asdict(loop.TrainingState.start(CarTally)) | {"step": done}
     checkpoint.save({"key": "data", "version": "train 1 abc", "state": state}, tmp_path / "x.pt")
     monkeypatch.setattr(loop, "_parts", lambda learner: {})
-    assert loop._resumed(tmp_path / "x.pt", key, "train 1 abc", None, 9).step == (
+    assert loop._resumed(tmp_path / "x.pt", key, "train 1 abc", CarLearner, 9).step == (
         done if key == "data" else 0
     )
-    assert loop._resumed(tmp_path / "x.pt", key, "train 1 xyz", None, 9).step == goes_on * done
+    assert (
+        loop._resumed(tmp_path / "x.pt", key, "train 1 xyz", CarLearner, 9).step == goes_on * done
+    )

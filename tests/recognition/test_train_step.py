@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.recognition.backbones.registry import BACKBONES, build_backbone
+from occludenet_build.recognition.backbones.registry import BACKBONES, build_backbone, head_of
 from occludenet_build.recognition.backbones.spec import normalised
 from occludenet_build.recognition.car import car_loss, has_noise, paired_logits
 from occludenet_build.recognition.optim import (
@@ -21,7 +21,7 @@ from occludenet_build.recognition.optim import (
     rate_shares,
     set_rate,
 )
-from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.train_step import CarLearner
 from occludenet_build.recognition.training_clips import Batch
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
@@ -69,7 +69,7 @@ def parts(whole, sizes):
 
 def learner(settings=PLAIN, model=None, mix="none"):
     model = network(settings.backbone) if model is None else model
-    made = Learner.of(model, settings, classes=3, seed=0, device="cpu", mix=mix)
+    made = CarLearner.of(model, settings, classes=3, seed=0, device="cpu", mix=mix)
     made.model.train()
     set_rate(made.optimizer, settings.learning_rate)
     return made
@@ -260,6 +260,26 @@ def test_learning_rate_rises_and_falls():
 
 
 @pytest.mark.parametrize(
+    ("recipe", "wanted"),
+    [
+        ({"schedule": "steps", "steps": (1, 3)}, [1, 0.1, 0.1, 0.01]),
+        ({"schedule": "steps", "steps": (2,), "step_factor": 0.5}, [1, 1, 0.5, 0.5]),
+        ({"schedule": "steps"}, [1, 1, 1, 1]),
+        ({"per_epoch": True}, [1, 0.5 + 0.5 * math.sqrt(0.5), 0.5, 0.5 - 0.5 * math.sqrt(0.5)]),
+    ],
+)
+def test_the_rate_changes_after_epochs(recipe, wanted):
+    settings = changed(epochs=4, warmup_epochs=0.0, learning_rate=1.0, **recipe)
+    rates = [learning_rate(number, 5, settings) for number in range(20)]
+    assert rates == pytest.approx([rate for rate in wanted for _ in range(5)])
+
+
+def test_steps_are_ascending():
+    with pytest.raises(UserError, match=r"train\.optimizer\.steps: wanted ascending"):
+        changed(schedule="steps", steps=(3, 3))
+
+
+@pytest.mark.parametrize(
     ("name", "frames", "size", "wanted"),
     [
         ("tiny3d", 4, 16, {"blocks.0.0.weight": 0.5**4, "blocks.3.0.weight": 0.5, "head.bias": 10}),
@@ -279,9 +299,9 @@ def test_layers_learn_at_rates_of_their_own(name, frames, size, wanted):
     settings = changed(backbone=name, layer_decay=0.5, head_rate=10.0)
     with torch.device("meta"):
         model = BACKBONES[name].make(3, frames, size)
-    shares = rate_shares(model, settings)
+    shares = rate_shares(model, settings, head_of(name))
     assert {key: shares[key] for key in wanted} == pytest.approx(wanted)
-    optimizer = make_optimizer(model, settings)
+    optimizer = make_optimizer(model, settings, head_of(name))
     set_rate(optimizer, 0.1)
     by_parameter = {id(p): g for g in optimizer.param_groups for p in g["params"]}
     for key, parameter in model.named_parameters():
@@ -292,11 +312,15 @@ def test_layers_learn_at_rates_of_their_own(name, frames, size, wanted):
 
 
 def test_sgd_and_adamw_take_their_settings():
-    group = make_optimizer(network(), changed(momentum=0.8, beta2=0.95)).param_groups[0]
+    group = make_optimizer(network(), changed(momentum=0.8, beta2=0.95), "").param_groups[0]
     assert group["betas"] == (0.8, 0.95)
-    sgd = make_optimizer(network(), changed(name="sgd", momentum=0.8))
+    sgd = make_optimizer(network(), changed(name="sgd", momentum=0.8), "")
     assert isinstance(sgd, torch.optim.SGD)
     assert (sgd.param_groups[0]["momentum"], sgd.param_groups[0]["nesterov"]) == (0.8, True)
+    plain = changed(name="sgd", nesterov=False, decay="all", weight_decay=0.5)
+    (group,) = make_optimizer(network(), plain, "").param_groups
+    assert (group["nesterov"], group["weight_decay"]) == (False, 0.5)
+    assert type(make_optimizer(network(), changed(name="adam"), "")) is torch.optim.Adam
 
 
 def test_frozen_layers_are_left_alone():

@@ -10,7 +10,8 @@ from argparse import Namespace
 from conftest import REPO
 
 from occludenet_build.config import Config
-from occludenet_build.config.training import Optimizer, Train
+from occludenet_build.config.loop import Optimizer
+from occludenet_build.config.training import Train
 from occludenet_build.recognition import checkpoint, train
 
 SMALL = Train(

@@ -23,10 +23,10 @@ from occludenet_build.core.versions import code_digest
 from occludenet_build.recognition import loop
 from occludenet_build.recognition.backbones.registry import build_backbone, input_of
 from occludenet_build.recognition.backbones.weights import load_weights
-from occludenet_build.recognition.checkpoint import TrainingState
+from occludenet_build.recognition.curve import TrainingState
 from occludenet_build.recognition.datasets import EvaluationClips
 from occludenet_build.recognition.predict import predict
-from occludenet_build.recognition.train_step import Learner
+from occludenet_build.recognition.train_step import CarLearner
 from occludenet_build.recognition.training_clips import Actors, TrainingClips
 from parts.shortcut.arms import ARMS, MEDIAN, Network
 from parts.shortcut.pictures import Memory, MemoryPixels, erased, holes
@@ -118,7 +118,7 @@ def trained(trial: Trial) -> tuple[torch.nn.Module, TrainingState, float]:
     model = build_backbone(settings.backbone, len(world.labels), sampling.frames, sampling.size)
     if trial.network.weights is not None:
         load_weights(model, settings.backbone, trial.network.weights)
-    learner = Learner.of(model, settings, classes=len(world.labels), seed=seed, device="cpu")
+    learner = CarLearner.of(model, settings, classes=len(world.labels), seed=seed, device="cpu")
     clips = TrainingClips(
         rows,
         world.labels,
