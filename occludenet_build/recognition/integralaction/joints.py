@@ -52,7 +52,7 @@ def of_view(
     others fill up, with the score 0 and the place (1, 1) of the resized picture. Nothing is cut off
     at the edge of the view. A clip without poses gives persons that fill up only.
     """
-    shape = (len(view.pose_frames), people, persons.joints)
+    shape = len(view.pose_frames), people, persons.joints
     places, scores = np.ones((*shape, 2)), np.zeros(shape)
     scale = np.divide(view.resized, persons.size)[::-1]
     found = 0

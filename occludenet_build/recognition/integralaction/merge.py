@@ -12,12 +12,12 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition.backbones.weights import problems
 from occludenet_build.recognition.checkpoint import load_tensors
-from occludenet_build.recognition.integralaction.network import LEARNING, PARTS, IntegralAction
+from occludenet_build.recognition.integralaction.network import PARTS, IntegralAction
 
 Tensors = dict[str, Tensor]
 FRESH = ("aggregator", "classifier")
@@ -113,12 +113,6 @@ def _check_mode(network: IntegralAction, mode: str, given: Tensors, path: str) -
 def _batches(given: Tensors, mode: str) -> int:
     """How many batches the stream of a mode was trained with; 0 also where the file lacks that."""
     return int(given.get(f"{_COUNTED[mode]}.num_batches_tracked", 0))
-
-
-def learning_parameters(network: IntegralAction) -> list[nn.Parameter]:
-    """Parameters of any shape, float32, that learn in the network's mode."""
-    parts = (network.get_submodule(name) for name in LEARNING[network.mode])
-    return [parameter for part in parts for parameter in part.parameters()]
 
 
 def _parts(tensors: Tensors) -> list[str]:

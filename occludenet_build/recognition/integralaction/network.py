@@ -27,11 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.integralaction.render import CHANNELS
 from occludenet_build.recognition.integralaction.shift import ShiftedResNet
 
 MODES = ("rgb_only", "pose_only", "rgb_pose")
-JOINTS, LIMBS = 18, 17
-"""Of OpenPose's skeleton; a picture of the poses has JOINTS + 2 LIMBS channels."""
 POSE_WIDTH = 64
 """Channels that the blocks of a ResNet take: the poses go past its stem."""
 
@@ -58,15 +57,15 @@ class IntegralAction(nn.Module):
         frozen_statistics: bool = True,
         depth: int = 18,
         width: int = 512,
-        joints: int = JOINTS,
-        limbs: int = LIMBS,
+        channels: int = CHANNELS,
     ) -> None:
         """`mode`: one of MODES; all have the same parameters, those of PARTS[mode] are used, those
         of LEARNING[mode] require a gradient.
 
         `frame_factor`: frames with poses per frame of the video. `dropout`, `frozen_statistics`:
         see the module; as released: 0 and false. `depth`: of both ResNets, 18 in the paper.
-        `width`: of the aggregator. Raises UserError for another mode or a factor below 1.
+        `width`: of the aggregator. `channels`: of a picture of the poses.
+        Raises UserError for another mode or a factor below 1.
         """
         super().__init__()
         if mode not in MODES:
@@ -76,13 +75,21 @@ class IntegralAction(nn.Module):
         self.mode, self.frame_factor, self.frozen_statistics = mode, frame_factor, frozen_statistics
         self.img_backbone = ShiftedResNet(depth)
         self.pose_backbone = ShiftedResNet(depth)
-        self.pose2feat = PoseToFeatures(joints + 2 * limbs)
+        self.pose2feat = PoseToFeatures(channels)
         deep = self.img_backbone.width
         self.aggregator = Aggregator(deep, width, frame_factor)
         self.classifier = Classifier(width if mode == "rgb_pose" else deep, classes, dropout)
         _initialise([self.pose2feat, self.aggregator, self.classifier])
         for name, part in self.named_children():
             part.requires_grad_(name in LEARNING[mode])
+        self._freeze_what_no_clip_passes()
+
+    def _freeze_what_no_clip_passes(self) -> None:
+        """Without a gradient they are no parameters to learn, for optimizers and processes."""
+        for part in (self.pose_backbone.conv1, self.pose_backbone.bn1):
+            part.requires_grad_(False)
+        if self.frame_factor == 1:
+            self.aggregator.pose_temporal_conv.requires_grad_(False)
 
     def train(self, mode: bool = True) -> IntegralAction:
         """As torch's, but the batch norm of frozen parts stays as in tests (frozen_statistics)."""
@@ -98,9 +105,10 @@ class IntegralAction(nn.Module):
         """Logits float32 (N, classes), and in rgb_pose the gate float32 (N, T, width), else None.
 
         video: float32 (N, 3, T, H, W), RGB from 0 to 1 (views.as_input); unused in pose_only.
-        poses: float32 (N, joints + 2 limbs, F, H / 4, W / 4) of render.pictures, with
-        F = (T - 1) frame_factor + 1, and F = T in pose_only with any factor; unused in rgb_only.
-        A gate of 1 is all pose, of 0 all RGB. Raises ValueError where an input is missing or F is
+        poses: float32 (N, channels, F, H / 4, W / 4) of render.pictures; F is
+        (T - 1) frame_factor + 1 in rgb_pose; unused in rgb_only. The mean of the logits is over
+        the T frames of the video, in pose_only over the F frames of the poses. A gate of 1 is all
+        pose, of 0 all RGB. Raises ValueError where an input is missing or F is
         another number.
         """
         if self.mode == "rgb_only":
@@ -161,8 +169,8 @@ class Aggregator(nn.Module):
             nn.ReLU(),
         )
         self.pose_gate_fc = nn.Sequential(nn.Linear(before, width))
-        self.img_conv, self.pose_conv = (_mixed(before, width) for _ in range(2))
-        self.img_norm, self.pose_norm = (nn.LayerNorm([width, 1, 1]) for _ in range(2))
+        self.img_conv, self.img_norm = _mixed(before, width), nn.LayerNorm([width, 1, 1])
+        self.pose_conv, self.pose_norm = _mixed(before, width), nn.LayerNorm([width, 1, 1])
         self.frame_factor = frame_factor
 
     def forward(self, rgb: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,4 +225,5 @@ def _initialise(parts: Iterable[nn.Module]) -> None:
                 nn.init.normal_(module.weight, std=0.01)
             else:
                 continue
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

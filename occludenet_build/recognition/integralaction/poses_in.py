@@ -37,7 +37,6 @@ _BEYOND = 0.5
 _FAR = 1e5
 """Largest coordinate in pixels."""
 _LARGEST_FILE = 256 * 2**20
-_NO_LIST = "wanted a list"
 
 
 @dataclass(frozen=True)
@@ -47,21 +46,18 @@ class Persons:
     size: Size
     """Of the picture that the coordinates belong to."""
     frames: Mapping[int, np.ndarray] = field(default_factory=dict)
-    """Frame from 0 -> float64 (P, 18, 3): x and y in pixels, score; frames without a person may be
+    """Frame from 0 -> float64 (P, J, 3): x and y in pixels, score; frames without a person may be
     missing."""
     reason: str | None = None
     """Why there are no poses, of core.errors.REASONS: no_poses, bad_poses, not_json, missing, ...;
     None where there are some."""
     detail: str = ""
-
-    @property
-    def joints(self) -> int:
-        """J, the number of joints."""
-        return JOINT_COUNT
+    joints: int = JOINT_COUNT
+    """J, the number of joints."""
 
     def of(self, frame: int) -> np.ndarray:
-        """The persons of a frame: float64 (P, 18, 3); P may be 0."""
-        return self.frames.get(frame, np.zeros((0, JOINT_COUNT, 3)))
+        """The persons of a frame: float64 (P, J, 3); P may be 0."""
+        return self.frames.get(frame, np.zeros((0, self.joints, 3)))
 
 
 def from_build(manifest: Path, clip: str, name: str, size: Size) -> Persons:
@@ -144,9 +140,8 @@ def _parsed(path: Path, parse: Callable[[Any], dict[int, np.ndarray]]) -> dict[i
         raise as_item_error(error) from error
     try:
         return parse(listed)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ItemError("bad_poses", f"{path.name}: {said}") from error
+    except (ValueError, OverflowError) as error:
+        raise ItemError("bad_poses", f"{path.name}: {error}") from error
 
 
 def _json(path: Path) -> Any:
@@ -171,21 +166,23 @@ def _labels(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _kinetics(listed: Any, size: Size, first_frame: int) -> dict[int, np.ndarray]:
-    """Raises ValueError, KeyError, TypeError, OverflowError."""
+    """Raises ValueError, OverflowError."""
     found: dict[int, list[np.ndarray]] = {}
-    for entry in _list(listed["data"], "data"):
-        frame = _whole(entry["frame_index"]) - first_frame
+    for entry in _list(_entry(listed, "data"), "data"):
+        frame = _whole(_entry(entry, "frame_index")) - first_frame
         if frame < 0:
             raise ValueError(f"wanted frame_index from {first_frame} on, got {frame + first_frame}")
-        for person in _list(entry["skeleton"], "skeleton"):
+        for person in _list(_entry(entry, "skeleton"), "skeleton"):
             found.setdefault(frame, []).append(_normalised(person, frame, size))
     return {frame: np.stack(persons) for frame, persons in found.items()}
 
 
 def _normalised(person: Any, frame: int, size: Size) -> np.ndarray:
-    """float64 (18, 3) in pixels. Raises ValueError, KeyError, TypeError."""
-    places = _numbers(person["pose"], 2 * JOINT_COUNT, f"frame {frame}: pose").reshape(-1, 2)
-    scores = _numbers(person["score"], JOINT_COUNT, f"frame {frame}: score")
+    """float64 (18, 3) in pixels. Raises ValueError."""
+    places = _numbers(_entry(person, "pose"), 2 * JOINT_COUNT, f"frame {frame}: pose").reshape(
+        -1, 2
+    )
+    scores = _numbers(_entry(person, "score"), JOINT_COUNT, f"frame {frame}: score")
     if (places < -_BEYOND).any() or (places > 1 + _BEYOND).any():
         raise ValueError(f"frame {frame}: wanted x and y from 0 to 1 of the picture")
     _check_scores(scores, frame)
@@ -193,8 +190,8 @@ def _normalised(person: Any, frame: int, size: Size) -> np.ndarray:
 
 
 def _mimetics(listed: Any) -> dict[int, np.ndarray]:
-    """Raises ValueError, KeyError, TypeError, OverflowError."""
-    poses, scores = _list(listed["pose"], "pose"), _list(listed["score"], "score")
+    """Raises ValueError, OverflowError."""
+    poses, scores = _list(_entry(listed, "pose"), "pose"), _list(_entry(listed, "score"), "score")
     if len(poses) != len(scores):
         raise ValueError(f"wanted a score per frame, got {len(scores)} for {len(poses)} frames")
     found = {}
@@ -205,7 +202,7 @@ def _mimetics(listed: Any) -> dict[int, np.ndarray]:
 
 
 def _in_pixels(pose: Any, score: Any, frame: int) -> np.ndarray:
-    """float64 (P, 18, 3). Raises ValueError, TypeError."""
+    """float64 (P, 18, 3). Raises ValueError."""
     count = len(_list(pose, f"frame {frame}: pose"))
     joints = _numbers(pose, count * JOINT_COUNT * 3, f"frame {frame}: pose")
     joints = joints.reshape(count, JOINT_COUNT, 3)
@@ -223,9 +220,16 @@ def _check_scores(scores: np.ndarray, frame: int) -> None:
         raise ValueError(f"frame {frame}: wanted scores from 0 on, got {scores.min()}")
 
 
+def _entry(value: Any, key: str) -> Any:
+    if not isinstance(value, dict) or key not in value:
+        got = f"one without {key}" if isinstance(value, dict) else f"a {type(value).__name__}"
+        raise ValueError(f"wanted an object with {key}, got {got}")
+    return value[key]
+
+
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{what}: {_NO_LIST}, got a {type(value).__name__}")
+        raise ValueError(f"{what}: wanted a list, got a {type(value).__name__}")
     return value
 
 
@@ -238,9 +242,11 @@ def _whole(number: Any) -> int:
 def _numbers(value: Any, count: int, what: str) -> np.ndarray:
     """The numbers of a nested list: float64 (count,)."""
     try:
-        flat = np.array(value, np.float64).reshape(-1)
-    except (ValueError, TypeError, OverflowError) as error:
+        flat = np.array(value).reshape(-1)
+    except ValueError as error:  # lists of different lengths
         raise ValueError(f"{what}: wanted {count} numbers: {error}") from error
-    if flat.shape != (count,) or not np.isfinite(flat).all():
-        raise ValueError(f"{what}: wanted {count} numbers, got {flat.size}, or not finite")
-    return flat
+    if flat.dtype.kind not in "iuf" or not np.isfinite(flat).all():
+        raise ValueError(f"{what}: wanted finite numbers")
+    if len(flat) != count:
+        raise ValueError(f"{what}: wanted {count} numbers, got {len(flat)}")
+    return flat.astype(np.float64)

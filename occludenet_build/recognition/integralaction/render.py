@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from occludenet_build.core.poses import JOINT_COUNT
+
 SIDE = 56
 """Height and width of the maps, cells."""
 SIGMA = 0.5
@@ -27,6 +29,8 @@ LIMBS = (
     *((1, 11), (11, 12), (12, 13), (0, 14), (0, 15), (14, 16), (15, 17)),
 )
 """Limbs by their joints, from and to, in the order of the channels: OpenPose's 18 joints."""
+CHANNELS = JOINT_COUNT + 2 * len(LIMBS)
+"""Of a picture: 52."""
 
 
 def pictures(
@@ -55,9 +59,11 @@ def heat_maps(places: Tensor, scores: Tensor, side: int = SIDE) -> Tensor:
     cells = torch.arange(side, device=places.device, dtype=places.dtype)
     # a normal density in the plane is the product of one in x and one in y
     bells = torch.exp(-((places[..., None] - cells) ** 2) / (2 * SIGMA**2))
-    seen = (scores > THRESHOLD).to(places.dtype)
-    across, down = bells[..., 0, :] * seen[..., None], bells[..., 1, :]
-    return torch.einsum("bpjy,bpjx->bjyx", down, across).clamp(max=1)
+    bells = bells * (scores > THRESHOLD)[..., None, None]
+    total = places.new_zeros((len(places), places.shape[2], side, side))
+    for person in range(places.shape[1]):
+        total.addcmul_(bells[:, person, :, 1, :, None], bells[:, person, :, 0, None, :])
+    return total.clamp_(max=1)
 
 
 def affinity_fields(

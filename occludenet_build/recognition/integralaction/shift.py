@@ -50,9 +50,14 @@ class ShiftedResNet(nn.Module):
         super().__init__()
         made = DEPTHS[depth]()
         self.width: int = made.fc.in_features
-        for name, part in made.named_children():
-            if name not in ("avgpool", "fc"):
-                self.add_module(name, part)
+        self.conv1, self.bn1, self.relu, self.maxpool = (
+            made.conv1,
+            made.bn1,
+            made.relu,
+            made.maxpool,
+        )
+        self.layer1, self.layer2 = made.layer1, made.layer2
+        self.layer3, self.layer4 = made.layer3, made.layer4
 
     def forward(self, x: Tensor, frames: int, stem: bool = True) -> Tensor:
         """float32 (N T, 3, H, W) -> float32 (N T, width, H / 32, W / 32).
@@ -63,12 +68,12 @@ class ShiftedResNet(nn.Module):
         if stem:
             x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            for block in stage:
+            for block in stage.children():
                 x = _shifted_block(block, x, frames)
         return x
 
 
-def _shifted_block(block: nn.Module, x: Tensor, frames: int) -> Tensor:
+def _shifted_block(block: resnet.BasicBlock | resnet.Bottleneck, x: Tensor, frames: int) -> Tensor:
     """torchvision's basic block or bottleneck, whose residual branch sees shifted channels."""
     shortcut = x if block.downsample is None else block.downsample(x)
     last = 3 if isinstance(block, resnet.Bottleneck) else 2

@@ -61,6 +61,11 @@ class Sampling:
         return (self.frames - 1) * self.interval + 1
 
     @property
+    def cells(self) -> int:
+        """Height and width of the pictures of the poses."""
+        return self.side // PER_CELL
+
+    @property
     def pose_frames(self) -> int:
         """F, the number of frames with poses."""
         return (self.frames - 1) * self.factor + 1
@@ -120,7 +125,7 @@ def drawn_view(
     y = rng.randint(0, resized[0] - height)
     flip = rng.random() <= 0.5
     start = rng.randrange(0, count - sampling.span + 1)
-    return _view(start, resized, (x, y, width, height), flip, sampling)
+    return view_at(start, resized, (x, y, width, height), flip, sampling)
 
 
 def crop_sizes(side: int) -> list[tuple[int, int]]:
@@ -134,7 +139,7 @@ def crop_sizes(side: int) -> list[tuple[int, int]]:
     return [(sides[i], sides[j]) for i, j in near]
 
 
-def test_views(
+def central_views(
     count: int, size: tuple[int, int], sampling: Sampling = Sampling(), number: int = 10
 ) -> list[View]:
     """The views in tests: `number` evenly spaced first frames, rounded down, and the centre.
@@ -147,7 +152,7 @@ def test_views(
     last = latest_start(count, sampling.frames, sampling.interval)
     starts = [last * view // (number - 1) for view in range(number)] if number > 1 else [0]
     crop = x, y, sampling.side, sampling.side
-    return [_view(start, resized, crop, False, sampling) for start in starts]
+    return [view_at(start, resized, crop, False, sampling) for start in starts]
 
 
 def _check_count(count: int, sampling: Sampling) -> None:
@@ -158,13 +163,14 @@ def _check_count(count: int, sampling: Sampling) -> None:
         )
 
 
-def _view(
+def view_at(
     start: int,
     resized: tuple[int, int],
     crop: tuple[int, int, int, int],
-    flip: bool,
-    sampling: Sampling,
+    flip: bool = False,
+    sampling: Sampling = Sampling(),
 ) -> View:
+    """The view with the first frame `start`, of the given rectangle; see View."""
     end, step = start + sampling.span, sampling.interval
     return View(
         tuple(range(start, end, step)),
