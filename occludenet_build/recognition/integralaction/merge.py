@@ -42,16 +42,20 @@ def load_state(network: IntegralAction, tensors: Tensors, path: str) -> tuple[st
 
     Aggregator and classifier may be missing, and so may the parts that the mode does not use; they
     stay as they are. A classifier of another number of classes is left out and logged. Raises
-    UserError, which names the keys, where others are missing, unexpected or of another shape.
+    UserError, which names the keys, where others are missing, unexpected or of another shape, and
+    where a stream of the mode was not trained, but the other stream was.
     """
-    wanted = network.state_dict()
+    wanted, used = network.state_dict(), PARTS[network.mode]
     given = _without_other_classifier(tensors, wanted, path)
     lacking = [part for part in _parts(wanted) if not _of([part], given)]
-    may_lack = {*FRESH, *_parts(wanted)} - (set(PARTS[network.mode]) - set(FRESH))
-    held = [part for part in _parts(wanted) if part not in lacking or part not in may_lack]
-    _check(given, _of(held, wanted), f"a checkpoint of IntegralAction for {network.mode}", path)
+    may_lack = {part for part in lacking if part in FRESH or part not in used}
+    held = _of(set(_parts(wanted)) - may_lack, wanted)
+    _check(given, held, f"a checkpoint of IntegralAction for {network.mode}", path)
+    for mode, stream in STREAMS.items():
+        if set(stream) <= set(used):
+            _check_trained(given, mode, path)
     network.load_state_dict(given, strict=False)
-    absent = tuple(part for part in lacking if part in PARTS[network.mode])
+    absent = tuple(part for part in lacking if part in used)
     if absent:
         logging.info("%s: it has no %s, which starts at random", path, " and no ".join(absent))
     return absent
@@ -102,11 +106,17 @@ def _check_mode(network: IntegralAction, mode: str, given: Tensors, path: str) -
     others = [part for part in _parts(wanted) if part not in STREAMS[mode]]
     own = {key: tensor for key, tensor in given.items() if key.split(".")[0] not in others}
     _check(own, _of(STREAMS[mode], wanted), f"a checkpoint of IntegralAction's {mode}", path)
+    _check_trained(given, mode, path)
+
+
+def _check_trained(given: Tensors, mode: str, path: str) -> None:
+    """All modes have files with the same names. Raises UserError if only the other one's stream
+    was trained; files that do not count batches pass."""
     (other,) = set(STREAMS) - {mode}
     if not _batches(given, mode) and _batches(given, other):
         raise UserError(
             f"wanted a checkpoint of IntegralAction's {mode}, {path} was trained as {other}: its "
-            f"{STREAMS[mode][0]} has seen no batch; give the files of both modes in their places"
+            f"{STREAMS[mode][0]} has seen no batch; give each file in its own place"
         )
 
 
