@@ -262,6 +262,24 @@ def test_a_bad_file_of_mimetics_is_a_reason(content, detail, tmp_path):
     assert found.reason == "bad_poses" and detail in found.detail, found
 
 
+keys = st.sampled_from(["data", "frame_index", "skeleton", "pose", "score", "x"])
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+anything = st.recursive(
+    plain, lambda part: st.lists(part, max_size=3) | st.dictionaries(keys, part, max_size=3)
+)
+
+
+@pytest.mark.slow
+@given(content=anything, key=st.sampled_from([None, "data", "pose"]))
+@settings(max_examples=200, deadline=None)
+def test_no_content_is_a_crash(content, key, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(json.dumps({key: content, "score": content} if key else content))
+    for read in (poses_in.read_kinetics, poses_in.read_mimetics):
+        found = read(path, SIZE)
+        assert found.frames or found.reason in ("bad_poses", "no_poses")
+
+
 def test_mimetics_multiplies_both_scores(tmp_path):
     pose = np.arange(108.0).reshape(2, 18, 3).tolist()
     flat = [[number for joint in one for number in joint] for one in pose]

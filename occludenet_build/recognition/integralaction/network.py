@@ -117,7 +117,7 @@ class IntegralAction(nn.Module):
             features, gate = _pooled(self._pose(poses)), None
         else:
             features, gate = self._both(video, poses)
-        return self.classifier(features).mean(dim=1), gate
+        return self.classifier(features).float().mean(dim=1), gate
 
     def _both(self, video: Tensor | None, poses: Tensor | None) -> tuple[Tensor, Tensor]:
         rgb, pose = self._rgb(video), self._pose(poses)

@@ -82,6 +82,9 @@ def affinity_fields(
     total = places.new_zeros((len(places), len(limbs), 2, side, side))
     count = places.new_zeros((len(places), len(limbs), 1, side, side))
     for person in range(places.shape[1]):
+        # asking a GPU would make it wait
+        if drawn.device.type == "cpu" and not drawn[:, person].any():
+            continue
         ends = places[:, person, tail], places[:, person, head]
         unit, covered = _limb(*ends, drawn[:, person], side)
         total += unit * covered

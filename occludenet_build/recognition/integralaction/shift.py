@@ -27,7 +27,7 @@ DEPTHS = {
 def shift(x: Tensor, frames: int) -> Tensor:
     """Exchange channels between neighbouring frames; beyond the ends they are 0.
 
-    x: any dtype (N T, C, H, W), `frames` T consecutive pictures to a clip; the result too.
+    x: any dtype (M, C, H, W), M = N T pictures, `frames` T in a row of each clip; the result too.
 
     >>> x = torch.arange(1.0, 9).reshape(2, 4, 1, 1)  # 2 frames of 4 channels
     >>> shift(x, 2).flatten(1).tolist()
@@ -50,19 +50,15 @@ class ShiftedResNet(nn.Module):
         super().__init__()
         made = DEPTHS[depth]()
         self.width: int = made.fc.in_features
-        self.conv1, self.bn1, self.relu, self.maxpool = (
-            made.conv1,
-            made.bn1,
-            made.relu,
-            made.maxpool,
-        )
+        self.conv1, self.bn1 = made.conv1, made.bn1
+        self.relu, self.maxpool = made.relu, made.maxpool
         self.layer1, self.layer2 = made.layer1, made.layer2
         self.layer3, self.layer4 = made.layer3, made.layer4
 
     def forward(self, x: Tensor, frames: int, stem: bool = True) -> Tensor:
-        """float32 (N T, 3, H, W) -> float32 (N T, width, H / 32, W / 32).
+        """float32 (M, 3, H, W), M = N T pictures -> float32 (M, width, H / 32, W / 32).
 
-        `frames`: T. Without `stem` x is (N T, 64, H, W), and only the blocks are used, which leave
+        `frames`: T. Without `stem` x is (M, 64, H, W), and only the blocks are used, which leave
         H / 8 and W / 8.
         """
         if stem:
