@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts, by_split
+from occludenet_build.dataset.clips import ExportClip, FrameFacts, by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import frames_at, sequence_names
 from occludenet_build.media.imaging import masks

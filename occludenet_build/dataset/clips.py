@@ -16,7 +16,7 @@ import numpy as np
 
 from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.measured_sets import MEASURED, measured_sets
+from occludenet_build.dataset.measured_sets import MEASURED, measured_sets
 from occludenet_build.release.terms import CLEAN
 
 

@@ -1,0 +1,85 @@
+"""Soft non-maximum suppression of boxes, tubelets and tubes, and their overlaps.
+
+Boxes are x1, y1, x2, y2 whose x2 and y2 are the last column and row, so widths are x2 - x1 + 1
+(ACT, MOC-Detector: github.com/MCG-NJU/MOC-Detector, MIT; facts read, code our own).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+OVERLAP = 0.6
+"""IoU beyond which a box or a tubelet weakens another."""
+KEPT = 10
+"""Tubelets of a class that start in one frame and are linked."""
+TUBE_OVERLAP = 0.3
+"""Overlap of two tubes beyond which the weaker one is dropped."""
+
+
+def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (..., 4) and (..., 4), broadcast; float64 (...).
+
+    >>> iou(np.array([0, 0, 9, 9]), np.array([[0, 0, 9, 4], [20, 20, 29, 29]])).tolist()
+    [0.5, 0.0]
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first, second)[..., 2:]
+    shared = (high - low + 1).clip(0).prod(axis=-1)
+    return shared / (_area(first) + _area(second) - shared)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[..., 2:] - boxes[..., :2] + 1).prod(axis=-1)
+
+
+def soft_nms(
+    boxes: np.ndarray, scores: np.ndarray, released: bool = False, overlap: float = OVERLAP
+) -> np.ndarray:
+    """The scores (N,) of tubelets (N, K, 4) after soft suppression, float64.
+
+    From the best one on, each tubelet whose mean IoU with it over the K frames exceeds `overlap`
+    gets its score times 1 - IoU and suppresses no other; each is weakened once, by the first that
+    does. K = 1 is the suppression of the boxes of one frame. `released`: the score times 1 minus
+    the *sum* of the K IoUs, as MOC-Detector has it, which is negative for K > 1.
+    """
+    scores = np.asarray(scores, np.float64)
+    order, weights = np.argsort(-scores, kind="stable"), np.ones(len(scores))
+    while order.size:
+        best, rest = order[0], order[1:]
+        mean = iou(boxes[best], boxes[rest]).mean(axis=-1)
+        near = mean > overlap
+        weights[rest[near]] = 1 - mean[near] * (boxes.shape[1] if released else 1)
+        order = rest[~near]
+    return scores * weights
+
+
+def tube_iou(first: np.ndarray, second: np.ndarray) -> float:
+    """Temporal IoU x mean IoU of boxes over the common frames, of tubes (N, 5+): frame, box, ...
+
+    Frames are in ascending order without repeats. A tube with a gap counts as long as it lasts.
+
+    >>> tube = np.array([[1, 0, 0, 9, 9], [2, 0, 0, 9, 9], [3, 0, 0, 9, 9]])
+    >>> round(tube_iou(tube, tube[1:]), 3)
+    0.667
+    """
+    _, at, other = np.intersect1d(first[:, 0], second[:, 0], True, return_indices=True)
+    if not len(at):
+        return 0.0
+    begins, ends = (first[0, 0], second[0, 0]), (first[-1, 0], second[-1, 0])
+    shared = min(ends) - max(begins) + 1
+    overlaps = iou(first[at, 1:5], second[other, 1:5])
+    return float(overlaps.sum() / shared * shared / (max(ends) - min(begins) + 1))
+
+
+def suppress_tubes(
+    tubes: list[np.ndarray], scores: np.ndarray, overlap: float = TUBE_OVERLAP
+) -> list[int]:
+    """Positions of the tubes that remain, the best first: none overlaps a better one by more.
+
+    `tubes`: (N, 5+) each, of one video and class.
+    """
+    kept: list[int] = []
+    for at in np.argsort(-np.asarray(scores, np.float64), kind="stable").tolist():
+        if all(tube_iou(tubes[at], tubes[other]) <= overlap for other in kept):
+            kept.append(at)
+    return kept
