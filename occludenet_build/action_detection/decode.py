@@ -40,9 +40,20 @@ class Tubelets:
         names = ("start", "boxes", "score", "label")
         return Tubelets(*(np.concatenate([getattr(part, n) for part in parts]) for n in names))
 
-    def where(self, kept: np.ndarray) -> Tubelets:
-        """Those where `kept`, bool (D,), is true."""
-        return Tubelets(self.start[kept], self.boxes[kept], self.score[kept], self.label[kept])
+    @property
+    def length(self) -> int:
+        """K, the number of frames of each."""
+        return self.boxes.shape[1]
+
+    def at(self, chosen: np.ndarray) -> Tubelets:
+        """Some of them: `chosen` is a mask bool (D,), or their positions."""
+        return Tubelets(*(values[chosen] for values in vars(self).values()))
+
+    def ordered(self) -> Tubelets:
+        """The same, by label, start, score from the best on, and boxes: results must not depend on
+        the order in which equal scores come."""
+        keys = (*self.boxes.reshape(len(self.boxes), -1).T[::-1], -self.score)
+        return self.at(np.lexsort((*keys, self.start, self.label)))
 
 
 def probabilities(heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,9 +94,9 @@ def fused(
 def decode(heads: Mapping[str, Tensor], most: int = MOST) -> Tensor:
     """The best tubelets of each clip, float32 (N, D, 4K + 2), the best first.
 
-    `heads`: after `probabilities`; D = `most`, or the number of cells where there are fewer. Columns:
-    x1, y1, x2, y2 of each frame in cells, score, label. A peak is a cell that is the largest of its
-    3 x 3 cells of its class.
+    `heads`: after `probabilities`; D = `most`, or the number of cells where there are fewer.
+    Columns: x1, y1, x2, y2 of each frame in cells, score, label. A peak is a cell that is the
+    largest of its 3 x 3 cells of its class.
     """
     hm, mov, wh = heads["hm"], heads["mov"], heads["wh"]
     width = hm.shape[-1]

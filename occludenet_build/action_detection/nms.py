@@ -6,6 +6,8 @@ Boxes are x1, y1, x2, y2 whose x2 and y2 are the last column and row, so widths 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 OVERLAP = 0.6
@@ -56,7 +58,7 @@ def soft_nms(
 def tube_iou(first: np.ndarray, second: np.ndarray) -> float:
     """Temporal IoU x mean IoU of boxes over the common frames, of tubes (N, 5+): frame, box, ...
 
-    Frames are in ascending order without repeats. A tube with a gap counts as long as it lasts.
+    Frames are in ascending order without repeats. In a gap of a tube the IoU is 0.
 
     >>> tube = np.array([[1, 0, 0, 9, 9], [2, 0, 0, 9, 9], [3, 0, 0, 9, 9]])
     >>> round(tube_iou(tube, tube[1:]), 3)
@@ -65,14 +67,12 @@ def tube_iou(first: np.ndarray, second: np.ndarray) -> float:
     _, at, other = np.intersect1d(first[:, 0], second[:, 0], True, return_indices=True)
     if not len(at):
         return 0.0
-    begins, ends = (first[0, 0], second[0, 0]), (first[-1, 0], second[-1, 0])
-    shared = min(ends) - max(begins) + 1
-    overlaps = iou(first[at, 1:5], second[other, 1:5])
-    return float(overlaps.sum() / shared * shared / (max(ends) - min(begins) + 1))
+    union = max(first[-1, 0], second[-1, 0]) - min(first[0, 0], second[0, 0]) + 1
+    return float(iou(first[at, 1:5], second[other, 1:5]).sum() / union)
 
 
 def suppress_tubes(
-    tubes: list[np.ndarray], scores: np.ndarray, overlap: float = TUBE_OVERLAP
+    tubes: Sequence[np.ndarray], scores: Sequence[float], overlap: float = TUBE_OVERLAP
 ) -> list[int]:
     """Positions of the tubes that remain, the best first: none overlaps a better one by more.
 
