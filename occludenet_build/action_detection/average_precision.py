@@ -3,9 +3,14 @@
 Detections of a class, from the best score on, are matched to what is still free of the truth: a
 box of the same frame (frame AP), a tube of the same video (video AP). AP is the area under the
 points of precision and recall, from (1, 0) on, by trapezoids (ACT, MOC-Detector; MIT, facts read,
-code our own). Equal scores are one point, so that their order does not matter; MOC-Detector takes
-them in an arbitrary order. The mean is over the classes that the truth has; MOC-Detector fails
-where there is one without.
+code our own). The mean is over the classes that the truth has; MOC-Detector fails where there is
+one without.
+
+Equal scores are one point, so that their order does not matter. All K boxes of a tubelet have its
+score, and MOC-Detector takes them in the order of numpy's unstable sort, which depends on the
+processor: on one set of three videos its frame AP is 78.0 with AVX-512 and 80.0 without, where the
+order that is best for it gives more and the worst less. `released` does the same as it, for
+comparisons with its numbers on the same machine.
 
 Matching concerns one video, so videos are scored one at a time (`score_video`) and an interval
 draws their groups without matching again (`estimates`).
@@ -84,11 +89,13 @@ def score_video(
 ) -> VideoScore:
     """Match the tubelets of a video, all starts together, to its tubes.
 
-    `released`: the suppression of tubelets that subtracts a sum (nms.soft_nms).
+    `classes`: C, those of the network. `released`: the suppression of tubelets that subtracts a sum
+    (nms.soft_nms), and boxes in the order in which MOC-Detector sorts them.
     """
+    tubes = link(tubelets, released)
     return VideoScore(
-        match_frames(tubelets, truth, classes),
-        match_tubes(link(tubelets, released), truth, classes),
+        match_frames(tubelets, truth, classes, released=released),
+        match_tubes(tubes, truth, classes),
     )
 
 
@@ -96,13 +103,23 @@ def score_video(
 
 
 def match_frames(
-    tubelets: Tubelets, truth: Tubes, classes: int, overlaps: Sequence[float] = FRAME_OVERLAPS
+    tubelets: Tubelets,
+    truth: Tubes,
+    classes: int,
+    overlaps: Sequence[float] = FRAME_OVERLAPS,
+    released: bool = False,
 ) -> Matches:
-    """Match boxes in frames: those of all tubelets that cover a frame, after soft suppression."""
-    ordered = tubelets.ordered()
+    """Match boxes in frames: those of all tubelets that cover a frame, after soft suppression.
+
+    `released`: in the order of frames, starts and `tubelets`, whatever their scores.
+    """
+    by_start = np.argsort(tubelets.start, kind="stable")
+    ordered = tubelets.at(by_start) if released else tubelets.ordered()
     frame = (ordered.start[:, None] + np.arange(ordered.length) + 1).ravel()
-    label = np.repeat(ordered.label, ordered.length)
-    boxes, score = ordered.boxes.reshape(-1, 4), np.repeat(ordered.score, ordered.length)
+    by_frame = np.argsort(frame, kind="stable")
+    frame, one = frame[by_frame], by_frame // ordered.length
+    label, score = ordered.label[one], ordered.score[one]
+    boxes = ordered.boxes.reshape(-1, 4)[by_frame]
     wanted = {key: np.stack(v) for key, v in _boxes_of(truth).items()}
     scores, right = np.zeros(len(score), np.float32), np.zeros((len(score), len(overlaps)), bool)
     for at in _groups(label, frame):
@@ -164,7 +181,7 @@ def _counts(by_label: dict[int, int], classes: int) -> np.ndarray:
 
 
 def _right(scores: np.ndarray, shared: np.ndarray, overlaps: Sequence[float]) -> np.ndarray:
-    """Which of D detections are right, bool (D, T): `shared` (D, G) is their overlap with the truth.
+    """Which of D detections are right, bool (D, T); `shared` (D, G): their overlap with the truth.
 
     From the best score on, and of equal scores from the largest overlap on, each takes what it
     overlaps most of what is free, if it is enough.
@@ -186,14 +203,18 @@ def _right(scores: np.ndarray, shared: np.ndarray, overlaps: Sequence[float]) ->
 # average precision
 
 
-def ap_by_class(matches: Sequence[Matches], column: int = 0) -> np.ndarray:
-    """AP of each class, float64 (C,), 0 to 1, at the overlap `column`; nan without truth."""
-    one = np.ones((1, len(matches)))
-    return np.array([ap(one)[0] for ap in _curves(matches, np.arange(len(matches)), column)])
+def ap_by_class(matches: Sequence[Matches], column: int = 0, released: bool = False) -> np.ndarray:
+    """AP of each class, float64 (C,), 0 to 1, at the overlap `column`; nan without truth.
+
+    `released`: equal scores in the order of numpy's sort.
+    """
+    groups = np.zeros(len(matches), int)
+    curves = _curves(matches, groups, column, released)
+    return np.array([ap(np.ones((1, 1)))[0] for ap in curves])
 
 
 def _curves(
-    matches: Sequence[Matches], groups: np.ndarray, column: int
+    matches: Sequence[Matches], groups: np.ndarray, column: int, released: bool
 ) -> list[Callable[[np.ndarray], np.ndarray]]:
     """Per class a function: weights (B, G) of the groups -> AP (B,), nan without truth.
 
@@ -206,20 +227,28 @@ def _curves(
     truths = np.zeros((int(groups.max()) + 1, len(matches[0].truths)))
     np.add.at(truths, groups, np.stack([one.truths for one in matches]))
     return [
-        _curve(score[label == k], right[label == k], group[label == k], truths[:, k])
-        for k in range(truths.shape[1])
+        _curve(_levels(score[own], released), right[own], group[own], truths[:, k])
+        for k, own in enumerate(label == k for k in range(truths.shape[1]))
     ]
 
 
+def _levels(score: np.ndarray, released: bool) -> np.ndarray:
+    """Place of each detection (D,) among the scores, 0 for the best; equal scores share one."""
+    if not released:
+        return np.unique(-score, return_inverse=True)[1]
+    places = np.empty(len(score), int)
+    places[np.argsort(-score)] = np.arange(len(score))
+    return places
+
+
 def _curve(
-    score: np.ndarray, right: np.ndarray, group: np.ndarray, truths: np.ndarray
+    level: np.ndarray, right: np.ndarray, group: np.ndarray, truths: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The function of one class; `truths` (G,).
 
     Only where the recall rises is there an area: a point per score that has a right detection, with
     what each group has before it and in it.
     """
-    _, level = np.unique(-score, return_inverse=True)
     points = np.unique(level[right])
     found = _tally(points, level, group, right, len(truths))
     wrong = _tally(points, level, group, ~right, len(truths))
@@ -264,11 +293,15 @@ def _ratio(part: np.ndarray, whole: np.ndarray, without: float) -> np.ndarray:
 
 
 def estimates(
-    scores: Sequence[VideoScore], groups: Sequence[str], resamples: int = RESAMPLES
+    scores: Sequence[VideoScore],
+    groups: Sequence[str],
+    resamples: int = RESAMPLES,
+    released: bool = False,
 ) -> list[Estimate]:
     """The METRICS over V videos, with bootstrap intervals that draw groups; all see the same draws.
 
-    `groups` (V,): TubeVideo.group. Raises ValueError without a video.
+    `groups` (V,): TubeVideo.group; `released`: equal scores in the order of numpy's sort. Raises
+    ValueError without a video.
     """
     if not scores:
         raise ValueError("wanted the scores of at least one video, got none")
@@ -279,7 +312,7 @@ def estimates(
         (TUBE_METRICS, TUBE_OVERLAPS, [one.tube for one in scores]),
     )
     return [
-        _estimate(name, matches, numbers, [overlaps.index(one) for one in wanted], weights)
+        _estimate(name, matches, numbers, [overlaps.index(o) for o in wanted], weights, released)
         for metrics, overlaps, matches in kinds
         for name, wanted in metrics.items()
     ]
@@ -299,8 +332,10 @@ def _estimate(
     groups: np.ndarray,
     columns: Sequence[int],
     weights: np.ndarray,
+    released: bool,
 ) -> Estimate:
-    means = np.mean([_means(_curves(matches, groups, c), weights) for c in columns], axis=0)
+    curves = [_curves(matches, groups, column, released) for column in columns]
+    means = np.mean([_means(one, weights) for one in curves], axis=0)
     edges = percentile_edges(means[1:, None])
     widen(edges, np.array([weights.shape[1]]), SHARES)
     classes = int((sum(one.truths for one in matches) > 0).sum())
