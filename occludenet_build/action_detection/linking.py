@@ -7,12 +7,12 @@ for K frames is closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from occludenet_build.action_detection.decode import Tubelets
-from occludenet_build.action_detection.nms import KEPT, iou, soft_nms
+from occludenet_build.action_detection.nms import KEPT, best_first, iou, soft_nms
 
 OVERLAP = 0.5
 """Mean IoU in the common frames from which a tubelet continues a tube."""
@@ -58,9 +58,10 @@ def link(
 ) -> list[DetectedTube]:
     """The tubes of one video, by label and then from the best one on.
 
-    `released`: the suppression that subtracts a sum (nms.soft_nms).
+    `released`: the suppression that subtracts a sum (nms.soft_nms), and its order of equal scores.
     """
-    ordered = tubelets.ordered()
+    by_start = np.argsort(tubelets.start, kind="stable")
+    ordered = tubelets.at(by_start) if released else tubelets.ordered()
     found: list[DetectedTube] = []
     for label in np.unique(ordered.label):
         of_label = _suppressed(ordered.at(ordered.label == label), released)
@@ -79,9 +80,8 @@ def _suppressed(tubelets: Tubelets, released: bool) -> Tubelets:
     parts = []
     for at in _by_start(tubelets):
         scores = soft_nms(tubelets.boxes[at], tubelets.score[at], released)
-        best = np.argsort(-scores, kind="stable")[:KEPT]
-        part = tubelets.at(at[best])
-        parts.append(Tubelets(part.start, part.boxes, scores[best].astype(np.float32), part.label))
+        best = best_first(scores, released)[:KEPT]
+        parts.append(replace(tubelets.at(at[best]), score=scores[best]))
     return Tubelets.of(parts)
 
 

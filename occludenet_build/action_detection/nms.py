@@ -19,12 +19,11 @@ TUBE_OVERLAP = 0.3
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (..., 4) and (..., 4), broadcast; float64 (...).
+    """Intersection over union of boxes (..., 4) and (..., 4), broadcast; (...), in their dtype.
 
     >>> iou(np.array([0, 0, 9, 9]), np.array([[0, 0, 9, 4], [20, 20, 29, 29]])).tolist()
     [0.5, 0.0]
     """
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first, second)[..., 2:]
     shared = (high - low + 1).clip(0).prod(axis=-1)
     return shared / (_area(first) + _area(second) - shared)
@@ -37,15 +36,15 @@ def _area(boxes: np.ndarray) -> np.ndarray:
 def soft_nms(
     boxes: np.ndarray, scores: np.ndarray, released: bool = False, overlap: float = OVERLAP
 ) -> np.ndarray:
-    """The scores (N,) of tubelets (N, K, 4) after soft suppression, float64.
+    """The scores (N,) of tubelets (N, K, 4) after soft suppression, float32.
 
     From the best one on, each tubelet whose mean IoU with it over the K frames exceeds `overlap`
     gets its score times 1 - IoU and suppresses no other; each is weakened once, by the first that
     does. K = 1 is the suppression of the boxes of one frame. `released`: the score times 1 minus
-    the *sum* of the K IoUs, as MOC-Detector has it, which is negative for K > 1.
+    the *sum* of the K IoUs, as MOC-Detector has it, which is negative for most K > 1.
     """
-    scores = np.asarray(scores, np.float64)
-    order, weights = np.argsort(-scores, kind="stable"), np.ones(len(scores))
+    scores = np.asarray(scores, np.float32)
+    order, weights = best_first(scores, released), np.ones(len(scores), np.float32)
     while order.size:
         best, rest = order[0], order[1:]
         mean = iou(boxes[best], boxes[rest]).mean(axis=-1)
@@ -53,6 +52,14 @@ def soft_nms(
         weights[rest[near]] = 1 - mean[near] * (boxes.shape[1] if released else 1)
         order = rest[~near]
     return scores * weights
+
+
+def best_first(scores: np.ndarray, released: bool = False) -> np.ndarray:
+    """Positions of scores (N,), the best first, of equal ones the first.
+
+    `released`: equal ones in the order of numpy's unstable sort, turned round.
+    """
+    return np.argsort(scores)[::-1] if released else np.argsort(-scores, kind="stable")
 
 
 def tube_iou(first: np.ndarray, second: np.ndarray) -> float:
