@@ -30,8 +30,8 @@ from occludenet_build.action_detection.matching import (
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import RESAMPLES, SHARES, percentile_edges, widen
 
-FRAME_METRICS = {"frame-AP@0.5": (0.5,)}
-TUBE_METRICS = {f"video-AP@{one}": (one,) for one in (0.2, 0.5, 0.75)}
+FRAME_METRICS: dict[str, tuple[float, ...]] = {"frame-AP@0.5": (0.5,)}
+TUBE_METRICS: dict[str, tuple[float, ...]] = {f"video-AP@{one}": (one,) for one in (0.2, 0.5, 0.75)}
 TUBE_METRICS["video-AP@0.5:0.95"] = TUBE_OVERLAPS[1:]
 """Name -> overlaps whose AP it is the mean of."""
 METRICS = (*FRAME_METRICS, *TUBE_METRICS)
@@ -211,7 +211,7 @@ def _estimate(
     means = np.mean([_means(one, weights) for one in curves], axis=0)
     edges = percentile_edges(means[1:, None])
     widen(edges, np.array([weights.shape[1]]), SHARES)
-    classes = int((sum(one.truths for one in matches) > 0).sum())
+    classes = np.count_nonzero(np.sum([one.truths for one in matches], axis=0))
     low, high = edges[:, 0].tolist()
     return Estimate(name, float(means[0]), low, high, len(matches), weights.shape[1], classes)
 

@@ -120,6 +120,12 @@ def _tube_set(
 
 def _tubes(build: Build, clip: ExportClip) -> tuple[list[np.ndarray], int]:
     boxes = build.people(clip)
+    wrong = boxes.frames[~np.isfinite(boxes.xyxy).all(axis=1)]
+    if len(wrong):
+        raise UserError(
+            f"wanted finite boxes of {clip.name}, got another one in frame {wrong[0]}; run detect "
+            "again"
+        )
     return people_tubes(boxes if build.is_measured(clip) else boxes.actor)
 
 
