@@ -211,7 +211,7 @@ def _estimate(
     means = np.mean([_means(one, weights) for one in curves], axis=0)
     edges = percentile_edges(means[1:, None])
     widen(edges, np.array([weights.shape[1]]), SHARES)
-    classes = np.count_nonzero(np.sum([one.truths for one in matches], axis=0))
+    classes = int(np.count_nonzero(np.sum([one.truths for one in matches], axis=0)))
     low, high = edges[:, 0].tolist()
     return Estimate(name, float(means[0]), low, high, len(matches), weights.shape[1], classes)
 

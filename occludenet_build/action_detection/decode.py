@@ -147,7 +147,7 @@ def to_tubelets(
     `start`: first frame of the clip, from 0; `cells` and `picture`: height and width of the map and
     of the video's picture.
     """
-    rows = np.array(torch.as_tensor(detections).cpu(), np.float32)
+    rows = torch.as_tensor(detections).float().cpu().numpy()
     (map_height, map_width), (height, width) = cells, picture
     factor = np.array([width / map_width, height / map_height] * 2, np.float32)
     most = np.array([width - 1, height - 1] * 2, np.float32)
