@@ -100,21 +100,20 @@ def extremes(matches, column):
     return ends
 
 
-@pytest.mark.parametrize("released", [True, False])
-def test_the_official_tubes_and_video_ap(cases, released):
+def test_the_official_tubes_and_video_ap(cases):
     for case in cases:
         videos = list(case.meta["videos"])
-        tubes = {v: link(case.detections(v), released) for v in videos}
-        if released:
-            for video, counts in case.meta["tubes_per_video_label"].items():
-                found = [tube.label for tube in tubes[video]]
-                assert {k: found.count(int(k)) for k in counts} == counts
-            first, wanted = tubes[videos[0]][0], case.meta["first_tube_of_run_v0"]
+        tubes = {v: link(case.detections(v), released=True) for v in videos}
+        for video, counts in case.meta["tubes_per_video_label"].items():
+            found = [tube.label for tube in tubes[video]]
+            assert {k: found.count(int(k)) for k in counts} == counts
+        if wanted := case.meta.get("first_tube_of_run_v0"):
+            first = tubes["run/v0"][0]
             assert first.score == pytest.approx(wanted["score"], abs=1e-5)
             assert list(first.rows.shape) == wanted["shape"]
             assert first.rows[0] == pytest.approx(wanted["row0"], abs=1e-3)
         matches = [match_tubes(tubes[v], case.truth(v), case.classes) for v in videos]
-        found = {o: percent(matches, n, released) for n, o in enumerate(TUBE_OVERLAPS)}
+        found = {o: percent(matches, n, True) for n, o in enumerate(TUBE_OVERLAPS)}
         for overlap in (0.2, 0.5, 0.75):
             wanted = case.meta["results"][f"videoAP@{overlap}"]
             assert found[overlap] == pytest.approx(wanted, abs=1e-3)
@@ -260,7 +259,7 @@ def noisy(draw):
 
 
 @given(noisy())
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_the_order_of_detections_does_not_matter(case):
     truth, found, shuffled = case
     one, other = (by_metric([(each, truth)], resamples=2) for each in (found, shuffled))
@@ -287,9 +286,9 @@ def test_the_bootstrap_is_that_of_videos_drawn_again():
             score_video(Tubelets.of([noise, exact.at(random.random(len(boxes)) < 0.3)]), truth, 2)
         )
     groups = ["a", "b", "c", "a", "b", "c"]
-    made = {e.metric: e for e in estimates(scores, groups, resamples=400)}
+    made = {e.metric: e for e in estimates(scores, groups, resamples=200)}
     drawn = []
-    for _ in range(60):
+    for _ in range(25):
         times = np.bincount(random.integers(0, 3, 3), minlength=3)
         drawn.append(weighted(scores, [times["abc".index(g)] for g in groups]))
     for name, one in made.items():
