@@ -93,33 +93,38 @@ def _by_start(tubelets: Tubelets) -> list[np.ndarray]:
 def _linked(tubelets: Tubelets) -> list[_Open]:
     length, open_tubes, closed = tubelets.length, list[_Open](), list[_Open]()
     for begin in _by_start(tubelets):
-        start, free = int(tubelets.start[begin[0]]), begin
+        start, free = int(tubelets.start[begin[0]]), np.ones(len(begin), bool)
         open_tubes.sort(key=lambda tube: -tube.mean)
-        for tube in list(open_tubes):
-            last = tube.members[-1]
-            offset = start - int(tubelets.start[last])
-            near = _overlap(tubelets.boxes[free], tubelets.boxes[last], offset) >= OVERLAP
-            # a start without any tubelet may have passed in between
-            if near.any() and offset <= length:
-                best = free[near][tubelets.score[free[near]].argmax()]
-                tube.take(int(best), float(tubelets.score[best]))
-                free = free[free != best]
-            elif offset >= length:
-                open_tubes.remove(tube)
-                closed.append(tube)
-        for member in free.tolist():
+        lasts = np.array([tube.members[-1] for tube in open_tubes], int)
+        offsets = start - tubelets.start[lasts]
+        near = _overlaps(tubelets.boxes[begin], tubelets.boxes[lasts], offsets) >= OVERLAP
+        near[offsets > length] = False  # a start without any tubelet has passed in between
+        going_on: list[_Open] = []
+        for tube, of_tube, offset in zip(open_tubes, near, offsets, strict=True):
+            options = np.flatnonzero(of_tube & free)
+            if options.size:
+                best = options[tubelets.score[begin[options]].argmax()]
+                tube.take(int(begin[best]), float(tubelets.score[begin[best]]))
+                free[best] = False
+            (going_on if options.size or offset < length else closed).append(tube)
+        open_tubes = going_on
+        for member in begin[free].tolist():
             tube = _Open()
             tube.take(member, float(tubelets.score[member]))
             open_tubes.append(tube)
     return closed + open_tubes
 
 
-def _overlap(boxes: np.ndarray, last: np.ndarray, offset: int) -> np.ndarray:
-    """Mean IoU (N,) of tubelets (N, K, 4) with one (K, 4) that began `offset` frames before, over
-    the common frames; without any, of its last box with their first."""
-    if offset >= len(last):
-        return iou(boxes[:, 0], last[-1])
-    return iou(boxes[:, : len(last) - offset], last[offset:]).mean(axis=1)
+def _overlaps(boxes: np.ndarray, lasts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Mean IoU (T, N) of tubelets (N, K, 4) with others (T, K, 4) that began `offsets` (T,) frames
+    before, over the common frames; without any, of their last box with the first."""
+    found, length = np.zeros((len(lasts), len(boxes)), np.float32), boxes.shape[1]
+    for offset in np.unique(offsets).tolist():
+        at = offsets == offset
+        shared = min(offset, length - 1)
+        kept = boxes[None, :, : max(length - offset, 1)]
+        found[at] = iou(kept, lasts[at, None, shared:]).mean(axis=-1)
+    return found
 
 
 def _averaged(tubelets: Tubelets, members: np.ndarray, score: float) -> DetectedTube:

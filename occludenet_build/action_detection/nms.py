@@ -24,13 +24,14 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     >>> iou(np.array([0, 0, 9, 9]), np.array([[0, 0, 9, 4], [20, 20, 29, 29]])).tolist()
     [0.5, 0.0]
     """
-    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first, second)[..., 2:]
-    shared = (high - low + 1).clip(0).prod(axis=-1)
-    return shared / (_area(first) + _area(second) - shared)
+    low = np.maximum(first[..., :2], second[..., :2])
+    shared = _product(np.maximum(np.minimum(first[..., 2:], second[..., 2:]) - low + 1, 0))
+    areas = (_product(boxes[..., 2:] - boxes[..., :2] + 1) for boxes in (first, second))
+    return shared / (sum(areas) - shared)
 
 
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2:] - boxes[..., :2] + 1).prod(axis=-1)
+def _product(sides: np.ndarray) -> np.ndarray:
+    return sides[..., 0] * sides[..., 1]
 
 
 def soft_nms(
@@ -45,12 +46,16 @@ def soft_nms(
     """
     scores = np.asarray(scores, np.float32)
     order, weights = best_first(scores, released), np.ones(len(scores), np.float32)
-    while order.size:
-        best, rest = order[0], order[1:]
-        mean = iou(boxes[best], boxes[rest]).mean(axis=-1)
-        near = mean > overlap
-        weights[rest[near]] = 1 - mean[near] * (boxes.shape[1] if released else 1)
-        order = rest[~near]
+    ranked = boxes[order]
+    mean = iou(ranked[:, None], ranked[None]).mean(axis=-1)
+    near = np.triu(mean > overlap, 1)
+    free = np.ones(len(scores), bool)
+    for at in np.flatnonzero(near.any(axis=1)):
+        if free[at]:
+            weaker = near[at] & free
+            share = mean[at, weaker] * (boxes.shape[1] if released else 1)
+            weights[order[weaker]] = 1 - share
+            free[weaker] = False
     return scores * weights
 
 

@@ -227,7 +227,7 @@ def test_a_set_writes_the_same_pickle(build, tmp_path):
 
 @pytest.fixture
 def bank(tmp_path) -> dict:
-    """A cut-out per split: opaque, nearly transparent on the right, its last eighth is not there."""
+    """A cut-out per split: opaque, then nearly transparent; its last eighth is not there."""
     found = {}
     for split, blue in (("train", 10), ("test", 20)):
         rgba = np.zeros((40, 64, 4), np.uint8)
