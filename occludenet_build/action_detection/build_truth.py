@@ -38,7 +38,7 @@ class VideoPictures:
     """sha256."""
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
-        """As truth.Pictures; the reasons are those of media.video.sample."""
+        """As truth.Pictures, uint8 (T, H, W, 3); the reasons are those of media.video.sample."""
         return sample_frames(self.file, numbers)
 
     @property

@@ -57,16 +57,16 @@ class Tubelets:
 
 
 def probabilities(heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The heads with `hm` after the sigmoid, float32; the network's are logits."""
+    """The heads (N, A, H, W), float32, with `hm` after the sigmoid; the network's are logits."""
     return {name: (v.sigmoid() if name == "hm" else v).float() for name, v in heads.items()}
 
 
 def with_mirrored(
     heads: Mapping[str, Tensor], mirrored: Mapping[str, Tensor], released: bool = False
 ) -> dict[str, Tensor]:
-    """The flip test: the mean of the heads and those of the mirrored clip, after `probabilities`.
+    """The flip test: the mean of the heads and those of the mirrored clip, float32 (N, A, H, W).
 
-    hm and wh are turned back and averaged. So is mov: a centre c in cells is W - c in the mirrored
+    Both after `probabilities`. hm and wh are turned back and averaged. So is mov: a centre c in cells is W - c in the mirrored
     map, and its key cell i is W - 1 - i, so that its movement in x is 1 minus that of the clip.
     `released`: mov is the clip's alone, as in MOC-Detector.
     """
@@ -83,7 +83,7 @@ def fused(
     rgb: Mapping[str, Tensor], flow: Mapping[str, Tensor], hm: float, mov: float = 0.8,
     wh: float = 0.8,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The heads of two streams, weighted: `hm`, `mov` and `wh` are the shares of RGB.
+    """The heads of two streams, float32 (N, A, H, W), weighted: `hm`, `mov`, `wh` are RGB's shares.
 
     MOC-Detector: hm 0.5 for UCF101-24 and 0.4 for JHMDB.
     """
@@ -142,7 +142,7 @@ def _sizes(wh: Tensor, cells: Tensor) -> Tensor:
 def to_tubelets(
     detections: Tensor | np.ndarray, start: int, cells: tuple[int, int], picture: tuple[int, int]
 ) -> Tubelets:
-    """The tubelets of one clip, (D, 4K + 2) as `decode` gives them, in pixels, clamped.
+    """The tubelets of one clip, float32 (D, 4K + 2) as `decode` gives them, in pixels, clamped.
 
     `start`: first frame of the clip, from 0; `cells` and `picture`: height and width of the map and
     of the video's picture.

@@ -19,7 +19,9 @@ TUBE_OVERLAP = 0.3
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (..., 4) and (..., 4), broadcast; (...), in their dtype.
+    """Intersection over union of boxes (N, 4) and (N, 4), or more axes in front, broadcast.
+
+    Any dtype; of float32 boxes the result (N,) is float32.
 
     >>> iou(np.array([0, 0, 9, 9]), np.array([[0, 0, 9, 4], [20, 20, 29, 29]])).tolist()
     [0.5, 0.0]
@@ -60,7 +62,7 @@ def soft_nms(
 
 
 def best_first(scores: np.ndarray, released: bool = False) -> np.ndarray:
-    """Positions of scores (N,), the best first, of equal ones the first.
+    """Positions int64 (N,) of scores (N,), the best first, of equal ones the first.
 
     `released`: equal ones in the order of numpy's unstable sort, turned round.
     """
@@ -68,9 +70,9 @@ def best_first(scores: np.ndarray, released: bool = False) -> np.ndarray:
 
 
 def tube_iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Temporal IoU x mean IoU of boxes over the common frames, of tubes (N, 5+): frame, box, ...
+    """Temporal IoU x mean IoU of boxes over the common frames, of tubes (N, 5) and (M, 5).
 
-    Frames are in ascending order without repeats. In a gap of a tube the IoU is 0.
+    Float rows of frame and box; further columns do not count. Frames are in ascending order without repeats. In a gap of a tube the IoU is 0.
 
     >>> tube = np.array([[1, 0, 0, 9, 9], [2, 0, 0, 9, 9], [3, 0, 0, 9, 9]])
     >>> round(tube_iou(tube, tube[1:]), 3)
@@ -88,7 +90,7 @@ def suppress_tubes(
 ) -> list[int]:
     """Positions of the tubes that remain, the best first: none overlaps a better one by more.
 
-    `tubes`: (N, 5+) each, of one video and class.
+    `tubes`: float32 (N, 5) each, of one video and class, as for `tube_iou`.
     """
     kept: list[int] = []
     for at in np.argsort(-np.asarray(scores, np.float64), kind="stable").tolist():

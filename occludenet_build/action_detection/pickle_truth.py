@@ -39,8 +39,8 @@ class FolderPictures:
     width: int
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
-        """As truth.Pictures. Raises ItemError `missing`, `image_unreadable`, and `source_changed`
-        for a picture of another size than the truth states."""
+        """As truth.Pictures, uint8 (T, H, W, 3). Raises ItemError `missing`, `image_unreadable`, and
+        `source_changed` for a picture of another size than the truth states."""
         found = {number: self._one(number) for number in set(numbers)}
         return np.stack([found[number] for number in numbers])
 
@@ -172,8 +172,8 @@ def _given_masks(
 
 
 def largest_box(tube: np.ndarray) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 of the largest box of a tube (N, 5), truncated to whole pixels, as STADO does;
-    x2 and y2 are not in it."""
+    """x1, y1, x2, y2 of the largest box of a tube, float32 (N, 5), truncated to whole pixels, as
+    STADO does; x2 and y2 are not in it."""
     areas = (tube[:, 3] - tube[:, 1]) * (tube[:, 4] - tube[:, 2])
     x1, y1, x2, y2 = tube[areas.argmax(), 1:5].astype(int).clip(0).tolist()
     return x1, y1, x2, y2

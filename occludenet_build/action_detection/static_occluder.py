@@ -159,7 +159,7 @@ class OccludedPictures:
     occluder: StaticOccluder
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
-        """As truth.Pictures."""
+        """As truth.Pictures, uint8 (T, H, W, 3)."""
         return self.occluder.paste(self.pictures.read(numbers))
 
     @property

@@ -13,12 +13,12 @@ from occludenet_build.media.tubes import tubes_of
 
 
 def actor_tubes(frames: Sequence[FrameFacts]) -> list[np.ndarray]:
-    """Tubes of the actor, as media.tubes.tubes_of returns them."""
+    """Tubes of the actor, float32 (N, 5), as media.tubes.tubes_of returns them."""
     return tubes_of({frame.frame: frame.box for frame in frames if frame.box is not None})
 
 
 def people_tubes(boxes: ClipBoxes) -> tuple[list[np.ndarray], int]:
-    """Tubes of everybody with a track, and how many of them, the first ones, are of the actor.
+    """Tubes, float32 (N, 5), of everybody with a track; how many, the first ones, are of the actor.
 
     Boxes filled in the gaps of a track count. The actor may have several tracks, one after the
     other; they are one person.
