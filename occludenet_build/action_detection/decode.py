@@ -66,9 +66,9 @@ def with_mirrored(
 ) -> dict[str, Tensor]:
     """The flip test: the mean of the heads and those of the mirrored clip, float32 (N, A, H, W).
 
-    Both after `probabilities`. hm and wh are turned back and averaged. So is mov: a centre c in cells is W - c in the mirrored
-    map, and its key cell i is W - 1 - i, so that its movement in x is 1 minus that of the clip.
-    `released`: mov is the clip's alone, as in MOC-Detector.
+    Both after `probabilities`. hm and wh are turned back and averaged. So is mov: a centre c in
+    cells is W - c in the mirrored map, and its key cell i is W - 1 - i, so that its movement in x
+    is 1 minus that of the clip. `released`: mov is the clip's alone, as in MOC-Detector.
     """
     back = {name: mirrored[name].flip(-1) for name in heads}
     if released:

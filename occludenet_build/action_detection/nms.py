@@ -72,7 +72,8 @@ def best_first(scores: np.ndarray, released: bool = False) -> np.ndarray:
 def tube_iou(first: np.ndarray, second: np.ndarray) -> float:
     """Temporal IoU x mean IoU of boxes over the common frames, of tubes (N, 5) and (M, 5).
 
-    Float rows of frame and box; further columns do not count. Frames are in ascending order without repeats. In a gap of a tube the IoU is 0.
+    Float rows of frame and box, further columns do not count; frames are in ascending order without
+    repeats. In a gap of a tube the IoU is 0.
 
     >>> tube = np.array([[1, 0, 0, 9, 9], [2, 0, 0, 9, 9], [3, 0, 0, 9, 9]])
     >>> round(tube_iou(tube, tube[1:]), 3)

@@ -39,8 +39,11 @@ class FolderPictures:
     width: int
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
-        """As truth.Pictures, uint8 (T, H, W, 3). Raises ItemError `missing`, `image_unreadable`, and
-        `source_changed` for a picture of another size than the truth states."""
+        """As truth.Pictures, uint8 (T, H, W, 3).
+
+        Raises ItemError `missing`, `image_unreadable`, and `source_changed` for a picture of
+        another size than the truth states.
+        """
         found = {number: self._one(number) for number in set(numbers)}
         return np.stack([found[number] for number in numbers])
 
