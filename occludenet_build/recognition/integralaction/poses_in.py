@@ -65,14 +65,14 @@ def from_build(manifest: Path, clip: str, name: str, size: Size) -> Persons:
 
     `manifest`: poses/<shard>.parquet. Raises UserError if the shard's file is damaged.
     """
-    return from_clip_poses(read_poses(manifest, clip, name), size)
+    return from_clip_poses(read_poses(manifest, clip, name), size, f"of {clip} in {name}")
 
 
-def from_clip_poses(poses: ClipPoses, size: Size) -> Persons:
+def from_clip_poses(poses: ClipPoses, size: Size, whose: str = "of the clip") -> Persons:
     """Poses of core.poses, of all people of the picture; frames of them have float32 (P, 18, 3)."""
     found = poses.found
     if not len(found):
-        return Persons(size, reason="no_poses", detail="the stage poses found nobody")
+        return Persons(size, reason="no_poses", detail=f"the stage poses has none {whose}")
     return Persons(size, {k: v.astype(np.float64) for k, v in found.by_frame().items()})
 
 
