@@ -29,7 +29,9 @@ def as_frames(x: Tensor) -> tuple[Tensor, int]:
 
 
 def pooled_over_time(x: Tensor, frames: int, pooling: str) -> tuple[Tensor, int]:
-    """Frames (N t, C, H, W) pooled over `frames`, t, to (N ceil(t/2), C, H, W), and ceil(t/2).
+    """Frames float32 (M, C, H, W) pooled over time, and their number per clip, ceil(t / 2).
+
+    M = N t with t, `frames`, per clip; the result has N ceil(t / 2) in its first axis.
 
     `pooling`: max; or avg, in which the zeros beyond the ends count, as in torch.
     """
@@ -45,7 +47,7 @@ class FrameAverage(nn.Identity):
     """
 
     def logits(self, x: Tensor, frames: int, dropout: nn.Module, fc: nn.Module) -> Tensor:
-        """Features (N t, C, h, w) of `frames`, t, per clip -> logits (N, classes)."""
+        """Features float32 (M, C, h, w), M = N t -> logits float32 (N, classes); `frames`: t."""
         volume = self(x.unflatten(0, (-1, frames)).transpose(1, 2))
         each = volume.mean(dim=(3, 4)).transpose(1, 2)
         return fc(dropout(each)).mean(dim=1)

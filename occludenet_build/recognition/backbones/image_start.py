@@ -78,7 +78,7 @@ def from_images(
 
 
 def inflated(kernel: Tensor, wanted: Tensor, inflation: str) -> Tensor:
-    """A kernel (O, I, kH, kW) as (O, I, kT, kH, kW), kT of `wanted`; others as they are.
+    """A kernel float32 (O, I, kH, kW) as (O, I, kT, kH, kW), kT of `wanted`; others as they are.
 
     >>> import torch
     >>> inflated(torch.ones(1, 1, 2, 2), torch.empty(1, 1, 4, 2, 2), "divided").sum().item()

@@ -27,7 +27,7 @@ class TAM(nn.Module):
         self.curr_se = ChannelWeight(channels)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
-        """float32 (N t, C, H, W) -> the same shape; `frames`: t."""
+        """float32 (M, C, H, W), M = N t -> the same shape; `frames`: t."""
         clips = x.unflatten(0, (-1, frames))
         before = F.pad(clips[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0)).flatten(0, 1)
         after = F.pad(clips[:, 1:], (0, 0, 0, 0, 0, 0, 0, 1)).flatten(0, 1)
@@ -54,7 +54,7 @@ class TAMBasicBlock(BasicBlock):
         self.tam = TAM(inplanes)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:  # type: ignore[override]
-        """float32 (N t, C, H, W) -> (N t, C', H', W'); `frames`: t."""
+        """float32 (M, C, H, W) -> (M, C', H', W'), M = N t; `frames`: t."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(self.tam(x, frames))))
         return self.relu(self.bn2(self.conv2(x)) + shortcut)
@@ -68,7 +68,7 @@ class TAMBottleneck(Bottleneck):
         self.tam = TAM(inplanes)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:  # type: ignore[override]
-        """float32 (N t, C, H, W) -> (N t, C', H', W'); `frames`: t."""
+        """float32 (M, C, H, W) -> (M, C', H', W'), M = N t; `frames`: t."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(self.tam(x, frames))))
         x = self.relu(self.bn2(self.conv2(x)))
@@ -81,7 +81,7 @@ class TAMResNet(TSNResNet):
     blocks = (TAMBasicBlock, TAMBottleneck)
 
     def through(self, layer: nn.Sequential, x: Tensor, frames: int) -> Tensor:
-        """Frames (N t, C, H, W) through the blocks of a stage; `frames`: t."""
+        """Frames float32 (M, C, H, W), M = N t, through the blocks of a stage; `frames`: t."""
         for block in layer:
             x = block(x, frames)
         return x
@@ -96,7 +96,8 @@ class TAMInception(TSNInception):
             self.add_module(f"tam{part}", TAM(channels))
 
     def blended(self, part: str, x: Tensor, frames: int) -> Tensor:
-        """The output (N t, C, H, W) of a part, blended with that of neighbouring frames."""
+        """The output float32 (M, C, H, W), M = N t, of a part, blended with that of neighbouring
+        frames; `frames`: t."""
         return self.get_submodule(f"tam{part}")(x, frames)
 
 

@@ -54,7 +54,7 @@ class TSNResNet(ResNet):
         return self.features.logits(x, frames, self.dropout, self.fc)
 
     def through(self, layer: nn.Sequential, x: Tensor, frames: int) -> Tensor:
-        """Frames (N t, C, H, W) through a stage; `frames`: t."""
+        """Frames float32 (M, C, H, W), M = N t, through a stage; `frames`: t."""
         return layer(x)
 
 
@@ -87,7 +87,8 @@ class TSNInception(GoogLeNet):
         return self.features.logits(x, frames, self.dropout, self.fc)
 
     def blended(self, part: str, x: Tensor, frames: int) -> Tensor:
-        """The output (N t, C, H, W) of a part, such as "3a", as the next part sees it."""
+        """The output float32 (M, C, H, W), M = N t, of a part, such as "3a", as the next part
+        sees it; `frames`: t."""
         return x
 
 
