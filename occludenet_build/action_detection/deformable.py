@@ -41,10 +41,7 @@ class DeformableConv(nn.Module):
         # torchvision's operator wants one dtype, and has no halves on CPUs: under autocast the
         # offsets are halves, of which the places of a large map would not survive the rounding.
         x, offsets, weights = (one.to(self.weight.dtype) for one in (x, offsets, weights))
-        with torch.autocast(x.device.type, enabled=False):
-            return deform_conv2d(
-                x, offsets, self.weight, self.bias, padding=KERNEL // 2, mask=weights
-            )
+        return deform_conv2d(x, offsets, self.weight, self.bias, padding=KERNEL // 2, mask=weights)
 
 
 def fill_bilinear(layer: nn.ConvTranspose2d) -> None:

@@ -59,7 +59,7 @@ class ActionDetector(nn.Module):
         head_width: int = HEAD_WIDTH,
     ) -> None:
         super().__init__()
-        self.frames, self.inputs, self.classes = frames, inputs, classes
+        self.name, self.frames, self.inputs, self.classes = backbone, frames, inputs, classes
         self.backbone = BACKBONES[backbone](3 * inputs)
         sizes_width = head_width if backbone.startswith("dla") else RESNET_SIZE_WIDTH
         self.branch = Heads(classes, frames, head_width, sizes_width, attention)
@@ -68,6 +68,15 @@ class ActionDetector(nn.Module):
     def attention(self) -> bool:
         """Whether it has mask-guided attention (STADO)."""
         return self.branch.mgan is not None
+
+    @property
+    def description(self) -> str:
+        """What a checkpoint of it is one of, for messages."""
+        kind = "STADO" if self.attention else "MOC"
+        return (
+            f"{kind} with {self.name}, {self.classes} classes, K = {self.frames}, "
+            f"{3 * self.inputs} channels"
+        )
 
     def forward(self, pictures: Sequence[Tensor] | Tensor) -> dict[str, Tensor]:
         """K pictures float32 (N, 3 * inputs, H, W), or one tensor (K, N, 3 * inputs, H, W).

@@ -1,19 +1,13 @@
 """Targets, input and losses: the published ones, and what they mean."""
 
 import json
-import math
 import zlib
-from random import Random
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from occludenet_build.action_detection import augment, clip, losses, targets
+from occludenet_build.action_detection import clip, targets
 from occludenet_build.action_detection.augment import Augmentation, Colours
-from occludenet_build.action_detection.clip import ClipTube
 
 SYSTEMS = ("moc", "stado")
 CASES = ("val0", "val1", "train0", "train1", "train2", "train3", "train4", "train5")

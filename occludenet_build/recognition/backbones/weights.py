@@ -34,10 +34,10 @@ def load_state(model: nn.Module, name: str, tensors: Tensors, path: str) -> None
         given = _kinetics_400(given, wanted, spec.head, path)
     if _other_head(given, wanted, spec.head, path):
         given, wanted = _without(given, spec.head), _without(wanted, spec.head)
-    problems = _problems(given, wanted)
-    if problems:
+    found = problems(given, wanted)
+    if found:
         raise UserError(
-            f"wanted a checkpoint of {name}, {path} is not one: {problems}; change train.weights "
+            f"wanted a checkpoint of {name}, {path} is not one: {found}; change train.weights "
             "or train.backbone"
         )
     model.load_state_dict(given, strict=False)
@@ -109,7 +109,9 @@ def _without(tensors: Tensors, head: str) -> Tensors:
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(head)}
 
 
-def _problems(given: Tensors, wanted: Tensors) -> str:
+def problems(given: Tensors, wanted: Tensors) -> str:
+    """What of the wanted tensors, any shape and dtype, is missing, unexpected or of another shape;
+    empty if nothing is."""
     # The count of batches has no influence, and old checkpoints lack it.
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
     unexpected = [key for key in given if key not in wanted]
