@@ -105,7 +105,7 @@ class Augmentation:
         return np.ascontiguousarray(masks)
 
     def tubes(self, tubes: Sequence[ClipTube], size: tuple[int, int]) -> list[ClipTube]:
-        """Tubes, boxes float64 (K, 4), of a picture of `size` (height, width) -> those in the crop.
+        """Tubes, boxes float32 (K, 4), of a picture of `size` (height, width) -> those in the crop.
 
         After a crop, a tube stays if the centres of all its boxes are inside; boxes are clipped.
         """
@@ -140,7 +140,7 @@ class Augmentation:
 
     def _before_crop(self, tubes: Sequence[ClipTube], size: tuple[int, int]) -> list[ClipTube]:
         height, width = self._canvas(size)
-        offset = np.array([width - size[1], height - size[0]] * 2)
+        offset = np.array([width - size[1], height - size[0]] * 2, np.float32)
         found = []
         for label, boxes in tubes:
             if self.mirror:
@@ -153,7 +153,7 @@ class Augmentation:
 def draw(random: Random, tubes: Sequence[ClipTube], size: tuple[int, int]) -> Augmentation:
     """The augmentation of a clip with pictures of `size` (height, width).
 
-    `tubes`: boxes float64 (K, 4) in these pictures, which the crop depends on.
+    `tubes`: boxes float32 (K, 4) in these pictures, which the crop depends on.
     """
     mirror = random.getrandbits(1) == 1
     colours = _drawn_colours(random)
@@ -236,8 +236,8 @@ def _mean_overlap(boxes: np.ndarray, crop: np.ndarray) -> float:
 def _cropped(boxes: np.ndarray, crop: Box) -> np.ndarray | None:
     """Boxes (K, 4) within the crop; None if a centre is outside."""
     x1, y1, x2, y2 = map(int, crop)
-    boxes = boxes - np.array([x1, y1, x1, y1])
-    inner = np.array([x2 - x1, y2 - y1])
+    boxes = boxes - np.array([x1, y1, x1, y1], np.float32)
+    inner = np.array([x2 - x1, y2 - y1], np.float32)
     centres = 0.5 * (boxes[:, :2] + boxes[:, 2:])
     if (centres < 0).any() or (centres > inner).any():
         return None

@@ -28,7 +28,7 @@ class ClipTube(NamedTuple):
     label: int
     """Label id."""
     boxes: np.ndarray
-    """float64 (K, 4): x1, y1, x2, y2 in pixels of the picture that it goes with."""
+    """float32 (K, 4): x1, y1, x2, y2 in pixels of the picture that it goes with."""
 
 
 def clip_tubes(
@@ -37,7 +37,7 @@ def clip_tubes(
     """The parts of a video's tubes within a clip of `frames` frames.
 
     `tubes`: label -> tubes float32 (N, 5) of frame number, x1, y1, x2, y2; `first`: number of the
-    clip's first frame, counted as in the tubes. Boxes are float64 (K, 4). A tube that has none of
+    clip's first frame, counted as in the tubes. Boxes are float32 (K, 4). A tube that has none of
     the frames is left out. Raises ValueError where a tube has only some of them: such clips are not
     trained on.
     """
@@ -51,7 +51,7 @@ def clip_tubes(
                         f"wanted tubes in all {frames} frames from {first} or in none, got one in "
                         f"{inside.sum()}"
                     )
-                found.append(ClipTube(label, np.array(tube[inside, 1:5], np.float64)))
+                found.append(ClipTube(label, np.array(tube[inside, 1:5], np.float32)))
     return found
 
 
@@ -66,11 +66,11 @@ def resized(pictures: Sequence[np.ndarray], size: int = SIZE) -> list[np.ndarray
 
 
 def resized_boxes(tubes: Sequence[ClipTube], size: tuple[int, int], cells: int) -> list[ClipTube]:
-    """Tubes of a picture of `size` (height, width) -> boxes float64 (K, 4) in cells of a map of
+    """Tubes of a picture of `size` (height, width) -> boxes float32 (K, 4) in cells of a map of
     `cells` x `cells`."""
     height, width = size
-    divisor = np.array([width, height, width, height])
-    return [ClipTube(one.label, one.boxes / divisor * cells) for one in tubes]
+    divisor = np.array([width, height, width, height], np.float32)
+    return [ClipTube(one.label, one.boxes / divisor * np.float32(cells)) for one in tubes]
 
 
 def resized_masks(masks: np.ndarray, cells: int) -> np.ndarray:

@@ -80,15 +80,15 @@ def make_targets(
     attention: AttentionTarget | None = None,
     visible: np.ndarray | None = None,
 ) -> Targets:
-    """The targets of a clip. `tubes`: boxes float64 (K, 4) in cells (`clip.resized_boxes`).
+    """The targets of a clip. `tubes`: boxes float32 (K, 4) in cells (`clip.resized_boxes`).
 
     `attention`: None without a mask (MOC). `visible`: bool (K, cells, cells), the masks of the
     target `visible` (`clip.resized_masks`). Raises ValueError where they are not given.
     """
-    boxes = np.array([one.boxes for one in tubes], np.float64).reshape(-1, frames, 4)
+    boxes = np.array([one.boxes for one in tubes], np.float32).reshape(-1, frames, 4)
     centres = (boxes[..., :2] + boxes[..., 2:]) / 2  # (n, K, 2)
-    # Truncated in float32, as published. On the right or lower edge of a crop: the last cell.
-    at = np.clip(centres.astype(np.float32).astype(np.int64), 0, cells - 1)
+    # A centre on the right or lower edge of a crop is in the last cell.
+    at = np.clip(centres.astype(np.int64), 0, cells - 1)
     key = frames // 2
     heat = np.zeros((classes, cells, cells), np.float32)
     for number, one in enumerate(tubes):
@@ -99,8 +99,8 @@ def make_targets(
     seen = attention and attention_target(attention, boxes, cells, visible)
     return Targets(
         hm=torch.from_numpy(heat),
-        wh=torch.from_numpy(boxes[..., 2:] - boxes[..., :2]).float().flatten(1),
-        mov=torch.from_numpy(centres - at[:, key : key + 1]).float().flatten(1),
+        wh=torch.from_numpy((boxes[..., 2:] - boxes[..., :2]).reshape(-1, 2 * frames)),
+        mov=torch.from_numpy((centres - at[:, key : key + 1]).astype(np.float32)).flatten(1),
         mask=torch.ones(len(tubes), dtype=torch.bool),
         index=torch.from_numpy(index[:, key].copy()),
         index_all=torch.from_numpy(index.repeat(2, axis=1)),
@@ -139,7 +139,7 @@ def draw_gaussian(heat: np.ndarray, centre: np.ndarray | tuple[int, int], radius
 def attention_target(
     kind: AttentionTarget, boxes: np.ndarray, cells: int, visible: np.ndarray | None = None
 ) -> np.ndarray:
-    """bool (K, cells, cells): where attention is wanted, of boxes float64 (n, K, 4) in cells.
+    """bool (K, cells, cells): where attention is wanted, of boxes float32 (n, K, 4) in cells.
 
     `box`: rows y1 .. y2 - 1 and columns x1 .. x2 - 1 of the truncated boxes. `released`: rows
     x2 .. y2 - 1, columns x1 .. y1 - 1. `visible`: these masks, bool (K, cells, cells). Raises
