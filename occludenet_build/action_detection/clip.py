@@ -90,9 +90,9 @@ def network_input(pictures: Sequence[np.ndarray], inputs: int = 1, size: int = S
     """
     seen = np.stack(resized(pictures, size)).transpose(0, 3, 1, 2) / np.float32(255)
     mean, std = (np.array(one, np.float32)[:, None, None] for one in (MEAN, STD))
-    seen = torch.from_numpy((seen - mean) / std)
+    normalised = torch.from_numpy((seen - mean) / std)
     count = len(pictures) - inputs + 1
-    return torch.stack([seen[i : i + inputs].flatten(0, 1) for i in range(count)])
+    return torch.stack([normalised[i : i + inputs].flatten(0, 1) for i in range(count)])
 
 
 def flow_numbers(first: int, frames: int, inputs: int, last: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 Zhu et al., "Deformable ConvNets v2", CVPR 2019, in the form of CenterNet (Zhou et al., "Objects as
 Points", 2019, section 5), with torchvision's operator in place of the CUDA extension, so that it
-runs on CPUs. `benchmarks/deformable.py` measures what it costs.
+runs on CPUs. There its backward pass is slow; a training on a CPU takes another way to the same
+convolution. `benchmarks/deformable.py` measures both.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torchvision.ops import deform_conv2d
 
 KERNEL = 3
@@ -31,8 +34,8 @@ class DeformableConv(nn.Module):
         nn.init.uniform_(self.weight, -reach, reach)
         self.bias = nn.Parameter(torch.zeros(after))
         self.conv_offset_mask = nn.Conv2d(before, 3 * TAPS, KERNEL, padding=KERNEL // 2)
-        nn.init.zeros_(self.conv_offset_mask.weight)
-        nn.init.zeros_(self.conv_offset_mask.bias)
+        for parameter in self.conv_offset_mask.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 (N, before, h, w) -> float32 (N, after, h, w)."""
@@ -41,7 +44,39 @@ class DeformableConv(nn.Module):
         # torchvision's operator wants one dtype, and has no halves on CPUs: under autocast the
         # offsets are halves, of which the places of a large map would not survive the rounding.
         x, offsets, weights = (one.to(self.weight.dtype) for one in (x, offsets, weights))
-        return deform_conv2d(x, offsets, self.weight, self.bias, padding=KERNEL // 2, mask=weights)
+        given = (x, offsets, self.weight, self.bias, weights)
+        if samples(x):  # as torchvision's, it makes its columns again in the backward pass
+            return checkpoint(sampled, *given, use_reentrant=False, preserve_rng_state=False)
+        return deform_conv2d(*given[:4], padding=KERNEL // 2, mask=weights)
+
+
+def samples(x: Tensor) -> bool:
+    """Whether the convolution of x, float32 of any shape, is made of `sampled`: on a CPU, where
+    gradients are wanted."""
+    return x.device.type == "cpu" and torch.is_grad_enabled()
+
+
+def sampled(x: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor, weights: Tensor) -> Tensor:
+    """What torchvision's `deform_conv2d` computes for a 3x3 kernel, by bilinear sampling.
+
+    x (N, before, h, w), offsets (N, 18, h, w), weight (after, before, 3, 3), bias (after,),
+    weights (N, 9, h, w), all float32 or float64 -> (N, after, h, w).
+    """
+    height, width = x.shape[2:]
+    taps = _count(TAPS, x)
+    moved = offsets.unflatten(1, (TAPS, 2))
+    rows = moved[:, :, 0] + (taps // KERNEL - 1).view(-1, 1, 1) + _count(height, x).view(-1, 1)
+    columns = moved[:, :, 1] + (taps % KERNEL - 1).view(-1, 1, 1) + _count(width, x)
+    # The map's edges, half a cell before its first and after its last centre, are at -1 and 1.
+    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
+    seen = F.grid_sample(x, grid.flatten(1, 2), align_corners=False)
+    seen = seen.unflatten(2, (TAPS, height)) * weights[:, None]
+    convolved = weight.flatten(1) @ seen.flatten(1, 2).flatten(2) + bias[:, None]
+    return convolved.unflatten(2, (height, width))
+
+
+def _count(side: int, x: Tensor) -> Tensor:
+    return torch.arange(side, device=x.device)
 
 
 def fill_bilinear(layer: nn.ConvTranspose2d) -> None:

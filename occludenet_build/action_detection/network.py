@@ -107,11 +107,11 @@ class Heads(nn.Module):
         self.mov = _head(frames * FEATURES, width, 2 * frames)
         self.wh = _head(FEATURES, sizes_width, 2)
         self.mgan = _attention_head() if attention else None
-        nn.init.constant_(self.hm[-1].bias, CENTRE_BIAS)
-        for head in (self.mov, self.wh, self.mgan or ()):
-            for layer in head:
-                if isinstance(layer, nn.Conv2d):
-                    nn.init.zeros_(layer.bias)
+        for name, parameter in self.named_parameters():
+            if name == "hm.2.bias":
+                nn.init.constant_(parameter, CENTRE_BIAS)
+            elif name.endswith("bias") and not name.startswith("hm."):
+                nn.init.zeros_(parameter)
 
     def forward(self, features: list[Tensor]) -> dict[str, Tensor]:
         """K features, float32 (N, 64, h, w) each -> the maps of `ActionDetector.forward`."""

@@ -33,7 +33,7 @@ class DeconvResNet(ResNet):
         super().__init__(*DEPTHS[depth])
         before = self.fc.in_features
         del self.avgpool, self.fc
-        if channels != self.conv1.in_channels:
+        if channels != 3:
             self.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
         self.deconv_layer = Upsampling(before)
 

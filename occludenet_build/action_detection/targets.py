@@ -7,8 +7,8 @@ MOC, section 3 and MOC-Detector; the heat map is CornerNet's (Law and Deng, ECCV
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -54,21 +54,25 @@ class Targets:
         """
         most = max(1, *(len(one.mask) for one in clips))
 
-        def joined(name: str) -> Tensor | None:
-            values = [getattr(one, name) for one in clips]
-            if values[0] is None:
-                return None
-            if name not in ("hm", "mgan"):
-                gap = [(0, 0) * (one.dim() - 1) + (0, most - len(one)) for one in values]
-                values = [F.pad(one, pad) for one, pad in zip(values, gap, strict=True)]
-            return torch.stack(values)
+        def filled(tensors: Iterable[Tensor]) -> Tensor:
+            gaps = [(one, (0, 0) * (one.dim() - 1) + (0, most - len(one))) for one in tensors]
+            return torch.stack([F.pad(one, gap) for one, gap in gaps])
 
-        return Targets(**{field.name: joined(field.name) for field in fields(Targets)})
+        masks = [one.mgan for one in clips if one.mgan is not None]
+        return Targets(
+            hm=torch.stack([one.hm for one in clips]),
+            wh=filled(one.wh for one in clips),
+            mov=filled(one.mov for one in clips),
+            mask=filled(one.mask for one in clips),
+            index=filled(one.index for one in clips),
+            index_all=filled(one.index_all for one in clips),
+            mgan=torch.stack(masks) if masks else None,
+        )
 
     def to(self, device: str) -> Targets:
         """On another device; bool, float32 and int64 of any shape."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Targets(**{k: v if v is None else v.to(device) for k, v in values.items()})
+        names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def make_targets(

@@ -39,7 +39,7 @@ def same(first, second, names):
     return all(torch.equal(first[name], second[name]) for name in names)
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("prefix", [pytest.param("", marks=pytest.mark.slow), "module."])
 def test_an_official_checkpoint(prefix, tmp_path):
     written, read = detector(value=1.0), detector()
     load_weights(read, saved(tmp_path / "model.pth", written.state_dict(), prefix))
@@ -85,7 +85,7 @@ def as_centernet(model):
     return tensors
 
 
-@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("attention", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_start_from_coco(attention, other, tmp_path):
     path = saved(tmp_path / "coco.pth", as_centernet(other))
     model, untouched = detector(attention=attention), detector(attention=attention)
@@ -117,6 +117,7 @@ def test_a_start_from_torchvision(other, tmp_path):
     assert same(model, other, [f"backbone.{name}" for name in trunk if name[:2] != "fc"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["authors", "timm"])
 def test_a_start_from_dla_of_imagenet(kind, tmp_path):
     written, model = (detector(backbone="dla_34", value=value) for value in (1.0, 0.0))

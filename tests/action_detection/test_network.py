@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import deform_conv2d
 
 from occludenet_build.action_detection.clip import ClipTube as Tube
-from occludenet_build.action_detection.deformable import DeformableConv, fill_bilinear
+from occludenet_build.action_detection.deformable import DeformableConv, fill_bilinear, sampled
 from occludenet_build.action_detection.losses import detection_losses
 from occludenet_build.action_detection.network import BACKBONES, ActionDetector
 from occludenet_build.action_detection.targets import Targets, make_targets
@@ -71,6 +72,7 @@ def test_outputs_are_the_official_ones(name, parity, recipe):
         assert np.abs(value.double().numpy() - wanted[f"{key}_f64"]).max() < 1e-4, key
 
 
+@slow
 @pytest.mark.parametrize(
     ("backbone", "frames", "attention"),
     [("dla_34", 5, False), ("resnet_34", 1, True), ("resnet_50", 3, False)],
@@ -86,9 +88,10 @@ def test_shapes(backbone, frames, attention):
     assert shapes == {key: (2, channels, 16, 24) for key, channels in wanted.items()}
 
 
+@slow
 def test_every_backbone_has_64_features():
     for name, backbone in BACKBONES.items():
-        with torch.device("meta"):
+        with torch.device("meta"), torch.no_grad():
             assert backbone(3).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 8, 8), name
 
 
@@ -144,6 +147,18 @@ def test_a_new_deformable_convolution_is_half_a_plain_one():
         assert torch.allclose(layer(x)[:, :, 1:-2], plain[:, :, 2:-1], atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(5, 7), (1, 4), (1, 1)])
+def test_training_on_a_cpu_computes_what_torchvision_does(size):
+    """Outputs and gradients, with taps far outside the map."""
+    torch.manual_seed(0)
+    shapes = ((2, 3, *size), (2, 18, *size), (4, 3, 3, 3), (4,), (2, 9, *size))
+    given = [torch.randn(shape, dtype=torch.float64).requires_grad_() for shape in shapes]
+    ours, theirs = sampled(*given), deform_conv2d(*given[:4], padding=1, mask=given[4])
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    grads = (torch.autograd.grad(one.square().sum(), given) for one in (ours, theirs))
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(*grads, strict=True))
+
+
 @pytest.mark.parametrize("factor", [2, 4])
 def test_upsampling_is_bilinear_at_first(factor):
     layer = nn.ConvTranspose2d(1, 1, 2 * factor, factor, factor // 2, bias=False)
@@ -159,8 +174,9 @@ def test_upsampling_is_bilinear_at_first(factor):
         assert torch.allclose(layer(x)[inner], wanted[inner], atol=1e-6)
 
 
+@slow
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
-@pytest.mark.parametrize("backbone", ["resnet_18", pytest.param("dla_34", marks=slow)])
+@pytest.mark.parametrize("backbone", ["resnet_18", "dla_34"])
 def test_all_that_can_learn_gets_a_gradient(backbone, half):
     torch.manual_seed(0)
     model = ActionDetector(backbone, 2, 2, attention=True, head_width=16).train()
