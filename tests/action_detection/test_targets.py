@@ -14,7 +14,8 @@ from occludenet_build.action_detection import augment, clip, losses, targets
 from occludenet_build.action_detection.augment import Augmentation, Colours
 from occludenet_build.action_detection.clip import ClipTube
 
-SYSTEMS = ("moc", "stado")
+SYSTEMS = (pytest.param("moc", marks=pytest.mark.slow), "stado")
+"""STADO's targets are MOC's and a mask."""
 CASES = ("val0", "val1", "train0", "train1", "train2", "train3", "train4", "train5")
 
 
