@@ -157,7 +157,7 @@ def _step(name: str) -> dict[str, float]:
     def learn() -> None:
         detection_losses(model(pictures), wanted).total.backward()
 
-    taken = [seconds(learn) for _ in range(3)]
+    taken = [seconds(learn) for _ in range(2)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": round(statistics.median(taken), 2), "peak_mb": round(peak)}
 
