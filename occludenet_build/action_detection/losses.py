@@ -37,7 +37,7 @@ class Losses(NamedTuple):
 def detection_losses(
     outputs: Mapping[str, Tensor], targets: Targets, *, released: bool = False
 ) -> Losses:
-    """The losses of a batch, scalars float32 (float64 for outputs of float64).
+    """The losses of a batch, each a scalar float32 (float64 for outputs of float64).
 
     `outputs`: those of `network.ActionDetector`, `targets` of the same N clips; both have `mgan` or
     neither has. hm and mov, wh are divided by the number of centres and objects in the batch, as
