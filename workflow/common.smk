@@ -33,6 +33,7 @@ try:
             with_backend_version,
         )
         from occludenet_build.config.export import FORMATS
+        from occludenet_build.config.models import of_member
         from occludenet_build.config.training import DATASET_D, SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
@@ -193,4 +194,5 @@ include: "common/settings.smk"
 include: "common/inputs.smk"
 include: "common/measured.smk"
 include: "common/resources.smk"
+include: "common/models.smk"
 include: "common/checks.smk"

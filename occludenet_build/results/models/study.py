@@ -1,0 +1,192 @@
+"""Which network loses least under occlusion: the drop from the clean twin, paired over clips.
+
+The drop of a network at a degree is the mean, over source clips and seeds, of what it gains on the
+clean twin less what it gains on the occluded clip; that of all degrees together is their mean,
+clip by clip. A network whose clean accuracy is not above chance has nothing to lose: it is shown
+and not ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.accuracy import (
+    DIFFERENCES,
+    SHARES,
+    bootstrap_mean,
+    bootstrap_ratios,
+    over_seeds,
+)
+from occludenet_build.recognition.groups import sums_by_group
+from occludenet_build.release.cnn_study import MiniRun
+from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.degrees import degree_sets
+from occludenet_build.results.models.pairs import undecided
+from occludenet_build.results.text_tables import ABSENT, TextTable
+
+MEAN = "mean"
+"""Name of the mean over degrees."""
+DROP = [
+    "among", "rank", "network", "arm", "degree", "drop", "low", "high", "sd", "kept", "kept_low",
+    "kept_high", "clean", "clean_low", "clean_high", "chance", "clips", "groups", "seeds",
+    "published_top1", "published_frames",
+]  # fmt: skip
+"""Columns of study.csv: `among` (what is ranked together: the arm; another system by itself), `rank`
+by the mean drop, 1 loses least (null: not above chance on clean twins), `degree` (a set, or mean),
+`drop` in points with its 95 % interval and standard deviation over seeds, `kept` the accuracy on
+occluded clips in percent of that on clean twins, `clean` top-1 on clean twins, `chance` 1 / classes
+(all percent), and mini-Kinetics' top-1 of the CNN study for the same network and frames, null where
+it has none."""
+Published = Callable[[str], MiniRun | None]
+"""Name of a network -> its published run."""
+
+
+def clip_drops(rows: pd.DataFrame) -> pd.DataFrame:
+    """The drops of every training, clip by clip.
+
+    `rows`: answers (rows.ROWS). Returns network, arm, among, classes, seed, clip, group, clean
+    (0 or 1), a column per degree and MEAN (-1 to 1), for the clips that have all of these sets.
+    """
+    degrees, keys = degree_sets(rows), ["network", "arm", "among", "classes", "seed", "clip"]
+    wanted = rows[rows["set"].isin([CLEAN, *degrees])]
+    wide = wanted.pivot(index=keys, columns="set", values="top1").reindex(columns=[CLEAN, *degrees])
+    wide = wide.dropna()
+    drops = wide[degrees].rsub(wide[CLEAN], axis=0)
+    drops[MEAN] = drops.mean(axis=1) if degrees else np.nan
+    groups = wanted.drop_duplicates("clip").set_index("clip")["group"]
+    found = drops.assign(clean=wide[CLEAN]).reset_index()
+    return found.assign(group=found["clip"].map(groups)).rename_axis(columns=None)
+
+
+def drop_rows(drops: pd.DataFrame, seed: int, published: Published) -> pd.DataFrame:
+    """Rows (DROP) of `clip_drops`, ranked; `seed`: of the bootstrap."""
+    degrees = [*degree_sets(pd.DataFrame({"set": drops.columns.astype(str)})), MEAN]
+    found = [
+        row
+        for _, part in drops.groupby(["among", "network", "arm"], sort=False)
+        for row in _rows(part, degrees, seed, published)
+    ]
+    return _ranked(pd.DataFrame(found, columns=DROP)) if found else pd.DataFrame(columns=DROP)
+
+
+def _rows(
+    part: pd.DataFrame, degrees: list[str], seed: int, published: Published
+) -> list[dict[str, Any]]:
+    first, number = part.iloc[0], part["seed"].nunique()
+    run = published(str(first["network"]))
+    same = {name: first[name] for name in ("among", "network", "arm")} | _clean(part, seed)
+    same |= {"clips": part["clip"].nunique(), "groups": part["group"].nunique(), "seeds": number}
+    if run is not None:
+        same |= {"published_top1": run.top1, "published_frames": run.frames}
+    return [same | {"degree": name} | _drop(part, name, seed) for name in degrees]
+
+
+def _clean(part: pd.DataFrame, seed: int) -> dict[str, float]:
+    random = rng(seed, "models", "clean")
+    low, high = bootstrap_mean(part["clean"], random, bounds=SHARES, groups=part["group"])
+    edges = {"clean_low": 100 * low, "clean_high": 100 * high}
+    return {"clean": 100 * part["clean"].mean(), "chance": 100 / part["classes"].iloc[0]} | edges
+
+
+def _drop(part: pd.DataFrame, degree: str, seed: int) -> dict[str, Any]:
+    value = part[degree]
+    mean, deviation = over_seeds((100 * part.groupby("seed")[degree].mean()).tolist())
+    random = rng(seed, "models", "drop")
+    low, high = bootstrap_mean(value, random, bounds=DIFFERENCES, groups=part["group"])
+    found = {"drop": mean, "low": 100 * low, "high": 100 * high, "sd": deviation}
+    return found | _kept(part, degree, seed)
+
+
+def _kept(part: pd.DataFrame, degree: str, seed: int) -> dict[str, float]:
+    """Accuracy on the occluded clips in percent of that on their clean twins, with its interval."""
+    both = np.stack([part["clean"] - part[degree], part["clean"]], axis=1)
+    sums, _ = sums_by_group(both, part["group"])
+    if sums[:, 1].sum() == 0:
+        return {}
+    random = rng(seed, "models", "kept")
+    (low,), (high,) = bootstrap_ratios(sums[:, :1], sums[:, 1:], random)
+    kept = sums[:, 0].sum() / sums[:, 1].sum()
+    return {"kept": 100 * kept, "kept_low": 100 * low, "kept_high": 100 * high}
+
+
+def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their rank, those of a rank together, not ranked ones last."""
+    able = rows["clean_low"] > rows["chance"]
+    means = rows[able & rows["degree"].eq(MEAN)]
+    ranks = means.groupby("among")["drop"].rank(method="min")
+    of_line = dict(zip(map(tuple, means[["network", "arm"]].to_numpy()), ranks, strict=True))
+    lines = zip(rows["network"], rows["arm"], strict=True)
+    rank = pd.Series([of_line.get(line) for line in lines], rows.index, dtype="Int64")
+    return rows.assign(rank=rank).sort_values(
+        ["among", "rank", "network"], kind="stable", na_position="last"
+    )
+
+
+def text_table(rows: pd.DataFrame, pairs: pd.DataFrame) -> TextTable:
+    """The study as texts: a block per what is ranked together."""
+    degrees = list(dict.fromkeys(rows["degree"]))
+    head = ["rank", "network", "seeds", "clean", *degrees, "kept", "undecided against", "published"]
+    blocks = [
+        (str(among), [_line(part, degrees, pairs) for _, part in of_among.groupby(
+            ["network", "arm"], sort=False)])
+        for among, of_among in rows.groupby("among", sort=False)
+    ]  # fmt: skip
+    title = "Top-1 lost under occlusion, from the clean twin, in points"
+    return TextTable("study", title, head, blocks, _notes(rows, pairs))
+
+
+def _line(part: pd.DataFrame, degrees: Sequence[str], pairs: pd.DataFrame) -> list[str]:
+    by_degree = part.set_index("degree")
+    mean = by_degree.loc[MEAN]
+    own = mean["arm"] != mean["among"]
+    name = f"{mean['network']} {mean['arm']}" if own else str(mean["network"])
+    open_pairs = undecided(pairs, mean["among"], mean["network"], mean["arm"])
+    known = not pd.isna(mean["published_top1"])
+    return [
+        ABSENT if pd.isna(mean["rank"]) else str(mean["rank"]),
+        name,
+        str(mean["seeds"]),
+        _between(mean, "clean", ("clean_low", "clean_high")),
+        *(_drop_text(by_degree.loc[degree]) for degree in degrees),
+        ABSENT if pd.isna(mean["kept"]) else _between(mean, "kept", ("kept_low", "kept_high")),
+        ", ".join(open_pairs) or ("nobody" if not pd.isna(mean["rank"]) else ABSENT),
+        f"{mean['published_top1']:.1f} ({mean['published_frames']:.0f} frames)" if known else ABSENT,
+    ]
+
+
+def _drop_text(cell: pd.Series) -> str:
+    spread = "" if pd.isna(cell["sd"]) else f" ± {cell['sd']:.1f}"
+    return f"{cell['drop']:.1f}{spread} [{cell['low']:.1f}, {cell['high']:.1f}]"
+
+
+def _between(cell: pd.Series, value: str, edges: tuple[str, str]) -> str:
+    return f"{cell[value]:.1f} [{cell[edges[0]]:.1f}, {cell[edges[1]]:.1f}]"
+
+
+def _notes(rows: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
+    fewest = rows["clips"].min()
+    notes = [
+        f"drop: top-1 on the clean twin less that on the occluded clip, points, paired over "
+        f"N={fewest:,} source clips, mean over seeds ± standard deviation over seeds [95 % interval "
+        "that draws groups of clips]; mean: over degrees; kept: percent of the clean accuracy",
+        "rank: by the mean drop, 1 loses least; - where the interval of the clean accuracy reaches "
+        "chance: such a network has nothing to lose",
+        f"undecided against: networks from which it cannot be told apart, of {len(pairs)} pairs "
+        "(pairs.csv; p corrected by Holm, 5 %)",
+    ]
+    if rows["seeds"].min() < 3:
+        notes.append(
+            "with fewer than three seeds nothing is known of other trainings: another seed may rank "
+            "the networks otherwise"
+        )
+    if rows["published_top1"].notna().any():
+        notes.append(
+            "published: top-1 on mini-Kinetics of the CNN study, clean clips, from ImageNet weights; "
+            "no figure to compare with those of other clips and classes"
+        )
+    return notes
