@@ -90,6 +90,8 @@ class Swap:
 
 DATASET_D = "D"
 """Name in train.datasets of the composited clips, OccludeNet-D."""
+OF_CNN_STUDY = "ibm_"
+"""Prefix of the networks of the CNN study of IBM."""
 SMALL_BACKBONES = ("tiny3d", "scene3d")
 """Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
 
@@ -100,16 +102,24 @@ class Train(Loop):
 
     backbone: str = setting("r3d_18")
     """Network: tiny3d, scene3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
-    x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
-    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_b16_ssv2, uniformerv2_l14, videomamba_t,
-    videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l; hf: the video classifier of the
-    library transformers in the folder `weights`."""
+    x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, uniformerv2_b16, uniformerv2_b16_ssv2,
+    uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l;
+    of the CNN study of IBM: ibm_i3d, ibm_s3d, ibm_tsn_inception_v1, ibm_tam_inception_v1 (these
+    four on Inception-V1), ibm_i3d_resnet18, ibm_i3d_resnet50, ibm_i3d_resnet101, ibm_s3d_resnet18,
+    ibm_s3d_resnet50, ibm_s3d_resnet101, ibm_tsn_resnet18, ibm_tsn_resnet50, ibm_tsn_resnet101,
+    ibm_tam_resnet18, ibm_tam_resnet50, ibm_tam_resnet101; hf: the video classifier of the library
+    transformers in the folder `weights`."""
     weights: str | None = setting(None, path=True, url=True, hub=True, late=True)
     """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
     http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
-    and a line is logged. null: random initialization. With backbone hf: a folder as
-    save_pretrained writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing
-    is fetched)."""
+    and a line is logged. With backbone ibm_* also torchvision's resnet of that depth, or googlenet,
+    trained on images. null: random initialization. With backbone hf: a folder as save_pretrained
+    writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing is fetched)."""
+    inflation: str = setting("divided", choices=("divided", "repeated"), added=True)
+    """With backbone ibm_* and torchvision's resnet or googlenet as weights: how a kernel becomes
+    one over kT frames. divided: repeated over time and divided by kT, so that the batch-norm
+    statistics fit; repeated: not divided, as in IBM's repository, where they fit after about fifty
+    steps. The head, and layers that the 2-D network lacks, stay random, and a line is logged."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
@@ -178,7 +188,10 @@ class Train(Loop):
     swap: Swap = setting(Swap(), added=True)
     dropout: float | None = setting(None, low=0, high=0.99)
     """Dropout rate before the head (and in the global blocks of UniFormerV2), for x3d_*,
-    uniformerv2_*, videomamba_*, videomae_*; null: the default of the backbone."""
+    ibm_*, uniformerv2_*, videomamba_*, videomae_*; null: the default of the backbone."""
+    temporal_stride: bool = setting(False, added=True)
+    """With backbone ibm_*: the variant of the CNN study that halves the number of frames at three
+    places of the network."""
     drop_path: float | None = setting(None, low=0, high=0.99)
     """Stochastic depth, for uniformerv2_*, videomamba_*, videomae_*: drop rate of the last block;
     the rate increases linearly from 0 at the first block. null: the default of the backbone, 0."""
@@ -240,6 +253,7 @@ def _check_network(train: Train) -> None:
             f"config: train.weights: wanted an existing path, got {train.weights!r} "
             f"({train.weights} is missing); names of networks need train.backbone hf"
         )
+    _check_study(train)
     mixing = [arm for arm in train.arms if arm in ("stillmix", "fame")]
     if train.probe != "none" and mixing:
         raise UserError(
@@ -251,6 +265,30 @@ def _check_network(train: Train) -> None:
         raise UserError(
             f"config: train.augment.mixup: wanted 0 with train.probe, got {train.augment.mixup:g}: "
             "a probe sees the features of single clips; change one of them"
+        )
+
+
+def _check_study(train: Train) -> None:
+    """Check that the settings of the CNN study's networks have one, and that a probe can use it.
+
+    Raises UserError.
+    """
+    of_study = train.backbone.startswith(OF_CNN_STUDY)
+    if train.temporal_stride and not of_study:
+        raise UserError(
+            f"config: train.temporal_stride: wanted false for train.backbone {train.backbone}, "
+            f"which has no such variant, got true; {OF_CNN_STUDY}* have it"
+        )
+    if train.inflation == "repeated" and not of_study:
+        raise UserError(
+            f"config: train.inflation: wanted divided, the default, for train.backbone "
+            f"{train.backbone}, which does not start from a 2-D network, got repeated; change it"
+        )
+    if train.inflation == "repeated" and train.probe != "none":
+        raise UserError(
+            "config: train.inflation: wanted divided with train.probe, got repeated: kernels that "
+            "are not divided do not fit the batch-norm statistics of the 2-D network, which a "
+            "frozen network keeps; change one of them"
         )
 
 
