@@ -30,6 +30,13 @@ class Augment:
     train.size. null: a random crop of train.size from the frame scaled to train.short_side."""
     aspect: tuple[float, ...] = setting((0.75, 1.3333), low=0.1, high=10)
     """[minimum, maximum] aspect ratio of that crop, width / height."""
+    crop: str = setting("plain", choices=("plain", "multi_scale", "jitter"), added=True)
+    """How the crop is drawn. plain: as `area` says; multi_scale: height and width of 1, 0.875, 0.75
+    or 0.66 of the short side, at most one step apart, at one of 13 places, resized to train.size;
+    jitter: the frame is scaled to a drawn short side first. The last two are the augmentors v1 and
+    v2 of action-recognition-pytorch."""
+    jitter: tuple[int, ...] = setting((256, 320), low=16, high=2048, added=True)
+    """crop jitter: [minimum, maximum] of the short side, in pixels."""
     randaugment: int = setting(0, low=0, high=20)
     """Number of RandAugment operations per clip; 0: none."""
     randaugment_magnitude: int = setting(7, low=0, high=10)
@@ -43,6 +50,22 @@ class Augment:
     ratio."""
     label_smoothing: float = setting(0.0, low=0, high=0.99)
     """Label smoothing of the cross entropy."""
+
+    def __post_init__(self) -> None:
+        if self.crop != "plain" and self.area is not None:
+            raise UserError(
+                f"config: train.augment.area: wanted null with train.augment.crop {self.crop}, "
+                f"which draws a crop of its own, got {list(self.area)}; change one of them"
+            )
+
+
+def check_jitter(augment: Augment, size: int) -> None:
+    """Raises UserError where the short side that is drawn may be smaller than the crop, `size`."""
+    if augment.crop == "jitter" and min(augment.jitter) < size:
+        raise UserError(
+            f"config: train.augment.jitter: wanted at least {size}, the side of the crop, got "
+            f"{min(augment.jitter)}; change it or train.size"
+        )
 
 
 @dataclass(frozen=True)
@@ -178,6 +201,10 @@ class Train(Loop):
     stride: int | None = setting(None, low=0, high=512)
     """Distance between sampled frames, in frames; 0: one frame from each of `frames` equal
     segments; null: the default of the backbone."""
+    sampling: str = setting("own", choices=("own", "ibm"), added=True)
+    """How the frames of a view are drawn. own: with stride 0 one from each of `frames` equal
+    segments, else any first frame; ibm: as in action-recognition-pytorch: with stride 0 one offset
+    for all segments, else all first frames but the last (docs/cnn_study.md)."""
     size: int | None = setting(None, low=16, high=1024)
     """Side of the square crop, in pixels; null: the default of the backbone."""
     short_side: int | None = setting(None, low=16, high=2048)
@@ -205,6 +232,8 @@ class Train(Loop):
                 f"config: train.size: wanted at most train.short_side, {self.short_side}, "
                 f"got {self.size}; change one of them"
             )
+        if self.size is not None:
+            check_jitter(self.augment, self.size)
         super().__post_init__()
         _check_arms(self)
         _check_network(self)

@@ -263,6 +263,7 @@ def predict_clips(
         actors=actors,
         erasing=erasing,
         sampling=settings.sampling,
+        places=settings.crop_places,
     )
     results = predict(
         network.model,

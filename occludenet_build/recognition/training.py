@@ -220,6 +220,7 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
         augment=settings.augment,
         seed=training.derived_seed,
         actors=actors,
+        sampling=settings.sampling,
     )
     return clips, kept
 
