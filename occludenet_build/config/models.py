@@ -1,4 +1,4 @@
-"""Settings of the stage that trains and compares several networks, and the settings of each network.
+"""Settings of the stage that trains and compares several networks, and those of each network.
 
 A member of the stage `models` is a network with the recipe of the sections train and evaluate, in
 which it replaces some settings. This module uses the standard library only because the workflow

@@ -15,8 +15,8 @@ Writes  by_degree.csv, .md, .tex   every network and arm on every set; columns: 
         tables.json                both tables as texts, for the page of a build
 
 Accuracies are of the source clips that all networks saw. An interval is a 95 % bootstrap interval
-that draws groups of clips that are not independent (recognition.groups), each with all its seeds: it
-tells of other clips of the same kind, not of other trainings, of which `sd` over seeds tells. A
+that draws groups of clips that are not independent (recognition.groups), each with all its seeds:
+it tells of other clips of the same kind, not of other trainings, of which `sd` over seeds tells. A
 difference of two networks counts as decided if it holds for other clips and, from three seeds on,
 for other trainings (module pairs); the others are called undecided.
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,8 +15,8 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
     METRICS,
-    SHARES,
-    bootstrap_mean,
+    RESAMPLES,
+    bootstrap_curve,
     one_clip_points,
     over_seeds,
     set_order,
@@ -28,37 +27,48 @@ from occludenet_build.results.text_tables import ABSENT, TextTable
 CELL = [
     "network", "arm", "set", "metric", "value", "low", "high", "sd", "clips", "groups", "seeds",
 ]  # fmt: skip
-"""Columns of by_degree.csv: `arm` (of a detector what it was trained on), `metric` (top-1, top-5, or
-an average precision), `value` in percent, mean over seeds, with its 95 % interval `low` to `high`
+"""Columns of by_degree.csv: `arm` (of a detector what it was trained on), `metric` (top-1, top-5,
+or an average precision), `value` in percent, mean over seeds, with its 95 % interval `low` to `high`
 and its standard deviation over seeds `sd` (points; null for one seed), numbers of clips, of groups
 of clips that are not independent, and of seeds."""
+LINE = ["network", "arm", "set"]
+"""Columns that identify a cell of accuracy."""
 PRECISIONS = ("network", "trained_on", "seed", "set", "metric", "value", "low", "high", "n")
 """Columns of a file of average precisions."""
 
 
 def accuracy_cells(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Cells (CELL) of answers (rows.ROWS); `seed`: of the bootstrap."""
-    found = [
-        _cell(part, metric, seed)
-        for _, part in rows.groupby(["network", "arm", "set"], sort=False)
-        for metric in METRICS
-    ]
-    return pd.DataFrame([cell for cell in found if cell], columns=CELL)
+    found = []
+    for metric, column in METRICS.items():
+        known = rows[rows[column].notna()]
+        if len(known):
+            random = rng(seed, "models", "by degree")
+            means = bootstrap_curve(known, LINE, column, random, RESAMPLES).set_index(LINE)
+            edges = 100 * means[["low", "high"]]
+            found.append(_counted(known, column).join(edges).assign(metric=metric))
+    if not found:
+        return pd.DataFrame(columns=CELL)
+    cells = pd.concat(found).reset_index()
+    place = {line: at for at, line in enumerate(_lines_in_order(rows))}
+    order = [place[line] for line in map(tuple, cells[LINE].to_numpy())]
+    return cells.assign(order=order).sort_values("order", kind="stable")[CELL]
 
 
-def _cell(part: pd.DataFrame, metric: str, seed: int) -> dict[str, Any] | None:
-    column = METRICS[metric]
-    if part[column].isna().any():
-        return None
-    mean, deviation = over_seeds((100 * part.groupby("seed")[column].mean()).tolist())
-    random = rng(seed, "models", "by degree")
-    low, high = bootstrap_mean(part[column], random, bounds=SHARES, groups=part["group"])
-    names = ("network", "arm", "set")
-    return {name: part[name].iloc[0] for name in names} | {
-        "metric": metric, "value": mean, "low": 100 * low, "high": 100 * high, "sd": deviation,
-        "clips": part["clip"].nunique(), "groups": part["group"].nunique(),
-        "seeds": part["seed"].nunique(),
-    }  # fmt: skip
+def _lines_in_order(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """The cells: networks and arms as they come, and their sets in order."""
+    lines = rows[["network", "arm"]].drop_duplicates().itertuples(index=False, name=None)
+    return [(network, arm, name) for network, arm in lines for name in sets_in_order(rows)]
+
+
+def _counted(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean and deviation over seeds, percent, and counts; a row per LINE."""
+    by_seed = 100 * rows.groupby([*LINE, "seed"], sort=False)[column].mean()
+    spread = by_seed.groupby(LINE, sort=False).agg(list).map(over_seeds)
+    found = pd.DataFrame(spread.tolist(), spread.index, columns=["value", "sd"])
+    counts = rows.groupby(LINE)[["clip", "group", "seed"]].nunique()
+    counts.columns = pd.Index(["clips", "groups", "seeds"])
+    return found.join(counts)
 
 
 def precision_cells(files: Sequence[Path]) -> pd.DataFrame:
@@ -151,14 +161,15 @@ def _text(cells: pd.DataFrame) -> str:
 
 def _notes(cells: pd.DataFrame, left: Mapping[str, int]) -> list[str]:
     notes = [
-        "mean over seeds ± standard deviation over seeds [95 % interval that draws groups of clips, "
-        "each with all its seeds]: it tells of other clips, not of other trainings",
+        "mean over seeds ± standard deviation over seeds [95 % interval that draws groups of "
+        "clips, each with all its seeds]: it tells of other clips, not of other trainings",
     ]
     for name, part in cells.groupby("set", sort=False):
         clips, groups = int(part["clips"].max()), int(part["groups"].max())
         of = f" of {groups:,} groups" if groups < clips else ""
         lost = f"; {left[name]:,} clips left out that not every network saw" if left[name] else ""
-        notes.append(f"{name}: N={clips:,}{of}, one clip is {one_clip_points(clips):.2g} points{lost}")
+        points = f"one clip is {one_clip_points(clips):.2g} points"
+        notes.append(f"{name}: N={clips:,}{of}, {points}{lost}")
     if len(cells) and not cells["metric"].eq("top-5").any():
         notes.append("no top-5: a network that knows five classes or fewer is always right")
     if len(cells) and CLEAN not in set(cells["set"]):

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from occludenet_build.core.seeds import rng
-from occludenet_build.recognition.accuracy import CONFIDENCE, bootstrap_mean
+from occludenet_build.recognition.accuracy import CONFIDENCE, RESAMPLES, bootstrap_curve
 from occludenet_build.recognition.significance import holm, paired_t, signed_rank
 
 PAIR = [
@@ -36,32 +36,48 @@ def compare_pairs(drops: pd.DataFrame, ranked: pd.DataFrame, value: str, seed: i
     `drops`: study.clip_drops; `ranked`: among, network and arm, in the order of the ranks; `value`:
     the column of the drops; `seed`: of the bootstrap.
     """
-    parts = {key: part for key, part in drops.groupby(["network", "arm"])}
-    found = [
-        _pair(str(among), parts[first], parts[second], value, seed)
+    parts = dict(list(drops.groupby(["network", "arm"])))
+    pairs = [
+        (str(among), first, second)
         for among, lines in ranked.groupby("among", sort=False)
         for first, second in combinations(zip(lines["network"], lines["arm"], strict=True), 2)
     ]
-    rows = pd.DataFrame(found, columns=PAIR)
-    corrected = holm(rows["p"].tolist()) if len(rows) else []
-    return rows.assign(p_holm=corrected, decided=[p < 1 - CONFIDENCE for p in corrected])
-
-
-def _pair(
-    among: str, first: pd.DataFrame, second: pd.DataFrame, value: str, seed: int
-) -> dict[str, Any]:
-    by_clip = _by(second, "clip", value).sub(_by(first, "clip", value)).dropna()
-    groups = first.drop_duplicates("clip").set_index("clip")["group"].loc[by_clip.index]
-    by_seed = _by(second, "seed", value).sub(_by(first, "seed", value)).dropna()
+    if not pairs:
+        return pd.DataFrame(columns=PAIR)
+    by_clip = [_by_clip(parts[first], parts[second], value) for _, first, second in pairs]
+    rows = pd.concat([one.assign(pair=at) for at, one in enumerate(by_clip)], ignore_index=True)
     random = rng(seed, "models", "pairs")
-    low, high = bootstrap_mean(by_clip, random, bounds=_BOUNDS, groups=groups)
-    p_clips = signed_rank(by_clip.groupby(groups).mean().to_numpy())
-    p_seeds = paired_t(by_seed.to_numpy())
+    edges = bootstrap_curve(rows, ["pair"], "less", random, RESAMPLES, _BOUNDS)
+    found = [
+        {"among": among, "first": first[0], "first_arm": first[1]}
+        | {"second": second[0], "second_arm": second[1]}
+        | {"low": 100 * edge["low"], "high": 100 * edge["high"]}
+        | _tested(one, parts[first], parts[second], value)
+        for (among, first, second), one, edge in zip(
+            pairs, by_clip, edges.to_dict("records"), strict=True
+        )
+    ]
+    table = pd.DataFrame(found, columns=PAIR)
+    corrected = holm(table["p"].tolist())
+    return table.assign(p_holm=corrected, decided=[p < 1 - CONFIDENCE for p in corrected])
+
+
+def _by_clip(first: pd.DataFrame, second: pd.DataFrame, value: str) -> pd.DataFrame:
+    """group and `less`, what the first loses less, of the clips that both saw; mean over seeds."""
+    less = _by(second, "clip", value).sub(_by(first, "clip", value)).dropna()
+    groups = first.drop_duplicates("clip").set_index("clip")["group"]
+    return pd.DataFrame({"group": groups.loc[less.index], "less": less})
+
+
+def _tested(
+    by_clip: pd.DataFrame, first: pd.DataFrame, second: pd.DataFrame, value: str
+) -> dict[str, Any]:
+    by_seed = _by(second, "seed", value).sub(_by(first, "seed", value)).dropna()
+    of_groups = by_clip.groupby("group")["less"].mean()
+    p_clips, p_seeds = signed_rank(of_groups.to_numpy()), paired_t(by_seed.to_numpy())
     return {
-        "among": among, "first": first["network"].iloc[0], "first_arm": first["arm"].iloc[0],
-        "second": second["network"].iloc[0], "second_arm": second["arm"].iloc[0],
-        "difference": 100 * by_clip.mean(), "low": 100 * low, "high": 100 * high,
-        "clips": len(by_clip), "groups": groups.nunique(), "seeds": len(by_seed),
+        "difference": 100 * by_clip["less"].mean(), "clips": len(by_clip),
+        "groups": len(of_groups), "seeds": len(by_seed),
         "p_clips": p_clips, "p_seeds": p_seeds, "p": max(p_clips, p_seeds or 0.0),
     }  # fmt: skip
 

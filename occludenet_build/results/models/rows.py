@@ -32,7 +32,7 @@ right)."""
 def read_answers(
     members: Sequence[Path], others: Sequence[Path], models: Models
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The answers (ROWS) on the clips that all networks saw, and the clips by set that do not count.
+    """The answers (ROWS) on clips that all networks saw, and by set the clips that do not count.
 
     Raises UserError where there is no table, where labels differ, and where a training is there
     twice.

@@ -9,7 +9,6 @@ and not ranked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +16,12 @@ import pandas as pd
 from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
     DIFFERENCES,
+    RESAMPLES,
     SHARES,
-    bootstrap_mean,
+    bootstrap_curve,
     bootstrap_ratios,
     over_seeds,
 )
-from occludenet_build.recognition.groups import sums_by_group
 from occludenet_build.release.cnn_study import MiniRun
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.degrees import degree_sets
@@ -36,12 +35,13 @@ DROP = [
     "kept_high", "clean", "clean_low", "clean_high", "chance", "clips", "groups", "seeds",
     "published_top1", "published_frames",
 ]  # fmt: skip
-"""Columns of study.csv: `among` (what is ranked together: the arm; another system by itself), `rank`
-by the mean drop, 1 loses least (null: not above chance on clean twins), `degree` (a set, or mean),
-`drop` in points with its 95 % interval and standard deviation over seeds, `kept` the accuracy on
-occluded clips in percent of that on clean twins, `clean` top-1 on clean twins, `chance` 1 / classes
-(all percent), and mini-Kinetics' top-1 of the CNN study for the same network and frames, null where
+"""Columns of study.csv: `among` (what is ranked together: the arm; another system by itself),
+`rank` by the mean drop, 1 loses least (null: not above chance on clean twins), `degree` (a set, or
+mean), `drop` in points with its 95 % interval and standard deviation over seeds, `kept` the accuracy
+on occluded clips in percent of that on clean twins, `clean` top-1 on clean twins, `chance`
+1 / classes (all percent), and mini-Kinetics' top-1 of the CNN study for the same network and frames, null where
 it has none."""
+_NETWORK = ["network", "arm"]
 Published = Callable[[str], MiniRun | None]
 """Name of a network -> its published run."""
 
@@ -66,52 +66,58 @@ def clip_drops(rows: pd.DataFrame) -> pd.DataFrame:
 def drop_rows(drops: pd.DataFrame, seed: int, published: Published) -> pd.DataFrame:
     """Rows (DROP) of `clip_drops`, ranked; `seed`: of the bootstrap."""
     degrees = [*degree_sets(pd.DataFrame({"set": drops.columns.astype(str)})), MEAN]
-    found = [
-        row
-        for _, part in drops.groupby(["among", "network", "arm"], sort=False)
-        for row in _rows(part, degrees, seed, published)
-    ]
-    return _ranked(pd.DataFrame(found, columns=DROP)) if found else pd.DataFrame(columns=DROP)
+    if drops.empty or degrees == [MEAN]:
+        return pd.DataFrame(columns=DROP)
+    keys = ["among", *_NETWORK]
+    long = drops.melt([*keys, "seed", "clip", "group", "clean"], degrees, "degree", "drop")
+    lines = long.groupby([*_NETWORK, "degree"], sort=False)
+    by_seed = (100 * long.groupby([*_NETWORK, "degree", "seed"])["drop"].mean()).groupby(
+        level=[0, 1, 2]
+    )
+    rows = lines.agg(
+        among=("among", "first"),
+        clips=("clip", "nunique"),
+        groups=("group", "nunique"),
+        seeds=("seed", "nunique"),
+    )
+    spread = by_seed.agg(list).map(over_seeds)
+    rows = rows.join(pd.DataFrame(spread.tolist(), spread.index, columns=["drop", "sd"]))
+    rows = rows.join(_edges(long, [*_NETWORK, "degree"], "drop", DIFFERENCES, seed))
+    rows = rows.join(_kept(long, seed)).reset_index()
+    rows = rows.merge(_clean(drops, seed), on=_NETWORK)
+    runs = {name: published(name) for name in rows["network"].unique()}
+    for name in ("top1", "frames"):
+        rows[f"published_{name}"] = [getattr(runs[one], name, None) for one in rows["network"]]
+    return _ranked(rows)[DROP]
 
 
-def _rows(
-    part: pd.DataFrame, degrees: list[str], seed: int, published: Published
-) -> list[dict[str, Any]]:
-    first, number = part.iloc[0], part["seed"].nunique()
-    run = published(str(first["network"]))
-    same = {name: first[name] for name in ("among", "network", "arm")} | _clean(part, seed)
-    same |= {"clips": part["clip"].nunique(), "groups": part["group"].nunique(), "seeds": number}
-    if run is not None:
-        same |= {"published_top1": run.top1, "published_frames": run.frames}
-    return [same | {"degree": name} | _drop(part, name, seed) for name in degrees]
+def _edges(
+    rows: pd.DataFrame, by: list[str], value: str, bounds: tuple[float, float], seed: int
+) -> pd.DataFrame:
+    """Ends of the intervals of the means of `value`, percent or points, by `by`."""
+    found = bootstrap_curve(rows, by, value, rng(seed, "models", value), RESAMPLES, bounds)
+    return 100 * found.set_index(by)[["low", "high"]]
 
 
-def _clean(part: pd.DataFrame, seed: int) -> dict[str, float]:
-    random = rng(seed, "models", "clean")
-    low, high = bootstrap_mean(part["clean"], random, bounds=SHARES, groups=part["group"])
-    edges = {"clean_low": 100 * low, "clean_high": 100 * high}
-    return {"clean": 100 * part["clean"].mean(), "chance": 100 / part["classes"].iloc[0]} | edges
+def _clean(drops: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Accuracy on clean twins and chance, percent, by network and arm."""
+    lines = drops.groupby(_NETWORK)
+    found = _edges(drops, _NETWORK, "clean", SHARES, seed).add_prefix("clean_")
+    found = found.assign(clean=100 * lines["clean"].mean(), chance=100 / lines["classes"].first())
+    return found.reset_index()
 
 
-def _drop(part: pd.DataFrame, degree: str, seed: int) -> dict[str, Any]:
-    value = part[degree]
-    mean, deviation = over_seeds((100 * part.groupby("seed")[degree].mean()).tolist())
-    random = rng(seed, "models", "drop")
-    low, high = bootstrap_mean(value, random, bounds=DIFFERENCES, groups=part["group"])
-    found = {"drop": mean, "low": 100 * low, "high": 100 * high, "sd": deviation}
-    return found | _kept(part, degree, seed)
-
-
-def _kept(part: pd.DataFrame, degree: str, seed: int) -> dict[str, float]:
-    """Accuracy on the occluded clips in percent of that on their clean twins, with its interval."""
-    both = np.stack([part["clean"] - part[degree], part["clean"]], axis=1)
-    sums, _ = sums_by_group(both, part["group"])
-    if sums[:, 1].sum() == 0:
-        return {}
+def _kept(long: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Accuracy on occluded clips in percent of that on their clean twins; nan where that is 0."""
+    both = long.assign(occluded=long["clean"] - long["drop"])
+    parts = both.groupby(["group", *_NETWORK, "degree"])[["occluded", "clean"]].sum()
+    wide = parts.unstack([1, 2, 3], fill_value=0.0)
+    sums, counts = wide["occluded"], wide["clean"]
     random = rng(seed, "models", "kept")
-    (low,), (high,) = bootstrap_ratios(sums[:, :1], sums[:, 1:], random)
-    kept = sums[:, 0].sum() / sums[:, 1].sum()
-    return {"kept": 100 * kept, "kept_low": 100 * low, "kept_high": 100 * high}
+    low, high = bootstrap_ratios(sums.to_numpy(), counts.to_numpy(), random)
+    total = counts.sum().where(counts.sum() > 0)
+    found = {"kept": sums.sum() / total, "kept_low": low, "kept_high": high}
+    return 100 * pd.DataFrame(found, index=sums.columns)
 
 
 def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +161,7 @@ def _line(part: pd.DataFrame, degrees: Sequence[str], pairs: pd.DataFrame) -> li
         *(_drop_text(by_degree.loc[degree]) for degree in degrees),
         ABSENT if pd.isna(mean["kept"]) else _between(mean, "kept", ("kept_low", "kept_high")),
         ", ".join(open_pairs) or ("nobody" if not pd.isna(mean["rank"]) else ABSENT),
-        f"{mean['published_top1']:.1f} ({mean['published_frames']:.0f} frames)" if known else ABSENT,
+        "{published_top1:.1f} ({published_frames:.0f} frames)".format(**mean) if known else ABSENT,
     ]
 
 
@@ -172,21 +178,22 @@ def _notes(rows: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
     fewest = rows["clips"].min()
     notes = [
         f"drop: top-1 on the clean twin less that on the occluded clip, points, paired over "
-        f"N={fewest:,} source clips, mean over seeds ± standard deviation over seeds [95 % interval "
-        "that draws groups of clips]; mean: over degrees; kept: percent of the clean accuracy",
-        "rank: by the mean drop, 1 loses least; - where the interval of the clean accuracy reaches "
-        "chance: such a network has nothing to lose",
+        f"N={fewest:,} source clips, mean over seeds ± standard deviation over seeds [95 % "
+        "interval that draws groups of clips]; mean: over degrees; kept: percent of the clean "
+        "accuracy",
+        "rank: by the mean drop, 1 loses least; - where the interval of the clean accuracy "
+        "reaches chance: such a network has nothing to lose",
         f"undecided against: networks from which it cannot be told apart, of {len(pairs)} pairs "
         "(pairs.csv; p corrected by Holm, 5 %)",
     ]
     if rows["seeds"].min() < 3:
         notes.append(
-            "with fewer than three seeds nothing is known of other trainings: another seed may rank "
-            "the networks otherwise"
+            "with fewer than three seeds nothing is known of other trainings: another seed may "
+            "rank the networks otherwise"
         )
     if rows["published_top1"].notna().any():
         notes.append(
-            "published: top-1 on mini-Kinetics of the CNN study, clean clips, from ImageNet weights; "
-            "no figure to compare with those of other clips and classes"
+            "published: top-1 of the CNN study on mini-Kinetics, clean clips, from ImageNet "
+            "weights: an order of the networks, no figure to compare with other clips and classes"
         )
     return notes
