@@ -20,7 +20,9 @@ rule acquire_model_weights:
         "../envs/network.yaml"
     params:
         settings=member_weights_settings,
-        version=tried(results_version("acquire"), "acquire/weights/models/{member}.json"),
+        version=tried(
+            results_version("acquire"), "acquire/weights/models/{member}.json"
+        ),
         bytes=member_weights_bytes,
     shell:
         "python -m occludenet_build acquire weights --stage train --out {output:q}"

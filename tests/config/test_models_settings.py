@@ -24,7 +24,7 @@ MISTAKES = [
     ({"train": {"optimizer": {"nam": 1}}}, "unknown key models.members[0].train.optimizer.nam"),
     ({"train": {"optimizer": "sgd"}}, "models.members[0].train.optimizer: wanted a mapping"),
     ({"train": {"weights": "no.pt"}}, "models.members[0].train.weights: wanted an existing path"),
-    ({"evaluate": {"crops": 2}}, "models.members[0].evaluate.crops: wanted one of 1, 3, got 2"),
+    ({"evaluate": {"crops": 2}}, "models.members[0].evaluate.crops: wanted one of 1, 3"),
     ({"size": 3}, "unknown key models.members[0].size: wanted one of name, train, evaluate"),
     ({"train": {"size": 200, "short_side": 99}}, "models.members: a: train.size: wanted at most"),
     ({"train": {"scales": [0.1]}}, "models.members: a: train.scales: wanted some of composite"),

@@ -168,7 +168,7 @@ def test_a_member_starts_from_its_own_weights(built, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_member_goes_on_where_it_was(built, tmp_path):
-    """kill -9 of Snakemake and its job, in the middle of a training; the others are not done again."""
+    """kill -9 of Snakemake and its job, in the middle of a training: the curve is the same."""
 
     def longer(settings, members):
         members[0]["train"] = {"epochs": 200}

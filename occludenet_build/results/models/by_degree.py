@@ -28,9 +28,9 @@ CELL = [
     "network", "arm", "set", "metric", "value", "low", "high", "sd", "clips", "groups", "seeds",
 ]  # fmt: skip
 """Columns of by_degree.csv: `arm` (of a detector what it was trained on), `metric` (top-1, top-5,
-or an average precision), `value` in percent, mean over seeds, with its 95 % interval `low` to `high`
-and its standard deviation over seeds `sd` (points; null for one seed), numbers of clips, of groups
-of clips that are not independent, and of seeds."""
+or an average precision), `value` in percent, mean over seeds, with its 95 % interval `low` to
+`high` and its standard deviation over seeds `sd` (points; null for one seed), numbers of clips, of
+groups of clips that are not independent, and of seeds."""
 LINE = ["network", "arm", "set"]
 """Columns that identify a cell of accuracy."""
 PRECISIONS = ("network", "trained_on", "seed", "set", "metric", "value", "low", "high", "n")

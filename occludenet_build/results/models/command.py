@@ -44,8 +44,10 @@ def run(args: argparse.Namespace, config: Config) -> None:
         rows, left = read_answers(args.predictions, args.others, models)
     else:
         rows, left = pd.DataFrame(columns=ROWS), {}
-    written = [_write_all(rows, left, args, config.seed)]
-    written.append(_write_study(rows, _published(config), args.out, config.seed))
+    written = (
+        _write_all(rows, left, args, config.seed),
+        _write_study(rows, _published(config), args.out, config.seed),
+    )
     texts = {table.name: _texts(table) for table in written if table is not None}
     write_json(args.out / "tables.json", texts)
 

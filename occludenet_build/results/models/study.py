@@ -37,10 +37,10 @@ DROP = [
 ]  # fmt: skip
 """Columns of study.csv: `among` (what is ranked together: the arm; another system by itself),
 `rank` by the mean drop, 1 loses least (null: not above chance on clean twins), `degree` (a set, or
-mean), `drop` in points with its 95 % interval and standard deviation over seeds, `kept` the accuracy
-on occluded clips in percent of that on clean twins, `clean` top-1 on clean twins, `chance`
-1 / classes (all percent), and mini-Kinetics' top-1 of the CNN study for the same network and frames, null where
-it has none."""
+mean), `drop` in points with its 95 % interval and standard deviation over seeds, `kept` the
+accuracy on occluded clips in percent of that on clean twins, `clean` top-1 on clean twins, `chance`
+1 / classes (all percent), and mini-Kinetics' top-1 of the CNN study for the same network and
+frames, null where it has none."""
 _NETWORK = ["network", "arm"]
 Published = Callable[[str], MiniRun | None]
 """Name of a network -> its published run."""
