@@ -113,7 +113,7 @@ def test_the_page_gets_the_same_texts(compared):
     texts = json.loads((root / "models/tables.json").read_text())
     assert list(texts) == ["by_degree", "study"]
     (block,) = texts["study"]["blocks"]
-    assert block["title"] == "baseline"
+    assert block["title"] == "arm baseline"
     assert [line[:2] for line in block["rows"]] == [
         ["1", "Strong"], ["2", "Twin"], ["3", "Weak one"], ["-", "Blind"],
     ]  # fmt: skip

@@ -164,14 +164,20 @@ def _notes(cells: pd.DataFrame, left: Mapping[str, int]) -> list[str]:
         "mean over seeds ± standard deviation over seeds [95 % interval that draws groups of "
         "clips, each with all its seeds]: it tells of other clips, not of other trainings",
     ]
+    sets_of: dict[str, list[str]] = {}
     for name, part in cells.groupby("set", sort=False):
-        clips, groups = int(part["clips"].max()), int(part["groups"].max())
-        of = f" of {groups:,} groups" if groups < clips else ""
-        lost = f"; {left[name]:,} clips left out that not every network saw" if left[name] else ""
-        points = f"one clip is {one_clip_points(clips):.2g} points"
-        notes.append(f"{name}: N={clips:,}{of}, {points}{lost}")
+        sets_of.setdefault(_counts(part, left[str(name)]), []).append(str(name))
+    notes += [f"{', '.join(names)}: {words}" for words, names in sets_of.items()]
     if len(cells) and not cells["metric"].eq("top-5").any():
         notes.append("no top-5: a network that knows five classes or fewer is always right")
     if len(cells) and CLEAN not in set(cells["set"]):
         notes.append("no clean twins: composite.clean_twin makes them")
     return notes
+
+
+def _counts(part: pd.DataFrame, lost: int) -> str:
+    """Numbers of clips and groups of a set."""
+    clips, groups = int(part["clips"].max()), int(part["groups"].max())
+    of = f" of {groups:,} groups" if groups < clips else ""
+    left = f"; {lost:,} clips left out that not every network saw" if lost else ""
+    return f"N={clips:,}{of}, one clip is {one_clip_points(clips):.2g} points{left}"

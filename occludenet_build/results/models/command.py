@@ -44,18 +44,18 @@ def run(args: argparse.Namespace, config: Config) -> None:
         rows, left = read_answers(args.predictions, args.others, models)
     else:
         rows, left = pd.DataFrame(columns=ROWS), {}
+    cells = by_degree.accuracy_cells(rows, config.seed)
     written = (
-        _write_all(rows, left, args, config.seed),
-        _write_study(rows, _published(config), args.out, config.seed),
+        _write_all(rows, cells, left, args),
+        _write_study(rows, cells, _published(config), args.out, config.seed),
     )
     texts = {table.name: _texts(table) for table in written if table is not None}
     write_json(args.out / "tables.json", texts)
 
 
 def _write_all(
-    rows: pd.DataFrame, left: dict[str, int], args: argparse.Namespace, seed: int
+    rows: pd.DataFrame, cells: pd.DataFrame, left: dict[str, int], args: argparse.Namespace
 ) -> TextTable:
-    cells = by_degree.accuracy_cells(rows, seed)
     precisions = by_degree.precision_cells(args.precisions)
     whole = pd.DataFrame([*cells.to_dict("records"), *precisions.to_dict("records")])
     write_text(args.out / "by_degree.csv", numbers_csv(whole.reindex(columns=by_degree.CELL)))
@@ -66,11 +66,11 @@ def _write_all(
 
 
 def _write_study(
-    rows: pd.DataFrame, published: study.Published, out: Path, seed: int
+    rows: pd.DataFrame, cells: pd.DataFrame, published: study.Published, out: Path, seed: int
 ) -> TextTable | None:
     """Write the study; without clean twins or degrees only the heads of its files."""
     drops = study.clip_drops(rows)
-    found = study.drop_rows(drops, seed, published)
+    found = study.drop_rows(drops, cells, seed, published)
     ranked = found[found["degree"].eq(study.MEAN) & found["rank"].notna()]
     pairs = compare_pairs(drops, ranked, study.MEAN, seed)
     write_text(out / "study.csv", numbers_csv(found))

@@ -17,7 +17,6 @@ from occludenet_build.core.seeds import rng
 from occludenet_build.recognition.accuracy import (
     DIFFERENCES,
     RESAMPLES,
-    SHARES,
     bootstrap_curve,
     bootstrap_ratios,
     over_seeds,
@@ -63,8 +62,14 @@ def clip_drops(rows: pd.DataFrame) -> pd.DataFrame:
     return found.assign(group=found["clip"].map(groups)).rename_axis(columns=None)
 
 
-def drop_rows(drops: pd.DataFrame, seed: int, published: Published) -> pd.DataFrame:
-    """Rows (DROP) of `clip_drops`, ranked; `seed`: of the bootstrap."""
+def drop_rows(
+    drops: pd.DataFrame, cells: pd.DataFrame, seed: int, published: Published
+) -> pd.DataFrame:
+    """Rows (DROP) of `clip_drops`, ranked.
+
+    `cells`: the accuracies (by_degree.CELL), of which those of the clean twins are taken; `seed`:
+    of the bootstrap.
+    """
     degrees = [*degree_sets(pd.DataFrame({"set": drops.columns.astype(str)})), MEAN]
     if drops.empty or degrees == [MEAN]:
         return pd.DataFrame(columns=DROP)
@@ -84,7 +89,7 @@ def drop_rows(drops: pd.DataFrame, seed: int, published: Published) -> pd.DataFr
     rows = rows.join(pd.DataFrame(spread.tolist(), spread.index, columns=["drop", "sd"]))
     rows = rows.join(_edges(long, [*_NETWORK, "degree"], "drop", DIFFERENCES, seed))
     rows = rows.join(_kept(long, seed)).reset_index()
-    rows = rows.merge(_clean(drops, seed), on=_NETWORK)
+    rows = rows.merge(_clean(drops, cells), on=_NETWORK)
     runs = {name: published(name) for name in rows["network"].unique()}
     for name in ("top1", "frames"):
         rows[f"published_{name}"] = [getattr(runs[one], name, None) for one in rows["network"]]
@@ -99,12 +104,12 @@ def _edges(
     return 100 * found.set_index(by)[["low", "high"]]
 
 
-def _clean(drops: pd.DataFrame, seed: int) -> pd.DataFrame:
+def _clean(drops: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """Accuracy on clean twins and chance, percent, by network and arm."""
-    lines = drops.groupby(_NETWORK)
-    found = _edges(drops, _NETWORK, "clean", SHARES, seed).add_prefix("clean_")
-    found = found.assign(clean=100 * lines["clean"].mean(), chance=100 / lines["classes"].first())
-    return found.reset_index()
+    of_twins = cells[cells["set"].eq(CLEAN) & cells["metric"].eq("top-1")].set_index(_NETWORK)
+    names = {"value": "clean", "low": "clean_low", "high": "clean_high"}
+    found = of_twins[list(names)].rename(columns=names)
+    return found.assign(chance=100 / drops.groupby(_NETWORK)["classes"].first()).reset_index()
 
 
 def _kept(long: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -124,7 +129,7 @@ def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with their rank, those of a rank together, not ranked ones last."""
     able = rows["clean_low"] > rows["chance"]
     means = rows[able & rows["degree"].eq(MEAN)]
-    ranks = means.groupby("among")["drop"].rank(method="min")
+    ranks = means["drop"].round(9).groupby(means["among"]).rank(method="min")
     of_line = dict(zip(map(tuple, means[["network", "arm"]].to_numpy()), ranks, strict=True))
     lines = zip(rows["network"], rows["arm"], strict=True)
     rank = pd.Series([of_line.get(line) for line in lines], rows.index, dtype="Int64")
@@ -138,12 +143,17 @@ def text_table(rows: pd.DataFrame, pairs: pd.DataFrame) -> TextTable:
     degrees = list(dict.fromkeys(rows["degree"]))
     head = ["rank", "network", "seeds", "clean", *degrees, "kept", "undecided against", "published"]
     blocks = [
-        (str(among), [_line(part, degrees, pairs) for _, part in of_among.groupby(
+        (_title(of_among), [_line(part, degrees, pairs) for _, part in of_among.groupby(
             ["network", "arm"], sort=False)])
-        for among, of_among in rows.groupby("among", sort=False)
+        for _, of_among in rows.groupby("among", sort=False)
     ]  # fmt: skip
     title = "Top-1 lost under occlusion, from the clean twin, in points"
     return TextTable("study", title, head, blocks, _notes(rows, pairs))
+
+
+def _title(of_among: pd.DataFrame) -> str:
+    among = str(of_among["among"].iloc[0])
+    return f"arm {among}" if of_among["arm"].eq(among).all() else among
 
 
 def _line(part: pd.DataFrame, degrees: Sequence[str], pairs: pd.DataFrame) -> list[str]:
