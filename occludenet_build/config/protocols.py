@@ -131,7 +131,8 @@ def with_protocol(settings: Evaluate, backbone: str, stride: int | None = None) 
     """The settings with those of the backbone's protocol, if they ask for the published one.
 
     `backbone`: a name of recognition.backbones, or hf:<model type>. `stride`: distance of the
-    network's frames, 0: spread; None: that of the backbone's defaults. Raises UserError where none is known.
+    network's frames, 0: spread; None: that of the backbone's defaults. Raises UserError where none
+    is known.
     """
     if settings.sampling != "published":
         return settings

@@ -89,7 +89,8 @@ def crop_sides(height: int, width: int, size: int) -> list[tuple[int, int]]:
 def multi_scale_crop(stack: Tensor, size: int) -> Tensor:
     """One of `crop_sides` at one of TRAINING_PLACES, both drawn, resized bilinearly to `size`.
 
-    `stack` (..., H, W), uint8 or float, each side at least `size`; returns (..., size, size).
+    `stack`: uint8 or float32 (N, C, H, W), H and W at least `size`; returns (N, C, size, size) of
+    the same dtype.
     """
     height, width = stack.shape[-2:]
     pairs = crop_sides(height, width, size)
@@ -105,7 +106,8 @@ def jittered_crop(stack: Tensor, size: int, short_sides: Sequence[int]) -> Tenso
     """A crop of `size` at a drawn place of the pictures at a drawn scale.
 
     The short side is a whole number of pixels between the smallest and the largest of
-    `short_sides`, both included. `stack` (..., H, W) -> (..., size, size).
+    `short_sides`, both included. `stack`: uint8 or float32 (N, C, H, W); returns
+    (N, C, size, size) of the same dtype.
     """
     short = int(torch.randint(min(short_sides), max(short_sides) + 1, ()))
     scaled = v2.functional.resize(stack, [short], antialias=True)

@@ -233,12 +233,12 @@ class EvaluationClips(Dataset):
         return ClipViews(seen, self._seen(erased), None)
 
     def _seen(self, pictures: np.ndarray) -> Tensor:
+        height, width = pictures.shape[1:3]
+        places = crop_places(self.crops, height, width, self.size, self.places)
         parts = [
-            crop_clip(part, self.size, top, left, flip)
+            crop_clip(part, self.size, *place)
             for part in np.split(pictures, self.views)
-            for top, left, flip in crop_places(
-                self.crops, *pictures.shape[1:3], self.size, self.places
-            )
+            for place in places
         ]
         return torch.from_numpy(np.stack(parts))
 

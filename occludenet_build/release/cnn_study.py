@@ -24,8 +24,8 @@ _FILE = Path(__file__).with_name("cnn_study.csv")
 
 @dataclass(frozen=True)
 class MiniRun:
-    """A trained network of the study and its accuracy on mini-Kinetics, of the validation clips as we
-    take it.
+    """A trained network of the study and its accuracy on mini-Kinetics (of the validation clips, as
+    we take it).
 
     The batch, the schedule and synchronised batch norm are read from the names of the runs.
     """

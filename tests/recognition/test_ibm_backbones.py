@@ -161,7 +161,9 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize(("name", "strided"), [*((name, True) for name in SMALL), ("tam", False)])
+@pytest.mark.parametrize(
+    ("name", "strided"), [("s3d", True), ("tam", False), ("tam_inception", True)]
+)
 def test_no_clip_of_a_batch_sees_another(name, strided):
     torch.manual_seed(0)
     model = SMALL[name](5, temporal_stride=strided).double().eval()
@@ -260,8 +262,8 @@ IMAGE_NETWORKS = {
 @pytest.mark.parametrize(
     "theirs",
     [
-        *(pytest.param(name, marks=slow) for name in ("i3d_resnet18", "s3d_resnet50", "i3d")),
-        *("s3d_resnet18", "s3d"),
+        *(pytest.param(n, marks=slow) for n in ("i3d_resnet18", "s3d_resnet18", "s3d_resnet50")),
+        *(pytest.param("i3d", marks=slow), "s3d"),
     ],
 )
 def test_kernels_are_repeated_as_released(theirs, parity, recipe, caplog):
@@ -286,16 +288,16 @@ def test_kernels_are_repeated_as_released(theirs, parity, recipe, caplog):
     filled_count = (
         len(given) - len(stated["unused_2d"]) - sum("aux" in k and "num" in k for k in given)
     )
-    assert f"images.pth: a 2-D network: {filled_count} tensors filled" in caplog.text
-    assert "not used" in caplog.text and "kernels of them repeated;" in caplog.text
+    assert f"images.pth: a 2-D network; filled {filled_count}: " in caplog.text
+    assert "not used" in caplog.text and "kernels that are repeated: " in caplog.text
 
 
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("ibm_tsn_resnet18", resnet18),
+        pytest.param("ibm_tsn_resnet18", resnet18, marks=slow),
         ("ibm_tam_resnet18", resnet18),
-        ("ibm_tsn_inception_v1", IMAGE_NETWORKS["googlenet"]),
+        pytest.param("ibm_tsn_inception_v1", IMAGE_NETWORKS["googlenet"], marks=slow),
         ("ibm_tam_inception_v1", IMAGE_NETWORKS["googlenet"]),
     ],
 )
@@ -309,7 +311,7 @@ def test_two_dimensional_networks_start_from_images(name, make, caplog):
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[key] if key in new else given[key]), key
     (line,) = [record.message for record in caplog.records]
-    assert "0 kernels of them repeated" in line and "not used" in line
+    assert "divided by its length: 0;" in line and "not used" in line
     said = line.partition("left at their initialization ")[2]
     assert said.startswith(f"{len(new)}: ") and ("tam" in said) == ("tam" in name)
     assert ("aux*.fc*" in said) == ("inception" in name)
@@ -372,12 +374,10 @@ def test_the_head_of_i3d_resnet_starts_as_theirs_with_images():
         ("ibm_i3d_resnet18", resnet34, r"\d+ unexpected: backbone.layer1.2.conv1.conv.weight"),
         ("ibm_s3d_resnet50", resnet18, r"\d+ missing: layer1.0.conv3.weight.*of another shape"),
         ("ibm_s3d_resnet18", resnet50, r"\d+ unexpected: .*; \d+ of another shape: layer1.0.conv1"),
-        ("ibm_s3d_resnet50", resnet101, r"\d+ unexpected: layer3.6.conv1.weight"),
         ("ibm_tam_resnet50", resnet101, r"\d+ unexpected: layer3.6.conv1.weight"),
         ("ibm_tsn_resnet18", resnet34, r"\d+ unexpected: layer1.2.conv1.weight"),
         ("ibm_tsn_resnet101", resnet50, r"\d+ missing: layer3.6.conv1.weight"),
         ("ibm_s3d", resnet18, r"\d+ missing: .*unexpected: "),
-        ("ibm_tam_inception_v1", resnet18, r"\d+ missing: .*unexpected: "),
         ("ibm_tam_resnet18", IMAGE_NETWORKS["googlenet"], r"\d+ missing: .*unexpected: "),
     ],
 )
@@ -431,7 +431,7 @@ def test_a_trained_tsn_keeps_its_head():
 def test_the_temporal_stride_and_the_dropout_reach_the_networks():
     settings = Train(backbone="ibm_s3d", temporal_stride=True, dropout=0.25)
     assert options_of(settings) == {"temporal_stride": True, "dropout": 0.25}
-    for name in (name for name in CNN_STUDY if not name.endswith(("50", "101"))):
+    for name in ("ibm_s3d", "ibm_i3d_resnet18", "ibm_s3d_resnet18", "ibm_tam_inception_v1"):
         with torch.device("meta"):
             plain, changed = (
                 CNN_STUDY[name].make(5, 8, 32),

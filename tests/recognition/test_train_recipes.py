@@ -105,7 +105,7 @@ STUDY = ["ibm_i3d", "ibm_s3d", "ibm_tsn", "ibm_tam", "ibm_resnet3d", "ibm_r2plus
 def test_the_study_trains_its_families_alike(name):
     recipe, other = RECIPES[name], RECIPES["ibm_i3d"]
     assert recipe["evaluate"] == other["evaluate"]
-    own = {"backbone", "batch"}
+    own = {"backbone", "batch", "inflation", "dropout"}
     assert {k: v for k, v in recipe["train"].items() if k not in own} == {
         k: v for k, v in other["train"].items() if k not in own
     }
@@ -113,6 +113,9 @@ def test_the_study_trains_its_families_alike(name):
     run = mini_kinetics_run(config.train.backbone, 8, temporal_stride=False)
     if config.train.backbone in IBM_STUDY:
         assert (run.batch, run.epochs) == (config.train.batch, config.train.epochs)
+        of_3d = name in ("ibm_i3d", "ibm_s3d")
+        assert config.train.inflation == ("repeated" if of_3d else "divided")
+        assert config.train.dropout == 0.5
     else:
         assert run is None and "ours" in (REPO / f"recipes/{name}.yaml").read_text()
     published = with_protocol(Evaluate(sampling="published"), "ibm_i3d_resnet50", 0)

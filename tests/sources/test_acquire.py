@@ -10,6 +10,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import listing_digest
 from occludenet_build.sources.acquire import videos
 
+REST = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}}
+"""Backends without weights."""
+
 
 def listing(tmp_path, names: list[str], **settings) -> dict[str, dict]:
     for name in names:
@@ -104,8 +107,9 @@ def test_a_class_without_videos_is_a_mistake(tmp_path):
         listing(tmp_path, ["zumba/a.mp4"], classes=["zumbas"])
     with pytest.raises(UserError, match="got 'mini_kinetics_200'; did you mean one of its"):
         listing(tmp_path, ["zumba/a.mp4"], classes=["mini_kinetics_200"])
-    with pytest.raises(UserError, match=r"acquire.classes: wanted \[\] with kinetics.route"):
-        cfg.load({"acquire": {"classes": ["yoga"]}, "kinetics": {"route": "archives"}})
+    with pytest.raises(UserError, match=r"acquire.classes: wanted \[\] with kinetics.route arch"):
+        cfg.load({"acquire": {"classes": ["yoga"]}, "kinetics": {"route": "archives"}} | REST)
+    assert cfg.load({"acquire": {"classes": ["yoga"]}} | REST).acquire.classes == ("yoga",)
 
 
 def test_the_digest_sees_names_and_sizes_not_times(tmp_path):

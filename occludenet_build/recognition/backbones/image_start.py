@@ -103,13 +103,12 @@ def log_start(given: Tensors, filled: Tensors, wanted: Tensors, inflation: str, 
     repeated = [key for key in filled if filled[key].ndim == 5 and filled[key].shape[2] > 1]
     how = {"divided": "repeated over time and divided by its length", "repeated": "repeated"}
     logging.info(
-        "%s: a 2-D network: %d tensors filled (%s), %d kernels of them %s; left at their "
-        "initialization %s; not used %s",
+        "%s: a 2-D network; filled %s; kernels that are %s: %d; left at their initialization %s; "
+        "not used %s",
         path,
-        len(filled),
         names(list(filled)),
-        len(repeated),
         how[inflation],
+        len(repeated),
         names([key for key in wanted if key not in filled]),
         names([key for key in given if key not in filled]),
     )

@@ -59,10 +59,10 @@ def load_state(
 
 
 def _check(given: Tensors, wanted: Tensors, name: str, path: str) -> None:
-    problems = _problems(given, wanted)
-    if problems:
+    found = problems(given, wanted)
+    if found:
         raise UserError(
-            f"wanted a checkpoint of {name}, {path} is not one: {problems}; change train.weights "
+            f"wanted a checkpoint of {name}, {path} is not one: {found}; change train.weights "
             "or train.backbone"
         )
 
@@ -133,7 +133,9 @@ def _without(tensors: Tensors, head: str) -> Tensors:
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(head)}
 
 
-def _problems(given: Tensors, wanted: Tensors) -> str:
+def problems(given: Tensors, wanted: Tensors) -> str:
+    """What of the wanted tensors, any shape and dtype, is missing, unexpected or of another shape;
+    empty if nothing is."""
     # The count of batches has no influence, and old checkpoints lack it.
     missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
     unexpected = [key for key in given if key not in wanted]
