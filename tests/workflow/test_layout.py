@@ -17,7 +17,8 @@ from occludenet_build.stages import STAGES
 PACKAGE = "occludenet_build"
 ORDER = (
     *("stages", "core", "media", "config", "command", "release", "sources", "people"),
-    *("occlusion", "dataset", "recognition", "results", "tools", "cli", "__main__"),
+    *("occlusion", "dataset", "recognition", "action_detection", "results", "tools", "cli"),
+    "__main__",
 )
 """Wings and top-level modules in the order of the data: each imports only what stands before it."""
 

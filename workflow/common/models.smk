@@ -103,8 +103,13 @@ def member_weights_bytes(wildcards):
 
 
 def other_predictions(wildcards):
-    """The predictions of IntegralAction that the build has."""
-    return sorted(map(str, Path(BUILD).glob("integralaction/*.parquet")))
+    """The predictions of IntegralAction in the modes that the settings name."""
+    own = CONFIG.integralaction
+    return [
+        f"{BUILD}/integralaction/{mode}-{seed}.parquet"
+        for mode in own.modes
+        for seed in own.seeds
+    ]
 
 
 def other_precisions(wildcards):

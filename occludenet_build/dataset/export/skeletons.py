@@ -14,7 +14,7 @@ import numpy as np
 
 from occludenet_build.core.build import DetailStore
 from occludenet_build.core.poses import ClipPoses
-from occludenet_build.dataset.export.clips import ExportClip
+from occludenet_build.dataset.clips import ExportClip
 
 Row = dict[str, Any]
 

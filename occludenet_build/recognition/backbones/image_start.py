@@ -17,7 +17,7 @@ networks whose batch norm fits (the share is of the 2-D network's logits, in eva
 
 Divided, they miss 1 by what the zeros before and after the clip take, and by S3D's new layers. In
 training mode batch norm divides by the statistics of the batch, and the first logits are the same
-(1e-4 apart on ResNets, 2e-2 on Inceptions, whose batch norm adds more to the variance). A kernel
+(4e-4 apart on ResNets, 2e-2 on Inceptions, whose batch norm adds more to the variance). A kernel
 that is kT times as large there moves by a share that is 1 / kT^2 as large with SGD.
 """
 
