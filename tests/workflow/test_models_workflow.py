@@ -171,7 +171,7 @@ def test_a_killed_member_goes_on_where_it_was(built, tmp_path):
     """kill -9 of Snakemake and its job, in the middle of a training: the curve is the same."""
 
     def longer(settings, members):
-        members[0]["train"] = {"epochs": 200}
+        members[0]["train"] = {"epochs": 60}
         del members[1]
 
     whole = begun(tmp_path / "whole")
