@@ -103,11 +103,11 @@ def member_weights_bytes(wildcards):
 
 
 def other_predictions(wildcards):
-    """The predictions of IntegralAction in the modes that the settings name."""
+    """The predictions of IntegralAction in its modes, if the settings name one."""
     own = CONFIG.integralaction
     return [
         f"{BUILD}/integralaction/{mode}-{seed}.parquet"
-        for mode in own.modes
+        for mode in trained_modes(own)
         for seed in own.seeds
     ]
 
