@@ -32,7 +32,8 @@ test: setup
 	$(PYTEST) $(OPTIONS)
 
 test-all: setup
-	$(PYTEST) -m 'slow or not slow'
+	$(PYTEST) -m 'not alone'
+	$(BIN)/python -m pytest -q -m alone
 
 # Of the tests of export: the programs that read its formats, in an environment of their own
 readers: setup
