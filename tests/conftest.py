@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+from support.parity import recipe_of
 from support.process_state import process_as_before
 from support.readers import Readers, build_readers
 from support.server import Site
@@ -73,6 +75,12 @@ def parity() -> Path:
     if not (REFERENCE / "parity" / "recipe.py").is_file():
         pytest.skip("the parity facts are not on this machine (set OCCLUDENET_REFERENCE)")
     return REFERENCE / "parity"
+
+
+@pytest.fixture(scope="session")
+def recipe(parity: Path) -> ModuleType:
+    """The module of the parity facts that makes weights and inputs."""
+    return recipe_of(parity)
 
 
 @pytest.fixture(scope="session")

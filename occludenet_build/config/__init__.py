@@ -265,6 +265,11 @@ def _check_whole(config: Config) -> None:
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
+    if config.kinetics.route != "none" and config.acquire.classes:
+        raise UserError(
+            f"config: acquire.classes: wanted [] with kinetics.route {config.kinetics.route}, "
+            f"which takes kinetics.classes, got {', '.join(config.acquire.classes)}; set them there"
+        )
     require_distinct("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)

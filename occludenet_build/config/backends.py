@@ -200,8 +200,11 @@ TRAINED = {
     "train": ("torch", "torchvision", "tensorboard"),
     "evaluate": ("torch", "torchvision"),
     "attention": ("torch", "torchvision", "captum"),
+    "integralaction": ("torch", "torchvision", "tensorboard"),
 }
-"""Stages that always run the network of train.backbone -> modules of extras that they import."""
+"""Stages that always run a network that is trained here -> modules of extras that they import."""
+OF_BACKBONE = ("train", "evaluate", "attention")
+"""Of them those that run the network of train.backbone."""
 
 
 def choices_text(rows: dict[str, Backend]) -> str:
@@ -234,7 +237,8 @@ def is_network(stage: str, model: str | None) -> bool:
 def runs_network(config: Any, stage: str) -> bool:
     """Whether a stage runs a network with the settings of `config`."""
     if stage == "recordings":
-        return finds_by_network(config.recordings)
+        recordings = config.recordings
+        return finds_by_network(recordings.anonymise, vars(recordings.anonymity))
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
 
 
@@ -252,10 +256,9 @@ def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """
     row = BACKENDS.get(stage, {}).get(values.get("backend", ""))
     modules = TRAINED.get(stage, row.imports if row else ())
-    anonymity = values.get("anonymity", {})
-    if stage == "recordings" and values.get("anonymise", "off") != "off":
-        named = anonymity.get("weights") or anonymity.get("check_weights")
-        modules = ("torch", "ultralytics") if named else ()
+    hides = values.get("anonymise", "off"), values.get("anonymity", {})
+    if stage == "recordings" and finds_by_network(*hides):
+        modules = ("torch", "ultralytics")
     if stage == "kinetics" and values.get("route") == "youtube":
         modules = ("yt_dlp",)
     if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):

@@ -23,6 +23,7 @@ from support.export import (
     SECOND,
     SOURCES,
     ExportBuild,
+    contents,
     named,
     problems,
     read_csv,
@@ -35,9 +36,9 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.dataset.annotate import CLIPS, FRAMES
+from occludenet_build.dataset.clips import Build
 from occludenet_build.dataset.export import mmaction2
 from occludenet_build.dataset.export.ava import label_map_text
-from occludenet_build.dataset.export.clips import Build
 from occludenet_build.dataset.export.integralaction import file_names
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
@@ -71,10 +72,6 @@ def state(folder: Path) -> dict[str, tuple[int, int, bytes]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }  # fmt: skip
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: content for name, (_, _, content) in state(folder).items()}
 
 
 def test_every_format_has_a_module_that_writes():

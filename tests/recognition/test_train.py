@@ -204,6 +204,11 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
         ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
         ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d does not have this rate"),
+        (
+            {"backbone": "ibm_tam_resnet18", "drop_path": 0.1},
+            "car",
+            "train.drop_path: ibm_tam_resnet18 does not have this rate",
+        ),
         ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, swap"),
         ({}, "car_a0", "train.arms: wanted one of"),
     ],

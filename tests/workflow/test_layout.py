@@ -18,7 +18,8 @@ from occludenet_build.stages import STAGES
 PACKAGE = "occludenet_build"
 ORDER = (
     *("stages", "core", "media", "config", "command", "release", "sources", "people"),
-    *("occlusion", "dataset", "recognition", "results", "tools", "cli", "__main__"),
+    *("occlusion", "dataset", "recognition", "action_detection", "results", "tools", "cli"),
+    "__main__",
 )
 """Wings and top-level modules in the order of the data: each imports only what stands before it."""
 
@@ -156,7 +157,7 @@ def test_the_map_is_neither_too_fine_nor_too_coarse():
         for m in KNOWN
         if versions.source_file(m).name != "__init__.py"
     }
-    assert len(lengths) <= 420
+    assert len(lengths) <= 470
     assert 100 <= statistics.median(lengths.values()) <= 220
     small = {short(m) for m, length in lengths.items() if length < 40}
     assert small <= SMALL, small - SMALL

@@ -63,7 +63,7 @@ def device_gpus(name, of=None):
     """
     device = getattr(CONFIG, of or name).device
     small = (
-        STAGES[name].wing == "recognition"
+        name in OF_BACKBONE
         and CONFIG.train.backbone in SMALL_BACKBONES
         and device == "auto"
     )
@@ -81,7 +81,8 @@ def require_files(*stages):
 
 def weights_of(name):
     """acquire's note about the weights of a stage; none if it needs no weights."""
-    needs = CONFIG.train.weights if name == "train" else runs_network(CONFIG, name)
+    own = name in ("train", "integralaction")
+    needs = getattr(CONFIG, name).weights if own else runs_network(CONFIG, name)
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
 
@@ -133,16 +134,21 @@ def user_boxes(wildcards):
     return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
+def user_poses():
+    """The user's table or folder of poses; none with a network."""
+    return None if runs_network(CONFIG, "poses") else CONFIG.poses.file
+
+
 def poses_files(wildcards):
     """The user's poses, a table; exits if a file of the backend is not set."""
     require_files("poses")
-    file = CONFIG.poses.file if CONFIG.poses.backend != "ultralytics" else None
+    file = user_poses()
     return plain_path(file) if file and not Path(file).is_dir() else []
 
 
 def poses_listing(wildcards):
     """Digest of the listing of the user's folder of poses; none for a table, which is an input."""
-    file = CONFIG.poses.file if CONFIG.poses.backend == "file" else None
+    file = user_poses()
     return digest_of(file) if file and Path(file).is_dir() else ""
 
 

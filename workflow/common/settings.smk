@@ -58,7 +58,7 @@ def detect_version(folder):
 def acquire_settings(*names):
     """The seed and the settings of acquire that one of its rules depends on."""
     whole = settings.stage_settings(CONFIG, "acquire")
-    part = {name: whole["acquire"][name] for name in names}
+    part = {name: whole["acquire"][name] for name in names if name in whole["acquire"]}
     return as_param(whole | {"acquire": part})
 
 
