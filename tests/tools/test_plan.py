@@ -359,6 +359,7 @@ def test_every_rule_of_all_has_jobs():
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_plan_is_within_30_percent_of_the_build(tmp_path, monkeypatch):
     """CPU time and bytes; wall-clock time depends on other load of the machine."""
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads do not spin for a busy core
