@@ -63,7 +63,7 @@ rule all:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
-        rules.models.output if MEMBERS else [],
+        rules.models.output if COMPARED else [],
         rules.paper.output,
         rules.report.output,
     localrule: True
