@@ -35,9 +35,9 @@ from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_json
 from occludenet_build.dataset.annotate import CLIPS, FRAMES
+from occludenet_build.dataset.clips import Build
 from occludenet_build.dataset.export import mmaction2
 from occludenet_build.dataset.export.ava import label_map_text
-from occludenet_build.dataset.export.clips import Build
 from occludenet_build.dataset.export.integralaction import file_names
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map

@@ -22,8 +22,8 @@ from support.drawn_masks import ACTOR, OCCLUDER, DrawnBuild, Exported, Scene, ex
 
 from occludenet_build.config.export import FORMATS, Export
 from occludenet_build.core.errors import UserError
+from occludenet_build.dataset.clips import Build
 from occludenet_build.dataset.export import sav
-from occludenet_build.dataset.export.clips import Build
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.tubes import read_tubes

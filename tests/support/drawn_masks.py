@@ -19,7 +19,7 @@ from support.render import Made
 
 from occludenet_build.config.export import Export
 from occludenet_build.core.files import sha256_file
-from occludenet_build.dataset.export.clips import Build, ExportClip, FrameFacts
+from occludenet_build.dataset.clips import Build, ExportClip, FrameFacts
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.media.imaging import masks
 

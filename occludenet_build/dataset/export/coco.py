@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts, by_split
+from occludenet_build.dataset.clips import ExportClip, FrameFacts, by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import (
     ACTOR,

@@ -18,7 +18,7 @@ from occludenet_build.core.files import csv_text, folder_lock, sha256_file
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.settings import key_values
-from occludenet_build.dataset.export.clips import Build, ExportClip
+from occludenet_build.dataset.clips import Build, ExportClip
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
 from occludenet_build.dataset.export.licences import licence_rows, restricted

@@ -22,8 +22,8 @@ from typing import Any
 import pyarrow as pa
 
 from occludenet_build.core.files import csv_text, sha256_file
+from occludenet_build.dataset.clips import by_split
 from occludenet_build.dataset.export.card import RELEASE, Facts, statements
-from occludenet_build.dataset.export.clips import by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.records import CLIPS, FRAMES, Row, clip_row, write_frames
 

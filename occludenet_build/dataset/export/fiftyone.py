@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts, by_split
+from occludenet_build.dataset.clips import ExportClip, FrameFacts, by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import (
     ACTOR,

@@ -20,7 +20,7 @@ from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.files import csv_text, short_hash
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
-from occludenet_build.dataset.export.clips import ExportClip
+from occludenet_build.dataset.clips import ExportClip
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.media.video.source import rgb_frames
 

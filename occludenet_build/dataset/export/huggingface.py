@@ -29,8 +29,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from occludenet_build.dataset.clips import ExportClip, by_split
 from occludenet_build.dataset.export.card import RELEASE, Facts, counts_table, statements
-from occludenet_build.dataset.export.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.records import CLIPS, Row, clip_row, clips_table, write_frames
 

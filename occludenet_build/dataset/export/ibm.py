@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from occludenet_build.dataset.export.clips import ExportClip, by_split
+from occludenet_build.dataset.clips import ExportClip, by_split
 from occludenet_build.dataset.export.frames import FrameFolder, write_frames
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.mmaction2 import write_label_maps

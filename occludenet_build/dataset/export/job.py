@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from occludenet_build.config.export import Export
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import short_hash
-from occludenet_build.dataset.export.clips import Build, ExportClip
+from occludenet_build.dataset.clips import Build, ExportClip
 from occludenet_build.dataset.export.output import Output
 
 _SAFE = re.compile(r"[^A-Za-z0-9_-]+")

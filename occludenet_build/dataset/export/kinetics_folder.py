@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from occludenet_build.dataset.export.clips import ExportClip, by_split
+from occludenet_build.dataset.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job
 
 SUFFIXES = (".avi", ".mp4")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from occludenet_build.core.build import BuildTables
-from occludenet_build.dataset.export.clips import Build, ExportClip
+from occludenet_build.dataset.clips import Build, ExportClip
 
 HEADER = ("occluder", "category", "photo", "licence", "licence_url", "clips")
 """Columns of licences.csv: id of the cut-out, its type, the file of its photo, the licence of the

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from occludenet_build.dataset.export.clips import by_split
+from occludenet_build.dataset.clips import by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.separators import choose_separator, lines
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from occludenet_build.dataset.export.clips import by_split
+from occludenet_build.dataset.clips import by_split
 from occludenet_build.dataset.export.frames import frame_folders, write_frames
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.mmaction2 import write_label_maps

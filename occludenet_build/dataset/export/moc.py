@@ -18,14 +18,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts, by_split
+from occludenet_build.dataset.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import frames_at, sequence_names
-from occludenet_build.media.imaging import masks
-from occludenet_build.media.tubes import SHORTEST, TubeTruth, tubes_of
+from occludenet_build.dataset.tubes import actor_tubes, occluded_box, visible_by_frame
+from occludenet_build.media.tubes import SHORTEST, TubeTruth
 
 _FIRST, _OTHER = "train", {"test": "OccludeNet-GT.pkl", "val": "OccludeNet-val-GT.pkl"}
 
@@ -56,11 +54,11 @@ def write(job: Job) -> dict[str, Any]:
 def _with_tubes(job: Job, clips: Sequence[ExportClip]) -> list[ExportClip]:
     kept = []
     for clip in clips:
-        boxes = {f.frame: f.box for f in job.build.frames(clip) if f.box is not None}
-        if tubes_of(boxes):
+        frames = job.build.frames(clip)
+        if actor_tubes(frames):
             kept.append(clip)
         else:
-            reason = "too_few_frames" if boxes else "no_actor"
+            reason = "too_few_frames" if any(f.box is not None for f in frames) else "no_actor"
             job.leave_out(clip, reason, f"a tube takes {SHORTEST} consecutive frames with a box")
     return kept
 
@@ -82,14 +80,12 @@ def _truth(
     )
     for clip in (*train, *test):
         video, frames = videos[clip.name], job.build.frames(clip)
-        boxes = {f.frame: f.box for f in frames if f.box is not None}
         truth.nframes[video] = clip.frames
         truth.resolution[video] = (clip.height, clip.width)
-        truth.gttubes[video] = {job.label_id(clip): tubes_of(boxes)}
-        visible = {f.frame + 1: f.visible_rle.decode("ascii") for f in frames if f.visible_rle}
-        if visible:
+        truth.gttubes[video] = {job.label_id(clip): actor_tubes(frames)}
+        if visible := visible_by_frame(frames):
             truth.gt_visible[video] = visible
-            truth.gt_occ[video] = _occluded_box(clip, frames)
+            truth.gt_occ[video] = occluded_box(clip, frames)
     return truth
 
 
@@ -102,19 +98,3 @@ def _labels(job: Job, set_: str) -> list[str]:
             f"got {sorted(ids.values())[:8]}; complete the map"
         )
     return sorted(ids, key=ids.__getitem__)
-
-
-def _occluded_box(clip: ExportClip, frames: Sequence[FrameFacts]) -> np.ndarray:
-    """STADO's mask, uint8 (H, W): 255 in the largest box of the actor, 0 where it is covered."""
-    largest = max(frames, key=lambda frame: _area(frame.box))
-    picture = np.zeros((clip.height, clip.width), np.uint8)
-    if largest.box is not None:
-        x1, y1, x2, y2 = np.rint(largest.box).astype(int).clip(0).tolist()
-        picture[y1:y2, x1:x2] = 255
-    if largest.occluder_rle is not None:
-        picture[masks.decode(largest.occluder_rle, clip.height, clip.width)] = 0
-    return picture
-
-
-def _area(box: np.ndarray | None) -> float:
-    return 0.0 if box is None else float((box[2] - box[0]) * (box[3] - box[1]))

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts
+from occludenet_build.dataset.clips import ExportClip, FrameFacts
 from occludenet_build.dataset.export.frames import FrameFolder, write_frames
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.media.imaging import masks

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core.tables import column
-from occludenet_build.dataset.export.clips import ExportClip, FrameFacts
+from occludenet_build.dataset.clips import ExportClip, FrameFacts
 from occludenet_build.dataset.export.job import Job
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.build import OpenFiles
-from occludenet_build.dataset.export.clips import ExportClip
+from occludenet_build.dataset.clips import ExportClip
 
 Row = dict[str, Any]
 _COLUMNS = ["set", "frame", "track", "actor", "state", "x", "y", "score"]

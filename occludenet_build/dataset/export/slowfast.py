@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.clips import by_split
+from occludenet_build.dataset.clips import by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.mmaction2 import write_label_maps
 from occludenet_build.dataset.export.separators import choose_separator, lines

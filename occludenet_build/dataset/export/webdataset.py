@@ -28,7 +28,7 @@ from typing import Any
 
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.progress import progress
-from occludenet_build.dataset.export.clips import ExportClip, by_split
+from occludenet_build.dataset.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job, safe_names
 from occludenet_build.dataset.export.records import clip_row, frame_row
 

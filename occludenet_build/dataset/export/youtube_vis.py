@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from occludenet_build.dataset.export.clips import ExportClip, by_split
+from occludenet_build.dataset.clips import ExportClip, by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.objects import (
     ClipObject,

@@ -1,7 +1,7 @@
-"""What an export reads of a finished build: its clips, and the people and occluders in each frame.
+"""What others read of a finished build: its clips, and the people and occluders in each frame.
 
-Formats take their facts from here only, so that a set that is measured (S, I, M) and a set that is
-composited (D) look alike to them.
+The formats of export and action_detection take their facts from here only, so that a set that is
+measured (S, I, M) and a set that is composited (D) look alike to them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.export.measured_sets import MEASURED, measured_sets
+from occludenet_build.dataset.measured_sets import MEASURED, measured_sets
 from occludenet_build.release.terms import CLEAN
 
 
@@ -104,10 +104,11 @@ class Build:
         found = {name: self.labels for name in sets if name not in self._measured}
         return found | {n: self._measured[n].labels for n in sets if n in self._measured}
 
-    def clips(self, sets: Sequence[str] = ()) -> list[ExportClip]:
+    def clips(self, sets: Sequence[str] = (), setting: str = "export.sets") -> list[ExportClip]:
         """The clips of the sets, or of all, sorted by set, split and file.
 
-        Raises UserError if there are no annotations, or a set has no clip.
+        Raises UserError if there are no annotations, or a set has no clip; the message names the
+        `setting` that asks for it.
         """
         chosen = self._tables.by_clip("select")
         rows = self._tables.rows("annotate")
@@ -128,8 +129,8 @@ class Build:
         missing = [name for name in sets if name not in known]
         if missing:
             raise UserError(
-                f"export.sets: wanted sets of this build ({', '.join(sorted(known))}), got "
-                f"{', '.join(missing)}; correct export.sets"
+                f"{setting}: wanted sets of this build ({', '.join(sorted(known))}), got "
+                f"{', '.join(missing)}; correct {setting}"
             )
         wanted = [clip for clip in found if clip.set in (sets or known)]
         return sorted(wanted, key=lambda clip: (clip.set, clip.split, clip.file))
@@ -150,11 +151,18 @@ class Build:
     def others(self, clip: ExportClip) -> dict[int, np.ndarray]:
         """Frame from 0 -> boxes of the people that are not the actor, float32 (K, 4), half-open
         x1, y1, x2, y2 in pixels."""
+        return self.people(clip).others.by_frame()
+
+    def people(self, clip: ExportClip) -> ClipBoxes:
+        """The boxes of all people; none where nobody was found."""
         measured = self._measured.get(clip.set)
         if measured is not None:
-            return measured.people(clip.clip, clip.detect_shard).others.by_frame()
-        rows = self._boxes.rows(clip.clip, clip.detect_shard)
-        return ClipBoxes.of(rows).others.by_frame()
+            return measured.people(clip.clip, clip.detect_shard)
+        return ClipBoxes.of(self._boxes.rows(clip.clip, clip.detect_shard))
+
+    def is_measured(self, clip: ExportClip) -> bool:
+        """Whether it is of S, I or M, whose occlusion was measured: nothing was pasted into it."""
+        return clip.set in self._measured
 
     def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
         path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
