@@ -36,6 +36,7 @@ include: "workflow/export.smk"
 # Recognition: CAR, the other arms, other people's models
 include: "workflow/train.smk"
 include: "workflow/evaluate.smk"
+include: "workflow/integralaction.smk"
 include: "workflow/predictions.smk"
 include: "workflow/questions.smk"
 include: "workflow/attention.smk"

@@ -215,6 +215,14 @@ _ROWS = (
         unit="test_views",
     ),
     Stage(
+        "integralaction",
+        "recognition",
+        "Train and evaluate IntegralAction on RGB and poses; its gate by degree of occlusion",
+        draws=True,
+        in_all=False,
+        settings="integralaction",
+    ),
+    Stage(
         "questions",
         "recognition",
         "Write multiple-choice questions about the clips for video language models",

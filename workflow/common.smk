@@ -28,6 +28,7 @@ try:
         from occludenet_build import command
         from occludenet_build.config import arms
         from occludenet_build.config.backends import (
+            OF_BACKBONE,
             modules_of,
             runs_network,
             with_backend_version,
@@ -192,5 +193,6 @@ def in_build(path=""):
 include: "common/settings.smk"
 include: "common/inputs.smk"
 include: "common/measured.smk"
+include: "common/integralaction.smk"
 include: "common/resources.smk"
 include: "common/checks.smk"

@@ -200,8 +200,11 @@ TRAINED = {
     "train": ("torch", "torchvision", "tensorboard"),
     "evaluate": ("torch", "torchvision"),
     "attention": ("torch", "torchvision", "captum"),
+    "integralaction": ("torch", "torchvision", "tensorboard"),
 }
-"""Stages that always run the network of train.backbone -> modules of extras that they import."""
+"""Stages that always run a network that is trained here -> modules of extras that they import."""
+OF_BACKBONE = ("train", "evaluate", "attention")
+"""Of them those that run the network of train.backbone."""
 
 
 def choices_text(rows: dict[str, Backend]) -> str:

@@ -17,7 +17,7 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import damaged_file
 from occludenet_build.core.files import replacing
 
-ENVELOPES = ("model", "model_state", "state_dict", "module")
+ENVELOPES = ("model", "model_state", "state_dict", "module", "network")
 """Keys under which known training programs store the network."""
 PREFIXES = ("module.", "_orig_mod.")
 """Prefixes of parameter names from wrappers for several GPUs and for torch.compile."""

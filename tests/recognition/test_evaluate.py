@@ -29,10 +29,10 @@ from occludenet_build.recognition.backbones.registry import build_backbone
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.evaluate.command import evaluation_groups
-from occludenet_build.recognition.evaluate.command import read_listed_set as read_listed
 from occludenet_build.recognition.evaluate.command import run as run_stage
 from occludenet_build.recognition.evaluate.effect import EFFECT_COLUMNS, WHOLE_SET, causal_effects
 from occludenet_build.recognition.evaluate.tde import tde_by_set
+from occludenet_build.recognition.listed_sets import read_listed_set as read_listed
 from occludenet_build.recognition.lists import read_label_map, read_list
 from occludenet_build.recognition.predict import AVERAGES
 from occludenet_build.recognition.prediction_table import read_predictions

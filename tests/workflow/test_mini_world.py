@@ -26,7 +26,7 @@ from demo.world.segments import polygons, run_lengths
 from occludenet_build.config.recognition import ListedSet
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.video.synth import write_video
-from occludenet_build.recognition.evaluate.command import read_listed_set
+from occludenet_build.recognition.listed_sets import read_listed_set
 
 TINY = Settings(train=1, val=0, test=0, seconds=1.0, images=2, truth=True)
 

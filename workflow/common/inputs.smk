@@ -63,7 +63,7 @@ def device_gpus(name, of=None):
     """
     device = getattr(CONFIG, of or name).device
     small = (
-        STAGES[name].wing == "recognition"
+        name in OF_BACKBONE
         and CONFIG.train.backbone in SMALL_BACKBONES
         and device == "auto"
     )
@@ -81,7 +81,8 @@ def require_files(*stages):
 
 def weights_of(name):
     """acquire's note about the weights of a stage; none if it needs no weights."""
-    needs = CONFIG.train.weights if name == "train" else runs_network(CONFIG, name)
+    own = name in ("train", "integralaction")
+    needs = getattr(CONFIG, name).weights if own else runs_network(CONFIG, name)
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
 

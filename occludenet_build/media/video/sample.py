@@ -55,6 +55,18 @@ def sample_frames_twice(
     return _stacked(plain, numbers), _stacked(other, numbers)
 
 
+def picture_size(path: Path | str) -> tuple[int, int]:
+    """Height and width of a video's displayed frames, pixels, by its first frame.
+
+    Raises ItemError: the reasons of opening a video, and `truncated` if it has no frame.
+    """
+    with open_video(path) as source:
+        for frame in source:
+            width, height = display_of(frame).size
+            return height, width
+    raise ItemError("truncated", "it has no frame")
+
+
 def _requested(
     path: Path | str, numbers: Sequence[int] | None
 ) -> Iterator[tuple[int, av.VideoFrame]]:
