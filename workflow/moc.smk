@@ -30,9 +30,7 @@ rule moc_train:
         **requests(mem_mb=32000, minutes=2880, gpus=device_gpus("moc")),
     params:
         settings=moc_train_settings,
-        version=tried(
-            results_version("moc"), "moc/{detector}-{trained_on}-{seed}.pt"
-        ),
+        version=tried(results_version("moc"), "moc/{detector}-{trained_on}-{seed}.pt"),
         frames=moc_frames,
         root=in_build(),
         weights=weights_option,

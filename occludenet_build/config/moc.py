@@ -134,7 +134,9 @@ class Moc(Loop):
         for name in ("networks", "trained_on", "occluded", "tests"):
             require_distinct(f"moc.{name}", getattr(self, name))
         if self.size % 32:
-            raise UserError(f"config: moc.size: wanted a multiple of 32, got {self.size}; change it")
+            raise UserError(
+                f"config: moc.size: wanted a multiple of 32, got {self.size}; change it"
+            )
         if self.test_step > self.frames:
             raise UserError(
                 f"config: moc.test_step: wanted at most moc.frames, {self.frames}, got "

@@ -135,7 +135,9 @@ def test_a_view_depends_on_seed_video_and_epoch_only():
     assert len(one) == 4 and one[1, 3].file == again[1, 3].file
     again[0, 0], again[3, 3]  # other items before it change nothing
     assert same(one[1, 3], again[1, 3])
-    assert not same(one[1, 3], one[1, 4]) and not same(one[1, 3], clips_of(found, starts=2, seed=1)[1, 3])
+    assert not same(one[1, 3], one[1, 4]) and not same(
+        one[1, 3], clips_of(found, starts=2, seed=1)[1, 3]
+    )
     assert len({one[0, epoch].file for epoch in range(6)}) > 2
     assert one[0, 0].file != one[1, 0].file, "a video's start frames differ within an epoch"
 
@@ -168,7 +170,9 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_rest_is_a_batch():
     assert file.startswith("clean/v2, frame ") and reason == "missing: video 2"
     none = collate([SkippedClip("a", "missing")])
     assert none.pictures is None and none.files == []
-    with pytest.raises(UserError, match=r"in 30 consecutive frames, got none of 1; make it smaller"):
+    with pytest.raises(
+        UserError, match=r"in 30 consecutive frames, got none of 1; make it smaller"
+    ):
         clips_of([sets(drawn.video(1))], frames=30)
 
 
@@ -296,8 +300,9 @@ def test_tables_over_networks():
             ("clean", 0, "clean", 50.0), ("clean", 1, "clean", 60.0), ("occluded", 0, "D-50", 40.0)
         )
     ]  # fmt: skip
-    shares = [{"network": "stado", "trained_on": "clean", "seed": 0, "set": "D-50",
-               "part": "actor", "value": 0.25, "low": 0.2, "high": 0.3, "area": 0.1, "n": 9}]  # fmt: skip
+    about = {"network": "stado", "trained_on": "clean", "seed": 0, "set": "D-50", "n": 9}
+    numbers = {"part": "actor", "value": 0.25, "low": 0.2, "high": 0.3, "area": 0.1}
+    shares = [about | numbers]
     page = results.page(ap, shares).splitlines()
     assert "| network | trained on | seeds | clean | D-50 |" in page
     assert "| moc | clean | 2 | 55.0 (50.0 to 60.0) |  |" in page

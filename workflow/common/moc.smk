@@ -1,7 +1,13 @@
 # MOC and STADO: their inputs and settings.
 #   reads  the checked configuration, CONFIG
 #   writes nothing
-from occludenet_build.config.moc import NETWORKS, TRAININGS, for_training, set_parts, with_sets
+from occludenet_build.config.moc import (
+    NETWORKS,
+    TRAININGS,
+    for_training,
+    set_parts,
+    with_sets,
+)
 
 MOC = with_sets(CONFIG.moc, CONFIG.composite.scales)
 DETECTORS = [

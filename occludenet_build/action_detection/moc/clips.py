@@ -154,7 +154,9 @@ class ClipsOfTubes(TrainingItems[ClipBatch]):
             return firsts[at]
         drawn = rng(self.seed, name, "first frames", str(epoch))
         # without repeats, as far as there are enough
-        order = np.concatenate([drawn.permutation(firsts) for _ in range(-(-at // len(firsts)) + 1)])
+        order = np.concatenate(
+            [drawn.permutation(firsts) for _ in range(-(-at // len(firsts)) + 1)]
+        )
         return int(order[at])
 
     def _random_of(self, name: str, at: int, first: int, epoch: int) -> Random:

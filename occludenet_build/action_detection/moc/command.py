@@ -159,9 +159,7 @@ def _evaluate(args: argparse.Namespace, config: Config) -> None:
         Path(f"{base}.attention.parquet"),
     )
     tables.write_table(tables.from_rows(found.tubes, evaluation.TUBES), args.out)
-    files.write_json(
-        Path(f"{base}.json"), about | {"ap": found.ap, "skipped": found.skipped}
-    )
+    files.write_json(Path(f"{base}.json"), about | {"ap": found.ap, "skipped": found.skipped})
 
 
 def _summarise(args: argparse.Namespace, config: Config) -> None:

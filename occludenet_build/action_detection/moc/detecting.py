@@ -65,8 +65,7 @@ class Part(NamedTuple):
     """Successive frames of a video."""
 
     video: int
-    first: int
-    count: int
+    frames: range
 
 
 class VideoParts(Dataset):
@@ -75,7 +74,7 @@ class VideoParts(Dataset):
     def __init__(self, videos: Sequence[TubeVideo], size: int) -> None:
         self.videos, self.size = videos, size
         self.parts = [
-            Part(number, first, min(AT_ONCE, video.frames - first))
+            Part(number, range(first, min(first + AT_ONCE, video.frames)))
             for number, video in enumerate(videos)
             for first in range(0, video.frames, AT_ONCE)
         ]
@@ -86,8 +85,7 @@ class VideoParts(Dataset):
     def __getitem__(self, number: int) -> tuple[Part, Tensor | ItemError]:
         part = self.parts[number]
         try:
-            numbers = range(part.first, part.first + part.count)
-            pictures = bgr(self.videos[part.video].pictures.read(numbers))
+            pictures = bgr(self.videos[part.video].pictures.read(part.frames))
             return part, network_input(pictures, size=self.size)
         except Exception as error:
             return part, as_item_error(error)

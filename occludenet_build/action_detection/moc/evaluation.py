@@ -13,7 +13,7 @@ from occludenet_build.action_detection.attention import Shares, area_shares, att
 from occludenet_build.action_detection.average_precision import estimates
 from occludenet_build.action_detection.linking import DetectedTube, link
 from occludenet_build.action_detection.matching import VideoScore, match_frames, match_tubes
-from occludenet_build.action_detection.moc.detecting import Asked, Detections, detect
+from occludenet_build.action_detection.moc.detecting import Asked, detect
 from occludenet_build.action_detection.moc.training import TrainedDetector
 from occludenet_build.action_detection.truth import TubeSet, TubeVideo
 from occludenet_build.config.moc import Moc
@@ -90,9 +90,7 @@ def evaluate(trained: TrainedDetector, sets: Sequence[TubeSet], settings: Moc) -
                 result.skipped.append(_skipped(one.name, video.name, found))
                 continue
             tubes = link(found.tubelets, released)
-            frame = match_frames(
-                found.tubelets, video.tubes, len(one.labels), released=released
-            )
+            frame = match_frames(found.tubelets, video.tubes, len(one.labels), released=released)
             scores.append(VideoScore(frame, match_tubes(tubes, video.tubes, len(one.labels))))
             groups.append(video.group)
             result.tubes += _tube_rows(one, video, tubes)
@@ -135,9 +133,7 @@ def _tube_rows(one: TubeSet, video: TubeVideo, tubes: Sequence[DetectedTube]) ->
         }
 
 
-def _attention_rows(
-    set_: str, video: TubeVideo, attention: Sequence[np.ndarray]
-) -> Iterator[Row]:
+def _attention_rows(set_: str, video: TubeVideo, attention: Sequence[np.ndarray]) -> Iterator[Row]:
     """The row of a video; none without attention, or where no mask of the actor is known."""
     found: list[tuple[Shares, Shares]] = []
     for number, where in enumerate(attention):

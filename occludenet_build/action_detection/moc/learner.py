@@ -45,7 +45,7 @@ class OneInput(nn.Module):
         self._idle = [p for name, p in every if name.startswith(UNUSED)]
 
     def forward(self, pictures: Tensor | None) -> Any:
-        """The maps for float32 (K, N, 3, H, W); without a clip a scalar 0, whose gradients are 0."""
+        """The maps for float32 (K, N, 3, H, W); without a clip a scalar 0 of all parameters."""
         if pictures is None:
             # DDP waits for the gradient of every parameter, so the 0 must depend on all of them
             return 0 * torch.stack([p.sum() for p in self.network.parameters()]).sum()
@@ -90,7 +90,9 @@ class Choice:
         """Load the best network, with the state of its optimizer, into the learner."""
         best = self.kept()
         if best is None:
-            raise UserError(f"wanted the best network so far in {self.path}, it is gone; train anew")
+            raise UserError(
+                f"wanted the best network so far in {self.path}, it is gone; train anew"
+            )
         logging.info("going on from the network of epoch %d", best["epoch"])
         learner.model.load_state_dict(best["model"])
         learner.optimizer.load_state_dict(best["optimizer"])
@@ -146,9 +148,8 @@ class DetectorLearner(Learner[ClipBatch, DetectorTally]):
         parts = {"loss": losses.total, "hm": losses.hm, "mov": losses.mov, "wh": losses.wh}
         if losses.mgan is not None:
             parts["mask"] = losses.mgan
-        return DetectorTally(
-            clips=count, **{name: count * float(loss.detach()) for name, loss in parts.items()}
-        )
+        sums = {name: count * float(loss.detach()) for name, loss in parts.items()}
+        return DetectorTally(count, skipped=0, **sums)
 
     @property
     def _weights(self) -> Mapping[str, float]:

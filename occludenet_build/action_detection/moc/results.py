@@ -81,7 +81,10 @@ def page(ap: Sequence[Row], attention: Sequence[Row]) -> str:
         areas = {row["set"]: 100 * row["area"] for row in shown}
         lines += [f"## Attention on the {part}", "", *_table(percent, areas), ""]
     if attention:
-        lines += ["Percent of the attention in a frame; `area` is what it covers of the picture.", ""]
+        lines += [
+            "Percent of the attention in a frame; `area` is what it covers of the picture.",
+            "",
+        ]
     return "\n".join(lines)
 
 
