@@ -42,6 +42,8 @@ include: "workflow/questions.smk"
 include: "workflow/attention.smk"
 # Action detection: MOC and STADO
 include: "workflow/moc.smk"
+# Several networks in one table
+include: "workflow/models.smk"
 # Results: the paper's tables and figures, the page of a build
 include: "workflow/paper.smk"
 include: "workflow/report.smk"
@@ -63,6 +65,7 @@ rule all:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
+        rules.models.output if MEMBERS else [],
         rules.paper.output,
         rules.report.output,
     localrule: True

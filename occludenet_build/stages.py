@@ -254,6 +254,16 @@ _ROWS = (
         unit="attended",
     ),
     Stage(
+        "models",
+        "results",
+        "Train and evaluate several networks, and compare them by degree of occlusion",
+        ("train",),
+        draws=True,
+        in_all=False,
+        tables={"models": "models/*/*.parquet"},
+        settings="models",
+    ),
+    Stage(
         "paper",
         "results",
         "Write the paper's tables and figures from your results, next to the published ones",

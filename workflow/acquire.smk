@@ -20,7 +20,7 @@ rule acquire_videos:
     conda:
         "../envs/network.yaml"
     params:
-        settings=acquire_settings("videos", "layout", "flat_class", "split"),
+        settings=acquire_settings("videos", "layout", "flat_class", "split", "classes"),
         version=tried(results_version("acquire"), "acquire/videos.parquet"),
         listing=videos_listing,
         kinetics="--kinetics" if KINETICS else "",

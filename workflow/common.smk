@@ -34,6 +34,7 @@ try:
             with_backend_version,
         )
         from occludenet_build.config.export import FORMATS
+        from occludenet_build.config.models import of_member
         from occludenet_build.config.training import DATASET_D, SMALL_BACKBONES
         from occludenet_build.core import failures, seeds
         from occludenet_build.core.build_lock import one_at_a_time
@@ -196,4 +197,5 @@ include: "common/measured.smk"
 include: "common/integralaction.smk"
 include: "common/moc.smk"
 include: "common/resources.smk"
+include: "common/models.smk"
 include: "common/checks.smk"

@@ -9,12 +9,7 @@ rule evaluate_arm:
         clips=rules.annotate.output.clips,
         model=rules.train_arm.output.model,
         variants=variant_clips,
-        lists=[
-            plain_path(path)
-            for listed in CONFIG.evaluate.lists
-            for path in (listed.file, listed.label_map)
-            if path
-        ],
+        lists=list_files(CONFIG.evaluate),
     output:
         predictions=f"{BUILD}/evaluate/{{arm}}-{{seed}}.parquet",
         metrics=f"{BUILD}/evaluate/{{arm}}-{{seed}}.json",

@@ -91,7 +91,7 @@ rule integralaction:
     benchmark:
         f"{BUILD}/benchmarks/integralaction/summary.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/torch.yaml"
     resources:
         **requests(mem_mb=4000, minutes=60),
     params:

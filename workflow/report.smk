@@ -8,6 +8,7 @@ rule report:
         clips=rules.annotate.output.clips,
         predictions=rules.evaluate.input,
         paper=rules.paper.output,
+        models=rules.models.output if MEMBERS else [],
     output:
         page=report(f"{BUILD}/report/index.html", category="Build"),
         accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),

@@ -4,12 +4,7 @@
 #   writes train/<arm>-<seed>.pt, train/<arm>-<seed>.csv, train/store/<arm>-<seed>/; for S, I and M
 #          the same below train/<set>/
 
-TRAIN_PROGRAM = (
-    "python -m"
-    if CONFIG.train.processes == 1
-    # Without --, torchrun parses --log itself.
-    else f"env OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node {CONFIG.train.processes} -m --"
-)
+TRAIN_PROGRAM = train_program(CONFIG.train.processes)
 
 
 rule train_arm:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from demo.world.cameras import Camera
@@ -23,6 +22,7 @@ from demo.world.figure import (
     THIGH,
     TORSO,
     UPPER_ARM,
+    stamp,
 )
 from demo.world.motions import Limb, Stance
 from demo.world.wardrobe import BodyPart, Look, paint_body_parts
@@ -117,7 +117,7 @@ class Body:
         canvas = np.zeros((high[1] - low[1], high[0] - low[0], 4), np.uint8)
         pieces = self._pieces(joints, at, far, camera)
         for piece in sorted(pieces, key=lambda p: -p.depth):
-            _stamp(canvas, piece, low)
+            _stretch(canvas, piece, low)
         return canvas, int(low[0]), int(low[1])
 
     def _pieces(self, joints, at, far, camera: Camera) -> list[_Stretched]:
@@ -165,28 +165,11 @@ class Body:
         return _Stretched(self.parts[name], ankle, ankle + step, FOOT, across, depth - 0.01)
 
 
-def _stamp(canvas: np.ndarray, piece: _Stretched, origin: np.ndarray) -> None:
+def _stretch(canvas: np.ndarray, piece: _Stretched, origin: np.ndarray) -> None:
     """Stretch, turn and blend a card over the canvas, uint8 (h, w, 4); both are premultiplied."""
     toward = piece.end - piece.start
     seen = float(np.linalg.norm(toward))
     unit = toward / seen if seen > 1e-6 else np.array([0.0, 1.0])
     along = max(seen / (piece.length * PAINTED), 0.4 * abs(piece.across))
     turn = np.column_stack([np.array([unit[1], -unit[0]]) * piece.across, unit * along])
-    matrix = np.column_stack([turn, piece.start - origin - turn @ piece.card.joint])
-    rows, columns = piece.card.rgba.shape[:2]
-    corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]]) @ turn.T + matrix[:, 2]
-    low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int), canvas.shape[1::-1])
-    if (high <= low).any():
-        return
-    matrix[:, 2] -= low
-    width, height = (high - low).tolist()
-    turned = cv2.warpAffine(piece.card.rgba, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    over(canvas[low[1] : high[1], low[0] : high[0]], turned)
-
-
-def over(under: np.ndarray, layer: np.ndarray) -> None:
-    """Blend a premultiplied RGBA layer, uint8 (h, w, 4), over `under`, uint8 (h, w, 3 or 4)."""
-    channels = under.shape[2]
-    kept = under.astype(np.uint16) * (255 - layer[..., 3:].astype(np.uint16)) // 255
-    np.add(layer[..., :channels], kept.astype(np.uint8), out=under)
+    stamp(canvas, piece.card, turn, piece.start - origin)

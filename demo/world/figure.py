@@ -115,16 +115,20 @@ class Figure:
         canvas = np.zeros((height * SUPER, width * SUPER, 4), np.uint8)
         scaled = self.height_px * SUPER
         for placed in place_body_parts(pose, scaled, x * SUPER, ground_y * SUPER, facing):
-            _stamp(canvas, self.pieces[placed.piece], placed, facing)
+            radians = math.radians(placed.angle)
+            cosine, sine = math.cos(radians), math.sin(radians)
+            turn = np.array([[cosine * facing, sine * facing], [-sine, cosine]])
+            stamp(canvas, self.pieces[placed.piece], turn, np.asarray(placed.at))
         return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _stamp(canvas: np.ndarray, piece: BodyPart, placed: PlacedPart, facing: int) -> None:
-    """Rotate a card about its joint and blend it over the canvas; both are premultiplied."""
-    radians = math.radians(placed.angle)
-    cosine, sine = math.cos(radians), math.sin(radians)
-    turn = np.array([[cosine * facing, sine * facing], [-sine, cosine]])
-    matrix = np.column_stack([turn, np.asarray(placed.at) - turn @ piece.joint])
+def stamp(canvas: np.ndarray, piece: BodyPart, turn: np.ndarray, at: np.ndarray) -> None:
+    """Blend a card over the canvas, uint8 (H, W, 4); both are premultiplied.
+
+    `turn`: matrix float64 (2, 2) that turns and scales the card about its joint, which comes to the
+    place `at`, float64 (2,), px.
+    """
+    matrix = np.column_stack([turn, at - turn @ piece.joint])
     rows, columns = piece.rgba.shape[:2]
     corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]]) @ turn.T + matrix[:, 2]
     low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
@@ -134,6 +138,11 @@ def _stamp(canvas: np.ndarray, piece: BodyPart, placed: PlacedPart, facing: int)
     matrix[:, 2] -= low
     width, height = (high - low).tolist()
     turned = cv2.warpAffine(piece.rgba, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    under = canvas[low[1] : high[1], low[0] : high[0]]
-    kept = under.astype(np.uint16) * (255 - turned[..., 3:].astype(np.uint16)) // 255
-    np.add(turned, kept.astype(np.uint8), out=under)
+    over(canvas[low[1] : high[1], low[0] : high[0]], turned)
+
+
+def over(under: np.ndarray, layer: np.ndarray) -> None:
+    """Blend a premultiplied RGBA layer, uint8 (h, w, 4), over `under`, uint8 (h, w, 3 or 4)."""
+    channels = under.shape[2]
+    kept = under.astype(np.uint16) * (255 - layer[..., 3:].astype(np.uint16)) // 255
+    np.add(layer[..., :channels], kept.astype(np.uint8), out=under)

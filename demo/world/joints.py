@@ -117,7 +117,7 @@ def _head(
     found = {}
     for name, (right, up) in (_PROFILE if pose.profile else _FRONT).items():
         across, rise = -right * _HEAD[0] * height, (_CHIN + up) * _HEAD[1] * height
-        # as figure._stamp turns a card that is painted upside down
+        # as Figure.draw turns a card that is painted upside down
         place = (
             head.at[0] + facing * (cosine * across + sine * rise),
             head.at[1] - sine * across + cosine * rise,

@@ -51,7 +51,6 @@ def _plateau(turns: float, rise: float, fall: float, soft: float = 0.08) -> floa
     return share * share * (3 - 2 * share)
 
 
-REST: Limb = (4.0, 8.0, 12.0, 5.0)
 LEG: Limb = (2.0, 4.0, -2.0, 3.0)
 
 

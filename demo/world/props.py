@@ -54,9 +54,9 @@ def gun_layer(camera: Camera, joints: Joints) -> Layer | None:
     along = left - joints["right_shoulder"]
     along /= max(float(np.linalg.norm(along)), 1e-6)
     butt, muzzle = right - along * 0.22, left + along * 0.42
-    pixels, depths = camera.project(np.stack([butt, muzzle]))
-    thick = max(1, round(0.055 * camera.focal / float(depths.mean())))
-    return _line(camera, pixels, (38, 36, 40, 255), thick)
+    canvas = _canvas(camera)
+    _polyline(canvas, camera, np.stack([butt, muzzle]), (38, 36, 40, 255), 0.055)
+    return cropped(canvas)
 
 
 def sheet_layer(camera: Camera, joints: Joints, size: float) -> Layer | None:
@@ -104,10 +104,3 @@ def _polyline(
     thick = max(1, round(metres * camera.focal / float(depths.mean())))
     path = np.round(pixels * 16).astype(np.int32)
     cv2.polylines(canvas, [path], False, colour, thick, cv2.LINE_AA, 4)
-
-
-def _line(camera: Camera, pixels: np.ndarray, colour, thick: int) -> Layer | None:
-    canvas = _canvas(camera)
-    path = np.round(pixels * 16).astype(np.int32)
-    cv2.polylines(canvas, [path], False, colour, thick, cv2.LINE_AA, 4)
-    return cropped(canvas)

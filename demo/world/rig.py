@@ -30,8 +30,6 @@ Truth per frame and person:
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,7 +43,7 @@ import pyarrow.parquet as pq
 from demo.world.body import JOINTS
 from demo.world.motions import CLASSES_I, CLASSES_M
 from demo.world.take import RATES, Seen, Take, View
-from occludenet_build.core.files import replacing, write_bytes, write_text
+from occludenet_build.core.files import csv_text, replacing, write_bytes, write_text
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.media.imaging import masks
@@ -133,9 +131,10 @@ def draw_recordings(folder: Path, rig: Rig, workers: int = 2) -> list[Recording]
     for kind in ("I", "M"):
         rows = [_row(file) for file in files if file.kind == kind]
         if rows:
-            write_text(folder / "recordings" / kind / "recordings.csv", _csv(COLUMNS, rows))
-    rows = [_offset(rig, file) for file in files]
-    write_text(folder / "truth" / "offsets.csv", _csv(tuple(rows[0]), rows) if rows else "")
+            write_text(folder / "recordings" / kind / "recordings.csv", csv_text(COLUMNS, rows))
+    starts = [_offset(rig, file) for file in files]
+    text = csv_text(starts[0], (start.values() for start in starts)) if starts else ""
+    write_text(folder / "truth" / "offsets.csv", text)
     return files
 
 
@@ -152,17 +151,12 @@ def take_of(rig: Rig, file: Recording) -> tuple[Take, View]:
     return take, take.recordings[file.view]
 
 
-def _row(file: Recording) -> dict[str, object]:
+def _row(file: Recording) -> tuple[str, ...]:
+    """The cells of COLUMNS."""
     session = f"{file.kind.lower()}-{file.subject}"
-    return dict(
-        zip(
-            COLUMNS,
-            (
-                *(f"{file.name}.mp4", file.label, file.subject, file.number),
-                *(f"view{file.view + 1}", _camera(file), session),
-            ),
-            strict=True,
-        )
+    return (
+        *(f"{file.name}.mp4", file.label, file.subject, file.number),
+        *(f"view{file.view + 1}", _camera(file), session),
     )
 
 
@@ -187,14 +181,6 @@ def _offset(rig: Rig, file: Recording) -> dict[str, object]:
         "frames": view.frames,
         "sound_rate": view.sound_rate,
     }
-
-
-def _csv(columns: tuple[str, ...], rows: list[dict]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _draw(folder: Path, rig: Rig, file: Recording) -> None:

@@ -15,8 +15,9 @@ from fractions import Fraction
 import numpy as np
 
 from demo.world import microphones, props, room
-from demo.world.body import Body, Layer, joints_of, over
+from demo.world.body import Body, Layer, joints_of
 from demo.world.cameras import Camera, ring
+from demo.world.figure import over
 from demo.world.microphones import Noise
 from demo.world.motions import MOTIONS, Motion, Way
 from demo.world.wardrobe import draw_look

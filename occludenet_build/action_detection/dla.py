@@ -152,7 +152,7 @@ class PyramidUp(nn.Module):
             given[finest + 1 :] = [after] * (step + 1)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps from 1/4 on -> merged maps of the same sizes and channels."""
+        """Maps float32 (N, c, h, w) from 1/4 of the sides on -> as many merged ones."""
         maps, merged = list(maps), [maps[-1]]
         for step in range(self.steps):
             finest = self.steps - 1 - step
@@ -178,7 +178,7 @@ class MergeUp(nn.Module):
                 setattr(self, f"node_{number}", DeformableUnit(after, after))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps, the finest first -> as many merged maps of the first one's size."""
+        """Maps float32 (N, c, h, w), the finest first -> as many merged ones of its size."""
         merged = [maps[0]]
         for number, coarse in enumerate(maps[1:], 1):
             part = {name: getattr(self, f"{name}_{number}") for name in ("proj", "up", "node")}

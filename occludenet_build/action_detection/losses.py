@@ -41,7 +41,7 @@ def detection_losses(
     released: bool = False,
     weights: Mapping[str, float] = WEIGHTS,
 ) -> Losses:
-    """The losses of a batch, scalars float32 (float64 for outputs of float64).
+    """The losses of a batch, each a scalar float32 (float64 for outputs of float64).
 
     `outputs`: those of `network.ActionDetector`, `targets` of the same N clips; both have `mgan` or
     neither has. hm and mov, wh are divided by the number of centres and objects in the batch, as

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from occludenet_build.config.backends import BACKENDS, published_weights
 from occludenet_build.config.failures import Failures
 from occludenet_build.config.loop import Loop, Optimizer
+from occludenet_build.config.models import Models, naming, of_member
 from occludenet_build.config.occlusion import (
     Composite,
     Counterfactual,
@@ -189,6 +190,10 @@ def load(values: dict[str, Any], base: Path | str = ".", require_files: bool = T
     _refuse_old_names(values)
     config = _with_published_files(from_mapping(Config, values, base, late=not require_files))
     _check_whole(config)
+    for member in config.section(Models).members:
+        one = of_member(config, member)
+        with naming(member):
+            _check_whole(one)
     for stage in ("detect", "actor_masks") if require_files else ():
         require_file(getattr(config, stage), stage)
     return config
@@ -265,6 +270,11 @@ def _check_whole(config: Config) -> None:
         total = shares.train + shares.val + shares.test
         if abs(total - 1) > 1e-9:
             raise UserError(f"config: {key}.split: wanted shares that sum to 1, got {total:g}")
+    if config.kinetics.route != "none" and config.acquire.classes:
+        raise UserError(
+            f"config: acquire.classes: wanted [] with kinetics.route {config.kinetics.route}, "
+            f"which takes kinetics.classes, got {', '.join(config.acquire.classes)}; set them there"
+        )
     require_distinct("composite.scales", [f"{scale:.2f}" for scale in config.composite.scales])
     require_distinct("train.seeds", [str(seed) for seed in config.train.seeds])
     _check_scales(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,12 @@ def check_anonymity(mode: str, own: Anonymity) -> None:
         )
 
 
-def finds_by_network(section: Any) -> bool:
-    """Whether the stage recordings runs a network with this section of settings."""
-    own = section.anonymity
-    return section.anonymise != "off" and bool(own.weights or own.check_weights)
+def finds_by_network(mode: str, own: Mapping[str, Any]) -> bool:
+    """Whether the stage recordings runs a network.
+
+    `mode`: recordings.anonymise; `own`: the values of recordings.anonymity.
+
+    >>> finds_by_network("off", {"weights": "a.pt"}), finds_by_network("face", {"weights": "a.pt"})
+    (False, True)
+    """
+    return mode != "off" and bool(own.get("weights") or own.get("check_weights"))

@@ -238,7 +238,8 @@ def is_network(stage: str, model: str | None) -> bool:
 def runs_network(config: Any, stage: str) -> bool:
     """Whether a stage runs a network with the settings of `config`."""
     if stage == "recordings":
-        return finds_by_network(config.recordings)
+        recordings = config.recordings
+        return finds_by_network(recordings.anonymise, vars(recordings.anonymity))
     return is_network(stage, getattr(getattr(config, stage, None), "backend", None))
 
 
@@ -256,10 +257,9 @@ def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """
     row = BACKENDS.get(stage, {}).get(values.get("backend", ""))
     modules = TRAINED.get(stage, row.imports if row else ())
-    anonymity = values.get("anonymity", {})
-    if stage == "recordings" and values.get("anonymise", "off") != "off":
-        named = anonymity.get("weights") or anonymity.get("check_weights")
-        modules = ("torch", "ultralytics") if named else ()
+    hides = values.get("anonymise", "off"), values.get("anonymity", {})
+    if stage == "recordings" and finds_by_network(*hides):
+        modules = ("torch", "ultralytics")
     if stage == "kinetics" and values.get("route") == "youtube":
         modules = ("yt_dlp",)
     if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):

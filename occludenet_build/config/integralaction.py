@@ -106,6 +106,8 @@ class Integralaction(Loop):
     kept."""
     epochs: int = setting(30, low=1, high=100_000)
     """rgb_only, pose_only: number of epochs."""
+    batch: int = setting(32, low=1, high=65_536)
+    """Clips per batch, over all processes; as published, 8 on each of 4 GPUs."""
     learning_rate: float = setting(5e-3, low=0)
     """rgb_only, pose_only: learning rate of all parameters."""
     weight_decay: float = setting(1e-4, low=0)

@@ -30,11 +30,18 @@ class Protocol:
     average: str
     """What is averaged over views and crops: softmax or logits."""
     source: str
+    crop_places: str = "even"
+    """A choice of evaluate.crop_places."""
 
 
 _SLOWFAST = "SlowFast, its configurations of X3D: TEST.NUM_ENSEMBLE_VIEWS 10, TEST_CROP_SIZE"
 _TORCHVISION = "torchvision, the notes and transforms of its weights, and its reference script"
 _IBM = "IBM action-recognition-pytorch, README: 10 x 3 at 256, dense, mean of logits"
+_IBM_SPREAD = (
+    "IBM action-recognition-pytorch, the validation of train.py: one uniform clip, centre crop, "
+    "224 of int(224 / 0.875 + 0.5). That the results on its mini data sets were measured so is "
+    "this project's reading; nothing says how"
+)
 
 
 def _x3d(size: int) -> Protocol:
@@ -50,13 +57,27 @@ def _uniformerv2(views: int, source: str) -> Protocol:
 
 
 _RESNET = _torchvision(5, 112, 128)
-_IBM_I3D = Protocol("ibm", 10, 3, 256, 256, "logits", _IBM)
+_IBM_UNIFORM = Protocol("ibm", 1, 1, 224, 256, "logits", _IBM_SPREAD, "quarters")
+_IBM_DENSE = Protocol("ibm", 10, 3, 256, 256, "logits", _IBM, "quarters")
 _K400 = _uniformerv2(4, "UniFormerV2, run.sh of exp/k400: 4 x 3 at 224")
 _VIDEOMAMBA = _uniformerv2(4, "VideoMamba, video_sm/exp/k400: test_num_segment 4, test_num_crop 3")
 _VIDEOMAE = Protocol(
     "mmaction2", 5, 3, 224, 224, "softmax",
     "mmaction2, its configuration of VideoMAE (16 x 4, 5 clips, ThreeCrop 224), as in the paper",
 )  # fmt: skip
+
+_IBM_RELEASED = (
+    *("ibm_i3d_resnet18", "ibm_i3d_resnet50", "ibm_i3d_resnet101"),
+    *("ibm_tam_resnet50", "ibm_tam_resnet101"),
+)
+"""Of those of depth 50 and 101 there are checkpoints of Kinetics-400, on dense clips."""
+_IBM_MINI = (
+    *("ibm_i3d", "ibm_s3d", "ibm_s3d_resnet18", "ibm_s3d_resnet50", "ibm_s3d_resnet101"),
+    *("ibm_tsn_inception_v1", "ibm_tsn_resnet18", "ibm_tsn_resnet50", "ibm_tsn_resnet101"),
+    *("ibm_tam_inception_v1", "ibm_tam_resnet18"),
+)
+IBM_STUDY = (*_IBM_RELEASED, *_IBM_MINI)
+"""The networks of the CNN study in recognition.backbones (docs/cnn_study.md)."""
 
 PROTOCOLS: dict[str, Protocol] = {
     **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), _RESNET),
@@ -72,7 +93,8 @@ PROTOCOLS: dict[str, Protocol] = {
     "i3d_r50": Protocol(
         "mmaction2", 10, 3, 256, 256, "softmax", "mmaction2, its I3D: 10 clips, ThreeCrop 256"
     ),
-    **dict.fromkeys(("ibm_i3d_resnet18", "ibm_i3d_resnet50", "ibm_i3d_resnet101"), _IBM_I3D),
+    **dict.fromkeys(_IBM_RELEASED, _IBM_DENSE),
+    **dict.fromkeys(_IBM_MINI, _IBM_UNIFORM),
     **dict.fromkeys(("uniformerv2_b16", "uniformerv2_l14"), _K400),
     "uniformerv2_b16_ssv2": _uniformerv2(1, "UniFormerV2, run.sh of exp/sthv2: 1 x 3 at 224"),
     **dict.fromkeys(("videomamba_t", "videomamba_s", "videomamba_m"), _VIDEOMAMBA),
@@ -82,12 +104,18 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
 }  # fmt: skip
 """By backbone; hf:<model type> for networks of transformers. Those without a row have none, or none
-that was found in writing."""
+that was found in writing. Of the networks in BY_SAMPLING the one of the backbone's own sampling."""
+
+BY_SAMPLING: dict[str, tuple[Protocol, Protocol]] = dict.fromkeys(
+    IBM_STUDY, (_IBM_UNIFORM, _IBM_DENSE)
+)
+"""By backbone: the protocol where the frames of a view are spread over the clip, and where they are
+at a distance; of networks that were published with both."""
 
 
-def with_protocol_or_own(settings: Evaluate, backbone: str) -> Evaluate:
+def with_protocol_or_own(settings: Evaluate, backbone: str, stride: int | None = None) -> Evaluate:
     """As `with_protocol`; the settings themselves where no protocol is known."""
-    return with_protocol(settings, backbone) if backbone in PROTOCOLS else settings
+    return with_protocol(settings, backbone, stride) if backbone in PROTOCOLS else settings
 
 
 def check_protocol(settings: Evaluate, backbone: str) -> None:
@@ -99,11 +127,12 @@ def check_protocol(settings: Evaluate, backbone: str) -> None:
         with_protocol(settings, backbone)
 
 
-def with_protocol(settings: Evaluate, backbone: str) -> Evaluate:
+def with_protocol(settings: Evaluate, backbone: str, stride: int | None = None) -> Evaluate:
     """The settings with those of the backbone's protocol, if they ask for the published one.
 
-    `backbone`: a name of recognition.backbones, or hf:<model type>. Raises UserError where none is
-    known.
+    `backbone`: a name of recognition.backbones, or hf:<model type>. `stride`: distance of the
+    network's frames, 0: spread; None: that of the backbone's defaults. Raises UserError where none
+    is known.
     """
     if settings.sampling != "published":
         return settings
@@ -112,5 +141,8 @@ def with_protocol(settings: Evaluate, backbone: str) -> Evaluate:
             f"evaluate.sampling: wanted a backbone with a published protocol, got {backbone}, of "
             "which none is known; set sampling, views, crops and average instead"
         )
-    taken = dataclasses.asdict(PROTOCOLS[backbone])
+    row = PROTOCOLS[backbone]
+    if stride is not None and backbone in BY_SAMPLING:
+        row = BY_SAMPLING[backbone][stride > 0]
+    taken = dataclasses.asdict(row)
     return dataclasses.replace(settings, **{k: v for k, v in taken.items() if k != "source"})

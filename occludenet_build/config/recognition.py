@@ -63,17 +63,21 @@ class Evaluate:
 
     views: int = setting(4, low=1, high=100)
     """Number of temporal views per clip that are averaged."""
-    crops: int = setting(1, choices=(1, 3))
+    crops: int = setting(1, choices=(1, 3, 5, 10))
     """Number of spatial crops per view that are averaged. 1: centre crop; 3: three crops along the
-    longer side."""
+    longer side; 5: the corners and the centre; 10: these and their mirror images."""
+    crop_places: str = setting("even", choices=("even", "quarters"), added=True)
+    """Where several crops lie. even: the outer ones reach the edges; quarters: in whole steps of a
+    quarter of the room, rounded down, as in action-recognition-pytorch, so that up to 3 pixels
+    remain on the right and below."""
     average: str = setting("softmax", choices=("softmax", "logits"))
     """What is averaged over views and crops: softmax probabilities or logits."""
     sampling: str = setting("mmaction2", choices=("published", *SAMPLINGS), added=True)
     """How the frames of the views are chosen: as in mmaction2 (without or, mmaction2_fps, with
     target_fps), UniFormerV2, SlowFast (slowfast_offset: with USE_OFFSET_SAMPLING),
     action-recognition-pytorch (ibm), IntegralAction or torchvision. published: as the authors of
-    the backbone test it, which also replaces views, crops, average, size and short_side
-    (docs/evaluation.md has the table)."""
+    the backbone test it, which also replaces views, crops, crop_places, average, size and
+    short_side (docs/evaluation.md has the table)."""
     size: int | None = setting(None, low=16, high=1024, added=True)
     """Side of the square crop, in pixels; null: that of the training."""
     short_side: int | None = setting(None, low=16, high=2048, added=True)

@@ -33,6 +33,9 @@ class Acquire:
     files are in splits; else the build stops and asks for this setting."""
     flat_class: str = setting("unlabelled")
     """Class name of all videos if the layout is flat."""
+    classes: tuple[str, ...] = setting((), empty=True, added=True)
+    """Names of the classes of `videos` to take; mini_kinetics_200 stands for the 200 classes of
+    mini-Kinetics (action-recognition-pytorch). []: all. For kinetics.route see kinetics.classes."""
     split: Fractions = setting(Fractions())
     """Shares of the splits for layouts that name no split, assigned by hash; they must sum to 1."""
     coco_instances: str | None = setting(None, path=True, url=True)
@@ -266,7 +269,8 @@ class Kinetics:
     splits: tuple[str, ...] = setting(("train", "val", "test"), choices=("train", "val", "test"))
     """Splits to fetch."""
     classes: tuple[str, ...] = setting((), empty=True)
-    """Names of the classes to fetch; []: all."""
+    """Names of the classes to fetch; mini_kinetics_200 stands for the 200 classes of mini-Kinetics
+    (action-recognition-pytorch). []: all."""
     per_class: int | None = setting(None, low=1)
     """Maximum number of clips per class and split; null: all. Clips are taken in the random order
     of the stage index: a complete build searches 2 x select.quota clips."""

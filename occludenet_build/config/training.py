@@ -30,6 +30,13 @@ class Augment:
     train.size. null: a random crop of train.size from the frame scaled to train.short_side."""
     aspect: tuple[float, ...] = setting((0.75, 1.3333), low=0.1, high=10)
     """[minimum, maximum] aspect ratio of that crop, width / height."""
+    crop: str = setting("plain", choices=("plain", "multi_scale", "jitter"), added=True)
+    """How the crop is drawn. plain: as `area` says; multi_scale: height and width of 1, 0.875, 0.75
+    or 0.66 of the short side, at most one step apart, at one of 13 places, resized to train.size;
+    jitter: the frame is scaled to a drawn short side first. The last two are the augmentors v1 and
+    v2 of action-recognition-pytorch."""
+    jitter: tuple[int, ...] = setting((256, 320), low=16, high=2048, added=True)
+    """crop jitter: [minimum, maximum] of the short side, in pixels."""
     randaugment: int = setting(0, low=0, high=20)
     """Number of RandAugment operations per clip; 0: none."""
     randaugment_magnitude: int = setting(7, low=0, high=10)
@@ -43,6 +50,22 @@ class Augment:
     ratio."""
     label_smoothing: float = setting(0.0, low=0, high=0.99)
     """Label smoothing of the cross entropy."""
+
+    def __post_init__(self) -> None:
+        if self.crop != "plain" and self.area is not None:
+            raise UserError(
+                f"config: train.augment.area: wanted null with train.augment.crop {self.crop}, "
+                f"which draws a crop of its own, got {list(self.area)}; change one of them"
+            )
+
+
+def check_jitter(augment: Augment, size: int) -> None:
+    """Raises UserError where the short side that is drawn may be smaller than the crop, `size`."""
+    if augment.crop == "jitter" and min(augment.jitter) < size:
+        raise UserError(
+            f"config: train.augment.jitter: wanted at least {size}, the side of the crop, got "
+            f"{min(augment.jitter)}; change it or train.size"
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +113,8 @@ class Swap:
 
 DATASET_D = "D"
 """Name in train.datasets of the composited clips, OccludeNet-D."""
+OF_CNN_STUDY = "ibm_"
+"""Prefix of the networks of the CNN study of IBM."""
 SMALL_BACKBONES = ("tiny3d", "scene3d")
 """Networks that a few CPU cores train in minutes: with device auto their jobs request no GPU."""
 
@@ -100,16 +125,24 @@ class Train(Loop):
 
     backbone: str = setting("r3d_18")
     """Network: tiny3d, scene3d, r3d_18, mc3_18, r2plus1d_18, s3d, mvit_v2_s, swin3d_t,
-    x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, ibm_i3d_resnet18, ibm_i3d_resnet50,
-    ibm_i3d_resnet101, uniformerv2_b16, uniformerv2_b16_ssv2, uniformerv2_l14, videomamba_t,
-    videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l; hf: the video classifier of the
-    library transformers in the folder `weights`."""
+    x3d_xs, x3d_s, x3d_m, x3d_l, x3d_s_pytorchvideo, i3d_r50, uniformerv2_b16, uniformerv2_b16_ssv2,
+    uniformerv2_l14, videomamba_t, videomamba_s, videomamba_m, videomae_s, videomae_b, videomae_l;
+    of the CNN study of IBM: ibm_i3d, ibm_s3d, ibm_tsn_inception_v1, ibm_tam_inception_v1 (these
+    four on Inception-V1), ibm_i3d_resnet18, ibm_i3d_resnet50, ibm_i3d_resnet101, ibm_s3d_resnet18,
+    ibm_s3d_resnet50, ibm_s3d_resnet101, ibm_tsn_resnet18, ibm_tsn_resnet50, ibm_tsn_resnet101,
+    ibm_tam_resnet18, ibm_tam_resnet50, ibm_tam_resnet101; hf: the video classifier of the library
+    transformers in the folder `weights`."""
     weights: str | None = setting(None, path=True, url=True, hub=True, late=True)
     """Checkpoint for initialization, in the format of its authors or of mmaction2: a path, or an
     http(s) address that the stage acquire fetches once. A head with other classes is not loaded,
-    and a line is logged. null: random initialization. With backbone hf: a folder as
-    save_pretrained writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing
-    is fetched)."""
+    and a line is logged. With backbone ibm_* also torchvision's resnet of that depth, or googlenet,
+    trained on images. null: random initialization. With backbone hf: a folder as save_pretrained
+    writes it, or a name OWNER/NAME in the local cache of huggingface_hub (nothing is fetched)."""
+    inflation: str = setting("divided", choices=("divided", "repeated"), added=True)
+    """With backbone ibm_* and torchvision's resnet or googlenet as weights: how a kernel becomes
+    one over kT frames. divided: repeated over time and divided by kT, so that the batch-norm
+    statistics fit; repeated: not divided, as in IBM's repository, where they fit after about fifty
+    steps. The head, and layers that the 2-D network lacks, stay random, and a line is logged."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
@@ -168,6 +201,10 @@ class Train(Loop):
     stride: int | None = setting(None, low=0, high=512)
     """Distance between sampled frames, in frames; 0: one frame from each of `frames` equal
     segments; null: the default of the backbone."""
+    sampling: str = setting("own", choices=("own", "ibm"), added=True)
+    """How the frames of a view are drawn. own: with stride 0 one from each of `frames` equal
+    segments, else any first frame; ibm: as in action-recognition-pytorch: with stride 0 one offset
+    for all segments, else all first frames but the last (docs/cnn_study.md)."""
     size: int | None = setting(None, low=16, high=1024)
     """Side of the square crop, in pixels; null: the default of the backbone."""
     short_side: int | None = setting(None, low=16, high=2048)
@@ -178,7 +215,10 @@ class Train(Loop):
     swap: Swap = setting(Swap(), added=True)
     dropout: float | None = setting(None, low=0, high=0.99)
     """Dropout rate before the head (and in the global blocks of UniFormerV2), for x3d_*,
-    uniformerv2_*, videomamba_*, videomae_*; null: the default of the backbone."""
+    ibm_*, uniformerv2_*, videomamba_*, videomae_*; null: the default of the backbone."""
+    temporal_stride: bool = setting(False, added=True)
+    """With backbone ibm_*: the variant of the CNN study that halves the number of frames at three
+    places of the network."""
     drop_path: float | None = setting(None, low=0, high=0.99)
     """Stochastic depth, for uniformerv2_*, videomamba_*, videomae_*: drop rate of the last block;
     the rate increases linearly from 0 at the first block. null: the default of the backbone, 0."""
@@ -192,6 +232,8 @@ class Train(Loop):
                 f"config: train.size: wanted at most train.short_side, {self.short_side}, "
                 f"got {self.size}; change one of them"
             )
+        if self.size is not None:
+            check_jitter(self.augment, self.size)
         super().__post_init__()
         _check_arms(self)
         _check_network(self)
@@ -240,6 +282,7 @@ def _check_network(train: Train) -> None:
             f"config: train.weights: wanted an existing path, got {train.weights!r} "
             f"({train.weights} is missing); names of networks need train.backbone hf"
         )
+    _check_study(train)
     mixing = [arm for arm in train.arms if arm in ("stillmix", "fame")]
     if train.probe != "none" and mixing:
         raise UserError(
@@ -251,6 +294,30 @@ def _check_network(train: Train) -> None:
         raise UserError(
             f"config: train.augment.mixup: wanted 0 with train.probe, got {train.augment.mixup:g}: "
             "a probe sees the features of single clips; change one of them"
+        )
+
+
+def _check_study(train: Train) -> None:
+    """Check that the settings of the CNN study's networks have one, and that a probe can use it.
+
+    Raises UserError.
+    """
+    of_study = train.backbone.startswith(OF_CNN_STUDY)
+    if train.temporal_stride and not of_study:
+        raise UserError(
+            f"config: train.temporal_stride: wanted false for train.backbone {train.backbone}, "
+            f"which has no such variant, got true; {OF_CNN_STUDY}* have it"
+        )
+    if train.inflation == "repeated" and not of_study:
+        raise UserError(
+            f"config: train.inflation: wanted divided, the default, for train.backbone "
+            f"{train.backbone}, which does not start from a 2-D network, got repeated; change it"
+        )
+    if train.inflation == "repeated" and train.probe != "none":
+        raise UserError(
+            "config: train.inflation: wanted divided with train.probe, got repeated: kernels that "
+            "are not divided do not fit the batch-norm statistics of the 2-D network, which a "
+            "frozen network keeps; change one of them"
         )
 
 

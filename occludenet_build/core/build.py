@@ -244,6 +244,11 @@ class ClipBoxes:
         return ClipBoxes(*(values[kept] for values in vars(self).values()))
 
     @property
+    def keys(self) -> list[tuple[int, int]]:
+        """Shot and track of each box, N pairs, which tell people apart."""
+        return list(zip(self.shots.tolist(), self.tracks.tolist(), strict=True))
+
+    @property
     def actor(self) -> ClipBoxes:
         """The actor's boxes, at most one per frame."""
         return self.where(self.is_actor)

@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,19 +29,26 @@ if TYPE_CHECKING:
 def replacing(path: Path | str, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
 
-    The suffix is kept because muxers derive the format from it. The temporary name of a target is
-    constant: the next attempt overwrites what a killed process left. A target must have only one
-    writer. Without `sync` the file may be lost in a power failure; use this to write many files
-    and flush them together.
+    A target must have only one writer. Without `sync` the file may be lost in a power failure; use
+    this to write many files and flush them together.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.part{target.suffix}")
+    temporary = temporary_name(target)
     try:
         yield temporary
         publish(temporary, target, sync)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_name(target: Path) -> Path:
+    """The name under which a file is written, in the folder of its target.
+
+    The suffix is kept because muxers derive the format from it. The temporary name of a target is
+    constant: the next attempt overwrites what a killed process left.
+    """
+    return target.with_name(f".{target.stem}.part{target.suffix}")
 
 
 def publish(temporary: Path, target: Path, sync: bool = True) -> None:
@@ -63,6 +71,20 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`; it takes its place if the block succeeds."""
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write a file atomically."""
     with replacing(path) as temporary:
@@ -76,7 +98,12 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: object) -> None:
     """Write a JSON file atomically, with sorted keys."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """JSON for people and programs: a member per line, with sorted keys."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def csv_text(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

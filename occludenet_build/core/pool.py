@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -23,6 +24,7 @@ from occludenet_build.core.errors import ItemError
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
+Backend = TypeVar("Backend")
 
 _PR_SET_PDEATHSIG = 1
 _M_MMAP_THRESHOLD = -3
@@ -99,6 +101,33 @@ def in_processes(
             pool.schedule(_meet, timeout=_START_SECONDS)
         pool.close()
         pool.join()
+
+
+def with_backend(
+    load: Callable[[int], Backend],
+    network: bool,
+    items: Iterable[Item],
+    threads: int,
+    make: Callable[[Item, Backend], Out],
+    lost: Callable[[Item, ItemError], Out],
+) -> Iterator[Out]:
+    """Yields `make(item, backend)` per item, of a network in this process or of worker processes.
+
+    `load(threads)` gives the backend: a network once, with all CPU threads, any other one once per
+    item, in `threads` worker processes; `lost` as for `in_processes`.
+    """
+    if not network:
+        yield from in_processes(partial(_with_own, load, make), items, threads, lost)
+        return
+    backend = load(threads)
+    for item in items:
+        yield make(item, backend)
+
+
+def _with_own(
+    load: Callable[[int], Backend], make: Callable[[Item, Backend], Out], item: Item
+) -> Out:
+    return make(item, load(1))
 
 
 def _result(future: Future[Out], item: Item, lost: Callable[[Item, ItemError], Out] | None) -> Out:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from occludenet_build.core.build import read_clip_rows
+from occludenet_build.core.build import detail_file, read_clip_rows
 
 JOINT_COUNT = 18
 FOUND, NOT_FOUND, NO_TRACK = "found", "not_found", "no_track"
@@ -60,7 +60,7 @@ class ClipPoses:
         return len(self.frames)
 
     def where(self, kept: np.ndarray) -> ClipPoses:
-        """The poses where `kept`, bool (N,), is true."""
+        """The poses where `kept`, bool (N,), is true, or in the order of the indices `kept`."""
         return ClipPoses(*(values[kept] for values in vars(self).values()))
 
     @property
@@ -85,8 +85,7 @@ def read_poses(manifest: Path, clip: str, name: str) -> ClipPoses:
 
     `manifest`: poses/<shard>.parquet. Raises UserError if the file of the shard is damaged.
     """
-    detail = manifest.parent / "store" / manifest.stem / "detail.parquet"
-    return ClipPoses.of(read_clip_rows(detail, clip), name)
+    return ClipPoses.of(read_clip_rows(detail_file(manifest), clip), name)
 
 
 def _lists(rows: pa.Table, name: str) -> np.ndarray:

@@ -12,9 +12,11 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from occludenet_build.core.errors import UserError
+
+Section = TypeVar("Section")
 
 
 def setting(default: Any, **limits: Any) -> Any:
@@ -39,6 +41,25 @@ def setting(default: Any, **limits: Any) -> Any:
 def required(**limits: Any) -> Any:
     """Declare a field without a default, with the limits of `setting`; for elements of a list."""
     return field(metadata=limits)
+
+
+def replacements(section: type) -> Any:
+    """Declare a field that replaces some settings of `section`, a settings dataclass.
+
+    Its value is a mapping of the settings that differ, each checked as in that section; `replaced`
+    applies it. A section within the section is a mapping again.
+    """
+    return field(default_factory=dict, metadata={"replaces": section})
+
+
+def replaced(section: Section, changes: Mapping[str, Any]) -> Section:
+    """A section, a dataclass, with the values of a field of `replacements`."""
+    whole: Any = section
+    values = {
+        name: replaced(getattr(whole, name), value) if isinstance(value, Mapping) else value
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(whole, **values)
 
 
 def from_mapping(cls: type, values: Any, base: Path | str = ".", late: bool = False) -> Any:
@@ -76,6 +97,8 @@ def key_values(section: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return key_values(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
@@ -99,7 +122,8 @@ def require_distinct(key: str, values: Sequence[str], what: str = "values") -> N
         raise UserError(f"config: {key}: wanted different {what}, got {', '.join(values)}")
 
 
-def _build(cls: type, values: Any, prefix: str, paths: _Paths) -> Any:
+def _known_fields(cls: type, values: Any, prefix: str) -> dict[str, dataclasses.Field]:
+    """The fields of a section by name. Raises UserError unless `values` are a mapping of some."""
     where = prefix.rstrip(".") or "the configuration"
     if not isinstance(values, dict):
         raise UserError(f"config: {where}: wanted a mapping, got {_with_type(values)}")
@@ -110,6 +134,23 @@ def _build(cls: type, values: Any, prefix: str, paths: _Paths) -> Any:
                 f"config: unknown key {prefix}{key}: wanted one of {', '.join(known)}; "
                 "correct or remove it"
             )
+    return known
+
+
+def _some(cls: type, values: Any, prefix: str, paths: _Paths) -> dict[str, Any]:
+    """The checked values of those fields of a section that `values` name."""
+    known, hints = _known_fields(cls, values, prefix), typing.get_type_hints(cls)
+    return {
+        key: _some(hints[key], value, f"{prefix}{key}.", paths)
+        if dataclasses.is_dataclass(hints[key])
+        else _checked(value, hints[key], known[key], prefix + key, paths)
+        for key, value in values.items()
+    }
+
+
+def _build(cls: type, values: Any, prefix: str, paths: _Paths) -> Any:
+    known = _known_fields(cls, values, prefix)
+    where = prefix.rstrip(".") or "the configuration"
     hints = typing.get_type_hints(cls)
     missing = [name for name, f in known.items() if _is_required(f) and name not in values]
     if missing:
@@ -127,6 +168,8 @@ def _is_required(f: dataclasses.Field) -> bool:
 
 
 def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, paths: _Paths) -> Any:
+    if "replaces" in spec.metadata:
+        return _some(spec.metadata["replaces"], value, key + ".", paths)
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast(type, hint), value, key + ".", paths)
     if value in ([], ()) and spec.metadata.get("empty"):

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.dataset.measured_sets import MEASURED, measured_sets
+from occludenet_build.dataset.measured_sets import FRAME_COLUMNS, MEASURED, measured_sets
 from occludenet_build.release.terms import CLEAN
 
 
@@ -166,9 +167,12 @@ class Build:
 
     def _rows_of_set(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
         path = self.root / "annotate" / "frames" / f"{clip.shard}.parquet"
-        table = self._frames[path].read(clip.clip)
-        rows = [] if table is None else table.to_pylist()
-        return {row["frame"]: row for row in rows if row["set"] == clip.set}
+        table = self._frames[path].read(clip.clip, ["set", *FRAME_COLUMNS])
+        if table is None:
+            return {}
+        # before the rows are made: the table has those of all scales
+        rows = table.filter(pc.equal(table["set"], clip.set)).to_pylist()
+        return {row["frame"]: row for row in rows}
 
     def _rows_of_clean(self, clip: ExportClip) -> dict[int, Mapping[str, Any]]:
         """Rows of a clip without an occluder: what is visible is the whole actor."""

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import ClipBoxes, DetailStore, OpenFiles, read_json
+from occludenet_build.core.build import BuildTables, ClipBoxes, DetailStore, OpenFiles, read_json
 from occludenet_build.core.errors import UserError
 
 Row = Mapping[str, Any]
 MEASURED = "measured"
 """The column `source` of its tables: nothing was pasted into these clips."""
+FRAME_COLUMNS = ["frame", "pts", "actor_rle", "visible_rle", "occluder_rle"]
+FRAME_COLUMNS += ["box_hidden", "actor_hidden"]
+"""What an export reads of a frame, here as in annotate/frames/."""
 
 
 class MeasuredSet:
@@ -46,13 +49,19 @@ class MeasuredSet:
             for path in sorted((self.folder / "frames").glob("*.parquet"))
             for clip in self._frames[path].clips
         }
-        searched = _by("clip", (self.folder / "detect").glob("*.parquet"))
-        cut = _by("file", (self.root / s / "clips.parquet" for s in ("segments", "recordings")))
+        searched = {
+            row["clip"]: path.stem
+            for path in sorted((self.folder / "detect").glob("*.parquet"))
+            for row in tables.read_rows(path)
+        }
+        build = BuildTables(self.root)
+        made = [row for stage in ("recordings", "segments") for row in build.rows(stage)]
+        cut = {row["file"]: row for row in made if row["file"]}
         return [
             row
             | {name: self._cut(cut, row)[name] for name in ("width", "height")}
             | {"shard": frames.get(row["clip"], ""), "set": self.name}
-            | {"detect_shard": searched.get(row["clip"], {}).get("table", "")}
+            | {"detect_shard": searched.get(row["clip"], "")}
             for row in tables.read_rows(self.folder / "clips.parquet")
         ]
 
@@ -75,7 +84,8 @@ class MeasuredSet:
         """
         if not shard:
             return {}
-        table = self._frames[self.folder / "frames" / f"{shard}.parquet"].read(clip)
+        path = self.folder / "frames" / f"{shard}.parquet"
+        table = self._frames[path].read(clip, ["actor_area", *FRAME_COLUMNS])
         rows = [] if table is None else table.to_pylist()
         unknown = {"actor_rle": None}
         return {row["frame"]: row | (unknown if row["actor_area"] is None else {}) for row in rows}
@@ -90,13 +100,3 @@ def measured_sets(root: Path) -> dict[str, MeasuredSet]:
     """Name -> set of the stage measure, for the sets that are finished."""
     paths = sorted((root / "measure").glob("*/clips.parquet"))
     return {path.parent.name: MeasuredSet(root, path.parent.name) for path in paths}
-
-
-def _by(column: str, paths: Any) -> dict[str, dict[str, Any]]:
-    """Value of a column -> row, of the tables that exist; `table` is the name of its file."""
-    found = {}
-    for path in sorted(path for path in paths if path.exists()):
-        for row in tables.read_rows(path):
-            if row.get(column):
-                found[row[column]] = row | {"table": path.stem}
-    return found

@@ -35,6 +35,8 @@ from torchvision.transforms import v2
 
 from occludenet_build.config.training import Augment
 from occludenet_build.core.seeds import rng
+from occludenet_build.recognition.crops import jittered_crop, multi_scale_crop
+from occludenet_build.recognition.ibm_sampling import frames_in_training
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,26 @@ class ViewDraw:
 
 
 def draw_view(
-    seed: int, file: str, epoch: int, count: int, frames: int, flip: bool, stride: int = 0
+    seed: int,
+    file: str,
+    epoch: int,
+    count: int,
+    frames: int,
+    flip: bool,
+    stride: int = 0,
+    sampling: str = "own",
 ) -> ViewDraw:
     """Draw the training view of a clip of `count` frames; it depends on the arguments only.
 
     With `stride` 0 one frame of each of `frames` equal segments is drawn; else the first frame is
-    drawn, and the others follow it `stride` apart.
+    drawn, and the others follow it `stride` apart. `sampling`: train.sampling; ibm: the frames are
+    drawn as in recognition.ibm_sampling, with `stride` as the frames per group of dense samples.
     """
     random = rng(seed, file, "draw", str(epoch))
-    if stride:
+    if sampling == "ibm":
+        legacy = np.random.RandomState(int(random.integers(0, 2**32)))
+        chosen = frames_in_training(count, frames, max(stride, 1), stride > 0, legacy)
+    elif stride:
         start = int(random.integers(0, latest_start(count, frames, stride) + 1))
         chosen = strided_frames(count, frames, stride, start)
     else:
@@ -124,14 +137,6 @@ def views(count: int, frames: int, number: int, stride: int = 0) -> list[tuple[i
     ]
 
 
-def crop_positions(crops: int, height: int, width: int) -> list[tuple[float, float]]:
-    """(top, left) of the test crops: the centre, or positions spaced along the longer side."""
-    if crops == 1:
-        return [(0.5, 0.5)]
-    steps = [step / (crops - 1) for step in range(crops)]
-    return [(0.5, s) if width >= height else (s, 0.5) for s in steps]
-
-
 def crop_clip(pictures: np.ndarray, size: int, top: float, left: float, flip: bool) -> np.ndarray:
     """(T, H, W, C) -> (T, size, size, C), any dtype, contiguous. H and W are at least `size`."""
     height, width = pictures.shape[1:3]
@@ -155,17 +160,18 @@ def augment_clips(
 ) -> list[np.ndarray]:
     """Augment the clips of a pair in the same way: uint8 (T, H, W, 3) -> (T, size, size, 3).
 
-    `one` decides on mirroring and, unless `settings.area` is given, on the position of the crop;
+    `one` decides on mirroring and, where nothing of a crop is drawn but its place, on that place;
     everything else is a function of `seed`, 0 <= seed < 2**63.
     """
-    if settings.area is None:
+    drawn = _draws_crop(settings)
+    if not drawn:
         clips = [crop_clip(clip, size, one.top, one.left, one.flip) for clip in clips]
         if settings.randaugment == 0 and settings.erase == 0:
             return list(clips)
     with _torch_seeded(seed):
         stack = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2)
-        if settings.area is not None:
-            stack = _resized_crop(stack, size, settings)
+        if drawn:
+            stack = _drawn_crop(stack, size, settings)
             stack = stack.flip(-1) if one.flip else stack
         stack = _randaugment(stack, settings)
         stack = _with_noise(stack, len(clips), settings)
@@ -180,11 +186,11 @@ def crop_masks(
     bool (T, H, W) -> bool (T, size, size). RandAugment, which may move pictures a little, and
     erasing leave the masks as they are.
     """
-    if settings.area is None:
+    if not _draws_crop(settings):
         return crop_clip(masks[..., None], size, one.top, one.left, one.flip)[..., 0]
     with _torch_seeded(seed):
         stack = torch.from_numpy(masks[:, None].astype(np.float32))
-        stack = _resized_crop(stack, size, settings)
+        stack = _drawn_crop(stack, size, settings)
     cropped = stack[:, 0].numpy() >= 0.5
     return cropped[:, :, ::-1] if one.flip else cropped
 
@@ -196,7 +202,16 @@ def _torch_seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _resized_crop(stack: Tensor, size: int, settings: Augment) -> Tensor:
+def _draws_crop(settings: Augment) -> bool:
+    """Whether the crop has a drawn size, so that it is resized."""
+    return settings.area is not None or settings.crop != "plain"
+
+
+def _drawn_crop(stack: Tensor, size: int, settings: Augment) -> Tensor:
+    if settings.crop == "multi_scale":
+        return multi_scale_crop(stack, size)
+    if settings.crop == "jitter":
+        return jittered_crop(stack, size, settings.jitter)
     assert settings.area is not None
     area, aspect = settings.area, settings.aspect
     return v2.RandomResizedCrop(size, (min(area), max(area)), (min(aspect), max(aspect)))(stack)

@@ -19,11 +19,9 @@ from occludenet_build.config.sources import Index
 from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.media.video.probe import Limits, probe
 from occludenet_build.media.video.sample import sample_frames, sample_frames_twice
-from occludenet_build.recognition.augment import (
-    crop_clip,
-    crop_positions,
-)
+from occludenet_build.recognition.augment import crop_clip
 from occludenet_build.recognition.clip_table import ClipRow
+from occludenet_build.recognition.crops import crop_places
 from occludenet_build.recognition.erase import Erasing
 from occludenet_build.recognition.frame_masks import ActorPixels
 from occludenet_build.recognition.sampling import frames_of_views
@@ -194,16 +192,17 @@ class EvaluationClips(Dataset):
         actors: ActorPixels | None = None,
         erasing: Erasing | None = None,
         sampling: str = "mmaction2",
+        places: str = "even",
     ) -> None:
         """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
 
         `actors`: where the actor is erased in counterfactuals, which are read then; None: they are
         not read. `erasing` makes counterfactuals without a file. `sampling`: a name of
-        recognition.sampling.SAMPLERS.
+        recognition.sampling.SAMPLERS. `places`: evaluate.crop_places.
         """
         self.clips, self.source = clips, source
         self.frames, self.size, self.stride = frames, size, stride
-        self.views, self.crops, self.sampling = views, crops, sampling
+        self.views, self.crops, self.sampling, self.places = views, crops, sampling, places
         self.actors, self.reader = actors, PairReader(source, erasing)
 
     def __len__(self) -> int:
@@ -234,10 +233,12 @@ class EvaluationClips(Dataset):
         return ClipViews(seen, self._seen(erased), None)
 
     def _seen(self, pictures: np.ndarray) -> Tensor:
+        height, width = pictures.shape[1:3]
+        places = crop_places(self.crops, height, width, self.size, self.places)
         parts = [
-            crop_clip(part, self.size, top, left, flip=False)
+            crop_clip(part, self.size, *place)
             for part in np.split(pictures, self.views)
-            for top, left in crop_positions(self.crops, *pictures.shape[1:3])
+            for place in places
         ]
         return torch.from_numpy(np.stack(parts))
 

@@ -15,10 +15,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from occludenet_build.config.loop import Loop
 from occludenet_build.core.seeds import rng
 
-_BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks|layers|features|layer|s)\.?(\d+)\.")
+_BLOCK = re.compile(
+    r"(?:^|\.)(?:resblocks|blocks|layers|features|layer|s|(?:inception|tam)(?=\d[a-e]))\.?(\d+)[a-e]?\."
+)
 """Finds the number of the block or stage in a parameter name of any backbone."""
 _STEM = re.compile(
-    r"^(?:backbone\.|model\.\w+\.(?:encoder\.)?)?(?:stem|embeddings|conv1|bn1|conv_proj|patch_embed|pos_encoding|class_embedding|ln_pre"
+    r"^(?:backbone\.|model\.\w+\.(?:encoder\.)?)?(?:stem|embeddings|conv[1-3]|bn1|tam[1-3]|conv_proj|patch_embed|pos_encoding|class_embedding|ln_pre"
     r"|cls_token|pos_embed|temporal_pos_embedding|positional_embedding)\b"
 )
 

@@ -148,7 +148,8 @@ class TrainedNetwork:
         if values["backbone"] == hf.NAME:
             model: nn.Module = hf.rebuilt(values["config"], seen.frames, seen.size)
         else:
-            model = build_backbone(values["backbone"], len(labels), seen.frames, seen.size)
+            shape = {"temporal_stride": True} if values["settings"].get("temporal_stride") else {}
+            model = build_backbone(values["backbone"], len(labels), seen.frames, seen.size, **shape)
         model = with_probe(model, values)
         model.load_state_dict(values["model"])
         trained = (values["settings"].get(name) for name in ("epochs", "alpha"))
@@ -262,6 +263,7 @@ def predict_clips(
         actors=actors,
         erasing=erasing,
         sampling=settings.sampling,
+        places=settings.crop_places,
     )
     results = predict(
         network.model,

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.recognition import ibm_sampling
 from occludenet_build.recognition.augment import latest_start, strided_frames, views
 
 View = tuple[int, ...]
@@ -63,20 +64,7 @@ def _spread(count: int, frames: int, stride: int, start: float) -> View:
 
 def _ibm(count: int, frames: int, stride: int, number: int) -> list[View]:
     """IBM's action-recognition-pytorch: dense with a stride, else uniform."""
-    if stride:
-        starts = np.linspace(0, max(0, count - frames * stride), number).astype(int)
-        return [strided_frames(count, frames, stride, int(start)) for start in starts]
-    return [_ibm_uniform(count, frames, view, number) for view in range(number)]
-
-
-def _ibm_uniform(count: int, frames: int, view: int, number: int) -> View:
-    if count <= frames:  # drawn with replacement, from numpy's generator with the view as its seed
-        drawn = np.random.RandomState(view).choice(count, frames, replace=True)
-        return _numbers(np.sort(drawn))
-    segment = count / frames
-    first = -(number // 2) + (number % 2 == 0)
-    offset = min(max(first + view, -segment / 2), segment / 2 - 1e-4)
-    return _numbers(segment / 2 + offset + segment * np.arange(frames))
+    return ibm_sampling.frames_in_test(count, frames, max(stride, 1), stride > 0, number)
 
 
 def _floored(count: int, frames: int, stride: int, number: int) -> list[View]:

@@ -18,7 +18,12 @@ from occludenet_build.core.files import short_hash
 from occludenet_build.core.settings import key_values
 from occludenet_build.recognition import checkpoint, loop
 from occludenet_build.recognition.backbones import hf
-from occludenet_build.recognition.backbones.registry import build_backbone, input_of
+from occludenet_build.recognition.backbones.registry import (
+    build_backbone,
+    input_of,
+    options_of,
+    refuse_options,
+)
 from occludenet_build.recognition.backbones.spec import Input, normalised
 from occludenet_build.recognition.backbones.weights import load_weights
 from occludenet_build.recognition.clip_table import ClipRow
@@ -182,22 +187,19 @@ def _network(training: Training) -> nn.Module:
     """The network with its starting weights, which are the same for all arms of one seed."""
     settings = training.settings
     torch.manual_seed(training.derived_seed)
-    seen = input_of(settings)
+    seen, options = input_of(settings), options_of(settings)
     if settings.backbone == hf.NAME:
-        for rate in ("dropout", "drop_path"):
-            if getattr(settings, rate) is not None:
-                raise UserError(f"train.{rate}: hf does not have this rate; set it to null")
+        refuse_options(hf.NAME, options)
         return hf.load(str(settings.weights), training.labels, seen.frames, seen.size)
     model = build_backbone(
         settings.backbone,
         len(training.labels),
         seen.frames,
         seen.size,
-        dropout=settings.dropout,
-        drop_path=settings.drop_path,
+        **options,
     )
     if settings.weights is not None:
-        load_weights(model, settings.backbone, settings.weights)
+        load_weights(model, settings.backbone, settings.weights, settings.inflation)
     return model
 
 
@@ -218,6 +220,7 @@ def _data(training: Training, root: Path) -> tuple[TrainingClips, bool]:
         augment=settings.augment,
         seed=training.derived_seed,
         actors=actors,
+        sampling=settings.sampling,
     )
     return clips, kept
 

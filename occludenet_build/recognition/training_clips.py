@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from occludenet_build.config.training import Augment, Swap
+from occludenet_build.config.training import Augment, Swap, check_jitter
 from occludenet_build.core.errors import as_item_error
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.recognition.augment import ViewDraw, augment_clips, crop_masks, draw_view
@@ -130,11 +130,17 @@ class TrainingClips(TrainingItems[Batch]):
         augment: Augment,
         seed: int,
         actors: Actors = Actors(),
+        sampling: str = "own",
     ) -> None:
-        """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly)."""
+        """A view has `frames` frames of `size` x `size` px, `stride` apart (0: spread evenly).
+
+        `sampling`: train.sampling. Raises UserError where train.augment draws pictures smaller than
+        the crop.
+        """
+        check_jitter(augment, size)
         self.clips, self.source, self.seed = clips, source, seed
         self.frames, self.size, self.stride = frames, size, stride
-        self.augment, self.actors = augment, actors
+        self.augment, self.actors, self.sampling = augment, actors, sampling
         self.positions = {label: position for position, label in enumerate(labels)}
         self._reader = PairReader(source, actors.erasing)
         self._sceneries = Sceneries(clips, actors.swap, seed) if actors.swap else None
@@ -173,8 +179,8 @@ class TrainingClips(TrainingItems[Batch]):
 
     def _draw(self, clip: ClipRow, epoch: int) -> tuple[ViewDraw, int]:
         """The view of a clip in an epoch, and the seed of its augmentation."""
-        flip, stride = self.augment.flip, self.stride
-        one = draw_view(self.seed, clip.file, epoch, clip.frames, self.frames, flip, stride)
+        how = self.frames, self.augment.flip, self.stride, self.sampling
+        one = draw_view(self.seed, clip.file, epoch, clip.frames, *how)
         return one, uniform_integer(self.seed, clip.file, "augment", str(epoch)) >> 1
 
     def _is_erased(self, hole: np.ndarray | None, one: ViewDraw, seed: int) -> bool:

@@ -19,17 +19,13 @@ class VideoFolder:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise UserError(f"{setting}: wanted a folder, got {folder}")
-        self._paths = sorted(names.files_below(self.folder))
+        self._paths = frozenset(names.files_below(self.folder))
+        self.videos = sorted(p for p in self._paths if p.suffix.lower() in VIDEO_SUFFIXES)
+        """The paths of all files with a video's suffix, relative to the folder."""
         self._named: dict[str, list[PurePosixPath]] = defaultdict(list)
-        for path in self._paths:
-            if path.suffix.lower() in VIDEO_SUFFIXES:
-                for name in {path.name, path.stem}:
-                    self._named[_one_form(name)].append(path)
-
-    @property
-    def videos(self) -> list[PurePosixPath]:
-        """The paths of all files with a video's suffix, relative to the folder, sorted."""
-        return [path for path in self._paths if path.suffix.lower() in VIDEO_SUFFIXES]
+        for path in self.videos:
+            for name in {path.name, path.stem}:
+                self._named[_one_form(name)].append(path)
 
     def find(self, name: str, label: str) -> PurePosixPath:
         """Path of a video, relative to the folder.
@@ -38,7 +34,7 @@ class VideoFolder:
         (NFC, NFD) does not count. Raises ItemError missing or ambiguous.
         """
         wanted = PurePosixPath(name)
-        exact = [path for path in self._paths if path == wanted]
+        exact = [wanted] if wanted in self._paths else []
         found = exact or self._named.get(_one_form(wanted.name), [])
         if len(wanted.parts) > 1 and not exact:  # the name has part of the folder, or no suffix
             found = [path for path in found if _ends_with(path.parent, wanted.parent)]

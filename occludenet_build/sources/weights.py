@@ -10,12 +10,40 @@ The note is a JSON file, the interface between acquire and the stages that load 
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from pathlib import Path
+from typing import TypeVar
 
+from occludenet_build.config.backends import is_network
+from occludenet_build.config.people import ActorMasks
+from occludenet_build.config.poses import Poses
 from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
+from occludenet_build.core.torch_models import checkpoint_file
 from occludenet_build.sources.hub import local_path, sha256_of
+
+Section = TypeVar("Section", ActorMasks, Poses)
+
+
+def with_local_weights(
+    settings: Section, given: str | None, section: str
+) -> tuple[Section, str | None]:
+    """The settings of `section` with the path of their weights, and the sha256 of that file.
+
+    `given`: the weights, or their note, that the command line names instead; unchanged and None
+    for a backend without a network. Raises UserError as `local_file` does, and where there are no
+    weights.
+    """
+    if not is_network(section, settings.backend):
+        return settings, None
+    named = given or settings.weights
+    weights = local_file(named, settings.weights_sha256, f"{section}.weights")
+    path = checkpoint_file(weights, settings.backend)
+    logging.info("%s: weights %s", settings.backend, path)
+    return dataclasses.replace(settings, weights=weights), sha256_file(path)
 
 
 def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | None:

@@ -59,6 +59,21 @@ class WrittenTable:
         """Note a mistake of a row."""
         self.mistakes.append((line, f"{self.name}, line {line}, column {column!r}: {text}"))
 
+    def parsed(
+        self, line: int, cells: Mapping[str, str], parsers: Mapping[str, Callable[[str], Any]]
+    ) -> dict[str, Any] | None:
+        """Column -> value of a row; None, and mistakes noted, where a cell is wrong.
+
+        `cells`: column -> text. A column without a parser stays text.
+        """
+        values: dict[str, Any] = {}
+        for column, cell in cells.items():
+            try:
+                values[column] = parsers.get(column, str)(cell.strip())
+            except CellError as mistake:
+                self.mistake(line, column, f"{mistake}, got {cell!r}")
+        return values if len(values) == len(cells) else None
+
     def refuse(self) -> None:
         """Raises UserError with a line per mistake, in the order of the table, if there is any."""
         if self.mistakes:
@@ -132,13 +147,7 @@ def _values(
         column = header[len(cells)] if len(cells) < len(header) else f"number {len(header) + 1}"
         table.mistake(line, column, f"wanted {len(header)} columns, got {len(cells)}")
         return None
-    values: dict[str, Any] = {}
-    for column, cell in zip(header, cells, strict=True):
-        try:
-            values[column] = columns.parsers.get(column, str)(cell)
-        except CellError as mistake:
-            table.mistake(line, column, f"{mistake}, got {cell!r}")
-    return values if len(values) == len(header) else None
+    return table.parsed(line, dict(zip(header, cells, strict=True)), columns.parsers)
 
 
 def text_cell(cell: str) -> str:

@@ -3,6 +3,7 @@
     occludenet demo
     occludenet demo /scratch/try --cores 4
     occludenet demo --all-sets
+    occludenet demo --models
 
 The command draws clips and COCO images into FOLDER/build/demo/world and runs every stage on them.
 The results are in FOLDER/build/demo; the last lines of the output name the dataset and the report.
@@ -12,6 +13,10 @@ are demo/config.yaml of the project.
 With --all-sets it also draws surveillance videos and recordings, from which it makes OccludeNet-S,
 -I and -M, trains and evaluates on each, and writes every export, into FOLDER/build/all_sets; this
 takes about 12 minutes. Its settings are demo/all_sets.yaml, after demo/config.yaml.
+
+With --models it trains a small network of every family of the other papers on the clips instead,
+and compares them by degree of occlusion, in FOLDER/build/models; this takes less than 10 minutes.
+Its settings are demo/models.yaml, after demo/config.yaml.
 """
 
 from __future__ import annotations
@@ -48,9 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         help="folder to run in; created if missing; default: .",
     )
-    parser.add_argument(
+    more = parser.add_mutually_exclusive_group()
+    more.add_argument(
         "--all-sets", action="store_true",
         help="also OccludeNet-S, -I and -M, and every export",
+    )  # fmt: skip
+    more.add_argument(
+        "--models", action="store_true",
+        help="the networks of the other papers, in one table by degree of occlusion",
     )  # fmt: skip
     add_snakemake_arguments(parser)
 
@@ -79,8 +89,15 @@ def run(args: argparse.Namespace, config: Config) -> None:
         draw_sets(args.folder / SETS)
         configs, build = [*configs, demo / "all_sets.yaml"], "all_sets"
         targets += ["export"] if args.target == "all" else []
+    if args.models:
+        configs, build = [*configs, demo / "models.yaml"], "models"
+        targets = ["models"] if args.target == "all" else targets
     project.snakemake(args.folder, configs, cores, args.dry_run, *targets)
-    if not args.dry_run:
+    if args.dry_run:
+        return
+    if args.models:
+        print_tables(args.folder / "build" / build)
+    else:
         print_summary(args.folder / "build" / build, config)
 
 
@@ -116,6 +133,14 @@ def draw_sets(folder: Path) -> None:
     files = draw_recordings(folder, rig, project.cores())
     write_text(finished, drawn)
     logging.info("%d surveillance videos, %d recordings: drawn into %s", videos, len(files), folder)
+
+
+def print_tables(build: Path) -> None:
+    """Print the tables of a build's networks, and where they are."""
+    for name in ("by_degree", "study"):
+        path = build / "models" / f"{name}.md"
+        if path.exists():
+            print(f"\n{path}\n\n{path.read_text()}")
 
 
 def print_summary(build: Path, config: Config) -> None:

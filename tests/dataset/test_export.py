@@ -23,6 +23,7 @@ from support.export import (
     SECOND,
     SOURCES,
     ExportBuild,
+    contents,
     named,
     problems,
     read_csv,
@@ -71,10 +72,6 @@ def state(folder: Path) -> dict[str, tuple[int, int, bytes]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }  # fmt: skip
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: content for name, (_, _, content) in state(folder).items()}
 
 
 def test_every_format_has_a_module_that_writes():

@@ -7,10 +7,12 @@ import re
 from pathlib import Path, PurePosixPath
 
 import cv2
-import pyarrow as pa
 import pytest
 from support.build import write_groups
 from support.export import SIDE, SOURCES, ExportBuild, box, named, problems, summary
+
+from occludenet_build.core import tables
+from occludenet_build.people.poses import DETAIL
 
 pytestmark = pytest.mark.slow
 SETS = ("D-25", "clean")
@@ -207,7 +209,7 @@ def test_integralaction_by_its_layout(build, tmp_path):
 
 
 def pose(x: float, y: float, score: float) -> dict:
-    return {"x": [x] * 18, "y": [y] * 18, "score": [score] * 18}
+    return {"x": [x] * 18, "y": [y] * 18, "score": [score] * 18, "under": [False] * 18}
 
 
 def test_integralaction_has_the_skeletons_of_its_own_set(tmp_path):
@@ -217,10 +219,6 @@ def test_integralaction_has_the_skeletons_of_its_own_set(tmp_path):
     """
     long = tuple(one for one in SOURCES if one.frames > 56)
     build = ExportBuild(tmp_path / "build", long, scales=(0.25,)).write()
-    numbers = pa.list_(pa.float32(), 18)
-    texts = {"clip": pa.string(), "set": pa.string(), "state": pa.string(), "actor": pa.bool_()}
-    schema = pa.schema({**texts, "frame": pa.int32(), "track": pa.int32(),
-                        "x": numbers, "y": numbers, "score": numbers})  # fmt: skip
     parts = []
     for source in (one for one in long if one.split != "test"):
         who = {"clip": source.name, "set": "D-25", "frame": 3, "state": "found"}
@@ -231,8 +229,8 @@ def test_integralaction_has_the_skeletons_of_its_own_set(tmp_path):
             who | {"track": None, "actor": False, "state": "no_track"} | pose(48, 80, 0.25),
             who | {"track": 9, "actor": True, "set": "clean"} | pose(1, 1, 1.0),
         ]
-        parts.append(pa.Table.from_pylist(rows, schema))
-    write_groups(build.root / "poses/store/000/detail.parquet", parts, schema)
+        parts.append(tables.from_rows(rows, DETAIL))
+    write_groups(build.root / "poses/store/000/detail.parquet", parts, DETAIL)
     folder = build.export("integralaction", tmp_path / "x", sets=["D-25"], short_side=16) / "D-25"
     for split in ("train", "val", "test"):
         images = read_json(folder / f"Kinetics50_{split}.json")["images"]

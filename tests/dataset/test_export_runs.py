@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPO
-from support.export import ExportBuild, named, summary
+from support.export import ExportBuild, contents, named, summary
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +21,6 @@ def command(root: Path, folder: Path, *words: str) -> list[str]:
     options = ["--format", "mmaction2_frames", "--root", str(root), "--threads", "2"]
     out = ["--out", str(folder / "export.json")]
     return [sys.executable, "-m", "occludenet_build", "export", *options, *out, *words]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_a_killed_export_is_finished_by_the_next(tmp_path):

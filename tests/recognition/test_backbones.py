@@ -1,6 +1,5 @@
 """Backbones: facts about the published networks, checkpoints of their forms, the selective scan."""
 
-import importlib.util
 import json
 import re
 import zlib
@@ -10,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from support.parity import clip_of, facts, filled
 from torch import nn
 from torchvision.models import video
 
@@ -33,22 +33,11 @@ def of_size(name, frames, size):
     return lambda: BACKBONES[name].make(400, frames, size)
 
 
-def strided(depth):
-    return lambda: ResNet3D(
-        400, depth, inflate=None, inflate_style="3x3x3", conv1_kernel=(3, 7, 7), conv1_stride_t=1,
-        pool1_stride_t=1, with_pool2=False, temporal_strides=(1, 2, 2, 2),
-    )  # fmt: skip
-
-
 slow = pytest.mark.slow
 FACTS = {
     # folder, outputs: backbone whose checkpoints these are, the network
     "x3d_s": ("x3d_s", of_size("x3d_s", 13, 160)),
     "mmaction_i3d_r50": ("i3d_r50", of_size("i3d_r50", 32, 112)),
-    "ibm_i3d_resnet18": ("ibm_i3d_resnet18", of_size("ibm_i3d_resnet18", 8, 112)),
-    "ibm_i3d_resnet50": ("ibm_i3d_resnet50", of_size("ibm_i3d_resnet50", 8, 112)),
-    "ibm_i3d_resnet18/with_t_stride": ("ibm_i3d_resnet18", strided(18)),
-    "ibm_i3d_resnet50/with_t_stride": ("ibm_i3d_resnet50", strided(50)),
     "mvitv2_s_slowfast": ("mvit_v2_s", of_size("mvit_v2_s", 16, 224)),
     "videomae_b16_official": ("videomae_b", of_size("videomae_b", 16, 224)),
     "uniformerv2_b16": ("uniformerv2_b16", of_size("uniformerv2_b16", 8, 224)),
@@ -56,21 +45,11 @@ FACTS = {
     "videomamba_middle": ("videomamba_m", of_size("videomamba_m", 8, 224)),
 }
 LONG = {
-    "ibm_i3d_resnet50",
-    "ibm_i3d_resnet50/with_t_stride",
     "mvitv2_s_slowfast",
     "videomae_b16_official",
     "uniformerv2_b16",
     "videomamba_middle",
 }
-
-
-@pytest.fixture(scope="module")
-def recipe(parity):
-    found = importlib.util.spec_from_file_location("recipe", parity / "recipe.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(autouse=True)
@@ -80,21 +59,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def facts(parity, name):
-    folder, _, variant = name.partition("/")
-    meta = parity / folder / (f"{variant}.meta.json" if variant else "meta.json")
-    outputs = np.load(parity / folder / f"{variant or 'fixture'}.npz")
-    keys = json.loads((parity / folder / "keys.json").read_text())
-    return json.loads(meta.read_text()), keys, torch.from_numpy(outputs["logits_f64"])
-
-
-def filled(recipe, keys, gain):
-    """The official checkpoint, with the recipe's numbers."""
-    kinds = {key: int if key.endswith("num_batches_tracked") else None for key in keys}
-    empty = {key: torch.empty(shape, dtype=kinds[key]) for key, shape in keys.items()}
-    return recipe.filled(empty, gain)
 
 
 @pytest.mark.parametrize("name", FACTS)
@@ -110,7 +74,7 @@ def test_names_and_shapes_are_the_official_ones(name, parity):
     if name == "mvitv2_s_slowfast":  # a token of one axis in torchvision
         wanted["pos_encoding.class_token"] = [1, 1, 96]
     assert wanted in candidates
-    if not name.startswith(("ibm", "mvit")):
+    if name != "mvitv2_s_slowfast":
         assert wanted == keys
 
 
@@ -124,18 +88,10 @@ def test_logits_are_the_official_ones(name, parity, recipe):
     backbone, make = FACTS[name]
     model = make().eval()
     load_state(model, backbone, given, "the recipe")
-    clip = recipe.make_video(*meta["inputs"][0]["shape"], seed=seed_of(recipe, meta))
+    clip = clip_of(recipe, meta["inputs"][0])
     with torch.no_grad():
         logits = model(clip)
     assert (logits.double() - wanted).abs().max() < 1e-4
-
-
-def seed_of(recipe, meta):
-    stated = meta["inputs"][0]
-    for seed in range(4):
-        if recipe.crc(recipe.make_video(*stated["shape"], seed=seed).numpy()) == stated["crc32"]:
-            return seed
-    raise AssertionError("no seed makes the input that the facts state")
 
 
 @slow
@@ -143,7 +99,7 @@ def test_x3d_in_float64_and_its_positions(parity, recipe):
     meta, keys, wanted = facts(parity, "x3d_s")
     model = X3D(400).eval()
     load_state(model, "x3d_s", filled(recipe, keys, meta["gain"]), "the recipe")
-    clip = recipe.make_video(*meta["inputs"][0]["shape"], seed=seed_of(recipe, meta))
+    clip = clip_of(recipe, meta["inputs"][0])
     wanted_probabilities = np.load(parity / "x3d_s/fixture.npz")["eval_output_prob_f64"]
     with torch.no_grad():
         positions = model.double().positions(clip.double())

@@ -9,6 +9,7 @@ from torch import nn
 from torchvision.models import video
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.backbones.cnn_study import CNN_STUDY
 from occludenet_build.recognition.backbones.registry import BACKBONES
 from occludenet_build.recognition.backbones.spec import FeatureLayout
 from occludenet_build.recognition.backbones.uniformerv2 import UniFormerV2
@@ -110,6 +111,8 @@ GRIDS = {
     "x3d_s": (13, 5, 5), "x3d_m": (16, 7, 7), "x3d_l": (16, 10, 10),
     "x3d_s_pytorchvideo": (13, 5, 5), "i3d_r50": (4, 7, 7), "ibm_i3d_resnet18": (32, 7, 7),
     "ibm_i3d_resnet50": (32, 7, 7), "ibm_i3d_resnet101": (32, 7, 7),
+    **dict.fromkeys([name for name in CNN_STUDY if "i3d_resnet" not in name], (8, 7, 7)),
+    "ibm_s3d": (7, 7, 7), "ibm_tam_resnet50": (32, 7, 7), "ibm_tam_resnet101": (32, 7, 7),
     "uniformerv2_b16": (8, 14, 14), "uniformerv2_b16_ssv2": (8, 14, 14),
     "uniformerv2_l14": (8, 16, 16), "videomamba_t": (8, 14, 14),
     "videomamba_s": (8, 14, 14), "videomamba_m": (8, 14, 14), "videomae_s": (8, 14, 14),
@@ -172,6 +175,12 @@ SMALL = {
     "r3d": (lambda n: BACKBONES["r3d_18"].make(n, 4, 64), of("r3d_18")),
     "x3d": (lambda n: BACKBONES["x3d_xs"].make(n, 4, 64), of("x3d_xs")),
     "i3d": (lambda n: BACKBONES["ibm_i3d_resnet18"].make(n, 4, 64), of("ibm_i3d_resnet18")),
+    "ibm_s3d": (lambda n: BACKBONES["ibm_s3d"].make(n, 4, 64), of("ibm_s3d")),
+    "ibm_tsn": (lambda n: BACKBONES["ibm_tsn_resnet18"].make(n, 4, 64), of("ibm_tsn_resnet18")),
+    "ibm_tam": (
+        lambda n: BACKBONES["ibm_tam_inception_v1"].make(n, 4, 64, temporal_stride=True),
+        of("ibm_tam_inception_v1"),
+    ),
     "tiny3d": (lambda n: BACKBONES["tiny3d"].make(n, 4, 64), of("tiny3d")),
 }  # fmt: skip
 """Every family with random weights, small; 4 frames of 64 px."""
@@ -220,6 +229,16 @@ def test_a_map_of_every_family(name):
     one, _ = grad_cam(model, layout, clips[1:], torch.tensor([2]))
     assert torch.allclose(one[0], maps[5], rtol=1e-3, atol=1e-4 * float(maps.max()))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_map_of_a_network_of_frames_is_of_each_frame():
+    """TSN answers per frame: the map of a clip's frame is that of the frame alone."""
+    torch.manual_seed(0)
+    make, layout = SMALL["ibm_tsn"]
+    model, clips = make(3).eval(), torch.randn(2, 3, 4, 64, 64)
+    maps, _ = grad_cam(model, layout, clips, torch.tensor([1, 2]))
+    alone, _ = grad_cam(model, layout, clips[1:, :, 2:3], torch.tensor([2]))
+    assert torch.allclose(maps[1, 2] * 4, alone[0, 0], rtol=1e-3, atol=1e-5 * alone.max().item())
 
 
 SIZE, SIDE = 96, 24

@@ -190,8 +190,15 @@ class Brightness(torch.nn.Module):
         return torch.stack([flat.mean(1), flat.square().mean(1), 0 * flat.mean(1)], dim=1)
 
 
-@pytest.mark.parametrize("average", ["softmax", "logits"])
-def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, average):
+@pytest.mark.parametrize(("average", "places", "steps"), [
+    ("softmax", "even", [(0.5, 0.0), (0.5, 0.5), (0.5, 1.0)]),
+    ("logits", "even", [(0.5, 0.0), (0.5, 0.5), (0.5, 1.0)]),
+    # 18 x 24 and crops of 16: a quarter is no pixel down, 2 pixels across
+    ("logits", "quarters", [(0.0, 0.0), (0.0, 0.5), (0.0, 1.0)]),
+])  # fmt: skip
+def test_views_and_crops_against_doing_it_by_hand(
+    world, tmp_path, monkeypatch, average, places, steps
+):
     """3 x 3 views of one clip: the average equals that of single forward passes."""
     from occludenet_build.recognition import augment
     from occludenet_build.recognition.datasets import FrameReader
@@ -204,13 +211,14 @@ def test_views_and_crops_against_doing_it_by_hand(world, tmp_path, monkeypatch, 
          "settings": {"frames": 4, "size": 16, "short_side": 18}},
         world / "bright.pt",
     )  # fmt: skip
-    rows, _ = run(world, tmp_path / "a.parquet", changed(views=3, crops=3, average=average),
-                  model="bright.pt")  # fmt: skip
+    asked = changed(views=3, crops=3, average=average, crop_places=places)
+    rows, _ = run(world, tmp_path / "a.parquet", asked, model="bright.pt")
     row = rows[0]
     shown, source = [], FrameReader(world, 18, keep=False)
     for frames in augment.views(FRAMES, 4, 3):
         whole = source.of(row["file"], frames)
-        for top, left in ((0.5, 0.0), (0.5, 0.5), (0.5, 1.0)):
+        assert whole.shape[1:3] == (18, 24)
+        for top, left in steps:
             shown.append(augment.crop_clip(whole, 16, top, left, flip=False))
     assert len({part.tobytes() for part in shown}) == 9
     seen = Input(4, 16, 18, 0)

@@ -11,7 +11,7 @@ import torch
 from torchvision.datasets.samplers import UniformClipSampler
 from torchvision.datasets.video_utils import VideoClips
 
-from occludenet_build.config.protocols import PROTOCOLS, with_protocol
+from occludenet_build.config.protocols import IBM_STUDY, PROTOCOLS, with_protocol
 from occludenet_build.config.recognition import SAMPLINGS, Evaluate
 from occludenet_build.config.training import SMALL_BACKBONES
 from occludenet_build.core.errors import ItemError, UserError
@@ -20,7 +20,6 @@ from occludenet_build.media.video.source import rgb_frames
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.recognition.augment import (
     crop_clip,
-    crop_positions,
     draw_view,
     frame_segments,
     views,
@@ -71,12 +70,6 @@ def test_views_take_one_frame_of_each_segment():
     for one in views(24, 8, 4):
         pieces = zip(one, frame_segments(24, 8), strict=True)
         assert all(low <= number < high for number, (low, high) in pieces)
-
-
-def test_crops_lie_along_the_longer_side():
-    assert crop_positions(1, 10, 20) == [(0.5, 0.5)]
-    assert crop_positions(3, 10, 20) == [(0.5, 0.0), (0.5, 0.5), (0.5, 1.0)]
-    assert crop_positions(3, 20, 10) == [(0.0, 0.5), (0.5, 0.5), (1.0, 0.5)]
 
 
 def test_cropped_window_and_flip():
@@ -187,3 +180,18 @@ def test_the_published_protocol_of_every_backbone():
     with pytest.raises(UserError, match="got tiny3d, of which none is known"):
         with_protocol(Evaluate(sampling="published"), "tiny3d")
     assert {row.sampling for row in PROTOCOLS.values()} <= set(SAMPLERS)
+
+
+def test_the_protocol_of_the_cnn_study_follows_its_sampling():
+    asked = Evaluate(sampling="published", views=2, average="softmax")
+    for name in IBM_STUDY:
+        dense, uniform = with_protocol(asked, name, 2), with_protocol(asked, name, 0)
+        usual = with_protocol(asked, name)
+        assert usual == (dense if BACKBONES[name].input.stride else uniform)
+        assert (dense.views, dense.crops, dense.size, dense.short_side) == (10, 3, 256, 256)
+        assert (uniform.views, uniform.crops, uniform.size, uniform.short_side) == (1, 1, 224, 256)
+        for taken in (dense, uniform):
+            how = taken.sampling, taken.average, taken.crop_places
+            assert how == ("ibm", "logits", "quarters")
+    assert {name for name in BACKBONES if name.startswith("ibm_")} == set(IBM_STUDY)
+    assert with_protocol(asked, "r3d_18", 0) == with_protocol(asked, "r3d_18", 2)

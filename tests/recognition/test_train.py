@@ -152,9 +152,9 @@ def test_clean_sees_the_clean_twins(tmp_path):
 
 @pytest.mark.parametrize("arm", ["stillmix", "fame"])
 def test_a_comparator_mixes_and_begins_like_the_baseline(world, tmp_path, arm):
-    every = changed(mix=dataclasses.replace(SMALL.mix, probability=1.0))
-    nobody = changed(mix=dataclasses.replace(SMALL.mix, probability=0.0))
-    baseline, _ = run(world, tmp_path / "baseline.pt", "baseline")
+    every = changed(mix=dataclasses.replace(SMALL.mix, probability=1.0), epochs=1)
+    nobody = changed(mix=dataclasses.replace(SMALL.mix, probability=0.0), epochs=1)
+    baseline, _ = run(world, tmp_path / "baseline.pt", "baseline", settings=changed(epochs=1))
     mixed, _ = run(world, tmp_path / "mixed.pt", arm, settings=every)
     unmixed, _ = run(world, tmp_path / "unmixed.pt", arm, settings=nobody)
     assert same(unmixed, baseline) and not same(mixed, baseline)
@@ -204,6 +204,11 @@ def test_an_unreadable_clip_is_skipped_and_an_unerased_one_dropped(tmp_path, cap
         ({"precision": "fp16"}, "car", "train.precision: wanted fp32 or bf16 on cpu, got fp16"),
         ({"processes": 2}, "car", "wanted 2 processes, got 1; start with torchrun"),
         ({"drop_path": 0.1}, "car", "train.drop_path: tiny3d does not have this rate"),
+        (
+            {"backbone": "ibm_tam_resnet18", "drop_path": 0.1},
+            "car",
+            "train.drop_path: ibm_tam_resnet18 does not have this rate",
+        ),
         ({}, "cars", "train.arms: wanted one of baseline, car, clean, stillmix, fame, swap"),
         ({}, "car_a0", "train.arms: wanted one of"),
     ],

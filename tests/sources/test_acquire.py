@@ -10,6 +10,9 @@ from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import listing_digest
 from occludenet_build.sources.acquire import videos
 
+REST = {"detect": {"backend": "motion"}, "actor_masks": {"backend": "grabcut"}}
+"""Backends without weights."""
+
 
 def listing(tmp_path, names: list[str], **settings) -> dict[str, dict]:
     for name in names:
@@ -86,6 +89,27 @@ def test_another_video_moves_no_split(tmp_path):
     after = {k: v["split"] for k, v in listing(tmp_path, [*names, "new.mp4"]).items()}
     assert before.items() <= after.items()
     assert len(set(before.values())) == 3
+
+
+def test_the_classes_that_are_wanted(tmp_path, caplog):
+    names = ["Long_Jump/a.mp4", "zumba/a.mp4", "yoga/b.mp4", "c.mp4", "yoga/deep/d.mp4"]
+    whole = listing(tmp_path, names, layout="classes")
+    some = listing(tmp_path, names, layout="classes", classes=["mini_kinetics_200"])
+    assert set(some) == set(names) - {"zumba/a.mp4"}
+    assert all(whole[name] == row for name, row in some.items()), "names and splits stay"
+    assert "198 classes have no videos, such as air drumming" in caplog.text
+    one = listing(tmp_path, names, layout="classes", classes=["zumba", "long jump"])
+    assert {row["label"] for row in one.values()} == {"zumba", "Long_Jump", None}
+
+
+def test_a_class_without_videos_is_a_mistake(tmp_path):
+    with pytest.raises(UserError, match="got 'zumbas'; did you mean 'zumba'"):
+        listing(tmp_path, ["zumba/a.mp4"], classes=["zumbas"])
+    with pytest.raises(UserError, match="got 'mini_kinetics_200'; did you mean one of its"):
+        listing(tmp_path, ["zumba/a.mp4"], classes=["mini_kinetics_200"])
+    with pytest.raises(UserError, match=r"acquire.classes: wanted \[\] with kinetics.route arch"):
+        cfg.load({"acquire": {"classes": ["yoga"]}, "kinetics": {"route": "archives"}} | REST)
+    assert cfg.load({"acquire": {"classes": ["yoga"]}} | REST).acquire.classes == ("yoga",)
 
 
 def test_the_digest_sees_names_and_sizes_not_times(tmp_path):

@@ -23,6 +23,7 @@ from support.server import instead, status
 from occludenet_build import config as cfg
 from occludenet_build.core import seeds, tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.release.class_lists import CLASS_LISTS
 from occludenet_build.sources.kinetics import candidates
 from occludenet_build.sources.kinetics.annotations import (
     MAX_MALFORMED,
@@ -148,6 +149,18 @@ def test_selection():
         assert one == min(group, key=lambda c: seeds.selection_key(7, c.name))
     assert set(few) <= set(select_clips(CLIPS, settings(per_class=2), 7)), "more holds less"
     assert select_clips(CLIPS[::-1], settings(per_class=1), 7) == few
+
+
+def test_a_list_of_classes_stands_for_its_classes():
+    names = CLASS_LISTS["mini_kinetics_200"].names
+    clips = [
+        KineticsClip(f"{number:011d}", 0, 10, "val", name)
+        for number, name in enumerate([*names, "zumba"])
+    ]
+    chosen = select_clips(clips, settings(classes=["mini_kinetics_200"]), 0)
+    assert {clip.label for clip in chosen} == set(names)
+    with pytest.raises(UserError, match="got 'yoga'"):
+        select_clips(clips[:-2], settings(classes=["mini_kinetics_200"]), 0)
 
 
 def test_an_unknown_class_names_close_ones():

@@ -96,8 +96,8 @@ class Scene:
     def write(self, root: Path) -> ExportClip:
         pictures = [np.rot90(self.picture(n), -self.rotation // 90) for n in range(self.frames)]
         plain = self.width % 2 == self.height % 2 == 0
-        made = Made(fps=Fraction(FPS), pix_fmt="yuv420p" if plain else "yuv444p")
-        made = Made(fps=made.fps, pix_fmt=made.pix_fmt, rotation=self.rotation)
+        pix_fmt = "yuv420p" if plain else "yuv444p"
+        made = Made(fps=Fraction(FPS), pix_fmt=pix_fmt, rotation=self.rotation)
         made.write(root / self.file, [np.ascontiguousarray(p) for p in pictures])
         return ExportClip(
             clip=self.clip,
@@ -176,8 +176,8 @@ class Exported:
         assert isinstance(self.job.build, DrawnBuild)
         return [
             self.job.build.drawn[clip.name]
-            for clip in self.job.clips
-            if (clip.set, clip.split) == (set_, split) and clip.name not in self.job.left_out
+            for clip in self.job.kept
+            if (clip.set, clip.split) == (set_, split)
         ]
 
 

@@ -29,7 +29,7 @@ from occludenet_build.occlusion.occluders import SCHEMA as BANK
 from occludenet_build.occlusion.select import CLIPS as SELECT
 from occludenet_build.people.actor_masks import DETAIL as MASKS
 from occludenet_build.people.detect import BOXES
-from occludenet_build.release.terms import clean_path, clip_path, percent
+from occludenet_build.release.terms import CLEAN, clean_path, clip_path, set_name
 
 SIDE = 8
 """Of a square of the code, pixels."""
@@ -121,7 +121,7 @@ class ExportBuild:
         file = file if scale else clean_path("OccludeNet-D", *where)
         path, number = self.root / file, len(self.rows)
         write_video(path, [code(k, number) for k in range(source.frames)], source.fps)
-        row = {"clip": source.name, "set": f"D-{percent(scale)}" if scale else "clean"}
+        row = {"clip": source.name, "set": set_name(scale) if scale else CLEAN}
         row |= {"scale": scale, "split": source.split, "label": source.label, "file": file}
         row |= {"label_id": self.labels[source.label], "file_hash": sha256_file(path)}
         row |= {"frames": source.frames, "fps": float(source.fps)}
@@ -169,6 +169,11 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path -> content of every file of an export."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
 def summary(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "export.json").read_text())
 
@@ -184,7 +189,7 @@ def _truth(source: Source) -> pa.Table:
     rows = []
     for scale in SCALES:
         for frame in range(source.frames):
-            row = {"clip": source.name, "set": f"D-{percent(scale)}", "scale": scale}
+            row = {"clip": source.name, "set": set_name(scale), "scale": scale}
             row |= {"frame": frame, "height": HEIGHT, "width": WIDTH, "actor_rle": _mask(frame)}
             rows.append(row | {"visible_rle": _mask(frame), "actor_hidden": 0.25})
     return tables.from_rows(rows, FRAMES)

@@ -56,18 +56,18 @@ def clips_option(wildcards, input):
 # --- networks and their weights -------------------------------------------------------------------
 
 
-def device_gpus(name, of=None):
+def device_gpus(name, of=None, config=CONFIG):
     """Number of GPUs that a job requests: 0 if it runs no network, a small one, or on the CPU.
 
     `of`: the stage whose device it uses, if that is another stage.
     """
-    device = getattr(CONFIG, of or name).device
+    device = getattr(config, of or name).device
     small = (
         name in OF_BACKBONE
-        and CONFIG.train.backbone in SMALL_BACKBONES
+        and config.train.backbone in SMALL_BACKBONES
         and device == "auto"
     )
-    return int(runs_network(CONFIG, name) and device != "cpu" and not small)
+    return int(runs_network(config, name) and device != "cpu" and not small)
 
 
 def require_files(*stages):
@@ -120,12 +120,37 @@ def note_is_void(note, *keys):
 
 
 def weights_bytes(wildcards):
+    """`bytes_of_weights` of a stage."""
+    note = f"{BUILD}/acquire/weights/{wildcards.stage}.json"
+    return bytes_of_weights(getattr(CONFIG, wildcards.stage).weights, note)
+
+
+def bytes_of_weights(weights, note):
     """Size of the user's weights file; for a downloaded one, 0, or -1 if it has been removed."""
-    weights = getattr(CONFIG, wildcards.stage).weights
     if not is_url(weights):
         return size_of(weights)
-    note = Path(f"{BUILD}/acquire/weights/{wildcards.stage}.json")
-    return -1 if note_is_void(note, "path") else 0
+    return -1 if note_is_void(Path(note), "path") else 0
+
+
+def list_files(evaluate):
+    """The files that the lists of a section evaluate name."""
+    return [
+        plain_path(path)
+        for listed in evaluate.lists
+        for path in (listed.file, listed.label_map)
+        if path
+    ]
+
+
+def train_program(processes):
+    """What starts the processes of a training."""
+    if processes == 1:
+        return "python -m"
+    # Without --, torchrun parses --log itself.
+    return (
+        "env OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node"
+        f" {processes} -m --"
+    )
 
 
 def user_boxes(wildcards):
@@ -134,16 +159,21 @@ def user_boxes(wildcards):
     return plain_path(CONFIG.detect.boxes) if CONFIG.detect.backend == "file" else []
 
 
+def user_poses():
+    """The user's table or folder of poses; none with a network."""
+    return None if runs_network(CONFIG, "poses") else CONFIG.poses.file
+
+
 def poses_files(wildcards):
     """The user's poses, a table; exits if a file of the backend is not set."""
     require_files("poses")
-    file = CONFIG.poses.file if CONFIG.poses.backend != "ultralytics" else None
+    file = user_poses()
     return plain_path(file) if file and not Path(file).is_dir() else []
 
 
 def poses_listing(wildcards):
     """Digest of the listing of the user's folder of poses; none for a table, which is an input."""
-    file = CONFIG.poses.file if CONFIG.poses.backend == "file" else None
+    file = user_poses()
     return digest_of(file) if file and Path(file).is_dir() else ""
 
 

@@ -58,7 +58,7 @@ def detect_version(folder):
 def acquire_settings(*names):
     """The seed and the settings of acquire that one of its rules depends on."""
     whole = settings.stage_settings(CONFIG, "acquire")
-    part = {name: whole["acquire"][name] for name in names}
+    part = {name: whole["acquire"][name] for name in names if name in whole["acquire"]}
     return as_param(whole | {"acquire": part})
 
 
@@ -109,23 +109,25 @@ def train_version(wildcards):
     return tried(version, f"{folder}/{{arm}}-{{seed}}.pt")(wildcards)
 
 
-def evaluate_version():
+def evaluate_version(config=CONFIG):
     """Version of evaluate; that of its part `erased` only where counterfactuals are predicted."""
     return results_version(
-        "evaluate", None if CONFIG.evaluate.counterfactuals else "evaluate"
+        "evaluate", None if config.evaluate.counterfactuals else "evaluate"
     )
 
 
-def evaluate_settings(lists=CONFIG.evaluate.lists):
+def evaluate_settings(lists=None, config=CONFIG):
     """The settings of evaluate; without counterfactuals, those of their fills are left out.
 
-    `lists`: none for S, I and M, since the lists have the labels of D.
+    `lists`: none for S, I and M, since the lists have the labels of D; None: those of the settings.
     """
-    own = dataclasses.replace(CONFIG.evaluate, lists=lists)
+    own = config.evaluate
+    if lists is not None:
+        own = dataclasses.replace(own, lists=lists)
     whole = settings.stage_settings(
-        dataclasses.replace(CONFIG, evaluate=own), "evaluate"
+        dataclasses.replace(config, evaluate=own), "evaluate"
     )
-    erases = CONFIG.evaluate.counterfactuals
+    erases = own.counterfactuals
     return as_param(whole if erases else {"evaluate": whole["evaluate"]})
 
 

@@ -31,10 +31,6 @@ class Camera:
         scale = self.focal / away
         return SIZE[0] / 2 + x * scale, SIZE[1] / 2 + below * scale, scale
 
-    def ground_row(self, z: float) -> float:
-        """Row of the ground at a distance."""
-        return self.project(0, 0, z)[1]
-
 
 def draw_camera(random: np.random.Generator) -> Camera:
     """A camera at 2.2 to 6 m that looks at the ground 7 to 10 m away, lower ones less steeply."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from occludenet_build.media.imaging.masks import box_of
 from occludenet_build.media.video.synth import write_video
 from parts.proposals.camera import SIZE, Thing
 from parts.proposals.scenes import SECONDS, Scene
@@ -74,8 +75,8 @@ class _Layer:
 
 
 def _of_thing(thing: Thing) -> _Layer:
-    rows, columns = np.flatnonzero(thing.mask.any(axis=1)), np.flatnonzero(thing.mask.any(axis=0))
-    place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    x1, y1, x2, y2 = box_of(thing.mask)
+    place = slice(y1, y2), slice(x1, x2)
     alpha = thing.mask[place].astype(np.float32)
     colour = thing.colour[place] * alpha[..., None]
     return _Layer(thing.z, None, thing.mask, place, alpha, colour)
@@ -125,12 +126,6 @@ def _truth(layers: list[_Layer], frame: int) -> list[Seen]:
         box = box_of(visible) if enough else None
         found.append(Seen(layer.person, frame, whole, box, float(share)))
     return found
-
-
-def box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
-    """x1 y1 x2 y2 of a mask bool (H, W), half-open."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
 def _area(box: tuple[float, float, float, float]) -> float:

@@ -37,7 +37,7 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if a name has a comma.
     """
-    within = {clip.name: job.video(clip).removeprefix(f"{clip.set}/") for clip in job.clips}
+    within = {clip.name: job.video_in_set(clip) for clip in job.clips}
     choose_separator(within.values(), (",",), "ava")
     counts = {}
     for name, split, clips in by_split(job.clips):
@@ -52,7 +52,7 @@ def write(job: Job) -> dict[str, Any]:
         if rows:
             job.output.text(f"{name}/{split}.csv", lines(rows, ","))
         counts[f"{name}/{split}.csv"] = len(rows)
-    for name in dict.fromkeys(clip.set for clip in job.clips):
+    for name in job.sets:
         job.output.text(f"{name}/action_list.pbtxt", label_map_text(job.labels_of(name)))
     return {"boxes": counts, "largest_frame": max(clip.frames for clip in job.clips)}
 

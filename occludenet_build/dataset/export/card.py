@@ -38,7 +38,7 @@ class Facts:
     @staticmethod
     def of(job: Job) -> Facts:
         """The facts of the clips of an export."""
-        clips = [clip for clip in job.clips if clip.name not in job.left_out]
+        clips = job.kept
         rows = BuildTables(job.build.root).rows("detect")
         return Facts(
             counts=dict(Counter((clip.set, clip.split) for clip in clips)),

@@ -21,7 +21,7 @@ from occludenet_build.core.settings import key_values
 from occludenet_build.dataset.clips import Build, ExportClip
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.labels import ids_of_reader, joined, read_label_map
-from occludenet_build.dataset.export.licences import licence_rows, restricted
+from occludenet_build.dataset.export.licences import HEADER, licence_rows, restricted
 from occludenet_build.dataset.export.output import FINISHED
 from occludenet_build.media.video.source import outages_as_reasons
 
@@ -114,12 +114,11 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
     _check_some_left(job, format)
     job.output.text("names.csv", _names_csv(job))
     job.output.text("problems.csv", _problems_csv(job, clips))
-    kept = [clip for clip in job.clips if clip.name not in job.left_out]
-    header, licences = licence_rows(job.build, kept)
-    job.output.text("licences.csv", csv_text(header, licences))
+    licences = licence_rows(job.build, job.kept)
+    job.output.text("licences.csv", csv_text(HEADER, licences))
     removed = job.output.finish()
     about = dict(about) | {"licences_restrict": restricted(licences)}
-    summary = _summary(job, format, clips, counts, about)
+    summary = _summary(job, format, counts, about)
     job.output.json(FINISHED, summary)
     logging.info(
         "%s: %d clips in %s, %d left out%s", format, summary["clips"], job.folder,
@@ -134,7 +133,7 @@ def _export(job: Job, format: str, clips: Sequence[ExportClip], about: Row, conf
 
 def _check_some_left(job: Job, format: str) -> None:
     """Raises UserError if the format can hold no clip."""
-    if all(clip.name in job.left_out for clip in job.clips):
+    if not job.kept:
         first = job.left_out[job.clips[0].name]
         raise UserError(
             f"{format}: wanted clips that the format can hold, got none of "
@@ -158,8 +157,7 @@ def _names_csv(job: Job) -> str:
     """Exported name -> clip."""
     rows = [
         (job.exported.get(c.name, job.place_of(c)), c.clip, c.set, c.split, c.label, c.file)
-        for c in job.clips
-        if c.name not in job.left_out
+        for c in job.kept
     ]
     return csv_text(("name", "clip", "set", "split", "class", "file"), sorted(rows))
 
@@ -173,21 +171,18 @@ def _problems_csv(job: Job, clips: Sequence[ExportClip]) -> str:
     return csv_text(("clip", "set", "split", "class", "file", "reason", "detail"), rows)
 
 
-def _summary(
-    job: Job, format: str, clips: Sequence[ExportClip], counts: Mapping[str, Any], about: Row
-) -> Row:
+def _summary(job: Job, format: str, counts: Mapping[str, Any], about: Row) -> Row:
     settings = key_values(job.settings)
     for name in ("formats", "label_maps"):  # of other formats too, and a path of this machine
         settings.pop(name, None)
-    kept = [clip for clip in clips if clip.name not in job.left_out]
-    per_split = Counter(f"{clip.set}/{clip.split}" for clip in kept)
+    per_split = Counter(f"{clip.set}/{clip.split}" for clip in job.kept)
     reasons = Counter(error.reason for error in job.left_out.values())
     return {
         "format": format,
         "reader": FORMATS[format].reader,
         "settings": settings,
         "labels": dict(job.labels),
-        "clips": len(kept),
+        "clips": per_split.total(),
         "clips_per_split": dict(per_split),
         "left_out": len(job.left_out),
         "left_out_reasons": dict(reasons),

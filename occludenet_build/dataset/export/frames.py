@@ -8,8 +8,7 @@ not there. The same source gives the same bytes.
 from __future__ import annotations
 
 import csv
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.core.errors import ItemError, as_item_error
-from occludenet_build.core.files import csv_text, short_hash
+from occludenet_build.core.files import csv_text, replacing_folder, short_hash
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.dataset.clips import ExportClip
@@ -137,26 +136,16 @@ class _Task:
 
 def _write_folder(task: _Task) -> tuple[FrameFolder, ItemError | None]:
     """Write the frames of one clip, in a worker process."""
-    temporary = task.target.with_name(f".{task.target.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
+    one, count = task.folder, 0
     try:
-        temporary.mkdir(parents=True)
-        count = 0
-        for number, picture in rgb_frames(task.source):
-            _write(
-                temporary / task.folder.pattern.format(number + task.folder.first),
-                picture,
-                task.folder,
-            )
-            count = number + 1
-        _check_count(count, task.folder.clip)
-        shutil.rmtree(task.target, ignore_errors=True)
-        temporary.rename(task.target)
-        return task.folder, None
+        with replacing_folder(task.target) as folder:
+            for number, picture in rgb_frames(task.source):
+                _write(folder / one.pattern.format(number + one.first), picture, one)
+                count = number + 1
+            _check_count(count, one.clip)
+        return one, None
     except Exception as error:
-        return task.folder, as_item_error(error)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        return one, as_item_error(error)
 
 
 def _check_count(count: int, clip: ExportClip) -> None:
@@ -177,13 +166,3 @@ def _write(path: Path, picture: np.ndarray, folder: FrameFolder) -> None:
     if not done:
         raise ItemError("encode_failed", f"a frame of {folder.clip.name}")
     path.write_bytes(encoded.tobytes())
-
-
-def frame_folders(
-    clips: Iterable[ExportClip], job: Job, pattern: str, short_side: int | None = None
-) -> Iterator[FrameFolder]:
-    """A folder `<set>/<split>/<class>/<name>` per clip; `short_side` is the format's own default,
-    before export.short_side, pixels."""
-    for clip in clips:
-        side = job.settings.short_side or short_side
-        yield FrameFolder(clip, job.place_of(clip), pattern, side)

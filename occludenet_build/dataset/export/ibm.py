@@ -34,10 +34,7 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if a name has a semicolon.
     """
-    long = [clip for clip in job.clips if clip.frames >= MIN_FRAMES]
-    for clip in job.clips:
-        if clip.frames < MIN_FRAMES:
-            job.leave_out(clip, "too_few_frames", f"{clip.frames}, wanted {MIN_FRAMES}")
+    long = job.at_least(MIN_FRAMES)
     choose_separator([_images(job, clip) for clip in long], (";",), "ibm")
     side = job.settings.short_side
     folders = [FrameFolder(c, f"{c.set}/{_images(job, c)}", PATTERN, side) for c in long]
@@ -56,4 +53,4 @@ def write(job: Job) -> dict[str, Any]:
 
 def _images(job: Job, clip: ExportClip) -> str:
     """Folder of the frames of a clip, below that of the set."""
-    return "images/" + job.place_of(clip).removeprefix(f"{clip.set}/")
+    return f"images/{job.place_in_set(clip)}"

@@ -37,10 +37,7 @@ _TIMES = re.compile(r"_\d{6}_\d{6}$")
 def write(job: Job) -> dict[str, Any]:
     """Write the JSON files, the frames and the skeletons; return the number of clips and skeletons
     per list."""
-    long = [clip for clip in job.clips if clip.frames >= MIN_FRAMES]
-    for clip in job.clips:
-        if clip.frames < MIN_FRAMES:
-            job.leave_out(clip, "too_few_frames", f"{clip.frames}, wanted {MIN_FRAMES}")
+    long = job.at_least(MIN_FRAMES)
     names = file_names(job, long)
     folders = [_folder(job, clip, names[clip.name]) for clip in long]
     sizes = {one.clip.name: one.size for one in folders}
@@ -122,14 +119,10 @@ def _write_skeletons(
     about, count = {}, 0
     for key, clip in clips.items():
         data = skeletons.of(clip)
-        about[key] = {"has_skeleton": bool(data), "label": clip.label,
-                      "label_index": job.label_id(clip)}  # fmt: skip
+        label = {"label": clip.label, "label_index": job.label_id(clip)}
+        about[key] = {"has_skeleton": bool(data), **label}
         if data:
-            job.output.json(f"{folder}/{key}.json", {"data": data, **_label(job, clip)})
+            job.output.json(f"{folder}/{key}.json", {"data": data, **label})
             count += 1
     job.output.json(f"{folder}_label.json", about)
     return count
-
-
-def _label(job: Job, clip: ExportClip) -> dict[str, Any]:
-    return {"label": clip.label, "label_index": job.label_id(clip)}

@@ -35,9 +35,7 @@ def safe_names(texts: Iterable[str]) -> dict[str, str]:
     """
     every = sorted(set(texts))
     forms = {text: safe(text) for text in every}
-    counts: dict[str, int] = {}
-    for form in forms.values():
-        counts[form.lower()] = counts.get(form.lower(), 0) + 1
+    counts = Counter(form.lower() for form in forms.values())
     return {
         text: form if counts[form.lower()] == 1 else f"{form}_{short_hash(text)[:8]}"
         for text, form in forms.items()
@@ -68,6 +66,23 @@ class Job:
     def output(self) -> Output:
         """The files of the export. All files must be written by it: others are removed."""
         return Output(self.folder)
+
+    @property
+    def kept(self) -> list[ExportClip]:
+        """The clips that no writer has left out so far."""
+        return [clip for clip in self.clips if clip.name not in self.left_out]
+
+    def at_least(self, frames: int) -> list[ExportClip]:
+        """The clips of so many frames; shorter ones are left out."""
+        for clip in self.clips:
+            if clip.frames < frames:
+                self.leave_out(clip, "too_few_frames", f"{clip.frames}, wanted {frames}")
+        return [clip for clip in self.clips if clip.frames >= frames]
+
+    @property
+    def sets(self) -> list[str]:
+        """Names of the sets, in the order of the clips."""
+        return list(dict.fromkeys(clip.set for clip in self.clips))
 
     @property
     def safe(self) -> bool:
@@ -104,14 +119,21 @@ class Job:
         names = safe_names(stems.values())
         return {name: names[stem] for name, stem in stems.items()}
 
+    def place_in_set(self, clip: ExportClip) -> str:
+        """Path of a clip below the folder of its set, without suffix: `<split>/<class>/<name>`."""
+        return f"{clip.split}/{self.class_names[clip.label]}/{self.clip_names[clip.name]}"
+
     def place_of(self, clip: ExportClip) -> str:
         """Path of a clip below the folder, without suffix: `<set>/<split>/<class>/<name>`."""
-        name = self.clip_names[clip.name]
-        return f"{clip.set}/{clip.split}/{self.class_names[clip.label]}/{name}"
+        return f"{clip.set}/{self.place_in_set(clip)}"
+
+    def video_in_set(self, clip: ExportClip) -> str:
+        """Path of the video of a clip below the folder of its set: `<split>/<class>/<name>.mp4`."""
+        return self.place_in_set(clip) + PurePosixPath(clip.file).suffix
 
     def video(self, clip: ExportClip) -> str:
         """Path of the video of a clip below the folder: `<set>/<split>/<class>/<name>.mp4`."""
-        return self.place_of(clip) + PurePosixPath(clip.file).suffix
+        return f"{clip.set}/{self.video_in_set(clip)}"
 
     def name(self, clip: ExportClip, exported: str) -> None:
         """Note how the clip is named in the export, for names.csv."""

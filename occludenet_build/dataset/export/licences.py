@@ -16,17 +16,15 @@ HEADER = ("occluder", "category", "photo", "licence", "licence_url", "clips")
 photo as COCO states it and its address, and the number of exported clips that show it."""
 
 
-def licence_rows(
-    build: Build, clips: Sequence[ExportClip]
-) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """(HEADER, a row per occluder that the clips show), sorted by occluder.
+def licence_rows(build: Build, clips: Sequence[ExportClip]) -> list[tuple[object, ...]]:
+    """A row of HEADER per occluder that the clips show, sorted by occluder.
 
     What the build does not know is empty: of an occluder of another bank, or of a user's picture.
     Clips without a pasted occluder, as those of clean, S, I and M are, need no row.
     """
     shown = Counter(occluder for clip in clips for occluder in clip.occluders)
     bank = {row["occluder"]: row for row in BuildTables(build.root).rows("occluders")}
-    return HEADER, [
+    return [
         (occluder, *(bank.get(occluder, {}).get(name) for name in COLUMNS), shown[occluder])
         for occluder in sorted(shown)
     ]

@@ -28,7 +28,7 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if no delimiter fits the names.
     """
-    within = {clip.name: job.video(clip).removeprefix(f"{clip.set}/") for clip in job.clips}
+    within = {clip.name: job.video_in_set(clip) for clip in job.clips}
     delimiter = choose_separator(within.values(), DELIMITERS, "mmaction2")
     for clip in job.clips:
         job.place(clip, job.video(clip))
@@ -43,7 +43,7 @@ def write(job: Job) -> dict[str, Any]:
 
 def write_label_maps(job: Job) -> None:
     """Write <set>/labels.json for each set and, where the ids have no gaps, label_map.txt."""
-    for name in dict.fromkeys(clip.set for clip in job.clips):
+    for name in job.sets:
         labels = job.labels_of(name)
         job.output.json(f"{name}/labels.json", dict(labels))
         text = label_lines(labels)

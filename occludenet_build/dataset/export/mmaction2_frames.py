@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from occludenet_build.dataset.clips import by_split
-from occludenet_build.dataset.export.frames import frame_folders, write_frames
+from occludenet_build.dataset.export.frames import FrameFolder, write_frames
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.mmaction2 import write_label_maps
 from occludenet_build.dataset.export.separators import choose_separator, lines
@@ -29,9 +29,10 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if a name has a blank.
     """
-    within = {clip.name: job.place_of(clip).removeprefix(f"{clip.set}/") for clip in job.clips}
+    within = {clip.name: job.place_in_set(clip) for clip in job.clips}
     choose_separator(within.values(), (" ",), "mmaction2_frames")
-    written = write_frames(job, list(frame_folders(job.clips, job, PATTERN)))
+    side = job.settings.short_side
+    written = write_frames(job, [FrameFolder(c, job.place_of(c), PATTERN, side) for c in job.clips])
     counts = {}
     for name, split, clips in by_split(written):
         rows = [(within[clip.name], clip.frames, job.label_id(clip)) for clip in clips]

@@ -7,7 +7,6 @@ A clip shows the actor (object 1, category `person`) and, in the occluded sets, 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import replacing_folder
 from occludenet_build.core.progress import progress
 from occludenet_build.dataset.clips import ExportClip, FrameFacts
 from occludenet_build.dataset.export.frames import FrameFolder, write_frames
@@ -132,13 +132,9 @@ def write_folder(
     if target.is_dir() and {p.name: p.read_bytes() for p in target.iterdir()} == contents:
         return
     job.output.changing()
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, content in contents.items():
-        (temporary / name).write_bytes(content)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
+    with replacing_folder(target) as folder:
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
 
 
 @contextmanager

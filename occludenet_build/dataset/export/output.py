@@ -9,7 +9,6 @@ the files that an export does not write are removed at its end.
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import publish, sha256_file, write_text
+from occludenet_build.core.files import json_text, publish, sha256_file, temporary_name, write_text
 
 FINISHED = "export.json"
 """The file that is written last."""
@@ -75,7 +74,7 @@ class Output:
         """Yield a temporary path; its file takes the place of `path` if the bytes differ."""
         target = self.path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.stem}.part{target.suffix}")
+        temporary = temporary_name(target)
         try:
             yield temporary
             if not (target.is_file() and filecmp.cmp(temporary, target, shallow=False)):
@@ -95,7 +94,7 @@ class Output:
 
     def json(self, path: str, value: Any) -> None:
         """Write a JSON file, with sorted keys."""
-        self.text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        self.text(path, json_text(value))
 
     def place(self, path: str, source: Path, sha256: str, link: bool) -> None:
         """Put a file, whose hash is known, at `path`: as a hard link, or as a copy."""
@@ -103,7 +102,7 @@ class Output:
         if target.is_file() and target.samefile(source) and link:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.stem}.part{target.suffix}")
+        temporary = temporary_name(target)
         temporary.unlink(missing_ok=True)
         if not (link and _linked(source, temporary)):
             if _is_copy(target, source, sha256):

@@ -13,7 +13,13 @@ _BLANK = "".join(map(chr, (9, 10, 11, 12, 13, 28, 29, 30, 31, 32, 133, 160)))
 
 
 def choose_separator(paths: Iterable[str], allowed: Sequence[str], format: str) -> str:
-    """The first of the allowed separators that is in no path.
+    """The first of the allowed separators that is in no path. Raises UserError as
+    `fitting_separators` does."""
+    return fitting_separators(paths, allowed, format)[0]
+
+
+def fitting_separators(paths: Iterable[str], allowed: Sequence[str], format: str) -> list[str]:
+    """Those of the allowed separators that are in no path, at least one.
 
     A space stands for everything that str.split() splits at. Raises UserError, with a path, if
     each of them is in some path, or if a path has a line break or a quote in front.
@@ -21,11 +27,10 @@ def choose_separator(paths: Iterable[str], allowed: Sequence[str], format: str) 
     listed = list(paths)
     culprit = next((p for p in listed if len(p.splitlines()) > 1 or p.startswith('"')), None)
     if culprit is None:
-        hits = [next((p for p in listed if _is_split(p, one)), None) for one in allowed]
-        for separator, hit in zip(allowed, hits, strict=True):
-            if hit is None:
-                return separator
-        culprit = hits[-1]
+        hits = {one: next((p for p in listed if _is_split(p, one)), None) for one in allowed}
+        if fitting := [separator for separator, hit in hits.items() if hit is None]:
+            return fitting
+        culprit = hits[allowed[-1]]
     raise UserError(
         f"{format}: wanted names without {' or '.join(NAMES[s] for s in allowed)}, which "
         f"its reader splits lines at, got {culprit!r}; set export.names to safe"

@@ -12,24 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from occludenet_build.core.build import OpenFiles
+from occludenet_build.core.build import DetailStore
+from occludenet_build.core.poses import ClipPoses
 from occludenet_build.dataset.clips import ExportClip
 
 Row = dict[str, Any]
-_COLUMNS = ["set", "frame", "track", "actor", "state", "x", "y", "score"]
 
 
 class Skeletons:
     """The skeletons of the clips of a build, from poses/store/<shard>/detail.parquet."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = root / "poses" / "store"
-        self._files = OpenFiles()
+        self._store = DetailStore(root / "poses" / "store")
 
     @property
     def known(self) -> bool:
         """Whether the stage poses has run."""
-        return self.folder.is_dir()
+        return self._store.folder.is_dir()
 
     def of(self, clip: ExportClip) -> list[Row]:
         """An entry {frame_index, skeleton} per frame, from 0; empty if the clip has no pose.
@@ -37,38 +36,31 @@ class Skeletons:
         In a frame the actor comes first, then the others in the order of their tracks; those
         without a track are last.
         """
-        by_frame: dict[int, list[Row]] = {}
-        for row in sorted(self._rows(clip), key=_order):
-            by_frame.setdefault(row["frame"], []).append(_skeleton(row, clip))
-        if not by_frame:
+        # a table that is not there has no clips
+        poses = ClipPoses.of(self._store.rows(clip.clip, clip.shard), clip.set).found
+        if not len(poses):
             return []
+        order = np.lexsort((poses.tracks, poses.tracks < 0, ~poses.is_actor, poses.frames))
+        by_frame = poses.where(order).by_frame()
         return [
-            {"frame_index": number, "skeleton": by_frame.get(number, [])}
+            {
+                "frame_index": number,
+                "skeleton": [_skeleton(joints, clip) for joints in by_frame.get(number, ())],
+            }
             for number in range(clip.frames)
         ]
-
-    def _rows(self, clip: ExportClip) -> list[Row]:
-        # a table that is not there has no clips
-        table = self._files[self.folder / clip.shard / "detail.parquet"].read(clip.clip, _COLUMNS)
-        rows = [] if table is None else table.to_pylist()
-        return [row for row in rows if row["set"] == clip.set and row["state"] != "not_found"]
 
     def __enter__(self) -> Skeletons:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._files.close()
+        self._store.close()
 
 
-def _order(row: Row) -> tuple[int, bool, bool, int]:
-    without_track = row["track"] is None
-    return row["frame"], not row["actor"], without_track, -1 if without_track else row["track"]
-
-
-def _skeleton(row: Row, clip: ExportClip) -> Row:
-    joints = np.stack([np.asarray(row["x"]) / clip.width, np.asarray(row["y"]) / clip.height], 1)
-    shares = np.clip(joints, 0, 1).ravel()
+def _skeleton(joints: np.ndarray, clip: ExportClip) -> Row:
+    """Of the joints (18, 3) of a person: x and y in pixels, score."""
+    places = joints[:, :2].astype(np.float64) / (clip.width, clip.height)
     return {
-        "pose": [round(float(share), 4) for share in shares],
-        "score": [round(float(score), 4) for score in row["score"]],
+        "pose": [round(share, 4) for share in np.clip(places, 0, 1).ravel().tolist()],
+        "score": [round(score, 4) for score in joints[:, 2].tolist()],
     }

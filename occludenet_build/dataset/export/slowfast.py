@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from occludenet_build.core.errors import UserError
 from occludenet_build.dataset.clips import by_split
 from occludenet_build.dataset.export.job import Job
 from occludenet_build.dataset.export.mmaction2 import write_label_maps
-from occludenet_build.dataset.export.separators import choose_separator, lines
+from occludenet_build.dataset.export.separators import fitting_separators, lines
 
 FOLDERS = {" ": "", ",": "comma/"}
 """Separator -> folder of its lists, below that of the set."""
@@ -32,10 +31,8 @@ def write(job: Job) -> dict[str, Any]:
 
     Raises UserError if the names have spaces and commas.
     """
-    within = {clip.name: job.video(clip).removeprefix(f"{clip.set}/") for clip in job.clips}
-    separators = [one for one in FOLDERS if _fits(list(within.values()), one)]
-    if not separators:
-        choose_separator(within.values(), tuple(FOLDERS), "slowfast")
+    within = {clip.name: job.video_in_set(clip) for clip in job.clips}
+    separators = fitting_separators(within.values(), tuple(FOLDERS), "slowfast")
     for clip in job.clips:
         job.place(clip, job.video(clip))
     counts = {}
@@ -46,11 +43,3 @@ def write(job: Job) -> dict[str, Any]:
         counts[f"{name}/{split}"] = len(rows)
     write_label_maps(job)
     return {"separators": separators, "lines": counts}
-
-
-def _fits(paths: list[str], separator: str) -> bool:
-    try:
-        choose_separator(paths, (separator,), "slowfast")
-    except UserError:
-        return False
-    return True

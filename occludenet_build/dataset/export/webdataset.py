@@ -66,7 +66,7 @@ def write(job: Job) -> dict[str, Any]:
         shards = _write_shards(job, place, of_split)
         job.output.json(f"{place}.json", shards)
         counts[place] = {"samples": sum(s["samples"] for s in shards), "files": len(shards)}
-    for name in dict.fromkeys(clip.set for clip in job.clips):
+    for name in job.sets:
         job.output.json(f"{name}/labels.json", dict(job.labels_of(name)))
     return counts
 

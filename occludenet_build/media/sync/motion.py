@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from occludenet_build.media.sync.envelopes import Signal, locally_centred
-from occludenet_build.media.video.source import display_of, open_video
+from occludenet_build.media.video.sample import small_grey
+from occludenet_build.media.video.source import open_video
 
 RATE = 100.0
 """Columns per second: energies lie between frames, and are interpolated."""
@@ -66,6 +67,4 @@ def _small_pictures(path: Path | str) -> Iterator[tuple[float, np.ndarray]]:
             at = (frame.pts or 0) * source.time_base
             zero = at if zero is None else zero
             tall = max(2, round(_WIDTH * frame.height / frame.width))
-            small = frame.reformat(_WIDTH, tall, "gray", interpolation="AREA", threads=1)
-            upright = display_of(frame).upright(small.to_ndarray())
-            yield float(at - zero), upright.astype(np.float32)
+            yield float(at - zero), small_grey(frame, _WIDTH, tall).astype(np.float32)

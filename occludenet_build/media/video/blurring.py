@@ -31,8 +31,7 @@ def hidden_frame(
         new[:] = old
     for place in places:
         x, y, w, h = _coded(place, display)
-        for number, samples in enumerate(after):
-            sub_x, sub_y = (layout.sub_x, layout.sub_y) if number else (0, 0)
+        for samples, (sub_x, sub_y) in zip(after, layout.shifts, strict=True):
             left, top = x >> sub_x, y >> sub_y
             right, bottom = -(-(x + w) >> sub_x), -(-(y + h) >> sub_y)
             part = samples[top:bottom, left:right]
@@ -67,9 +66,3 @@ def blurred(samples: np.ndarray, cells: int) -> np.ndarray:
     if side <= 1:
         return large
     return cv2.GaussianBlur(large, (0, 0), _BLUR * side, borderType=cv2.BORDER_REPLICATE)
-
-
-def displayed_rgb(frame: av.VideoFrame, display: Display) -> np.ndarray:
-    """The displayed picture of a coded frame, uint8 (H, W, 3)."""
-    coded = frame.reformat(format="rgb24", threads=1).to_ndarray()
-    return np.ascontiguousarray(display.upright(coded))

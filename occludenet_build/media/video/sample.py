@@ -134,6 +134,16 @@ def resize_short_side(picture: np.ndarray, short_side: int | None) -> np.ndarray
     return cv2.resize(picture, size, interpolation=method)
 
 
+def small_grey(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+    """A frame reduced to width x height pixels before it is turned for display: uint8, grey.
+
+    Each pixel is the mean of a block: (height, width), or (width, height) if it is turned by 90
+    degrees.
+    """
+    small = frame.reformat(width, height, "gray", interpolation="AREA", threads=1)
+    return display_of(frame).upright(small.to_ndarray())
+
+
 def thumbnails_at(
     path: Path | str, per_second: Fraction, side: int, threads: int = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -146,8 +156,7 @@ def thumbnails_at(
     """
     with open_video(path, threads) as source:
         for _, seconds, frame in at_even_times(source, per_second):
-            small = frame.reformat(side, side, "gray", interpolation="AREA", threads=1)
-            yield int(seconds * per_second), display_of(frame).upright(small.to_ndarray())
+            yield int(seconds * per_second), small_grey(frame, side, side)
         if source.decode_errors:
             raise ItemError("corrupt", source.first_error)
         if not source.frame_count:

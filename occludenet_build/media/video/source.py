@@ -349,16 +349,21 @@ def display_of(frame: av.VideoFrame) -> Display:
     return Display(frame.width, frame.height, turned, mirrored)
 
 
-def to_rgb(frame: av.VideoFrame, converter: VideoReformatter | None = None) -> np.ndarray:
+def to_rgb(
+    frame: av.VideoFrame,
+    converter: VideoReformatter | None = None,
+    display: Display | None = None,
+) -> np.ndarray:
     """Convert a frame to the displayed image: uint8 (H, W, 3), RGB, contiguous.
 
     `converter`: pass the same object to convert many frames; creating it takes as long as
-    converting a small frame.
+    converting a small frame. `display`: the geometry, of a frame that was converted and lost it.
     """
     # The converter uses the colour matrix and range of the frame.
     converter = VideoReformatter() if converter is None else converter
     coded = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-    return np.ascontiguousarray(display_of(frame).upright(coded))
+    display = display_of(frame) if display is None else display
+    return np.ascontiguousarray(display.upright(coded))
 
 
 def rgb_frames(path: Path | str, threads: int = 1) -> Iterator[tuple[int, np.ndarray]]:

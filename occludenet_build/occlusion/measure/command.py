@@ -15,19 +15,18 @@ import occludenet_build.occlusion.measure as stage
 from occludenet_build.config import ActorMasks, Config
 from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.measure import Measure
-from occludenet_build.core import ledger, seeds, tables, torch_models
+from occludenet_build.core import ledger, seeds, tables
 from occludenet_build.core.build import shard_rows, source_identity
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
-from occludenet_build.core.files import replacing, sha256_file
-from occludenet_build.core.pool import in_processes
+from occludenet_build.core.files import replacing
 from occludenet_build.core.versions import results_version
 from occludenet_build.occlusion.measure import one_clip, still_objects
 from occludenet_build.occlusion.measure.listing import camera_of, clips_of, write_listing
 from occludenet_build.occlusion.measure.one_clip import MeasureJob
 from occludenet_build.occlusion.measure.table import SetTables, write_set
-from occludenet_build.people.maskers.registry import load_masker
-from occludenet_build.sources.weights import local_file
+from occludenet_build.people.maskers.registry import mask_clips
+from occludenet_build.sources.weights import with_local_weights
 
 _NOT_IN_KEY = ("sets", "shards", "occluders")
 """Settings that do not change the result of a clip; the masks in `occluders` count by content."""
@@ -81,11 +80,13 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 def _measure_shard(args: argparse.Namespace, config: Config) -> None:
     """Measure the clips of one shard; clips in the ledger are not repeated."""
-    jobs = make_jobs(args, config)
+    masker, weights = with_local_weights(config.actor_masks, args.weights, "actor_masks")
+    jobs = make_jobs(args, config.section(Measure), masker, weights)
     keys = {clip: job.facts["key"] for clip, job in jobs.items()}
 
     def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
-        yield from _results([jobs[clip] for clip in missing], args.threads)
+        due = (jobs[clip] for clip in missing)
+        return mask_clips(masker, due, args.threads, one_clip.measure_clip, one_clip.lost_clip)
 
     store = args.out.parent / "store" / args.out.stem
     with ledger.locked_ledger(store, stage.ROWS, stage.FRAMES) as clip_ledger:
@@ -96,35 +97,20 @@ def _measure_shard(args: argparse.Namespace, config: Config) -> None:
     ledger.log_summary(table)
 
 
-def _results(jobs: list[MeasureJob], threads: int) -> Iterator[ledger.ClipResult]:
-    settings = jobs[0].masker
-    if not MASKERS[settings.backend].network:
-        yield from in_processes(one_clip.measure_in_process, jobs, threads, one_clip.lost_clip)
-        return
-    masker = load_masker(settings, threads)
-    for job in jobs:
-        yield one_clip.measure_clip(job, masker)
-
-
 def _copy(detail: Path, out: Path) -> None:
     with replacing(out) as temporary:
         shutil.copyfile(detail, temporary)
 
 
-def make_jobs(args: argparse.Namespace, config: Config) -> dict[str, MeasureJob]:
+def make_jobs(
+    args: argparse.Namespace, settings: Measure, masker: ActorMasks, weights: str | None
+) -> dict[str, MeasureJob]:
     """Clip -> its job, with a key that covers everything its results depend on.
 
-    Raises UserError where the weights or a mask of an object cannot be read.
+    weights: hash of the masker's. Raises UserError where a mask of an object cannot be read.
     """
-    masker = _with_local_weights(config.actor_masks, args.weights)
-    weights = None
-    if MASKERS[masker.backend].network:
-        path = torch_models.checkpoint_file(masker.weights, masker.backend)
-        logging.info("%s: weights %s", masker.backend, path)
-        weights = sha256_file(path)
     cameras = {row["clip"]: camera_of(row) for row in clips_of(args.clips, args.set)}
     found = {row["clip"]: row for row in tables.read_rows(args.detect)}
-    settings = config.section(Measure)
     folder = Path(settings.occluders) if settings.occluders else None
     jobs = {}
     for row in shard_rows(args.videos, args.out):
@@ -138,21 +124,12 @@ def make_jobs(args: argparse.Namespace, config: Config) -> dict[str, MeasureJob]
             set=args.set,
             objects=objects,
             settings=settings,
-            masker=masker,
             facts=facts | {"key": _key(row, detected, objects, settings, masker, weights)},
         )
         jobs[row["clip"]] = job
     if folder is not None and not any(job.objects for job in jobs.values()):
         logging.warning("measure.occluders: %s has no masks of the cameras of this shard", folder)
     return jobs
-
-
-def _with_local_weights(settings: ActorMasks, weights: str | None) -> ActorMasks:
-    if not MASKERS[settings.backend].network:
-        return settings
-    named = weights or settings.weights
-    path = local_file(named, settings.weights_sha256, "actor_masks.weights")
-    return dataclasses.replace(settings, weights=path)
 
 
 def _key(

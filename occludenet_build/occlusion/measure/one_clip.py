@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from occludenet_build import config as cfg
 from occludenet_build.config.measure import Measure
 from occludenet_build.core import tables
 from occludenet_build.core.build import ClipBoxes, DetailStore
@@ -28,7 +27,6 @@ from occludenet_build.occlusion.measure.scene import Scene
 from occludenet_build.occlusion.measure.still_objects import read_objects
 from occludenet_build.people.maskers.everyone import masks_of_everyone
 from occludenet_build.people.maskers.interface import Masker, TrackKey
-from occludenet_build.people.maskers.registry import load_masker
 
 NOT_MEASURABLE = ("no_actor", "no_mask", "camera_moves", "no_person_like_motion", "duplicate")
 """Reasons for which a clip is not measured although it is whole: it stays a clip of its set."""
@@ -55,14 +53,8 @@ class MeasureJob:
     objects: Mapping[str, Path]
     """Name -> mask of an object that stays in place."""
     settings: Measure
-    masker: cfg.ActorMasks
     facts: dict[str, Any]
     """Columns that are known before measuring."""
-
-
-def measure_in_process(job: MeasureJob) -> ClipResult:
-    """The measurement of one clip with a masker of its own, in a worker process."""
-    return measure_clip(job, load_masker(job.masker))
 
 
 def measure_clip(job: MeasureJob, masker: Masker) -> ClipResult:
@@ -83,8 +75,7 @@ def _measured(job: MeasureJob, masker: Masker) -> tuple[dict[str, Any], pa.Table
     """The columns of ROWS and the rows of FRAMES."""
     seen = _boxes(job)
     actor = seen.actor
-    keys = list(zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True))
-    acting = dict(zip(actor.frames.tolist(), keys, strict=True))
+    acting = dict(zip(actor.frames.tolist(), actor.keys, strict=True))
     scene = _scene(job, masker, people_of(seen, job.row["fps"]), seen)
     if not any(scene.masks.get(key, {}).get(frame) for frame, key in acting.items()):
         raise ItemError("no_mask", f"in none of {len(acting)} frames with a box of the actor")
@@ -119,16 +110,13 @@ def _scene(job: MeasureJob, masker: Masker, people: Boxes, seen: ClipBoxes) -> S
     size = row["height"], row["width"]
     found = masks_of_everyone(masker, Path(row["path"]), row["frames"], people, score)
     filled = seen.where(seen.is_filled)
-    numbers = zip(
-        filled.shots.tolist(), filled.tracks.tolist(), filled.frames.tolist(), strict=True
-    )
     return Scene(
         size,
         row["frames"],
         row["fps"],
         people,
         found.people,
-        frozenset(((shot, track), frame) for shot, track, frame in numbers),
+        frozenset(zip(filled.keys, filled.frames.tolist(), strict=True)),
         read_objects(dict(job.objects), size),
         found.objects,
     )
@@ -141,11 +129,11 @@ def people_of(seen: ClipBoxes, fps: float) -> Boxes:
     """
     found: Boxes = {}
     acting: set[TrackKey] = set()
-    numbers = (seen.shots.tolist(), seen.tracks.tolist(), seen.frames.tolist(), seen.is_actor)
-    for shot, track, frame, is_actor, box in zip(*numbers, seen.xyxy, strict=True):
-        found.setdefault((shot, track), {})[frame] = box
+    facts = (seen.keys, seen.frames.tolist(), seen.is_actor, seen.xyxy)
+    for key, frame, is_actor, box in zip(*facts, strict=True):
+        found.setdefault(key, {})[frame] = box
         if is_actor:
-            acting.add((shot, track))
+            acting.add(key)
     order = sorted(found, key=lambda key: (key not in acting, -len(found[key]), key))
     kept: Boxes = {}
     for key in order:

@@ -57,6 +57,7 @@ class Scene:
         self.shape = max(1, round(height * self.scale)), max(1, round(width * self.scale))
         self._static = [Thing(n, self.reduced(m), True) for n, m in sorted(self.static.items())]
         self._cache: dict[tuple[TrackKey, int], np.ndarray] = {}
+        self._things: dict[int, list[Thing]] = {}
 
     def reduced(self, mask: np.ndarray) -> np.ndarray:
         """A mask bool (H, W) of the picture, at the working size: bool (H, W)."""
@@ -88,11 +89,14 @@ class Scene:
 
     def things(self, frame: int) -> list[Thing]:
         """The objects of a frame: those that stay in place, and what the masker knows."""
-        seen = [
-            Thing(name, self.reduced(rle.decode(counts, *self.size)), False)
-            for name, counts in self.objects.get(frame, ())
-        ]
-        return self._static + [thing for thing in seen if thing.mask.any()]
+        if frame not in self._things:
+            seen = [
+                Thing(name, self.reduced(rle.decode(counts, *self.size)), False)
+                for name, counts in self.objects.get(frame, ())
+            ]
+            # one frame is asked for once per person, then the next one is
+            self._things = {frame: self._static + [thing for thing in seen if thing.mask.any()]}
+        return self._things[frame]
 
 
 def resized(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -127,13 +131,13 @@ class Extent:
     @staticmethod
     def of(mask: np.ndarray) -> Extent | None:
         """The extent of a mask bool (H, W); None if it is empty."""
-        columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-        if not columns.size:
+        box = rle.box_of(mask)
+        if box is None:
             return None
-        x1, x2, y1, y2 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+        x1, y1, x2, y2 = box
         height, width = mask.shape
         beside = x1 < _EDGE or x2 > width - _EDGE or y1 < _EDGE
-        return Extent(int(x1), int(y1), int(x2), int(y2), bool(y2 > height - _EDGE), bool(beside))
+        return Extent(x1, y1, x2, y2, y2 > height - _EDGE, beside)
 
     @property
     def height(self) -> int:

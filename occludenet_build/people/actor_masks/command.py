@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,15 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.people import ActorMasks
-from occludenet_build.core import ledger, torch_models
+from occludenet_build.core import ledger
 from occludenet_build.core.build import shard_rows, source_identity
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
-from occludenet_build.core.files import sha256_file
 from occludenet_build.core.versions import results_version
 from occludenet_build.people import actor_masks
 from occludenet_build.people.actor_masks import one_clip
 from occludenet_build.people.maskers.registry import mask_clips
-from occludenet_build.sources.weights import local_file
+from occludenet_build.sources.weights import with_local_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +45,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
     Raises UserError where actor_masks.every is above 1 for a backend that needs every frame.
     """
-    settings = _with_local_weights(config.actor_masks, args.weights)
-    weights_sha256 = _weights_sha256(settings)
+    _check_every(config.actor_masks)
+    settings, weights_sha256 = with_local_weights(config.actor_masks, args.weights, "actor_masks")
     clips = {row["clip"]: row for row in shard_rows(args.clips, args.out) if row["status"] == "ok"}
     keys = {clip: key_of(row, settings, weights_sha256) for clip, row in clips.items()}
     facts = {"backend": settings.backend, "weights_sha256": weights_sha256}
@@ -59,7 +56,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
             one_clip.MaskJob(clips[clip], args.boxes, facts | {"key": keys[clip]})
             for clip in missing
         )
-        return mask_clips(settings, jobs, args.threads)
+        return mask_clips(settings, jobs, args.threads, one_clip.mask_clip, one_clip.lost_clip)
 
     store = args.out.parent / "store" / args.out.stem
     with ledger.locked_ledger(store, actor_masks.ROWS, actor_masks.DETAIL) as clip_ledger:
@@ -69,27 +66,12 @@ def run(args: argparse.Namespace, config: Config) -> None:
     ledger.log_summary(table)
 
 
-def _with_local_weights(settings: ActorMasks, weights: str | None) -> ActorMasks:
-    """The settings with the path of the weights file, after a check of `every`."""
-    backend = MASKERS[settings.backend]
-    if backend.every_frame and settings.every > 1:
+def _check_every(settings: ActorMasks) -> None:
+    if MASKERS[settings.backend].every_frame and settings.every > 1:
         raise UserError(
             f"actor_masks.every: wanted 1 for the backend {settings.backend}, which propagates "
             f"masks from frame to frame itself, got {settings.every}; change one of them"
         )
-    if not backend.network:
-        return settings
-    named = weights or settings.weights
-    path = local_file(named, settings.weights_sha256, "actor_masks.weights")
-    return dataclasses.replace(settings, weights=path)
-
-
-def _weights_sha256(settings: ActorMasks) -> str | None:
-    if not MASKERS[settings.backend].network:
-        return None
-    path = torch_models.checkpoint_file(settings.weights, settings.backend)
-    logging.info("%s: weights %s", settings.backend, path)
-    return sha256_file(path)
 
 
 def key_of(row: dict[str, Any], settings: ActorMasks, weights_sha256: str | None) -> str:

@@ -91,8 +91,7 @@ def _clip(job: MaskJob, actor: ClipBoxes) -> BoxedClip:
     if not len(actor):
         raise ItemError("no_actor")
     check_indexed(path, job.row["sha256"])
-    keys = zip(actor.shots.tolist(), actor.tracks.tolist(), strict=True)
-    tracks = dict(zip(actor.frames.tolist(), keys, strict=True))
+    tracks = dict(zip(actor.frames.tolist(), actor.keys, strict=True))
     return BoxedClip(path, actor.one_by_frame(), job.row["frames"], tracks)
 
 

@@ -47,9 +47,8 @@ def _boxes_inside(
     whole = np.array([group[frame] for frame in near.frames.tolist()]).reshape(-1, 4)
     edges = np.hstack([whole[:, :2] <= near.xyxy[:, :2], near.xyxy[:, 2:] <= whole[:, 2:]])
     near = near.where(np.all(edges, axis=1))
-    numbers = (near.frames.tolist(), near.shots.tolist(), near.tracks.tolist())
-    for frame, shot, track, box in zip(*numbers, near.xyxy, strict=True):
-        inside.setdefault(frame, []).append(((shot, track), box))
+    for frame, key, box in zip(near.frames.tolist(), near.keys, near.xyxy, strict=True):
+        inside.setdefault(frame, []).append((key, box))
     return inside
 
 

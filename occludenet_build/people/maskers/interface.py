@@ -16,7 +16,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from occludenet_build.media.video import source
 
 BoxedFrame = tuple[int, np.ndarray, np.ndarray]
 """(frame number, displayed picture uint8 (H, W, 3) RGB, box float32 (4,) x1 y1 x2 y2)."""
+Frame = TypeVar("Frame")
 TrackKey = tuple[int, int]
 """(shot, track number)."""
 MaskedFrame = tuple[int, np.ndarray]
@@ -100,11 +101,8 @@ class Masker(Protocol):
         ...
 
 
-def batches(frames: Iterator[BoxedFrame], size: int) -> Iterator[list[BoxedFrame]]:
-    """Yields the frames in lists of at most `size`.
-
-    Each frame is (number, picture uint8 (H, W, 3), box float32 (4,)).
-    """
+def batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
+    """Yields frames, of any kind, in lists of at most `size`."""
     while batch := list(islice(frames, size)):
         yield batch
 

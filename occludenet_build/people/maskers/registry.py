@@ -1,37 +1,40 @@
-"""Runs the backend of actor_masks, by its name in `config.backends`, over the clips of a shard.
+"""Runs a masker, by its name in `config.backends`, over the clips of a shard.
 
 The module of a backend is imported only when it is used.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from occludenet_build import config
 from occludenet_build.config.backends import MASKERS
-from occludenet_build.core import extras, ledger, pool
-from occludenet_build.people.actor_masks import one_clip
+from occludenet_build.core import extras, pool
+from occludenet_build.core.errors import ItemError
+from occludenet_build.core.ledger import ClipResult
 from occludenet_build.people.maskers.interface import Masker
 from occludenet_build.people.maskers.mask_propagation import KeyframeMasker
 
+Job = TypeVar("Job")
+
 
 def mask_clips(
-    settings: config.ActorMasks, jobs: Iterator[one_clip.MaskJob], threads: int
-) -> Iterator[ledger.ClipResult]:
-    """Yields a result per job, of a network in this process or of worker processes.
+    settings: config.ActorMasks,
+    jobs: Iterable[Job],
+    threads: int,
+    make: Callable[[Job, Masker], ClipResult],
+    lost: Callable[[Job, ItemError], ClipResult],
+) -> Iterator[ClipResult]:
+    """Yields `make(job, masker)` per job, of a network in this process or of worker processes.
 
-    `threads`: CPU threads of the network, or worker processes.
+    `threads`: CPU threads of the network, or worker processes; `lost(job, error)`: the result of a
+    job whose worker had to be ended or died.
     """
-    if not MASKERS[settings.backend].network:
-        mask = functools.partial(_in_process, settings)
-        yield from pool.in_processes(mask, jobs, threads, one_clip.lost_clip)
-        return
-    masker = load_masker(settings, threads)
-    for job in jobs:
-        yield one_clip.mask_clip(job, masker)
+    load, runs_network = partial(load_masker, settings), MASKERS[settings.backend].network
+    return pool.with_backend(load, runs_network, jobs, threads, make, lost)
 
 
 def load_masker(settings: config.ActorMasks, threads: int = 1) -> Masker:
@@ -43,10 +46,6 @@ def load_masker(settings: config.ActorMasks, threads: int = 1) -> Masker:
     runs_network = MASKERS[settings.backend].network
     made = backend(settings, threads) if runs_network else backend(settings)
     return _with_propagation(made, settings)
-
-
-def _in_process(settings: config.ActorMasks, job: one_clip.MaskJob) -> ledger.ClipResult:
-    return one_clip.mask_clip(job, load_masker(settings))
 
 
 def _with_propagation(masker: Masker, settings: config.ActorMasks) -> Masker:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -80,9 +79,3 @@ class Poser(Protocol):
     def poses(self, clip: PosedClip) -> Iterator[FramePoses]:
         """Yields the poses of the frames in which somebody is found, in the order of the frames."""
         ...
-
-
-def batches(pictures: Iterator[Picture], size: int) -> Iterator[list[Picture]]:
-    """Yields the frames in lists of at most `size`: (number, picture uint8 (H, W, 3))."""
-    while batch := list(islice(pictures, size)):
-        yield batch

@@ -9,6 +9,8 @@ an adult gets the child's pose and the adult their own.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from occludenet_build.core.build import ClipBoxes
@@ -60,23 +62,13 @@ def people_of(boxes: ClipBoxes) -> ClipBoxes:
     Where the actor is a group (detect.actor all), its members are actors and its own box, which is
     nobody's, is left out.
     """
-    keys = zip(boxes.others.shots.tolist(), boxes.others.tracks.tolist(), strict=True)
-    members = group_members(boxes.actor.one_by_frame(), boxes.others)
+    others = boxes.others
+    members = group_members(boxes.actor.one_by_frame(), others)
     if not members:
         return _ordered(boxes)
-    others = boxes.others
-    is_member = np.array(
-        [
-            frame in members.get(key, {})
-            for key, frame in zip(keys, others.frames.tolist(), strict=True)
-        ],
-        np.bool_,
-    )
-    return _ordered(
-        ClipBoxes(
-            others.frames, others.xyxy, others.tracks, others.shots, is_member, others.is_filled
-        )
-    )
+    boxed = zip(others.keys, others.frames.tolist(), strict=True)
+    is_member = [frame in members.get(key, {}) for key, frame in boxed]
+    return _ordered(replace(others, is_actor=np.array(is_member, np.bool_)))
 
 
 def _ordered(boxes: ClipBoxes) -> ClipBoxes:

@@ -5,9 +5,9 @@ The module of a backend is imported only when it is used.
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from occludenet_build.config.backends import POSERS
@@ -22,7 +22,7 @@ Job = TypeVar("Job")
 
 def pose_clips(
     settings: Poses,
-    jobs: Iterator[Job],
+    jobs: Iterable[Job],
     threads: int,
     make: Callable[[Job, Poser], ClipResult],
     lost: Callable[[Job, ItemError], ClipResult],
@@ -32,18 +32,17 @@ def pose_clips(
     `threads`: CPU threads of the network, or worker processes; `lost(job, error)`: the result of a
     job whose worker had to be ended or died.
     """
-    if not POSERS[settings.backend].network:
-        yield from pool.in_processes(
-            functools.partial(_in_process, settings, make), jobs, threads, lost
-        )
-        return
-    poser = _backend_class(settings)(settings, threads)
-    for job in jobs:
-        yield make(job, poser)
+    load, runs_network = partial(load_poser, settings), POSERS[settings.backend].network
+    return pool.with_backend(load, runs_network, jobs, threads, make, lost)
 
 
-def _in_process(settings: Poses, make: Callable[[Any, Poser], ClipResult], job: Any) -> ClipResult:
-    return make(job, _backend_class(settings)(settings))
+def load_poser(settings: Poses, threads: int = 1) -> Poser:
+    """The backend of the settings; `threads`: CPU threads of a network.
+
+    Raises UserError where its weights or a package are missing.
+    """
+    backend = _backend_class(settings)
+    return backend(settings, threads) if POSERS[settings.backend].network else backend(settings)
 
 
 def _backend_class(settings: Poses) -> Any:

@@ -17,7 +17,8 @@ from occludenet_build.config.poses import Poses
 from occludenet_build.core import torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.media.imaging import skeletons
-from occludenet_build.people.posers.interface import FramePoses, PosedClip, batches
+from occludenet_build.people.maskers.interface import batches
+from occludenet_build.people.posers.interface import FramePoses, PosedClip
 
 if TYPE_CHECKING:
     from ultralytics.engine.results import Results

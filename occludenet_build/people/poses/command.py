@@ -13,11 +13,11 @@ from typing import Any
 from occludenet_build.config import Config
 from occludenet_build.config.backends import POSERS
 from occludenet_build.config.poses import Poses
-from occludenet_build.core import ledger, tables, torch_models
+from occludenet_build.core import ledger, tables
 from occludenet_build.core.build import shard_rows
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
-from occludenet_build.core.files import sha256_file, short_hash, write_bytes, write_text
+from occludenet_build.core.files import short_hash, write_bytes, write_text
 from occludenet_build.core.seeds import shard_names
 from occludenet_build.core.versions import results_version
 from occludenet_build.people import poses
@@ -26,7 +26,7 @@ from occludenet_build.people.posers.interface import GivenPoses
 from occludenet_build.people.posers.registry import pose_clips
 from occludenet_build.people.poses import one_clip, sheet, summary
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.sources.weights import local_file
+from occludenet_build.sources.weights import with_local_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,8 +75,7 @@ def _required(args: argparse.Namespace, *names: str) -> None:
 def _find(args: argparse.Namespace, config: Config, settings: Poses) -> None:
     """Find the poses of the clips of one shard; clips in the ledger are not repeated."""
     _required(args, "clips", "boxes")
-    settings = _with_local_weights(settings, args.weights)
-    weights_sha256 = _weights_sha256(settings)
+    settings, weights_sha256 = with_local_weights(settings, args.weights, "poses")
     rows = {row["clip"]: row for row in _made_rows(args, settings)}
     given = _given(settings, rows)
     backend = {"backend": settings.backend, "weights_sha256": weights_sha256}
@@ -147,22 +146,6 @@ def _sets(
         known = {one.name: known[CLEAN] for one in sets}
     found = (dataclasses.replace(s, given=known[s.name]) for s in sets if s.name in known)
     return tuple(found), None
-
-
-def _with_local_weights(settings: Poses, weights: str | None) -> Poses:
-    if not POSERS[settings.backend].network:
-        return settings
-    named = weights or settings.weights
-    path = local_file(named, settings.weights_sha256, "poses.weights")
-    return dataclasses.replace(settings, weights=path)
-
-
-def _weights_sha256(settings: Poses) -> str | None:
-    if not POSERS[settings.backend].network:
-        return None
-    path = torch_models.checkpoint_file(settings.weights, settings.backend)
-    logging.info("%s: weights %s", settings.backend, path)
-    return sha256_file(path)
 
 
 def key_of(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core import tables
-from occludenet_build.core.build import read_clip_rows
+from occludenet_build.core.build import detail_file, read_clip_rows
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.poses import ClipPoses
 from occludenet_build.media.imaging import sheets, skeletons, thumbnails
@@ -36,9 +36,7 @@ def draw_sheet(
     """
     parts = []
     for manifest, clip in _chosen(list(manifests)):
-        rows = read_clip_rows(
-            manifest.parent / "store" / manifest.stem / "detail.parquet", clip["clip"]
-        )
+        rows = read_clip_rows(detail_file(manifest), clip["clip"])
         parts.append(sheets.text_image([f"{clip['clip']}  {clip['label']}"]))
         made = composite(manifest.stem)[clip["clip"]]
         for one in sets_of(made, root):

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.poses import JOINT_COUNT
 
 COLUMNS = ("clip", "frame", "x", "y", "score")
-JOINTS = 18
 _TRUNK = (1, 2, 5)
 """Neck, right and left shoulder: they show whose joints these are."""
 _LOW = (9, 10, 12, 13)
@@ -71,14 +72,18 @@ def read_keypoints(path: Path) -> dict[str, Keypoints]:
             f"no {', '.join(lacking)}; add them"
         )
     rows = table.to_pylist()
-    if any(row[name] is None or len(row[name]) != JOINTS for row in rows for name in COLUMNS[2:]):
+    if any(
+        row[name] is None or len(row[name]) != JOINT_COUNT for row in rows for name in COLUMNS[2:]
+    ):
         raise UserError(
-            f"config: proposals.keypoints: wanted lists of {JOINTS} joints in {path}, got others; "
-            "write OpenPose's 18 joints, score 0 for those not found"
+            f"config: proposals.keypoints: wanted lists of {JOINT_COUNT} joints in {path}, got "
+            "others; write OpenPose's 18 joints, score 0 for those not found"
         )
+    by_clip: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_clip.setdefault(row["clip"], []).append(row)
     found: dict[str, Keypoints] = {}
-    for clip in sorted({row["clip"] for row in rows}):
-        own = [row for row in rows if row["clip"] == clip]
+    for clip, own in sorted(by_clip.items()):
         values = np.array([[row["x"], row["y"], row["score"]] for row in own], float)
         frames = np.array([row["frame"] for row in own], np.int64)
         found[clip] = Keypoints(frames, values.transpose(0, 2, 1))

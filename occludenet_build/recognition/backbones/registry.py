@@ -15,6 +15,7 @@ Renames map the parameter names of other projects to those of the networks here:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +27,13 @@ from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import first_line
 from occludenet_build.recognition.backbones import hf
+from occludenet_build.recognition.backbones.cnn_study import CNN_STUDY
 from occludenet_build.recognition.backbones.resnet3d import ResNet3D
 from occludenet_build.recognition.backbones.scene3d import Scene3D
 from occludenet_build.recognition.backbones.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    OPTIONS,
     Backbone,
     Colour,
     FeatureLayout,
@@ -88,15 +91,6 @@ X3D_PYTORCHVIDEO: Renames = (
     (r"^blocks\.5\.proj", "head.projection"),
 )
 
-RESNET3D_IBM: Renames = (
-    (r"^(conv1|bn1|layer\d)\.", r"backbone.\1."),
-    (r"conv(\d)\.weight$", r"conv\1.conv.weight"),
-    (r"\bbn(\d)\.", r"conv\1.bn."),
-    (r"downsample\.0", "downsample.conv"),
-    (r"downsample\.1", "downsample.bn"),
-    (r"^fc\.", "cls_head.fc_cls."),
-)
-
 UNIFORMERV2_BARE: Renames = ((r"^", "backbone."),)
 UNIFORMERV2_MMACTION: Renames = (
     (r"^backbone\.transformer\.norm\.", "backbone.transformer.proj.0."),
@@ -152,32 +146,12 @@ def _torchvision(name: str, head: str, seen: Input, layout: FeatureLayout) -> Ba
 
 def _x3d(seen: Input, **shape) -> Backbone:
     return Backbone(
-        lambda n, t, s, **rates: X3D(n, t, s, **shape, **rates),
+        lambda n, t, s, **options: X3D(n, t, s, **shape, **options),
         "head.projection.",
         seen,
         FeatureLayout("s5"),
         (X3D_MMACTION, X3D_PYTORCHVIDEO),
-        rates=("dropout",),
-    )
-
-
-def _ibm_i3d(depth: int) -> Backbone:
-    """IBM's I3D, without temporal strides, as in its released checkpoints."""
-    return Backbone(
-        lambda n, t, s: ResNet3D(
-            n,
-            depth,
-            inflate=None,
-            inflate_style="3x3x3",
-            conv1_kernel=(3, 7, 7),
-            conv1_stride_t=1,
-            pool1_stride_t=1,
-            with_pool2=False,
-        ),
-        "cls_head.fc_cls.",
-        Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
-        FeatureLayout("backbone.layer4"),
-        (RESNET3D_IBM,),
+        options=("dropout",),
     )
 
 
@@ -192,7 +166,7 @@ def _uniformerv2(layers: int = 12, frames: int = 8, **shape: Any) -> Backbone:
         FeatureLayout(last, "frame_tokens", first=1, frames=cube),
         (UNIFORMERV2_MMACTION, UNIFORMERV2_BARE),
         k710=True,
-        rates=("dropout", "drop_path"),
+        options=("dropout", "drop_path"),
     )
 
 
@@ -216,7 +190,7 @@ def _videomamba(width: int, depth: int) -> Backbone:
         (TRUNK,),
         fit_positions,
         k710=True,
-        rates=("dropout", "drop_path"),
+        options=("dropout", "drop_path"),
     )
 
 
@@ -227,7 +201,7 @@ def _videomae(width: int, depth: int, heads: int) -> Backbone:
         Input(16, 224, 256, 4, IMAGENET_MEAN, IMAGENET_STD),
         FeatureLayout("norm", "tokens", frames=2),
         (VIDEOMAE_MMACTION,),  # v2's 710 classes of K710 are in another order
-        rates=("dropout", "drop_path"),
+        options=("dropout", "drop_path"),
     )
 
 
@@ -274,9 +248,7 @@ BACKBONES: dict[str, Backbone] = {
         Input(32, 224, 256, 2, IMAGENET_MEAN, IMAGENET_STD),
         FeatureLayout("backbone.layer4"),
     ),
-    "ibm_i3d_resnet18": _ibm_i3d(18),
-    "ibm_i3d_resnet50": _ibm_i3d(50),
-    "ibm_i3d_resnet101": _ibm_i3d(101),
+    **CNN_STUDY,
     "uniformerv2_b16": _uniformerv2(),
     "uniformerv2_b16_ssv2": _uniformerv2(
         frames=16,
@@ -297,23 +269,36 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
+def options_of(settings: Train) -> dict[str, float | bool]:
+    """The options of backbones that a training sets; the others keep the network's default."""
+    values = {name: getattr(settings, name) for name in OPTIONS}
+    return {
+        name: value for name, value in values.items() if value is not None and value is not False
+    }
+
+
+def refuse_options(name: str, options: Iterable[str], known: Iterable[str] = ()) -> None:
+    """Raises UserError where the backbone `name` lacks one of the options that a training sets."""
+    for option in sorted(set(options) - set(known)):
+        kind, off = ("rate", "null") if option in ("dropout", "drop_path") else ("option", "false")
+        raise UserError(f"train.{option}: {name} does not have this {kind}; set it to {off}")
+
+
 def build_backbone(
-    name: str, classes: int, frames: int, size: int, **rates: float | None
+    name: str, classes: int, frames: int, size: int, **options: float | bool
 ) -> nn.Module:
     """A network with random weights from torch's global generator, in eval mode.
 
-    `rates`: dropout and drop_path in training; None: the network's default. Raises UserError where
-    the network lacks such a rate or cannot take clips of this shape, which a forward pass on the
-    meta device tests; ValueError where its logits have another shape.
+    `options`: of OPTIONS. Raises UserError where the network lacks one or cannot take clips of this
+    shape, which a forward pass on the meta device tests; ValueError where its logits have another
+    shape.
     """
     backbone = _known(name)
-    given = {key: rate for key, rate in rates.items() if rate is not None}
-    for key in given.keys() - set(backbone.rates):
-        raise UserError(f"train.{key}: {name} does not have this rate; set it to null")
+    refuse_options(name, options, backbone.options)
     try:
-        model = backbone.make(classes, frames, size, **given)
+        model = backbone.make(classes, frames, size, **options)
         with torch.device("meta"), torch.no_grad():
-            trial = backbone.make(classes, frames, size).eval()
+            trial = backbone.make(classes, frames, size, **options).eval()
             logits = trial(torch.zeros(1, 3, frames, size, size))
     except (RuntimeError, ValueError, ZeroDivisionError) as error:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -72,11 +73,29 @@ class FeatureLayout:
 
 
 @dataclass(frozen=True)
+class ImageStart:
+    """How a video network starts from torchvision's 2-D network of the same names."""
+
+    new: str = ""
+    """Pattern of the names that only the video network has, besides the head; "": none."""
+    head_std: float | None = None
+    """Standard deviation of the head's weights, where it differs from that of a random start."""
+
+    def lacks(self, key: str) -> bool:
+        """Whether the 2-D network lacks a tensor of this name, though its head may not."""
+        return bool(self.new) and re.search(self.new, key) is not None
+
+
+OPTIONS = ("dropout", "drop_path", "temporal_stride")
+"""The settings of train, of these names, that reach the constructors of backbones."""
+
+
+@dataclass(frozen=True)
 class Backbone:
     """An entry of the registry."""
 
     make: Callable[..., nn.Module]
-    """(classes, frames, size, **rates) -> the network with random weights."""
+    """(classes, frames, size, **options) -> the network with random weights."""
     head: str
     """Prefix of the parameters whose size depends on the number of classes."""
     input: Input
@@ -88,8 +107,10 @@ class Backbone:
     official code does that."""
     k710: bool = False
     """Whether checkpoints may have the 710 classes of K710, which start with Kinetics-400."""
-    rates: tuple[str, ...] = ()
-    """Rates that `make` takes: dropout, drop_path."""
+    options: tuple[str, ...] = ()
+    """Those of OPTIONS that `make` takes."""
+    images: ImageStart | None = None
+    """The start from a 2-D network that was trained on images; None: there is none."""
 
 
 def normalised(clips: Tensor, mean: Colour = GREY_MEAN, std: Colour = GREY_STD) -> Tensor:

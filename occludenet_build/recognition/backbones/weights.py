@@ -8,6 +8,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from occludenet_build.core.errors import UserError
+from occludenet_build.recognition.backbones.image_start import (
+    INFLATIONS,
+    from_images,
+    is_image_network,
+    log_start,
+    start_head,
+)
 from occludenet_build.recognition.backbones.registry import BACKBONES, renamed_key
 from occludenet_build.recognition.backbones.spec import Backbone, Tensors
 from occludenet_build.recognition.checkpoint import load_tensors
@@ -16,31 +23,48 @@ K710, K400 = 710, 400
 _SHOWN = 4
 
 
-def load_weights(model: nn.Module, name: str, path: Path | str) -> None:
+def load_weights(
+    model: nn.Module, name: str, path: Path | str, inflation: str = INFLATIONS[0]
+) -> None:
     """Load a checkpoint file into the backbone `name`; see `load_state`."""
-    load_state(model, name, load_tensors(path), str(path))
+    load_state(model, name, load_tensors(path), str(path), inflation)
 
 
-def load_state(model: nn.Module, name: str, tensors: Tensors, path: str) -> None:
+def load_state(
+    model: nn.Module, name: str, tensors: Tensors, path: str, inflation: str = INFLATIONS[0]
+) -> None:
     """Load tensors into a backbone; a head with another number of classes is left out and logged.
 
+    A 2-D network, where the backbone starts from such ones, is inflated, and a line is logged.
     Raises UserError, which names the keys, where other tensors are missing, unexpected or of
-    another shape. `path` is for messages.
+    another shape. `path` is for messages; `inflation`: one of INFLATIONS.
     """
     spec, wanted = BACKBONES[name], model.state_dict()
-    given = _shaped(_our_names(tensors, wanted, spec), wanted)
+    given = _our_names(tensors, wanted, spec)
+    if is_image_network(given, wanted, spec):
+        filled, fill = from_images(given, wanted, spec, inflation)
+        _check(filled, fill, name, path)
+        log_start(given, filled, wanted, inflation, path)
+        model.load_state_dict(filled, strict=False)
+        start_head(model, spec)
+        return
+    given = _shaped(given, wanted)
     given = _without_fixed_tables(spec.fit(given, wanted), model)
     if spec.k710:
         given = _kinetics_400(given, wanted, spec.head, path)
     if _other_head(given, wanted, spec.head, path):
         given, wanted = _without(given, spec.head), _without(wanted, spec.head)
+    _check(given, wanted, name, path)
+    model.load_state_dict(given, strict=False)
+
+
+def _check(given: Tensors, wanted: Tensors, name: str, path: str) -> None:
     found = problems(given, wanted)
     if found:
         raise UserError(
             f"wanted a checkpoint of {name}, {path} is not one: {found}; change train.weights "
             "or train.backbone"
         )
-    model.load_state_dict(given, strict=False)
 
 
 def _our_names(given: Tensors, wanted: Tensors, spec: Backbone) -> Tensors:

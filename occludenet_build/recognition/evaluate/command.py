@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     torch.set_num_threads(args.threads)
     labels = (clip.label for group in groups for clip in group.clips)
     network = TrainedNetwork.read(args.model).spelled_as(labels)
-    settings = with_protocol(settings, network.family)
+    settings = with_protocol(settings, network.family, network.input.stride)
     config = dataclasses.replace(config, evaluate=settings)
     for group in groups:
         check_labels_known(group.clips, network.labels, str(args.model))
@@ -217,6 +217,8 @@ def write_results(
     about |= {"arm": network.arm, "seed": network.seed}
     seen = evaluation_input(network, settings)
     about |= {"sampling": settings.sampling, "size": seen.size, "short_side": seen.short_side}
+    if settings.crop_places != "even":  # summaries of earlier versions have no such entry
+        about |= {"crop_places": settings.crop_places}
     erased = settings.counterfactuals
     weights = settings.tde if erased else ()
     tde = tde_by_set(rows, network.labels, weights)

@@ -48,7 +48,8 @@ class OneInput(nn.Module):
     def forward(
         self, given: tuple[Tensor | None, Tensor | None] | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits and gate of (video, poses); without a clip a scalar 0, whose gradients are 0."""
+        """Logits float32 (N, K) and gate float32 (N, T, width) or None of (video, poses), as the
+        network takes them; without a clip a scalar 0, whose gradients are 0."""
         if given is not None:
             return self.network(*given)
         # DDP waits for the gradient of every parameter, so the 0 must depend on all of them

@@ -7,10 +7,8 @@ import json
 import logging
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +118,7 @@ def write_handout(folder: Path, key: Key, clips: Sequence[AskedClip], settings: 
     """
     names = _file_names(dict.fromkeys(clip.set for clip in clips))
     lines: dict[str, list[Row]] = {}
-    with _replacing_folder(folder) as made:
+    with files.replacing_folder(folder) as made:
         (made / "video").mkdir()
         for question, clip in zip(key.questions, clips, strict=True):
             video = f"video/{question.id}{clip.path.suffix}"
@@ -139,20 +137,6 @@ def _file_names(sets: Iterable[str]) -> dict[str, str]:
             f"evaluate.lists: wanted names that differ in letters or digits, got {', '.join(names)}"
         )
     return names
-
-
-@contextmanager
-def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`; it takes its place if the block succeeds."""
-    made = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    try:
-        yield made
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _link(link: Path, clip: AskedClip) -> None:
@@ -192,7 +176,7 @@ def _line(values: Row) -> str:
 
 def write_classifiers(folder: Path, key: Key, predicted: dict[str, Predictions]) -> None:
     """Write classifiers/<model>.jsonl: a model's logits for the options of each question."""
-    with _replacing_folder(folder) as made:
+    with files.replacing_folder(folder) as made:
         for name, one in predicted.items():
             files.write_text(made / f"{name}.jsonl", "".join(_scored_lines(key, one)))
 

@@ -22,6 +22,12 @@ from occludenet_build.recognition.accuracy import TOP, one_clip_points, tells_to
 from occludenet_build.recognition.groups import groups_of
 from occludenet_build.recognition.prediction_table import ModelInfo, Predictions
 from occludenet_build.release.terms import CLEAN, ungreyed_set
+from occludenet_build.results.degrees import (
+    degree_sets,
+    is_occludenet_d,
+    left_out,
+    shared_by_all,
+)
 from occludenet_build.results.paper.inputs import Inputs, MissingInput
 from occludenet_build.results.paper.items import evaluations_in
 
@@ -31,17 +37,6 @@ DEGREES = ("D-25", "D-50", "D-75")
 NO_TOP5 = f"top-5 of a model that knows at most {TOP} classes is always right and is not shown"
 _MEASURED = ["degree", "area_ratio", "actor_hidden", "duration_ratio"]
 _UNMADE = ("missing_source", "missing_occluder")
-
-
-def is_occludenet_d(sets: pd.Series) -> pd.Series:
-    """bool of the same length: whether a set (str) belongs to OccludeNet-D or its clean twins."""
-    return sets.eq(CLEAN) | sets.str.fullmatch(r"D-\d+(\.\d+)?")
-
-
-def degree_sets(rows: pd.DataFrame) -> list[str]:
-    """Sets of OccludeNet-D in the column `set`, smallest degree first."""
-    found = rows.loc[is_occludenet_d(rows["set"]) & (rows["set"] != CLEAN), "set"].unique()
-    return sorted(found, key=lambda name: float(name.removeprefix("D-")))
 
 
 def is_side_arm(about: ModelInfo) -> bool:
@@ -73,24 +68,6 @@ def _scored(one: Predictions) -> pd.DataFrame:
     if not tells_top5(len(one.about.labels)):
         rows["top5"] = np.nan
     return rows.assign(name=one.about.name, seed=one.about.seed or 0)
-
-
-def shared_by_all(rows: pd.DataFrame, keys: Sequence[str] = ("name", "seed")) -> pd.DataFrame:
-    """The rows of the clips of each set that all models with predictions of the set saw.
-
-    `rows`: set, clip and `keys`, the columns that identify a training or a model.
-    """
-    family = rows["set"].where(~is_occludenet_d(rows["set"]), "D").rename("family")
-    expected = rows.drop_duplicates([*keys, "set"]).groupby(family).size()
-    times = rows.groupby([family, rows["clip"]])["set"].transform("size")
-    return rows[times.to_numpy() == family.map(expected).to_numpy()].reset_index(drop=True)
-
-
-def _left_out(rows: pd.DataFrame, kept: pd.DataFrame) -> dict[str, int]:
-    """Number of clips by set that some model saw and that do not count."""
-    before = rows.groupby("set")["clip"].nunique()
-    after = kept.groupby("set")["clip"].nunique()
-    return {name: int(count - after.get(name, 0)) for name, count in before.items()}
 
 
 # for tables
@@ -145,7 +122,7 @@ def common_clips(inputs: Inputs) -> CommonClips:
             "wanted clips that all models were shown, got none; compare models of one test set, or "
             "set paper.common to false"
         )
-    return CommonClips(kept.assign(column=_columns(kept["set"])), _left_out(every, kept))
+    return CommonClips(kept.assign(column=_columns(kept["set"])), left_out(every, kept))
 
 
 def _columns(sets: pd.Series) -> pd.Series:

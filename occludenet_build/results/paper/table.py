@@ -13,13 +13,11 @@ clip is a group), `one_clip` (points of the value that one clip is worth), `left
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from occludenet_build.core.files import write_text
@@ -31,13 +29,12 @@ from occludenet_build.recognition.accuracy import (
     percents,
 )
 from occludenet_build.results.paper.common_clips import CommonClips
+from occludenet_build.results.text_tables import ABSENT, numbers_csv, write_texts
 
 CELL = [
     "source", "row", "column", "set", "metric", "value", "low", "high", "right", "clips",
     "groups", "group_low", "group_high", "one_clip", "left_out", "seed", "seeds", "sd",
 ]  # fmt: skip
-ABSENT = "-"
-"""Text of a cell without a value."""
 
 
 def line_cells(
@@ -160,9 +157,6 @@ def counts_text(cell: Mapping[str, Any]) -> str:
     return f"{several}N={cell['clips']:,.0f}{groups}"
 
 
-_HERE = Path(__file__).parent
-
-
 @dataclass(frozen=True)
 class PaperTable:
     """A table with a block of printed and a block of measured numbers."""
@@ -178,6 +172,12 @@ class PaperTable:
     notes: list[str]
     numbers: pd.DataFrame
     """The numbers of both blocks for the CSV file; the column `source` is paper or ours."""
+
+    @property
+    def blocks(self) -> list[tuple[str, list[list[str]]]]:
+        """Title and rows of the blocks that have some."""
+        found = [("paper, as printed", self.paper), ("ours, measured", self.ours)]
+        return [(title, rows) for title, rows in found if rows]
 
 
 def table_of_cells(
@@ -216,54 +216,4 @@ def text_grid(
 def write_table(table: PaperTable, folder: Path) -> None:
     """Write <name>.csv, .md and .tex."""
     write_text(folder / f"{table.name}.csv", numbers_csv(table.numbers))
-    write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
-    write_text(folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table))
-
-
-def numbers_csv(numbers: pd.DataFrame) -> str:
-    """The text of a CSV file: six digits per number, empty cells for null."""
-    return numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
-def escape_tex(text: str) -> str:
-    """Escape a text for LaTeX.
-
-    >>> escape_tex("a_b & 5 % ± 1")
-    'a\\\\_b \\\\& 5 \\\\% $\\\\pm$ 1'
-    """
-    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], text)
-
-
-def escape_markdown(text: str) -> str:
-    """Escape a text for a cell of a Markdown table."""
-    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
-
-
-_TEX = {character: "\\" + character for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "[": "{[}",  # after the end of a row a [ starts an argument
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "±": r"$\pm$",
-    "–": "--",
-}
-
-
-def _environment(escape: Callable[[str], str], **marks: Any) -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **marks,
-    )  # fmt: skip
-    found.filters["safe_text"] = escape
-    return found
-
-
-_MARKDOWN = _environment(escape_markdown)
-# LaTeX uses braces itself.
-_LATEX = _environment(
-    escape_tex, variable_start_string="<<", variable_end_string=">>",
-    block_start_string="<%", block_end_string="%>",
-    comment_start_string="<#", comment_end_string="#>",
-)  # fmt: skip
+    write_texts(table, folder)

@@ -106,6 +106,8 @@ def _charts(build: ReportBuild) -> dict[str, str]:
         ),
         "loss": figures.loss_chart(build.curves()),
     }
+    losses = build.root / "models" / "study.svg"
+    charts["models"] = losses.read_text() if losses.exists() else None
     if clips is not None:
         charts["occlusion_duration"] = figures.occlusion_duration_chart(clips)
         charts["area_ratio"] = figures.area_ratio_chart(clips)

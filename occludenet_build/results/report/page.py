@@ -71,6 +71,7 @@ def render_report(
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
         paper=_paper(build),
+        models=build.json("models/tables.json") or {},
         **_classes(build, config),
         **_accuracy(build, config),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import stat
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +17,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core import names, seeds, tables
 from occludenet_build.core.errors import ItemError, UserError, as_item_error
 from occludenet_build.core.tables import column
+from occludenet_build.release.class_lists import expanded, plain_label
 from occludenet_build.release.terms import CLIP_NAME, split_of_name
 from occludenet_build.sources.acquire import ucf_crime
 
@@ -51,8 +54,9 @@ def acquire_videos(config: cfg.Config, out: Path) -> None:
     clips = names.disambiguate([_safe(path.stem) for path in found], [(str(p),) for p in found])
     rows = [_row(root, path, clip, layout, config) for path, clip in zip(found, clips, strict=True)]
     _unify_labels(rows)
-    table = tables.from_rows(sorted(rows, key=lambda r: r["clip"]), VIDEOS)
-    _log_listing(layout, rows, tree)
+    chosen = _of_classes(rows, settings.classes) if settings.classes else rows
+    table = tables.from_rows(sorted(chosen, key=lambda r: r["clip"]), VIDEOS)
+    _log_listing(layout, chosen, tree)
     tables.write_table(table, out)
     named = [p for p, row in zip(found, rows, strict=True) if row.get("reason") != "not_utf8"]
     ucf_crime.write_ledger(root, named, out.parent)
@@ -90,6 +94,33 @@ def _unify_labels(rows: list[dict[str, Any]]) -> None:
     unified = names.unify_accents([row["label"] for row in labelled])
     for row, label in zip(labelled, unified, strict=True):
         row["label"] = label
+
+
+def _of_classes(rows: list[dict[str, Any]], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of these classes, and those of files whose class is unknown.
+
+    Raises UserError for a class without videos; those that a list of classes stands for may lack
+    some, which are logged, but not all.
+    """
+    folders = {plain_label(row["label"]): row["label"] for row in rows if row.get("label")}
+    for name in classes:
+        wanted = [one for one in expanded([name]) if plain_label(one) not in folders]
+        if len(wanted) == len(expanded([name])):
+            close = difflib.get_close_matches(plain_label(name), folders, n=3)
+            meant = " or ".join(repr(folders[match]) for match in close) or "one of its classes"
+            raise UserError(
+                f"acquire.classes: wanted a class of acquire.videos, got {name!r}; did you mean "
+                f"{meant}?"
+            )
+        if wanted:
+            logging.warning(
+                "acquire.classes: %s: %d classes have no videos, such as %s",
+                name,
+                len(wanted),
+                wanted[0],
+            )
+    taken = set(map(plain_label, expanded(classes)))
+    return [row for row in rows if not row.get("label") or plain_label(row["label"]) in taken]
 
 
 def _log_listing(layout: str, rows: list[dict[str, Any]], tree: names.Tree) -> None:

@@ -22,9 +22,9 @@ from occludenet_build.config.anonymity import Anonymity
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import size_and_mtime
 from occludenet_build.media.imaging import boxes as geometry
-from occludenet_build.media.video.blurring import displayed_rgb, hidden_frame
+from occludenet_build.media.video.blurring import hidden_frame
 from occludenet_build.media.video.cut import Timed
-from occludenet_build.media.video.source import Display, display_of, open_video
+from occludenet_build.media.video.source import Display, display_of, open_video, to_rgb
 from occludenet_build.sources.anonymity import heads
 from occludenet_build.sources.anonymity.finders import BATCH, BoxFinder, NetworkFinder
 
@@ -93,7 +93,7 @@ class Hiding:
                 yield pts, frame, self._grown(self.finder.at(numbers[pts]), display)
             return
         while batch := list(islice(frames, BATCH)):
-            found = self.finder.regions([displayed_rgb(frame, display) for _, frame in batch])
+            found = self.finder.regions([to_rgb(frame, display=display) for _, frame in batch])
             for (pts, frame), regions in zip(batch, found, strict=True):
                 yield pts, frame, self._grown(regions, display)
 

@@ -24,12 +24,12 @@ from occludenet_build import config as cfg
 from occludenet_build.core import names, seeds
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.settings import is_url
+from occludenet_build.release.class_lists import expanded, plain_label
 from occludenet_build.release.terms import YOUTUBE_ID, split_of_name
 from occludenet_build.sources.kinetics.clip import (
     NO_LABEL,
     KineticsClip,
     path_part_splits,
-    plain_label,
 )
 from occludenet_build.sources.transfer.download import Download, file_name, redact
 from occludenet_build.sources.transfer.parallel import download_all
@@ -84,8 +84,9 @@ def select_clips(
     """
     _refuse_unknown(clips, settings)
     groups: dict[tuple[str, str], list[KineticsClip]] = defaultdict(list)
+    classes = set(expanded(settings.classes))
     for clip in clips:
-        if clip.split in settings.splits and clip.label in (settings.classes or (clip.label,)):
+        if clip.split in settings.splits and (not classes or clip.label in classes):
             groups[clip.split, clip.label].append(clip)
     if settings.per_class is not None:
         for group in groups.values():
@@ -103,7 +104,7 @@ def select_clips(
 def _refuse_unknown(clips: Sequence[KineticsClip], settings: cfg.Kinetics) -> None:
     labels = {clip.label for clip in clips}
     by_plain = {plain_label(label): label for label in sorted(labels)}
-    for name in settings.classes:
+    for name in expanded(settings.classes):
         if name not in labels:
             close = difflib.get_close_matches(plain_label(name), by_plain, n=3)
             meant = " or ".join(repr(by_plain[match]) for match in close) or "one of the lists'"

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.release import terms
+from occludenet_build.release.class_lists import plain_label
 from occludenet_build.release.terms import clip_name
 
 NO_LABEL = "unlabelled"
@@ -138,11 +139,6 @@ def path_part_splits(part: str) -> set[str]:
     ({'train'}, set())
     """
     return set(terms.splits_in(part, beside_classes=True))
-
-
-def plain_label(label: str) -> str:
-    """Normal form of a class name, which folders spell with `_` for blanks and slashes."""
-    return re.sub(r"[\s_/]+", " ", label).strip().casefold()
 
 
 class ClipNames:

@@ -245,7 +245,10 @@ def _plan(
         "offsets", offset_jobs, offsets.OFFSETS, offsets.find_offsets, offsets.lost_offsets
     )
     limits = (_exact(settings.min_seconds), _exact(settings.max_seconds))
-    plans = (SetPlan(one.one, one.takes, splits, found, times, *limits) for one in sets)
+    plans = (
+        SetPlan(one.one, one.takes, splits, found, facts, times, *limits)
+        for one, facts in zip(sets, usable, strict=True)
+    )
     return with_unique_names([clip for plan in plans for clip in plan.clips()])
 
 

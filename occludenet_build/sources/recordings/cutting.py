@@ -13,13 +13,14 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import write_bytes
 from occludenet_build.core.ledger import ClipResult, attempt, lost, result_key
 from occludenet_build.media.video.cut import CutSegment, FrameChange, cut_video, unchanged
-from occludenet_build.media.video.probe import Limits, probe
+from occludenet_build.media.video.probe import probe
 from occludenet_build.media.video.remux import copy_video
 from occludenet_build.sources import cut_clips
 from occludenet_build.sources.anonymity.hiding import Hiding
 from occludenet_build.sources.anonymity.leaks import LeakCheck, leak_picture, write_leaks
 from occludenet_build.sources.cut_clips import ClipCoding
-from occludenet_build.sources.recordings.look import Look, findings, look_at
+from occludenet_build.sources.recordings.files import LENIENT
+from occludenet_build.sources.recordings.look import MEASURES, Look, findings, look_at
 from occludenet_build.sources.recordings.planning import PlannedClip
 from occludenet_build.sources.recordings.privacy import Privacy
 
@@ -27,7 +28,6 @@ SKIPPED = frozenset(
     {*CHECKS, "too_short", "misplaced", "duplicate", "no_consent", "not_anonymised"}
 )
 """Reasons of clips that are left out, not failed."""
-_LENIENT = Limits(max_decode_errors=1 << 30)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _cut(job: RecordingJob, out: Path) -> tuple[CutSegment, str]:
     assert plan.source is not None and plan.cut is not None
     path = plan.source.path
     if job.copies and plan.is_whole and job.change is unchanged:
-        piece = copy_video(path, probe(path, _LENIENT), out)
+        piece = copy_video(path, probe(path, LENIENT), out)
         if piece is not None:
             return piece, "copied"
     piece = cut_video(path, *plan.cut, out, coding.encoding, coding.pix_fmt, job.change)
@@ -217,6 +217,5 @@ def _refuse(found: Mapping[str, str], checks: RecordingChecks) -> None:
 
 def warnings_of(row: Mapping[str, Any], plan: PlannedClip, checks: RecordingChecks) -> list[str]:
     """The checks that a finished clip fails, sorted. `row`: its row of CLIPS."""
-    names = ("dark", "bright", "blur", "frozen_seconds", "sound_db")
-    look = Look(**{name: row[name] for name in names}, strip=b"")
+    look = Look(**{name: row[name] for name in MEASURES}, strip=b"")
     return sorted({*plan.findings, *findings(look, checks)})

@@ -34,7 +34,7 @@ FILES = pa.schema(
 )
 """Schema of the facts of the recordings; `clip` is <set>/<name in the table>."""
 
-_LENIENT = Limits(max_decode_errors=1 << 30)
+LENIENT = Limits(max_decode_errors=1 << 30)
 """Damage in a recording matters only to the clips that contain it, which `cut_video` refuses."""
 
 
@@ -93,7 +93,7 @@ def _facts(job: FileJob) -> dict[str, Any]:
     if job.problem is not None:
         raise job.problem
     assert job.path is not None
-    info = probe(job.path, _LENIENT)
+    info = probe(job.path, LENIENT)
     width, height = info.display.size
     return {
         "sha256": sha256_file(job.path),

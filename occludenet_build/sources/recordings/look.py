@@ -15,9 +15,9 @@ from occludenet_build.core.errors import ItemError
 from occludenet_build.media.imaging.picture_quality import blur, exposure, is_same
 from occludenet_build.media.imaging.sheets import jpeg, side_by_side
 from occludenet_build.media.imaging.thumbnails import letterboxed
-from occludenet_build.media.video.sample import resize_short_side
+from occludenet_build.media.video.sample import resize_short_side, small_grey
 from occludenet_build.media.video.soundtrack import has_sound, sound_pieces
-from occludenet_build.media.video.source import display_of, open_video, to_rgb
+from occludenet_build.media.video.source import open_video, to_rgb
 
 COUNT = 6
 """Pictures of a strip, at even times."""
@@ -32,6 +32,8 @@ _SAMPLE_RATE = 48_000
 """Samples per second at which the sound is measured."""
 _SILENCE = -200.0
 """Level of sound whose samples are all zero, dB."""
+MEASURES = ("dark", "bright", "blur", "frozen_seconds", "sound_db")
+"""Fields of Look that are columns."""
 _QUALITY = 80
 """JPEG quality of a strip."""
 
@@ -56,8 +58,7 @@ class Look:
     @property
     def columns(self) -> dict[str, float | None]:
         """The measures, as columns."""
-        names = ("dark", "bright", "blur", "frozen_seconds", "sound_db")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in MEASURES}
 
 
 def look_at(path: Path, seconds: Fraction) -> Look:
@@ -101,12 +102,11 @@ def _frames(
             assert frame.pts is not None  # VideoSource sets a pts for every frame
             zero = frame.pts if zero is None else zero
             at = (frame.pts - zero) * source.time_base
-            small = frame.reformat(*_SMALL, "gray", interpolation="AREA", threads=1).to_ndarray()
             picture = None
             if due and at >= due[0]:
                 due.pop(0)
                 picture = to_rgb(frame)
-            yield at, picture, display_of(frame).upright(small)
+            yield at, picture, small_grey(frame, *_SMALL)
 
 
 class _Frozen:

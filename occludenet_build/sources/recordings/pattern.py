@@ -13,7 +13,6 @@ import string
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from occludenet_build.config.recordings import RecordingSet
 from occludenet_build.core.errors import UserError
@@ -25,7 +24,7 @@ from occludenet_build.sources.recordings.table import (
     parsers,
     recording_of,
 )
-from occludenet_build.sources.written_table import CellError, WrittenTable
+from occludenet_build.sources.written_table import WrittenTable
 
 
 @dataclass
@@ -50,7 +49,7 @@ def match_files(
     """
     assert one.pattern is not None
     form = pattern_regex(unicodedata.normalize("NFC", one.pattern))
-    files = [str(path) for path in paths]
+    files, parse = [str(path) for path in paths], parsers(one)
     table = MatchedFiles(f"recordings.sets, {one.name}", files=files)
     unmatched: list[PurePosixPath] = []
     for number, path in enumerate(paths):
@@ -58,7 +57,7 @@ def match_files(
         if found is None or not _is_utf8(files[number]):
             unmatched.append(path)
             continue
-        values = _values(number, found.groupdict(), one, table)
+        values = table.parsed(number, found.groupdict(), parse)
         if values is not None:
             table.rows.append((number, values | {"file": files[number]}))
     recordings = [recording_of(number, values) for number, values in table.rows]
@@ -75,19 +74,6 @@ def match_files(
 
 def _is_utf8(name: str) -> bool:
     return not any("\ud800" <= sign <= "\udfff" for sign in name)
-
-
-def _values(
-    number: int, texts: dict[str, str], one: RecordingSet, table: WrittenTable
-) -> dict[str, Any] | None:
-    """The parsed fields of a name; None, and mistakes noted, where one is wrong."""
-    parse, values = parsers(one), {}
-    for name, text in texts.items():
-        try:
-            values[name] = parse[name](text.strip())
-        except CellError as mistake:
-            table.mistake(number, name, f"{mistake}, got {text!r}")
-    return values if len(values) == len(texts) else None
 
 
 def pattern_regex(pattern: str) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ Every view of a take has a row: its clips, or why there are none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -94,29 +94,24 @@ class SetPlan:
     """Key of a take -> split."""
     files: Mapping[str, Row]
     """Id of a recording -> its row of FILES."""
+    facts: Mapping[tuple[str, str], FileFacts]
+    """(take, view) -> its recording, of those that decode: `usable_files`."""
     offsets: Mapping[str, Row]
     """<set>/<take> -> its row of OFFSETS; takes of one view have none."""
     shortest: Fraction
     longest: Fraction
 
-    def facts(self) -> dict[tuple[str, str], FileFacts]:
-        """(take, view) -> its recording, of those that decode."""
-        return usable_files(self.one.name, self.takes, self.files)
-
     def clips(self) -> Iterator[PlannedClip]:
         """The clips of all takes, in the order of takes, views and time."""
-        facts = self.facts()
         views = {view.name for take in self.takes for view in take.views}
-        size = self.one.size or _usual_size(list(facts.values()))
+        size = self.one.size or _usual_size(self.facts.values())
         for take in self.takes:
-            lacking = views - {view.name for view in usable_views(take, facts)}
-            for clip in self._of_take(take, facts):
+            lacking = views - {view.name for view in usable_views(take, self.facts)}
+            for clip in self._of_take(take):
                 yield _with_findings(clip, bool(lacking), size)
 
-    def _of_take(
-        self, take: Take, facts: dict[tuple[str, str], FileFacts]
-    ) -> Iterator[PlannedClip]:
-        views = usable_views(take, facts)
+    def _of_take(self, take: Take) -> Iterator[PlannedClip]:
+        views = usable_views(take, self.facts)
         for view in take.views:
             if view not in views:
                 row = self.files[file_id(take.set, view.file)]
@@ -125,14 +120,14 @@ class SetPlan:
             return
         try:
             times = self._times(take, views)
-            stretches = self._stretches(take, views, times, facts)
+            stretches = self._stretches(take, views, times)
         except ItemError as error:
             for view in views:
-                yield self._without(take, view, facts[take.id, view.name], error)
+                yield self._without(take, view, self.facts[take.id, view.name], error)
             return
         for view in views:
             for stretch in stretches:
-                about = (times[view.name], facts[take.id, view.name], stretch, len(views))
+                about = (times[view.name], self.facts[take.id, view.name], stretch, len(views))
                 yield self._clip(take, view, *about)
 
     def _times(self, take: Take, views: list[View]) -> dict[str, ViewTime]:
@@ -147,15 +142,13 @@ class SetPlan:
         return times_of(row)
 
     def _stretches(
-        self,
-        take: Take,
-        views: list[View],
-        times: dict[str, ViewTime],
-        facts: dict[tuple[str, str], FileFacts],
+        self, take: Take, views: list[View], times: dict[str, ViewTime]
     ) -> list[Stretch]:
         """The stretches that become clips. Raises ItemError where there are none."""
+        facts = [self.facts[take.id, view.name] for view in views]
         seen = [
-            Seen(times[view.name], facts[take.id, view.name].duration, view.parts) for view in views
+            Seen(times[view.name], one.duration, view.parts)
+            for view, one in zip(views, facts, strict=True)
         ]
         shared = common_stretches(seen)
         if not shared:
@@ -169,7 +162,7 @@ class SetPlan:
             raise ItemError("too_short", f"{float(most):.3f} s, {wanted}")
         if len(views) == 1:
             return found
-        first, step = times[views[0].name].offset, facts[take.id, views[0].name].frame_seconds
+        first, step = times[views[0].name].offset, facts[0].frame_seconds
         return [on_frames(piece, first, step) for piece in found]
 
     def _clip(
@@ -223,7 +216,7 @@ def _nothing_shared(seen: list[Seen]) -> tuple[str, str]:
     return "no_common_time", f"the views recorded {', '.join(spans)}"
 
 
-def _usual_size(facts: list[FileFacts]) -> str:
+def _usual_size(facts: Iterable[FileFacts]) -> str:
     counts = Counter(f"{one.width}x{one.height}" for one in facts)
     return max(counts, key=lambda size: (counts[size], size), default="")
 

@@ -167,7 +167,7 @@ def counts(
 def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
     """Counts of training, evaluation and attention. `chosen`: split -> selected clips."""
     train, tested = config.train, chosen[config.evaluate.split]
-    evaluate = with_protocol_or_own(config.evaluate, train.backbone)
+    evaluate = with_protocol_or_own(config.evaluate, train.backbone, train.stride)
     views = chosen["train"] * sum(_views_of_arm(arm, config) for arm in arms.names(train))
     sets = len(config.composite.scales) + config.composite.clean_twin
     runs = jobs_of("train_arm", config)

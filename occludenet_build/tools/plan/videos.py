@@ -14,6 +14,7 @@ from occludenet_build.core.build import Row
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.settings import is_url
 from occludenet_build.media.video.source import open_video
+from occludenet_build.release.class_lists import expanded
 from occludenet_build.sources.acquire.videos import acquire_kinetics, acquire_videos
 from occludenet_build.sources.kinetics.annotations import read_annotation_csv, select_clips
 
@@ -119,7 +120,7 @@ def kinetics_videos(config: cfg.Config) -> VideoSet:
 
 def _published(settings: cfg.Kinetics) -> Cells:
     """The published numbers of clips, distributed evenly over the classes."""
-    labels = settings.classes or [f"class {number}" for number in range(CLASSES)]
+    labels = expanded(settings.classes) or [f"class {number}" for number in range(CLASSES)]
     cells: Cells = Counter()
     for split in settings.splits:
         each, rest = divmod(LISTED[split], CLASSES)
