@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 from occludenet_build.config.loop import Loop, Optimizer
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import require_distinct, setting
-from occludenet_build.release.terms import CLEAN, set_name
 
 NETWORKS = ("moc", "stado", "stado_boxes")
 """moc: without attention; the others with: stado learns it from what is seen of the actor,
 stado_boxes from whole boxes, as published."""
 TRAININGS = ("clean", "occluded")
+CLEAN = TRAININGS[0]
+"""It is the name of a set too."""
 FAULTS = ("mask_boxes", "mask_loss", "soft_nms", "flip", "worker_seeds", "model_choice")
 """Faults of the published code that numbers depend on."""
 STATIC = {"25": 4, "33": 3, "50": 2}
@@ -171,13 +172,13 @@ def set_parts(name: str) -> tuple[str, int | None]:
     return (name, None) if found is None else (found[1], STATIC[found[2]])
 
 
-def with_sets(settings: Moc, scales: Sequence[float]) -> Moc:
-    """The settings with the names of the sets; `scales`: composite.scales.
+def with_sets(settings: Moc, built: Sequence[str]) -> Moc:
+    """The settings with the names of the sets; `built`: the occluded ones of composite.scales.
 
-    >>> with_sets(Moc(), (0.5,)).tests
+    >>> with_sets(Moc(), ("D-50",)).tests
     ('clean', 'D-50', 'clean_25', 'clean_33', 'clean_50')
     """
-    built = () if settings.truth.file else tuple(map(set_name, scales))
+    built = () if settings.truth.file else tuple(built)
     static = tuple(f"{CLEAN}_{ending}" for ending in STATIC)
     return dataclasses.replace(
         settings,
@@ -189,7 +190,7 @@ def with_sets(settings: Moc, scales: Sequence[float]) -> Moc:
 def for_training(settings: Moc, network: str, trained_on: str, seed: int) -> Moc:
     """The settings of one training, without those that it does not depend on.
 
-    >>> one = for_training(with_sets(Moc(), (0.5,)), "moc", "clean", 3)
+    >>> one = for_training(with_sets(Moc(), ("D-50",)), "moc", "clean", 3)
     >>> one.networks, one.trained_on, one.occluded, one.tests
     (('moc',), ('clean',), ('clean',), ())
     """

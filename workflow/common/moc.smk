@@ -9,7 +9,7 @@ from occludenet_build.config.moc import (
     with_sets,
 )
 
-MOC = with_sets(CONFIG.moc, CONFIG.composite.scales)
+MOC = with_sets(CONFIG.moc, [set_name(scale) for scale in CONFIG.composite.scales])
 DETECTORS = [
     f"{network}-{trained_on}-{seed}"
     for seed in MOC.seeds

@@ -17,6 +17,7 @@ from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import csv_text
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.core.versions import results_version
+from occludenet_build.release.terms import set_name
 from occludenet_build.sources.weights import local_file
 
 Row = dict[str, Any]
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
 
 def _settings(config: Config) -> Moc:
-    return with_sets(config.section(Moc), config.composite.scales)
+    return with_sets(config.section(Moc), [set_name(one) for one in config.composite.scales])
 
 
 def _train(args: argparse.Namespace, config: Config) -> None:
