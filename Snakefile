@@ -65,6 +65,7 @@ rule all:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
+        rules.moc.output if CONFIG.moc.networks else [],
         rules.models.output if COMPARED else [],
         rules.paper.output,
         rules.report.output,

@@ -13,8 +13,12 @@ TRAINED_MEMBERS = [
 ]
 
 
-# Whether the settings name networks to compare.
-COMPARED = bool(MEMBERS or CONFIG.integralaction.modes)
+# Whether the settings name networks to compare; MOC and STADO on another data set are not.
+COMPARED = bool(
+    MEMBERS
+    or CONFIG.integralaction.modes
+    or (CONFIG.moc.networks and not CONFIG.moc.truth.file)
+)
 
 
 wildcard_constraints:
@@ -113,8 +117,10 @@ def other_predictions(wildcards):
 
 
 def other_precisions(wildcards):
-    """The table of the average precisions of MOC and STADO, if the build has it."""
-    return sorted(map(str, Path(BUILD).glob("moc/ap.csv")))
+    """The average precisions of MOC and STADO on the clips of this build, if the settings name one
+    of them."""
+    own = CONFIG.moc
+    return [f"{BUILD}/moc/ap.csv"] if own.networks and not own.truth.file else []
 
 
 def models_asked(wildcards):

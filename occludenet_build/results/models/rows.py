@@ -50,7 +50,7 @@ def read_answers(
     if empty := [name for name in left if not kept["set"].eq(name).any()]:
         raise UserError(
             f"wanted clips that all networks saw, got none in {', '.join(empty)}; evaluate all on "
-            "the same split (evaluate.split) and clips"
+            "the same split (evaluate.split, integralaction.split) and clips"
         )
     return kept[ROWS], left
 
