@@ -181,7 +181,7 @@ def _line(part: pd.DataFrame, shown: Sequence[str], pairs: pd.DataFrame) -> list
         *(_drop_text(by_degree.loc[degree]) for degree in shown),
         ABSENT if pd.isna(mean["kept"]) else _between(mean, "kept", ("kept_low", "kept_high")),
         undecided(pairs, mean["among"], mean["network"], mean["arm"]) or ABSENT,
-        "{published_top1:.1f} ({published_frames:.0f} frames)".format(**mean) if known else ABSENT,
+        "{published_top1:.1f} ({published_frames:.0f})".format(**mean) if known else ABSENT,
     ]
 
 
@@ -213,7 +213,8 @@ def _notes(rows: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
         )
     if rows["published_top1"].notna().any():
         notes.append(
-            "published: top-1 of the CNN study on mini-Kinetics, clean clips, from ImageNet "
-            "weights: an order of the networks, no figure to compare with other clips and classes"
+            "published: top-1 (at so many frames) of the CNN study on mini-Kinetics, clean clips, "
+            "from ImageNet weights: an order of the networks, no figure to compare with other "
+            "clips and classes"
         )
     return notes
