@@ -64,6 +64,7 @@ rule all:
         rules.validate.output,
         rules.leaks.output,
         rules.models.output if MEMBERS else [],
+        rules.integralaction.output if CONFIG.integralaction.modes else [],
         rules.paper.output,
         rules.report.output,
     localrule: True

@@ -9,6 +9,9 @@ rule report:
         predictions=rules.evaluate.input,
         paper=rules.paper.output,
         models=rules.models.output if MEMBERS else [],
+        integralaction=(
+            rules.integralaction.output if CONFIG.integralaction.modes else []
+        ),
     output:
         page=report(f"{BUILD}/report/index.html", category="Build"),
         accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),

@@ -132,7 +132,7 @@ class IntegralAction(nn.Module):
             raise ValueError(f"the mode {self.mode} wants a video")
         frames = video.shape[2]
         pictures = video.transpose(1, 2).flatten(0, 1)
-        return self.img_backbone(pictures, frames).unflatten(0, (-1, frames))
+        return self.img_backbone(pictures, frames).unflatten(0, (len(video), frames))
 
     def _pose(self, poses: Tensor | None) -> Tensor:
         """(N, F, C, h, w)"""
@@ -140,7 +140,7 @@ class IntegralAction(nn.Module):
             raise ValueError(f"the mode {self.mode} wants pictures of poses")
         frames = poses.shape[2]
         features = self.pose2feat(poses.transpose(1, 2).flatten(0, 1))
-        return self.pose_backbone(features, frames, stem=False).unflatten(0, (-1, frames))
+        return self.pose_backbone(features, frames, stem=False).unflatten(0, (len(poses), frames))
 
 
 class PoseToFeatures(nn.Module):

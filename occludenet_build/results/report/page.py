@@ -71,10 +71,16 @@ def render_report(
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
         paper=_paper(build),
-        models=build.json("models/tables.json") or {},
+        models=_networks(build),
         **_classes(build, config),
         **_accuracy(build, config),
     )
+
+
+def _networks(build: ReportBuild) -> dict[str, Any]:
+    """The tables of the stages that compare networks, by name."""
+    found = [build.json(f"{stage}/tables.json") or {} for stage in ("models", "integralaction")]
+    return {name: table for tables in found for name, table in tables.items()}
 
 
 def _paper(build: ReportBuild) -> dict[str, list[str]]:
