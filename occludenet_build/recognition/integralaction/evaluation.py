@@ -141,12 +141,14 @@ def answers(
 
 
 def _answers_of(trained: TrainedMode, item: PosedViews, device: str) -> Iterator[Answer]:
-    poses = zip(item.places, item.scores, item.found, item.reasons, strict=True)
-    for places, scores, found, reason in poses if trained.sees_poses else [(None, None, 0, None)]:
-        inputs = network_input(item.video, places, scores, trained.settings, device)
-        logits, gate = trained.network(*inputs)
-        averaged = torch.logsumexp(F.log_softmax(logits, dim=1), dim=0) - math.log(len(logits))
-        yield Answer(averaged.cpu(), None if gate is None else float(gate.mean()), found, reason)
+    places, scores = (torch.cat(one) if one else None for one in (item.places, item.scores))
+    inputs = network_input(item.video, places, scores, trained.settings, device)
+    logits, gate = trained.network(*inputs)
+    found = list(zip(item.found, item.reasons, strict=True)) or [(0, None)]
+    gates = [None] * len(found) if gate is None else gate.chunk(len(found))
+    for own, one, facts in zip(logits.chunk(len(found)), gates, found, strict=True):
+        averaged = torch.logsumexp(F.log_softmax(own, dim=1), dim=0) - math.log(len(own))
+        yield Answer(averaged.cpu(), None if one is None else float(one.mean()), *facts)
 
 
 def _checked(answer: Answer, clip: ClipRow) -> Answer:

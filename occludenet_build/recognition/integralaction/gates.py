@@ -90,7 +90,8 @@ def _differences(one: pd.DataFrame) -> pd.DataFrame:
     """Of every occluded clip the gate with its own poses less that with its clean twin's."""
     parts = [one[(one["poses"] == s) & (one["scale"] > 0)] for s in POSE_SOURCES]
     shown, twin = (part.set_index(["set", "file"]) for part in parts)
-    both = shown.join(twin[["gate", "found"]], rsuffix="_twin", how="inner")
+    of_twin = twin[["gate", "found"]].add_suffix("_twin")
+    both = shown.join(of_twin, how="inner")
     both["gate"] -= both["gate_twin"]
     both["found"] &= both["found_twin"]
     return both.assign(poses=DIFFERENCE).reset_index()[one.columns]
