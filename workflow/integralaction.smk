@@ -52,8 +52,6 @@ rule integralaction_train:
 
 
 rule integralaction_evaluate:
-    wildcard_constraints:
-        mode="pose_only|rgb_pose",
     input:
         clips=rules.annotate.output.clips,
         poses=integralaction_poses,
@@ -68,6 +66,8 @@ rule integralaction_evaluate:
         f"{BUILD}/logs/integralaction/evaluate-{{mode}}-{{seed}}.log",
     benchmark:
         f"{BUILD}/benchmarks/integralaction/evaluate-{{mode}}-{{seed}}.tsv"
+    wildcard_constraints:
+        mode="pose_only|rgb_pose",
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -89,12 +89,12 @@ rule integralaction_evaluate:
 
 
 use rule integralaction_evaluate as integralaction_evaluate_rgb with:
-    wildcard_constraints:
-        mode="rgb_only",
     output:
         predictions=f"{BUILD}/integralaction/{{mode}}-{{seed}}.parquet",
         gates=f"{BUILD}/integralaction/{{mode}}-{{seed}}.gates.parquet",
         metrics=f"{BUILD}/integralaction/{{mode}}-{{seed}}.json",
+    wildcard_constraints:
+        mode="rgb_only",
 
 
 rule integralaction:

@@ -24,7 +24,7 @@ def page_tables(modes: Sequence[Row], gates: Sequence[Row]) -> dict[str, Table]:
     """The tables by name, from the rows of modes.csv and of gate.csv."""
     tables = {}
     if modes:
-        tables["integralaction_modes"] = _modes(modes)
+        tables["integralaction_accuracy"] = _modes(modes)
     if gates:
         tables["integralaction_gate"] = _gates(gates)
     return tables
