@@ -409,27 +409,25 @@ def test_a_published_file_is_evaluated_with_a_mode_and_names(world, trained, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["pose_only", "rgb_pose"])
-def test_two_processes_equal_one(mode, world, trained, tmp_path):
-    """The last batch of 5 has 4 clips in all; SGD, whose steps are as the gradients."""
-    one = dataclasses.replace(
-        SMALL, batch=5, learning_rate=1e-2, dropout=0.0, checkpoint_minutes=10.0
-    )
+def test_two_processes_share_every_batch(world, trained, tmp_path):
+    """The last batch of a step has a process without clips. On CPUs batch norm sees the part of its
+    process, so losses are near those of one process, not equal: what is frozen must be equal."""
     starts = [trained / "rgb_only-0.pt", trained / "pose_only-0.pt"]
-    more = ["--mode", mode, *(["--starts", *starts] if mode == "rgb_pose" else [])]
-    done(command(world, "train", tmp_path / "one.pt", *more, settings=one))
+    out = tmp_path / "rgb_pose-0.pt"
     line = command(
-        world, "train", tmp_path / "two.pt", *more,
-        settings=dataclasses.replace(one, processes=2),
+        world, "train", out, "--mode", "rgb_pose", "--starts", *starts,
+        settings=dataclasses.replace(SMALL, batch=11, processes=2),
         program=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--",
-                 "occludenet_build", "integralaction"),
+                 "occludenet_build"),
     )  # fmt: skip
     done(line)
-    alone, both = (list(csv.DictReader((tmp_path / f"{n}.csv").open())) for n in ("one", "two"))
-    assert [row["clips"] for row in alone] == [row["clips"] for row in both]
-    # batch norm sees half a batch in each process, so the curves are near each other, not equal
-    for row, other in zip(alone, both, strict=True):
-        assert float(row["loss"]) == pytest.approx(float(other["loss"]), rel=0.5)
+    rows = list(csv.DictReader(out.with_suffix(".csv").open()))
+    assert [int(row["clips"]) for row in rows] == [11, 1]
+    assert all(math.isfinite(float(row["loss"])) for row in rows)
+    rgb, both = (checkpoint.load(path)["network"] for path in (starts[0], out))
+    frozen = [key for key in both if key.startswith("img_backbone")]
+    assert all(torch.equal(both[key], rgb[key]) for key in frozen)
+    assert not torch.equal(both["classifier.fc.0.weight"], rgb["classifier.fc.0.weight"])
 
 
 def mimetics(world, folder):
