@@ -55,7 +55,10 @@ def main() -> None:
     command("summary", "--tables", args.out, "--out", table, settings=seeds)
     print((args.out / "ap.md").read_text())
     shares = on_the_actor(table.with_name("attention.csv"))
-    found = [{name: round(fmean(shares[name, seed]), 4) for name in NETWORKS} for seed in range(args.seeds)]
+    found = [
+        {name: round(fmean(shares[name, seed]), 4) for name in NETWORKS}
+        for seed in range(args.seeds)
+    ]
     higher = all(one["stado"] > one["stado_boxes"] for one in found)
     print(json.dumps({"on_the_actor": found, "higher": higher}))
     sys.exit(not higher)

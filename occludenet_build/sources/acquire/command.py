@@ -119,9 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="coco, archives: folder for downloads"
     )
-    parser.add_argument(
-        "--stage", choices=SECTIONS, help="weights: stage whose settings name them"
-    )
+    parser.add_argument("--stage", choices=SECTIONS, help="weights: stage whose settings name them")
     parser.add_argument(
         "--source", metavar="FILE|URL", help="weights: file or address; overrides the settings"
     )

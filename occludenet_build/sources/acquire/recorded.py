@@ -34,6 +34,7 @@ from occludenet_build.sources.transfer.parallel import download_all
 
 Record = dict[str, Any]
 
+
 class NotFetchedError(UserError):
     """No download, and no file in its place: offline, or the server does not give it."""
 
