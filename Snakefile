@@ -67,6 +67,7 @@ rule all:
         rules.leaks.output,
         rules.moc.output if CONFIG.moc.networks else [],
         rules.models.output if COMPARED else [],
+        rules.integralaction.output if CONFIG.integralaction.modes else [],
         rules.paper.output,
         rules.report.output,
     localrule: True

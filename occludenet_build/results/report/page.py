@@ -26,7 +26,7 @@ _SHEET = 10
 """Number of cut-outs that the page shows of a category."""
 _CUTOUT_PX = 92
 """Longer side of a cut-out, pixels."""
-COMPARED = ("models",)
+COMPARED = ("models", "integralaction")
 """Stages that compare networks: their tables.json has tables for the page."""
 _ALL_CLASSES = 60
 """With more rows of classes than this, only the classes below quota are listed."""
