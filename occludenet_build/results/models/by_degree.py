@@ -186,8 +186,8 @@ def _set_notes(rows: pd.DataFrame) -> list[str]:
     names = pd.Series(sets_in_order(rows))
     further = names[~is_occludenet_d(names)]
     notes = [
-        "arm: how a network was trained, clean: on the clean twins; the columns are the sets that "
-        "it is tested on"
+        "arm: how a network was trained, clean: on the clean twins; of another system its mode; "
+        "the columns are the sets that it is tested on"
     ]
     if len(further):
         notes.append(f"{', '.join(further)}: not of OccludeNet-D, from evaluate.lists")

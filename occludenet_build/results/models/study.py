@@ -81,7 +81,7 @@ def drop_rows(
     runs = {name: published(name) for name in rows["network"].unique()}
     for name in ("top1", "frames"):
         rows[f"published_{name}"] = [getattr(runs[one], name, None) for one in rows["network"]]
-    return _ranked(rows)[DROP]
+    return _ranked(rows, _in_order(rows, cells))[DROP]
 
 
 def _counted(long: pd.DataFrame) -> pd.DataFrame:
@@ -134,17 +134,25 @@ def _with_width(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**kept)
 
 
-def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with their rank, those of a rank together, not ranked ones last."""
+def _in_order(rows: pd.DataFrame, cells: pd.DataFrame) -> dict[str, int]:
+    """Places of what is ranked together, in the order of the table of all."""
+    among = dict(zip(map(tuple, rows[_NETWORK].to_numpy()), rows["among"], strict=True))
+    lines = map(tuple, cells[_NETWORK].to_numpy())
+    found = dict.fromkeys(among[line] for line in lines if line in among)
+    return {name: at for at, name in enumerate(found)}
+
+
+def _ranked(rows: pd.DataFrame, places: dict[str, int]) -> pd.DataFrame:
+    """Rows with their rank, those of a rank together, not ranked ones last; `places`: of the
+    values of `among`."""
     able = rows["clean_low"] > rows["chance"]
     means = rows[able & rows["degree"].eq(MEAN)]
     ranks = means["drop"].round(9).groupby(means["among"]).rank(method="min")
     of_line = dict(zip(map(tuple, means[["network", "arm"]].to_numpy()), ranks, strict=True))
     lines = zip(rows["network"], rows["arm"], strict=True)
     rank = pd.Series([of_line.get(line) for line in lines], rows.index, dtype="Int64")
-    return rows.assign(rank=rank).sort_values(
-        ["among", "rank", "network"], kind="stable", na_position="last"
-    )
+    rows = rows.assign(rank=rank, place=rows["among"].map(places))
+    return rows.sort_values(["place", "rank", "network"], kind="stable", na_position="last")
 
 
 def text_table(rows: pd.DataFrame, pairs: pd.DataFrame) -> TextTable:
