@@ -7,18 +7,23 @@ starts without them. `ultralytics_import` guards the import of ultralytics.
 from __future__ import annotations
 
 import ctypes
+import gc
+import logging
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from occludenet_build.core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
     from ultralytics import YOLO
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -75,19 +80,76 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory_as_user_error(setting: str, batch: int) -> Iterator[None]:
-    """Convert out-of-memory errors of a batch of frames to one-line errors.
+def memory_as_user_error(setting: str, batch: int, advice: str = "") -> Iterator[None]:
+    """Convert out-of-memory errors of a batch of frames or clips to one-line errors.
 
-    Raises UserError, which asks to lower `setting`, the batch size.
+    Raises UserError, which asks to lower `setting`, the batch size, or says `advice`.
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise UserError(
-            f"{setting}: {batch} frames do not fit into the memory of the device; lower {setting}"
+            f"{setting}: a batch of {batch} does not fit into the memory of the device; "
+            f"{advice or f'lower {setting}'}"
         ) from error
+
+
+def free_memory() -> None:
+    """Free the tensors of an abandoned batch.
+
+    To be called outside of `except`, as an error being handled keeps tensors alive.
+    """
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class FittingBatches:
+    """Runs batches of independent items in parts that fit into the memory of the device.
+
+    Where memory runs out the part is halved, which is logged and holds for the batches after it.
+    Splitting a batch changes results by rounding only.
+    """
+
+    def __init__(self, setting: str) -> None:
+        """`setting`: name of the batch size, for messages."""
+        self._setting, self._most = setting, 0
+
+    def run(
+        self, call: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]
+    ) -> list[Result]:
+        """The results of `call(part)` of all parts of `items`, one per item, in their order.
+
+        Raises UserError where a single item does not fit.
+        """
+        done: list[Result] = []
+        while len(done) < len(items):
+            part = items[len(done) : len(done) + (self._most or len(items))]
+            try:
+                done += call(part)
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(part) == 1:
+                    raise UserError(
+                        f"{self._setting}: the memory of the device is too small for one; wanted "
+                        "more; use a smaller network or another device"
+                    ) from error
+            self._halve(len(part))
+        return done
+
+    def _halve(self, tried: int) -> None:
+        free_memory()
+        self._most = tried // 2
+        logging.warning(
+            "the memory of the device is too small for %d at once; continuing with %d (%s)",
+            *(tried, self._most, self._setting),
+        )
 
 
 def checkpoint_file(weights: Path | str | None, backend: str) -> Path:

@@ -25,6 +25,9 @@ from occludenet_build.config.loop import Loop
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.torch_models import resolve_device
 
+NCCL = "cpu:gloo,cuda:nccl"
+"""Backend of processes with a GPU each: sums and texts on the CPU, gradients on the GPU."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -135,17 +138,24 @@ def process_group(settings: Loop) -> Iterator[tuple[Process, str]]:
     if size == 1:
         yield ALONE, resolve_device(settings.device)
         return
-    device = _own_device(settings)
+    device, process = _own_device(settings), Process(rank, size)
+    with joined(device, NCCL if device.startswith("cuda") else "gloo"):
+        yield process, device
+
+
+@contextmanager
+def joined(device: str, backend: str) -> Iterator[None]:
+    """Within it this process is in torch's process group, whose address torchrun's variables say.
+
+    `backend`: of torch.distributed.
+    """
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-        backend = "cpu:gloo,cuda:nccl"  # sums and texts on the CPU, gradients on the GPU
-    else:
-        backend = "gloo"
     # about 1 x 1 convolutions, whose gradients torch lays out in another order; harmless
     warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
     dist.init_process_group(backend, timeout=timedelta(hours=2))
     try:
-        yield Process(rank, size), device
+        yield
     finally:
         dist.destroy_process_group()
 

@@ -26,6 +26,7 @@ from torch.utils.data import Dataset
 from occludenet_build.config.loop import Loop
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.seeds import uniform_integer
+from occludenet_build.core.torch_models import memory_as_user_error
 from occludenet_build.recognition.curve import Tally
 from occludenet_build.recognition.distributed import Process
 from occludenet_build.recognition.optim import ema_of, make_optimizer
@@ -153,7 +154,19 @@ class Learner(ABC, Generic[BatchT, TallyT]):
                 (nothing[0] if isinstance(nothing, tuple) else nothing).backward()
             return self.TALLY()
         torch.manual_seed(self.drawn("step", number) >> 1)
-        return self.learn(batch, number, clips)
+        # Smaller parts would change batch norm and dropout, so no batch is divided here.
+        with self._memory_as_user_error():
+            return self.learn(batch, number, clips)
+
+    def _memory_as_user_error(self) -> AbstractContextManager:
+        section = self.settings.SECTION
+        lower = ", or take precision bf16" if self.settings.precision == "fp32" else ""
+        return memory_as_user_error(
+            f"{section}.batch",
+            self.settings.batch,
+            f"halve it and double {section}.optimizer.accumulate, which keeps the clips of a "
+            f"step{lower}",
+        )
 
     def _gradients_shared(self, last: bool) -> AbstractContextManager:
         """Context of a backward pass: only in the `last` batch of a step processes average their
@@ -174,7 +187,8 @@ class Learner(ABC, Generic[BatchT, TallyT]):
         # In half precision a gradient may overflow; the scaler then skips the step and scales less.
         if not finite and (not self.scaler.is_enabled() or self.scaler.get_scale() <= 1):
             self._stop("gradient", float(norm), number, files)
-        self.scaler.step(self.optimizer)
+        with self._memory_as_user_error():  # the first step allocates the moments
+            self.scaler.step(self.optimizer)
         self.scaler.update()
         if not self.synchronous:
             self.process.average_statistics(self.model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from occludenet_build.config.recognition import Evaluate
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.settings import is_hub_name
-from occludenet_build.core.torch_models import first_line, resolve_device
+from occludenet_build.core.torch_models import FittingBatches, first_line, resolve_device
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.backbones import hf
 from occludenet_build.recognition.backbones.registry import build_backbone
@@ -87,8 +88,10 @@ def predict(
     numbers = list(range(len(clips)))
     batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
 
+    fitting = FittingBatches("evaluate.batch")
+
     def averaged(views: list[Tensor]) -> Iterator[Tensor]:
-        return iter(_averaged(model, views, seen, average, device))
+        return iter(fitting.run(partial(_averaged, model, seen, average, device), views))
 
     for items in make_loader(clips, batches, workers, device, collate=list):
         read = [item for item in items if not isinstance(item, SkippedClip)]
@@ -103,13 +106,11 @@ def predict(
 
 
 def _averaged(
-    model: nn.Module, clips: list[Tensor], seen: Input, average: str, device: str
-) -> Tensor:
-    if not clips:
-        return torch.empty(0)
-    views = torch.stack(clips).to(device)
+    model: nn.Module, seen: Input, average: str, device: str, clips: Sequence[Tensor]
+) -> list[Tensor]:
+    views = torch.stack(list(clips)).to(device)
     logits = model(normalised(views.flatten(0, 1), seen.mean, seen.std)).float()
-    return AVERAGES[average](logits.unflatten(0, views.shape[:2])).cpu()
+    return list(AVERAGES[average](logits.unflatten(0, views.shape[:2])).cpu())
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,9 @@ def load_inputs(folder: Path, quick: bool) -> Inputs:
         rows = {name: index_row(REAL / "videos" / name) for name in (QUICK if quick else FULL)}
         people = [rows.get(name) or index_row(REAL / "videos" / name) for name in PEOPLE]
         return Inputs(WEIGHTS, list(rows.values()), people, True)
-    clips = [_drawn(folder, n, size) for n, size in enumerate([(640, 480), (480, 640), (640, 360)])]
-    return Inputs(_random_weights(folder / "random.pt"), clips, clips[:1], False)
+    sizes = [(640, 480), (480, 640), (640, 360)]
+    clips = [index_row(drawn(folder, n, size)) for n, size in enumerate(sizes)]
+    return Inputs(random_weights(folder / "random.pt"), clips, clips[:1], False)
 
 
 def index_row(path: Path) -> Row:
@@ -67,8 +68,9 @@ def index_row(path: Path) -> Row:
     return facts | {"width": width, "height": height, "fps": fps}
 
 
-def _drawn(folder: Path, number: int, size: tuple[int, int], frames: int = 60) -> Row:
-    """A clip of a person in two colours who walks across a textured background."""
+def drawn(folder: Path, number: int, size: tuple[int, int], frames: int = 60) -> Path:
+    """Write a clip of a person in two colours who walks across a textured background; `size` is
+    (width, height), pixels."""
     width, height = size
     random = np.random.default_rng(number)
     ground = cv2.resize(random.integers(40, 200, (12, 16, 3)).astype(np.uint8), size)
@@ -81,15 +83,15 @@ def _drawn(folder: Path, number: int, size: tuple[int, int], frames: int = 60) -
         pictures.append(picture)
     path = folder / f"drawn{number}.mp4"
     write_video(path, pictures, 25)
-    return index_row(path)
+    return path
 
 
-def _random_weights(path: Path) -> Path:
-    """Write an untrained YOLOv5u of the same size."""
+def random_weights(path: Path, name: str = "yolov5n") -> Path:
+    """Write an untrained network of the size of the published `name`u.pt."""
     import torch
     from ultralytics.nn.tasks import DetectionModel
 
-    model = DetectionModel("yolov5n.yaml", nc=80, verbose=False)
+    model = DetectionModel(f"{name}.yaml", nc=80, verbose=False)
     model.names = {0: "person"} | {n: f"class{n}" for n in range(1, 80)}
     torch.save({"model": model.eval(), "train_args": {}}, path)
     return path

@@ -6,7 +6,6 @@ only.
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.torch_models import is_out_of_memory
+from occludenet_build.core.torch_models import free_memory, is_out_of_memory
 from occludenet_build.people.detectors.interface import Model, People, Size
 
 LoadModel = Callable[[str], Model]
@@ -92,7 +91,7 @@ class ShrinkingBatch:
 
         Called outside of `except`, as an error being handled keeps tensors alive.
         """
-        _free_memory()
+        free_memory()
         if tried > 1:
             self.most = min(self.most, max(1, tried // 2))
             logging.warning(
@@ -116,14 +115,5 @@ class ShrinkingBatch:
         self.device, self.most = "cpu", self.batch
         # The old model is freed first: its memory may be this machine's as well.
         vars(self).pop("model", None)
-        _free_memory()
+        free_memory()
         self.model = self.load("cpu")
-
-
-def _free_memory() -> None:
-    """Free the tensors of an abandoned batch."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

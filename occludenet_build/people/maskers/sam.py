@@ -5,7 +5,7 @@ MobileSAM is the same model with a small image encoder, in a package with the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Sam:
         self._multimask = settings.sam_multimask == "best"
         # The encoder's attention takes 2.5 GiB per picture, and a batch is no faster on a CPU.
         self._batch = 1 if self._device == "cpu" else settings.batch
+        self._fitting = torch_models.FittingBatches("actor_masks.batch")
         self._model = model.to(self._device).eval()
         self._resize = resize(model.image_encoder.img_size)
 
@@ -58,8 +59,10 @@ class Sam:
     def _predict(self, batch: list[BoxedFrame]) -> list[dict[str, torch.Tensor]]:
         """The model's output for each frame; the image encoder runs once for the whole batch."""
         prompts = [self._prompt(rgb, box) for _, rgb, box in batch]
-        with torch_models.memory_as_user_error("actor_masks.batch", len(batch)):
-            return self._model(prompts, multimask_output=self._multimask)
+        return self._fitting.run(self._outputs, prompts)
+
+    def _outputs(self, prompts: Sequence[dict[str, Any]]) -> list[dict[str, torch.Tensor]]:
+        return self._model(prompts, multimask_output=self._multimask)
 
     def _prompt(self, rgb: np.ndarray, box: np.ndarray) -> dict[str, Any]:
         """One entry of SAM's batched input: scaled picture (3, h, w) and box float32 (1, 4)."""

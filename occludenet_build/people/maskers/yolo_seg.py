@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -34,6 +35,7 @@ class YoloSeg:
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
         self._settings = settings
         self._device = torch_models.resolve_device(settings.device)
+        self._fitting = torch_models.FittingBatches("actor_masks.batch")
         path = torch_models.checkpoint_file(settings.weights, "yolo-seg")
         self._model, self._person = torch_models.load_yolo(path, "segment")
         # The first call prepares the model and sets torch's number of threads, which is reset here.
@@ -98,19 +100,21 @@ class YoloSeg:
     def _predict(
         self, pictures: list[np.ndarray], classes: list[int] | None = None
     ) -> list[Results]:
-        with torch_models.memory_as_user_error("actor_masks.batch", len(pictures)):
-            return self._model.predict(  # type: ignore[return-value]
-                # ultralytics takes arrays as BGR
-                [np.ascontiguousarray(rgb[..., ::-1]) for rgb in pictures],
-                imgsz=self._settings.image_size,
-                conf=_SCORE,
-                classes=classes,
-                max_det=_MAX_PERSONS,
-                batch=len(pictures),
-                device=self._device,
-                verbose=False,
-                save=False,
-            )
+        return self._fitting.run(partial(self._results, classes=classes), pictures)
+
+    def _results(self, pictures: Sequence[np.ndarray], classes: list[int] | None) -> list[Results]:
+        return self._model.predict(  # type: ignore[return-value]
+            # ultralytics takes arrays as BGR
+            [np.ascontiguousarray(rgb[..., ::-1]) for rgb in pictures],
+            imgsz=self._settings.image_size,
+            conf=_SCORE,
+            classes=classes,
+            max_det=_MAX_PERSONS,
+            batch=len(pictures),
+            device=self._device,
+            verbose=False,
+            save=False,
+        )
 
 
 def _best(result: Results, box: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:

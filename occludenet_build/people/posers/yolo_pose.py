@@ -7,7 +7,7 @@ keypoints, such as those of hands, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -34,6 +34,7 @@ class YoloPose:
         """Load the model. Raises UserError where it is no pose model of COCO's 17 keypoints."""
         self._settings = settings
         self._device = torch_models.resolve_device(settings.device)
+        self._fitting = torch_models.FittingBatches("poses.batch")
         path = torch_models.checkpoint_file(settings.weights, "ultralytics")
         self._model, self._person = torch_models.load_yolo(path, "pose")
         network: Any = self._model.model
@@ -58,19 +59,21 @@ class YoloPose:
                     yield FramePoses(number, skeletons.from_coco(keypoints), boxes)
 
     def _predict(self, pictures: list[np.ndarray]) -> list[Results]:
-        with torch_models.memory_as_user_error("poses.batch", len(pictures)):
-            return self._model.predict(  # type: ignore[return-value]
-                # ultralytics takes arrays as BGR
-                [np.ascontiguousarray(rgb[..., ::-1]) for rgb in pictures],
-                imgsz=self._settings.image_size,
-                conf=self._settings.score,
-                classes=[self._person],
-                max_det=_MAX_PERSONS,
-                batch=len(pictures),
-                device=self._device,
-                verbose=False,
-                save=False,
-            )
+        return self._fitting.run(self._results, pictures)
+
+    def _results(self, pictures: Sequence[np.ndarray]) -> list[Results]:
+        return self._model.predict(  # type: ignore[return-value]
+            # ultralytics takes arrays as BGR
+            [np.ascontiguousarray(rgb[..., ::-1]) for rgb in pictures],
+            imgsz=self._settings.image_size,
+            conf=self._settings.score,
+            classes=[self._person],
+            max_det=_MAX_PERSONS,
+            batch=len(pictures),
+            device=self._device,
+            verbose=False,
+            save=False,
+        )
 
 
 def _people(result: Results) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.utils.data import Dataset
 from occludenet_build.config.recognition import Attention
 from occludenet_build.core.errors import ItemError, as_item_error
 from occludenet_build.core.seeds import uniform_integer
-from occludenet_build.core.torch_models import memory_as_user_error, resolve_device
+from occludenet_build.core.torch_models import FittingBatches, resolve_device
 from occludenet_build.media.imaging import masks as rle
 from occludenet_build.media.video.sample import resize_short_side
 from occludenet_build.recognition.augment import crop_clip, views
@@ -211,10 +212,11 @@ def class_activation_maps(
     numbers = list(range(len(views)))
     size = settings.batch
     batches = [numbers[at : at + size] for at in range(0, len(numbers), size)]
+    fitting = FittingBatches("attention.batch")
+    call = partial(_maps, network, layout, views.clips, settings.target, device)
     for items in make_loader(views, batches, settings.workers, device, collate=list):
         read = [item for item in items if isinstance(item, MaskedView)]
-        with memory_as_user_error("attention.batch", size):
-            results = iter(_maps(network, layout, views.clips, read, settings.target, device))
+        results = iter(fitting.run(call, read))
         for item in items:
             yield item if isinstance(item, UnreadableClip) else next(results)
 
@@ -223,12 +225,10 @@ def _maps(
     network: TrainedNetwork,
     layout: FeatureLayout,
     clips: Sequence[ClipRow],
-    read: list[MaskedView],
     target: str,
     device: str,
+    read: Sequence[MaskedView],
 ) -> list[ClassActivationMap]:
-    if not read:
-        return []
     seen, labels = network.input, network.labels
     pictures = torch.stack([view.pictures for view in read]).to(device)
     classes: Tensor | None = None
