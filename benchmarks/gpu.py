@@ -22,8 +22,9 @@ of the output, one JSON object; --out keeps it after each measurement:
     processes             two processes: NCCL with a GPU each, gloo; distance to one process
     memory                what detect, actor_masks, evaluate and train do where a batch does not fit
 
-In the JSON each has `seconds` and, where it failed, `error`. --tiny with --device cpu measures
-nothing of use in some seconds per entry; it shows that every part runs.
+In the JSON each has `seconds` and, where it failed, `error`. --tiny --device cpu measures nothing
+of use in some seconds per entry; it shows that every part runs, and is what a machine without a GPU
+runs unless --device is given.
 """
 
 from __future__ import annotations
@@ -126,16 +127,27 @@ class Run:
     def all(self) -> None:
         """Run the measurements and print the JSON, also when the run is stopped."""
         signal.signal(signal.SIGTERM, _stop)
-        names = self.args.only or MEASUREMENTS
+        names = list(self.args.only or MEASUREMENTS)
         try:
             # what a killed process leaves may still be written to
             with tempfile.TemporaryDirectory(prefix="bench-gpu-", ignore_cleanup_errors=True) as f:
+                if self.args.device == "auto" and not self.args.tiny:
+                    names = ["machine", *(name for name in names if name != "machine")]
                 for name in names:
                     self._one(name, Path(f) / name)
+                    if name == "machine":
+                        self._tiny_without_gpu()
         except KeyboardInterrupt:
             self.results["error"] = "stopped"
         self._keep()
         print(f"\n{table_of(self.results)}\n\n{json.dumps(self.results)}")
+
+    def _tiny_without_gpu(self) -> None:
+        torch = self.results["measurements"]["machine"].get("torch") or {}
+        if self.args.device == "auto" and torch.get("gpus") == []:
+            self.args.device, self.args.tiny = "cpu", True
+            self.results["tiny"] = True
+            print("no GPU: tiny networks on the CPU show that every part runs, and no more")
 
     def _one(self, name: str, folder: Path) -> None:
         limit = MEASUREMENTS[name].limit * max(1.0, self.args.minutes / USUAL_MINUTES)
@@ -235,6 +247,7 @@ def function_of(measurement: Measurement, task: Task) -> Callable[[Task], None]:
             import torch
 
             torch.cuda.set_device(task.device)
+            torch.zeros(1, device=task.device)  # its memory cannot be asked for before that
         task.note(device=task.device)
     function: Callable[..., None] = getattr(module, measurement.function)
     more = [] if measurement.argument is None else [measurement.argument]

@@ -124,6 +124,26 @@ def test_the_best_of_three_is_taken_by_the_model_s_own_estimate(tmp_path):
     assert not dict(sam_with(worst, sam_multimask="best").masks(clip)), "an empty mask is left out"
 
 
+def test_a_batch_that_does_not_fit_is_halved(tmp_path, caplog):
+    clip, model = red_world(tmp_path / "a.mp4", (96, 64)), ColourModel()
+    whole = dict(sam_with(ColourModel()).masks(clip))
+
+    class Small:
+        image_encoder, to, eval = model.image_encoder, ColourModel.to, ColourModel.eval
+
+        def __call__(self, batched_input, multimask_output):
+            if len(batched_input) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB")
+            return model(batched_input, multimask_output)
+
+    sam = sam_with(Small())
+    sam._batch = 4  # as on a GPU
+    found = dict(sam.masks(clip))
+    assert [len(batch) for batch in model.seen] == [2, 2, 2]
+    assert found.keys() == whole.keys() and all((found[n] == whole[n]).all() for n in whole)
+    assert "continuing with 2 (actor_masks.batch)" in caplog.text
+
+
 @pytest.fixture
 def checkpoint(tmp_path):
     path = tmp_path / "sam2.1_hiera_tiny.pt"

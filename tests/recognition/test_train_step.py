@@ -397,6 +397,24 @@ def test_a_gradient_that_is_not_finite_stops_with_the_names():
         step(made, [batch(4)], number=7)
 
 
+def test_a_batch_that_does_not_fit_is_one_line_and_what_it_says_works():
+    made = learner()
+
+    def refuse(module, given):
+        if len(given[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    made.model.register_forward_pre_hook(refuse)
+    before = weights(made)
+    with pytest.raises(
+        UserError, match=r"train\.batch: a batch of .* train\.optimizer\.accumulate"
+    ):
+        step(made, [batch(4, (0, 1))])
+    assert torch.equal(weights(made), before)
+    step(made, parts(batch(4, (0, 1)), (2, 2)))
+    assert not torch.equal(weights(made), before)
+
+
 def test_mixed_targets_are_learnt_from():
     """Smoothing by s: the cross entropy is (1 - s) of the label's and s of the mean's."""
     augment = dataclasses.replace(SMALL.augment, label_smoothing=0.3)

@@ -16,6 +16,8 @@ from ..detect import inputs
 from .task import Task
 
 VIDEOS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
+MOST = 16
+"""Given clips that are used: the first by name."""
 LABELS = [f"class{number}" for number in range(400)]
 """As many as Kinetics-400 has."""
 
@@ -29,7 +31,7 @@ def paths(task: Task) -> list[Path]:
         found = sorted(p for p in task.clips.rglob("*") if p.suffix.lower() in VIDEOS)
         if not found:
             raise RuntimeError(f"wanted clips ({', '.join(VIDEOS)}) in {task.clips}, found none")
-        return found
+        return found[:MOST]
     sizes = [(128, 96), (96, 128)] if task.tiny else [(340, 256), (454, 256)]
     frames = 8 if task.tiny else 300
     folder = task.folder.parent / "drawn"  # the measurements share them
