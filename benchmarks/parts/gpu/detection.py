@@ -23,11 +23,14 @@ def measure(task: Task) -> None:
     """Note frames per second by batch."""
     weights, given = clips.yolo_weights(task)
     rows = clips.index_rows(task, 1 if task.tiny else FRAMES)
-    frames = sum(int(str(row["frames"])) for row in rows)
-    task.note(weights=weights.name if given else "random", frames=frames, threads=task.threads)
+    task.note(weights=weights.name if given else "random", threads=task.threads)
     batches = (2,) if task.tiny else BATCHES
-    for batch in batches:
-        task.part(f"batch_{batch}", lambda batch=batch: _rates(task, weights, batch, rows, frames))
+    for number, batch in enumerate(batches):
+        seconds = task.turn(2 * len(batches) - number, most=8)  # for the stage and its model each
+        task.part(
+            f"batch_{batch}",
+            lambda batch=batch, seconds=seconds: _rates(task, weights, batch, rows, seconds),
+        )
     task.part("decoding_frames_per_second", lambda: _decoded(task, weights, batches[0], rows))
 
 
@@ -37,16 +40,22 @@ def _stage(task: Task, weights: Path, batch: int) -> DetectStage:
     return DetectStage(task.folder, weights, task.threads, **options)
 
 
-def _rates(task: Task, weights: Path, batch: int, rows: list[Row], frames: int) -> dict[str, Any]:
+def _rates(
+    task: Task, weights: Path, batch: int, rows: list[Row], seconds: float
+) -> dict[str, Any]:
     stage = _stage(task, weights, batch)
-    stage.run(rows[:1])  # warm-up
-    bare, turns = BareModel(stage), 1 if task.tiny else 2
+    warm_up = stage.run(rows[:1])[0].wall
+    if not task.tiny:  # a slow machine does fewer clips
+        rows = rows[: max(1, int(seconds / warm_up))]
+    frames = sum(int(str(row["frames"])) for row in rows)
+    bare, turns = BareModel(stage), 2 if warm_up * len(rows) < seconds / 2 else 1
     with peak_memory(task.device) as memory, gpu.utilisation() as samples:
         ours = [stage.run(rows)[0] for _ in range(turns)]
     floors = [bare.run(stage.shapes()) for _ in range(turns)]
     best, floor = min(one.wall for one in ours), min(one.wall for one in floors)
     network = stage.model.model.model.network
     return {
+        "frames": frames,
         "half": bool(network.half),
         "frames_per_second": round(frames / best, 1),
         "bare_model_frames_per_second": round(frames / floor, 1),

@@ -83,9 +83,10 @@ def measure(task: Task, size: str) -> None:
 def _masks(task: Task, masker: Sam, clip: BoxedClip) -> dict[str, Any]:
     """Frames whose masks were computed, with decoding, scaling and copying to the CPU."""
     few = min(masker._batch, clip.frame_count)
-    _seconds(task, masker, clip, few)  # warm-up
-    wanted = int(task.turn(2, most=10) / _seconds(task, masker, clip, few) * few)
-    number = min(max(2 * masker._batch, wanted), clip.frame_count)
+    first, turn = _seconds(task, masker, clip, few), task.turn(2, most=10)
+    once = first if 0 < turn < first else _seconds(task, masker, clip, few)  # the first warms up
+    wanted = int(turn / once * few)
+    number = min(max(few, wanted), clip.frame_count)
     with peak_memory(task.device) as memory, gpu.utilisation() as samples:
         seconds = _seconds(task, masker, clip, number)
     return {
