@@ -175,7 +175,7 @@ def test_no_clip_of_a_batch_sees_another(name, strided):
     torch.manual_seed(0)
     model = SMALL[name](5, temporal_stride=strided).double().eval()
     nn.init.zeros_(model.fc.bias)  # the start of Inception lets little more than it through
-    clips = torch.randn(2, 3, 4, 32, 32, dtype=torch.float64)
+    clips = torch.randn(2, 3, 8, 32, 32, dtype=torch.float64)
     with torch.no_grad():
         alone = torch.cat([model(clip[None]) for clip in clips])
         both = model(clips)
