@@ -40,6 +40,8 @@ _TOOLS = (
     Tool("run", "Run the whole workflow on your own videos", False),
     Tool("init", "Copy the workflow, its settings and profiles into a folder for editing", False),
     Tool("plan", "Estimate the downloads, computing time and disk space of a configuration"),
+    Tool("status", "Show where a build stands: done, failed, running, time left, disk", False),
+    Tool("diff", "Compare two builds: clips, settings, metrics, and the causes", False),
     Tool("verify", "Check a build against its tables, and compare two builds"),
     Tool("sheets", "Draw contact sheets of the clips of a build"),
     Tool("amodal", "Score predicted whole masks of the actors against an export"),

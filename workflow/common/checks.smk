@@ -1,6 +1,6 @@
 # Checks of the whole run: before its jobs are planned, before the first one, and at its end.
 #   reads  the planned jobs; on SLURM, sinfo
-#   writes <build>/.build.lock
+#   writes <build>/.build.lock, <build>/settings.json, <build>/.jobs.json
 
 
 def check_packages(jobs):
@@ -52,11 +52,48 @@ def check_complete():
         )
 
 
+STARTED = []
+
+
+def record_jobs(ended=False):
+    """Note the jobs of this start, and which are still to do, for `occludenet status`."""
+    if workflow.is_main_process:
+        STARTED.append(True)
+        jobs = start_record.planned_jobs(Path(BUILD), workflow.dag)
+        start_record.write_jobs(Path(BUILD), jobs, ended)
+
+
+def recorded(execute):
+    """Snakemake's `Workflow.execute`, which notes the settings before, and the jobs after it.
+
+    `onsuccess` would not be called where nothing is to be done, `onerror` not after Ctrl-C.
+    """
+
+    def recording(executor_plugin, *args, **kwargs):
+        is_dry = executor_plugin.common_settings.dryrun_exec
+        if is_dry or not workflow.is_main_process:
+            return execute(executor_plugin, *args, **kwargs)
+        versions = {stage: results_version(stage) for stage in STAGES}
+        start_record.write_settings(Path(BUILD), settings.recorded(CONFIG), versions)
+        try:
+            result = execute(executor_plugin, *args, **kwargs)
+        except BaseException:
+            if STARTED:  # else the DAG may be half
+                record_jobs(ended=True)
+            raise
+        record_jobs(ended=True)
+        return result
+
+    return recording
+
+
 # A second run in the same build waits for the first one.
+workflow.execute = recorded(workflow.execute)
 workflow.execute = one_at_a_time(workflow, Path(BUILD))
 
 
 onstart:
+    record_jobs()
     check_packages(workflow.dag.needrun_jobs())
     check_cluster()
 
