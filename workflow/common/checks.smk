@@ -74,6 +74,9 @@ def recorded(execute):
         if is_dry or not workflow.is_main_process:
             return execute(executor_plugin, *args, **kwargs)
         versions = {stage: results_version(stage) for stage in STAGES}
+        versions["detect"] = with_backend_version(
+            versions["detect"], "detect", CONFIG.detect.backend
+        )
         start_record.write_settings(Path(BUILD), settings.recorded(CONFIG), versions)
         try:
             result = execute(executor_plugin, *args, **kwargs)

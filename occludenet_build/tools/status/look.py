@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import time
@@ -241,7 +240,7 @@ def _dataset_folders(build: Path) -> set[str]:
     """The folders in the build to which composite writes."""
     recorded = read_settings(build)
     named = recorded[0].get("composite", {}).get("dataset") if recorded else None
-    dataset = named or next(f.default for f in dataclasses.fields(Composite) if f.name == "dataset")
+    dataset = str(named or Composite().dataset)
     return {dataset, clean_tree(dataset), counterfactual_tree(dataset), "counterfactual"}
 
 
