@@ -116,7 +116,7 @@ def request_attempt(table: Path | str) -> None:
     write_text(_counter(Path(table)), f"{attempts(table) + 1}\n")
 
 
-_WRITTEN_WITH = {
+WRITTEN_WITH = {
     "index/shards/*.parquet": "index/videos",
     "select/shards/*.parquet": "select/clips",
     "counterfactual/*.parquet": "composite/*",
@@ -138,18 +138,18 @@ def damaged_file(path: Path | str, error: Exception, wanted: str) -> UserError:
     """
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     said = f"wanted {wanted}, {path} does not read: {text}"
-    table = _first_output(Path(path))
+    table = first_output(Path(path))
     if table is None:
         return UserError(f"{said}; replace it")
     request_attempt(table)
     return UserError(f"{said}; start the same command again, which makes it again")
 
 
-def _first_output(path: Path) -> Path | None:
+def first_output(path: Path) -> Path | None:
     """The first output of the rule that writes the file at `path`; None for files of no build."""
     if path.name == "detail.parquet" and path.parent.parent.name == "store":
         path = path.parent.parent.parent / f"{path.parent.name}.parquet"
-    for pattern, output in _WRITTEN_WITH.items():
+    for pattern, output in WRITTEN_WITH.items():
         if path.match(pattern):
             build = path.parents[pattern.count("/")]
             return build / output.replace("*", path.stem)

@@ -40,6 +40,8 @@ class PlannedJob:
     benchmark: str | None
     due: bool
     """Whether it was to be run when the record was written."""
+    decides: bool = False
+    """Whether it is a checkpoint: when it has run, later jobs may turn out to be due."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,12 @@ def _planned(build: Path, job: Any, due: bool) -> PlannedJob | None:
         os.path.relpath(job.log[0], build),
         os.path.relpath(job.benchmark, build) if job.benchmark else None,
         due,
+        bool(job.is_checkpoint),
     )
 
 
-def write_jobs(build: Path, jobs: Iterable[PlannedJob], ended: bool = False) -> None:
-    """Write the record of the jobs of this start: when it begins, and again when it has `ended`.
+def write_jobs(build: Path, jobs: Iterable[PlannedJob], again: bool = False) -> None:
+    """Write the record of the jobs of this start: when it begins, and `again` when that changes.
 
     The date of the file says when the jobs were started. A folder in which nothing can be written
     is left.
@@ -106,7 +109,7 @@ def write_jobs(build: Path, jobs: Iterable[PlannedJob], ended: bool = False) -> 
     lines = ",\n".join(json.dumps(list(asdict(job).values())) for job in jobs)
     text = f'{{"folder": {json.dumps(str(Path.cwd()))}, "jobs": [\n{lines}\n]}}\n'
     try:
-        begun = path.stat().st_mtime_ns if ended and path.exists() else None
+        begun = path.stat().st_mtime_ns if again and path.exists() else None
         write_text(path, text)
         if begun is not None:
             os.utime(path, ns=(begun, begun))
@@ -125,5 +128,5 @@ def read_jobs(build: Path) -> StartRecord | None:
 
 
 def _read_job(row: list[Any]) -> PlannedJob:
-    stage, rule, wildcards, outputs, log, benchmark, due = row
-    return PlannedJob(stage, rule, tuple(wildcards), tuple(outputs), log, benchmark, due)
+    stage, rule, wildcards, outputs, log, benchmark, due, decides = row
+    return PlannedJob(stage, rule, tuple(wildcards), tuple(outputs), log, benchmark, due, decides)

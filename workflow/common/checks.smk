@@ -55,12 +55,28 @@ def check_complete():
 STARTED = []
 
 
-def record_jobs(ended=False):
-    """Note the jobs of this start, and which are still to do, for `occludenet status`."""
+def record_jobs(again=False):
+    """Note the jobs of this start, and which are still to do, for `occludenet status`.
+
+    `again`: the record of this start is corrected.
+    """
     if workflow.is_main_process:
         STARTED.append(True)
         jobs = start_record.planned_jobs(Path(BUILD), workflow.dag)
-        start_record.write_jobs(Path(BUILD), jobs, ended)
+        start_record.write_jobs(Path(BUILD), jobs, again)
+
+
+def record_after_checkpoints():
+    """Note the jobs again whenever a checkpoint has changed which are to do."""
+    update = workflow.dag.update_checkpoint_dependencies
+
+    async def updating(*args, **kwargs):
+        updated = await update(*args, **kwargs)
+        if updated:
+            record_jobs(again=True)
+        return updated
+
+    workflow.dag.update_checkpoint_dependencies = updating
 
 
 def recorded(execute):
@@ -82,9 +98,9 @@ def recorded(execute):
             result = execute(executor_plugin, *args, **kwargs)
         except BaseException:
             if STARTED:  # else the DAG may be half
-                record_jobs(ended=True)
+                record_jobs(again=True)
             raise
-        record_jobs(ended=True)
+        record_jobs(again=True)
         return result
 
     return recording
@@ -97,6 +113,7 @@ workflow.execute = one_at_a_time(workflow, Path(BUILD))
 
 onstart:
     record_jobs()
+    record_after_checkpoints()
     check_packages(workflow.dag.needrun_jobs())
     check_cluster()
 

@@ -68,6 +68,8 @@ def cause_of(change: Change, known: Known) -> Cause:
     if here is None or there is None:
         side = "BUILD_B" if there is None else "BUILD_A"
         return _absent(step.table, side, stage)
+    if step.table == "acquire":
+        return Cause("source", stage, "another folder: its label or split differs")
     why = "" if known.recorded else "the settings are not recorded in both builds"
     return Cause("unknown", stage, why or _outcomes(here, there))
 

@@ -82,6 +82,8 @@ class Look:
     activity: Activity
     stages: list[StageStatus]
     stopped: list[Stop]
+    undecided: list[str]
+    """Stages that have yet to run and that decide which jobs of later stages are to do."""
     damaged: list[str]
     """Tables that do not read."""
     other_bytes: int | None
@@ -143,6 +145,7 @@ class Watcher:
             now,
             stages,
             stopped,
+            sorted({j.planned.stage for j in jobs if j.planned.decides and j.state != "done"}),
             sorted(path.relative_to(self.build).as_posix() for path in self._counted.damaged),
             rest if self.measure else None,
             shutil.disk_usage(self.build).free,

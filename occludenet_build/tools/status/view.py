@@ -123,8 +123,17 @@ def _hints(look: Look) -> Iterator[str]:
             "made before jobs were recorded: stages that have not begun are not known until the "
             "next start"
         )
+    names = [stage.name for stage in look.stages]
+    later = [s for s in look.stages if s.name not in names[: _after(names, look.undecided)]]
+    if any(stage.states["done"] for stage in later):
+        yield f"later stages may get more to do when {', '.join(look.undecided)} has run"
     if any(stage.failed for stage in look.stages):
         yield "--failed lists the failed items with their lines in the logs"
+
+
+def _after(names: list[str], undecided: list[str]) -> int:
+    """The position after the last of the undecided stages; after all if there is none."""
+    return max((names.index(name) + 1 for name in undecided), default=len(names))
 
 
 def values(look: Look) -> dict[str, Any]:
@@ -143,6 +152,7 @@ def values(look: Look) -> dict[str, Any]:
         "stages": {stage.name: _stage_values(stage) for stage in look.stages},
         "stopped": [vars(stop) for stop in look.stopped],
         "damaged": look.damaged,
+        "undecided": look.undecided,
         "seconds_left": seconds,
         "seconds_left_is_all": all_times,
         "bytes_used": None if used is None else used + sum(s.bytes or 0 for s in look.stages),
