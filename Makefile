@@ -5,6 +5,8 @@ EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc)
+# Tests in several processes, each with whole files; more than four would want too much memory.
+PYTEST := $(BIN)/python -m pytest -q -n $(CORES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup wheel demo own test test-all readers golden lint format bench clean
 
@@ -27,10 +29,11 @@ own: setup
 	@$(BIN)/occludenet run "$(VIDEOS)" --cores $(CORES) $(OPTIONS)
 
 test: setup
-	$(BIN)/python -m pytest -q $(OPTIONS)
+	$(PYTEST) $(OPTIONS)
 
 test-all: setup
-	$(BIN)/python -m pytest -q -m 'slow or not slow'
+	$(PYTEST) -m 'not alone'
+	$(BIN)/python -m pytest -q -m alone
 
 # Of the tests of export: the programs that read its formats, in an environment of their own
 readers: setup

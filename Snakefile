@@ -40,6 +40,8 @@ include: "workflow/integralaction.smk"
 include: "workflow/predictions.smk"
 include: "workflow/questions.smk"
 include: "workflow/attention.smk"
+# Action detection: MOC and STADO
+include: "workflow/moc.smk"
 # Several networks in one table
 include: "workflow/models.smk"
 # Results: the paper's tables and figures, the page of a build

@@ -223,6 +223,14 @@ _ROWS = (
         settings="integralaction",
     ),
     Stage(
+        "moc",
+        "action_detection",
+        "Train MOC and STADO; AP by occlusion, and where their attention is",
+        draws=True,
+        in_all=False,
+        settings="moc",
+    ),
+    Stage(
         "questions",
         "recognition",
         "Write multiple-choice questions about the clips for video language models",

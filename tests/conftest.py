@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from support.parity import recipe_of
 from support.process_state import process_as_before
 from support.readers import Readers, build_readers
 from support.server import Site
+from support.workers import MANY, longest_first, once
 
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.tools.project import find_demo
@@ -43,6 +45,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write tests/golden/ where results changed with their version (make golden)",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if MANY:
+        longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of items and PyTorch stay to the end: no collection of garbage goes through them.
+
+    It would take half a second each time that the project asks for one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -124,16 +141,16 @@ def make_clip(tmp_path: Path):
     return make
 
 
+def draw_world(folder: Path, counts: list[str]) -> None:
+    command = [sys.executable, "-m", "demo.world", "--out", str(folder), *counts]
+    subprocess.run(command, cwd=REPO, check=True)
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
     """A drawn world of about a dozen clips."""
-    folder = tmp_path_factory.mktemp("world")
-    subprocess.run(
-        [sys.executable, "-m", "demo.world", "--out", str(folder / "world")]
-        + ["--train", "2", "--val", "1", "--test", "1", "--images", "8", "--seconds", "1"],
-        cwd=REPO,
-        check=True,
-    )
+    counts = ["--train", "2", "--val", "1", "--test", "1", "--images", "8", "--seconds", "1"]
+    folder = once(tmp_path_factory, "world", lambda folder: draw_world(folder / "world", counts))
     return folder / "world"
 
 
@@ -142,9 +159,12 @@ def built(world, tmp_path_factory):
     """`Build` with a finished run of the stage composite; tests copy it or leave it as it is."""
     from support.workflow import SETTINGS, Build  # which takes REPO from here
 
-    build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
-    build.run("composite")
-    return build
+    folder = once(
+        tmp_path_factory, "built", lambda folder: Build(folder, world, SETTINGS).run("composite")
+    )
+    build = Build(folder, None, SETTINGS)
+    # dry runs write too: each process has its own
+    return build.copied(tmp_path_factory.mktemp("built")) if MANY else build
 
 
 @pytest.fixture(scope="session")
@@ -156,11 +176,9 @@ def readers() -> Readers:
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory) -> Path:
     """Five clips of one second, and photos with occluders: for the drills."""
-    world = tmp_path_factory.mktemp("tiny") / "world"
-    clips = ["--train", "1", "--val", "0", "--test", "0", "--images", "8", "--seconds", "1"]
-    command = [sys.executable, "-m", "demo.world", "--out", str(world), *clips]
-    subprocess.run(command, cwd=REPO, check=True)
-    return world
+    counts = ["--train", "1", "--val", "0", "--test", "0", "--images", "8", "--seconds", "1"]
+    folder = once(tmp_path_factory, "tiny", lambda folder: draw_world(folder / "world", counts))
+    return folder / "world"
 
 
 @pytest.fixture(scope="session")
@@ -168,9 +186,11 @@ def reference(tiny_world, tmp_path_factory):
     """`Drill` with an undisturbed build; tests copy it or leave it as it is."""
     from support.drills import Drill  # which takes REPO from here
 
-    drill = Drill(tmp_path_factory.mktemp("reference"), tiny_world)
-    drill.succeeds("dataset")
-    return drill
+    folder = once(
+        tmp_path_factory, "reference", lambda folder: Drill(folder, tiny_world).succeeds("dataset")
+    )
+    drill = Drill(folder, None)
+    return drill.copy(tmp_path_factory.mktemp("reference")) if MANY else drill
 
 
 @pytest.fixture

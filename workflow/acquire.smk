@@ -59,7 +59,7 @@ rule acquire_weights:
     benchmark:
         f"{BUILD}/benchmarks/acquire/weights-{{stage}}.tsv"
     wildcard_constraints:
-        stage="detect|actor_masks|train|audit|poses|integralaction",
+        stage="detect|actor_masks|train|audit|poses|integralaction|moc",
     localrule: True
     conda:
         "../envs/network.yaml"

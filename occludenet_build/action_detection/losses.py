@@ -35,14 +35,19 @@ class Losses(NamedTuple):
 
 
 def detection_losses(
-    outputs: Mapping[str, Tensor], targets: Targets, *, released: bool = False
+    outputs: Mapping[str, Tensor],
+    targets: Targets,
+    *,
+    released: bool = False,
+    weights: Mapping[str, float] = WEIGHTS,
 ) -> Losses:
     """The losses of a batch, each a scalar float32 (float64 for outputs of float64).
 
     `outputs`: those of `network.ActionDetector`, `targets` of the same N clips; both have `mgan` or
     neither has. hm and mov, wh are divided by the number of centres and objects in the batch, as
     published, so that a loss is not the mean of the clips'. `released`: the loss of the attention
-    is the one of STADO's code. Raises ValueError where only one of both has `mgan`.
+    is the one of STADO's code; `weights`: factor of each loss in the sum. Raises ValueError where
+    only one of both has `mgan`.
     """
     if ("mgan" in outputs) != (targets.mgan is not None):
         raise ValueError("wanted attention in outputs and targets, or in neither")
@@ -57,7 +62,7 @@ def detection_losses(
         if targets.mgan is not None:
             attention = released_attention_loss if released else attention_loss
             parts["mgan"] = attention(wide["mgan"], targets.mgan)
-        total = torch.stack([WEIGHTS[name] * loss for name, loss in parts.items()]).sum()
+        total = torch.stack([weights[name] * loss for name, loss in parts.items()]).sum()
     return Losses(total, parts["hm"], parts["mov"], parts["wh"], parts.get("mgan"))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +41,11 @@ class ActionDetector(nn.Module):
     """MOC, or with `attention` STADO; the input is K pictures, the output a dict of maps.
 
     `backbone`: a name of BACKBONES; `classes`: number of classes C; `frames`: K; `inputs`:
-    pictures that are stacked into one input: 1 for RGB, 5 for optical flow; `head_width`: channels
-    within the heads.
+    pictures that are stacked into one input: 1 for RGB, 5 for optical flow; `head_width`,
+    `attention_width`: channels within the heads.
 
-    A picture's features do not depend on the others, so that an evaluation of all clips of a video
-    may compute them once: `branch([backbone(picture), ...])` is what `forward` does.
+    What `backbone` and `branch.of_picture` find in a picture does not depend on the others, so that
+    an evaluation of all clips of a video computes it once; `branch.of_clip` joins it.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class ActionDetector(nn.Module):
         inputs: int = 1,
         attention: bool = False,
         head_width: int = HEAD_WIDTH,
+        attention_width: int = ATTENTION_WIDTH,
     ) -> None:
         super().__init__()
         self.name, self.frames, self.inputs, self.classes = backbone, frames, inputs, classes
         self.backbone = BACKBONES[backbone](3 * inputs)
         sizes_width = head_width if backbone.startswith("dla") else RESNET_SIZE_WIDTH
-        self.branch = Heads(classes, frames, head_width, sizes_width, attention)
+        width = attention_width if attention else None
+        self.branch = Heads(classes, frames, head_width, sizes_width, width)
 
     @property
     def attention(self) -> bool:
@@ -96,17 +98,29 @@ class ActionDetector(nn.Module):
         return self.branch([self.backbone(picture) for picture in pictures])
 
 
+class PictureFeatures(NamedTuple):
+    """What the heads see in N pictures, float32."""
+
+    seen: Tensor
+    """(N, 64, h, w): features, times the attention where there is one."""
+    wh: Tensor
+    """(N, 2, h, w)."""
+    mgan: Tensor | None
+    """(N, 1, h, w)."""
+
+
 class Heads(nn.Module):
     """The heads over the features of K pictures, each (N, 64, h, w)."""
 
     def __init__(
-        self, classes: int, frames: int, width: int, sizes_width: int, attention: bool
+        self, classes: int, frames: int, width: int, sizes_width: int, attention_width: int | None
     ) -> None:
+        """`attention_width`: None without attention."""
         super().__init__()
         self.hm = _head(frames * FEATURES, width, classes)
         self.mov = _head(frames * FEATURES, width, 2 * frames)
         self.wh = _head(FEATURES, sizes_width, 2)
-        self.mgan = _attention_head() if attention else None
+        self.mgan = _attention_head(attention_width) if attention_width else None
         for name, parameter in self.named_parameters():
             if name == "hm.2.bias":
                 nn.init.constant_(parameter, CENTRE_BIAS)
@@ -115,13 +129,22 @@ class Heads(nn.Module):
 
     def forward(self, features: list[Tensor]) -> dict[str, Tensor]:
         """K features, float32 (N, 64, h, w) each -> the maps of `ActionDetector.forward`."""
-        outputs = {}
-        if self.mgan is not None:
-            maps = [self.mgan(one) for one in features]
-            features = [one * where for one, where in zip(features, maps, strict=True)]
-            outputs["mgan"] = torch.cat(maps, dim=1)
-        joined = torch.cat(features, dim=1)
-        sizes = torch.cat([self.wh(one) for one in features], dim=1)
+        return self.of_clip([self.of_picture(one) for one in features])
+
+    def of_picture(self, features: Tensor) -> PictureFeatures:
+        """What the heads see in each of N pictures, of features float32 (N, 64, h, w)."""
+        if self.mgan is None:
+            return PictureFeatures(features, self.wh(features), None)
+        where = self.mgan(features)
+        seen = features * where
+        return PictureFeatures(seen, self.wh(seen), where)
+
+    def of_clip(self, pictures: Sequence[PictureFeatures]) -> dict[str, Tensor]:
+        """K pictures of N clips -> the maps of `ActionDetector.forward`, float32 (N, A, h, w)."""
+        joined = torch.cat([one.seen for one in pictures], dim=1)
+        sizes = torch.cat([one.wh for one in pictures], dim=1)
+        maps = [one.mgan for one in pictures if one.mgan is not None]
+        outputs = {"mgan": torch.cat(maps, dim=1)} if maps else {}
         return outputs | {"hm": self.hm(joined), "mov": self.mov(joined), "wh": sizes}
 
 
@@ -131,12 +154,12 @@ def _head(before: int, width: int, after: int) -> nn.Sequential:
     )
 
 
-def _attention_head() -> nn.Sequential:
+def _attention_head(width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(FEATURES, ATTENTION_WIDTH, 3, padding=1),
+        nn.Conv2d(FEATURES, width, 3, padding=1),
         nn.ReLU(inplace=True),
-        nn.Conv2d(ATTENTION_WIDTH, ATTENTION_WIDTH, 3, padding=1),
+        nn.Conv2d(width, width, 3, padding=1),
         nn.ReLU(inplace=True),
-        nn.Conv2d(ATTENTION_WIDTH, 1, 1),
+        nn.Conv2d(width, 1, 1),
         nn.Sigmoid(),
     )

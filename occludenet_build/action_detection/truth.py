@@ -125,6 +125,11 @@ class TubeVideo:
             target |= rle.decode(known.visible, self.height, self.width)
         return target
 
+    def actor(self, number: int) -> np.ndarray | None:
+        """What is seen of the actor by their mask, bool (H, W); None where it is not known."""
+        counts = self.masks.of(number).visible if self.masks is not None else None
+        return None if counts is None else rle.decode(counts, self.height, self.width)
+
     def occluder(self, number: int) -> np.ndarray | None:
         """What is seen of the occluder, bool (H, W); None where there is none."""
         counts = self.masks.of(number).occluder if self.masks is not None else None

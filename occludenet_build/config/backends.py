@@ -201,6 +201,7 @@ TRAINED = {
     "evaluate": ("torch", "torchvision"),
     "attention": ("torch", "torchvision", "captum"),
     "integralaction": ("torch", "torchvision", "tensorboard"),
+    "moc": ("torch", "torchvision", "tensorboard"),
 }
 """Stages that always run a network that is trained here -> modules of extras that they import."""
 OF_BACKBONE = ("train", "evaluate", "attention")

@@ -89,6 +89,9 @@ class Learner(ABC, Generic[BatchT, TallyT]):
         all batches of the step on all processes, which the sum of the losses is divided by.
         """
 
+    def epoch_ended(self, epoch: int) -> None:
+        """Called in each process after an epoch, counted from 1, before its checkpoint is saved."""
+
     @property
     def evaluated(self) -> nn.Module:
         """The network to evaluate: the moving average, where there is one."""

@@ -73,6 +73,7 @@ def train(
                 curves.add(state.close_row(epoch + 1, rate))
             if epoch_ends:
                 state.close_epoch(epoch + 1, settings.epochs)
+                learner.epoch_ended(epoch + 1)
             if epoch_ends or time.monotonic() - saved > 60 * settings.checkpoint_minutes:
                 if process.first:
                     curves.flush()

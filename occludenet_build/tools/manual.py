@@ -13,6 +13,7 @@ import ast
 import dataclasses
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import yaml
@@ -103,6 +104,7 @@ def _range(limits: Mapping[str, Any]) -> str:
     return ""
 
 
+@cache
 def _descriptions() -> dict[str, dict[str, str]]:
     """Class -> field -> the docstring below the field, for all classes of the package config."""
     files = (source_file(name) for name in package_modules() if name.startswith(cfg.__name__))

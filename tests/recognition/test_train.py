@@ -152,9 +152,9 @@ def test_clean_sees_the_clean_twins(tmp_path):
 
 @pytest.mark.parametrize("arm", ["stillmix", "fame"])
 def test_a_comparator_mixes_and_begins_like_the_baseline(world, tmp_path, arm):
-    every = changed(mix=dataclasses.replace(SMALL.mix, probability=1.0))
-    nobody = changed(mix=dataclasses.replace(SMALL.mix, probability=0.0))
-    baseline, _ = run(world, tmp_path / "baseline.pt", "baseline")
+    every = changed(mix=dataclasses.replace(SMALL.mix, probability=1.0), epochs=1)
+    nobody = changed(mix=dataclasses.replace(SMALL.mix, probability=0.0), epochs=1)
+    baseline, _ = run(world, tmp_path / "baseline.pt", "baseline", settings=changed(epochs=1))
     mixed, _ = run(world, tmp_path / "mixed.pt", arm, settings=every)
     unmixed, _ = run(world, tmp_path / "unmixed.pt", arm, settings=nobody)
     assert same(unmixed, baseline) and not same(mixed, baseline)

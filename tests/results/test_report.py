@@ -350,26 +350,48 @@ WEAK = {
 }  # fmt: skip
 
 
+FROM_WEIGHTS = {"train": {"backbone": "x3d_s", "weights": "https://host/x3d.pth"}}
+
+
+@pytest.fixture(scope="module")
+def strong(build, tmp_path_factory) -> Path:
+    """The build as with networks and real photos."""
+    root = tmp_path_factory.mktemp("strong")
+    shutil.copytree(build.root, root, dirs_exist_ok=True)
+    for table, columns, _ in WEAK.values():
+        weaken(
+            root, table, **dict.fromkeys(columns, "http://c" if "origin_url" in columns else "yolo")
+        )
+    return root
+
+
+def terminal(root: Path) -> str:
+    return "\n".join(summary_lines(ReportBuild(root), load_part({}), Path("page.html")))
+
+
 @pytest.mark.parametrize(("what", "weak"), WEAK.items(), ids=WEAK)
-def test_a_weak_default_is_on_a_card_and_on_the_terminal(build, tmp_path, what, weak):
+def test_a_weak_default_is_on_the_terminal(strong, tmp_path, what, weak):
     table, columns, instead = weak
-    shutil.copytree(build.root, tmp_path, dirs_exist_ok=True)
-    strong = dict.fromkeys(columns, "http://c" if "origin_url" in columns else "yolo")
-    weaken(tmp_path, table, **strong)
-    settings = {"train": {"backbone": "x3d_s", "weights": "https://host/x3d.pth"}}
-
-    def said() -> list[str]:
-        found = ReportBuild(tmp_path)
-        page_text = page(tmp_path, tmp_path / "report", **settings)
-        return [page_text, "\n".join(summary_lines(found, load_part({}), Path("page.html")))]
-
-    assert not any(what in text for text in said())
+    shutil.copytree(strong, tmp_path, dirs_exist_ok=True)
     weaken(tmp_path, table, **columns)
-    html, terminal = said()
-    assert re.search(rf'<aside class="weak">.*{what}.*{instead}.*</aside>', html, re.S)
-    assert what in terminal and instead in terminal
-    for text in (html, terminal):
-        assert "trained from nothing" not in text
+    text = terminal(tmp_path)
+    assert what in text and instead in text and "trained from nothing" not in text
+    assert not any(other in text for other in WEAK.keys() - {what})
+
+
+def test_weak_defaults_are_on_cards(strong, tmp_path):
+    html = page(strong, tmp_path / "report", **FROM_WEIGHTS)
+    assert not any(what in text for text in (html, terminal(strong)) for what in WEAK)
+    shutil.copytree(strong, tmp_path / "weak")
+    for table, columns, _ in WEAK.values():
+        weaken(tmp_path / "weak", table, **columns)
+    html = page(tmp_path / "weak", tmp_path / "weak/report", **FROM_WEIGHTS)
+    card = re.search(r'<aside class="weak">.*?</aside>', html, re.S)[0]
+    for what, (_, _, instead) in WEAK.items():
+        assert any(re.search(rf"{what}.*{instead}", part, re.S) for part in card.split("<dt>")), (
+            what
+        )
+    assert "trained from nothing" not in html
 
 
 @pytest.mark.parametrize(

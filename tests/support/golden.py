@@ -112,6 +112,8 @@ WITHOUT = {
     "outside": "it reads clips of another program; tests/occlusion/test_outside.py compares them",
     "variants": "tests/dataset/test_variants.py compares its clips, pixel by pixel, with the truth",
     "export": "tests/dataset/ reads its files with the programs that they are for",
+    "integralaction": "it trains as train does; its networks are compared with published outputs",
+    "moc": "it trains as train does; its networks and losses are compared with published outputs",
     "models": "it trains as train does; tests/results/ compares its tables with known truth",
     "measure": "it reads S, I and M; tests/occlusion/ compares it with drawn takes",
     "poses": "tests/people/ compares its tables with drawn joints and the network's raw output",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import statistics
+from functools import cache
 
 import pytest
 import yaml
@@ -38,6 +39,7 @@ def stage_of(module: str) -> str | None:
     return found[0].name if found else None
 
 
+@cache
 def imported(module: str) -> set[str]:
     """The modules that are imported; of a package only what is taken from its own __init__."""
     found = set()
@@ -84,6 +86,7 @@ def test_there_is_no_circle():
         visit(module, ())
 
 
+@cache
 def outside(module: str, deferred: bool = True) -> set[str]:
     """Top-level names of foreign packages that a module imports, anywhere in it.
 

@@ -81,7 +81,7 @@ def require_files(*stages):
 
 def weights_of(name):
     """acquire's note about the weights of a stage; none if it needs no weights."""
-    own = name in ("train", "integralaction")
+    own = name in ("train", "integralaction", "moc")
     needs = getattr(CONFIG, name).weights if own else runs_network(CONFIG, name)
     return f"{BUILD}/acquire/weights/{name}.json" if needs else []
 
