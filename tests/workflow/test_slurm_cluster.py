@@ -179,10 +179,10 @@ def test_status_sees_the_queue(slurm, built, tmp_path):
     slurm.run(*nodes, "state=drain", "reason=test")
     try:
         process = build.begin("composite")
-        wait_until(lambda: composite_jobs(build)["queued"] == 3, 120)
+        wait_for(lambda: composite_jobs(build)["queued"] == 3, 120)
     finally:
         slurm.run(*nodes, "state=resume")
-    wait_until(lambda: composite_jobs(build)["running"], 120)
+    wait_for(lambda: composite_jobs(build)["running"], 120)
     assert process.wait(timeout=240) == 0, build.log()[-5000:]
     assert composite_jobs(build)["done"] == 3
 
