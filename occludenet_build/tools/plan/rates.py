@@ -18,7 +18,6 @@ from occludenet_build.core import tables
 from occludenet_build.core.build import BuildTables, Row
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.quantities import size
-from occludenet_build.release.terms import clean_tree, counterfactual_tree
 from occludenet_build.stages import STAGES
 from occludenet_build.tools.plan.counts import KINDS, Counts, Yields, unit_of
 from occludenet_build.tools.plan.videos import pixels_of
@@ -27,11 +26,7 @@ from occludenet_build.tools.project import cores
 STAGE_FILES: dict[str, tuple[str, ...]] = {
     **{kind.stage: (kind.stage,) for kind in KINDS.values() if kind.stage != "kinetics"},
     "acquire": ("acquire/videos.parquet", "acquire/coco.json"),
-    "composite": (
-        "composite",
-        "counterfactual",
-        *("{dataset}", clean_tree("{dataset}"), counterfactual_tree("{dataset}")),
-    ),
+    "composite": STAGES["composite"].folders("{dataset}"),
     "logs": ("logs", "benchmarks"),
 }
 """Stage -> its files and folders in build_dir."""

@@ -16,7 +16,6 @@ from occludenet_build.config import Composite
 from occludenet_build.core import tables
 from occludenet_build.core.quantities import size
 from occludenet_build.core.start_record import read_jobs, read_settings
-from occludenet_build.release.terms import clean_tree, counterfactual_tree
 from occludenet_build.stages import STAGES, TABLES
 from occludenet_build.tools.status.forecast import Forecast
 from occludenet_build.tools.status.items import TableCounts, Tally, share_done, tally
@@ -244,7 +243,7 @@ def _dataset_folders(build: Path) -> set[str]:
     recorded = read_settings(build)
     named = recorded[0].get("composite", {}).get("dataset") if recorded else None
     dataset = str(named or Composite().dataset)
-    return {dataset, clean_tree(dataset), counterfactual_tree(dataset), "counterfactual"}
+    return {*STAGES["composite"].folders(dataset)}
 
 
 def _by_shard(path: Path, column: str) -> Counter[str]:
