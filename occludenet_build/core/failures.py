@@ -103,7 +103,7 @@ def _named(row: Mapping[str, Any]) -> str:
 def attempts(table: Path | str) -> int:
     """How often another attempt at the job that writes `table` was asked for; a rule's param."""
     try:
-        return int(_counter(Path(table)).read_text())
+        return int(counter(Path(table)).read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return 0
 
@@ -113,7 +113,7 @@ def request_attempt(table: Path | str) -> None:
 
     `table`: its first output.
     """
-    write_text(_counter(Path(table)), f"{attempts(table) + 1}\n")
+    write_text(counter(Path(table)), f"{attempts(table) + 1}\n")
 
 
 WRITTEN_WITH = {
@@ -156,5 +156,6 @@ def first_output(path: Path) -> Path | None:
     return path if any(path.match(pattern) for pattern in TABLES.values()) else None
 
 
-def _counter(table: Path) -> Path:
+def counter(table: Path) -> Path:
+    """The file with the number of `attempts`."""
     return table.parent / "retry" / table.stem
