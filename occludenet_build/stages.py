@@ -349,7 +349,7 @@ _ROWS = (
         draws=True,
         results_version=2,
         in_all=False,
-        reads=("acquire", "detect", "select", "actor_masks", "composite", "outside"),
+        reads=("acquire", "detect", "occluders", "select", "actor_masks", "composite", "outside"),
     ),
     Stage(
         "proposals",

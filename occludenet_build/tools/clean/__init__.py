@@ -6,7 +6,9 @@
 A stage goes as a whole: its tables, its stores (the finished clips that a start would reuse) and
 the clips that these name. The table of another stage that says where these clips are goes too.
 Stages that read the results stay, are named, and run again at the next start; of what did not
-change in content they make nothing again. Logs and benchmarks stay.
+change in content they make nothing again. Logs and benchmarks stay, and the numbers in `retry/`,
+which ask the next start for the jobs. (measure, predictions and the tables of variants are made
+when something needs them.)
 
 Never removed is what no run can make again, unless a word names it:
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core.build_lock import sole_user
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.failures import first_output, request_attempt
 from occludenet_build.core.progress import progress
 from occludenet_build.core.quantities import byte_text
 from occludenet_build.stages import STAGES
@@ -74,8 +75,14 @@ def _going(args: argparse.Namespace) -> list[Holding]:
 
 
 def remove(build: Path, found: Iterable[Holding]) -> None:
-    """Remove the files in their order, and the folders that are then empty."""
+    """Remove the files in their order, and the folders that are then empty.
+
+    First their jobs are asked for: Snakemake runs no job for a file that is missing while all that
+    is made of it is there.
+    """
     names = [name for one in found for name in one.going]
+    for table in sorted(filter(None, {first_output(build / name) for name in names})):
+        request_attempt(table)
     folders: set[Path] = set()
     for name in progress(iter(names), len(names), "file"):
         path = build / name

@@ -133,7 +133,7 @@ def read_whole(shard: Shard) -> dict[str, pa.Table]:
             groups = tables.ClipGroups(detail_file(path))
             damaged = groups.damaged()
             groups.close()
-        except tables.UNREADABLE as error:
+        except (*tables.UNREADABLE, AttributeError) as error:  # row groups without statistics
             line = (str(error).splitlines() or [type(error).__name__])[0]
             raise Refused(f"{path} or its store does not read: {line}; copy it again") from error
         if damaged:
