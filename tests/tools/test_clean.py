@@ -260,4 +260,9 @@ def test_the_next_start_makes_the_same_build_again(reference, tmp_path, stages):
     for rule in drill.planned("dataset"):
         assert any(rule.startswith(name) for name in told), rule
     drill.succeeds("dataset")
+    clips = drill.clips()
+    # After a checkpoint that was planned and changed nothing, Snakemake 9.27 notes other inputs for
+    # the jobs behind it, and starts them once more; their ledgers make nothing (core.build).
+    drill.succeeds("dataset")
+    assert drill.clips() == clips
     drill.assert_equal(reference)

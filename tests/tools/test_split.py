@@ -139,6 +139,25 @@ def test_start_sh_gives_what_was_handed_out_one_date_once(tmp_path, monkeypatch)
     assert {p.stat().st_mtime_ns for p in (part / "build/index").rglob("*.parquet")} == times
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_downloaded_weights_come_along(tmp_path, monkeypatch, elsewhere):
+    folder = project(tmp_path)
+    build = folder / "big" if elsewhere else Path("build")
+    if elsewhere:
+        (folder / "build").rename(build)
+        (folder / "mine.yaml").write_text(yaml.safe_dump(SETTINGS | {"build_dir": str(build)}))
+    weights = build / "acquire/weights"
+    (folder / weights).mkdir()
+    (folder / weights / "w.pt").write_text("weights")
+    note = {"path": str(weights / "w.pt"), "sha256": "0", "bytes": 7, "url": "https://a/w.pt"}
+    (folder / weights / "detect.json").write_text(json.dumps(note))
+    (part, _) = split(folder, monkeypatch)
+    given = json.loads((part / "build/acquire/weights/detect.json").read_text())
+    assert given == note | {"path": "build/acquire/weights/w.pt"}
+    assert (part / given["path"]).read_text() == "weights"
+    assert "w.pt" not in (part / "needs.txt").read_text()
+
+
 def test_only_shards_that_are_missing_are_handed_out(tmp_path, monkeypatch, caplog):
     folder = project(tmp_path, chosen=True)
     for table in (*tables_of("composite", "001"), *tables_of("actor_masks", "001")):

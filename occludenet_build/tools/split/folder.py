@@ -17,7 +17,7 @@ from occludenet_build.core import tables
 from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import counter
-from occludenet_build.core.files import json_text, write_text
+from occludenet_build.core.files import json_text, write_json, write_text
 from occludenet_build.stages import STAGES
 from occludenet_build.tools import project
 from occludenet_build.tools.split import FORMAT, PART_FILE, Part
@@ -79,6 +79,7 @@ def write_folder(folder: Path, part: Part, source: Source, copy: bool) -> list[s
     (folder / STAND_IN).mkdir()
     for name in handed_files(source, part):
         _copy(source.build / name, folder / part.build / name)
+    _readdress_notes(folder, part, source)
     write_text(folder / "config.yaml", yaml.safe_dump(settings_of(part, source), sort_keys=False))
     needs = sorted(outside_files(source, part))
     write_text(folder / "needs.txt", "".join(f"{path}\n" for path in needs))
@@ -141,7 +142,7 @@ def handed_files(source: Source, part: Part) -> Iterator[str]:
     for stage in part.stages:
         yield from _begun(source.build, stage, part.shards)
     yield from (note for note, _ in _notes(source, part))
-    yield from (name for name in _weights(source, part) if not Path(name).is_absolute())
+    yield from _weights(source, part)
     if source.lister == "select":
         rows = [row for shard in part.shards for row in _clips(source, shard)]
         for shard in sorted({row["detect_shard"] for row in rows if row["detect_shard"]}):
@@ -184,6 +185,15 @@ def _notes(source: Source, part: Part) -> Iterator[tuple[str, str]]:
         note = f"acquire/weights/{stage}.json"
         if (source.build / note).exists():
             yield note, str(read_json(source.build / note)["path"])
+
+
+def _readdress_notes(folder: Path, part: Part, source: Source) -> None:
+    """Where build_dir is another one, have the notes name the weights that were handed out."""
+    for note, path in _notes(source, part):
+        inside = _inside(source.build, path)
+        if inside is not None and path != f"{part.build}/{inside}":
+            values = read_json(source.build / note) | {"path": f"{part.build}/{inside}"}
+            write_json(folder / part.build / note, values)
 
 
 def _weights(source: Source, part: Part) -> Iterator[str]:
