@@ -65,7 +65,9 @@ rule all:
         rules.annotate.output,
         rules.validate.output,
         rules.leaks.output,
-        rules.models.output if MEMBERS else [],
+        rules.moc.output if CONFIG.moc.networks else [],
+        rules.models.output if COMPARED else [],
+        rules.integralaction.output if CONFIG.integralaction.modes else [],
         rules.paper.output,
         rules.report.output,
     localrule: True

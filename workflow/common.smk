@@ -34,7 +34,7 @@ try:
             with_backend_version,
         )
         from occludenet_build.config.export import FORMATS
-        from occludenet_build.config.models import of_member
+        from occludenet_build.config.models import naming, of_member
         from occludenet_build.config.training import DATASET_D, SMALL_BACKBONES
         from occludenet_build.core import failures, seeds, start_record
         from occludenet_build.core.build_lock import one_at_a_time

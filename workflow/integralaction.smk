@@ -1,9 +1,10 @@
 # integralaction: trains IntegralAction in its modes and evaluates it with poses of both twins.
 # Runs if integralaction.modes names some.
 #   reads  annotate/clips.parquet, annotate/labels.json, the clips, poses/<shard>.parquet with its
-#          store or integralaction.skeletons, weights
+#          store, weights
 #   writes integralaction/<mode>-<seed>.pt, .csv, .parquet, .clean.parquet, .gates.parquet, .json,
-#          integralaction/store/<mode>-<seed>/, integralaction/modes.csv, integralaction/gate.csv
+#          integralaction/store/<mode>-<seed>/, integralaction/modes.csv, integralaction/gate.csv,
+#          integralaction/tables.json
 
 
 wildcard_constraints:
@@ -26,21 +27,25 @@ rule integralaction_train:
         f"{BUILD}/benchmarks/integralaction/{{mode}}-{{seed}}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: 8 * CONFIG.integralaction.processes
     resources:
-        **requests(mem_mb=32000, minutes=2880, gpus=device_gpus("integralaction")),
+        **requests(
+            mem_mb=32000,
+            minutes=2880,
+            gpus=device_gpus("integralaction") * CONFIG.integralaction.processes,
+        ),
     params:
         settings=integralaction_mode_settings,
         version=tried(
             results_version("integralaction"), "integralaction/{mode}-{seed}.pt"
         ),
-        skeletons=integralaction_skeletons,
         root=in_build(),
         poses=in_build("poses"),
         starts=starts_option,
         weights=weights_option,
+        program=train_program(CONFIG.integralaction.processes),
     shell:
-        "python -m occludenet_build integralaction train --clips {input.clips:q}"
+        "{params.program} occludenet_build integralaction train --clips {input.clips:q}"
         " --labels {input.labels:q} --poses {params.poses:q} --root {params.root:q}"
         " --mode {wildcards.mode} --seed {wildcards.seed} {params.starts} {params.weights}"
         " --out {output.model:q} --threads {threads} --settings {params.settings:q} --log {log:q}"
@@ -54,12 +59,15 @@ rule integralaction_evaluate:
         lists=integralaction_lists,
     output:
         predictions=f"{BUILD}/integralaction/{{mode}}-{{seed}}.parquet",
+        clean=f"{BUILD}/integralaction/{{mode}}-{{seed}}.clean.parquet",
         gates=f"{BUILD}/integralaction/{{mode}}-{{seed}}.gates.parquet",
         metrics=f"{BUILD}/integralaction/{{mode}}-{{seed}}.json",
     log:
         f"{BUILD}/logs/integralaction/evaluate-{{mode}}-{{seed}}.log",
     benchmark:
         f"{BUILD}/benchmarks/integralaction/evaluate-{{mode}}-{{seed}}.tsv"
+    wildcard_constraints:
+        mode="pose_only|rgb_pose",
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -70,7 +78,7 @@ rule integralaction_evaluate:
         version=tried(
             results_version("integralaction"), "integralaction/{mode}-{seed}.parquet"
         ),
-        skeletons=integralaction_skeletons,
+        listings=integralaction_listings,
         root=in_build(),
         poses=in_build("poses"),
     shell:
@@ -80,12 +88,22 @@ rule integralaction_evaluate:
         " --log {log:q}"
 
 
+use rule integralaction_evaluate as integralaction_evaluate_rgb with:
+    output:
+        predictions=f"{BUILD}/integralaction/{{mode}}-{{seed}}.parquet",
+        gates=f"{BUILD}/integralaction/{{mode}}-{{seed}}.gates.parquet",
+        metrics=f"{BUILD}/integralaction/{{mode}}-{{seed}}.json",
+    wildcard_constraints:
+        mode="rgb_only",
+
+
 rule integralaction:
     input:
-        integralaction_tables,
+        predictions=integralaction_predictions,
     output:
-        modes=f"{BUILD}/integralaction/modes.csv",
-        gate=f"{BUILD}/integralaction/gate.csv",
+        modes=report(f"{BUILD}/integralaction/modes.csv", category="Results"),
+        gate=report(f"{BUILD}/integralaction/gate.csv", category="Results"),
+        tables=f"{BUILD}/integralaction/tables.json",
     log:
         f"{BUILD}/logs/integralaction/summary.log",
     benchmark:
@@ -95,9 +113,7 @@ rule integralaction:
     resources:
         **requests(mem_mb=4000, minutes=60),
     params:
-        settings=as_param({"integralaction": {"seeds": CONFIG.integralaction.seeds}}),
         version=results_version("integralaction"),
-        tables=in_build("integralaction"),
     shell:
-        "python -m occludenet_build integralaction summary --tables {params.tables:q}"
-        " --out {output.modes:q} --settings {params.settings:q} --log {log:q}"
+        "python -m occludenet_build integralaction summary --predictions {input.predictions:q}"
+        " --out {output.modes:q} --log {log:q}"

@@ -1,6 +1,6 @@
 # models: trains and evaluates the networks of models.members, and compares them by degree.
 #   reads  annotate/clips.parquet, annotate/labels.json, the clips, weights; of other systems
-#          integralaction/<mode>-<seed>.parquet, and moc/ap.csv where the build has it
+#          integralaction/<mode>-<seed>.parquet, moc/ap.csv
 #   writes models/<member>/<arm>-<seed>.pt, .csv, .parquet, .json, .effect.csv,
 #          models/<member>/store/<arm>-<seed>/, models/by_degree.*, models/study.*, models/pairs.csv,
 #          models/tables.json

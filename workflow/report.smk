@@ -8,7 +8,10 @@ rule report:
         clips=rules.annotate.output.clips,
         predictions=rules.evaluate.input,
         paper=rules.paper.output,
-        models=rules.models.output if MEMBERS else [],
+        models=rules.models.output if COMPARED else [],
+        integralaction=(
+            rules.integralaction.output if CONFIG.integralaction.modes else []
+        ),
     output:
         page=report(f"{BUILD}/report/index.html", category="Build"),
         accuracy=report(f"{BUILD}/report/accuracy.csv", category="Results"),
@@ -33,4 +36,5 @@ rule report:
         root=in_build(),
     shell:
         "python -m occludenet_build report --root {params.root:q} --out {output.page:q}"
+        " --networks {input.models:q} {input.integralaction:q}"
         " --threads {threads} --settings {params.settings:q} --log {log:q}"

@@ -123,6 +123,25 @@ def reads_counterfactuals(arm: str) -> bool:
     return _family(arm) in (*_OF_PAIRS, *_SWAPPED)
 
 
+def require_clips(config: Config) -> None:
+    """Check that a build makes the clips that the arms of train are trained on.
+
+    Raises UserError where it does not.
+    """
+    erased = config.counterfactual.splits
+    for arm in names(config.train):
+        if reads_counterfactuals(arm) and "train" not in erased:
+            raise UserError(
+                f"config: counterfactual.splits: wanted train among them for the arm {arm}, got "
+                f"{', '.join(erased) or 'none'}; add it or take {arm} out of train.arms"
+            )
+        if _family(arm) == "clean" and not config.composite.clean_twin:
+            raise UserError(
+                "config: composite.clean_twin: wanted true for the arm clean, got false; set it or "
+                "take clean out of train.arms"
+            )
+
+
 def versioned_part(train: Train, arm: str) -> str | None:
     """For core.versions.results_version: None, all parts, for an arm that is trained on pairs; else
     the part `train`, so that a new version of `pairs` reruns no other arm."""

@@ -40,9 +40,9 @@ class OutageShares:
     recordings: float = setting(_SHARE, low=0, high=1)
     """Stage recordings: of the files, of the takes and of the clips."""
     train: float = setting(_SHARE, low=0, high=1)
-    """Stage train: of the clips of each row of the loss curve, for any reason."""
+    """Stages that train: of the clips of each row of the loss curve, for any reason."""
     evaluate: float = setting(_SHARE, low=0, high=1)
-    """Stage evaluate: of the clips of all sets."""
+    """Stages evaluate and integralaction: of the clips of all sets."""
     attention: float = setting(_SHARE, low=0, high=1)
     """Stage attention: of the clips."""
 

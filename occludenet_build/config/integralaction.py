@@ -14,8 +14,8 @@ from occludenet_build.core.settings import require_distinct, setting
 MODES = ("rgb_only", "pose_only", "rgb_pose")
 """What a network sees, in the order of the trainings: the last one starts from both others."""
 BOTH = "rgb_pose"
-FAULTS = ("dropout", "statistics", "swap")
-"""Faults of the published code that numbers depend on."""
+FAULTS = {"dropout": MODES, "statistics": (BOTH,), "swap": ("pose_only", BOTH)}
+"""Faults of the published code that numbers depend on, with the modes in which they do."""
 POSE_SOURCES = ("occluded", "clean")
 """On which clip a pose is found: the one that is shown, or its clean twin."""
 
@@ -53,17 +53,15 @@ class Integralaction(Loop):
     """What to train and evaluate; empty: nothing. rgb_pose starts from the networks of both other
     modes, which are trained for it."""
     weights: str | None = setting(None, path=True, url=True, late=True)
-    """torchvision's ResNet-18 trained on ImageNet, with which both backbones start: a path, or an
-    http(s) address that the stage acquire fetches once. null: random initialization."""
+    """What rgb_only and pose_only start from: torchvision's ResNet-18 trained on ImageNet, for both
+    backbones, or a checkpoint of IntegralAction that has both streams: a path, or an http(s)
+    address that the stage acquire fetches once. null: random initialization."""
     weights_sha256: str | None = setting(None, sha256=True)
     """Expected sha256 of the weights, 64 hex digits; a different file stops the build. null: not
     checked."""
     poses: str = setting("occluded", choices=POSE_SOURCES)
     """Poses to train with. occluded: those found on the occluded clip; clean: those of its clean
     twin. Every network is evaluated with both."""
-    skeletons: str | None = setting(None, path=True)
-    """Folder of kinetics-skeleton files <clip>.json, found on the source clips, that replace the
-    poses of the stage poses for both; null: the poses of the build."""
     scales: tuple[float, ...] = setting((0.25, 0.5, 0.75), low=0, high=4)
     """Scales of the occluded clips to train on, from composite.scales; 0: the clean twins."""
     split: str = setting("test", choices=("train", "val", "test"))
@@ -93,9 +91,7 @@ class Integralaction(Loop):
     fusion_epochs: int = setting(29, low=1, high=100_000)
     """rgb_pose: number of epochs. The published schedule of this stage lacks its first epoch, so
     with fewer than `epochs` the rate falls as many epochs earlier."""
-    as_released: tuple[str, ...] = setting(
-        (), choices=("dropout", "statistics", "swap"), empty=True
-    )
+    as_released: tuple[str, ...] = setting((), choices=tuple(FAULTS), empty=True)
     """Faults of the published code to repeat. dropout: none is applied; statistics: batch norm of
     the frozen backbones goes on moving in rgb_pose; swap: a mirrored view swaps left and right
     joints of the first person of the first frame only."""
@@ -134,6 +130,12 @@ class Integralaction(Loop):
                 "config: integralaction.size: wanted a multiple of 4 and at most "
                 f"integralaction.short_side, {self.short_side}, got {self.size}; change it"
             )
+        least = max(self.optimizer.first_rate, self.optimizer.final_rate)
+        if BOTH in self.modes and self.fusion_rate < least:
+            raise UserError(
+                "config: integralaction.fusion_rate: wanted at least optimizer.first_rate and "
+                f"final_rate, {least:g}, got {self.fusion_rate:g}; change one of them"
+            )
 
 
 def trained_modes(settings: Integralaction) -> tuple[str, ...]:
@@ -159,9 +161,10 @@ def for_mode(settings: Integralaction, mode: str, seed: int) -> Integralaction:
     if mode != BOTH:
         unused += ["gate_weight", "fusion_rate", "fusion_epochs"]
     if mode == "rgb_only":
-        unused += ["poses", "skeletons", "persons", "frame_factor"]
+        unused += ["poses", "persons", "frame_factor"]
     plain: dict[str, Any] = {name: getattr(Integralaction(), name) for name in unused}
-    one = dataclasses.replace(one, **plain)
+    faults = tuple(name for name in FAULTS if name in settings.as_released and mode in FAULTS[name])
+    one = dataclasses.replace(one, **plain, as_released=faults)
     return _fused(one) if mode == BOTH else one
 
 

@@ -22,6 +22,8 @@ from occludenet_build.core.settings import replaced, replacements, required
 Whole = TypeVar("Whole")
 """A whole configuration, config.Config, which this module cannot import."""
 _PREFIX = "config: "
+_LONGEST = 60
+"""Characters of a name: it stands in every row of the tables."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,29 @@ class Member:
     """A network to train and evaluate."""
 
     name: str = required()
-    """Its name in tables."""
+    """Its name in tables, of at most 60 characters."""
     train: Mapping[str, Any] = replacements(Train)
     """Settings of the section train that are others for it."""
     evaluate: Mapping[str, Any] = replacements(Evaluate)
     """Settings of the section evaluate that are others for it."""
 
     def __post_init__(self) -> None:
-        if not self.slug:
+        if not self.slug or not self._fits_a_table:
             raise UserError(
-                f"config: models.members: wanted names with letters or digits, got {self.name!r}; "
-                "change it"
+                "config: models.members: wanted names with letters or digits (a to z, 0 to 9) on "
+                f"one line of at most {_LONGEST} characters, without space around them, got "
+                f"{self.name[:80]!r}; change it"
             )
         if "datasets" in self.train:
             raise UserError(
                 f"config: models.members: {self.name}: train.datasets: wanted nothing, as members "
                 f"are trained on {DATASET_D}, got {', '.join(self.train['datasets'])}; remove it"
             )
+
+    @property
+    def _fits_a_table(self) -> bool:
+        plain = self.name.isprintable() and self.name == self.name.strip()
+        return plain and len(self.name) <= _LONGEST
 
     @property
     def slug(self) -> str:

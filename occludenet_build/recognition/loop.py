@@ -69,7 +69,7 @@ def train(
             epoch, step_in_epoch = divmod(step, steps.per_epoch)
             epoch_ends = step_in_epoch + 1 == steps.per_epoch
             if epoch_ends or state.step % settings.log_steps == 0:
-                _check_read(state.row, outage_share, settings.SECTION)
+                _check_read(state.row, outage_share)
                 curves.add(state.close_row(epoch + 1, rate))
             if epoch_ends:
                 state.close_epoch(epoch + 1, settings.epochs)
@@ -82,13 +82,13 @@ def train(
     return state
 
 
-def _check_read(row: Tally, share: float, section: str) -> None:
+def _check_read(row: Tally, share: float) -> None:
     """Raises UserError where too many clips were skipped: their folder is away, not some clips."""
     wanted = row.clips + row.skipped
     if row.skipped > share * wanted:
         raise UserError(
             f"{row.skipped} of {wanted} clips could not be read (the log names them); wanted at "
-            f"most {share:.0%} (failures.outage_share.{section}). See whether the clips are within "
+            f"most {share:.0%} (failures.outage_share.train). See whether the clips are within "
             "reach and start again: training goes on from its last checkpoint"
         )
 

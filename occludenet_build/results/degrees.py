@@ -1,7 +1,7 @@
 """The sets of OccludeNet-D by degree of occlusion, and the clips that several models saw.
 
 OccludeNet-D and its clean twins are one family: a source clip counts only if all of their sets have
-it, so levels are compared on the same clips.
+it, so levels are compared on the same clips, and a drop is that of one clip.
 """
 
 from __future__ import annotations
@@ -40,3 +40,19 @@ def left_out(rows: pd.DataFrame, kept: pd.DataFrame) -> dict[str, int]:
     before = rows.groupby("set")["clip"].nunique()
     after = kept.groupby("set")["clip"].nunique()
     return {name: int(count - after.get(name, 0)) for name, count in before.items()}
+
+
+def clip_drops(
+    rows: pd.DataFrame, value: str = "top1", keys: Sequence[str] = ("series",)
+) -> pd.DataFrame:
+    """Clean minus occluded, clip by clip: the rows of degrees, with `clean`, the value on the clean
+    twin, and `drop` (-1 to 1).
+
+    `rows`: set, clip, `value` (0 to 1, or nan) and `keys`, the columns that identify a training or
+    a model. Only clips that it saw both clean and at that degree, and that have the value.
+    """
+    clean = rows[rows["set"] == CLEAN].set_index([*keys, "clip"])[value]
+    occluded = rows[rows["set"].isin(degree_sets(rows))]
+    both = occluded.join(clean.rename("clean"), on=[*keys, "clip"], how="inner")
+    both["drop"] = both["clean"] - both[value]
+    return both[both["drop"].notna()].reset_index(drop=True)

@@ -1,10 +1,12 @@
 """Settings of the networks of the stage models: each is checked as in the section it replaces."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from occludenet_build import config as cfg
+from occludenet_build.config.arms import require_clips
 from occludenet_build.config.models import Member, Models, of_member
 from occludenet_build.config.training import Train
 from occludenet_build.core.errors import UserError
@@ -33,7 +35,10 @@ MISTAKES = [
         {"train": {"backbone": "scene3d"}, "evaluate": {"sampling": "published"}},
         "models.members: a: evaluate.sampling: wanted a backbone with a published protocol",
     ),
-    ({"name": "()"}, "models.members: wanted names with letters or digits, got '()'"),
+    ({"name": "()"}, "models.members: wanted names with letters or digits (a to z, 0 to 9)"),
+    ({"name": "a\nb"}, "on one line of at most 60 characters, without space around them, got 'a"),
+    ({"name": 61 * "a"}, "on one line of at most 60 characters"),
+    ({"name": " a"}, "without space around them, got ' a'; change it"),
 ]
 
 
@@ -80,6 +85,25 @@ def test_weights_of_another_network_or_another_file_are_not_inherited(tmp_path):
     assert weights(backbone="tiny3d") == (None, None)
     assert weights(weights=own) == (own, None)
     assert weights(backbone="tiny3d", weights=own, weights_sha256=64 * "b") == (own, 64 * "b")
+
+
+@pytest.mark.parametrize(
+    ("arms", "sections", "message"),
+    [
+        (
+            ["car"],
+            {"counterfactual": {"splits": ["test"]}},
+            "train among them for the arm car, got",
+        ),
+        (["clean"], {"composite": {"clean_twin": False}}, "clean_twin: wanted true for the arm cl"),
+        (["baseline"], {"counterfactual": {"splits": []}, "composite": {"clean_twin": False}}, ""),
+    ],
+)
+def test_an_arm_needs_the_clips_that_it_is_trained_on(arms, sections, message):
+    config = loaded({"name": "a (2+1)", "train": {"arms": arms}}, **sections)
+    one = of_member(config, config.section(Models).members[0])
+    with pytest.raises(UserError, match=message) if message else nullcontext():
+        require_clips(one)
 
 
 def test_replaced_checks_the_whole_section():

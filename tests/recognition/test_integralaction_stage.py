@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -16,22 +17,31 @@ from support.train import environment
 
 from occludenet_build.config import Config
 from occludenet_build.config.integralaction import Integralaction, PosedSet, for_mode
+from occludenet_build.config.loop import Optimizer
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.poses import DETAIL
 from occludenet_build.recognition import checkpoint
 from occludenet_build.recognition.clip_table import read_clips, training_clips
 from occludenet_build.recognition.datasets import FrameReader
-from occludenet_build.recognition.integralaction import gates
+from occludenet_build.recognition.integralaction import gates, learner
 from occludenet_build.recognition.integralaction.clips import (
     EvaluationViews,
     PosedClips,
     Seen,
     collate,
 )
+from occludenet_build.recognition.integralaction.evaluation import TrainedMode
+from occludenet_build.recognition.integralaction.network import IntegralAction
+from occludenet_build.recognition.integralaction.page_tables import page_tables
+from occludenet_build.recognition.integralaction.pose_sources import BuildPoses
 from occludenet_build.recognition.integralaction.poses_in import Persons
 from occludenet_build.recognition.integralaction.training import long_enough
-from occludenet_build.recognition.prediction_table import read_predictions
+from occludenet_build.recognition.prediction_table import (
+    ModelInfo,
+    read_predictions,
+    write_predictions,
+)
 
 SMALL = Integralaction(
     modes=("rgb_pose",), frames=3, interval=4, size=32, short_side=36, epochs=2, fusion_epochs=1,
@@ -130,8 +140,36 @@ def test_views_of_the_evaluation_have_both_sources(world):
     clips = read_clips(world / "annotate/clips.parquet", "test")
     source = FrameReader(world, SMALL.short_side, keep=False)
     seen = Seen.of(SMALL, "rgb_pose")
-    item = EvaluationViews(clips, source, Given(), seen, ("occluded", "clean"), 2)[0]
-    assert item.video.shape == (2, 3, 32, 32, 3) and item.found == [6, 12]
+    found = [(clip.set, EvaluationViews([clip], source, Given(), seen, 2)[0]) for clip in clips]
+    assert all(item.video.shape == (2, 3, 32, 32, 3) for _, item in found)
+    # a clean twin is its own twin
+    assert all(item.found == ([6] if name == "clean" else [6, 12]) for name, item in found)
+    assert EvaluationViews(clips, source, Nobody(), seen, 2)[0].reasons == ["no_poses"]
+    listed = dataclasses.replace(clips[-1], scale=math.nan)
+    assert EvaluationViews([listed], source, Given(), seen, 2)[0].found == [6]
+
+
+def test_the_split_must_have_poses(world, caplog):
+    clips = clips_of(world)
+    poses, strange = BuildPoses(world / "poses"), dataclasses.replace(clips[0], clip="strange")
+    poses.check_known(clips)
+    assert not caplog.text
+    poses.check_known([*clips, strange])
+    assert "1 of 13 clips are not in the stage poses" in caplog.text
+    assert poses.of(strange, "clean", (32, 32)).reason == "no_poses"
+    with pytest.raises(UserError, match="wanted the poses of the clips of the split train, the"):
+        poses.check_known([strange])
+
+
+@pytest.mark.parametrize("mode", ["rgb_only", "pose_only", "rgb_pose"])
+def test_a_batch_of_nobody_passes_the_network(mode):
+    """As a process without clips does where batch norm waits for all."""
+    network = IntegralAction(5, mode, 2).eval()
+    settings = dataclasses.replace(SMALL, frame_factor=2)
+    nothing = learner._nothing(network, settings)
+    given = learner.network_input(nothing.video, nothing.places, nothing.scores, settings, "cpu")
+    logits, gate = network(*given)
+    assert logits.shape == (0, 5) and (gate is None) == (mode != "rgb_pose")
 
 
 def test_clips_that_are_too_short_are_left_out(world, caplog):
@@ -150,6 +188,10 @@ def test_clips_that_are_too_short_are_left_out(world, caplog):
         ({"size": 30}, "wanted a multiple of 4"),
         ({"modes": ("rgb_only", "rgb_only")}, "wanted different"),
         ({"lists": (PosedSet("M", "x", poses="y"),) * 2}, "wanted different names"),
+        (
+            {"modes": ("rgb_pose",), "optimizer": Optimizer(final_rate=1e-3)},
+            "fusion_rate: wanted at least optimizer.first_rate and final_rate, 0.001, got 0.0005",
+        ),
     ],
 )
 def test_settings_that_are_refused(values, message):
@@ -161,15 +203,18 @@ def test_a_mode_depends_on_its_settings_only():
     changed = Integralaction(gate_weight=5.0, fusion_rate=1.0, views=3)
     assert for_mode(changed, "rgb_only", 0) == for_mode(Integralaction(), "rgb_only", 0)
     assert for_mode(changed, "rgb_pose", 0) != for_mode(Integralaction(), "rgb_pose", 0)
-    poses = Integralaction(poses="clean")
+    poses = Integralaction(poses="clean", as_released=("statistics", "swap"))
     assert for_mode(poses, "rgb_only", 0) == for_mode(Integralaction(), "rgb_only", 0)
+    assert for_mode(poses, "pose_only", 0).as_released == ("swap",)
 
 
 def gate_table(path, seed, shift):
+    """10 clips at two sets; with the poses of the clean twin the gate is 0.1 wider."""
     rows = [
         {
             "clip": f"c{number}", "set": name, "scale": scale, "file": f"{name}/c{number}.mp4",
             "poses": source, "gate": 0.5 + shift + 0.1 * (source == "clean"), "found": number % 2,
+            "reason": None if number % 2 else "no_poses", "group": None,
             "actor_hidden": None if name == "clean" else 0.2, "label": "a", "seed": seed,
         }
         for number in range(10)
@@ -188,12 +233,45 @@ def test_the_gate_by_set_and_by_measured_occlusion(tmp_path):
     seen = [(row["by"], row["value"], row["poses"]) for row in rows]
     assert seen == [
         ("set", "clean", "occluded"), ("set", "clean", "clean"), ("set", "D-50", "occluded"),
-        ("set", "D-50", "clean"), ("hidden", "0.15 to 0.3", "occluded"),
-        ("hidden", "0.15 to 0.3", "clean"),
+        ("set", "D-50", "clean"), ("set", "D-50", gates.DIFFERENCE),
+        ("hidden", "0.15 to 0.3", "occluded"), ("hidden", "0.15 to 0.3", "clean"),
+        ("hidden", "0.15 to 0.3", gates.DIFFERENCE),
     ]  # fmt: skip
-    assert [row["gate"] for row in rows] == [0.55, 0.65] * 3
+    assert [row["gate"] for row in rows] == [0.55, 0.65, *[0.55, 0.65, -0.1] * 2]
     assert {(row["seeds"], row["clips"], row["found"]) for row in rows} == {(2, 10, 0.5)}
     assert all(row["low"] < row["gate"] < row["high"] for row in rows)
+    table = page_tables([], rows)["integralaction_gate"]
+    assert [len(block["rows"]) for block in table["blocks"]] == [2, 2, 1, 1, 1, 1]
+    assert table["blocks"][2]["rows"][0][2].startswith("-0.100 (")
+
+
+def predicted(path, mode, right):
+    """Predictions of clips 0 to n of D-50, right or wrong."""
+    rows = [
+        {
+            "clip": f"c{number}", "set": "D-50", "scale": 0.5, "file": f"D-50/c{number}.mp4",
+            "label": "a", "predicted": "a" if one else "b", "top1": one, "top5": True,
+            "logits": [0.0, 1.0], "group": None,
+        }
+        for number, one in enumerate(right)
+    ]  # fmt: skip
+    about = ModelInfo("integralaction", ("a", "b"), arm=mode, seed=int(path.stem[-1]))
+    write_predictions(rows, about, gates.predictions_file(path, "occluded"))
+    return path
+
+
+def test_modes_are_compared_on_the_clips_that_all_have_predicted(tmp_path):
+    paths = [
+        predicted(tmp_path / "rgb_only-0.parquet", "rgb_only", [True, False]),
+        predicted(tmp_path / "rgb_only-1.parquet", "rgb_only", [True, True, True]),
+        predicted(tmp_path / "pose_only-0.parquet", "pose_only", [False, False, True]),
+    ]
+    rows = gates.mode_rows(paths)
+    seen = [(row["mode"], row["seeds"], row["clips"], row["top1"], row["top5"]) for row in rows]
+    assert seen == [("rgb_only", 2, 2, 75.0, ""), ("pose_only", 1, 2, 0.0, "")]
+    assert list(page_tables(rows, [])) == ["integralaction_accuracy"]
+    with pytest.raises(UserError, match="wanted one table per mode and seed"):
+        gates.mode_rows([paths[0], paths[0]])
 
 
 KILLED = """
@@ -289,15 +367,67 @@ def test_evaluation_with_both_sources_and_a_list_with_mapped_classes(world, trai
     sets = ["clean", "D-25", "D-75", "Mimetics"]
     assert rows["set"].tolist() == [name for name in sets for _ in range(3)]
     of_twin = read_predictions(out.with_suffix(".clean.parquet")).rows
+    assert of_twin["set"].tolist() == [name for name in sets[:3] for _ in range(3)]
     found = tables.read_table(out.with_suffix(".gates.parquet")).to_pandas()
-    assert found["gate"].between(0, 1).all() and len(found) == 2 * len(rows)
+    assert found["gate"].between(0, 1).all() and len(found) == len(rows) + len(of_twin)
+    reasons = found.loc[found["set"] == "Mimetics", "reason"]
+    assert reasons.notna().tolist() == [False, True, True] and set(reasons[1:]) == {"no_poses"}
     seen = {key: part["found"].tolist() for key, part in found.groupby(["set", "poses"])}
     # on occluded clips somebody is found in the even frames only; frames are 4 apart
     assert seen["clean", "occluded"] == seen["clean", "clean"] == seen["D-75", "clean"] == [6] * 3
     assert seen["D-75", "occluded"] == [3, 3, 3] and seen["Mimetics", "occluded"] == [6, 0, 0]
-    clean = rows["set"] == "clean"
+    rows, clean = rows[:9], rows["set"][:9] == "clean"
     assert np.allclose(np.stack(rows["logits"][clean]), np.stack(of_twin["logits"][clean]))
     assert not np.allclose(np.stack(rows["logits"][3:9]), np.stack(of_twin["logits"][3:9]))
+    done([
+        sys.executable, "-m", "occludenet_build", "integralaction", "summary", "--predictions",
+        str(out), "--out", str(tmp_path / "modes.csv"),
+    ])  # fmt: skip
+    gate = list(csv.DictReader((tmp_path / "gate.csv").open()))
+    assert [row["poses"] for row in gate if row["value"] == "Mimetics"] == ["occluded"]
+    assert {"integralaction_accuracy", "integralaction_gate"} == set(
+        json.loads((tmp_path / "tables.json").read_text())
+    )
+
+
+@pytest.mark.slow
+def test_a_published_file_is_evaluated_with_a_mode_and_names(world, trained, tmp_path):
+    """It has the network only, in the published envelope, with the prefix of several GPUs."""
+    ours = checkpoint.load(trained / "pose_only-0.pt")["network"]
+    model = tmp_path / "snapshot_29.pth.tar"
+    named = {f"module.{key}": tensor for key, tensor in ours.items()}
+    torch.save({"epoch": 29, "network": named, "optimizer": {"state": {}}}, model)
+    out, again = tmp_path / "pose_only-0.parquet", tmp_path / "ours-0.parquet"
+    done(command(world, "evaluate", out, "--model", model, "--mode", "pose_only"))
+    own = command(world, "evaluate", again, "--model", trained / "pose_only-0.pt")
+    done([part for part in own if part not in ("--labels", str(world / "annotate/labels.json"))])
+    assert read_predictions(out).rows.equals(read_predictions(again).rows)
+    with pytest.raises(UserError, match=r"for 7 classes, .* has no classifier of this size"):
+        TrainedMode.of(model, "pose_only", list("abcdefg"), SMALL, 0)
+    with pytest.raises(UserError, match=r"lacks labels, .*; give --mode and --labels"):
+        TrainedMode.read(model)
+
+
+@pytest.mark.slow
+def test_two_processes_share_every_batch(world, trained, tmp_path):
+    """The last batch of a step has a process without clips. On CPUs batch norm sees the part of its
+    process, so losses are near those of one process, not equal: what is frozen must be equal."""
+    starts = [trained / "rgb_only-0.pt", trained / "pose_only-0.pt"]
+    out = tmp_path / "rgb_pose-0.pt"
+    line = command(
+        world, "train", out, "--mode", "rgb_pose", "--starts", *starts,
+        settings=dataclasses.replace(SMALL, batch=11, processes=2),
+        program=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--",
+                 "occludenet_build"),
+    )  # fmt: skip
+    done(line)
+    rows = list(csv.DictReader(out.with_suffix(".csv").open()))
+    assert [int(row["clips"]) for row in rows] == [11, 1]
+    assert all(math.isfinite(float(row["loss"])) for row in rows)
+    rgb, both = (checkpoint.load(path)["network"] for path in (starts[0], out))
+    frozen = [key for key in both if key.startswith("img_backbone")]
+    assert all(torch.equal(both[key], rgb[key]) for key in frozen)
+    assert not torch.equal(both["classifier.fc.0.weight"], rgb["classifier.fc.0.weight"])
 
 
 def mimetics(world, folder):

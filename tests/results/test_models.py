@@ -1,5 +1,6 @@
 """The table of all networks and the study, from predictions with known truth."""
 
+import argparse
 import json
 from argparse import Namespace
 
@@ -11,6 +12,7 @@ from support.predictions import LABELS, row, save
 from occludenet_build import config as cfg
 from occludenet_build.core.errors import UserError
 from occludenet_build.results.models import command
+from occludenet_build.results.report import command as report
 
 CLIPS = 40
 SETS = ("clean", "D-25", "D-50", "D-75")
@@ -31,9 +33,9 @@ RIGHT = {
 """Clips that a network recognises, of CLIPS, by set: the first ones."""
 
 
-def network(root, slug, right, arm="baseline", seed=0, clips=CLIPS, **about):
+def network(root, slug, right, arm="baseline", seed=0, clips=CLIPS, first=0, **about):
     found = [
-        row(f"c{n:03d}", name, n < number)
+        row(f"c{first + n:03d}", name, n < number)
         for name, number in zip(SETS, right, strict=True)
         for n in range(clips)
     ]
@@ -72,7 +74,8 @@ def test_the_table_of_all_has_every_network_on_every_set(compared):
     assert cell["Strong", "clean", "top-5"]["value"] == 100
     text = (root / "models/by_degree.md").read_text()
     assert "| Weak one | baseline | 1 | 90.0 \\[" in text and "(100.0) |" in text
-    assert (root / "models/by_degree.tex").read_text().count(r"\\") == 6
+    tex = (root / "models/by_degree.tex").read_text()
+    assert tex.count(r"\\") == 6 and r"\emph{top-1 (top-5), \%}" in tex
 
 
 def test_the_study_pairs_clips_and_ranks_by_the_mean_drop(compared):
@@ -122,6 +125,25 @@ def test_the_page_gets_the_same_texts(compared):
     assert any("fewer than three seeds" in note for note in texts["study"]["notes"])
 
 
+def test_the_page_shows_the_networks_that_the_settings_name(compared, tmp_path):
+    """Tables of an earlier run stay in the build; the page of the workflow names what to show."""
+    root, _ = compared
+    options = argparse.ArgumentParser()
+    report.add_arguments(options)
+
+    def page(*networks):
+        path = tmp_path / "page/index.html"
+        line = ["--root", str(root), "--out", str(path), *networks]
+        report.run(options.parse_args(line), cfg.Config())
+        return path.read_text(), (path.parent / "figures/models.svg").exists()
+
+    for networks in ((), ("--networks", str(root / "models/tables.json"))):
+        text, chart = page(*networks)
+        assert chart and "Networks compared" in text and "Weak one" in text
+    text, chart = page("--networks")
+    assert not chart and "Networks compared" not in text
+
+
 def test_three_seeds_that_disagree_leave_a_pair_open_that_the_clips_decide(tmp_path):
     """One of three trainings loses nothing: other clips decide the pair, other trainings do not."""
     for seed, right in enumerate([(36, 20, 10, 6), (36, 18, 10, 6), (36, 36, 36, 36)]):
@@ -158,6 +180,9 @@ def test_other_systems_stand_in_the_same_table(tmp_path):
     assert table["MOC", "clean", "D-50", "frame-AP 0.5"] == 42
     assert set(found["study"]["among"]) == {"baseline", "IntegralAction"}
     assert found["pairs"][["first_arm", "second_arm"]].values.tolist() == [["rgb_only", "rgb_pose"]]
+    assert pd.isna(found["by_degree"].set_index("network").loc["MOC", "groups"])
+    text = (tmp_path / "models/by_degree.md").read_text()
+    assert "## frame-AP 0.5, %" in text and "are different measures" in text
     only = compare(tmp_path, predictions=[], precisions=[precise])["by_degree"]
     assert only["network"].tolist() == ["MOC"]
 
@@ -179,8 +204,12 @@ def test_without_degrees_nothing_is_ranked_and_the_table_stays(tmp_path):
             "label maps do not match",
         ),
         (lambda root: network(root, "Strong", (1, 1, 1, 1)), "wanted one table per arm and seed"),
+        (
+            lambda root: network(root, "A", (1, 1, 1, 1), first=CLIPS),
+            "wanted clips that all networks saw, got none in D-25, D-50, D-75, clean; evaluate all",
+        ),
     ],
-    ids=["none", "labels", "twice"],
+    ids=["none", "labels", "twice", "splits"],
 )
 def test_what_cannot_be_compared_is_one_line(tmp_path, make, message):
     make(tmp_path)

@@ -151,16 +151,20 @@ def test_a_bad_configuration_is_one_line(text, tmp_path):
 
 def test_threads_and_benchmarks_are_those_of_the_workflow():
     told = {}
-    for file in (REPO / "workflow").glob("*.smk"):
-        rules = re.split(r"^(?:rule|checkpoint) (\w+):\n", file.read_text(), flags=re.M)[1:]
-        for name, body in zip(rules[::2], rules[1::2], strict=True):
+    for file in sorted(
+        (REPO / "workflow").glob("*.smk"), key=lambda path: path.name == "models.smk"
+    ):
+        head = r"^(?:rule|checkpoint|use rule (\w+) as) (\w+)(?: with)?:\n"
+        rules = re.split(head, file.read_text(), flags=re.M)[1:]
+        for base, name, body in zip(rules[::3], rules[1::3], rules[2::3], strict=True):
             threads = re.search(r"^    threads: (\d+)", body, re.M)
             bench = re.search(r"^        f\"{BUILD}/benchmarks/(.*)\"", body, re.M)
-            told[name] = (int(threads[1]) if threads else 1, bench[1] if bench else "")
+            number = int(threads[1]) if threads else told[base][0] if base in told else 1
+            told[name] = (number, bench[1] if bench else "")
     for name, rule in KINDS.items():
         threads, bench = told[name]
         assert rule.threads == threads, name
-        assert re.sub(r"\{\{.*\}\}", "*", bench) == rule.benchmarks, name
+        assert re.sub(r"\{\{[^/]*\}\}", "*", bench) == rule.benchmarks, name
     beside = {"surveillance", "proposals", "segments", "weights", "archives", "audit", "residual"}
     beside |= {"questions", "variants", "outside", "poses", "recordings", "export", "measure"}
     beside |= {"train_recorded", "evaluate_recorded"}
@@ -355,7 +359,53 @@ def test_the_command_line(world, tmp_path):
 
 def test_every_rule_of_all_has_jobs():
     config = settings()
-    assert {rule for rule in KINDS if not jobs_of(rule, config)} == {"kinetics"}
+    assert {rule for rule in KINDS if not jobs_of(rule, config)} == {
+        *("kinetics", "train_model", "evaluate_model", "models")
+    }
+
+
+MEMBERS = [
+    {"name": "a", "train": {"backbone": "tiny3d", "seeds": [0, 1]}},
+    {"name": "b", "train": {"backbone": "x3d_s", "arms": ["baseline"], "epochs": 3}},
+]
+
+
+def test_networks_that_are_compared_are_counted_and_cost_what_they_cost(tmp_path):
+    config = settings(
+        models={"members": MEMBERS}, **ALL, train={"scales": [0.75], "epochs": 2, "batch": 4}
+    )
+    found = counts(config, world(4, 2), Yields(), OBJECTS)
+    # arms baseline and car of 8 clips, in pairs for car; two networks on 4 clips of 4 sets
+    assert found["members"] == jobs_of("train_model", config) == 5
+    assert found["member_train_views"] == 2 * 2 * (8 + 16) + 3 * 8
+    assert found["member_test_views"] == 5 * 4 * 4 * config.evaluate.views
+    small_build(tmp_path, 12, LEARNED)
+    for name, backbone in (("a", "tiny3d"), ("b", "x3d_s")):
+        compared(tmp_path, name, backbone)
+    rate = rates.learn(tmp_path).rules["train_model"]
+    assert rate.model == "tiny3d, x3d_s" and 2 * rate.start + 36 * rate.each == pytest.approx(40)
+    whole = estimate_cost(config, found, rates.learn(tmp_path))
+    assert "train_model" not in whole.unknown and "models" in {cost.rule for cost in whole.costs}
+    other = settings(models={"members": MEMBERS[:1]})
+    assert "train_model" in estimate_cost(other, found, rates.learn(tmp_path)).unknown
+
+
+def compared(folder, name, backbone):
+    """A training of 18 views and 20 CPU seconds, and its evaluation, of a member of models."""
+    copies = {"train": "csv", "evaluate": "json"}
+    for stage, ending in copies.items():
+        (folder / "models" / name).mkdir(parents=True, exist_ok=True)
+        copy = folder / f"models/{name}/baseline-0.{ending}"
+        shutil.copy(folder / f"{stage}/baseline-0.{ending}", copy)
+    copy.write_text(copy.read_text().replace("tiny3d", backbone))
+    copy.with_suffix(".parquet").touch()
+    for top, text in (("logs", "00:00:00 train: CPU 20.0 s\n"), ("benchmarks", BENCHMARK)):
+        path = folder / top / f"models/{name}/train-baseline-0.{'log' if top == 'logs' else 'tsv'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+BENCHMARK = "s\tmax_rss\tcpu_time\n25.0\t300.0\t19.0\n"
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """The rules of the stage models: what a change trains again, weights, and kill -9 of a member."""
 
 import copy
+import json
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -53,17 +55,17 @@ def changed(change):
     return settings
 
 
-def command(folder, settings, *options):
+def command(folder, settings, *options, targets=("models",)):
     (folder / "mine.yaml").write_text(yaml.safe_dump(settings))
     return [
         *(sys.executable, "-m", "snakemake", "-s", str(folder / "Snakefile"), "--cores", "2"),
         *("--directory", str(folder), "--configfile", str(folder / "mine.yaml"), *options),
-        *("--rerun-triggers", "code", "input", "mtime", "params", "software-env", "--", "models"),
+        *("--rerun-triggers", "code", "input", "mtime", "params", "software-env", "--", *targets),
     ]
 
 
-def snakemake(folder, settings, *options, ok=True):
-    line = command(folder, settings, *options)
+def snakemake(folder, settings, *options, ok=True, targets=("models",)):
+    line = command(folder, settings, *options, targets=targets)
     done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=600)
     assert (done.returncode == 0) == ok, done.stderr[-3000:]
     return done.stdout + done.stderr
@@ -164,6 +166,50 @@ def test_a_member_starts_from_its_own_weights(built, tmp_path):
     note = folder / "build/acquire/weights/models/Scene.json"
     assert str(weights) in note.read_text() and not note.with_name("Tiny_3-D.json").exists()
     assert (folder / "build/models/Scene/baseline-5.pt").exists()
+
+
+@pytest.mark.slow
+def test_a_folder_of_transformers_is_taken_for_train_and_for_a_member(built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "copy", symlinks=True)
+    (folder / "network").mkdir()
+    (folder / "network/config.json").write_text("{}")
+
+    def of_transformers(settings, members):
+        settings["train"] |= {"backbone": "hf", "weights": "network"}
+        members[0]["train"] = {"backbone": "tiny3d"}
+        members.append({"name": "Own"})
+
+    notes = [f"build/acquire/weights/{name}.json" for name in ("train", "models/Own")]
+    snakemake(folder, changed(of_transformers), targets=notes)
+    found = [json.loads((folder / name).read_text()) for name in notes]
+    assert [Path(note["path"]).name for note in found] == ["network", "network"]
+
+
+@pytest.mark.slow
+def test_what_cannot_be_trained_or_compared_is_one_line(built):
+    def erased(settings, members):
+        settings["counterfactual"] = {"splits": []}
+        members[1]["train"]["arms"] = ["car"]
+
+    def nobody(settings, members):
+        members.clear()
+
+    for change, message in (
+        (erased, "config: models.members: Scene: counterfactual.splits: wanted train among them"),
+        (nobody, "config: models.members: wanted networks, got none"),
+    ):
+        said = snakemake(built, changed(change), "--dry-run", ok=False)
+        assert message in said and "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_the_tables_follow_the_members(built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "copy", symlinks=True)
+    snakemake(folder, changed(lambda settings, members: members.pop()))
+    for name in ("by_degree.csv", "study.md", "pairs.csv", "tables.json", "study.svg"):
+        path = folder / "build/models" / name
+        assert not path.exists() or "Scene" not in path.read_text(), name
+    assert (folder / "build/models/Scene/baseline-0.pt").exists()
 
 
 @pytest.mark.slow

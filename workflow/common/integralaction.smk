@@ -5,16 +5,10 @@ from occludenet_build.config.integralaction import BOTH, for_mode, trained_modes
 
 
 def integralaction_poses(wildcards):
-    """The tables of poses that a mode sees; none for rgb_only, and with the user's skeletons."""
-    if wildcards.mode == "rgb_only" or CONFIG.integralaction.skeletons:
+    """The tables of poses that a mode sees; none for rgb_only."""
+    if wildcards.mode == "rgb_only":
         return []
     return expand(f"{BUILD}/poses/{{shard}}.parquet", shard=CLIP_SHARDS)
-
-
-def integralaction_skeletons(wildcards):
-    """Digest of the listing of the user's folder of skeletons; none without it."""
-    folder = CONFIG.integralaction.skeletons
-    return listing_digest(folder) if folder and wildcards.mode != "rgb_only" else ""
 
 
 def integralaction_starts(wildcards):
@@ -43,8 +37,18 @@ def integralaction_mode_settings(wildcards):
 def integralaction_test_settings():
     """The settings of an evaluation: frames and sizes are those that the network was trained with."""
     whole = key_values(CONFIG.integralaction)
-    names = ("views", "split", "lists", "skeletons", "device", "workers")
+    names = ("views", "split", "lists", "device", "workers")
     return as_param({"integralaction": {name: whole[name] for name in names}})
+
+
+def integralaction_listings(wildcards):
+    """Digest of the names and sizes of the poses of the further evaluation sets."""
+    folders = [
+        plain_path(listed.poses)
+        for listed in CONFIG.integralaction.lists
+        if wildcards.mode != "rgb_only"
+    ]
+    return "".join(listing_digest(path) for path in folders if Path(path).is_dir())
 
 
 def integralaction_lists(wildcards):
@@ -57,7 +61,7 @@ def integralaction_lists(wildcards):
     ]
 
 
-def integralaction_tables(wildcards):
+def integralaction_predictions(wildcards):
     """The tables of predictions of all networks; exits if no mode is named."""
     modes = trained_modes(CONFIG.integralaction)
     if not modes:
@@ -66,8 +70,7 @@ def integralaction_tables(wildcards):
             "set it"
         )
     return [
-        f"{BUILD}/integralaction/{mode}-{seed}.{kind}"
+        f"{BUILD}/integralaction/{mode}-{seed}.parquet"
         for seed in CONFIG.integralaction.seeds
         for mode in modes
-        for kind in ("parquet", "gates.parquet")
     ]

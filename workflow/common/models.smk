@@ -13,6 +13,14 @@ TRAINED_MEMBERS = [
 ]
 
 
+# Whether the settings name networks to compare; MOC and STADO on another data set are not.
+COMPARED = bool(
+    MEMBERS
+    or CONFIG.integralaction.modes
+    or (CONFIG.moc.networks and not CONFIG.moc.truth.file)
+)
+
+
 wildcard_constraints:
     member="|".join(map(re.escape, MEMBERS)) or "none",
 
@@ -86,11 +94,7 @@ def member_weights_there(wildcards):
 
 def member_weights_settings(wildcards):
     """Only the settings that determine the weights file of a member."""
-    train = MEMBERS[wildcards.member].train
-    part = {"weights": train.weights, "weights_sha256": train.weights_sha256}
-    # a folder or a name of transformers is accepted with their backbone only
-    kind = {"backbone": train.backbone} if train.backbone == "hf" else {}
-    return settings.canonical({"train": part | kind})
+    return weights_part("train", MEMBERS[wildcards.member].train)
 
 
 def member_weights_bytes(wildcards):
@@ -113,14 +117,23 @@ def other_predictions(wildcards):
 
 
 def other_precisions(wildcards):
-    """The table of the average precisions of MOC and STADO, if the build has it."""
-    return sorted(map(str, Path(BUILD).glob("moc/ap.csv")))
+    """The average precisions of MOC and STADO on the clips of this build, if the settings name one
+    of them."""
+    own = CONFIG.moc
+    return [f"{BUILD}/moc/ap.csv"] if own.networks and not own.truth.file else []
 
 
 def models_asked(wildcards):
-    """The predictions of all members; exits if there is nothing to compare."""
-    if not MEMBERS and not other_predictions(wildcards):
+    """The predictions of all members; exits if there is nothing to compare, or if the build does
+    not make the clips that a member is trained on."""
+    if not COMPARED:
         stop(
             "config: models.members: wanted networks, got none; name some (docs/models.md)"
         )
+    try:
+        for member in CONFIG.models.members:
+            with naming(member):
+                arms.require_clips(MEMBERS[member.slug])
+    except UserError as error:
+        stop(error)
     return [f"{BUILD}/models/{name}.parquet" for name in TRAINED_MEMBERS]

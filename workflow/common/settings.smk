@@ -80,10 +80,16 @@ def weights_settings(wildcards):
     """Only the settings that determine the weights file."""
     if wildcards.stage in ("detect", "actor_masks", "poses"):
         require_files(wildcards.stage)
-    section = getattr(CONFIG, wildcards.stage)
-    names = ("weights", "weights_sha256")
-    part = {name: getattr(section, name) for name in names}
-    return settings.canonical({wildcards.stage: part})
+    return weights_part(wildcards.stage, getattr(CONFIG, wildcards.stage))
+
+
+def weights_part(stage, section):
+    """Of the settings of a stage, those that determine its weights file."""
+    names = ["weights", "weights_sha256"]
+    if stage == "train" and section.backbone == "hf":
+        # a folder or a name of transformers is accepted with their backbone only
+        names.append("backbone")
+    return settings.canonical({stage: {name: getattr(section, name) for name in names}})
 
 
 def arm_settings(wildcards):

@@ -6,19 +6,26 @@
     occludenet integralaction evaluate --model integralaction/rgb_pose-0.pt
         --clips annotate/clips.parquet --poses poses --root BUILD
         --out integralaction/rgb_pose-0.parquet
-    occludenet integralaction summary --tables integralaction --out integralaction/modes.csv
+    occludenet integralaction evaluate --model snapshot_29.pth.tar --mode rgb_pose
+        --labels kinetics.json ...
+    occludenet integralaction summary --predictions integralaction/*-0.parquet
+        --out integralaction/modes.csv
 
 Reads   annotate/clips.parquet, annotate/labels.json and the clips in them, the poses of the stage
-        poses or of integralaction.skeletons, weights
+        poses, weights; evaluate with --mode and --labels: a checkpoint that says nothing about
+        itself, such as a published one
 Writes  <mode>-<seed>.pt       a network: {"epoch", "network", ...}, the published envelope
         <mode>-<seed>.csv      its loss curve: loss, ce, pull (of the gate), gate, without_poses,
                                top1
         store/<mode>-<seed>/   its checkpoint, from which it resumes, and TensorBoard's board
         <mode>-<seed>.parquet  predictions as those of evaluate, with poses found on the shown clip
         <mode>-<seed>.clean.parquet   the same with poses found on the clean twin
-        <mode>-<seed>.gates.parquet   the gate and the number of persons, by clip and source
+                               pose_only and rgb_pose; without the lists
+        <mode>-<seed>.gates.parquet   the gate, the number of persons and why there are none, by
+                               clip and source
         <mode>-<seed>.json     accuracies by set, and what was left out
         modes.csv, gate.csv    tables over all networks (gates.py has their columns)
+        tables.json            both as texts, for the page
 
 A clip without poses is a clip with nobody in its pictures of poses: it has a row, and `found` is 0.
 A clip that is too short for a view, or that cannot be read, has none; the .json names it.
@@ -37,8 +44,9 @@ figures, formats, outputs on made-up inputs).
     joints.py        poses of a clip -> joints of a view, in cells of the maps
     poses_in.py      poses of kinetics-skeleton, Mimetics and the stage poses in one form
     pose_sources.py  which of them belong to a clip
-    clips.py         data sets; learner.py, training.py: the training; evaluation.py: predictions
-    gates.py         what the gate does under occlusion, and top-1 by mode
+    clips.py         data sets; learner.py, training.py: the training
+    evaluation.py    answers of a network; evaluated.py: the tables of one evaluation
+    gates.py         what the gate does under occlusion, and top-1 by mode; page_tables.py: as texts
 
 From files to logits: N clips of T frames, F = (T - 1) factor + 1 frames with poses, P persons.
 
@@ -53,6 +61,6 @@ From files to logits: N clips of T frames, F = (T - 1) factor + 1 frames with po
     logits, gate = network(views.as_input(video), maps)
     terms = losses.loss_terms(logits, labels, gate, gate_weight=1.5)
 
-What learns in a mode has requires_grad. A stage rgb_pose starts with merge.load_merge.
+What learns in a mode has requires_grad. rgb_pose starts with merge.load_merge.
 As released: IntegralAction(..., dropout=0, frozen_statistics=False), of_view(..., swap="first").
 """

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from occludenet_build.config.integralaction import Integralaction
+from occludenet_build.config.integralaction import POSE_SOURCES, Integralaction
 from occludenet_build.core.errors import as_item_error
 from occludenet_build.core.seeds import uniform_integer
 from occludenet_build.media.video.sample import picture_size
@@ -166,17 +166,24 @@ class PosedClips(TrainingItems[PosedBatch]):
         return self._sizes[clip.file]
 
 
+def pose_sources_of(clip: ClipRow) -> tuple[str, ...]:
+    """On which clips the poses of a clip are found: both where it has a clean twin, else itself."""
+    return POSE_SOURCES if clip.scale > 0 else POSE_SOURCES[:1]  # nan: a clip of a list
+
+
 class PosedViews(NamedTuple):
     """All V views of a clip; see PosedClip for the units."""
 
     video: Tensor | None
     """float32 (V, T, side, side, 3)."""
     places: list[Tensor]
-    """float32 (V, F, P, J, 2) for each of the sources of poses that were asked for."""
+    """float32 (V, F, P, J, 2) for each source of poses that the clip has; empty for rgb_only."""
     scores: list[Tensor]
     """float32 (V, F, P, J) for each of them."""
     found: list[int]
     """Persons with a pose, over all views and frames, for each of them."""
+    reasons: list[str | None]
+    """Why there are no poses, of core.errors.REASONS, for each of them."""
 
 
 class EvaluationViews(Dataset):
@@ -188,12 +195,11 @@ class EvaluationViews(Dataset):
         source: FrameReader,
         poses: PoseSource | None,
         seen: Seen,
-        sources: Sequence[str],
         number: int,
     ) -> None:
-        """`sources`: on which clips poses are found, of POSE_SOURCES; `number`: of views."""
+        """`poses`: None where the network sees none; `number`: of views."""
         self.clips, self.source, self.poses = clips, source, poses
-        self.seen, self.sources, self.number = seen, sources, number
+        self.seen, self.number = seen, number
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -210,17 +216,17 @@ class EvaluationViews(Dataset):
         size = picture_size(path)
         count = clip.frames or count_frames(path)
         every = views.central_views(count, size, self.seen.sampling, self.number)
-        found: list[list[joints.ViewJoints]] = []
-        for source in self.sources if self.poses is not None else ():
-            persons = self.poses.of(clip, source, size)  # type: ignore[union-attr]
-            found.append(
-                [joints.of_view(persons, v, self.seen.persons, swap=self.seen.swap) for v in every]
-            )
+        found = [self.poses.of(clip, s, size) for s in pose_sources_of(clip)] if self.poses else []
+        seen = [
+            [joints.of_view(persons, view, self.seen.persons) for view in every]
+            for persons in found
+        ]
         return PosedViews(
             self._video(clip, every) if self.seen.sees_rgb else None,
-            [torch.from_numpy(np.stack([one.places for one in of])) for of in found],
-            [torch.from_numpy(np.stack([one.scores for one in of])) for of in found],
-            [sum(one.found for one in of) for of in found],
+            [torch.from_numpy(np.stack([one.places for one in each])) for each in seen],
+            [torch.from_numpy(np.stack([one.scores for one in each])) for each in seen],
+            [sum(one.found for one in each) for each in seen],
+            [persons.reason for persons in found],
         )
 
     def _video(self, clip: ClipRow, every: list[views.View]) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from occludenet_build.config.integralaction import POSE_SOURCES, Integralaction
+from occludenet_build.config.integralaction import Integralaction
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.progress import progress
 from occludenet_build.core.settings import from_mapping
@@ -30,6 +30,9 @@ from occludenet_build.recognition.prediction_table import ModelInfo
 
 Row = dict[str, Any]
 
+_OF_VIEWS = (*("frames", "interval", "frame_factor", "size", "short_side", "persons", "epochs"),)
+"""Settings of a training that its evaluation takes; others may change with the code."""
+
 
 @dataclass(frozen=True)
 class TrainedMode:
@@ -45,24 +48,39 @@ class TrainedMode:
 
     @classmethod
     def read(cls, path: Path) -> TrainedMode:
-        """Read a checkpoint. Raises UserError where it is another file."""
+        """Read a network that this stage has written. Raises UserError where it is another file."""
         values = checkpoint.load(path)
         missing = {"network", "mode", "labels", "settings", "seed"} - set(values)
         if missing or values["mode"] not in MODES:
             raise UserError(
                 f"wanted a network written by integralaction, {path} lacks "
-                f"{', '.join(sorted(missing)) or 'a known mode'}"
+                f"{', '.join(sorted(missing)) or 'a known mode'}; give --mode and --labels with a "
+                "published checkpoint"
             )
-        settings = from_mapping(Integralaction, _plain(values["settings"]), late=True)
-        labels, mode = values["labels"], values["mode"]
+        kept = {name: values["settings"][name] for name in _OF_VIEWS if name in values["settings"]}
+        settings = from_mapping(Integralaction, kept, late=True)
+        return cls.of(path, values["mode"], values["labels"], settings, values["seed"])
+
+    @classmethod
+    def of(
+        cls, path: Path, mode: str, labels: list[str], settings: Integralaction, seed: int
+    ) -> TrainedMode:
+        """A checkpoint that says nothing about itself, such as a published one.
+
+        Raises UserError where it is another network's, or one without what the mode needs.
+        """
         network = IntegralAction(len(labels), mode, settings.frame_factor)
-        merge.load_weights(network, path)
-        return cls(network.eval(), mode, labels, settings, values["seed"])
+        if absent := merge.load_weights(network, path):
+            raise UserError(
+                f"wanted a trained network of {mode} for {len(labels)} classes, {path} has no "
+                f"{' and no '.join(absent)} of this size; give another file, or other labels"
+            )
+        return cls(network.eval(), mode, labels, settings, seed)
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """On which clips poses are found, of those that change what it sees."""
-        return () if self.mode == "rgb_only" else POSE_SOURCES
+    def sees_poses(self) -> bool:
+        """Whether it sees poses."""
+        return self.mode != "rgb_only"
 
     def about(self, views: int) -> ModelInfo:
         """The facts that a table of its predictions carries."""
@@ -77,11 +95,6 @@ class TrainedMode:
         )
 
 
-def _plain(settings: Row) -> Row:
-    """Settings of a checkpoint without the paths of the machine that trained."""
-    return settings | {"weights": None, "skeletons": None, "lists": ()}
-
-
 @dataclass(frozen=True)
 class Answer:
     """What the network says of a clip with the poses of one source."""
@@ -92,6 +105,8 @@ class Answer:
     """Mean over views, frames and channels: 1 is all pose; None but for rgb_pose."""
     found: int
     """Persons with a pose, over all views and frames."""
+    reason: str | None = None
+    """Why the clip has no poses, of core.errors.REASONS."""
 
 
 @torch.no_grad()
@@ -102,8 +117,8 @@ def answers(
     poses: PoseSource | None,
     settings: Integralaction,
 ) -> Iterator[tuple[ClipRow, list[Answer] | str]]:
-    """Each clip with its answers, one for each of `trained.sources` (one without poses), or with
-    the reason why it cannot be read.
+    """Each clip with its answers, one for each source of its poses (clips.pose_sources_of; one for
+    rgb_only), or with the reason why it cannot be read.
 
     `settings`: views, device and workers of the evaluation.
     """
@@ -112,9 +127,8 @@ def answers(
     data = EvaluationViews(
         clips,
         FrameReader(root, trained.settings.short_side, keep=False),
-        poses if trained.sources else None,
+        poses if trained.sees_poses else None,
         Seen.of(trained.settings, trained.mode),
-        trained.sources,
         settings.views,
     )
     batches = [[number] for number in range(len(clips))]
@@ -127,15 +141,14 @@ def answers(
 
 
 def _answers_of(trained: TrainedMode, item: PosedViews, device: str) -> Iterator[Answer]:
-    for number in range(max(len(trained.sources), 1)):
-        places, scores = (
-            (item.places[number], item.scores[number]) if trained.sources else (None, None)
-        )
-        inputs = network_input(item.video, places, scores, trained.settings, device)
-        logits, gate = trained.network(*inputs)
-        averaged = torch.logsumexp(F.log_softmax(logits, dim=1), dim=0) - math.log(len(logits))
-        found = item.found[number] if trained.sources else 0
-        yield Answer(averaged.cpu(), None if gate is None else float(gate.mean()), found)
+    places, scores = (torch.cat(one) if one else None for one in (item.places, item.scores))
+    inputs = network_input(item.video, places, scores, trained.settings, device)
+    logits, gate = trained.network(*inputs)
+    found = list(zip(item.found, item.reasons, strict=True)) or [(0, None)]
+    gates = [None] * len(found) if gate is None else gate.chunk(len(found))
+    for own, one, facts in zip(logits.chunk(len(found)), gates, found, strict=True):
+        averaged = torch.logsumexp(F.log_softmax(own, dim=1), dim=0) - math.log(len(own))
+        yield Answer(averaged.cpu(), None if one is None else float(one.mean()), *facts)
 
 
 def _checked(answer: Answer, clip: ClipRow) -> Answer:
@@ -167,8 +180,10 @@ def prediction_row(clip: ClipRow, answer: Answer, labels: Sequence[str]) -> Row:
 def renamed(clips: Sequence[ClipRow], names: dict[str, str], where: str) -> list[ClipRow]:
     """The clips with this build's names of their classes.
 
-    Raises UserError where the map lacks a class.
+    Raises UserError where the map lacks a class, or is none.
     """
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise UserError(f"{where}: wanted {{class of the list: class of this build}}, correct it")
     unknown = sorted({clip.label for clip in clips} - set(names))
     if unknown:
         raise UserError(f"{where}: wanted every class of the list, got no {', '.join(unknown[:5])}")

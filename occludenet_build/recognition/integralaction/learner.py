@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from occludenet_build.config.integralaction import Integralaction
+from occludenet_build.core.poses import JOINT_COUNT
 from occludenet_build.recognition.car import autocast_for
 from occludenet_build.recognition.curve import Tally
 from occludenet_build.recognition.distributed import ALONE, Process
 from occludenet_build.recognition.integralaction import losses, render, views
 from occludenet_build.recognition.integralaction.clips import PosedBatch, sampling_of
-from occludenet_build.recognition.integralaction.network import IntegralAction
+from occludenet_build.recognition.integralaction.network import PARTS, IntegralAction
 from occludenet_build.recognition.learner import Learner, learning_parts, on_device
 
 
@@ -86,7 +87,8 @@ class GateLearner(Learner[PosedBatch, GateTally]):
     def learn(self, batch: PosedBatch, number: int, clips: int) -> GateTally:
         """Forward and backward pass of a batch, which adds to the gradients."""
         labels = batch.labels.to(self.device)
-        given = network_input(batch.video, batch.places, batch.scores, self.settings, self.device)
+        read = batch if batch.files else _nothing(self.model, self.settings)
+        given = network_input(read.video, read.places, read.scores, self.settings, self.device)
         with autocast_for(self.settings.precision, self.device):
             logits, gate = self.parallel(given)
         terms = losses.loss_terms(logits, labels, gate, self.settings.gate_weight)
@@ -101,6 +103,24 @@ class GateLearner(Learner[PosedBatch, GateTally]):
             without_poses=batch.without_poses,
             right=int((logits.detach().argmax(dim=1) == labels).sum()),
         )
+
+
+def _nothing(network: nn.Module, settings: Integralaction) -> PosedBatch:
+    """A batch of no clips: batch norm over several GPUs waits for processes without any, too."""
+    seen, sees = sampling_of(settings), PARTS[str(network.mode)]
+    video = torch.zeros(0, seen.frames, seen.side, seen.side, 3)
+    scores = torch.zeros(0, seen.pose_frames, settings.persons, JOINT_COUNT)
+    places = scores.new_zeros((*scores.shape, 2))
+    sees_poses = "pose_backbone" in sees
+    return PosedBatch(
+        video=video if "img_backbone" in sees else None,
+        places=places if sees_poses else None,
+        scores=scores if sees_poses else None,
+        labels=torch.zeros(0, dtype=torch.int64),
+        without_poses=0,
+        files=[],
+        skipped=[],
+    )
 
 
 def _sum(losses_of_clips: Tensor) -> float:

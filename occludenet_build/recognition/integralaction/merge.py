@@ -61,6 +61,18 @@ def load_state(network: IntegralAction, tensors: Tensors, path: str) -> tuple[st
     return absent
 
 
+def load_start(network: IntegralAction, path: Path | str) -> None:
+    """Start rgb_only or pose_only from ImageNet's ResNet, or from a checkpoint of IntegralAction.
+
+    Raises UserError where the file is neither.
+    """
+    tensors = load_tensors(path)
+    if any(key.split(".")[0] in ("img_backbone", "pose_backbone") for key in tensors):
+        load_state(network, tensors, str(path))
+    else:
+        load_imagenet_state(network, tensors, str(path))
+
+
 def load_imagenet(network: IntegralAction, path: Path | str) -> None:
     """Start both backbones from torchvision's ResNet of the same depth, trained on ImageNet.
 

@@ -106,10 +106,11 @@ class IntegralAction(nn.Module):
 
         video: float32 (N, 3, T, H, W), RGB from 0 to 1 (views.as_input); unused in pose_only.
         poses: float32 (N, channels, F, H / 4, W / 4) of render.pictures; F is
-        (T - 1) frame_factor + 1 in rgb_pose; unused in rgb_only. The mean of the logits is over
-        the T frames of the video, in pose_only over the F frames of the poses. A gate of 1 is all
-        pose, of 0 all RGB. Raises ValueError where an input is missing or F is
-        another number.
+        (T - 1) frame_factor + 1 in rgb_pose; unused in rgb_only. In rgb_pose there may be k N of
+        them: k poses of the same N videos, which then pass the network once; the result has k N.
+        The mean of the logits is over the T frames of the video, in pose_only over the F frames of
+        the poses. A gate of 1 is all pose, of 0 all RGB. Raises ValueError where an input is
+        missing or F is another number.
         """
         if self.mode == "rgb_only":
             features, gate = _pooled(self._rgb(video)), None
@@ -124,7 +125,10 @@ class IntegralAction(nn.Module):
         wanted = (rgb.shape[1] - 1) * self.frame_factor + 1
         if pose.shape[1] != wanted:
             raise ValueError(f"wanted poses of {wanted} frames, got {pose.shape[1]}")
-        return self.aggregator(_pooled(rgb), _pooled(pose))
+        features = _pooled(rgb)
+        if len(pose) > len(rgb):
+            features = features.repeat(len(pose) // len(rgb), 1, 1)
+        return self.aggregator(features, _pooled(pose))
 
     def _rgb(self, video: Tensor | None) -> Tensor:
         """(N, T, C, h, w)"""
@@ -132,7 +136,7 @@ class IntegralAction(nn.Module):
             raise ValueError(f"the mode {self.mode} wants a video")
         frames = video.shape[2]
         pictures = video.transpose(1, 2).flatten(0, 1)
-        return self.img_backbone(pictures, frames).unflatten(0, (-1, frames))
+        return self.img_backbone(pictures, frames).unflatten(0, (len(video), frames))
 
     def _pose(self, poses: Tensor | None) -> Tensor:
         """(N, F, C, h, w)"""
@@ -140,7 +144,7 @@ class IntegralAction(nn.Module):
             raise ValueError(f"the mode {self.mode} wants pictures of poses")
         frames = poses.shape[2]
         features = self.pose2feat(poses.transpose(1, 2).flatten(0, 1))
-        return self.pose_backbone(features, frames, stem=False).unflatten(0, (-1, frames))
+        return self.pose_backbone(features, frames, stem=False).unflatten(0, (len(poses), frames))
 
 
 class PoseToFeatures(nn.Module):

@@ -1,7 +1,8 @@
-"""Where the poses of a clip come from: the stage poses, or a folder of files."""
+"""Where the poses of a clip come from: the stage poses, or for a list a folder of files."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +38,7 @@ class PoseSource(Protocol):
 
 
 class BuildPoses:
-    """The poses of the stage poses."""
+    """The poses of the stage poses: for both twins, as they were found on each."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: poses/ of a build. Raises UserError where it has no table."""
@@ -50,8 +51,25 @@ class BuildPoses:
                 self._hashes[row["clip"]] = row["poses_hash"] or row["status"]
         if not self._manifests:
             raise UserError(
-                f"wanted the poses of a build in {folder}, got none; run the stage poses, or set "
-                "integralaction.skeletons"
+                f"wanted the poses of a build in {folder}, got none; run the stage poses"
+            )
+
+    def check_known(self, clips: Sequence[ClipRow]) -> None:
+        """Log the number of clips that the stage has no row of.
+
+        Raises UserError where it has none of any: a network would learn from nobody.
+        """
+        unknown = [clip.clip for clip in clips if clip.clip not in self._manifests]
+        if clips and len(unknown) == len(clips):
+            raise UserError(
+                f"wanted the poses of the clips of the split {clips[0].split}, the stage poses has "
+                "none of them; name the split in poses.splits"
+            )
+        if unknown:
+            logging.warning(
+                "%d of %d clips are not in the stage poses (poses.splits), first %s: they have no "
+                "poses",
+                *(len(unknown), len(clips), unknown[0]),
             )
 
     def of(self, clip: ClipRow, found_on: str, size: Size) -> Persons:
@@ -67,7 +85,7 @@ class BuildPoses:
 
 
 class SkeletonFiles:
-    """Files of kinetics-skeleton, found on the source clips: the same for both twins."""
+    """Files of kinetics-skeleton of the clips of a list."""
 
     def __init__(self, folder: Path) -> None:
         """Raises UserError where the folder is missing or its label file is damaged."""
@@ -75,7 +93,7 @@ class SkeletonFiles:
 
     def of(self, clip: ClipRow, found_on: str, size: Size) -> Persons:
         """See PoseSource."""
-        return self._files.of(Path(clip.clip).stem, size)
+        return self._files.of(Path(clip.clip).name, size)
 
     def identity(self, clips: Sequence[ClipRow]) -> str:
         """See PoseSource."""
@@ -98,11 +116,6 @@ class MimeticsFiles:
     def identity(self, clips: Sequence[ClipRow]) -> str:
         """See PoseSource."""
         return listing_digest(self._folder)
-
-
-def poses_of_build(folder: Path, skeletons: str | None) -> PoseSource:
-    """The poses of a build's clips: the user's files where there are some."""
-    return BuildPoses(folder) if skeletons is None else SkeletonFiles(Path(skeletons))
 
 
 def poses_of_list(listed: PosedSet) -> PoseSource:

@@ -33,7 +33,7 @@ def shift(x: Tensor, frames: int) -> Tensor:
     >>> shift(x, 2).flatten(1).tolist()
     [[0.0, 6.0, 3.0, 4.0], [1.0, 0.0, 7.0, 8.0]]
     """
-    clips = x.unflatten(0, (-1, frames))
+    clips = x.unflatten(0, (len(x) // frames, frames))
     part = x.shape[1] // FOLD
     ahead, back, still = clips.split([part, part, x.shape[1] - 2 * part], dim=2)
     no_time = (0, 0, 0, 0, 0, 0)

@@ -28,7 +28,7 @@ from occludenet_build.stages import STAGES
 
 _OF_THE_MACHINE = (
     *("device", "workers", "memory_mib", "checkpoint_minutes", "tensorboard", "processes"),
-    *("weights", "weights_sha256", "skeletons", "seeds"),  # their content is part of the key
+    *("weights", "weights_sha256", "seeds"),  # their content is part of the key
 )
 
 
@@ -51,7 +51,7 @@ class ModeTraining:
     """None for rgb_only."""
     starts: tuple[Path, ...] = ()
     """Files that the network starts from: for rgb_pose those of rgb_only and pose_only; for others
-    ImageNet's, or none."""
+    integralaction.weights, or none."""
 
     def key(self) -> str:
         """Hash of data, settings and version of results, which a resumable checkpoint must have."""
@@ -119,7 +119,7 @@ def start_network(training: ModeTraining) -> IntegralAction:
     if training.mode == BOTH:
         merge.load_merge(network, *training.starts)
     elif training.starts:
-        merge.load_imagenet(network, training.starts[0])
+        merge.load_start(network, training.starts[0])
     return network
 
 

@@ -28,9 +28,10 @@ CELL = [
     "network", "arm", "set", "metric", "value", "low", "high", "sd", "clips", "groups", "seeds",
 ]  # fmt: skip
 """Columns of by_degree.csv: `arm` (of a detector what it was trained on), `metric` (top-1, top-5,
-or an average precision), `value` in percent, mean over seeds, with its 95 % interval `low` to
-`high` and its standard deviation over seeds `sd` (points; null for one seed), numbers of clips, of
-groups of clips that are not independent, and of seeds."""
+or an average precision: different measures), `value` in percent, mean over seeds, with its 95 %
+interval `low` to `high` (null for an average precision of several seeds) and its standard deviation
+over seeds `sd` (points; null for one seed), numbers of clips, of groups of clips that are not
+independent (null for an average precision), and of seeds."""
 LINE = ["network", "arm", "set"]
 """Columns that identify a cell of accuracy."""
 PRECISIONS = ("network", "trained_on", "seed", "set", "metric", "value", "low", "high", "n")
@@ -88,10 +89,7 @@ def precision_cells(files: Sequence[Path]) -> pd.DataFrame:
         edges = {name: part[name].iloc[0] if one else None for name in ("low", "high")}
         counts = {"clips": int(part["clips"].min()), "seeds": len(part)}
         found.append(
-            dict(zip(keys, key, strict=True))
-            | {"value": mean, "sd": deviation, "groups": counts["clips"]}
-            | edges
-            | counts
+            dict(zip(keys, key, strict=True)) | {"value": mean, "sd": deviation} | edges | counts
         )
     return pd.DataFrame(found, columns=CELL)
 
@@ -130,13 +128,19 @@ def text_table(
     metrics = list(dict.fromkeys(precisions["metric"]))
     columns = list(dict.fromkeys([*sets, *precisions["set"]]))
     if len(cells):
-        blocks.append(("top-1 (top-5), %", _lines(cells, columns)))
+        blocks.append((_accuracies(cells), _lines(cells, columns)))
     for metric in metrics:
         of_metric = precisions[precisions["metric"] == metric]
         blocks.append((f"{metric}, %", _lines(of_metric, columns)))
     head = ["network", "arm", "seeds", *columns]
     title = "All networks by degree of occlusion"
-    return TextTable("by_degree", title, head, blocks, _notes(cells, left))
+    notes = [*_notes(cells, left), *_precision_notes(precisions)]
+    return TextTable("by_degree", title, head, blocks, notes)
+
+
+def _accuracies(cells: pd.DataFrame) -> str:
+    """What the cells of accuracies show."""
+    return "top-1 (top-5), %" if cells["metric"].eq("top-5").any() else "top-1, %"
 
 
 def _lines(cells: pd.DataFrame, columns: list[str]) -> list[list[str]]:
@@ -173,6 +177,19 @@ def _notes(cells: pd.DataFrame, left: Mapping[str, int]) -> list[str]:
     if len(cells) and CLEAN not in set(cells["set"]):
         notes.append("no clean twins: composite.clean_twin makes them")
     return notes
+
+
+def _precision_notes(precisions: pd.DataFrame) -> list[str]:
+    if precisions.empty:
+        return []
+    numbers = precisions["clips"].astype(int)
+    videos = dict.fromkeys((f"{numbers.min():,}", f"{numbers.max():,}"))
+    return [
+        "average precision and top-1 are different measures: compare networks within a block; the "
+        "arm of a detector is what it was trained on",
+        f"average precision: N={' to '.join(videos)} videos; the interval is that of a single "
+        "training, several have their deviation only",
+    ]
 
 
 def _counts(part: pd.DataFrame, lost: int) -> str:

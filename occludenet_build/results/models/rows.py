@@ -34,8 +34,8 @@ def read_answers(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """The answers (ROWS) on clips that all networks saw, and by set the clips that do not count.
 
-    Raises UserError where there is no table, where labels differ, and where a training is there
-    twice.
+    Raises UserError where there is no table, where labels differ, where a training is there twice,
+    and where no clip of a set was shown to all networks.
     """
     if not members and not others:
         raise UserError("wanted --predictions or --others, got none; name tables of predictions")
@@ -46,7 +46,13 @@ def read_answers(
     rows = pd.concat([_answers(*one) for one in found], ignore_index=True)
     rows = rows.assign(group=groups_of(rows))
     kept = shared_by_all(rows, TRAINING)
-    return kept[ROWS], left_out(rows, kept)
+    left = left_out(rows, kept)
+    if empty := [name for name in left if not kept["set"].eq(name).any()]:
+        raise UserError(
+            f"wanted clips that all networks saw, got none in {', '.join(empty)}; evaluate all on "
+            "the same split (evaluate.split, integralaction.split) and clips"
+        )
+    return kept[ROWS], left
 
 
 def _must_agree(found: Sequence[tuple[str, Predictions, Path, bool]]) -> None:

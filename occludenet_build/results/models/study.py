@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from occludenet_build.core.seeds import rng
@@ -23,7 +22,7 @@ from occludenet_build.recognition.accuracy import (
 )
 from occludenet_build.release.cnn_study import MiniRun
 from occludenet_build.release.terms import CLEAN
-from occludenet_build.results.degrees import degree_sets
+from occludenet_build.results import degrees
 from occludenet_build.results.models.pairs import undecided
 from occludenet_build.results.text_tables import ABSENT, TextTable
 
@@ -41,6 +40,7 @@ accuracy on occluded clips in percent of that on clean twins, `clean` top-1 on c
 1 / classes (all percent), and mini-Kinetics' top-1 of the CNN study for the same network and
 frames, null where it has none."""
 _NETWORK = ["network", "arm"]
+_LINE = [*_NETWORK, "degree"]
 Published = Callable[[str], MiniRun | None]
 """Name of a network -> its published run."""
 
@@ -51,15 +51,12 @@ def clip_drops(rows: pd.DataFrame) -> pd.DataFrame:
     `rows`: answers (rows.ROWS). Returns network, arm, among, classes, seed, clip, group, clean
     (0 or 1), a column per degree and MEAN (-1 to 1), for the clips that have all of these sets.
     """
-    degrees, keys = degree_sets(rows), ["network", "arm", "among", "classes", "seed", "clip"]
-    wanted = rows[rows["set"].isin([CLEAN, *degrees])]
-    wide = wanted.pivot(index=keys, columns="set", values="top1").reindex(columns=[CLEAN, *degrees])
-    wide = wide.dropna()
-    drops = wide[degrees].rsub(wide[CLEAN], axis=0)
-    drops[MEAN] = drops.mean(axis=1) if degrees else np.nan
-    groups = wanted.drop_duplicates("clip").set_index("clip")["group"]
-    found = drops.assign(clean=wide[CLEAN]).reset_index()
-    return found.assign(group=found["clip"].map(groups)).rename_axis(columns=None)
+    training = ["network", "arm", "among", "classes", "seed"]
+    by_degree = degrees.clip_drops(rows, keys=training)
+    facts = [*training, "clip", "group", "clean"]
+    drops = by_degree.pivot(index=facts, columns="set", values="drop")
+    drops = drops.reindex(columns=degrees.degree_sets(rows)).dropna()
+    return drops.assign(**{MEAN: drops.mean(axis=1)}).reset_index().rename_axis(columns=None)
 
 
 def drop_rows(
@@ -70,30 +67,32 @@ def drop_rows(
     `cells`: the accuracies (by_degree.CELL), of which those of the clean twins are taken; `seed`:
     of the bootstrap.
     """
-    degrees = [*degree_sets(pd.DataFrame({"set": drops.columns.astype(str)})), MEAN]
-    if drops.empty or degrees == [MEAN]:
+    sets = degrees.degree_sets(pd.DataFrame({"set": drops.columns.astype(str)}))
+    if drops.empty or not sets:
         return pd.DataFrame(columns=DROP)
-    keys = ["among", *_NETWORK]
-    long = drops.melt([*keys, "seed", "clip", "group", "clean"], degrees, "degree", "drop")
-    lines = long.groupby([*_NETWORK, "degree"], sort=False)
-    by_seed = (100 * long.groupby([*_NETWORK, "degree", "seed"])["drop"].mean()).groupby(
-        level=[0, 1, 2]
-    )
-    rows = lines.agg(
-        among=("among", "first"),
-        clips=("clip", "nunique"),
-        groups=("group", "nunique"),
-        seeds=("seed", "nunique"),
-    )
-    spread = by_seed.agg(list).map(over_seeds)
-    rows = rows.join(pd.DataFrame(spread.tolist(), spread.index, columns=["drop", "sd"]))
-    rows = rows.join(_edges(long, [*_NETWORK, "degree"], "drop", DIFFERENCES, seed))
+    keys = ["among", *_NETWORK, "seed", "clip", "group", "clean"]
+    long = drops.melt(keys, [*sets, MEAN], "degree", "drop")
+    rows = _counted(long)
+    rows = rows.join(_edges(long, _LINE, "drop", DIFFERENCES, seed))
     rows = rows.join(_kept(long, seed)).reset_index()
     rows = rows.merge(_clean(drops, cells), on=_NETWORK)
     runs = {name: published(name) for name in rows["network"].unique()}
     for name in ("top1", "frames"):
         rows[f"published_{name}"] = [getattr(runs[one], name, None) for one in rows["network"]]
     return _ranked(rows)[DROP]
+
+
+def _counted(long: pd.DataFrame) -> pd.DataFrame:
+    """Mean drop and deviation over seeds, points, and counts; a row per _LINE."""
+    rows = long.groupby(_LINE, sort=False).agg(
+        among=("among", "first"),
+        clips=("clip", "nunique"),
+        groups=("group", "nunique"),
+        seeds=("seed", "nunique"),
+    )
+    by_seed = 100 * long.groupby([*_LINE, "seed"])["drop"].mean()
+    spread = by_seed.groupby(_LINE).agg(list).map(over_seeds)
+    return rows.join(pd.DataFrame(spread.tolist(), spread.index, columns=["drop", "sd"]))
 
 
 def _edges(
@@ -115,7 +114,7 @@ def _clean(drops: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 def _kept(long: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Accuracy on occluded clips in percent of that on their clean twins; nan where that is 0."""
     both = long.assign(occluded=long["clean"] - long["drop"])
-    parts = both.groupby(["group", *_NETWORK, "degree"])[["occluded", "clean"]].sum()
+    parts = both.groupby(["group", *_LINE])[["occluded", "clean"]].sum()
     wide = parts.unstack([1, 2, 3], fill_value=0.0)
     sums, counts = wide["occluded"], wide["clean"]
     random = rng(seed, "models", "kept")
@@ -140,10 +139,10 @@ def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
 
 def text_table(rows: pd.DataFrame, pairs: pd.DataFrame) -> TextTable:
     """The study as texts: a block per what is ranked together."""
-    degrees = list(dict.fromkeys(rows["degree"]))
-    head = ["rank", "network", "seeds", "clean", *degrees, "kept", "undecided against", "published"]
+    shown = list(dict.fromkeys(rows["degree"]))
+    head = ["rank", "network", "seeds", "clean", *shown, "kept", "undecided against", "published"]
     blocks = [
-        (_title(of_among), [_line(part, degrees, pairs) for _, part in of_among.groupby(
+        (_title(of_among), [_line(part, shown, pairs) for _, part in of_among.groupby(
             ["network", "arm"], sort=False)])
         for _, of_among in rows.groupby("among", sort=False)
     ]  # fmt: skip
@@ -156,7 +155,7 @@ def _title(of_among: pd.DataFrame) -> str:
     return f"arm {among}" if of_among["arm"].eq(among).all() else among
 
 
-def _line(part: pd.DataFrame, degrees: Sequence[str], pairs: pd.DataFrame) -> list[str]:
+def _line(part: pd.DataFrame, shown: Sequence[str], pairs: pd.DataFrame) -> list[str]:
     by_degree = part.set_index("degree")
     mean = by_degree.loc[MEAN]
     own = mean["arm"] != mean["among"]
@@ -168,7 +167,7 @@ def _line(part: pd.DataFrame, degrees: Sequence[str], pairs: pd.DataFrame) -> li
         name,
         str(mean["seeds"]),
         _between(mean, "clean", ("clean_low", "clean_high")),
-        *(_drop_text(by_degree.loc[degree]) for degree in degrees),
+        *(_drop_text(by_degree.loc[degree]) for degree in shown),
         ABSENT if pd.isna(mean["kept"]) else _between(mean, "kept", ("kept_low", "kept_high")),
         ", ".join(open_pairs) or ("nobody" if not pd.isna(mean["rank"]) else ABSENT),
         "{published_top1:.1f} ({published_frames:.0f} frames)".format(**mean) if known else ABSENT,

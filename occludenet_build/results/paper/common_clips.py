@@ -266,20 +266,6 @@ def series_with(rows: pd.DataFrame, sets: Sequence[str], what: str) -> pd.DataFr
     return of_sets[of_sets["series"].isin(complete)].reset_index(drop=True)
 
 
-def clip_drops(rows: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
-    """Clean minus occluded, clip by clip: series, set (the degree), clip, group, label, clean,
-    `value` and drop (-1 to 1).
-
-    Only clips that the series saw both clean and at that degree, and that have the value.
-    """
-    clean = rows[rows["set"] == CLEAN].set_index(["series", "clip"])[value]
-    occluded = rows[rows["set"].isin(degree_sets(rows))]
-    both = occluded.join(clean.rename("clean"), on=["series", "clip"], how="inner")
-    both["drop"] = both["clean"] - both[value]
-    columns = ["series", "set", "clip", "group", "label", "clean", value, "drop"]
-    return both.loc[both["drop"].notna(), columns].reset_index(drop=True)
-
-
 def equal_counts(values: pd.Series, bins: int) -> np.ndarray:
     """Edges float64 (B + 1,) of B <= `bins` bins with equal numbers of values, if ties allow it.
 

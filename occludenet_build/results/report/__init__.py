@@ -4,7 +4,7 @@ Reads, below --root, the files of a build that exist; the page names the missing
     acquire/videos.parquet  index/videos.parquet  detect/*.parquet  select/clips.parquet
     occluders/occluders.parquet, summary.json and the cut-outs  composite/*.parquet
     actor_masks/*.parquet  counterfactual/*.parquet  annotate/clips.parquet, frames/*.parquet
-    models/tables.json, study.svg
+    models/tables.json, study.svg, integralaction/tables.json
     train/*.csv  evaluate/*.parquet, *.effect.csv  boxes, sources and clips of the examples
 Writes, where --out is report/index.html:
     report/index.html    the page: one file, without links to other files or to the network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from occludenet_build.config import Config
@@ -13,7 +13,7 @@ from occludenet_build.results.report import accuracy, background_bias, facts, fi
 from occludenet_build.results.report.accuracy import TrainingScore, scores, set_names
 from occludenet_build.results.report.comparison import arms_compared
 from occludenet_build.results.report.facts import ReportBuild
-from occludenet_build.results.report.page import render_report
+from occludenet_build.results.report.page import COMPARED, render_report
 from occludenet_build.results.report.strips import make_strips
 from occludenet_build.results.report.weak_choices import weaknesses
 
@@ -72,6 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--summary", action="store_true", help="print a summary of the results and write nothing"
     )
+    parser.add_argument(
+        "--networks", type=Path, nargs="*", metavar="FILE",
+        help="tables that compare networks, models/tables.json, to show; default: those in ROOT",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
 
 
@@ -83,10 +87,11 @@ def run(args: argparse.Namespace, config: Config) -> None:
         for line in summary_lines(build, config, page_path):
             logging.info("%s", line)
         return
-    charts = _charts(build)
+    compared = _compared(args)
+    charts = _charts(build, compared)
     examples = make_strips(build, settings.examples, settings.frames, config.seed, args.threads)
     bias = background_bias.bias_figures(build, config.seed)
-    page = render_report(build, config, charts, examples, bias)
+    page = render_report(build, config, charts, examples, bias, compared)
     folder = page_path.parent
     _write_charts(folder / "figures", charts)
     write_text(folder / "accuracy.csv", accuracy.scores_csv(accuracy.scores(build)))
@@ -97,8 +102,15 @@ def run(args: argparse.Namespace, config: Config) -> None:
     logging.info("%s: %.1f MB; missing stages: %s", page_path, len(page) / 1e6, missing)
 
 
-def _charts(build: ReportBuild) -> dict[str, str]:
-    """SVG by name, of the charts for which there is data."""
+def _compared(args: argparse.Namespace) -> tuple[str, ...]:
+    """The stages whose tables of networks are on the page, those of --networks or all."""
+    if args.networks is None:
+        return COMPARED
+    return tuple(one for one in COMPARED if one in {path.parent.name for path in args.networks})
+
+
+def _charts(build: ReportBuild, compared: Sequence[str]) -> dict[str, str]:
+    """SVG by name, of the charts for which there is data; `compared`: as in render_report."""
     clips, scores = build.dataframe("annotate"), accuracy.scores(build)
     charts = {
         "accuracy": figures.accuracy_chart(
@@ -107,7 +119,8 @@ def _charts(build: ReportBuild) -> dict[str, str]:
         "loss": figures.loss_chart(build.curves()),
     }
     losses = build.root / "models" / "study.svg"
-    charts["models"] = losses.read_text() if losses.exists() else None
+    shown = "models" in compared and losses.exists()
+    charts["models"] = losses.read_text() if shown else None
     if clips is not None:
         charts["occlusion_duration"] = figures.occlusion_duration_chart(clips)
         charts["area_ratio"] = figures.area_ratio_chart(clips)

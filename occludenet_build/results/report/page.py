@@ -26,6 +26,8 @@ _SHEET = 10
 """Number of cut-outs that the page shows of a category."""
 _CUTOUT_PX = 92
 """Longer side of a cut-out, pixels."""
+COMPARED = ("models", "integralaction")
+"""Stages that compare networks: their tables.json has tables for the page."""
 _ALL_CLASSES = 60
 """With more rows of classes than this, only the classes below quota are listed."""
 
@@ -36,10 +38,12 @@ def render_report(
     charts: dict[str, str],
     examples: list[Strip],
     bias: Sequence[BiasFigure] = (),
+    compared: Sequence[str] = COMPARED,
 ) -> str:
     """The page as HTML text.
 
-    `charts`: SVG by name; `examples`: strips of frames; `bias`: background_bias.bias_figures.
+    `charts`: SVG by name; `examples`: strips of frames; `bias`: background_bias.bias_figures;
+    `compared`: those of COMPARED whose tables the page shows.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -71,10 +75,16 @@ def render_report(
         bank=build.json("occluders/summary.json"),
         sheet=_sheet(build, config.seed),
         paper=_paper(build),
-        models=build.json("models/tables.json") or {},
+        models=_networks(build, compared),
         **_classes(build, config),
         **_accuracy(build, config),
     )
+
+
+def _networks(build: ReportBuild, compared: Sequence[str]) -> dict[str, Any]:
+    """The tables of the stages that compare networks, by name."""
+    found = [build.json(f"{stage}/tables.json") or {} for stage in compared]
+    return {name: table for tables in found for name, table in tables.items()}
 
 
 def _paper(build: ReportBuild) -> dict[str, list[str]]:

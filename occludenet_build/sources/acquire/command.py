@@ -101,6 +101,12 @@ def _row(delivery: Delivery) -> dict[str, Any]:
     }
 
 
+SECTIONS = tuple(
+    name for name, section in vars(cfg.Config()).items() if hasattr(section, "weights")
+)
+"""Stages whose settings name weights."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the stage."""
     parser.add_argument("what", choices=("videos", "coco", "weights", "archives", "release"))
@@ -113,9 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="coco, archives: folder for downloads"
     )
-    parser.add_argument(
-        "--stage", choices=recorded.SECTIONS, help="weights: stage whose settings name them"
-    )
+    parser.add_argument("--stage", choices=SECTIONS, help="weights: stage whose settings name them")
     parser.add_argument(
         "--source", metavar="FILE|URL", help="weights: file or address; overrides the settings"
     )

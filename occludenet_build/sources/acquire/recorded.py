@@ -34,9 +34,6 @@ from occludenet_build.sources.transfer.parallel import download_all
 
 Record = dict[str, Any]
 
-SECTIONS = ("detect", "actor_masks", "train", "audit", "poses")
-"""Stages whose settings name weights."""
-
 
 class NotFetchedError(UserError):
     """No download, and no file in its place: offline, or the server does not give it."""

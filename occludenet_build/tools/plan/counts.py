@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from occludenet_build.config import Config, arms
 from occludenet_build.config.backends import DETECTORS, TRAINED
+from occludenet_build.config.models import Models, of_member
 from occludenet_build.config.protocols import with_protocol_or_own
+from occludenet_build.config.training import Train
 from occludenet_build.core.settings import is_url
 from occludenet_build.release.published import RELEASED_CLIPS, read_published
 from occludenet_build.release.terms import SPLITS
@@ -30,16 +32,26 @@ class RuleJobs:
     items: str
     """The count that the table shows, and its noun."""
     split: str = "one"
-    """Number of jobs: one, one per shard (index, select), or one per training (arms)."""
+    """Number of jobs: one, one per shard (index, select), one per training (arms), one per training
+    of the networks of models.members (members), or one if there are such (compared)."""
     threads: int = 1
     """Threads of the rule; Snakemake limits them to the number of cores."""
     constant: bool = False
     """Whether their cost does not depend on the unit of the stage."""
+    views: str = ""
+    """The count that their cost is proportional to, if that is not the unit of the stage."""
+    runs: str = ""
+    """Stage whose network and device they have, if another."""
 
     @property
     def unit(self) -> str:
         """The count that their cost is proportional to, by its name in `counts`."""
-        return "one" if self.constant else STAGES[self.stage].unit
+        return "one" if self.constant else self.views or STAGES[self.stage].unit
+
+    @property
+    def network_stage(self) -> str:
+        """Stage whose network and device they have."""
+        return self.runs or self.stage
 
 
 KINDS = {
@@ -61,6 +73,25 @@ KINDS = {
     "evaluate_arm": RuleJobs("evaluate", "evaluate/*.tsv", "predictions predictions", "arms", 8),
     "attention_arm": RuleJobs("attention", "attention/*.tsv", "attended maps", "arms", 8),
     "attention": RuleJobs("attention", "attention_summary.tsv", "one set", constant=True),
+    "train_model": RuleJobs(
+        "models",
+        "models/*/train-*.tsv",
+        "members trainings",
+        "members",
+        8,
+        views="member_train_views",
+        runs="train",
+    ),
+    "evaluate_model": RuleJobs(
+        "models",
+        "models/*/evaluate-*.tsv",
+        "members trainings",
+        "members",
+        8,
+        views="member_test_views",
+        runs="evaluate",
+    ),
+    "models": RuleJobs("models", "models/tables.tsv", "one set", "compared", constant=True),
     "paper": RuleJobs("paper", "paper/items.tsv", "one set"),
     "report": RuleJobs("report", "report/index.tsv", "one page", threads=4),
 }
@@ -74,19 +105,39 @@ def jobs_of(rule: str, config: Config) -> int:
     """Number of jobs of a rule."""
     if rule == "kinetics":
         return int(config.kinetics.route != "none")
+    members = sum(_trainings(one.train) for one in members_of(config))
     jobs = {
         "one": 1,
+        "members": members,
+        "compared": int(members > 0),
         "index": config.index.shards,
         "select": config.select.shards,
-        "arms": len(config.train.seeds) * len(arms.names(config.train)),
+        "arms": _trainings(config.train),
     }
     return jobs[KINDS[rule].split]
 
 
+def _trainings(train: Train) -> int:
+    return len(train.seeds) * len(arms.names(train))
+
+
+def members_of(config: Config) -> list[Config]:
+    """The configuration of each network of models.members."""
+    return [of_member(config, member) for member in config.section(Models).members]
+
+
 def model_of(stage: str, config: Config) -> str | None:
-    """Backend or backbone of a stage; rates are valid for one model only."""
+    """Backend or backbone of a stage, of models all its backbones; rates are valid for one model
+    only."""
+    if stage == "models":
+        return names_of(one.train.backbone for one in members_of(config))
     section = getattr(config, stage, None)
     return config.train.backbone if stage in TRAINED else getattr(section, "backend", None)
+
+
+def names_of(backbones: Iterable[str]) -> str | None:
+    """Several backbones as one model: their names, sorted; None without one."""
+    return ", ".join(sorted(backbones)) or None
 
 
 def unit_of(rule: str, model: str | None) -> str:
@@ -110,7 +161,10 @@ Counts = dict[str, float | None]
     truth_rows, released         rows of annotate: per frame and scale; per clip and scale
     train_views, test_views      clips passed through the network, of all arms
     predictions, attended        predictions and Grad-CAM maps, of all arms
-    trainings, jobs, one         for stored files
+    member_train_views,          the same of the networks of models.members
+    member_test_views
+    trainings, members, jobs,    for stored files; members: trainings of models.members
+    one
     objects                      COCO objects that are cut out
     fetched_clips                clips of Kinetics
 """
@@ -165,20 +219,40 @@ def counts(
 
 
 def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
-    """Counts of training, evaluation and attention. `chosen`: split -> selected clips."""
-    train, tested = config.train, chosen[config.evaluate.split]
-    evaluate = with_protocol_or_own(config.evaluate, train.backbone, train.stride)
-    views = chosen["train"] * sum(_views_of_arm(arm, config) for arm in arms.names(train))
-    sets = len(config.composite.scales) + config.composite.clean_twin
+    """Counts of training, evaluation and attention, and of the networks of models.members.
+
+    `chosen`: split -> selected clips.
+    """
+    views = [_views(one, chosen) for one in members_of(config)]
+    of_members: dict[str, float | None] = {
+        "members": jobs_of("train_model", config),
+        "member_train_views": sum(train for train, _ in views),
+        "member_test_views": sum(test for _, test in views),
+    }
+    train_views, test_views = _views(config, chosen)
+    tested, sets = chosen[config.evaluate.split], _sets(config)
     runs = jobs_of("train_arm", config)
     limit = math.inf if config.attention.clips is None else config.attention.clips
-    return {
-        "train_views": len(train.seeds) * train.epochs * views,
-        "test_views": runs * tested * sets * evaluate.views * evaluate.crops,
+    return of_members | {
+        "train_views": train_views,
+        "test_views": test_views,
         "predictions": runs * tested * sets,
         "attended": runs * min(tested, limit) * sets,
         "trainings": runs,
     }
+
+
+def _sets(config: Config) -> int:
+    return len(config.composite.scales) + config.composite.clean_twin
+
+
+def _views(config: Config, chosen: dict[str, float]) -> tuple[float, float]:
+    """Clips passed through the network in training and in evaluation, of all arms and seeds."""
+    train, tested = config.train, chosen[config.evaluate.split]
+    evaluate = with_protocol_or_own(config.evaluate, train.backbone, train.stride)
+    views = chosen["train"] * sum(_views_of_arm(arm, config) for arm in arms.names(train))
+    shown = _trainings(train) * tested * _sets(config) * evaluate.views * evaluate.crops
+    return len(train.seeds) * train.epochs * views, shown
 
 
 def _published_clips(path: str | None) -> Mapping[str, int]:

@@ -147,8 +147,9 @@ def _cost(rule: str, config: Config, counts: Counts, rate: Rate | None) -> Cost:
         return Cost(rule, stage, jobs, unit, units, problem)
     if units is None:
         return Cost(rule, stage, jobs, unit, units, "unknown number of items")
-    device = getattr(getattr(config, stage, None), "device", "cpu")
-    on_gpu = is_network(stage, model) and device != "cpu"
+    runs = KINDS[rule].network_stage
+    device = getattr(getattr(config, runs, None), "device", "cpu")
+    on_gpu = is_network(runs, model) and device != "cpu"
     cpu, gpu = rate.start * jobs + rate.each * units, rate.gpu_each * units if on_gpu else 0.0
     return Cost(rule, stage, jobs, unit, units, "", cpu, gpu, rate.rss_mb)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from occludenet_build.config.backends import TRAINED, is_network
 from occludenet_build.core import tables
-from occludenet_build.core.build import BuildTables, Row
+from occludenet_build.core.build import BuildTables, Row, read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.quantities import size
 from occludenet_build.stages import STAGES
-from occludenet_build.tools.plan.counts import KINDS, Counts, Yields, unit_of
+from occludenet_build.tools.plan.counts import KINDS, Counts, Yields, names_of, unit_of
 from occludenet_build.tools.plan.videos import pixels_of
 from occludenet_build.tools.project import cores
 
@@ -34,6 +34,7 @@ _STORES = {
     "logs": "jobs",
     "train": "trainings",
     "evaluate": "predictions",
+    "models": "members",
     "attention": "trainings",  # images of some clips, and small tables
 }
 """Stage -> the count that its stored bytes are proportional to, if not the unit of its cost."""
@@ -79,7 +80,14 @@ class EarlierBuild:
         for path in sorted((self.build.root / "evaluate").glob("*.json")):
             backbone = self.build.json(f"evaluate/{path.name}")["backbone"]
             models |= dict.fromkeys(TRAINED, backbone)
-        return models
+        members = {path.parent: path for path in self._member_tables()}
+        about = [read_json(path.with_suffix(".json")) for path in members.values()]
+        compared = names_of(one["backbone"] for one in about)
+        return models | ({"models": compared} if compared else {})
+
+    def _member_tables(self) -> list[Path]:
+        """Tables of predictions of the networks of the stage models."""
+        return self.build.files("models")
 
     def jobs(self, rule: str) -> tuple[list[FinishedJob], float]:
         """(jobs of a rule with complete times, their share of all jobs of the rule).
@@ -91,7 +99,8 @@ class EarlierBuild:
         files = sorted((root / "benchmarks").glob(kind.benchmarks))
         jobs = []
         for file in files:
-            cost = _measured_cost(file, root / "logs" / file.parent.name / f"{file.stem}.log")
+            log = root / "logs" / file.relative_to(root / "benchmarks").with_suffix(".log")
+            cost = _measured_cost(file, log)
             clips = self._clips(kind.stage, file.stem if kind.split != "one" else "all")
             if cost and sum(spent for _, spent in clips) <= 1.1 * kind.threads * cost[1]:
                 jobs.append(FinishedJob(*cost, clips))
@@ -142,18 +151,25 @@ class EarlierBuild:
         } | self._learning()
 
     def _learning(self) -> Counts:
-        trained = self.build.files("train")
+        trained, members = self.build.files("train"), self._member_tables()
         predicted, mapped = self.build.files("evaluate"), self.build.files("attention")
         return {
+            "members": len(members),
+            "member_train_views": sum(_train_views(path.with_suffix(".csv")) for path in members),
+            "member_test_views": sum(self._test_views(path) for path in members),
             "train_views": sum(map(_train_views, trained)),
-            "test_views": sum(self._test_views(path.stem) for path in trained),
+            "test_views": sum(
+                self._test_views(self.build.root / "evaluate" / path.name) for path in trained
+            ),
             "predictions": sum(len(tables.read_table(path)) for path in predicted),
             "attended": sum(len(tables.read_table(path, ["clip"])) for path in mapped),
             "trainings": len(trained),
         }
 
-    def _test_views(self, job: str) -> float:
-        about = self.build.json(f"evaluate/{job}.json")
+    def _test_views(self, table: Path) -> float:
+        """Clips passed through the network in an evaluation, from the .json beside its table."""
+        path = table.with_suffix(".json")
+        about = read_json(path) if path.exists() else None
         return sum(s["n"] for s in about["sets"]) * about["views"] * about["crops"] if about else 0
 
 
@@ -243,7 +259,7 @@ def _rate(
     else:
         worked = max(0.0, cpu - least * len(jobs))
     has_gpu = Path("/proc/driver/nvidia/version").exists()  # found without importing torch
-    on_gpu = has_gpu and is_network(KINDS[rule].stage, model)
+    on_gpu = has_gpu and is_network(KINDS[rule].network_stage, model)
     gpu_each, rss_mb = wall / units if on_gpu else 0.0, max(job.rss_mb for job in jobs)
     return Rate((cpu - worked) / len(jobs), worked / units, gpu_each, rss_mb, model)
 

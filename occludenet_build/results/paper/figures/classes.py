@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from occludenet_build.recognition.accuracy import DIFFERENCES
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import PAGE, footnote
+from occludenet_build.results.degrees import clip_drops
 from occludenet_build.results.paper.common_clips import (
-    clip_drops,
     mean_over_models,
     model_series,
     models_of,

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from occludenet_build.recognition.accuracy import DIFFERENCES
 from occludenet_build.release.terms import CLEAN
 from occludenet_build.results.charts import COLUMN, LINE, MUTED, footnote
+from occludenet_build.results.degrees import clip_drops
 from occludenet_build.results.paper.common_clips import (
     NO_TOP5,
-    clip_drops,
     equal_counts,
     model_series,
     need_degrees,
