@@ -84,7 +84,7 @@ rule moc:
     benchmark:
         f"{BUILD}/benchmarks/moc/summary.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/torch.yaml"
     resources:
         **requests(mem_mb=4000, minutes=60),
     params:
