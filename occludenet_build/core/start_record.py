@@ -128,5 +128,5 @@ def read_jobs(build: Path) -> StartRecord | None:
 
 
 def _read_job(row: list[Any]) -> PlannedJob:
-    stage, rule, wildcards, outputs, log, benchmark, due, decides = row
-    return PlannedJob(stage, rule, tuple(wildcards), tuple(outputs), log, benchmark, due, decides)
+    stage, rule, wildcards, outputs, log, benchmark, due, *more = row
+    return PlannedJob(stage, rule, tuple(wildcards), tuple(outputs), log, benchmark, due, *more)

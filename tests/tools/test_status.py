@@ -168,14 +168,15 @@ def test_a_build_without_a_record(tmp_path):
     """As an older version left it: what has a log is known, and the shards of the tables."""
     table(tmp_path, "000", row("a"))
     write(tmp_path / "logs/detect/000.log", ENDED)
-    for shard in ("000", "001"):
+    write(tmp_path / "logs/detect/002.log", ENDED)  # its table was removed
+    for shard in ("000", "001", "002"):
         write(tmp_path / f"index/shards/{shard}.parquet", "")
     found = look(tmp_path)
     assert not found.recorded and found.exit_status == 3
     assert found.stages[0].states == {
         **dict.fromkeys(jobs_module.STATES, 0),
         "done": 1,
-        "waiting": 1,
+        "waiting": 2,
     }
 
 

@@ -43,7 +43,12 @@ def forecast(build: Path, earlier: Path, cores: int) -> Forecast:
             f"--rates: wanted the settings of the build in {build / SETTINGS_FILE}, got none; "
             "the next start of the workflow writes it"
         )
-    config = dataclasses.replace(cfg.load_part(recorded[0]), build_dir=str(build))
+    try:
+        config = dataclasses.replace(cfg.load_part(recorded[0]), build_dir=str(build))
+    except UserError as error:
+        raise UserError(
+            f"--rates: {error}; wanted Snakemake's working folder, start the command there"
+        ) from error
     known = rates.learn(earlier)
     objects, _ = fetch.coco(config)
     items = counts(config, videos_of(config), known.yields, objects)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from occludenet_build.core.start_record import PlannedJob, StartRecord
 from occludenet_build.stages import STAGES, TABLES
@@ -130,7 +130,7 @@ def _state(
     if not log.text or (record and job.due and log.modified < record.started):
         return "waiting"
     if log.finished:
-        return "waiting" if record else "done"  # its outputs were removed since
+        return "waiting" if job.outputs else "done"  # waiting: its outputs were removed since
     silent = time.time() - log.modified
     return "running" if now.workflow is None and silent < _SILENT_SECONDS else "stopped"
 
@@ -165,6 +165,9 @@ def _guessed(build: Path, stage: str, name: str) -> PlannedJob:
     """A job by its name: its first output has the same, with the suffix that the file has."""
     suffixes = (".parquet", ".pt", ".csv", ".json", ".html")
     there = [name + suffix for suffix in suffixes if (build / (name + suffix)).is_file()]
+    table = f"{name}.parquet"
+    if not there and any(PurePosixPath(table).match(p) for p in STAGES[stage].tables.values()):
+        there = [table]  # it was removed, or is yet to be made
     tables = {pattern.split("/")[0] for pattern in STAGES[stage].tables.values()} - {stage}
     # tables of other folders that the same job writes, as composite those of counterfactual
     shard = name.removeprefix(f"{stage}/")
