@@ -48,13 +48,11 @@ class Stage:
     """Module in config with its settings, a class with the stage's name in CamelCase; empty if
     Config has a field for them."""
     reads: tuple[str, ...] = ()
-    """The stages whose results it reads, those that only some settings need included."""
+    """The stages whose results it reads, with any settings."""
     shards: str = ""
-    """The stage whose tables `shards/` have the clips of its jobs, one job per shard; empty: its
-    jobs do not follow these shards."""
+    """The stage whose tables `shards/` list the clips of its jobs, which `split` hands out."""
     others: tuple[str, ...] = ()
-    """Files and folders that it writes below the build besides the folder of its name; {dataset}
-    is composite.dataset."""
+    """What it writes besides the folder of its name; {dataset} is composite.dataset."""
     clip_folders: tuple[str, ...] = ()
     """Folders of clips that it writes into, of which it does not own all files."""
     clip_columns: tuple[str, ...] = ()
@@ -62,8 +60,7 @@ class Stage:
     lists: str = ""
     """Pattern of its tables that say where clips of the stages that it reads are."""
     unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What no run can make again, or not the same: word for it -> patterns (fnmatch) of the paths
-    below the build."""
+    """What no run can make again: word for it -> patterns (fnmatch) of paths below the build."""
 
     @property
     def module(self) -> str:
@@ -72,8 +69,8 @@ class Stage:
 
     def folders(self, dataset: str) -> tuple[str, ...]:
         """What it writes, relative to the build folder; `dataset`: composite.dataset."""
-        others = (*self.others, *self.clip_folders)
-        return (self.name, *(one.format(dataset=dataset) for one in others))
+        clips = (one.format(dataset=dataset) for one in self.clip_folders)
+        return (*self.own(dataset), *clips)
 
     def own(self, dataset: str) -> tuple[str, ...]:
         """Of these, what no other stage or user writes into."""
@@ -196,7 +193,6 @@ _ROWS = (
         tables={"outside": "outside/*.parquet"},
         unit="output_px",
         reads=("actor_masks", "composite"),
-        shards="select",
     ),
     Stage(
         "poses",
@@ -207,7 +203,6 @@ _ROWS = (
         items=True,
         settings="poses",
         reads=("acquire", "detect", "select", "composite"),
-        shards="select",
     ),
     Stage(
         "annotate",

@@ -78,7 +78,7 @@ def remove(build: Path, found: Iterable[Holding]) -> None:
     """Remove the files in their order, and the folders that are then empty.
 
     First their jobs are asked for: Snakemake runs no job for a file that is missing while all that
-    is made of it is there.
+    is made of it is there. Raises UserError for a file that cannot be removed.
     """
     names = [name for one in found for name in one.going]
     for table in sorted(filter(None, {first_output(build / name) for name in names})):

@@ -64,7 +64,7 @@ def take_tables(shard: Shard, build: Path, theirs: JobRecords, ours: JobRecords)
     """Bring stores, logs, Snakemake's notes and the tables of a shard into the build.
 
     A job whose table is missing is run by the next start, which finds its clips in the store:
-    therefore the tables come last.
+    therefore the tables come last. Raises Refused if it has begun again.
     """
     names = tables_of(shard.stage, shard.name)
     for table in names:

@@ -133,7 +133,10 @@ def settings_of(part: Part, source: Source) -> dict[str, Any]:
 
 
 def handed_files(source: Source, part: Part) -> Iterator[str]:
-    """Files of the build that the machine needs, relative to the build."""
+    """Files of the build that the machine needs, relative to the build.
+
+    Raises UserError if the build lacks tables.
+    """
     for pattern in _READS[source.lister]:
         found = sorted(p for p in source.build.glob(pattern) if p.name[0] != ".")
         if not found:

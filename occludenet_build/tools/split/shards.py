@@ -16,12 +16,12 @@ from occludenet_build.stages import STAGES, TABLES
 
 
 def handed_stages(lister: str) -> tuple[str, ...]:
-    """The stages of `all` whose jobs follow the shards that the stage `lister` lists.
+    """The stages whose jobs follow the shards that the stage `lister` lists.
 
     >>> handed_stages("index"), handed_stages("select")
     (('detect',), ('actor_masks', 'composite'))
     """
-    return tuple(s.name for s in STAGES.values() if s.shards == lister and s.in_all)
+    return tuple(s.name for s in STAGES.values() if s.shards == lister)
 
 
 def lister_of(build: Path) -> str:
@@ -85,7 +85,7 @@ def distribute(work: dict[str, int], speeds: Sequence[float]) -> list[list[str]]
     >>> distribute({"000": 5, "001": 4, "002": 3, "003": 2}, [1, 1])
     [['000', '003'], ['001', '002']]
     >>> distribute({"000": 2, "001": 2, "002": 2}, [2, 1])
-    [['000', '001'], ['002']]
+    [['000', '002'], ['001']]
     """
     loads, shares = [0.0] * len(speeds), [list[str]() for _ in speeds]
     for shard in sorted(work, key=lambda name: (-work[name], name)):
