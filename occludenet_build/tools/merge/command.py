@@ -30,7 +30,7 @@ from occludenet_build.tools.merge.check import (
 from occludenet_build.tools.merge.records import JobRecords
 from occludenet_build.tools.merge.take import take_clips, take_tables
 from occludenet_build.tools.split import Part
-from occludenet_build.tools.split.command import load_build
+from occludenet_build.tools.split.command import load_build, named_folder
 from occludenet_build.tools.split.shards import all_shards, missing_shards
 
 
@@ -57,10 +57,11 @@ def run(args: argparse.Namespace, _: Config) -> None:
     config, build = load_build(args.configfile)
     os.environ[RERUN_ON] = config.rerun_on
     parts = {folder: read_part(folder) for folder in args.parts}
+    named = named_folder(config)
     for folder, part in parts.items():
-        if part.of != config.build_dir:
+        if part.of != named:
             raise UserError(
-                f"{folder}: wanted shards of {config.build_dir}, got those of {part.of}; run this "
+                f"{folder}: wanted shards of {named}, got those of {part.of}; run this "
                 "where you ran `occludenet split`, with the same --configfile"
             )
     with sole_user(build, "merge"):

@@ -19,6 +19,7 @@ from occludenet_build.core.settings import is_url
 from occludenet_build.core.start_record import read_settings
 from occludenet_build.stages import TABLES
 from occludenet_build.tools.plan.command import given
+from occludenet_build.tools.project import plain_path
 from occludenet_build.tools.split import Part
 from occludenet_build.tools.split.folder import Source, write_folder
 from occludenet_build.tools.split.shards import (
@@ -70,17 +71,28 @@ def run(args: argparse.Namespace, _: Config) -> None:
                 "snakemake, which does the rest"
             )
         source = Source(build, given(args.configfile, Path()), config, lister)
-        table = f"{lister}/shards/{{}}.parquet".format
-        work = {shard: pixels(build / table(shard)) for shard in shards}
+        work = {shard: pixels(build / _table(lister, shard)) for shard in shards}
         for number, share in enumerate(distribute(work, speeds), 1):
-            names = [table(shard) for shard in share]
-            hashes = {name: sha256_file(build / name) for name in names}
-            part = Part(
-                f"machine-{number}", config.build_dir, _portable(config.build_dir), stages,
-                tuple(share), hashes,
-                {TABLES[name]: attempts(build / TABLES[name]) for name in UPSTREAM},
-            )  # fmt: skip
-            _write(args, part, source, sum(work[shard] for shard in share) / sum(work.values()))
+            part = _part(f"machine-{number}", source, stages, share)
+            _write(args, part, source, sum(work[s] for s in share) / max(1, sum(work.values())))
+
+
+def _table(lister: str, shard: str) -> str:
+    return f"{lister}/shards/{shard}.parquet"
+
+
+def _part(machine: str, source: Source, stages: tuple[str, ...], shards: list[str]) -> Part:
+    build, config = source.build, source.config
+    names = [_table(source.lister, shard) for shard in shards]
+    return Part(
+        machine,
+        named_folder(config),
+        _portable(config.build_dir),
+        stages,
+        tuple(shards),
+        {name: sha256_file(build / name) for name in names},
+        {TABLES[name]: attempts(build / TABLES[name]) for name in UPSTREAM},
+    )
 
 
 def load_build(configfiles: list[Path]) -> tuple[Config, Path]:
@@ -108,6 +120,11 @@ def load_build(configfiles: list[Path]) -> tuple[Config, Path]:
     return config, build
 
 
+def named_folder(config: Config) -> str:
+    """build_dir as the workflow names it in the paths of its outputs."""
+    return plain_path(config.build_dir.rstrip("/"), is_output=True)
+
+
 def _differs(section: str, now: Any, before: Any) -> bool:
     """Whether a section is another one; a fetched release is recorded by its folder."""
     if section == "select" and is_url(now["published"] or "") and isinstance(before, dict):
@@ -130,9 +147,10 @@ def _speeds(args: argparse.Namespace) -> list[float]:
 
 
 def _portable(build_dir: str) -> str:
-    """build_dir in the folder of a machine: the same if it is below the working folder."""
+    """build_dir in the folder of a machine: the same if it is a plain path below the folder."""
     path = Path(build_dir)
     below = not path.is_absolute() and ".." not in path.parts
+    below = below and not ({*"{}"} & {*build_dir} or build_dir.startswith("-"))
     return path.as_posix() if below else "build"
 
 
