@@ -42,7 +42,7 @@ class OutageShares:
     train: float = setting(_SHARE, low=0, high=1)
     """Stages that train: of the clips of each row of the loss curve, for any reason."""
     evaluate: float = setting(_SHARE, low=0, high=1)
-    """Stages evaluate and integralaction: of the clips of all sets."""
+    """Stages evaluate, integralaction and moc: of the clips of all sets."""
     attention: float = setting(_SHARE, low=0, high=1)
     """Stage attention: of the clips."""
 

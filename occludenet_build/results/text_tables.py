@@ -1,4 +1,4 @@
-"""Tables as Markdown and LaTeX, and numbers as CSV."""
+"""Tables as Markdown, LaTeX and plain text, and numbers as CSV."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ def write_texts(table: Texts, folder: Path) -> None:
     """Write <name>.md and <name>.tex."""
     write_text(folder / f"{table.name}.md", _MARKDOWN.get_template("table.md.j2").render(t=table))
     write_text(folder / f"{table.name}.tex", _LATEX.get_template("table.tex.j2").render(t=table))
+
+
+def plain_lines(table: Texts) -> list[str]:
+    """The table in columns, for a terminal: its title, head and blocks, without the notes."""
+    rows = [row for _, block in table.blocks for row in block]
+    widths = [max(map(len, column)) for column in zip(table.head, *rows, strict=True)]
+    lines = [table.title]
+    for title, block in [("", [table.head]), *table.blocks]:
+        lines += [title] if title else []
+        for row in block:
+            texts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+            lines.append("  ".join(texts).rstrip())
+    return lines
 
 
 def numbers_csv(numbers: pd.DataFrame) -> str:

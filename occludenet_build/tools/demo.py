@@ -27,6 +27,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from occludenet_build.config import Config
+from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import write_text
 from occludenet_build.tools import project
@@ -136,11 +137,18 @@ def draw_sets(folder: Path) -> None:
 
 
 def print_tables(build: Path) -> None:
-    """Print the tables of a build's networks, and where they are."""
-    for name in ("by_degree", "study"):
-        path = build / "models" / f"{name}.md"
-        if path.exists():
-            print(f"\n{path}\n\n{path.read_text()}")
+    """Print the tables of a build's networks, if it has them, and where they are."""
+    from occludenet_build.results.text_tables import TextTable, plain_lines
+
+    folder = build / "models"
+    if not (folder / "tables.json").exists():
+        return
+    for name, table in read_json(folder / "tables.json").items():
+        blocks = [(block["title"], block["rows"]) for block in table["blocks"]]
+        shown = TextTable(name, table["title"], table["head"], blocks, table["notes"])
+        notes = [f"- {note}" for note in shown.notes]
+        print("\n".join(["", *plain_lines(shown), *notes]))
+    print(f"\ntables: {folder}, by_degree and study (.csv, .md, .tex), study.svg, pairs.csv")
 
 
 def print_summary(build: Path, config: Config) -> None:

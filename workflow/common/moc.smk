@@ -51,7 +51,7 @@ def moc_cut_outs(names):
 def moc_masks(names):
     """The tables of masks of the actors, which composite does not always need: attention learns
     them, and is measured by them."""
-    if "clean" not in moc_bases(names) and not moc_bases(names) & built_sets():
+    if not moc_bases(names) & built_sets():
         return []
     return expand(f"{BUILD}/actor_masks/{{shard}}.parquet", shard=CLIP_SHARDS)
 

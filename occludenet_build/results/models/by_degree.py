@@ -22,6 +22,7 @@ from occludenet_build.recognition.accuracy import (
     set_order,
 )
 from occludenet_build.release.terms import CLEAN
+from occludenet_build.results.degrees import is_occludenet_d
 from occludenet_build.results.text_tables import ABSENT, TextTable
 
 CELL = [
@@ -118,15 +119,15 @@ def sets_in_order(rows: pd.DataFrame) -> list[str]:
 
 
 def text_table(
-    cells: pd.DataFrame, precisions: pd.DataFrame, sets: list[str], left: Mapping[str, int]
+    rows: pd.DataFrame, cells: pd.DataFrame, precisions: pd.DataFrame, left: Mapping[str, int]
 ) -> TextTable:
     """The table of all as texts: a block of accuracies, and one of each average precision.
 
-    `sets`: those of the accuracies, in order; `left`: clips by set that do not count.
+    `rows`: the answers (rows.ROWS) that `cells` are of; `left`: clips by set that do not count.
     """
     blocks = []
     metrics = list(dict.fromkeys(precisions["metric"]))
-    columns = list(dict.fromkeys([*sets, *precisions["set"]]))
+    columns = list(dict.fromkeys([*sets_in_order(rows), *precisions["set"]]))
     if len(cells):
         blocks.append((_accuracies(cells), _lines(cells, columns)))
     for metric in metrics:
@@ -134,7 +135,7 @@ def text_table(
         blocks.append((f"{metric}, %", _lines(of_metric, columns)))
     head = ["network", "arm", "seeds", *columns]
     title = "All networks by degree of occlusion"
-    notes = [*_notes(cells, left), *_precision_notes(precisions)]
+    notes = [*_notes(cells, left), *_set_notes(rows), *_precision_notes(precisions)]
     return TextTable("by_degree", title, head, blocks, notes)
 
 
@@ -177,6 +178,21 @@ def _notes(cells: pd.DataFrame, left: Mapping[str, int]) -> list[str]:
     if len(cells) and CLEAN not in set(cells["set"]):
         notes.append("no clean twins: composite.clean_twin makes them")
     return notes
+
+
+def _set_notes(rows: pd.DataFrame) -> list[str]:
+    if rows.empty:
+        return []
+    names = pd.Series(sets_in_order(rows))
+    further = names[~is_occludenet_d(names)]
+    notes = [
+        "arm: how a network was trained, clean: on the clean twins; of another system its mode; "
+        "the columns are the sets that it is tested on"
+    ]
+    if len(further):
+        notes.append(f"{', '.join(further)}: not of OccludeNet-D, from evaluate.lists")
+    classes = sorted(rows["classes"].unique())
+    return [*notes, *(f"chance is {100 / n:.3g} % with {n} classes" for n in classes)]
 
 
 def _precision_notes(precisions: pd.DataFrame) -> list[str]:

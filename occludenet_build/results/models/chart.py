@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from occludenet_build.results.charts import INK, PALETTE, draw_svg
-from occludenet_build.results.models.study import MEAN
+from occludenet_build.results.models.study import MEAN, title_of
 
 _LINE = 0.26
 """Height of a line, inches."""
+_BESIDE = 0.25
+"""Distance of the outermost degrees from their line, in lines: equal drops hide no dot."""
 
 
 def drops_chart(rows: pd.DataFrame) -> str:
@@ -26,7 +28,7 @@ def drops_chart(rows: pd.DataFrame) -> str:
         )[:, 0]
         for axes, name, means in zip(panels, among, lines, strict=True):
             _draw_panel(axes, rows[rows["among"] == name], means)
-            axes.set_title(name, loc="left")
+            axes.set_title(title_of(rows[rows["among"] == name]), loc="left")
         panels[-1].set_xlabel("top-1 lost from the clean twin, points")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -45,9 +47,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, means: pd.DataFrame) -> None:
     )  # fmt: skip
     place = dict(zip(names, places, strict=True))
     degrees = [name for name in dict.fromkeys(rows["degree"]) if name != MEAN]
-    for degree, colour in zip(degrees, PALETTE * len(degrees), strict=False):
+    beside = np.linspace(_BESIDE, -_BESIDE, len(degrees)) if len(degrees) > 1 else [_BESIDE]
+    for degree, colour, shift in zip(degrees, PALETTE * len(degrees), beside, strict=False):
         part = rows[rows["degree"] == degree]
-        at = [place[key] for key in zip(part["network"], part["arm"], strict=True)]
+        at = [place[key] + shift for key in zip(part["network"], part["arm"], strict=True)]
         axes.scatter(part["drop"], at, s=14, color=colour, label=degree, zorder=3)
     labels = [f"{n} {a}" if a != g else n for (n, a), g in zip(names, means["among"], strict=True)]
     axes.set_yticks(places, labels)

@@ -18,7 +18,7 @@ from occludenet_build.results.models import by_degree, study
 from occludenet_build.results.models.chart import drops_chart
 from occludenet_build.results.models.pairs import compare_pairs
 from occludenet_build.results.models.rows import ROWS, read_answers
-from occludenet_build.results.text_tables import TextTable, numbers_csv, write_texts
+from occludenet_build.results.text_tables import TextTable, numbers_csv, plain_lines, write_texts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,9 +59,9 @@ def _write_all(
     precisions = by_degree.precision_cells(args.precisions)
     whole = pd.DataFrame([*cells.to_dict("records"), *precisions.to_dict("records")])
     write_text(args.out / "by_degree.csv", numbers_csv(whole.reindex(columns=by_degree.CELL)))
-    table = by_degree.text_table(cells, precisions, by_degree.sets_in_order(rows), left)
+    table = by_degree.text_table(rows, cells, precisions, left)
     write_texts(table, args.out)
-    _log(table)
+    logging.info("%s", "\n".join(plain_lines(table)))
     return table
 
 
@@ -83,7 +83,7 @@ def _write_study(
     table = study.text_table(found, pairs)
     write_texts(table, out)
     write_text(out / "study.svg", drops_chart(found))
-    _log(table)
+    logging.info("%s", "\n".join(plain_lines(table)))
     return table
 
 
@@ -106,14 +106,3 @@ def _published(config: Config) -> study.Published:
 def _texts(table: TextTable) -> dict[str, Any]:
     blocks = [{"title": title, "rows": rows} for title, rows in table.blocks]
     return {"title": table.title, "head": table.head, "blocks": blocks, "notes": table.notes}
-
-
-def _log(table: TextTable) -> None:
-    """The table in the log, in columns."""
-    logging.info("%s", table.title)
-    rows = [row for _, block in table.blocks for row in block]
-    widths = [max(map(len, column)) for column in zip(table.head, *rows, strict=True)]
-    for title, block in [("", [table.head]), *table.blocks]:
-        for line in ([[title]] if title else []) + block:
-            texts = (text.ljust(width) for text, width in zip(line, widths, strict=False))
-            logging.info("%s", "  ".join(texts).rstrip())

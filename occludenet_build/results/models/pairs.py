@@ -86,13 +86,16 @@ def _by(part: pd.DataFrame, column: str, value: str) -> pd.Series:
     return part.groupby(column)[value].mean()
 
 
-def undecided(pairs: pd.DataFrame, among: str, network: str, arm: str) -> list[str]:
-    """Names of the networks (with their arm, where that is not what is ranked together) from which
-    one cannot be told apart."""
-    of_among = pairs[pairs["among"].eq(among) & ~pairs["decided"].astype(bool)]
-    found = []
+def undecided(pairs: pd.DataFrame, among: str, network: str, arm: str) -> str:
+    """The networks from which one cannot be told apart, by name (with their arm, where that is not
+    what is ranked together), `all others`, or `none`; empty where it is in no pair."""
+    of_among, names, found = pairs[pairs["among"].eq(among)], [], 0
     for one, other in (("first", "second"), ("second", "first")):
         mine = of_among[of_among[one].eq(network) & of_among[f"{one}_arm"].eq(arm)]
+        found += len(mine)
+        mine = mine[~mine["decided"].astype(bool)]
         for name, its_arm in zip(mine[other], mine[f"{other}_arm"], strict=True):
-            found.append(str(name) if its_arm == among else f"{name} {its_arm}")
-    return sorted(found)
+            names.append(str(name) if its_arm == among else f"{name} {its_arm}")
+    if len(names) == found > 1:
+        return "all others"
+    return ", ".join(sorted(names)) or ("none" if found else "")

@@ -39,6 +39,8 @@ mean), `drop` in points with its 95 % interval and standard deviation over seeds
 accuracy on occluded clips in percent of that on clean twins, `clean` top-1 on clean twins, `chance`
 1 / classes (all percent), and mini-Kinetics' top-1 of the CNN study for the same network and
 frames, null where it has none."""
+_OPPOSITE = (("low", "high"), ("high", "low"))
+"""The more is lost, the less is kept."""
 _NETWORK = ["network", "arm"]
 _LINE = [*_NETWORK, "degree"]
 Published = Callable[[str], MiniRun | None]
@@ -75,11 +77,11 @@ def drop_rows(
     rows = _counted(long)
     rows = rows.join(_edges(long, _LINE, "drop", DIFFERENCES, seed))
     rows = rows.join(_kept(long, seed)).reset_index()
-    rows = rows.merge(_clean(drops, cells), on=_NETWORK)
+    rows = _with_width(rows.merge(_clean(drops, cells), on=_NETWORK))
     runs = {name: published(name) for name in rows["network"].unique()}
     for name in ("top1", "frames"):
         rows[f"published_{name}"] = [getattr(runs[one], name, None) for one in rows["network"]]
-    return _ranked(rows)[DROP]
+    return _ranked(rows, _in_order(rows, cells))[DROP]
 
 
 def _counted(long: pd.DataFrame) -> pd.DataFrame:
@@ -124,25 +126,42 @@ def _kept(long: pd.DataFrame, seed: int) -> pd.DataFrame:
     return 100 * pd.DataFrame(found, index=sums.columns)
 
 
-def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with their rank, those of a rank together, not ranked ones last."""
+def _with_width(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose intervals of `kept` have a width: where no draw differs, that of the drop."""
+    flat = rows["kept_high"] - rows["kept_low"] < 1e-9
+    ends = {f"kept_{a}": 100 - 100 * rows[b] / rows["clean"] for a, b in _OPPOSITE}
+    kept = {name: rows[name].where(~flat, end).clip(lower=0) for name, end in ends.items()}
+    return rows.assign(**kept)
+
+
+def _in_order(rows: pd.DataFrame, cells: pd.DataFrame) -> dict[str, int]:
+    """Places of what is ranked together, in the order of the table of all."""
+    among = dict(zip(map(tuple, rows[_NETWORK].to_numpy()), rows["among"], strict=True))
+    lines = map(tuple, cells[_NETWORK].to_numpy())
+    found = dict.fromkeys(among[line] for line in lines if line in among)
+    return {name: at for at, name in enumerate(found)}
+
+
+def _ranked(rows: pd.DataFrame, places: dict[str, int]) -> pd.DataFrame:
+    """Rows with their rank, those of a rank together, not ranked ones last; `places`: of the
+    values of `among`."""
     able = rows["clean_low"] > rows["chance"]
     means = rows[able & rows["degree"].eq(MEAN)]
     ranks = means["drop"].round(9).groupby(means["among"]).rank(method="min")
     of_line = dict(zip(map(tuple, means[["network", "arm"]].to_numpy()), ranks, strict=True))
     lines = zip(rows["network"], rows["arm"], strict=True)
     rank = pd.Series([of_line.get(line) for line in lines], rows.index, dtype="Int64")
-    return rows.assign(rank=rank).sort_values(
-        ["among", "rank", "network"], kind="stable", na_position="last"
-    )
+    rows = rows.assign(rank=rank, place=rows["among"].map(places))
+    return rows.sort_values(["place", "rank", "network"], kind="stable", na_position="last")
 
 
 def text_table(rows: pd.DataFrame, pairs: pd.DataFrame) -> TextTable:
     """The study as texts: a block per what is ranked together."""
     shown = list(dict.fromkeys(rows["degree"]))
-    head = ["rank", "network", "seeds", "clean", *shown, "kept", "undecided against", "published"]
+    head = ["rank", "network", "seeds", "clean, %", *shown, "kept, %"]
+    head += ["undecided against", "published, %"]
     blocks = [
-        (_title(of_among), [_line(part, shown, pairs) for _, part in of_among.groupby(
+        (title_of(of_among), [_line(part, shown, pairs) for _, part in of_among.groupby(
             ["network", "arm"], sort=False)])
         for _, of_among in rows.groupby("among", sort=False)
     ]  # fmt: skip
@@ -150,7 +169,8 @@ def text_table(rows: pd.DataFrame, pairs: pd.DataFrame) -> TextTable:
     return TextTable("study", title, head, blocks, _notes(rows, pairs))
 
 
-def _title(of_among: pd.DataFrame) -> str:
+def title_of(of_among: pd.DataFrame) -> str:
+    """What the rows (DROP) of networks that are ranked together are."""
     among = str(of_among["among"].iloc[0])
     return f"arm {among}" if of_among["arm"].eq(among).all() else among
 
@@ -160,7 +180,6 @@ def _line(part: pd.DataFrame, shown: Sequence[str], pairs: pd.DataFrame) -> list
     mean = by_degree.loc[MEAN]
     own = mean["arm"] != mean["among"]
     name = f"{mean['network']} {mean['arm']}" if own else str(mean["network"])
-    open_pairs = undecided(pairs, mean["among"], mean["network"], mean["arm"])
     known = not pd.isna(mean["published_top1"])
     return [
         ABSENT if pd.isna(mean["rank"]) else str(mean["rank"]),
@@ -169,8 +188,8 @@ def _line(part: pd.DataFrame, shown: Sequence[str], pairs: pd.DataFrame) -> list
         _between(mean, "clean", ("clean_low", "clean_high")),
         *(_drop_text(by_degree.loc[degree]) for degree in shown),
         ABSENT if pd.isna(mean["kept"]) else _between(mean, "kept", ("kept_low", "kept_high")),
-        ", ".join(open_pairs) or ("nobody" if not pd.isna(mean["rank"]) else ABSENT),
-        "{published_top1:.1f} ({published_frames:.0f} frames)".format(**mean) if known else ABSENT,
+        undecided(pairs, mean["among"], mean["network"], mean["arm"]) or ABSENT,
+        "{published_top1:.1f} ({published_frames:.0f})".format(**mean) if known else ABSENT,
     ]
 
 
@@ -188,8 +207,8 @@ def _notes(rows: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
     notes = [
         f"drop: top-1 on the clean twin less that on the occluded clip, points, paired over "
         f"N={fewest:,} source clips, mean over seeds ± standard deviation over seeds [95 % "
-        "interval that draws groups of clips]; mean: over degrees; kept: percent of the clean "
-        "accuracy",
+        "interval that draws groups of clips], below 0 better on the occluded clips; mean: over "
+        "degrees; kept: the accuracy on occluded clips in percent of that on clean twins",
         "rank: by the mean drop, 1 loses least; - where the interval of the clean accuracy "
         "reaches chance: such a network has nothing to lose",
         f"undecided against: networks from which it cannot be told apart, of {len(pairs)} pairs "
@@ -202,7 +221,8 @@ def _notes(rows: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
         )
     if rows["published_top1"].notna().any():
         notes.append(
-            "published: top-1 of the CNN study on mini-Kinetics, clean clips, from ImageNet "
-            "weights: an order of the networks, no figure to compare with other clips and classes"
+            "published: top-1 (at so many frames) of the CNN study on mini-Kinetics, clean clips, "
+            "from ImageNet weights: an order of the networks, no figure to compare with other "
+            "clips and classes"
         )
     return notes

@@ -224,7 +224,7 @@ def learning_counts(config: Config, chosen: dict[str, float]) -> Counts:
     `chosen`: split -> selected clips.
     """
     views = [_views(one, chosen) for one in members_of(config)]
-    of_members: dict[str, float | None] = {
+    of_members: Counts = {
         "members": jobs_of("train_model", config),
         "member_train_views": sum(train for train, _ in views),
         "member_test_views": sum(test for _, test in views),
