@@ -266,3 +266,14 @@ def test_the_next_start_makes_the_same_build_again(reference, tmp_path, stages):
     drill.succeeds("dataset")
     assert drill.clips() == clips
     drill.assert_equal(reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [0.2, 0.6])
+def test_the_next_start_goes_on_after_a_kill_in_the_middle(reference, tmp_path, kept):
+    drill = reference.copy(tmp_path / "copy")
+    found = holding(drill.build, "composite", dataset_of(drill.build), NOTHING_SPARED)
+    found.going = found.going[: int(kept * len(found.going))]
+    remove(drill.build, [found])
+    drill.succeeds("dataset")
+    drill.assert_equal(reference)

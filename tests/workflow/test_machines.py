@@ -53,11 +53,21 @@ def on_two_machines(build: Build, name: str) -> None:
     occludenet(build, "merge", *map(str, parts))
 
 
-@pytest.mark.parametrize("elsewhere", [False, True], ids=["build_dir below", "build_dir elsewhere"])
-def test_two_halves_are_the_whole(built, world, tmp_path, elsewhere):
-    settings = SETTINGS | ({"build_dir": str(tmp_path / "big disk/D")} if elsewhere else {})
-    build = Build(tmp_path / "project", world, settings)
-    root = Path(settings["build_dir"]) if elsewhere else build.folder / "build"
+def test_detection_on_two_machines_is_not_repeated(world, tmp_path):
+    build = Build(tmp_path / "project", world, SETTINGS)
+    build.run("index")
+    on_two_machines(build, "parts")
+    planned = build.planned("composite")
+    assert "select" in planned and not {"index", "detect_shard"} & {*planned}
+    assert build.where(build.merged({"detect": {"score": 0.3}})).planned("detect") == {
+        "detect_shard": 2
+    }
+
+
+def test_two_halves_are_the_whole(built, world, tmp_path):
+    """With a build_dir elsewhere: a machine has another one, below its folder."""
+    root = tmp_path / "big disk/D"
+    build = Build(tmp_path / "project", world, SETTINGS | {"build_dir": str(root)})
     build.run("index")
     on_two_machines(build, "detect_parts")
     assert "detect_shard" not in build.planned("composite")
