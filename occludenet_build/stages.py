@@ -334,7 +334,7 @@ _ROWS = (
         "Write the HTML page of a build",
         ("select", "composite", "train", "evaluate"),
         draws=True,
-        reads=("annotate", "evaluate", "models", "paper"),
+        reads=("annotate", "evaluate", "integralaction", "models", "paper"),
     ),
     Stage(
         "residual_actor",
