@@ -31,8 +31,8 @@ NETWORKS = ("stado", "stado_boxes")
 SETTINGS = {
     "backbone": "dla_34", "size": 64, "frames": 2, "head_width": 64, "attention_width": 64,
     "starts": 1, "epochs": 8, "batch": 4, "augment": False, "learning_rate": 5e-4,
-    "warmup_epochs": 1.0, "optimizer": {"steps": [6]}, "mask_weight": 10.0, "workers": 0,
-    "tensorboard": False, "test_step": 2, "objects": 10, "flip_test": False,
+    "warmup_epochs": 1.0, "optimizer": {"name": "adamw", "schedule": "cosine"}, "mask_weight": 10.0,
+    "workers": 0, "tensorboard": False, "test_step": 2, "objects": 10, "flip_test": False,
     "tests": ["clean", "D-25", "D-50", "D-75"],
 }  # fmt: skip
 """Small and short: pictures of 64 px, no augmentation, a warm-up as it starts from nothing, more

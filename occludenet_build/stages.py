@@ -47,11 +47,34 @@ class Stage:
     settings: str = ""
     """Module in config with its settings, a class with the stage's name in CamelCase; empty if
     Config has a field for them."""
+    reads: tuple[str, ...] = ()
+    """The stages whose results it reads, with any settings."""
+    shards: str = ""
+    """The stage whose tables `shards/` list the clips of its jobs, which `split` hands out."""
+    others: tuple[str, ...] = ()
+    """What it writes besides the folder of its name; {dataset} is composite.dataset."""
+    clip_folders: tuple[str, ...] = ()
+    """Folders of clips that it writes into, of which it does not own all files."""
+    clip_columns: tuple[str, ...] = ()
+    """Columns of its tables with the clips that it writes elsewhere, relative to the build."""
+    lists: str = ""
+    """Pattern of its tables that say where clips of the stages that it reads are."""
+    unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What no run can make again: word for it -> patterns (fnmatch) of paths below the build."""
 
     @property
     def module(self) -> str:
         """Dotted name of its package."""
         return module_of(self.name, self.wing)
+
+    def folders(self, dataset: str) -> tuple[str, ...]:
+        """What it writes, relative to the build folder; `dataset`: composite.dataset."""
+        clips = (one.format(dataset=dataset) for one in self.clip_folders)
+        return (*self.own(dataset), *clips)
+
+    def own(self, dataset: str) -> tuple[str, ...]:
+        """Of these, what no other stage or user writes into."""
+        return (self.name, *(one.format(dataset=dataset) for one in self.others))
 
 
 _ROWS = (
@@ -62,6 +85,7 @@ _ROWS = (
         draws=True,
         tables={"kinetics": "kinetics/clips.parquet"},
         unit="fetched_clips",
+        unique={"downloads": ("*",)},
     ),
     Stage(
         "acquire",
@@ -71,6 +95,9 @@ _ROWS = (
         tables={"acquire": "acquire/videos.parquet"},
         items=True,
         unit="videos",
+        reads=("kinetics",),
+        others=("coco", "release", "surveillance/archives.json", "surveillance/videos"),
+        unique={"downloads": ("*",)},
     ),
     Stage(
         "index",
@@ -82,6 +109,7 @@ _ROWS = (
         tables={"index": "index/videos.parquet"},
         items=True,
         unit="index_px",
+        reads=("acquire",),
     ),
     Stage(
         "detect",
@@ -90,6 +118,8 @@ _ROWS = (
         tables={"detect": "detect/*.parquet"},
         items=True,
         unit="search_px",
+        reads=("acquire", "index"),
+        shards="index",
     ),
     Stage(
         "occluders",
@@ -99,6 +129,7 @@ _ROWS = (
         tables={"occluders": "occluders/occluders.parquet"},
         items=True,
         unit="objects",
+        reads=("acquire",),
     ),
     Stage(
         "select",
@@ -110,12 +141,14 @@ _ROWS = (
         tables={"select": "select/clips.parquet"},
         items=True,
         unit="candidates",
+        reads=("acquire", "index", "detect", "occluders"),
     ),
     Stage(
         "leaks",
         "occlusion",
         "Report clips, YouTube ids and near-duplicate videos that two splits share",
         unit="chosen_px",
+        reads=("select",),
     ),
     Stage(
         "audit",
@@ -123,6 +156,7 @@ _ROWS = (
         "Compare the actor's boxes with a second detector on a sample of clips",
         draws=True,
         in_all=False,
+        reads=("acquire", "detect", "select"),
     ),
     Stage(
         "actor_masks",
@@ -131,6 +165,8 @@ _ROWS = (
         tables={"actor_masks": "actor_masks/*.parquet"},
         items=True,
         unit="actor_frames",
+        reads=("acquire", "detect", "select"),
+        shards="select",
     ),
     Stage(
         "composite",
@@ -142,6 +178,11 @@ _ROWS = (
         tables={"composite": "composite/*.parquet", "counterfactual": "counterfactual/*.parquet"},
         items=True,
         unit="output_px",
+        reads=("detect", "occluders", "select", "actor_masks"),
+        shards="select",
+        others=("counterfactual",),
+        clip_folders=("{dataset}", "{dataset}-clean", "{dataset}-counterfactual"),
+        clip_columns=("files", "clean_file"),
     ),
     Stage(
         "outside",
@@ -151,6 +192,7 @@ _ROWS = (
         in_all=False,
         tables={"outside": "outside/*.parquet"},
         unit="output_px",
+        reads=("actor_masks", "composite"),
     ),
     Stage(
         "poses",
@@ -160,6 +202,7 @@ _ROWS = (
         tables={"poses": "poses/[0-9]*.parquet"},
         items=True,
         settings="poses",
+        reads=("acquire", "detect", "select", "composite"),
     ),
     Stage(
         "annotate",
@@ -168,6 +211,9 @@ _ROWS = (
         ("composite", "counterfactual", "occluders"),
         tables={"annotate": "annotate/clips.parquet", "frames": "annotate/frames/*.parquet"},
         unit="truth_rows",
+        reads=("select", "occluders", "actor_masks", "composite", "outside"),
+        others=("{dataset}/annotations",),
+        lists="annotate/clips.parquet",
     ),
     Stage(
         "validate",
@@ -175,6 +221,7 @@ _ROWS = (
         "Check annotation files for contradictions and against a published release",
         ("composite", "select"),
         unit="released",
+        reads=("acquire", "annotate"),
     ),
     Stage(
         "variants",
@@ -186,6 +233,7 @@ _ROWS = (
         in_all=False,
         tables={"variants": "variants/items/*.parquet"},
         items=True,
+        reads=("detect", "select", "actor_masks", "composite"),
     ),
     Stage(
         "export",
@@ -193,6 +241,7 @@ _ROWS = (
         "Write the dataset in the formats of other programs, which their own readers read",
         in_all=False,
         settings="export",
+        reads=("detect", "select", "actor_masks", "poses", "annotate", "measure"),
     ),
     Stage(
         "train",
@@ -203,6 +252,7 @@ _ROWS = (
         parts={"pairs": 2},
         tables={"train": "train/*.csv"},
         unit="train_views",
+        reads=("acquire", "annotate", "measure"),
     ),
     Stage(
         "evaluate",
@@ -213,6 +263,7 @@ _ROWS = (
         parts={"erased": 2},
         tables={"evaluate": "evaluate/*.parquet"},
         unit="test_views",
+        reads=("annotate", "variants", "train", "measure"),
     ),
     Stage(
         "integralaction",
@@ -221,6 +272,7 @@ _ROWS = (
         draws=True,
         in_all=False,
         settings="integralaction",
+        reads=("acquire", "poses", "annotate"),
     ),
     Stage(
         "moc",
@@ -229,6 +281,7 @@ _ROWS = (
         draws=True,
         in_all=False,
         settings="moc",
+        reads=("acquire", "detect", "occluders", "actor_masks", "annotate", "measure"),
     ),
     Stage(
         "questions",
@@ -238,11 +291,13 @@ _ROWS = (
         draws=True,
         in_all=False,
         settings="questions",
+        reads=("annotate", "evaluate", "predictions"),
     ),
     Stage(
         "predictions",
         "recognition",
         "Read the predictions of other programs (mmaction2, PySlowFast, your own)",
+        reads=("annotate",),
     ),
     Stage(
         "attention",
@@ -252,6 +307,7 @@ _ROWS = (
         draws=True,
         tables={"attention": "attention/*.parquet"},
         unit="attended",
+        reads=("annotate", "train"),
     ),
     Stage(
         "models",
@@ -262,6 +318,7 @@ _ROWS = (
         in_all=False,
         tables={"models": "models/*/*.parquet"},
         settings="models",
+        reads=("acquire", "annotate", "integralaction", "moc"),
     ),
     Stage(
         "paper",
@@ -269,6 +326,7 @@ _ROWS = (
         "Write the paper's tables and figures from your results, next to the published ones",
         ("composite", "evaluate", "predictions"),
         draws=True,
+        reads=("occluders", "annotate", "evaluate", "predictions", "attention"),
     ),
     Stage(
         "report",
@@ -276,6 +334,7 @@ _ROWS = (
         "Write the HTML page of a build",
         ("select", "composite", "train", "evaluate"),
         draws=True,
+        reads=("annotate", "evaluate", "integralaction", "models", "paper"),
     ),
     Stage(
         "residual_actor",
@@ -285,6 +344,7 @@ _ROWS = (
         draws=True,
         results_version=2,
         in_all=False,
+        reads=("acquire", "detect", "occluders", "select", "actor_masks", "composite", "outside"),
     ),
     Stage(
         "proposals",
@@ -292,6 +352,9 @@ _ROWS = (
         "Find people occluded by static objects in long surveillance videos",
         results_version=2,
         in_all=False,
+        reads=("acquire",),
+        others=("surveillance/videos.parquet", "surveillance/index", "surveillance/detect"),
+        unique={"reviews": ("proposals/review*.csv",)},
     ),
     Stage(
         "segments",
@@ -300,6 +363,8 @@ _ROWS = (
         ("composite",),
         in_all=False,
         tables={"segments": "segments/clips.parquet"},
+        reads=("acquire", "proposals"),
+        clip_columns=("file",),
     ),
     Stage(
         "recordings",
@@ -310,6 +375,8 @@ _ROWS = (
         in_all=False,
         tables={"recordings": "recordings/clips.parquet"},
         settings="recordings",
+        clip_columns=("file",),
+        unique={"recordings": ("*",)},
     ),
     Stage(
         "measure",
@@ -318,6 +385,8 @@ _ROWS = (
         ("actor_masks", "counterfactual"),
         in_all=False,
         settings="measure",
+        reads=("acquire", "segments", "recordings"),
+        lists="measure/*/clips.parquet",
     ),
 )
 

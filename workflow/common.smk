@@ -35,8 +35,9 @@ try:
         )
         from occludenet_build.config.export import FORMATS
         from occludenet_build.config.models import naming, of_member
+        from occludenet_build.config.protocols import with_protocol_version
         from occludenet_build.config.training import DATASET_D, SMALL_BACKBONES
-        from occludenet_build.core import failures, seeds
+        from occludenet_build.core import failures, seeds, start_record
         from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url, key_values

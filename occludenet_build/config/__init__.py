@@ -100,6 +100,7 @@ __all__ = [
     "canonical",
     "load",
     "load_part",
+    "recorded",
     "require_file",
     "require_weights",
     "stage_settings",
@@ -249,6 +250,20 @@ def stage_settings(config: Config, stage: str) -> dict[str, Any]:
     sections = (*own, *STAGES[stage].borrows)
     seed = {"seed": config.seed} if STAGES[stage].draws else {}
     return seed | {s: key_values(getattr(config, s)) for s in sections}
+
+
+NOT_RECORDED = ("download", "failures", "cluster")
+"""Sections that change no result; the first may hold passwords."""
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    """The settings that a build keeps in its settings.json: those that results depend on."""
+    fields = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    return {
+        name: key_values(value) if dataclasses.is_dataclass(value) else value
+        for name, value in fields.items()
+        if name not in NOT_RECORDED
+    }
 
 
 def canonical(settings: dict[str, Any]) -> str:

@@ -32,6 +32,9 @@ class Protocol:
     source: str
     crop_places: str = "even"
     """A choice of evaluate.crop_places."""
+    version: int = 1
+    """Greater than 1 where earlier versions of this program had another protocol for the backbone;
+    for those in BY_SAMPLING it is that of both."""
 
 
 _SLOWFAST = "SlowFast, its configurations of X3D: TEST.NUM_ENSEMBLE_VIEWS 10, TEST_CROP_SIZE"
@@ -66,10 +69,10 @@ _VIDEOMAE = Protocol(
     "mmaction2, its configuration of VideoMAE (16 x 4, 5 clips, ThreeCrop 224), as in the paper",
 )  # fmt: skip
 
-_IBM_RELEASED = (
-    *("ibm_i3d_resnet18", "ibm_i3d_resnet50", "ibm_i3d_resnet101"),
-    *("ibm_tam_resnet50", "ibm_tam_resnet101"),
-)
+# Version 1: the crops at even places, and the same 10 x 3 with spread frames.
+_IBM_DENSE_AGAIN = dataclasses.replace(_IBM_DENSE, version=2)
+_IBM_AGAIN = ("ibm_i3d_resnet18", "ibm_i3d_resnet50", "ibm_i3d_resnet101")
+_IBM_RELEASED = (*_IBM_AGAIN, "ibm_tam_resnet50", "ibm_tam_resnet101")
 """Of those of depth 50 and 101 there are checkpoints of Kinetics-400, on dense clips."""
 _IBM_MINI = (
     *("ibm_i3d", "ibm_s3d", "ibm_s3d_resnet18", "ibm_s3d_resnet50", "ibm_s3d_resnet101"),
@@ -94,6 +97,7 @@ PROTOCOLS: dict[str, Protocol] = {
         "mmaction2", 10, 3, 256, 256, "softmax", "mmaction2, its I3D: 10 clips, ThreeCrop 256"
     ),
     **dict.fromkeys(_IBM_RELEASED, _IBM_DENSE),
+    **dict.fromkeys(_IBM_AGAIN, _IBM_DENSE_AGAIN),
     **dict.fromkeys(_IBM_MINI, _IBM_UNIFORM),
     **dict.fromkeys(("uniformerv2_b16", "uniformerv2_l14"), _K400),
     "uniformerv2_b16_ssv2": _uniformerv2(1, "UniFormerV2, run.sh of exp/sthv2: 1 x 3 at 224"),
@@ -144,5 +148,20 @@ def with_protocol(settings: Evaluate, backbone: str, stride: int | None = None) 
     row = PROTOCOLS[backbone]
     if stride is not None and backbone in BY_SAMPLING:
         row = BY_SAMPLING[backbone][stride > 0]
-    taken = dataclasses.asdict(row)
-    return dataclasses.replace(settings, **{k: v for k, v in taken.items() if k != "source"})
+    names = {field.name for field in dataclasses.fields(row)} - {"source", "version"}
+    return dataclasses.replace(settings, **{name: getattr(row, name) for name in names})
+
+
+def with_protocol_version(version: str, settings: Evaluate, backbone: str) -> str:
+    """The version of evaluate's results, and that of the protocol where it takes a changed one.
+
+    >>> published = Evaluate(sampling="published")
+    >>> with_protocol_version("evaluate 1", published, "ibm_i3d_resnet50")
+    'evaluate 1, protocol 2'
+    >>> with_protocol_version("evaluate 1", published, "x3d_s")
+    'evaluate 1'
+    >>> with_protocol_version("evaluate 1", Evaluate(), "ibm_i3d_resnet50")
+    'evaluate 1'
+    """
+    row = PROTOCOLS.get(backbone) if settings.sampling == "published" else None
+    return version if row is None or row.version == 1 else f"{version}, protocol {row.version}"

@@ -16,12 +16,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from occludenet_build.core.errors import UserError
+
 LOCK_FILE = ".build.lock"
 """Name of the lock file in the build; it names its last holder. The kernel holds the lock itself,
 so one that a killed process left is free."""
 
 TABLES = ("*/*.parquet", "*/*.json", "*/shards/*.parquet", "acquire/weights/*.json")
 """Files that jobs pass to each other, relative to the build."""
+
+STORE_LOCKS = ("*/.lock", "*/store/*/.lock", "*/*/store/*/.lock", "*/*/*/store/*/.lock")
+"""Locks of the jobs in what they write, relative to the build (core.files.folder_lock)."""
 
 
 def one_at_a_time(workflow: Any, folder: Path) -> Callable[..., Any]:
@@ -59,6 +64,52 @@ def build_lock(folder: Path) -> Iterator[None]:
     with stream:
         _wait(stream, folder)
         yield
+
+
+@contextmanager
+def sole_user(folder: Path, what: str) -> Iterator[None]:
+    """Lock a build until the block ends, for a tool that removes files or adds some.
+
+    `what`: what the tool does, for the message. Raises UserError if a workflow holds the lock, or
+    a job that outlived its workflow writes into a store.
+    """
+    stream = _opened(folder)
+    if stream is None:
+        raise UserError(f"{what}: wanted a folder to write in, got {folder}; see its permissions")
+    with stream:
+        if not _locked(stream):
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise UserError(
+                f"{what}: wanted {folder} at rest, the build of {holder} is running; wait for its "
+                "end, or stop it"
+            )
+        _write_holder(stream)
+        _refuse_writers(folder, what)
+        yield
+
+
+def _refuse_writers(folder: Path, what: str) -> None:
+    """Raise UserError if a job has locked a store: one that outlived its workflow."""
+    for pattern in STORE_LOCKS:
+        for path in folder.glob(pattern):
+            with open(path, "a") as stream:
+                if not _locked(stream):
+                    raise UserError(
+                        f"{what}: wanted {folder} at rest, a job still writes into {path.parent}; "
+                        "wait for its end, or stop it"
+                    )
+
+
+def _locked(stream: IO[str]) -> bool:
+    """Lock an open file without waiting; False if another process holds it."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        _say(f"{stream.name}: cannot be locked ({error.strerror}); start nothing else meanwhile")
+    return True
 
 
 def _opened(folder: Path) -> IO[str] | None:

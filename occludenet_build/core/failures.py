@@ -103,7 +103,7 @@ def _named(row: Mapping[str, Any]) -> str:
 def attempts(table: Path | str) -> int:
     """How often another attempt at the job that writes `table` was asked for; a rule's param."""
     try:
-        return int(_counter(Path(table)).read_text())
+        return int(counter(Path(table)).read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return 0
 
@@ -113,10 +113,10 @@ def request_attempt(table: Path | str) -> None:
 
     `table`: its first output.
     """
-    write_text(_counter(Path(table)), f"{attempts(table) + 1}\n")
+    write_text(counter(Path(table)), f"{attempts(table) + 1}\n")
 
 
-_WRITTEN_WITH = {
+WRITTEN_WITH = {
     "index/shards/*.parquet": "index/videos",
     "select/shards/*.parquet": "select/clips",
     "counterfactual/*.parquet": "composite/*",
@@ -138,23 +138,24 @@ def damaged_file(path: Path | str, error: Exception, wanted: str) -> UserError:
     """
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     said = f"wanted {wanted}, {path} does not read: {text}"
-    table = _first_output(Path(path))
+    table = first_output(Path(path))
     if table is None:
         return UserError(f"{said}; replace it")
     request_attempt(table)
     return UserError(f"{said}; start the same command again, which makes it again")
 
 
-def _first_output(path: Path) -> Path | None:
+def first_output(path: Path) -> Path | None:
     """The first output of the rule that writes the file at `path`; None for files of no build."""
     if path.name == "detail.parquet" and path.parent.parent.name == "store":
         path = path.parent.parent.parent / f"{path.parent.name}.parquet"
-    for pattern, output in _WRITTEN_WITH.items():
+    for pattern, output in WRITTEN_WITH.items():
         if path.match(pattern):
             build = path.parents[pattern.count("/")]
             return build / output.replace("*", path.stem)
     return path if any(path.match(pattern) for pattern in TABLES.values()) else None
 
 
-def _counter(table: Path) -> Path:
+def counter(table: Path) -> Path:
+    """The file with the number of `attempts`."""
     return table.parent / "retry" / table.stem

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter
@@ -238,6 +239,27 @@ def read_entry(path: Path) -> dict[str, Any] | None:
         path.unlink(missing_ok=True)
         return None
     return row
+
+
+def peek(store: Path, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """The number of clips in the journal of a store, and the rows of at most `most` of them.
+
+    For looking at a job in progress: nothing is locked, written or removed, and files that vanish
+    or do not read are passed over.
+    """
+    try:
+        with os.scandir(store / "journal") as entries:
+            names = [e.name for e in entries if e.name[0] != "." and e.name.endswith(".parquet")]
+    except OSError:
+        return 0, []
+    rows = []
+    for name in names[:most]:
+        try:
+            schema = pq.read_schema(store / "journal" / name)
+            rows.append(json.loads(schema.metadata[b"row"]))
+        except (*tables.UNREADABLE, ValueError, KeyError, TypeError):
+            continue
+    return len(names), rows
 
 
 def _log_damage(path: Path, error: object) -> None:

@@ -86,10 +86,19 @@ def key_values(section: Any) -> dict[str, Any]:
     A setting that was `added` is left out while it has its default: an upgrade that brings it
     makes nothing again. So the default of such a setting must never change.
     """
+    defaults = {f.name: _default(f) for f in dataclasses.fields(section)}
+    return _key_values(section, defaults)
+
+
+def _key_values(section: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for f in dataclasses.fields(section):
-        value = getattr(section, f.name)
-        if not (f.metadata.get("added") and value == _default(f)):
+        value, default = getattr(section, f.name), defaults.get(f.name)
+        if f.metadata.get("added") and value == default:
+            continue
+        if dataclasses.is_dataclass(value) and type(value) is type(default):
+            values[f.name] = _key_values(value, vars(default))
+        else:
             values[f.name] = _plain(value)
     return values
 
@@ -103,6 +112,7 @@ def _plain(value: Any) -> Any:
 
 
 def _default(f: dataclasses.Field) -> Any:
+    """The default of a field; MISSING without one."""
     return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
 
 
@@ -148,19 +158,19 @@ def _some(cls: type, values: Any, prefix: str, paths: _Paths) -> dict[str, Any]:
     }
 
 
-def _build(cls: type, values: Any, prefix: str, paths: _Paths) -> Any:
+def _build(cls: type, values: Any, prefix: str, paths: _Paths, default: Any = None) -> Any:
+    """A section; keys that `values` lack have those of `default`, or of the class if it is None."""
     known = _known_fields(cls, values, prefix)
     where = prefix.rstrip(".") or "the configuration"
     hints = typing.get_type_hints(cls)
     missing = [name for name, f in known.items() if _is_required(f) and name not in values]
     if missing:
         raise UserError(f"config: {where}: wanted {', '.join(missing)} too; set them")
-    return cls(
-        **{
-            key: _checked(value, hints[key], known[key], prefix + key, paths)
-            for key, value in values.items()
-        }
-    )
+    checked = {
+        key: _checked(value, hints[key], known[key], prefix + key, paths)
+        for key, value in values.items()
+    }
+    return cls(**checked) if default is None else dataclasses.replace(default, **checked)
 
 
 def _is_required(f: dataclasses.Field) -> bool:
@@ -171,7 +181,8 @@ def _checked(value: Any, hint: Any, spec: dataclasses.Field, key: str, paths: _P
     if "replaces" in spec.metadata:
         return _some(spec.metadata["replaces"], value, key + ".", paths)
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, key + ".", paths)
+        default = None if _is_required(spec) else _default(spec)
+        return _build(typing.cast(type, hint), value, key + ".", paths, default)
     if value in ([], ()) and spec.metadata.get("empty"):
         return ()
     element = _element_type(hint)

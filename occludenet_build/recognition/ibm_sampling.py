@@ -39,7 +39,7 @@ def frames_in_training(
     if length < per_group:
         return _drawn(count, groups * per_group, random)
     offsets = random.choice(length, per_group, replace=False)
-    return _numbers(np.sort(np.add.outer(length * np.arange(groups), offsets), axis=None))
+    return frame_numbers(np.sort(np.add.outer(length * np.arange(groups), offsets), axis=None))
 
 
 def frames_in_test(count: int, groups: int, per_group: int, dense: bool, clips: int) -> list[View]:
@@ -99,11 +99,11 @@ def flow_pictures(frames: View, count: int) -> View:
 
 
 def _dense(count: int, frames: int, stride: int, start: int) -> View:
-    return _numbers((start + stride * np.arange(frames)) % count)
+    return frame_numbers((start + stride * np.arange(frames)) % count)
 
 
 def _drawn(count: int, frames: int, random: np.random.RandomState) -> View:
-    return _numbers(np.sort(random.choice(count, frames, replace=True)))
+    return frame_numbers(np.sort(random.choice(count, frames, replace=True)))
 
 
 def _uniform(count: int, groups: int, clip: int, clips: int) -> View:
@@ -112,8 +112,9 @@ def _uniform(count: int, groups: int, clip: int, clips: int) -> View:
     length = count / groups
     first = -(clips // 2) + (clips % 2 == 0)
     offset = min(max(first + clip, -length / 2), length / 2 - 1e-4)
-    return _numbers(length / 2 + offset + length * np.arange(groups))
+    return frame_numbers(length / 2 + offset + length * np.arange(groups))
 
 
-def _numbers(positions: np.ndarray) -> View:
+def frame_numbers(positions: np.ndarray) -> View:
+    """Positions in a clip, float or int (frames,), rounded towards 0."""
     return tuple(positions.astype(int).tolist())

@@ -22,8 +22,7 @@ import torch
 from occludenet_build.core.errors import UserError
 from occludenet_build.recognition import ibm_sampling
 from occludenet_build.recognition.augment import latest_start, strided_frames, views
-
-View = tuple[int, ...]
+from occludenet_build.recognition.ibm_sampling import View, frame_numbers
 
 
 def _mmaction2_fps(count: int, frames: int, stride: int, number: int) -> list[View]:
@@ -32,7 +31,7 @@ def _mmaction2_fps(count: int, frames: int, stride: int, number: int) -> list[Vi
     last = max(count - frames * stride, 0)
     starts = [view * (last // (number - 1)) for view in range(number)] if number > 1 else []
     steps = np.linspace(0, frames * stride - 1, frames)
-    return [_numbers((start + steps) % count) for start in starts or [last // 2]]
+    return [frame_numbers((start + steps) % count) for start in starts or [last // 2]]
 
 
 def _uniformerv2(count: int, frames: int, stride: int, number: int) -> list[View]:
@@ -40,7 +39,7 @@ def _uniformerv2(count: int, frames: int, stride: int, number: int) -> list[View
     segment = (count - 1) / frames
     starts = np.round(segment * np.arange(frames)).astype(int)
     offsets = [int(segment / (number + 1) * (view + 1)) for view in range(number)]
-    return [_numbers(starts + offset) for offset in offsets]
+    return [frame_numbers(starts + offset) for offset in offsets]
 
 
 def _slowfast(count: int, frames: int, stride: int, number: int) -> list[View]:
@@ -79,10 +78,6 @@ def _torchvision(count: int, frames: int, stride: int, number: int) -> list[View
     last = max(-(-count // stride) - frames, 0)
     starts = torch.linspace(0, last, number).floor().long().tolist()
     return [strided_frames(count, frames, stride, stride * start) for start in starts]
-
-
-def _numbers(positions: np.ndarray) -> View:
-    return tuple(positions.astype(int).tolist())
 
 
 @dataclass(frozen=True)

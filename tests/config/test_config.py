@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 
 import pytest
 import yaml
@@ -126,3 +127,15 @@ def as_yaml(value):
 def test_one_stage_refuses_what_the_whole_configuration_refuses():
     with pytest.raises(UserError, match=r"detect\.score"):
         cfg.load_part({"detect": {"score": 2}})
+
+
+@pytest.mark.parametrize("change", [{}, {"steps": [4]}, {"schedule": "cosine"}, {"name": "adamw"}])
+def test_a_section_within_a_section_keeps_the_defaults_it_has_there(change):
+    """Also through the text that a rule passes on, which leaves out what has its default."""
+    wanted = {"name": "adam", "schedule": "steps", "steps": (6, 8)}
+    wanted |= {key: tuple(one) if isinstance(one, list) else one for key, one in change.items()}
+    config = cfg.load_part({"moc": {"optimizer": change}})
+    text = cfg.canonical(cfg.stage_settings(config, "moc"))
+    for found in (config, cfg.load_part(json.loads(text))):
+        optimizer = vars(found.moc.optimizer)
+        assert {key: optimizer[key] for key in wanted} == wanted

@@ -120,7 +120,14 @@ GRIDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+DEEP = [name for name in CNN_STUDY if name.endswith(("50", "101"))]
+"""Their stages are those of depth 18, with more blocks."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in BACKBONES],
+)
 def test_every_backbone_states_a_layer_with_places(name):
     """On the meta device with the default input: the layer exists, and its output has this grid."""
     backbone, shapes = BACKBONES[name], []
@@ -214,7 +221,13 @@ def test_tokens_are_put_where_they_come_from(name, place):
     assert max(abs(a - b) for a, b in zip(found, at, strict=True)) <= REACH[name], (found, at)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name.startswith("ibm_") else name
+        for name in SMALL
+    ],
+)
 def test_a_map_of_every_family(name):
     """The output of the network does not change, and all positions influence the logits."""
     torch.manual_seed(0)

@@ -11,7 +11,13 @@ import torch
 from torchvision.datasets.samplers import UniformClipSampler
 from torchvision.datasets.video_utils import VideoClips
 
-from occludenet_build.config.protocols import IBM_STUDY, PROTOCOLS, with_protocol
+from occludenet_build.config.protocols import (
+    BY_SAMPLING,
+    IBM_STUDY,
+    PROTOCOLS,
+    with_protocol,
+    with_protocol_version,
+)
 from occludenet_build.config.recognition import SAMPLINGS, Evaluate
 from occludenet_build.config.training import SMALL_BACKBONES
 from occludenet_build.core.errors import ItemError, UserError
@@ -195,3 +201,14 @@ def test_the_protocol_of_the_cnn_study_follows_its_sampling():
             assert how == ("ibm", "logits", "quarters")
     assert {name for name in BACKBONES if name.startswith("ibm_")} == set(IBM_STUDY)
     assert with_protocol(asked, "r3d_18", 0) == with_protocol(asked, "r3d_18", 2)
+
+
+def test_only_who_takes_a_changed_protocol_is_evaluated_again():
+    published, crops = Evaluate(sampling="published"), Evaluate(sampling="ibm", views=10, crops=3)
+    names = [*BACKBONES, *PROTOCOLS, "hf"]
+    again = {name for name in names if with_protocol_version("1", published, name) != "1"}
+    assert again == {f"ibm_i3d_resnet{depth}" for depth in (18, 50, 101)}
+    for settings in (Evaluate(), crops):
+        assert all(with_protocol_version("1", settings, name) == "1" for name in names)
+    # the rows of a network that was published with two protocols say nothing of their own
+    assert {row.version for rows in BY_SAMPLING.values() for row in rows} == {1}

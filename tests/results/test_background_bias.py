@@ -78,7 +78,7 @@ def build(tmp_path) -> ReportBuild:
 
 def page_of(root: Path) -> str:
     out = root / "report/index.html"
-    run(Namespace(root=root, out=out, summary=False, threads=1), Config())
+    run(Namespace(root=root, out=out, summary=False, networks=None, threads=1), Config())
     return out.read_text()
 
 

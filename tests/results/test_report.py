@@ -32,6 +32,7 @@ from occludenet_build.sources.kinetics.command import PRESENCE
 class Arguments:
     def __init__(self, root: Path, out: Path) -> None:
         self.root, self.out, self.threads, self.summary = root, out, 1, False
+        self.networks = None
 
 
 def page(root: Path, out: Path, **settings) -> str:

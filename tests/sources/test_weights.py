@@ -18,7 +18,7 @@ from support.workflow import Build
 
 from occludenet_build import config as cfg
 from occludenet_build.core.errors import UserError
-from occludenet_build.sources.acquire import recorded
+from occludenet_build.sources.acquire import command, recorded
 from occludenet_build.sources.transfer.download import file_name
 from occludenet_build.sources.weights import local_file
 
@@ -238,7 +238,7 @@ def test_in_the_workflow(site, tmp_path):
     build = Build(tmp_path, None, settings)
     said = build.run("acquire", ok=False)
     wanted = {"detect", "actor_masks", "train"}  # audit has none set
-    assert {stage for stage in recorded.SECTIONS if f"{stage}.weights: http" in said} == wanted
+    assert {stage for stage in command.SECTIONS if f"{stage}.weights: http" in said} == wanted
     assert not site.seen
     settings["download"] = {"backoff_seconds": 0.01}
     build.where(settings).run("acquire")

@@ -213,7 +213,7 @@ def add_source(root: Path, folder: Path) -> Path:
 )
 def test_the_source_is_the_one_that_was_indexed(build, tmp_path, change, verdict):
     change(add_source(build, tmp_path))
-    found, status = run(build, "--repair")
+    found, status = run(build, "--remake")
     assert found.get("a", {}).get("verdict") == verdict
     assert status == (verdict in WRONG)
     assert attempts(build / "index/videos.parquet") == (verdict == "source_changed")
@@ -224,7 +224,7 @@ def test_damaged_files_are_made_again_if_asked_for(build, damage):
     damage(build)
     run(build)
     assert attempts(build / "composite/000.parquet") == 0
-    run(build, "--repair")
+    run(build, "--remake")
     assert attempts(build / "composite/000.parquet") == 1
     assert not (build / FILE).exists() and (build / CLEAN).exists()
 
@@ -468,3 +468,25 @@ def test_one_changed_sample_is_seen_in_every_format(tmp_path, pix_fmt):
     seen = compare_videos(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert not seen.identical and seen.worst_frame == 2 and seen.mismatch is None
     assert 20 < seen.psnr_db < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("composite/000.parquet", "composite/000.parquet"),
+        ("counterfactual/000.parquet", "composite/000.parquet"),
+        ("detect/store/003/detail.parquet", "detect/003.parquet"),
+        ("evaluate/car-0.json", "evaluate/car-0.parquet"),
+        ("train/car-0.pt", "train/car-0.pt"),
+    ],
+)
+def test_damaged_tables_are_marked_if_asked_for(build, name, table):
+    path = build / name
+    content = path.read_bytes() if path.exists() else b"{"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content[: len(content) // 2] or b"{")
+    found, status = run(build)
+    assert status == 1 and found[name]["verdict"] == "broken"
+    assert attempts(build / table) == 0 and path.exists()
+    run(build, "--remake")
+    assert attempts(build / table) == 1

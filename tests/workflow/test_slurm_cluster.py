@@ -6,6 +6,7 @@ Skipped, with the reason, where SLURM is not installed and may not be.
 from __future__ import annotations
 
 import copy
+import json
 import os
 import shutil
 import signal
@@ -170,6 +171,35 @@ def built(started, world, tmp_path_factory) -> Build:
     build = Build(tmp_path_factory.mktemp("built"), world, SETTINGS)
     build.run("actor_masks")
     return build
+
+
+def test_status_sees_the_queue(slurm, built, tmp_path):
+    build = copied(built, tmp_path, slurm, SETTINGS)
+    nodes = ("scontrol", "update", "nodename=c1,c2,g1")
+    slurm.run(*nodes, "state=drain", "reason=test")
+    try:
+        process = build.begin("composite")
+        wait_for(lambda: composite_jobs(build)["queued"] == 3, 120)
+    finally:
+        slurm.run(*nodes, "state=resume")
+    wait_for(lambda: composite_jobs(build)["running"], 120)
+    assert process.wait(timeout=240) == 0, build.log()[-5000:]
+    assert composite_jobs(build)["done"] == 3
+
+
+def composite_jobs(build: OnCluster) -> dict[str, int]:
+    """State -> jobs of composite, as `occludenet status` says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "occludenet_build", "status", "build", "--json"],
+        cwd=build.folder,
+        env=build.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = json.loads(done.stdout)
+    assert shown["queue_problem"] is None, shown
+    return shown["stages"].get("composite", {"jobs": {"queued": 0}})["jobs"]
 
 
 def copied(built: Build, folder: Path, slurm: SlurmCluster, settings: dict) -> OnCluster:

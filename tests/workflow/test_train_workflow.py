@@ -47,6 +47,32 @@ def snakemake(folder, changes=None, *options):
     return done.stdout + done.stderr
 
 
+VERSION = "\nprint('VERSION', evaluate_version(), file=sys.stderr)\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "sampling", "version"),
+    [
+        ("ibm_i3d_resnet50", "published", "evaluate 1, protocol 2"),
+        ("ibm_i3d_resnet50", "ibm", "evaluate 1"),
+        ("i3d_r50", "published", "evaluate 1"),
+    ],
+)
+def test_a_changed_protocol_is_a_version_of_its_evaluations(tmp_path, backbone, sampling, version):
+    """As a param it has Snakemake make them again, and those only."""
+    for name in ("occludenet_build", "workflow", "envs"):
+        (tmp_path / name).symlink_to(REPO / name)
+    (tmp_path / "Snakefile").write_text(SNAKEFILE + VERSION)
+    settings = copy.deepcopy(SETTINGS) | {"evaluate": {"sampling": sampling}}
+    settings["train"] |= {"backbone": backbone}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
+    line = [sys.executable, "-m", "snakemake", "-s", str(tmp_path / "Snakefile"), "--lint"]
+    line += ["--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml")]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=600)
+    assert f"VERSION {version}\n" in done.stderr
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The rules of training alone, on clips that were not made by the others."""

@@ -116,10 +116,11 @@ def train_version(wildcards):
 
 
 def evaluate_version(config=CONFIG):
-    """Version of evaluate; that of its part `erased` only where counterfactuals are predicted."""
-    return results_version(
-        "evaluate", None if config.evaluate.counterfactuals else "evaluate"
-    )
+    """Version of evaluate; that of its part `erased` only where counterfactuals are predicted, that
+    of the published protocol only where it is asked for and was another one before."""
+    part = None if config.evaluate.counterfactuals else "evaluate"
+    version = results_version("evaluate", part)
+    return with_protocol_version(version, config.evaluate, config.train.backbone)
 
 
 def evaluate_settings(lists=None, config=CONFIG):

@@ -28,7 +28,7 @@ import re
 
 from torch import Tensor, nn
 
-from occludenet_build.recognition.backbones.spec import Backbone, Tensors
+from occludenet_build.recognition.backbones.spec import Backbone, Tensors, is_counter
 
 INFLATIONS = ("divided", "repeated")
 """Values of train.inflation."""
@@ -109,7 +109,7 @@ def log_start(given: Tensors, filled: Tensors, wanted: Tensors, inflation: str, 
         names(list(filled)),
         how[inflation],
         len(repeated),
-        names([key for key in wanted if key not in filled]),
+        names([key for key in wanted if key not in filled and not is_counter(key)]),
         names([key for key in given if key not in filled]),
     )
 

@@ -22,6 +22,8 @@ BLOCKS = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
+"""Residual blocks of the four stages by depth: He et al., "Deep Residual Learning for Image
+Recognition", CVPR 2016, Table 1."""
 I3D_R50_INFLATE = ((1, 1, 1), (1, 0, 1, 0), (1, 0, 1, 0, 1, 0), (0, 1, 0))
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from occludenet_build.recognition.backbones.inception3d import initialise
-
-BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+from occludenet_build.recognition.backbones.resnet3d import BLOCKS
 
 
 class S3DResNet(nn.Module):

@@ -86,6 +86,12 @@ class ImageStart:
         return bool(self.new) and re.search(self.new, key) is not None
 
 
+def is_counter(key: str) -> bool:
+    """Whether a tensor counts the batches of batch norm: it has no influence, and old checkpoints,
+    torchvision's among them, lack it."""
+    return key.endswith("num_batches_tracked")
+
+
 OPTIONS = ("dropout", "drop_path", "temporal_stride")
 """The settings of train, of these names, that reach the constructors of backbones."""
 

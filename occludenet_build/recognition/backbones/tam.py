@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from occludenet_build.recognition.backbones.tsn import INCEPTIONS, TSNInception, TSNResNet
+from occludenet_build.recognition.backbones.inception3d import BLOCKS
+from occludenet_build.recognition.backbones.tsn import TSNInception, TSNResNet
 
 
 class TAM(nn.Module):
@@ -92,7 +93,7 @@ class TAMInception(TSNInception):
 
     def __init__(self, classes: int, **options: Any) -> None:
         super().__init__(classes, **options)
-        for part, channels in zip(("1", "2", "3", *INCEPTIONS), WIDTHS, strict=True):
+        for part, channels in zip(("1", "2", "3", *BLOCKS), WIDTHS, strict=True):
             self.add_module(f"tam{part}", TAM(channels))
 
     def blended(self, part: str, x: Tensor, frames: int) -> Tensor:
@@ -101,5 +102,5 @@ class TAMInception(TSNInception):
         return self.get_submodule(f"tam{part}")(x, frames)
 
 
-WIDTHS = (64, 64, 192, 256, 480, 512, 512, 512, 528, 832, 832, 1024)
+WIDTHS = (64, 64, *(before for before, *_ in BLOCKS.values()), 1024)
 """Channels of Inception-V1 after the three convolutions and the nine blocks."""

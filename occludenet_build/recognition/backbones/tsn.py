@@ -17,9 +17,8 @@ from occludenet_build.recognition.backbones.frames2d import (
     as_frames,
     pooled_over_time,
 )
-
-BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+from occludenet_build.recognition.backbones.inception3d import BLOCKS as INCEPTIONS
+from occludenet_build.recognition.backbones.resnet3d import BLOCKS
 
 
 class TSNResNet(ResNet):

@@ -16,7 +16,7 @@ from occludenet_build.recognition.backbones.image_start import (
     start_head,
 )
 from occludenet_build.recognition.backbones.registry import BACKBONES, renamed_key
-from occludenet_build.recognition.backbones.spec import Backbone, Tensors
+from occludenet_build.recognition.backbones.spec import Backbone, Tensors, is_counter
 from occludenet_build.recognition.checkpoint import load_tensors
 
 K710, K400 = 710, 400
@@ -136,8 +136,7 @@ def _without(tensors: Tensors, head: str) -> Tensors:
 def problems(given: Tensors, wanted: Tensors) -> str:
     """What of the wanted tensors, any shape and dtype, is missing, unexpected or of another shape;
     empty if nothing is."""
-    # The count of batches has no influence, and old checkpoints lack it.
-    missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
+    missing = [key for key in wanted if key not in given and not is_counter(key)]
     unexpected = [key for key in given if key not in wanted]
     other = [
         f"{key} ({_shape(given[key])}, wanted {_shape(wanted[key])})"

@@ -81,11 +81,16 @@ def load(configfiles: Sequence[Path], base: Path) -> cfg.Config:
 
     Raises UserError for a file that is not YAML or for wrong settings.
     """
+    return cfg.load(given(configfiles, base), base.absolute())
+
+
+def given(configfiles: Sequence[Path], base: Path) -> dict[str, Any]:
+    """What these files say, merged; raises UserError for a file that is not YAML."""
     values: dict[str, Any] = {}
     first = base / "config.yaml"
     for file in (*([first] if first.exists() else []), *configfiles):
         update_config(values, _read(file))
-    return cfg.load(values, base.absolute())
+    return values
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from occludenet_build.config import Config
 from occludenet_build.config.backends import is_network
+from occludenet_build.core.quantities import byte_text, duration
 from occludenet_build.tools.plan.counts import KINDS, TARGETS, Counts, jobs_of, model_of, unit_of
 from occludenet_build.tools.plan.fetch import Fetch
 from occludenet_build.tools.plan.rates import Rate, Rates, stored_unit
@@ -189,32 +190,6 @@ def _total(values: Iterable[float | None]) -> float | None:
     """The sum; None if a value is not known."""
     parts = list(values)
     return None if None in parts else sum(part for part in parts if part is not None)
-
-
-def byte_text(number: float | None) -> str:
-    """Format a number of bytes; `?` for None.
-
-    >>> byte_text(None), byte_text(512), byte_text(1536), byte_text(3 * 2**30)
-    ('?', '0.5 KiB', '1.5 KiB', '3.0 GiB')
-    """
-    return _text(number, {"TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10})
-
-
-def duration(seconds: float | None) -> str:
-    """Format a duration in seconds; `?` for None.
-
-    >>> duration(None), duration(4.24), duration(300), duration(90_000)
-    ('?', '4.2 s', '5.0 min', '25.0 h')
-    """
-    return _text(seconds, {"h": 3600, "min": 60, "s": 1})
-
-
-def _text(number: float | None, units: dict[str, int]) -> str:
-    """Format a number in the largest unit that it reaches, or in the last one."""
-    if number is None:
-        return "?"
-    unit = next((name for name, length in units.items() if number >= length), [*units][-1])
-    return f"{number / units[unit]:,.1f} {unit}"
 
 
 def _totals(estimate: Estimate, fetches: Sequence[Fetch], cores: int) -> Iterator[str]:

@@ -17,23 +17,16 @@ from occludenet_build.config.backends import TRAINED, is_network
 from occludenet_build.core import tables
 from occludenet_build.core.build import BuildTables, Row, read_json
 from occludenet_build.core.errors import UserError
-from occludenet_build.release.terms import clean_tree, counterfactual_tree
+from occludenet_build.core.quantities import size
 from occludenet_build.stages import STAGES
 from occludenet_build.tools.plan.counts import KINDS, Counts, Yields, names_of, unit_of
 from occludenet_build.tools.plan.videos import pixels_of
 from occludenet_build.tools.project import cores
 
-BLOCK = 4096
-"""Block size of file systems, in bytes: a small file occupies a whole block."""
-
 STAGE_FILES: dict[str, tuple[str, ...]] = {
     **{kind.stage: (kind.stage,) for kind in KINDS.values() if kind.stage != "kinetics"},
     "acquire": ("acquire/videos.parquet", "acquire/coco.json"),
-    "composite": (
-        "composite",
-        "counterfactual",
-        *("{dataset}", clean_tree("{dataset}"), counterfactual_tree("{dataset}")),
-    ),
+    "composite": STAGES["composite"].folders("{dataset}"),
     "logs": ("logs", "benchmarks"),
 }
 """Stage -> its files and folders in build_dir."""
@@ -294,10 +287,3 @@ def stored_unit(stage: str) -> str:
 def used(build: Path, stage: str, dataset: str) -> int:
     """Bytes on disk of a stage; annotation files count for composite."""
     return sum(size(build / name.format(dataset=dataset)) for name in STAGE_FILES[stage])
-
-
-def size(path: Path) -> int:
-    """Bytes that a file or folder occupies, in whole blocks; links do not count."""
-    files = [path] if path.is_file() else path.rglob("*")
-    kept = [file for file in files if file.is_file() and not file.is_symlink()]
-    return sum(-(-file.stat().st_size // BLOCK) * BLOCK for file in kept)

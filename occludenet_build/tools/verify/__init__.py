@@ -1,12 +1,13 @@
 """verify: check a build against its tables, and compare two builds.
 
-Reads the manifests composite/*.parquet and counterfactual/*.parquet of BUILD (and of OTHER), and
-the files that they name. Writes the table FINDINGS to --out, and a summary by verdict to the log.
+Reads the tables of BUILD, of them the manifests composite/*.parquet and counterfactual/*.parquet
+(also of OTHER), and the files that these name. Writes the table FINDINGS to --out, and a summary
+by verdict to the log.
 
 BUILD alone: each file exists, has the hash in its row and, in a sample drawn by hash, decodes to
 the number of frames in its row; each .mp4 below the dataset folders is named by a row; each source
-that is within reach is the one that was indexed. With --repair, the next start of the workflow
-makes missing and damaged files again.
+that is within reach is the one that was indexed; and each table, note, store and model reads to its
+end. With --remake, the next start of the workflow makes again what does not hold.
 
 BUILD and OTHER: outputs are joined on clip, kind and scale. Their recorded hashes are compared; if
 these differ, the encoders and the ground truth; and if both files exist, their times and decoded
@@ -42,7 +43,7 @@ VERDICTS = {
     "ok": "the file has the hash in its row and, if in the sample, decodes",
     "missing": "the file does not exist",
     "changed": "the hash of the file differs from its row",
-    "broken": "the file cannot be read or decoded, or has another number of frames",
+    "broken": "the file or table cannot be read or decoded, or has another number of frames",
     "stray": "no row names the file",
     "source_changed": "the source is another file than the one that was indexed",
     "source_away": "the source is not within reach",

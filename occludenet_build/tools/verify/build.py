@@ -6,7 +6,7 @@ Columns are read by name. A column that an older build did not record is None.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -88,8 +88,11 @@ class BuildManifests:
         return [output for row in self.rows.values() for output in row.outputs.values()]
 
 
-def load(root: Path) -> BuildManifests:
-    """Read all manifests of a build. Raises UserError if there are none or they are invalid."""
+def load(root: Path, damaged: Collection[Path] = ()) -> BuildManifests:
+    """Read all manifests of a build, but those that are `damaged`.
+
+    Raises UserError if there are none or they are invalid.
+    """
     manifests = [
         (stage, path)
         for stage in KINDS
@@ -103,7 +106,7 @@ def load(root: Path) -> BuildManifests:
     rows: dict[tuple[str, str], ManifestRow] = {}
     origin: dict[tuple[str, str], Path] = {}
     for stage, path in manifests:
-        for values in _read(path):
+        for values in _read(path) if path not in damaged else ():
             key = stage, values["clip"]
             if key in rows:
                 raise UserError(

@@ -11,10 +11,12 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core import tables
 from occludenet_build.core.errors import UserError
+from occludenet_build.stages import TABLES
 from occludenet_build.tools.verify import FINDINGS, VERDICTS, WRONG, Finding
 from occludenet_build.tools.verify.build import check, load
 from occludenet_build.tools.verify.compare import compare
-from occludenet_build.tools.verify.sources import check_sources, repair
+from occludenet_build.tools.verify.sources import check_sources, remake
+from occludenet_build.tools.verify.tables import check_tables
 
 _MAX_LOGGED = 20
 """Maximum number of findings in the log; --out has all."""
@@ -41,9 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="minimum PSNR of the verdict close; default: 35",
     )
     parser.add_argument(
-        "--repair",
+        "--remake",
+        "--repair",  # its former name
         action="store_true",
-        help="remove damaged files; the workflow's next start makes them and missing ones again",
+        help="have the next start of the workflow make again what is damaged, missing or changed; "
+        "removes damaged clips",
     )
     parser.add_argument("--threads", type=int, default=1, help="worker processes; default: 1")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all findings as Parquet")
@@ -53,11 +57,14 @@ def run(args: argparse.Namespace, config: Config) -> None:
     """Check and compare the builds. Raises UserError for wrong arguments; exits with 1 if WRONG."""
     if args.sample < 0:
         raise UserError(f"--sample: wanted 0 or more, got {args.sample}; 0 decodes nothing")
-    build, other = load(args.build), load(args.other) if args.other else None
-    findings = list(check(build, args.sample, args.threads))
-    findings += check_sources(build, args.threads)
-    if args.repair:
-        repair(args.build, findings)
+    findings = list(check_tables(args.build, args.threads))
+    damaged = {args.build / str(finding.file) for finding in findings}
+    build, other = load(args.build, damaged), load(args.other) if args.other else None
+    findings += check(build, args.sample, args.threads)
+    if args.build / TABLES["select"] not in damaged:
+        findings += check_sources(build, args.threads)
+    if args.remake:
+        remake(build, findings, damaged)
     if other:
         findings += compare(build, other, args.psnr, args.threads)
     findings.sort(key=_sort_key)

@@ -6,21 +6,22 @@ A source is compared with the sha256 that was indexed, on which boxes, masks and
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from occludenet_build.core.build import BuildTables
 from occludenet_build.core.errors import ItemError, as_item_error
-from occludenet_build.core.failures import request_attempt
+from occludenet_build.core.failures import first_output, request_attempt
 from occludenet_build.core.pool import in_processes
+from occludenet_build.core.tables import read_rows
 from occludenet_build.media.video.source import check_indexed
 from occludenet_build.stages import TABLES
 from occludenet_build.tools.verify import Finding
 from occludenet_build.tools.verify.build import BuildManifests
 
 DAMAGED = {"changed", "broken"}
-"""Verdicts on files of the build that --repair removes."""
+"""Verdicts on files of the build that --remake removes."""
 
 
 def check_sources(build: BuildManifests, threads: int) -> Iterator[Finding]:
@@ -45,23 +46,36 @@ def _check(chosen: dict[str, Any]) -> Finding | None:
     return None
 
 
-def repair(root: Path, findings: list[Finding]) -> None:
-    """Remove the damaged files, and ask the workflow to make them and the missing ones again."""
-    lost = [f for f in findings if f.check == "build" and f.verdict in DAMAGED | {"missing"}]
+def remake(build: BuildManifests, findings: list[Finding], damaged: Collection[Path]) -> None:
+    """Ask the workflow to make again what does not hold; remove the damaged clips.
+
+    `damaged`: tables, notes and models that do not read. The job that writes one makes it again
+    and, with its ledger, little else.
+    """
+    lost = [f for f in findings if f.stage and f.verdict in DAMAGED | {"missing"}]
     for finding in lost:
-        (root / str(finding.file)).unlink(missing_ok=True)
-    for table in sorted(_tables_of(root, {(f.stage, f.clip) for f in lost})):
+        if finding.file:
+            (build.root / finding.file).unlink(missing_ok=True)
+    due = _tables_of(build.root, {(f.stage, f.clip) for f in lost}, damaged)
+    due |= {table for path in damaged if (table := first_output(path)) is not None}
+    for table in sorted(due):
         request_attempt(table)
     if any(finding.verdict == "source_changed" for finding in findings):
-        request_attempt(root / TABLES["index"])
-    logging.info("the next start of the workflow makes %d files again", len(lost))
+        request_attempt(build.root / TABLES["index"])
+    logging.info(
+        "the next start of the workflow makes %d clips and %d tables again",
+        len(lost), len(damaged),
+    )  # fmt: skip
 
 
-def _tables_of(root: Path, clips: set[tuple[str | None, str | None]]) -> set[Path]:
+def _tables_of(
+    root: Path, clips: set[tuple[str | None, str | None]], damaged: Collection[Path]
+) -> set[Path]:
+    """The first outputs of the jobs that write these clips."""
     tables = BuildTables(root)
     return {
-        root / "composite" / f"{shard}.parquet"  # composite writes both
+        root / "composite" / path.name  # composite writes both
         for stage in ("composite", "counterfactual")
-        for shard, rows in tables.shards(stage).items()
-        if any((stage, row["clip"]) in clips for row in rows)
+        for path in tables.files(stage)
+        if path not in damaged and any((stage, row["clip"]) in clips for row in read_rows(path))
     }
