@@ -82,7 +82,7 @@ def measure(task: Task, size: str) -> None:
 
 def _masks(task: Task, masker: Sam, clip: BoxedClip) -> dict[str, Any]:
     """Frames whose masks were computed, with decoding, scaling and copying to the CPU."""
-    few = min(masker._batch, clip.frame_count)
+    few = min(max(2, masker._batch), clip.frame_count)
     first, turn = _seconds(task, masker, clip, few), task.turn(2, most=10)
     once = first if 0 < turn < first else _seconds(task, masker, clip, few)  # the first warms up
     wanted = int(turn / once * few)

@@ -72,7 +72,8 @@ class Sam2:
         """Yields (frame number, mask bool (H, W)); `prompt`: the first frame's mask or None."""
         with tempfile.TemporaryDirectory(prefix="occludenet-") as folder:
             _write_pictures(piece, Path(folder))
-            with torch_models.memory_as_user_error("actor_masks.device", len(piece)):
+            advice = "use smaller weights or another device"  # SAM 2 takes one frame at a time
+            with torch_models.memory_as_user_error("actor_masks.device", len(piece), advice):
                 state = self._model.init_state(
                     folder, offload_video_to_cpu=True, offload_state_to_cpu=True
                 )
