@@ -8,7 +8,7 @@ from pathlib import Path
 
 from occludenet_build.media.video.encoder import Encoding, group_size, pixel_formats
 from occludenet_build.media.video.planes import in_format, working_format
-from occludenet_build.media.video.source import open_video
+from occludenet_build.media.video.source import display_of, open_video
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter
 from occludenet_build.occlusion.render import RenderSegment, split_segments
 from parts.composite.footage import Footage
@@ -61,7 +61,7 @@ def _write(footage: Footage, setting: Setting, path: Path) -> float:
     pts: list[int] = []
     with open_video(footage.path) as source:
         source.audio.clear()
-        with TwinWriter(path, source, picture, encoding, 0) as writer:
+        with TwinWriter(path, source, picture, encoding, display_of(first)) as writer:
             for segment in _segments(footage, setting):
                 start = time.process_time()
                 encoder = RunEncoder(picture, encoding, [writer], pts, segment.start)

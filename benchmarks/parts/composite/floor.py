@@ -14,7 +14,7 @@ from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.files import sha256_file
 from occludenet_build.media.video.encoder import Encoding, FrameFormat
 from occludenet_build.media.video.sound import SharedSound, SoundQueue
-from occludenet_build.media.video.source import open_video
+from occludenet_build.media.video.source import display_of, open_video
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 from occludenet_build.occlusion import render as render_module
 from occludenet_build.occlusion.composite import ClipTask, make_clip
@@ -74,9 +74,10 @@ class Floor:
     def __call__(self) -> None:
         pts: list[int] = []
         with open_video(self._job.source) as source, ExitStack() as stack:
-            picture = frame_format_of(source, self._pictures[0][0])
+            first = self._pictures[0][0]
+            picture, shown = frame_format_of(source, first), display_of(first)
             writers = [
-                stack.enter_context(TwinWriter(path, source, picture, self._encoding, 0))
+                stack.enter_context(TwinWriter(path, source, picture, self._encoding, shown))
                 for path in self.files
             ]
             encoders = [RunEncoder(picture, self._encoding, [w], pts, 0) for w in writers]

@@ -22,11 +22,11 @@ from occludenet_build.occlusion.patches import PatchPrefetch
 from occludenet_build.occlusion.render import _ClipRenderer
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
-    "decode": [],  # Source.packets, a generator, and `opened`, a context manager: see below
+    "decode": [],  # Source.packets, a generator, and `open_container`, a context manager: see below
     "copy": [(FrameBuffer, "load"), (FrameBuffer, "copy")],
     "patches": [  # and ground truth
         (_ClipRenderer, "_place_occluders"), (PatchPrefetch, "pastes_at"),
-        (TruthRows, "add"), (TruthRows, "table"), (composite.tables, "digest"),
+        (TruthRows, "add"), (TruthRows, "table"), (composite.tables, "table_digest"),
     ],
     "blend": [(FrameBuffer, "blend"), (FrameBuffer, "apply"), (FrameBuffer, "restore")],
     "erase": [(Eraser, "erase")],
@@ -60,7 +60,7 @@ class Profile:
             for owner, name in functions:
                 self._replace(owner, name, self._timed(part, getattr(owner, name)))
         self._replace(source.VideoSource, "packets", self._decoding(source.VideoSource.packets))
-        self._replace(source, "opened", self._around("decode", source.open_container))
+        self._replace(source, "open_container", self._around("decode", source.open_container))
         self._since = time.process_time()
 
     def __exit__(self, *error: object) -> None:
