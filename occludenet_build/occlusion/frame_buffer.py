@@ -113,9 +113,11 @@ def _overlap(
     None if the patch is outside the plane.
     """
     height, width = plane.shape[:2]
+    tall, wide = part.add.shape[:2]
+    if 0 <= x <= width - wide and 0 <= y <= height - tall:  # as most are
+        return plane[y : y + tall, x : x + wide], ()
     left, top = max(x, 0), max(y, 0)
-    right = min(x + part.add.shape[1], width)
-    bottom = min(y + part.add.shape[0], height)
+    right, bottom = min(x + wide, width), min(y + tall, height)
     if left >= right or top >= bottom:
         return None
     return plane[top:bottom, left:right], (slice(top - y, bottom - y), slice(left - x, right - x))

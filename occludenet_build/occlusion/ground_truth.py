@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,13 @@ TRUTH = pa.schema(
 )
 
 
-TruthValues = Mapping[str, Any]
+TruthValues = dict[str, Any]
 """Ground truth of one frame at one scale: column of TRUTH -> value."""
-_NO_OCCLUDER: TruthValues = {}
-_DEFAULTS = {"occluded": False, "filled": False, "box_hidden": 0.0}
+_OF_CLIP = 5
+"""Number of the columns of TRUTH that do not depend on the occluder, the first ones."""
+_NO_OCCLUDER: TruthValues = dict.fromkeys(TRUTH.names[_OF_CLIP:]) | {
+    "occluded": False, "filled": False, "box_hidden": 0.0,
+}  # fmt: skip
 
 
 class TruthRows:
@@ -63,11 +67,11 @@ class TruthRows:
         self._pts.append(pts)
         self._seconds.append(seconds)
         for scale, rows in self._values.items():
-            rows.append(values.get(scale, _NO_OCCLUDER))
+            rows.append(_NO_OCCLUDER | values.get(scale, {}))
 
     def occluded_frames(self) -> dict[float, int]:
         """Scale -> number of frames in which some of the actor's box is hidden."""
-        return {s: sum(f.get("occluded", False) for f in rows) for s, rows in self._values.items()}
+        return {s: sum(row["occluded"] for row in rows) for s, rows in self._values.items()}
 
     def table(self) -> pa.Table:
         """The rows, sorted by scale and frame, with the columns of TRUTH."""
@@ -80,8 +84,7 @@ class TruthRows:
             "pts": self._pts * times,
             "seconds": self._seconds * times,
         }
-        for name in TRUTH.names[len(columns) :]:
-            columns[name] = [row.get(name, _DEFAULTS.get(name)) for row in values]
+        columns |= {name: [row[name] for row in values] for name in _NO_OCCLUDER}
         return pa.table({f.name: pa.array(columns[f.name], f.type) for f in TRUTH}, schema=TRUTH)
 
 
@@ -99,18 +102,23 @@ def occluder_masks(store: DetailStore, clip: str, shard: str) -> dict[float, dic
     return masks
 
 
-def hidden_share(mask: np.ndarray, at: Rect, box: Box, size: tuple[int, int]) -> float:
+def hidden_share(mask: OccluderMask, at: Rect, box: Box, size: tuple[int, int]) -> float:
     """Share of the box's pixels inside the picture that a mask covers.
 
-    `mask`: bool (H, W), displayed orientation, its first pixel at (at.x, at.y) of the picture;
-    `size`: (width, height) of the picture. 0 where no part of the box is inside the picture.
+    The mask's first pixel is at (at.x, at.y) of the picture; `size`: (width, height) of the
+    picture. 0 where no part of the box is inside the picture.
     """
     x1, y1, x2, y2 = clip_to_picture(box, size)
     if x2 == x1 or y2 == y1:
         return 0.0
-    rows = slice(max(y1 - at.y, 0), max(y2 - at.y, 0))
-    columns = slice(max(x1 - at.x, 0), max(x2 - at.x, 0))
-    return float(np.count_nonzero(mask[rows, columns])) / ((x2 - x1) * (y2 - y1))
+    left, top = x1 - at.x, y1 - at.y
+    right, bottom = x2 - at.x, y2 - at.y
+    if left <= 0 and top <= 0 and right >= mask.width and bottom >= mask.height:
+        hidden = mask.count
+    else:
+        inside = mask.pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        hidden = int(np.count_nonzero(inside))
+    return hidden / ((x2 - x1) * (y2 - y1))
 
 
 def add_mask(picture: np.ndarray, mask: np.ndarray, x: int, y: int) -> None:
@@ -122,25 +130,61 @@ def add_mask(picture: np.ndarray, mask: np.ndarray, x: int, y: int) -> None:
         picture[top:bottom, left:right] |= mask[top - y : bottom - y, left - x : right - x]
 
 
-def placed_rle(mask: np.ndarray, x: int, y: int, size: tuple[int, int]) -> bytes | None:
-    """COCO RLE counts of a mask bool (H, W), placed at (x, y) in a picture of (width, height).
+class OccluderMask:
+    """The mask of an occluder at one size, bool (H, W), displayed orientation.
+
+    What does not depend on the place of the occluder is computed once: one size serves many frames.
+    """
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+        self.height, self.width = pixels.shape
+
+    @cached_property
+    def count(self) -> int:
+        """Number of pixels of the occluder."""
+        return int(np.count_nonzero(self.pixels))
+
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray]:
+        return _runs_of(self.pixels)
+
+    def runs_inside(self, x: int, y: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """The runs of `_runs_of` of the part inside a picture of (width, height), placed at (x, y)."""
+        width, height = size
+        if x >= 0 and y >= 0 and x + self.width <= width and y + self.height <= height:
+            return self._runs
+        return _runs_of(
+            self.pixels[max(-y, 0) : max(height - y, 0), max(-x, 0) : max(width - x, 0)]
+        )
+
+
+def _runs_of(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the runs of a mask bool (H, W), in turn, column by column as COCO counts.
+
+    int64 (N,): columns, and rows; an end is the row below the run, at most H.
+    """
+    # a zero before each column ends all runs within their column
+    columns = np.zeros((mask.shape[1] + 1, mask.shape[0] + 1), bool)
+    columns[:-1, 1:] = mask.T
+    flat = columns.ravel()
+    changes = (flat[1:] != flat[:-1]).nonzero()[0]
+    return np.divmod(changes, len(mask) + 1)
+
+
+def placed_rle(mask: OccluderMask, x: int, y: int, size: tuple[int, int]) -> bytes | None:
+    """COCO RLE counts of a mask placed at (x, y) in a picture of (width, height).
 
     Computed from the runs of the small mask, without an array of the picture's size. None if no
     pixel of the mask is inside the picture.
     """
     width, height = size
-    left, top = max(x, 0), max(y, 0)
-    inside = mask[top - y : max(height - y, 0), left - x : max(width - x, 0)]
-    # COCO counts column by column; a zero before each column ends all runs within their column.
-    columns = np.zeros((inside.shape[1] + 1, inside.shape[0] + 1), bool)
-    columns[:-1, 1:] = inside.T
-    flat = columns.ravel()
-    changes = (flat[1:] != flat[:-1]).nonzero()[0]
-    if not len(changes):
+    columns, rows = mask.runs_inside(x, y, size)
+    if not len(columns):
         return None
-    # from positions in the small array (one row higher) to positions in the picture
-    edges = changes + changes // (len(inside) + 1) * (height - len(inside) - 1)
-    edges += left * height + top
+    edges = columns * height
+    edges += rows
+    edges += max(x, 0) * height + max(y, 0)
     edges = _join_runs(edges)
     counts = np.empty(len(edges) + 1, edges.dtype)
     counts[0], counts[-1] = edges[0], width * height - edges[-1]

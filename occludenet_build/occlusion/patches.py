@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from occludenet_build.media.imaging.fit import resize_deterministic
 from occludenet_build.media.video.planes import Layout
 from occludenet_build.media.video.source import Display
 from occludenet_build.occlusion.geometry import Rect, occlusion_degree
-from occludenet_build.occlusion.ground_truth import hidden_share, placed_rle
+from occludenet_build.occlusion.ground_truth import OccluderMask, hidden_share, placed_rle
 from occludenet_build.occlusion.placement import PlacedRect, Placement
 
 ROUNDING = np.float32(0.5)
@@ -69,13 +70,21 @@ class PlanePatch(NamedTuple):
     """float32, 1 - alpha."""
 
 
-class Patch(NamedTuple):
+@dataclass(eq=False)
+class Patch:
     """A cut-out at one size and one offset relative to the chroma grid, in the coded picture."""
 
     planes: tuple[PlanePatch, ...]
     """Y, U and V; of RGB frames a single one."""
     mask: np.ndarray
     """bool (h, w) at luma size: alpha of one half or more."""
+    _shown: OccluderMask | None = field(default=None, init=False, repr=False)
+
+    def shown(self, display: Display) -> OccluderMask:
+        """The mask as displayed; a patch belongs to one clip, so `display` is always the same."""
+        if self._shown is None:
+            self._shown = OccluderMask(display.upright(self.mask))
+        return self._shown
 
 
 class ClipCutout:
@@ -300,14 +309,14 @@ class PatchPrefetch:
 
     def _paste(self, number: int, placed: Sequence[PlacedRect]) -> Paste:
         patch, x, y = placed_patch(placed, self._cutouts, self._layout, self._display)
-        mask, first = self._display.upright(patch.mask), placed[0][1]
+        mask, first = patch.shown(self._display), placed[0][1]
         at = self._display.rect_to_displayed(x, y, *patch.mask.shape[::-1])
         truth = first._asdict() | self._truth(number, mask, Rect(*at), first)
         if len(placed) > 1:
             truth["more_rects"] = [value for _, rect in placed[1:] for value in rect]
         return Paste(patch, x, y, truth)
 
-    def _truth(self, number: int, mask: Any, at: Rect, first: Rect) -> dict[str, Any]:
+    def _truth(self, number: int, mask: OccluderMask, at: Rect, first: Rect) -> dict[str, Any]:
         size = self._display.size
         truth: dict[str, Any] = {"occluder_rle": placed_rle(mask, at.x, at.y, size)}
         actor = self._placement.clip.boxes.get(number)

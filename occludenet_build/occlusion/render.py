@@ -5,18 +5,21 @@ pasted, every scale and the clean twin show the same pictures, which are encoded
 for 30 % of the frames of the release. Each segment is encoded separately and starts with a key
 frame, so short ones are not split off.
 
-Each frame is copied to the frame buffer and encoded for the outputs that show it unchanged. Then,
-for every scale, the occluder is pasted, the frame encoded and the pixels restored. The same steps
-follow with the actor erased. Sound packets are copied.
+Frames are copied to frame buffers, a batch at a time, and encoded for the outputs that show them
+unchanged. Then, for every scale, the occluders are pasted, the frames encoded and the pixels
+restored. The same steps follow with the actor erased. Sound packets are copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
+
+import av
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.errors import ItemError
@@ -33,12 +36,18 @@ from occludenet_build.media.video.sound import SharedSound, SoundQueue
 from occludenet_build.media.video.source import VideoSource, check_indexed, display_of, open_video
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 from occludenet_build.occlusion.counterfactual import Eraser, median_frames
+from occludenet_build.occlusion.frame_batch import (
+    BatchFrame,
+    ByScale,
+    SoundWrite,
+    batch_length,
+    encode_batch,
+)
 from occludenet_build.occlusion.frame_buffer import FrameBuffer
 from occludenet_build.occlusion.ground_truth import TruthRows
 from occludenet_build.occlusion.jobs import ClipJob, RenderResult
 from occludenet_build.occlusion.patches import (
     ClipCutout,
-    Paste,
     PatchPrefetch,
     check_occluder,
     read_occluder,
@@ -49,9 +58,6 @@ from occludenet_build.occlusion.target_size import factors_and_shares
 Content = tuple[float | None, bool]
 """Content of a picture: the scale of its occluder (None: no occluder), and whether the actor is
 erased."""
-
-ByScale = dict[float | None, RunEncoder]
-"""Scale of the occluder (None: no occluder) -> the encoder of the pictures that show it."""
 
 
 def render(job: ClipJob, settings: Composite) -> RenderResult:
@@ -154,14 +160,16 @@ class _ClipRenderer:
             raise ItemError("zero_frames", source.first_error)
         self.display = display_of(self._first)
         pixel_format = working_format(self._first, pixel_formats(settings.codec), settings.pix_fmt)
-        self.buffer = FrameBuffer(self._first, pixel_format)
+        self._new_buffer = partial(FrameBuffer, self._first, pixel_format)
+        self.buffer = self._new_buffer()
         self._place_occluders()
         self._pts: list[int] = []  # of the frames written so far
         self._truth = TruthRows(job.clip, job.scales)
-        self._erased: FrameBuffer | None = None
+        self._batch = batch_length(self._first.width, self._first.height)
+        self._buffers: dict[tuple[int, bool], FrameBuffer] = {(0, False): self.buffer}
+        self._writes: list[SoundWrite] = []  # sound since the last frame
         self._eraser: Eraser | None = None
         if any(out.erased for out in job.outputs):
-            self._erased = FrameBuffer(self._first, pixel_format)
             self._eraser = _eraser(job, self.buffer, self.display)
 
     def _place_occluders(self) -> None:
@@ -199,8 +207,13 @@ class _ClipRenderer:
             stack.close()
             raise
         self._sound = SharedSound(self.writers, self.source)
-        self._packets.send_to(self._sound)
+        self._packets.send_to(self._keep_sound)
         return stack
+
+    def _keep_sound(self, packet) -> None:
+        write = self._sound.write_of(packet)
+        if write is not None:
+            self._writes.append(write)
 
     def _writer(self, path: Path) -> TwinWriter:
         return TwinWriter(path, self.source, self._picture, self.encoding, self.display)
@@ -214,13 +227,14 @@ class _ClipRenderer:
             plain, erased = self._encoders(segment)
             # frames beyond the indexed number are read too; `render` raises the error at the end
             length = None if segment is segments[-1] else segment.stop - segment.start
-            for frame in islice(frames, length):
-                self._write_frame(frame, plain, erased)
+            self._write_batches(islice(frames, length), plain, erased)
             for encoder in (*plain.values(), *erased.values()):
+                encoder.write_sound(self._writes)
                 encoder.finish()
                 self.encoder = self.encoder or encoder_version(
                     self.encoding.codec, encoder.beginning
                 )
+            self._writes.clear()
             plain.clear()  # releases their pictures before the next segment
             erased.clear()
 
@@ -234,19 +248,54 @@ class _ClipRenderer:
             encoders[erased][scale] = encoder
         return encoders
 
-    def _write_frame(self, frame, plain: ByScale, erased: ByScale) -> None:
-        number = len(self._pts)
-        self._pts.append(frame.pts)
+    def _write_batches(
+        self, frames: Iterator[av.VideoFrame], plain: ByScale, erased: ByScale
+    ) -> None:
+        """Encode the frames of a segment."""
+        while True:
+            prepared: list[list[BatchFrame]] = [[], []]
+            for at, frame in enumerate(islice(frames, self._batch)):
+                self._prepare(at, frame, (plain, erased), prepared)
+            if not prepared[0]:
+                return
+            encode_batch(prepared[0], plain)
+            encode_batch(prepared[1], erased)
+
+    def _prepare(
+        self,
+        at: int,
+        frame: av.VideoFrame,
+        encoders: tuple[ByScale, ByScale],
+        prepared: list[list[BatchFrame]],
+    ) -> None:
+        """Add the next frame of the clip, number `at` of its batch, as it is and erased."""
+        number, pts = len(self._pts), cast(int, frame.pts)
+        self._pts.append(pts)
         pastes = self._patches.pastes_at(number)
         truth = {scale: paste.truth for scale, paste in pastes.items()}
-        self._truth.add(frame.pts, float(frame.pts * self.source.time_base), truth)
-        self.buffer.load(frame)
-        _encode(self.buffer, plain, pastes, frame.pts)
-        if erased:
-            assert self._erased is not None and self._eraser is not None
-            self._erased.copy(self.buffer)
-            self._eraser.erase(number, self._erased.planes)
-            _encode(self._erased, erased, pastes, frame.pts)
+        tick = self.source.time_base
+        # without Fractions, which are slow
+        self._truth.add(pts, pts * tick.numerator / tick.denominator, truth)
+        buffer = self._buffer(at, False)
+        buffer.load(frame)
+        prepared[0].append(BatchFrame(buffer, pts, sound=self._writes))
+        if encoders[1]:
+            assert self._eraser is not None
+            other = self._buffer(at, True)
+            other.copy(buffer)
+            self._eraser.erase(number, other.planes)
+            prepared[1].append(BatchFrame(other, pts, sound=self._writes))
+        for frames, members in zip(prepared, encoders, strict=True):
+            for one in frames[at:]:
+                one.blend(pastes, members)
+        self._writes = []
+
+    def _buffer(self, at: int, erased: bool) -> FrameBuffer:
+        """The buffer of frame `at` of a batch; short segments need few."""
+        found = self._buffers.get((at, erased))
+        if found is None:
+            found = self._buffers[at, erased] = self._new_buffer()
+        return found
 
     def result(self) -> RenderResult:
         return RenderResult(
@@ -257,19 +306,6 @@ class _ClipRenderer:
             factors=self.factors,
             shares=self.shares,
         )
-
-
-def _encode(
-    buffer: FrameBuffer, encoders: ByScale, pastes: Mapping[float, Paste], pts: int
-) -> None:
-    """Encode one picture with each encoder, with the occluder of its scale."""
-    needed = {s: p for s, p in pastes.items() if s in encoders}
-    changes = {s: buffer.blend(p.patch, p.x, p.y) for s, p in needed.items()}
-    for scale, encoder in encoders.items():
-        pasted = changes.get(scale, []) if scale is not None else []
-        buffer.apply(pasted)
-        encoder.encode(buffer.frame, pts)
-        buffer.restore(pasted)
 
 
 def _eraser(job: ClipJob, buffer: FrameBuffer, display) -> Eraser:

@@ -19,7 +19,7 @@ from occludenet_build.media.video.source import Display, open_video, rgb_frames
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.counterfactual_fills import FILLS
 from occludenet_build.occlusion.geometry import ActorBox, Rect, occluder_rect
-from occludenet_build.occlusion.ground_truth import hidden_share, placed_rle
+from occludenet_build.occlusion.ground_truth import OccluderMask, hidden_share, placed_rle
 from occludenet_build.occlusion.jobs import ClipJob, ClipOutput
 from occludenet_build.occlusion.patches import ClipCutout, read_occluder
 from occludenet_build.occlusion.render import render
@@ -138,7 +138,7 @@ def test_a_placed_rle_is_that_of_the_drawn_picture(size, at, shape, seed, densit
             x, y = at[0] + column, at[1] + row
             if 0 <= x < width and 0 <= y < height:
                 picture[y, x] = mask[row, column]
-    found = placed_rle(mask, *at, size)
+    found = placed_rle(OccluderMask(mask), *at, size)
     assert (found is None) == (not picture.any())
     if found is not None:
         np.testing.assert_array_equal(masks.decode(found, height, width), picture)
@@ -157,7 +157,7 @@ def test_a_placed_rle_is_that_of_the_drawn_picture(size, at, shape, seed, densit
     ],
 )
 def test_share_of_the_box(at, box, share):
-    mask = np.ones((10, 10), bool)
+    mask = OccluderMask(np.ones((10, 10), bool))
     assert hidden_share(mask, Rect(*at, 10, 10), box, (100, 80)) == pytest.approx(share)
 
 

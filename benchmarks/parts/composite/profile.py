@@ -33,7 +33,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "encode": [(Encoder, "__init__"), (Encoder, "encode"), (Encoder, "finish")],
     "mux": [  # and sound
         (TwinWriter, "__init__"), (TwinWriter, "picture_packet"), (TwinWriter, "__exit__"),
-        (SharedSound, "__call__"),
+        (SharedSound, "write_of"),
     ],
     "hash": [(files, "sha256_file"), (source, "sha256_file")],
     "rest": [],

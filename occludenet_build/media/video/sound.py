@@ -163,16 +163,23 @@ class SharedSound:
         self._goes_on = _GoesOn()
 
     def __call__(self, packet: av.Packet) -> None:
-        stream, is_end = packet.stream, packet.dts is None  # the last packet of a stream
-        if stream.index in self._decoders:
-            decoded = self._decoders[stream.index].decode(packet)
+        write = self.write_of(packet)
+        for writer in self.writers if write is not None else ():
+            write(writer)
+
+    def write_of(self, packet: av.Packet) -> Callable[[TwinWriter], None] | None:
+        """The function that writes a packet to one writer; None where nothing is to be written.
+
+        It may be called later, once for each writer. The packets must come in their order.
+        """
+        index, is_end = packet.stream.index, packet.dts is None  # the last packet of a stream
+        if index in self._decoders:
+            decoded = self._decoders[index].decode(packet)
             frames = [*decoded, *([None] if is_end else [])]
-            for writer in self.writers:
-                writer.encode_sound(stream.index, frames)
-        elif not is_end and self._goes_on(packet):
-            index = stream.index
-            for writer in self.writers:
-                writer.copy_packet(index, packet)
+            return lambda writer: writer.encode_sound(index, frames)
+        if is_end or not self._goes_on(packet):
+            return None
+        return lambda writer: writer.copy_packet(index, packet)
 
 
 class TrimmedSound:

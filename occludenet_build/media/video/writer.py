@@ -189,6 +189,12 @@ class RunEncoder:
             packets = self._encoder.encode(frame, pts)
         self._write(packets)
 
+    def write_sound(self, writes: Sequence[Callable[[TwinWriter], None]]) -> None:
+        """Write sound to all outputs of the run."""
+        for write in writes:
+            for writer in self._writers:
+                write(writer)
+
     def finish(self) -> None:
         """Flush the encoder and write the remaining packets."""
         with ENCODER_ERRORS:

@@ -125,8 +125,10 @@ class ClipPasting:
         actor = self._actor.boxes.get(number)
         if actor is None:
             return 0.0
-        height, width = patch.mask.shape
-        return hidden_share(patch.mask, Rect(x, y, width, height), actor.box, self._display.size)
+        shown = patch.shown(self._display)
+        return hidden_share(
+            shown, Rect(x, y, shown.width, shown.height), actor.box, self._display.size
+        )
 
 
 def composite_settings(scale: float, motion: str, others: Mapping[str, Any]) -> Composite:
