@@ -1,9 +1,10 @@
 """Batches of frames: one encoder after the other gets all frames of a batch.
 
-An encoder works on several MiB of its own, pictures that it refers to and tables. If all encoders of
-a clip took turns after every frame, each would find its memory evicted from the processor's caches,
-and so would decoder, patches and blending. In batches small pictures take 2 to 6 % less CPU time;
-large ones fill the caches by themselves, and their batches are short, which bounds the memory.
+An encoder works on several MiB of its own, pictures that it refers to and tables. If all encoders
+of a clip took turns after every frame, each would find its memory evicted from the processor's
+caches, and so would decoder, patches and blending. In batches small pictures take 2 to 6 % less CPU
+time; large ones fill the caches by themselves, and their batches are short, which bounds the
+memory.
 
 What an output gets, and in which order, does not depend on the batches, sound included.
 """

@@ -107,7 +107,7 @@ def _on_planes(
 
 def _overlap(
     plane: np.ndarray, part: PlanePatch, x: int, y: int
-) -> tuple[np.ndarray, tuple[slice, slice]] | None:
+) -> tuple[np.ndarray, tuple[slice, ...]] | None:
     """The samples (h, w) of a plane under a patch at (x, y), a view, and the patch's over them.
 
     None if the patch is outside the plane.

@@ -150,7 +150,7 @@ class OccluderMask:
         return _runs_of(self.pixels)
 
     def runs_inside(self, x: int, y: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """The runs of `_runs_of` of the part inside a picture of (width, height), placed at (x, y)."""
+        """The runs of `_runs_of` of what is inside a picture of (width, height), at (x, y)."""
         width, height = size
         if x >= 0 and y >= 0 and x + self.width <= width and y + self.height <= height:
             return self._runs

@@ -19,8 +19,6 @@ from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import av
-
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.errors import ItemError
 from occludenet_build.core.files import replacing
@@ -248,9 +246,7 @@ class _ClipRenderer:
             encoders[erased][scale] = encoder
         return encoders
 
-    def _write_batches(
-        self, frames: Iterator[av.VideoFrame], plain: ByScale, erased: ByScale
-    ) -> None:
+    def _write_batches(self, frames: Iterator, plain: ByScale, erased: ByScale) -> None:
         """Encode the frames of a segment."""
         while True:
             prepared: list[list[BatchFrame]] = [[], []]
@@ -264,7 +260,7 @@ class _ClipRenderer:
     def _prepare(
         self,
         at: int,
-        frame: av.VideoFrame,
+        frame,
         encoders: tuple[ByScale, ByScale],
         prepared: list[list[BatchFrame]],
     ) -> None:

@@ -164,8 +164,9 @@ class SharedSound:
 
     def __call__(self, packet: av.Packet) -> None:
         write = self.write_of(packet)
-        for writer in self.writers if write is not None else ():
-            write(writer)
+        if write is not None:
+            for writer in self.writers:
+                write(writer)
 
     def write_of(self, packet: av.Packet) -> Callable[[TwinWriter], None] | None:
         """The function that writes a packet to one writer; None where nothing is to be written.
