@@ -11,7 +11,7 @@ on the occluder, and on the background; the mean over clips of their means over 
 
 Prints tables, and as its last line one JSON object: per seed the share on the actor with both
 targets, the mean over the sets, and `higher`, whether masks have more in every seed. Exit status 1
-if not. About 15 minutes on 2 free cores, four times that with `--backbone dla_34`, the published
+if not. About 15 minutes on 2 free cores, several times that with `--backbone dla_34`, the published
 one; a training or evaluation that is in FOLDER (results/attention_mass) is not made again.
 """
 
