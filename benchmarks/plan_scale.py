@@ -27,11 +27,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO))  # the package of this checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
 from parts.measure import with_peak
 from parts.scale.build_state import Size, settings, write_results, write_sources
+
+REPO = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """evaluate with drawn logits in place of a network: what its tables take.
 
-    python -m parts.scale.evaluate_tables --arm ARM [the options of evaluate]
+python -m parts.scale.evaluate_tables --arm ARM, and the options of evaluate
 """
 
 from __future__ import annotations

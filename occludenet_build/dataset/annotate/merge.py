@@ -69,7 +69,7 @@ def candidate_rows(select: Path) -> list[Row]:
 
     Their classes define the label ids, their splits the CSV files.
     """
-    return [row for row in _rows(select, _OF_SELECT) if row["reason"] != "not_published"]
+    return [row for row in tables.read_rows(select, _OF_SELECT) if row["reason"] != "not_published"]
 
 
 def join_tables(
@@ -82,7 +82,7 @@ def join_tables(
     Raises UserError where the tables contradict each other.
     """
     chosen = {row["clip"]: row for row in candidate_rows(build.select)}
-    manifests = {path.stem: _rows(path, _OF_COMPOSITE) for path in build.composite}
+    manifests = {path.stem: tables.read_rows(path, _OF_COMPOSITE) for path in build.composite}
     _log_absent(chosen, manifests)
     made = [_checked_row(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
     twins = _by_clip(build.counterfactual)
@@ -96,11 +96,6 @@ def join_tables(
         rows.extend(_clean_rows(row, common, twin if erase_clean else None))
         rows.extend(_occluded_rows(row, common, twin, measured))
     return rows, labels
-
-
-def _rows(path: Path, columns: list[str]) -> list[Row]:
-    """The rows of a table with only the columns that are used: there are 78,400 clips."""
-    return tables.read_table(path, columns).to_pylist()
 
 
 def _ok(row: Row) -> bool:
@@ -141,7 +136,8 @@ def _checked_row(row: Row, chosen: dict[str, Row]) -> Row:
 
 
 def _by_clip(paths: list[Path]) -> dict[str, Row]:
-    return {row["clip"]: row for path in paths for row in _rows(path, _OF_TWINS) if _ok(row)}
+    read = (row for path in paths for row in tables.read_rows(path, _OF_TWINS))
+    return {row["clip"]: row for row in read if _ok(row)}
 
 
 def _generation_seconds(manifests: list[Path]) -> dict[str, float]:
@@ -197,7 +193,7 @@ def _shard(
 
 
 def _check_mask_sizes(path: Path, clips: dict[str, CompositedClip]) -> None:
-    for row in filter(_ok, _rows(path, ["clip", "status", "height", "width"])):
+    for row in filter(_ok, tables.read_rows(path, ["clip", "status", "height", "width"])):
         clip = clips.get(row["clip"])
         if clip is not None and (row["height"], row["width"]) != (clip.height, clip.width):
             raise UserError(

@@ -62,9 +62,10 @@ def complement(counts: bytes) -> bytes:
     """
     numbers, ends = _first_numbers(counts, 4)
     if numbers[0]:
-        third = [_number(numbers[2] - numbers[0])] if len(numbers) > 2 else []
-        kept = ends[min(len(numbers), 3) - 1]
-        return b"".join([_number(0), counts[: ends[min(len(numbers), 2) - 1]], *third, counts[kept:]])
+        if len(numbers) < 3:
+            return _number(0) + counts
+        third = _number(numbers[2] - numbers[0])
+        return _number(0) + counts[: ends[1]] + third + counts[ends[2] :]
     if len(numbers) < 4:
         return counts[ends[0] :]
     return counts[ends[0] : ends[2]] + _number(numbers[3] + numbers[1]) + counts[ends[3] :]
