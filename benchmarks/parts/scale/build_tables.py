@@ -142,7 +142,7 @@ def write_leaks_ledger(build: Path, config: Config) -> None:
     with pq.ParquetWriter(detail, leaks.HASHES, compression="zstd", write_page_checksum=True) as w:
         hashes = np.zeros((2, 0), np.uint64)
         for number, row in enumerate(sorted(chosen, key=lambda r: r["clip"])):
-            pictures = round(row["duration_seconds"] * per_second)
+            pictures = round(10 * per_second)  # of 10 s, however few frames are drawn
             identity = source_identity(row), row["path"], row["split"], row["label"]
             key = ledger.result_key("leaks", version, {"per_second": per_second}, *identity)
             rows.append(
@@ -153,7 +153,7 @@ def write_leaks_ledger(build: Path, config: Config) -> None:
             if number % 1000 or hashes.shape[1] != pictures:
                 hashes = random.integers(0, 1 << 63, (2, pictures), np.uint64)
             columns = [[row["clip"]] * pictures, np.arange(pictures, dtype=np.int32), *hashes]
-            w.write_table(pa.table(columns, schema=leaks.HASHES), row_group_size=max(1, pictures))
+            w.write_table(pa.table(columns, schema=leaks.HASHES), row_group_size=pictures)
     tables.write_table(tables.from_rows(rows, leaks.CLIPS), store / "rows.parquet")
 
 
