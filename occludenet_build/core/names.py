@@ -156,15 +156,14 @@ def listing_digest(folder: Path | str) -> str:
 
     The size of a file that is not there, such as a link that leads nowhere, is -1.
     """
-    # texts, not paths: a full build has 300,000 videos, listed whenever it is planned
-    names = map(str, listing(folder))
-    return short_hash(*(f"{name} {_size(os.path.join(folder, name))}" for name in names))
+    root = Path(folder)
+    return short_hash(*(f"{path} {_size(root / path)}" for path in listing(root)))
 
 
-def _size(path: str) -> int:
+def _size(path: Path) -> int:
     """Size in bytes; -1 for a folder (one that cannot be listed), and where there is no file."""
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError:
         return -1
     return -1 if stat.S_ISDIR(status.st_mode) else status.st_size

@@ -1,4 +1,4 @@
-"""evaluate with drawn logits in place of a network: what its tables take.
+"""evaluate with drawn logits in place of a network, and no masks read: what its tables take.
 
 python -m parts.scale.evaluate_tables --arm ARM, and the options of evaluate
 """
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
 
     predict.TrainedNetwork.read = lambda path: network
     predict.predict_clips = drawn
+    command.counterfactuals_of = lambda *given: (None, None)
     command.run(args, config)
 
 
