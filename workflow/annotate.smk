@@ -1,6 +1,10 @@
 # annotate: writes the annotations, as OccludeNet's CSV files and as Parquet with all columns.
 #   reads  the tables of select, occluders, composite, counterfactual, actor_masks
-#   writes annotate/clips.parquet, annotate/labels.json, annotate/frames/, <dataset>/annotations/
+#   writes annotate/clips.parquet, annotate/labels.json, annotate/frames/, annotate/store/,
+#          <dataset>/annotations/
+#
+# One job for all shards, which its worker processes take one by one: a job per shard would start
+# for 3 s of work. Shards that are finished stay, whenever it ends.
 
 
 # Counterfactuals of another program take the place of the build's own.
@@ -27,9 +31,9 @@ rule annotate:
         f"{BUILD}/benchmarks/annotate/clips.tsv"
     conda:
         "../envs/video.yaml"
-    threads: 4
+    threads: 32
     resources:
-        **requests(mem_mb=8000, minutes=120),
+        **requests(mem_mb=3000, minutes=120, thread_mb=400),
     params:
         settings=stage_settings("annotate"),
         version=tried(results_version("annotate"), "annotate/clips.parquet"),

@@ -83,18 +83,32 @@ def add_clips(parts: Sequence[Mapping[str, list[Cost]]]) -> dict[str, list[Cost]
 
 
 def peak_mib(command: Words) -> float:
-    """Peak memory of `python -m module ...`, MiB.
+    """Peak memory of `python -m module ...`, MiB."""
+    return with_peak(command)[1]
 
-    The program reports it itself: the value of wait4 includes this process before the exec.
+
+def with_peak(command: Words) -> tuple[Cost, float]:
+    """Cost of `python -m module ...`, and the peak memory of its largest process, MiB.
+
+    The program reports its memory itself: the value of wait4 includes this process before the exec.
     """
     python, _, module, *arguments = command
     with tempfile.NamedTemporaryFile() as note:
-        code = "import runpy, sys; sys.argv = sys.argv[1:]\n"
-        code += f"runpy.run_module({str(module)!r}, run_name='__main__')\n"
-        code += "text = open('/proc/self/status').read().split('VmHWM:')[1]\n"
-        code += f"open({note.name!r}, 'w').write(text.split()[0])"
-        of_command([python, "-c", code, module, *arguments])
-        return int(note.read()) / 1024
+        cost = of_command([python, "-c", _REPORTING, note.name, module, *arguments])
+        return cost, int(note.read()) / 1024
+
+
+_REPORTING = """
+import resource, runpy, sys
+_, note, *sys.argv = sys.argv
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__")
+finally:
+    own = open("/proc/self/status").read().split("VmHWM:")[1].split()[0]
+    peak = max(int(own), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    open(note, "w").write(str(peak))
+"""
+"""Runs a module, and writes the peak of this process and its children into a file, KiB."""
 
 
 def print_head(first: str) -> None:

@@ -148,7 +148,7 @@ def listing(folder: Path | str) -> list[PurePosixPath]:
     if not Path(folder).is_dir():
         raise UserError(f"wanted a folder of files, {folder} is not one")
     tree = read_tree(folder)
-    return sorted([*tree.files, *tree.unread])
+    return sorted([*tree.files, *tree.unread], key=lambda path: path.parts)
 
 
 def listing_digest(folder: Path | str) -> str:

@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -184,12 +185,54 @@ def test_again_gives_the_same_and_leaves_nothing_old(tmp_path: Path) -> None:
     (folder / "annotations/val_90.csv").write_text("file,label\n")
     (folder / "annotations/mine.csv").write_text("mine\n")
     (folder / "val_90percent").symlink_to("val/90%")
+    shutil.copy(build.root / "annotate/store/000.json", build.root / "annotate/store/002.json")
     before = {p: p.read_bytes() for p in (build.root / "annotate").rglob("*.parquet")}
     assert annotate(build) == rows
     assert {p: p.read_bytes() for p in before} == before
     assert not (folder / "annotations/val_90.csv").exists()
     assert not (folder / "val_90percent").is_symlink()
+    assert not (build.root / "annotate/store/002.json").exists()
     assert (folder / "annotations/mine.csv").exists()
+
+
+def _frames(build: SmallBuild) -> dict[str, tuple[bytes, int]]:
+    """Shard -> content and time stamp of its table of frames."""
+    found = (build.root / "annotate/frames").glob("*.parquet")
+    return {path.stem: (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def test_finished_shards_are_not_made_again(tmp_path: Path) -> None:
+    build = SmallBuild(tmp_path).write()
+    rows = annotate(build)
+    before = _frames(build)
+    (tmp_path / "annotate/clips.parquet").unlink()  # as of a job that was killed at its end
+    assert annotate(build) == rows
+    assert _frames(build) == before
+
+
+@pytest.mark.parametrize("what", ["killed", "damaged", "cut", "note", "manifest", "masks"])
+def test_a_shard_that_is_not_as_noted_is_made_again(tmp_path: Path, what: str) -> None:
+    build = SmallBuild(tmp_path).write()
+    rows = annotate(build)
+    before = _frames(build)
+    table, note = tmp_path / "annotate/frames/000.parquet", tmp_path / "annotate/store/000.json"
+    if what == "killed":
+        note.unlink()
+    elif what == "damaged":
+        table.write_bytes(bytes(len(table.read_bytes())))
+    elif what == "cut":
+        table.unlink()
+    elif what == "note":
+        note.write_text('{"key": ')
+    else:
+        stage = {"manifest": "composite", "masks": "actor_masks"}[what]
+        manifest = tmp_path / stage / "000.parquet"
+        changed = [row | {"key": "another"} for row in tables.read_rows(manifest)]
+        tables.write_table(tables.from_rows(changed, pq.read_schema(manifest)), manifest)
+    assert annotate(build) == rows
+    after = _frames(build)
+    assert after["001"] == before["001"]
+    assert after["000"][0] == before["000"][0] and after["000"][1] > before["000"][1]
 
 
 def test_a_build_without_masks_and_counterfactuals(tmp_path: Path) -> None:

@@ -33,6 +33,28 @@ def test_intersection_is_counted_without_decoding(pair):
     assert shared == (a & b).sum()
 
 
+@settings(deadline=None, max_examples=300)
+@given(PAIRS)
+def test_differences_are_those_of_the_pixels(pair):
+    """Byte for byte: annotate writes them."""
+    a, b = pair
+    assert masks.complement(masks.encode(a)) == masks.encode(~a)
+    assert masks.difference(masks.encode(a), masks.encode(b), *a.shape) == masks.encode(a & ~b)
+
+
+def test_differences_of_masks_with_long_runs():
+    """Runs of more than five bits, and of more than ten."""
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        picture = np.zeros((2, 70, 90), bool)
+        for mask in picture:
+            (y1, y2), (x1, x2) = (sorted(random.integers(0, side, 2)) for side in (71, 91))
+            mask[y1:y2, x1:x2] = True
+        a, b = picture ^ random.integers(0, 2, (2, 1, 1)).astype(bool)
+        found = masks.difference(masks.encode(a), masks.encode(b), *a.shape)
+        assert found == masks.encode(a & ~b)
+
+
 @settings(deadline=None)
 @given(MASKS)
 def test_the_code_is_coco_s(mask):

@@ -12,6 +12,8 @@ Reads   select/clips.parquet, occluders/occluders.parquet, and for each shard S 
 Writes  clips.parquet      schema CLIPS: a row per output clip, in the order of the release
         labels.json        class name -> label id
         frames/S.parquet   schema FRAMES: a row per clip, scale and frame; one row group per clip
+        store/S.json       what frames/S.parquet was made from: a job that is started again, after
+                           kill -9 for instance, makes only shards that are not finished
         and into <root>/<dataset>/, the folder of the clips:
         annotations/{split}_d.csv             the release's overall annotation
         annotations/{split}_{25,50,75}.csv    its lists `file,label`

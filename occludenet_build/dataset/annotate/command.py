@@ -205,6 +205,7 @@ def _pixel_ratios(bank: Path) -> dict[str, float]:
 
 def _remove_old_shards(folder: Path, manifests: list[Path]) -> None:
     """Remove tables of frames of shards that an earlier build had and this one has not."""
-    for path in folder.glob("*.parquet"):
-        if path.name not in {manifest.name for manifest in manifests}:
+    shards = {manifest.stem for manifest in manifests}
+    for path in (*folder.glob("*.parquet"), *folder.parent.glob("store/*.json")):
+        if path.stem not in shards:
             path.unlink()

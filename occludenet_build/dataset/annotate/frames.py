@@ -1,12 +1,15 @@
 """The table of frames of one shard: ground truth of the occluder joined with the actor's mask.
 
-This module measures actor_hidden: the pixels of the actor's mask that the occluder covers.
+This module measures actor_hidden: the pixels of the actor's mask that the occluder covers. A shard
+that is finished has a note in annotate/store/: what it was made from, the hash of its table, and
+its measures. It is made again only if one of the first two differs.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pyarrow.parquet as pq
 
 from occludenet_build.core.build import StageRows
 from occludenet_build.core.errors import UserError
-from occludenet_build.core.files import replacing
+from occludenet_build.core.files import replacing, sha256_file, write_json
 from occludenet_build.dataset.annotate import FRAMES
 from occludenet_build.media.imaging import masks
 
@@ -57,6 +60,13 @@ class FrameShard:
     composite: Path
     masks: Path | None
     out: Path
+    key: str
+    """Hash of what determines the table and the measures."""
+
+    @property
+    def note(self) -> Path:
+        """The note of the finished shard."""
+        return self.out.parent.parent / "store" / f"{self.out.stem}.json"
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,31 @@ class OcclusionMeasures:
     degree: float
     area_ratio: float
     actor_hidden: float | None
+
+
+def finished_shard(shard: FrameShard) -> list[OcclusionMeasures]:
+    """The measures of each output clip of a shard; its table is written unless it is finished.
+
+    Raises UserError as `write_shard` does.
+    """
+    known = _noted(shard)
+    if known is not None:
+        return known
+    measured = write_shard(shard)
+    note = {"key": shard.key, "sha256": sha256_file(shard.out)}
+    write_json(shard.note, note | {"measures": [astuple(one) for one in measured]})
+    return measured
+
+
+def _noted(shard: FrameShard) -> list[OcclusionMeasures] | None:
+    """The measures in the note; None without one, or if it is of another or a damaged table."""
+    try:
+        note = json.loads(shard.note.read_text())
+        if (note["key"], note["sha256"]) == (shard.key, sha256_file(shard.out)):
+            return [OcclusionMeasures(*values) for values in note["measures"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
 
 
 def write_shard(shard: FrameShard) -> list[OcclusionMeasures]:

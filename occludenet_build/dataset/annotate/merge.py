@@ -14,13 +14,15 @@ import numpy as np
 from occludenet_build.core import tables
 from occludenet_build.core.build import detail_file, store_folder
 from occludenet_build.core.errors import UserError
+from occludenet_build.core.files import sha256_file, short_hash
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
+from occludenet_build.core.versions import results_version
 from occludenet_build.dataset.annotate.frames import (
     CompositedClip,
     FrameShard,
     OcclusionMeasures,
-    write_shard,
+    finished_shard,
 )
 from occludenet_build.release.terms import (
     CLEAN,
@@ -32,6 +34,17 @@ from occludenet_build.release.terms import (
 )
 
 Row = dict[str, Any]
+
+_OF_SELECT = [
+    *("clip", "status", "reason", "split", "label", "category", "occluder"),
+    *("height", "width"),
+]
+_FILES = ["scales", "files", "file_hashes"]
+_OF_COMPOSITE = [
+    *("clip", "status", "reason", "split", "label", "category", "occluder", "frames"),
+    *("occluded_frames", "fps", "duration_seconds", *_FILES, "clean_file", "clean_hash"),
+]
+_OF_TWINS = ["clip", "status", "key", *_FILES]
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ def candidate_rows(select: Path) -> list[Row]:
 
     Their classes define the label ids, their splits the CSV files.
     """
-    return [row for row in tables.read_rows(select) if row["reason"] != "not_published"]
+    return [row for row in tables.read_rows(select, _OF_SELECT) if row["reason"] != "not_published"]
 
 
 def join_tables(
@@ -69,7 +82,7 @@ def join_tables(
     Raises UserError where the tables contradict each other.
     """
     chosen = {row["clip"]: row for row in candidate_rows(build.select)}
-    manifests = {path.stem: tables.read_rows(path) for path in build.composite}
+    manifests = {path.stem: tables.read_rows(path, _OF_COMPOSITE) for path in build.composite}
     _log_absent(chosen, manifests)
     made = [_checked_row(row, chosen) for rows in manifests.values() for row in rows if _ok(row)]
     twins = _by_clip(build.counterfactual)
@@ -123,7 +136,8 @@ def _checked_row(row: Row, chosen: dict[str, Row]) -> Row:
 
 
 def _by_clip(paths: list[Path]) -> dict[str, Row]:
-    return {row["clip"]: row for path in paths for row in tables.read_rows(path) if _ok(row)}
+    read = (row for path in paths for row in tables.read_rows(path, _OF_TWINS))
+    return {row["clip"]: row for row in read if _ok(row)}
 
 
 def _generation_seconds(manifests: list[Path]) -> dict[str, float]:
@@ -144,14 +158,12 @@ def _write_frames(
 ) -> dict[tuple[str, str], OcclusionMeasures]:
     """Write the table of frames of every shard; return (clip, set) -> measures."""
     masks = {path.stem: path for path in build.masks}
-    todo = [
+    todo = (
         _shard(path, manifests[path.stem], masks.get(path.stem), chosen, out)
         for path in build.composite
-    ]
-    results = in_processes(write_shard, todo, threads)
-    return {
-        (one.clip, one.set): one for shard in progress(results, len(todo), "shard") for one in shard
-    }
+    )
+    results = progress(in_processes(finished_shard, todo, threads), len(build.composite), "shard")
+    return {(one.clip, one.set): one for shard in results for one in shard}
 
 
 def _shard(
@@ -175,11 +187,13 @@ def _shard(
     if masks is not None:
         _check_mask_sizes(masks, {clip.clip: clip for clip in clips})
         detail = detail_file(masks)
-    return FrameShard(clips, detail_file(manifest), detail, out / manifest.name)
+    contents = (sha256_file(path) for path in (manifest, masks) if path is not None)
+    key = short_hash(results_version("annotate"), repr(clips), *contents)
+    return FrameShard(clips, detail_file(manifest), detail, out / manifest.name, key)
 
 
 def _check_mask_sizes(path: Path, clips: dict[str, CompositedClip]) -> None:
-    for row in filter(_ok, tables.read_rows(path)):
+    for row in filter(_ok, tables.read_rows(path, ["clip", "status", "height", "width"])):
         clip = clips.get(row["clip"])
         if clip is not None and (row["height"], row["width"]) != (clip.height, clip.width):
             raise UserError(

@@ -141,19 +141,21 @@ def read_hashes(clips: list[Row], path: Path) -> list[HashedClip]:
 
     `clips`: rows of leaks.CLIPS, which give the splits.
     """
-    table = tables.read_table(path)
+    splits = {clip["clip"]: clip["split"] for clip in clips}
+    return [one for part in tables.row_group_parts(path) for one in _hashed_clips(part, splits)]
+
+
+def _hashed_clips(table: pa.Table, splits: dict[str, str]) -> Iterator[HashedClip]:
     names = table["clip"].combine_chunks().dictionary_encode()
     slots = table["slot"].to_numpy().astype(np.int64)
     hashes = np.stack([table["hash"].to_numpy(), table["inner_hash"].to_numpy()])
-    splits = {clip["clip"]: clip["split"] for clip in clips}
     which = names.indices.to_numpy()
     # The rows of a clip are contiguous.
     edges = np.flatnonzero(np.diff(which, prepend=-1, append=-1))
-    parts = pairwise(edges.tolist())
-    return [
-        HashedClip(name, splits[name], slots[start:stop], hashes[:, start:stop])
-        for name, (start, stop) in zip(names.dictionary.to_pylist(), parts, strict=True)
-    ]
+    for name, (start, stop) in zip(
+        names.dictionary.to_pylist(), pairwise(edges.tolist()), strict=True
+    ):
+        yield HashedClip(name, splits[name], slots[start:stop], hashes[:, start:stop])
 
 
 def _write(folder: Path, clips: list[Row], rows: list[Row], counted: list[Row]) -> None:

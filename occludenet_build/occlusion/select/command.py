@@ -8,7 +8,10 @@ from pathlib import Path
 from occludenet_build.config import Config
 from occludenet_build.core import ledger, seeds, tables
 from occludenet_build.occlusion.select import CLIPS, published, quota
-from occludenet_build.occlusion.select.quota import Row
+from occludenet_build.occlusion.select.quota import FROM_INDEX, Row
+
+_OF_INDEX = ("clip", "status", "reason", "detail", "candidate", "rank", *FROM_INDEX)
+_OF_DETECT = ("clip", "status", "reason", "detail", "actor_frames", "boxes_hash")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +33,7 @@ def run(args: argparse.Namespace, config: Config) -> None:
     choose = published.rows_as_published if is_replay else quota.rows_by_quota
     cutouts = [row for row in tables.read_rows(args.occluders) if row["status"] == "ok"]
     detections = _detections(seeds.shard_tables(args.detect, args.shards))
-    rows = choose(tables.read_rows(args.index), detections, cutouts, config)
+    rows = choose(tables.read_rows(args.index, _OF_INDEX), detections, cutouts, config)
     rows.sort(key=lambda r: r["clip"])
     table = tables.from_rows(rows, CLIPS)
     ledger.log_summary(table)
@@ -47,11 +50,12 @@ def _detections(manifests: list[Path]) -> dict[str, Row]:
     return {
         row["clip"]: row | {"shard": path.stem}
         for path in manifests
-        for row in tables.read_rows(path)
+        for row in tables.read_rows(path, _OF_DETECT)
     }
 
 
 def _write_shards(rows: list[Row], folder: Path, shards: int) -> None:
+    chosen = tables.by_shard(row for row in rows if row["status"] == "ok")
     for shard in seeds.shard_names(shards):
-        chosen = [r for r in rows if r["status"] == "ok" and r["shard"] == shard]
-        tables.write_if_changed(tables.from_rows(chosen, CLIPS), folder / f"{shard}.parquet")
+        table = tables.from_rows(chosen.get(shard, ()), CLIPS)
+        tables.write_if_changed(table, folder / f"{shard}.parquet")

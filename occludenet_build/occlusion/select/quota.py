@@ -17,16 +17,17 @@ from occludenet_build.core.errors import UserError
 
 Row = dict[str, Any]
 
-_FROM_INDEX = (
+FROM_INDEX = (
     "path", "sha256", "label", "split", "frames", "width", "height", "fps", "duration_seconds",
     "pts_hash", "reading",
 )  # fmt: skip
+"""Columns of the index that a row of select copies."""
 
 
 def skipped_row(video: Row, reason: str | None = None, detail: str | None = None) -> Row:
     """The row of a video that is not chosen; `chosen_columns` replaces its status."""
     row = {"clip": video["clip"], "status": "skipped", "reason": reason, "detail": detail}
-    row |= {name: video.get(name) for name in _FROM_INDEX}
+    row |= {name: video.get(name) for name in FROM_INDEX}
     return row | occluder_columns([])
 
 

@@ -184,17 +184,20 @@ def predict_group(
 
 
 def prediction_row(clip: ClipRow, prediction: ClipPrediction, labels: Sequence[str]) -> Row:
-    """A row of PREDICTIONS; `labels` are in the order of the logits."""
-    logits = prediction.logits.tolist()
+    """A row of PREDICTIONS; `labels` are in the order of the logits.
+
+    Logits are float32 (K,): as lists those of all clips of Kinetics' classes would take a gigabyte.
+    """
+    logits, erased = prediction.logits, prediction.erased
     return {
         "clip": clip.clip,
         "set": clip.set,
         "scale": None if math.isnan(clip.scale) else clip.scale,
         "file": clip.file,
         "label": clip.label,
-        **accuracy.rank_logits(logits, labels, clip.label),
-        "logits": logits,
-        "erased_logits": None if prediction.erased is None else prediction.erased.tolist(),
+        **accuracy.rank_logits(logits.tolist(), labels, clip.label),
+        "logits": logits.numpy().copy(),
+        "erased_logits": None if erased is None else erased.numpy().copy(),
         "degree": clip.degree,
         "area_ratio": clip.area_ratio,
         "actor_hidden": clip.actor_hidden,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ TABLES = tuple(
     if name not in ("kinetics", "frames", "attention")
 )
 """Tables that the page reports as missing where they do not exist."""
+_UNSHOWN = ("hash", "hashes", "sha256", "key")
+"""Ends of the names of columns that no page shows, and that differ in every row."""
 _EXAMPLES = 3
 """Number of examples for each failure."""
 _ITEM_TABLES = tuple(name for stage in STAGES.values() if stage.items for name in stage.tables)
@@ -37,7 +39,7 @@ class ReportBuild(build.BuildTables):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.dataframe = cache(self._dataframe)
-        self.predicted = cache(read_predictions)
+        self.predicted = cache(self._predicted)
 
     @property
     def missing(self) -> list[str]:
@@ -45,9 +47,19 @@ class ReportBuild(build.BuildTables):
         return [name for name in TABLES if not self.files(name)]
 
     def _dataframe(self, name: str) -> pd.DataFrame | None:
-        """All rows of a table; None where its stage has not run."""
+        """All rows of a table without hashes; None where its stage has not run."""
         found = self.table(name)
-        return None if found is None else found.to_pandas()
+        if found is None:
+            return None
+        shown = [one for one in found.column_names if not one.endswith(_UNSHOWN)]
+        return found.select(shown).to_pandas()
+
+    def _predicted(self, path: Path) -> Predictions:
+        """Predictions with the logits of derived sets only, whose read-out is fitted again."""
+        found = read_predictions(path)
+        rows = found.rows.drop(columns="erased_logits")
+        rows["logits"] = rows["logits"].where(rows["set"].isin(self.derived_sets()), None)
+        return replace(found, rows=rows)
 
     def curves(self) -> dict[tuple[str, int], pd.DataFrame]:
         """Loss curves by arm and seed."""

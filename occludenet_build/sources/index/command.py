@@ -67,7 +67,8 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         args.threads,
     )
     check_items("index", facts.values(), args.out, config.failures)
-    rows = [_merge(row, facts.get(row["clip"])) for row in listed]
+    # each as it is merged: 300,000 rows of facts are 0.7 GB
+    rows = [_merge(row, facts.pop(row["clip"], None)) for row in listed]
     ledger.mark_duplicates(rows)
     draw_candidates(rows, config)
     if config.select.assignment == "published":
@@ -107,9 +108,7 @@ def _write_shards(rows: list[dict[str, Any]], folder: Path, shards: int) -> None
     # Ranks depend on the other videos: with them, adding one video would change all shards.
     names = [name for name in SHARD.names if name not in ("rank", "candidate")]
     schema = pa.schema([SHARD.field(name) for name in names])
+    candidates = tables.by_shard(r for r in rows if r["status"] == "ok" and r["candidate"])
     for shard in seeds.shard_names(shards):
-        in_shard = [
-            r for r in rows if r["status"] == "ok" and r["candidate"] and r["shard"] == shard
-        ]
-        plain = [{name: row.get(name) for name in names} for row in in_shard]
+        plain = [{name: row.get(name) for name in names} for row in candidates.get(shard, ())]
         tables.write_if_changed(tables.from_rows(plain, schema), folder / f"{shard}.parquet")

@@ -63,7 +63,14 @@ def probe_videos(
 
     listed: rows of acquire.VIDEOS; store: folder of the ledger.
     """
-    limits = Limits.of(settings)
+    table = _facts_table(listed, Limits.of(settings), store, threads)
+    return {row["clip"]: row for row in table.to_pylist()}
+
+
+def _facts_table(
+    listed: list[dict[str, Any]], limits: Limits, store: Path, threads: int
+) -> pa.Table:
+    """The rows of FACTS; the ledger, which holds them as dicts, is gone when this returns."""
     version = results_version("index", "facts")
     paths = {row["clip"]: row["path"] for row in listed}
     keys = {
@@ -77,8 +84,7 @@ def probe_videos(
             yield from in_processes(partial(probe_video, limits=limits), jobs, threads, _lost)
 
         ledger.work_through(open_ledger, keys, make)
-        table = open_ledger.close(sorted(keys))
-    return {row["clip"]: row for row in table.to_pylist()}
+        return open_ledger.close(sorted(keys))
 
 
 def probe_video(job: tuple[str, str, str], limits: Limits) -> ledger.ClipResult:

@@ -67,7 +67,7 @@ KINDS = {
         "actor_masks", "actor_masks/*.tsv", "actor_frames frames", "select", 4
     ),
     "composite_shard": RuleJobs("composite", "composite/*.tsv", "clips_made clips", "select", 4),
-    "annotate": RuleJobs("annotate", "annotate/clips.tsv", "truth_rows rows", threads=4),
+    "annotate": RuleJobs("annotate", "annotate/clips.tsv", "truth_rows rows", threads=32),
     "validate": RuleJobs("validate", "validate/findings.tsv", "released clips"),
     "train_arm": RuleJobs("train", "train/*.tsv", "train_views views", "arms", 8),
     "evaluate_arm": RuleJobs("evaluate", "evaluate/*.tsv", "predictions predictions", "arms", 8),
