@@ -28,6 +28,7 @@ import cv2
 import pyarrow as pa
 
 from occludenet_build.config.people import Detect
+from occludenet_build.core.engines import backend_text
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.ledger import ClipResult, attempt
 from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
@@ -86,7 +87,7 @@ def initial_row(job: DetectJob) -> dict[str, Any]:
     return {
         "clip": job.clip.name,
         "key": job.key,
-        "backend": job.settings.backend,
+        "backend": backend_text(job.settings.backend, job.settings.engine),
         "weights_sha256": job.weights_sha256,
     }
 
