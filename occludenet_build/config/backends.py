@@ -244,8 +244,9 @@ def is_network(stage: str, model: str | None) -> bool:
 
 def exports_weights(stage: str, section: Any) -> bool:
     """Whether the weights of a section are exported to an engine, or `auto` is to decide it."""
-    engines = BACKENDS.get(stage, {})[section.backend].engines if hasattr(section, "engine") else ()
-    return bool(engines) and section.engine != "torch" and _of_torch(section.weights)
+    if not hasattr(section, "engine") or not BACKENDS[stage][section.backend].engines:
+        return False
+    return section.engine != "torch" and _of_torch(section.weights)
 
 
 def _of_torch(weights: str | None) -> bool:

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from occludenet_build.config.backends import (
-    DETECTORS,
-    MASKERS,
-    SECOND_DETECTORS,
-    check_engine,
-    choices_text,
-)
+from occludenet_build.config.backends import DETECTORS, MASKERS, SECOND_DETECTORS, choices_text
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.settings import setting
 
@@ -114,7 +108,6 @@ class Detect:
     frame centre; all: all people that qualify, as one group; file: the column actor of `boxes`."""
 
     def __post_init__(self) -> None:
-        check_engine("detect", self)
         if self.actor == "file" and self.backend != "file":
             raise UserError(
                 "config: detect.actor: wanted detect.backend file for the actor file, got "
@@ -162,9 +155,6 @@ class ActorMasks:
     grabcut_side: int = setting(160, low=16)
     """Backend grabcut: longer side of the working image, in pixels; larger is slower and more
     precise."""
-
-    def __post_init__(self) -> None:
-        check_engine("actor_masks", self)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ that of the weights (sources.weights) with one more entry, `engine`:
     name       torch, openvino, onnx or tensorrt
     why        how it was chosen
     precision  f32, bf16 or f16; this and what follows is missing for torch
-    version    VERSION, when it was exported
+    version    ENGINE_VERSION, when it was exported
     model      the exported file, relative to the folder of the note
     sha256     hash of its files
     made_with  package -> version
@@ -25,6 +25,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -36,15 +37,13 @@ import numpy as np
 from occludenet_build.core import extras, torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import folder_lock, replacing_folder, sha256_file, write_json
+from occludenet_build.core.versions import ENGINE_VERSION
 
 if TYPE_CHECKING:
     import torch
 
 TORCH = "torch"
 AUTO = "auto"
-VERSION = 1
-"""Version of the results of exported networks: a new one makes their clips again."""
-
 _FACTS = "engine.json"
 
 
@@ -55,7 +54,7 @@ class Engine:
     name: str
     precision: str
     """Of the layers: f32, bf16 or f16. Boxes and scores are computed in f32."""
-    version: int = VERSION
+    version: int = ENGINE_VERSION
 
     def __str__(self) -> str:
         return f"{self.name} {self.precision}"
@@ -107,7 +106,7 @@ def has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-# --- exports ----------------------------------------------------------------------------------------
+# --- exports --------------------------------------------------------------------------------------
 
 
 def export(engine: Engine, weights_sha256: str, folder: Path, write: Callable[[Path], Any]) -> Path:
@@ -122,7 +121,8 @@ def export(engine: Engine, weights_sha256: str, folder: Path, write: Callable[[P
             with replacing_folder(folder / name) as temporary:
                 logging.info("exporting to %s, once", engine)
                 write(temporary)
-                write_json(temporary / _FACTS, asdict(engine))
+                facts = asdict(engine) | {"made_with": _versions(engine)}
+                write_json(temporary / _FACTS, facts)
     return model_in(folder / name)
 
 
@@ -131,7 +131,9 @@ def model_in(folder: Path) -> Path:
     for suffix in (".xml", ".onnx", ".engine"):
         if (folder / f"model{suffix}").exists():
             return folder / f"model{suffix}"
-    raise UserError(f"engine: wanted an exported model in {folder}, there is none; remove the folder")
+    raise UserError(
+        f"engine: wanted an exported model in {folder}, there is none; remove the folder"
+    )
 
 
 def write_yolo(engine: Engine, weights: Path, task: Any, batch: int, folder: Path) -> None:
@@ -158,28 +160,29 @@ def write_module(module: torch.nn.Module, shape: tuple[int, ...], folder: Path) 
     import torch
 
     with torch.inference_mode():
-        made = openvino.convert_model(module.eval(), input=[shape], example_input=torch.zeros(shape))
+        made = openvino.convert_model(
+            module.eval(), input=[shape], example_input=torch.zeros(shape)
+        )
     openvino.save_model(made, folder / "model.xml", compress_to_fp16=False)
 
 
-def facts_of(engine: Engine | None, why: str, model: Path | None, note: Path) -> dict[str, Any]:
-    """The entry `engine` of the note; `model`: the exported file, below the note's folder."""
-    if engine is None or model is None:
+def facts_of(model: Path | None, why: str, note: Path) -> dict[str, Any]:
+    """The entry `engine` of the note; `model`: the exported file, below the note's folder, or None
+    for torch."""
+    if model is None:
         return {"name": TORCH, "why": why}
-    packages = ("torch", "ultralytics-opencv-headless", *extras.ENGINES[engine.name])
-    return asdict(engine) | {
-        "why": why,
-        "model": model.relative_to(note.parent).as_posix(),
-        "sha256": sha256_of(model),
-        "made_with": {name: version for name in packages if (version := _version(name))},
-    }
+    facts = json.loads(model.with_name(_FACTS).read_text())
+    named = model.relative_to(note.parent).as_posix()
+    return facts | {"why": why, "model": named, "sha256": sha256_of(model)}
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _versions(engine: Engine) -> dict[str, str]:
+    """Package -> version, of those that make an export."""
+    found = {}
+    for name in ("torch", "ultralytics-opencv-headless", *extras.ENGINES[engine.name]):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def model_of_note(facts: dict[str, Any], note: Path) -> str:
@@ -192,8 +195,8 @@ def model_of_note(facts: dict[str, Any], note: Path) -> str:
     model = note.parent / facts["model"]
     if not model.is_file() or sha256_of(model) != facts["sha256"]:
         raise UserError(
-            f"engine: wanted {model} as {note} says, sha256 {facts['sha256']}, it is missing or has "
-            "changed; put it back, or export again with `snakemake -R acquire_engine`"
+            f"engine: wanted {model} as {note} says, sha256 {facts['sha256']}, it is missing or "
+            "has changed; put it back, or export again with `snakemake -R acquire_engine`"
         )
     return str(model)
 
@@ -206,7 +209,7 @@ def sha256_of(model: Path) -> str:
     return digest.hexdigest()
 
 
-# --- what a stage asks ------------------------------------------------------------------------------
+# --- what a stage asks ----------------------------------------------------------------------------
 
 
 @cache
@@ -225,6 +228,16 @@ def engine_of(model: str) -> Engine | None:
             f"engine: wanted the note of an export as --weights for the engine {model}, got none; "
             "write it with `occludenet acquire engine`, or set the engine torch"
         ) from error
+
+
+def device_of(setting: str, model: str) -> str:
+    """The device that a network gets its inputs on: OpenVINO's is the CPU.
+
+    `setting` as for torch_models.resolve_device; `model` as for `engine_of`.
+    """
+    engine = engine_of(model)
+    is_cpu = engine is not None and engine.name == "openvino"
+    return "cpu" if is_cpu else torch_models.resolve_device(setting)
 
 
 def weights_key(weights_sha256: str | None, model: str) -> str:
@@ -247,7 +260,7 @@ def backend_text(backend: str, model: str) -> str:
     return f"{backend}, {engine}" if engine else backend
 
 
-# --- running ----------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------
 
 
 class OpenVino:
@@ -279,3 +292,15 @@ class OpenVino:
         """The outputs, float32, for one float32 input; both of the network's shapes."""
         found = self._compiled(np.ascontiguousarray(values))
         return [np.array(found[number], np.float32) for number in range(len(found))]
+
+    def on_tensors(self, values: torch.Tensor, *_: Any, **__: Any) -> list[torch.Tensor]:
+        """The outputs as tensors, for the module's forward that this network replaces."""
+        import torch
+
+        return [torch.from_numpy(output) for output in self(values.numpy())]
+
+
+def load(model: str, threads: int) -> OpenVino | None:
+    """The exported network of a setting `engine`, for `on_tensors`; None for torch."""
+    engine = engine_of(model)
+    return OpenVino(Path(model), threads, engine.precision) if engine else None

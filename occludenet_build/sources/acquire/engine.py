@@ -47,7 +47,7 @@ def acquire_engine(config: cfg.Config, stage: str, source: str | None, out: Path
     note = {"path": str(weights), "sha256": sha256, "bytes": weights.stat().st_size, "url": None}
     if named is not None and named.endswith(".json"):
         note = read_json(Path(named))
-    write_json(out, note | {"engine": engines.facts_of(chosen, why, model, out)})
+    write_json(out, note | {"engine": engines.facts_of(model, why, out)})
     logging.info("%s.engine: %s (%s)", stage, chosen or engines.TORCH, why)
 
 
