@@ -81,7 +81,7 @@ _DETECTORS = (
         imports=("torch", "torchvision", "ultralytics"),
         licence="AGPL-3.0",
         published=lambda settings: published_files.YOLO["yolov5su"],
-        engines=("openvino", "onnx", "tensorrt"),
+        engines=("openvino", "onnx"),
     ),
     _network(
         "torchvision",

@@ -48,9 +48,7 @@ class Detect:
     half: bool | None = setting(None)
     """Use half precision (float16) on CUDA; null: true on CUDA devices. An export (.onnx, .xml)
     keeps the precision it was exported with."""
-    engine: str = setting(
-        "torch", choices=("torch", "auto", "openvino", "onnx", "tensorrt"), added=True
-    )
+    engine: str = setting("torch", choices=("torch", "auto", "openvino", "onnx"), added=True)
     """Backend yolo with .pt weights: the library that runs the network, from an export that is made
     once. auto: openvino on a CPU that computes in bfloat16, where the package is installed, else
     torch; decided once per build. Another engine gives slightly different boxes, so all clips are

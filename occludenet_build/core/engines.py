@@ -3,9 +3,9 @@
 An engine is chosen, and the weights are exported to it, by `occludenet acquire engine`. Its note is
 that of the weights (sources.weights) with one more entry, `engine`:
 
-    name       torch, openvino, onnx or tensorrt
+    name       torch, openvino or onnx
     why        how it was chosen
-    precision  f32, bf16 or f16; this and what follows is missing for torch
+    precision  f32 or bf16; this and what follows is missing for torch
     version    ENGINE_VERSION, when it was exported
     model      the exported file, relative to the folder of the note
     sha256     hash of its files
@@ -53,7 +53,7 @@ class Engine:
 
     name: str
     precision: str
-    """Of the layers: f32, bf16 or f16. Boxes and scores are computed in f32."""
+    """Of the layers: f32 or bf16."""
     version: int = ENGINE_VERSION
 
     def __str__(self) -> str:
@@ -71,18 +71,13 @@ def choose(wanted: str, device: str, offered: tuple[str, ...]) -> tuple[Engine |
     `device`: that of the network, a setting of torch_models.resolve_device; `offered`: the engines
     to which the network can be exported. `auto` is OpenVINO where its package is there and the CPU
     that runs the network computes in bfloat16, else torch: in float32 both take the same time.
-    Raises UserError where a package of the engine is missing, or the device has none.
+    Raises UserError where a package of the engine is missing.
     """
     if wanted == AUTO:
         return _fastest(torch_models.resolve_device(device), offered)
     extras.require(extras.ENGINES[wanted], f"the engine {wanted}")
     if wanted == "openvino":
         return Engine(wanted, "bf16" if has_bf16() else "f32"), "as set"
-    if wanted == "tensorrt":
-        found = torch_models.resolve_device(device)
-        if not found.startswith("cuda"):
-            raise UserError(f"engine: wanted a CUDA device for tensorrt, got {found}; use auto")
-        return Engine(wanted, "f16"), "as set"
     return Engine(wanted, "f32"), "as set"
 
 
@@ -112,8 +107,8 @@ def has_bf16() -> bool:
 def export(engine: Engine, weights_sha256: str, folder: Path, write: Callable[[Path], Any]) -> Path:
     """The model file of an export below `folder`, made by `write(folder)` if it is not there.
 
-    `write` writes model.xml (with model.bin), model.onnx or model.engine into the folder that it is
-    given. Other processes wait meanwhile, and never see half an export.
+    `write` writes model.xml with model.bin, or model.onnx, into the folder that it is given. Other
+    processes wait meanwhile, and never see half an export.
     """
     name = f"{weights_sha256[:16]}-{engine.name}-{engine.precision}-{engine.version}"
     with folder_lock(folder):
@@ -128,7 +123,7 @@ def export(engine: Engine, weights_sha256: str, folder: Path, write: Callable[[P
 
 def model_in(folder: Path) -> Path:
     """The model file of an export. Raises UserError where the folder has none."""
-    for suffix in (".xml", ".onnx", ".engine"):
+    for suffix in (".xml", ".onnx"):
         if (folder / f"model{suffix}").exists():
             return folder / f"model{suffix}"
     raise UserError(
@@ -136,18 +131,16 @@ def model_in(folder: Path) -> Path:
     )
 
 
-def write_yolo(engine: Engine, weights: Path, task: Any, batch: int, folder: Path) -> None:
+def write_yolo(engine: Engine, weights: Path, task: Any, folder: Path) -> None:
     """Export an ultralytics model for pictures of any size that its stride divides.
 
-    `batch`: largest number of pictures, for tensorrt. Raises UserError where the weights do not
-    load or are of another task.
+    Raises UserError where the weights do not load or are of another task.
     """
     model, _ = torch_models.load_yolo(weights, task)
     inner: Any = model.model
     inner.pt_path = str(folder / "model.pt")  # the exporter writes beside it
-    own = {"onnx": {"simplify": False}, "tensorrt": {"half": True, "batch": batch}}
-    kind = "engine" if engine.name == "tensorrt" else engine.name
-    made = Path(model.export(format=kind, dynamic=True, verbose=False, **own.get(engine.name, {})))
+    own = {"simplify": False} if engine.name == "onnx" else {}
+    made = Path(model.export(format=engine.name, dynamic=True, verbose=False, **own))
     for path in made.iterdir() if made.is_dir() else ():
         os.replace(path, folder / path.name)
     if made.is_dir():

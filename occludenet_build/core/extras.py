@@ -37,7 +37,6 @@ EXTRAS: dict[str, str] = {
 ENGINES: dict[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "onnx": ("onnx", "onnxruntime"),
-    "tensorrt": ("tensorrt",),
 }
 """Engine (core.engines) -> modules that export a network to it and run it."""
 

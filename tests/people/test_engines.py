@@ -66,8 +66,6 @@ def test_the_engine_of_a_machine(monkeypatch, wanted, machine, chosen, why):
     [
         ("openvino", {"there": ()}, r"wanted openvino .*pip install 'occludenet-build\[exports\]'"),
         ("onnx", {"there": ("onnx",)}, r"wanted onnxruntime .*\[exports\]"),
-        ("tensorrt", {}, "wanted tensorrt"),
-        ("tensorrt", {"there": ("tensorrt",)}, "wanted a CUDA device for tensorrt, got cpu"),
     ],
 )
 def test_an_engine_that_the_machine_lacks_is_one_line(monkeypatch, wanted, machine, line):

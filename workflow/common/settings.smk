@@ -93,8 +93,8 @@ def weights_part(stage, section):
 
 
 ENGINES_OF = {
-    "detect": ("backend", "engine", "device", "batch"),
-    "actor_masks": ("backend", "engine", "device", "batch", "sam_model"),
+    "detect": ("backend", "engine", "device"),
+    "actor_masks": ("backend", "engine", "device", "sam_model"),
 }
 """Stage with engines -> its settings that the choice and the export depend on."""
 
@@ -103,8 +103,6 @@ def engine_settings(wildcards):
     """Only the settings that determine the engine of a stage, and its export."""
     section = getattr(CONFIG, wildcards.stage)
     names = ENGINES_OF[wildcards.stage]
-    if section.engine != "tensorrt":
-        names = [name for name in names if name != "batch"]
     return settings.canonical(
         {wildcards.stage: {name: getattr(section, name) for name in names}}
     )

@@ -52,11 +52,11 @@ def acquire_engine(config: cfg.Config, stage: str, source: str | None, out: Path
 
 
 def _detector(engine: engines.Engine, weights: Path, section: cfg.Detect, folder: Path) -> None:
-    engines.write_yolo(engine, weights, "detect", section.batch, folder)
+    engines.write_yolo(engine, weights, "detect", folder)
 
 
 def _segmenter(engine: engines.Engine, weights: Path, section: Any, folder: Path) -> None:
-    engines.write_yolo(engine, weights, "segment", section.batch, folder)
+    engines.write_yolo(engine, weights, "segment", folder)
 
 
 def _sam(engine: engines.Engine, weights: Path, section: cfg.ActorMasks, folder: Path) -> None:
