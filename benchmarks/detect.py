@@ -15,6 +15,11 @@ tables, and as its last line one JSON object:
     decode_frames_per_second  of decoding and letterboxing alone, on the same threads
     gpu_utilisation           per cent, while the stage runs; null without CUDA or pynvml
     ap50_person               on the COCO pictures of the test data; null without them
+    engine                    backend and engine of the next four; null where torch is chosen
+    rate_ratio_engine_to_torch  frames per second of the stage by --engine / by torch, in turn
+    cpu_ratio_torch_to_engine   CPU of the stage by torch / by --engine
+    engine_actor              clips with another actor than by torch, and how far the boxes agree
+    ap50_person_engine        as ap50_person, by the engine
     strides                   by k: CPU share, frames/s, IoU to every frame's boxes, presence
 
 --quick: fewer clips, and no strides without --stride. Real clips and weights come from
@@ -36,7 +41,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
-from parts.detect import accuracy, gpu, inputs, strides
+from parts.detect import accuracy, engine, gpu, inputs, strides
 from parts.detect.bare_model import BareModel, decoding
 from parts.detect.stage_run import DetectStage
 from parts.measure import Cost
@@ -50,6 +55,11 @@ def main() -> None:
     parser.add_argument("--stride", action="store_true", help="also print the table of strides")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--engine", default="auto", help="auto, openvino or onnx; torch: none")
+    parser.add_argument(
+        "--only-engine", action="store_true", help="only compare the engine with torch"
+    )
+    parser.add_argument("--every-clip", action="store_true", help="all real clips of the test data")
     parser.add_argument("--batch", type=int, default=16)
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -63,7 +73,7 @@ class Bench:
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
         self.args, self.folder, self.repeats = args, folder, 2 if args.quick else 4
         self.options = {"device": args.device, "batch": args.batch}
-        self.inputs = inputs.load_inputs(folder, args.quick)
+        self.inputs = inputs.load_inputs(folder, args.quick, args.every_clip)
         self.stage = DetectStage(folder, self.inputs.weights, args.threads, **self.options)
         self.frames = sum(int(str(row["frames"])) for row in self.inputs.clips)
         kind = "real" if self.inputs.real else "DRAWN (random weights: no accuracy)"
@@ -75,7 +85,9 @@ class Bench:
         )
 
     def run(self) -> dict[str, object]:
-        results = self._rates() | self._accuracy()
+        if self.args.only_engine:
+            return self._engine()
+        results = self._rates() | self._accuracy() | self._engine()
         if self.args.stride or not self.args.quick:
             results["strides"] = self._strides()
         return results
@@ -138,6 +150,20 @@ class Bench:
         value = accuracy.ap50(self.inputs.pictures, low, self.args.threads)
         print(f"AP50 of person on COCO's pictures: {value:.3f}", flush=True)
         return {"ap50_person": round(value, 3)}
+
+    def _engine(self) -> dict[str, object]:
+        args, none = self.args, {"engine": None, "rate_ratio_engine_to_torch": None}
+        if args.engine == "torch":
+            return none
+        note = engine.exported(self.folder, self.inputs.weights, args.engine, args.device)
+        facts = json.loads(note.read_text())["engine"]
+        if facts["name"] == "torch":
+            print(f"engine {args.engine}: torch, {facts['why']}")
+            return none
+        other = DetectStage(
+            self.folder / "engine", note, args.threads, **self.options, engine=args.engine
+        )
+        return engine.measure_engine(self.stage, other, self.inputs, self.repeats)
 
     def _strides(self) -> strides.Results:
         clips, threads = self.inputs.people, self.args.threads

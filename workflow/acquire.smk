@@ -1,6 +1,7 @@
 # acquire: lists the inputs of a build with their hashes.
 #   reads  the user's folders, the network
 #   writes acquire/videos.parquet, acquire/coco.json, acquire/weights/<stage>.json,
+#          acquire/engines/<stage>.json and the exports that it names,
 #          surveillance/archives.json, release/<split>_d.csv
 #
 # Rules that need the network run on the machine of Snakemake (localrule), since the nodes of a
@@ -70,6 +71,33 @@ rule acquire_weights:
     shell:
         "python -m occludenet_build acquire weights --stage {wildcards.stage} --out {output:q}"
         " --settings {params.settings:q} --log {log:q}"
+
+
+# Which library runs the network of a stage, decided once per build, and the export of the weights to
+# it; where the settings ask for one. It runs where the jobs of the stage run: the choice depends on
+# the machine.
+rule acquire_engine:
+    input:
+        weights=lambda wildcards: weights_note(wildcards.stage),
+    output:
+        f"{BUILD}/acquire/engines/{{stage}}.json",
+    log:
+        f"{BUILD}/logs/acquire/engine-{{stage}}.log",
+    benchmark:
+        f"{BUILD}/benchmarks/acquire/engine-{{stage}}.tsv"
+    wildcard_constraints:
+        stage="detect|actor_masks",
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        **requests(mem_mb=8000, minutes=60, gpus=engine_gpus()),
+    params:
+        settings=engine_settings,
+        version=f"{results_version('acquire')}, engine {ENGINE_VERSION}",
+        there=engine_is_there,
+    shell:
+        "python -m occludenet_build acquire engine --stage {wildcards.stage} --out {output:q}"
+        " --source {input.weights:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule acquire_archives:

@@ -29,6 +29,7 @@ try:
         from occludenet_build.config import arms
         from occludenet_build.config.backends import (
             OF_BACKBONE,
+            exports_weights,
             modules_of,
             runs_network,
             with_backend_version,
@@ -41,7 +42,11 @@ try:
         from occludenet_build.core.build_lock import one_at_a_time
         from occludenet_build.core.names import listing_digest
         from occludenet_build.core.settings import is_url, key_values
-        from occludenet_build.core.versions import RERUN_ON, results_version
+        from occludenet_build.core.versions import (
+            ENGINE_VERSION,
+            RERUN_ON,
+            results_version,
+        )
         from occludenet_build.release import published
         from occludenet_build.release.terms import CLEAN, SPLITS, set_name
         from occludenet_build.sources.kinetics.mirror_state import changed_state

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from occludenet_build.config.backends import BACKENDS, published_weights
+from occludenet_build.config.backends import BACKENDS, check_engine, published_weights
 from occludenet_build.config.failures import Failures
 from occludenet_build.config.loop import Loop, Optimizer
 from occludenet_build.config.models import Models, naming, of_member
@@ -295,6 +295,8 @@ def _check_whole(config: Config) -> None:
     _check_scales(config)
     _check_counterfactuals(config)
     check_protocol(config.evaluate, config.train.backbone)
+    for stage in ("detect", "actor_masks"):
+        check_engine(stage, getattr(config, stage))
 
 
 def _check_scales(config: Config) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 from occludenet_build.config import published_files
 from occludenet_build.config.anonymity import finds_by_network
 from occludenet_build.config.published_files import PublishedFile
+from occludenet_build.core.errors import UserError
+from occludenet_build.core.extras import ENGINES
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Backend:
     """Detectors: whether audit may use it as the second detector."""
     every_frame: bool = False
     """Maskers: whether it propagates masks itself and needs every frame."""
+    engines: tuple[str, ...] = ()
+    """Engines (core.engines) besides torch that run it, from an export of its .pt weights."""
     results_version: int = 1
     """Version of its results beside the stage's, increased when this backend alone gives other
     results: then the results of the others stay."""
@@ -77,6 +81,7 @@ _DETECTORS = (
         imports=("torch", "torchvision", "ultralytics"),
         licence="AGPL-3.0",
         published=lambda settings: published_files.YOLO["yolov5su"],
+        engines=("openvino", "onnx"),
     ),
     _network(
         "torchvision",
@@ -114,6 +119,7 @@ _MASKERS = (
         ("every", "sam_model", "sam_multimask"),
         imports=("torch", "segment_anything"),
         published=lambda settings: published_files.SAM[settings.sam_model],
+        engines=("openvino",),
     ),
     _network(
         "mobile-sam",
@@ -149,6 +155,7 @@ _MASKERS = (
         imports=("torch", "ultralytics"),
         licence="AGPL-3.0",
         published=lambda settings: published_files.YOLO_SEG["yolo11n-seg"],
+        engines=("openvino",),
     ),
 )
 
@@ -235,6 +242,36 @@ def is_network(stage: str, model: str | None) -> bool:
     return stage in TRAINED or (row is not None and row.network)
 
 
+def exports_weights(stage: str, section: Any) -> bool:
+    """Whether the weights of a section are exported to an engine, or `auto` is to decide it."""
+    if not hasattr(section, "engine") or not BACKENDS[stage][section.backend].engines:
+        return False
+    return section.engine != "torch" and _of_torch(section.weights)
+
+
+def _of_torch(weights: str | None) -> bool:
+    """Whether weights are torch's, not an export that the user made."""
+    return not str(weights or "").endswith((".onnx", ".xml"))
+
+
+def check_engine(stage: str, section: Any) -> None:
+    """Raise UserError where a section asks for an engine that its backend does not have."""
+    wanted, row = section.engine, BACKENDS[stage][section.backend]
+    if wanted in ("torch", "auto"):
+        return
+    if wanted not in row.engines:
+        known = ", ".join(("torch", "auto", *row.engines))
+        raise UserError(
+            f"config: {stage}.engine: wanted one of {known} for {stage}.backend {row.name}, got "
+            f"{wanted}; change one of them"
+        )
+    if not _of_torch(section.weights):
+        raise UserError(
+            f"config: {stage}.engine: wanted weights of torch (.pt) for {wanted}, got "
+            f"{section.weights}, which is an export already; leave the engine out"
+        )
+
+
 def runs_network(config: Any, stage: str) -> bool:
     """Whether a stage runs a network with the settings of `config`."""
     if stage == "recordings":
@@ -265,7 +302,7 @@ def modules_of(stage: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     if stage == "detect" and not str(values.get("weights") or ".pt").endswith(".pt"):
         # An export runs without the package that wrote it.
         modules = tuple(module for module in modules if module != "ultralytics")
-    return modules
+    return modules + ENGINES.get(values.get("engine", ""), ())
 
 
 def weights_of(config: Any) -> Iterator[tuple[str, str]]:

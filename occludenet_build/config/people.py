@@ -48,6 +48,11 @@ class Detect:
     half: bool | None = setting(None)
     """Use half precision (float16) on CUDA; null: true on CUDA devices. An export (.onnx, .xml)
     keeps the precision it was exported with."""
+    engine: str = setting("torch", choices=("torch", "auto", "openvino", "onnx"), added=True)
+    """Backend yolo with .pt weights: the library that runs the network, from an export that is made
+    once. auto: openvino on a CPU that computes in bfloat16, where the package is installed, else
+    torch; decided once per build. Another engine gives slightly different boxes, so all clips are
+    processed again; see docs/engines.md."""
     batch: int = setting(16, low=1, high=4096)
     """Frames per batch, from several clips; reduced automatically if memory runs out."""
     decode_threads: int = setting(0, low=0, high=256)
@@ -135,6 +140,10 @@ class ActorMasks:
     device: str = setting("auto")
     """Device of the model: auto, cpu, cuda, cuda:1, mps; auto: cuda if available, else mps, else
     cpu."""
+    engine: str = setting("torch", choices=("torch", "auto", "openvino"), added=True)
+    """Backends sam (its image encoder) and yolo-seg: the library that runs the network, as
+    detect.engine. Another engine gives slightly different masks, so all clips are processed
+    again."""
     batch: int = setting(8, low=1, high=4096)
     """Frames per batch of a model; SAM uses 1 on a CPU."""
     image_size: int = setting(640, low=32, high=4096)

@@ -23,6 +23,7 @@ EXTRAS: dict[str, str] = {
     "torch": "learn",
     "torchvision": "learn",
     "ultralytics": "yolo",
+    "onnx": "exports",
     "onnxruntime": "exports",
     "openvino": "exports",
     "safetensors": "hf",
@@ -32,6 +33,12 @@ EXTRAS: dict[str, str] = {
     "yt_dlp_ejs": "youtube",
 }
 """Module -> the extra that installs it; an installation without extras has all other modules."""
+
+ENGINES: dict[str, tuple[str, ...]] = {
+    "openvino": ("openvino",),
+    "onnx": ("onnx", "onnxruntime"),
+}
+"""Engine (core.engines) -> modules that export a network to it and run it."""
 
 _NO_LIBRARY = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object file")
 """The message of the dynamic loader."""

@@ -6,6 +6,8 @@ The note is a JSON file, the interface between acquire and the stages that load 
     sha256  hash of the file; of a folder that of sources.hub
     bytes   size of the file, or of the folder's files
     url     address of the download; null for a local file
+
+The note of `acquire engine` has one more entry, `engine` (core.engines).
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from occludenet_build.config.backends import is_network
-from occludenet_build.config.people import ActorMasks
+from occludenet_build.config.backends import exports_weights, is_network
+from occludenet_build.config.people import ActorMasks, Detect
 from occludenet_build.config.poses import Poses
 from occludenet_build.core.build import read_json
+from occludenet_build.core.engines import TORCH, engine_of, model_of_note
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.files import sha256_file
 from occludenet_build.core.settings import is_url
@@ -26,6 +29,7 @@ from occludenet_build.core.torch_models import checkpoint_file
 from occludenet_build.sources.hub import local_path, sha256_of
 
 Section = TypeVar("Section", ActorMasks, Poses)
+Exported = TypeVar("Exported", Detect, ActorMasks, Poses)
 
 
 def with_local_weights(
@@ -38,12 +42,33 @@ def with_local_weights(
     weights.
     """
     if not is_network(section, settings.backend):
-        return settings, None
+        return with_exported_model(settings, None, section), None
     named = given or settings.weights
     weights = local_file(named, settings.weights_sha256, f"{section}.weights")
     path = checkpoint_file(weights, settings.backend)
     logging.info("%s: weights %s", settings.backend, path)
-    return dataclasses.replace(settings, weights=weights), sha256_file(path)
+    settings = dataclasses.replace(settings, weights=weights)
+    return with_exported_model(settings, named, section), sha256_file(path)
+
+
+def with_exported_model(settings: Exported, note: str | None, section: str) -> Exported:
+    """The settings with the exported file as their `engine`, as the note of `acquire engine` says.
+
+    `engine` is torch for a backend that has no other; an engine that the note does not know stays,
+    and `core.engines.engine_of` refuses it. Raises UserError where the exported file is missing or
+    has changed.
+    """
+    values: Any = settings
+    if not hasattr(values, "engine"):
+        return settings
+    if not exports_weights(section, values):
+        return dataclasses.replace(values, engine=TORCH)
+    facts = read_json(Path(note)).get("engine") if note and note.endswith(".json") else None
+    if facts is None:
+        return settings
+    model = model_of_note(facts, Path(str(note)))
+    logging.info("engine: %s", engine_of(model) or f"torch ({facts['why']})")
+    return dataclasses.replace(values, engine=model)
 
 
 def local_file(named: str | None, wanted_sha256: str | None, key: str) -> str | None:

@@ -244,7 +244,8 @@ NETWORKS = {
         if row.network
     ),
     *(f"{PACKAGE}.people.detectors.{name}" for name in ("exports", "oom_fallback")),
-    *(f"{PACKAGE}.core.{name}" for name in ("torch_models", "ultralytics_import")),
+    *(f"{PACKAGE}.core.{name}" for name in ("engines", "torch_models", "ultralytics_import")),
+    f"{PACKAGE}.sources.acquire.engine",
 }
 """Modules whose packages are only imported where a network runs."""
 
@@ -283,4 +284,4 @@ def test_an_environment_holds_all_that_its_stage_imports(rule, stage, environmen
 def test_only_stages_with_a_network_have_pytorch():
     with_torch = {stage for _, stage, environment in jobs() if environment == "torch"}
     with_masks = {"actor_masks", "measure", "poses", "recordings"}
-    assert with_torch == {"detect", *with_masks, *TRAINED, "predictions"}
+    assert with_torch == {"acquire", "detect", *with_masks, *TRAINED, "predictions"}

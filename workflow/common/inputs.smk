@@ -61,13 +61,15 @@ def device_gpus(name, of=None, config=CONFIG):
 
     `of`: the stage whose device it uses, if that is another stage.
     """
-    device = getattr(config, of or name).device
+    section = getattr(config, of or name)
+    device = section.device
     small = (
         name in OF_BACKBONE
         and config.train.backbone in SMALL_BACKBONES
         and device == "auto"
     )
-    return int(runs_network(config, name) and device != "cpu" and not small)
+    own_gpu = device != "cpu" and getattr(section, "engine", None) != "openvino"
+    return int(runs_network(config, name) and own_gpu and not small)
 
 
 def require_files(*stages):
@@ -83,7 +85,30 @@ def weights_of(name):
     """acquire's note about the weights of a stage; none if it needs no weights."""
     own = name in ("train", "integralaction", "moc")
     needs = getattr(CONFIG, name).weights if own else runs_network(CONFIG, name)
-    return f"{BUILD}/acquire/weights/{name}.json" if needs else []
+    if needs and exports_weights(name, getattr(CONFIG, name)):
+        return f"{BUILD}/acquire/engines/{name}.json"
+    return weights_note(name) if needs else []
+
+
+def weights_note(name):
+    """The note about the weights alone, without an engine."""
+    return f"{BUILD}/acquire/weights/{name}.json"
+
+
+def engine_gpus():
+    """Number of GPUs of a job that chooses an engine: as many as a job with the network."""
+    stages = [s for s in ENGINES_OF if exports_weights(s, getattr(CONFIG, s))]
+    return max(map(device_gpus, stages), default=0)
+
+
+def engine_is_there(wildcards):
+    """False where an export has been removed, so that it is made again."""
+    note = Path(f"{BUILD}/acquire/engines/{wildcards.stage}.json")
+    try:
+        model = json.loads(note.read_text())["engine"].get("model")
+        return model is None or (note.parent / model).exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # no note yet, or a damaged one, which the stages refuse
 
 
 def weights_there(wildcards):

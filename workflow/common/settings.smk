@@ -92,6 +92,22 @@ def weights_part(stage, section):
     return settings.canonical({stage: {name: getattr(section, name) for name in names}})
 
 
+ENGINES_OF = {
+    "detect": ("backend", "engine", "device"),
+    "actor_masks": ("backend", "engine", "device", "sam_model"),
+}
+"""Stage with engines -> its settings that the choice and the export depend on."""
+
+
+def engine_settings(wildcards):
+    """Only the settings that determine the engine of a stage, and its export."""
+    section = getattr(CONFIG, wildcards.stage)
+    names = ENGINES_OF[wildcards.stage]
+    return settings.canonical(
+        {wildcards.stage: {name: getattr(section, name) for name in names}}
+    )
+
+
 def arm_settings(wildcards):
     """The settings of one training, without other arms, other seeds and unused settings of CAR."""
     one = arms.of_training(CONFIG, wildcards.arm, int(wildcards.seed))
@@ -199,6 +215,7 @@ def audit_settings():
         torchvision_model=CONFIG.audit.torchvision_model,
         image_size=CONFIG.audit.image_size,
         boxes=None,
+        engine="torch",
         actor="prominent" if CONFIG.detect.actor == "file" else CONFIG.detect.actor,
     )
     return stage_settings("detect", dataclasses.replace(CONFIG, detect=second))

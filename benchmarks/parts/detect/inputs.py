@@ -46,10 +46,11 @@ class Inputs:
         return REAL / "coco" if self.real and (REAL / "coco").is_dir() else None
 
 
-def load_inputs(folder: Path, quick: bool) -> Inputs:
-    """The real inputs, or drawn ones written into `folder`."""
+def load_inputs(folder: Path, quick: bool, every: bool = False) -> Inputs:
+    """The real inputs, or drawn ones written into `folder`; `every`: all real clips."""
     if WEIGHTS.is_file() and (REAL / "videos").is_dir():
-        rows = {name: index_row(REAL / "videos" / name) for name in (QUICK if quick else FULL)}
+        names = sorted(path.name for path in (REAL / "videos").iterdir()) if every else FULL
+        rows = {name: index_row(REAL / "videos" / name) for name in (QUICK if quick else names)}
         people = [rows.get(name) or index_row(REAL / "videos" / name) for name in PEOPLE]
         return Inputs(WEIGHTS, list(rows.values()), people, True)
     sizes = [(640, 480), (480, 640), (640, 360)]

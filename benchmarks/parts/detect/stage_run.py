@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,11 +17,13 @@ import pandas as pd
 import pyarrow as pa
 
 from occludenet_build import config as cfg
+from occludenet_build.config.people import Detect
 from occludenet_build.core import tables
 from occludenet_build.core.ledger import ShardLedger
 from occludenet_build.people.detect import decode_ahead, inference
 from occludenet_build.people.detect.command import run as run_stage
 from occludenet_build.people.detectors.interface import Model, People, Size
+from occludenet_build.sources.weights import local_file, with_exported_model
 from parts.measure import Cost, of_call
 
 from .inputs import Row
@@ -63,13 +66,24 @@ class TimedModel:
         return result
 
 
+def _resolved(settings: Detect, weights: Path) -> Detect:
+    """The settings with the paths of the weights and of the export, if `weights` is a note."""
+    path = local_file(str(weights), None, "detect.weights")
+    return with_exported_model(replace(settings, weights=path), str(weights), "detect")
+
+
 class DetectStage:
-    """Runs detect with given settings; every run writes into a folder of its own."""
+    """Runs detect with given settings; every run writes into a folder of its own.
+
+    `weights` are a file, or the note of `acquire engine`.
+    """
 
     def __init__(self, folder: Path, weights: Path, threads: int, **detect: Any) -> None:
         self.folder, self.threads, self.weights = folder, threads, weights
-        self.settings = cfg.load_part({"detect": {"weights": str(weights)} | detect})
-        self.model = TimedModel(inference.cached_model(self.settings.detect, threads))
+        given = {} if weights.suffix == ".json" else {"weights": str(weights)}
+        self.settings = cfg.load_part({"detect": given | detect})
+        self.resolved = _resolved(self.settings.detect, weights)
+        self.model = TimedModel(inference.cached_model(self.resolved, threads))
         self.parts: dict[str, float] = {}
         """Time of the last run by part, milliseconds per frame of the model: wall time, but CPU
         time for the decode threads, which run in parallel."""

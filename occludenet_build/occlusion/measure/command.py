@@ -17,6 +17,7 @@ from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.measure import Measure
 from occludenet_build.core import ledger, seeds, tables
 from occludenet_build.core.build import shard_rows, source_identity
+from occludenet_build.core.engines import backend_text, weights_key
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import replacing
@@ -116,7 +117,10 @@ def make_jobs(
     for row in shard_rows(args.videos, args.out):
         objects = still_objects.object_files(folder, cameras.get(row["clip"], ""))
         detected = found.get(row["clip"])
-        facts = {"backend": masker.backend, "weights_sha256": weights}
+        facts = {
+            "backend": backend_text(masker.backend, masker.engine),
+            "weights_sha256": weights,
+        }
         job = MeasureJob(
             row=row,
             boxes=args.detect.parent / "store",
@@ -149,6 +153,6 @@ def _key(
         own | {"backend": masker.backend} | matters,
         source_identity(row),
         boxes,
-        weights or "",
+        weights_key(weights, masker.engine),
         still_objects.digest(objects),
     )

@@ -12,6 +12,7 @@ from occludenet_build.config.backends import MASKERS
 from occludenet_build.config.people import ActorMasks
 from occludenet_build.core import ledger
 from occludenet_build.core.build import shard_rows, source_identity
+from occludenet_build.core.engines import backend_text, weights_key
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.versions import results_version
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace, config: Config) -> None:
     settings, weights_sha256 = with_local_weights(config.actor_masks, args.weights, "actor_masks")
     clips = {row["clip"]: row for row in shard_rows(args.clips, args.out) if row["status"] == "ok"}
     keys = {clip: key_of(row, settings, weights_sha256) for clip, row in clips.items()}
-    facts = {"backend": settings.backend, "weights_sha256": weights_sha256}
+    backend = backend_text(settings.backend, settings.engine)
+    facts = {"backend": backend, "weights_sha256": weights_sha256}
 
     def make(missing: list[str]) -> Iterator[ledger.ClipResult]:
         jobs = (
@@ -83,5 +85,5 @@ def key_of(row: dict[str, Any], settings: ActorMasks, weights_sha256: str | None
         {"backend": settings.backend} | matters,
         source_identity(row),
         row["boxes_hash"],
-        weights_sha256 or "",
+        weights_key(weights_sha256, settings.engine),
     )

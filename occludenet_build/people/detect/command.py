@@ -20,6 +20,7 @@ from occludenet_build.config.backends import DETECTORS, with_backend_version
 from occludenet_build.config.people import Detect
 from occludenet_build.core import ledger, pool, tables
 from occludenet_build.core.build import shard_rows, source_identity
+from occludenet_build.core.engines import weights_key
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
 from occludenet_build.core.files import sha256_file
@@ -29,7 +30,7 @@ from occludenet_build.core.versions import results_version
 from occludenet_build.people.detect import inference
 from occludenet_build.people.detectors import boxfile, exports
 from occludenet_build.people.detectors.interface import GivenBoxes, IndexedClip, runs_network
-from occludenet_build.sources.weights import local_file
+from occludenet_build.sources.weights import local_file, with_exported_model
 
 KEY_SETTINGS = (
     "backend",
@@ -69,10 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> None:
     """Detect the people in the clips of one shard; clips in the ledger are not repeated."""
     settings = config.detect
+    named = None
     if runs_network(settings):
         named = _resolve_export_folder(args.weights or settings.weights)
         weights = local_file(named, settings.weights_sha256, "detect.weights")
         settings = dataclasses.replace(settings, weights=weights)
+    settings = with_exported_model(settings, named, "detect")
     clips = shard_rows(args.videos, args.out)
     jobs = {job.clip.name: job for job in make_jobs(clips, settings)}
     if settings.backend == "file":
@@ -128,7 +131,7 @@ def make_jobs(rows: list[dict[str, Any]], settings: Detect) -> Iterator[inferenc
     matters = {name: getattr(settings, name) for name in names}
     for row in rows:
         boxes = given.get(row["clip"])
-        inputs = (source_identity(row), weights or "", _boxes_hash(boxes))
+        inputs = (source_identity(row), weights_key(weights, settings.engine), _boxes_hash(boxes))
         yield inference.DetectJob(
             clip=_clip(row, boxes),
             key=ledger.result_key("detect", version, matters, *inputs),

@@ -28,9 +28,10 @@ import cv2
 import pyarrow as pa
 
 from occludenet_build.config.people import Detect
+from occludenet_build.core.engines import backend_text, device_of
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.ledger import ClipResult, attempt
-from occludenet_build.core.torch_models import keep_large_blocks, resolve_device
+from occludenet_build.core.torch_models import keep_large_blocks
 from occludenet_build.people.detect.decode_ahead import (
     ClipStream,
     QueuedFrame,
@@ -86,7 +87,7 @@ def initial_row(job: DetectJob) -> dict[str, Any]:
     return {
         "clip": job.clip.name,
         "key": job.key,
-        "backend": job.settings.backend,
+        "backend": backend_text(job.settings.backend, job.settings.engine),
         "weights_sha256": job.weights_sha256,
     }
 
@@ -107,7 +108,7 @@ def cached_model(settings: Detect, threads: int) -> Model:
     """
     keep_large_blocks()
     require_packages(settings)
-    device = resolve_device(settings.device)
+    device = device_of(settings.device, settings.engine)
     if settings.half and not device.startswith("cuda"):
         raise UserError(
             f"detect.half: wanted a CUDA device for true, got {device}; leave detect.half out"
@@ -162,7 +163,8 @@ class BatchInference:
         # A model on the CPU uses all threads of the job, and a decoder on one of their cores delays
         # all of them. So decoders pause during a batch, unless the user gives them their own cores
         # (detect.decode_threads).
-        shared = not settings.decode_threads and resolve_device(settings.device) == "cpu"
+        device = device_of(settings.device, settings.engine)
+        shared = not settings.decode_threads and device == "cpu"
         self._may_decode = threading.Event() if shared else None
         if self._may_decode is not None:
             self._may_decode.set()

@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 
 from occludenet_build.config.people import Detect
+from occludenet_build.core.engines import OpenVino
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.extras import import_errors_as_user_errors
 from occludenet_build.core.torch_models import class_index, first_line
@@ -58,8 +59,10 @@ def model_files(weights: Path) -> list[Path]:
     return [weights, weights.with_suffix(".bin"), weights.with_name("metadata.yaml")]
 
 
-def load_export(weights: Path, settings: Detect, threads: int, device: str) -> Export:
-    """Load an exported network, .onnx or .xml.
+def load_export(
+    weights: Path, settings: Detect, threads: int, device: str, precision: str = "f32"
+) -> Export:
+    """Load an exported network, .onnx or .xml; `precision`: of OpenVINO's layers, f32 or bf16.
 
     Raises UserError where the file does not load or is not an ultralytics export of a detection
     model, and where onnxruntime or openvino is not installed.
@@ -67,7 +70,7 @@ def load_export(weights: Path, settings: Detect, threads: int, device: str) -> E
     kind = _Onnx if weights.suffix == ".onnx" else _OpenVino
     try:
         with import_errors_as_user_errors():
-            library = kind(weights, threads, device)
+            library = kind(weights, threads, device, precision)
     except UserError:
         raise
     except Exception as error:  # each library raises its own errors
@@ -144,7 +147,7 @@ def _filled_up(part: np.ndarray, batch: int) -> np.ndarray:
 class _Onnx:
     """A session of onnxruntime, on a CUDA device where there is one."""
 
-    def __init__(self, weights: Path, threads: int, device: str) -> None:
+    def __init__(self, weights: Path, threads: int, device: str, precision: str) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -174,20 +177,13 @@ class _Onnx:
 
 
 class _OpenVino:
-    """A network compiled by OpenVINO for the CPU."""
+    """A network that OpenVINO runs on the CPU, with the metadata beside it."""
 
-    def __init__(self, weights: Path, threads: int, device: str) -> None:
-        import openvino
-
-        core = openvino.Core()
-        model = core.read_model(str(weights), str(weights.with_suffix(".bin")))
-        exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": max(1, threads)}
-        self._compiled = core.compile_model(model, "CPU", exact | {"PERFORMANCE_HINT": "LATENCY"})
-        shape = model.input(0).get_partial_shape()
-        self.input_shape = [None if size.is_dynamic else size.get_length() for size in shape]
+    def __init__(self, weights: Path, threads: int, device: str, precision: str) -> None:
+        self._network = OpenVino(weights, threads, precision)
+        self.input_shape, self.name = self._network.input_shape, self._network.name
         metadata = weights.with_name("metadata.yaml")
         self.facts = yaml.safe_load(metadata.read_text()) if metadata.is_file() else {}
-        self.name = "openvino, CPU"
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        return np.array(self._compiled(np.ascontiguousarray(pictures))[0], np.float32)
+        return self._network(pictures)[0]

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from occludenet_build.config.people import Detect
+from occludenet_build.core.engines import engine_of
 from occludenet_build.core.torch_models import load_yolo, use_threads
 from occludenet_build.media.imaging import boxes as geometry
 from occludenet_build.people.detectors import exports
@@ -128,9 +129,13 @@ class Yolo:
         import torch
 
         self.settings = settings
-        weights = Path(settings.weights or "")
+        engine = engine_of(settings.engine)
+        weights = Path(settings.engine if engine else settings.weights or "")
         if weights.suffix in exports.SUFFIXES:
-            self.network: Network = exports.load_export(weights, settings, threads, device)
+            precision = engine.precision if engine else "f32"
+            self.network: Network = exports.load_export(
+                weights, settings, threads, device, precision
+            )
         else:
             self.network = _Native(settings, device)
         use_threads(threads)

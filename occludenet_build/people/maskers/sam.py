@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occludenet_build import config
-from occludenet_build.core import torch_models
+from occludenet_build.core import engines, torch_models
 from occludenet_build.core.errors import UserError
 from occludenet_build.people.maskers import interface
 from occludenet_build.people.maskers.interface import BoxedClip, BoxedFrame, MaskedFrame, batches
@@ -36,10 +36,13 @@ class Sam:
         # The registry's own loader would unpickle arbitrary objects from the file.
         model = sam_model_registry[settings.sam_model]()
         _fill(model, tensors, f"sam: {path} does not fit {settings.sam_model}")
+        encoder = engines.load(settings.engine, threads)
+        if encoder is not None:
+            model.image_encoder.forward = lambda pictures: encoder.on_tensors(pictures)[0]
         self._set_up(settings, model, ResizeLongestSide)
 
     def _set_up(self, settings: config.ActorMasks, model: Any, resize: Any) -> None:
-        self._device = torch_models.resolve_device(settings.device)
+        self._device = engines.device_of(settings.device, settings.engine)
         self._multimask = settings.sam_multimask == "best"
         # The encoder's attention takes 2.5 GiB per picture, and a batch is no faster on a CPU.
         self._batch = 1 if self._device == "cpu" else settings.batch

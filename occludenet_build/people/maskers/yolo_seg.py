@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from occludenet_build import config
-from occludenet_build.core import torch_models
+from occludenet_build.core import engines, torch_models
 from occludenet_build.media.imaging import boxes
 from occludenet_build.people.maskers.everyone import BoxByFrame, SceneFrame, pairs_by_overlap
 from occludenet_build.people.maskers.interface import BoxedClip, MaskedFrame, TrackKey, batches
@@ -34,12 +34,16 @@ class YoloSeg:
 
     def __init__(self, settings: config.ActorMasks, threads: int = 1) -> None:
         self._settings = settings
-        self._device = torch_models.resolve_device(settings.device)
+        self._device = engines.device_of(settings.device, settings.engine)
         self._fitting = torch_models.FittingBatches("actor_masks.batch")
         path = torch_models.checkpoint_file(settings.weights, "yolo-seg")
         self._model, self._person = torch_models.load_yolo(path, "segment")
         # The first call prepares the model and sets torch's number of threads, which is reset here.
         self._predict([np.zeros((64, 64, 3), np.uint8)], [self._person])
+        network = engines.load(settings.engine, threads)
+        if network is not None:
+            predictor: Any = self._model.predictor
+            predictor.model.forward = network.on_tensors
         torch_models.use_threads(threads)
         cv2.setNumThreads(1)  # ultralytics scales pictures in this thread
 

@@ -5,6 +5,7 @@
                         coco_images.parquet   if images are fetched: a row per needed image
     acquire archives -> archives.json         the videos in the archives of segments.archives
     acquire weights  -> weights/<stage>.json  a weights file with its hash
+    acquire engine   -> engines/<stage>.json  its library and export (core.engines)
     acquire release  -> <split>_d.csv         OccludeNet-D's annotations (select.published)
     videos, archives -> ucf_crime*.csv        of UCF-Crime: which of its videos are there
 

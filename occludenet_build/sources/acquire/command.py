@@ -28,7 +28,7 @@ from occludenet_build.core import failures, files, names
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.names import VIDEO_SUFFIXES
 from occludenet_build.core.settings import is_url
-from occludenet_build.sources.acquire import coco, recorded, ucf_crime, videos
+from occludenet_build.sources.acquire import coco, engine, recorded, ucf_crime, videos
 from occludenet_build.sources.transfer.bundles import MAY_PASS, deliver_archives
 from occludenet_build.sources.transfer.unpack_target import Delivery, UnpackTarget
 
@@ -107,9 +107,12 @@ SECTIONS = tuple(
 """Stages whose settings name weights."""
 
 
+WHAT = ("videos", "coco", "weights", "engine", "archives", "release")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the stage."""
-    parser.add_argument("what", choices=("videos", "coco", "weights", "archives", "release"))
+    parser.add_argument("what", choices=WHAT)
     parser.add_argument(
         "--out", type=Path, nargs="+", required=True, help="output table or JSON file; release: CSV"
     )
@@ -119,9 +122,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="coco, archives: folder for downloads"
     )
-    parser.add_argument("--stage", choices=SECTIONS, help="weights: stage whose settings name them")
     parser.add_argument(
-        "--source", metavar="FILE|URL", help="weights: file or address; overrides the settings"
+        "--stage", choices=SECTIONS, help="weights, engine: stage whose settings name them"
+    )
+    parser.add_argument(
+        *("--source",),
+        metavar="FILE|URL",
+        help="weights: file or address; engine: file or note of acquire; overrides the settings",
     )
     parser.add_argument(
         "--sha256", metavar="HEX", help="weights: required hash; overrides the settings"
@@ -150,6 +157,8 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
         acquire_archives(config, _folder(args), out)
     elif args.what == "release":
         acquire_release(config, args.out)
+    elif args.what == "engine":
+        engine.acquire_engine(config, args.stage or "detect", args.source, out)
     else:
         recorded.acquire_weights(_weights_request(args, config), config.download, out)
 

@@ -76,7 +76,10 @@ class EarlierBuild:
     def models(self) -> dict[str, str]:
         """Stage -> its backend or backbone."""
         rows = {stage: self.build.rows(stage) for stage in ("detect", "actor_masks")}
-        models = {stage: found[0]["backend"] for stage, found in rows.items() if found}
+        # "yolo, openvino bf16": the engine is no other network
+        models = {
+            stage: found[0]["backend"].partition(",")[0] for stage, found in rows.items() if found
+        }
         for path in sorted((self.build.root / "evaluate").glob("*.json")):
             backbone = self.build.json(f"evaluate/{path.name}")["backbone"]
             models |= dict.fromkeys(TRAINED, backbone)

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from occludenet_build.config import Config, load, stage_settings
+from occludenet_build.config.backends import exports_weights
 from occludenet_build.core import tables
 from occludenet_build.core.build import read_json
 from occludenet_build.core.errors import UserError
@@ -183,11 +184,22 @@ def _begun(build: Path, stage: str, shards: Iterable[str]) -> Iterator[str]:
 
 
 def _notes(source: Source, part: Part) -> Iterator[tuple[str, str]]:
-    """acquire's notes about the weights of the stages, and the paths that they name."""
+    """acquire's notes about the weights of the stages, and the paths that they name.
+
+    Raises UserError if an engine is still to be chosen: machines would choose different ones.
+    """
     for stage in part.stages:
-        note = f"acquire/weights/{stage}.json"
-        if (source.build / note).exists():
-            yield note, str(read_json(source.build / note)["path"])
+        notes = [f"acquire/weights/{stage}.json"]
+        if exports_weights(stage, getattr(source.config, stage, None)):
+            notes.append(f"acquire/engines/{stage}.json")
+            if not (source.build / notes[-1]).exists():
+                raise UserError(
+                    f"wanted {source.build}/{notes[-1]}, so that all machines use one engine, got "
+                    "none; start snakemake acquire"
+                )
+        for note in notes:
+            if (source.build / note).exists():
+                yield note, str(read_json(source.build / note)["path"])
 
 
 def _readdress_notes(folder: Path, part: Part, source: Source) -> None:
@@ -200,10 +212,12 @@ def _readdress_notes(folder: Path, part: Part, source: Source) -> None:
 
 
 def _weights(source: Source, part: Part) -> Iterator[str]:
-    for _, path in _notes(source, part):
-        inside = _inside(source.build, path)
-        if inside is not None:
-            yield inside
+    found = {_inside(source.build, path) for _, path in _notes(source, part)}
+    yield from sorted(filter(None, found))
+    for note, _ in _notes(source, part):
+        model = read_json(source.build / note).get("engine", {}).get("model")
+        if model is not None:
+            yield (Path(note).parent / model).parent.as_posix()
 
 
 def _inside(build: Path, path: str) -> str | None:
