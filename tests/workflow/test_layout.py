@@ -56,6 +56,12 @@ def imported(module: str) -> set[str]:
 KNOWN = set(versions.package_modules())
 
 
+def test_files_of_tests_have_different_names():
+    """pytest refuses two files of one name in folders that are no packages."""
+    names = [path.name for path in (REPO / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("module", sorted(KNOWN - {PACKAGE}))
 def test_a_wing_imports_no_later_one(module):
     here = ORDER.index(wing(module))
