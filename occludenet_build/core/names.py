@@ -87,8 +87,26 @@ def read_tree(folder: Path | str) -> Tree:
     Real folders come before links, so that a new link changes no path. Raises UserError where
     `folder` itself cannot be listed.
     """
-    root, tree, seen = Path(folder), Tree(), set()
-    folders, links = [PurePosixPath()], list[PurePosixPath]()
+    found = _walk(Path(folder))
+    unread = {PurePosixPath(name): error for name, error in found.unread.items()}
+    repeated = [PurePosixPath(name) for name in found.repeated]
+    return Tree([PurePosixPath(name) for name, _ in found.files], unread, repeated)
+
+
+@dataclass
+class _Walk:
+    """A tree as texts: a path object for each of 300,000 videos takes longer than to list them."""
+
+    files: list[tuple[str, int]] = field(default_factory=list)
+    """(path, size in bytes); -1: not asked for, or no file."""
+    unread: dict[str, OSError] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+
+
+def _walk(root: Path, sizes: bool = False) -> _Walk:
+    """`read_tree`; with `sizes`, those of the files."""
+    tree, seen = _Walk(), set()
+    folders, links = [""], list[str]()
     while folders or links:
         is_link = not folders
         name = links.pop(0) if is_link else folders.pop()
@@ -102,10 +120,14 @@ def read_tree(folder: Path | str) -> Tree:
             tree.unread[name] = error
             continue
         seen.add(identity)
-        for entry, kind in found:
-            {"file": tree.files, "folder": folders, "link": links}[kind].append(name / entry)
-    if PurePosixPath() in tree.unread:
-        problem = tree.unread[PurePosixPath()].strerror
+        for entry in found:
+            path, kind = f"{name}/{entry.name}" if name else entry.name, _kind(entry)
+            if kind == "file":
+                tree.files.append((path, _size(entry) if sizes else -1))
+            else:
+                (folders if kind == "folder" else links).append(path)
+    if "" in tree.unread:
+        problem = tree.unread[""].strerror
         raise UserError(f"wanted a folder of files, {root} cannot be listed: {problem}")
     return tree
 
@@ -115,18 +137,17 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _entries(folder: Path) -> list[tuple[str, str]]:
-    """(name, kind) of each entry that is not hidden, sorted by name.
-
-    Kinds are folder, link (to a folder) and file, which is everything else: also a link that leads
-    nowhere, or to itself.
-    """
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """The entries that are not hidden, sorted by name."""
     with os.scandir(folder) as entries:
-        shown = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
-        return [(entry.name, _kind(entry)) for entry in shown]
+        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
+    """folder, link (to a folder) or file.
+
+    A file is everything else: also a link that leads nowhere, or to itself.
+    """
     try:
         if not entry.is_dir():
             return "file"
@@ -145,10 +166,16 @@ def listing(folder: Path | str) -> list[PurePosixPath]:
 
     Raises UserError if there is no such folder, or it cannot be listed.
     """
-    if not Path(folder).is_dir():
+    return [PurePosixPath(name) for name, _ in _sorted_files(Path(folder))]
+
+
+def _sorted_files(folder: Path, sizes: bool = False) -> list[tuple[str, int]]:
+    """(path, size) of `listing`, in its order; the size of a folder is -1."""
+    if not folder.is_dir():
         raise UserError(f"wanted a folder of files, {folder} is not one")
-    tree = read_tree(folder)
-    return sorted([*tree.files, *tree.unread], key=lambda path: path.parts)
+    tree = _walk(folder, sizes)
+    unread = ((name, -1) for name in tree.unread)
+    return sorted([*tree.files, *unread], key=lambda one: one[0].split("/"))
 
 
 def listing_digest(folder: Path | str) -> str:
@@ -156,14 +183,13 @@ def listing_digest(folder: Path | str) -> str:
 
     The size of a file that is not there, such as a link that leads nowhere, is -1.
     """
-    root = Path(folder)
-    return short_hash(*(f"{path} {_size(root / path)}" for path in listing(root)))
+    return short_hash(*(f"{name} {size}" for name, size in _sorted_files(Path(folder), True)))
 
 
-def _size(path: Path) -> int:
-    """Size in bytes; -1 for a folder (one that cannot be listed), and where there is no file."""
+def _size(entry: os.DirEntry[str]) -> int:
+    """Size in bytes; -1 for a folder, and where there is no file."""
     try:
-        status = path.stat()
+        status = entry.stat()
     except OSError:
         return -1
     return -1 if stat.S_ISDIR(status.st_mode) else status.st_size
