@@ -112,8 +112,10 @@ class ClipGroups:
         if self._file is not None:
             at = self._file.schema_arrow.get_field_index("clip")
             metadata = self._file.metadata
-            for group in range(metadata.num_row_groups):
-                self._groups[metadata.row_group(group).column(at).statistics.max] = group
+            for number in range(metadata.num_row_groups):
+                group = metadata.row_group(number)
+                if group.num_rows:
+                    self._groups[group.column(at).statistics.max] = number
 
     @property
     def clips(self) -> list[str]:

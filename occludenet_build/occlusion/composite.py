@@ -35,7 +35,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,9 +47,10 @@ import pyarrow as pa
 from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.build import ClipBoxes, DetailStore, shard_rows
+from occludenet_build.core.commits import Commits
 from occludenet_build.core.errors import ItemError, UserError
 from occludenet_build.core.failures import check_items
-from occludenet_build.core.files import files_exist, remove_stale
+from occludenet_build.core.files import files_exist, listed_files, remove_stale
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
@@ -196,13 +198,26 @@ def _make_missing(
         return
     codec = available_encoder(config.composite.codec)
     settings = dataclasses.replace(config.composite, codec=codec)
-    tasks = (shard.task(clip, _parts(clip, missing), settings) for clip in clips)
-    make, lost = partial(make_clip, settings=settings), partial(lost_clip, settings=settings)
-    results = in_processes(make, tasks, args.threads, lost)
-    for made in progress(results, len(clips), "clip"):
-        for name, result in made.items():
-            ledger.log_unexpected(result.row)
-            ledgers[name].commit(result)
+    begun: list[Path] = []
+
+    def tasks() -> Iterator[ClipTask]:
+        for clip in clips:
+            task = shard.task(clip, _parts(clip, missing), settings)
+            begun.extend(args.root / out.file for out in task.job.outputs)
+            yield task
+
+    make = partial(make_clip, settings=settings, leave=True)
+    lost = partial(lost_clip, settings=settings)
+    with ExitStack() as stack:
+        stack.callback(files.remove_temporary, begun)  # of clips that nobody waits for any more
+        commits = stack.enter_context(Commits())
+        results = stack.enter_context(closing(in_processes(make, tasks(), args.threads, lost)))
+        for made in progress(results, len(clips), "clip"):
+            rows = [result.row for result in made.values()]
+            for row in rows:
+                ledger.log_unexpected(row)
+            written = [args.root / name for row in rows for name in listed_files(row, FILES)]
+            commits.add([(ledgers[name], result) for name, result in made.items()], written)
 
 
 def _parts(clip: str, missing: dict[str, set[str]]) -> set[str]:
@@ -296,12 +311,17 @@ class CompositeShard:
         return ClipTask(job, chosen, keys.get("occluded"), keys.get("erased"), refusal)
 
 
-def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.ClipResult]:
-    """Render the outputs of one clip; the results by part, `occluded`, `erased`, or both."""
+def make_clip(
+    task: ClipTask, settings: cfg.Composite, leave: bool = False
+) -> dict[str, ledger.ClipResult]:
+    """Render the outputs of one clip; the results by part, `occluded`, `erased`, or both.
+
+    With `leave` the files keep their temporary names, as `render` leaves them.
+    """
     start = time.monotonic()
     rendered, failure = None, {}
     try:
-        rendered = render(task.job, settings) if task.job.outputs else None
+        rendered = render(task.job, settings, leave) if task.job.outputs else None
     except Exception as error:
         failure = ledger.failed_columns(error)
     return _results(task, rendered, failure, settings, time.monotonic() - start)
@@ -344,14 +364,14 @@ def _occluded(
     if rendered is None:
         return ledger.ClipResult(row | failure)
     job, detail = task.job, rendered.truth.table()
-    row |= _files(job, [out for out in outputs if out.scale is not None])
+    row |= _files(rendered, [out for out in outputs if out.scale is not None])
     row |= _made_with(rendered, settings)
     row |= {"occluded_frames": max(rendered.truth.occluded_frames().values())}
     row |= {"pix_fmt": rendered.pix_fmt, "sound": rendered.sound}
     row |= {"factors": [rendered.factors[scale] for scale in job.scales]}
     row |= {"shares": [rendered.shares[scale] for scale in job.scales] if rendered.shares else None}
     clean = next((out.file for out in outputs if out.scale is None), None)
-    row |= {"clean_file": clean, "clean_hash": _hash(job, clean) if clean else None}
+    row |= {"clean_file": clean, "clean_hash": _hash(rendered, clean) if clean else None}
     return ledger.ClipResult(row | {"truth_hash": tables.table_digest(detail)}, detail)
 
 
@@ -366,7 +386,7 @@ def _erased(
     row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
     if refused := task.refusal or failure:
         return ledger.ClipResult(row | refused)
-    row |= _files(job, outputs)
+    row |= _files(rendered, outputs)
     if rendered is not None:  # None: no files, train erases
         row |= _made_with(rendered, settings)
     return ledger.ClipResult(row | {"erased_frames": len(job.masks)})
@@ -378,16 +398,17 @@ def _row(task: ClipTask, key: str | None, seconds: float) -> dict[str, Any]:
     return row | {name: task.chosen[name] for name in _OF_SELECTED}
 
 
-def _files(job: ClipJob, outputs: list[ClipOutput]) -> dict[str, Any]:
+def _files(rendered: RenderResult | None, outputs: list[ClipOutput]) -> dict[str, Any]:
     return {
         "scales": [out.scale for out in outputs],
         "files": [out.file for out in outputs],
-        "file_hashes": [_hash(job, out.file) for out in outputs],
+        "file_hashes": [_hash(rendered, out.file) for out in outputs],
     }
 
 
-def _hash(job: ClipJob, file: str) -> str:
-    return files.sha256_file(job.root / file)
+def _hash(rendered: RenderResult | None, file: str) -> str:
+    assert rendered is not None  # where nothing was rendered, there is no output
+    return files.sha256_file(rendered.written[file])
 
 
 def _made_with(rendered: RenderResult, settings: cfg.Composite) -> dict[str, str]:
