@@ -3,16 +3,16 @@
     python benchmarks/overhead.py [--clips 20:2000 300:200] [--picture 340x256] [--shard 64]
 
 The stage is run by its own command over shards of drawn clips with default settings, but without
-counterfactuals, and with the limits of items that the workflow sets. Its rival is a bare loop in this process, where
-everything is imported, that renders the same clips (`occlusion.render.render`) without ledger,
-tables, hashes and fsync. Both take turns, shard by shard. Prints a table, and as its last line one
-JSON object:
+counterfactuals, and with the limits of items that the workflow sets. Its rival is a bare loop in
+this process, where everything is imported, that renders the same clips (`occlusion.render.render`)
+without ledger, tables, hashes and fsync. Both take turns, shard by shard. Prints a table, and as
+its last line one JSON object:
 
     overhead_share     number of frames of a clip -> (CPU of the stage - CPU of the loop) / CPU of
                        the stage; all processes of the stage count
     stage_ms, loop_ms  CPU of a clip, milliseconds
     start_up_seconds   CPU of a job whose clips are all finished
-    fsyncs_per_clip    fsync calls of the stage / clips, of one shard; null without strace
+    fsyncs_per_clip    with --fsyncs: fsync calls of the stage / clips, of one shard, by strace
 
 --clips FRAMES:COUNT ...   the sizes, and how many clips of each
 """
@@ -41,7 +41,7 @@ from parts.overhead.jobs import Job, ManyClips
 from occludenet_build.core.files import replacing
 from occludenet_build.occlusion import render as render_module
 
-Figures = dict[str, float | None]
+Figures = dict[str, float]
 
 
 def main() -> None:
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--picture", default="340x256", type=partial(pair, between="x"))
     parser.add_argument("--shard", type=int, default=64, help="clips per job; 64: as in a build")
     parser.add_argument("--threads", type=int, default=1, help="worker processes per job")
+    parser.add_argument("--fsyncs", action="store_true", help="needs strace")
     args = parser.parse_args()
     cv2.setNumThreads(1)  # as in the workers of the stage
     found: dict[str, Figures] = {}
@@ -60,7 +61,7 @@ def main() -> None:
     for frames, count in args.clips:
         with tempfile.TemporaryDirectory(prefix="bench-overhead-") as folder:
             many = ManyClips(Path(folder), count, frames, args.shard, args.picture).write()
-            found[str(frames)] = figures = measured(many, args.threads)
+            found[str(frames)] = figures = measured(many, args.threads, args.fsyncs)
             line = "{stage_ms:9.1f} {loop_ms:9.1f} {overhead_share:9.1%}"
             print(f"{frames:6} {count:6} {line.format(**figures)}", flush=True)
     keys = next(iter(found.values()))
@@ -73,7 +74,7 @@ def pair(text: str, between: str = ":") -> tuple[int, int]:
     return first, second
 
 
-def measured(many: ManyClips, threads: int) -> Figures:
+def measured(many: ManyClips, threads: int, fsyncs: bool) -> Figures:
     """The figures of clips of one size."""
     jobs = [Job(shard, many.folder / "build", threads) for shard in many.shards]
     measure.of_command([*jobs[0].command[:4], "--help"])  # compiles all modules
@@ -87,13 +88,13 @@ def measured(many: ManyClips, threads: int) -> Figures:
         for root in ("build", "bare"):
             shutil.rmtree(many.folder / root / many.settings.dataset)
             shutil.rmtree(many.folder / root / f"{many.settings.dataset}-clean")
+    traced = Job(jobs[0].shard, many.folder / "traced", threads)
     return {
         "overhead_share": round(1 - loop.cpu / stage.cpu, 4),
         "stage_ms": round(1000 * stage.cpu / many.clips, 2),
         "loop_ms": round(1000 * loop.cpu / many.clips, 2),
         "start_up_seconds": round(statistics.median(starts), 3),
-        "fsyncs_per_clip": fsyncs_per_clip(Job(jobs[0].shard, many.folder / "traced", threads)),
-    }
+    } | ({"fsyncs_per_clip": fsyncs_per_clip(traced)} if fsyncs else {})
 
 
 def bare_loop(many: ManyClips, shard: Shard) -> None:
@@ -105,10 +106,8 @@ def bare_loop(many: ManyClips, shard: Shard) -> None:
             render_module.render(due.job, many.settings)
 
 
-def fsyncs_per_clip(job: Job) -> float | None:
-    """Calls of fsync and fdatasync by a job, per clip; None without strace."""
-    if shutil.which("strace") is None:
-        return None
+def fsyncs_per_clip(job: Job) -> float:
+    """Calls of fsync and fdatasync by a job, per clip."""
     with tempfile.NamedTemporaryFile() as note:
         calls = ["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", note.name]
         measure.of_command([*calls, *job.command])

@@ -76,7 +76,8 @@ class Journal:
         ):
             for result in results:
                 if result.detail is not None and len(result.detail):
-                    writer.write_table(result.detail.cast(schema), len(result.detail))
+                    detail = tables.in_schema(result.detail, schema)
+                    writer.write_table(detail, row_group_size=len(detail))
         self._note(path, rows)
 
     def detail(self, clip: str) -> pa.Table | None:

@@ -112,7 +112,7 @@ class ShardLedger:
         if not path.exists() or (self.detail_schema and not self.detail_path.exists()):
             return {}
         try:
-            table = pq.read_table(path, partitioning=None)
+            table = tables.read_file(path)
             damaged = self._damaged_clips()
         except tables.UNREADABLE as error:
             log_damage(self.store, error)
@@ -194,7 +194,7 @@ class ShardLedger:
                     is_new = clip in self._journal.rows
                     part = self._journal.detail(clip) if is_new else old.read(clip)
                     if part is not None and len(part):
-                        part = part.replace_schema_metadata(None).cast(self.detail_schema)
+                        part = tables.in_schema(part, self.detail_schema)
                         writer.write_table(part, row_group_size=len(part))
         old.close()
 

@@ -31,7 +31,7 @@ _INFRASTRUCTURE = {
     for name in (
         *("__main__", "cli", "command", "config", "stages"),
         *("core.versions", "core.errors", "core.files", "core.ledger", "core.journal"),
-        *("core.commits", "core.pool", "core.progress"),
+        *("core.commits", "core.fork_server", "core.pool", "core.progress"),
         *("core.settings", "core.tables", "core.torch_models"),
         "sources.weights",
     )

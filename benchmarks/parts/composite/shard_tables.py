@@ -81,7 +81,7 @@ class Shard:
         return {clip.name: self._row(clip) for clip in self.clips}
 
     def _row(self, clip: Clip) -> Row:
-        row = {"clip": clip.name, "status": "ok", "path": str(clip.path), "label": "walking"}
+        row = {"clip": clip.name, "status": "ok", "path": str(clip.path), "label": clip.label}
         row |= {"split": SPLIT, "category": "suitcase", "occluder": "bag.png", "fps": float(FPS)}
         row |= {
             "detect_shard": self.detect_shard or clip.name,

@@ -23,6 +23,8 @@ from occludenet_build.people.detect import BOXES
 from parts.composite.shard_tables import Shard, box_rows
 from parts.composite.synthetic_clips import Clip, write_cutout
 
+CLASSES = 200
+"""As many folders has a tree of clips at most."""
 DRAWN = 8
 """Number of different clips."""
 
@@ -37,6 +39,10 @@ class NamedClip(Clip):
     @property
     def name(self) -> str:
         return f"{self.at:06d}"
+
+    @property
+    def label(self) -> str:
+        return f"class {self.at % CLASSES}"
 
     @property
     def drawn(self) -> Clip:
