@@ -10,13 +10,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from occludenet_build.core.files import publish_all
 
-if TYPE_CHECKING:
-    from occludenet_build.core.journal import ClipResult
-    from occludenet_build.core.ledger import ShardLedger
+
+class Result(Protocol):
+    """journal.ClipResult; the modules of tables are not needed to set the bound."""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The row of the clip."""
+
+
+class Ledger(Protocol):
+    """ledger.ShardLedger."""
+
+    def commit(self, *results: Any) -> None:
+        """Write finished clips together."""
 
 
 @dataclass
@@ -45,13 +56,11 @@ class Commits:
         self._begin()
 
     def _begin(self) -> None:
-        self._results: dict[ShardLedger, list[ClipResult]] = {}
+        self._results: dict[Ledger, list[Result]] = {}
         self._files: list[Path] = []
         self._clips, self._seconds = 0, 0.0
 
-    def add(
-        self, parts: Iterable[tuple[ShardLedger, ClipResult]], files: Collection[Path] = ()
-    ) -> None:
+    def add(self, parts: Iterable[tuple[Ledger, Result]], files: Collection[Path] = ()) -> None:
         """Add a finished clip, with a result in each of its ledgers, and commit a full group.
 
         `files`: those of the clip that have their temporary names (files.publish_all).

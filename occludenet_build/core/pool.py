@@ -11,7 +11,7 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def in_processes(
     items: Iterable[Item],
     workers: int,
     lost: Callable[[Item, ItemError], Out] | None = None,
-) -> Iterator[Out]:
+) -> Generator[Out, None, None]:
     """Apply `function` to all items and yield the results in order of completion.
 
     `lost(item, error)` gives the result of an item whose worker had to be ended or died: too_slow,

@@ -13,7 +13,7 @@ from occludenet_build.config.occlusion import Composite, Counterfactual
 from occludenet_build.core import tables
 from occludenet_build.core.files import sha256_file
 from occludenet_build.occlusion import select
-from occludenet_build.occlusion.composite import ClipTask
+from occludenet_build.occlusion.clip_results import ClipTask
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.jobs import clip_job, erased_outputs, occluded_outputs
