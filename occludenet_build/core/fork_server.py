@@ -41,7 +41,7 @@ def fork_server(function: Callable[..., Any]) -> Iterator[ForkServerContext]:
         yield context
     finally:
         _users -= 1
-        if not _users:
+        if not _users and not multiprocessing.active_children():  # after Ctrl-C there may be some
             forkserver._forkserver._stop()  # type: ignore[attr-defined] # waits; nothing else does
 
 
