@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from occludenet_build import config as settings_module
-from occludenet_build.core import pool
+from occludenet_build.core import commits, pool
 from occludenet_build.core.errors import DISK_FULL, UserError
 from occludenet_build.core.extras import import_errors_as_user_errors
 
@@ -117,6 +117,7 @@ def _config(text: str) -> settings_module.Config:
     config = settings_module.load_part(values)
     if "failures" in values:
         pool.limit_items(config.failures.item_minutes, config.failures.worker_memory_mb)
+        commits.bound_loss(config.failures.commit_clips, config.failures.commit_seconds)
     return config
 
 

@@ -65,6 +65,12 @@ class Failures:
     worker_memory_mb: int | None = setting(None, low=200)
     """Largest memory of one worker process, in MB; an item that needs more becomes a row
     (out_of_memory). null: no limit."""
+    commit_clips: int = setting(32, low=1)
+    """Finished clips, or other items, of a job that are written to its ledger together: as many a
+    crash loses at most, besides those in progress."""
+    commit_seconds: float = setting(10.0, low=0)
+    """As many seconds of work, of all its processes, a crash loses at most too; what takes longer
+    is written at once."""
 
     def share_of(self, stage: str) -> float:
         """Largest share of the items of one job of a stage that may fail so, 0 to 1."""

@@ -14,7 +14,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,20 +27,24 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replacing(path: Path | str, sync: bool = True) -> Iterator[Path]:
+def replacing(path: Path | str, sync: bool = True, leave: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
 
     A target must have only one writer. Without `sync` the file may be lost in a power failure; use
-    this to write many files and flush them together.
+    this to write many files and flush them together. With `leave` the complete file keeps its
+    temporary name, for `publish_all`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(target)
+    temporary, is_left = temporary_name(target), False
     try:
         yield temporary
-        publish(temporary, target, sync)
+        if not leave:
+            publish(temporary, target, sync)
+        is_left = leave
     finally:
-        temporary.unlink(missing_ok=True)
+        if not is_left:
+            temporary.unlink(missing_ok=True)
 
 
 def temporary_name(target: Path) -> Path:
@@ -61,6 +66,34 @@ def publish(temporary: Path, target: Path, sync: bool = True) -> None:
     os.replace(temporary, target)
     if sync:
         _sync(target.parent)
+
+
+_SYNCING_THREADS = 8
+"""Files that are flushed at a time: the disk, or the server, does several at the price of one."""
+
+
+def publish_all(targets: Collection[Path]) -> None:
+    """Rename complete files, which have their temporary names, to `targets`.
+
+    As `publish`, for many files: all files are flushed first, and each folder once at the end. If
+    that fails, the files that are not renamed are removed.
+    """
+    waiting = {target: temporary_name(target) for target in targets}
+    try:
+        with ThreadPoolExecutor(_SYNCING_THREADS) as threads:
+            list(threads.map(_sync, waiting.values()))
+            for target, temporary in waiting.items():
+                os.replace(temporary, target)
+            list(threads.map(_sync, {target.parent for target in targets}))
+    except BaseException:
+        remove_temporary(waiting)
+        raise
+
+
+def remove_temporary(targets: Iterable[Path]) -> None:
+    """Remove the files that have the temporary names of `targets`, as far as there are any."""
+    for target in targets:
+        temporary_name(target).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -2,28 +2,27 @@
 
 A stage that processes the clips of a shard keeps, in `<stage>/store/<shard>/`:
 
-    journal/<clip>.parquet   a finished clip: its row and its detail rows, written atomically
-    rows.parquet             the rows of all clips of the last complete run
-    detail.parquet           their detail rows, one row group per clip
+    journal/          finished clips: their rows and detail rows, in groups, each written
+                      atomically (core.journal)
+    rows.parquet      the rows of all clips of the last complete run
+    detail.parquet    their detail rows, one row group per clip
 
 The key of a clip is a hash of everything that determines its result: source, boxes, settings and
 the version of the stage's results. If the columns of a stored row differ from the current schema,
 the clip is computed again. Snakemake sees only the manifest `<stage>/<shard>.parquet`, a copy of
 the rows without the values that differ between equal runs. Snakemake deletes the manifest before a
-rerun; the store remains. A kill -9 loses at most the clips in progress.
+rerun; the store remains. A kill -9 loses at most the clips in progress and those of one group
+(core.commits).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from occludenet_build.core import tables
+from occludenet_build.core.commits import Commits
 from occludenet_build.core.errors import TRANSIENT, ItemError, as_item_error
 from occludenet_build.core.files import folder_lock, replacing, short_hash
+from occludenet_build.core.journal import ClipResult, Journal, log_damage
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 
@@ -45,14 +46,6 @@ STATUS = [
     column("seconds", "float64", "wall-clock time of this clip, seconds"),
 ]
 """The first columns of every manifest."""
-
-
-@dataclass(frozen=True)
-class ClipResult:
-    """A finished clip: its manifest row, with the columns STATUS, and its detail rows."""
-
-    row: dict[str, Any]
-    detail: pa.Table | None = None
 
 
 def attempt(
@@ -105,9 +98,7 @@ class ShardLedger:
 
     def __init__(self, store: Path, rows: pa.Schema, detail: pa.Schema | None) -> None:
         self.store, self.row_schema, self.detail_schema = store, rows, detail
-        self.journal = store / "journal"
-        self.journal.mkdir(parents=True, exist_ok=True)
-        self._committed: dict[str, dict[str, Any]] = {}
+        self._journal = Journal(store / "journal", detail)
         self._kept = self._read_kept()
 
     @property
@@ -121,10 +112,10 @@ class ShardLedger:
         if not path.exists() or (self.detail_schema and not self.detail_path.exists()):
             return {}
         try:
-            table = pq.read_table(path, partitioning=None)
+            table = tables.read_file(path)
             damaged = self._damaged_clips()
         except tables.UNREADABLE as error:
-            _log_damage(self.store, error)
+            log_damage(self.store, error)
             self.detail_path.unlink(missing_ok=True)
             return {}
         if not table.schema.equals(self.row_schema):
@@ -141,7 +132,7 @@ class ShardLedger:
         finally:
             groups.close()
         if damaged:
-            _log_damage(self.detail_path, f"{len(damaged)} clips, first {min(damaged)}")
+            log_damage(self.detail_path, f"{len(damaged)} clips, first {min(damaged)}")
         return damaged
 
     def finished(self, clip: str, clip_key: str) -> dict[str, Any] | None:
@@ -149,32 +140,14 @@ class ShardLedger:
 
         A clip that failed for a temporary reason (TRANSIENT) counts as not finished.
         """
-        row = self._journal_row(clip) or self._kept.get(clip)
+        row = self._journal.rows.get(clip) or self._kept.get(clip)
         if row is None or row["key"] != clip_key or row["reason"] in TRANSIENT:
             return None
         return row
 
-    def _journal_path(self, clip: str) -> Path:
-        return self.journal / f"{short_hash(clip)}.parquet"
-
-    def _journal_row(self, clip: str) -> dict[str, Any] | None:
-        if clip not in self._committed:
-            row = read_entry(self._journal_path(clip))
-            if row is None:
-                return None
-            self._committed[clip] = row
-        return self._committed[clip]
-
-    def commit(self, result: ClipResult) -> None:
-        """Write one finished clip to the journal; safe to call from several processes."""
-        schema = self.detail_schema or pa.schema([column("clip", "string", "")])
-        detail = result.detail if result.detail is not None else schema.empty_table()
-        detail = detail.cast(schema)
-        row = json.dumps(result.row)
-        with replacing(self._journal_path(result.row["clip"])) as temporary:
-            detail = detail.replace_schema_metadata({"row": row})
-            pq.write_table(detail, temporary, write_page_checksum=True)
-        self._committed.pop(result.row["clip"], None)
+    def commit(self, *results: ClipResult) -> None:
+        """Write finished clips to the journal, as one entry."""
+        self._journal.add(results)
 
     def kept_rows(self) -> list[dict[str, Any]]:
         """The rows of the last complete run.
@@ -188,12 +161,11 @@ class ShardLedger:
 
         With `kept_rows` they name all files that earlier runs have written.
         """
-        rows = map(read_entry, sorted(self.journal.glob("*.parquet")))
-        return [row for row in rows if row is not None]
+        return self._journal.before
 
     def results(self, order: list[str]) -> list[dict[str, Any]]:
         """The rows of the clips in `order`, all of which are computed."""
-        return [self._journal_row(clip) or self._kept[clip] for clip in order]
+        return [self._journal.rows.get(clip) or self._kept[clip] for clip in order]
 
     def close(self, order: list[str], manifest: Path | None = None) -> pa.Table:
         """Merge the journal into the store and write the manifest of the clips in `order`.
@@ -206,7 +178,7 @@ class ShardLedger:
             self._merge_detail(order)
         table = tables.from_rows(rows, self.row_schema)
         tables.write_table(table, self.store / "rows.parquet")
-        shutil.rmtree(self.journal)
+        self._journal.remove()
         if manifest is not None:
             tables.write_table(_without_times(table), manifest)
         return table
@@ -219,52 +191,12 @@ class ShardLedger:
                 temporary, self.detail_schema, compression="zstd", write_page_checksum=True
             ) as writer:
                 for clip in order:
-                    path = self._journal_path(clip)
-                    part = pq.read_table(path) if path.exists() else old.read(clip)
+                    is_new = clip in self._journal.rows
+                    part = self._journal.detail(clip) if is_new else old.read(clip)
                     if part is not None and len(part):
-                        part = part.replace_schema_metadata(None).cast(self.detail_schema)
+                        part = tables.in_schema(part, self.detail_schema)
                         writer.write_table(part, row_group_size=len(part))
         old.close()
-
-
-def read_entry(path: Path) -> dict[str, Any] | None:
-    """The row of a journal file; None if the file is missing or damaged, then it is removed."""
-    if not path.exists():
-        return None
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        row = json.loads(table.schema.metadata[b"row"])
-    except (*tables.UNREADABLE, ValueError, KeyError, TypeError) as error:
-        _log_damage(path, error)
-        path.unlink(missing_ok=True)
-        return None
-    return row
-
-
-def peek(store: Path, most: int) -> tuple[int, list[dict[str, Any]]]:
-    """The number of clips in the journal of a store, and the rows of at most `most` of them.
-
-    For looking at a job in progress: nothing is locked, written or removed, and files that vanish
-    or do not read are passed over.
-    """
-    try:
-        with os.scandir(store / "journal") as entries:
-            names = [e.name for e in entries if e.name[0] != "." and e.name.endswith(".parquet")]
-    except OSError:
-        return 0, []
-    rows = []
-    for name in names[:most]:
-        try:
-            schema = pq.read_schema(store / "journal" / name)
-            rows.append(json.loads(schema.metadata[b"row"]))
-        except (*tables.UNREADABLE, ValueError, KeyError, TypeError):
-            continue
-    return len(names), rows
-
-
-def _log_damage(path: Path, error: object) -> None:
-    text = str(error).splitlines()[0] if str(error) else repr(error)
-    logging.warning("%s does not read (%s): its clips are made again", path, text)
 
 
 def _without_times(table: pa.Table) -> pa.Table:
@@ -293,9 +225,10 @@ def work_through(
     `intact(row)` tells whether the files of a finished clip still exist.
     """
     due = unfinished_clips(ledger, todo, intact)
-    for result in progress(make(due), len(due), "clip") if due else ():
-        log_unexpected(result.row)
-        ledger.commit(result)
+    with Commits() as commits:
+        for result in progress(make(due), len(due), "clip") if due else ():
+            log_unexpected(result.row)
+            commits.add([(ledger, result)])
 
 
 def log_unexpected(row: dict[str, Any]) -> None:

@@ -8,25 +8,25 @@ by `limit_items`.
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from multiprocessing.context import ForkServerContext
 from typing import Any, TypeVar, cast
 
 from occludenet_build.core.errors import ItemError
+from occludenet_build.core.fork_server import end_with_parent, fork_server
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 Backend = TypeVar("Backend")
 
-_PR_SET_PDEATHSIG = 1
 _M_MMAP_THRESHOLD = -3
 
 
@@ -52,7 +52,7 @@ def in_processes(
     items: Iterable[Item],
     workers: int,
     lost: Callable[[Item, ItemError], Out] | None = None,
-) -> Iterator[Out]:
+) -> Generator[Out, None, None]:
     """Apply `function` to all items and yield the results in order of completion.
 
     `lost(item, error)` gives the result of an item whose worker had to be ended or died: too_slow,
@@ -66,15 +66,27 @@ def in_processes(
         yield from map(function, items)
         return
     import cv2  # noqa: F401 # the workers need it: where it is broken, its error is raised here
+
+    with fork_server(function) as context:
+        yield from _in_pool(function, items, max(workers, 1), lost, limits, context)
+
+
+def _in_pool(
+    function: Callable[[Item], Out],
+    items: Iterable[Item],
+    workers: int,
+    lost: Callable[[Item, ItemError], Out] | None,
+    limits: _Limits,
+    context: ForkServerContext,
+) -> Iterator[Out]:
     from pebble import ProcessPool  # not above: the workflow imports this module
 
-    workers, context = max(workers, 1), multiprocessing.get_context("spawn")
     stopped, all_there = context.Event(), context.Barrier(workers)
     pool = ProcessPool(
         workers,
         context=context,
         initializer=_initialize,
-        initargs=(os.getpid(), limits.memory_mb, stopped, all_there),
+        initargs=(dict(os.environ), limits.memory_mb, stopped, all_there),
     )
     source, replaced = iter(items), False
     waiting: dict[Future[Out], Item] = {}
@@ -187,14 +199,16 @@ def _meet() -> None:
     _all_there.wait(_START_SECONDS)
 
 
-def _initialize(parent: int, memory_mb: int | None, stopped: Any, all_there: Any) -> None:
+def _initialize(
+    environment: dict[str, str], memory_mb: int | None, stopped: Any, all_there: Any
+) -> None:
     global _stopped, _all_there
     _stopped, _all_there = stopped, all_there
+    os.environ.clear()
+    os.environ.update(environment)
     _return_large_blocks()
     # Without this a worker of a killed parent waits forever: it holds both ends of its queue.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with_parent()
     # Ctrl-C reaches the whole process group. The parent handles it; workers finish their clip.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import cv2

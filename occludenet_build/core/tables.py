@@ -6,6 +6,7 @@ A table is declared as a pyarrow schema whose fields carry their meaning; `colum
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -22,10 +23,44 @@ UNREADABLE = (pa.ArrowException, OSError)
 """What pyarrow raises for a Parquet file that is damaged."""
 
 
+def _without_pandas() -> None:
+    """Let pyarrow find no pandas at its first conversion of a list, which imports it otherwise.
+
+    That costs each process 0.2 s of CPU. Where pandas is needed later pyarrow looks for it again.
+    """
+    if "pandas" not in sys.modules:
+        sys.meta_path.insert(0, _NoPandas)  # type: ignore[arg-type]
+        try:
+            pa.array([0])
+        finally:
+            sys.meta_path.remove(_NoPandas)  # type: ignore[arg-type]
+
+
+class _NoPandas:
+    """A finder that refuses pandas and leaves all other modules to the finders after it."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name=name)
+
+
+_without_pandas()
+
+
 def column(name: str, dtype: pa.DataType | str, meaning: str) -> pa.Field:
     """A column of a schema; `meaning`, including the unit, is stored in the file's metadata."""
     kind = pa.type_for_alias(dtype) if isinstance(dtype, str) else dtype
     return pa.field(name, kind, metadata={"meaning": meaning})
+
+
+def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the types and the metadata of `schema`, whose columns it has."""
+    if table.schema.equals(schema, check_metadata=True):
+        return table
+    if table.schema.equals(schema):  # a cast imports pyarrow.compute, 0.1 s of CPU
+        return pa.table(table.columns, schema=schema)
+    return table.cast(schema)
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
@@ -65,7 +100,8 @@ def table_digest(table: pa.Table) -> str:
     hashes of detail rows are parts of ledger keys, and a corrected sentence remakes nothing.
     """
     sink = pa.BufferOutputStream()
-    plain = table.combine_chunks().cast(pa.schema([(f.name, f.type) for f in table.schema]))
+    names_and_types = pa.schema([(f.name, f.type) for f in table.schema])
+    plain = pa.table(table.combine_chunks().columns, schema=names_and_types)
     with pa.ipc.new_stream(sink, plain.schema) as writer:
         writer.write_table(plain)
     return hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
@@ -78,13 +114,26 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     makes it again, if it is a table of a build.
     """
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        return read_file(path, columns)
     except FileNotFoundError as error:
         raise UserError(
             f"wanted the table {path}, it is missing; run the stage that writes it"
         ) from error
     except UNREADABLE as error:
         raise damaged_file(path, error, "a Parquet table") from error
+
+
+def read_file(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file, or only the named columns; raises UNREADABLE if that is not possible.
+
+    As pyarrow.parquet.read_table, which imports pyarrow.dataset for folders of files.
+    """
+    with pq.ParquetFile(path) as file:
+        missing = set(columns or ()) - set(file.schema_arrow.names)
+        if missing:
+            raise pa.ArrowInvalid(f"no columns {sorted(missing)}")
+        table = file.read(columns)
+    return table if columns is None else table.select(columns)
 
 
 def fraction_text(value: Fraction) -> str:
@@ -148,8 +197,10 @@ class ClipGroups:
         if self._file is not None:
             at = self._file.schema_arrow.get_field_index("clip")
             metadata = self._file.metadata
-            for group in range(metadata.num_row_groups):
-                self._groups[metadata.row_group(group).column(at).statistics.max] = group
+            for number in range(metadata.num_row_groups):
+                group = metadata.row_group(number)
+                if group.num_rows:
+                    self._groups[group.column(at).statistics.max] = number
 
     @property
     def clips(self) -> list[str]:
@@ -160,7 +211,8 @@ class ClipGroups:
         """The rows of a clip, or only the named columns; None if it has none."""
         if self._file is None or clip not in self._groups:
             return None
-        return self._file.read_row_group(self._groups[clip], columns)
+        # few rows: threads would cost more than they save
+        return self._file.read_row_group(self._groups[clip], columns, use_threads=False)
 
     def damaged(self) -> set[str]:
         """The clips whose rows do not read; reads the whole file."""

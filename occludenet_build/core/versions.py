@@ -33,8 +33,9 @@ _INFRASTRUCTURE = {
     f"{PACKAGE.name}.{name}"
     for name in (
         *("__main__", "cli", "command", "config", "stages"),
-        *("core.versions", "core.errors", "core.files", "core.ledger", "core.pool"),
-        *("core.progress", "core.settings", "core.tables", "core.torch_models"),
+        *("core.versions", "core.errors", "core.files", "core.ledger", "core.journal"),
+        *("core.commits", "core.fork_server", "core.pool", "core.progress"),
+        *("core.settings", "core.tables", "core.torch_models"),
         "sources.weights",
     )
 }

@@ -20,6 +20,7 @@ How pixels change: in the clip's own planes
 One clip
     jobs                  the outputs to make, from the tables of a shard
     render                from the source to all outputs
+    clip_results          the rows of composite about a clip
 For other programs
     transform             occluders on frames that another program decoded (docs/transform.md)
 """

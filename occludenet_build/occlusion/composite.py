@@ -34,9 +34,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,32 +45,26 @@ import pyarrow as pa
 from occludenet_build import config as cfg
 from occludenet_build.core import files, ledger, tables
 from occludenet_build.core.build import ClipBoxes, DetailStore, shard_rows
-from occludenet_build.core.errors import ItemError, UserError
+from occludenet_build.core.commits import Commits
+from occludenet_build.core.errors import UserError
 from occludenet_build.core.failures import check_items
-from occludenet_build.core.files import files_exist, remove_stale
+from occludenet_build.core.files import files_exist, listed_files, remove_stale
 from occludenet_build.core.pool import in_processes
 from occludenet_build.core.progress import progress
 from occludenet_build.core.tables import column
 from occludenet_build.core.versions import results_version
-from occludenet_build.media.video.encoder import (
-    available_encoder,
-    library_versions,
-    recorded_instruction_set,
-)
+from occludenet_build.media.video.encoder import available_encoder
 from occludenet_build.occlusion import counterfactual
+from occludenet_build.occlusion.clip_results import ClipTask, lost_clip, make_clip
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.ground_truth import TRUTH
 from occludenet_build.occlusion.jobs import (
-    ClipJob,
-    ClipOutput,
-    RenderResult,
     actor_boxes,
     clip_job,
     erased_outputs,
     key_inputs,
     occluded_outputs,
 )
-from occludenet_build.occlusion.render import render
 
 _OF_CLIP = [
     column("label", "string", "class name"),
@@ -129,9 +122,6 @@ ERASED = pa.schema(
 
 FILES = ("files", "clean_file")
 """Columns that name files."""
-
-_FROM_SELECT = ("category", "occluder", "other_occluders", "fps", "duration_seconds")
-_OF_SELECTED = ("label", "split", "frames")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,30 +186,31 @@ def _make_missing(
         return
     codec = available_encoder(config.composite.codec)
     settings = dataclasses.replace(config.composite, codec=codec)
-    tasks = (shard.task(clip, _parts(clip, missing), settings) for clip in clips)
-    make, lost = partial(make_clip, settings=settings), partial(lost_clip, settings=settings)
-    results = in_processes(make, tasks, args.threads, lost)
-    for made in progress(results, len(clips), "clip"):
-        for name, result in made.items():
-            ledger.log_unexpected(result.row)
-            ledgers[name].commit(result)
+    begun: list[Path] = []
+
+    def tasks() -> Iterator[ClipTask]:
+        for clip in clips:
+            task = shard.task(clip, _parts(clip, missing), settings)
+            begun.extend(args.root / out.file for out in task.job.outputs)
+            yield task
+
+    make = partial(make_clip, settings=settings, leave=True)
+    lost = partial(lost_clip, settings=settings)
+    with ExitStack() as stack:
+        stack.callback(files.remove_temporary, begun)  # of clips that nobody waits for any more
+        commits = stack.enter_context(Commits())
+        results = stack.enter_context(closing(in_processes(make, tasks(), args.threads, lost)))
+        for made in progress(results, len(clips), "clip"):
+            rows = [result.row for result in made.values()]
+            for row in rows:
+                ledger.log_unexpected(row)
+            written = [args.root / name for row in rows for name in listed_files(row, FILES)]
+            commits.add([(ledgers[name], result) for name, result in made.items()], written)
 
 
 def _parts(clip: str, missing: dict[str, set[str]]) -> set[str]:
     """The missing parts of a clip."""
     return {name for name, clips in missing.items() if clip in clips}
-
-
-@dataclass(frozen=True)
-class ClipTask:
-    """The outputs to make from one clip; the key of a finished part is None."""
-
-    job: ClipJob
-    chosen: dict[str, Any]
-    key: str | None
-    erased_key: str | None
-    refusal: dict[str, Any] | None
-    """Status, reason and detail of a clip that gets no counterfactual; None if it gets one."""
 
 
 class CompositeShard:
@@ -294,103 +285,3 @@ class CompositeShard:
             job = dataclasses.replace(job, masks=masks)
         keys = {part: self.keys[part][clip] for part in parts}
         return ClipTask(job, chosen, keys.get("occluded"), keys.get("erased"), refusal)
-
-
-def make_clip(task: ClipTask, settings: cfg.Composite) -> dict[str, ledger.ClipResult]:
-    """Render the outputs of one clip; the results by part, `occluded`, `erased`, or both."""
-    start = time.monotonic()
-    rendered, failure = None, {}
-    try:
-        rendered = render(task.job, settings) if task.job.outputs else None
-    except Exception as error:
-        failure = ledger.failed_columns(error)
-    return _results(task, rendered, failure, settings, time.monotonic() - start)
-
-
-def lost_clip(
-    task: ClipTask, error: ItemError, settings: cfg.Composite
-) -> dict[str, ledger.ClipResult]:
-    """The results of a clip whose worker had to be ended or died, by part."""
-    return _results(task, None, ledger.failed_columns(error), settings, 0)
-
-
-def _results(
-    task: ClipTask,
-    rendered: RenderResult | None,
-    failure: dict,
-    settings: cfg.Composite,
-    seconds: float,
-) -> dict[str, ledger.ClipResult]:
-    # the time of the pass is divided among the parts by their files
-    per_file = seconds / max(1, len(task.job.outputs))
-    results = {}
-    if task.key:
-        results["occluded"] = _occluded(task, rendered, failure, settings, per_file)
-    if task.erased_key:
-        results["erased"] = _erased(task, rendered, failure, settings, per_file)
-    return results
-
-
-def _occluded(
-    task: ClipTask,
-    rendered: RenderResult | None,
-    failure: dict,
-    settings: cfg.Composite,
-    per_file: float,
-) -> ledger.ClipResult:
-    outputs = [out for out in task.job.outputs if not out.erased]
-    row = _row(task, task.key, per_file * len(outputs))
-    row |= {name: task.chosen[name] for name in _FROM_SELECT}
-    if rendered is None:
-        return ledger.ClipResult(row | failure)
-    job, detail = task.job, rendered.truth.table()
-    row |= _files(job, [out for out in outputs if out.scale is not None])
-    row |= _made_with(rendered, settings)
-    row |= {"occluded_frames": max(rendered.truth.occluded_frames().values())}
-    row |= {"pix_fmt": rendered.pix_fmt, "sound": rendered.sound}
-    row |= {"factors": [rendered.factors[scale] for scale in job.scales]}
-    row |= {"shares": [rendered.shares[scale] for scale in job.scales] if rendered.shares else None}
-    clean = next((out.file for out in outputs if out.scale is None), None)
-    row |= {"clean_file": clean, "clean_hash": _hash(job, clean) if clean else None}
-    return ledger.ClipResult(row | {"truth_hash": tables.table_digest(detail)}, detail)
-
-
-def _erased(
-    task: ClipTask,
-    rendered: RenderResult | None,
-    failure: dict,
-    settings: cfg.Composite,
-    per_file: float,
-) -> ledger.ClipResult:
-    job, outputs = task.job, [out for out in task.job.outputs if out.erased]
-    row = _row(task, task.erased_key, per_file * len(outputs)) | {"actor_frames": len(job.boxes)}
-    if refused := task.refusal or failure:
-        return ledger.ClipResult(row | refused)
-    row |= _files(job, outputs)
-    if rendered is not None:  # None: no files, train erases
-        row |= _made_with(rendered, settings)
-    return ledger.ClipResult(row | {"erased_frames": len(job.masks)})
-
-
-def _row(task: ClipTask, key: str | None, seconds: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"clip": task.job.clip, "status": "ok", "reason": None, "detail": None}
-    row |= {"key": key, "seconds": seconds}
-    return row | {name: task.chosen[name] for name in _OF_SELECTED}
-
-
-def _files(job: ClipJob, outputs: list[ClipOutput]) -> dict[str, Any]:
-    return {
-        "scales": [out.scale for out in outputs],
-        "files": [out.file for out in outputs],
-        "file_hashes": [_hash(job, out.file) for out in outputs],
-    }
-
-
-def _hash(job: ClipJob, file: str) -> str:
-    return files.sha256_file(job.root / file)
-
-
-def _made_with(rendered: RenderResult, settings: cfg.Composite) -> dict[str, str]:
-    instructions = recorded_instruction_set(settings.instruction_set)
-    made = {"encoder": rendered.encoder, "instruction_set": instructions}
-    return made | {"libraries": library_versions()}

@@ -73,6 +73,8 @@ class RenderResult:
     """Scale -> size of the occluder: the scale itself, except with scale_mode `target`."""
     shares: dict[float, float]
     """Scale -> mean hidden share of the actor; empty except with scale_mode `target`."""
+    written: dict[str, Path]
+    """Output file -> its path, or the temporary one at which it was left."""
 
 
 _MADE_FROM = ("label", "split", "boxes_hash", "category", "occluder_sha256")

@@ -58,14 +58,16 @@ Content = tuple[float | None, bool]
 erased."""
 
 
-def render(job: ClipJob, settings: Composite) -> RenderResult:
+def render(job: ClipJob, settings: Composite, leave: bool = False) -> RenderResult:
     """Write all outputs of a clip; none is left incomplete.
 
+    With `leave` the complete files keep their temporary names, for files.publish_all.
     Raises ItemError: source_changed, occluder_changed, encode_failed, target_missed,
     no_occluded_frame, and the reasons of media.video.source.reading.
     """
     with ExitStack() as targets:
-        paths = [targets.enter_context(replacing(job.root / out.file)) for out in job.outputs]
+        final = [job.root / out.file for out in job.outputs]
+        paths = [targets.enter_context(replacing(path, leave=leave)) for path in final]
         with open_video(job.source) as source:
             if job.sha256 is not None:  # after opening: a file that is no video has its own reason
                 check_indexed(job.source, job.sha256)
@@ -76,7 +78,7 @@ def render(job: ClipJob, settings: Composite) -> RenderResult:
             raise ItemError(
                 "source_changed", f"{source.frame_count} frames, {job.frames} when indexed"
             )
-        rendered = clip.result()
+        rendered = clip.result(paths if leave else final)
         counts = rendered.truth.occluded_frames()
         if counts and not min(counts.values()):
             raise ItemError("no_occluded_frame", f"occluded frames by scale: {counts}")
@@ -293,7 +295,7 @@ class _ClipRenderer:
             found = self._buffers[at, erased] = self._new_buffer()
         return found
 
-    def result(self) -> RenderResult:
+    def result(self, paths: Sequence[Path]) -> RenderResult:
         return RenderResult(
             truth=self._truth,
             pix_fmt=self.buffer.frame.format.name,
@@ -301,6 +303,7 @@ class _ClipRenderer:
             encoder=self.encoder,
             factors=self.factors,
             shares=self.shares,
+            written={out.file: path for out, path in zip(self.job.outputs, paths, strict=True)},
         )
 
 

@@ -96,7 +96,7 @@ def test_workers_do_not_outlive_a_killed_parent(tmp_path):
     job = subprocess.Popen([sys.executable, str(tmp_path / "job.py")], env=environment)
     workers: list[int] = []
     for _ in range(300):
-        workers = _spawned_by(job.pid)
+        workers = _workers_of(job.pid)
         if len(workers) == 2:
             break
         time.sleep(0.1)
@@ -111,8 +111,13 @@ def test_workers_do_not_outlive_a_killed_parent(tmp_path):
     pytest.fail("a worker is still there")
 
 
-def _spawned_by(parent: int) -> list[int]:
-    """The worker processes of a parent, without multiprocessing's resource tracker."""
+def _workers_of(job: int) -> list[int]:
+    """The worker processes of a job, which its fork server has started."""
+    return [worker for server in _started_by(job) for worker in _started_by(server)]
+
+
+def _started_by(parent: int) -> list[int]:
+    """Processes, without multiprocessing's resource tracker."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -120,6 +125,6 @@ def _spawned_by(parent: int) -> list[int]:
             command = (path.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(fields[1]) == parent and b"spawn_main" in command:
+        if int(fields[1]) == parent and b"forkserver" in command:
             found.append(int(path.parent.name))
     return found

@@ -215,10 +215,28 @@ def wait_for(condition, seconds=60):
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_kill_9_loses_only_the_clips_in_hand(tmp_path, threads):
+def test_ctrl_c_keeps_the_clips_of_a_group_and_leaves_no_temporary_file(tmp_path, threads):
+    names = tuple(f"clip{n}" for n in range(6))
+    slow = {"preset": "medium", "crf": 4.0}
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", names, settings=slow, group=99)
+    process = start(stage.write(), threads)
+    wait_for(lambda: len(list(stage.root.rglob(".*_clip1.part.mp4"))) >= 4)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    finished = stage.finished()
+    assert 1 <= len(finished) < len(names)
+    assert touched({}, stage.videos()) == finished
+    assert not stage.unfinished()
+
+
+@pytest.mark.parametrize("group", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("threads", THREADS)
+def test_kill_9_loses_only_the_clips_in_hand_and_in_a_group(tmp_path, threads, group):
     names = tuple(f"clip{n}" for n in range(5))
     slow = {"preset": "medium", "crf": 4.0}
-    stage = CompositeStage(tmp_path / "in", tmp_path / "build", names, settings=slow).write()
+    stage = CompositeStage(tmp_path / "in", tmp_path / "build", names, settings=slow, group=group)
+    stage.write()
     process = start(stage, threads)
     wait_for(lambda: len(stage.finished()) >= 1)
     process.send_signal(signal.SIGKILL)

@@ -17,7 +17,7 @@ from test_recordings_clips import HEAD, SET_I, check_views_show_the_same, made
 from test_segments import RATE, long_video, numbered
 
 from occludenet_build.core import tables
-from occludenet_build.core.ledger import read_entry
+from occludenet_build.core.journal import peek
 from occludenet_build.media.video.synth import write_video
 
 PATTERN = "{class}/{subject}_{take}_{view}.mp4"
@@ -82,7 +82,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         path.write_bytes(video + b"\0\0\0\x09free" + bytes([number]))
     rows = [f"{number}.mp4,walk,P{number},1" for number in range(12)]
     (tmp_path / "in/recordings.csv").write_text("\n".join([HEAD, *rows]) + "\n")
-    settings = json.dumps({"recordings": {"sets": [SET_I]}})
+    groups = {"commit_clips": 3}
+    settings = json.dumps({"recordings": {"sets": [SET_I]}, "failures": groups})
     words = [sys.executable, "-m", "occludenet_build", "recordings", "--root", "build", "--out"]
     words += ["build/recordings/clips.parquet", "--settings", settings]
     job = subprocess.Popen(words, cwd=tmp_path, start_new_session=True)
@@ -92,7 +93,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         time.sleep(0.005)
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
-    finished = [read_entry(path)["file"] for path in journal.glob("[!.]*.parquet")]
+    finished = [row["file"] for row in peek(journal.parent, 99)[1]]
     before = {file: (tmp_path / "build" / file).stat().st_mtime_ns for file in finished}
     assert 1 <= len(before) < 24
     subprocess.run(words, cwd=tmp_path, check=True, timeout=120)

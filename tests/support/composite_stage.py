@@ -17,7 +17,8 @@ from support.render import opaque, textured, write_png
 
 from occludenet_build import config
 from occludenet_build.core import tables
-from occludenet_build.core.files import sha256_file, short_hash
+from occludenet_build.core.files import sha256_file
+from occludenet_build.core.journal import peek
 from occludenet_build.media.imaging import masks
 from occludenet_build.media.video.synth import write_video
 from occludenet_build.occlusion import select
@@ -44,6 +45,8 @@ class CompositeStage:
     """Settings of composite, besides those that make it fast."""
     outages: float = 1.0
     """failures.outage_share of composite."""
+    group: int = 1
+    """failures.commit_clips."""
 
     def write(self) -> CompositeStage:
         """Write the sources and all input tables."""
@@ -137,6 +140,7 @@ class CompositeStage:
         own = {"scales": [0.25, 0.75], "preset": "ultrafast"} | dict(self.settings) | changed
         settings = {"composite": own, "counterfactual": counterfactual or {}}
         settings["failures"] = {"outage_share": {"composite": self.outages}}
+        settings["failures"]["commit_clips"] = self.group
         return [*words, "--threads", str(threads), "--settings", json.dumps(settings)]
 
     def command(self, threads: int = 1, **changed: Any) -> list[str]:
@@ -158,9 +162,8 @@ class CompositeStage:
     def finished(self) -> set[str]:
         """The clips that are committed to both ledgers, in a shard that is not yet complete."""
         parts = ("composite", "counterfactual")
-        journals = (self.root / part / "store/000/journal" for part in parts)
-        names = [{path.name for path in journal.glob("*.parquet")} for journal in journals]
-        return {c for c in self.clips if f"{short_hash(c)}.parquet" in names[0] & names[1]}
+        journals = (peek(self.root / part / "store/000", len(self.clips))[1] for part in parts)
+        return set.intersection(*({row["clip"] for row in rows} for rows in journals))
 
     def videos(self, kind: str = "") -> dict[str, int]:
         """Finished videos with their time stamps; kind: -clean, -counterfactual, or all."""

@@ -26,6 +26,7 @@ SETTINGS = {
     "composite": {"scales": [0.25, 0.75], "preset": "ultrafast"},
     "actor_masks": {"backend": "grabcut"},
     "train": {"backbone": "tiny3d", "scales": [0.75], "epochs": 1},
+    "failures": {"commit_clips": 1},  # tests wait for the first finished clip
 }
 
 

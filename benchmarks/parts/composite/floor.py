@@ -17,7 +17,7 @@ from occludenet_build.media.video.sound import SharedSound, SoundQueue
 from occludenet_build.media.video.source import display_of, open_video
 from occludenet_build.media.video.writer import RunEncoder, TwinWriter, frame_format_of
 from occludenet_build.occlusion import render as render_module
-from occludenet_build.occlusion.composite import ClipTask, make_clip
+from occludenet_build.occlusion.clip_results import ClipTask, make_clip
 from occludenet_build.occlusion.render import render
 from parts.composite.frames import copy_frame
 

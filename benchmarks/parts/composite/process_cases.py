@@ -13,7 +13,7 @@ from pathlib import Path
 
 from occludenet_build.config.occlusion import Composite
 from occludenet_build.core.pool import in_processes
-from occludenet_build.occlusion.composite import ClipTask
+from occludenet_build.occlusion.clip_results import ClipTask
 from parts import measure
 from parts.composite import commands
 from parts.composite.cases import Case, Plan

@@ -13,7 +13,7 @@ from occludenet_build.config.occlusion import Composite, Counterfactual
 from occludenet_build.core import tables
 from occludenet_build.core.files import sha256_file
 from occludenet_build.occlusion import select
-from occludenet_build.occlusion.composite import ClipTask
+from occludenet_build.occlusion.clip_results import ClipTask
 from occludenet_build.occlusion.counterfactual import Erasure
 from occludenet_build.occlusion.geometry import ActorBox
 from occludenet_build.occlusion.jobs import clip_job, erased_outputs, occluded_outputs
@@ -31,6 +31,9 @@ class Shard:
 
     folder: Path
     clips: tuple[Clip, ...]
+    name: str = "000"
+    detect_shard: str | None = None
+    """Shard of detect with the boxes of all clips; None: one shard per clip."""
 
     @property
     def cutout(self) -> Path:
@@ -40,7 +43,7 @@ class Shard:
     @property
     def table(self) -> Path:
         """select's table of the shard."""
-        return self.folder / "select" / "000.parquet"
+        return self.folder / "select" / f"{self.name}.parquet"
 
     @property
     def boxes(self) -> Path:
@@ -58,7 +61,7 @@ class Shard:
         for clip in self.clips:
             clip.path.parent.mkdir(parents=True, exist_ok=True)
             clip.write()
-            boxes = tables.from_rows(_box_rows(clip), BOXES)
+            boxes = tables.from_rows(box_rows(clip), BOXES)
             tables.write_table(boxes, self.boxes / clip.name / "detail.parquet")
         tables.write_table(tables.from_rows(self.rows.values(), select.CLIPS), self.table)
         return self
@@ -78,9 +81,13 @@ class Shard:
         return {clip.name: self._row(clip) for clip in self.clips}
 
     def _row(self, clip: Clip) -> Row:
-        row = {"clip": clip.name, "status": "ok", "path": str(clip.path), "label": "walking"}
+        row = {"clip": clip.name, "status": "ok", "path": str(clip.path), "label": clip.label}
         row |= {"split": SPLIT, "category": "suitcase", "occluder": "bag.png", "fps": float(FPS)}
-        row |= {"detect_shard": clip.name, "boxes_hash": clip.name, "occluder_file": "bag.png"}
+        row |= {
+            "detect_shard": self.detect_shard or clip.name,
+            "boxes_hash": clip.name,
+            "occluder_file": "bag.png",
+        }
         row |= {"sha256": sha256_file(clip.path), "occluder_sha256": sha256_file(self.cutout)}
         row |= {"other_occluders": [], "other_files": [], "other_sha256": []}
         return row | {"frames": clip.frames, "duration_seconds": clip.frames / FPS}
@@ -103,7 +110,8 @@ class Shard:
         return ClipTask(job, row, key, erased_key, None)
 
 
-def _box_rows(clip: Clip) -> list[Row]:
+def box_rows(clip: Clip) -> list[Row]:
+    """The rows of detect of a clip, one per frame with the actor."""
     same = {"clip": clip.name, "score": 0.9, "track": 0, "actor": True, "filled": False}
     return [
         same | {"frame": number} | dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))

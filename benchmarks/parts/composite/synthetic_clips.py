@@ -52,6 +52,11 @@ class Clip:
         return f"walk-{self.number}-{self.size[0]}x{self.size[1]}"
 
     @property
+    def label(self) -> str:
+        """Its class."""
+        return "walking"
+
+    @property
     def path(self) -> Path:
         return self.folder / f"{self.name}.mp4"
 

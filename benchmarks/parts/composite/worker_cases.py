@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from occludenet_build.config.occlusion import Composite
-from occludenet_build.occlusion.composite import ClipTask
+from occludenet_build.occlusion.clip_results import ClipTask
 from parts import measure
 from parts.composite import check, commands
 from parts.composite.cases import Case

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from occludenet_build.config import Composite
 from occludenet_build.core import tables
 from occludenet_build.core.files import listed_files, temporary_name
-from occludenet_build.core.ledger import peek
+from occludenet_build.core.journal import peek
 from occludenet_build.core.quantities import size
 from occludenet_build.core.start_record import read_jobs, read_settings
 from occludenet_build.stages import STAGES, Stage

@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from occludenet_build.core import ledger, tables
+from occludenet_build.core import tables
 from occludenet_build.core.build import store_folder
+from occludenet_build.core.journal import peek
 from occludenet_build.tools.status.jobs import Job, Log, read_log
 
 MOST_ENTRIES = 2000
@@ -140,7 +141,7 @@ def _in_progress(build: Path, job: Job, log: Log, expected: int | None) -> Tally
 def _journal(build: Path, job: Job, most: int = MOST_ENTRIES) -> tuple[int, list[dict[str, Any]]]:
     """(clips in the journal of a job's first table, the rows of at most `most` of them)."""
     stores = stores_of(build, job)
-    return ledger.peek(stores[0], most) if stores else (0, [])
+    return peek(stores[0], most) if stores else (0, [])
 
 
 def stores_of(build: Path, job: Job) -> list[Path]:
@@ -163,7 +164,7 @@ def failed_rows(build: Path, job: Job) -> Iterator[dict[str, Any]]:
     """The rows of the items of a job that failed, with their table; damaged tables have none."""
     if job.state != "done":
         for store in stores_of(build, job):
-            _, rows = ledger.peek(store, MOST_ENTRIES)
+            _, rows = peek(store, MOST_ENTRIES)
             yield from (row for row in rows if row.get("status") == "failed")
         return
     for path in tables_of(build, job):

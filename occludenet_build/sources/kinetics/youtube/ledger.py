@@ -56,13 +56,9 @@ class ClipLedger:
         self._kept = ledger.ShardLedger(self._kept.store, ROWS, None)
 
     def _read_journal(self) -> dict[str, dict[str, Any]]:
-        rows = {}
-        for path in sorted(self._kept.journal.glob("[!.]*.parquet")):
-            row = ledger.read_entry(path)
-            # a row of another version may have other columns
-            if row is not None and set(row) <= set(ROWS.names):
-                rows[row["clip"]] = row
-        return rows
+        # a row of another version may have other columns
+        rows = (row for row in self._kept.interrupted_rows() if set(row) <= set(ROWS.names))
+        return {row["clip"]: row for row in rows}
 
 
 @contextmanager
