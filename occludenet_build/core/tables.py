@@ -9,6 +9,7 @@ import hashlib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ UNREADABLE = (pa.ArrowException, OSError)
 """What pyarrow raises for a Parquet file that is damaged."""
 
 
-def _without_pandas() -> None:
+@cache
+def without_pandas() -> None:
     """Let pyarrow find no pandas at its first conversion of a list, which imports it otherwise.
 
-    That costs each process 0.2 s of CPU. Where pandas is needed later pyarrow looks for it again.
+    That costs each process 0.2 s of CPU. For the processes of stages that use no pandas: from then
+    on `pyarrow.array` takes a Series for a plain list, whose NaN are not null, until pyarrow needs
+    pandas for something else and looks for it again.
     """
     if "pandas" not in sys.modules:
         sys.meta_path.insert(0, _NoPandas)  # type: ignore[arg-type]
@@ -43,9 +47,6 @@ class _NoPandas:
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
             raise ModuleNotFoundError("No module named 'pandas'", name=name)
-
-
-_without_pandas()
 
 
 def column(name: str, dtype: pa.DataType | str, meaning: str) -> pa.Field:

@@ -38,6 +38,7 @@ def make_clip(task: ClipTask, settings: Composite, leave: bool = False) -> dict[
 
     With `leave` the files keep their temporary names, as `render` leaves them.
     """
+    tables.without_pandas()
     start = time.monotonic()
     rendered, failure = None, {}
     try:

@@ -141,6 +141,7 @@ def run(args: argparse.Namespace, config: cfg.Config) -> None:
 
     Raises UserError where counterfactuals are requested without masks.
     """
+    tables.without_pandas()
     if args.erased and config.counterfactual.splits and not args.masks:
         raise UserError("composite: wanted --masks for --erased, got none; give actor_masks' table")
     shard = CompositeShard(args, config)
