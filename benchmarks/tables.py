@@ -38,7 +38,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
-from parts.measure import with_peak
+from parts.measure import Cost, with_peak
 from parts.scale import build_tables as fabricate
 from parts.scale.occluded_clips import drawn_clips
 from parts.scale.repeated import repeat_tables
@@ -161,14 +161,14 @@ def measured(scale: Scale, only: list[str] | None, repeat: int = 1) -> dict[str,
         if command == "annotate" and repeat > 1:
             repeat_tables(BUILD, repeat)
             print(f"{repeat * scale.clips} clips", flush=True)
-    found = {"clips": scale.clips, "frames": scale.frames, "repeat": repeat}
+    found: dict[str, object] = {"clips": scale.clips, "frames": scale.frames, "repeat": repeat}
     found |= {"cpu_seconds": seconds, "peak_mib": peaks}
     if "annotate" in seconds:
         found["annotate_cpu_ms"] = round(1000 * seconds["annotate"] / scale.clips, 1)
     return found
 
 
-def _run(command: str, arguments: list[str], scale: Scale):
+def _run(command: str, arguments: list[str], scale: Scale) -> tuple[Cost, float]:
     """Cost and peak of a command with the settings of the build."""
     module = ["occludenet_build", command]
     if command == "evaluate":
