@@ -158,6 +158,30 @@ def test_downloaded_weights_come_along(tmp_path, monkeypatch, elsewhere):
     assert "w.pt" not in (part / "needs.txt").read_text()
 
 
+def test_all_machines_get_the_engine_that_was_chosen(tmp_path, monkeypatch, capsys):
+    folder = project(tmp_path)
+    (folder / "w.pt").write_text("weights")
+    own = {"backend": "yolo", "weights": "w.pt", "engine": "auto"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(SETTINGS | {"detect": own}))
+    with pytest.raises(SystemExit):
+        split(folder, monkeypatch)
+    assert "so that all machines use one engine, got none; start snakemake acquire" in (
+        capsys.readouterr().err
+    )
+    engines = folder / "build/acquire/engines"
+    (engines / "detect/1f").mkdir(parents=True)
+    for name in ("model.xml", "model.bin", "engine.json"):
+        (engines / "detect/1f" / name).write_text(name)
+    facts = {"name": "openvino", "model": "detect/1f/model.xml"}
+    note = {"path": "w.pt", "sha256": "0", "engine": facts}
+    (engines / "detect.json").write_text(json.dumps(note))
+    for part in split(folder, monkeypatch):
+        given = part / "build/acquire/engines"
+        assert json.loads((given / "detect.json").read_text()) == note
+        assert len(list((given / "detect/1f").iterdir())) == 3
+        assert "w.pt" in (part / "needs.txt").read_text().split()
+
+
 def test_only_shards_that_are_missing_are_handed_out(tmp_path, monkeypatch, caplog):
     folder = project(tmp_path, chosen=True)
     for table in (*tables_of("composite", "001"), *tables_of("actor_masks", "001")):
