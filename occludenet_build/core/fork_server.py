@@ -26,14 +26,15 @@ _users = 0
 
 
 @contextmanager
-def fork_server(function: Callable[..., Any]) -> Iterator[ForkServerContext]:
+def fork_server(function: Callable[..., Any], *modules: str) -> Iterator[ForkServerContext]:
     """The context whose processes are forked from a server that has imported what `function` needs.
 
+    `modules`: others that it imports.
     At the end the server is waited for: the CPU time of all workers counts as that of children.
     """
     global _users
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_modules_of(function), *_main_module()])
+    context.set_forkserver_preload([*_modules_of(function), *_main_module(), *modules])
     with _paths_as_here():
         forkserver.ensure_running()
     _users += 1

@@ -67,7 +67,7 @@ def in_processes(
         return
     import cv2  # noqa: F401 # the workers need it: where it is broken, its error is raised here
 
-    with fork_server(function) as context:
+    with fork_server(function, "cv2", "pebble") as context:
         yield from _in_pool(function, items, max(workers, 1), lost, limits, context)
 
 
