@@ -38,6 +38,7 @@ if __name__ == "__main__":
 WITHOUT = """
 import sys
 from occludenet_build.core import tables
+tables.without_pandas()
 table = tables.from_rows([{"a": None}, {"a": 1.5}], tables.pa.schema([("a", "float64")]))
 tables.write_table(table, sys.argv[1])
 tables.table_digest(tables.read_table(sys.argv[1], ["a"]))
