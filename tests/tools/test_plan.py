@@ -166,6 +166,7 @@ def test_threads_and_benchmarks_are_those_of_the_workflow():
         assert rule.threads == threads, name
         assert re.sub(r"\{\{[^/]*\}\}", "*", bench) == rule.benchmarks, name
     beside = {"surveillance", "proposals", "segments", "weights", "archives", "audit", "residual"}
+    beside |= {"engine"}
     beside |= {"questions", "variants", "outside", "poses", "recordings", "export", "measure"}
     beside |= {"train_recorded", "evaluate_recorded"}
     beside |= {"models", "member", "model_weights", "integralaction", "moc"}
