@@ -106,7 +106,7 @@ def test_a_folder_like_jhmdbs_from_training_to_tables(films, tmp_path):
     """It learns to find the shapes, and to look at the half that the masks show."""
     values = settings(films, epochs=14, starts=4, learning_rate=5e-4, warmup_epochs=3.0)
     values["moc"] |= {"augment": False, "mask_weight": 4.0}  # enough to learn it in so few steps
-    values["moc"]["optimizer"] = {"steps": [11]}
+    values["moc"]["optimizer"] = {"name": "adamw", "schedule": "cosine"}
     out = tmp_path / "stado-clean-0.pt"
     train(values, out, tmp_path)
     with out.with_suffix(".csv").open() as file:
