@@ -36,15 +36,14 @@ def replacing(path: Path | str, sync: bool = True, leave: bool = False) -> Itera
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary, is_left = temporary_name(target), False
+    temporary = temporary_name(target)
     try:
         yield temporary
         if not leave:
             publish(temporary, target, sync)
-        is_left = leave
-    finally:
-        if not is_left:
-            temporary.unlink(missing_ok=True)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def temporary_name(target: Path) -> Path:
@@ -83,7 +82,7 @@ def publish_all(targets: Collection[Path]) -> None:
         with ThreadPoolExecutor(_SYNCING_THREADS) as threads:
             list(threads.map(_sync, waiting.values()))
             for target, temporary in waiting.items():
-                os.replace(temporary, target)
+                publish(temporary, target, sync=False)
             list(threads.map(_sync, {target.parent for target in targets}))
     except BaseException:
         remove_temporary(waiting)

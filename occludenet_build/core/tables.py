@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -114,8 +115,15 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     Raises UserError if the file is missing or is not Parquet; then the next start of the workflow
     makes it again, if it is a table of a build.
     """
-    try:
+    with _reading(path):
         return read_file(path, columns)
+
+
+@contextmanager
+def _reading(path: Path | str) -> Iterator[None]:
+    """Raise UserError where a table is missing, or is not Parquet."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(
             f"wanted the table {path}, it is missing; run the stage that writes it"
@@ -150,10 +158,8 @@ def read_rows(path: Path | str, columns: Collection[str] | None = None) -> list[
     """
     if columns is None:
         return read_table(path).to_pylist()
-    try:
+    with _reading(path):
         names = pq.read_schema(path).names
-    except (FileNotFoundError, *UNREADABLE):
-        return read_table(path).to_pylist()  # which says what is wrong
     return read_table(path, [name for name in names if name in columns]).to_pylist()
 
 
@@ -171,17 +177,10 @@ def row_group_parts(path: Path | str, groups: int = 512) -> Iterator[pa.Table]:
     Read at once, each row group would keep blocks of memory of its own: 20 kB for 40 rows. Raises
     UserError as `read_table` does.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            numbers = range(file.num_row_groups)
-            for part in (numbers[at : at + groups] for at in numbers[::groups]):
-                yield file.read_row_groups(list(part)).combine_chunks()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"wanted the table {path}, it is missing; run the stage that writes it"
-        ) from error
-    except UNREADABLE as error:
-        raise damaged_file(path, error, "a Parquet table") from error
+    with _reading(path), pq.ParquetFile(path) as file:
+        numbers = range(file.num_row_groups)
+        for part in (numbers[at : at + groups] for at in numbers[::groups]):
+            yield file.read_row_groups(list(part)).combine_chunks()
 
 
 class ClipGroups:

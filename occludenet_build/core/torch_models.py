@@ -265,6 +265,14 @@ def _refuse_anchor_based(path: Path) -> None:
         )
 
 
+def fill(model: torch.nn.Module, tensors: dict[str, torch.Tensor], wrong: str) -> None:
+    """Load tensors into a model; raises UserError, which begins with `wrong`, if they misfit."""
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"{wrong}: {first_line(error)}") from error
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message; the error's type if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

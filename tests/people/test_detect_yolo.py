@@ -24,6 +24,7 @@ from conftest import REPO
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from support.detect import clip_of, people_in, results
+from support.small_yolo import noise, write_model
 
 from occludenet_build import config as cfg
 from occludenet_build.config.people import Detect
@@ -45,26 +46,9 @@ from occludenet_build.people.detectors.yolo import Yolo, letterbox
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
     """A YOLOv5u with two classes, of which the second is person; all boxes are people."""
-    return write_model(tmp_path_factory.mktemp("yolo") / "small.pt", {0: "dog", 1: "person"})
-
-
-def write_model(path: Path, names: dict[int, str]) -> Path:
-    from ultralytics.nn.tasks import DetectionModel
-
-    torch.manual_seed(0)
-    model = DetectionModel("yolov5n.yaml", nc=len(names), verbose=False)
-    model.names = names
-    for module in model.modules():  # untrained layers fade out, so norms follow their inputs
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        squares = np.stack([cv2.resize(picture, (128, 128)) for picture in PICTURES])
-        model.train()(torch.from_numpy(squares).permute(0, 3, 1, 2) / 255)
-        for layer in model.model[-1].cv3:  # the class scores
-            layer[-1].weight.normal_(0, 0.3)
-            layer[-1].bias.fill_(-1)
-    torch.save({"model": model.eval(), "train_args": {}}, path)
-    return path
+    return write_model(
+        tmp_path_factory.mktemp("yolo") / "small.pt", {0: "dog", 1: "person"}, PICTURES
+    )
 
 
 def exported(weights: Path, folder: Path, kind: str, **options) -> Path:
@@ -86,11 +70,6 @@ def _export(weights: Path, kind: str, options: tuple) -> Path:
     made = YOLO(str(copy)).export(format=kind, verbose=False, **more, **dict(options))
     copy.unlink()
     return exports.model_file(Path(made))
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    coarse = np.random.default_rng(seed).integers(0, 255, (9, 9, 3)).astype(np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 PICTURES = [noise(96, 128, 0), noise(96, 128, 1), noise(128, 72, 2), noise(50, 50, 3)]
@@ -207,7 +186,7 @@ def error_of(weights: Path) -> str:
 
 
 def test_a_model_without_people_is_one_line(tmp_path):
-    weights = write_model(tmp_path / "dogs.pt", {0: "dog", 1: "cat"})
+    weights = write_model(tmp_path / "dogs.pt", {0: "dog", 1: "cat"}, PICTURES)
     assert "wanted a model with the class 'person'" in error_of(weights)
     onnx = exported(weights, tmp_path, "onnx", imgsz=64)
     assert "wanted a model with the class 'person'" in error_of(onnx)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import REAL_DATA
 from support.detect import people_in
+from support.small_yolo import noise, write_model
 from support.workflow import SETTINGS, Build
 
 from occludenet_build import config as cfg
@@ -170,33 +171,15 @@ def test_an_export_that_changed_or_a_missing_note_is_one_line(tmp_path):
 # With OpenVINO
 
 
-def noise(height: int, width: int, seed: int) -> np.ndarray:
-    coarse = np.random.default_rng(seed).integers(0, 255, (9, 9, 3)).astype(np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
 PICTURES = [noise(96, 128, 0), noise(96, 128, 1), noise(128, 72, 2)]
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
     """A YOLOv5u with random weights for which there are people."""
-    tasks = pytest.importorskip("ultralytics.nn.tasks")
-    torch.manual_seed(0)
-    model = tasks.DetectionModel("yolov5n.yaml", nc=2, verbose=False)
-    model.names = {0: "dog", 1: "person"}
-    for module in model.modules():  # untrained layers fade out, so norms follow their inputs
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        squares = np.stack([cv2.resize(picture, (128, 128)) for picture in PICTURES])
-        model.train()(torch.from_numpy(squares).permute(0, 3, 1, 2) / 255)
-        for layer in model.model[-1].cv3:  # the class scores
-            layer[-1].weight.normal_(0, 0.3)
-            layer[-1].bias.fill_(-1)
-    path = tmp_path_factory.mktemp("engines") / "small.pt"
-    torch.save({"model": model.eval(), "train_args": {}}, path)
-    return path
+    pytest.importorskip("ultralytics")
+    folder = tmp_path_factory.mktemp("engines")
+    return write_model(folder / "small.pt", {0: "dog", 1: "person"}, PICTURES)
 
 
 def acquired(weights: Path, folder: Path, settings: dict, stage: str = "detect") -> Path:

@@ -35,7 +35,7 @@ class Sam:
         _check_size(tensors, settings.sam_model, path)
         # The registry's own loader would unpickle arbitrary objects from the file.
         model = sam_model_registry[settings.sam_model]()
-        _fill(model, tensors, f"sam: {path} does not fit {settings.sam_model}")
+        torch_models.fill(model, tensors, f"sam: {path} does not fit {settings.sam_model}")
         encoder = engines.load(settings.engine, threads)
         if encoder is not None:
             model.image_encoder.forward = lambda pictures: encoder.on_tensors(pictures)[0]
@@ -89,7 +89,7 @@ class MobileSam(Sam):
         transforms = interface.required_module("mobile_sam.utils.transforms", "mobile-sam")
         tensors, path = _read(settings, "mobile-sam", threads)
         model = package.sam_model_registry["vit_t"]()
-        _fill(model, tensors, f"mobile-sam: {path} does not fit MobileSAM's vit_t")
+        torch_models.fill(model, tensors, f"mobile-sam: {path} does not fit MobileSAM's vit_t")
         self._set_up(settings, model, transforms.ResizeLongestSide)
 
 
@@ -99,13 +99,6 @@ def _read(
     torch_models.use_threads(threads)
     path = torch_models.checkpoint_file(settings.weights, backend)
     return torch_models.load_tensors(path, backend), path
-
-
-def _fill(model: Any, tensors: dict[str, torch.Tensor], wrong: str) -> None:
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(f"{wrong}: {torch_models.first_line(error)}") from error
 
 
 def _check_size(tensors: dict[str, torch.Tensor], wanted: str, path: Path) -> None:

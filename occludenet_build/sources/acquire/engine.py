@@ -64,12 +64,8 @@ def _sam(engine: engines.Engine, weights: Path, section: cfg.ActorMasks, folder:
     from segment_anything import sam_model_registry
 
     model = sam_model_registry[section.sam_model]()
-    try:
-        model.load_state_dict(torch_models.load_tensors(weights, "sam"))
-    except RuntimeError as error:
-        raise UserError(
-            f"sam: {weights} does not fit {section.sam_model}: {torch_models.first_line(error)}"
-        ) from error
+    tensors = torch_models.load_tensors(weights, "sam")
+    torch_models.fill(model, tensors, f"sam: {weights} does not fit {section.sam_model}")
     engines.write_module(model.image_encoder, SAM_INPUT, folder)
 
 
