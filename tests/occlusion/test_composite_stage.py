@@ -220,7 +220,8 @@ def test_ctrl_c_keeps_the_clips_of_a_group_and_leaves_no_temporary_file(tmp_path
     slow = {"preset": "medium", "crf": 4.0}
     stage = CompositeStage(tmp_path / "in", tmp_path / "build", names, settings=slow, group=99)
     process = start(stage.write(), threads)
-    wait_for(lambda: len(list(stage.root.rglob(".*_clip1.part.mp4"))) >= 4)
+    next_clip = f".*_clip{threads}.part.mp4"  # begun by a worker that has finished its first
+    wait_for(lambda: len(list(stage.root.rglob(next_clip))) >= 4)
     process.send_signal(signal.SIGINT)
     process.communicate()
     assert process.returncode == 130
