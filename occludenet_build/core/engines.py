@@ -257,29 +257,15 @@ def backend_text(backend: str, model: str) -> str:
 
 
 class OpenVino:
-    """A network compiled by OpenVINO for the CPU."""
+    """A network compiled by OpenVINO for the CPU, which computes one input with all threads."""
 
     def __init__(self, model: Path, threads: int, precision: str = "f32") -> None:
         """`threads`: its CPU threads, on whichever cores this process may use.
 
         Raises UserError where this CPU does not compute in the precision.
         """
-        import openvino
-
-        if precision == "bf16" and not has_bf16():
-            raise UserError(
-                "engine: wanted a CPU that computes in bfloat16, as the one that the weights were "
-                "exported on, this one does not; use another machine, or set the engine torch"
-            )
-        core = openvino.Core()
-        read = core.read_model(str(model), str(model.with_suffix(".bin")))
-        # Without pinning: processes side by side would all take the first cores.
-        options = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
-        options |= {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": max(1, threads)}
-        self._compiled = core.compile_model(read, "CPU", options)
-        shape = read.input(0).get_partial_shape()
-        self.input_shape = [None if size.is_dynamic else size.get_length() for size in shape]
-        self.name = f"openvino, CPU, {precision}"
+        network = _network(model)
+        self._compiled = _compiled(network, threads, precision, {"PERFORMANCE_HINT": "LATENCY"})
 
     def __call__(self, values: np.ndarray) -> list[np.ndarray]:
         """The outputs, float32, for one float32 input; both of the network's shapes."""
@@ -291,6 +277,88 @@ class OpenVino:
         import torch
 
         return [torch.from_numpy(output) for output in self(values.numpy())]
+
+
+class OpenVinoBatches:
+    """A network compiled by OpenVINO for the CPU, which computes parts of batches side by side.
+
+    Each part has a thread of its own, so that none waits for another one, and few pictures, whose
+    values stay in the processor's caches. The size of a part and the number of threads change no
+    bit of the outputs.
+    """
+
+    def __init__(self, model: Path, threads: int, precision: str, pictures: bool) -> None:
+        """`pictures`: its input is uint8 (B, H, W, 3), 0 to 255; else float32 (B, 3, H, W), 0 to 1.
+
+        `threads` and errors as for OpenVino.
+        """
+        network = _network(model)
+        shape = network.input(0).get_partial_shape()
+        self.input_shape = [None if size.is_dynamic else size.get_length() for size in shape]
+        """Of (B, 3, H, W); None: any."""
+        self.name = f"openvino, CPU, {precision}"
+        self._streams = min(max(1, threads), _MOST_STREAMS)
+        network = _of_pictures(network) if pictures else network
+        self._compiled = _compiled(network, threads, precision, {"NUM_STREAMS": self._streams})
+        self._idle: list[Any] = []  # requests, which are slow to make
+
+    def start(self, values: np.ndarray) -> Callable[[], np.ndarray]:
+        """Start a batch; the returned function waits for it and gives the first output, float32."""
+        length = self.input_shape[0] or min(_PART, -(-len(values) // self._streams))
+        parts = [values[at : at + length] for at in range(0, len(values), length)]
+        requests = [self._request() for _ in parts]
+        for request, part in zip(requests, parts, strict=True):
+            request.start_async([np.ascontiguousarray(part)])
+
+        def outputs() -> np.ndarray:
+            for request in requests:
+                request.wait()
+            found = [request.get_output_tensor(0).data.astype(np.float32) for request in requests]
+            self._idle += requests
+            return np.concatenate(found)
+
+        return outputs
+
+    def _request(self) -> Any:
+        return self._idle.pop() if self._idle else self._compiled.create_infer_request()
+
+
+_PART = 4
+"""Most pictures of a part: YOLOv5nu at 384x640 takes 2 % less CPU time than with 16, or with 1."""
+_MOST_STREAMS = 8
+"""Most parts that are computed at once: two batches of 16 are under way."""
+
+
+def _network(model: Path) -> Any:
+    import openvino
+
+    return openvino.Core().read_model(str(model), str(model.with_suffix(".bin")))
+
+
+def _of_pictures(network: Any) -> Any:
+    """The network with an input of pictures, uint8 (B, H, W, 3), which it divides by 255."""
+    import openvino
+    from openvino import preprocess
+
+    steps = preprocess.PrePostProcessor(network)
+    pictures = steps.input()
+    pictures.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    pictures.model().set_layout(openvino.Layout("NCHW"))
+    pictures.preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    return steps.build()
+
+
+def _compiled(network: Any, threads: int, precision: str, options: dict[str, Any]) -> Any:
+    import openvino
+
+    if precision == "bf16" and not has_bf16():
+        raise UserError(
+            "engine: wanted a CPU that computes in bfloat16, as the one that the weights were "
+            "exported on, this one does not; use another machine, or set the engine torch"
+        )
+    # Without pinning: processes side by side would all take the first cores.
+    options |= {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": max(1, threads)}
+    return openvino.Core().compile_model(network, "CPU", options | {"ENABLE_CPU_PINNING": False})
 
 
 def load(model: str, threads: int) -> OpenVino | None:

@@ -24,7 +24,7 @@ RERUN_ON = "OCCLUDENET_RERUN_ON"
 """Environment variable with the setting `rerun_on`. The workflow sets it for its jobs, so that a
 stage run by hand and one run by Snakemake write the same ledger keys."""
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Version of the results of exported networks (core.engines): a new one makes their clips again."""
 
 # Infrastructure that does not affect results: it passes settings, reads and writes tables and

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -208,18 +209,38 @@ def test_people_are_those_of_torch(small, tmp_path, monkeypatch, name):
     for picture in PICTURES:
         assert (found.prepare(picture) == wanted.prepare(picture)).all()
         # before NMS, for which a last digit decides between boxes of one score
-        ours, torchs = (model.start([model.prepare(picture)])[0] for model in (found, wanted))
+        ours, torchs = (model.start([model.prepare(picture)])[0]() for model in (found, wanted))
         assert ours.shape == torchs.shape and ours.dtype == torch.float32
         assert (ours - torchs)[:, :4].abs().max() < 0.05
         assert (ours - torchs)[:, 4:].abs().max() < 0.001
         assert len(people_in(found, picture)[0])
 
 
+def test_neither_threads_nor_batches_change_a_bit(small, tmp_path):
+    """In the precision of this machine; two batches are under way at once."""
+    pytest.importorskip("openvino")
+    note = acquired(small, tmp_path, {"engine": "openvino"})
+    facts = json.loads(note.read_text())["engine"]
+    pictures = np.stack([noise(96, 128, seed) for seed in range(11)])
+    found = []
+    for threads, length in ((1, 11), (2, 11), (2, 3), (3, 1)):
+        model = tmp_path / facts["model"]
+        network = engines.OpenVinoBatches(model, threads, facts["precision"], pictures=True)
+        parts = [pictures[at : at + length] for at in range(0, len(pictures), length)]
+        found.append(np.concatenate([get() for get in [network.start(part) for part in parts]]))
+    assert found[0].std() > 0
+    for other in found[1:]:
+        assert (other == found[0]).all()
+
+
 def test_a_cpu_without_bfloat16_refuses_a_build_that_uses_it(small, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setattr(engines, "has_bf16", lambda: False)
-    with pytest.raises(UserError, match="wanted a CPU that computes in bfloat16"):
-        engines.OpenVino(tmp_path / "model.xml", 1, "bf16")
+    note = acquired(small, tmp_path, {"engine": "openvino"})
+    model = tmp_path / json.loads(note.read_text())["engine"]["model"]
+    for load in (engines.OpenVino, partial(engines.OpenVinoBatches, pictures=True)):
+        with pytest.raises(UserError, match="wanted a CPU that computes in bfloat16"):
+            load(model, 1, "bf16")
 
 
 def test_a_replaced_module_has_its_outputs(tmp_path):

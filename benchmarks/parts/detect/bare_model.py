@@ -42,7 +42,7 @@ class BareModel:
     def _forward(self, tensors: list[torch.Tensor]) -> None:
         with torch.inference_mode():
             for tensor in tensors:
-                self._network(tensor)
+                self._network(tensor)()
         if self._device.type == "cuda":
             torch.cuda.synchronize()
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ import numpy as np
 import yaml
 
 from occludenet_build.config.people import Detect
-from occludenet_build.core.engines import OpenVino
+from occludenet_build.core.engines import Engine, OpenVinoBatches
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.extras import import_errors_as_user_errors
 from occludenet_build.core.torch_models import class_index, first_line
@@ -60,9 +61,9 @@ def model_files(weights: Path) -> list[Path]:
 
 
 def load_export(
-    weights: Path, settings: Detect, threads: int, device: str, precision: str = "f32"
+    weights: Path, settings: Detect, threads: int, device: str, engine: Engine | None
 ) -> Export:
-    """Load an exported network, .onnx or .xml; `precision`: of OpenVINO's layers, f32 or bf16.
+    """Load an exported network, .onnx or .xml; `engine`: what it was exported for by this package.
 
     Raises UserError where the file does not load or is not an ultralytics export of a detection
     model, and where onnxruntime or openvino is not installed.
@@ -70,7 +71,7 @@ def load_export(
     kind = _Onnx if weights.suffix == ".onnx" else _OpenVino
     try:
         with import_errors_as_user_errors():
-            library = kind(weights, threads, device, precision)
+            library = kind(weights, threads, device, engine)
     except UserError:
         raise
     except Exception as error:  # each library raises its own errors
@@ -94,7 +95,7 @@ class Export:
                 f"yolo: wanted an export of a detect model with ultralytics' metadata, "
                 f"{weights} has task {facts.get('task')!r}; export it with ultralytics"
             )
-        self._library = library
+        self._library, self.takes_bytes = library, library.takes_bytes
         self.person = class_index(facts["names"], "person", weights)
         self.stride = int(facts.get("stride", 32))
         args = facts.get("args") or {}
@@ -110,16 +111,15 @@ class Export:
             )
         logging.info("yolo: %s by %s", weights, library.name)
 
-    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures float32 (B, 3, H, W), 0 to 1 -> raw predictions float32, on the CPU."""
+    def __call__(self, pictures: torch.Tensor) -> Callable[[], torch.Tensor]:
+        """See `yolo.Network`; the predictions are on the CPU."""
         import torch
 
         values = pictures.cpu().numpy()
-        if self._batch is None:
-            return torch.from_numpy(self._library(values))
-        parts = [values[k : k + self._batch] for k in range(0, len(values), self._batch)]
-        raw = [self._library(_filled_up(part, self._batch)) for part in parts]
-        return torch.from_numpy(np.concatenate(raw)[: len(values)])
+        length = self._batch or len(values)
+        parts = [values[k : k + length] for k in range(0, len(values), length)]
+        started = [self._library.start(_filled_up(part, length)) for part in parts]
+        return lambda: torch.from_numpy(np.concatenate([get() for get in started])[: len(values)])
 
 
 def _value(text: Any) -> Any:
@@ -141,13 +141,17 @@ def _fixed(shape: list[int | None]) -> tuple[int | None, int | None, int | None]
 def _filled_up(part: np.ndarray, batch: int) -> np.ndarray:
     """`part` (n, 3, H, W), padded with zeros to (batch, 3, H, W)."""
     missing = batch - len(part)
+    if not missing:
+        return part
     return np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
 
 
 class _Onnx:
     """A session of onnxruntime, on a CUDA device where there is one."""
 
-    def __init__(self, weights: Path, threads: int, device: str, precision: str) -> None:
+    takes_bytes = False
+
+    def __init__(self, weights: Path, threads: int, device: str, engine: Engine | None) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -171,19 +175,23 @@ class _Onnx:
         self.facts = dict(self._session.get_modelmeta().custom_metadata_map)
         self.name = f"onnxruntime, {self._session.get_providers()[0]}"
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+    def start(self, pictures: np.ndarray) -> Callable[[], np.ndarray]:
         given = {self._input: np.ascontiguousarray(pictures, self._dtype)}
-        return np.asarray(self._session.run(None, given)[0], np.float32)
+        raw = np.asarray(self._session.run(None, given)[0], np.float32)
+        return lambda: raw
 
 
 class _OpenVino:
     """A network that OpenVINO runs on the CPU, with the metadata beside it."""
 
-    def __init__(self, weights: Path, threads: int, device: str, precision: str) -> None:
-        self._network = OpenVino(weights, threads, precision)
+    def __init__(self, weights: Path, threads: int, device: str, engine: Engine | None) -> None:
+        # A user's own export gets the floats that torch would: its results are older than this.
+        self.takes_bytes = engine is not None
+        precision = engine.precision if engine is not None else "f32"
+        self._network = OpenVinoBatches(weights, threads, precision, self.takes_bytes)
         self.input_shape, self.name = self._network.input_shape, self._network.name
         metadata = weights.with_name("metadata.yaml")
         self.facts = yaml.safe_load(metadata.read_text()) if metadata.is_file() else {}
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        return self._network(pictures)[0]
+    def start(self, pictures: np.ndarray) -> Callable[[], np.ndarray]:
+        return self._network.start(pictures)

@@ -13,6 +13,7 @@ grey padding around the picture, an odd pixel of padding at the right and at the
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -99,6 +100,11 @@ def letterbox(size: tuple[int, int], shape: tuple[int, int], stride: int, tight:
     return Letterbox(*size, whole, inner, round(across / 2 - 0.1), round(down / 2 - 0.1))
 
 
+RawPredictions = Callable[[], "torch.Tensor"]
+"""Waits for a network and returns its predictions, float32 or float16: (B, 4 + C, A) with C classes
+and A anchors, or (B, N, 6) where the network removes duplicates itself."""
+
+
 class Network(Protocol):
     """The forward pass of a YOLO network, whichever library runs it."""
 
@@ -117,8 +123,11 @@ class Network(Protocol):
     end2end: bool
     """Whether it returns final boxes (B, N, 6); else scores of every anchor (B, 4 + C, A)."""
 
-    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures float32 or float16 (B, 3, H, W), RGB, 0 to 1 -> raw predictions."""
+    takes_bytes: bool
+    """Whether it takes uint8 pictures (B, H, W, 3), 0 to 255."""
+
+    def __call__(self, pictures: torch.Tensor) -> RawPredictions:
+        """Start on pictures float32 or float16 (B, 3, H, W), RGB, 0 to 1; see `takes_bytes`."""
         ...
 
 
@@ -132,10 +141,7 @@ class Yolo:
         engine = engine_of(settings.engine)
         weights = Path(settings.engine if engine else settings.weights or "")
         if weights.suffix in exports.SUFFIXES:
-            precision = engine.precision if engine else "f32"
-            self.network: Network = exports.load_export(
-                weights, settings, threads, device, precision
-            )
+            self.network: Network = exports.load_export(weights, settings, threads, device, engine)
         else:
             self.network = _Native(settings, device)
         use_threads(threads)
@@ -144,12 +150,10 @@ class Yolo:
         self.prepare = partial(_prepared, *box)
         self._box = box
 
-    def start(self, prepared: list[np.ndarray]) -> tuple[torch.Tensor, int]:
+    def start(self, prepared: list[np.ndarray]) -> tuple[RawPredictions, int]:
         """Run the network on pictures uint8 (H, W, 3), RGB, of one shape.
 
-        Returns the raw predictions, float32 or float16, and the number of pictures. The shape is
-        (B, 4 + C, A) with C classes and A anchors, or (B, N, 6) where the network removes
-        duplicates itself.
+        Returns the raw predictions and the number of pictures.
         """
         import torch
 
@@ -158,14 +162,21 @@ class Yolo:
         # the last frame of a shape has the same boxes, whichever frames came before it.
         if count == 1 < self.settings.batch and self.device.type == "cpu":
             prepared = prepared * 2
-        batch = _from_0_to_1(prepared, self.device, self.network.half)
         with torch.inference_mode():
-            return self.network(batch.permute(0, 3, 1, 2)), count
+            return self.network(self._batch(prepared)), count
 
-    def finish(self, started: tuple[torch.Tensor, int], sizes: list[Size]) -> list[People]:
+    def _batch(self, prepared: list[np.ndarray]) -> torch.Tensor:
+        import torch
+
+        if self.network.takes_bytes:
+            return torch.from_numpy(np.stack(prepared))
+        return _from_0_to_1(prepared, self.device, self.network.half).permute(0, 3, 1, 2)
+
+    def finish(self, started: tuple[RawPredictions, int], sizes: list[Size]) -> list[People]:
         """People of each picture: boxes float32 (N, 4), x1 y1 x2 y2 in pixels of the displayed
         picture, and scores float32 (N,), highest first."""
-        raw, count = started
+        predictions, count = started
+        raw = predictions()
         least = min(self.settings.low_score, self.settings.score)
         pick = _picked_end2end if self.network.end2end or raw.shape[-1] == 6 else _picked
         picture, boxes, scores = pick(raw[:count], self.network.person, least)
@@ -187,6 +198,8 @@ class Yolo:
 class _Native:
     """A network in ultralytics' own format (.pt), run by torch."""
 
+    takes_bytes = False
+
     def __init__(self, settings: Detect, device: str) -> None:
         import torch
 
@@ -202,9 +215,9 @@ class _Native:
         kind = "half" if self.half else "single"
         logging.info("yolo: %s on %s, %s precision", settings.weights, device, kind)
 
-    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+    def __call__(self, pictures: torch.Tensor) -> RawPredictions:
         raw = self._run(pictures)
-        return raw[0] if isinstance(raw, (list, tuple)) else raw
+        return lambda: raw[0] if isinstance(raw, (list, tuple)) else raw
 
 
 def _from_0_to_1(prepared: list[np.ndarray], device: torch.device, half: bool) -> torch.Tensor:
