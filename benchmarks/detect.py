@@ -41,10 +41,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
-from parts.detect import accuracy, engine, gpu, inputs, strides
-from parts.detect.bare_model import BareModel, decoding
-from parts.detect.stage_run import DetectStage
-from parts.measure import Cost
+from occludenet_build.core.openmp import spin_briefly
+
+spin_briefly()  # as the stage does; torch reads it when it is loaded
+
+from parts.detect import accuracy, engine, gpu, inputs, strides  # noqa: E402
+from parts.detect.bare_model import BareModel, decoding  # noqa: E402
+from parts.detect.stage_run import DetectStage  # noqa: E402
+from parts.measure import Cost  # noqa: E402
 
 
 def main() -> None:

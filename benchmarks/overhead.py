@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--clips", nargs="+", default=["20:2000", "300:200"], type=pair)
+    parser.add_argument("--clips", nargs="+", default=[(20, 2000), (300, 200)], type=pair)
     parser.add_argument("--picture", default="340x256", type=partial(pair, between="x"))
     parser.add_argument("--shard", type=int, default=64, help="clips per job; 64: as in a build")
     parser.add_argument("--threads", type=int, default=1, help="worker processes per job")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from occludenet_build import __version__
+from occludenet_build.core.openmp import spin_briefly
 from occludenet_build.stages import STAGES, Stage, module_of
 
 
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exits with 0 after --help or --version, with 2 for a missing or unknown command, and otherwise
     as command.main does.
     """
+    spin_briefly()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] == "--version":
         print(f"occludenet {__version__}")

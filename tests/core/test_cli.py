@@ -67,6 +67,7 @@ def test_help_lists_every_command_and_imports_none():
         "occludenet_build",
         "occludenet_build.cli",
         "occludenet_build.core",
+        "occludenet_build.core.openmp",
         "occludenet_build.core.ultralytics_import",
         "occludenet_build.stages",
     }
