@@ -172,6 +172,7 @@ def test_the_map_is_neither_too_fine_nor_too_coarse():
 SMALL = {
     "__main__",
     "sources.kinetics.youtube.child",  # a program of its own, which must import nothing
+    "core.openmp",  # the command line imports it before anything that loads torch
     "config.results",  # every wing has its settings
     "media.imaging.perceptual_hash",  # occluders and leaks share it
 }

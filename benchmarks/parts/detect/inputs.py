@@ -49,8 +49,9 @@ class Inputs:
 def load_inputs(folder: Path, quick: bool, every: bool = False) -> Inputs:
     """The real inputs, or drawn ones written into `folder`; `every`: all real clips."""
     if WEIGHTS.is_file() and (REAL / "videos").is_dir():
-        names = sorted(path.name for path in (REAL / "videos").iterdir()) if every else FULL
-        rows = {name: index_row(REAL / "videos" / name) for name in (QUICK if quick else names)}
+        every_name = sorted(path.name for path in (REAL / "videos").iterdir())
+        names = every_name if every else QUICK if quick else FULL
+        rows = {name: index_row(REAL / "videos" / name) for name in names}
         people = [rows.get(name) or index_row(REAL / "videos" / name) for name in PEOPLE]
         return Inputs(WEIGHTS, list(rows.values()), people, True)
     sizes = [(640, 480), (480, 640), (640, 360)]
