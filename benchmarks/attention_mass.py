@@ -25,10 +25,12 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 REPO = Path(__file__).resolve().parents[1]
+Settings = dict[str, Any]
 NETWORKS = ("stado", "stado_boxes")
-SETTINGS = {
+SETTINGS: Settings = {
     "size": 64, "frames": 2, "head_width": 64, "attention_width": 64, "starts": 1, "epochs": 8,
     "batch": 4, "augment": False, "learning_rate": 3e-4, "warmup_epochs": 2.0,
     "optimizer": {"name": "adamw", "schedule": "cosine"}, "mask_weight": 10.0, "workers": 0,
@@ -47,15 +49,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPO / "results/attention_mass")
     parser.add_argument("--backbone", default="resnet_18")
     args = parser.parse_args()
-    SETTINGS["backbone"] = args.backbone
+    chosen = {"backbone": args.backbone, "seeds": list(range(args.seeds))}
     root = args.root or demo()
     args.out.mkdir(parents=True, exist_ok=True)
     for seed in range(args.seeds):
         for network in NETWORKS:
-            trained(network, seed, root, args.out)
+            trained(network, seed, root, args.out, chosen)
     table = args.out / "ap.csv"
-    seeds = {"seeds": list(range(args.seeds))}
-    command("summary", "--tables", args.out, "--out", table, settings=seeds)
+    command("summary", "--tables", args.out, "--out", table, settings=chosen)
     print((args.out / "ap.md").read_text())
     shares = on_the_actor(table.with_name("attention.csv"))
     found = [
@@ -79,20 +80,21 @@ def demo() -> Path:
     return root
 
 
-def trained(network: str, seed: int, root: Path, out: Path) -> None:
+def trained(network: str, seed: int, root: Path, out: Path, chosen: Settings) -> None:
     """Train and evaluate a network, where that has not been done."""
     model = out / f"{network}-occluded-{seed}.pt"
     common = ("--root", root, "--threads", "2")
     if not model.exists():
         options = ("--network", network, "--trained-on", "occluded", "--seed", str(seed))
-        command("train", *options, *common, "--out", model)
+        command("train", *options, *common, "--out", model, settings=chosen)
     if not model.with_suffix(".json").exists():
-        command("evaluate", "--model", model, *common, "--out", model.with_suffix(".tubes.parquet"))
+        tubes = ("--out", model.with_suffix(".tubes.parquet"))
+        command("evaluate", "--model", model, *common, *tubes, settings=chosen)
 
 
-def command(*words: str | Path, settings: dict | None = None) -> None:
-    """Run `occludenet moc`."""
-    values = json.dumps({"moc": SETTINGS | (settings or {})})
+def command(*words: str | Path, settings: Settings) -> None:
+    """Run `occludenet moc`, with settings beside those of all networks."""
+    values = json.dumps({"moc": SETTINGS | settings})
     run(sys.executable, "-m", "occludenet_build", "moc", *words, "--settings", values)
 
 
