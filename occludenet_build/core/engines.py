@@ -308,6 +308,8 @@ class OpenVinoBatches:
         parts = [values[at : at + length] for at in range(0, len(values), length)]
         requests = [self._request() for _ in parts]
         for request, part in zip(requests, parts, strict=True):
+            # It copies. A call of the network itself would share its input, whose memory later
+            # requests then get as their own and write to (OpenVINO 2026.4).
             request.start_async([np.ascontiguousarray(part)])
 
         def outputs() -> np.ndarray:
