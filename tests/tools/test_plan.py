@@ -23,7 +23,7 @@ from occludenet_build import config as cfg
 from occludenet_build.core.errors import UserError
 from occludenet_build.stages import STAGES
 from occludenet_build.tools.plan import estimate, fetch, rates
-from occludenet_build.tools.plan.command import load
+from occludenet_build.tools.plan.command import left_out, load
 from occludenet_build.tools.plan.counts import KINDS, TARGETS, Yields, counts, jobs_of
 from occludenet_build.tools.plan.estimate import estimate as estimate_cost
 from occludenet_build.tools.plan.videos import VideoSet, kinetics_videos, read_header
@@ -356,6 +356,23 @@ def test_the_command_line(world, tmp_path):
     for wrong in (["--cores", "0"], ["--build", "nothing"], ["--configfile", "no.yaml"]):
         done = plan(tmp_path, *options, *wrong)
         assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "said"),
+    [
+        ({}, "all", []),
+        ({"moc": {"networks": ["moc"]}}, "dataset", []),
+        ({"moc": {"networks": ["moc"]}}, "all", ["moc"]),
+        (
+            {"moc": {"networks": ["moc"]}, "integralaction": {"modes": ["rgb_only"]}},
+            *("all", ["integralaction and moc"]),
+        ),
+    ],
+)
+def test_what_a_plan_does_not_count_is_named(values, target, said):
+    lines = list(left_out(settings(**values), target))
+    assert [line.rpartition(" of ")[2] for line in lines] == said
 
 
 def test_every_rule_of_all_has_jobs():

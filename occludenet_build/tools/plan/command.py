@@ -14,6 +14,8 @@ import yaml
 from snakemake.utils import update_config
 
 from occludenet_build import config as cfg
+from occludenet_build.config.integralaction import Integralaction
+from occludenet_build.config.moc import Moc
 from occludenet_build.core import files
 from occludenet_build.core.errors import UserError
 from occludenet_build.tools.plan import fetch, rates
@@ -56,7 +58,8 @@ def run(args: argparse.Namespace, _: cfg.Config) -> None:
     downloads, used = fetch.fetches(config, photos), args.cores or cores()
     spaces = _disks(config, costs, downloads)
     sys.stdout.write(table(items, costs, downloads, spaces, used))
-    sys.stdout.write("".join(f"{line}\n" for line in _origins(videos, known, args.build)))
+    lines = [*_origins(videos, known, args.build), *left_out(config, args.target)]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     if args.out:
         values = {"counts": items, "cores": used, "videos": videos.origin}
         values |= {"fetch": [vars(download) for download in downloads]}
@@ -115,3 +118,12 @@ def _origins(videos: VideoSet, known: rates.Rates, build: Path | None) -> Iterat
         yield "rates: none; run make demo or build 20 of your videos, and give it as --build"
     if known.yields.usable is None:
         yield "assumption: every video is usable and has an actor in every frame"
+
+
+def left_out(config: cfg.Config, target: str) -> Iterator[str]:
+    """A line that names what the target runs and the plan does not count."""
+    asked = {"integralaction": config.section(Integralaction).modes}
+    asked |= {"moc": config.section(Moc).networks}
+    names = [stage for stage, networks in asked.items() if networks]
+    if names and target == "all":
+        yield f"not in this plan: trainings and evaluations of {' and '.join(names)}"
