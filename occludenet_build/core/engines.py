@@ -329,8 +329,8 @@ class OpenVinoBatches:
 def batches(model: Path, threads: int, precision: str, pictures: bool) -> OpenVinoBatches:
     """The network of a file, which stays in memory as long as the process.
 
-    OpenVINO 2026.4 that frees a network with several streams leaves a process that dies of SIGSEGV
-    the next time it waits for a program that it has started.
+    A long test process in which networks with several streams had been freed died of SIGSEGV when
+    it next waited for a program that it had started (OpenVINO 2026.4.1, beside torch and others).
     """
     return OpenVinoBatches(model, threads, precision, pictures)
 
