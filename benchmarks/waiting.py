@@ -24,11 +24,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
 
-from parts.measure import Cost
+from parts.measure import Cost, in_turn
 
 from occludenet_build.core import openmp
 
@@ -82,15 +83,15 @@ def _measured(turns: int, count: int) -> dict[str, list[Cost]]:
     brief = default | openmp.BRIEF
     cores = len(os.sched_getaffinity(0))
     kinds = {"brief": (brief, cores), "default": (default, cores), "one thread": (brief, 1)}
-    costs: dict[str, list[Cost]] = {name: [] for name in kinds}
-    for _ in range(turns):
-        for name, (environment, threads) in kinds.items():
-            command = [sys.executable, "-c", _FORWARD, str(threads), str(count)]
-            done = subprocess.run(
-                command, env=environment, stdout=subprocess.PIPE, text=True, check=True
-            )
-            costs[name].append(Cost(*json.loads(done.stdout)))
-    return costs
+    steps = {name: partial(_forward, *kind, count) for name, kind in kinds.items()}
+    return in_turn(steps, turns)
+
+
+def _forward(environment: dict[str, str], threads: int, count: int) -> Cost:
+    """Cost of `count` forward passes in a process of its own, which has loaded everything."""
+    command = [sys.executable, "-c", _FORWARD, str(threads), str(count)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return Cost(*json.loads(done.stdout))
 
 
 @contextmanager

@@ -326,7 +326,7 @@ class OpenVinoBatches:
 
 
 @cache
-def batches(model: Path, threads: int, precision: str, pictures: bool) -> OpenVinoBatches:
+def openvino_batches(model: Path, threads: int, precision: str, pictures: bool) -> OpenVinoBatches:
     """The network of a file, which stays in memory as long as the process.
 
     A long test process in which networks with several streams had been freed died of SIGSEGV when

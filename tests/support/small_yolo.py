@@ -20,6 +20,8 @@ def write_model(path: Path, names: dict[int, str], pictures: Sequence[np.ndarray
     import torch
     from ultralytics.nn.tasks import DetectionModel
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more give norms other last digits, which random weights amplify
     torch.manual_seed(0)
     model = DetectionModel("yolov5n.yaml", nc=len(names), verbose=False)
     model.names = names
@@ -32,5 +34,6 @@ def write_model(path: Path, names: dict[int, str], pictures: Sequence[np.ndarray
         for layer in model.model[-1].cv3:  # the class scores
             layer[-1].weight.normal_(0, 0.3)
             layer[-1].bias.fill_(-1)
+    torch.set_num_threads(threads)
     torch.save({"model": model.eval(), "train_args": {}}, path)
     return path

@@ -49,8 +49,9 @@ class Inputs:
 def load_inputs(folder: Path, quick: bool, every: bool = False) -> Inputs:
     """The real inputs, or drawn ones written into `folder`; `every`: all real clips."""
     if WEIGHTS.is_file() and (REAL / "videos").is_dir():
-        every_name = sorted(path.name for path in (REAL / "videos").iterdir())
-        names = every_name if every else QUICK if quick else FULL
+        names = QUICK if quick else FULL
+        if every:
+            names = sorted(path.name for path in (REAL / "videos").iterdir())
         rows = {name: index_row(REAL / "videos" / name) for name in names}
         people = [rows.get(name) or index_row(REAL / "videos" / name) for name in PEOPLE]
         return Inputs(WEIGHTS, list(rows.values()), people, True)

@@ -26,7 +26,7 @@ import numpy as np
 import yaml
 
 from occludenet_build.config.people import Detect
-from occludenet_build.core.engines import Engine, batches
+from occludenet_build.core.engines import Engine, openvino_batches
 from occludenet_build.core.errors import UserError
 from occludenet_build.core.extras import import_errors_as_user_errors
 from occludenet_build.core.torch_models import class_index, first_line
@@ -188,7 +188,7 @@ class _OpenVino:
         # A user's own export gets the floats that torch would: its results are older than this.
         self.takes_bytes = engine is not None
         precision = engine.precision if engine is not None else "f32"
-        self._network = batches(weights, threads, precision, self.takes_bytes)
+        self._network = openvino_batches(weights, threads, precision, self.takes_bytes)
         self.input_shape, self.name = self._network.input_shape, self._network.name
         metadata = weights.with_name("metadata.yaml")
         self.facts = yaml.safe_load(metadata.read_text()) if metadata.is_file() else {}
